@@ -1,0 +1,297 @@
+"""Typed settings: every environment variable the application reads, checked once.
+
+Nothing else in the code reads the environment. A value that cannot be used becomes a
+`ConfigurationError` whose text is one sentence that names the variable and never its value.
+"""
+
+import json
+import os
+import re
+import secrets
+from decimal import Decimal
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = PROJECT_DIR / ".data"
+
+_PLACEHOLDER = re.compile(
+    r"change.?me|placeholder|replace.?(me|this)|your[-_ ]|example\.(com|org|net)"
+    r"|<.*>|^x{3,}$|^todo$|^secret$",
+    re.IGNORECASE,
+)
+_TEST_HOST = re.compile(
+    r"(^|[.-])(test|sandbox|staging)([.-]|$)|^localhost$|^127\.|^\[?::1\]?$", re.IGNORECASE
+)
+_MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as the hash.
+
+
+class ConfigurationError(Exception):
+    """A setting is missing or unusable; the text is one sentence for the person who starts the program."""
+
+
+class AppEnv(StrEnum):
+    """Where the application runs (`APP_ENV`)."""
+
+    DEVELOPMENT = "development"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class TreasuryAddress(BaseModel):
+    """One address of the operator's that the provider delivers to.
+
+    `until` keeps an old address known: deliveries to it still count, new top-ups no longer use it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str = Field(min_length=8, max_length=128)
+    memo: str | None = Field(default=None, max_length=64)
+    until: str | None = None
+
+
+class TierLimits(BaseModel):
+    """The most one person of a tier may add, in the base currency of `LIMITS`, by UTC day and month."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_top_up: Decimal | None = Field(default=None, gt=0)
+    per_day: Decimal | None = Field(default=None, gt=0)
+    per_month: Decimal | None = Field(default=None, gt=0)
+
+
+class Limits(BaseModel):
+    """`LIMITS`: `{"currency": "USD", "none": {…}, "basic": {…}, "full": {…}}`.
+
+    A tier, or a period, that is left out is not limited by us.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    none: TierLimits = TierLimits()
+    basic: TierLimits = TierLimits()
+    full: TierLimits = TierLimits()
+
+
+def _checked_url(*schemes: str) -> Any:
+    def check(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not parts.hostname:
+            raise ValueError(f"must be an address that begins with {' or '.join(s + '://' for s in schemes)}")
+        return value
+
+    return AfterValidator(check)
+
+
+HttpUrl = Annotated[str, _checked_url("http", "https")]
+
+
+def _check_postgres(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    return value
+
+
+PostgresUrl = Annotated[SecretStr, AfterValidator(_check_postgres)]
+
+
+def _check_redis(value: SecretStr) -> SecretStr:
+    if urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("must begin with redis:// or rediss://")
+    return value
+
+
+def _check_smtp(value: SecretStr) -> SecretStr:
+    parts = urlsplit(value.get_secret_value())
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise ValueError("must look like smtps://user:password@host:465")
+    return value
+
+
+def _no_floats(text: str) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
+class Settings(BaseSettings):
+    """All settings, immutable. Names are the environment variables in lower case.
+
+    Built directly it raises `pydantic.ValidationError`; `get_settings` turns that into a sentence.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=PROJECT_DIR / ".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    app_env: AppEnv = AppEnv.DEVELOPMENT
+    replit_deployment: Literal["1"] | None = None
+    public_url: HttpUrl | None = None
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=1, le=65535)
+    trusted_proxy_hops: int = Field(default=0, ge=0, le=10)
+
+    database_url: PostgresUrl | None = None
+    database_owner_url: PostgresUrl | None = None
+    redis_url: Annotated[SecretStr, AfterValidator(_check_redis)] | None = None
+    secret_key: SecretStr = SecretStr("")
+    secret_key_previous: SecretStr | None = None
+
+    onramp_app_id: int = Field(default=1, ge=1)
+    onramp_api_key: SecretStr = SecretStr("simulator-key")
+    onramp_api_secret: SecretStr = SecretStr("simulator-secret")
+    onramp_api_secret_previous: SecretStr | None = None
+    onramp_api_url: HttpUrl | None = None
+    onramp_widget_url: HttpUrl | None = None
+    onramp_widget_session: Literal["local", "remote"] = "local"
+    onramp_delivered_rule: Literal["actual_minus_gas", "actual"] = "actual_minus_gas"
+    onramp_settlement: Literal["auto", "review"] = "auto"
+    onramp_tolerance_percent: Decimal = Field(default=Decimal(2), ge=0, le=100)
+    onramp_poll_seconds: int = Field(default=6, ge=1, le=3600)
+    onramp_requests_per_minute: int = Field(default=120, ge=1, le=10_000)
+    onramp_webhook_max_age_seconds: int | None = Field(default=None, ge=1)
+    onramp_history_days: int = Field(default=30, ge=1, le=365)
+    onramp_white_label: bool = False
+    onramp_white_label_headers: Literal["x-onramp", "plain"] = "x-onramp"
+
+    assets: Annotated[dict[str, tuple[str, ...]], NoDecode] = {
+        "USDT": ("matic20", "bep20"),
+        "USDC": ("matic20",),
+        "ETH": ("arbitrum",),
+    }
+    treasury_addresses: Annotated[dict[str, tuple[TreasuryAddress, ...]], NoDecode] = {}
+    limits: Annotated[Limits, NoDecode] = Limits()
+
+    smtp_url: Annotated[SecretStr, AfterValidator(_check_smtp)] | None = None
+    mail_from: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$|^[^<>]+<[^@\s]+@[^@\s]+>$")
+    support_email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
+
+    background_work: Literal["on", "off"] = "on"
+    metrics_token: SecretStr | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] | None = None
+    retention_days: int = Field(default=90, ge=1)
+    app_name: str = Field(default="Wallet", min_length=1, max_length=40)
+    terms_url: HttpUrl | None = None
+    privacy_url: HttpUrl | None = None
+    otel_exporter_otlp_endpoint: HttpUrl | None = None
+
+    @field_validator("assets", "treasury_addresses", "limits", mode="before")
+    @classmethod
+    def _parse_json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return _no_floats(value)
+        except json.JSONDecodeError as error:
+            raise ValueError("must be JSON") from error
+
+    @property
+    def is_production(self) -> bool:
+        """Real money: `APP_ENV=production`, or a Replit deployment."""
+        return self.app_env is AppEnv.PRODUCTION or self.replit_deployment == "1"
+
+    @model_validator(mode="after")
+    def _check_production(self) -> Self:
+        if self.is_production:
+            _refuse_unfit_for_production(self)
+        return self
+
+
+_REQUIRED_IN_PRODUCTION = (
+    "public_url",
+    "database_url",
+    "secret_key",
+    "onramp_app_id",
+    "onramp_api_key",
+    "onramp_api_secret",
+    "treasury_addresses",
+    "smtp_url",
+    "mail_from",
+    "support_email",
+)
+
+
+def _refuse_unfit_for_production(settings: Settings) -> None:
+    for name in _REQUIRED_IN_PRODUCTION:
+        value = getattr(settings, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
+        if name not in settings.model_fields_set or not text:
+            raise ConfigurationError(f"{name.upper()} is not set, and production needs it.")
+        if _PLACEHOLDER.search(text) or text.startswith("simulator-"):
+            raise ConfigurationError(f"{name.upper()} still holds a placeholder; set the real value.")
+    if len(settings.secret_key.get_secret_value().encode()) < _MIN_SECRET_BYTES:
+        raise ConfigurationError(f"SECRET_KEY is shorter than {_MIN_SECRET_BYTES} bytes.")
+    if settings.onramp_app_id in (1, 2):
+        raise ConfigurationError(
+            "ONRAMP_APP_ID is one of the provider's test ids (1 or 2), which production refuses."
+        )
+    for name in ("public_url", "onramp_api_url", "onramp_widget_url"):
+        host = urlsplit(getattr(settings, name) or "").hostname or ""
+        if _TEST_HOST.search(host):
+            raise ConfigurationError(f"{name.upper()} names a test host, which production refuses.")
+    if not (settings.public_url or "").startswith("https://"):
+        raise ConfigurationError("PUBLIC_URL must begin with https:// in production.")
+
+
+def _kept_secret_key(data_dir: Path) -> str:
+    """Return the development key of `.data/`, made once. Two processes that start at once agree on one."""
+    path = data_dir / "secret_key"
+    data_dir.mkdir(exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key := secrets.token_urlsafe(48))
+    return key
+
+
+def load_settings(data_dir: Path = DATA_DIR, **overrides: Any) -> Settings:
+    """Read and check the environment (and `.env`).
+
+    Args:
+        data_dir: where development keeps its own secret key.
+        overrides: settings by name, taken before the environment (tests).
+
+    Raises:
+        ConfigurationError: one sentence that names the variable at fault.
+    """
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"]).upper() or "The configuration"
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(
+            f"{name} cannot be used: {message[0].lower()}{message[1:].rstrip('.')}."
+        ) from None
+    if not settings.secret_key.get_secret_value():
+        settings = settings.model_copy(update={"secret_key": SecretStr(_kept_secret_key(data_dir))})
+    return settings
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the process's settings, read once. Raises `ConfigurationError` as `load_settings` does."""
+    return load_settings()

@@ -1,0 +1,102 @@
+"""The application's errors: facts with a status and a code, turned into problem+json by the API.
+
+Codes and statuses are the public contract (docs/api.md). A `detail` is written for the person who
+caused it and never carries a secret or somebody else's data.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field of the input."""
+
+    field: str
+    message: str
+
+
+class ApplicationError(Exception):
+    """Base of all errors that callers are told about.
+
+    `extra` holds further members of the problem document (RFC 9457 section 3.2), as strings.
+    """
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: tuple[FieldError, ...] = (),
+        retry_after_seconds: int | None = None,
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors
+        self.retry_after_seconds = retry_after_seconds
+        self.extra = dict(extra or {})
+
+
+class ValidationFailed(ApplicationError):
+    """The input does not have the shape or the values that are asked for."""
+
+    status, code, title = 422, "validation_failed", "The request is not valid"
+
+
+class InvalidCredentials(ApplicationError):
+    """E-mail and password do not belong together; deliberately silent on which is wrong."""
+
+    status, code, title = 401, "invalid_credentials", "E-mail or password is wrong"
+
+
+class Unauthenticated(ApplicationError):
+    """No valid session came with the request."""
+
+    status, code, title = 401, "unauthenticated", "Sign in first"
+
+
+class RefreshTokenReused(ApplicationError):
+    """A spent refresh token came back: its whole family is revoked (RFC 9700 section 4.14.2)."""
+
+    status, code, title = 401, "refresh_token_reused", "This refresh token was used before"
+
+
+class Forbidden(ApplicationError):
+    """The caller is known and may not do this."""
+
+    status, code, title = 403, "forbidden", "Not allowed"
+
+
+class NotFound(ApplicationError):
+    """There is no such thing, or it is somebody else's."""
+
+    status, code, title = 404, "not_found", "Not found"
+
+
+class EmailTaken(ApplicationError):
+    """An account with this e-mail exists."""
+
+    status, code, title = 409, "email_taken", "An account with this e-mail exists"
+
+
+class PayloadTooLarge(ApplicationError):
+    """The request body is larger than its limit."""
+
+    status, code, title = 413, "payload_too_large", "The request is too large"
+
+
+class RateLimited(ApplicationError):
+    """Too many attempts; `retry_after_seconds` says when to come back."""
+
+    status, code, title = 429, "rate_limited", "Too many requests"
+
+
+class DatabaseUnavailable(ApplicationError):
+    """The database does not answer."""
+
+    status, code, title = 503, "database_unavailable", "The database does not answer"
