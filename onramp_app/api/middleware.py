@@ -38,24 +38,27 @@ class RequestContext:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.perf_counter()
         status = 0
+        is_complete = False
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_complete
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message = {
                     **message,
                     "headers": [*message["headers"], (b"x-request-id", request_id.encode())],
                 }
+            is_complete = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_id)
         except Exception:
             _log.exception("request failed", method=scope["method"], path=scope["path"])
-            if status:  # The answer has begun: nothing better can be sent any more.
+            if not status:
+                await unexpected_problem()(scope, receive, send_with_id)
+            elif not is_complete:  # Half an answer is out: only a broken connection tells the truth now.
                 raise
-            await unexpected_problem()(scope, receive, send_with_id)
         finally:
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
             _log.info(

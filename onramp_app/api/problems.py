@@ -98,6 +98,10 @@ def add_error_handlers(api: FastAPI) -> None:
             )
         return problem_response(error)
 
+    @api.exception_handler(Exception)
+    async def _unexpected(_: Request, _error: Exception) -> Response:
+        return unexpected_problem()  # The framework raises it again, and the middleware logs it.
+
     @api.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
         # The input itself is left out: it may be a password, and the answer may be logged elsewhere.
