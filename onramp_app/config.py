@@ -37,7 +37,7 @@ DATA_DIR = PROJECT_DIR / ".data"
 
 _PLACEHOLDER = re.compile(
     r"change.?me|placeholder|replace.?(me|this)|your[-_ ]|example\.(com|org|net)"
-    r"|<.*>|^x{3,}$|^todo$|^secret$|^simulator-|0x(51){8}",
+    r"|<[^@<>]+>|^x{3,}$|^todo$|^secret$|^simulator-|0x(51){8}",
     re.IGNORECASE,
 )
 # Names that are a test by what they say, by RFC 2606 and 6761, or because nobody else can reach them.

@@ -23,8 +23,9 @@ import time
 
 STOP_SECONDS = 30
 SWEEP_SECONDS = 3
-# Numbers from linux/prctl.h and linux/capability.h; they are part of the kernel's stable interface.
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
+# Numbers from linux/prctl.h, securebits.h and capability.h; they are part of the kernel's stable interface.
+PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 28, 47, 2
+SECBIT_NO_SETUID_FIXUP, SECBIT_KEEP_CAPS = 4, 16
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
 CAPABILITY_VERSION_3 = 0x20080522
 
@@ -35,29 +36,30 @@ def die_with_parent(signal_number: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
 
 
-def _keep_passing_folders() -> None:
-    libc = ctypes.CDLL(None)
+def _keep_only_passing_folders(libc: ctypes.CDLL) -> None:
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-    data = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then their upper halves
-    libc.capget(header, data)
+    held = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then their upper halves
+    libc.capget(header, held)
     # Reading and searching suffices; containers often grant only the wider one.
-    for capability in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE):
-        if data[1] & 1 << capability:
-            mask = 1 << capability
-            libc.capset(header, (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0))
-            libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0)
-            return
+    kept = next((c for c in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if held[1] & 1 << c), None)
+    mask = 0 if kept is None else 1 << kept
+    libc.capset(header, (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0))
+    if kept is not None:
+        libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, kept, 0, 0)
 
 
 def become(user_id: int, group_id: int) -> None:
     """Turn this process from root into an ordinary account for good."""
+    libc = ctypes.CDLL(None)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        # Otherwise setuid takes the capability, and access(2), which initdb asks, does not count it.
+        libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+        libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS, 0, 0, 0)
     os.setgroups([])
     os.setgid(group_id)
     os.setuid(user_id)
     if sys.platform == "linux":
-        _keep_passing_folders()
+        _keep_only_passing_folders(libc)
 
 
 def keep(

@@ -112,9 +112,12 @@ def sweep_at_end(marker: str) -> None:
     # Written by the interpreter at each handled signal, whoever installs a handler later.
     signal.set_wakeup_fd(kept.lifeline, warn_on_full_buffer=False)
 
+    application = os.getpid()
+
     def part_from_parent() -> None:
         signal.set_wakeup_fd(-1)
-        keeper.die_with_parent(signal.SIGKILL)
+        if os.getppid() == application:  # a web server's worker; it would go on holding the port
+            keeper.die_with_parent(signal.SIGKILL)
 
     os.register_at_fork(after_in_child=part_from_parent)
     global _sweeper  # noqa: PLW0603 -- closing the pipe would end everything

@@ -4,6 +4,7 @@ Everything that is wrong is said in one sentence before Reflex prints anything. 
 once, by the process of `reflex run`; its workers, hot reloads and other commands find it done.
 """
 
+import errno
 import os
 import secrets
 import signal
@@ -36,11 +37,6 @@ class Ports:
 
     ui: int | None
     api: int | None
-
-    @property
-    def is_one(self) -> bool:
-        """Whether pages and API share a port, as in a production build."""
-        return self.ui == self.api
 
 
 def begin() -> Settings:
@@ -125,12 +121,12 @@ def refuse_taken_port(port: int) -> None:
                 if family == socket.AF_INET6:
                     probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 probe.bind((address, port))
-        except PermissionError:
-            raise StartFailed(f"Port {port} may be used by administrators only; choose another.") from None
         except OSError as error:
-            if error.errno != 98 and sys.platform == "linux" and family == socket.AF_INET6:
-                continue  # a machine without IPv6
-            raise StartFailed(f"Port {port} is taken{_by_whom(port)}; end it or choose another.") from None
+            if error.errno == errno.EADDRINUSE:
+                raise StartFailed(f"Port {port} is taken{_by_whom(port)}; choose another.") from None
+            if error.errno == errno.EACCES:
+                raise StartFailed(f"Port {port} is for administrators only; choose another.") from None
+            # Otherwise this machine does not have that kind of address.
 
 
 def _by_whom(port: int) -> str:
@@ -225,14 +221,15 @@ def start_simulator(*, port: int, data_dir: Path, host: str) -> Kept:
 
 
 def _say_where_to_go(settings: Settings, ports: Ports) -> None:
-    lines = [settings.app_name]
     if settings.is_production:
-        lines.append(f"  Address    {settings.public_url}")
+        lines = [f"{settings.app_name}: {settings.public_url}"]
+    elif ports.ui == ports.api:
+        lines = [f"{settings.app_name}: http://localhost:{ports.ui}"]
     else:
-        if ports.ui is not None:
-            lines.append(f"  Pages      http://localhost:{ports.ui}")
-        if ports.api is not None:
-            lines.append(f"  API        http://localhost:{ports.api}/api/docs")
-        lines.append("  Money      simulated")
+        lines = [f"{settings.app_name}:"]
+        lines += [f"  pages      http://localhost:{ports.ui}"] if ports.ui else []
+        lines += [f"  API        http://localhost:{ports.api}/api/docs"] if ports.api else []
+    if not settings.is_production:
+        lines.append("The money is simulated.")
     sys.stdout.write("\n".join(lines) + "\n\n")
     sys.stdout.flush()
