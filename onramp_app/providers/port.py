@@ -63,8 +63,12 @@ class ProviderOrder:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """One page of orders, oldest first. `unreadable` holds the text of records without a usable order id."""
+    """One page of orders, oldest first. `unreadable` holds the text of records without a usable order id.
 
+    `number` counts from 1: after an error a walk of the same arguments may go on at the next one.
+    """
+
+    number: int
     orders: tuple[ProviderOrder, ...]
     unreadable: tuple[str, ...]
 
@@ -201,7 +205,6 @@ class CustomerLimits:
     """What one verified person may still buy, in the asked currency."""
 
     per_order: Decimal | None
-    monthly: Decimal | None
     used_this_month: Decimal | None
     raw: str
 
@@ -232,7 +235,9 @@ class Provider(Protocol):
         """Return the status number of an order. Raises `ProviderOrderGone`."""
         ...
 
-    def history(self, *, flow: OrderFlow, fiat_type: int, since: datetime) -> AsyncIterator[HistoryPage]:
+    def history(
+        self, *, flow: OrderFlow, fiat_type: int, since: datetime, first_page: int = 1
+    ) -> AsyncIterator[HistoryPage]:
         """Walk the orders of one fiat type since a moment, oldest first, page by page to the end."""
         ...
 
@@ -269,7 +274,7 @@ class Provider(Protocol):
         ...
 
     async def widget_url(self, session: WidgetSession) -> str:
-        """Return the address of the widget for a top-up; local unless ONRAMP_WIDGET_SESSION says otherwise."""
+        """Return the widget address of a top-up. Raises `ValueError` for facts no top-up can have."""
         ...
 
     async def set_webhook_url(self, url: str) -> None:
@@ -291,4 +296,26 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Close the connections."""
+        ...
+
+
+class KycProvider(Protocol):
+    """The provider's own verification of people, where ONRAMP_WHITE_LABEL allows it."""
+
+    async def kyc_link(
+        self, *, email: str, phone_number: str, client_customer_id: str, redirect_url: str | None = None
+    ) -> KycLink:
+        """Begin a verification. Raises `ProviderRequestRefused` with `customer_id` for a known phone."""
+        ...
+
+    async def kyc_link_again(self, customer_id: str, *, redirect_url: str | None = None) -> KycLink:
+        """Return a fresh address for somebody the provider knows."""
+        ...
+
+    async def kyc_report(self, customer_id: str) -> KycReport:
+        """Return somebody's verification status in the provider's words."""
+        ...
+
+    async def customer_limits(self, customer_id: str, *, fiat_type: int) -> CustomerLimits:
+        """Return what somebody may still buy. Raises `ProviderLoginRequired`."""
         ...

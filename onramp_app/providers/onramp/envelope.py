@@ -13,7 +13,6 @@ from onramp_app.domain.clock import now
 from onramp_app.domain.errors import ApplicationError
 from onramp_app.domain.provider_errors import (
     AmountOutOfLimits,
-    ProviderAnswerUnreadable,
     ProviderBusy,
     ProviderCredentialsRefused,
     ProviderLoginRequired,
@@ -23,7 +22,15 @@ from onramp_app.domain.provider_errors import (
     ProviderUnavailable,
     UnsupportedAsset,
 )
-from onramp_app.providers.onramp.wire import Answer, Json, NotJson, int_or_none, read_json, text_or_none
+from onramp_app.providers.onramp.wire import (
+    Answer,
+    Json,
+    NotJson,
+    int_or_none,
+    read_json,
+    text_or_none,
+    unreadable_answer,
+)
 
 MAX_RETRY_AFTER_SECONDS = 3600
 
@@ -158,10 +165,7 @@ def _customer_id(fields: Mapping[str, Json]) -> str | None:
 
 def unreadable() -> CallFailed:
     """Return the failure for an answer that is not what the documentation describes."""
-    return CallFailed(
-        ProviderAnswerUnreadable("The payment provider's answer could not be read.", retry_after_seconds=5),
-        Outcome.UNREADABLE,
-    )
+    return CallFailed(unreadable_answer(), Outcome.UNREADABLE)
 
 
 def retry_after_seconds(value: str | None) -> int | None:

@@ -116,6 +116,13 @@ def array_items(text: str, member: str) -> list[tuple[str, Json]]:
     return items
 
 
+def member_text(text: str, member: str) -> str:
+    """Return the untouched text of a top-level member of a JSON object that `read_json` accepts."""
+    start = _member_start(text, member)
+    _, end = _DECODER.raw_decode(text, start)
+    return text[start:end]
+
+
 def _member_start(text: str, member: str) -> int:
     position = _after_space(text, _after_space(text, 0) + 1)
     found = -1
@@ -183,6 +190,11 @@ def text_or_none(value: Json, *, max_characters: int = 256) -> str | None:
     return value if value.isprintable() else None
 
 
+def unreadable_answer() -> ProviderAnswerUnreadable:
+    """Return the error for an answer that is not what the documentation describes."""
+    return ProviderAnswerUnreadable("The payment provider's answer could not be read.", retry_after_seconds=5)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One successful answer: `data` parsed, `text` the whole envelope as it came."""
@@ -193,7 +205,7 @@ class Answer:
     def object(self) -> dict[str, Json]:
         """Return `data` as an object. Raises `ProviderAnswerUnreadable`."""
         if not isinstance(self.data, dict):
-            raise ProviderAnswerUnreadable("The provider's answer does not have the documented shape.")
+            raise unreadable_answer()
         return self.data
 
     def items(self) -> list[tuple[str, Json]]:
@@ -201,6 +213,4 @@ class Answer:
         try:
             return array_items(self.text, "data")
         except NotJson as error:
-            raise ProviderAnswerUnreadable(
-                "The provider's answer does not have the documented shape."
-            ) from error
+            raise unreadable_answer() from error
