@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from fake_onramp import KEY, SECRET, FakeOnramp
 
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings
 from onramp_app.providers.onramp.transport import Credentials, Transport, TransportLimits
+from tests.providers.fake_onramp import KEY, SECRET, FakeOnramp
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "onramp"
 

@@ -70,6 +70,7 @@ class FakeOnramp:
         self.clock_ahead_ms = 0
         self.url = ""
         self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
 
     def count(self, name: str) -> int:
         return sum(request.path.endswith("/" + name) for request in self.requests)
@@ -84,16 +85,19 @@ class FakeOnramp:
     async def stop(self) -> None:
         assert self._server is not None
         self._server.close()
-        self._server.close_clients()
+        for writer in self._writers:
+            writer.close()
         await self._server.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         try:
             while await self._answer_one(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
+            self._writers.discard(writer)
             writer.close()
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
