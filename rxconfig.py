@@ -9,6 +9,7 @@ import reflex as rx
 config = rx.Config(
     app_name="onramp_app",
     telemetry_enabled=False,
+    show_built_with_reflex=False,
     plugins=[rx.plugins.TailwindV4Plugin()],
     frontend_compression_formats=["brotli", "gzip"],
 )

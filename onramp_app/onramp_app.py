@@ -2,16 +2,25 @@
 
 import reflex as rx
 
-from onramp_app.api.application import create_api
+from onramp_app.api.application import before_pages, create_api
 from onramp_app.config import get_settings
+from onramp_app.logs import configure_logs
+from onramp_app.pages.routes import add_pages, head_components
+from onramp_app.services.instance import running_instance
+from onramp_app.texts import DEFAULT_LANGUAGE
 
 settings = get_settings()
+configure_logs(
+    level=settings.log_level, style=settings.log_format or ("json" if settings.is_production else "console")
+)
 
-
-def index() -> rx.Component:
-    """Show that the application runs."""
-    return rx.el.main(rx.el.h1(settings.app_name))
-
-
-app = rx.App(api_transformer=[create_api()], enable_state=True, app_wraps={}, theme=None)
-app.add_page(index, route="/", title=settings.app_name)
+app = rx.App(
+    api_transformer=[before_pages(create_api(settings.app_name))],
+    app_wraps={},
+    toaster=None,
+    html_lang=DEFAULT_LANGUAGE,
+    head_components=head_components(),
+    stylesheets=["/theme.css"],
+)
+app.register_lifespan_task(running_instance)
+add_pages(app)

@@ -1,8 +1,68 @@
-"""Builds the HTTP API: routes, errors as problem documents, request ids."""
+"""Builds the HTTP API and puts it in front of the pages."""
+
+from collections.abc import Callable
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from onramp_app.api import health
+from onramp_app.api.middleware import BodyLimit, RequestContext
+from onramp_app.api.problems import Problem, add_error_handlers
+
+_DESCRIPTION = """
+Amounts are decimal strings, times are RFC 3339 in UTC, ids are opaque strings. Every error is an
+`application/problem+json` document (RFC 9457) whose `code` is stable.
+"""
 
 
-def create_api() -> FastAPI:
-    """Return the API of the application, to be mounted in front of the pages."""
-    return FastAPI(title="Wallet API", openapi_url="/api/openapi.json", docs_url="/api/docs", redoc_url=None)
+def create_api(name: str) -> ASGIApp:
+    """Return the API, ready to serve everything under `/api`.
+
+    Args:
+        name: the application's name, for the title of the documentation.
+    """
+    # FastAPI's own documentation page loads its files from elsewhere; this one brings them along.
+    api: FastAPI = FastAPIOffline(
+        title=f"{name} API",
+        version="1",
+        description=_DESCRIPTION,
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
+        static_url="/api/docs/files",
+        swagger_ui_oauth2_redirect_url="/api/docs/oauth2-redirect",
+    )
+    add_error_handlers(api)
+    api.include_router(health.router)
+    _describe_problems(api)
+    return RequestContext(BodyLimit(api))
+
+
+def _describe_problems(api: FastAPI) -> None:
+    build = api.openapi
+
+    def openapi() -> dict[str, object]:
+        if not api.openapi_schema:
+            schema = build()
+            schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+            document = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(document.pop("$defs"))
+            schemas["Problem"] = document
+        return api.openapi_schema or {}
+
+    api.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way of extending the schema
+
+
+def before_pages(api: ASGIApp) -> Callable[[ASGIApp], ASGIApp]:
+    """Return a transformer that sends `/api` to `api` and everything else to the pages."""
+
+    def transform(pages: ASGIApp) -> ASGIApp:
+        async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+            path = scope.get("path", "")
+            is_api = scope["type"] == "http" and (path == "/api" or path.startswith("/api/"))
+            await (api if is_api else pages)(scope, receive, send)
+
+        return dispatch
+
+    return transform

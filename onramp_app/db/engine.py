@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
 
+from psycopg import Error as PsycopgError
 from sqlalchemy import event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -30,8 +31,16 @@ def _become_application_role(connection: DBAPIConnection, _: ConnectionPoolEntry
     # The role owns nothing and may only insert into and read the ledger: a bug or an injection
     # in the application cannot rewrite the books. RESET ROLE is possible, so this guards against
     # mistakes; DATABASE_OWNER_URL with a separate login guards against intent.
+    # Whoever logs in as the role already may also set it.
     cursor = connection.cursor()
-    cursor.execute(f"SET ROLE {APPLICATION_ROLE}")
+    try:
+        cursor.execute(f"SET ROLE {APPLICATION_ROLE}")
+    except PsycopgError as error:
+        raise DatabaseUnavailable(
+            "The database is not ready: its migrations have not run, or its user may not work as"
+            f" {APPLICATION_ROLE}.",
+            retry_after_seconds=30,
+        ) from error
     cursor.close()
     connection.commit()
 
@@ -79,7 +88,7 @@ async def transaction() -> AsyncIterator[AsyncSession]:
 async def ping() -> None:
     """Make one round trip. Raises `DatabaseUnavailable`."""
     async with transaction() as session:
-        await session.execute(text("SELECT 1"))
+        await (await session.connection()).execute(text("SELECT 1"))
 
 
 async def dispose() -> None:

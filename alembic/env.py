@@ -1,0 +1,31 @@
+"""How Alembic reaches the database: over the connection it is given, or by the settings."""
+
+from alembic import context
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+from onramp_app.config import ConfigurationError, get_settings
+from onramp_app.db.engine import sqlalchemy_url
+from onramp_app.db.tables import Row
+
+
+def _run(connection: Connection) -> None:
+    context.configure(connection=connection, target_metadata=Row.metadata, compare_type=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _owner_url() -> str:
+    settings = get_settings()
+    url = settings.database_owner_url or settings.database_url
+    if url is None:
+        raise ConfigurationError("DATABASE_URL is not set.")
+    return sqlalchemy_url(url.get_secret_value())
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    _run(given)
+else:
+    with create_engine(_owner_url(), poolclass=NullPool).connect() as own:
+        _run(own)

@@ -1,0 +1,79 @@
+"""What an account can be: its words, and the lists its fields are chosen from."""
+
+import re
+from enum import StrEnum
+from functools import lru_cache
+
+from babel import Locale
+from babel.numbers import get_territory_currencies
+
+LANGUAGES = ("en",)  # the languages the pages exist in
+DEFAULT_CURRENCY = "USD"
+
+# CLDR also names territories that ISO 3166-1 does not assign: reserved, private and test codes.
+_NOT_ISO_3166 = frozenset(
+    ("AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ")
+)
+
+
+class Role(StrEnum):
+    """What an account may do; each one may do what those before it may."""
+
+    USER = "user"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class KycStatus(StrEnum):
+    """Where the verification of a person stands."""
+
+    NONE = "none"
+    STARTED = "started"
+    IN_REVIEW = "in_review"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    RESUBMIT = "resubmit"
+
+
+class KycTier(StrEnum):
+    """How far a person is verified."""
+
+    NONE = "none"
+    BASIC = "basic"
+    FULL = "full"
+
+
+class SessionKind(StrEnum):
+    """What holds the session: a browser's cookie, or a program's pair of tokens."""
+
+    BROWSER = "browser"
+    PROGRAM = "program"
+
+
+class EndReason(StrEnum):
+    """Why a session ended before its time."""
+
+    SIGNED_OUT = "signed_out"
+    ENDED_BY_USER = "ended_by_user"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an event
+    REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of an event
+    RENEWED = "renewed"
+
+
+@lru_cache(maxsize=1)
+def countries() -> frozenset[str]:
+    """Return the assigned ISO 3166-1 alpha-2 codes."""
+    codes = (str(code) for code in Locale("en").territories if re.fullmatch("[A-Z]{2}", str(code)))
+    return frozenset(codes) - _NOT_ISO_3166
+
+
+@lru_cache(maxsize=1)
+def currencies() -> frozenset[str]:
+    """Return the ISO 4217 codes of the currencies that are legal tender somewhere today."""
+    return frozenset(code for country in countries() for code in get_territory_currencies(country))
+
+
+def currency_of(country: str | None) -> str:
+    """Return the currency to show amounts in when a person from `country` did not choose one."""
+    tender = get_territory_currencies(country) if country else []
+    return tender[0] if tender else DEFAULT_CURRENCY

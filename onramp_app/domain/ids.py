@@ -1,0 +1,22 @@
+"""Identifiers: opaque text that sorts by time of creation."""
+
+import re
+import secrets
+import time
+
+_SHAPE = re.compile(r"[0-9a-f]{32}")
+
+
+def new_id() -> str:
+    """Return a new UUIDv7 (RFC 9562 section 5.7) as 32 hexadecimal digits.
+
+    It is unique and nearly ordered by time, so that indexes grow at one end; it is not a secret.
+    """
+    milliseconds = time.time_ns() // 1_000_000
+    random_a, random_b = secrets.randbits(12), secrets.randbits(62)
+    return f"{milliseconds << 80 | 0x7 << 76 | random_a << 64 | 0b10 << 62 | random_b:032x}"
+
+
+def is_id(text: str) -> bool:
+    """Say whether the text could be one of ours; anything else is not looked up."""
+    return _SHAPE.fullmatch(text) is not None

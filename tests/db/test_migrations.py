@@ -1,0 +1,242 @@
+"""The schema: what migrations make, and what the application's role may do with it."""
+
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.config import ConfigurationError, get_settings
+from onramp_app.db.engine import dispose, ping, sqlalchemy_url, transaction
+from onramp_app.db.migrate import downgrade, latest_revision, migrate, schema_is_current
+from onramp_app.db.tables import Row
+from onramp_app.domain.errors import DatabaseUnavailable
+
+_DESCRIPTION = """
+SELECT 'column', table_name || '.' || column_name, data_type || ' ' || is_nullable
+  FROM information_schema.columns
+ WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+UNION ALL
+SELECT 'constraint', conname, pg_get_constraintdef(oid) FROM pg_constraint
+ WHERE connamespace = 'public'::regnamespace AND conname NOT LIKE 'alembic%'
+UNION ALL
+SELECT 'index', indexname, indexdef FROM pg_indexes
+ WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+ORDER BY 1, 2
+"""
+
+
+def _describe(url: str) -> list[tuple[str, str, str]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(_DESCRIPTION).fetchall()
+
+
+def _stands_at(url: str) -> str | None:
+    with psycopg.connect(url) as connection:
+        if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
+            return None
+        return connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+
+
+async def _users(session: AsyncSession) -> tuple[str, str]:
+    row = (await (await session.connection()).execute(text("SELECT current_user, session_user"))).one()
+    return tuple(row)
+
+
+def test_an_empty_database_is_brought_up_to_date(empty_database: str) -> None:
+    assert _stands_at(empty_database) is None
+    migrate(empty_database)
+    assert _stands_at(empty_database) == latest_revision()
+
+
+async def test_a_schema_that_is_behind_or_missing_is_not_current(database: str) -> None:
+    async with transaction() as session:
+        assert await schema_is_current(session)
+    for change in ("UPDATE alembic_version SET version_num = 'older'", "DROP TABLE alembic_version"):
+        with psycopg.connect(database, autocommit=True) as owner:
+            owner.execute(change)
+        async with transaction() as session:
+            assert not await schema_is_current(session)
+
+
+def test_migrating_twice_changes_nothing(database: str) -> None:
+    before = _describe(database)
+    migrate(database)
+    assert _describe(database) == before
+
+
+def test_alembic_sees_no_difference_between_tables_and_migrations(database: str) -> None:
+    with create_engine(sqlalchemy_url(database)).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Row.metadata) == []
+
+
+def test_migrations_make_the_very_constraints_of_the_tables(database: str, empty_database: str) -> None:
+    # Alembic does not compare CHECK constraints, so the catalogues of both are compared here.
+    Row.metadata.create_all(engine := create_engine(sqlalchemy_url(empty_database)))
+    engine.dispose()
+    declared = _describe(empty_database)
+    assert len(declared) > 40
+    assert _describe(database) == declared
+
+
+def test_the_comparison_notices_a_missing_constraint(database: str) -> None:
+    before = _describe(database)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE users DROP CONSTRAINT ck_users_country")
+    assert _describe(database) != before
+
+
+def test_downgrade_to_nothing_and_up_again(database: str) -> None:
+    before = _describe(database)
+    downgrade(database, "base")
+    assert _describe(database) == []
+    migrate(database)
+    assert _describe(database) == before
+
+
+def test_two_migrations_at_once_leave_one_result(empty_database: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(migrate, empty_database) for _ in range(4)]:
+            done.result(timeout=30)
+    assert _stands_at(empty_database) == latest_revision()
+
+
+def test_the_application_role_owns_nothing_and_changes_no_structure(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        owned = connection.execute(
+            "SELECT count(*) FROM pg_class WHERE relowner = 'onramp_app'::regrole"
+        ).fetchone()
+        assert owned == (0,)
+        connection.execute("SET ROLE onramp_app")
+        for statement in (
+            "CREATE TABLE intruder (id int)",
+            "CREATE SCHEMA intruder",
+            "ALTER TABLE users ADD COLUMN intruder int",
+            "DROP TABLE users",
+            "TRUNCATE users CASCADE",
+            "UPDATE alembic_version SET version_num = 'x'",
+            "CREATE ROLE intruder",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (
+            latest_revision(),
+        )
+
+
+def test_the_owner_may_do_what_the_role_may_not(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE intruder (id int)")
+        connection.execute("DROP TABLE intruder")
+
+
+@pytest.fixture
+def role_is_missing(postgres_server: str, empty_database: str) -> Iterator[None]:
+    """Take the application's role away from the cluster for one test."""
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        (exists,) = connection.execute("SELECT to_regrole('onramp_app') IS NOT NULL").fetchone()
+        if exists:
+            connection.execute("ALTER ROLE onramp_app RENAME TO onramp_app_aside")
+        yield
+        if connection.execute("SELECT to_regrole('onramp_app')").fetchone() != (None,):
+            with psycopg.connect(empty_database, autocommit=True) as inside:
+                inside.execute("DROP OWNED BY onramp_app")
+            connection.execute("DROP ROLE onramp_app")
+        if exists:
+            connection.execute("ALTER ROLE onramp_app_aside RENAME TO onramp_app")
+
+
+@contextmanager
+def _owned_by_ordinary_user(server: str, url: str, *, options: str = "") -> Iterator[str]:
+    name, database = f"owner_{secrets.token_hex(4)}", url.rsplit("/", 1)[1]
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN {options}")
+        connection.execute(f"ALTER DATABASE {database} OWNER TO {name}")
+        yield url.replace("postgres@", f"{name}@")
+        connection.execute(f"ALTER DATABASE {database} OWNER TO postgres")
+        with psycopg.connect(url, autocommit=True) as inside:
+            inside.execute(f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name} CASCADE")
+        if connection.execute("SELECT to_regrole('onramp_app')").fetchone() != (None,):
+            connection.execute(f"REVOKE onramp_app FROM {name} CASCADE")
+        connection.execute(f"DROP ROLE {name}")
+
+
+@pytest.mark.usefixtures("role_is_missing")
+def test_an_owner_without_createrole_is_told_what_to_run(postgres_server: str, empty_database: str) -> None:
+    with (
+        _owned_by_ordinary_user(postgres_server, empty_database) as url,
+        pytest.raises(ConfigurationError, match="CREATE ROLE onramp_app NOLOGIN"),
+    ):
+        migrate(url)
+    assert _stands_at(empty_database) is None
+
+
+@pytest.mark.usefixtures("role_is_missing")
+def test_an_owner_with_createrole_makes_the_role_and_can_work_as_it(
+    postgres_server: str, empty_database: str
+) -> None:
+    with _owned_by_ordinary_user(postgres_server, empty_database, options="CREATEROLE") as url:
+        migrate(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("SET ROLE onramp_app")
+            assert connection.execute("SELECT count(*) FROM users").fetchone() == (0,)
+
+
+@pytest.mark.usefixtures("database")
+def test_an_owner_without_createrole_uses_a_role_that_an_administrator_made(
+    postgres_server: str, empty_database: str
+) -> None:
+    with _owned_by_ordinary_user(postgres_server, empty_database) as url:
+        name = urlsplit(url).username
+        with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+            connection.execute(f"GRANT onramp_app TO {name}")
+        migrate(url)
+        assert _stands_at(url) == latest_revision()
+
+
+async def test_connections_of_the_pool_work_as_the_application_role(database: str) -> None:
+    async with transaction() as session:
+        assert await _users(session) == (
+            "onramp_app",
+            "postgres",
+        )
+
+
+async def test_a_separate_login_may_be_the_application_role_itself(
+    postgres_server: str, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        connection.execute("ALTER ROLE onramp_app LOGIN")
+        try:
+            monkeypatch.setenv("DATABASE_URL", database.replace("postgres@", "onramp_app@"))
+            get_settings.cache_clear()
+            async with transaction() as session:
+                assert await _users(session) == (
+                    "onramp_app",
+                    "onramp_app",
+                )
+        finally:
+            await dispose()
+            connection.execute("ALTER ROLE onramp_app NOLOGIN")
+
+
+@pytest.mark.usefixtures("role_is_missing")
+async def test_a_database_that_was_never_migrated_is_reported_as_not_ready(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    get_settings.cache_clear()
+    try:
+        with pytest.raises(DatabaseUnavailable, match="migrations have not run"):
+            await ping()
+    finally:
+        await dispose()
+        get_settings.cache_clear()
