@@ -117,12 +117,17 @@ class _Folder:
         )
 
     def account(self) -> tuple[int, int] | None:
-        """User and group to run as when this process is root: who already owns the data, or the project."""
+        """User and group to run as when this process is root: the data's owner, or the project's."""
         if os.geteuid() != 0:
             return None
-        for path in (self.root, self.data_dir.parent):
-            if path.exists() and (status := path.stat()).st_uid != 0:
-                return status.st_uid, status.st_gid
+        if self.cluster.exists():
+            data = self.cluster.stat()
+            return data.st_uid, data.st_gid
+        project = self.data_dir.parent.stat()
+        # An owner without an account, as of a folder mounted into a container, is refused by initdb.
+        with contextlib.suppress(KeyError):
+            if project.st_uid != 0 and pwd.getpwuid(project.st_uid):
+                return project.st_uid, project.st_gid
         nobody = pwd.getpwnam("nobody")
         return nobody.pw_uid, nobody.pw_gid
 
