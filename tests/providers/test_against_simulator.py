@@ -1,11 +1,11 @@
 """The client against the simulator, over real HTTP: two programs that share no code and must agree."""
 
-import asyncio
 import importlib.util
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest_asyncio
 from onramp_app.domain.provider_errors import (
     AmountOutOfLimits,
     ProviderCredentialsRefused,
+    ProviderLoginRequired,
     ProviderOrderGone,
     ProviderRequestRefused,
     ProviderUnavailable,
@@ -26,6 +27,7 @@ from onramp_app.domain.provider_errors import (
 from onramp_app.domain.provider_status import Flow, StatusClass
 from onramp_app.providers.onramp import endpoints
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings
+from onramp_app.providers.onramp.endpoints import Endpoint
 from onramp_app.providers.onramp.transport import Credentials, Transport
 from onramp_app.providers.onramp.webhook import SecretUsed, WebhookSecrets, translate, verify
 from onramp_app.providers.onramp.white_label import WhiteLabelClient
@@ -95,14 +97,14 @@ async def client(simulator: Simulator) -> AsyncIterator[OnrampClient]:
     await made.close()
 
 
-def session_of(fiat_type: int = 1, amount: str = "1000") -> WidgetSession:
+def session_of() -> WidgetSession:
     return WidgetSession(
         recognition_id=new_recognition_id(),
         wallet_address="0x72c6668306f1d89425e86899b7444a0c2e5f25cf",
         coin_code="usdt",
         network="matic20",
-        fiat_type=fiat_type,
-        fiat_amount=Decimal(amount),
+        fiat_type=1,
+        fiat_amount=Decimal(1000),
         payment_kind=PaymentKind.INSTANT,
     )
 
@@ -150,7 +152,7 @@ async def test_every_status_is_read_with_its_class(
 
 
 async def test_each_currency_has_its_own_history(simulator: Simulator, client: OnrampClient) -> None:
-    lira = await open_order(client, simulator, session_of(fiat_type=2))
+    lira = await open_order(client, simulator, replace(session_of(), fiat_type=2, payment_kind=None))
     assert lira in await orders_of(client, 2)
     assert lira not in await orders_of(client, 1)
 
@@ -242,10 +244,7 @@ async def test_webhooks_verify_and_translate(simulator: Simulator, client: Onram
             simulator.control("scenario", {"name": scenario, "order_id": int(order_id)})
         before = len(receiver.requests)
         simulator.control(f"orders/{order_id}", {"status": 4})
-        async with asyncio.timeout(10):
-            while len(receiver.requests) == before:
-                await asyncio.sleep(0.02)
-        request = receiver.requests[before]
+        request = await receiver.request_number(before)
         header = verify(
             request.headers["x-onramp-payload"].encode(),
             request.headers["x-onramp-signature"].encode(),
@@ -270,7 +269,7 @@ async def test_webhooks_verify_and_translate(simulator: Simulator, client: Onram
 @pytest.mark.parametrize("style", ["x-onramp", "plain"])
 async def test_a_person_is_verified_in_the_white_label_line(simulator: Simulator, style: Any) -> None:
     transport = simulator.transport(white_label_headers=style)
-    kyc, phone = WhiteLabelClient(transport), f"+91-99999{style.__len__():05d}"
+    kyc, phone = WhiteLabelClient(transport), f"+91-99999{len(style):05d}"
     link = await kyc.kyc_link(email="a@b.test", phone_number=phone, client_customer_id=f"c-{style}")
     assert "/main/kyc/" in link.url
     assert (await kyc.kyc_report(link.customer_id)).status == "LOGIN_REQUIRED"
@@ -279,4 +278,33 @@ async def test_a_person_is_verified_in_the_white_label_line(simulator: Simulator
     assert known.value.customer_id == link.customer_id
     assert (await kyc.kyc_link_again(link.customer_id)).customer_id == link.customer_id
     assert (await kyc.customer_limits(link.customer_id, fiat_type=1)).per_order
+    await transport.close()
+
+
+async def test_a_white_label_purchase_is_read_with_its_class(simulator: Simulator) -> None:
+    transport = simulator.transport()
+    kyc = WhiteLabelClient(transport)
+    link = await kyc.kyc_link(email="a@b.test", phone_number="+91-9999988888", client_customer_id="buyer")
+    base = "/onramp/api/v2/whiteLabel"
+    purchase = {
+        "customerId": link.customer_id,
+        "fiatType": 1,
+        "fiatAmount": 1000,
+        "coinCode": "usdt",
+        "network": "matic20",
+        "walletAddress": session_of().wallet_address,
+    }
+    create = Endpoint("create", f"{base}/onramp/createTransaction", is_read=False, is_white_label=True)
+    with pytest.raises(ProviderLoginRequired):
+        await transport.call(create, purchase)
+    change = Endpoint("change", f"{base}/test/changeKycStatus", is_read=False, is_white_label=True)
+    await transport.call(change, {"customerId": link.customer_id, "status": "COMPLETED"})
+    assert (await kyc.kyc_report(link.customer_id)).status == "COMPLETED"
+    order_id = (await transport.call(create, purchase)).object()["transactionId"]
+    move = Endpoint("move", f"{base}/test/changeOnrampStatus", is_read=False, is_white_label=True)
+    await transport.call(move, {"transactionId": order_id, "status": "ON_CHAIN_COMPLETED"})
+    order = await kyc.order(link.customer_id, order_id=order_id)
+    assert (order.order_id, order.status_class) == (order_id, StatusClass.DELIVERED)
+    assert order.bought_amount
+    assert order.bought_amount > 0
     await transport.close()
