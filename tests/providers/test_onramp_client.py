@@ -300,7 +300,7 @@ async def test_white_label_refusals_say_what_to_do_next(
 
 
 async def test_settings_lead_to_the_simulator_outside_production_and_white_label_is_off() -> None:
-    settings = Settings(_env_file=None, secret_key="x")
+    settings = Settings(_env_file=None, secret_key="a key that is long enough for the tests")
     transport = transport_from(settings)
     url = await client_from(settings, transport).widget_url(SESSION)
     assert url.startswith("http://localhost:8001/main/buy/?appId=1&")
