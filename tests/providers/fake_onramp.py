@@ -68,12 +68,20 @@ class FakeOnramp:
         self.answers: dict[str, Reply | Callable[[Request], Reply]] = {}
         self.requests: list[Request] = []
         self.clock_ahead_ms = 0
+        self._arrived = asyncio.Event()
         self.url = ""
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
     def count(self, name: str) -> int:
         return sum(request.path.endswith("/" + name) for request in self.requests)
+
+    async def request_number(self, index: int) -> Request:
+        async with asyncio.timeout(10):
+            while len(self.requests) <= index:
+                self._arrived.clear()
+                await self._arrived.wait()
+        return self.requests[index]
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000 + self.clock_ahead_ms
@@ -110,6 +118,7 @@ class FakeOnramp:
         parts = urlsplit(target)
         request = Request(method, parts.path, dict(parse_qsl(parts.query)), headers, body)
         self.requests.append(request)
+        self._arrived.set()
         reply = self._reply(request)
         await asyncio.sleep(reply.delay_seconds)
         if reply.cut:

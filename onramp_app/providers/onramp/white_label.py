@@ -85,9 +85,10 @@ class WhiteLabelClient:
         """Return one white-label purchase."""
         body: dict[str, JsonOut] = {"customerId": customer_id, "transactionId": order_id}
         answer = await self._transport.call(endpoints.WHITE_LABEL_ORDER, body)
-        fields: dict[str, Json] = {"orderId": order_id, **answer.object()}
+        # Their answer calls the id `transactionId`; it is the one that was asked for.
+        fields: dict[str, Json] = {**answer.object(), "orderId": order_id}
         order = read_order(fields, raw=member_text(answer.text, "data"), flow=Flow.BUY)
-        if order is None or order.order_id != order_id:
+        if order is None:
             raise unreadable_answer()
         return order
 
