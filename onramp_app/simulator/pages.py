@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 _STATIC = Path(__file__).parent / "static"
 _POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';"
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:;"
     " form-action 'self'; base-uri 'none'"
 )
 
