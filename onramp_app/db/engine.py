@@ -58,6 +58,7 @@ def get_engine() -> AsyncEngine:
         max_overflow=10,
         pool_timeout=5,
         pool_pre_ping=True,
+        hide_parameters=True,  # Values are personal: they stay out of logs and of errors.
         connect_args={"connect_timeout": 5, "application_name": "onramp_app"},
     )
     event.listen(engine.sync_engine, "connect", _prepare_connection)
