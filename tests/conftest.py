@@ -41,6 +41,13 @@ def _run_sql(url: str, *statements: str) -> None:
             connection.execute(statement)
 
 
+@pytest.fixture(autouse=True)
+def forget_settings() -> Iterator[None]:
+    """What a test sets in the environment ends with it."""
+    yield
+    get_settings.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The address of a running server, as its superuser, without a database name: `{server}/{name}`."""
@@ -60,6 +67,7 @@ def postgres_server() -> Iterator[str]:
             _as_ordinary_user(
                 str(_BIN / "postgres"), "-D", str(folder / "data"), "-p", str(port),
                 "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
+                "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
             ),
             cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
