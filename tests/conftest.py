@@ -15,6 +15,8 @@ from onramp_app.local import postgres
 from onramp_app.services import throttle
 
 _TEMPLATE = "migrated_template"
+# A test machine that loses its power loses nothing of worth.
+_QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,10 +35,17 @@ def _run_sql(url: str, *statements: str) -> None:
             connection.execute(statement.encode())
 
 
+@pytest.fixture(autouse=True)
+def forget_settings() -> Iterator[None]:
+    """What a test sets in the environment ends with it."""
+    yield
+    get_settings.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running server, as its superuser, without a database name: `{server}/{name}`."""
-    server = postgres.start(tmp_path_factory.mktemp("postgres"), settings={"fsync": "off"})
+    server = postgres.start(tmp_path_factory.mktemp("postgres"), settings=_QUICK)
     yield server.url.rpartition("/")[0]
     server.stop()
 

@@ -94,19 +94,19 @@ def changed(url: str, **parts: str | int) -> str:
     return f"postgresql://{new['username']}:{new['password']}@{new['host']}:{new['port']}/{database}"
 
 
-def test_each_wrong_database_is_one_sentence_without_the_password(monkeypatch, tmp_path, postgres_server):
-    right = urlsplit(postgres_server)
+def test_each_wrong_database_is_one_sentence_without_the_password(monkeypatch, tmp_path, empty_database):
+    right = urlsplit(empty_database)
     here = f"the server at 127.0.0.1:{right.port}"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         closed = probe.getsockname()[1]
     wrong = {
-        changed(postgres_server, password="wr0ng"): f"{here} refuses this user name and password.",
-        changed(postgres_server, username="nobody"): f"{here} refuses this user name and password.",
-        changed(postgres_server, database="absent"): f"{here} has no database absent.",
-        changed(postgres_server, port=closed): f"the server at 127.0.0.1:{closed} does not answer.",
-        changed(postgres_server, host="db.invalid"): "the host db.invalid is not known.",
-        postgres_server + "?nonsense=1": f"no connection to {here} could be made with this address.",
+        changed(empty_database, password="wr0ng"): f"{here} refuses this user name and password.",
+        changed(empty_database, username="nobody"): f"{here} refuses this user name and password.",
+        changed(empty_database, database="absent"): f"{here} has no database absent.",
+        changed(empty_database, port=closed): f"the server at 127.0.0.1:{closed} does not answer.",
+        changed(empty_database, host="db.invalid"): "the host db.invalid is not known.",
+        empty_database + "?nonsense=1": f"no connection to {here} could be made with this address.",
     }
     for url, reason in wrong.items():
         sentence = refusal(monkeypatch, tmp_path, url)
@@ -115,11 +115,11 @@ def test_each_wrong_database_is_one_sentence_without_the_password(monkeypatch, t
         assert "wr0ng" not in sentence
 
 
-def test_the_owner_url_is_checked_too(monkeypatch, tmp_path, postgres_server):
-    monkeypatch.setenv("DATABASE_URL", postgres_server)
+def test_the_owner_url_is_checked_too(monkeypatch, tmp_path, empty_database):
+    monkeypatch.setenv("DATABASE_URL", empty_database)
     start.check_database(load_settings(tmp_path))
 
-    sentence = refusal(monkeypatch, tmp_path, changed(postgres_server, database="x"), "DATABASE_OWNER_URL")
+    sentence = refusal(monkeypatch, tmp_path, changed(empty_database, database="x"), "DATABASE_OWNER_URL")
 
     assert sentence.startswith("DATABASE_OWNER_URL: the server at ")
 
@@ -158,12 +158,13 @@ def test_a_postgresql_that_is_too_old_is_one_sentence(monkeypatch, tmp_path, old
     assert sentence == "DATABASE_URL names a PostgreSQL 14; version 15 or later is needed."
 
 
-async def test_the_database_fixture_gives_a_fresh_database_that_the_settings_name(database, postgres_server):
+async def test_the_database_fixture_gives_a_fresh_database_that_the_settings_name(
+    database, postgres_server, migrated_template
+):
     assert load_settings().database_url.get_secret_value() == database
-    assert database != postgres_server
     with psycopg.connect(database) as connection:
         connection.execute("CREATE TABLE mine (number int)")
-    with psycopg.connect(changed(database, database="migrated")) as template:
+    with psycopg.connect(f"{postgres_server}/{migrated_template}") as template:
         assert template.execute("SELECT to_regclass('mine')").fetchone() == (None,)
 
 
