@@ -59,7 +59,9 @@ def _start(options: Mapping[str, Any]) -> None:
     ports = choose_ports(options, port=settings.port)
     if not settings.is_production:
         _held.append(_only_one_start(DATA_DIR))
-    for port in dict.fromkeys(filter(None, (ports.ui, ports.api))):
+    needs_simulator = not settings.is_production and settings.onramp_api_url is None and ports.api is not None
+    own = (ports.ui, ports.api, SIMULATOR_PORT if needs_simulator else None)
+    for port in dict.fromkeys(filter(None, own)):
         refuse_taken_port(port)
     if settings.database_url is not None:
         check_database(settings)
@@ -67,6 +69,9 @@ def _start(options: Mapping[str, Any]) -> None:
         server = postgres.start(DATA_DIR)
         _held.append(server)
         os.environ["DATABASE_URL"] = server.url
+    if needs_simulator:
+        simulator = start_simulator(port=SIMULATOR_PORT, data_dir=DATA_DIR, host="127.0.0.1")
+        _held.append(simulator)
     if not settings.is_production:
         marker = secrets.token_hex(16)
         sweep_at_end(marker)
@@ -75,7 +80,7 @@ def _start(options: Mapping[str, Any]) -> None:
     if settings.public_url is None:
         os.environ["PUBLIC_URL"] = f"http://localhost:{ports.ui or UI_PORT}"
     get_settings.cache_clear()
-    _say_where_to_go(get_settings(), ports)
+    _say_where_to_go(get_settings(), ports, has_simulator=needs_simulator)
 
 
 def choose_ports(options: Mapping[str, Any], *, port: int | None) -> Ports:
@@ -220,15 +225,17 @@ def start_simulator(*, port: int, data_dir: Path, host: str) -> Kept:
         time.sleep(0.02)
 
 
-def _say_where_to_go(settings: Settings, ports: Ports) -> None:
+def _say_where_to_go(settings: Settings, ports: Ports, *, has_simulator: bool) -> None:
+    lines = [f"{settings.app_name}:"]
     if settings.is_production:
         lines = [f"{settings.app_name}: {settings.public_url}"]
     elif ports.ui == ports.api:
-        lines = [f"{settings.app_name}: http://localhost:{ports.ui}"]
+        lines += [f"  pages and API  http://localhost:{ports.ui}"]
     else:
-        lines = [f"{settings.app_name}:"]
-        lines += [f"  pages      http://localhost:{ports.ui}"] if ports.ui else []
-        lines += [f"  API        http://localhost:{ports.api}/api/docs"] if ports.api else []
+        lines += [f"  pages          http://localhost:{ports.ui}"] if ports.ui else []
+        lines += [f"  API            http://localhost:{ports.api}/api/docs"] if ports.api else []
+    if has_simulator:
+        lines.append(f"  simulator      http://localhost:{SIMULATOR_PORT}")
     if not settings.is_production:
         lines.append("The money is simulated.")
     sys.stdout.write("\n".join(lines) + "\n\n")
