@@ -1,6 +1,7 @@
 """The start of `reflex run`: what stops it, in which words, and that nothing is left afterwards."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,13 @@ import pytest
 from onramp_app.config import load_settings
 from onramp_app.local import start
 from onramp_app.local.processes import FolderLock, StartFailed
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
 
 DEV = {
     "env": "dev",
@@ -102,9 +110,7 @@ def owner_url(postgres_server: str) -> str:
 def test_each_wrong_database_is_one_sentence_without_the_password(monkeypatch, tmp_path, owner_url):
     right = urlsplit(owner_url)
     here = f"the server at 127.0.0.1:{right.port}"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        closed = probe.getsockname()[1]
+    closed = free_port()
     wrong = {
         changed(owner_url, password="wr0ng"): f"{here} refuses this user name and password.",
         changed(owner_url, username="nobody"): f"{here} refuses this user name and password.",
@@ -176,8 +182,10 @@ async def test_the_database_fixture_gives_a_fresh_database_that_the_settings_nam
 @pytest.fixture
 def project(tmp_path: Path, project_dir: Path) -> Path:
     """A copy of what `reflex run` needs, with a `.data` of its own."""
-    shutil.copytree(project_dir / "onramp_app", tmp_path / "onramp_app")
-    shutil.copy(project_dir / "rxconfig.py", tmp_path)
+    for folder in ("onramp_app", "alembic", "assets"):
+        shutil.copytree(project_dir / folder, tmp_path / folder)
+    for file in ("rxconfig.py", "alembic.ini"):
+        shutil.copy(project_dir / file, tmp_path)
     return tmp_path
 
 
@@ -236,6 +244,87 @@ def test_a_wrong_database_and_a_missing_setting_stop_the_start_in_one_sentence(p
         "DATABASE_URL: the server at 127.0.0.1:1 does not answer.\n"
     )
     assert refused(project, APP_ENV="production") == "PUBLIC_URL is not set, and production needs it.\n"
+
+
+PRODUCTION = {
+    "APP_ENV": "production",
+    "PUBLIC_URL": "https://wallet.mycompany.io",
+    "SECRET_KEY": "k" * 48,
+    "ONRAMP_APP_ID": "4711",
+    "ONRAMP_API_KEY": "key-of-ours",
+    "ONRAMP_API_SECRET": "secret-of-ours",
+    "ASSETS": '{"USDT": ["matic20"]}',
+    "TREASURY_ADDRESSES": '{"matic20": [{"address": "0x' + "a1" * 20 + '"}]}',
+    "SMTP_URL": "smtps://wallet:pw@mail.mycompany.io",
+    "MAIL_FROM": "no-reply@mycompany.io",
+    "SUPPORT_EMAIL": "help@mycompany.io",
+}
+# Loads the configuration three times in the process of `run`, as Reflex does, and in a fork.
+LOADS = """
+import os, sys
+import click
+from reflex_base.config import reload_config
+
+@click.command()
+@click.option("--env")
+@click.option("--frontend-port", type=int)
+@click.option("--backend-port", type=int)
+@click.option("--frontend-only", is_flag=True)
+@click.option("--backend-only", is_flag=True)
+def run(**options):
+    for _ in range(3):
+        reload_config()
+    if os.fork() == 0:
+        reload_config()
+        os._exit(0)
+    os.wait()
+    names = ("DATABASE_URL", "PUBLIC_URL", "ONRAMP_API_URL", "REFLEX_FRONTEND_PORT")
+    print(*(os.environ.get(name, "-").split("@")[0] for name in names))
+
+run(prog_name="run")
+"""
+
+
+def loaded(project: Path, *options: str, **values: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS, "--env", "prod", *options],
+        cwd=project,
+        env=environment(**values),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+def test_production_starts_no_local_server_and_starts_once(project, owner_url):
+    port = str(free_port())
+    lines = loaded(project, DATABASE_URL=owner_url, PORT=port, **PRODUCTION)
+
+    name = owner_url.split("@")[0]
+    assert lines == [
+        "Wallet: https://wallet.mycompany.io",
+        "",
+        f"{name} https://wallet.mycompany.io - {port}",
+    ]
+    assert not (project / ".data").exists()
+
+
+def test_development_starts_its_servers_once(project):
+    port = free_port()
+    lines = loaded(project, "--frontend-port", str(port), ONRAMP_API_URL="http://localhost:1")
+
+    assert lines[:3] == [f"Wallet: http://localhost:{port}", "The money is simulated.", ""]
+    assert re.fullmatch(rf"postgresql://\S+ http://localhost:{port} http://localhost:1 {port}", lines[3])
+    assert len(lines) == 4
+
+
+def test_a_named_database_keeps_the_embedded_one_away(project, owner_url):
+    values = {"DATABASE_URL": owner_url, "ONRAMP_API_URL": "http://localhost:1"}
+    loaded(project, "--frontend-port", str(free_port()), **values)
+
+    assert not (project / ".data" / "postgres").exists()
 
 
 @pytest.mark.full

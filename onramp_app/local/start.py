@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +30,7 @@ UI_PORT, API_PORT, SIMULATOR_PORT = 3000, 8000, 8001
 MIN_POSTGRES = 15
 READY_SECONDS = 30
 
-_held: list[object] = []  # the lock and the servers of this process; not empty: the start is done
+_held: list[object] = []  # the lock and the servers of this process, for as long as it lives
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,19 @@ def begin() -> Settings:
     """
     context = click.get_current_context(silent=True)
     try:
-        if context is not None and context.info_name == "run" and not _held:
-            _start(context.params)
+        if context is not None and context.info_name == "run":
+            _start_once(context)
         return get_settings()
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
 
 
-def _start(options: Mapping[str, Any]) -> None:
+@lru_cache(maxsize=1)
+def _start_once(context: click.Context) -> None:
+    # Reflex loads its configuration several times in one process, and its workers may be forks of it.
     settings = get_settings()
-    ports = choose_ports(options, port=settings.port)
+    ports = choose_ports(context.params, port=settings.port)
     if not settings.is_production:
         _held.append(_only_one_start(DATA_DIR))
     # Who asks for real or shared servers names them; what is not named runs here.
