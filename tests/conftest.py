@@ -72,7 +72,10 @@ async def database(
 ) -> AsyncIterator[str]:
     """The address of a migrated, empty database that the application's settings name."""
     name = f"test_{secrets.token_hex(6)}"
-    _run_sql(f"{postgres_server}/postgres", f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    _run_sql(
+        f"{postgres_server}/postgres",
+        f"CREATE DATABASE {name} TEMPLATE {migrated_template} STRATEGY FILE_COPY",
+    )
     monkeypatch.setenv("APP_ENV", "test")
     monkeypatch.setenv("DATABASE_URL", f"{postgres_server}/{name}")
     monkeypatch.setenv("SECRET_KEY", secrets.token_urlsafe(48))
