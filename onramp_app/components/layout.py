@@ -202,8 +202,12 @@ def private_page(*content: rx.Component, here: str) -> rx.Component:
 
 
 def sign_in_offer() -> rx.Component:
-    """Return the quiet button of the public header."""
-    return rx.el.a(_("Sign in"), href=path_of("/login"), class_name="button button-quiet button-slim")
+    """Return the quiet button of the public header, for whoever is not signed in."""
+    return rx.cond(
+        SessionState.is_signed_in,
+        rx.fragment(),
+        rx.el.a(_("Sign in"), href=path_of("/login"), class_name="button button-quiet button-slim"),
+    )
 
 
 def failure_boundary(_stateful: bool) -> rx.Component:  # noqa: FBT001  # Reflex calls it with one flag
