@@ -1,0 +1,88 @@
+"""What must never be seen: in answers to others, in logs, in errors."""
+
+import logging
+
+import httpx
+import psycopg
+import pytest
+
+from tests.people import PASSWORD, Person
+
+
+async def _use_everything(client: httpx.AsyncClient, person: Person) -> list[str]:
+    """Do what can be done with an account; return all secrets that came up."""
+    pair = (await client.post("/api/auth/refresh", json={"refresh_token": person.refresh_token})).json()
+    form = {"email": person.email, "password": PASSWORD}
+    cookie = (await client.post("/api/auth/session", data=form)).cookies["session"]
+    wrong = "wrong-secret-guess"
+    await client.post("/api/auth/login", json={"email": person.email, "password": wrong})
+    await client.post("/api/auth/session", data={**form, "password": wrong})
+    await client.post("/api/auth/register", json={"email": person.email, "password": PASSWORD, "x": wrong})
+    body = {"current_password": PASSWORD, "new_password": "marble-teapot-92"}
+    await client.post("/api/auth/password", headers=person.headers, json=body)
+    await client.post("/api/auth/logout", headers=person.headers)
+    await client.post("/api/auth/refresh", json={"refresh_token": person.refresh_token})
+    tokens = [person.access_token, person.refresh_token, pair["access_token"], pair["refresh_token"], cookie]
+    return [*tokens, PASSWORD, wrong, "marble-teapot-92", "$argon2id$", person.email]
+
+
+async def test_no_log_line_holds_a_secret_or_an_email_even_at_debug(
+    client: httpx.AsyncClient,
+    ada: Person,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.DEBUG)
+    try:
+        secrets = await _use_everything(client, ada)
+    finally:
+        logging.getLogger("sqlalchemy.engine").setLevel(logging.NOTSET)
+    output = capfd.readouterr()
+    logged = caplog.text + output.out + output.err
+    assert "session opened" in logged  # the control: this is where the lines go
+    assert "FROM auth_sessions" in logged
+    assert ada.id in logged
+    for secret in secrets:
+        assert secret not in logged
+
+
+async def test_an_error_of_the_database_names_no_values(
+    client: httpx.AsyncClient,
+    ada: Person,
+    database: str,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("ALTER TABLE users RENAME COLUMN password_hash TO moved")
+    transport = httpx.ASGITransport(app=client._transport.app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as careless:
+        body = {"email": "new@example.com", "password": PASSWORD}
+        answer = await careless.post("/api/auth/register", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    output = capfd.readouterr()
+    logged = caplog.text + output.out + output.err
+    assert "UndefinedColumn" in logged
+    for secret in ("new@example.com", "$argon2id$", PASSWORD):
+        assert secret not in logged + answer.text
+
+
+async def test_a_refusal_does_not_repeat_what_was_sent(client: httpx.AsyncClient, ada: Person) -> None:
+    secret = "canary-5f1d"
+    for method, path, body in (
+        ("POST", "register", {"email": f"{secret}@@", "password": secret, "display_name": secret * 20}),
+        ("POST", "login", {"email": f"{secret}@example.com", "password": secret, secret: 1}),
+        ("POST", "refresh", {"refresh_token": secret}),
+        ("POST", "refresh", {"refresh_token": [secret]}),
+        ("POST", "password", {"current_password": secret, "new_password": secret * 20}),
+        ("PATCH", "me", {"country": secret}),
+        ("GET", f"sessions?cursor={secret}", None),
+        ("DELETE", f"sessions/{secret}", None),
+    ):
+        answer = await client.request(method, f"/api/auth/{path}", json=body, headers=ada.headers)
+        assert answer.status_code >= 400
+        document = answer.json()
+        for error in document.get("errors", []):
+            error.pop("field")  # an unknown field is named, which is its own name and nobody's value
+        assert secret not in str(document)
