@@ -344,3 +344,17 @@ async def _sign_in_afresh(client: httpx.AsyncClient, person: Person) -> httpx.Re
     answer = await _sign_in(client, person)
     client.cookies.clear()
     return answer
+
+
+async def test_a_form_that_is_quicker_than_its_page_still_leads_where_the_person_wanted(
+    client: httpx.AsyncClient, ada: Person
+) -> None:
+    form = {"email": ada.email, "password": PASSWORD, "next": "/home"}
+    for at, leads_to in (
+        (f"{OURS}/login?next=%2Fprofile", "/profile"),
+        (f"{OURS}/login?next=https%3A%2F%2Fevil.example", "/home"),
+        (f"{OURS}/login", "/home"),
+        ("http://[", "/home"),
+    ):
+        answer = await client.post("/api/auth/session", data=form, headers={"Origin": OURS, "Referer": at})
+        assert answer.headers["location"] == f"{OURS}{leads_to}"
