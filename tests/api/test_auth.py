@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import httpx
 import psycopg
+import pytest
 
 from onramp_app.services import accounts, passwords, throttle
 from tests.people import PASSWORD, Person
