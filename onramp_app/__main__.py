@@ -2,20 +2,23 @@
 
 import asyncio
 import json
+import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from getpass import getpass
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from onramp_app.config import ConfigurationError, get_settings
+from onramp_app.config import DATA_DIR, ConfigurationError, Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import latest_revision
 from onramp_app.db.migrate import migrate as migrate_database
 from onramp_app.domain.accounts import Role
 from onramp_app.domain.errors import ApplicationError
+from onramp_app.local.postgres import local_database
 from onramp_app.logs import configure_logs
 from onramp_app.services import accounts
 from onramp_app.services.checks import Finding, check_everything
@@ -38,6 +41,25 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
+@contextmanager
+def _database() -> Iterator[Settings]:
+    """Give the settings with a database: the configured one, or in development the folder's own.
+
+    The folder's is attached to while the application runs, and otherwise started for this command.
+    """
+    try:
+        settings = get_settings()
+        if settings.database_url is not None or settings.is_production:
+            yield settings
+            return
+        with local_database(DATA_DIR) as url:
+            os.environ["DATABASE_URL"] = url
+            get_settings.cache_clear()
+            yield get_settings()
+    except ConfigurationError as error:
+        _fail(str(error))
+
+
 def _run(use_case: Callable[[], Awaitable[Result]]) -> Result:
     """Run one use case; end with its plain reason when it is refused."""
 
@@ -48,12 +70,11 @@ def _run(use_case: Callable[[], Awaitable[Result]]) -> Result:
             await engine.dispose()
 
     try:
-        return asyncio.run(run())
+        with _database():
+            return asyncio.run(run())
     except ApplicationError as error:
         fields = "".join(f"\n  {field.field}: {field.message}" for field in error.errors)
         _fail(f"{error.detail}{fields}")
-    except ConfigurationError as error:
-        _fail(str(error))
 
 
 def _print(as_json: bool, document: dict[str, Any], text: str) -> None:
@@ -64,13 +85,10 @@ def _print(as_json: bool, document: dict[str, Any], text: str) -> None:
 def migrate(as_json: AsJson = False) -> None:
     """Bring the database's schema up to date."""
     try:
-        settings = get_settings()
-        url = settings.database_owner_url or settings.database_url
-        if url is None:
-            _fail("DATABASE_URL is not set.")
-        migrate_database(url.get_secret_value())
-    except ConfigurationError as error:
-        _fail(str(error))
+        with _database() as settings:
+            url = settings.database_owner_url or settings.database_url
+            assert url is not None  # noqa: S101 - `_database` gave one, or ended the command
+            migrate_database(url.get_secret_value())
     except SQLAlchemyError as error:
         _fail(f"The database refuses: {str(getattr(error, 'orig', error)).splitlines()[0]}")
     revision = latest_revision()
@@ -108,7 +126,7 @@ def check(as_json: AsJson = False) -> None:
         findings = [Finding("configuration", is_well=False, detail=str(error))]
     else:
         findings = [Finding("configuration", is_well=True, detail=f"Usable, for {settings.app_env}.")]
-        findings += _run(lambda: check_everything(settings))
+        findings += _run(lambda: check_everything(get_settings()))
     is_well = all(finding.is_well for finding in findings)
     document = {
         "ok": is_well,
@@ -118,6 +136,17 @@ def check(as_json: AsJson = False) -> None:
     _print(as_json, document, "\n".join(lines))
     if not is_well:
         raise typer.Exit(1)
+
+
+@app.command()
+def simulator(
+    port: Annotated[int, typer.Option()] = 8001, host: Annotated[str, typer.Option()] = "127.0.0.1"
+) -> None:
+    """Run the provider's simulator alone; `reflex run` starts one by itself outside production."""
+    # A process of its own: the simulator and the application import nothing from each other.
+    command = [sys.executable, "-m", "onramp_app.simulator", "--port", str(port), "--host", host]
+    DATA_DIR.mkdir(exist_ok=True)
+    os.execv(sys.executable, [*command, "--database", str(DATA_DIR / "simulator.sqlite")])  # noqa: S606
 
 
 if __name__ == "__main__":

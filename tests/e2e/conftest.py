@@ -6,16 +6,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.e2e.site import PROJECT, OpenPage, Site
+
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -42,18 +43,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
-@dataclass(frozen=True)
-class Site:
-    """The running application."""
-
-    url: str
-    database_url: str
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def site_database(postgres_server: str) -> str:
+    """The address of an empty database; the application migrates it at its start."""
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        connection.execute("CREATE DATABASE site")
+    return f"{postgres_server}/site"
 
 
 @pytest.fixture(scope="session")
@@ -130,9 +131,6 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_FLAGS)
         yield browser
         await browser.close()
-
-
-OpenPage = Callable[..., Awaitable[Page]]
 
 
 @pytest_asyncio.fixture

@@ -1,0 +1,28 @@
+"""Links and addresses: what leads where, in the language of the page that is being built."""
+
+import reflex as rx
+from reflex.config import get_config
+from reflex.utils.exec import is_prod_mode
+from reflex_components_core.react_router.dom import ReactRouterLink  # type: ignore[import-untyped]
+
+from onramp_app.texts import DEFAULT_LANGUAGE, current_language
+
+
+def path_of(route: str) -> str:
+    """Return the address of `route` (such as `/home`) in the current language; English has no prefix."""
+    language = current_language()
+    return route if language == DEFAULT_LANGUAGE else f"/{language}{route}".rstrip("/")
+
+
+def link(*children: object, to: str, **props: object) -> rx.Component:
+    """Return a link to a page of this application that does not reload it."""
+    return ReactRouterLink.create(*children, to=path_of(to), **props)
+
+
+def api_action(path: str) -> str:
+    """Return where a plain form posts to.
+
+    In development the API listens on a port of its own; a production build is served beside it and must
+    fit every host name, so there the address is relative.
+    """
+    return path if is_prod_mode() else f"{get_config().api_url.rstrip('/')}{path}"

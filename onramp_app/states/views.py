@@ -1,0 +1,38 @@
+"""What pages remember of a person: frozen, primitives only, never table rows, tokens or secrets.
+
+States are pickled between events, so this module and the names in it never move.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Person:
+    """The signed-in person as the shell and the profile show them."""
+
+    email: str = ""
+    display_name: str = ""
+    initials: str = ""
+    country: str = ""
+    display_currency: str = ""
+    language: str = ""
+
+
+NOBODY = Person()
+
+
+@dataclass(frozen=True)
+class SessionLine:
+    """One row of the list of sessions, its times already in words."""
+
+    session_id: str
+    device: str
+    detail: str
+    is_current: bool
+
+
+def initials_of(display_name: str, email: str) -> str:
+    """Return one or two letters for the avatar: of the name, or else of the e-mail."""
+    words = display_name.split() or [email]
+    ends = words if len(words) < 2 else [words[0], words[-1]]
+    return "".join(word[:1] for word in ends).upper()

@@ -1,0 +1,52 @@
+"""Every visible word goes through here: gettext, with the language chosen while a page is built.
+
+Each language has its own routes, so a page is built once per language inside `language_of_texts` and
+the browser is never sent a catalogue. The template is `locale/messages.pot`; make it anew with
+`pybabel extract --omit-header --no-location --sort-output -o onramp_app/locale/messages.pot onramp_app`.
+"""
+
+import gettext
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from pathlib import Path
+
+LOCALE_DIR = Path(__file__).parent / "locale"
+DEFAULT_LANGUAGE = "en"
+LANGUAGES = {"en": "English"}
+"""Languages with a complete catalogue, by code, each named in itself."""
+
+_language: ContextVar[str] = ContextVar("language", default=DEFAULT_LANGUAGE)
+
+
+@lru_cache
+def _catalogue(language: str) -> gettext.NullTranslations:
+    if language == DEFAULT_LANGUAGE:
+        return gettext.NullTranslations()  # The texts in the code are the English ones.
+    return gettext.translation("messages", LOCALE_DIR, [language])
+
+
+@contextmanager
+def language_of_texts(language: str) -> Iterator[None]:
+    """Let `_` and `ngettext` answer in `language` (a key of `LANGUAGES`) inside the block."""
+    token = _language.set(language)
+    try:
+        yield
+    finally:
+        _language.reset(token)
+
+
+def current_language() -> str:
+    """Return the language that `_` answers in, a key of `LANGUAGES`."""
+    return _language.get()
+
+
+def _(message: str) -> str:
+    """Return `message` in the current language. Values are put in afterwards with `str.format`."""
+    return _catalogue(_language.get()).gettext(message)
+
+
+def ngettext(singular: str, plural: str, n: int) -> str:
+    """Return the form of the message that fits `n` in the current language."""
+    return _catalogue(_language.get()).ngettext(singular, plural, n)
