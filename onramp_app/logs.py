@@ -79,3 +79,5 @@ def configure_logs(*, level: str, style: Literal["console", "json"]) -> None:
     root.setLevel(level.upper())
     for noisy in ("httpx", "httpcore", "alembic.runtime.plugins", "socketio.server", "engineio.server"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # At debug it writes out every row that it reads, e-mails and password hashes included.
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
