@@ -101,9 +101,10 @@ class Process:
             style.format("APIKEY"): key,
             style.format("PAYLOAD"): payload,
             style.format("SIGNATURE"): signature_of(payload, secret),
+            "Content-Type": "application/json",
         }
         content = body if sent_body is None else sent_body
-        return self.client.request(method, self.base + path, json=content, headers=headers)
+        return self.client.request(method, self.base + path, content=json.dumps(content), headers=headers)
 
     def data(self, path: str, body: Any = None) -> Any:
         """Return the data of an answer that must be a success."""
