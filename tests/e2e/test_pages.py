@@ -2,6 +2,7 @@
 
 import os
 import re
+import re
 import secrets
 import subprocess
 import sys
