@@ -1,0 +1,192 @@
+"""What the provider's status numbers mean, as classes. Pure: nothing here reads or moves anything.
+
+The three flows share numbers with different meanings (4 is "delivered" when buying, "crypto sold" when
+selling), so every question needs the flow. Source: docs/money.md and the provider's documentation.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class Flow(StrEnum):
+    """What kind of order it is; only `BUY` orders belong to top-ups."""
+
+    BUY = "buy"
+    SELL = "sell"
+    SWAP = "swap"
+
+
+class StatusClass(StrEnum):
+    """How far a buy order has come. `rank` orders progress; failures and the unknown have rank 0."""
+
+    OPENED = "opened"
+    CLAIMED = "claimed"
+    PAID = "paid"
+    BUYING = "buying"
+    BOUGHT = "bought"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    TIMED_OUT = "timed_out"
+    ABANDONED = "abandoned"
+    NAME_MISMATCH = "name_mismatch"
+    AMOUNT_MISMATCH = "amount_mismatch"
+    UNKNOWN = "unknown"
+
+    @property
+    def rank(self) -> int:
+        """Return 10 (opened) to 70 (delivered), or 0 for a failure and for what is not known."""
+        return _RANKS.get(self, 0)
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the provider says that the order will not be delivered as it stands."""
+        return self in _FAILURES
+
+
+_RANKS = {
+    StatusClass.OPENED: 10,
+    StatusClass.CLAIMED: 20,
+    StatusClass.PAID: 30,
+    StatusClass.BUYING: 40,
+    StatusClass.BOUGHT: 50,
+    StatusClass.SENDING: 60,
+    StatusClass.DELIVERED: 70,
+}
+_FAILURES = frozenset(
+    {
+        StatusClass.TIMED_OUT,
+        StatusClass.ABANDONED,
+        StatusClass.NAME_MISMATCH,
+        StatusClass.AMOUNT_MISMATCH,
+    }
+)
+
+_BUY_CLASSES = {
+    0: StatusClass.OPENED,
+    1: StatusClass.CLAIMED,
+    2: StatusClass.PAID,
+    10: StatusClass.PAID,
+    11: StatusClass.BUYING,
+    12: StatusClass.BUYING,
+    3: StatusClass.BOUGHT,
+    13: StatusClass.BOUGHT,
+    14: StatusClass.SENDING,
+    4: StatusClass.DELIVERED,
+    15: StatusClass.DELIVERED,
+    5: StatusClass.DELIVERED,
+    16: StatusClass.DELIVERED,
+    -1: StatusClass.TIMED_OUT,
+    -2: StatusClass.ABANDONED,
+    -3: StatusClass.NAME_MISMATCH,
+    -4: StatusClass.AMOUNT_MISMATCH,
+}
+
+_WHITE_LABEL_CLASSES = {
+    "FIAT_DEPOSIT_RECEIVED": StatusClass.PAID,
+    "TRADE_COMPLETED": StatusClass.BOUGHT,
+    "ON_CHAIN_INITIATED": StatusClass.SENDING,
+    "ON_CHAIN_COMPLETED": StatusClass.DELIVERED,
+}
+
+# Words that tell the reasons of a white-label FAILED apart. The provider publishes no list, so whatever
+# is not plainly one of these stays unknown: a person looks, and nothing is read into it.
+_FAILURE_WORDS = (
+    ("NAME_MISMATCH", StatusClass.NAME_MISMATCH),
+    ("AMOUNT_MISMATCH", StatusClass.AMOUNT_MISMATCH),
+    ("TIMED_OUT", StatusClass.TIMED_OUT),
+    ("TIMEOUT", StatusClass.TIMED_OUT),
+    ("ABANDONED", StatusClass.ABANDONED),
+)
+
+_NAMES: dict[Flow, dict[int, str]] = {
+    Flow.BUY: {
+        -4: "amount mismatch",
+        -3: "bank and KYC name mismatch",
+        -2: "abandoned",
+        -1: "timed out",
+        0: "created",
+        1: "reference claimed",
+        2: "deposit secured",
+        10: "deposit secured",
+        11: "order placement initiated",
+        12: "purchasing crypto",
+        3: "crypto purchased",
+        13: "crypto purchased",
+        14: "withdrawal initiated",
+        4: "withdrawal complete",
+        15: "withdrawal complete",
+        5: "withdrawal complete, webhook sent",
+        16: "withdrawal complete, webhook sent",
+    },
+    Flow.SELL: {
+        -4: "amount mismatch",
+        -2: "abandoned",
+        -1: "timed out",
+        0: "created",
+        1: "confirmed",
+        **dict.fromkeys((2, 10, 11), "deposit found, selling crypto"),
+        3: "over limit",
+        **dict.fromkeys((4, 12), "crypto sold"),
+        **dict.fromkeys((5, 13, 30, 31, 32, 33, 34, 35, 36), "fiat withdrawal initiated to bank"),
+        **dict.fromkeys((6, 14, 40), "fiat withdrawal processed"),
+        **dict.fromkeys((7, 15, 41), "fiat withdrawal processed, webhook sent"),
+        17: "alternate bank needed",
+        18: "processing to alternate bank",
+        19: "success",
+    },
+    Flow.SWAP: {
+        -1: "expired",
+        0: "created",
+        1: "deposit secured",
+        2: "deposit confirmed",
+        3: "placing swap order",
+        4: "swap order placed",
+        5: "error, contact admin",
+        6: "swap order processing",
+        7: "swap order processed",
+        8: "error in withdrawing token",
+        9: "withdrawal initiated",
+        10: "withdrawal processed",
+    },
+}
+
+
+def status_class(flow: Flow, number: int | None) -> StatusClass | None:
+    """Return the class of a status number.
+
+    None for sell and swap: those orders are recorded and move nothing, so they have no class that could.
+    A missing or unlisted number of a buy order is `UNKNOWN`, never a success.
+    """
+    match flow:
+        case Flow.BUY:
+            return StatusClass.UNKNOWN if number is None else _BUY_CLASSES.get(number, StatusClass.UNKNOWN)
+        case Flow.SELL | Flow.SWAP:
+            return None
+
+
+def white_label_status_class(
+    flow: Flow, text: str, *, failure_reasons: Iterable[str] = ()
+) -> StatusClass | None:
+    """Return the class of a white-label status text; `FAILED` is told apart by its reasons.
+
+    Case, spaces and hyphens do not matter ("TRADE COMPLETED" is seen). None for sell and swap.
+    """
+    match flow:
+        case Flow.SELL | Flow.SWAP:
+            return None
+        case Flow.BUY:
+            word = _plain(text)
+            if word != "FAILED":
+                return _WHITE_LABEL_CLASSES.get(word, StatusClass.UNKNOWN)
+            words = [_plain(reason) for reason in failure_reasons]
+            found = {known for key, known in _FAILURE_WORDS if any(key in word for word in words)}
+            return found.pop() if len(found) == 1 else StatusClass.UNKNOWN
+
+
+def _plain(text: str) -> str:
+    return "_".join(text.replace("-", " ").replace("_", " ").upper().split())
+
+
+def status_name(flow: Flow, number: int) -> str | None:
+    """Return the status in words for an operator's list, or None when the number is not known."""
+    return _NAMES[flow].get(number)
