@@ -3,13 +3,35 @@
 import os
 
 os.environ.setdefault("REFLEX_USE_NPM", "1")  # Node and npm come from PyPI; Reflex would download Bun
+os.environ.setdefault("REFLEX_CHECK_LATEST_VERSION", "false")  # no call to the network at a start
+os.environ["GRANIAN_WORKERS"] = "1"  # each worker would run all background work; add instances instead
 
 import reflex as rx
+from reflex_base.constants.installer import PackageJson
+from reflex_base.plugins.sitemap import SitemapPlugin
+
+from onramp_app.local.start import begin
+
+settings = begin()
+
+# Reflex's own command listens on every address of the machine and has no setting for it. The line is
+# written to .web once, so what may change from start to start comes from the environment.
+PackageJson.Commands.DEV = 'react-router dev --host "$ONRAMP_PAGES_HOST"'
+os.environ["ONRAMP_PAGES_HOST"] = settings.host or "localhost"
 
 config = rx.Config(
     app_name="onramp_app",
+    backend_host=settings.listen_host,
+    cors_allowed_origins=[settings.ui_origin],
+    redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
+    # Without Redis the default writes states to files that others can read.
+    state_manager_mode=rx.constants.StateManagerMode.REDIS
+    if settings.redis_url
+    else rx.constants.StateManagerMode.MEMORY,
+    trusted_proxy_hops=settings.trusted_proxy_hops,
     telemetry_enabled=False,
     show_built_with_reflex=False,
     plugins=[rx.plugins.TailwindV4Plugin()],
-    frontend_compression_formats=["brotli", "gzip"],
+    disable_plugins=[SitemapPlugin],
+    frontend_compression_formats=["brotli", "gzip"],  # in the order of preference
 )

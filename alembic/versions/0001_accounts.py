@@ -115,7 +115,7 @@ def upgrade() -> None:
         sa.CheckConstraint("char_length(device) BETWEEN 0 AND 200", name=op.f("ck_auth_sessions_device_length")),
         sa.CheckConstraint("char_length(address) BETWEEN 0 AND 45", name=op.f("ck_auth_sessions_address_length")),
     )
-    op.create_index("ix_auth_sessions_user_id_created_at", "auth_sessions", ["user_id", "created_at"])
+    op.create_index("ix_auth_sessions_user_id_id", "auth_sessions", ["user_id", "id"])
     op.create_table(
         "refresh_tokens",
         sa.Column("token_hash", sa.LargeBinary, nullable=False),

@@ -27,7 +27,7 @@ def sqlalchemy_url(url: str) -> str:
     return "postgresql+psycopg://" + url.split("://", 1)[1]
 
 
-def _become_application_role(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+def _prepare_connection(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     # The role owns nothing and may only insert into and read the ledger: a bug or an injection
     # in the application cannot rewrite the books. RESET ROLE is possible, so this guards against
     # mistakes; DATABASE_OWNER_URL with a separate login guards against intent.
@@ -35,6 +35,7 @@ def _become_application_role(connection: DBAPIConnection, _: ConnectionPoolEntry
     cursor = connection.cursor()
     try:
         cursor.execute(f"SET ROLE {APPLICATION_ROLE}")
+        cursor.execute("SET TIME ZONE 'UTC'")  # Times are read in UTC, whatever the server's own zone is.
     except PsycopgError as error:
         raise DatabaseUnavailable(
             "The database is not ready: its migrations have not run, or its user may not work as"
@@ -57,9 +58,10 @@ def get_engine() -> AsyncEngine:
         max_overflow=10,
         pool_timeout=5,
         pool_pre_ping=True,
+        hide_parameters=True,  # Values are personal: they stay out of logs and of errors.
         connect_args={"connect_timeout": 5, "application_name": "onramp_app"},
     )
-    event.listen(engine.sync_engine, "connect", _become_application_role)
+    event.listen(engine.sync_engine, "connect", _prepare_connection)
     return engine
 
 

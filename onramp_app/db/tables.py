@@ -59,7 +59,7 @@ class AuthSession(Row, table=True):
         CheckConstraint("expires_at > created_at", name="expires_later"),
         length("device", 0, 200),
         length("address", 0, 45),
-        Index(None, "user_id", "created_at"),
+        Index(None, "user_id", "id"),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))

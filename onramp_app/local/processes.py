@@ -1,0 +1,156 @@
+"""Processes that end with this one, and locks that only this process holds.
+
+Everything here survives `fork`: the web server's workers are forks, and a copy of a pipe or a lock in
+a worker would keep a server alive, or a folder taken, after the application has ended.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from onramp_app.config import ConfigurationError
+from onramp_app.local import keeper
+
+_MINE: set[int] = set()  # file descriptors that a fork must not keep
+
+
+def _forget_in_fork() -> None:
+    for descriptor in _MINE:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    _MINE.clear()
+
+
+os.register_at_fork(after_in_child=_forget_in_fork)
+
+
+class StartFailed(ConfigurationError):
+    """The application cannot start here and now; the text is one sentence that says why."""
+
+
+class Kept:
+    """A process that ends when this one ends, or at `stop`."""
+
+    def __init__(self, order: Mapping[str, Any], *, log: IO[bytes] | None, env: Mapping[str, str]) -> None:
+        self._owner = os.getpid()
+        lock = order.get("lock")
+        self._process = subprocess.Popen(  # noqa: S603 -- our own file and our own order
+            [sys.executable, "-I", "-S", keeper.__file__, json.dumps(order)],
+            stdin=subprocess.PIPE,
+            stdout=log or subprocess.DEVNULL,
+            stderr=log or subprocess.DEVNULL,
+            cwd=order.get("cwd", "/"),
+            env=dict(env),
+            pass_fds=() if lock is None else (lock,),
+            # Ctrl-C reaches the whole foreground group; the database must outlive the application.
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None  # noqa: S101 -- asked for as a pipe above
+        self.lifeline = self._process.stdin.fileno()
+        _MINE.add(self.lifeline)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended by itself."""
+        return self._process.poll() is not None
+
+    def wait(self) -> int:
+        """Wait for the end; return the exit status."""
+        status = self._process.wait()
+        self.stop()
+        return status
+
+    def stop(self) -> None:
+        """End the process and wait for it. Does nothing in a fork, whose parent owns it."""
+        if self._owner != os.getpid() or self._process.stdin is None:
+            return
+        _MINE.discard(self.lifeline)
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait()
+
+
+def keep(  # noqa: PLR0913 -- a process has this many properties
+    command: list[str],
+    *,
+    stop_signal: signal.Signals,
+    log: IO[bytes],
+    env: Mapping[str, str],
+    account: tuple[int, int] | None = None,
+    lock: "FolderLock | None" = None,
+) -> Kept:
+    """Start `command`; it gets `stop_signal` when this process ends, however it ends.
+
+    Args:
+        command: program and arguments, with absolute paths (it runs in `/`).
+        stop_signal: the server's way to end in an orderly manner.
+        log: where its output goes.
+        env: its whole environment.
+        account: user and group id to run as; only root may give one.
+        lock: a lock that the server goes on holding until it has ended.
+    """
+    order = {
+        "command": command,
+        "stop_signal": int(stop_signal),
+        "account": account,
+        "lock": lock.descriptor if lock else None,
+    }
+    return Kept(order, log=log, env=env)
+
+
+def sweep_at_end(marker: str) -> None:
+    """Have the processes that carry `marker` in their environment ended when this process is to end."""
+    kept = Kept({"marker": marker, "application": os.getpid()}, log=None, env={})
+    os.set_blocking(kept.lifeline, False)
+    # Written by the interpreter at each handled signal, whoever installs a handler later.
+    signal.set_wakeup_fd(kept.lifeline, warn_on_full_buffer=False)
+
+    application = os.getpid()
+
+    def part_from_parent() -> None:
+        signal.set_wakeup_fd(-1)
+        if os.getppid() == application:  # a web server's worker; it would go on holding the port
+            keeper.die_with_parent(signal.SIGKILL)
+
+    os.register_at_fork(after_in_child=part_from_parent)
+    global _sweeper  # noqa: PLW0603 -- closing the pipe would end everything
+    _sweeper = kept
+
+
+_sweeper: Kept | None = None
+
+
+class FolderLock:
+    """An exclusive lock on a file, held until `release` or the end of all who hold it (flock(2))."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _MINE.add(self.descriptor)
+
+    def try_acquire(self) -> bool:
+        """Take the lock if it is free and note this process in the file."""
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, str(os.getpid()).encode(), 0)
+        return True
+
+    @property
+    def holder(self) -> str:
+        """The id of the process that took the lock last."""
+        return os.pread(self.descriptor, 20, 0).decode()
+
+    def release(self) -> None:
+        """Let go of the file. The lock itself is free when a server that shares it has ended too."""
+        _MINE.discard(self.descriptor)
+        os.close(self.descriptor)

@@ -1,0 +1,246 @@
+"""What has to be true before Reflex starts, and the local servers it needs: called by `rxconfig.py`.
+
+Everything that is wrong is said in one sentence before Reflex prints anything. Servers are started
+once, by the process of `reflex run`; its workers, hot reloads and other commands find it done.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+import psycopg
+
+from onramp_app.config import DATA_DIR, PROJECT_DIR, ConfigurationError, Settings, get_settings
+from onramp_app.local import postgres
+from onramp_app.local.processes import FolderLock, Kept, StartFailed, keep, sweep_at_end
+
+UI_PORT, API_PORT, SIMULATOR_PORT = 3000, 8000, 8001
+MIN_POSTGRES = 15
+READY_SECONDS = 30
+
+_held: list[object] = []  # the lock and the servers of this process, for as long as it lives
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the parts of one `reflex run` listen; None for a part that does not run."""
+
+    ui: int | None
+    api: int | None
+
+
+def begin() -> Settings:
+    """Check the configuration; in the process of `reflex run`, also make the start.
+
+    Ends the program with status 1 and one sentence on standard error when something is in the way.
+    """
+    context = click.get_current_context(silent=True)
+    try:
+        if context is not None and context.info_name == "run":
+            _start_once(context)
+        return get_settings()
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
+
+
+@lru_cache(maxsize=1)
+def _start_once(context: click.Context) -> None:
+    # Reflex loads its configuration several times in one process, and its workers may be forks of it.
+    settings = get_settings()
+    ports = choose_ports(context.params, port=settings.port)
+    if not settings.is_production:
+        _held.append(_only_one_start(DATA_DIR))
+    # Who asks for real or shared servers names them; what is not named runs here.
+    is_simulated = not settings.is_production and settings.onramp_api_url is None and ports.api is not None
+    for port in dict.fromkeys((ports.ui, ports.api, SIMULATOR_PORT if is_simulated else None)):
+        if port is not None:
+            refuse_taken_port(port)
+    if settings.database_url is not None:
+        check_database(settings)
+    elif not settings.is_production:
+        server = postgres.start(DATA_DIR)
+        _held.append(server)
+        os.environ["DATABASE_URL"] = server.url
+    if is_simulated:
+        _held.append(start_simulator(port=SIMULATOR_PORT, data_dir=DATA_DIR, host=settings.listen_host))
+        os.environ["ONRAMP_API_URL"] = f"http://localhost:{SIMULATOR_PORT}"
+    if not settings.is_production:
+        marker = secrets.token_hex(16)
+        sweep_at_end(marker)
+        os.environ["ONRAMP_STARTED_BY"] = marker
+    _tell_reflex(ports)
+    if settings.public_url is None:
+        os.environ["PUBLIC_URL"] = f"http://localhost:{ports.ui or UI_PORT}"
+    get_settings.cache_clear()
+    _say_where_to_go(get_settings(), ports, is_simulated=is_simulated)
+
+
+def choose_ports(options: Mapping[str, Any], *, port: int | None) -> Ports:
+    """Decide the ports from the options of `reflex run` and `PORT`, which counts for a production build.
+
+    Args:
+        options: what click parsed: `env`, `frontend_port`, `backend_port`, `frontend_only`, `backend_only`.
+        port: the setting `PORT`.
+    """
+    ui, api = options["frontend_port"], options["backend_port"]
+    if options["env"] == "dev":
+        ui, api = ui or UI_PORT, api or API_PORT
+    else:
+        ui = api = ui or api or port or (API_PORT if options["backend_only"] else UI_PORT)
+    return Ports(ui=None if options["backend_only"] else ui, api=None if options["frontend_only"] else api)
+
+
+def _tell_reflex(ports: Ports) -> None:
+    # Without these Reflex would move on from a taken port, and move the address people were told.
+    if ports.ui is not None:
+        os.environ["REFLEX_FRONTEND_PORT"] = str(ports.ui)
+    if ports.api is not None:
+        os.environ["REFLEX_BACKEND_PORT"] = str(ports.api)
+
+
+def _only_one_start(data_dir: Path) -> FolderLock:
+    try:
+        data_dir.mkdir(exist_ok=True)
+        lock = FolderLock(data_dir / "start.lock")
+    except OSError as error:
+        raise StartFailed(f"The folder {data_dir} cannot be used ({error.strerror}).") from None
+    if not lock.try_acquire():
+        raise StartFailed(f"The application already runs here as process {lock.holder}.")
+    return lock
+
+
+def refuse_taken_port(port: int) -> None:
+    """Raise `StartFailed` when something listens on `port`, on any address of this machine."""
+    for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104 -- a probe
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise StartFailed(f"Port {port} is taken{_by_whom(port)}; choose another.") from None
+            if error.errno == errno.EACCES:
+                raise StartFailed(f"Port {port} is for administrators only; choose another.") from None
+            # Otherwise this machine does not have that kind of address.
+
+
+def _by_whom(port: int) -> str:
+    """Name the process that listens on `port`, where Linux tells."""
+    listening = {
+        f"socket:[{fields[9]}]"
+        for table in ("tcp", "tcp6")
+        for fields in map(str.split, _lines(Path("/proc/net") / table)[1:])
+        if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port
+    }
+    for link in Path("/proc").glob("[0-9]*/fd/*") if listening else ():
+        try:
+            if str(link.readlink()) in listening:
+                process = link.parent.parent
+                return f" by process {process.name} ({(process / 'comm').read_text().strip()})"
+        except OSError:  # it ended meanwhile, or is somebody else's
+            continue
+    return ""
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def check_database(settings: Settings) -> None:
+    """Connect to the configured databases once.
+
+    Raises:
+        StartFailed: one sentence that names the variable and what is wrong, never the password.
+    """
+    for name, secret in (
+        ("DATABASE_URL", settings.database_url),
+        ("DATABASE_OWNER_URL", settings.database_owner_url),
+    ):
+        if secret is None:
+            continue
+        try:
+            with psycopg.connect(secret.get_secret_value(), connect_timeout=5) as connection:
+                version = connection.info.server_version // 10_000
+        except psycopg.Error as error:
+            raise StartFailed(_why_no_database(name, secret.get_secret_value(), str(error))) from None
+        if version < MIN_POSTGRES:
+            raise StartFailed(
+                f"{name} names a PostgreSQL {version}; version {MIN_POSTGRES} or later is needed."
+            )
+
+
+def _why_no_database(name: str, url: str, message: str) -> str:
+    parts = urlsplit(url)
+    server = f"the server at {parts.hostname or 'the default address'}:{parts.port or 5432}"
+    if "password authentication failed" in message or "no password supplied" in message:
+        return f"{name}: {server} refuses this user name and password."
+    if "database" in message and "does not exist" in message:
+        return f"{name}: {server} has no database {parts.path.strip('/')}."
+    if "role" in message and "does not exist" in message:
+        return f"{name}: {server} has no user {parts.username}."
+    if "could not translate host name" in message or "resolve" in message:
+        return f"{name}: the host {parts.hostname} is not known."
+    if "refused" in message or "timeout" in message or "unreachable" in message:
+        return f"{name}: {server} does not answer."
+    # The library's text may repeat the address, so it is not passed on.
+    return f"{name}: no connection to {server} could be made with this address."
+
+
+def start_simulator(*, port: int, data_dir: Path, host: str) -> Kept:
+    """Start the provider's simulator as a process that ends with this one; return when it listens.
+
+    Raises:
+        StartFailed: the port is taken, or the process ended or did not listen in time.
+    """
+    refuse_taken_port(port)
+    database = data_dir / "simulator.sqlite"
+    log_path = data_dir / "simulator.log"
+    command = [sys.executable, "-m", "onramp_app.simulator"]
+    command += ["--port", str(port), "--database", str(database), "--host", host]
+    with log_path.open("wb") as log:
+        simulator = keep(
+            command,
+            stop_signal=signal.SIGTERM,
+            log=log,
+            env={**os.environ, "PYTHONPATH": str(PROJECT_DIR)},
+        )
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+            return simulator
+        if simulator.has_ended or time.monotonic() > deadline:
+            simulator.stop()
+            raise StartFailed(f"The simulator does not start; {log_path} says why.")
+        time.sleep(0.02)
+
+
+def _say_where_to_go(settings: Settings, ports: Ports, *, is_simulated: bool) -> None:
+    if settings.is_production:
+        lines = [f"{settings.app_name}: {settings.public_url}"]
+    elif ports.ui == ports.api:
+        lines = [f"{settings.app_name}: http://localhost:{ports.ui}"]
+    else:
+        lines = [f"{settings.app_name}:"]
+        lines += [f"  pages      http://localhost:{ports.ui}"] if ports.ui else []
+        lines += [f"  API        http://localhost:{ports.api}/api/docs"] if ports.api else []
+    if is_simulated:
+        lines.append(f"  simulator  http://localhost:{SIMULATOR_PORT}")
+    if not settings.is_production:
+        lines.append("The money is simulated.")
+    sys.stdout.write("\n".join(lines) + "\n\n")
+    sys.stdout.flush()

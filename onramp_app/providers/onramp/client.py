@@ -1,0 +1,227 @@
+"""The Onramp client: one method for each thing the services ask the provider. Never touches the database."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from onramp_app.config import Settings
+from onramp_app.domain.clock import now
+from onramp_app.domain.provider_status import Flow
+from onramp_app.providers.onramp import configuration, endpoints
+from onramp_app.providers.onramp.history import FLOW_NUMBERS, walk_history
+from onramp_app.providers.onramp.transport import Credentials, Transport, TransportLimits
+from onramp_app.providers.onramp.widget import (
+    is_trusted_widget_url,
+    local_widget_url,
+    remote_query,
+    widget_parameters,
+)
+from onramp_app.providers.onramp.wire import Json, JsonOut, amount_or_none, int_or_none, unreadable_answer
+from onramp_app.providers.port import (
+    AmountLimits,
+    CoinsAndChains,
+    FiatConfig,
+    GasFee,
+    HistoryPage,
+    IdMaps,
+    OrderFlow,
+    PaymentKind,
+    Provider,
+    ProviderHealth,
+    ProviderQuote,
+    PublicConfig,
+    WidgetSession,
+)
+
+LIVE_API_URL = "https://api.onramp.money"
+LIVE_WIDGET_URL = "https://onramp.money/main"
+SIMULATOR_URL = "http://localhost:8001"
+ASSUMED_QUOTE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class WidgetSettings:
+    """Where the widget lives: `base_url` ends before `/buy/`; `origin` is our own public address."""
+
+    base_url: str
+    app_id: int
+    is_remote: bool = False
+    origin: str = "http://localhost:3000"
+
+
+class OnrampClient:
+    """Implements `providers.port.Provider` for Onramp. Belongs to one event loop; close it at the end."""
+
+    def __init__(self, transport: Transport, widget: WidgetSettings) -> None:
+        self._transport = transport
+        self._widget = widget
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+    @property
+    def health(self) -> ProviderHealth:
+        """What is known without asking."""
+        clock = self._transport.clock
+        states = {name: str(state) for name, state in self._transport.breaker_states.items()}
+        return ProviderHealth(states, clock.offset_ms, is_clock_measured=clock.measurements > 0)
+
+    async def quote(
+        self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str
+    ) -> ProviderQuote:
+        """Ask for a quote of a fiat amount in whole units."""
+        body: dict[str, JsonOut] = {
+            "coinCode": coin_code.lower(),
+            "network": network.lower(),
+            "fiatAmount": fiat_amount,
+            "fiatType": fiat_type,
+            "type": FLOW_NUMBERS[flow],
+        }
+        asked_at = now()
+        answer = await self._transport.call(endpoints.QUOTES, body)
+        fields = answer.object()
+        return ProviderQuote(
+            rate=_needed(fields, "rate"),
+            fiat_amount=fiat_amount,
+            expected_amount=_needed(fields, "quantity"),
+            provider_fee=_needed(fields, "onrampFee", "onRampFee"),
+            gateway_fee=_needed(fields, "gatewayFee"),
+            network_fee=_needed(fields, "gasFee"),
+            client_fee=_needed(fields, "clientFee"),
+            expires_at=asked_at + timedelta(seconds=ASSUMED_QUOTE_SECONDS),
+            raw=answer.text,
+        )
+
+    async def order_status(self, order_id: str, *, flow: OrderFlow) -> int:
+        """Return the status number of an order."""
+        body: dict[str, JsonOut] = {"orderId": _provider_id(order_id), "type": FLOW_NUMBERS[flow]}
+        answer = await self._transport.call(endpoints.ORDER_STATUS, body)
+        number = int_or_none(answer.object().get("orderStatus"))
+        if number is None:
+            raise unreadable_answer()
+        return number
+
+    def history(
+        self, *, flow: OrderFlow, fiat_type: int, since: datetime, first_page: int = 1
+    ) -> AsyncIterator[HistoryPage]:
+        """Walk the orders of one fiat type, oldest first, to the end."""
+        return walk_history(
+            self._transport, flow=flow, fiat_type=fiat_type, since=since, first_page=first_page
+        )
+
+    async def limits(self, flow: OrderFlow) -> Mapping[int, AmountLimits]:
+        """Return the limits by fiat type."""
+        answer = await self._transport.call(endpoints.LIMITS, {"type": FLOW_NUMBERS[flow]})
+        return configuration.read_limits(answer.object(), flow)
+
+    async def payment_methods(self) -> Mapping[int, Mapping[str, PaymentKind]]:
+        """Return the payment methods by fiat type."""
+        answer = await self._transport.call(endpoints.PAYMENT_METHODS)
+        return configuration.read_payment_methods(answer.object())
+
+    async def country_config(self) -> Mapping[Flow, Mapping[int, FiatConfig]]:
+        """Return what is active by flow and fiat type."""
+        answer = await self._transport.call(endpoints.COUNTRY_CONFIG)
+        return configuration.read_country_config(answer.object())
+
+    async def id_maps(self) -> IdMaps:
+        """Return the live maps of symbols to ids."""
+        answer = await self._transport.call(endpoints.CONFIG_MAPPING)
+        return configuration.read_id_maps(answer.object())
+
+    async def coins_and_chains(self) -> CoinsAndChains:
+        """Return the live configuration of coins and networks."""
+        answer = await self._transport.call(endpoints.CHAIN_MAPPING)
+        return configuration.read_coins_and_chains(answer.object())
+
+    async def gas_fees(self) -> Mapping[int, Mapping[int, GasFee]]:
+        """Return the network fees by coin id and chain id."""
+        answer = await self._transport.call(endpoints.GAS_FEES)
+        return configuration.read_gas_fees(answer.object())
+
+    async def coin_minimums(self, fiat_type: int) -> Mapping[int, Mapping[int, Decimal]]:
+        """Return the least fiat amount by coin id and chain id."""
+        answer = await self._transport.call(endpoints.COIN_LIMITS, {"fiatType": fiat_type})
+        return configuration.read_minimums(answer.object())
+
+    async def public_config(self) -> PublicConfig:
+        """Return the public price list."""
+        answer = await self._transport.call(endpoints.PUBLIC_CONFIG)
+        return configuration.read_public_config(answer.object())
+
+    async def widget_url(self, session: WidgetSession) -> str:
+        """Return the widget address of a top-up.
+
+        Raises:
+            ValueError: a fact that no top-up can have.
+            ProviderAnswerUnreadable: the remote call named an address that is not the widget's.
+        """
+        base, app_id = self._widget.base_url, self._widget.app_id
+        if not self._widget.is_remote:
+            return local_widget_url(base, session, app_id=app_id)
+        parameters = widget_parameters(session, app_id)
+        query = remote_query(base, parameters, origin=self._widget.origin)
+        answer = await self._transport.call(endpoints.GENERATE_URL, query=query)
+        url = answer.object().get("url")
+        if not isinstance(url, str) or not is_trusted_widget_url(url, base, parameters=parameters):
+            raise unreadable_answer()
+        return url
+
+    async def set_webhook_url(self, url: str) -> None:
+        """Register where webhooks go. Never repeated by itself: after an error the outcome is not known."""
+        await self._transport.call(endpoints.SET_WEBHOOK_URL, {"webhookUrl": url})
+
+    async def send_dummy_webhook(self, url: str | None = None) -> None:
+        """Have a test webhook sent to the address, or to the registered one."""
+        await self._transport.call(endpoints.SEND_DUMMY_WEBHOOK, {} if url is None else {"webhookUrl": url})
+
+    async def resend_webhook(self, order_id: str) -> None:
+        """Have the webhook of an order sent again."""
+        await self._transport.call(endpoints.RESEND_WEBHOOK, {"orderId": _provider_id(order_id)})
+
+
+def _needed(fields: Mapping[str, Json], *names: str) -> Decimal:
+    value = next((fields[name] for name in names if name in fields), None)
+    amount = amount_or_none(value)
+    if amount is None:
+        raise unreadable_answer()
+    return amount
+
+
+def _provider_id(order_id: str) -> int | str:
+    """Return the id as the provider wrote it: mostly a number, which we keep as opaque text."""
+    return int(order_id) if order_id.isascii() and order_id.isdigit() and len(order_id) <= 18 else order_id
+
+
+def widget_base_url(settings: Settings) -> str:
+    """Return where the widget lives, without `/buy/`: the live one in production, else the simulator's."""
+    default = LIVE_WIDGET_URL if settings.is_production else f"{SIMULATOR_URL}/main"
+    return (settings.onramp_widget_url or default).rstrip("/")
+
+
+def transport_from(settings: Settings) -> Transport:
+    """Return the connection to the provider of the settings; one for each event loop."""
+    previous = settings.onramp_api_secret_previous
+    return Transport(
+        settings.onramp_api_url or (LIVE_API_URL if settings.is_production else SIMULATOR_URL),
+        Credentials(
+            settings.onramp_api_key.get_secret_value(),
+            settings.onramp_api_secret.get_secret_value(),
+            previous.get_secret_value() if previous else None,
+        ),
+        limits=TransportLimits(requests_per_minute=settings.onramp_requests_per_minute),
+        white_label_headers=settings.onramp_white_label_headers,
+    )
+
+
+def client_from(settings: Settings, transport: Transport) -> Provider:
+    """Return the client of the settings over an open connection."""
+    widget = WidgetSettings(
+        base_url=widget_base_url(settings),
+        app_id=settings.onramp_app_id,
+        is_remote=settings.onramp_widget_session == "remote",
+        origin=settings.public_url or "http://localhost:3000",
+    )
+    return OnrampClient(transport, widget)

@@ -1,0 +1,104 @@
+"""Reads one order of the provider's, from history or from a webhook, into the product's words.
+
+One bad field never spoils an order: it becomes None, and the untouched text stays with the record.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from onramp_app.domain.provider_status import Flow, StatusClass, status_class, white_label_status_class
+from onramp_app.providers.onramp.maps import currency_of
+from onramp_app.providers.onramp.wire import Json, amount_or_none, int_or_none, text_or_none
+from onramp_app.providers.port import PaymentKind, ProviderOrder
+
+MAX_ORDER_ID_CHARACTERS = 64
+MAX_RAW_CHARACTERS = 64 * 1024
+
+
+def order_id_of(fields: Mapping[str, Json]) -> str | None:
+    """Return the order's id as opaque text, or None: without it nothing can be recorded."""
+    return text_or_none(fields.get("orderId"), max_characters=MAX_ORDER_ID_CHARACTERS)
+
+
+def read_order(fields: Mapping[str, Json], *, raw: str, flow: Flow) -> ProviderOrder | None:
+    """Return the order, or None when it has no usable id or its record is absurdly long.
+
+    Args:
+        fields: the parsed object.
+        raw: its untouched text.
+        flow: which list it came from; the numbers mean nothing without it.
+    """
+    order_id = order_id_of(fields)
+    if order_id is None or len(raw) > MAX_RAW_CHARACTERS:
+        return None
+    fiat_type = int_or_none(fields.get("fiatType"))
+    number, text, known = _status(fields, flow)
+    kyc_needed = int_or_none(fields.get("kycNeeded"))
+    return ProviderOrder(
+        order_id=order_id,
+        flow=flow,
+        status_number=number,
+        status_text=text,
+        status_class=known,
+        recognition_id=text_or_none(fields.get("merchantRecognitionId")),
+        reference_id=text_or_none(fields.get("referenceId")),
+        wallet_address=text_or_none(fields.get("walletAddress")),
+        coin_id=int_or_none(fields.get("coinId")),
+        chain_id=int_or_none(fields.get("chainId")),
+        transaction_hash=text_or_none(fields.get("transactionHash")),
+        fiat_type=fiat_type,
+        currency=currency_of(fiat_type),
+        fiat_amount=amount_or_none(fields.get("fiatAmount")),
+        payment_kind=payment_kind_of(fields.get("paymentType")),
+        expected_price=amount_or_none(fields.get("expectedPrice")),
+        expected_amount=amount_or_none(fields.get("expectedCryptoAmount")),
+        actual_price=amount_or_none(fields.get("actualPrice")),
+        bought_amount=amount_or_none(fields.get("actualCryptoAmount")),
+        gas_fee=amount_or_none(fields.get("gasFee")),
+        provider_fee=amount_or_none(fields.get("onRampFee", fields.get("onrampFee"))),
+        client_fee=amount_or_none(fields.get("clientFee")),
+        gateway_fee=amount_or_none(fields.get("gatewayFee")),
+        is_kyc_needed=None if kyc_needed is None else kyc_needed == 1,
+        created_at=moment_or_none(fields.get("createdAt")),
+        raw=raw,
+    )
+
+
+def _status(fields: Mapping[str, Json], flow: Flow) -> tuple[int | None, str | None, StatusClass | None]:
+    value = fields.get("status")
+    number = int_or_none(value)
+    if number is not None:
+        return number, None, status_class(flow, number)
+    text = text_or_none(value, max_characters=64)
+    if text is None:
+        return None, None, status_class(flow, None)
+    reasons = failure_reasons_of(fields)
+    return None, text, white_label_status_class(flow, text, failure_reasons=reasons)
+
+
+def failure_reasons_of(fields: Mapping[str, Json]) -> tuple[str, ...]:
+    """Return the texts of `metadata.failure_reasons`: one text, or a list of them."""
+    metadata = fields.get("metadata")
+    found = metadata.get("failure_reasons") if isinstance(metadata, Mapping) else None
+    listed = found if isinstance(found, list) else [found]
+    return tuple(text for item in listed[:16] if (text := text_or_none(item)) is not None)
+
+
+def payment_kind_of(value: Json) -> PaymentKind | None:
+    """Return the kind of 1 or 2, written as number or text."""
+    number = int_or_none(value)
+    return PaymentKind(number) if number in (1, 2) else None
+
+
+def moment_or_none(value: Json) -> datetime | None:
+    """Return an ISO 8601 time, aware and in UTC; a time without an offset is UTC. None when unreadable."""
+    text = text_or_none(value, max_characters=40)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    # PostgreSQL and calendars of pages have no use for the edges of Python's range.
+    return moment if 2000 <= moment.year <= 2200 else None

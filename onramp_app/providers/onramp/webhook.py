@@ -1,0 +1,291 @@
+"""Onramp's webhooks in two verbs: `verify` proves who sent it, `translate` says what it tells.
+
+Whatever it tells is a hint: it names an order to read, and never moves money or a status by itself.
+The signed bytes are the header `x-onramp-payload`, not the HTTP body. Source: the provider's
+documentation; the content of the header is not documented, so a body inside it is used when there is one.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from onramp_app.domain.errors import Unauthenticated
+from onramp_app.domain.provider_status import Flow
+from onramp_app.providers.onramp.orders import order_id_of, read_order
+from onramp_app.providers.onramp.wire import (
+    Json,
+    NotJson,
+    int_or_none,
+    member_text,
+    read_json_bytes,
+    text_or_none,
+)
+from onramp_app.providers.port import ProviderOrder
+
+MAX_PAYLOAD_BYTES = 32 * 1024
+MAX_BODY_BYTES = 64 * 1024
+_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_SIGNATURE = re.compile(rb"[0-9a-f]{128}")
+
+
+class Refusal(StrEnum):
+    """Why a webhook was refused."""
+
+    PAYLOAD_MISSING = "payload_missing"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    PAYLOAD_NOT_BASE64 = "payload_not_base64"
+    SIGNATURE_MISSING = "signature_missing"
+    SIGNATURE_WRONG_LENGTH = "signature_wrong_length"
+    SIGNATURE_NOT_LOWER_HEX = "signature_not_lower_hex"
+    SIGNATURE_WRONG = "signature_wrong"
+
+
+class WebhookRefused(Unauthenticated):
+    """The header pair does not prove that the provider sent this; `reason` says why."""
+
+    def __init__(self, reason: Refusal) -> None:
+        super().__init__("The webhook's signature is missing or wrong.")
+        self.reason = reason
+
+
+class SecretUsed(StrEnum):
+    """Which of the two secrets signed, while they are being rotated."""
+
+    CURRENT = "current"
+    PREVIOUS = "previous"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSecrets:
+    """The API secret, which signs webhooks too, and the one before it while rotating."""
+
+    current: str
+    previous: str | None = None
+
+    def __repr__(self) -> str:
+        """Tell nothing: a secret must not reach a log through a traceback."""
+        return "WebhookSecrets(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedHeader:
+    """A header the provider signed. `content` is what its base64 stands for, not yet looked into."""
+
+    payload: bytes
+    content: bytes
+    secret: SecretUsed
+
+
+def verify(payload: bytes | None, signature: bytes | None, *, secrets: WebhookSecrets) -> VerifiedHeader:
+    """Prove that the provider signed the header, in a time that tells nothing about either secret.
+
+    Args:
+        payload: the raw bytes of `x-onramp-payload`, at most 32 KiB; None when the header is missing.
+        signature: the raw bytes of `x-onramp-signature`: 128 lower-case hexadecimal digits.
+        secrets: both are always tried.
+
+    A header that was sent twice is for the caller to refuse: it has no raw bytes to speak of.
+
+    Raises:
+        WebhookRefused: with its reason; nothing else, whatever the bytes.
+    """
+    if not payload:
+        raise WebhookRefused(Refusal.PAYLOAD_MISSING)
+    if not signature:
+        raise WebhookRefused(Refusal.SIGNATURE_MISSING)
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise WebhookRefused(Refusal.PAYLOAD_TOO_LARGE)
+    if len(signature) != 128:
+        raise WebhookRefused(Refusal.SIGNATURE_WRONG_LENGTH)
+    if not _SIGNATURE.fullmatch(signature):
+        raise WebhookRefused(Refusal.SIGNATURE_NOT_LOWER_HEX)
+    content = _strictly_decoded(payload)
+    is_current = hmac.compare_digest(_signature_of(payload, secrets.current), signature)
+    # Without a previous secret the same work is done and its result thrown away.
+    is_previous = hmac.compare_digest(_signature_of(payload, secrets.previous or secrets.current), signature)
+    if is_current:
+        return VerifiedHeader(payload, content, SecretUsed.CURRENT)
+    if is_previous and secrets.previous is not None:
+        return VerifiedHeader(payload, content, SecretUsed.PREVIOUS)
+    raise WebhookRefused(Refusal.SIGNATURE_WRONG)
+
+
+def _signature_of(payload: bytes, secret: str) -> bytes:
+    return hmac.new(secret.encode(), payload, hashlib.sha512).hexdigest().encode()
+
+
+def _strictly_decoded(payload: bytes) -> bytes:
+    # Python's decoder skips over foreign characters and stray bits, so that many texts would mean one
+    # thing. Standard alphabet, full padding and no loose bits: RFC 4648 sections 3.2, 3.3 and 3.5.
+    try:
+        content = base64.b64decode(payload, validate=True) if _BASE64.fullmatch(payload) else None
+    except binascii.Error:
+        content = None
+    if content is None or base64.b64encode(content) != payload:
+        raise WebhookRefused(Refusal.PAYLOAD_NOT_BASE64)
+    return content
+
+
+class EventLine(StrEnum):
+    """Which product line speaks: the widget in orders, the white label in an envelope with metadata."""
+
+    WIDGET = "widget"
+    WHITE_LABEL = "white_label"
+
+
+class EventKind(StrEnum):
+    """What the event is about. `UNKNOWN` events are kept and change nothing."""
+
+    BUY = "onramp"
+    SELL = "offramp"
+    KYC = "kyc"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEvent:
+    """What a webhook tells; always a hint about what to read next.
+
+    `is_signed`: the content stood in the signed header; otherwise anybody who saw a valid header may have
+    written it. `is_old`: its timestamp is older than ONRAMP_WEBHOOK_MAX_AGE_SECONDS. `differs`: the HTTP
+    body tells something else than the signed header. `raw` is the untouched text, empty when unreadable.
+    For KYC `client_customer_id` is our id of the person and `customer_id` the provider's.
+    """
+
+    line: EventLine
+    kind: EventKind
+    is_signed: bool
+    is_old: bool
+    differs: bool
+    signed_at: datetime | None
+    order_id: str | None
+    order: ProviderOrder | None
+    status_text: str | None
+    client_customer_id: str | None
+    customer_id: str | None
+    raw: str
+
+
+def translate(
+    header: VerifiedHeader, body: bytes, *, received_at: datetime, max_age: timedelta | None = None
+) -> WebhookEvent:
+    """Say what a verified webhook tells. Never raises: what cannot be read is an event without an order.
+
+    Args:
+        header: from `verify`.
+        body: the HTTP body, at most 64 KiB; a longer one counts as unreadable.
+        received_at: when it arrived, for `is_old`.
+        max_age: from ONRAMP_WEBHOOK_MAX_AGE_SECONDS; None: no age is old.
+    """
+    signed = _read_signed(header.content)
+    told = _read_object(body) if len(body) <= MAX_BODY_BYTES else None
+    source = signed.event or told or _Text("", {})
+    age = None if signed.at is None else received_at - signed.at
+    return _event(
+        source,
+        signed,
+        is_old=max_age is not None and age is not None and age > max_age,
+        differs=bool(body) and signed.event is not None and (not told or told.fields != signed.event.fields),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A JSON object, untouched and parsed."""
+
+    raw: str
+    fields: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """What the signed header holds: its time, and the event itself where it carries one."""
+
+    at: datetime | None = None
+    event: _Text | None = None
+
+
+def _read_signed(content: bytes) -> _Signed:
+    envelope = _read_object(content)
+    if envelope is None:
+        return _Signed()
+    at = _moment_of_ms(envelope.fields.get("timestamp"))
+    body = envelope.fields.get("body")
+    event: _Text | None = None
+    match body:
+        case dict() if body:
+            event = _Text(member_text(envelope.raw, "body"), body)
+        case str():
+            event = _read_object(body.encode("utf-8", "surrogatepass"))
+        case _ if "orderId" in envelope.fields or "eventType" in envelope.fields:
+            event = envelope
+    return _Signed(at, event if event and event.fields else None)
+
+
+def _read_object(content: bytes) -> _Text | None:
+    try:
+        value = read_json_bytes(content)
+    except NotJson:
+        return None
+    return _Text(content.decode(), value) if isinstance(value, dict) else None
+
+
+def _moment_of_ms(value: Json) -> datetime | None:
+    milliseconds = int_or_none(value)
+    if milliseconds is None or not 0 < milliseconds < 7_000_000_000_000:
+        return None
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+
+
+def _event(source: _Text, signed: _Signed, *, is_old: bool, differs: bool) -> WebhookEvent:
+    content = source.fields
+    line = EventLine.WHITE_LABEL if _is_white_label(content) else EventLine.WIDGET
+    kind = _kind_of(content, line)
+    fields = _order_fields(content, line)
+    flow = {EventKind.BUY: Flow.BUY, EventKind.SELL: Flow.SELL}.get(kind)
+    metadata = content.get("metadata")
+    about = metadata if isinstance(metadata, Mapping) else {}
+    reference = text_or_none(content.get("referenceId"), max_characters=64)
+    return WebhookEvent(
+        line=line,
+        kind=kind,
+        is_signed=signed.event is not None,
+        is_old=is_old,
+        differs=differs,
+        signed_at=signed.at,
+        order_id=None if flow is None else order_id_of(fields),
+        order=None if flow is None else read_order(fields, raw=source.raw, flow=flow),
+        status_text=text_or_none(content.get("status"), max_characters=64),
+        client_customer_id=reference if kind is EventKind.KYC else None,
+        customer_id=text_or_none(about.get("customerId"), max_characters=64),
+        raw=source.raw,
+    )
+
+
+def _is_white_label(content: Mapping[str, Json]) -> bool:
+    return "orderId" not in content and "eventType" in content and "referenceId" in content
+
+
+def _kind_of(content: Mapping[str, Json], line: EventLine) -> EventKind:
+    told = content.get("eventType")
+    if told is None and line is EventLine.WIDGET and "orderId" in content:
+        # The documented widget sample has no eventType and is a purchase. A sale without one would be
+        # looked for among the purchases and not be found there: a hint that leads nowhere, no harm.
+        return EventKind.BUY
+    word = told.strip().lower() if isinstance(told, str) else ""
+    return EventKind(word) if word in {"onramp", "offramp", "kyc"} else EventKind.UNKNOWN
+
+
+def _order_fields(content: Mapping[str, Json], line: EventLine) -> Mapping[str, Json]:
+    if line is EventLine.WIDGET:
+        return content
+    # In the white-label envelope the reference is the order, and what else is known of it is metadata.
+    metadata = content.get("metadata")
+    known = metadata if isinstance(metadata, Mapping) else {}
+    return {**known, **content, "orderId": content.get("referenceId")}

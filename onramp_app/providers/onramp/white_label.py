@@ -1,0 +1,105 @@
+"""The white-label calls: verification of people and orders of our own screens. Behind ONRAMP_WHITE_LABEL.
+
+This product line needs the provider's approval, and how its webhooks are authenticated is not published,
+so everything here is learned by asking.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from onramp_app.config import ConfigurationError, Settings
+from onramp_app.domain.provider_status import Flow
+from onramp_app.providers.onramp import endpoints
+from onramp_app.providers.onramp.orders import moment_or_none, read_order
+from onramp_app.providers.onramp.transport import Transport
+from onramp_app.providers.onramp.wire import (
+    Json,
+    JsonOut,
+    amount_or_none,
+    member_text,
+    text_or_none,
+    unreadable_answer,
+)
+from onramp_app.providers.port import CustomerLimits, KycLink, KycProvider, KycReport, ProviderOrder
+
+
+class WhiteLabelClient:
+    """Implements `providers.port.KycProvider`. All methods raise the errors of `domain.provider_errors`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def kyc_link(
+        self, *, email: str, phone_number: str, client_customer_id: str, redirect_url: str | None = None
+    ) -> KycLink:
+        """Begin somebody's verification. `phone_number` as `+91-9999999999`.
+
+        A phone the provider already knows raises `ProviderRequestRefused` with `customer_id`; go on with
+        `kyc_link_again`. Never repeated by itself, because it creates a customer.
+        """
+        body: dict[str, JsonOut] = {
+            "email": email,
+            "phoneNumber": phone_number,
+            "clientCustomerId": client_customer_id,
+            "type": "INDIVIDUAL",
+        }
+        return await self._link({**body, **({"kycRedirectUrl": redirect_url} if redirect_url else {})})
+
+    async def kyc_link_again(self, customer_id: str, *, redirect_url: str | None = None) -> KycLink:
+        """Return a fresh address for somebody the provider knows."""
+        body: dict[str, JsonOut] = {"customerId": customer_id, "type": "INDIVIDUAL"}
+        return await self._link({**body, **({"kycRedirectUrl": redirect_url} if redirect_url else {})})
+
+    async def _link(self, body: Mapping[str, JsonOut]) -> KycLink:
+        answer = await self._transport.call(endpoints.KYC_URL, body)
+        fields = answer.object()
+        url = text_or_none(fields.get("kycUrl"), max_characters=2048)
+        customer_id = text_or_none(fields.get("customerId"), max_characters=64)
+        if url is None or customer_id is None or not _may_be_opened(url):
+            raise unreadable_answer()
+        return KycLink(url, customer_id)
+
+    async def kyc_report(self, customer_id: str) -> KycReport:
+        """Return somebody's verification status in the provider's words."""
+        answer = await self._transport.call(endpoints.KYC_STATUS, {"customerId": customer_id})
+        # Before the first sign-in the whole answer is one bare word instead of an object.
+        status = answer.data if isinstance(answer.data, str) else answer.object().get("status")
+        text = text_or_none(status, max_characters=64)
+        if text is None:
+            raise unreadable_answer()
+        updated = answer.data.get("updatedAt") if isinstance(answer.data, dict) else None
+        return KycReport(text, moment_or_none(updated))
+
+    async def customer_limits(self, customer_id: str, *, fiat_type: int) -> CustomerLimits:
+        """Return what somebody may still buy."""
+        body: dict[str, JsonOut] = {"customerId": customer_id, "fiatType": fiat_type}
+        answer = await self._transport.call(endpoints.USER_LIMIT, body)
+        fields = answer.object()
+        return CustomerLimits(
+            per_order=amount_or_none(fields.get("onrampLimit")),
+            used_this_month=amount_or_none(fields.get("monthlyLimitUsedOnramp")),
+            raw=member_text(answer.text, "data"),
+        )
+
+    async def order(self, customer_id: str, *, order_id: str) -> ProviderOrder:
+        """Return one white-label purchase."""
+        body: dict[str, JsonOut] = {"customerId": customer_id, "transactionId": order_id}
+        answer = await self._transport.call(endpoints.WHITE_LABEL_ORDER, body)
+        # Their answer calls the id `transactionId`; it is the one that was asked for.
+        fields: dict[str, Json] = {**answer.object(), "orderId": order_id}
+        order = read_order(fields, raw=member_text(answer.text, "data"), flow=Flow.BUY)
+        if order is None:
+            raise unreadable_answer()
+        return order
+
+
+def _may_be_opened(url: str) -> bool:
+    # The person's browser is sent there: only to a secure page, or to the simulator on this machine.
+    return url.startswith("https://") or urlsplit(url).hostname in {"localhost", "127.0.0.1"}
+
+
+def white_label_from(settings: Settings, transport: Transport) -> KycProvider:
+    """Return the white-label client. Raises `ConfigurationError` where the setting is off."""
+    if not settings.onramp_white_label:
+        raise ConfigurationError("ONRAMP_WHITE_LABEL is off, and this needs it.")
+    return WhiteLabelClient(transport)

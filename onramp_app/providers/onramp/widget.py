@@ -1,0 +1,107 @@
+"""Builds the address of the Onramp widget from the facts of a stored top-up. Nothing else reaches it.
+
+The address is unsigned: a person can change everything in it, so nothing in it is proof of anything.
+Source: the provider's documentation of the widget's query parameters.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+from onramp_app.providers.onramp.wire import plain_decimal
+from onramp_app.providers.port import WidgetSession
+
+LANGUAGES = frozenset({"en", "tr", "vi", "es", "pt", "fil", "th", "sw", "id"})
+MAX_URL_CHARACTERS = 2048
+
+# Which texts may stand in which parameter. ASCII only, because look-alikes help nobody but a forger.
+_SHAPES = {
+    "merchantRecognitionId": re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII),
+    "walletAddress": re.compile(r"[A-Za-z0-9:_-]{8,128}", re.ASCII),
+    "coinCode": re.compile(r"[a-z0-9.]{1,20}", re.ASCII),
+    "network": re.compile(r"[a-z0-9 .-]{1,32}", re.ASCII),
+    "addressTag": re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII),
+    "phoneNumber": re.compile(r"\+[0-9]{1,4}-[0-9]{4,14}", re.ASCII),
+    "redirectUrl": re.compile(r"https?://[\x21-\x7e]{1,500}", re.ASCII),
+}
+
+
+def new_recognition_id() -> str:
+    """Return a fresh recognition id: 128 unguessable bits as 32 hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+def widget_parameters(session: WidgetSession, app_id: int) -> dict[str, str]:
+    """Return the query parameters, allow-listed and checked.
+
+    Raises:
+        ValueError: a fact that no top-up of ours can have; the text names the parameter, not the value.
+    """
+    if not session.fiat_amount.is_finite() or not 0 < session.fiat_amount < 10**15:
+        raise ValueError("fiatAmount cannot stand in a widget address")
+    if session.fiat_type < 1:
+        raise ValueError("fiatType cannot stand in a widget address")
+    texts = {
+        "walletAddress": session.wallet_address,
+        "coinCode": session.coin_code.lower(),
+        "network": session.network.lower(),
+        "merchantRecognitionId": session.recognition_id,
+        "addressTag": session.address_tag,
+        "phoneNumber": session.phone_number,
+        "redirectUrl": session.redirect_url,
+    }
+    given = {name: text for name, text in texts.items() if text is not None}
+    for name, text in given.items():
+        if not _SHAPES[name].fullmatch(text):
+            raise ValueError(f"{name} cannot stand in a widget address")
+    parameters = {
+        "appId": str(app_id),
+        **given,
+        "fiatType": str(session.fiat_type),
+        "fiatAmount": plain_decimal(session.fiat_amount),
+    }
+    if session.payment_kind is not None:
+        parameters["paymentMethod"] = str(session.payment_kind.value)
+    if session.language in LANGUAGES:
+        parameters["lang"] = session.language
+    return parameters
+
+
+def local_widget_url(base_url: str, session: WidgetSession, *, app_id: int) -> str:
+    """Return the address of the buy widget; `base_url` ends before `/buy/`. Raises `ValueError`."""
+    url = f"{base_url.rstrip('/')}/buy/?{urlencode(widget_parameters(session, app_id), quote_via=quote)}"
+    if len(url) > MAX_URL_CHARACTERS:
+        raise ValueError("the widget address would be too long")
+    return url
+
+
+def remote_query(base_url: str, parameters: Mapping[str, str], *, origin: str) -> dict[str, str]:
+    """Return the query of `generate-url`, as the provider's own web SDK asks it."""
+    return {
+        "appURL": base_url.rstrip("/"),
+        "flowType": "1",
+        "mode": "embedded",
+        "origin": origin,
+        "clientHeight": "700",
+        **parameters,
+    }
+
+
+def is_trusted_widget_url(url: str, base_url: str, *, parameters: Mapping[str, str]) -> bool:
+    """Return whether an address made by the provider may be shown.
+
+    The call is not authenticated, so its answer must lead to the widget's own origin and, where it
+    repeats one of our parameters, must repeat it truly.
+    """
+    if len(url) > MAX_URL_CHARACTERS or not url.isascii() or not url.isprintable() or "\\" in url:
+        return False
+    try:
+        theirs, ours = urlsplit(url), urlsplit(base_url)
+        same_origin = (theirs.scheme, theirs.netloc.lower()) == (ours.scheme, ours.netloc.lower())
+        repeated = parse_qs(theirs.query, max_num_fields=64)
+    except ValueError:
+        return False
+    return same_origin and all(
+        values == [parameters.get(name, values[0])] for name, values in repeated.items()
+    )

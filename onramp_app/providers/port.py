@@ -1,0 +1,321 @@
+"""The provider as the services see it: frozen views in the product's words, and one Protocol.
+
+Amounts are exact decimals in whole units (rupees, USDT), never floats and never minor units: only the
+ledger knows an asset's scale. None means that the provider did not say, or said something unreadable.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import IntEnum
+from typing import Literal, Protocol
+
+from onramp_app.domain.provider_status import Flow, StatusClass
+
+OrderFlow = Literal[Flow.BUY, Flow.SELL]
+
+
+class PaymentKind(IntEnum):
+    """How a payment method moves money; the values are the provider's numbers."""
+
+    INSTANT = 1
+    BANK_TRANSFER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOrder:
+    """One order of the provider's, as one read or one webhook event told it.
+
+    `bought_amount` is what was bought (their `actualCryptoAmount`) and `gas_fee` is in the same coin: what
+    was delivered follows from both by ONRAMP_DELIVERED_RULE (docs/money.md). `status_class` is None for
+    sell and swap orders, which move nothing. `raw` is the untouched JSON text (keep it in a text column:
+    PostgreSQL's jsonb refuses some of what JSON allows).
+    """
+
+    order_id: str
+    flow: Flow
+    status_number: int | None
+    status_text: str | None
+    status_class: StatusClass | None
+    recognition_id: str | None
+    reference_id: str | None
+    wallet_address: str | None
+    coin_id: int | None
+    chain_id: int | None
+    transaction_hash: str | None
+    fiat_type: int | None
+    currency: str | None
+    fiat_amount: Decimal | None
+    payment_kind: PaymentKind | None
+    expected_price: Decimal | None
+    expected_amount: Decimal | None
+    actual_price: Decimal | None
+    bought_amount: Decimal | None
+    gas_fee: Decimal | None
+    provider_fee: Decimal | None
+    client_fee: Decimal | None
+    gateway_fee: Decimal | None
+    is_kyc_needed: bool | None
+    created_at: datetime | None
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """One page of orders, oldest first. `unreadable` holds the text of records without a usable order id.
+
+    `number` counts from 1: after an error a walk of the same arguments may go on at the next one.
+    """
+
+    number: int
+    orders: tuple[ProviderOrder, ...]
+    unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderQuote:
+    """What the provider expects to deliver. All fees are fiat, and `expected_amount` is net of them.
+
+    `expires_at` is assumed (30 s): the provider publishes no lifetime.
+    """
+
+    rate: Decimal
+    fiat_amount: Decimal
+    expected_amount: Decimal
+    provider_fee: Decimal
+    gateway_fee: Decimal
+    network_fee: Decimal
+    client_fee: Decimal
+    expires_at: datetime
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class AmountLimits:
+    """The least and the most that may be paid, in fiat. None: not published, which is not "no limit"."""
+
+    min: Decimal | None
+    max: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class FiatConfig:
+    """Whether a fiat type can be used at the moment, and its payment methods by code."""
+
+    is_active: bool
+    methods: Mapping[str, PaymentKind]
+
+
+@dataclass(frozen=True, slots=True)
+class Coin:
+    """One coin and the networks it lives on."""
+
+    coin_id: int
+    symbol: str
+    name: str
+    chain_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One network. The regular expressions are the provider's own and are not run: treat them as text."""
+
+    chain_id: int
+    symbol: str
+    name: str
+    address_regex: str | None
+    memo_regex: str | None
+    transaction_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IdMaps:
+    """Symbols to the provider's ids. Several symbols may name one id (`matic20` and `matic` are both 3)."""
+
+    fiat_types: Mapping[str, int]
+    coin_ids: Mapping[str, int]
+    chain_ids: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CoinsAndChains:
+    """The configuration of coins (by lower-case symbol) and networks (by id)."""
+
+    coins: Mapping[str, Coin]
+    chains: Mapping[int, Chain]
+
+
+@dataclass(frozen=True, slots=True)
+class GasFee:
+    """The network fee of one coin on one network, in the coin, and whether withdrawals run."""
+
+    fee: Decimal | None
+    min_withdrawal: Decimal | None
+    is_in_sync: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class PublicConfig:
+    """The public price list: prices in INR by coin and network (`None`: every network), and minimums."""
+
+    coins_and_chains: CoinsAndChains
+    inr_prices: Mapping[int, Mapping[int | None, Decimal]]
+    inr_minimums: Mapping[int, Mapping[int, Decimal]]
+
+
+@dataclass(frozen=True, slots=True)
+class WidgetSession:
+    """The facts of one stored top-up that go into its widget address, and nothing else.
+
+    `fiat_amount` in whole units of the currency of `fiat_type`; `address_tag` is the memo some networks need.
+    """
+
+    recognition_id: str
+    wallet_address: str
+    coin_code: str
+    network: str
+    fiat_type: int
+    fiat_amount: Decimal
+    payment_kind: PaymentKind | None = None
+    address_tag: str | None = None
+    language: str | None = None
+    phone_number: str | None = None
+    redirect_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KycLink:
+    """Where a person verifies themselves, and the provider's id of that person."""
+
+    url: str
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class KycReport:
+    """A signed read of somebody's verification: the provider's own status text, and when it changed."""
+
+    status: str
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerLimits:
+    """What one verified person may still buy, in the asked currency."""
+
+    per_order: Decimal | None
+    used_this_month: Decimal | None
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderHealth:
+    """What the client knows without asking: each endpoint's breaker, and the measured clock difference."""
+
+    endpoints: Mapping[str, str]
+    clock_offset_ms: int
+    is_clock_measured: bool
+
+
+class Provider(Protocol):
+    """The payment provider.
+
+    Every method that asks raises only errors of `domain.provider_errors`; `ProviderUnavailable` and its
+    kinds say nothing about what happened at the provider.
+    """
+
+    async def quote(
+        self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str
+    ) -> ProviderQuote:
+        """Ask for a quote. Also raises `AmountOutOfLimits`, `UnsupportedAsset`, `ProviderPriceIrregular`."""
+        ...
+
+    async def order_status(self, order_id: str, *, flow: OrderFlow) -> int:
+        """Return the status number of an order. Raises `ProviderOrderGone`."""
+        ...
+
+    def history(
+        self, *, flow: OrderFlow, fiat_type: int, since: datetime, first_page: int = 1
+    ) -> AsyncIterator[HistoryPage]:
+        """Walk the orders of one fiat type since a moment, oldest first, page by page to the end."""
+        ...
+
+    async def limits(self, flow: OrderFlow) -> Mapping[int, AmountLimits]:
+        """Return the limits by fiat type. A fiat type that is missing has an unknown limit."""
+        ...
+
+    async def payment_methods(self) -> Mapping[int, Mapping[str, PaymentKind]]:
+        """Return the payment methods by fiat type."""
+        ...
+
+    async def country_config(self) -> Mapping[Flow, Mapping[int, FiatConfig]]:
+        """Return what is active by flow and fiat type."""
+        ...
+
+    async def id_maps(self) -> IdMaps:
+        """Return the live maps of symbols to ids."""
+        ...
+
+    async def coins_and_chains(self) -> CoinsAndChains:
+        """Return the live configuration of coins and networks."""
+        ...
+
+    async def gas_fees(self) -> Mapping[int, Mapping[int, GasFee]]:
+        """Return the network fees by coin id and chain id."""
+        ...
+
+    async def coin_minimums(self, fiat_type: int) -> Mapping[int, Mapping[int, Decimal]]:
+        """Return the least fiat amount by coin id and chain id."""
+        ...
+
+    async def public_config(self) -> PublicConfig:
+        """Return the public price list."""
+        ...
+
+    async def widget_url(self, session: WidgetSession) -> str:
+        """Return the widget address of a top-up. Raises `ValueError` for facts no top-up can have."""
+        ...
+
+    async def set_webhook_url(self, url: str) -> None:
+        """Register where webhooks go. Never repeated by itself: after an error the outcome is not known."""
+        ...
+
+    async def send_dummy_webhook(self, url: str | None = None) -> None:
+        """Have a test webhook sent to the address, or to the registered one."""
+        ...
+
+    async def resend_webhook(self, order_id: str) -> None:
+        """Have the webhook of an order sent again. Raises `ProviderOrderGone`."""
+        ...
+
+    @property
+    def health(self) -> ProviderHealth:
+        """What is known without asking."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class KycProvider(Protocol):
+    """The provider's own verification of people, where ONRAMP_WHITE_LABEL allows it."""
+
+    async def kyc_link(
+        self, *, email: str, phone_number: str, client_customer_id: str, redirect_url: str | None = None
+    ) -> KycLink:
+        """Begin a verification. Raises `ProviderRequestRefused` with `customer_id` for a known phone."""
+        ...
+
+    async def kyc_link_again(self, customer_id: str, *, redirect_url: str | None = None) -> KycLink:
+        """Return a fresh address for somebody the provider knows."""
+        ...
+
+    async def kyc_report(self, customer_id: str) -> KycReport:
+        """Return somebody's verification status in the provider's words."""
+        ...
+
+    async def customer_limits(self, customer_id: str, *, fiat_type: int) -> CustomerLimits:
+        """Return what somebody may still buy. Raises `ProviderLoginRequired`."""
+        ...

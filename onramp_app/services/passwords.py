@@ -1,0 +1,96 @@
+"""Passwords: which are good enough, how they are kept, and whether one is right.
+
+Hashing and judging take tens of milliseconds and megabytes, so they run in a few threads of their own.
+"""
+
+import asyncio
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+from passlib.context import CryptContext
+from zxcvbn import zxcvbn
+
+from onramp_app.domain.errors import FieldError, ValidationFailed
+
+MIN_LENGTH = 8
+MAX_LENGTH = 128
+# zxcvbn tries all readings of look-alike characters: 72 hostile ones take it 5 s, 16 take 0.2 s.
+_JUDGED_LENGTH = 16
+_MIN_SCORE = 2  # "somewhat guessable": withstands guessing over the network, which is throttled
+
+# OWASP Password Storage Cheat Sheet: argon2id with 19 MiB, two passes, one lane.
+_context = CryptContext(
+    schemes=["argon2"],
+    argon2__type="ID",
+    argon2__memory_cost=19_456,
+    argon2__time_cost=2,
+    argon2__parallelism=1,
+)
+_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="password")
+
+
+def _normalised(password: str) -> str:
+    # NIST SP 800-63B-4 section 3.1.1.2: the same password typed on another keyboard is the same.
+    return unicodedata.normalize("NFKC", password)
+
+
+@lru_cache(maxsize=1)
+def _nobodys_hash() -> str:
+    return str(_context.hash("the password of no account"))
+
+
+def _verify(password: str, password_hash: str | None) -> tuple[bool, str | None]:
+    nobodys = _nobodys_hash()  # Made before the difference, so that it never tells the cases apart.
+    is_right, new_hash = _context.verify_and_update(_normalised(password), password_hash or nobodys)
+    return is_right and password_hash is not None, new_hash
+
+
+def _is_guessable(password: str, personal: tuple[str, ...]) -> bool:
+    # A long password is guessable when both its ends are; one good end makes it good.
+    ends = {password[:_JUDGED_LENGTH], password[-_JUDGED_LENGTH:]}
+    known = [text[:100] for text in personal]
+    return all(int(zxcvbn(end, user_inputs=known)["score"]) < _MIN_SCORE for end in ends)
+
+
+async def hash_password(password: str) -> str:
+    """Return what is kept of a password that `check_new_password` accepted."""
+    loop = asyncio.get_running_loop()
+    return str(await loop.run_in_executor(_threads, _context.hash, _normalised(password)))
+
+
+async def verify_password(password: str, password_hash: str | None) -> tuple[bool, str | None]:
+    """Say whether the password is right, in the same time with and without an account.
+
+    Args:
+        password: at most `MAX_LENGTH` code points; a longer one is wrong without being hashed.
+        password_hash: what is kept, or None when there is no such account.
+
+    Returns:
+        Whether it is right, and a new hash to keep when the parameters have changed since.
+    """
+    if len(password) > MAX_LENGTH:
+        return False, None
+    return await asyncio.get_running_loop().run_in_executor(_threads, _verify, password, password_hash)
+
+
+async def check_new_password(password: str, *, field: str, personal: tuple[str, ...]) -> None:
+    """Refuse a password that is too short, too long, or among the first that anybody would try.
+
+    Args:
+        password: as typed; its length counts in code points.
+        field: the name of the input, for the error.
+        personal: what others know of the person, such as the e-mail.
+
+    Raises:
+        ValidationFailed: the reason, for the field.
+    """
+    if len(password) < MIN_LENGTH:
+        message = f"Use at least {MIN_LENGTH} characters."
+    elif len(password) > MAX_LENGTH:
+        message = f"Use at most {MAX_LENGTH} characters."
+    elif await asyncio.get_running_loop().run_in_executor(_threads, _is_guessable, password, personal):
+        message = "This password is easy to guess. Use a longer or less common one."
+    else:
+        return
+    raise ValidationFailed("The password cannot be used.", errors=(FieldError(field, message),))

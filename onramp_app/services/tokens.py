@@ -1,0 +1,112 @@
+"""Signed tokens: who and which session, nothing more. What a session may do is in its row.
+
+HS256 is the only algorithm and every claim is demanded (RFC 8725 sections 3.1, 3.8 to 3.12). A token is
+signed with `SECRET_KEY`; one signed with `SECRET_KEY_PREVIOUS` is still accepted, so that a change of the
+key signs nobody out.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import jwt
+
+from onramp_app.config import get_settings
+from onramp_app.domain.errors import Unauthenticated
+from onramp_app.domain.ids import new_id
+
+_ALGORITHM = "HS256"
+_ISSUER = "onramp-app"
+_CLAIMS = ("iss", "aud", "sub", "sid", "typ", "iat", "exp", "jti")
+_MAX_LENGTH = 1024  # ours have about 350 characters
+_CLOCK_SKEW_SECONDS = 5  # between instances
+
+
+class TokenType(StrEnum):
+    """What a token is for. One never passes for the other: the audience differs too."""
+
+    ACCESS = "access"
+    SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Whom a token names."""
+
+    user_id: str
+    session_id: str
+
+
+def issue(
+    token_type: TokenType, claims: Claims, *, issued_at: datetime, expires_at: datetime, token_id: str = ""
+) -> str:
+    """Return a signed token. Times are cut to whole seconds; `token_id` is a new one unless given."""
+    payload = {
+        "iss": _ISSUER,
+        "aud": f"{_ISSUER}:{token_type}",
+        "sub": claims.user_id,
+        "sid": claims.session_id,
+        "typ": token_type.value,
+        "iat": int(issued_at.timestamp()),
+        "exp": int(expires_at.timestamp()),
+        "jti": token_id or new_id(),
+    }
+    return jwt.encode(payload, get_settings().secret_key.get_secret_value(), algorithm=_ALGORITHM)
+
+
+def verify(token: str, token_type: TokenType) -> Claims:
+    """Return whom the token names.
+
+    Raises:
+        Unauthenticated: it is not a valid token of this type; the reason is not told.
+    """
+    settings = get_settings()
+    keys = [settings.secret_key, settings.secret_key_previous]
+    for key in (key.get_secret_value() for key in keys if key is not None):
+        try:
+            return _decode(token, key, token_type)
+        except jwt.InvalidSignatureError:
+            continue
+        except (jwt.PyJWTError, ValueError):
+            break
+    raise Unauthenticated("Sign in to continue.")
+
+
+def _decode(token: str, key: str, token_type: TokenType) -> Claims:
+    if len(token) > _MAX_LENGTH:
+        raise ValueError("too long")
+    payload = jwt.decode(
+        token,
+        key,
+        algorithms=[_ALGORITHM],
+        issuer=_ISSUER,
+        audience=f"{_ISSUER}:{token_type}",
+        leeway=_CLOCK_SKEW_SECONDS,
+        options={"require": list(_CLAIMS), "strict_aud": True},
+    )
+    if payload["typ"] != token_type.value or not isinstance(payload["sid"], str):
+        raise ValueError("another type")
+    return Claims(user_id=payload["sub"], session_id=payload["sid"])
+
+
+def new_refresh_token() -> str:
+    """Return an opaque token of 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def refresh_token_hash(token: str) -> bytes:
+    """Return what is kept of a refresh token. It is random, so a plain hash cannot be searched."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def successor_of(token: str, salt: bytes) -> str:
+    """Return the refresh token that follows `token`, the same one each time.
+
+    The salt is random and kept in the row of the spent token. So neither the database alone nor a stolen
+    token alone yields the successor, and a change of `SECRET_KEY` does not alter it.
+    """
+    digest = hmac.digest(token.encode(), b"refresh token successor\0" + salt, "sha256")
+    return jwt.utils.base64url_encode(digest).decode()

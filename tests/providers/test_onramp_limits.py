@@ -1,0 +1,139 @@
+"""Our own request rate and shared answers: the documented 10 a minute hold whoever asks."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onramp_app.domain.provider_errors import ProviderBusy, ProviderUnavailable
+from onramp_app.domain.provider_status import Flow
+from onramp_app.providers.onramp import endpoints
+from onramp_app.providers.onramp.client import OnrampClient
+from onramp_app.providers.onramp.endpoints import Endpoint
+from onramp_app.providers.onramp.limits import WINDOW_SECONDS, RequestRate, SharedAnswers
+from onramp_app.providers.onramp.transport import Transport
+from tests.providers.fake_onramp import FakeOnramp, Reply, ok, refused
+
+Connect = Callable[..., Transport]
+LIMITED = [
+    endpoints.LIMITS,
+    endpoints.CONFIG_MAPPING,
+    endpoints.CHAIN_MAPPING,
+    endpoints.GAS_FEES,
+    endpoints.COIN_LIMITS,
+    endpoints.COUNTRY_CONFIG,
+]
+
+
+async def storm(transport: Transport, endpoint: Endpoint) -> list[object]:
+    calls = (transport.call(endpoint, {"caller": i}) for i in range(50))
+    return await asyncio.gather(*calls, return_exceptions=True)
+
+
+@pytest.mark.parametrize("endpoint", LIMITED, ids=lambda endpoint: endpoint.name)
+async def test_ten_a_minute_hold_under_fifty_callers_who_share_nothing(
+    onramp: FakeOnramp, connect: Connect, endpoint: Endpoint
+) -> None:
+    name = endpoint.path.rsplit("/", 1)[1]
+    onramp.answers[name] = ok({})
+    results = await storm(connect(), endpoint)
+    busy = [result for result in results if isinstance(result, ProviderBusy)]
+    assert onramp.count(name) == 10
+    assert len(busy) == 40
+    assert all(50 < (error.retry_after_seconds or 0) <= 62 for error in busy)
+    assert sum(isinstance(result, Exception) for result in results) == 40
+
+
+async def test_without_the_documented_limit_the_same_storm_exceeds_it(
+    onramp: FakeOnramp, connect: Connect
+) -> None:
+    onramp.answers["limits"] = ok({})
+    results = await storm(connect(), replace(endpoints.LIMITS, requests_per_minute=None))
+    assert onramp.count("limits") == 50  # The control: it is our limiter that holds the ten.
+    assert not any(isinstance(result, Exception) for result in results)
+
+
+async def test_fifty_callers_of_one_answer_make_one_request(onramp: FakeOnramp, client: OnrampClient) -> None:
+    onramp.answers["limits"] = Reply(
+        body=b'{"status":1,"code":200,"data":{"onramp":{"1":{"min":100}}}}', delay_seconds=0.1
+    )
+    found = await asyncio.gather(*(client.limits(Flow.BUY) for _ in range(50)))
+    assert onramp.count("limits") == 1
+    assert all(limits[1].min == 100 for limits in found)
+    await client.limits(Flow.SELL)
+    assert onramp.count("limits") == 2
+
+
+async def test_a_shared_failure_reaches_all_and_is_not_kept(onramp: FakeOnramp, client: OnrampClient) -> None:
+    onramp.answers["limits"] = refused(400)
+    results = await asyncio.gather(*(client.limits(Flow.BUY) for _ in range(20)), return_exceptions=True)
+    assert onramp.count("limits") == 1
+    assert all(isinstance(result, ProviderUnavailable) for result in results)
+    onramp.answers["limits"] = ok({"onramp": {}})
+    assert await client.limits(Flow.BUY) == {}
+
+
+async def test_a_caller_that_goes_away_leaves_the_request_to_the_others(
+    onramp: FakeOnramp, client: OnrampClient
+) -> None:
+    onramp.answers["limits"] = Reply(body=b'{"status":1,"code":200,"data":{"onramp":{}}}', delay_seconds=0.1)
+    first = asyncio.create_task(client.limits(Flow.BUY))
+    await asyncio.sleep(0.03)
+    second = asyncio.create_task(client.limits(Flow.BUY))
+    await asyncio.sleep(0.03)
+    first.cancel()
+    assert await second == {}
+    assert onramp.count("limits") == 1
+
+
+async def test_the_configured_rate_holds_where_none_is_documented(
+    onramp: FakeOnramp, connect: Connect
+) -> None:
+    onramp.answers["quotes"] = ok({})
+    results = await storm(connect(requests_per_minute=7), endpoints.QUOTES)
+    assert onramp.count("quotes") == 7
+    assert sum(isinstance(result, ProviderBusy) for result in results) == 43
+
+
+@given(st.lists(st.floats(0, 30), min_size=1, max_size=80), st.integers(1, 12))
+def test_no_window_of_a_minute_ever_holds_more_than_allowed(pauses: list[float], allowed: int) -> None:
+    time = 0.0
+    rate = RequestRate(clock=lambda: time)
+    sent: list[float] = []
+    for pause in pauses:
+        time += pause
+        wait = rate.take("x", allowed)
+        if wait is None:
+            sent.append(time)
+        else:
+            assert 1 <= wait <= WINDOW_SECONDS + 1
+    assert all(sum(start <= at < start + 60 for at in sent) <= allowed for start in sent)
+
+
+def test_after_the_told_wait_a_request_is_free() -> None:
+    time = 0.0
+    rate = RequestRate(clock=lambda: time)
+    assert [rate.take("x", 2) for _ in range(2)] == [None, None]
+    wait = rate.take("x", 2)
+    assert wait == 61
+    time = float(wait)
+    assert rate.take("x", 2) is None
+    rate.hold("x", 5)
+    assert rate.take("x", 2) == 5
+
+
+async def test_a_kept_answer_is_asked_for_again_when_it_is_old() -> None:
+    time, asked = 0.0, 0
+
+    async def ask() -> int:
+        nonlocal asked
+        asked += 1
+        return asked
+
+    shared: SharedAnswers[int] = SharedAnswers(clock=lambda: time)
+    assert [await shared.get("k", 60, ask=ask) for _ in range(3)] == [1, 1, 1]
+    time = 60.0
+    assert await shared.get("k", 60, ask=ask) == 2

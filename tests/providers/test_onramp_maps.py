@@ -1,0 +1,64 @@
+import pytest
+
+from onramp_app.providers.onramp.maps import (
+    CHAIN_SYMBOLS,
+    COIN_SYMBOLS,
+    FIAT_TYPES,
+    currency_of,
+    fiat_type_for,
+    fiat_types_of,
+)
+
+
+def test_the_fiat_table_agrees_with_the_documentation(sample) -> None:
+    documented = {
+        row["fiat_type"]: (row["symbol"], row["buy"], row["sell"]) for row in sample("fiat_types.json")
+    }
+    assert {n: (row.symbol, row.can_buy, row.can_sell) for n, row in FIAT_TYPES.items()} == documented
+
+
+def test_currencies_are_iso_4217_and_countries_iso_3166() -> None:
+    assert [currency_of(n) for n in (17, 34, 41, 42, 19, 1)] == ["ZAR", "TWD", "XAF", "XAF", "XAF", "INR"]
+    assert currency_of(13) is currency_of(None) is None
+    assert all(row.currency.isupper() and len(row.currency) == 3 for row in FIAT_TYPES.values())
+    assert all(row.country.isupper() and len(row.country) == 2 for row in FIAT_TYPES.values())
+    pairs = [(row.currency, row.country) for row in FIAT_TYPES.values()]
+    assert len(set(pairs)) == len(pairs)
+
+
+@pytest.mark.parametrize(
+    ("currency", "country", "is_buy", "expected"),
+    [
+        ("USD", None, True, 21),
+        ("USD", "EC", False, 43),
+        ("USD", "PA", False, 46),
+        ("USD", "SV", False, 49),
+        ("USD", "EC", True, 43),
+        ("USD", "DE", True, 21),
+        ("XAF", "GA", True, 41),
+        ("XAF", "CG", True, 42),
+        ("XAF", None, True, 19),
+        ("ZAR", "ZA", True, 17),
+        ("THB", "TH", True, 27),
+        ("INR", "US", True, 1),
+        ("RAND", None, True, None),
+        ("AAA", None, True, None),
+    ],
+)
+def test_the_country_chooses_among_several_entries_of_one_currency(
+    currency, country, is_buy, expected
+) -> None:
+    row = fiat_type_for(currency, country, flow_is_buy=is_buy)
+    assert (row.fiat_type if row else None) == expected
+
+
+def test_currencies_without_cents_have_no_decimals() -> None:
+    assert {c for row in FIAT_TYPES.values() if row.decimals == 0 for c in [row.currency]} == {
+        *("VND", "CLP", "JPY", "KRW", "PYG", "RWF", "UGX", "XAF", "XOF")
+    }
+    assert len(fiat_types_of("USD")) == 4
+
+
+def test_the_starting_maps_hold_the_documented_ids() -> None:
+    assert {CHAIN_SYMBOLS[n] for n in (0, 1, 2, 3, 4, 10, 13, 15)} >= {"matic20", "matic20-test", "ton"}
+    assert (COIN_SYMBOLS[54], COIN_SYMBOLS[116], COIN_SYMBOLS[0]) == ("usdt", "usdc", "btc")

@@ -1,0 +1,77 @@
+"""How passwords are kept and judged."""
+
+import importlib.metadata
+import time
+
+import pytest
+from passlib.hash import argon2
+from zxcvbn import zxcvbn
+
+from onramp_app.domain.errors import ValidationFailed
+from onramp_app.services.passwords import check_new_password, hash_password, verify_password
+
+
+def test_exactly_one_distribution_provides_passlib() -> None:
+    providers = [
+        distribution.metadata["Name"]
+        for distribution in importlib.metadata.distributions()
+        if any(str(file) == "passlib/__init__.py" for file in distribution.files or [])
+    ]
+    assert providers == ["libpass"]
+
+
+async def test_a_password_is_kept_as_argon2id_with_the_recommended_cost() -> None:
+    kept = await hash_password("violet-harbour-41")
+    assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert kept != await hash_password("violet-harbour-41")
+
+
+async def test_only_the_right_password_is_right() -> None:
+    kept = await hash_password("violet-harbour-41")
+    assert await verify_password("violet-harbour-41", kept) == (True, None)
+    for wrong in ("violet-harbour-42", "", "Violet-harbour-41", "violet-harbour-41\0", "x" * 129):
+        assert (await verify_password(wrong, kept))[0] is False
+
+
+async def test_no_password_opens_an_account_that_does_not_exist() -> None:
+    assert (await verify_password("the password of no account", None))[0] is False
+
+
+async def test_a_hash_of_older_parameters_is_right_and_replaced() -> None:
+    old = argon2.using(type="ID", memory_cost=8192, time_cost=1, parallelism=1).hash("violet-harbour-41")
+    is_right, new = await verify_password("violet-harbour-41", old)
+    assert is_right
+    assert new is not None
+    assert new.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert await verify_password("violet-harbour-41", new) == (True, None)
+    assert await verify_password("wrong", old) == (False, None)
+
+
+@pytest.mark.parametrize(
+    "password", ["1234567", "x" * 129, "password", "iloveyou", "11111111", "aaaaaaaa" * 16]
+)
+async def test_a_password_that_anybody_would_try_is_refused(password: str) -> None:
+    with pytest.raises(ValidationFailed) as refusal:
+        await check_new_password(password, field="password", personal=())
+    assert [error.field for error in refusal.value.errors] == ["password"]
+
+
+@pytest.mark.parametrize(
+    "password", ["violet-harbour-41", "đồng hồ báo thức", "🐙🦑🦐🦞🦀🐡🐠🐟", "kx7$" * 3 + "q" * 100]
+)
+async def test_any_characters_make_a_good_password(password: str) -> None:
+    await check_new_password(password, field="password", personal=())
+
+
+async def test_a_hostile_long_password_is_judged_in_bounded_time() -> None:
+    hostile = "4@8({[<369!|10$57+2%x" * 6
+    started = time.perf_counter()
+    zxcvbn(hostile[:48])
+    unbounded = time.perf_counter() - started
+    started = time.perf_counter()
+    await check_new_password(hostile, field="password", personal=("a" * 254, "Zb4%" * 60))
+    assert time.perf_counter() - started < unbounded / 2
+
+
+async def test_a_weak_beginning_does_not_spoil_a_long_password() -> None:
+    await check_new_password("passwordpassword kx7 violet harbour", field="password", personal=())

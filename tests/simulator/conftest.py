@@ -1,0 +1,46 @@
+"""Simulators to test against, and a registered receiver of webhooks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.simulator.process import FAST, Process, Receiver, free_port
+
+
+@pytest.fixture(scope="session")
+def shared_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    process = Process(tmp_path_factory.mktemp("simulator") / "orders.sqlite", free_port(), FAST)
+    process.start()
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+def simulator(shared_process: Process) -> Process:
+    """The shared simulator at the beginning of a run: no orders, no scenarios, no counts."""
+    shared_process.control("seed", {"seed": 7})
+    return shared_process
+
+
+@pytest.fixture
+def own_process(tmp_path: Path) -> Iterator[Process]:
+    """A simulator that a test may kill and start again."""
+    process = Process(tmp_path / "orders.sqlite", free_port(), FAST)
+    process.start()
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+def receiver(simulator: Process) -> Iterator[Receiver]:
+    """A receiver that is registered with the shared simulator."""
+    started = Receiver()
+    simulator.data("/onramp/api/v1/merchant/setWebhookUrl", {"webhookUrl": started.url})
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def fixtures() -> Path:
+    return Path(__file__).parent.parent / "fixtures" / "onramp"

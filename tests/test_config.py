@@ -1,0 +1,271 @@
+"""Settings: what is refused, in which words, and what is never said."""
+
+import multiprocessing
+import re
+import stat
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onramp_app.config import (
+    _REQUIRED_IN_PRODUCTION,
+    ConfigurationError,
+    Settings,
+    load_settings,
+)
+
+SECRET = "hunter2-and-more-than-32-bytes-long"
+PRODUCTION: dict[str, Any] = {
+    "app_env": "production",
+    "public_url": "https://wallet.mycompany.io",
+    "database_url": "postgresql://wallet:correct-horse@db.internal:5432/wallet",
+    "secret_key": "k" * 48,
+    "onramp_app_id": "4711",
+    "onramp_api_key": "key-of-ours",
+    "onramp_api_secret": "secret-of-ours",
+    "treasury_addresses": '{"matic20": [{"address": "0x' + "a1" * 20 + '"}],'
+    ' "bep20": [{"address": "0x' + "a2" * 20 + '"}], "arbitrum": [{"address": "0x' + "a3" * 20 + '"}]}',
+    "smtp_url": "smtps://wallet:pw@mail.mycompany.io:465",
+    "mail_from": "Wallet <no-reply@mycompany.io>",
+    "support_email": "help@mycompany.io",
+}
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+
+
+def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **values: Any) -> Settings:
+    """Load from environment variables, the way a person sets them."""
+    for name, value in values.items():
+        monkeypatch.setenv(name.upper(), str(value))
+    return load_settings(tmp_path)
+
+
+def test_complete_production_settings_are_accepted(monkeypatch, tmp_path):
+    settings = load(monkeypatch, tmp_path, **PRODUCTION)
+
+    assert settings.is_production
+    assert settings.listen_host == "0.0.0.0"
+    assert settings.ui_origin == "https://wallet.mycompany.io"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("missing", _REQUIRED_IN_PRODUCTION)
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_missing_production_setting_is_named(monkeypatch, tmp_path, missing, empty):
+    values = {**PRODUCTION, missing: ""} if empty else {k: v for k, v in PRODUCTION.items() if k != missing}
+
+    with pytest.raises(
+        ConfigurationError, match=rf"^{missing.upper()} is not set, and production needs it\.$"
+    ):
+        load(monkeypatch, tmp_path, **values)
+
+
+@pytest.mark.parametrize(
+    ("name", "placeholder"),
+    [
+        ("public_url", "https://your-domain.com"),
+        ("public_url", "https://wallet.example.com"),
+        ("database_url", "postgresql://user:changeme@db/wallet"),
+        ("secret_key", "change-me-change-me-change-me-change-me"),
+        ("onramp_api_key", "simulator-key"),
+        ("onramp_api_key", "xxxxxxxx"),
+        ("onramp_api_secret", "simulator-secret"),
+        ("onramp_api_secret", "<secret>"),
+        ("treasury_addresses", '{"matic20": [{"address": "0x51515151515151515151515151515151515150001"}]}'),
+        ("smtp_url", "smtp://user:replace-me@mail.io"),
+        ("mail_from", "no-reply@example.com"),
+        ("support_email", "help@example.org"),
+    ],
+)
+def test_a_placeholder_is_named_and_not_repeated(monkeypatch, tmp_path, name, placeholder):
+    with pytest.raises(ConfigurationError, match=f"^{name.upper()} still holds a placeholder") as refusal:
+        load(monkeypatch, tmp_path, **{**PRODUCTION, name: placeholder})
+
+    assert placeholder not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"onramp_app_id": 1}, "ONRAMP_APP_ID is one of the provider's test ids"),
+        ({"onramp_app_id": 2}, "ONRAMP_APP_ID is one of the provider's test ids"),
+        ({"secret_key": "k" * 31}, "SECRET_KEY cannot be used: it is shorter than 32 bytes."),
+        ({"secret_key_previous": "k" * 31}, "SECRET_KEY_PREVIOUS cannot be used: it is shorter than 32"),
+        ({"public_url": "http://wallet.mycompany.io"}, "PUBLIC_URL must begin with https://"),
+        ({"public_url": "https://localhost:3000"}, "PUBLIC_URL names a test host"),
+        ({"public_url": "https://127.0.0.1"}, "PUBLIC_URL names a test host"),
+        ({"public_url": "https://[::1]:3000"}, "PUBLIC_URL names a test host"),
+        ({"onramp_api_url": "https://api-test.onramp.money"}, "ONRAMP_API_URL names a test host"),
+        ({"onramp_api_url": "http://localhost:8001"}, "ONRAMP_API_URL names a test host"),
+        ({"onramp_widget_url": "https://sandbox.onramp.money"}, "ONRAMP_WIDGET_URL names a test host"),
+        ({"assets": '{"USDT": ["trc20"]}'}, "TREASURY_ADDRESSES has no current address for trc20"),
+    ],
+)
+def test_production_refuses_what_belongs_to_a_test(monkeypatch, tmp_path, values, sentence):
+    with pytest.raises(ConfigurationError, match=re.escape(sentence)):
+        load(monkeypatch, tmp_path, **{**PRODUCTION, **values})
+
+
+@pytest.mark.parametrize("value", ["1"])
+def test_a_replit_deployment_is_production(monkeypatch, tmp_path, value):
+    with pytest.raises(ConfigurationError, match="production needs it"):
+        load(monkeypatch, tmp_path, replit_deployment=value)
+
+
+def test_a_replit_workspace_is_not_production(monkeypatch, tmp_path):
+    assert not load(monkeypatch, tmp_path, replit_deployment="0").is_production
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("database_url", f"mysql://user:{SECRET}@db/wallet"),
+        ("database_url", f"postgresql://user:{SECRET}@db"),
+        ("database_url", f"postgresql://user:{SECRET}/x@db/wallet"),
+        ("database_url", f"postgresql://user:{SECRET}@[db/wallet"),
+        ("database_url", f"postgresql://user:{SECRET}@db\u2100/wallet"),
+        ("database_owner_url", SECRET),
+        ("redis_url", f"http://:{SECRET}@redis"),
+        ("smtp_url", f"smtp://user:{SECRET}@"),
+        ("smtp_url", f"smtp://user@host:{SECRET}"),
+        ("public_url", f"ftp://{SECRET}"),
+        ("onramp_app_id", SECRET),
+        ("onramp_settlement", SECRET),
+        ("onramp_tolerance_percent", SECRET),
+        ("mail_from", SECRET),
+        ("port", SECRET),
+        ("port", "0"),
+        ("log_level", SECRET),
+        ("assets", f'{{"{SECRET}'),
+        ("assets", "{}"),
+        ("assets", '{"USDT": []}'),
+        ("assets", f'{{"USDT": ["{SECRET}"]}}'),
+        ("treasury_addresses", SECRET),
+        ("treasury_addresses", '{"matic20": []}'),
+        ("treasury_addresses", f'{{"matic20": [{{"address": "0x12345678", "until": "{SECRET}"}}]}}'),
+        ("treasury_addresses", '{"matic20": [{"address": "0x12345678", "until": "2031-01-01T00:00:00"}]}'),
+        ("treasury_addresses", f'{{"matic20": [{{"address": "0x12345678", "note": "{SECRET}"}}]}}'),
+        ("limits", f'{{"basic": {{"per_day": "{SECRET}"}}}}'),
+        ("limits", '{"basic": {"per_day": -1}}'),
+        ("limits", '{"basic": {"per_day": NaN}}'),
+        ("limits", '{"gold": {"per_day": 1}}'),
+    ],
+)
+def test_an_unusable_value_is_one_sentence_that_names_the_variable_only(monkeypatch, tmp_path, name, value):
+    with pytest.raises(ConfigurationError) as refusal:
+        load(monkeypatch, tmp_path, **{name: value})
+
+    sentence = str(refusal.value)
+    assert sentence.startswith(f"{name.upper()} ")
+    assert " cannot be used: " in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    assert SECRET not in sentence
+    assert refusal.value.__cause__ is None
+    assert refusal.value.__suppress_context__
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_both_schemes_of_postgresql_are_accepted(monkeypatch, tmp_path, scheme):
+    settings = load(monkeypatch, tmp_path, database_url=f"{scheme}://user:pw@db/wallet")
+
+    assert settings.database_url is not None
+    assert "pw" not in repr(settings)
+
+
+def test_limits_are_exact(monkeypatch, tmp_path):
+    settings = load(
+        monkeypatch, tmp_path, limits='{"basic": {"per_day": 0.1, "per_month": 100000000000000001}}'
+    )
+
+    assert settings.limits.basic.per_day == Decimal("0.1")
+    assert settings.limits.basic.per_month == Decimal("100000000000000001")
+    assert settings.limits.full.per_day is None
+
+
+def test_an_address_whose_time_is_over_is_kept_but_not_enough(monkeypatch, tmp_path):
+    old = '{"address": "0x12345678", "until": "2020-01-01T00:00:00Z"}'
+    assets = '{"USDT": ["matic20"]}'
+
+    with pytest.raises(ConfigurationError, match="no current address for matic20"):
+        load(monkeypatch, tmp_path, assets=assets, treasury_addresses=f'{{"matic20": [{old}]}}')
+    both = f'{{"matic20": [{old}, {{"address": "0x87654321"}}]}}'
+    settings = load(monkeypatch, tmp_path, assets=assets, treasury_addresses=both)
+
+    assert [address.address for address in settings.treasury_addresses["matic20"]] == [
+        "0x12345678",
+        "0x87654321",
+    ]
+
+
+def test_development_has_simulated_addresses_of_the_right_form(monkeypatch, tmp_path):
+    settings = load(monkeypatch, tmp_path)
+
+    assert settings.treasury_addresses.keys() == {"matic20", "bep20", "arbitrum", "erc20"}
+    for (address,) in settings.treasury_addresses.values():
+        assert re.fullmatch(r"0x[0-9]{40}", address.address)
+
+
+def test_development_listens_on_loopback_unless_host_says_otherwise(monkeypatch, tmp_path):
+    assert load(monkeypatch, tmp_path).listen_host == "127.0.0.1"
+    assert load(monkeypatch, tmp_path, host="0.0.0.0").listen_host == "0.0.0.0"
+
+
+def test_the_development_key_is_made_once_for_its_owner_only(tmp_path):
+    folder = tmp_path / "data"
+    first, second = (load_settings(folder).secret_key.get_secret_value() for _ in range(2))
+
+    assert first == second
+    assert len(first) >= 32
+    assert [path.name for path in folder.iterdir()] == ["secret_key"]
+    assert stat.S_IMODE((folder / "secret_key").stat().st_mode) == 0o600
+
+
+def _key(folder: Path) -> str:
+    return load_settings(folder).secret_key.get_secret_value()
+
+
+def test_processes_that_start_at_once_agree_on_the_key(tmp_path):
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        for number in range(20):
+            assert len(set(pool.map(_key, [tmp_path / str(number)] * 8, chunksize=1))) == 1
+
+
+def test_a_damaged_development_key_is_said(tmp_path):
+    (tmp_path / "secret_key").write_text("")
+
+    with pytest.raises(ConfigurationError, match="secret_key cannot be read or made; set SECRET_KEY"):
+        load_settings(tmp_path)
+
+
+def _example(project_dir: Path) -> dict[str, str]:
+    lines = (project_dir / ".env.example").read_text().splitlines()
+    return dict(line[2:].split("=", 1) for line in lines if re.match(r"# [A-Z_]+=", line))
+
+
+def test_the_example_lists_every_setting_with_one_line_each(project_dir):
+    lines = (project_dir / ".env.example").read_text().splitlines()
+    settings = [n for n, line in enumerate(lines) if re.match(r"# [A-Z_]+=", line)]
+
+    assert set(_example(project_dir)) == {name.upper() for name in Settings.model_fields}
+    assert len(settings) == len(Settings.model_fields)
+    assert all(re.match(r"# .+\.$", lines[number - 1]) for number in settings)
+
+
+def test_the_example_shows_the_defaults(monkeypatch, tmp_path, project_dir):
+    default = load(monkeypatch, tmp_path)
+    shown = load(monkeypatch, tmp_path, **_example(project_dir))
+
+    assert shown == default
+
+
+def test_the_file_is_read_from_the_project_folder(tmp_path):
+    (tmp_path / ".env").write_text("APP_NAME=From the file\n")
+
+    assert Settings(_env_file=tmp_path / ".env").app_name == "From the file"
+    assert Settings.model_config["env_file"] is None, "tests read no developer's file"

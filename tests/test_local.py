@@ -1,0 +1,391 @@
+"""The embedded PostgreSQL and its keeper, as real processes."""
+
+import contextlib
+import os
+import pwd
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from onramp_app.local import postgres, start
+from onramp_app.local.processes import FolderLock, StartFailed
+
+FAST = {"fsync": "off"}
+PROJECT = Path(__file__).parent.parent
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux only: other systems lack PDEATHSIG")
+
+# What a starter in a process of its own does: says the address and a fork's id, then waits.
+STARTER = """
+import os, sys, time
+from pathlib import Path
+from onramp_app.local import postgres
+server = postgres.start(Path(sys.argv[1]), settings={"fsync": "off"})
+fork = os.fork()
+if fork == 0:
+    time.sleep(60)
+    os._exit(0)
+print(server.url, fork, server._kept._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@contextlib.contextmanager
+def running(data_dir: Path) -> Iterator[str]:
+    server = postgres.start(data_dir, settings=FAST)
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
+    """Another process that started the server in `tmp_path`: it, the address and the keeper's id."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(tmp_path)], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    url, fork, keeper = process.stdout.readline().split()
+    yield process, url, int(keeper)
+    process.kill()
+    process.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(fork), signal.SIGKILL)
+
+
+def answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def soon(condition: Callable[[], bool], *, seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def server_processes(data_dir: Path) -> list[int]:
+    listing = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True)
+    return [
+        int(line.split()[0])
+        for line in listing.stdout.splitlines()
+        if f"-D {data_dir.resolve()}" in line and "keeper.py" not in line
+    ]
+
+
+def test_a_restart_keeps_the_data(tmp_path):
+    with running(tmp_path) as url, psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
+    assert not answers(url)
+
+    with running(tmp_path) as url, psycopg.connect(url) as connection:
+        assert connection.execute("SELECT number FROM kept").fetchone() == (7,)
+
+
+def test_it_listens_on_loopback_with_a_password_that_is_kept_secret(tmp_path):
+    with running(tmp_path) as url, psycopg.connect(url) as connection:
+        password = (tmp_path / "postgres" / "password").read_text()
+        (listens,) = connection.execute("SHOW listen_addresses").fetchone()
+        (sockets,) = connection.execute("SHOW unix_socket_directories").fetchone()
+        commands = subprocess.run(
+            ["ps", "-ww", "-eo", "args="], capture_output=True, text=True, check=True
+        ).stdout
+
+        assert answers(url)
+        assert not answers(url.replace(password, "wrong"))
+        assert (listens, sockets) == ("127.0.0.1", "")
+        assert str(tmp_path) in commands
+        assert password not in commands
+    assert stat.S_IMODE((tmp_path / "postgres" / "password").stat().st_mode) == 0o600
+
+
+def test_it_ends_when_its_starter_is_killed_though_a_fork_lives_on(tmp_path, starter):
+    process, url, _ = starter
+    assert answers(url)
+    assert server_processes(tmp_path)
+
+    process.kill()
+
+    assert soon(lambda: not server_processes(tmp_path))
+    log = (tmp_path / "postgres.log").read_text()
+    assert "database system is shut down" in log, "ended in an orderly manner"
+
+
+@on_linux
+def test_it_ends_when_its_keeper_is_killed(tmp_path, starter):
+    _, url, keeper = starter
+    assert answers(url)
+
+    os.kill(keeper, signal.SIGKILL)
+
+    assert soon(lambda: not server_processes(tmp_path))
+
+
+def test_a_command_attaches_to_the_running_server(tmp_path, starter):
+    _, url, _ = starter
+
+    with postgres.local_database(tmp_path) as attached:
+        assert attached == url
+    assert answers(url), "the command left the server alone"
+
+
+def test_a_command_alone_starts_the_server_and_ends_it(tmp_path):
+    with postgres.local_database(tmp_path) as url:
+        assert answers(url)
+    assert not server_processes(tmp_path)
+
+
+def test_a_start_and_a_command_wait_for_a_server_that_is_still_ending(tmp_path, starter):
+    process, url, _ = starter
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 100000) AS number")
+    process.kill()
+
+    with postgres.local_database(tmp_path) as again, psycopg.connect(again) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (100_000,)
+    with running(tmp_path) as third:
+        assert answers(third)
+
+
+def test_a_path_longer_than_a_socket_name_works(tmp_path):
+    data_dir = tmp_path / ("long-" * 20) / ("path-" * 20) / ".data"
+    data_dir.parent.mkdir(parents=True)
+    assert len(str(data_dir)) > 200
+
+    with running(data_dir) as url:
+        assert answers(url)
+
+
+def test_rights_of_existing_folders_stay_as_they_are(tmp_path):
+    project = tmp_path / "project"
+    project.mkdir(mode=0o700)
+    watched = [project, *project.parents, PROJECT, Path(sys.prefix), *Path(sys.prefix).parents]
+
+    def rights() -> list[tuple[int, int, int]]:
+        return [(s.st_mode, s.st_uid, s.st_gid) for s in map(Path.stat, watched)]
+
+    before = rights()
+    with running(project / ".data") as url:
+        assert answers(url)
+    assert rights() == before
+
+
+@as_root
+def test_as_root_it_runs_as_an_ordinary_account_below_a_closed_folder(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    project = closed / "project"
+    project.mkdir()
+    nobody = pwd.getpwnam("nobody")
+    blocked = subprocess.run(
+        ["ls", str(project)],
+        user=nobody.pw_uid,
+        group=nobody.pw_gid,
+        extra_groups=[],
+        check=False,
+        capture_output=True,
+    )
+    assert blocked.returncode != 0, "without the capability that account cannot even look inside"
+
+    with running(project / ".data") as url:
+        assert answers(url)
+        (pid,) = server_processes(project / ".data")
+        status = Path(f"/proc/{pid}/status").read_text()
+        assert f"Uid:\t{nobody.pw_uid}\t" in status
+        effective = int(status.split("CapEff:")[1].split()[0], 16)
+        assert effective in (1 << 1, 1 << 2), "one capability to pass by folders, nothing else of root"
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("owner", "runs_as"),
+    [
+        pytest.param(pwd.getpwnam("daemon").pw_uid, pwd.getpwnam("daemon").pw_uid, id="an account"),
+        pytest.param(54321, pwd.getpwnam("nobody").pw_uid, id="no account, as in containers"),
+    ],
+)
+def test_as_root_it_runs_as_the_owner_of_the_project_who_has_an_account(tmp_path, owner, runs_as):
+    project = tmp_path / "project"
+    project.mkdir()
+    os.chown(project, owner, -1)
+
+    with running(project / ".data"):
+        (pid,) = server_processes(project / ".data")
+        assert Path(f"/proc/{pid}").stat().st_uid == runs_as
+
+
+@pytest.fixture
+def nobodys_folder() -> Iterator[Path]:
+    """A folder that the user `nobody` owns and can reach."""
+    nobody = pwd.getpwnam("nobody")
+    try:
+        imports = as_nobody("import onramp_app.local.postgres", Path()).returncode == 0
+    except PermissionError:
+        imports = False
+    if not imports:
+        pytest.skip("the user nobody cannot reach this project or its Python")
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        yield Path(folder)
+
+
+def as_nobody(program: str, data_dir: Path) -> subprocess.CompletedProcess[str]:
+    nobody = pwd.getpwnam("nobody")
+    return subprocess.run(
+        [sys.executable, "-c", program, str(data_dir)],
+        check=False,
+        cwd=PROJECT,
+        user=nobody.pw_uid,
+        group=nobody.pw_gid,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+    )
+
+
+COMMAND = """
+import os, sys
+from pathlib import Path
+from onramp_app.local import postgres
+try:
+    with postgres.local_database(Path(sys.argv[1])) as url:
+        print(os.geteuid(), url.startswith("postgresql://"))
+except postgres.StartFailed as sentence:
+    print(sentence)
+"""
+
+
+@as_root
+def test_an_ordinary_user_needs_no_rights(nobodys_folder):
+    done = as_nobody(COMMAND, nobodys_folder / ".data")
+
+    assert (done.stdout.split(), done.stderr) == ([str(pwd.getpwnam("nobody").pw_uid), "True"], "")
+
+    with running(nobodys_folder / ".data") as url:
+        assert answers(url), "root goes on with that user's data"
+    assert (nobodys_folder / ".data" / "postgres" / "cluster").stat().st_uid != 0
+    assert "True" in as_nobody(COMMAND, nobodys_folder / ".data").stdout, "and that user after root"
+
+
+@as_root
+def test_somebody_elses_data_is_one_sentence(nobodys_folder):
+    data_dir = nobodys_folder / ".data"
+    with running(data_dir):
+        pass
+    os.chown(data_dir, 0, 0)
+    os.chown(data_dir / "postgres", 0, 0)
+
+    done = as_nobody(COMMAND, data_dir)
+
+    assert done.stdout.startswith(f"The folder {data_dir} cannot be used (Permission denied); start as the")
+    assert done.stderr == ""
+
+
+def test_a_kill_while_the_cluster_was_made_is_no_obstacle(tmp_path):
+    half = tmp_path / "postgres" / "unfinished"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
+    (tmp_path / "postgres" / "password").write_text("of the unfinished one")
+
+    with running(tmp_path) as url:
+        assert answers(url)
+
+
+def test_a_note_of_a_crashed_server_whose_id_is_in_use_again_is_no_obstacle(tmp_path):
+    with running(tmp_path):
+        owner = (tmp_path / "postgres").stat().st_uid
+        note = (tmp_path / "postgres" / "cluster" / "postmaster.pid").read_text()
+    other = subprocess.Popen(["sleep", "60"], user=owner if os.geteuid() == 0 else None)
+    stale = tmp_path / "postgres" / "cluster" / "postmaster.pid"
+    stale.write_text("\n".join([str(other.pid), *note.splitlines()[1:]]) + "\n")
+    os.chown(stale, owner, -1)
+
+    try:
+        with running(tmp_path) as url:
+            assert answers(url)
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_cluster_of_another_version_is_one_sentence(tmp_path):
+    with running(tmp_path):
+        pass
+    (tmp_path / "postgres" / "cluster" / "PG_VERSION").write_text("9.6\n")
+
+    with pytest.raises(StartFailed, match=r"does not start \(.*FATAL.* incompatible .*\); .*says more\.$"):
+        postgres.start(tmp_path)
+
+
+def test_a_lock_is_free_when_its_holder_has_ended_though_a_fork_lives_on(tmp_path):
+    program = (
+        "import os, sys, time; from pathlib import Path\n"
+        "from onramp_app.local.processes import FolderLock\n"
+        "print(FolderLock(Path(sys.argv[1])).try_acquire(), flush=True)\n"
+        "fork = os.fork()\n"
+        "if fork == 0: time.sleep(60); os._exit(0)\n"
+        "print(fork, flush=True); time.sleep(60)\n"
+    )
+    path = tmp_path / "lock"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, str(path)], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "True\n"
+    fork = int(holder.stdout.readline())
+    lock = FolderLock(path)
+    try:
+        assert not lock.try_acquire()
+        assert lock.holder == str(holder.pid)
+
+        holder.kill()
+        holder.wait()
+
+        assert soon(lock.try_acquire)
+        os.kill(fork, 0)
+    finally:
+        lock.release()
+        os.kill(fork, signal.SIGKILL)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_the_simulator_answers_when_its_start_returns_and_ends_at_stop(tmp_path):
+    port = free_port()
+    simulator = start.start_simulator(port=port, data_dir=tmp_path, host="127.0.0.1")
+
+    assert httpx.get(f"http://127.0.0.1:{port}/control/orders").status_code == 200
+    with pytest.raises(StartFailed, match=f"Port {port} is taken"):
+        start.start_simulator(port=port, data_dir=tmp_path, host="127.0.0.1")
+    assert (tmp_path / "simulator.sqlite").exists()
+    simulator.stop()
+    start.refuse_taken_port(port)
+
+
+def test_a_simulator_that_cannot_start_is_one_sentence(tmp_path):
+    (tmp_path / "simulator.sqlite").mkdir()
+
+    with pytest.raises(StartFailed, match=r"The simulator does not start; .*simulator.log says why\."):
+        start.start_simulator(port=free_port(), data_dir=tmp_path, host="127.0.0.1")
+    assert (tmp_path / "simulator.log").read_text()

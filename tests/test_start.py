@@ -1,0 +1,380 @@
+"""The start of `reflex run`: what stops it, in which words, and that nothing is left afterwards."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from onramp_app.config import load_settings
+from onramp_app.local import start
+from onramp_app.local.processes import FolderLock, StartFailed
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+DEV = {
+    "env": "dev",
+    "frontend_port": None,
+    "backend_port": None,
+    "frontend_only": False,
+    "backend_only": False,
+}
+REFLEX = [sys.executable, "-m", "reflex", "run"]
+
+
+@pytest.mark.parametrize(
+    ("options", "port", "ui", "api"),
+    [
+        ({}, None, 3000, 8000),
+        ({}, 5000, 3000, 8000),
+        ({"frontend_port": 3100, "backend_port": 8100}, None, 3100, 8100),
+        ({"frontend_only": True}, None, 3000, None),
+        ({"backend_only": True}, None, None, 8000),
+        ({"env": "prod"}, None, 3000, 3000),
+        ({"env": "prod"}, 5000, 5000, 5000),
+        ({"env": "prod", "frontend_port": 3100}, 5000, 3100, 3100),
+        ({"env": "prod", "backend_port": 8100}, 5000, 8100, 8100),
+        ({"env": "prod", "backend_only": True}, None, None, 8000),
+        ({"env": "prod", "frontend_only": True}, None, 3000, None),
+        ({"env": "preview"}, None, 3000, 3000),
+    ],
+)
+def test_ports_follow_the_options_and_port_counts_for_a_production_build(options, port, ui, api):
+    assert start.choose_ports({**DEV, **options}, port=port) == start.Ports(ui=ui, api=api)
+
+
+@pytest.mark.parametrize(
+    ("family", "address"),
+    [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::1")],
+)
+def test_a_taken_port_is_named_with_the_process_that_has_it(family, address):
+    with socket.socket(family) as taken:
+        try:
+            taken.bind((address, 0))
+        except OSError:
+            pytest.skip("this machine has no such address")
+        taken.listen()
+        port = taken.getsockname()[1]
+        sentence = f"Port {port} is taken"
+        if sys.platform == "linux":
+            sentence += rf" by process {os.getpid()} \(.+\)"
+
+        with pytest.raises(StartFailed, match=rf"^{sentence}; choose another\.$"):
+            start.refuse_taken_port(port)
+    start.refuse_taken_port(port)
+
+
+def test_a_port_for_administrators_only_is_said():
+    limit = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+    if os.geteuid() == 0 or not limit.exists() or int(limit.read_text()) < 2:
+        pytest.skip("this user may use every port")
+    with pytest.raises(StartFailed, match=r"^Port 1 is for administrators only; choose another\.$"):
+        start.refuse_taken_port(1)
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, name: str = "DATABASE_URL") -> str:
+    monkeypatch.setenv(name, url)
+    with pytest.raises(StartFailed) as error:
+        start.check_database(load_settings(tmp_path))
+    return str(error.value)
+
+
+def changed(url: str, **parts: str | int) -> str:
+    """Return `url` with another `username`, `password`, `host`, `port` or `database`."""
+    old = urlsplit(url)
+    new = {"username": old.username, "password": old.password, "host": old.hostname, "port": old.port} | parts
+    database = parts.get("database", old.path.strip("/"))
+    return f"postgresql://{new['username']}:{new['password']}@{new['host']}:{new['port']}/{database}"
+
+
+@pytest.fixture
+def owner_url(postgres_server: str) -> str:
+    return f"{postgres_server}/postgres"
+
+
+def test_each_wrong_database_is_one_sentence_without_the_password(monkeypatch, tmp_path, owner_url):
+    right = urlsplit(owner_url)
+    here = f"the server at 127.0.0.1:{right.port}"
+    closed = free_port()
+    wrong = {
+        changed(owner_url, password="wr0ng"): f"{here} refuses this user name and password.",
+        changed(owner_url, username="nobody"): f"{here} refuses this user name and password.",
+        changed(owner_url, database="absent"): f"{here} has no database absent.",
+        changed(owner_url, port=closed): f"the server at 127.0.0.1:{closed} does not answer.",
+        changed(owner_url, host="db.invalid"): "the host db.invalid is not known.",
+        owner_url + "?nonsense=1": f"no connection to {here} could be made with this address.",
+    }
+    for url, reason in wrong.items():
+        sentence = refusal(monkeypatch, tmp_path, url)
+        assert sentence == f"DATABASE_URL: {reason}"
+        assert right.password not in sentence
+        assert "wr0ng" not in sentence
+
+
+def test_the_owner_url_is_checked_too(monkeypatch, tmp_path, owner_url):
+    monkeypatch.setenv("DATABASE_URL", owner_url)
+    start.check_database(load_settings(tmp_path))
+
+    sentence = refusal(monkeypatch, tmp_path, changed(owner_url, database="x"), "DATABASE_OWNER_URL")
+
+    assert sentence.startswith("DATABASE_OWNER_URL: the server at ")
+
+
+@pytest.fixture
+def old_postgres() -> Iterator[int]:
+    """Serve the first messages of a PostgreSQL 14 (protocol 3.0); gives the port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def message(kind: bytes, body: bytes) -> bytes:
+        return kind + (len(body) + 4).to_bytes(4, "big") + body
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            while int.from_bytes(connection.recv(4096)[4:8], "big") != 3 << 16:
+                connection.sendall(b"N")  # neither TLS nor GSS
+            connection.sendall(
+                message(b"R", bytes(4))
+                + message(b"S", b"server_version\x0014.11\x00")
+                + message(b"S", b"client_encoding\x00UTF8\x00")
+                + message(b"Z", b"I")
+            )
+            connection.recv(4096)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1]
+    thread.join(5)
+    listener.close()
+
+
+def test_a_postgresql_that_is_too_old_is_one_sentence(monkeypatch, tmp_path, old_postgres):
+    sentence = refusal(monkeypatch, tmp_path, f"postgresql://user:pw@127.0.0.1:{old_postgres}/wallet")
+
+    assert sentence == "DATABASE_URL names a PostgreSQL 14; version 15 or later is needed."
+
+
+async def test_the_database_fixture_gives_a_fresh_database_that_the_settings_name(
+    database, migrated_template
+):
+    assert load_settings().database_url.get_secret_value() == database
+    with psycopg.connect(database) as connection:
+        connection.execute("CREATE TABLE mine (number int)")
+    with psycopg.connect(changed(database, database=migrated_template)) as template:
+        assert template.execute("SELECT to_regclass('mine')").fetchone() == (None,)
+
+
+@pytest.fixture
+def project(tmp_path: Path, project_dir: Path) -> Path:
+    """A copy of what `reflex run` needs, with a `.data` of its own."""
+    for folder in ("onramp_app", "alembic", "assets"):
+        shutil.copytree(project_dir / folder, tmp_path / folder)
+    for file in ("rxconfig.py", "alembic.ini"):
+        shutil.copy(project_dir / file, tmp_path)
+    return tmp_path
+
+
+def environment(**values: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **values}
+
+
+def refused(project: Path, *options: str, **values: str) -> str:
+    """Run `reflex run`, which is to end with status 1; return all it says."""
+    done = subprocess.run(
+        [*REFLEX, *options],
+        cwd=project,
+        env=environment(**values),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    return done.stdout
+
+
+def test_a_second_start_names_the_running_process(project):
+    (project / ".data").mkdir()
+    lock = FolderLock(project / ".data" / "start.lock")
+    assert lock.try_acquire()
+    try:
+        assert refused(project) == f"The application already runs here as process {os.getpid()}.\n"
+    finally:
+        lock.release()
+
+
+def test_a_taken_port_stops_the_start_before_anything_else(project):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        for options, values in (
+            (("--frontend-port", str(port)), {}),
+            ((), {"REFLEX_FRONTEND_PORT": str(port)}),
+            (("--env", "prod"), {"PORT": str(port)}),
+        ):
+            said = refused(project, *options, **values)
+            assert said.startswith(f"Port {port} is taken")
+            assert said.count("\n") == 1
+    assert not (project / ".data" / "postgres").exists()
+
+
+def test_a_wrong_database_and_a_missing_setting_stop_the_start_in_one_sentence(project):
+    ports = ("--frontend-port", "13210", "--backend-port", "13211")
+    unreachable = "postgresql://user:s3cret@127.0.0.1:1/wallet"
+
+    simulator = "http://localhost:1"  # a named one is not started, so its port may be taken
+    assert refused(project, *ports, DATABASE_URL=unreachable, ONRAMP_API_URL=simulator) == (
+        "DATABASE_URL: the server at 127.0.0.1:1 does not answer.\n"
+    )
+    assert refused(project, APP_ENV="production") == "PUBLIC_URL is not set, and production needs it.\n"
+
+
+PRODUCTION = {
+    "APP_ENV": "production",
+    "PUBLIC_URL": "https://wallet.mycompany.io",
+    "SECRET_KEY": "k" * 48,
+    "ONRAMP_APP_ID": "4711",
+    "ONRAMP_API_KEY": "key-of-ours",
+    "ONRAMP_API_SECRET": "secret-of-ours",
+    "ASSETS": '{"USDT": ["matic20"]}',
+    "TREASURY_ADDRESSES": '{"matic20": [{"address": "0x' + "a1" * 20 + '"}]}',
+    "SMTP_URL": "smtps://wallet:pw@mail.mycompany.io",
+    "MAIL_FROM": "no-reply@mycompany.io",
+    "SUPPORT_EMAIL": "help@mycompany.io",
+}
+# Loads the configuration three times in the process of `run`, as Reflex does, and in a fork.
+LOADS = """
+import os, sys
+import click
+from reflex_base.config import reload_config
+
+@click.command()
+@click.option("--env")
+@click.option("--frontend-port", type=int)
+@click.option("--backend-port", type=int)
+@click.option("--frontend-only", is_flag=True)
+@click.option("--backend-only", is_flag=True)
+def run(**options):
+    for _ in range(3):
+        reload_config()
+    if os.fork() == 0:
+        reload_config()
+        os._exit(0)
+    os.wait()
+    names = ("DATABASE_URL", "PUBLIC_URL", "ONRAMP_API_URL", "REFLEX_FRONTEND_PORT")
+    print(*(os.environ.get(name, "-").split("@")[0] for name in names))
+
+run(prog_name="run")
+"""
+
+
+def loaded(project: Path, *options: str, **values: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS, "--env", "prod", *options],
+        cwd=project,
+        env=environment(**values),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+def test_production_starts_no_local_server_and_starts_once(project, owner_url):
+    port = str(free_port())
+    lines = loaded(project, DATABASE_URL=owner_url, PORT=port, **PRODUCTION)
+
+    name = owner_url.split("@")[0]
+    assert lines == [
+        "Wallet: https://wallet.mycompany.io",
+        "",
+        f"{name} https://wallet.mycompany.io - {port}",
+    ]
+    assert not (project / ".data").exists()
+
+
+def test_development_starts_its_servers_once(project):
+    port = free_port()
+    lines = loaded(project, "--frontend-port", str(port), ONRAMP_API_URL="http://localhost:1")
+
+    assert lines[:3] == [f"Wallet: http://localhost:{port}", "The money is simulated.", ""]
+    assert re.fullmatch(rf"postgresql://\S+ http://localhost:{port} http://localhost:1 {port}", lines[3])
+    assert len(lines) == 4
+
+
+def test_a_named_database_keeps_the_embedded_one_away(project, owner_url):
+    values = {"DATABASE_URL": owner_url, "ONRAMP_API_URL": "http://localhost:1"}
+    loaded(project, "--frontend-port", str(free_port()), **values)
+
+    assert not (project / ".data" / "postgres").exists()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("env", ["dev", "prod"])
+@pytest.mark.parametrize(
+    "how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL], ids=lambda s: s.name
+)
+def test_every_way_to_end_leaves_no_process_and_a_new_start_works_at_once(project, project_dir, env, how):
+    if not (project_dir / ".web" / "node_modules").exists():
+        pytest.skip("the packages of the pages are not installed: run reflex once")
+    start.refuse_taken_port(start.SIMULATOR_PORT)  # the simulator has this one only
+    shutil.copytree(project_dir / ".web", project / ".web", symlinks=True)
+    for _ in range(2):
+        process, log = _run(project, env)
+        running = " ".join(_processes_of(project))
+        for part in ("react-router" if env == "dev" else "reflex", "bin/postgres", "onramp_app.simulator"):
+            assert part in running, log.read_text()
+        process.send_signal(how)
+        process.wait(20)
+        deadline = time.monotonic() + 10
+        while (left := _processes_of(project)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert left == [], log.read_text()
+
+
+def _run(project: Path, env: str) -> tuple[subprocess.Popen[bytes], Path]:
+    options = ["--frontend-port", "13220"] + ([] if env == "prod" else ["--backend-port", "13221"])
+    log = project / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [*REFLEX, "--env", env, *options], cwd=project, env=environment(), stdout=file, stderr=file
+        )
+    deadline = time.monotonic() + 90
+    ready = ("Backend running", "App running") if env == "dev" else ("App running",)
+    while not all(words in log.read_text() for words in ready):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+    time.sleep(2)  # the worker starts after these lines
+    return process, log
+
+
+def _processes_of(project: Path) -> list[str]:
+    """What runs in the folder or names it: Node, the web server's workers, the database and its keepers."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if str(project) in command or (process / "cwd").readlink().is_relative_to(project):
+                found.append(f"{process.name} {command}")
+        except OSError:
+            continue
+    return found
