@@ -1,0 +1,72 @@
+"""How one instance claims the database in production."""
+
+import asyncio
+
+import psycopg
+import pytest
+
+from onramp_app.config import AppEnv, ConfigurationError, get_settings
+from onramp_app.services import instance
+
+
+def _as_in_production(monkeypatch: pytest.MonkeyPatch, *, redis: bool) -> None:
+    redis_url = None
+    if redis:
+        monkeypatch.setenv("REDIS_URL", "redis://localhost:6379/0")
+        get_settings.cache_clear()
+        redis_url = get_settings().redis_url
+    settings = get_settings().model_copy(update={"app_env": AppEnv.PRODUCTION, "redis_url": redis_url})
+    monkeypatch.setattr(instance, "get_settings", lambda: settings)
+    monkeypatch.setattr(instance, "_HANDOVER_SECONDS", 1)
+
+
+@pytest.mark.usefixtures("database")
+async def test_a_second_instance_without_redis_is_refused_in_production(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _as_in_production(monkeypatch, redis=False)
+    async with instance.running_instance():
+        with pytest.raises(ConfigurationError, match="REDIS_URL is not set"):
+            async with instance.running_instance():
+                pytest.fail("two instances run without Redis")
+    async with instance.running_instance():
+        pass  # the first one has left, so the next may come
+
+
+@pytest.mark.usefixtures("database")
+async def test_a_new_release_waits_for_the_old_one_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    _as_in_production(monkeypatch, redis=False)
+    monkeypatch.setattr(instance, "_HANDOVER_SECONDS", 10)
+    running = asyncio.Event()
+
+    async def old() -> None:
+        async with instance.running_instance():
+            running.set()
+            await asyncio.sleep(0.3)
+
+    leaving = asyncio.create_task(old())
+    await running.wait()
+    async with instance.running_instance():
+        assert leaving.done()
+
+
+@pytest.mark.usefixtures("database")
+async def test_instances_with_redis_share_a_database_and_one_without_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _as_in_production(monkeypatch, redis=True)
+    async with instance.running_instance(), instance.running_instance():
+        _as_in_production(monkeypatch, redis=False)
+        with pytest.raises(ConfigurationError, match="all of them"):
+            async with instance.running_instance():
+                pytest.fail("an instance without Redis joined others")
+
+
+async def test_an_instance_brings_the_schema_up_to_date(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    get_settings.cache_clear()
+    async with instance.running_instance():
+        with psycopg.connect(empty_database) as connection:
+            assert connection.execute("SELECT count(*) FROM users").fetchone() == (0,)
