@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from getpass import getpass
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -22,6 +23,7 @@ from onramp_app.local.postgres import local_database
 from onramp_app.logs import configure_logs
 from onramp_app.services import accounts
 from onramp_app.services.checks import Finding, check_everything
+from onramp_app.services.verification import verify_books
 
 Result = TypeVar("Result")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -135,6 +137,22 @@ def check(as_json: AsJson = False) -> None:
     lines = [f"{'ok  ' if f.is_well else 'FAIL'}  {f.name}: {f.detail}" for f in findings]
     _print(as_json, document, "\n".join(lines))
     if not is_well:
+        raise typer.Exit(1)
+
+
+@app.command("verify-ledger")
+def verify_ledger(
+    head: Annotated[
+        str | None, typer.Option(help="A head of an earlier run: proves that nothing before it was cut off.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove the books; exit status 1 when anything is wrong. Keep the printed head outside the database."""
+    verification = _run(lambda: verify_books(kept_head=head))
+    lines = [f"{told.rule}: {told.subject}: {told.detail}" for told in verification.findings]
+    lines.append(f"{len(verification.findings)} findings. Head: {verification.head or 'none yet'}")
+    _print(as_json, asdict(verification), "\n".join(lines))
+    if verification.findings:
         raise typer.Exit(1)
 
 
