@@ -101,7 +101,7 @@ async def test_a_refusal_inside_http_200_is_the_same_refusal(
         Reply(body=b'{"data":"\xff"}'),
         Reply(status=302, headers={"location": "https://evil.test/"}),
         Reply(status=204),
-        Reply(body=b"x" * 300_000),
+        Reply(body=b'{"status":1,"code":200,"data":"' + b"x" * 300_000 + b'"}'),
         Reply(body=b"\x1f\x8b", headers={"content-encoding": "gzip"}),
     ],
     ids=lambda reply: f"{reply.status} {reply.body[:30]!r}",
