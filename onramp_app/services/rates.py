@@ -68,9 +68,13 @@ class RatesReader:
     async def _gather(self) -> None:
         try:
             catalogue = await self._options.catalogue()
-            self._kept = await read_rates(self._provider, catalogue, assets=self._assets)
+            found = await read_rates(self._provider, catalogue, assets=self._assets)
         except ApplicationError as error:
             _log.warning("rates not read", code=error.code)
+            return
+        # A provider that is just coming back prices a few currencies and refuses the rest.
+        if self._kept is None or len(found.per_stable) * 2 >= len(self._kept.per_stable):
+            self._kept = found
 
 
 def worth(book: RateBook, currencies: Iterable[str], *, base: str) -> Mapping[str, Decimal]:
