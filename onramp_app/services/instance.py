@@ -35,12 +35,15 @@ async def running_instance() -> AsyncIterator[None]:
     if settings.database_url is None:
         raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
     owner_url = settings.database_owner_url or settings.database_url
-    await asyncio.to_thread(migrate, owner_url.get_secret_value())
     try:
+        await asyncio.to_thread(migrate, owner_url.get_secret_value())
         async with _claim(settings):
             await refuse_other_money()
             await enable_assets()
             yield
+    except ConfigurationError as error:
+        _log.error("this instance cannot run", reason=str(error))
+        raise
     finally:
         await provider.disconnect()
         await engine.dispose()

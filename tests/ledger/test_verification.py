@@ -182,7 +182,9 @@ async def _tampered_rows_are_found(books: Books, *, rows: int) -> None:
         for _ in range(rows):
             table, column, statement = lot.choice(TAMPERINGS)
             keys = [row[0] for row in connection.execute(f"SELECT {column} FROM {table} ORDER BY 1")]
-            told = statement.format(id=lot.choice(keys), n=lot.randrange(1, 1000))
+            told = statement.format(
+                id=lot.choice(keys), n=lot.randrange(1001, 2000)
+            )  # never an amount to zero
             assert connection.execute(told).rowcount > 0, told
             assert _red(connection, among=CHAIN_RULES), told
             connection.rollback()
