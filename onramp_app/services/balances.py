@@ -15,10 +15,9 @@ from onramp_app.domain.top_up import TopUpStatus
 from onramp_app.domain.views import AssetBalanceView, BalancesView, Viewer
 from onramp_app.ledger.balances import AssetBalance
 from onramp_app.ledger.balances import balances as read_balances
-from onramp_app.services.provider import get_rates
-from onramp_app.services.rates import worth
+from onramp_app.services.worth import book_within, worth
 
-RATES_WAIT_SECONDS = 2.0
+RATES_WAIT_SECONDS = 2.5
 _PRECISION = 60
 
 
@@ -39,7 +38,7 @@ async def get(viewer: Viewer) -> BalancesView:
         if one.balance.available_minor
     }
     now = clock.now()
-    book = await get_rates().book_within(RATES_WAIT_SECONDS) if available else None
+    book = await book_within(RATES_WAIT_SECONDS) if available else None
     display = _worth(available, book, currency=viewer.display_currency)
     return BalancesView(
         display_amount=display,

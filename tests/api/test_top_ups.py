@@ -33,7 +33,7 @@ MEMBERS = {
     "settled_at",
     "timeline",
 }
-NOT_OFFERED = [
+NOT_OFFERED: list[tuple[dict[str, str], str]] = [
     ({"fiat_currency": "XYZ"}, "unsupported_currency"),
     ({"fiat_currency": "JPY"}, "unsupported_currency"),
     ({"fiat_currency": "USD", "country": "EC", "payment_method": "ACH"}, "unsupported_currency"),
@@ -283,6 +283,29 @@ async def test_a_person_whose_verification_was_rejected_begins_nothing(wallet: W
     wallet.run("UPDATE users SET kyc_status = 'rejected' WHERE id = %s", ada.id)
     assert_problem(await wallet.create(ada), 403, "kyc_required")
     assert wallet.count("top_ups") == 0
+
+
+async def test_another_asset_than_asked_for_is_no_amount_of_it(wallet: Wallet, ada: Person) -> None:
+    given = await wallet.created(ada)
+    order = wallet.order_for(
+        given["id"],
+        "delivered",
+        asset="USDC",
+        network="matic20",
+        is_ours=True,
+        delivered_rule="actual",
+        delivered_minor=5_000_000,
+    )
+    wallet.run(
+        "UPDATE top_ups SET status = 'in_review', reason = 'wrong_asset', charged = 'yes', rank = 70,"
+        " has_entry = true, received_minor = 5000000, received_asset = 'USDC', best_order_id = %s",
+        order,
+    )
+    seen = (await wallet.get(ada, f"/api/top-ups/{given['id']}")).json()
+    assert (seen["status"], seen["reason"], seen["received_amount"]) == ("in_review", "wrong_asset", None)
+    assert seen["provider_orders"][0]["amount"] == "5"
+    (item,) = (await wallet.get(ada, "/api/transactions")).json()["items"]
+    assert (item["asset"], item["amount"]) == ("USDT", None)
 
 
 async def test_our_limits_count_in_their_own_currency(

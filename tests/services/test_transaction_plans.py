@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from onramp_app.domain.paging import Position
 from onramp_app.domain.top_up import TopUpStatus
+from onramp_app.services import limits
 from onramp_app.services.transactions import Filters, Wanted, statement
 
 ROWS = 20_000
@@ -33,7 +34,8 @@ INSERT INTO top_ups (id, user_id, environment, fiat_amount, fiat_currency, fiat_
 SELECT 'b' || lpad(to_hex(n), 31, '0'), lpad(to_hex(CASE WHEN n % 2 = 0 THEN 1 ELSE n % 50 + 1 END), 32, '0'),
        'simulator', 1000, 'INR', 1, CASE WHEN n % 100 = 0 THEN 'USDC' ELSE 'USDT' END, 'matic20', 'UPI',
        'settled', 'yes', 70, true, 1, 'USDT', 'a' || lpad(to_hex(n), 31, '0'), 1,
-       timestamptz '2026-01-01Z' + n * interval '1 minute', now(), now()
+       timestamptz '2026-01-01Z' + n * interval '1 minute', now(),
+       timestamptz '2026-01-01Z' + n * interval '1 minute'
   FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO ledger_accounts (kind, asset, user_id)
 SELECT 'available', 'USDT', id FROM users;
@@ -90,6 +92,16 @@ def test_a_page_is_read_from_indexes(owner: psycopg.Connection) -> None:
             found, blocks = plan(owner, wanted, after=after)
             assert "Seq Scan" not in found, (name, found)
             assert 0 < blocks < 1500, (name, found)
+
+
+async def test_what_counts_for_limits_is_read_from_indexes(owner: psycopg.Connection) -> None:
+    query = f"EXPLAIN {limits.USED}".encode()
+    for name in ("user_id", "day", "month", "except_id"):
+        query = re.sub(rb":" + name.encode() + rb"\b", f"%({name})s".encode(), query)
+    values = {"user_id": ME, "day": "2026-01-14T20:00Z", "month": "2026-01-14T20:00Z", "except_id": ""}
+    found = "\n".join(line for (line,) in owner.execute(query, values))
+    assert "ix_top_ups_user_id_settled_at" in found
+    assert "Seq Scan" not in found, found
 
 
 def test_control_without_the_indexes_tables_are_read_through(owner: psycopg.Connection) -> None:
