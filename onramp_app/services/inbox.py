@@ -25,7 +25,6 @@ from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.ledger import Environment
 from onramp_app.providers.onramp.webhook import (
     VerifiedHeader,
-    WebhookRefused,
     WebhookSecrets,
     translate,
     verify,
@@ -241,7 +240,7 @@ class Inbox:
             self._notifier = asyncio.create_task(self._notify())
 
     async def _notify(self) -> None:
-        # NOTIFY takes a global lock at commit, so many arrivals share one; a lost one costs the reader's tick.
+        # NOTIFY takes a global lock at commit, so many arrivals share one. A lost one costs a tick.
         await asyncio.sleep(NOTIFY_EVERY_SECONDS)
         if self._connection is not None:
             with contextlib.suppress(psycopg.Error):
