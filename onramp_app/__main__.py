@@ -10,6 +10,7 @@ import typer
 from onramp_app.config import ConfigurationError
 from onramp_app.domain.errors import ApplicationError
 from onramp_app.services.verification import verify_books
+from onramp_app.worker import run_worker
 
 commands = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -42,6 +43,16 @@ def verify_ledger(
         typer.echo(f"{len(verification.findings)} findings. Head: {verification.head or 'none yet'}")
     if verification.findings:
         raise typer.Exit(1)
+
+
+@commands.command("worker")
+def worker() -> None:
+    """Read the provider and apply what was read, without serving pages."""
+    try:
+        asyncio.run(run_worker())
+    except (ApplicationError, ConfigurationError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from onramp_app.logs import configure_logs
 from onramp_app.pages.routes import add_pages, head_components
 from onramp_app.services.instance import running_instance
 from onramp_app.texts import DEFAULT_LANGUAGE
+from onramp_app.worker import instance_with_background_work
 
 settings = get_settings()
 configure_logs(
@@ -22,5 +23,7 @@ app = rx.App(
     head_components=head_components(),
     stylesheets=["/theme.css"],
 )
-app.register_lifespan_task(running_instance)
+app.register_lifespan_task(
+    instance_with_background_work if settings.background_work == "on" else running_instance
+)
 add_pages(app)

@@ -40,6 +40,24 @@ async def running_instance() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def running_worker() -> AsyncIterator[None]:
+    """Bring the schema up to date, and close the pool at the end. It serves no pages, so it claims nothing.
+
+    Raises:
+        ConfigurationError: no database is configured.
+    """
+    settings = get_settings()
+    if settings.database_url is None:
+        raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
+    owner_url = settings.database_owner_url or settings.database_url
+    await asyncio.to_thread(migrate, owner_url.get_secret_value())
+    try:
+        yield
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
 async def _claim(settings: Settings) -> AsyncIterator[None]:
     """Hold the database alone without Redis, or together with others that have it, in production.
 
