@@ -130,7 +130,7 @@ def upgrade() -> None:
     op.create_index(op.f('ix_idempotency_keys_created_at'), 'idempotency_keys', ['created_at'])
     op.create_table('ledger_accounts',
         sa.Column('id', sa.BigInteger, sa.Identity(always=True), nullable=False),
-        sa.Column('name', sa.Text, sa.Computed("CASE kind WHEN 'treasury' THEN 'treasury:' || network || ':' || address || ':' || asset WHEN 'suspense' THEN 'suspense:' || asset WHEN 'payable' THEN 'provider:onramp:' || asset || 'NULL' WHEN 'income' THEN 'operator:' || asset || 'NULL' WHEN 'adjustments' THEN 'operator:' || asset || 'NULL' ELSE 'user:' || user_id || ':' || asset || ':' || kind END", persisted=True), nullable=False),
+        sa.Column('name', sa.Text, sa.Computed("CASE kind WHEN 'treasury' THEN 'treasury:' || network || ':' || address || ':' || asset WHEN 'suspense' THEN 'suspense:' || asset WHEN 'payable' THEN 'provider:onramp:' || asset || ':' || kind WHEN 'income' THEN 'operator:' || asset || ':' || kind WHEN 'adjustments' THEN 'operator:' || asset || ':' || kind ELSE 'user:' || user_id || ':' || asset || ':' || kind END", persisted=True), nullable=False),
         sa.Column('kind', sa.Text, nullable=False),
         sa.Column('asset', sa.Text, nullable=False),
         sa.Column('user_id', sa.Text),

@@ -33,13 +33,14 @@ from onramp_app.domain.ledger import (
     TransferKind,
 )
 
+# A colon directly before a letter would begin a parameter, so none stands there.
 _NAME = (
     "CASE kind"
     " WHEN 'treasury' THEN 'treasury:' || network || ':' || address || ':' || asset"
     " WHEN 'suspense' THEN 'suspense:' || asset"
-    " WHEN 'payable' THEN 'provider:onramp:' || asset || ':payable'"
-    " WHEN 'income' THEN 'operator:' || asset || ':income'"
-    " WHEN 'adjustments' THEN 'operator:' || asset || ':adjustments'"
+    " WHEN 'payable' THEN 'provider:onramp:' || asset || ':' || kind"
+    " WHEN 'income' THEN 'operator:' || asset || ':' || kind"
+    " WHEN 'adjustments' THEN 'operator:' || asset || ':' || kind"
     " ELSE 'user:' || user_id || ':' || asset || ':' || kind END"
 )
 

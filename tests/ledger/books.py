@@ -137,7 +137,3 @@ async def post_now(*instructions: Instruction) -> list[Posted]:
 async def findings() -> list[Finding]:
     async with transaction() as session:
         return await verify_ledger(session)
-
-
-async def rules() -> set[str]:
-    return {finding.rule for finding in await findings()}
