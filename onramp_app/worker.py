@@ -14,13 +14,12 @@ import structlog
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.provider_errors import ProviderUnavailable
-from onramp_app.providers.onramp.client import client_from, transport_from
 from onramp_app.providers.port import Provider
 from onramp_app.services import changed_users, wake
 from onramp_app.services.applying import ORDERS_AT_ONCE, apply_some
-from onramp_app.services.assets import enable_assets
 from onramp_app.services.instance import running_instance, running_worker
 from onramp_app.services.judging import DOCUMENTED, Symbols, symbols_of
+from onramp_app.services.provider import get_provider
 from onramp_app.services.reader import Reader
 
 APPLY_TICK_SECONDS = 1.0
@@ -34,9 +33,7 @@ _log = structlog.get_logger(__name__)
 @asynccontextmanager
 async def background_work() -> AsyncIterator[None]:
     """Run the loops of this process inside the context; at its end they stop between two transactions."""
-    settings = get_settings()
-    await enable_assets()
-    provider = client_from(settings, transport_from(settings))
+    provider = get_provider()
     loops = (
         asyncio.create_task(keep_running("reader", lambda: Reader(provider).run())),
         asyncio.create_task(keep_running("apply", lambda: apply_loop(provider))),
@@ -47,7 +44,6 @@ async def background_work() -> AsyncIterator[None]:
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
-        await provider.close()
         await changed_users.close()
 
 

@@ -59,3 +59,15 @@ class UnsupportedAsset(ApplicationError):
 
 class ProviderOrderGone(NotFound):
     """417: the provider no longer knows the order."""
+
+
+class UnsupportedCurrency(ApplicationError):
+    """The currency cannot be paid with, at all or at the moment."""
+
+    status, code, title = 422, "unsupported_currency", "The currency is not supported"
+
+
+class UnsupportedPaymentMethod(ApplicationError):
+    """The payment method is not one of the currency's."""
+
+    status, code, title = 422, "unsupported_payment_method", "The payment method is not supported"

@@ -229,7 +229,7 @@ class Batch:
         tolerance = settings.onramp_tolerance_percent
         if (judgement.asset, judgement.network) != (top_up.asset, top_up.network):
             reason = Reason.WRONG_ASSET
-        elif getattr(user, "frozen_at", None) is not None:
+        elif user.frozen_at is not None:
             reason = Reason.ACCOUNT_FROZEN
         elif user.kyc_status == KycStatus.REJECTED.value:
             reason = Reason.KYC_REJECTED

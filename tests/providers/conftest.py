@@ -28,7 +28,7 @@ async def onramp() -> AsyncIterator[FakeOnramp]:
 
 
 QUICK = TransportLimits(
-    requests_per_minute=1000, connect_seconds=1, attempt_seconds=1, backoff_seconds=0.01, open_seconds=0.2
+    requests_per_minute=1000, connect_seconds=5, attempt_seconds=10, backoff_seconds=0.01, open_seconds=0.2
 )
 
 

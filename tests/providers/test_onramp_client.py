@@ -84,6 +84,11 @@ async def test_history_keeps_amounts_ids_and_the_untouched_text(
     (order,) = pages[0].orders
     assert (order.order_id, order.status_number, order.status_class) == ("338", 5, StatusClass.DELIVERED)
     assert (order.bought_amount, order.gas_fee) == (Decimal("2.87"), Decimal("0.25"))
+    fees = (order.provider_fee, order.client_fee, order.gateway_fee)
+    assert fees == (Decimal("0.63"), 0, 0)
+    assert (order.expected_price, order.actual_price, order.expected_amount) == (87, 0, Decimal("2.61"))
+    assert (order.reference_id, order.fiat_amount, order.is_kyc_needed) == ("228066179164", 250, False)
+    assert (order.transaction_hash or "").startswith("0x0ba7ec68")
     assert (order.coin_id, order.chain_id, order.currency) == (54, 3, "INR")
     assert (order.recognition_id, order.payment_kind) == ("23", PaymentKind.INSTANT)
     assert order.created_at == datetime(2022, 10, 7, 22, 29, 52, tzinfo=UTC)

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from onramp_app.config import get_settings
-from onramp_app.services import changed_users
-from tests.money.world import World
+from onramp_app.services import changed_users, provider
+from tests.crediting.world import World
 from tests.simulator.process import FAST, Process, free_port
 
 
@@ -30,5 +30,6 @@ async def world(
     world = World(database, money_simulator)
     yield world
     await changed_users.close()
+    await provider.disconnect()
     await world.verify()
     world.owner.close()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from onramp_app.config import get_settings
-from tests.money.world import World
+from tests.crediting.world import World
 
 SCALE = 10**18
 
