@@ -93,10 +93,11 @@ async def _apply_each(ids: Sequence[str], symbols: Symbols) -> Applied:
         except DatabaseUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - one order's failure is not the others'
-            _log.exception("order cannot be applied", provider_order_id=order_id)
+            reason = _reason_of(error)
+            _log.error("order cannot be applied", provider_order_id=order_id, reason=reason)
             _APPLIED.labels("failed").inc()
             applied.failed += 1
-            await _note_failure(order_id, error)
+            await _note_failure(order_id, reason)
     return applied
 
 
@@ -130,11 +131,16 @@ async def _apply(session: AsyncSession, orders: Sequence[ProviderOrder], symbols
     return batch.users
 
 
-async def _note_failure(order_id: str, error: Exception) -> None:
+def _reason_of(error: Exception) -> str:
+    """Return what failed in words, without the values of rows, which a database's full message repeats."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    told = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
+    return f"{type(cause).__name__}: {told}"[:500]
+
+
+async def _note_failure(order_id: str, reason: str) -> None:
     """Set when the order is tried again; after a few failures a person has to look."""
     at = now()
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    reason = f"{type(cause).__name__}: {cause}"[:500]
     async with transaction() as session:
         connection = await session.connection()
         failures = await connection.scalar(

@@ -31,5 +31,6 @@ async def world(
     yield world
     await changed_users.close()
     await provider.disconnect()
-    await world.verify()
+    findings = await world.findings()
+    assert not findings or not world.is_sound, findings
     world.owner.close()
