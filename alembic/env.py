@@ -6,11 +6,11 @@ from sqlalchemy.pool import NullPool
 
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db.engine import sqlalchemy_url
-from onramp_app.db.tables import Row
+from onramp_app.db.schema import METADATA
 
 
 def _run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=Row.metadata, compare_type=True)
+    context.configure(connection=connection, target_metadata=METADATA, compare_type=True)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -10,6 +10,7 @@ import structlog
 from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
+from onramp_app.services import provider
 
 # Any constant does, as long as nothing else in the database uses it as an advisory lock.
 _INSTANCE_LOCK = 0x0A44_6D6F_6E65_7901
@@ -34,6 +35,7 @@ async def running_instance() -> AsyncIterator[None]:
         async with _claim(settings):
             yield
     finally:
+        await provider.disconnect()
         await engine.dispose()
 
 

@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db.engine import dispose, ping, sqlalchemy_url, transaction
 from onramp_app.db.migrate import downgrade, latest_revision, migrate, schema_is_current
-from onramp_app.db.tables import Row
+from onramp_app.db.schema import METADATA
 from onramp_app.domain.errors import DatabaseUnavailable
 
 _DESCRIPTION = """
@@ -75,12 +75,12 @@ def test_migrating_twice_changes_nothing(database: str) -> None:
 def test_alembic_sees_no_difference_between_tables_and_migrations(database: str) -> None:
     with create_engine(sqlalchemy_url(database)).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Row.metadata) == []
+        assert compare_metadata(context, METADATA) == []
 
 
 def test_migrations_make_the_very_constraints_of_the_tables(database: str, empty_database: str) -> None:
     # Alembic does not compare CHECK constraints, so the catalogues of both are compared here.
-    Row.metadata.create_all(engine := create_engine(sqlalchemy_url(empty_database)))
+    METADATA.create_all(engine := create_engine(sqlalchemy_url(empty_database)))
     engine.dispose()
     declared = _describe(empty_database)
     assert len(declared) > 40
