@@ -20,8 +20,9 @@ from onramp_app.domain.accounts import Role
 from onramp_app.domain.errors import ApplicationError
 from onramp_app.local.postgres import local_database
 from onramp_app.logs import configure_logs
-from onramp_app.services import accounts
-from onramp_app.services.checks import Finding, check_everything
+from onramp_app.services import accounts, provider, webhook_address
+from onramp_app.services.checks import check_everything
+from onramp_app.services.findings import Finding
 
 Result = TypeVar("Result")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -29,6 +30,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 app = typer.Typer(
     help="Operate the wallet.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
+
+onramp = typer.Typer(help="Ask the provider about webhooks.", no_args_is_help=True)
+app.add_typer(onramp, name="onramp")
 
 
 @app.callback()
@@ -69,12 +73,32 @@ def _run(use_case: Callable[[], Awaitable[Result]]) -> Result:
         finally:
             await engine.dispose()
 
+    with _refusals(), _database():
+        return asyncio.run(run())
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
     try:
-        with _database():
-            return asyncio.run(run())
+        yield
     except ApplicationError as error:
         fields = "".join(f"\n  {field.field}: {field.message}" for field in error.errors)
         _fail(f"{error.detail}{fields}")
+    except ConfigurationError as error:
+        _fail(str(error))
+
+
+def _ask_provider(use_case: Callable[[], Awaitable[Result]]) -> Result:
+    """Run one use case that needs the provider and no database."""
+
+    async def run() -> Result:
+        try:
+            return await use_case()
+        finally:
+            await provider.disconnect()
+
+    with _refusals():
+        return asyncio.run(run())
 
 
 def _print(as_json: bool, document: dict[str, Any], text: str) -> None:
@@ -147,6 +171,33 @@ def simulator(
     command = [sys.executable, "-m", "onramp_app.simulator", "--port", str(port), "--host", host]
     DATA_DIR.mkdir(exist_ok=True)
     os.execv(sys.executable, [*command, "--database", str(DATA_DIR / "simulator.sqlite")])  # noqa: S606
+
+
+@onramp.command("set-webhook")
+def set_webhook(
+    url: Annotated[str | None, typer.Argument(help="Left out: our own address.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have the provider send its webhooks to an address; it keeps one for each account."""
+    registered = _ask_provider(lambda: webhook_address.register(url))
+    _print(as_json, {"webhook_url": registered}, f"Webhooks go to {registered}.")
+
+
+@onramp.command("send-dummy")
+def send_dummy(
+    url: Annotated[str | None, typer.Argument(help="Left out: the registered address.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have the provider send an example, to see that it arrives and is verified. It credits nothing."""
+    _ask_provider(lambda: webhook_address.send_dummy(url))
+    _print(as_json, {"sent": True}, "The provider is sending its example.")
+
+
+@onramp.command()
+def resend(order_id: str, as_json: AsJson = False) -> None:
+    """Have the provider send the webhook of a completed order again. It is credited once all the same."""
+    _ask_provider(lambda: webhook_address.resend(order_id))
+    _print(as_json, {"order_id": order_id}, f"The provider is sending the webhook of order {order_id} again.")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The life of one running instance: the schema before it serves, its claim on the database, its end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 import structlog
@@ -10,7 +11,7 @@ import structlog
 from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
-from onramp_app.services import provider
+from onramp_app.services import provider, webhook_address
 
 # Any constant does, as long as nothing else in the database uses it as an advisory lock.
 _INSTANCE_LOCK = 0x0A44_6D6F_6E65_7901
@@ -32,11 +33,33 @@ async def running_instance() -> AsyncIterator[None]:
     owner_url = settings.database_owner_url or settings.database_url
     await asyncio.to_thread(migrate, owner_url.get_secret_value())
     try:
-        async with _claim(settings):
+        async with _claim(settings), _beside(*_work(settings)):
             yield
     finally:
         await provider.disconnect()
         await engine.dispose()
+
+
+def _work(settings: Settings) -> list[Coroutine[Any, Any, None]]:
+    """Return what this process does beside answering: nothing here is needed to serve."""
+    work: list[Coroutine[Any, Any, None]] = []
+    if settings.uses_simulator:
+        work.append(webhook_address.register_with_simulator())
+    if settings.background_work == "on":
+        work.append(provider.get_rates().run())
+    return work
+
+
+@asynccontextmanager
+async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run the work for as long as the context lasts, and wait until it has ended."""
+    tasks = [asyncio.create_task(part) for part in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """A client of the whole API over ASGI, and quick ways to be somebody."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
@@ -10,7 +10,7 @@ from onramp_app.api.application import create_api
 from onramp_app.config import get_settings
 from onramp_app.services import provider
 from tests.people import PASSWORD, Person
-from tests.simulator.process import FAST, Process, free_port
+from tests.simulator.process import Process
 
 
 @pytest.fixture
@@ -35,14 +35,6 @@ def new_person(client: httpx.AsyncClient) -> Callable[..., Awaitable[Person]]:
 @pytest.fixture
 async def ada(new_person: Callable[..., Awaitable[Person]]) -> Person:
     return await new_person(display_name="Ada", country="IN")
-
-
-@pytest.fixture(scope="session")
-def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    process = Process(tmp_path_factory.mktemp("provider") / "orders.sqlite", free_port(), FAST)
-    process.start()
-    yield process
-    process.kill()
 
 
 @pytest.fixture

@@ -217,11 +217,16 @@ def widget_base_url(settings: Settings) -> str:
     return (settings.onramp_widget_url or default).rstrip("/")
 
 
+def api_url(settings: Settings) -> str:
+    """Return where the provider's API is: the live one in production, else the simulator's."""
+    return settings.onramp_api_url or (LIVE_API_URL if settings.is_production else SIMULATOR_URL)
+
+
 def transport_from(settings: Settings) -> Transport:
     """Return the connection to the provider of the settings; one for each event loop."""
     previous = settings.onramp_api_secret_previous
     return Transport(
-        settings.onramp_api_url or (LIVE_API_URL if settings.is_production else SIMULATOR_URL),
+        api_url(settings),
         Credentials(
             settings.onramp_api_key.get_secret_value(),
             settings.onramp_api_secret.get_secret_value(),
