@@ -9,8 +9,12 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from sqlmodel import select
 
+from onramp_app.db.engine import transaction
+from onramp_app.db.rate_tables import ExchangeRate
 from onramp_app.domain import clock
+from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.services import provider, rates
 from onramp_app.services.provider import get_provider, get_rates
 from tests.people import Person
@@ -25,6 +29,11 @@ WANTED = {
     "payment_method": "UPI",
 }
 RATES = "/api/exchange-rates"
+LONG_TRANSACTIONS = """
+SELECT count(*) FROM pg_stat_activity
+ WHERE datname = current_database() AND pid <> pg_backend_pid()
+   AND state <> 'idle' AND clock_timestamp() - xact_start > interval '0.7 s'
+"""
 
 
 def sent(simulator: Process) -> Counter[str]:
@@ -311,3 +320,39 @@ async def test_one_process_of_the_fleet_reads_the_rates(
     first, second = await asyncio.gather(*(reader.book() for reader in two_readers))
     assert first == second
     assert readings == 1
+
+
+async def test_no_transaction_is_open_while_the_provider_is_asked(
+    simulator: Process, database: str, two_readers: list[rates.RatesReader]
+) -> None:
+    simulator.scenario("api_slow", times=3, value=1)
+    reading = asyncio.create_task(two_readers[0].book())
+    holders = 0
+    with psycopg.connect(database, autocommit=True) as owner:
+        while not reading.done():
+            await asyncio.sleep(0.05)
+            assert owner.execute(LONG_TRANSACTIONS).fetchone() == (0,)
+            found = owner.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+            holders = max(holders, found.fetchone()[0])
+        assert holders == 1, "it was seen while it read"
+        async with transaction() as db:  # Control: one that spans as long is seen.
+            await db.exec(select(ExchangeRate))
+            await asyncio.sleep(0.8)
+            assert owner.execute(LONG_TRANSACTIONS).fetchone() == (1,)
+    assert (await reading).per_stable
+
+
+async def test_who_cannot_have_the_lock_leaves_the_reading_to_its_holder(
+    simulator: Process,
+    database: str,
+    two_readers: list[rates.RatesReader],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rates, "_LOCK_WAIT", "100ms")
+    with psycopg.connect(database, autocommit=True) as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", (rates._READING_LOCK,))
+        with pytest.raises(ProviderUnavailable):
+            await two_readers[0].book()
+        assert not sent(simulator)
+    assert (await two_readers[1].book()).per_stable, "the lock ends with its holder"
+    assert (await two_readers[0].book()).per_stable
