@@ -3,10 +3,15 @@
 import reflex as rx
 
 from onramp_app.api.application import before_pages, create_api
+from onramp_app.api.gate import before_private_pages
+from onramp_app.components.layout import failure_boundary
 from onramp_app.config import get_settings
+from onramp_app.live import end_tabs_with_sessions
 from onramp_app.logs import configure_logs
 from onramp_app.pages.routes import add_pages, head_components
 from onramp_app.services.instance import running_instance
+from onramp_app.states.middleware import SessionMiddleware
+from onramp_app.states.session import log_frontend_problem, show_backend_problem
 from onramp_app.texts import DEFAULT_LANGUAGE
 from onramp_app.worker import instance_with_background_work
 
@@ -16,14 +21,18 @@ configure_logs(
 )
 
 app = rx.App(
-    api_transformer=[before_pages(create_api(settings.app_name))],
-    app_wraps={},
+    api_transformer=[before_private_pages, before_pages(create_api(settings.app_name))],
+    app_wraps={(55, "ErrorBoundary"): failure_boundary},
     toaster=None,
+    backend_exception_handler=show_backend_problem,
+    frontend_exception_handler=log_frontend_problem,
     html_lang=DEFAULT_LANGUAGE,
     head_components=head_components(),
     stylesheets=["/theme.css"],
 )
+app.add_middleware(SessionMiddleware())
 app.register_lifespan_task(
     instance_with_background_work if settings.background_work == "on" else running_instance
 )
+app.register_lifespan_task(end_tabs_with_sessions)
 add_pages(app)

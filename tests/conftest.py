@@ -15,6 +15,8 @@ from onramp_app.local import postgres
 from onramp_app.services import inbox, throttle
 
 _TEMPLATE = "migrated_template"
+# A test machine that loses its power loses nothing of worth.
+_QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,10 +35,17 @@ def _run_sql(url: str, *statements: str) -> None:
             connection.execute(statement.encode())
 
 
+@pytest.fixture(autouse=True)
+def forget_settings() -> Iterator[None]:
+    """What a test sets in the environment ends with it."""
+    yield
+    get_settings.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running server, as its superuser, without a database name: `{server}/{name}`."""
-    server = postgres.start(tmp_path_factory.mktemp("postgres"), settings={"fsync": "off"})
+    server = postgres.start(tmp_path_factory.mktemp("postgres"), settings=_QUICK)
     yield server.url.rpartition("/")[0]
     server.stop()
 
@@ -63,7 +72,10 @@ async def database(
 ) -> AsyncIterator[str]:
     """The address of a migrated, empty database that the application's settings name."""
     name = f"test_{secrets.token_hex(6)}"
-    _run_sql(f"{postgres_server}/postgres", f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    _run_sql(
+        f"{postgres_server}/postgres",
+        f"CREATE DATABASE {name} TEMPLATE {migrated_template} STRATEGY FILE_COPY",
+    )
     monkeypatch.setenv("APP_ENV", "test")
     monkeypatch.setenv("DATABASE_URL", f"{postgres_server}/{name}")
     monkeypatch.setenv("SECRET_KEY", secrets.token_urlsafe(48))

@@ -10,7 +10,12 @@ from typing import Any
 import httpx
 import psycopg
 
+from onramp_app.db.engine import transaction
 from onramp_app.domain.ids import new_id
+from onramp_app.domain.ledger import Environment, StepSource
+from onramp_app.ledger.instructions import Delivery, receive_available
+from onramp_app.ledger.posting import post
+from onramp_app.ledger.transfers import Cause, Instruction
 from tests.people import Person
 from tests.simulator.process import Process
 
@@ -80,6 +85,23 @@ class Wallet:
         self.run(f"INSERT INTO provider_orders ({names}) VALUES ({marks})", *row.values())
         self.run("UPDATE top_ups SET best_order_id = %s WHERE id = %s", row["id"], top_up_id)
         return str(row["id"])
+
+    async def post(self, *instructions: Instruction) -> list[str]:
+        """Post to the books, as the services will. Returns the ids of the transfers."""
+        async with transaction() as db:
+            return [posted.transfer_id for posted in await post(db, instructions)]
+
+    async def deliver(self, person: Person, top_up_id: str, *, amount: str = "11.25") -> Delivery:
+        """Settle a top-up with its receipt in the books."""
+        row_id = self.settle(top_up_id, amount=amount)
+        ((order_id,),) = self.rows("SELECT order_id FROM provider_orders WHERE id = %s", row_id)
+        minor = int(Decimal(amount) * 10**18)
+        delivery = Delivery(
+            Environment.SIMULATOR, row_id, order_id, "USDT", "matic20", "0xaa", amount_minor=minor
+        )
+        cause = Cause(StepSource.POLL)
+        await self.post(receive_available(delivery, user_id=person.id, top_up_id=top_up_id, cause=cause))
+        return delivery
 
     def settle(self, top_up_id: str, *, amount: str = "11.25", at: datetime | None = None) -> str:
         """Write a top-up as settled. The books are not touched: this is for what only reads top-ups."""

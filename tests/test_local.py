@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -364,47 +365,27 @@ def test_a_lock_is_free_when_its_holder_has_ended_though_a_fork_lives_on(tmp_pat
         os.kill(fork, signal.SIGKILL)
 
 
-# Stands for the simulator's package: speaks HTTP on the port and writes the database it was given.
-STAND_IN = """
-import http.server, pathlib, sys
-options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
-pathlib.Path(options["--database"]).write_text("orders")
-address = (options["--host"], int(options["--port"]))
-http.server.HTTPServer(address, http.server.BaseHTTPRequestHandler).serve_forever()
-"""
-
-
-@pytest.fixture
-def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    package = tmp_path / "onramp_app" / "simulator"
-    package.mkdir(parents=True)
-    (tmp_path / "onramp_app" / "__init__.py").touch()
-    (package / "__init__.py").touch()
-    (package / "__main__.py").write_text(STAND_IN)
-    monkeypatch.setattr(start, "PROJECT_DIR", tmp_path)
-    return package / "__main__.py"
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def test_the_simulator_listens_when_its_start_returns_and_ends_at_stop(tmp_path, stand_in):
+def test_the_simulator_answers_when_its_start_returns_and_ends_at_stop(tmp_path):
     port = free_port()
     simulator = start.start_simulator(port=port, data_dir=tmp_path, host="127.0.0.1")
 
-    with pytest.raises(StartFailed, match=f"Port {port} is taken by process"):
-        start.refuse_taken_port(port)
-    assert (tmp_path / "simulator.sqlite").read_text() == "orders"
+    assert httpx.get(f"http://127.0.0.1:{port}/control/orders").status_code == 200
+    with pytest.raises(StartFailed, match=f"Port {port} is taken"):
+        start.start_simulator(port=port, data_dir=tmp_path, host="127.0.0.1")
+    assert (tmp_path / "simulator.sqlite").exists()
     simulator.stop()
     start.refuse_taken_port(port)
 
 
-def test_a_simulator_that_ends_at_once_is_one_sentence(tmp_path, stand_in):
-    stand_in.write_text("raise SystemExit('no such option')")
+def test_a_simulator_that_cannot_start_is_one_sentence(tmp_path):
+    (tmp_path / "simulator.sqlite").mkdir()
 
     with pytest.raises(StartFailed, match=r"The simulator does not start; .*simulator.log says why\."):
         start.start_simulator(port=free_port(), data_dir=tmp_path, host="127.0.0.1")
-    assert "no such option" in (tmp_path / "simulator.log").read_text()
+    assert (tmp_path / "simulator.log").read_text()

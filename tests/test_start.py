@@ -1,6 +1,7 @@
 """The start of `reflex run`: what stops it, in which words, and that nothing is left afterwards."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,13 @@ import pytest
 from onramp_app.config import load_settings
 from onramp_app.local import start
 from onramp_app.local.processes import FolderLock, StartFailed
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
 
 DEV = {
     "env": "dev",
@@ -94,19 +102,22 @@ def changed(url: str, **parts: str | int) -> str:
     return f"postgresql://{new['username']}:{new['password']}@{new['host']}:{new['port']}/{database}"
 
 
-def test_each_wrong_database_is_one_sentence_without_the_password(monkeypatch, tmp_path, postgres_server):
-    right = urlsplit(postgres_server)
+@pytest.fixture
+def owner_url(postgres_server: str) -> str:
+    return f"{postgres_server}/postgres"
+
+
+def test_each_wrong_database_is_one_sentence_without_the_password(monkeypatch, tmp_path, owner_url):
+    right = urlsplit(owner_url)
     here = f"the server at 127.0.0.1:{right.port}"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        closed = probe.getsockname()[1]
+    closed = free_port()
     wrong = {
-        changed(postgres_server, password="wr0ng"): f"{here} refuses this user name and password.",
-        changed(postgres_server, username="nobody"): f"{here} refuses this user name and password.",
-        changed(postgres_server, database="absent"): f"{here} has no database absent.",
-        changed(postgres_server, port=closed): f"the server at 127.0.0.1:{closed} does not answer.",
-        changed(postgres_server, host="db.invalid"): "the host db.invalid is not known.",
-        postgres_server + "?nonsense=1": f"no connection to {here} could be made with this address.",
+        changed(owner_url, password="wr0ng"): f"{here} refuses this user name and password.",
+        changed(owner_url, username="nobody"): f"{here} refuses this user name and password.",
+        changed(owner_url, database="absent"): f"{here} has no database absent.",
+        changed(owner_url, port=closed): f"the server at 127.0.0.1:{closed} does not answer.",
+        changed(owner_url, host="db.invalid"): "the host db.invalid is not known.",
+        owner_url + "?nonsense=1": f"no connection to {here} could be made with this address.",
     }
     for url, reason in wrong.items():
         sentence = refusal(monkeypatch, tmp_path, url)
@@ -115,11 +126,11 @@ def test_each_wrong_database_is_one_sentence_without_the_password(monkeypatch, t
         assert "wr0ng" not in sentence
 
 
-def test_the_owner_url_is_checked_too(monkeypatch, tmp_path, postgres_server):
-    monkeypatch.setenv("DATABASE_URL", postgres_server)
+def test_the_owner_url_is_checked_too(monkeypatch, tmp_path, owner_url):
+    monkeypatch.setenv("DATABASE_URL", owner_url)
     start.check_database(load_settings(tmp_path))
 
-    sentence = refusal(monkeypatch, tmp_path, changed(postgres_server, database="x"), "DATABASE_OWNER_URL")
+    sentence = refusal(monkeypatch, tmp_path, changed(owner_url, database="x"), "DATABASE_OWNER_URL")
 
     assert sentence.startswith("DATABASE_OWNER_URL: the server at ")
 
@@ -158,20 +169,23 @@ def test_a_postgresql_that_is_too_old_is_one_sentence(monkeypatch, tmp_path, old
     assert sentence == "DATABASE_URL names a PostgreSQL 14; version 15 or later is needed."
 
 
-async def test_the_database_fixture_gives_a_fresh_database_that_the_settings_name(database, postgres_server):
+async def test_the_database_fixture_gives_a_fresh_database_that_the_settings_name(
+    database, migrated_template
+):
     assert load_settings().database_url.get_secret_value() == database
-    assert database != postgres_server
     with psycopg.connect(database) as connection:
         connection.execute("CREATE TABLE mine (number int)")
-    with psycopg.connect(changed(database, database="migrated")) as template:
+    with psycopg.connect(changed(database, database=migrated_template)) as template:
         assert template.execute("SELECT to_regclass('mine')").fetchone() == (None,)
 
 
 @pytest.fixture
 def project(tmp_path: Path, project_dir: Path) -> Path:
     """A copy of what `reflex run` needs, with a `.data` of its own."""
-    shutil.copytree(project_dir / "onramp_app", tmp_path / "onramp_app")
-    shutil.copy(project_dir / "rxconfig.py", tmp_path)
+    for folder in ("onramp_app", "alembic", "assets"):
+        shutil.copytree(project_dir / folder, tmp_path / folder)
+    for file in ("rxconfig.py", "alembic.ini"):
+        shutil.copy(project_dir / file, tmp_path)
     return tmp_path
 
 
@@ -225,10 +239,92 @@ def test_a_wrong_database_and_a_missing_setting_stop_the_start_in_one_sentence(p
     ports = ("--frontend-port", "13210", "--backend-port", "13211")
     unreachable = "postgresql://user:s3cret@127.0.0.1:1/wallet"
 
-    assert refused(project, *ports, DATABASE_URL=unreachable) == (
+    simulator = "http://localhost:1"  # a named one is not started, so its port may be taken
+    assert refused(project, *ports, DATABASE_URL=unreachable, ONRAMP_API_URL=simulator) == (
         "DATABASE_URL: the server at 127.0.0.1:1 does not answer.\n"
     )
     assert refused(project, APP_ENV="production") == "PUBLIC_URL is not set, and production needs it.\n"
+
+
+PRODUCTION = {
+    "APP_ENV": "production",
+    "PUBLIC_URL": "https://wallet.mycompany.io",
+    "SECRET_KEY": "k" * 48,
+    "ONRAMP_APP_ID": "4711",
+    "ONRAMP_API_KEY": "key-of-ours",
+    "ONRAMP_API_SECRET": "secret-of-ours",
+    "ASSETS": '{"USDT": ["matic20"]}',
+    "TREASURY_ADDRESSES": '{"matic20": [{"address": "0x' + "a1" * 20 + '"}]}',
+    "SMTP_URL": "smtps://wallet:pw@mail.mycompany.io",
+    "MAIL_FROM": "no-reply@mycompany.io",
+    "SUPPORT_EMAIL": "help@mycompany.io",
+}
+# Loads the configuration three times in the process of `run`, as Reflex does, and in a fork.
+LOADS = """
+import os, sys
+import click
+from reflex_base.config import reload_config
+
+@click.command()
+@click.option("--env")
+@click.option("--frontend-port", type=int)
+@click.option("--backend-port", type=int)
+@click.option("--frontend-only", is_flag=True)
+@click.option("--backend-only", is_flag=True)
+def run(**options):
+    for _ in range(3):
+        reload_config()
+    if os.fork() == 0:
+        reload_config()
+        os._exit(0)
+    os.wait()
+    names = ("DATABASE_URL", "PUBLIC_URL", "ONRAMP_API_URL", "REFLEX_FRONTEND_PORT")
+    print(*(os.environ.get(name, "-").split("@")[0] for name in names))
+
+run(prog_name="run")
+"""
+
+
+def loaded(project: Path, *options: str, **values: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS, "--env", "prod", *options],
+        cwd=project,
+        env=environment(**values),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+def test_production_starts_no_local_server_and_starts_once(project, owner_url):
+    port = str(free_port())
+    lines = loaded(project, DATABASE_URL=owner_url, PORT=port, **PRODUCTION)
+
+    name = owner_url.split("@")[0]
+    assert lines == [
+        "Wallet: https://wallet.mycompany.io",
+        "",
+        f"{name} https://wallet.mycompany.io - {port}",
+    ]
+    assert not (project / ".data").exists()
+
+
+def test_development_starts_its_servers_once(project):
+    port = free_port()
+    lines = loaded(project, "--frontend-port", str(port), ONRAMP_API_URL="http://localhost:1")
+
+    assert lines[:3] == [f"Wallet: http://localhost:{port}", "The money is simulated.", ""]
+    assert re.fullmatch(rf"postgresql://\S+ http://localhost:{port} http://localhost:1 {port}", lines[3])
+    assert len(lines) == 4
+
+
+def test_a_named_database_keeps_the_embedded_one_away(project, owner_url):
+    values = {"DATABASE_URL": owner_url, "ONRAMP_API_URL": "http://localhost:1"}
+    loaded(project, "--frontend-port", str(free_port()), **values)
+
+    assert not (project / ".data" / "postgres").exists()
 
 
 @pytest.mark.full
@@ -239,10 +335,13 @@ def test_a_wrong_database_and_a_missing_setting_stop_the_start_in_one_sentence(p
 def test_every_way_to_end_leaves_no_process_and_a_new_start_works_at_once(project, project_dir, env, how):
     if not (project_dir / ".web" / "node_modules").exists():
         pytest.skip("the packages of the pages are not installed: run reflex once")
+    start.refuse_taken_port(start.SIMULATOR_PORT)  # the simulator has this one only
     shutil.copytree(project_dir / ".web", project / ".web", symlinks=True)
     for _ in range(2):
         process, log = _run(project, env)
-        assert _processes_of(project), log.read_text()
+        running = " ".join(_processes_of(project))
+        for part in ("react-router" if env == "dev" else "reflex", "bin/postgres", "onramp_app.simulator"):
+            assert part in running, log.read_text()
         process.send_signal(how)
         process.wait(20)
         deadline = time.monotonic() + 10

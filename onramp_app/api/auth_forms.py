@@ -86,6 +86,20 @@ async def _read_form(request: Request) -> dict[str, str]:
     return dict(pairs)
 
 
+def _next_path(request: Request, typed: Mapping[str, str]) -> str:
+    """Return where the person wanted to go: by the form, or by the address the form stood at.
+
+    The form's hidden field is filled once the page is connected; a password manager may be quicker.
+    """
+    if (wanted := own_path(typed.get("next"))) != HOME:
+        return wanted
+    try:
+        stood_at = urlsplit(request.headers.get("referer", "")[:2048])
+        return own_path(dict(parse_qsl(stood_at.query, max_num_fields=_MAX_FIELDS)).get("next"))
+    except ValueError:
+        return HOME
+
+
 def _go(path: str) -> RedirectResponse:
     # In development pages and API are different origins, so the address is a whole one.
     parts = urlsplit(get_settings().public_url or "")
@@ -143,7 +157,7 @@ async def sign_in(request: Request) -> Response:
     """Take the sign-in form: 303 to `next` with the session cookie, or back to `/login` with a reason."""
     refuse_other_sites(request, origin_required=False)
     typed = await _read_form(request)
-    next_path = own_path(typed.get("next"))
+    next_path = _next_path(request, typed)
     try:
         form = LoginForm.model_validate(typed)
         session = await accounts.sign_in(form.email, form.password, client_of(request), sessions.open_browser)
@@ -164,7 +178,7 @@ async def register(request: Request) -> Response:
     """Take the registration form: 303 to `next` with the session cookie, or back to `/register`."""
     refuse_other_sites(request, origin_required=False)
     typed = await _read_form(request)
-    next_path = own_path(typed.get("next"))
+    next_path = _next_path(request, typed)
     try:
         form = RegistrationForm.model_validate(typed)
         session = await accounts.register(

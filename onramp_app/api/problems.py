@@ -124,6 +124,8 @@ def add_error_handlers(api: FastAPI) -> None:
     async def _http(_: Request, error: HTTPException) -> Response:
         if error.status_code == NotFound.status:
             return problem_response(NotFound("There is nothing at this address."))
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # not UTF-8, or nested too deeply to be read
+            return problem_response(ValidationFailed("The body cannot be read."))
         phrase = HTTPStatus(error.status_code).phrase
         problem = Problem(
             type="about:blank",

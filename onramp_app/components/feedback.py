@@ -37,6 +37,6 @@ def notice(*children: rx.Component | rx.Var[str] | str, kind: str = "") -> rx.Co
     )
 
 
-def problem(message: rx.Var[str] | str, *, for_field: str) -> rx.Component:
+def problem(words: rx.Component, *, for_field: str) -> rx.Component:
     """Show what is wrong with one field, below it; the field names it in `aria-describedby`."""
-    return rx.el.p(bad_sign(), rx.el.span(message), class_name="problem", id=f"{for_field}-problem")
+    return rx.el.p(bad_sign(), words, class_name="problem", id=f"{for_field}-problem")

@@ -23,11 +23,16 @@ def _described_by(name: str, message: rx.Var[str] | str | None, *, has_hint: boo
 
 
 def _below(
-    name: str, message: rx.Var[str] | str | None, hint: rx.Component | str | None
+    name: str,
+    message: rx.Var[str] | str | None,
+    hint: rx.Component | str | None,
+    *,
+    remedy: rx.Component | None = None,
 ) -> list[rx.Component]:
     parts = []
     if message is not None:
-        parts.append(rx.cond(message != "", problem(message, for_field=name)))
+        words = rx.el.span(message, *([" ", remedy] if remedy else []))
+        parts.append(rx.cond(message != "", problem(words, for_field=name)))
     if hint is not None:
         parts.append(rx.el.p(hint, class_name="hint", id=f"{name}-hint"))
     return parts
@@ -38,10 +43,20 @@ def text_field(
     name: str,
     *,
     message: rx.Var[str] | str | None = None,
+    remedy: rx.Component | None = None,
     hint: str | None = None,
     **props: object,
 ) -> rx.Component:
-    """Return a labelled input. `message` is what is wrong with it, empty while nothing is."""
+    """Return a labelled input.
+
+    Args:
+        label: stands above it.
+        name: of the form's field, and its id in the page.
+        message: what is wrong with it; empty while nothing is.
+        remedy: stands behind the message.
+        hint: stands below it, always.
+        props: of the input itself.
+    """
     return rx.el.div(
         rx.el.label(label, html_for=name),
         rx.el.input(
@@ -51,7 +66,7 @@ def text_field(
             **_described_by(name, message, has_hint=hint is not None),
             **props,
         ),
-        *_below(name, message, hint),
+        *_below(name, message, hint, remedy=remedy),
         class_name="field",
     )
 
@@ -69,7 +84,8 @@ def password_field(
 
     `is_new` asks for at least 8 characters and says so as they are typed.
     """
-    is_shown = ClientStateVar.create(f"{name}_is_shown", default=False, global_ref=False)
+    # Shared, because Reflex makes a component of its own of each part that changes.
+    is_shown = ClientStateVar.create(f"{name}_is_shown", default=False)
     limits = {"min_length": MIN_PASSWORD_LENGTH} if is_new else {}
     return rx.el.div(
         is_shown,

@@ -2,8 +2,10 @@
 
 import reflex as rx
 from reflex.style import color_mode, set_color_mode
+from reflex_components_core.base.error_boundary import error_boundary  # type: ignore[import-untyped]
+from reflex_components_core.core.banner import has_connection_errors  # type: ignore[import-untyped]
 
-from onramp_app.components.feedback import bad_sign
+from onramp_app.components.feedback import notice
 from onramp_app.components.mark import mark
 from onramp_app.components.places import api_action, link, path_of
 from onramp_app.config import get_settings
@@ -50,17 +52,20 @@ def theme_switch() -> rx.Component:
 
 def _own_menu() -> rx.Component:
     person = SessionState.person
-    return rx.el.details(
-        rx.el.summary(
+    # A native popover: it closes on Escape and on a click elsewhere without a script of ours.
+    return rx.el.div(
+        rx.el.button(
             rx.el.span(person.initials, aria_hidden="true"),
             rx.el.span(_("Your menu"), class_name="sr-only"),
+            type="button",
+            custom_attrs={"popoverTarget": "own-menu"},
             class_name="avatar",
         ),
         rx.el.div(
             rx.el.div(
                 rx.el.p(person.display_name, class_name="font-semibold truncate empty:hidden"),
                 rx.el.p(person.email, class_name="soft small truncate"),
-                class_name="px-3 pt-2 pb-3 border-b border-(--line) mb-2",
+                class_name="px-3 pt-1 pb-3 border-b border-(--line) mb-2",
             ),
             link(_("Profile"), to="/profile", class_name="menu-item"),
             rx.el.div(theme_switch(), class_name="px-1 py-2"),
@@ -70,10 +75,10 @@ def _own_menu() -> rx.Component:
                 method="post",
                 on_submit=None,
             ),
-            class_name="card menu-panel",
+            id="own-menu",
+            custom_attrs={"popover": "auto"},
+            class_name="menu-panel",
         ),
-        name="own-menu",
-        class_name="menu",
     )
 
 
@@ -144,11 +149,17 @@ def _footer() -> rx.Component:
 
 def _shell_notice() -> rx.Component:
     """Show what went wrong outside any form; it takes the place of toasts, which would need eval."""
-    return rx.cond(
-        SessionState.notice != "",
-        rx.el.div(
-            rx.el.div(bad_sign(), rx.el.p(SessionState.notice), role="alert", class_name="notice notice-bad"),
-            class_name="wrap pb-4",
+    return rx.fragment(
+        rx.cond(
+            SessionState.notice != "",
+            rx.el.div(notice(SessionState.notice, kind="bad"), class_name="wrap pb-4"),
+        ),
+        rx.cond(
+            has_connection_errors,
+            rx.el.div(
+                notice(_("Not connected. What you see may be old; trying again."), kind="now"),
+                class_name="wrap pb-4",
+            ),
         ),
     )
 
@@ -191,5 +202,21 @@ def private_page(*content: rx.Component, here: str) -> rx.Component:
 
 
 def sign_in_offer() -> rx.Component:
-    """Return the quiet button of the public header."""
-    return rx.el.a(_("Sign in"), href=path_of("/login"), class_name="button button-quiet button-slim")
+    """Return the quiet button of the public header, for whoever is not signed in."""
+    return rx.cond(
+        SessionState.is_signed_in,
+        rx.fragment(),
+        rx.el.a(_("Sign in"), href=path_of("/login"), class_name="button button-quiet button-slim"),
+    )
+
+
+def failure_boundary(_stateful: bool) -> rx.Component:  # noqa: FBT001  # Reflex calls it with one flag
+    """Return what stands in place of a page that could not be drawn."""
+    return error_boundary(
+        fallback_render=rx.el.main(
+            rx.el.h1(_("This page could not be shown"), class_name="title"),
+            rx.el.p(_("Your money is not affected. Load the page again."), class_name="lead mt-2"),
+            rx.el.a(_("Load again"), href="", class_name="button button-main mt-6"),
+            class_name="wrap py-16",
+        )
+    )

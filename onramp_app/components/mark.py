@@ -15,7 +15,6 @@ def mark(size: int = 26) -> rx.Component:
         view_box="0 0 32 32",
         width=str(size),
         height=str(size),
-        class_name="flex-none overflow-hidden",
-        border_radius="28%",
+        class_name="flex-none overflow-hidden rounded-[28%]",
         aria_hidden="true",
     )

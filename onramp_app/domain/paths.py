@@ -1,8 +1,9 @@
-"""Where a browser may be sent after signing in: within this site, whatever the address asked for."""
+"""Addresses on this site: which need a signed-in person, and where a browser may be sent."""
 
 from urllib.parse import unquote
 
 HOME = "/home"
+PRIVATE_PLACES = (HOME, "/profile")
 _MAX_LENGTH = 512
 _MAX_UNQUOTING = 3
 
@@ -33,3 +34,8 @@ def own_path(wanted: str | None) -> str:
             return wanted
         text = unquoted
     return HOME
+
+
+def is_private(path: str) -> bool:
+    """Return whether the document at `path` (without query) is that of a private place, or below it."""
+    return any(path == place or path.startswith((f"{place}/", f"{place}.")) for place in PRIVATE_PLACES)

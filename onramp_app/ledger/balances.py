@@ -1,6 +1,7 @@
 """Reads balances: a user's from the kept rows, the treasuries' summed from entries."""
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -14,6 +15,15 @@ _BALANCES = text(
 _TREASURIES = text(
     "SELECT a.network, a.address, a.asset, s.scale, sum(e.amount_minor) AS balance_minor"
     " FROM ledger_accounts a JOIN assets s ON s.code = a.asset JOIN ledger_entries e ON e.account_id = a.id"
+    " WHERE a.kind = 'treasury' GROUP BY a.id, s.scale ORDER BY a.name"
+)
+# A count belongs to the day that its reference ends with, whenever it was booked.
+_TREASURIES_ON = text(
+    "SELECT a.network, a.address, a.asset, s.scale, coalesce(sum(e.amount_minor) FILTER (WHERE"
+    "       CASE t.kind WHEN 'count' THEN CAST(right(t.reference, 10) AS date) <= CAST(:day AS date)"
+    "       ELSE t.created_at < CAST(:end AS timestamptz) END), 0) AS balance_minor"
+    " FROM ledger_accounts a JOIN assets s ON s.code = a.asset JOIN ledger_entries e ON e.account_id = a.id"
+    " JOIN ledger_transfers t ON t.id = e.transfer_id"
     " WHERE a.kind = 'treasury' GROUP BY a.id, s.scale ORDER BY a.name"
 )
 
@@ -53,9 +63,18 @@ async def balances(session: AsyncSession, user_id: str) -> list[AssetBalance]:
     ]
 
 
-async def treasury_totals(session: AsyncSession) -> list[TreasuryTotal]:
-    """Return the book's total of every treasury account, for comparing with the chain."""
-    rows = await (await session.connection()).execute(_TREASURIES)
+async def treasury_totals(session: AsyncSession, *, on: date | None = None) -> list[TreasuryTotal]:
+    """Return the book's total of every treasury account, for comparing with the chain.
+
+    Args:
+        on: the day at whose end in UTC the book is looked at; None: now.
+    """
+    connection = await session.connection()
+    if on is None:
+        rows = await connection.execute(_TREASURIES)
+    else:
+        end = datetime.combine(on, time.min, tzinfo=UTC) + timedelta(days=1)
+        rows = await connection.execute(_TREASURIES_ON, {"day": on, "end": end})
     return [
         TreasuryTotal(row.network, row.address, row.asset, row.scale, int(row.balance_minor)) for row in rows
     ]

@@ -4,6 +4,7 @@ Everything that is wrong is said in one sentence before Reflex prints anything. 
 once, by the process of `reflex run`; its workers, hot reloads and other commands find it done.
 """
 
+import contextlib
 import errno
 import os
 import secrets
@@ -13,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +30,7 @@ UI_PORT, API_PORT, SIMULATOR_PORT = 3000, 8000, 8001
 MIN_POSTGRES = 15
 READY_SECONDS = 30
 
-_held: list[object] = []  # the lock and the servers of this process; not empty: the start is done
+_held: list[object] = []  # the lock and the servers of this process, for as long as it lives
 
 
 @dataclass(frozen=True)
@@ -46,27 +48,35 @@ def begin() -> Settings:
     """
     context = click.get_current_context(silent=True)
     try:
-        if context is not None and context.info_name == "run" and not _held:
-            _start(context.params)
+        if context is not None and context.info_name == "run":
+            _start_once(context)
         return get_settings()
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
 
 
-def _start(options: Mapping[str, Any]) -> None:
+@lru_cache(maxsize=1)
+def _start_once(context: click.Context) -> None:
+    # Reflex loads its configuration several times in one process, and its workers may be forks of it.
     settings = get_settings()
-    ports = choose_ports(options, port=settings.port)
+    ports = choose_ports(context.params, port=settings.port)
     if not settings.is_production:
         _held.append(_only_one_start(DATA_DIR))
-    for port in dict.fromkeys(filter(None, (ports.ui, ports.api))):
-        refuse_taken_port(port)
+    # Who asks for real or shared servers names them; what is not named runs here.
+    is_simulated = not settings.is_production and settings.onramp_api_url is None and ports.api is not None
+    for port in dict.fromkeys((ports.ui, ports.api, SIMULATOR_PORT if is_simulated else None)):
+        if port is not None:
+            refuse_taken_port(port)
     if settings.database_url is not None:
         check_database(settings)
     elif not settings.is_production:
         server = postgres.start(DATA_DIR)
         _held.append(server)
         os.environ["DATABASE_URL"] = server.url
+    if is_simulated:
+        _held.append(start_simulator(port=SIMULATOR_PORT, data_dir=DATA_DIR, host=settings.listen_host))
+        os.environ["ONRAMP_API_URL"] = f"http://localhost:{SIMULATOR_PORT}"
     if not settings.is_production:
         marker = secrets.token_hex(16)
         sweep_at_end(marker)
@@ -75,7 +85,7 @@ def _start(options: Mapping[str, Any]) -> None:
     if settings.public_url is None:
         os.environ["PUBLIC_URL"] = f"http://localhost:{ports.ui or UI_PORT}"
     get_settings.cache_clear()
-    _say_where_to_go(get_settings(), ports)
+    _say_where_to_go(get_settings(), ports, is_simulated=is_simulated)
 
 
 def choose_ports(options: Mapping[str, Any], *, port: int | None) -> Ports:
@@ -211,16 +221,15 @@ def start_simulator(*, port: int, data_dir: Path, host: str) -> Kept:
         )
     deadline = time.monotonic() + READY_SECONDS
     while True:
-        with socket.socket() as probe:
-            if probe.connect_ex((host, port)) == 0:
-                return simulator
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+            return simulator
         if simulator.has_ended or time.monotonic() > deadline:
             simulator.stop()
             raise StartFailed(f"The simulator does not start; {log_path} says why.")
         time.sleep(0.02)
 
 
-def _say_where_to_go(settings: Settings, ports: Ports) -> None:
+def _say_where_to_go(settings: Settings, ports: Ports, *, is_simulated: bool) -> None:
     if settings.is_production:
         lines = [f"{settings.app_name}: {settings.public_url}"]
     elif ports.ui == ports.api:
@@ -229,6 +238,8 @@ def _say_where_to_go(settings: Settings, ports: Ports) -> None:
         lines = [f"{settings.app_name}:"]
         lines += [f"  pages      http://localhost:{ports.ui}"] if ports.ui else []
         lines += [f"  API        http://localhost:{ports.api}/api/docs"] if ports.api else []
+    if is_simulated:
+        lines.append(f"  simulator  http://localhost:{SIMULATOR_PORT}")
     if not settings.is_production:
         lines.append("The money is simulated.")
     sys.stdout.write("\n".join(lines) + "\n\n")

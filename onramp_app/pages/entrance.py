@@ -14,9 +14,7 @@ from onramp_app.texts import _
 def login() -> rx.Component:
     return _entrance(
         _("Sign in"),
-        rx.fragment(
-            _("New here?"), " ", rx.el.a(_("Create an account"), href=path_of("/register"), class_name="link")
-        ),
+        _other_way(_("New here?"), _("Create an account"), to="/register"),
         text_field(
             _("E-mail"),
             "email",
@@ -37,13 +35,16 @@ def login() -> rx.Component:
 def register() -> rx.Component:
     return _entrance(
         _("Create an account"),
-        rx.fragment(
-            _("Have one already?"), " ", rx.el.a(_("Sign in"), href=path_of("/login"), class_name="link")
-        ),
+        _other_way(_("Have one already?"), _("Sign in"), to="/login"),
         text_field(
             _("E-mail"),
             "email",
             message=EntranceState.email_problem,
+            remedy=rx.el.a(
+                _("Sign in instead?"),
+                href=f"{path_of('/login')}{EntranceState.carried}",
+                class_name="link",
+            ),
             type="email",
             required=True,
             max_length=254,
@@ -74,16 +75,17 @@ def register() -> rx.Component:
             options=country_options(),
             empty=_("Choose a country"),
             auto_complete="country",
-            value=EntranceState.country,
-            on_change=EntranceState.choose_country,
+            default_value=EntranceState.country,
+            key=f"country-{EntranceState.country}",
+            on_change=EntranceState.propose_currency,
         ),
         choice_field(
             _("Show amounts in"),
             "display_currency",
             options=currency_options(),
             empty=_("Choose a currency"),
-            value=EntranceState.display_currency,
-            on_change=EntranceState.choose_currency,
+            default_value=EntranceState.display_currency,
+            key=f"currency-{EntranceState.display_currency}",
         ),
         button=_("Create account"),
         path="/api/auth/registration",
@@ -99,7 +101,14 @@ def _entrance(
                 rx.el.h1(title, class_name="title"),
                 rx.el.p(other_way, class_name="soft mt-1"),
             ),
-            rx.cond(EntranceState.message != "", notice(EntranceState.message, kind="bad")),
+            rx.cond(
+                EntranceState.message != "",
+                rx.cond(
+                    EntranceState.is_refused,
+                    notice(EntranceState.message, kind="bad"),
+                    notice(EntranceState.message),
+                ),
+            ),
             rx.el.form(
                 *fields,
                 rx.el.input(type="hidden", name="next", value=EntranceState.next, read_only=True),
@@ -112,3 +121,8 @@ def _entrance(
             class_name="mx-auto grid w-full max-w-[520px] gap-5 pt-2 md:pt-8",
         ),
     )
+
+
+def _other_way(question: str, words: str, *, to: str) -> rx.Component:
+    address = f"{path_of(to)}{EntranceState.carried}"
+    return rx.fragment(question, " ", rx.el.a(words, href=address, class_name="link"))

@@ -4,6 +4,7 @@ import reflex as rx
 
 from onramp_app.components.layout import public_page, sign_in_offer
 from onramp_app.components.places import path_of
+from onramp_app.components.steps import how_adding_money_works
 from onramp_app.config import get_settings
 from onramp_app.states.session import SessionState
 from onramp_app.texts import _
@@ -13,7 +14,7 @@ def landing() -> rx.Component:
     return public_page(
         rx.el.div(
             _promise(),
-            _how_it_works(),
+            how_adding_money_works(),
             class_name="grid gap-10 pt-4 md:pt-14 lg:grid-cols-[1.15fr_1fr] lg:gap-16 lg:items-center",
         ),
         _assurances(),
@@ -53,33 +54,6 @@ def _what_is_simulated() -> rx.Component:
             "everything and lose nothing."
         ),
         class_name="soft small max-w-[40em] border-l-2 border-(--apricot) pl-4 mt-2",
-    )
-
-
-def _how_it_works() -> rx.Component:
-    steps = (
-        (_("Say how much"), _("You see the rate, every fee and what you receive before you pay.")),
-        (_("Pay your way"), _("By bank transfer or instant payment, on the payment provider's own page.")),
-        (_("Watch it arrive"), _("Your balance changes while you look at it. You may close the page.")),
-    )
-    return rx.el.section(
-        rx.el.h2(_("How adding money works"), class_name="heading mb-6", id="how"),
-        rx.el.ol(
-            *[
-                rx.el.li(
-                    rx.el.span(class_name="step-dot", aria_hidden="true"),
-                    rx.el.div(
-                        rx.el.h3(title),
-                        rx.el.p(text, class_name="soft small mt-0.5"),
-                    ),
-                    class_name="now" if number == 0 else "",
-                )
-                for number, (title, text) in enumerate(steps)
-            ],
-            class_name="steps",
-        ),
-        aria_labelledby="how",
-        class_name="card",
     )
 
 

@@ -9,9 +9,13 @@ import reflex as rx
 from onramp_app.components.places import path_of
 from onramp_app.config import get_settings
 from onramp_app.pages.entrance import login, register
+from onramp_app.pages.home import home
 from onramp_app.pages.landing import landing
 from onramp_app.pages.not_found import not_found
+from onramp_app.pages.profile import profile
 from onramp_app.states.entrance import EntranceState
+from onramp_app.states.profile import ProfileState
+from onramp_app.states.session import PrivateState
 from onramp_app.texts import LANGUAGES, _, language_of_texts
 
 
@@ -28,6 +32,8 @@ def _pages() -> tuple[_Page, ...]:
     return (
         _Page("/", landing, _("Add money and watch it arrive"), _("A wallet that you can add money to.")),
         _Page("/login", login, _("Sign in"), _("Sign in to your wallet."), (EntranceState.load,)),
+        _Page("/home", home, _("Home"), _("Your wallet."), (PrivateState.enter,)),
+        _Page("/profile", profile, _("Profile"), _("Your details and sessions."), (ProfileState.load,)),
         _Page("/register", register, _("Create an account"), _("Open your wallet."), (EntranceState.load,)),
     )
 
@@ -64,7 +70,7 @@ def head_components() -> list[rx.Component]:
         rx.el.link(rel="manifest", href="/manifest.webmanifest"),
         rx.el.link(
             rel="preload",
-            href="/fonts/plex-sans-latin.woff2",
+            href="/fonts/plex-sans-basic.woff2",
             custom_attrs={"as": "font", "type": "font/woff2", "crossOrigin": "anonymous"},
         ),
         *[

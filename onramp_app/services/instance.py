@@ -53,9 +53,12 @@ async def _database_prepared() -> AsyncIterator[Settings]:
     if settings.database_url is None:
         raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
     owner_url = settings.database_owner_url or settings.database_url
-    await asyncio.to_thread(migrate, owner_url.get_secret_value())
     try:
+        await asyncio.to_thread(migrate, owner_url.get_secret_value())
         yield settings
+    except ConfigurationError as error:
+        _log.error("this instance cannot run", reason=str(error))
+        raise
     finally:
         await inbox.close()
         await provider.disconnect()

@@ -21,7 +21,7 @@ from onramp_app.domain.provider_errors import AmountOutOfLimits, ProviderUnavail
 _PRECISION = 50
 
 # The words are in the text, not parameters, because the indexes have the same words in their conditions.
-_USED = text("""
+USED = text("""
 SELECT currency, sum(paid) FILTER (WHERE counts_today) AS today, sum(paid) AS this_month FROM (
     SELECT coalesce(t.base_currency, t.fiat_currency) AS currency,
            t.status <> 'settled' OR t.settled_at >= :day AS counts_today,
@@ -66,7 +66,7 @@ async def used(
     """
     day = at.replace(hour=0, minute=0, second=0, microsecond=0)
     parameters = {"user_id": user_id, "day": day, "month": day.replace(day=1), "except_id": except_id}
-    rows = await (await db.connection()).execute(_USED, parameters)
+    rows = await (await db.connection()).execute(USED, parameters)
     return {row.currency: Used(row.today or Decimal(0), row.this_month) for row in rows}
 
 

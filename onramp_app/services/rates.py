@@ -1,16 +1,14 @@
 """Keeps a book of exchange rates in this process: gathering one takes a quote for every currency."""
 
 import asyncio
-import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
-from decimal import Decimal
 
 import structlog
 
 from onramp_app.domain import clock
 from onramp_app.domain.errors import ApplicationError
-from onramp_app.domain.exchange_rates import RateBook, UnknownSymbol
+from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
 from onramp_app.services.exchange_rates import read_rates
@@ -19,6 +17,8 @@ from onramp_app.services.options import OptionsReader
 REFRESHED_AFTER = timedelta(minutes=5)
 # Older than this, a rate says nothing about today.
 USABLE = timedelta(hours=24)
+# Who asks is not kept waiting for a slow provider: older rates now are better than new ones later.
+WAIT_SECONDS = 2.0
 
 _log = structlog.get_logger(__name__)
 
@@ -34,24 +34,18 @@ class RatesReader:
         self._reading: asyncio.Task[None] | None = None
 
     async def book(self) -> RateBook:
-        """Return a book: the kept one, or a new one when that is stale; an older one while that fails.
+        """Return a book, read anew in the background after five minutes; for a stale one this waits a little.
 
         Raises:
             ProviderUnavailable: nothing younger than a day is known.
         """
         kept, now = self._kept, clock.now()
-        if kept is None or kept.is_stale(now):
-            await asyncio.shield(self._read())
-        elif now - kept.as_of > REFRESHED_AFTER:
-            self._read()
+        if kept is None or now - kept.as_of > REFRESHED_AFTER:
+            reading = self._read()
+            if kept is None or kept.is_stale(now):
+                await asyncio.wait({reading}, timeout=WAIT_SECONDS if kept else None)
         if self._kept is None or now - self._kept.as_of > USABLE:
             raise ProviderUnavailable("There are no exchange rates at the moment.", retry_after_seconds=60)
-        return self._kept
-
-    async def book_within(self, seconds: float) -> RateBook | None:
-        """Return what there is after at most so long: a page is not kept waiting for its estimate."""
-        with contextlib.suppress(TimeoutError, ProviderUnavailable):
-            return await asyncio.wait_for(self.book(), seconds)
         return self._kept
 
     async def close(self) -> None:
@@ -68,15 +62,10 @@ class RatesReader:
     async def _gather(self) -> None:
         try:
             catalogue = await self._options.catalogue()
-            self._kept = await read_rates(self._provider, catalogue, assets=self._assets)
+            found = await read_rates(self._provider, catalogue, assets=self._assets)
         except ApplicationError as error:
             _log.warning("rates not read", code=error.code)
-
-
-def worth(book: RateBook, currencies: Iterable[str], *, base: str) -> Mapping[str, Decimal]:
-    """Return how much of the base one unit of each currency is worth; one without a price is missing."""
-    found: dict[str, Decimal] = {}
-    for currency in currencies:
-        with contextlib.suppress(UnknownSymbol):
-            found[currency] = book.rates(currency, [base])[base]
-    return found
+            return
+        # A provider that is just coming back prices a few currencies and refuses the rest.
+        if self._kept is None or len(found.per_stable) * 2 >= len(self._kept.per_stable):
+            self._kept = found

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
-from sqlmodel import col, or_, select, update
+from sqlmodel import col, func, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import transaction
@@ -28,6 +28,7 @@ BROWSER_LIFE = timedelta(hours=12)
 BROWSER_IDLE = timedelta(minutes=30)
 ACCESS_TOKEN_LIFE = timedelta(minutes=10)
 PROGRAM_IDLE = timedelta(days=30)  # a program's session ends this long after its last refresh
+ENDED_CHANNEL = "session_ended"  # carries the id of each session that is ended
 REFRESH_REPEAT = timedelta(seconds=10)
 _SEEN_EVERY = timedelta(minutes=1)
 
@@ -159,7 +160,8 @@ def _cookie_claims(cookie_header: str) -> Claims | None:
         return None
 
 
-def _is_alive(session: AuthSession, now: datetime) -> bool:
+def is_alive(session: AuthSession, now: datetime) -> bool:
+    """Return whether the session still counts: not ended, and not too old or idle."""
     if session.revoked_at is not None or session.expires_at <= now:
         return False
     return session.kind != SessionKind.BROWSER or session.last_seen_at + BROWSER_IDLE > now
@@ -179,7 +181,7 @@ async def _resolve(claims: Claims, kind: SessionKind) -> Viewer | None:
             )
         ).first()
         now = clock.now()
-        if row is None or not _is_alive(row[0], now):
+        if row is None or not is_alive(row[0], now):
             return None
         session, user = row
         if now - session.last_seen_at >= _SEEN_EVERY:
@@ -260,7 +262,7 @@ async def _advance(db: AsyncSession, token: RefreshToken, text: str, now: dateti
             .where(AuthSession.id == token.session_id)
         )
     ).one()
-    if not _is_alive(session, now):
+    if not is_alive(session, now):
         raise Unauthenticated("The session has ended. Sign in again.")
     if token.used_at is None or token.successor_salt is None:
         token.used_at, token.successor_salt = now, secrets.token_bytes(32)
@@ -281,7 +283,12 @@ async def _end(db: AsyncSession, reason: EndReason, *which: object) -> int:
         .where(*which, col(AuthSession.revoked_at).is_(None))  # type: ignore[arg-type]
         .values(revoked_at=clock.now(), end_reason=reason.value)
     )
-    return int((await db.exec(statement)).rowcount)
+    ended = (await db.exec(statement.returning(col(AuthSession.id)))).scalars().all()
+    for session_id in ended:
+        # Sent by the database at the commit and only then. The lock that this takes there is held
+        # by no other transaction of ours, and sessions end rarely.
+        await db.exec(select(func.pg_notify(ENDED_CHANNEL, session_id)))
+    return len(ended)
 
 
 async def end_other_sessions(db: AsyncSession, viewer: Viewer, reason: EndReason) -> int:

@@ -13,10 +13,14 @@ from onramp_app.domain.top_up import Charged, Reason, TopUpState, TopUpStatus
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Who or what moved a top-up and when; for a read of the provider, of which order and version."""
+    """Who or what moved a top-up and when; for a read of the provider, of which order and version.
+
+    `actor` is the person's id, where a person did it. `detail` is shown to the owner of the top-up.
+    """
 
     source: StepSource
     at: datetime
+    actor: str | None = None
     detail: str = ""
     provider_order_id: str | None = None
     order_version: int | None = None
@@ -52,6 +56,7 @@ def record(session: AsyncSession, top_up: TopUp, state: TopUpState, *, evidence:
             reason=state.reason.value if state.reason else None,
             charged=state.charged.value,
             source=evidence.source.value,
+            actor=evidence.actor,
             detail=evidence.detail,
             provider_order_id=evidence.provider_order_id,
             order_version=evidence.order_version,

@@ -37,8 +37,8 @@ from onramp_app.services.environment import current_environment
 from onramp_app.services.provider import get_options, get_provider, get_rates
 from onramp_app.services.quotes import Quote, QuoteRequest
 from onramp_app.services.quotes import quote as ask_quote
-from onramp_app.services.rates import worth
 from onramp_app.services.top_up_views import quote_members, quote_view, state_of, view_of
+from onramp_app.services.worth import worth
 
 MAX_OPEN = 5
 OFFERED = timedelta(hours=24)  # docs/money.md: without a provider order a top-up expires after a day

@@ -47,12 +47,17 @@ def _integer(value: Any, name: str, *, low: int, high: int) -> int:
     return value
 
 
+def _is_amount(value: Decimal) -> bool:
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -40 and 0 <= value <= 10**24
+
+
 def _parameter(name: str, value: Any) -> str:
     if name not in PARAMETERS:
         raise UnusableControl(f"overrides: {name} is not a parameter of the link")
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise UnusableControl(f"overrides: {name} must be a text, a number or null")
-    return value if isinstance(value, str) else to_json(value)
+    return str(value)
 
 
 class Control:
@@ -110,7 +115,7 @@ class Control:
                 amount = Decimal(str(actual))
             except InvalidOperation:
                 amount = Decimal("NaN")
-            if isinstance(actual, bool) or not amount.is_finite() or not 0 <= amount <= 10**24:
+            if isinstance(actual, bool) or not _is_amount(amount):
                 raise UnusableControl("actualCryptoAmount must be a decimal that is not negative")
         return self.orders.move(order, status, actual=amount)
 

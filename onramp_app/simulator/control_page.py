@@ -12,7 +12,7 @@ from starlette.routing import Route
 from onramp_app.simulator.api import read_limited
 from onramp_app.simulator.catalog import BUY, SELL, catalog
 from onramp_app.simulator.control import Control, UnusableControl
-from onramp_app.simulator.pages import page, shortened
+from onramp_app.simulator.pages import STATUS_WORDS, page, shortened
 from onramp_app.simulator.scenarios import KINDS, UnusableScenario
 from onramp_app.simulator.store import Order
 from onramp_app.simulator.wire import ProviderError, number_text, parse_json
@@ -79,8 +79,7 @@ Everything here is pretended; nothing is bought and nothing is sent.</p>
 <h2>Orders</h2>
 <p class="hint">The newest {_SHOWN_ORDERS}. Moving an order by hand stops its own walk.</p>{orders}
 <h2>Begin again</h2><form method="post" class="line"><input type="hidden" name="action" value="seed">
-<label for="seed">Seed</label>
-<input id="seed" name="seed" inputmode="numeric" value="{control.orders.seed_value}">
+<label>Seed <input name="seed" inputmode="numeric" value="{control.orders.seed_value}"></label>
 <button>Remove everything and begin a run</button></form></main>"""
         return page("Onramp simulator", content, status=status, framed=False)
 
@@ -108,11 +107,12 @@ Everything here is pretended; nothing is bought and nothing is sent.</p>
     def _order(self, order: Order) -> str:
         document, offered = order.document, catalog()
         coin = offered.coin_by_id(int(document["coinId"]))
-        known = offered.statuses[order.flow].get(order.status, "unknown status")
-        names = offered.statuses[BUY]
+        words = STATUS_WORDS if order.flow == BUY else offered.statuses[order.flow]
+        known = words.get(order.status, "unknown status")
         buttons = "".join(
-            f'<button name="status" value="{status}">{status} {escape(names[status])}</button>'
+            f'<button name="status" value="{status}">{status} {words[status]}</button>'
             for status in _BUTTONS
+            if order.flow == BUY
         )
         hooks = ", ".join(
             f"{hook.state} ({hook.trials}{' ' + hook.result if hook.result else ''})"
@@ -120,7 +120,7 @@ Everything here is pretended; nothing is bought and nothing is sent.</p>
         )
         fiat = offered.fiats[order.fiat_type]
         return f"""<article><h3>{order.order_id} · {order.status} {escape(known)}</h3>
-<dl class="facts"><dt>Flow</dt>
+<dl class="facts"><dt>Opened</dt><dd>{document["createdAt"]}</dd><dt>Flow</dt>
 <dd>{_FLOW_TEXTS.get(order.flow, "swap")}, {escape(order.product.replace("_", "-"))}</dd>
 <dt>Paid</dt><dd>{number_text(Decimal(document["fiatAmount"]))} {escape(fiat.symbol)}</dd>
 <dt>Bought</dt><dd>{escape(str(document["actualCryptoAmount"]))} {escape(coin.code.upper() if coin else "")}

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from onramp_app.simulator.catalog import BUY, SELL, Coin, Fiat, Network, catalog
 from onramp_app.simulator.orders import AmountTooSmall, Orders
 from onramp_app.simulator.prices import Terms
-from onramp_app.simulator.purchase import amount_of, check_amount
+from onramp_app.simulator.purchase import amount_of, check_amount, is_web_address
 from onramp_app.simulator.scenarios import Scenarios
 from onramp_app.simulator.store import HistoryPage, Store
 from onramp_app.simulator.webhooks import Webhooks
@@ -44,7 +44,7 @@ def text_field(body: Body, name: str, *, required: bool = True) -> str:
         if required:
             raise ProviderError(400, f"{name} is required")
         return ""
-    if not isinstance(value, str) or len(value) > 2048:
+    if not isinstance(value, str) or len(value) > 2048 or not value.isprintable():
         raise ProviderError(409, f"{name} must be a text")
     return value
 
@@ -298,8 +298,7 @@ def _network_config() -> dict[str, Any]:
 
 
 def _webhook_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not is_web_address(url):
         raise ProviderError(400, "webhookUrl must be an http or https address")
     return url
 

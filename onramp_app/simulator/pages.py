@@ -14,6 +14,27 @@ _POLICY = (
 )
 
 
+STATUS_WORDS = {
+    0: "opened",
+    1: "claimed",
+    2: "paid",
+    10: "paid",
+    11: "ordering",
+    12: "buying",
+    3: "bought",
+    13: "bought",
+    14: "sending",
+    4: "delivered",
+    15: "delivered",
+    5: "delivered and told",
+    16: "delivered and told",
+    -1: "timed out",
+    -2: "abandoned",
+    -3: "name mismatch",
+    -4: "amount mismatch",
+}  # what people read for the numbers of a purchase
+
+
 def page(
     title: str, content: str, *, status: int = 200, script: str | None = None, framed: bool = True
 ) -> HTMLResponse:

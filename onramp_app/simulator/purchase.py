@@ -72,17 +72,29 @@ def amount_of(text: object) -> Decimal | None:
     return value if isinstance(exponent, int) and exponent >= -18 else None
 
 
+def is_web_address(url: str) -> bool:
+    """Whether a text is an http or https address with a host."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable()
+
+
 def parse_widget_url(url: str) -> tuple[int, dict[str, str]]:
     """Return the flow and the parameters of a widget URL. Raises UnusableLink for any other address."""
     if len(url) > 4 * _MAX_VALUE_LENGTH:
         raise UnusableLink({"widget_url": "is too long"})
-    parts = urlsplit(url)
-    found = re.search(r"/main/(buy|sell|swap)/?$", parts.path)
-    if parts.scheme not in ("http", "https") or found is None:
+    found = re.search(r"/main/(buy|sell|swap)/?$", urlsplit(url).path) if is_web_address(url) else None
+    if found is None:
         raise UnusableLink(
             {"widget_url": "must be an address that ends in /main/buy/, /main/sell/ or /main/swap/"}
         )
-    return _FLOW_PATHS[found[1]], dict(parse_qsl(parts.query, keep_blank_values=True, max_num_fields=100))
+    try:
+        values = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True, max_num_fields=100))
+    except ValueError:
+        raise UnusableLink({"widget_url": "has too many parameters"}) from None
+    return _FLOW_PATHS[found[1]], values
 
 
 class _Reader:
@@ -172,10 +184,8 @@ class _Reader:
 
     def redirect(self) -> str | None:
         value = self.text("redirectUrl")
-        if value is not None:
-            parts = urlsplit(value)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                self.problems["redirectUrl"] = "must begin with http:// or https://"
+        if value is not None and not is_web_address(value):
+            self.problems["redirectUrl"] = "must begin with http:// or https://"
         return value
 
 

@@ -49,8 +49,10 @@ def _integer(low: int, high: int, default: int) -> Callable[[Any], int]:
 
 
 def _text(value: Any) -> str | None:
-    if value is not None and (not isinstance(value, str) or not 0 < len(value) <= 200):
-        raise UnusableScenario("takes a text of 1 to 200 characters")
+    if value is not None and (
+        not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable()
+    ):
+        raise UnusableScenario("takes a text of 1 to 200 printable characters")
     return value
 
 

@@ -16,7 +16,7 @@ from onramp_app.simulator.merchant import (
 )
 from onramp_app.simulator.orders import AmountTooSmall, Orders
 from onramp_app.simulator.prices import draw
-from onramp_app.simulator.purchase import UnusableLink, read_purchase
+from onramp_app.simulator.purchase import UnusableLink, is_web_address, read_purchase
 from onramp_app.simulator.scenarios import Scenarios
 from onramp_app.simulator.signing import API_SECRET, sign
 from onramp_app.simulator.store import Order, Store
@@ -92,7 +92,7 @@ class WhiteLabel:
 
     def _kyc_answer(self, customer_id: str, customer: dict[str, Any], body: Body) -> str:
         redirect_url = text_field(body, "kycRedirectUrl", required=False)
-        if redirect_url and not redirect_url.startswith(("http://", "https://")):
+        if redirect_url and not is_web_address(redirect_url):
             raise ProviderError(400, "kycRedirectUrl must be an http or https address")
         customer["redirectUrl"] = redirect_url or customer.get("redirectUrl")
         self._store.save_customer(customer_id, phone=customer["phoneNumber"], document=customer)

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from onramp_app.simulator.api import read_limited
 from onramp_app.simulator.catalog import BUY, Fiat, catalog
 from onramp_app.simulator.orders import BOUGHT, DELIVERED, PAID, AmountTooSmall, Orders
-from onramp_app.simulator.pages import page, shortened, static_routes
+from onramp_app.simulator.pages import STATUS_WORDS, page, shortened, static_routes
 from onramp_app.simulator.purchase import (
     Purchase,
     UnusableLink,
@@ -213,13 +213,12 @@ class Widget:
             method=_method_name(catalog().fiats[order.fiat_type], int(order.document["paymentType"])),
         )
         redirect_url = order.facts.get("redirect_url")
-        known = catalog().statuses[order.flow]
         finished = order.status in DELIVERED or not order.plan
         return json_response(
             to_json(
                 {
                     "status": order.status,
-                    "text": known.get(order.status, "unknown status"),
+                    "text": STATUS_WORDS.get(order.status, "unknown status").capitalize(),
                     "messages": posted,
                     "finished": finished,
                     "delivered": order.status in DELIVERED,
@@ -256,7 +255,9 @@ def _form(purchase: Purchase, amount: Decimal | None, vocabulary: str) -> str:
 <dt>To</dt><dd><code title="{escape(address)}">{escape(shortened(address))}</code></dd>{memo}</dl>
 <p id="problem" class="problem" role="alert"></p>
 <button class="main" type="submit">Pay</button>
+<p class="hint below">To try what goes wrong:</p>
 <div class="others"><button type="button" data-action="fail">Fail</button>
 <button type="button" data-action="abandon">Abandon</button></div></form>
 <section id="progress" hidden><p>Order <strong id="order"></strong></p><ol id="steps" aria-live="polite"></ol>
+<p id="end" role="status"></p>
 <p><a id="back" hidden>Go back to the shop</a></p></section></main>"""

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from starlette.responses import Response
 
 MAX_BODY_BYTES = 65_536
+_MOST_DIGITS = 60
 
 
 class ProviderError(Exception):
@@ -37,7 +38,9 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def number_text(value: Decimal) -> str:
-    """Return plain digits without an exponent and without zeros at the end."""
+    """Return plain digits without zeros at the end; with an exponent only where digits would fill pages."""
+    if value and abs(value.adjusted()) > _MOST_DIGITS:
+        return str(value)
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

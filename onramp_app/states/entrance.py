@@ -1,14 +1,15 @@
 """What the sign-in and registration pages show, above all after the API sent a form back with a reason."""
 
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 import reflex as rx
+from reflex.event import EventSpec
 
-from onramp_app.domain.accounts import countries, currencies, currency_of
+from onramp_app.domain.accounts import countries, currency_of
+from onramp_app.domain.paths import HOME, own_path
+from onramp_app.services import sessions
 from onramp_app.states.flash import read_flash
 from onramp_app.texts import _
-
-_MAX_NEXT_LENGTH = 512
 
 
 class EntranceState(rx.State):
@@ -18,49 +19,56 @@ class EntranceState(rx.State):
     display_name: str = ""
     country: str = ""
     display_currency: str = ""
-    next: str = ""
+    next: str = HOME
+    carried: str = ""  # `next` for the link between the two pages
     message: str = ""
+    is_refused: bool = False  # The message is about a form that was sent, not a greeting.
     email_problem: str = ""
     password_problem: str = ""
 
     @rx.event
-    def load(self) -> None:
-        """Fill in what the API sent back: the reason from the address, the values from the cookie."""
+    async def load(self) -> EventSpec | None:
+        """Fill in what the API sent back: the reason from the address, the values from the cookie.
+
+        Whoever is signed in already goes on to where they wanted to be.
+        """
         query = self.router.url.query_parameters
-        typed = read_flash(self.router.headers.cookie)
+        cookie_header = self.router.headers.cookie
+        self.next = own_path(query.get("next"))
+        self.carried = "" if self.next == HOME else f"?next={quote(self.next, safe='')}"
+        if await sessions.resolve_cookie_header(cookie_header):
+            return rx.redirect(self.next)
+        typed = read_flash(cookie_header)
         self.email = typed.get("email", "")
         self.display_name = typed.get("display_name", "")
         self.country = typed.get("country", "")
         self.display_currency = typed.get("display_currency", "")
-        self.next = _own_path(query.get("next", ""))
         self._explain(query.get("reason", ""))
+        return None
 
     @rx.event
-    def choose_country(self, code: str) -> None:
-        """Take the country and propose its currency."""
-        if code in countries():
-            self.country = code
-            self.display_currency = currency_of(code)
-        elif code == "":
-            self.country = ""
-
-    @rx.event
-    def choose_currency(self, code: str) -> None:
-        """Take the currency that amounts are to be shown in."""
-        if code in currencies():
-            self.display_currency = code
+    def propose_currency(self, country: str) -> None:
+        """Propose the currency of the country that was just chosen."""
+        if isinstance(country, str) and country in countries():
+            self.display_currency = currency_of(country)
 
     def _explain(self, reason: str) -> None:
         self.message = self.email_problem = self.password_problem = ""
+        self.is_refused = reason not in ("session_ended", "signed_out")
         match reason:
             case "":
-                pass
+                return
             case "email_taken":
-                self.email_problem = _("An account with this e-mail exists. Sign in instead?")
+                self.email_problem = _("An account with this e-mail exists.")
             case "weak_password":
-                self.password_problem = _("This password is easy to guess. Choose another one.")
+                self.password_problem = weak_password_text()
             case _other:
                 self.message = _reason_text(reason)
+
+
+def weak_password_text() -> str:
+    """Return what is said at a new password that is refused."""
+    return _("This password is too short or easy to guess. Try a few unrelated words.")
 
 
 def _reason_text(reason: str) -> str:
@@ -69,14 +77,7 @@ def _reason_text(reason: str) -> str:
         "rate_limited": _("Too many attempts. Wait a few minutes and try again."),
         "validation_failed": _("Something in the form cannot be used. Check the fields and try again."),
         "database_unavailable": _("We cannot reach our database right now. Try again in a minute."),
-        "session_ended": _("You were signed out. Sign in to go on."),
+        "session_ended": _("Sign in to go on."),
         "signed_out": _("You are signed out."),
     }
     return texts.get(reason, _("That did not work. Try again."))
-
-
-def _own_path(value: str) -> str:
-    """Return a path of this application or nothing. The server checks it again when it redirects."""
-    parts = urlsplit(value[:_MAX_NEXT_LENGTH])
-    is_own = value.startswith("/") and not value.startswith(("//", "/\\")) and not parts.netloc
-    return value if is_own and len(value) <= _MAX_NEXT_LENGTH else ""

@@ -6,25 +6,17 @@ The cookie comes from a browser, so anything may stand in it: what is not a shor
 import base64
 import binascii
 import json
-from http.cookies import CookieError, SimpleCookie
+
+from onramp_app.services.cookies import read_cookie
 
 FLASH_COOKIE = "form"
 _MAX_COOKIE_LENGTH = 4096
 _MAX_VALUE_LENGTH = 254
 
 
-def read_cookie(header: str, name: str) -> str:
-    """Return the value of a cookie in a Cookie header, empty when it is not there or unreadable."""
-    try:
-        morsel = SimpleCookie(header).get(name)
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
-
-
 def read_flash(header: str) -> dict[str, str]:
     """Return the typed values by field name; never a password, which the API does not keep."""
-    raw = read_cookie(header, FLASH_COOKIE)
+    raw = read_cookie(header, FLASH_COOKIE) or ""
     if not raw or len(raw) > _MAX_COOKIE_LENGTH:
         return {}
     try:

@@ -1,8 +1,30 @@
-"""What every page knows about the session it belongs to. Bound by the event middleware, never by a page."""
+"""What every page knows of its session, and the parent of all states that need one.
+
+The event middleware binds and unbinds; pages and handlers only read.
+"""
+
+from urllib.parse import quote, urlsplit
 
 import reflex as rx
+import structlog
+from reflex.event import EventSpec
 
-from onramp_app.states.views import NOBODY, Person
+from onramp_app.domain.views import Viewer
+from onramp_app.services import sessions
+from onramp_app.states.views import NOBODY, Person, initials_of
+from onramp_app.texts import _
+
+_log = structlog.get_logger(__name__)
+
+
+def _problem_texts() -> dict[str, str]:
+    return {
+        "database_unavailable": _(
+            "We cannot reach our database right now. Nothing is lost; try again shortly."
+        ),
+        "rate_limited": _("That was a lot at once. Wait a minute and go on."),
+        "unexpected": _("Something on our side failed. Nothing was changed; try again, or reload the page."),
+    }
 
 
 class SessionState(rx.State):
@@ -11,3 +33,67 @@ class SessionState(rx.State):
     person: Person = NOBODY
     is_signed_in: bool = False
     notice: str = ""
+    _session_id: str = ""  # The session whose data this state may hold; kept on the server.
+
+    @rx.event
+    def tell(self, code: str) -> None:
+        """Show the message of a code; an unknown one shows the general message."""
+        self._say(code if isinstance(code, str) else "unexpected")
+
+    def _say(self, code: str) -> None:
+        texts = _problem_texts()
+        self.notice = texts.get(code, texts["unexpected"])
+
+    def _bind(self, viewer: Viewer) -> None:
+        person = Person(
+            email=viewer.email,
+            display_name=viewer.display_name,
+            initials=initials_of(viewer.display_name, viewer.email),
+            country=viewer.country or "",
+            display_currency=viewer.display_currency,
+            language=viewer.language,
+        )
+        self._session_id = viewer.session_id
+        if self.person != person:
+            self.person = person
+        self.is_signed_in = True
+
+    def _forget_person(self) -> None:
+        """Reset all that is loaded. The binding stays, so that the next hydration resets the rest too."""
+        bound = self._session_id
+        self._get_root_state().reset()
+        self._session_id = bound
+
+
+class PrivateState(rx.State):
+    """Parent of every state that needs a signed-in person.
+
+    The event middleware refuses its events, and those of its children, to anybody else.
+    """
+
+    @rx.event
+    def enter(self) -> None:
+        """Guard a private page: the middleware sends whoever may not see it to `/login`."""
+
+    async def _viewer(self) -> Viewer | None:
+        """Return who asks, read anew: no handler relies on what the middleware found."""
+        return await sessions.resolve_cookie_header(self.router.headers.cookie)
+
+
+def to_login(state: rx.State) -> EventSpec:
+    """Return the event that leads to `/login` and back to this page afterwards."""
+    url = urlsplit(str(state.router.url))
+    here = url.path.rstrip("/") or "/"
+    target = f"{here}?{url.query}" if url.query else here
+    return rx.redirect(f"/login?reason=session_ended&next={quote(target, safe='')}")
+
+
+def show_backend_problem(exception: Exception) -> EventSpec:
+    """Log what escaped a handler and tell the person; Reflex's own handler is a toast, which needs eval."""
+    _log.error("event failed", exc_info=exception)
+    return SessionState.tell("unexpected")  # type: ignore[operator]
+
+
+def log_frontend_problem(exception: Exception) -> None:
+    """Log what failed in a browser; the text comes from there and is cut."""
+    _log.warning("page failed", report=str(exception)[:2000])

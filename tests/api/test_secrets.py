@@ -1,11 +1,16 @@
 """What must never be seen: in answers to others, in logs, in errors."""
 
+import io
 import logging
+import sys
+from collections.abc import Iterator
 
 import httpx
 import psycopg
 import pytest
+import structlog
 
+from onramp_app.logs import configure_logs
 from tests.people import PASSWORD, Person
 
 
@@ -26,33 +31,31 @@ async def _use_everything(client: httpx.AsyncClient, person: Person) -> list[str
     return [*tokens, PASSWORD, wrong, "marble-teapot-92", "$argon2id$", person.email]
 
 
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """All that the application logs, at its most talkative."""
+    root = logging.getLogger()
+    before = (root.handlers, root.level)
+    output = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", output)
+    configure_logs(level="debug", style="json")
+    yield output
+    root.handlers, root.level = before
+    structlog.reset_defaults()
+
+
 async def test_no_log_line_holds_a_secret_or_an_email_even_at_debug(
-    client: httpx.AsyncClient,
-    ada: Person,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
+    logged: io.StringIO, client: httpx.AsyncClient, ada: Person
 ) -> None:
-    caplog.set_level(logging.DEBUG)
-    logging.getLogger("sqlalchemy.engine").setLevel(logging.DEBUG)
-    try:
-        secrets = await _use_everything(client, ada)
-    finally:
-        logging.getLogger("sqlalchemy.engine").setLevel(logging.NOTSET)
-    output = capfd.readouterr()
-    logged = caplog.text + output.out + output.err
-    assert "session opened" in logged  # the control: this is where the lines go
-    assert "FROM auth_sessions" in logged
-    assert ada.id in logged
+    secrets = await _use_everything(client, ada)
+    assert "session opened" in logged.getvalue()  # the control: this is where the lines go
+    assert ada.id in logged.getvalue()
     for secret in secrets:
-        assert secret not in logged
+        assert secret not in logged.getvalue()
 
 
 async def test_an_error_of_the_database_names_no_values(
-    client: httpx.AsyncClient,
-    ada: Person,
-    database: str,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
+    logged: io.StringIO, client: httpx.AsyncClient, database: str
 ) -> None:
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute("ALTER TABLE users RENAME COLUMN password_hash TO moved")
@@ -61,11 +64,9 @@ async def test_an_error_of_the_database_names_no_values(
         body = {"email": "new@example.com", "password": PASSWORD}
         answer = await careless.post("/api/auth/register", json=body)
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
-    output = capfd.readouterr()
-    logged = caplog.text + output.out + output.err
-    assert "UndefinedColumn" in logged
+    assert "UndefinedColumn" in logged.getvalue()
     for secret in ("new@example.com", "$argon2id$", PASSWORD):
-        assert secret not in logged + answer.text
+        assert secret not in logged.getvalue() + answer.text
 
 
 async def test_a_refusal_does_not_repeat_what_was_sent(client: httpx.AsyncClient, ada: Person) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from onramp_app.config import get_settings
 from tests.money import WANTED, Wallet, assert_problem
-from tests.people import Person
+from tests.people import PASSWORD, Person
 
 MEMBERS = {
     "id",
@@ -33,6 +33,69 @@ MEMBERS = {
     "settled_at",
     "timeline",
 }
+NOT_OFFERED: list[tuple[dict[str, str], str]] = [
+    ({"fiat_currency": "XYZ"}, "unsupported_currency"),
+    ({"fiat_currency": "JPY"}, "unsupported_currency"),
+    ({"fiat_currency": "USD", "country": "EC", "payment_method": "ACH"}, "unsupported_currency"),
+    ({"payment_method": "PIX"}, "unsupported_payment_method"),
+    ({"payment_method": "upi"}, "unsupported_payment_method"),
+    ({"asset": "BTC"}, "unsupported_asset"),
+    ({"network": "erc20"}, "unsupported_asset"),
+    ({"network": "matic"}, "unsupported_asset"),
+    ({"fiat_amount": "99.99"}, "amount_out_of_limits"),
+    ({"fiat_amount": "500000.01"}, "amount_out_of_limits"),
+    ({"fiat_amount": "1000.001"}, "validation_failed"),
+    ({"fiat_amount": "0"}, "validation_failed"),
+]
+UNUSABLE: list[tuple[str, object]] = [
+    ("fiat_amount", 1000),
+    ("fiat_amount", 1000.5),
+    ("expected_amount", 11),
+    ("fiat_amount", True),
+    ("fiat_amount", "-1000"),
+    ("fiat_amount", "1e3"),
+    ("fiat_amount", "NaN"),
+    ("fiat_amount", "1,000"),
+    ("fiat_amount", " 1000"),
+    ("fiat_amount", "1000\n"),
+    ("fiat_amount", "\u0661\u0660\u0660\u0660"),
+    ("fiat_amount", "9" * 16),
+    ("fiat_amount", ["1000"]),
+    ("fiat_amount", {"$gt": "0"}),
+    ("fiat_amount", ""),
+    ("fiat_amount", None),
+    ("fiat_currency", "inr"),
+    ("fiat_currency", "INR\0"),
+    ("asset", "USDT'; DROP TABLE top_ups; --"),
+    ("network", "../matic20"),
+    ("network", "m" * 21),
+    ("payment_method", "UP\0I"),
+    ("payment_method", "x" * 65),
+    ("country", "India"),
+    ("walletAddress", "0x1111111111111111111111111111111111111111"),
+    ("user_id", "somebody"),
+]
+NO_REQUESTS = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b"1",
+    b'"x"',
+    b"\xff\xfe",
+    b"[" * 30_000,
+    b'{"fiat_amount": "\\ud800"}',
+    b"NaN",
+]
+CANCELABLE = [
+    ("created", "no", True),
+    ("awaiting_payment", "no", True),
+    ("awaiting_payment", "unknown", False),
+    ("processing", "yes", False),
+    ("canceled", "no", False),
+    ("expired", "no", False),
+    ("failed", "no", False),
+]
 
 
 async def test_a_top_up_is_answered_as_the_contract_says(wallet: Wallet, ada: Person) -> None:
@@ -124,29 +187,11 @@ async def test_a_delivery_is_shown_with_its_orders(wallet: Wallet, ada: Person) 
     assert seen["widget_url"] is None
 
 
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"fiat_currency": "XYZ"}, "unsupported_currency"),
-        ({"fiat_currency": "JPY"}, "unsupported_currency"),
-        ({"fiat_currency": "USD", "country": "EC", "payment_method": "ACH"}, "unsupported_currency"),
-        ({"payment_method": "PIX"}, "unsupported_payment_method"),
-        ({"payment_method": "upi"}, "unsupported_payment_method"),
-        ({"asset": "BTC"}, "unsupported_asset"),
-        ({"network": "erc20"}, "unsupported_asset"),
-        ({"network": "matic"}, "unsupported_asset"),
-        ({"fiat_amount": "99.99"}, "amount_out_of_limits"),
-        ({"fiat_amount": "500000.01"}, "amount_out_of_limits"),
-        ({"fiat_amount": "1000.001"}, "validation_failed"),
-        ({"fiat_amount": "0"}, "validation_failed"),
-    ],
-)
-async def test_what_is_not_offered_is_refused_by_its_code(
-    wallet: Wallet, ada: Person, changes: dict[str, str], code: str
-) -> None:
-    problem = assert_problem(await wallet.create(ada, **changes), 422, code)
-    if code == "amount_out_of_limits":
-        assert (problem["min"], problem["max"]) == ("100", "500000")
+async def test_what_is_not_offered_is_refused_by_its_code(wallet: Wallet, ada: Person) -> None:
+    for changes, code in NOT_OFFERED:
+        problem = assert_problem(await wallet.create(ada, **changes), 422, code)
+        if code == "amount_out_of_limits":
+            assert (problem["min"], problem["max"]) == ("100", "500000")
     assert wallet.count("top_ups") == 0
 
 
@@ -155,68 +200,21 @@ async def test_the_limits_of_the_provider_are_inclusive(wallet: Wallet, ada: Per
     await wallet.created(ada, fiat_amount="500000.00")
 
 
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("fiat_amount", 1000),
-        ("fiat_amount", 1000.5),
-        ("expected_amount", 11),
-        ("fiat_amount", True),
-        ("fiat_amount", "-1000"),
-        ("fiat_amount", "1e3"),
-        ("fiat_amount", "NaN"),
-        ("fiat_amount", "1,000"),
-        ("fiat_amount", " 1000"),
-        ("fiat_amount", "1000\n"),
-        ("fiat_amount", "\u0661\u0660\u0660\u0660"),
-        ("fiat_amount", "9" * 16),
-        ("fiat_amount", ["1000"]),
-        ("fiat_amount", {"$gt": "0"}),
-        ("fiat_amount", ""),
-        ("fiat_amount", None),
-        ("fiat_currency", "inr"),
-        ("fiat_currency", "INR\0"),
-        ("asset", "USDT'; DROP TABLE top_ups; --"),
-        ("network", "../matic20"),
-        ("network", "m" * 21),
-        ("payment_method", "UP\0I"),
-        ("payment_method", "x" * 65),
-        ("country", "India"),
-        ("walletAddress", "0x1111111111111111111111111111111111111111"),
-        ("user_id", "somebody"),
-    ],
-)
-async def test_a_field_that_cannot_be_used_is_named(
-    wallet: Wallet, ada: Person, field: str, value: object
-) -> None:
-    answer = await wallet.client.post("/api/top-ups", json={**WANTED, field: value}, headers=ada.headers)
-    problem = assert_problem(answer, 422, "validation_failed")
-    assert [error["field"] for error in problem["errors"]] == [field]
+async def test_a_field_that_cannot_be_used_is_named(wallet: Wallet, ada: Person) -> None:
+    for field, value in UNUSABLE:
+        body = {**WANTED, field: value}
+        answer = await wallet.client.post("/api/top-ups", json=body, headers=ada.headers)
+        problem = assert_problem(answer, 422, "validation_failed")
+        assert [error["field"] for error in problem["errors"]] == [field], value
     assert wallet.count("top_ups") == 0
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"null",
-        b"1",
-        b'"x"',
-        b"\xff\xfe",
-        b"[" * 30_000,
-        b'{"fiat_amount": "\\ud800"}',
-        b"NaN",
-    ],
-)
-@pytest.mark.parametrize("key", [None, "some-key"])
-async def test_a_body_that_is_no_request_is_refused(
-    wallet: Wallet, ada: Person, content: bytes, key: str | None
-) -> None:
-    headers = ada.headers | ({"Idempotency-Key": key} if key else {})
-    answer = await wallet.client.post("/api/top-ups", content=content, headers=headers)
-    assert_problem(answer, 422, "validation_failed")
+async def test_a_body_that_is_no_request_is_refused(wallet: Wallet, ada: Person) -> None:
+    for number, content in enumerate(NO_REQUESTS):
+        for key in ({}, {"Idempotency-Key": str(number)}):
+            headers = ada.headers | key
+            answer = await wallet.client.post("/api/top-ups", content=content, headers=headers)
+            assert_problem(answer, 422, "validation_failed")
 
 
 async def test_country_chooses_among_entries_of_one_currency(wallet: Wallet, ada: Person) -> None:
@@ -285,6 +283,67 @@ async def test_a_person_whose_verification_was_rejected_begins_nothing(wallet: W
     wallet.run("UPDATE users SET kyc_status = 'rejected' WHERE id = %s", ada.id)
     assert_problem(await wallet.create(ada), 403, "kyc_required")
     assert wallet.count("top_ups") == 0
+
+
+async def test_another_asset_than_asked_for_is_no_amount_of_it(wallet: Wallet, ada: Person) -> None:
+    given = await wallet.created(ada)
+    order = wallet.order_for(
+        given["id"],
+        "delivered",
+        asset="USDC",
+        network="matic20",
+        is_ours=True,
+        delivered_rule="actual",
+        delivered_minor=5_000_000,
+    )
+    wallet.run(
+        "UPDATE top_ups SET status = 'in_review', reason = 'wrong_asset', charged = 'yes', rank = 70,"
+        " has_entry = true, received_minor = 5000000, received_asset = 'USDC', best_order_id = %s",
+        order,
+    )
+    seen = (await wallet.get(ada, f"/api/top-ups/{given['id']}")).json()
+    assert (seen["status"], seen["reason"], seen["received_amount"]) == ("in_review", "wrong_asset", None)
+    assert seen["provider_orders"][0]["amount"] == "5"
+    (item,) = (await wallet.get(ada, "/api/transactions")).json()["items"]
+    assert (item["asset"], item["amount"]) == ("USDT", None)
+
+
+async def test_our_limits_count_in_their_own_currency(
+    wallet: Wallet, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {"currency": "USD", "none": {"per_day": "20"}, "basic": {"per_day": "100"}}
+    monkeypatch.setenv("LIMITS", json.dumps(limits))
+    get_settings.cache_clear()
+    await wallet.created(ada, fiat_amount="1000")
+    ((base_amount, base_currency),) = wallet.rows("SELECT base_amount, base_currency FROM top_ups")
+    assert (base_currency, 5 < base_amount < 20) == ("USD", True)
+    problem = assert_problem(await wallet.create(ada, fiat_amount="2000"), 422, "amount_out_of_limits")
+    assert (problem["min"], Decimal(problem["max"]) < 2000) == ("100", True)
+    await wallet.created(ada, fiat_amount=problem["max"])
+    wallet.run("UPDATE users SET kyc_tier = 'basic'")
+    await wallet.created(ada, fiat_amount="2000")
+
+
+async def test_a_cookie_needs_our_pages_to_add_money(wallet: Wallet, ada: Person) -> None:
+    form = {"email": ada.email, "password": PASSWORD}
+    signed_in = await wallet.client.post("/api/auth/session", data=form)
+    assert signed_in.cookies
+    wallet.client.cookies = signed_in.cookies
+    for origin, status in ((None, 403), ("https://evil.example", 403), (wallet.client.base_url, 201)):
+        headers = {} if origin is None else {"Origin": str(origin).rstrip("/")}
+        answer = await wallet.client.post("/api/top-ups", json=dict(WANTED), headers=headers)
+        assert answer.status_code == status, answer.text
+    assert (await wallet.client.get("/api/transactions")).status_code == 200
+
+
+async def test_the_routes_are_described_with_their_bodies(wallet: Wallet) -> None:
+    described = (await wallet.client.get("/api/openapi.json")).json()
+    create = described["paths"]["/api/top-ups"]["post"]
+    fields = create["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert {*WANTED, "country", "expected_amount"} == set(fields)
+    assert fields["fiat_amount"]["type"] == "string"
+    assert {"201", "401", "403", "409", "413", "422", "429", "503"} <= set(create["responses"])
+    assert create["responses"]["201"]["content"]["application/json"]["schema"]["$ref"].endswith("TopUpAnswer")
 
 
 async def test_an_address_past_its_end_is_not_offered(
@@ -359,36 +418,23 @@ async def test_cancel_ends_the_offer_once(wallet: Wallet, ada: Person) -> None:
     assert wallet.count("widget_sessions") == 1
 
 
-@pytest.mark.parametrize(
-    ("status", "charged", "possible"),
-    [
-        ("created", "no", True),
-        ("awaiting_payment", "no", True),
-        ("awaiting_payment", "unknown", False),
-        ("processing", "yes", False),
-        ("canceled", "no", False),
-        ("expired", "no", False),
-        ("failed", "no", False),
-    ],
-)
-async def test_only_what_nobody_claimed_to_have_paid_is_canceled(
-    wallet: Wallet, ada: Person, status: str, charged: str, possible: bool
-) -> None:
+async def test_only_what_nobody_claimed_to_have_paid_is_canceled(wallet: Wallet, ada: Person) -> None:
     given = await wallet.created(ada)
-    wallet.run("UPDATE top_ups SET status = %s, charged = %s", status, charged)
-    answer = await wallet.client.post(f"/api/top-ups/{given['id']}/cancel", headers=ada.headers)
-    if possible:
-        assert answer.json()["status"] == "canceled"
-    else:
-        assert_problem(answer, 409, "not_cancelable")
-        assert wallet.rows("SELECT status, charged FROM top_ups") == [(status, charged)]
+    for status, charged, possible in CANCELABLE:
+        wallet.run("UPDATE top_ups SET status = %s, charged = %s", status, charged)
+        answer = await wallet.client.post(f"/api/top-ups/{given['id']}/cancel", headers=ada.headers)
+        if possible:
+            assert answer.json()["status"] == "canceled"
+        else:
+            assert_problem(answer, 409, "not_cancelable")
+            assert wallet.rows("SELECT status, charged FROM top_ups") == [(status, charged)]
 
 
-@pytest.mark.parametrize("top_up_id", ["0" * 32, "x", "%00", "..%2f..", "A" * 500, "' OR 1=1 --"])
-async def test_an_id_that_is_nobodys_is_not_found(wallet: Wallet, ada: Person, top_up_id: str) -> None:
-    assert_problem(await wallet.get(ada, f"/api/top-ups/{top_up_id}"), 404, "not_found")
-    answer = await wallet.client.post(f"/api/top-ups/{top_up_id}/cancel", headers=ada.headers)
-    assert_problem(answer, 404, "not_found")
+async def test_an_id_that_is_nobodys_is_not_found(wallet: Wallet, ada: Person) -> None:
+    for top_up_id in ("0" * 32, "x", "%00", "..%2f..", "A" * 500, "' OR 1=1 --"):
+        assert_problem(await wallet.get(ada, f"/api/top-ups/{top_up_id}"), 404, "not_found")
+        answer = await wallet.client.post(f"/api/top-ups/{top_up_id}/cancel", headers=ada.headers)
+        assert_problem(answer, 404, "not_found")
 
 
 async def test_somebody_elses_top_up_is_not_found_and_not_touched(

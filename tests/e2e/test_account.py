@@ -62,9 +62,9 @@ async def test_a_newcomer_registers_comes_back_edits_the_profile_and_leaves(open
     await expect(first.get_by_label("Name")).to_have_value("Ada King")
     await expect(first.get_by_label("Show amounts in")).to_have_value("BRL")
 
-    await first.get_by_role("group").locator("summary").click()
+    await first.get_by_role("button", name="Your menu").click()
     await first.get_by_role("button", name="Sign out").click()
-    await first.wait_for_url(re.compile(r"/login/?$"))
+    await first.wait_for_url(re.compile(r"/login/?\?reason=signed_out$"))
     assert [c for c in await first.context.cookies() if "session" in c["name"]] == []
     await first.goto("/home")
     await expect(first).to_have_url(re.compile(r"/login/?\?next=%2Fhome$"))
@@ -95,7 +95,7 @@ async def test_ending_the_row_ends_the_tab(open_page: OpenPage, site: Site) -> N
     tab = await open_page("/register")
     await _register(tab, email)
     await tab.goto("/profile")
-    await expect(tab.get_by_text(email).first).to_be_visible()
+    await expect(tab.get_by_role("main").get_by_text(email)).to_be_visible()
     other = await open_page("/login")
     await _sign_in(other, email)
     await other.wait_for_url(re.compile(r"/home/?$"))

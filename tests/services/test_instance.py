@@ -1,45 +1,72 @@
-"""Production and the money of other environments."""
+"""How one instance claims the database in production."""
+
+import asyncio
 
 import psycopg
 import pytest
 
-from onramp_app.config import ConfigurationError
-from onramp_app.domain.ledger import Environment
+from onramp_app.config import AppEnv, ConfigurationError, get_settings
 from onramp_app.services import instance
 
-_TOP_UP = (
-    "INSERT INTO users (id, email, password_hash, display_name, display_currency, language, role, kyc_status,"
-    " kyc_tier, created_at, updated_at)"
-    " VALUES ('u', 'u@example.org', 'x', 'U', 'INR', 'en', 'user', 'none', 'none', now(), now());"
-    "INSERT INTO assets VALUES ('USDT', 6, now());"
-    "INSERT INTO top_ups (id, user_id, environment, fiat_amount, fiat_currency, fiat_type, asset, network,"
-    " payment_method, status, charged, rank, has_entry, version, created_at, updated_at) VALUES ('t', 'u',"
-    " '{}', 1, 'INR', 1, 'USDT', 'matic20', 'UPI', 'created', 'no', 0, false, 1, now(), now())"
-)
-_ORDER = (
-    "INSERT INTO provider_orders (id, environment, provider, flow, order_id, first_seen_at, version,"
-    " applied_version) VALUES ('o', '{}', 'onramp', 'buy', '1', now(), 0, 0)"
-)
+
+def _as_in_production(monkeypatch: pytest.MonkeyPatch, *, redis: bool) -> None:
+    redis_url = None
+    if redis:
+        monkeypatch.setenv("REDIS_URL", "redis://localhost:6379/0")
+        get_settings.cache_clear()
+        redis_url = get_settings().redis_url
+    settings = get_settings().model_copy(update={"app_env": AppEnv.PRODUCTION, "redis_url": redis_url})
+    monkeypatch.setattr(instance, "get_settings", lambda: settings)
+    monkeypatch.setattr(instance, "_HANDOVER_SECONDS", 1)
 
 
-@pytest.mark.parametrize("statement", [_TOP_UP, _ORDER], ids=["top-up", "provider order"])
-async def test_production_refuses_a_database_with_other_money(
-    database: str, monkeypatch: pytest.MonkeyPatch, statement: str
+@pytest.mark.usefixtures("database")
+async def test_a_second_instance_without_redis_is_refused_in_production(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def write(environment: str) -> None:
-        with psycopg.connect(database, autocommit=True) as owner:
-            for part in statement.format(environment).split(";"):
-                owner.execute(part.encode())
+    _as_in_production(monkeypatch, redis=False)
+    async with instance.running_instance():
+        with pytest.raises(ConfigurationError, match="REDIS_URL is not set"):
+            async with instance.running_instance():
+                pytest.fail("two instances run without Redis")
+    async with instance.running_instance():
+        pass  # the first one has left, so the next may come
 
-    await instance.refuse_other_money()
-    write("live")
-    monkeypatch.setattr(instance, "current_environment", lambda: Environment.LIVE)
-    await instance.refuse_other_money()
-    for environment in ("simulator", "sandbox"):
-        with psycopg.connect(database, autocommit=True) as owner:
-            owner.execute(f"UPDATE top_ups SET environment = '{environment}'".encode())
-            owner.execute(f"UPDATE provider_orders SET environment = '{environment}'".encode())
-        with pytest.raises(ConfigurationError, match="simulated or test top-ups"):
-            await instance.refuse_other_money()
-    monkeypatch.setattr(instance, "current_environment", lambda: Environment.SIMULATOR)
-    await instance.refuse_other_money()
+
+@pytest.mark.usefixtures("database")
+async def test_a_new_release_waits_for_the_old_one_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    _as_in_production(monkeypatch, redis=False)
+    monkeypatch.setattr(instance, "_HANDOVER_SECONDS", 10)
+    running = asyncio.Event()
+
+    async def old() -> None:
+        async with instance.running_instance():
+            running.set()
+            await asyncio.sleep(0.3)
+
+    leaving = asyncio.create_task(old())
+    await running.wait()
+    async with instance.running_instance():
+        assert leaving.done()
+
+
+@pytest.mark.usefixtures("database")
+async def test_instances_with_redis_share_a_database_and_one_without_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _as_in_production(monkeypatch, redis=True)
+    async with instance.running_instance(), instance.running_instance():
+        _as_in_production(monkeypatch, redis=False)
+        with pytest.raises(ConfigurationError, match="all of them"):
+            async with instance.running_instance():
+                pytest.fail("an instance without Redis joined others")
+
+
+async def test_an_instance_brings_the_schema_up_to_date(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_database)
+    get_settings.cache_clear()
+    async with instance.running_instance():
+        with psycopg.connect(empty_database) as connection:
+            assert connection.execute("SELECT count(*) FROM users").fetchone() == (0,)

@@ -140,6 +140,12 @@ async def test_nobody_gets_over_a_limit_by_being_quick(world: World, limited: An
     assert await race(world, rounds=rounds) == 0
 
 
+async def test_of_32_at_once_as_many_are_begun_as_may_be_open(world: World) -> None:
+    ada = world.person()
+    done = await asyncio.gather(*(add(ada, "300") for _ in range(32)))
+    assert sum(done) == top_ups.MAX_OPEN
+
+
 async def test_control_without_the_lock_they_do(
     world: World, limited: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,9 +101,10 @@ class Process:
             style.format("APIKEY"): key,
             style.format("PAYLOAD"): payload,
             style.format("SIGNATURE"): signature_of(payload, secret),
+            "Content-Type": "application/json",
         }
         content = body if sent_body is None else sent_body
-        return self.client.request(method, self.base + path, json=content, headers=headers)
+        return self.client.request(method, self.base + path, content=json.dumps(content), headers=headers)
 
     def data(self, path: str, body: Any = None) -> Any:
         """Return the data of an answer that must be a success."""
@@ -217,7 +218,7 @@ class Receiver:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/hooks"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def wait_for(self, count: int) -> list[Arrival]:
         eventually(lambda: len(self.arrivals) >= count)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp_app.states.flash import read_cookie, read_flash
+from onramp_app.states.flash import read_flash
 
 
 def _cookie(value: object) -> str:
@@ -46,8 +46,3 @@ def test_anything_else_is_dropped(header: str):
 def test_no_header_breaks_the_page(header: str):
     assert all(isinstance(value, str) for value in read_flash(header).values())
     assert all(isinstance(value, str) for value in read_flash(f"form={header}").values())
-
-
-def test_a_cookie_that_is_not_there_reads_as_empty():
-    assert read_cookie("a=b; c=d", "form") == ""
-    assert read_cookie("a=b; form=d", "form") == "d"

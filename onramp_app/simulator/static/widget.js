@@ -46,6 +46,7 @@
     content.messages.slice(posted).forEach(post);
     posted = content.messages.length;
     if (content.redirect) { byId("back").href = content.redirect; byId("back").hidden = framed; }
+    if (content.finished) byId("end").textContent = content.delivered ? "Done. You can close this page." : "This payment has ended.";
     if (!content.finished) setTimeout(() => follow(orderId).catch(() => follow(orderId)), 300);
     else if (content.redirect && !framed) location.assign(content.redirect);
   };

@@ -1,0 +1,34 @@
+"""Steps joined by a line: done, now and next."""
+
+import reflex as rx
+
+from onramp_app.texts import _
+
+
+def how_adding_money_works() -> rx.Component:
+    """Return the three steps of adding money, for whoever has not done it yet."""
+    steps = (
+        (_("Say how much"), _("You see the rate, every fee and what you receive before you pay.")),
+        (_("Pay your way"), _("By bank transfer or instant payment, on the payment provider's own page.")),
+        (_("Watch it arrive"), _("Your balance changes while you look at it. You may close the page.")),
+    )
+    return rx.el.section(
+        rx.el.h2(_("How adding money works"), class_name="heading mb-6", id="how"),
+        rx.el.ol(
+            *[
+                _step(title, text, state="now" if number == 0 else "next")
+                for number, (title, text) in enumerate(steps)
+            ],
+            class_name="steps",
+        ),
+        aria_labelledby="how",
+        class_name="card",
+    )
+
+
+def _step(title: str, text: str, *, state: str) -> rx.Component:
+    return rx.el.li(
+        rx.el.span(class_name="step-dot", aria_hidden="true"),
+        rx.el.div(rx.el.h3(title, class_name="font-semibold"), rx.el.p(text, class_name="soft small mt-0.5")),
+        class_name=state,
+    )

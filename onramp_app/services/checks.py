@@ -1,0 +1,132 @@
+"""What `python -m onramp_app check` looks at: each part in plain words, one function a part."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import psycopg
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import text
+
+from onramp_app.config import Settings
+from onramp_app.db.engine import APPLICATION_ROLE, transaction
+from onramp_app.db.migrate import latest_revision, schema_is_current
+from onramp_app.domain.errors import DatabaseUnavailable
+
+_MIN_POSTGRES = 15
+_TIMEOUT_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The state of one part. `detail` is a sentence for the operator, without secrets."""
+
+    name: str
+    is_well: bool
+    detail: str
+
+
+class _UnwellError(Exception):
+    """A part does not work; the text is a sentence that says what to do."""
+
+
+async def _database(settings: Settings) -> str:
+    if settings.database_url is None:
+        return "DATABASE_URL is not set: `reflex run` starts an embedded PostgreSQL."
+    try:
+        connection = await psycopg.AsyncConnection.connect(
+            settings.database_url.get_secret_value(), connect_timeout=_TIMEOUT_SECONDS
+        )
+    except psycopg.Error as error:
+        # The library names host, port and user, never the password.
+        raise _UnwellError(f"DATABASE_URL cannot be reached: {str(error).splitlines()[0]}") from error
+    version = connection.info.server_version
+    await connection.close()
+    major, minor = divmod(version, 10_000)
+    if major < _MIN_POSTGRES:
+        raise _UnwellError(f"PostgreSQL {major} is too old: {_MIN_POSTGRES} or newer is needed.")
+    return f"PostgreSQL {major}.{minor} answers."
+
+
+async def _migrations(settings: Settings) -> str:
+    if settings.database_url is None:
+        return "They run at the start of the embedded PostgreSQL."
+    async with transaction() as session:
+        if not await schema_is_current(session):
+            raise _UnwellError("The schema is another release's. Run `python -m onramp_app migrate`.")
+    return f"The schema is at {latest_revision()}, the newest."
+
+
+_ROLE_QUERY = text(
+    "SELECT session_user, current_user, has_schema_privilege('public', 'CREATE'),"
+    " EXISTS (SELECT FROM pg_class WHERE pg_get_userbyid(relowner) = current_user)"
+)
+
+
+async def _database_role(settings: Settings) -> str:
+    if settings.database_url is None:
+        return f"The embedded PostgreSQL is used as {APPLICATION_ROLE}."
+    async with transaction() as session:
+        row = (await (await session.connection()).execute(_ROLE_QUERY)).one()
+    login, role, can_create, owns_tables = row
+    if can_create:
+        raise _UnwellError(
+            f"{role} may create tables: run REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role}."
+        )
+    if owns_tables:
+        raise _UnwellError(f"{role} owns tables: give them to the owner of the database.")
+    if login == APPLICATION_ROLE:
+        return f"Logs in as {login}, which may not change the schema."
+    return (
+        f"Logs in as {login} and works as {role}. This guards against mistakes; a login of its own as"
+        f" {APPLICATION_ROLE}, with DATABASE_OWNER_URL for migrations, guards against intent."
+    )
+
+
+async def _redis(settings: Settings) -> str:
+    if settings.redis_url is None:
+        return "REDIS_URL is not set: one instance at most."
+    client = Redis.from_url(
+        settings.redis_url.get_secret_value(),
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+    )
+    try:
+        await client.ping()  # type: ignore[misc]  # typed for the synchronous client too
+    except (RedisError, OSError) as error:
+        raise _UnwellError(f"REDIS_URL cannot be used: {type(error).__name__}.") from error
+    finally:
+        await client.aclose()
+    return "Redis answers."
+
+
+async def _mail(settings: Settings) -> str:
+    if settings.smtp_url is None:
+        return "SMTP_URL is not set: mails go to the local outbox."
+    for setting in ("mail_from", "support_email"):
+        if getattr(settings, setting) is None:
+            raise _UnwellError(f"SMTP_URL is set and {setting.upper()} is not.")
+    return f"Mails are sent from {settings.mail_from}."
+
+
+# Each returns a sentence on what is well, or raises.
+CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "database role": _database_role,
+    "redis": _redis,
+    "mail": _mail,
+}
+
+
+async def check_everything(settings: Settings) -> list[Finding]:
+    """Return the state of each part, in the order of `CHECKS`. Never raises for a part that is unwell."""
+    findings = []
+    for name, look_at in CHECKS.items():
+        try:
+            findings.append(Finding(name, is_well=True, detail=await look_at(settings)))
+        except _UnwellError as error:
+            findings.append(Finding(name, is_well=False, detail=str(error)))
+        except DatabaseUnavailable as error:
+            findings.append(Finding(name, is_well=False, detail=error.detail))
+    return findings

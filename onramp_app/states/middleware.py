@@ -1,0 +1,88 @@
+"""What every event of every tab passes through: who sends it, may they, and how often.
+
+Reflex shows a handler the cookie of the socket's handshake only, and anybody may claim any client
+token. So the session's row is read for each event, and a state belongs to the session it was bound to.
+"""
+
+import reflex as rx
+from limits import RateLimitItemPerMinute
+from reflex.event import Event
+from reflex.middleware.middleware import Middleware
+from reflex.state import BaseState, State, StateUpdate
+from reflex.utils.format import format_event_handler
+from reflex_base.constants import CompileVars
+from reflex_base.registry import RegistrationContext
+
+from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
+from onramp_app.domain.views import Viewer
+from onramp_app.services import sessions, throttle
+from onramp_app.states import connections
+from onramp_app.states.session import PrivateState, SessionState, to_login
+
+# Opening a page takes four events. Pushes from the server are not events.
+EVENTS = (RateLimitItemPerMinute(600, namespace="event"),)
+
+
+def _event_name(name: str) -> str:
+    return format_event_handler(State.event_handlers[name])
+
+
+_HYDRATE = frozenset(_event_name(name) for name in (CompileVars.HYDRATE, CompileVars.HYDRATE_AND_LOAD))
+
+
+def _is_private(event: Event) -> bool:
+    registered = RegistrationContext.get().event_handlers.get(event.name)
+    return registered is not None and issubclass(registered.states[0], PrivateState)
+
+
+async def _refuse(page: SessionState, *events: Event) -> StateUpdate:
+    # What was reset has to reach the browser with the refusal: nobody else will send it.
+    root = page._get_root_state()
+    delta = await root._get_resolved_delta()
+    root._clean()
+    return StateUpdate(delta=delta, events=list(events))
+
+
+class SessionMiddleware(Middleware):
+    """Binds each tab's state to one session and refuses what the session may not do."""
+
+    async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
+        """Return None to let the event go on, or what the browser gets instead of it."""
+        page = await state.get_state(SessionState)
+        if event.name.endswith(".setvar"):
+            return await _refuse(page)  # Reflex gives one to every state; no page of ours uses it.
+        is_hydration = event.name in _HYDRATE
+        try:
+            viewer = await sessions.resolve_cookie_header(state.router.headers.cookie)
+            address = throttle.network_of(state.router.session.client_ip)
+            await throttle.attempt(EVENTS, viewer.user_id if viewer else address)
+        except (DatabaseUnavailable, RateLimited) as error:
+            return await self._hold_back(page, error, is_hydration=is_hydration)
+        if viewer is not None:
+            return await self._admit(page, viewer, is_hydration=is_hydration)
+        if page._session_id and (is_hydration or page.is_signed_in):
+            page._forget_person()
+        if is_hydration:
+            page._session_id = ""  # All states were loaded and reset: nothing of that session is left.
+        return await _refuse(page, *Event.from_event_type(to_login(page))) if _is_private(event) else None
+
+    async def _admit(self, page: SessionState, viewer: Viewer, *, is_hydration: bool) -> StateUpdate | None:
+        if page._session_id != viewer.session_id:
+            page._forget_person()
+            if not is_hydration:
+                # This may be somebody else's tab, or one whose state was lost. Only a hydration loads
+                # all states, so only there all of them can be reset.
+                return await _refuse(page, Event(name=_event_name(CompileVars.HYDRATE_AND_LOAD)))
+        page._bind(viewer)
+        page.notice = ""
+        connections.remember(page.router.session.client_token, viewer.session_id)
+        return None
+
+    async def _hold_back(
+        self, page: SessionState, error: ApplicationError, *, is_hydration: bool
+    ) -> StateUpdate | None:
+        if is_hydration:
+            # The page has to open, but whose it is could not be read: it opens without a person.
+            page._forget_person()
+        page._say(error.code)
+        return None if is_hydration else await _refuse(page)

@@ -1,0 +1,154 @@
+"""`/profile`: the person's details, password and sessions. Every handler asks anew who it works for."""
+
+from contextlib import suppress
+from datetime import datetime
+
+import reflex as rx
+from babel.dates import format_datetime, format_timedelta
+from reflex.event import EventSpec
+
+from onramp_app.domain import clock
+from onramp_app.domain.errors import InvalidCredentials, NotFound, RateLimited, ValidationFailed
+from onramp_app.domain.views import SessionView, Viewer
+from onramp_app.services import accounts, sessions
+from onramp_app.services.accounts import ProfileChanges
+from onramp_app.states.entrance import weak_password_text
+from onramp_app.states.session import PrivateState, SessionState, to_login
+from onramp_app.states.views import SessionLine
+from onramp_app.texts import _, current_language
+
+_MAX_FIELD_LENGTH = 1024
+_SHOWN_SESSIONS = 50
+
+
+class ProfileState(PrivateState):
+    """What the profile page shows beside the person: what was saved, what was wrong, the sessions."""
+
+    details_saved: bool = False
+    name_problem: str = ""
+    details_problem: str = ""
+    password_changed: bool = False
+    current_password_problem: str = ""
+    new_password_problem: str = ""
+    password_form: int = 0  # Counts up when the form is to be emptied.
+    session_lines: list[SessionLine] = []  # noqa: RUF012  # Reflex copies the default for each state.
+
+    @rx.event
+    async def load(self) -> EventSpec | None:
+        """Read the sessions and forget the messages of an earlier visit."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        self._forget_messages()
+        await self._list_sessions(viewer)
+        return None
+
+    @rx.event
+    async def save_details(self, form: dict[str, object]) -> EventSpec | None:
+        """Save name, country, currency and language."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        self._forget_messages()
+        changes = ProfileChanges(
+            display_name=_text(form, "display_name"),
+            country=_text(form, "country") or None,
+            display_currency=_text(form, "display_currency") or None,
+            language=_text(form, "language") or None,
+        )
+        try:
+            saved = await accounts.update_profile(viewer, changes)
+        except ValidationFailed as error:
+            if any(wrong.field == "display_name" for wrong in error.errors):
+                self.name_problem = _("Use 1 to 80 letters.")
+            else:
+                self.details_problem = _("Choose from the lists and save again.")
+            return None
+        page = await self.get_state(SessionState)
+        page._bind(saved)
+        self.details_saved = True
+        return None
+
+    @rx.event
+    async def change_password(self, form: dict[str, object]) -> EventSpec | None:
+        """Change the password. This session goes on; all others of the person end."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        self._forget_messages()
+        try:
+            await accounts.change_password(
+                viewer, _text(form, "current_password"), new_password=_text(form, "new_password")
+            )
+        except InvalidCredentials:
+            self.current_password_problem = _("This is not your current password.")
+        except ValidationFailed:
+            self.new_password_problem = weak_password_text()
+        except RateLimited:
+            self.current_password_problem = _("Too many attempts. Wait a few minutes and try again.")
+        else:
+            self.password_changed = True
+            self.password_form += 1
+            await self._list_sessions(viewer)
+        return None
+
+    @rx.event
+    async def end_session(self, session_id: str) -> EventSpec | None:
+        """End one session of the person's; one that has ended already is simply gone from the list."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        self._forget_messages()
+        with suppress(NotFound):  # The list below says the same.
+            await sessions.end_session(viewer.user_id, session_id if isinstance(session_id, str) else "")
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        await self._list_sessions(viewer)
+        return None
+
+    async def _list_sessions(self, viewer: Viewer) -> None:
+        views, _cursor = await sessions.list_sessions(viewer, limit=_SHOWN_SESSIONS)
+        now = clock.now()
+        lines = [_line(view, now) for view in views]
+        self.session_lines = sorted(lines, key=lambda line: not line.is_current)
+
+    def _forget_messages(self) -> None:
+        self.details_saved = self.password_changed = False
+        self.name_problem = self.details_problem = ""
+        self.current_password_problem = self.new_password_problem = ""
+
+
+def _text(form: object, name: str) -> str:
+    """Return a field of a form that anybody may have sent: a text of bearable length, or nothing."""
+    value = form.get(name) if isinstance(form, dict) else None
+    return value if isinstance(value, str) and len(value) <= _MAX_FIELD_LENGTH else ""
+
+
+def _line(view: SessionView, now: datetime) -> SessionLine:
+    language = current_language()
+    seen = format_timedelta(view.last_seen_at - now, add_direction=True, locale=language)
+    opened = format_datetime(view.created_at, "d MMM y, HH:mm", locale=language)
+    detail = _("Signed in {when} UTC, last active {ago}").format(when=opened, ago=seen)
+    return SessionLine(
+        session_id=view.session_id,
+        device=_device_name(view.device),
+        detail=detail,
+        is_current=view.is_current,
+    )
+
+
+# What a browser calls itself names others too, for the sake of old sites: the first that fits is meant.
+_BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
+_SYSTEMS = {
+    "Windows": "Windows",
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Mac OS X": "Mac",
+    "Linux": "Linux",
+}
+
+
+def _device_name(user_agent: str) -> str:
+    """Return a User-Agent in words, such as `Firefox on Linux`; a program by its first word."""
+    browser = next((name for sign, name in _BROWSERS.items() if sign in user_agent), None)
+    system = next((name for sign, name in _SYSTEMS.items() if sign in user_agent), None)
+    if browser and system:
+        return _("{browser} on {system}").format(browser=browser, system=system)
+    return browser or system or user_agent.partition("/")[0][:40].strip() or _("Unknown device")

@@ -1,0 +1,92 @@
+"""Ended sessions are announced at once, and found by asking when an announcement was missed."""
+
+import asyncio
+import contextlib
+import secrets
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from onramp_app.domain import clock
+from onramp_app.domain.accounts import EndReason
+from onramp_app.services import accounts, endings, sessions
+from onramp_app.services.sessions import BrowserSession, Client
+from tests.people import PASSWORD
+
+
+@pytest.fixture
+async def session(database: str) -> BrowserSession:
+    registration = accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD)
+    return await accounts.register(registration, Client("127.0.0.1"), sessions.open_browser)
+
+
+@pytest.fixture
+async def heard(database: str):
+    """The session ids that were announced, in order."""
+    ids: asyncio.Queue[str] = asyncio.Queue()
+
+    async def listen() -> None:
+        async for session_id in endings.listen_for_ended():
+            ids.put_nowait(session_id)
+
+    task = asyncio.create_task(listen())
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        while not ids.qsize():  # until the listener is there
+            await connection.execute("SELECT pg_notify('session_ended', 'ready')")
+            await asyncio.sleep(0.02)
+    await asyncio.sleep(0.1)
+    while ids.qsize():
+        ids.get_nowait()
+    yield ids
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_each_way_to_end_a_session_is_announced(session, heard):
+    client = Client("127.0.0.1")
+    second = await accounts.sign_in(session.viewer.email, PASSWORD, client, sessions.open_browser)
+    third = await accounts.sign_in(session.viewer.email, PASSWORD, client, sessions.open_browser)
+    await sessions.end_session(session.viewer.user_id, second.viewer.session_id)
+    assert await asyncio.wait_for(heard.get(), 2) == second.viewer.session_id
+    await sessions.end_cookie_session(f"session={third.cookie_value}")
+    assert await asyncio.wait_for(heard.get(), 2) == third.viewer.session_id
+    fourth = await accounts.sign_in(session.viewer.email, PASSWORD, client, sessions.open_browser)
+    await accounts.change_password(session.viewer, PASSWORD, new_password="another calm evening 7")
+    assert await asyncio.wait_for(heard.get(), 2) == fourth.viewer.session_id
+    assert heard.empty(), "the session that changed the password goes on"
+
+
+async def test_a_session_that_ends_twice_is_announced_once(session, heard):
+    await sessions.end_session(session.viewer.user_id, session.viewer.session_id)
+    await sessions.end_cookie_session(f"session={session.cookie_value}")
+    assert await asyncio.wait_for(heard.get(), 2) == session.viewer.session_id
+    await asyncio.sleep(0.1)
+    assert heard.empty()
+
+
+@pytest.mark.parametrize("after", [timedelta(minutes=31), timedelta(hours=13)])
+async def test_asking_finds_sessions_that_ended_by_age(session, monkeypatch, after):
+    ids = {session.viewer.session_id}
+    assert await endings.ended_among(ids) == set()
+    later = clock.now() + after
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert await endings.ended_among(ids) == ids
+
+
+async def test_asking_finds_revoked_and_unknown_sessions_and_leaves_living_ones(session):
+    other = await accounts.sign_in(session.viewer.email, PASSWORD, Client("127.0.0.1"), sessions.open_browser)
+    await sessions.end_session(
+        session.viewer.user_id, other.viewer.session_id, reason=EndReason.PASSWORD_CHANGED
+    )
+    asked = {session.viewer.session_id, other.viewer.session_id, "unknown"}
+    assert await endings.ended_among(asked) == {other.viewer.session_id, "unknown"}
+
+
+async def test_asking_is_no_event_of_the_persons(session, database):
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE auth_sessions SET last_seen_at = last_seen_at - interval '20 minutes'")
+        before = connection.execute("SELECT last_seen_at FROM auth_sessions").fetchone()
+        await endings.ended_among({session.viewer.session_id})
+        assert connection.execute("SELECT last_seen_at FROM auth_sessions").fetchone() == before

@@ -1,0 +1,118 @@
+"""Tabs without a browser. Reflex's private names that tests need stand here and nowhere else."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pytest
+import reflex as rx
+from reflex.event import Event, EventHandler
+from reflex.state import BaseState, State
+from reflex.utils.format import format_event_handler
+
+from onramp_app.services import accounts, sessions
+from onramp_app.services.sessions import BrowserSession, Client
+from onramp_app.states import connections
+from onramp_app.states.middleware import SessionMiddleware
+from tests.people import PASSWORD
+
+S = TypeVar("S", bound=BaseState)
+BROWSER = Client(address="203.0.113.7", user_agent="Mozilla/5.0 (X11; Linux) Firefox/140.0")
+
+
+@dataclass
+class Outcome:
+    """What the browser got for an event: `went_on` is false when the middleware kept it from its handler."""
+
+    went_on: bool
+    leads_to: str | None
+    events: list[Event]
+    delta: dict[str, Any]
+
+
+class Tab:
+    """One tab with its own state; `cookie` is what its socket's handshake carried."""
+
+    def __init__(
+        self, cookie_header: str = "", *, path: str = "/profile", address: str = "203.0.113.7"
+    ) -> None:
+        self.root = rx.State(_reflex_internal_init=True)
+        self.token = secrets.token_hex(8)
+        self.connect(cookie_header, path=path, address=address)
+
+    def connect(self, cookie_header: str, *, path: str = "/profile", address: str = "203.0.113.7") -> None:
+        """Let another socket use this tab's state, as anybody who knows its token can."""
+        router_data = {
+            "pathname": path.partition("?")[0],
+            "asPath": path,
+            "query": dict(part.split("=", 1) for part in path.partition("?")[2].split("&") if part),
+            "token": self.token,
+            "ip": address,
+            "headers": {"cookie": cookie_header, "origin": "http://localhost:3000"},
+        }
+        self.root._update_router_vars(router_data, {})
+        self.root.router_data = router_data
+
+    async def state(self, cls: type[S]) -> S:
+        return await self.root.get_state(cls)
+
+    async def hydrate(self) -> Outcome:
+        return await self.send(State.event_handlers["hydrate"])
+
+    async def send(self, handler: EventHandler, *arguments: object) -> Outcome:
+        """Send an event through the middleware and, when it may go on, to its handler."""
+        event = Event(name=format_event_handler(handler))
+        refusal = await SessionMiddleware().preprocess(None, self.root, event)  # type: ignore[arg-type]
+        if refusal is not None:
+            return Outcome(False, _address(refusal.events), refusal.events, dict(refusal.delta))
+        if handler.fn.__module__.startswith("reflex"):
+            return Outcome(True, None, [], self.root.dict())
+        return await self.call(handler, *arguments)
+
+    async def call(self, handler: EventHandler, *arguments: object) -> Outcome:
+        """Call a handler as if there were no middleware."""
+        state = await self.state(handler.state)  # type: ignore[arg-type]
+        answer = handler.fn(state, *arguments)
+        if hasattr(answer, "__await__"):
+            answer = await answer
+        events = Event.from_event_type(answer) if answer is not None else []
+        return Outcome(True, _address(events), events, self.root.get_delta())
+
+
+def _address(events: list[Event]) -> str | None:
+    return next((str(event.payload["path"]) for event in events if event.name == "_redirect"), None)
+
+
+@pytest.fixture
+def open_tab() -> Iterator[Callable[..., Tab]]:
+    yield Tab
+    connections.keep_only(())
+
+
+def cookie_of(session: BrowserSession) -> str:
+    return f"session={session.cookie_value}"
+
+
+NewSession = Callable[..., Awaitable[BrowserSession]]
+
+
+@pytest.fixture
+def new_account(database: str) -> NewSession:
+    """Return a function that opens an account and gives its first browser session."""
+
+    async def make(name: str = "Ada King") -> BrowserSession:
+        registration = accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD, name, "IN")
+        return await accounts.register(registration, BROWSER, sessions.open_browser)
+
+    return make
+
+
+@pytest.fixture
+def another_session(database: str) -> NewSession:
+    """Return a function that signs somebody in once more."""
+
+    async def make(session: BrowserSession) -> BrowserSession:
+        return await accounts.sign_in(session.viewer.email, PASSWORD, BROWSER, sessions.open_browser)
+
+    return make

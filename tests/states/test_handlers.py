@@ -1,0 +1,56 @@
+"""Everything a page can call, pinned: anybody can call these, with any arguments."""
+
+import reflex as rx
+from reflex_base.registry import RegistrationContext
+
+from onramp_app.onramp_app import app
+from onramp_app.states.profile import ProfileState
+from onramp_app.states.session import PrivateState, SessionState
+from tests.states.conftest import cookie_of
+
+OURS = {
+    "EntranceState.load",
+    "EntranceState.propose_currency",
+    "PrivateState.enter",
+    "ProfileState.change_password",
+    "ProfileState.end_session",
+    "ProfileState.load",
+    "ProfileState.save_details",
+    "SessionState.tell",
+}
+REFLEXS = {
+    "FrontendEventExceptionState.handle_frontend_exception",
+    "OnLoadInternalState.on_load_internal",
+    "OnLoadInternalState.set_is_hydrated",
+    "State.hydrate",
+    "State.hydrate_and_load",
+    "State.set_is_hydrated",
+    "UpdateVarsInternalState.update_vars_internal",
+}
+PUBLIC = {"EntranceState.load", "EntranceState.propose_currency", "SessionState.tell"}
+
+
+def _handlers() -> dict[str, type[rx.State]]:
+    with app.set_contexts():
+        registered = RegistrationContext.get().event_handlers.values()
+        return {
+            f"{r.states[0].__name__}.{r.handler.fn.__name__}": r.states[0]
+            for r in registered
+            if r.handler.fn.__name__ != "setvar"
+        }
+
+
+def test_the_public_handlers_are_these_and_no_others():
+    assert set(_handlers()) == OURS | REFLEXS
+
+
+async def test_the_setter_that_every_state_has_is_refused_even_to_its_person(new_account, open_tab):
+    tab = open_tab(cookie_of(await new_account()))
+    await tab.hydrate()
+    for state in (SessionState, ProfileState, rx.State):
+        assert not (await tab.send(state.event_handlers["setvar"], "is_hydrated", True)).went_on
+
+
+def test_every_handler_of_ours_needs_a_person_unless_it_is_named_here():
+    unguarded = {name for name, state in _handlers().items() if not issubclass(state, PrivateState)}
+    assert unguarded - REFLEXS == PUBLIC

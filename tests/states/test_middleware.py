@@ -1,0 +1,161 @@
+"""A tab's state belongs to one session, and the session's row is asked for every event."""
+
+import json
+
+import pytest
+from limits import RateLimitItemPerMinute
+from reflex.utils.format import json_dumps
+
+from onramp_app.config import get_settings
+from onramp_app.db import engine
+from onramp_app.services import sessions
+from onramp_app.states import connections, middleware
+from onramp_app.states.entrance import EntranceState
+from onramp_app.states.profile import ProfileState
+from onramp_app.states.session import PrivateState, SessionState
+from onramp_app.states.views import NOBODY
+from tests.states.conftest import cookie_of
+
+LOAD = ProfileState.event_handlers["load"]
+ENTER = PrivateState.event_handlers["enter"]
+PROPOSE = EntranceState.event_handlers["propose_currency"]
+
+
+async def test_nobody_is_led_to_the_login_and_back(database, open_tab):
+    tab = open_tab(path="/profile?tab=2")
+    await tab.hydrate()
+    outcome = await tab.send(ENTER)
+    assert not outcome.went_on
+    assert outcome.leads_to == "/login?reason=session_ended&next=%2Fprofile%3Ftab%3D2"
+
+
+async def test_a_public_event_goes_on_for_nobody(database, open_tab):
+    tab = open_tab(path="/register")
+    await tab.hydrate()
+    assert (await tab.send(PROPOSE, "IN")).went_on
+    assert (await tab.state(EntranceState)).display_currency == "INR"
+
+
+async def test_hydration_binds_the_tab_to_its_session(new_account, open_tab):
+    session = await new_account()
+    tab = open_tab(cookie_of(session))
+    await tab.hydrate()
+    page = await tab.state(SessionState)
+    assert (page.is_signed_in, page.person.initials, page.person.country) == (True, "AK", "IN")
+    assert connections.tokens_of({session.viewer.session_id}) == [tab.token]
+
+
+async def test_nothing_secret_reaches_the_page(new_account, open_tab):
+    session = await new_account()
+    tab = open_tab(cookie_of(session))
+    sent = json_dumps((await tab.hydrate()).delta)  # as Reflex sends it
+    assert "Ada King" in sent
+    for secret in (session.cookie_value, session.viewer.session_id, session.viewer.user_id):
+        assert secret not in sent
+
+
+async def test_a_stolen_token_shows_nothing_and_is_reset(new_account, open_tab):
+    ada, eve = await new_account("Ada King"), await new_account("Eve")
+    tab = open_tab(cookie_of(ada))
+    await tab.hydrate()
+    await tab.send(LOAD)
+    tab.connect(cookie_of(eve))
+    outcome = await tab.send(LOAD)
+    assert not outcome.went_on
+    assert ada.viewer.email not in json.dumps(outcome.delta, default=str)
+    assert (await tab.state(ProfileState)).session_lines == []
+    await tab.hydrate()
+    assert (await tab.state(SessionState)).person.email == eve.viewer.email
+
+
+async def test_a_stolen_token_without_a_session_shows_nothing(new_account, open_tab):
+    ada = await new_account("Ada King")
+    tab = open_tab(cookie_of(ada))
+    await tab.hydrate()
+    await tab.send(LOAD)
+    tab.connect("")
+    sent = json.dumps((await tab.hydrate()).delta, default=str)
+    assert ada.viewer.email not in sent
+    assert (await tab.state(ProfileState)).session_lines == []
+
+
+async def test_without_the_middleware_a_stolen_token_would_show_everything(new_account, open_tab):
+    """The control of the two tests above."""
+    ada = await new_account("Ada King")
+    tab = open_tab(cookie_of(ada))
+    await tab.hydrate()
+    tab.connect("")
+    assert ada.viewer.email in json.dumps(tab.root.dict(), default=str)
+
+
+async def test_an_ended_session_ends_the_tab_at_its_next_event(new_account, open_tab):
+    ada = await new_account()
+    tab = open_tab(cookie_of(ada))
+    await tab.hydrate()
+    await tab.send(LOAD)
+    await sessions.end_session(ada.viewer.user_id, ada.viewer.session_id)
+    outcome = await tab.send(LOAD)
+    assert not outcome.went_on
+    assert outcome.leads_to.startswith("/login?")
+    assert outcome.delta, "what was reset is sent, so that the page empties"
+    assert (await tab.state(SessionState)).person == NOBODY
+    assert (await tab.state(ProfileState)).session_lines == []
+
+
+async def test_a_handler_asks_for_itself_who_it_works_for(new_account, open_tab):
+    ada = await new_account()
+    tab = open_tab(cookie_of(ada))
+    await tab.hydrate()
+    await sessions.end_session(ada.viewer.user_id, ada.viewer.session_id)
+    outcome = await tab.call(LOAD)
+    assert outcome.leads_to.startswith("/login?")
+    assert (await tab.state(ProfileState)).session_lines == []
+
+
+async def test_a_database_that_is_away_is_said_calmly_and_shows_nothing(new_account, open_tab, monkeypatch):
+    ada = await new_account()
+    bound, fresh = open_tab(cookie_of(ada)), open_tab(cookie_of(ada))
+    await bound.hydrate()
+    working = get_settings()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/away")
+    await engine.dispose()
+    get_settings.cache_clear()
+
+    outcome = await bound.send(LOAD)
+    assert not outcome.went_on
+    assert "database" in (await bound.state(SessionState)).notice
+    assert (await bound.state(SessionState)).is_signed_in, "what was shown stays"
+    assert (await fresh.hydrate()).went_on, "the page opens"
+    assert not (await fresh.state(SessionState)).is_signed_in
+
+    monkeypatch.setenv("DATABASE_URL", working.database_url.get_secret_value())
+    await engine.dispose()
+    get_settings.cache_clear()
+    assert (await bound.send(LOAD)).went_on
+    assert (await bound.state(SessionState)).notice == ""
+
+
+async def test_too_many_events_of_one_person_do_not_hold_up_another(new_account, open_tab, monkeypatch):
+    monkeypatch.setattr(middleware, "EVENTS", (RateLimitItemPerMinute(3, namespace="event-test"),))
+    ada, bob = await new_account(), await new_account("Bob")
+    tabs = [open_tab(cookie_of(ada)) for _ in range(5)]
+    went_on = [(await tab.hydrate()).went_on and (await tab.send(ENTER)).went_on for tab in tabs]
+    assert went_on == [True, False, False, False, False]
+    assert "a lot at once" in (await tabs[-1].state(SessionState)).notice
+    other = open_tab(cookie_of(bob))
+    await other.hydrate()
+    assert (await other.send(ENTER)).went_on
+
+
+async def test_nobodys_events_are_counted_by_address(database, open_tab, monkeypatch):
+    monkeypatch.setattr(middleware, "EVENTS", (RateLimitItemPerMinute(2, namespace="event-test"),))
+    went_on = [(await open_tab(path="/register").send(PROPOSE, "IN")).went_on for _ in range(3)]
+    assert went_on == [True, True, False]
+    assert (await open_tab(path="/register", address="198.51.100.2").send(PROPOSE, "IN")).went_on
+
+
+@pytest.mark.parametrize("header", ["session=", "session=abc", "session=a.b.c", f"session={'x' * 5000}"])
+async def test_a_cookie_that_is_none_is_nobody(database, open_tab, header):
+    tab = open_tab(header)
+    await tab.hydrate()
+    assert not (await tab.send(ENTER)).went_on
