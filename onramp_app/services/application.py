@@ -31,7 +31,7 @@ from onramp_app.ledger import instructions
 from onramp_app.ledger.transfers import Cause, Instruction
 from onramp_app.services.crediting_limits import exceeds_limits
 from onramp_app.services.exceptions import Finding
-from onramp_app.services.judging import Judgement, Symbols, is_over_delivery, judge
+from onramp_app.services.judging import Judgement, Symbols, is_over_delivery, judge, places_of
 from onramp_app.services.known import Known, rank_of
 from onramp_app.services.steps import Evidence, record, state_of
 
@@ -57,6 +57,7 @@ class Batch:
         self._symbols = symbols
         self._environment = environment
         self._at = at
+        self._places = places_of(get_settings())
         self.instructions: list[Instruction] = []
         self.findings: list[Finding] = []
         self.answered: list[Finding] = []
@@ -94,7 +95,7 @@ class Batch:
             settings=get_settings(),
             symbols=self._symbols,
             scales=self._known.scales,
-            issued=[issued] if issued else [],
+            places=[*self._places, *([issued] if issued else [])],
         )
 
     def _read_again(self, order: ProviderOrder) -> None:
@@ -238,7 +239,6 @@ class Batch:
         elif settings.onramp_settlement == "review":
             return Reason.OVER_LIMIT, "everything is held until released (ONRAMP_SETTLEMENT=review)"
         else:
-            await self._session.flush()  # What this batch did before counts as well.
             paid = paid_in_base(order, top_up)
             if not await exceeds_limits(self._session, user, top_up=top_up, paid=paid, at=self._at):
                 return None, ""

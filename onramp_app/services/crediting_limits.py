@@ -29,6 +29,7 @@ async def exceeds_limits(
         return False
     if paid is None or top_up.base_currency != limits.currency:
         return True
+    await session.flush()  # What the same transaction did before counts as well.
     already = await used(session, user.id, at=at, except_id=None if top_up.has_entry else top_up.id)
     try:
         rest = left(tier, already, rates={limits.currency: Decimal(1)})

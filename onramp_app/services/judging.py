@@ -103,19 +103,19 @@ def judge(
     settings: Settings,
     symbols: Symbols,
     scales: Mapping[str, int],
-    issued: Iterable[Place] = (),
+    places: Iterable[Place],
 ) -> Judgement:
     """Judge a delivered order.
 
     Args:
         scales: the decimals of each asset of the books.
-        issued: places that its top-up was given when it was created.
+        places: all that are ours: `places_of` the settings, and the one its top-up was given.
     """
     asset = symbols.assets.get(order.coin_id) if order.coin_id is not None else None
     network = symbols.networks.get(order.chain_id) if order.chain_id is not None else None
     place = None
     if asset is not None and asset in scales and network is not None:
-        place = _our_place(order, asset, network, known=[*issued, *places_of(settings)])
+        place = _our_place(order, asset, network, known=places)
     is_refused_test = settings.is_production and (
         order.chain_id in TEST_CHAIN_IDS or (network or "").endswith("-test")
     )
