@@ -13,7 +13,7 @@ from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.domain.ledger import Environment
-from onramp_app.services import inbox, provider, webhook_address
+from onramp_app.services import changed_users, inbox, provider, webhook_address
 from onramp_app.services.assets import enable_assets
 from onramp_app.services.environment import current_environment
 
@@ -64,6 +64,7 @@ async def _database_prepared() -> AsyncIterator[Settings]:
         raise
     finally:
         await inbox.close()
+        await changed_users.close()
         await provider.disconnect()
         await engine.dispose()
 
