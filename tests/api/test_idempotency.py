@@ -81,7 +81,7 @@ async def test_a_key_is_visible_ascii(wallet: Wallet, ada: Person) -> None:
 
 
 async def test_the_first_request_still_being_worked_on_is_told(wallet: Wallet, ada: Person) -> None:
-    await wallet.created(ada)
+    await wallet.created(ada, fiat_amount="2000")  # Equal quotes are shared for a while, and would be quick.
     wallet.simulator.scenario("api_slow", value="0.5", times=None)
     first = asyncio.create_task(wallet.create(ada, key="one"))
     await asyncio.sleep(0.25)
@@ -129,7 +129,7 @@ async def test_control_looking_before_claiming_makes_several(
 async def test_a_request_that_died_is_taken_over_and_a_late_one_acts_on_nothing(
     wallet: Wallet, ada: Person
 ) -> None:
-    await wallet.created(ada)
+    await wallet.created(ada, fiat_amount="2000")  # Equal quotes are shared for a while, and would be quick.
     wallet.simulator.scenario("api_slow", value="0.5", times=1)
     late = asyncio.create_task(wallet.create(ada, key="one"))
     await asyncio.sleep(0.25)
@@ -142,7 +142,7 @@ async def test_a_request_that_died_is_taken_over_and_a_late_one_acts_on_nothing(
 
 
 async def test_a_canceled_request_gives_its_key_back(wallet: Wallet, ada: Person) -> None:
-    await wallet.created(ada)
+    await wallet.created(ada, fiat_amount="2000")  # Equal quotes are shared for a while, and would be quick.
     wallet.simulator.scenario("api_slow", value="0.5", times=1)
     gone = asyncio.create_task(wallet.create(ada, key="one"))
     await asyncio.sleep(0.25)

@@ -387,7 +387,7 @@ async def test_a_provider_that_is_away_is_told_with_a_time(wallet: Wallet, ada: 
 async def test_no_connection_of_the_pool_is_held_while_the_provider_is_asked(
     wallet: Wallet, ada: Person
 ) -> None:
-    await wallet.created(ada)
+    await wallet.created(ada, fiat_amount="2000")  # Equal quotes are shared for a while, and would be quick.
     wallet.simulator.scenario("api_slow", value="0.6", times=None)
     asking = asyncio.create_task(wallet.create(ada))
     await asyncio.sleep(0.35)
