@@ -140,7 +140,7 @@ PostgresUrl = Annotated[SecretStr, AfterValidator(_check_postgres)]
 def _check_redis(value: SecretStr) -> SecretStr:
     parts = _split(value.get_secret_value())
     if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise ValueError("it must look like redis://:password@host:6379 or rediss://…; a unix socket cannot be used")
+        raise ValueError("it must look like redis://:password@host:6379; a unix socket cannot be used")
     return value
 
 
