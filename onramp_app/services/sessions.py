@@ -160,6 +160,15 @@ def _cookie_claims(cookie_header: str) -> Claims | None:
         return None
 
 
+def claimed_user(cookie_header: str) -> str | None:
+    """Return the id of the account that the cookie's signed token names, or None, without the database.
+
+    Good for counting only: its session may have ended.
+    """
+    claims = _cookie_claims(cookie_header)
+    return claims.user_id if claims else None
+
+
 def is_alive(session: AuthSession, now: datetime) -> bool:
     """Return whether the session still counts: not ended, and not too old or idle."""
     if session.revoked_at is not None or session.expires_at <= now:
