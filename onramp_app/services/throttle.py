@@ -25,6 +25,8 @@ SIGN_IN = (
 # One address that tries one password on many accounts. Successes count too, so it is generous.
 SIGN_IN_FROM_ADDRESS = (RateLimitItemPerMinute(300, 5, namespace="sign-in-address"),)
 REGISTER = (RateLimitItemPerHour(30, namespace="register"),)
+# A program refreshes every ten minutes; each refresh leaves a row that stays as long as its session.
+REFRESH = (RateLimitItemPerMinute(30, namespace="refresh"),)
 PASSWORD = (RateLimitItemPerMinute(10, 5, namespace="password"),)
 
 
