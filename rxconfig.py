@@ -5,6 +5,8 @@ import os
 os.environ.setdefault("REFLEX_USE_NPM", "1")  # Node and npm come from PyPI; Reflex would download Bun
 os.environ.setdefault("REFLEX_CHECK_LATEST_VERSION", "false")  # no call to the network at a start
 os.environ["GRANIAN_WORKERS"] = "1"  # each worker would run all background work; add instances instead
+# The longest message of a page; a form of ours has a tenth of it. Reflex would take a megabyte.
+os.environ.setdefault("REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE", "65536")
 
 import reflex as rx
 from reflex_base.constants.installer import PackageJson

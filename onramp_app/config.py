@@ -27,6 +27,7 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -138,8 +139,9 @@ PostgresUrl = Annotated[SecretStr, AfterValidator(_check_postgres)]
 
 
 def _check_redis(value: SecretStr) -> SecretStr:
-    if _split(value.get_secret_value()).scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("it must begin with redis:// or rediss://")
+    parts = _split(value.get_secret_value())
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise ValueError("it must look like redis://:password@host:6379; a unix socket cannot be used")
     return value
 
 
@@ -160,6 +162,10 @@ def _no_floats(text: str) -> Any:
 def _simulated_address(number: int) -> tuple[TreasuryAddress, ...]:
     # Digits only, so that any reader of EIP-55 checksums accepts it; nobody holds its key.
     return (TreasuryAddress(address=f"0x{'51' * 18}{number:04}"),)
+
+
+def _is_production(app_env: AppEnv | None, replit_deployment: str | None) -> bool:
+    return app_env is AppEnv.PRODUCTION or replit_deployment == "1"
 
 
 Asset = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,10}$")]
@@ -186,7 +192,8 @@ class Settings(BaseSettings):
     host: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.:-]+$")
     port: int | None = Field(default=None, ge=1, le=65535)
     reflex_backend_port: int = Field(default=8000, ge=1, le=65535)
-    trusted_proxy_hops: int = Field(default=0, ge=0, le=10)
+    # Without a value 1 in production, where we serve no TLS ourselves and so are behind a proxy; else 0.
+    trusted_proxy_hops: int = Field(default=None, validate_default=True, ge=0, le=10)
 
     database_url: PostgresUrl | None = None
     database_owner_url: PostgresUrl | None = None
@@ -242,6 +249,14 @@ class Settings(BaseSettings):
     privacy_url: HttpUrl | None = None
     otel_exporter_otlp_endpoint: HttpUrl | None = None
 
+    @field_validator("trusted_proxy_hops", mode="before")
+    @classmethod
+    def _expect_a_proxy(cls, value: object, before: ValidationInfo) -> object:
+        if value is not None:
+            return value
+        is_production = _is_production(before.data.get("app_env"), before.data.get("replit_deployment"))
+        return 1 if is_production else 0
+
     @field_validator("assets", "treasury_addresses", "limits", mode="before")
     @classmethod
     def _parse_json(cls, value: object) -> object:
@@ -262,7 +277,7 @@ class Settings(BaseSettings):
     @property
     def is_production(self) -> bool:
         """Real money: `APP_ENV=production`, or a Replit deployment."""
-        return self.app_env is AppEnv.PRODUCTION or self.replit_deployment == "1"
+        return _is_production(self.app_env, self.replit_deployment)
 
     @property
     def ui_origin(self) -> str:

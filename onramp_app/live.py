@@ -7,13 +7,11 @@ sessions that ended by age. A tab that leaves is dropped here, because Reflex te
 import asyncio
 from collections.abc import Collection
 
-import psycopg
 import reflex as rx
 import structlog
 from reflex.event import Event
 from reflex.state import StateUpdate
 
-from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.services import endings
 from onramp_app.states import connections
 from onramp_app.states.session import SessionState, to_login
@@ -35,21 +33,26 @@ async def _listen(app: rx.App) -> None:
     while True:
         try:
             async for session_id in endings.listen_for_ended():
-                await _end_tabs(app, {session_id})
-        except psycopg.OperationalError:
-            _log.warning("listening for ended sessions was interrupted")
+                # None: it listens from here on, so what was missed until here is looked for once.
+                await (_look(app) if session_id is None else _end_tabs(app, {session_id}))
+        except Exception:  # noqa: BLE001  # whatever it was, the tabs still have to be told
+            _log.warning("listening for ended sessions was interrupted", exc_info=True)
         await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def _look_now_and_then(app: rx.App) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_SECONDS)
-        connections.keep_only(_connected_tokens(app))
-        if shown := connections.known_sessions():
-            try:
-                await _end_tabs(app, await endings.ended_among(shown))
-            except DatabaseUnavailable:
-                _log.warning("sessions could not be checked")
+        try:
+            await _look(app)
+        except Exception:  # noqa: BLE001  # the next look may work
+            _log.warning("sessions could not be checked", exc_info=True)
+
+
+async def _look(app: rx.App) -> None:
+    connections.keep_only(_connected_tokens(app))
+    if shown := connections.known_sessions():
+        await _end_tabs(app, await endings.ended_among(shown))
 
 
 def _connected_tokens(app: rx.App) -> Collection[str]:

@@ -4,9 +4,12 @@ Nothing personal and nothing secret belongs into a log line; `_redact` is the ne
 """
 
 import logging
+import multiprocessing
+import os
 import re
 import sys
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -16,25 +19,63 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _SECRET_TEXT = re.compile(
-    r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]+"  # a JSON Web Token
+    r"eyJ[\w-]{8,1024}\.[\w-]+\.[\w-]+"  # a JSON Web Token; the bound keeps hostile texts cheap
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # credentials in an address
     r"|(?i:(?<=bearer )\S+)"
     r"|(?i:(?<=cookie: )[^\r\n]+)"
 )
+# Reflex writes whole events into its messages and errors: the handshake with its cookie, and what was
+# typed. None of it has an end that could be found, so the text ends before it.
+_EVENT_TEXT = re.compile(
+    r"(?:router_data|payload|input_value)['\"]?\s*[=:]|event data|event payload", re.IGNORECASE
+)
 _REDACTED = "[redacted]"
+_MAX_TEXT_LENGTH = 8_000
+_MAX_DEPTH = 6
+
+
+def _clean_text(text: str) -> str:
+    if event := _EVENT_TEXT.search(text):
+        text = text[: event.start()] + _REDACTED
+    text = _SECRET_TEXT.sub(_REDACTED, text)
+    if len(text) > _MAX_TEXT_LENGTH:  # A traceback says what it is at its end.
+        text = f"{text[: _MAX_TEXT_LENGTH // 2]} [cut] {text[-_MAX_TEXT_LENGTH // 2 :]}"
+    return text
+
+
+def _clean(value: Any, depth: int = 0) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return _clean_text(value)
+    if isinstance(value, Mapping) and depth < _MAX_DEPTH:
+        return {
+            key: _REDACTED if _SECRET_KEY.search(str(key)) else _clean(inner, depth + 1)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset) and depth < _MAX_DEPTH:
+        return [_clean(inner, depth + 1) for inner in value]
+    return _clean_text(repr(value))  # as the renderers would write it
 
 
 def _redact(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
-    for key, value in event_dict.items():
-        if _SECRET_KEY.search(key):
-            event_dict[key] = _REDACTED
-        elif isinstance(value, str):
-            event_dict[key] = _SECRET_TEXT.sub(_REDACTED, value)
-    return event_dict
+    return dict(_clean(event_dict))
+
+
+def _take_over_reflex() -> None:
+    # Under `reflex run` Reflex gives its loggers handlers of their own, which would pass by ours. Without
+    # this variable it does not do so again in this process.
+    os.environ.pop("REFLEX_MANAGED_LOGGING", None)
+    reflex = logging.getLogger("reflex")
+    reflex.handlers = []
+    reflex.propagate = True
+    reflex.setLevel(logging.NOTSET)
 
 
 def configure_logs(*, level: str, style: Literal["console", "json"]) -> None:
     """Send all logs of the process to standard error in one format. Calling it again replaces the set-up.
+
+    The process of the `reflex` command serves nobody and keeps its own look; its children do serve.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
@@ -79,3 +120,7 @@ def configure_logs(*, level: str, style: Literal["console", "json"]) -> None:
     root.setLevel(level.upper())
     for noisy in ("httpx", "httpcore", "alembic.runtime.plugins", "socketio.server", "engineio.server"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    if "reflex.reflex" in sys.modules and multiprocessing.parent_process() is None:
+        os.register_at_fork(after_in_child=_take_over_reflex)
+    else:
+        _take_over_reflex()

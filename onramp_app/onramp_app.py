@@ -10,6 +10,7 @@ from onramp_app.live import end_tabs_with_sessions
 from onramp_app.logs import configure_logs
 from onramp_app.pages.routes import add_pages, head_components
 from onramp_app.services.instance import running_instance
+from onramp_app.services.retention import purge_daily
 from onramp_app.states.middleware import SessionMiddleware
 from onramp_app.states.session import log_frontend_problem, show_backend_problem
 from onramp_app.texts import DEFAULT_LANGUAGE
@@ -35,4 +36,5 @@ app.register_lifespan_task(
     instance_with_background_work if settings.background_work == "on" else running_instance
 )
 app.register_lifespan_task(end_tabs_with_sessions)
+app.register_lifespan_task(purge_daily)
 add_pages(app)

@@ -131,6 +131,8 @@ def test_a_replit_workspace_is_not_production(monkeypatch, tmp_path):
         ("database_url", f"postgresql://user:{SECRET}@db\u2100/wallet"),
         ("database_owner_url", SECRET),
         ("redis_url", f"http://:{SECRET}@redis"),
+        ("redis_url", f"unix:///run/{SECRET}"),  # the counting of attempts cannot use it
+        ("redis_url", "redis:///0"),
         ("smtp_url", f"smtp://user:{SECRET}@"),
         ("smtp_url", f"smtp://user@host:{SECRET}"),
         ("public_url", f"ftp://{SECRET}"),
@@ -214,6 +216,22 @@ def test_development_has_simulated_addresses_of_the_right_form(monkeypatch, tmp_
 def test_development_listens_on_loopback_unless_host_says_otherwise(monkeypatch, tmp_path):
     assert load(monkeypatch, tmp_path).listen_host == "127.0.0.1"
     assert load(monkeypatch, tmp_path, host="0.0.0.0").listen_host == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("values", "hops"),
+    [
+        ({}, 0),
+        ({"trusted_proxy_hops": 2}, 2),
+        ({"trusted_proxy_hops": ""}, 0),
+        (PRODUCTION, 1),
+        ({**PRODUCTION, "app_env": "development", "replit_deployment": "1"}, 1),
+        ({**PRODUCTION, "trusted_proxy_hops": 3}, 3),
+        ({**PRODUCTION, "trusted_proxy_hops": 0}, 0),
+    ],
+)
+def test_production_expects_one_proxy_unless_told_otherwise(monkeypatch, tmp_path, values, hops):
+    assert load(monkeypatch, tmp_path, **values).trusted_proxy_hops == hops
 
 
 def test_the_development_key_is_made_once_for_its_owner_only(tmp_path):

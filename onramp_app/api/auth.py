@@ -67,7 +67,7 @@ async def login(body: LoginRequest, request: Request) -> SignedInAnswer:
     return SignedInAnswer.of(session)
 
 
-@router.post("/refresh", responses=_errors(RefreshTokenReused, Unauthenticated))
+@router.post("/refresh", responses=_errors(RefreshTokenReused, Unauthenticated, RateLimited))
 async def refresh(body: RefreshRequest) -> TokensAnswer:
     """Spend a refresh token for the next pair.
 

@@ -98,6 +98,16 @@ async def _mail(settings: Settings) -> str:
     return f"Mails are sent from {settings.mail_from}."
 
 
+async def _proxies(settings: Settings) -> str:
+    hops = settings.trusted_proxy_hops
+    if settings.is_production and hops == 0:
+        raise _UnwellError(
+            "TRUSTED_PROXY_HOPS is 0, so everybody has the address of the proxy that serves https for us, "
+            "and one person's failed attempts count against all. Set how many proxies there are."
+        )
+    return f"The addresses of people are read behind {hops} proxies (TRUSTED_PROXY_HOPS)."
+
+
 # Each returns a sentence on what is well, or raises.
 CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "database": _database,
@@ -109,6 +119,7 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "provider": provider_checks.provider,
     "provider clock": provider_checks.provider_clock,
     "provider account": provider_checks.provider_account,
+    "proxies": _proxies,
 }
 
 

@@ -12,10 +12,11 @@ from onramp_app.domain import clock
 from onramp_app.services.sessions import ENDED_CHANNEL, is_alive
 
 
-async def listen_for_ended() -> AsyncIterator[str]:
-    """Yield the id of each session from the moment it is ended, on a connection of its own.
+async def listen_for_ended() -> AsyncIterator[str | None]:
+    """Yield None once it listens, then the id of each session that is ended, on a connection of its own.
 
-    Sessions that end by age are not announced; `ended_among` finds them.
+    Sessions that end by age are not announced, nor those that ended before the None; `ended_among` finds
+    them.
 
     Raises:
         psycopg.OperationalError: the connection failed or was lost; what ended meanwhile was missed.
@@ -28,6 +29,7 @@ async def listen_for_ended() -> AsyncIterator[str]:
     )
     async with connection:
         await connection.execute(f"LISTEN {ENDED_CHANNEL}")
+        yield None
         async for notification in connection.notifies():
             yield notification.payload
 

@@ -4,14 +4,20 @@ Hashing and judging take tens of milliseconds and megabytes, so they run in a fe
 """
 
 import asyncio
+import threading
 import unicodedata
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import TypeVar, TypeVarTuple
 
 from passlib.context import CryptContext
 from zxcvbn import zxcvbn
 
-from onramp_app.domain.errors import FieldError, ValidationFailed
+from onramp_app.domain.errors import FieldError, RateLimited, ValidationFailed
+
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 MIN_LENGTH = 8
 MAX_LENGTH = 128
@@ -27,7 +33,32 @@ _context = CryptContext(
     argon2__time_cost=2,
     argon2__parallelism=1,
 )
-_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="password")
+_THREADS = 2
+_MAX_WAITING = 32  # about a second of work: who comes later is better told at once than kept
+_RETRY_AFTER_SECONDS = 2
+_threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="password")
+_places = threading.BoundedSemaphore(_THREADS + _MAX_WAITING)
+
+
+async def _in_threads(work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+    if not _places.acquire(blocking=False):
+        raise RateLimited(
+            "Many people are signing in right now. Try again in a moment.",
+            retry_after_seconds=_RETRY_AFTER_SECONDS,
+        )
+    job = _threads.submit(work, *arguments)
+    # The place is free when the job is, not when its caller goes away.
+    job.add_done_callback(lambda _job: _places.release())
+    return await asyncio.wrap_future(job)
+
+
+def _is_text(password: str) -> bool:
+    """Say whether it is text at all: half of a surrogate pair, as JSON can hold it, has no bytes."""
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _normalised(password: str) -> str:
@@ -38,6 +69,10 @@ def _normalised(password: str) -> str:
 @lru_cache(maxsize=1)
 def _nobodys_hash() -> str:
     return str(_context.hash("the password of no account"))
+
+
+def _hash(password: str) -> str:
+    return str(_context.hash(_normalised(password)))
 
 
 def _verify(password: str, password_hash: str | None) -> tuple[bool, str | None]:
@@ -54,24 +89,28 @@ def _is_guessable(password: str, personal: tuple[str, ...]) -> bool:
 
 
 async def hash_password(password: str) -> str:
-    """Return what is kept of a password that `check_new_password` accepted."""
-    loop = asyncio.get_running_loop()
-    return str(await loop.run_in_executor(_threads, _context.hash, _normalised(password)))
+    """Return what is kept of a password that `check_new_password` accepted.
+
+    Raises:
+        RateLimited: too many passwords wait already; so do the other two.
+    """
+    return await _in_threads(_hash, password)
 
 
 async def verify_password(password: str, password_hash: str | None) -> tuple[bool, str | None]:
     """Say whether the password is right, in the same time with and without an account.
 
     Args:
-        password: at most `MAX_LENGTH` code points; a longer one is wrong without being hashed.
+        password: at most `MAX_LENGTH` code points; a longer one, or one that is no text, is wrong without
+            being hashed.
         password_hash: what is kept, or None when there is no such account.
 
     Returns:
         Whether it is right, and a new hash to keep when the parameters have changed since.
     """
-    if len(password) > MAX_LENGTH:
+    if len(password) > MAX_LENGTH or not _is_text(password):
         return False, None
-    return await asyncio.get_running_loop().run_in_executor(_threads, _verify, password, password_hash)
+    return await _in_threads(_verify, password, password_hash)
 
 
 async def check_new_password(password: str, *, field: str, personal: tuple[str, ...]) -> None:
@@ -89,7 +128,9 @@ async def check_new_password(password: str, *, field: str, personal: tuple[str, 
         message = f"Use at least {MIN_LENGTH} characters."
     elif len(password) > MAX_LENGTH:
         message = f"Use at most {MAX_LENGTH} characters."
-    elif await asyncio.get_running_loop().run_in_executor(_threads, _is_guessable, password, personal):
+    elif not _is_text(password):
+        message = "It holds characters that cannot be used."
+    elif await _in_threads(_is_guessable, password, personal):
         message = "This password is easy to guess. Use a longer or less common one."
     else:
         return

@@ -21,7 +21,7 @@ from onramp_app.domain.errors import (
 )
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.views import SessionView, Viewer
-from onramp_app.services import cookies, tokens
+from onramp_app.services import cookies, throttle, tokens
 from onramp_app.services.tokens import Claims, TokenType
 
 BROWSER_LIFE = timedelta(hours=12)
@@ -160,6 +160,15 @@ def _cookie_claims(cookie_header: str) -> Claims | None:
         return None
 
 
+def claimed_user(cookie_header: str) -> str | None:
+    """Return the id of the account that the cookie's signed token names, or None, without the database.
+
+    Good for counting only: its session may have ended.
+    """
+    claims = _cookie_claims(cookie_header)
+    return claims.user_id if claims else None
+
+
 def is_alive(session: AuthSession, now: datetime) -> bool:
     """Return whether the session still counts: not ended, and not too old or idle."""
     if session.revoked_at is not None or session.expires_at <= now:
@@ -224,15 +233,19 @@ async def refresh(refresh_token: str) -> ProgramSession:
 
     Raises:
         RefreshTokenReused: it was spent before; the whole session is revoked.
+        RateLimited: its session is refreshed too often.
         Unauthenticated: it is unknown, or its session has ended.
     """
+    token_hash = tokens.refresh_token_hash(refresh_token)
+    async with transaction() as db:
+        query = select(RefreshToken.session_id).where(RefreshToken.token_hash == token_hash)
+        session_id = (await db.exec(query)).first()
+    if session_id is None:
+        raise Unauthenticated("The refresh token is not known.")
+    await throttle.attempt(throttle.REFRESH, session_id)  # Redis is never asked inside a transaction.
     async with transaction() as db:
         spent = (
-            await db.exec(
-                select(RefreshToken)
-                .where(RefreshToken.token_hash == tokens.refresh_token_hash(refresh_token))
-                .with_for_update()
-            )
+            await db.exec(select(RefreshToken).where(RefreshToken.token_hash == token_hash).with_for_update())
         ).first()
         if spent is None:
             raise Unauthenticated("The refresh token is not known.")

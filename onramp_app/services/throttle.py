@@ -29,6 +29,8 @@ REGISTER = (RateLimitItemPerHour(30, namespace="register"),)
 TOP_UP = (RateLimitItemPerMinute(60, namespace="top-up"),)
 # Each one asks the provider, and its answers are counted for all users together.
 QUOTE = (RateLimitItemPerMinute(30, namespace="quote"),)
+# A program refreshes every ten minutes; each refresh leaves a row that stays as long as its session.
+REFRESH = (RateLimitItemPerMinute(30, namespace="refresh"),)
 PASSWORD = (RateLimitItemPerMinute(10, 5, namespace="password"),)
 
 

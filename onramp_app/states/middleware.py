@@ -53,9 +53,8 @@ class SessionMiddleware(Middleware):
             return await _refuse(page)  # Reflex gives one to every state; no page of ours uses it.
         is_hydration = event.name in _HYDRATE
         try:
-            viewer = await sessions.resolve_cookie_header(state.router.headers.cookie)
-            address = throttle.network_of(state.router.session.client_ip)
-            await throttle.attempt(EVENTS, viewer.user_id if viewer else address)
+            await self._count(page)
+            viewer = await sessions.resolve_cookie_header(page.router.headers.cookie)
         except (DatabaseUnavailable, RateLimited) as error:
             return await self._hold_back(page, error, is_hydration=is_hydration)
         if viewer is not None:
@@ -65,6 +64,12 @@ class SessionMiddleware(Middleware):
         if is_hydration:
             page._session_id = ""  # All states were loaded and reset: nothing of that session is left.
         return await _refuse(page, *Event.from_event_type(to_login(page))) if _is_private(event) else None
+
+    async def _count(self, page: SessionState) -> None:
+        # Before the database is asked for anything. The network is part of the key, so that whoever
+        # holds the cookie of an ended session cannot use up what its owner may send.
+        network = throttle.network_of(page.router.session.client_ip)
+        await throttle.attempt(EVENTS, sessions.claimed_user(page.router.headers.cookie) or "", network)
 
     async def _admit(self, page: SessionState, viewer: Viewer, *, is_hydration: bool) -> StateUpdate | None:
         if page._session_id != viewer.session_id:

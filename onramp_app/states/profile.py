@@ -117,7 +117,13 @@ class ProfileState(PrivateState):
 def _text(form: object, name: str) -> str:
     """Return a field of a form that anybody may have sent: a text of bearable length, or nothing."""
     value = form.get(name) if isinstance(form, dict) else None
-    return value if isinstance(value, str) and len(value) <= _MAX_FIELD_LENGTH else ""
+    if not isinstance(value, str) or len(value) > _MAX_FIELD_LENGTH:
+        return ""
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold and no database takes
+        return ""
+    return value
 
 
 def _line(view: SessionView, now: datetime) -> SessionLine:

@@ -170,3 +170,18 @@ async def test_the_database_holds_no_token_and_no_password(
     for secret in (ada.refresh_token, ada.access_token, pair["refresh_token"], "violet-harbour"):
         assert not any(secret in row for row in rows)
     assert re.search(r"argon2id", rows[0])
+
+
+async def test_a_session_is_refreshed_thirty_times_a_minute_and_others_are_not_held_up(
+    client: httpx.AsyncClient, ada: Person, new_person: NewPerson
+) -> None:
+    token = ada.refresh_token
+    for _ in range(30):
+        answer = await _refresh(client, token)
+        assert answer.status_code == 200, answer.text
+        token = answer.json()["refresh_token"]
+    answer = await _refresh(client, token)
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    bob = await new_person()
+    assert (await _refresh(client, bob.refresh_token)).status_code == 200

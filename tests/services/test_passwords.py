@@ -1,13 +1,16 @@
 """How passwords are kept and judged."""
 
+import asyncio
 import importlib.metadata
+import threading
 import time
 
 import pytest
 from passlib.hash import argon2
 from zxcvbn import zxcvbn
 
-from onramp_app.domain.errors import ValidationFailed
+from onramp_app.domain.errors import RateLimited, ValidationFailed
+from onramp_app.services import passwords
 from onramp_app.services.passwords import check_new_password, hash_password, verify_password
 
 
@@ -75,3 +78,44 @@ async def test_a_hostile_long_password_is_judged_in_bounded_time() -> None:
 
 async def test_a_weak_beginning_does_not_spoil_a_long_password() -> None:
     await check_new_password("passwordpassword kx7 violet harbour", field="password", personal=())
+
+
+async def _refused_of_a_burst() -> list[RateLimited]:
+    kept = await hash_password("violet-harbour-41")
+    burst = [verify_password("violet-harbour-41", kept) for _ in range(60)]
+    answers = await asyncio.gather(*burst, return_exceptions=True)
+    assert [answer for answer in answers if not isinstance(answer, RateLimited)].count((True, None)) > 0
+    return [answer for answer in answers if isinstance(answer, RateLimited)]
+
+
+async def test_a_burst_waits_up_to_a_limit_and_the_rest_is_told_to_come_back() -> None:
+    refused = await _refused_of_a_burst()
+    assert len(refused) == 60 - 34
+    assert {error.retry_after_seconds for error in refused} == {2}
+    assert len(await _refused_of_a_burst()) == 60 - 34, "the places are free again"
+
+
+async def test_without_the_limit_a_burst_waits_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control of the test above."""
+    monkeypatch.setattr(passwords, "_places", threading.BoundedSemaphore(1000))
+    assert await _refused_of_a_burst() == []
+
+
+async def test_a_place_is_free_again_after_its_caller_went_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_places", threading.BoundedSemaphore(3))
+    for _ in range(4):
+        leaving = [asyncio.create_task(hash_password("violet-harbour-41")) for _ in range(3)]
+        await asyncio.sleep(0)
+        for task in leaving:
+            task.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+        await asyncio.sleep(0.3)
+    assert await hash_password("violet-harbour-41")
+
+
+async def test_half_of_a_surrogate_pair_is_no_password() -> None:
+    kept = await hash_password("violet-harbour-41")
+    assert await verify_password("violet-harbour-\ud800", kept) == (False, None)
+    with pytest.raises(ValidationFailed) as refusal:
+        await check_new_password("violet-harbour-\ud800", field="password", personal=())
+    assert [error.field for error in refusal.value.errors] == ["password"]

@@ -147,6 +147,34 @@ async def test_too_many_events_of_one_person_do_not_hold_up_another(new_account,
     assert (await other.send(ENTER)).went_on
 
 
+async def test_events_above_the_limit_do_not_reach_the_database(new_account, open_tab, monkeypatch):
+    monkeypatch.setattr(middleware, "EVENTS", (RateLimitItemPerMinute(2, namespace="event-test"),))
+    tab = open_tab(cookie_of(await new_account()))
+    await tab.hydrate()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/away")
+    await engine.dispose()
+    get_settings.cache_clear()
+    await tab.send(ENTER)
+    assert "database" in (await tab.state(SessionState)).notice, "the control: this one was asked for"
+    await tab.send(ENTER)
+    assert "a lot at once" in (await tab.state(SessionState)).notice
+
+
+async def test_the_cookie_of_an_ended_session_does_not_use_up_its_owners_events(
+    new_account, another_session, open_tab, monkeypatch
+):
+    monkeypatch.setattr(middleware, "EVENTS", (RateLimitItemPerMinute(3, namespace="event-test"),))
+    stolen = await new_account()
+    owned = await another_session(stolen)
+    await sessions.end_session(stolen.viewer.user_id, stolen.viewer.session_id)
+    thief = open_tab(cookie_of(stolen), address="198.51.100.2")
+    for _ in range(5):
+        await thief.send(ENTER)
+    tab = open_tab(cookie_of(owned))
+    await tab.hydrate()
+    assert (await tab.send(ENTER)).went_on
+
+
 async def test_nobodys_events_are_counted_by_address(database, open_tab, monkeypatch):
     monkeypatch.setattr(middleware, "EVENTS", (RateLimitItemPerMinute(2, namespace="event-test"),))
     went_on = [(await open_tab(path="/register").send(PROPOSE, "IN")).went_on for _ in range(3)]

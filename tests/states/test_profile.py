@@ -136,3 +136,13 @@ async def test_hostile_arguments_change_nothing(tab, ada, name):
 )
 def test_a_device_is_named_in_words(user_agent, words):
     assert _device_name(user_agent) == words
+
+
+async def test_half_of_a_surrogate_pair_counts_as_nothing_typed(tab):
+    half = "violet-harbour-\ud800"
+    await tab.send(HANDLERS["save_details"], {**DETAILS, "country": half})
+    assert (await tab.state(ProfileState)).details_saved
+    await tab.send(HANDLERS["change_password"], {"current_password": half, "new_password": half})
+    assert (await tab.state(ProfileState)).current_password_problem
+    await tab.send(HANDLERS["change_password"], {"current_password": PASSWORD, "new_password": half})
+    assert (await tab.state(ProfileState)).new_password_problem

@@ -1,0 +1,73 @@
+"""Old sessions are deleted with their refresh tokens, and nothing else is."""
+
+import asyncio
+import contextlib
+import secrets
+
+import psycopg
+import pytest
+
+from onramp_app.services import accounts, retention, sessions
+from onramp_app.services.sessions import Client
+from tests.people import PASSWORD
+
+OLD, RECENT = "now() - interval '91 days'", "now() - interval '89 days'"
+
+
+@pytest.fixture
+async def session_ids(database: str) -> list[str]:
+    """Five sessions of one person's programs, each with a refresh token."""
+    client = Client("127.0.0.1")
+    first = await accounts.register(
+        accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD), client, sessions.open_program
+    )
+    others = [
+        await accounts.sign_in(first.viewer.email, PASSWORD, client, sessions.open_program) for _ in range(4)
+    ]
+    ids = [opened.viewer.session_id for opened in (first, *others)]
+    ended = "UPDATE auth_sessions SET revoked_at = {}, end_reason = 'signed_out' WHERE id = %s"
+    expired = "UPDATE auth_sessions SET created_at = '2020-01-01', expires_at = {} WHERE id = %s"
+    with psycopg.connect(database, autocommit=True) as owner:
+        for statement, session_id in zip(
+            (ended.format(OLD), ended.format(RECENT), expired.format(OLD), expired.format(RECENT)),
+            ids,
+            strict=False,
+        ):
+            owner.execute(statement.encode(), (session_id,))
+    return ids
+
+
+def _left(database: str) -> set[str]:
+    with psycopg.connect(database) as owner:
+        left = {row[0] for row in owner.execute("SELECT id FROM auth_sessions")}
+        assert {row[0] for row in owner.execute("SELECT session_id FROM refresh_tokens")} == left
+    return left
+
+
+async def test_sessions_that_ended_long_ago_go_and_all_others_stay(database, session_ids, monkeypatch):
+    monkeypatch.setattr(retention, "_AT_ONCE", 1)
+    assert await retention.purge_ended_sessions() == 2
+    assert _left(database) == {session_ids[1], session_ids[3], session_ids[4]}
+    assert await retention.purge_ended_sessions() == 0
+
+
+async def test_nothing_is_purged_while_another_instance_is_at_it(database, session_ids):
+    with psycopg.connect(database) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (retention._PURGE_LOCK,))
+        assert await retention.purge_ended_sessions() == 0
+    assert _left(database) == set(session_ids)
+
+
+async def test_a_purge_that_fails_is_tried_again_the_next_day(database, session_ids, monkeypatch):
+    monkeypatch.setattr(retention, "_DAY_SECONDS", 0.05)
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("ALTER TABLE auth_sessions RENAME TO elsewhere")
+        task = asyncio.create_task(retention.purge_daily())
+        await asyncio.sleep(0.3)
+        owner.execute("ALTER TABLE elsewhere RENAME TO auth_sessions")
+        async with asyncio.timeout(5):
+            while len(_left(database)) > 3:  # noqa: ASYNC110  # a database tells nobody
+                await asyncio.sleep(0.05)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,136 @@
+"""The tabs of an instance learn that their session has ended, whatever goes wrong on the way."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+
+from onramp_app import live
+from onramp_app.services import sessions
+from onramp_app.states import connections
+from onramp_app.states.session import SessionState
+from tests.states.conftest import Tab, another_session, cookie_of, new_account, open_tab
+
+__all__ = ["another_session", "new_account", "open_tab"]
+
+HEARD_BY = (
+    "SELECT pid FROM pg_stat_activity"
+    " WHERE application_name = 'onramp_app endings' AND datname = current_database()"
+)
+END_UNANNOUNCED = "UPDATE auth_sessions SET revoked_at = now(), end_reason = 'signed_out'"
+
+
+class FakeApp:
+    """Reflex's application as far as pushes need it: connected tabs, their states, what was sent to them.
+
+    The next `faults` looks at the connections fail.
+    """
+
+    def __init__(self) -> None:
+        self.tabs: dict[str, Tab] = {}
+        self.told: list[str] = []
+        self.faults = 0
+
+    @property
+    def event_namespace(self) -> Any:
+        if self.faults:
+            self.faults -= 1
+            raise RuntimeError("a fault")
+        return SimpleNamespace(token_to_sid=self.tabs, emit_update=self._emit)
+
+    async def _emit(self, *, update: object, token: str) -> None:
+        self.told.append(token)
+
+    @contextlib.asynccontextmanager
+    async def modify_state(self, token: Any) -> AsyncIterator[Any]:
+        yield self.tabs[token.ident].root
+
+
+@pytest.fixture
+async def app(database: str) -> AsyncIterator[FakeApp]:
+    """An application whose two loops run."""
+    app = FakeApp()
+    task = asyncio.create_task(live.end_tabs_with_sessions(app))  # type: ignore[arg-type]
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        await _until(lambda: _listener(connection))
+    yield app
+    assert not task.done()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _listener(connection: psycopg.AsyncConnection[Any]) -> int | None:
+    row = await (await connection.execute(HEARD_BY)).fetchone()
+    return row[0] if row else None
+
+
+async def _until(found: Callable[[], Any]) -> None:
+    async with asyncio.timeout(8):
+        while not await found():  # noqa: ASYNC110  # a database tells nobody
+            await asyncio.sleep(0.05)
+
+
+async def _told(app: FakeApp, tab: Tab) -> None:
+    async def is_told() -> bool:
+        return app.told == [tab.token]
+
+    await _until(is_told)
+    assert not (await tab.state(SessionState)).is_signed_in
+
+
+@pytest.fixture
+def never_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the announcements alone tell."""
+    monkeypatch.setattr(live, "LOOK_EVERY_SECONDS", 3600)
+
+
+@pytest.fixture
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LOOK_EVERY_SECONDS", 0.1)
+
+
+async def _open(app: FakeApp, session: sessions.BrowserSession) -> Tab:
+    tab = Tab(cookie_of(session))
+    await tab.hydrate()
+    app.tabs[tab.token] = tab
+    return tab
+
+
+async def test_a_session_that_ends_while_nobody_listens_is_found_at_the_next_listening(
+    never_look, app, database, new_account
+):
+    session = await new_account()
+    tab = await _open(app, session)
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute(END_UNANNOUNCED)
+        listener = owner.execute(HEARD_BY).fetchone()[0]
+        assert owner.execute("SELECT pg_terminate_backend(%s)", (listener,)).fetchone() == (True,)
+    await _told(app, tab)
+
+
+async def test_listening_goes_on_after_any_fault(never_look, app, new_account, another_session):
+    first = await new_account()
+    second = await another_session(first)
+    tab = await _open(app, second)
+    connections.remember("gone", first.viewer.session_id)
+    app.faults = 1
+    await sessions.end_session(first.viewer.user_id, first.viewer.session_id)
+    await asyncio.sleep(0.3)
+    assert app.faults == 0
+    await sessions.end_session(second.viewer.user_id, second.viewer.session_id)
+    await _told(app, tab)
+
+
+async def test_looking_goes_on_after_any_fault(look_often, app, database, new_account):
+    session = await new_account()
+    tab = await _open(app, session)
+    app.faults = 3
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute(END_UNANNOUNCED)
+    await _told(app, tab)
+    assert app.faults == 0
