@@ -12,7 +12,8 @@ from onramp_app.config import Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
-from onramp_app.services import throttle
+from onramp_app.services import inbox, throttle
+from tests.simulator.process import FAST, Process, free_port
 
 _TEMPLATE = "migrated_template"
 # A test machine that loses its power loses nothing of worth.
@@ -82,9 +83,18 @@ async def database(
     get_settings.cache_clear()
     throttle.forget()
     yield f"{postgres_server}/{name}"
+    await inbox.close()
     await engine.dispose()
     get_settings.cache_clear()
     _run_sql(f"{postgres_server}/postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    process = Process(tmp_path_factory.mktemp("provider") / "orders.sqlite", free_port(), FAST)
+    process.start()
+    yield process
+    process.kill()
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from onramp_app.domain.ledger import (
     StepSource,
     TransferKind,
 )
+from onramp_app.domain.transactions import LISTED_CONDITION
 
 # A colon directly before a letter would begin a parameter, so none stands there.
 _NAME = (
@@ -97,6 +98,14 @@ class LedgerTransfer(Row, table=True):
             "kind NOT IN ('make_good', 'write_off') OR reason IS NOT NULL", name="reason_is_told"
         ),
         Index(None, "user_id", "created_at", "id", postgresql_where=text("user_id IS NOT NULL")),
+        # What a person's list shows beside their top-ups: few rows among the many receipts.
+        Index(
+            "ix_ledger_transfers_listed",
+            "user_id",
+            "created_at",
+            "id",
+            postgresql_where=text(LISTED_CONDITION),
+        ),
         Index(None, "provider_order_id", postgresql_where=text("provider_order_id IS NOT NULL")),
         Index(None, "top_up_id", postgresql_where=text("top_up_id IS NOT NULL")),
     )

@@ -15,7 +15,10 @@ from onramp_app.domain.ids import new_id
 
 
 class User(Row, table=True):
-    """One account. `email` is ASCII in lower case, so that its uniqueness ignores case."""
+    """One account. `email` is ASCII in lower case, so that its uniqueness ignores case.
+
+    `frozen_at` is when an operator froze it: what arrives is held, and no top-up is begun.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
@@ -41,6 +44,7 @@ class User(Row, table=True):
     role: str = Field(default=Role.USER.value, sa_column=Column(Text, nullable=False))
     kyc_status: str = Field(default=KycStatus.NONE.value, sa_column=Column(Text, nullable=False))
     kyc_tier: str = Field(default=KycTier.NONE.value, sa_column=Column(Text, nullable=False))
+    frozen_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     created_at: datetime = Field(sa_column=moment())
     updated_at: datetime = Field(sa_column=moment())
 

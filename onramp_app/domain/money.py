@@ -40,5 +40,10 @@ def from_minor(minor: int, *, scale: int) -> Decimal:
 
 def amount_text(minor: int, *, scale: int) -> str:
     """Return minor units as the decimal string of the public contract: no exponent, no idle zeros."""
-    text = format(from_minor(minor, scale=scale), "f")
+    return decimal_text(from_minor(minor, scale=scale))
+
+
+def decimal_text(amount: Decimal) -> str:
+    """Return an exact amount as the decimal string of the public contract: no exponent, no idle zeros."""
+    text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,15 +1,21 @@
 """The life of one running instance: the schema before it serves, its claim on the database, its end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 import structlog
+from sqlalchemy import text
 
 from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
+from onramp_app.domain.ledger import Environment
+from onramp_app.services import changed_users, inbox, provider, webhook_address
+from onramp_app.services.assets import enable_assets
+from onramp_app.services.environment import current_environment
 
 # Any constant does, as long as nothing else in the database uses it as an advisory lock.
 _INSTANCE_LOCK = 0x0A44_6D6F_6E65_7901
@@ -20,24 +26,99 @@ _log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def running_instance() -> AsyncIterator[None]:
-    """Bring the schema up to date, claim the database, and close the pool at the end.
+    """Prepare the database, claim it, and close every connection at the end.
 
     Raises:
-        ConfigurationError: a second production instance without `REDIS_URL`.
+        ConfigurationError: as for a worker; a second production instance without `REDIS_URL`.
     """
+    async with _database_prepared() as settings, _claim(settings):
+        await _begin()
+        async with _beside(*_work(settings)):
+            yield
+
+
+@asynccontextmanager
+async def running_worker() -> AsyncIterator[None]:
+    """Do the same for a process that serves no pages: it claims nothing.
+
+    Raises:
+        ConfigurationError: a database with play money in production; an asset whose decimals nobody knows.
+    """
+    async with _database_prepared():
+        await _begin()
+        async with _beside(provider.get_rates().run()):
+            yield
+
+
+@asynccontextmanager
+async def _database_prepared() -> AsyncIterator[Settings]:
     settings = get_settings()
     if settings.database_url is None:
         raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
     owner_url = settings.database_owner_url or settings.database_url
     try:
         await asyncio.to_thread(migrate, owner_url.get_secret_value())
-        async with _claim(settings):
-            yield
+        yield settings
     except ConfigurationError as error:
         _log.error("this instance cannot run", reason=str(error))
         raise
     finally:
+        await inbox.close()
+        await changed_users.close()
+        await provider.disconnect()
         await engine.dispose()
+
+
+async def _begin() -> None:
+    await refuse_other_money()
+    await enable_assets()
+
+
+def _work(settings: Settings) -> list[Coroutine[Any, Any, None]]:
+    """Return what this process does beside answering: nothing here is needed to serve."""
+    work: list[Coroutine[Any, Any, None]] = []
+    if settings.uses_simulator:
+        work.append(webhook_address.register_with_simulator())
+    if settings.background_work == "on":
+        work.append(provider.get_rates().run())
+    return work
+
+
+@asynccontextmanager
+async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run the work for as long as the context lasts, and wait until it has ended."""
+    tasks = [asyncio.create_task(part) for part in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+# Each part is served by an index, and stops at the first row it finds.
+_OTHER_MONEY = text("""
+SELECT EXISTS (SELECT FROM top_ups WHERE environment <> 'live')
+    OR EXISTS (SELECT FROM provider_orders WHERE environment < 'live')
+    OR EXISTS (SELECT FROM provider_orders WHERE environment > 'live')
+    OR EXISTS (SELECT FROM ledger_transfers WHERE environment < 'live')
+    OR EXISTS (SELECT FROM ledger_transfers WHERE environment > 'live')
+""")
+
+
+async def refuse_other_money() -> None:
+    """Keep play money out of production: a balance made in a simulator would be paid out for real.
+
+    Raises:
+        ConfigurationError: this is production, and the database holds orders of a simulator or sandbox.
+    """
+    if current_environment() is not Environment.LIVE:
+        return
+    async with engine.transaction() as session:
+        if await (await session.connection()).scalar(_OTHER_MONEY):
+            raise ConfigurationError(
+                "DATABASE_URL names a database with simulated or test top-ups; production needs its own."
+            )
 
 
 @asynccontextmanager

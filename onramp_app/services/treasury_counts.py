@@ -27,6 +27,7 @@ from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Account, Instruction
 from onramp_app.providers.onramp.wire import NotJson, read_json
 from onramp_app.services.environment import current_environment
+from onramp_app.services.judging import own_form
 from onramp_app.services.operators import Mandate, Operator, find_operator, write_audit
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -34,7 +35,6 @@ MAX_COUNTS = 1000
 _COLUMNS = ("network", "address", "asset", "amount", "date")
 _AMOUNT = re.compile(r"[0-9]{1,38}(?:\.[0-9]{1,18})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_EVM = re.compile(r"0x[0-9a-fA-F]{40}")
 # Two operators who book counts of two days at once would both book the same difference.
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('treasury_counts'))")
 
@@ -150,8 +150,7 @@ def _count(row: object) -> Count:
 
 
 def _key(network: str, address: str, asset: str) -> _Key:
-    # EVM addresses mean the same in either case, all others are exact.
-    return network, address.lower() if _EVM.fullmatch(address) else address, asset
+    return network, own_form(address), asset
 
 
 async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) -> TreasuryReport:

@@ -7,7 +7,12 @@ import httpx
 import pytest
 
 from onramp_app.api.application import create_api
+from onramp_app.config import get_settings
+from onramp_app.services import changed_users, provider
+from onramp_app.services.assets import enable_assets
+from tests.money import Wallet
 from tests.people import PASSWORD, Person
+from tests.simulator.process import Process
 
 
 @pytest.fixture
@@ -32,3 +37,41 @@ def new_person(client: httpx.AsyncClient) -> Callable[..., Awaitable[Person]]:
 @pytest.fixture
 async def ada(new_person: Callable[..., Awaitable[Person]]) -> Person:
     return await new_person(display_name="Ada", country="IN")
+
+
+@pytest.fixture
+async def bo(new_person: Callable[..., Awaitable[Person]]) -> Person:
+    return await new_person(display_name="Bo", country="BR")
+
+
+@pytest.fixture
+async def wallet(
+    client: httpx.AsyncClient, database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Wallet]:
+    """The API with the simulator behind it, at the beginning of a run."""
+    simulator_process.control("seed", {"seed": 7})
+    simulator_process.control("scenario", method="DELETE")
+    monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
+    monkeypatch.setenv("ONRAMP_WIDGET_URL", f"{simulator_process.base}/main")
+    monkeypatch.setenv("ONRAMP_REQUESTS_PER_MINUTE", "10000")
+    get_settings.cache_clear()
+    await enable_assets()
+    made = Wallet(client, simulator_process, database)
+    yield made
+    made.owner.close()
+    await changed_users.close()
+    await provider.disconnect()
+
+
+@pytest.fixture
+async def simulator(
+    database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Process]:
+    """The simulator at the beginning of a run, as the provider of the settings."""
+    assert database
+    simulator_process.control("seed", {"seed": 7})
+    simulator_process.control("scenario", method="DELETE")
+    monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
+    get_settings.cache_clear()
+    yield simulator_process
+    await provider.disconnect()
