@@ -75,7 +75,6 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
         ValidationFailed, Forbidden: who acts, or why, cannot be used.
         NotFound: there is no such top-up, or no such operator.
         ActionNotPossible: not in this state, or done before; nothing was changed.
-        InsufficientFunds: the user has less available than is taken.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     async with transaction() as session:
