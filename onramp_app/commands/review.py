@@ -10,7 +10,7 @@ from onramp_app.domain.top_up import Action
 from onramp_app.services.attribution import attribute
 from onramp_app.services.operators import Mandate
 from onramp_app.services.review import decide
-from onramp_app.services.review_list import OpenItem, open_items
+from onramp_app.services.review_list import OpenItem, close_item, open_items
 
 app = typer.Typer(help="Decide what waits for a person.", no_args_is_help=True)
 
@@ -28,7 +28,7 @@ def _open_line(item: OpenItem) -> str:
     amount = f"{item.amount} {item.asset}" if item.amount else "nothing booked"
     about = [f"top-up {item.top_up_id or '-'}", f"order {item.order_id or '-'}", amount, item.user or "-"]
     why = ": ".join(word for word in (item.reason, item.why) if word)
-    return visible(f"{told(item.since)}  {item.kind}  {'  '.join(about)}  {why}")
+    return visible(f"{told(item.since)}  {item.kind} {item.id}  {'  '.join(about)}  {why}")
 
 
 def _decide(top_up: str, action: Action, mandate: Mandate, as_json: bool) -> None:
@@ -50,9 +50,21 @@ def review_return(top_up: str, reason: Why, by: By, as_json: AsJson = False) -> 
 
 
 @app.command("close")
-def review_close(top_up: str, reason: Why, by: By, as_json: AsJson = False) -> None:
+def review_close(
+    top_up: str,
+    reason: Why,
+    by: By,
+    exception: Annotated[
+        bool, typer.Option("--exception", help="The id is an exception's that only wanted a look.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """End a review in which nothing was booked: refunded by the provider, or never charged."""
-    _decide(top_up, Action.CLOSE, Mandate(by, reason), as_json)
+    if not exception:
+        _decide(top_up, Action.CLOSE, Mandate(by, reason), as_json)
+        return
+    closed = run(lambda: close_item(top_up, mandate=Mandate(by, reason)))
+    answer(as_json, asdict(closed), f"Exception {closed.id} ({closed.kind}) is closed.")
 
 
 @app.command("reverse")

@@ -14,7 +14,7 @@ from onramp_app.config import DATA_DIR, ConfigurationError, Settings, get_settin
 from onramp_app.db import engine
 from onramp_app.domain.errors import ApplicationError
 from onramp_app.local.postgres import local_database
-from onramp_app.services import provider
+from onramp_app.services import changed_users, provider
 
 Result = TypeVar("Result")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -72,6 +72,7 @@ async def _to_its_end(use_case: Callable[[], Awaitable[Result]]) -> Result:
     try:
         return await use_case()
     finally:
+        await changed_users.close()
         await provider.disconnect()
         await engine.dispose()
 

@@ -36,8 +36,8 @@ def webhooks_show(event: int, as_json: AsJson = False) -> None:
     """Show one webhook with its signed header decoded. It may hold personal data."""
     found = run(lambda: webhook_events.show_event(event))
     document = {**asdict(found.line), **{k: v for k, v in asdict(found).items() if k != "line"}}
-    told = {key: told(value) if isinstance(value, datetime) else value for key, value in document.items()}
-    answer(as_json, document, visible_lines([f"{key}: {value}" for key, value in told.items()]))
+    words = {key: told(value) if isinstance(value, datetime) else value for key, value in document.items()}
+    answer(as_json, document, visible_lines([f"{key}: {value}" for key, value in words.items()]))
 
 
 @stored.command("replay")

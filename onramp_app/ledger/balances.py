@@ -26,6 +26,11 @@ _TREASURIES_ON = text(
     " JOIN ledger_transfers t ON t.id = e.transfer_id"
     " WHERE a.kind = 'treasury' GROUP BY a.id, s.scale ORDER BY a.name"
 )
+_LAST_COUNTS = text(
+    "SELECT a.name, max(CAST(right(t.reference, 10) AS date)) AS day FROM ledger_transfers t"
+    " JOIN ledger_entries e ON e.transfer_id = t.id JOIN ledger_accounts a ON a.id = e.account_id"
+    " WHERE t.kind = 'count' AND a.kind = 'treasury' GROUP BY a.name"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +83,9 @@ async def treasury_totals(session: AsyncSession, *, on: date | None = None) -> l
     return [
         TreasuryTotal(row.network, row.address, row.asset, row.scale, int(row.balance_minor)) for row in rows
     ]
+
+
+async def last_counts(session: AsyncSession) -> dict[str, date]:
+    """Return, by treasury account, the last day for which a counted difference was booked."""
+    rows = await (await session.connection()).execute(_LAST_COUNTS)
+    return {row.name: row.day for row in rows}

@@ -53,8 +53,10 @@ async def open_exceptions(
         await (await session.connection()).execute(_OPEN, rows)
 
 
-async def close_exceptions(session: AsyncSession, findings: Sequence[Finding], *, at: datetime) -> None:
-    """Close what the course of things has answered; `detail` is the reason."""
+async def close_exceptions(
+    session: AsyncSession, findings: Sequence[Finding], *, at: datetime, by: str = BY_SYSTEM
+) -> None:
+    """Close what the course of things, or an operator (`by`, their id), has answered; `detail` says why."""
     if findings:
         rows = [
             {
@@ -62,7 +64,7 @@ async def close_exceptions(session: AsyncSession, findings: Sequence[Finding], *
                 "top_up_id": finding.top_up_id,
                 "provider_order_id": finding.provider_order_id,
                 "at": at,
-                "by": BY_SYSTEM,
+                "by": by,
                 "reason": finding.detail[:500],
             }
             for finding in findings

@@ -7,10 +7,8 @@ says what an action makes of a state.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
-from sqlalchemy import text
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -28,6 +26,8 @@ from onramp_app.ledger import instructions
 from onramp_app.ledger.deliveries import Booked, booked_for
 from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Instruction
+from onramp_app.services.changed_users import tell_changed
+from onramp_app.services.exceptions import Finding, close_exceptions
 from onramp_app.services.operators import Mandate, Operator, find_operator, write_audit
 from onramp_app.services.steps import Evidence, record, state_of
 
@@ -47,11 +47,6 @@ _ANSWERED: Mapping[Action, tuple[ExceptionKind, ...]] = {
     Action.REVERSE: (ExceptionKind.FAILED_AFTER_SETTLED,),
     Action.UNDO_REVERSE: (),
 }
-_CLOSE_EXCEPTIONS = text("""
-UPDATE exceptions SET closed_at = :at, closed_by = :by, close_reason = :reason
- WHERE closed_at IS NULL AND kind = ANY(CAST(:kinds AS text[]))
-   AND (top_up_id = :top_up_id OR (top_up_id IS NULL AND provider_order_id = :provider_order_id))
-""")
 
 _log = structlog.get_logger(__name__)
 
@@ -60,7 +55,7 @@ _log = structlog.get_logger(__name__)
 class Decision:
     """What a decision did. `amount` in whole units of `asset`, None with it when nothing was booked.
 
-    `user_id` is whose pages have changed. `references` name the transfer that was posted, if any.
+    `reference` names the transfer that was posted, if any.
     """
 
     top_up_id: str
@@ -71,7 +66,6 @@ class Decision:
     amount: str | None
     asset: str | None
     reference: str | None
-    exceptions_closed: int
 
 
 async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decision:
@@ -81,7 +75,6 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
         ValidationFailed, Forbidden: who acts, or why, cannot be used.
         NotFound: there is no such top-up, or no such operator.
         ActionNotPossible: not in this state, or done before; nothing was changed.
-        InsufficientFunds: the user has less available than is taken.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     async with transaction() as session:
@@ -98,12 +91,11 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
         evidence = Evidence(StepSource.OPERATOR, at, actor=operator.id, detail=_TOLD[action])
         record(session, top_up, step.state, evidence=evidence)
         await session.flush()
-        closed = await close_exceptions(
-            session, _ANSWERED[action], operator=operator, at=at, top_up_id=top_up.id
-        )
+        answered = [Finding(kind, top_up_id=top_up.id, detail=operator.reason) for kind in _ANSWERED[action]]
+        await close_exceptions(session, answered, at=at, by=operator.id)
         if instruction is not None:
             await post_once(session, instruction)
-        decision = _decision(top_up, action, booked, instruction=instruction, exceptions_closed=closed)
+        decision = _decision(top_up, action, booked, instruction=instruction)
         write_audit(
             session,
             operator,
@@ -119,6 +111,7 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
                 "reference": decision.reference,
             },
         )
+    tell_changed([decision.user_id])
     _log.info("top-up decided", top_up_id=top_up_id, action=action.value, operator=operator.id)
     return decision
 
@@ -176,34 +169,12 @@ async def post_once(session: AsyncSession, instruction: Instruction) -> None:
         raise ActionNotPossible(f"{instruction.reference} was booked before: run verify-ledger.")
 
 
-async def close_exceptions(  # noqa: PLR0913 - what, about what, by whom and when
-    session: AsyncSession,
-    kinds: tuple[ExceptionKind, ...],
-    *,
-    operator: Operator,
-    at: datetime,
-    top_up_id: str | None = None,
-    provider_order_id: str | None = None,
-) -> int:
-    """Close what an operator has answered about a top-up, or about an order of none. Returns how many."""
-    told = {
-        "kinds": [kind.value for kind in kinds],
-        "top_up_id": top_up_id,
-        "provider_order_id": provider_order_id,
-        "at": at,
-        "by": operator.id,
-        "reason": operator.reason,
-    }
-    return (await (await session.connection()).execute(_CLOSE_EXCEPTIONS, told)).rowcount
-
-
 def _decision(
     top_up: TopUp,
     action: Action,
     booked: Booked | None,
     *,
     instruction: Instruction | None,
-    exceptions_closed: int,
 ) -> Decision:
     delivery = booked.delivery if booked else None
     return Decision(
@@ -215,7 +186,6 @@ def _decision(
         amount=amount_text(delivery.amount_minor, scale=booked.scale) if delivery and booked else None,
         asset=delivery.asset if delivery else None,
         reference=instruction.reference if instruction else None,
-        exceptions_closed=exceptions_closed,
     )
 
 

@@ -1,14 +1,29 @@
-"""What waits for an operator: the open exceptions, oldest first."""
+"""What waits for an operator: the open exceptions, oldest first, and closing those that only want a look."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
+from sqlmodel import select
 
 from onramp_app.db.engine import transaction
+from onramp_app.db.ledger_tables import OpenException
+from onramp_app.domain.clock import now
+from onramp_app.domain.errors import NotFound
+from onramp_app.domain.ids import is_id
+from onramp_app.domain.ledger import ExceptionKind
 from onramp_app.domain.money import amount_text
+from onramp_app.domain.review_errors import ActionNotPossible
+from onramp_app.services.operators import Mandate, find_operator, write_audit
 
 MAX_ITEMS = 1000
+
+# These stand for something that is decided, and end with the decision.
+_WANTS: dict[ExceptionKind, str] = {
+    ExceptionKind.HELD: "Money is held: release or return its top-up.",
+    ExceptionKind.SUSPENSE: "Money lies in suspense: attribute its order.",
+    ExceptionKind.IN_REVIEW: "Its top-up is in review: close the top-up.",
+}
 
 # What was booked for the top-up, or else of the order; nothing where nothing was.
 _OPEN = text("""
@@ -55,6 +70,14 @@ class OpenItems:
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class ClosedItem:
+    """The exception that was closed."""
+
+    id: str
+    kind: str
+
+
 async def open_items(*, limit: int) -> OpenItems:
     """Return the oldest `limit` (at most 1,000) open exceptions. Raises `DatabaseUnavailable`."""
     async with transaction() as session:
@@ -79,3 +102,30 @@ async def open_items(*, limit: int) -> OpenItems:
         for row in rows
     ]
     return OpenItems(items, total or 0)
+
+
+async def close_item(exception_id: str, *, mandate: Mandate) -> ClosedItem:
+    """Close an exception that a person has looked at and that needs no decision.
+
+    Raises:
+        ValidationFailed, Forbidden: who acts, or why, cannot be used.
+        NotFound: there is no such exception, or no such operator.
+        ActionNotPossible: it is closed already, or stands for money or a top-up that waits for a decision.
+        DatabaseUnavailable: nothing is certain; look before trying again.
+    """
+    async with transaction() as session:
+        operator, at = await find_operator(session, mandate), now()
+        found = None
+        if is_id(exception_id):
+            query = select(OpenException).where(OpenException.id == exception_id).with_for_update()
+            found = (await session.exec(query)).first()
+        if found is None:
+            raise NotFound("There is no such exception.")
+        if found.closed_at is not None:
+            raise ActionNotPossible("This exception is closed already.")
+        if (wanted := _WANTS.get(ExceptionKind(found.kind))) is not None:
+            raise ActionNotPossible(wanted)
+        found.closed_at, found.closed_by, found.close_reason = at, operator.id, operator.reason
+        about = {"kind": found.kind, "top_up": found.top_up_id, "order": found.provider_order_id}
+        write_audit(session, operator, action="review.close_exception", subject=found.id, at=at, detail=about)
+    return ClosedItem(found.id, found.kind)

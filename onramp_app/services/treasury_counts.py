@@ -13,20 +13,21 @@ from datetime import date
 from decimal import Decimal
 
 from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import FieldError, ValidationFailed
 from onramp_app.domain.ledger import AccountKind
-from onramp_app.domain.ledger_errors import ReferenceTaken
 from onramp_app.domain.money import AmountUnreadable, amount_text, to_minor
 from onramp_app.domain.review_errors import ActionNotPossible
 from onramp_app.ledger import instructions
-from onramp_app.ledger.balances import TreasuryTotal, treasury_totals
+from onramp_app.ledger.balances import TreasuryTotal, last_counts, treasury_totals
 from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Account, Instruction
 from onramp_app.providers.onramp.wire import NotJson, read_json
 from onramp_app.services.environment import current_environment
+from onramp_app.services.judging import own_form
 from onramp_app.services.operators import Mandate, Operator, find_operator, write_audit
 
 MAX_FILE_BYTES = 1024 * 1024
@@ -34,8 +35,7 @@ MAX_COUNTS = 1000
 _COLUMNS = ("network", "address", "asset", "amount", "date")
 _AMOUNT = re.compile(r"[0-9]{1,38}(?:\.[0-9]{1,18})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_EVM = re.compile(r"0x[0-9a-fA-F]{40}")
-# Two operators who book counts of different days at once would both book the same difference.
+# Two operators who book counts of two days at once would both book the same difference.
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('treasury_counts'))")
 
 _Key = tuple[str, str, str]  # network, address in the network's own form, asset
@@ -84,7 +84,7 @@ def read_counts(content: bytes) -> list[Count]:
     """Read a file of counts: a JSON list of objects, or CSV with a header, of the same five members.
 
     `network, address, asset, amount, date`; the amount is a decimal string, never a JSON number, and the
-    date `YYYY-MM-DD`. At most 1 MiB and 1,000 counts.
+    date `YYYY-MM-DD`. At most 1 MiB and 1,000 counts, one for each account.
 
     Raises:
         ValidationFailed: names every row that cannot be read.
@@ -99,17 +99,17 @@ def read_counts(content: bytes) -> list[Count]:
     if not 1 <= len(rows) <= MAX_COUNTS:
         raise ValidationFailed(f"The file must hold 1 to {MAX_COUNTS} counts.")
     counts, errors = [], []
-    seen: set[tuple[_Key, date]] = set()
+    seen: set[_Key] = set()
     for number, row in enumerate(rows, start=1):
         try:
             count = _count(row)
-            name = (_key(count.network, count.address, count.asset), count.on)
-            if name in seen:
-                raise ValueError("this account is counted twice for this date")
+            key = _key(count.network, count.address, count.asset)
+            if key in seen:
+                raise ValueError("this account is counted twice in the file")
         except ValueError as error:
             errors.append(FieldError(f"count {number}", f"{error}."))
         else:
-            seen.add(name)
+            seen.add(key)
             counts.append(count)
     if errors:
         raise ValidationFailed("The file cannot be used; nothing was done.", errors=tuple(errors))
@@ -150,8 +150,7 @@ def _count(row: object) -> Count:
 
 
 def _key(network: str, address: str, asset: str) -> _Key:
-    # EVM addresses mean the same in either case, all others are exact.
-    return network, address.lower() if _EVM.fullmatch(address) else address, asset
+    return network, own_form(address), asset
 
 
 async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) -> TreasuryReport:
@@ -164,7 +163,7 @@ async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) ->
         ValidationFailed: an account that the books do not know, an amount with too many decimals, or a
             mandate that cannot be used.
         NotFound, Forbidden: who acts cannot.
-        ActionNotPossible: another difference was booked for an account and day before.
+        ActionNotPossible: a difference was booked for an account and this day, or a later one, before.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     async with transaction() as session:
@@ -173,15 +172,9 @@ async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) ->
             await (await session.connection()).execute(_ONE_AT_A_TIME)
         books = {on: await treasury_totals(session, on=on) for on in sorted({count.on for count in counts})}
         pairs = _paired(counts, books)
-        due = []
-        if operator is not None:
-            due = [made for count, total, minor in pairs if (made := _made(count, total, minor, operator))]
-        try:
-            posted = await post(session, due)
-        except ReferenceTaken:
-            raise _counted_before() from None
-        if not all(one.is_new for one in posted):
-            raise _counted_before()
+        due = [] if operator is None else await _due(session, pairs, operator)
+        if not all(posted.is_new for posted in await post(session, due)):
+            raise ActionNotPossible("A difference of this file was booked before: run verify-ledger.")
         booked = {made.reference for made in due}
         compared = [_compared(count, total, minor, booked=booked) for count, total, minor in pairs]
         for one in compared:
@@ -223,17 +216,30 @@ def _treasury(total: TreasuryTotal) -> Account:
     return Account(AccountKind.TREASURY, total.asset, network=total.network, address=total.address)
 
 
-def _made(count: Count, total: TreasuryTotal, counted_minor: int, operator: Operator) -> Instruction | None:
-    missing_minor = total.balance_minor - counted_minor
-    if missing_minor == 0:
-        return None
-    return instructions.count(
-        _treasury(total),
-        missing_minor=missing_minor,
-        on=count.on,
-        environment=current_environment(),
-        cause=operator.cause,
-    )
+async def _due(
+    session: AsyncSession, pairs: Sequence[tuple[Count, TreasuryTotal, int]], operator: Operator
+) -> list[Instruction]:
+    """Return what books the differences. A day after which one was booked is closed: it is in there."""
+    last, due = await last_counts(session), []
+    for count, total, counted_minor in pairs:
+        treasury, missing_minor = _treasury(total), total.balance_minor - counted_minor
+        if missing_minor == 0:
+            continue
+        booked_on = last.get(treasury.name)
+        if booked_on is not None and count.on <= booked_on:
+            raise ActionNotPossible(
+                f"A difference of {treasury.name} was booked for {booked_on} before: count a later day."
+            )
+        due.append(
+            instructions.count(
+                treasury,
+                missing_minor=missing_minor,
+                on=count.on,
+                environment=current_environment(),
+                cause=operator.cause,
+            )
+        )
+    return due
 
 
 def _compared(count: Count, total: TreasuryTotal, counted_minor: int, *, booked: set[str]) -> Compared:
@@ -246,10 +252,4 @@ def _compared(count: Count, total: TreasuryTotal, counted_minor: int, *, booked:
         counted=amount_text(counted_minor, scale=total.scale),
         missing=amount_text(missing_minor, scale=total.scale),
         reference=reference if reference in booked else None,
-    )
-
-
-def _counted_before() -> ActionNotPossible:
-    return ActionNotPossible(
-        "A difference was booked before for an account and date of this file; count again for a later date."
     )

@@ -1,14 +1,14 @@
 """Books with an operator, for what operators decide; sound again after each test."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
 
-from onramp_app.db import engine
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.instructions import Delivery
+from onramp_app.services import changed_users
 from onramp_app.services.operators import Mandate
 from tests.ledger.books import BY_POLL, NOW, Books, findings, post_now
 
@@ -112,16 +112,17 @@ async def desk(database: str) -> AsyncIterator[Desk]:
     desk = _desk(database)
     yield desk
     desk.books.owner.close()
-    await engine.dispose()  # A command of the test used it in a loop of its own.
+    await changed_users.close()
     assert await findings() == []
 
 
 @pytest.fixture
-def control_desk(database: str) -> Iterator[Desk]:
+async def control_desk(database: str) -> AsyncIterator[Desk]:
     """For the variants that must break the books."""
     desk = _desk(database)
     yield desk
     desk.books.owner.close()
+    await changed_users.close()
 
 
 def store_webhook(books: Books, header: bytes, *, order_id: str | None, body: bytes = b"{}") -> int:

@@ -1,0 +1,124 @@
+"""Operators' decisions between reads of the provider: whatever it tells next, nothing is credited twice."""
+
+import asyncio
+
+import pytest
+
+from onramp_app.domain.review_errors import ActionNotPossible
+from onramp_app.domain.top_up import Action
+from onramp_app.services.attribution import attribute
+from onramp_app.services.operators import Mandate
+from onramp_app.services.review import decide
+from tests.crediting.told import order_of, recognition_id, tell
+from tests.crediting.world import World
+
+TEN = 10 * 10**18
+
+
+@pytest.fixture
+def mandate(world: World) -> Mandate:
+    operator = world.user()
+    world.owner.execute("UPDATE users SET role = 'operator' WHERE id = %s", (operator,))
+    return Mandate(operator, "looked at it")
+
+
+def _status(world: World, top_up_id: str) -> str:
+    return str(world.one("SELECT status FROM top_ups WHERE id = %s", top_up_id))
+
+
+def _email(world: World, user: str) -> str:
+    return str(world.one("SELECT email FROM users WHERE id = %s", user))
+
+
+async def test_an_attributed_order_that_is_told_again_stays_credited_once(
+    world: World, mandate: Mandate
+) -> None:
+    user = world.user()
+    await tell(order_of(1, 4))
+    done = await attribute("1", _email(world, user), mandate=mandate)
+    assert world.balance(user) == (TEN, 0)
+    for status in (15, 5, 14, -1):
+        await tell(order_of(1, status, transactionHash=f"0x{status + 1:064}"))
+        assert _status(world, done.top_up_id) == "settled"
+    assert world.balance(user) == (TEN, 0)
+    assert world.one("SELECT count(*) FROM top_ups") == 1
+
+
+async def test_a_released_delivery_that_is_told_again_stays_released_and_its_failure_is_reversed(
+    world: World, mandate: Mandate
+) -> None:
+    user = world.user()
+    top_up = world.top_up(user)
+    recognition = recognition_id(world, top_up)
+    # Far more than the provider itself expected.
+    over = {"merchantRecognitionId": recognition, "expectedCryptoAmount": 1}
+    await tell(order_of(1, 4, **over))
+    assert world.balance(user) == (0, TEN)
+    await decide(top_up, Action.RELEASE, mandate=mandate)
+    await tell(order_of(1, 15, **over))
+    assert (world.balance(user), _status(world, top_up)) == ((TEN, 0), "settled")
+    await tell(order_of(1, -1, **over))
+    assert world.one("SELECT kind FROM exceptions WHERE closed_at IS NULL") == "failed_after_settled"
+    await decide(top_up, Action.REVERSE, mandate=mandate)
+    assert world.one("SELECT count(*) FROM exceptions WHERE closed_at IS NULL") == 0
+    await tell(order_of(1, 4, **over, transactionHash="0x1"))
+    assert (world.balance(user), _status(world, top_up)) == ((0, 0), "reversed")
+
+
+async def test_a_returned_delivery_that_is_told_again_stays_returned(world: World, mandate: Mandate) -> None:
+    user = world.user()
+    top_up = world.top_up(user)
+    over = {"merchantRecognitionId": recognition_id(world, top_up), "expectedCryptoAmount": 1}
+    await tell(order_of(1, 4, **over))
+    await decide(top_up, Action.RETURN, mandate=mandate)
+    await tell(order_of(1, 15, **over))
+    assert (world.balance(user), _status(world, top_up)) == ((0, 0), "reversed")
+
+
+async def test_a_closed_review_is_credited_when_its_delivery_comes_all_the_same(
+    world: World, mandate: Mandate
+) -> None:
+    user = world.user()
+    top_up = world.top_up(user)
+    recognition = recognition_id(world, top_up)
+    await tell(order_of(1, 2, merchantRecognitionId=recognition))
+    await tell(order_of(1, -1, merchantRecognitionId=recognition))
+    assert _status(world, top_up) == "in_review"
+    await decide(top_up, Action.CLOSE, mandate=mandate)
+    assert _status(world, top_up) == "failed"
+    await tell(order_of(1, 4, merchantRecognitionId=recognition))
+    assert (world.balance(user), _status(world, top_up)) == ((TEN, 0), "settled")
+    assert world.one("SELECT count(*) FROM exceptions WHERE closed_at IS NULL") == 0
+
+
+async def test_closing_while_the_delivery_is_being_applied_ends_in_one_credit(
+    world: World, mandate: Mandate
+) -> None:
+    user = world.user()
+    for number in range(1, 9):
+        top_up = world.top_up(user)
+        recognition = recognition_id(world, top_up)
+        await tell(order_of(number, 2, merchantRecognitionId=recognition))
+        await tell(order_of(number, -1, merchantRecognitionId=recognition))
+        closed, _ = await asyncio.gather(
+            decide(top_up, Action.CLOSE, mandate=mandate),
+            tell(order_of(number, 4, merchantRecognitionId=recognition)),
+            return_exceptions=True,
+        )
+        assert not isinstance(closed, BaseException) or isinstance(closed, ActionNotPossible)
+        assert (world.balance(user), _status(world, top_up)) == ((TEN * number, 0), "settled")
+
+
+async def test_money_in_suspense_waits_for_an_operator_even_when_its_top_up_is_told_later(
+    world: World, mandate: Mandate
+) -> None:
+    user = world.user()
+    top_up = world.top_up(user)
+    await tell(order_of(1, 4))
+    await tell(order_of(1, 15, merchantRecognitionId=recognition_id(world, top_up)))
+    assert (world.balance(user), _status(world, top_up)) == ((0, 0), "created")
+    done = await attribute("1", _email(world, user), mandate=mandate)
+    world.owner.execute("UPDATE provider_orders SET apply_after = NULL")
+    await tell(order_of(1, 5, merchantRecognitionId=recognition_id(world, top_up)))
+    assert (world.balance(user), _status(world, done.top_up_id)) == ((TEN, 0), "settled")
+    assert _status(world, top_up) == "created"
