@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from getpass import getpass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -28,11 +28,15 @@ from onramp_app.services import accounts, treasury_counts, webhook_events
 from onramp_app.services.attribution import attribute
 from onramp_app.services.checks import Finding, check_everything
 from onramp_app.services.operators import Mandate
+from onramp_app.services.reconciling import reconcile_period
 from onramp_app.services.review import decide
 from onramp_app.services.review_list import OpenItem, open_items
 from onramp_app.services.verification import verify_books
+from onramp_app.worker import run_worker
 
 Result = TypeVar("Result")
+# What `--since` takes; a time without an offset is UTC.
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, in one line: it is kept for good.")]
 By = Annotated[str, typer.Option("--by", help="The operator's e-mail address or account.")]
@@ -277,16 +281,27 @@ def _visible_lines(lines: list[str]) -> str:
 
 
 @app.command()
-def reconcile(
+def reconcile(  # noqa: PLR0913 - each is an option of the command
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=_TIMES, help="Read the provider again from here on."),
+    ] = None,
+    until: Annotated[datetime | None, typer.Option(formats=_TIMES, help="Up to here (now).")] = None,
     treasury: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="Counted balances, as JSON or CSV.")
-    ],
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Counted balances, as JSON or CSV.")
+    ] = None,
     post: Annotated[bool, typer.Option("--post", help="Book the differences; needs --reason, --by.")] = False,
     reason: Annotated[str | None, typer.Option(help="Why, in one line: it is kept for good.")] = None,
     by: Annotated[str | None, typer.Option(help="The operator's e-mail address or account.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the books with what was counted; exit status 1 while they differ."""
+    """Compare the books with the provider or with what was counted; exit status 1 while they differ."""
+    if (since is None) == (treasury is None):
+        _fail("Give --since or --treasury.")
+    if since is not None:
+        _reconcile_period(_in_utc(since), until and _in_utc(until), as_json=as_json)
+        return
+    assert treasury is not None  # noqa: S101 - one of the two is there
     if post and (reason is None or by is None):
         _fail("Give --reason and --by with --post.")
     mandate = Mandate(by, reason) if post and by is not None and reason is not None else None
@@ -307,6 +322,25 @@ def reconcile(
         raise typer.Exit(1)
 
 
+def _reconcile_period(since: datetime, until: datetime | None, *, as_json: bool) -> None:
+    found = _run(lambda: reconcile_period(since=since, until=until))
+    lines = [
+        f"{drift.order_id}: {drift.what} (provider: {drift.provider_says}; ledger: {drift.ledger_says})"
+        for drift in found.drifts
+    ]
+    lines.append(
+        f"{found.provider_orders} orders at the provider, {found.our_orders} here, {found.booked_orders}"
+        f" booked; {found.changed_by_reading} changed by reading, {len(found.drifts)} differ."
+    )
+    _print(as_json, {"ok": not found.drifts, **asdict(found)}, _visible_lines(lines))
+    if found.drifts:
+        raise typer.Exit(1)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
 def _read(path: Path, *, most: int) -> bytes:
     """Return the content, one byte more than `most` at the utmost: too large is for the reader to say."""
     try:
@@ -314,6 +348,15 @@ def _read(path: Path, *, most: int) -> bytes:
             return file.read(most + 1)
     except OSError as error:
         _fail(f"The file cannot be read: {error.strerror}.")
+
+
+@app.command()
+def worker() -> None:
+    """Read the provider and apply what was read, without serving pages; BACKGROUND_WORK=off elsewhere."""
+    with _database() as settings:
+        style = settings.log_format or ("json" if settings.is_production else "console")
+        configure_logs(level=settings.log_level, style=style)
+        asyncio.run(run_worker())
 
 
 @app.command()
