@@ -40,6 +40,7 @@ _PLACEHOLDER = re.compile(
     r"|<[^@<>]+>|^x{3,}$|^todo$|^secret$|^simulator-|0x(51){8}",
     re.IGNORECASE,
 )
+_OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 # Names that are a test by what they say, by RFC 2606 and 6761, or because nobody else can reach them.
 _TEST_HOST = re.compile(
     r"(^|[.-])(test|sandbox|staging)([.-]|$)|(^|\.)(localhost|invalid|example|local)$"
@@ -184,6 +185,7 @@ class Settings(BaseSettings):
     public_url: HttpUrl | None = None
     host: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.:-]+$")
     port: int | None = Field(default=None, ge=1, le=65535)
+    reflex_backend_port: int = Field(default=8000, ge=1, le=65535)
     trusted_proxy_hops: int = Field(default=0, ge=0, le=10)
 
     database_url: PostgresUrl | None = None
@@ -267,6 +269,19 @@ class Settings(BaseSettings):
         """The origin of the pages (RFC 6454): the only one that may call us from a browser."""
         parts = urlsplit(self.public_url or "http://localhost:3000")
         return f"{parts.scheme}://{parts.netloc}".lower()
+
+    @property
+    def uses_simulator(self) -> bool:
+        """Whether the provider is the simulator: not production, and it answers on this machine."""
+        host = urlsplit(self.onramp_api_url or "http://localhost").hostname
+        return not self.is_production and host in _OWN_HOSTS
+
+    @property
+    def local_api_url(self) -> str:
+        """Where a program on this machine, such as the simulator, reaches our API."""
+        everywhere = self.listen_host in _OWN_HOSTS or self.listen_host in ("0.0.0.0", "::")  # noqa: S104
+        host = "localhost" if everywhere else self.listen_host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.reflex_backend_port}"
 
     @property
     def listen_host(self) -> str:

@@ -13,6 +13,7 @@ from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
 from onramp_app.services import inbox, throttle
+from tests.simulator.process import FAST, Process, free_port
 
 _TEMPLATE = "migrated_template"
 # A test machine that loses its power loses nothing of worth.
@@ -86,6 +87,14 @@ async def database(
     await engine.dispose()
     get_settings.cache_clear()
     _run_sql(f"{postgres_server}/postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    process = Process(tmp_path_factory.mktemp("provider") / "orders.sqlite", free_port(), FAST)
+    process.start()
+    yield process
+    process.kill()
 
 
 @pytest.fixture

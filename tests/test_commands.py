@@ -1,7 +1,10 @@
 """The operator commands, as processes would see them: exit status, output, nothing secret."""
 
+import asyncio
 import json
 import secrets
+from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -9,14 +12,41 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from onramp_app.__main__ import app
+from onramp_app.commands import running as shared
 from onramp_app.config import get_settings
 from onramp_app.db.migrate import latest_revision
+from onramp_app.local import postgres
+from onramp_app.services import provider, webhook_address
+from tests.simulator.process import NEXT_SECRET, SECRET, Process, Receiver
 
 PASSWORD = "violet-harbour-41"
 
 
+TREASURY = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+
+
 def _run(*arguments: str, typed: str = "") -> Result:
     return CliRunner().invoke(app, arguments, input=typed)
+
+
+@pytest.fixture
+def simulator(simulator_process: Process, monkeypatch: pytest.MonkeyPatch) -> Process:
+    """The simulator at the beginning of a run, as the provider of the settings."""
+    simulator_process.control("seed", {"seed": 7})
+    simulator_process.control("scenario", method="DELETE")
+    monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
+    get_settings.cache_clear()
+    return simulator_process
+
+
+def _unwell() -> dict[str, str]:
+    """Return what `check` finds wrong, by name."""
+    result = _run("check", "--json")
+    found = {
+        check["name"]: check["detail"] for check in json.loads(result.stdout)["checks"] if not check["ok"]
+    }
+    assert result.exit_code == (1 if found else 0)
+    return found
 
 
 @pytest.fixture
@@ -28,7 +58,7 @@ def unmigrated(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return empty_database
 
 
-@pytest.mark.usefixtures("migrated_template")
+@pytest.mark.usefixtures("migrated_template", "simulator")
 def test_check_finds_an_unmigrated_database_and_migrate_heals_it(unmigrated: str) -> None:
     before = _run("check", "--json")
     assert before.exit_code == 1
@@ -43,6 +73,7 @@ def test_check_finds_an_unmigrated_database_and_migrate_heals_it(unmigrated: str
     assert f"database role: Logs in as {login} and works as onramp_app." in after.stdout
 
 
+@pytest.mark.usefixtures("simulator")
 def test_check_notices_a_role_that_may_create_tables(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute("GRANT CREATE ON SCHEMA public TO onramp_app")
@@ -51,6 +82,7 @@ def test_check_notices_a_role_that_may_create_tables(database: str) -> None:
     assert "FAIL  database role: onramp_app may create tables" in result.stdout
 
 
+@pytest.mark.usefixtures("simulator")
 def test_check_says_what_cannot_be_reached_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2@127.0.0.1:1/wallet")
     monkeypatch.setenv("REDIS_URL", "redis://:hunter2@127.0.0.1:1")
@@ -74,6 +106,190 @@ def test_check_names_the_setting_that_is_wrong(monkeypatch: pytest.MonkeyPatch) 
         1,
         "FAIL  configuration: PUBLIC_URL is not set, and production needs it.\n",
     )
+
+
+@pytest.mark.usefixtures("database", "simulator")
+@pytest.mark.parametrize(
+    ("variable", "value", "part", "said"),
+    [
+        ("ONRAMP_API_KEY", "another-key", "provider account", "ONRAMP_API_KEY is wrong"),
+        ("ONRAMP_API_SECRET", "another-secret", "provider account", "ONRAMP_API_SECRET is wrong"),
+        ("ASSETS", '{"USDT": ["erc20"], "DOGE": ["matic20"]}', "provider account", "DOGE on matic20"),
+    ],
+)
+def test_check_names_what_the_provider_refuses(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, part: str, said: str
+) -> None:
+    assert _unwell() == {}
+    monkeypatch.setenv(variable, value)
+    get_settings.cache_clear()
+    found = _unwell()
+    assert set(found) == {part}
+    assert said in found[part]
+    assert value not in found[part]
+
+
+@pytest.mark.usefixtures("database")
+def test_while_the_secret_is_changed_the_one_before_is_good_too(
+    simulator: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONRAMP_API_SECRET", "not-yet-known")
+    monkeypatch.setenv("ONRAMP_API_SECRET_PREVIOUS", NEXT_SECRET)
+    get_settings.cache_clear()
+    assert simulator.base
+    assert _unwell() == {}
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(("seconds", "said"), [(-30, "30 s ahead of"), (40, "40 s behind")])
+def test_check_names_a_clock_that_is_off(simulator: Process, seconds: int, said: str) -> None:
+    simulator.scenario("clock_skew", times=None, value=seconds)
+    found = _unwell()
+    assert set(found) == {"provider clock"}, "what is signed with the provider's time is accepted"
+    assert said in found["provider clock"]
+
+
+@pytest.mark.usefixtures("database", "simulator")
+@pytest.mark.parametrize(
+    ("network", "entry", "said"),
+    [
+        ("matic20", {"address": TREASURY[:-1]}, "40 hexadecimal digits"),
+        ("matic20", {"address": TREASURY.replace("5aA", "5aa")}, "EIP-55"),
+        ("trc20", {"address": "TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6u"}, "checksum"),
+        ("spl", {"address": "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1vQQ"}, "32 bytes"),
+        ("ton", {"address": "EQCD39VS5jcptHL8vMjEXrzGaRcCVYto7HUn4bpAOg8xqB2M"}, "checksum"),
+        ("btc", {"address": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5"}, "checksum"),
+        ("xrp", {"address": "rHb9CJAWyB4rj91VRWn96DkukG4bwdtyTh"}, "needs a memo"),
+    ],
+)
+def test_check_names_a_wrong_treasury_address(
+    monkeypatch: pytest.MonkeyPatch, network: str, entry: dict[str, str], said: str
+) -> None:
+    right = {"matic20": [{"address": TREASURY}], "nosuchnet": [{"address": "whatever-it-is"}]}
+    monkeypatch.setenv("ASSETS", '{"USDT": ["matic20"]}')
+    monkeypatch.setenv("TREASURY_ADDRESSES", json.dumps(right))
+    get_settings.cache_clear()
+    assert _unwell() == {}
+    assert "nosuchnet by hand" in _run("check").stdout
+    monkeypatch.setenv("TREASURY_ADDRESSES", json.dumps({**right, network: [*right.get(network, []), entry]}))
+    get_settings.cache_clear()
+    found = _unwell()
+    assert set(found) == {"treasury addresses"}
+    assert network in found["treasury addresses"]
+    assert said in found["treasury addresses"]
+    assert entry["address"] not in found["treasury addresses"]
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:1", "The simulator at 127.0.0.1:1 does not answer (it runs while"),
+        ("https://me:hunter2@provider.invalid", "The provider at provider.invalid does not answer (look at"),
+    ],
+)
+def test_check_names_a_provider_that_cannot_be_reached(
+    monkeypatch: pytest.MonkeyPatch, url: str, said: str
+) -> None:
+    monkeypatch.setenv("ONRAMP_API_URL", url)
+    get_settings.cache_clear()
+    found = _unwell()
+    assert set(found) == {"provider", "provider clock", "provider account"}
+    assert all(said in detail for detail in found.values())
+    assert "hunter2" not in str(found)
+
+
+@pytest.mark.usefixtures("simulator")
+def test_in_development_check_attaches_to_the_folders_own_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "DATA_DIR", tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "")  # `_database` sets it; this puts back that it was not set.
+    get_settings.cache_clear()
+    running = postgres.start(tmp_path, settings={"fsync": "off"})
+    try:
+        assert _run("migrate").exit_code == 0
+        monkeypatch.setenv("DATABASE_URL", "")
+        get_settings.cache_clear()
+        assert _unwell() == {}
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
+
+
+def test_an_operator_sets_the_webhook_address_and_has_webhooks_sent(
+    simulator: Process, receiver: Receiver
+) -> None:
+    assert json.loads(_run("onramp", "set-webhook", receiver.url, "--json").stdout) == {
+        "webhook_url": receiver.url
+    }
+    assert _run("onramp", "send-dummy").exit_code == 0
+    assert receiver.wait_for(1)[0].is_signed_with(SECRET)
+    order_id = simulator.open()
+    assert "did not accept" in _run("onramp", "resend", str(order_id)).stderr, "it is not completed"
+    simulator.move(order_id, 4)
+    receiver.wait_for(2)
+    assert _run("onramp", "resend", str(order_id)).exit_code == 0
+    assert receiver.wait_for(3)[2].body["orderId"] == order_id
+
+
+@pytest.mark.usefixtures("simulator")
+def test_without_an_address_our_own_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFLEX_BACKEND_PORT", "8123")
+    get_settings.cache_clear()
+    assert _run("onramp", "set-webhook").stdout == (
+        "Webhooks go to http://localhost:8123/api/webhooks/onramp.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("set-webhook", "ftp://example.com/"), "Use an address that begins with"),
+        (("set-webhook", "http://"), "Use an address that begins with"),
+        (("set-webhook", "http://a/" + "a" * 500), "Use an address that begins with"),
+        (("send-dummy", "nonsense"), "Use an address that begins with"),
+        (("resend", "999999999"), "does not know this order"),
+        (("resend", "9" * 65), "1 to 64 visible characters"),
+        (("resend", "two words"), "1 to 64 visible characters"),
+    ],
+)
+@pytest.mark.usefixtures("simulator")
+def test_what_the_provider_cannot_be_asked_ends_with_its_reason(
+    arguments: tuple[str, ...], reason: str
+) -> None:
+    result = _run("onramp", *arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert reason in result.stderr
+
+
+def test_a_provider_that_is_not_the_simulator_needs_an_address_it_can_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ONRAMP_API_URL", "https://provider.invalid")
+    get_settings.cache_clear()
+    assert "PUBLIC_URL is not set" in _run("onramp", "set-webhook").stderr
+    monkeypatch.setenv("PUBLIC_URL", "http://localhost:3000")
+    get_settings.cache_clear()
+    assert "begins with https://" in _run("onramp", "set-webhook").stderr
+
+
+async def test_the_webhook_address_is_registered_as_soon_as_the_simulator_answers(
+    simulator: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_address, "FIRST_WAIT_SECONDS", 0.05)
+    simulator.scenario("api_down", times=2)
+    await asyncio.wait_for(webhook_address.register_with_simulator(), 10)
+    await provider.disconnect()
+    registered = simulator.control("requests", method="GET")["items"]
+    tries = next(row for row in registered if row["path"].endswith("setWebhookUrl"))["by_status"]
+    assert tries["200"] == 1
 
 
 @pytest.mark.usefixtures("database")

@@ -269,3 +269,38 @@ def test_the_file_is_read_from_the_project_folder(tmp_path):
 
     assert Settings(_env_file=tmp_path / ".env").app_name == "From the file"
     assert Settings.model_config["env_file"] is None, "tests read no developer's file"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_simulator"),
+    [
+        (None, True),
+        ("http://localhost:8001", True),
+        ("http://127.0.0.1:9", True),
+        ("http://[::1]:9", True),
+        ("https://api-test.onramp.money", False),
+        ("http://localhost.evil.test", False),
+    ],
+)
+def test_the_simulator_is_what_answers_on_this_machine(monkeypatch, tmp_path, url, is_simulator):
+    values = {} if url is None else {"ONRAMP_API_URL": url}
+
+    assert load(monkeypatch, tmp_path, **values).uses_simulator is is_simulator
+
+
+def test_production_never_takes_the_provider_for_a_simulator(monkeypatch, tmp_path):
+    assert not load(monkeypatch, tmp_path, **PRODUCTION).uses_simulator
+
+
+@pytest.mark.parametrize(
+    ("values", "url"),
+    [
+        ({}, "http://localhost:8000"),
+        ({"REFLEX_BACKEND_PORT": "3000"}, "http://localhost:3000"),
+        ({"HOST": "0.0.0.0"}, "http://localhost:8000"),
+        ({"HOST": "192.0.2.7"}, "http://192.0.2.7:8000"),
+        ({"HOST": "2001:db8::7"}, "http://[2001:db8::7]:8000"),
+    ],
+)
+def test_the_api_is_reached_where_it_listens(monkeypatch, tmp_path, values, url):
+    assert load(monkeypatch, tmp_path, **values).local_api_url == url

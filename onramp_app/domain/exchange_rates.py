@@ -5,9 +5,10 @@ here is an offer: a top-up is made at its own quote.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from typing import Self
 
 STALE_AFTER = timedelta(minutes=15)
 SIGNIFICANT_DIGITS = 12
@@ -26,11 +27,17 @@ class RateBook:
     """What one unit of the stable asset costs, in each currency and asset, as of one moment.
 
     `per_stable["INR"]` is 88.5 when one USDT costs 88.5 rupees; that of the stable asset itself is 1.
-    All prices are above zero.
+    All prices are above zero. `earlier` says when a price was read that the latest reading did not give.
     """
 
     per_stable: Mapping[str, Decimal]
     as_of: datetime
+    earlier: Mapping[str, datetime] = field(default_factory=dict)
+
+    def of(self, symbols: Iterable[str]) -> Self:
+        """Return the book of these symbols alone; its moment is that of the oldest price among them."""
+        known = {symbol: self._price(symbol) for symbol in symbols}
+        return type(self)(known, min((self.earlier.get(s, self.as_of) for s in known), default=self.as_of))
 
     def is_stale(self, now: datetime) -> bool:
         """Whether the prices are older than 15 minutes."""

@@ -3,7 +3,17 @@
 All of them are `ApplicationError`s, so an unhandled one becomes an honest answer of the public contract.
 """
 
+from enum import StrEnum
+
 from onramp_app.domain.errors import ApplicationError, NotFound
+
+
+class Suspect(StrEnum):
+    """Which of our credentials the provider's words point at; it documents one code for both."""
+
+    KEY = "key"
+    SECRET = "secret"  # noqa: S105 - the name of a setting
+    EITHER = "either"
 
 
 class ProviderUnavailable(ApplicationError):
@@ -18,6 +28,12 @@ class ProviderBusy(ProviderUnavailable):
 
 class ProviderCredentialsRefused(ProviderUnavailable):
     """401 or 403: key, signature or permission. An operator has to act; waiting does not help."""
+
+    def __init__(
+        self, detail: str, *, retry_after_seconds: int | None = None, suspect: Suspect = Suspect.EITHER
+    ) -> None:
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
+        self.suspect = suspect
 
 
 class ProviderPriceIrregular(ProviderUnavailable):

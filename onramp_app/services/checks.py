@@ -1,7 +1,7 @@
 """What `python -m onramp_app check` looks at: each part in plain words, one function a part."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 
 import psycopg
 from redis.asyncio import Redis
@@ -12,22 +12,11 @@ from onramp_app.config import Settings
 from onramp_app.db.engine import APPLICATION_ROLE, transaction
 from onramp_app.db.migrate import latest_revision, schema_is_current
 from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.services import provider_checks
+from onramp_app.services.findings import Finding, UnwellError
 
 _MIN_POSTGRES = 15
 _TIMEOUT_SECONDS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The state of one part. `detail` is a sentence for the operator, without secrets."""
-
-    name: str
-    is_well: bool
-    detail: str
-
-
-class _UnwellError(Exception):
-    """A part does not work; the text is a sentence that says what to do."""
 
 
 async def _database(settings: Settings) -> str:
@@ -39,12 +28,12 @@ async def _database(settings: Settings) -> str:
         )
     except psycopg.Error as error:
         # The library names host, port and user, never the password.
-        raise _UnwellError(f"DATABASE_URL cannot be reached: {str(error).splitlines()[0]}") from error
+        raise UnwellError(f"DATABASE_URL cannot be reached: {str(error).splitlines()[0]}") from error
     version = connection.info.server_version
     await connection.close()
     major, minor = divmod(version, 10_000)
     if major < _MIN_POSTGRES:
-        raise _UnwellError(f"PostgreSQL {major} is too old: {_MIN_POSTGRES} or newer is needed.")
+        raise UnwellError(f"PostgreSQL {major} is too old: {_MIN_POSTGRES} or newer is needed.")
     return f"PostgreSQL {major}.{minor} answers."
 
 
@@ -53,7 +42,7 @@ async def _migrations(settings: Settings) -> str:
         return "They run at the start of the embedded PostgreSQL."
     async with transaction() as session:
         if not await schema_is_current(session):
-            raise _UnwellError("The schema is another release's. Run `python -m onramp_app migrate`.")
+            raise UnwellError("The schema is another release's. Run `python -m onramp_app migrate`.")
     return f"The schema is at {latest_revision()}, the newest."
 
 
@@ -70,11 +59,11 @@ async def _database_role(settings: Settings) -> str:
         row = (await (await session.connection()).execute(_ROLE_QUERY)).one()
     login, role, can_create, owns_tables = row
     if can_create:
-        raise _UnwellError(
+        raise UnwellError(
             f"{role} may create tables: run REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role}."
         )
     if owns_tables:
-        raise _UnwellError(f"{role} owns tables: give them to the owner of the database.")
+        raise UnwellError(f"{role} owns tables: give them to the owner of the database.")
     if login == APPLICATION_ROLE:
         return f"Logs in as {login}, which may not change the schema."
     return (
@@ -94,7 +83,7 @@ async def _redis(settings: Settings) -> str:
     try:
         await client.ping()  # type: ignore[misc]  # typed for the synchronous client too
     except (RedisError, OSError) as error:
-        raise _UnwellError(f"REDIS_URL cannot be used: {type(error).__name__}.") from error
+        raise UnwellError(f"REDIS_URL cannot be used: {type(error).__name__}.") from error
     finally:
         await client.aclose()
     return "Redis answers."
@@ -105,7 +94,7 @@ async def _mail(settings: Settings) -> str:
         return "SMTP_URL is not set: mails go to the local outbox."
     for setting in ("mail_from", "support_email"):
         if getattr(settings, setting) is None:
-            raise _UnwellError(f"SMTP_URL is set and {setting.upper()} is not.")
+            raise UnwellError(f"SMTP_URL is set and {setting.upper()} is not.")
     return f"Mails are sent from {settings.mail_from}."
 
 
@@ -116,17 +105,23 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "database role": _database_role,
     "redis": _redis,
     "mail": _mail,
+    "treasury addresses": provider_checks.treasury_addresses,
+    "provider": provider_checks.provider,
+    "provider clock": provider_checks.provider_clock,
+    "provider account": provider_checks.provider_account,
 }
 
 
 async def check_everything(settings: Settings) -> list[Finding]:
     """Return the state of each part, in the order of `CHECKS`. Never raises for a part that is unwell."""
-    findings = []
-    for name, look_at in CHECKS.items():
-        try:
-            findings.append(Finding(name, is_well=True, detail=await look_at(settings)))
-        except _UnwellError as error:
-            findings.append(Finding(name, is_well=False, detail=str(error)))
-        except DatabaseUnavailable as error:
-            findings.append(Finding(name, is_well=False, detail=error.detail))
-    return findings
+    # At once: an address that swallows what is sent to it costs one time-out and not several.
+    return await asyncio.gather(*(_finding(name, look_at(settings)) for name, look_at in CHECKS.items()))
+
+
+async def _finding(name: str, looking: Awaitable[str]) -> Finding:
+    try:
+        return Finding(name, is_well=True, detail=await looking)
+    except UnwellError as error:
+        return Finding(name, is_well=False, detail=str(error))
+    except DatabaseUnavailable as error:
+        return Finding(name, is_well=False, detail=error.detail)

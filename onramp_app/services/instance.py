@@ -1,8 +1,9 @@
 """The life of one running instance: the schema before it serves, its claim on the database, its end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 import psycopg
 import structlog
@@ -12,7 +13,7 @@ from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.domain.ledger import Environment
-from onramp_app.services import inbox, provider
+from onramp_app.services import changed_users, inbox, provider, webhook_address
 from onramp_app.services.assets import enable_assets
 from onramp_app.services.environment import current_environment
 
@@ -32,7 +33,8 @@ async def running_instance() -> AsyncIterator[None]:
     """
     async with _database_prepared() as settings, _claim(settings):
         await _begin()
-        yield
+        async with _beside(*_work(settings)):
+            yield
 
 
 @asynccontextmanager
@@ -44,7 +46,8 @@ async def running_worker() -> AsyncIterator[None]:
     """
     async with _database_prepared():
         await _begin()
-        yield
+        async with _beside(provider.get_rates().run()):
+            yield
 
 
 @asynccontextmanager
@@ -61,6 +64,7 @@ async def _database_prepared() -> AsyncIterator[Settings]:
         raise
     finally:
         await inbox.close()
+        await changed_users.close()
         await provider.disconnect()
         await engine.dispose()
 
@@ -68,6 +72,28 @@ async def _database_prepared() -> AsyncIterator[Settings]:
 async def _begin() -> None:
     await refuse_other_money()
     await enable_assets()
+
+
+def _work(settings: Settings) -> list[Coroutine[Any, Any, None]]:
+    """Return what this process does beside answering: nothing here is needed to serve."""
+    work: list[Coroutine[Any, Any, None]] = []
+    if settings.uses_simulator:
+        work.append(webhook_address.register_with_simulator())
+    if settings.background_work == "on":
+        work.append(provider.get_rates().run())
+    return work
+
+
+@asynccontextmanager
+async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run the work for as long as the context lasts, and wait until it has ended."""
+    tasks = [asyncio.create_task(part) for part in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 # Each part is served by an index, and stops at the first row it finds.

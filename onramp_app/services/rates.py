@@ -1,13 +1,24 @@
-"""Keeps a book of exchange rates in this process: gathering one takes a quote for every currency."""
+"""Keeps exchange rates in the database, each with its age, and reads new ones from the provider in time.
+
+Reading them costs a quote for every currency, so one process of the fleet does it at a time.
+"""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from time import monotonic
 
+import psycopg
 import structlog
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, delete, select
 
+from onramp_app.config import ConfigurationError, get_settings
+from onramp_app.db.engine import transaction
+from onramp_app.db.rate_tables import ExchangeRate
 from onramp_app.domain import clock
-from onramp_app.domain.errors import ApplicationError
+from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
@@ -17,36 +28,53 @@ from onramp_app.services.options import OptionsReader
 REFRESHED_AFTER = timedelta(minutes=5)
 # Older than this, a rate says nothing about today.
 USABLE = timedelta(hours=24)
+LOOK_EVERY_SECONDS = 30
 # Who asks is not kept waiting for a slow provider: older rates now are better than new ones later.
-WAIT_SECONDS = 2.0
+WAIT_SECONDS, WAIT_WITHOUT_ANY_SECONDS = 2.0, 15.0
+# These rates are public: without a rest, everybody who asks while the provider is away would ask it too.
+REST_AFTER_FAILURE_SECONDS = 60.0
+# Any constant does, as long as nothing else in the database uses it as an advisory lock.
+_READING_LOCK = 0x0A44_6D6F_6E65_7902
+_LOCK_WAIT = "10s"
 
 _log = structlog.get_logger(__name__)
 
 
 class RatesReader:
-    """Keeps the newest book. One for each process; belongs to one event loop."""
+    """Answers with the stored rates and has them read anew. One for each process and its event loop."""
 
     def __init__(self, provider: Provider, options: OptionsReader, *, assets: Iterable[str]) -> None:
         self._provider = provider
         self._options = options
         self._assets = tuple(assets)
-        self._kept: RateBook | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._rests_until = float("-inf")
 
     async def book(self) -> RateBook:
-        """Return a book, read anew in the background after five minutes; for a stale one this waits a little.
+        """Return the latest rates, read anew in the background after five minutes.
+
+        Where they are older than 15 minutes, or there are none, this waits a little for new ones.
 
         Raises:
             ProviderUnavailable: nothing younger than a day is known.
+            DatabaseUnavailable: they could not be looked up.
         """
-        kept, now = self._kept, clock.now()
-        if kept is None or now - kept.as_of > REFRESHED_AFTER:
+        kept = await stored_book()
+        if _is_due(kept):
             reading = self._read()
-            if kept is None or kept.is_stale(now):
-                await asyncio.wait({reading}, timeout=WAIT_SECONDS if kept else None)
-        if self._kept is None or now - self._kept.as_of > USABLE:
-            raise ProviderUnavailable("There are no exchange rates at the moment.", retry_after_seconds=60)
-        return self._kept
+            if reading is not None and (kept is None or kept.is_stale(clock.now())):
+                await asyncio.wait({reading}, timeout=WAIT_SECONDS if kept else WAIT_WITHOUT_ANY_SECONDS)
+                kept = await stored_book()
+        if kept is None:
+            raise ProviderUnavailable("There are no exchange rates at the moment.", retry_after_seconds=30)
+        return kept
+
+    async def run(self) -> None:
+        """Have the rates read whenever they are due, for as long as the process runs."""
+        while True:
+            if (reading := self._read()) is not None:
+                await asyncio.wait({reading})
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def close(self) -> None:
         """End a reading that is under way."""
@@ -54,18 +82,88 @@ class RatesReader:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
 
-    def _read(self) -> asyncio.Task[None]:
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._gather())
+    def _read(self) -> asyncio.Task[None] | None:
+        if self._reading is not None and not self._reading.done():
+            return self._reading
+        if monotonic() < self._rests_until:
+            return None
+        self._reading = asyncio.create_task(self._read_alone())
         return self._reading
 
-    async def _gather(self) -> None:
+    async def _read_alone(self) -> None:
         try:
-            catalogue = await self._options.catalogue()
-            found = await read_rates(self._provider, catalogue, assets=self._assets)
+            if not _is_due(await stored_book()):
+                return
+            async with _alone_in_the_fleet():
+                if _is_due(await stored_book()):  # otherwise another process has just read them
+                    catalogue = await self._options.catalogue()
+                    await _store(await read_rates(self._provider, catalogue, assets=self._assets))
         except ApplicationError as error:
-            _log.warning("rates not read", code=error.code)
-            return
-        # A provider that is just coming back prices a few currencies and refuses the rest.
-        if self._kept is None or len(found.per_stable) * 2 >= len(self._kept.per_stable):
-            self._kept = found
+            self._rests_until = monotonic() + REST_AFTER_FAILURE_SECONDS
+            _log.warning("exchange rates not read", code=error.code)
+        except Exception:  # noqa: BLE001 - nobody waits for this task, and its loop must go on
+            self._rests_until = monotonic() + REST_AFTER_FAILURE_SECONDS
+            _log.exception("reading exchange rates failed")
+
+
+def _is_due(kept: RateBook | None) -> bool:
+    return kept is None or clock.now() - kept.as_of > REFRESHED_AFTER
+
+
+async def stored_book() -> RateBook | None:
+    """Return the stored rates of the last 24 hours, or None when there are none.
+
+    Raises:
+        DatabaseUnavailable: they could not be looked up.
+    """
+    async with transaction() as db:
+        rows = await db.exec(select(ExchangeRate).where(col(ExchangeRate.as_of) > clock.now() - USABLE))
+        prices = {row.symbol: row for row in rows}
+    if not prices:
+        return None
+    as_of = max(row.as_of for row in prices.values())
+    return RateBook(
+        {symbol: row.per_stable for symbol, row in prices.items()},
+        as_of,
+        {symbol: row.as_of for symbol, row in prices.items() if row.as_of < as_of},
+    )
+
+
+async def _store(book: RateBook) -> None:
+    rows = [
+        {"symbol": symbol, "per_stable": price, "as_of": book.as_of}
+        for symbol, price in sorted(book.per_stable.items())
+    ]
+    upsert = insert(ExchangeRate).values(rows)
+    newest = upsert.on_conflict_do_update(
+        index_elements=["symbol"],
+        set_={"per_stable": upsert.excluded.per_stable, "as_of": upsert.excluded.as_of},
+    )
+    async with transaction() as db:
+        await db.exec(newest)
+        await db.exec(delete(ExchangeRate).where(col(ExchangeRate.as_of) <= book.as_of - USABLE))
+
+
+@asynccontextmanager
+async def _alone_in_the_fleet() -> AsyncIterator[None]:
+    """Hold a session lock on a connection of its own: no transaction is open while the provider is asked.
+
+    Raises:
+        DatabaseUnavailable: no connection, or another process reads for more than 10 s already.
+    """
+    url = get_settings().database_url
+    if url is None:
+        raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
+    try:
+        connection = await psycopg.AsyncConnection.connect(
+            url.get_secret_value(), autocommit=True, application_name="onramp_app rates", connect_timeout=5
+        )
+    except psycopg.Error as error:
+        raise DatabaseUnavailable("The database does not answer.", retry_after_seconds=5) from error
+    async with connection:
+        try:
+            await connection.execute("SELECT set_config('lock_timeout', %s, false)", (_LOCK_WAIT,))
+            await connection.execute("SELECT pg_advisory_lock(%s)", (_READING_LOCK,))
+        except psycopg.Error as error:
+            raise DatabaseUnavailable("Another process reads the rates.", retry_after_seconds=5) from error
+        yield

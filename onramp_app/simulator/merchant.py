@@ -192,26 +192,14 @@ class Merchant:
 
     def all_gas_fee(self, _body: Body) -> str:
         """Return withdrawal fees in the coin, as text, by coin and chain."""
-        fees: dict[str, dict[str, Any]] = {}
-        for coin, network in catalog().pairs():
-            fees.setdefault(str(coin.coin_id), {})[str(network.chain_id)] = {
-                "withdrawalFee": to_json(coin.fees[network.chain_id]),
-                "minimumWithdrawal": to_json(coin.minimums[network.chain_id]),
-                "nodeInSync": 1,
-                "depositEnable": 1,
-            }
-        return to_json(fees)
+        return to_json(_gas_fees())
 
     def all_coin_limits(self, body: Body) -> str:
         """Return the least fiat amount by coin and chain."""
         fiat = catalog().fiats.get(integer_field(body, "fiatType", default=1))
         if fiat is None:
             raise ProviderError(400, "fiatType is not supported")
-        least: dict[str, dict[str, Any]] = {}
-        for coin, network in catalog().pairs():
-            amount = (coin.minimums[network.chain_id] + coin.fees[network.chain_id]) * coin.usd * fiat.per_usd
-            least.setdefault(str(coin.coin_id), {})[str(network.chain_id)] = amount.quantize(Decimal("0.01"))
-        return to_json(least)
+        return to_json(_least_amounts(fiat))
 
     def payment_methods(self, _body: Body) -> str:
         """Return `{fiatType: {method: kind}}`."""
@@ -227,15 +215,23 @@ class Merchant:
         return to_json(flows)
 
     def sell_config(self, _body: Body) -> str:
-        """Return coins, networks, prices and minimums."""
+        """Return coins, networks, prices and minimums in rupees, and fees.
+
+        A price is one number for a coin of one chain, else one for each chain; both forms are documented.
+        """
         rupee = catalog().fiats[1]
+        prices: dict[str, Any] = {}
+        for coin in catalog().coins.values():
+            price = self._orders.price(coin, rupee)
+            several = dict.fromkeys(map(str, coin.fees), price)
+            prices[str(coin.coin_id)] = several if len(several) > 1 else price
         return to_json(
             {
                 "allCoinConfig": _coin_config(),
                 "networkConfig": _network_config(),
-                "coinPrices": {
-                    code: {"inr": self._orders.price(coin, rupee)} for code, coin in catalog().coins.items()
-                },
+                "coinData": prices,
+                "minimumBuyAmount": _least_amounts(rupee),
+                "allGasFee": _gas_fees(),
             }
         )
 
@@ -288,6 +284,26 @@ def _coin_config() -> dict[str, Any]:
         }
         for code, coin in catalog().coins.items()
     }
+
+
+def _gas_fees() -> dict[str, dict[str, Any]]:
+    fees: dict[str, dict[str, Any]] = {}
+    for coin, network in catalog().pairs():
+        fees.setdefault(str(coin.coin_id), {})[str(network.chain_id)] = {
+            "withdrawalFee": to_json(coin.fees[network.chain_id]),
+            "minimumWithdrawal": to_json(coin.minimums[network.chain_id]),
+            "nodeInSync": 1,
+            "depositEnable": 1,
+        }
+    return fees
+
+
+def _least_amounts(fiat: Fiat) -> dict[str, dict[str, Any]]:
+    least: dict[str, dict[str, Any]] = {}
+    for coin, network in catalog().pairs():
+        amount = (coin.minimums[network.chain_id] + coin.fees[network.chain_id]) * coin.usd * fiat.per_usd
+        least.setdefault(str(coin.coin_id), {})[str(network.chain_id)] = amount.quantize(Decimal("0.01"))
+    return least
 
 
 def _network_config() -> dict[str, Any]:

@@ -1,18 +1,18 @@
 """A client of the whole API over ASGI, and quick ways to be somebody."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
 
 from onramp_app.api.application import create_api
 from onramp_app.config import get_settings
-from onramp_app.services import provider
+from onramp_app.services import changed_users, provider
 from onramp_app.services.assets import enable_assets
 from tests.money import Wallet
 from tests.people import PASSWORD, Person
-from tests.simulator.process import FAST, Process, free_port
+from tests.simulator.process import Process
 
 
 @pytest.fixture
@@ -44,14 +44,6 @@ async def bo(new_person: Callable[..., Awaitable[Person]]) -> Person:
     return await new_person(display_name="Bo", country="BR")
 
 
-@pytest.fixture(scope="session")
-def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    process = Process(tmp_path_factory.mktemp("provider") / "orders.sqlite", free_port(), FAST)
-    process.start()
-    yield process
-    process.kill()
-
-
 @pytest.fixture
 async def wallet(
     client: httpx.AsyncClient, database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch
@@ -67,4 +59,19 @@ async def wallet(
     made = Wallet(client, simulator_process, database)
     yield made
     made.owner.close()
+    await changed_users.close()
+    await provider.disconnect()
+
+
+@pytest.fixture
+async def simulator(
+    database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Process]:
+    """The simulator at the beginning of a run, as the provider of the settings."""
+    assert database
+    simulator_process.control("seed", {"seed": 7})
+    simulator_process.control("scenario", method="DELETE")
+    monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
+    get_settings.cache_clear()
+    yield simulator_process
     await provider.disconnect()

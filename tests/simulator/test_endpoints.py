@@ -150,10 +150,15 @@ def test_countries_name_their_flows(simulator: Any) -> None:
     assert flows["sell"]["3"]["isActive"] == 0
 
 
-def test_sell_configuration_holds_coins_networks_and_prices(simulator: Any) -> None:
+def test_sell_configuration_holds_prices_and_minimums_by_coin_number_in_rupees(simulator: Any) -> None:
     data = public(simulator, "/onramp/api/v2/sell/public/allConfig")
     assert data["networkConfig"]["3"]["hashLink"].startswith("https://")
-    assert data["coinPrices"]["usdt"]["inr"] > 80
+    usdt, offered = data["coinData"]["54"], data["allCoinConfig"]["usdt"]["networks"]
+    assert set(usdt) == set(map(str, offered))
+    assert all(price > 80 for price in usdt.values())
+    alone = next(c for c in data["allCoinConfig"].values() if len(c["networks"]) == 1)
+    assert data["coinData"][str(alone["coinId"])] > 0
+    assert set(data["minimumBuyAmount"]["54"]) == set(data["allGasFee"]["54"]) == set(usdt)
 
 
 def test_current_timestamp_is_the_clock(simulator: Any) -> None:

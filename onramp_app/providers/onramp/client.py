@@ -10,6 +10,7 @@ from onramp_app.domain.clock import now
 from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp import configuration, endpoints
 from onramp_app.providers.onramp.history import FLOW_NUMBERS, walk_history
+from onramp_app.providers.onramp.limits import SharedAnswers
 from onramp_app.providers.onramp.transport import Credentials, Transport, TransportLimits
 from onramp_app.providers.onramp.widget import (
     is_trusted_widget_url,
@@ -17,7 +18,14 @@ from onramp_app.providers.onramp.widget import (
     remote_query,
     widget_parameters,
 )
-from onramp_app.providers.onramp.wire import Json, JsonOut, amount_or_none, int_or_none, unreadable_answer
+from onramp_app.providers.onramp.wire import (
+    Json,
+    JsonOut,
+    amount_or_none,
+    int_or_none,
+    unreadable_answer,
+    write_json,
+)
 from onramp_app.providers.port import (
     AmountLimits,
     CoinsAndChains,
@@ -38,6 +46,8 @@ LIVE_API_URL = "https://api.onramp.money"
 LIVE_WIDGET_URL = "https://onramp.money/main"
 SIMULATOR_URL = "http://localhost:8001"
 ASSUMED_QUOTE_SECONDS = 30
+# Many people who ask the same at once cost one request; short enough that nobody loses much of the 30 s.
+SHARED_QUOTE_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,7 @@ class OnrampClient:
     def __init__(self, transport: Transport, widget: WidgetSettings) -> None:
         self._transport = transport
         self._widget = widget
+        self._quotes: SharedAnswers[ProviderQuote] = SharedAnswers()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -71,7 +82,7 @@ class OnrampClient:
     async def quote(
         self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str
     ) -> ProviderQuote:
-        """Ask for a quote of a fiat amount in whole units."""
+        """Ask for a quote of a fiat amount in whole units; the same question gets one answer for 3 s."""
         body: dict[str, JsonOut] = {
             "coinCode": coin_code.lower(),
             "network": network.lower(),
@@ -79,6 +90,11 @@ class OnrampClient:
             "fiatType": fiat_type,
             "type": FLOW_NUMBERS[flow],
         }
+        return await self._quotes.get(
+            write_json(body), SHARED_QUOTE_SECONDS, ask=lambda: self._ask_quote(body, fiat_amount)
+        )
+
+    async def _ask_quote(self, body: Mapping[str, JsonOut], fiat_amount: Decimal) -> ProviderQuote:
         asked_at = now()
         answer = await self._transport.call(endpoints.QUOTES, body)
         fields = answer.object()
@@ -201,11 +217,16 @@ def widget_base_url(settings: Settings) -> str:
     return (settings.onramp_widget_url or default).rstrip("/")
 
 
+def api_url(settings: Settings) -> str:
+    """Return where the provider's API is: the live one in production, else the simulator's."""
+    return settings.onramp_api_url or (LIVE_API_URL if settings.is_production else SIMULATOR_URL)
+
+
 def transport_from(settings: Settings) -> Transport:
     """Return the connection to the provider of the settings; one for each event loop."""
     previous = settings.onramp_api_secret_previous
     return Transport(
-        settings.onramp_api_url or (LIVE_API_URL if settings.is_production else SIMULATOR_URL),
+        api_url(settings),
         Credentials(
             settings.onramp_api_key.get_secret_value(),
             settings.onramp_api_secret.get_secret_value(),

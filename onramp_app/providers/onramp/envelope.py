@@ -20,6 +20,7 @@ from onramp_app.domain.provider_errors import (
     ProviderPriceIrregular,
     ProviderRequestRefused,
     ProviderUnavailable,
+    Suspect,
     UnsupportedAsset,
 )
 from onramp_app.providers.onramp.wire import (
@@ -142,6 +143,8 @@ def _failure(
     row = _ERRORS.get(code) or _ERRORS[400 if code < 500 else 500]
     if code == 401 and "ahead of time" in said:
         return CallFailed(row.error("Our clock is ahead of the payment provider's."), Outcome.AHEAD_OF_TIME)
+    if code == 401:
+        return CallFailed(ProviderCredentialsRefused(row.detail, suspect=_suspect(said)), row.outcome)
     if code == 403 and is_white_label and "login" in said:
         return CallFailed(ProviderLoginRequired("Sign in with the payment provider first."), Outcome.REFUSED)
     if row.error is ProviderRequestRefused:
@@ -153,6 +156,13 @@ def _failure(
     wait = asked or row.retry_after_seconds
     hold = wait if row.outcome is Outcome.BUSY else asked
     return CallFailed(row.error(row.detail, retry_after_seconds=wait), row.outcome, hold_seconds=hold)
+
+
+def _suspect(said: str) -> Suspect:
+    # A help for the operator and nothing more: the wording is not documented and may change.
+    if "signature" in said:
+        return Suspect.SECRET
+    return Suspect.KEY if "key" in said else Suspect.EITHER
 
 
 def _customer_id(fields: Mapping[str, Json]) -> str | None:

@@ -1,0 +1,116 @@
+"""`/api/options`: what can be chosen when adding money, for everybody."""
+
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+
+from onramp_app.api.problems import error_responses
+from onramp_app.domain.errors import ValidationFailed
+from onramp_app.domain.provider_errors import ProviderUnavailable, UnsupportedCurrency
+from onramp_app.providers.port import PaymentKind
+from onramp_app.services.options import Options
+from onramp_app.services.provider import get_options
+
+router = APIRouter(prefix="/api/options", tags=["money"])
+
+FiatCurrency = Annotated[str | None, Query(pattern=r"^[A-Z]{3}$", description="ISO 4217", examples=["INR"])]
+OfCountry = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[A-Z]{2}$",
+        description="ISO 3166-1 alpha-2; chooses where the provider has several entries for the currency",
+        examples=["IN"],
+    ),
+]
+_KINDS: dict[PaymentKind, Literal["instant", "bank_transfer"]] = {
+    PaymentKind.INSTANT: "instant",
+    PaymentKind.BANK_TRANSFER: "bank_transfer",
+}
+
+
+class CurrencyAnswer(BaseModel):
+    """A currency in one country. `reason` says why it is not `active`."""
+
+    code: str
+    country: str
+    name: str
+    decimals: int
+    active: bool
+    reason: str | None
+
+
+class MethodAnswer(BaseModel):
+    """A payment method; what may be paid in the currency, null where the provider does not say."""
+
+    code: str
+    kind: Literal["instant", "bank_transfer"]
+    min: str | None
+    max: str | None
+
+
+class AssetAnswer(BaseModel):
+    """An asset on a network; `min` is the least amount of the currency that buys it."""
+
+    asset: str
+    network: str
+    min: str | None
+    decimals: int
+
+
+class LimitsAnswer(BaseModel):
+    """What may be paid at once in the currency; null where the provider does not say."""
+
+    min: str | None
+    max: str | None
+
+
+class OptionsAnswer(BaseModel):
+    """Methods, assets and limits belong to the asked currency, and are empty without one."""
+
+    currencies: list[CurrencyAnswer]
+    methods: list[MethodAnswer]
+    assets: list[AssetAnswer]
+    limits: LimitsAnswer | None
+
+    @classmethod
+    def of(cls, options: Options) -> Self:
+        """Build it from what the services found."""
+        limits = options.limits
+        return cls(
+            currencies=[
+                CurrencyAnswer(
+                    code=row.code,
+                    country=row.country,
+                    name=row.name,
+                    decimals=row.decimals,
+                    active=row.is_active,
+                    reason=row.reason,
+                )
+                for row in options.currencies
+            ],
+            methods=[
+                MethodAnswer(code=row.code, kind=_KINDS[row.kind], min=_text(row.min), max=_text(row.max))
+                for row in options.methods
+            ],
+            assets=[
+                AssetAnswer(asset=row.asset, network=row.network, min=_text(row.min), decimals=row.decimals)
+                for row in options.assets
+            ],
+            limits=None if limits is None else LimitsAnswer(min=_text(limits.min), max=_text(limits.max)),
+        )
+
+
+def _text(amount: Decimal | None) -> str | None:
+    return None if amount is None else format(amount, "f")
+
+
+@router.get("", responses=error_responses(ValidationFailed, UnsupportedCurrency, ProviderUnavailable))
+async def read_options(
+    response: Response, fiat_currency: FiatCurrency = None, country: OfCountry = None
+) -> OptionsAnswer:
+    """Return every currency with why it is closed, and what can be chosen with the asked one."""
+    found = await get_options().options(fiat_currency, country=country)
+    response.headers["Cache-Control"] = "public, max-age=60"
+    return OptionsAnswer.of(found)

@@ -1,0 +1,80 @@
+"""The shapes of quotes. Amounts are decimal strings; a JSON number is refused."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field
+
+from onramp_app.api.auth_models import Country, Currency, Request
+from onramp_app.providers.port import ProviderQuote
+from onramp_app.services import quotes
+
+# Enough digits for any currency; what a currency truly has is checked with its row.
+FiatText = Annotated[str, Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,8})?$", examples=["1000.00"])]
+AssetCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,10}$", examples=["USDT"])]
+Network = Annotated[str, Field(pattern=r"^[a-z0-9]{2,20}$", examples=["matic20"])]
+PaymentMethod = Annotated[
+    str,
+    Field(pattern=r"^[!-~]{1,64}$", description="A method `code` of `GET /api/options`", examples=["UPI"]),
+]
+
+
+class QuoteRequest(Request):
+    """What to price. `country` chooses where the provider has several entries for the currency.
+
+    Left out, it is the account's.
+    """
+
+    fiat_currency: Currency
+    fiat_amount: FiatText
+    asset: AssetCode
+    network: Network
+    payment_method: PaymentMethod
+    country: Country | None = None
+
+    def wanted(self, home: str | None) -> quotes.QuoteRequest:
+        """Return what is asked for; `home` is the country of the account."""
+        return quotes.QuoteRequest(
+            fiat_currency=self.fiat_currency,
+            fiat_amount=Decimal(self.fiat_amount),
+            asset=self.asset,
+            network=self.network,
+            payment_method=self.payment_method,
+            country=self.country or home,
+        )
+
+
+class FeesAnswer(BaseModel):
+    """What is taken off, in the fiat currency."""
+
+    provider: str
+    gateway: str
+    network: str
+    client: str
+
+
+class QuoteAnswer(BaseModel):
+    """What the provider expects to deliver, net of all fees. `rate` is the price of one unit of the asset."""
+
+    rate: str
+    fiat_amount: str
+    expected_amount: str
+    fees: FeesAnswer
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, quoted: ProviderQuote) -> Self:
+        """Build it from the provider's quote."""
+        return cls(
+            rate=format(quoted.rate, "f"),
+            fiat_amount=format(quoted.fiat_amount, "f"),
+            expected_amount=format(quoted.expected_amount, "f"),
+            fees=FeesAnswer(
+                provider=format(quoted.provider_fee, "f"),
+                gateway=format(quoted.gateway_fee, "f"),
+                network=format(quoted.network_fee, "f"),
+                client=format(quoted.client_fee, "f"),
+            ),
+            expires_at=quoted.expires_at,
+        )

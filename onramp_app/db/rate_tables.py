@@ -1,0 +1,24 @@
+"""The table of exchange rates: the latest price of each currency and asset, with its age."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import CheckConstraint, Column, DateTime, Numeric, Text
+from sqlmodel import Field
+
+from onramp_app.db.columns import Row
+
+
+class ExchangeRate(Row, table=True):
+    """What one unit of the stable asset cost, in one currency or asset, at one moment. Nobody's money."""
+
+    __tablename__ = "exchange_rates"
+    __table_args__ = (
+        CheckConstraint("symbol ~ '^[A-Z0-9]{2,10}$'", name="symbol"),
+        # NaN and infinity would pass "above zero".
+        CheckConstraint("per_stable > 0 AND per_stable < 'Infinity'", name="per_stable"),
+    )
+
+    symbol: str = Field(sa_column=Column(Text, primary_key=True))
+    per_stable: Decimal = Field(sa_column=Column(Numeric, nullable=False))
+    as_of: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

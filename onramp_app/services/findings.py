@@ -1,0 +1,16 @@
+"""How a check says what it found."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The state of one part. `detail` is a sentence for the operator, without secrets."""
+
+    name: str
+    is_well: bool
+    detail: str
+
+
+class UnwellError(Exception):
+    """A part does not work; the text is a sentence that says what to do."""

@@ -1,0 +1,95 @@
+"""Where the provider sends its webhooks: registering the address, and having webhooks sent to it."""
+
+import asyncio
+import re
+from urllib.parse import urlsplit
+
+import structlog
+
+from onramp_app.config import get_settings
+from onramp_app.domain.errors import ApplicationError, FieldError, ValidationFailed
+from onramp_app.services.provider import get_provider
+
+PATH = "/api/webhooks/onramp"
+MAX_URL_CHARACTERS = 500
+FIRST_WAIT_SECONDS, MAX_WAIT_SECONDS = 1.0, 60.0
+_ORDER_ID = re.compile(r"[!-~]{1,64}")
+
+_log = structlog.get_logger(__name__)
+
+
+def own_address() -> str:
+    """Return the address of our webhook route as the provider can reach it.
+
+    Raises:
+        ValidationFailed: `PUBLIC_URL` is not set, and the provider is not the simulator on this machine.
+    """
+    settings = get_settings()
+    if settings.uses_simulator:
+        return settings.local_api_url + PATH
+    if settings.public_url is None:
+        raise ValidationFailed("PUBLIC_URL is not set: name the address that the provider can reach.")
+    return settings.public_url.rstrip("/") + PATH
+
+
+async def register(address: str | None = None) -> str:
+    """Have the provider send webhooks to the address, or to our own. Returns it.
+
+    Raises:
+        ValidationFailed: not an address, or not https where the provider is not the simulator.
+        ProviderUnavailable: no answer, or a refusal; ask again, or look at the provider's dashboard.
+    """
+    url = _checked(address if address is not None else own_address())
+    await get_provider().set_webhook_url(url)
+    return url
+
+
+async def send_dummy(address: str | None = None) -> None:
+    """Have the provider send its example to the address, or to the registered one.
+
+    Raises: as `register`.
+    """
+    await get_provider().send_dummy_webhook(None if address is None else _checked(address))
+
+
+async def resend(order_id: str) -> None:
+    """Have the provider send the webhook of a completed order again.
+
+    Raises:
+        ValidationFailed: not an order id.
+        ProviderOrderGone: the provider does not know it.
+        ProviderUnavailable: no answer, or a refusal, as for an order that is not completed.
+    """
+    if not _ORDER_ID.fullmatch(order_id):
+        message = "Use the provider's id of the order: 1 to 64 visible characters."
+        raise ValidationFailed("This is not an order id.", errors=(FieldError("order_id", message),))
+    await get_provider().resend_webhook(order_id)
+
+
+async def register_with_simulator() -> None:
+    """Register our own address with the simulator; while that fails, try again with growing waits."""
+    wait = FIRST_WAIT_SECONDS
+    while True:
+        try:
+            url = await register()
+        except ApplicationError as error:
+            _log.warning("webhook address not registered", code=error.code, next_try_seconds=wait)
+        else:
+            _log.info("webhook address registered", url=url)
+            return
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, MAX_WAIT_SECONDS)
+
+
+def _checked(url: str) -> str:
+    schemes = ("http", "https") if get_settings().uses_simulator else ("https",)
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in schemes and bool(parts.hostname) and url.isascii() and url.isprintable()
+        _ = parts.port  # read only to have it checked
+    except ValueError:
+        is_usable = False
+    if not is_usable or len(url) > MAX_URL_CHARACTERS or " " in url:
+        message = f"Use an address that begins with {' or '.join(s + '://' for s in schemes)}."
+        raise ValidationFailed("This address cannot be registered.", errors=(FieldError("url", message),))
+    return url
