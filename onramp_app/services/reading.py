@@ -13,11 +13,13 @@ from datetime import datetime, timedelta
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.ids import new_id
+from onramp_app.domain.ledger import Environment
 from onramp_app.domain.provider_errors import ProviderAnswerUnreadable, ProviderRequestRefused
 from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp.maps import FIAT_TYPES
@@ -29,8 +31,10 @@ from onramp_app.services.provider_records import keep_orders, keep_unreadable, s
 
 EVENTS_AT_ONCE = 500
 MARGIN = timedelta(hours=1)
-# Top-ups that changed so lately are read like open ones: people pay after they canceled.
+# Top-ups that changed so lately are read like open ones: people pay after they canceled. Of very many
+# changes only the newest count; the others are seen once an hour.
 RECENT = timedelta(hours=1)
+NEWEST_STEPS = 5000
 
 _READS = Counter("provider_walks", "Walks of the provider's orders.", ["outcome"])
 _log = structlog.get_logger(__name__)
@@ -58,11 +62,19 @@ _DUE = text("""
 SELECT flow, order_id, fiat_type, ordered_at FROM provider_orders
  WHERE due_at <= :at AND environment = :environment ORDER BY due_at LIMIT 1000
 """)
+# Both parts are served by indexes: reading is frequent, and top-ups are many in the end.
 _OPEN = text("""
-SELECT fiat_type, min(created_at) AS since FROM top_ups
- WHERE environment = :environment
-   AND (status IN ('created', 'awaiting_payment', 'processing') OR updated_at > :recent)
- GROUP BY fiat_type
+SELECT fiat_type, min(since) AS since FROM (
+    SELECT fiat_type, min(created_at) AS since FROM top_ups
+     WHERE environment = :environment AND status IN ('created', 'awaiting_payment', 'processing')
+     GROUP BY fiat_type
+    UNION ALL
+    SELECT t.fiat_type, min(t.created_at)
+      FROM (SELECT top_up_id, at FROM top_up_steps ORDER BY id DESC LIMIT :newest) s
+      JOIN top_ups t ON t.id = s.top_up_id
+     WHERE s.at > :recent AND t.environment = :environment
+     GROUP BY t.fiat_type
+) walks GROUP BY fiat_type
 """)
 _IN_USE = text("""
 SELECT fiat_type FROM top_ups WHERE environment = :environment AND created_at > :since
@@ -126,16 +138,12 @@ async def due_walks() -> list[Walk]:
     async with transaction() as session:
         connection = await session.connection()
         due = (await connection.execute(_DUE, {"environment": environment.value, "at": at})).all()
-        if not due:
-            return []
-        in_use = set(
-            (
-                await connection.execute(_IN_USE, {"environment": environment.value, "since": earliest})
-            ).scalars()
-        )
+        # A fiat type that a webhook named is a hint too; without a usable one the order may be anywhere.
+        in_use = set[int]()
+        if any(row.fiat_type not in FIAT_TYPES for row in due):
+            in_use = await _fiat_types_in_use(connection, environment, earliest)
     walks: dict[tuple[str, int], Walk] = {}
     for row in due:
-        # A fiat type that a webhook named is a hint too; without a usable one the order may be anywhere.
         known = {row.fiat_type} if row.fiat_type in FIAT_TYPES else in_use
         since = min(max(row.ordered_at or earliest, earliest), at) - MARGIN
         for fiat_type in known:
@@ -153,7 +161,7 @@ async def open_walks() -> list[Walk]:
     async with transaction() as session:
         rows = (
             await (await session.connection()).execute(
-                _OPEN, {"environment": environment.value, "recent": at - RECENT}
+                _OPEN, {"environment": environment.value, "recent": at - RECENT, "newest": NEWEST_STEPS}
             )
         ).all()
     return [Walk(Flow.BUY, fiat_type=row.fiat_type, since=row.since - MARGIN) for row in rows]
@@ -164,17 +172,18 @@ async def history_walks() -> list[Walk]:
     environment = current_environment()
     since = now() - timedelta(days=get_settings().onramp_history_days)
     async with transaction() as session:
-        in_use = set(
-            (
-                await (await session.connection()).execute(
-                    _IN_USE, {"environment": environment.value, "since": since}
-                )
-            ).scalars()
-        )
+        in_use = await _fiat_types_in_use(await session.connection(), environment, since)
     buys = in_use | {fiat_type for fiat_type, fiat in FIAT_TYPES.items() if fiat.can_buy}
     return [Walk(Flow.BUY, fiat_type=fiat_type, since=since) for fiat_type in sorted(buys)] + [
         Walk(Flow.SELL, fiat_type=fiat_type, since=since) for fiat_type in sorted(in_use)
     ]
+
+
+async def _fiat_types_in_use(
+    connection: AsyncConnection, environment: Environment, since: datetime
+) -> set[int]:
+    rows = await connection.execute(_IN_USE, {"environment": environment.value, "since": since})
+    return set(rows.scalars())
 
 
 async def make_walks(provider: Provider, walks: Sequence[Walk], *, pause_seconds: float = 0) -> int:

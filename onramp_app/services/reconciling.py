@@ -12,7 +12,6 @@ from decimal import Decimal
 from sqlalchemy import text
 
 from onramp_app.config import get_settings
-from onramp_app.db import engine
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.money import amount_text
@@ -94,12 +93,11 @@ async def reconcile(provider: Provider, *, since: datetime, until: datetime | No
 
 
 async def reconcile_period(*, since: datetime, until: datetime | None = None) -> Reconciliation:
-    """Do the same with connections of its own, for a command. Raises what `reconcile` raises."""
+    """Do the same over a connection to the provider of its own, for a command."""
     try:
         return await reconcile(get_provider(), since=since, until=until)
     finally:
         await disconnect()
-        await engine.dispose()
 
 
 async def _read(provider: Provider, since: datetime) -> tuple[dict[str, ProviderOrder], int]:
