@@ -6,7 +6,10 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date, datetime
 from getpass import getpass
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -18,20 +21,31 @@ from onramp_app.db.migrate import latest_revision
 from onramp_app.db.migrate import migrate as migrate_database
 from onramp_app.domain.accounts import Role
 from onramp_app.domain.errors import ApplicationError
+from onramp_app.domain.top_up import Action
 from onramp_app.local.postgres import local_database
 from onramp_app.logs import configure_logs
-from onramp_app.services import accounts, provider, webhook_address
+from onramp_app.services import accounts, provider, treasury_counts, webhook_address, webhook_events
+from onramp_app.services.attribution import attribute
 from onramp_app.services.checks import check_everything
 from onramp_app.services.findings import Finding
+from onramp_app.services.operators import Mandate
+from onramp_app.services.review import decide
+from onramp_app.services.review_list import OpenItem, open_items
+from onramp_app.services.verification import verify_books
 
 Result = TypeVar("Result")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Why = Annotated[str, typer.Option("--reason", help="Why, in one line: it is kept for good.")]
+By = Annotated[str, typer.Option("--by", help="The operator's e-mail address or account.")]
 
 app = typer.Typer(
     help="Operate the wallet.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-
+review = typer.Typer(help="Decide what waits for a person.", no_args_is_help=True)
+webhooks = typer.Typer(help="Look at the stored webhooks.", no_args_is_help=True)
 onramp = typer.Typer(help="Ask the provider about webhooks.", no_args_is_help=True)
+app.add_typer(review, name="review")
+app.add_typer(webhooks, name="webhooks")
 app.add_typer(onramp, name="onramp")
 
 
@@ -102,7 +116,16 @@ def _ask_provider(use_case: Callable[[], Awaitable[Result]]) -> Result:
 
 
 def _print(as_json: bool, document: dict[str, Any], text: str) -> None:
-    typer.echo(json.dumps(document, ensure_ascii=False) if as_json else text)
+    typer.echo(json.dumps(document, ensure_ascii=False, default=_told) if as_json else text)
+
+
+def _told(moment: datetime | date) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _visible(text: str) -> str:
+    """Return the text without characters that would move a terminal's cursor or hide what follows."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @app.command()
@@ -160,6 +183,160 @@ def check(as_json: AsJson = False) -> None:
     _print(as_json, document, "\n".join(lines))
     if not is_well:
         raise typer.Exit(1)
+
+
+@app.command("verify-ledger")
+def verify_ledger(
+    head: Annotated[
+        str | None, typer.Option(help="A head of an earlier run: proves that nothing before it was cut off.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove the books; exit status 1 when anything is wrong. Keep the printed head outside the database."""
+    verification = _run(lambda: verify_books(kept_head=head))
+    lines = [f"{told.rule}: {told.subject}: {told.detail}" for told in verification.findings]
+    lines.append(f"{len(verification.findings)} findings. Head: {verification.head or 'none yet'}")
+    _print(as_json, asdict(verification), "\n".join(lines))
+    if verification.findings:
+        raise typer.Exit(1)
+
+
+@review.command("list")
+def review_list(limit: Annotated[int, typer.Option(min=1, max=1000)] = 100, as_json: AsJson = False) -> None:
+    """List what is open, oldest first."""
+    found = _run(lambda: open_items(limit=limit))
+    lines = [_open_line(item) for item in found.items]
+    lines.append(f"{len(found.items)} of {found.total} open exceptions.")
+    _print(as_json, asdict(found), "\n".join(lines))
+
+
+def _open_line(item: OpenItem) -> str:
+    amount = f"{item.amount} {item.asset}" if item.amount else "nothing booked"
+    about = [f"top-up {item.top_up_id or '-'}", f"order {item.order_id or '-'}", amount, item.user or "-"]
+    why = ": ".join(word for word in (item.reason, item.why) if word)
+    return _visible(f"{_told(item.since)}  {item.kind}  {'  '.join(about)}  {why}")
+
+
+def _decide(top_up: str, action: Action, mandate: Mandate, as_json: bool) -> None:
+    done = _run(lambda: decide(top_up, action, mandate=mandate))
+    amount = f", {done.amount} {done.asset}" if done.amount else ""
+    _print(as_json, asdict(done), f"Top-up {done.top_up_id} is {done.status} now: {done.done}{amount}.")
+
+
+@review.command("release")
+def review_release(top_up: str, reason: Why, by: By, as_json: AsJson = False) -> None:
+    """Let the user have what is held of a top-up."""
+    _decide(top_up, Action.RELEASE, Mandate(by, reason), as_json)
+
+
+@review.command("return")
+def review_return(top_up: str, reason: Why, by: By, as_json: AsJson = False) -> None:
+    """Agree to give back what is held of a top-up."""
+    _decide(top_up, Action.RETURN, Mandate(by, reason), as_json)
+
+
+@review.command("close")
+def review_close(top_up: str, reason: Why, by: By, as_json: AsJson = False) -> None:
+    """End a review in which nothing was booked: refunded by the provider, or never charged."""
+    _decide(top_up, Action.CLOSE, Mandate(by, reason), as_json)
+
+
+@review.command("reverse")
+def review_reverse(
+    top_up: str,
+    reason: Why,
+    by: By,
+    undo: Annotated[bool, typer.Option("--undo", help="Undo a reversal instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take back what was credited; what the user no longer has is owed."""
+    _decide(top_up, Action.UNDO_REVERSE if undo else Action.REVERSE, Mandate(by, reason), as_json)
+
+
+@review.command("attribute")
+def review_attribute(order: str, email: str, reason: Why, by: By, as_json: AsJson = False) -> None:
+    """Credit what arrived without an owner to a user, as a new top-up of theirs."""
+    done = _run(lambda: attribute(order, email, mandate=Mandate(by, reason)))
+    text = f"{done.amount} {done.asset} of order {done.order_id} are {done.email}'s: top-up {done.top_up_id}."
+    _print(as_json, asdict(done), text)
+
+
+@webhooks.command("list")
+def webhooks_list(
+    order: Annotated[str | None, typer.Option(help="Only those of one of the provider's orders.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=webhook_events.MAX_LISTED)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest stored webhooks."""
+    events = _run(lambda: webhook_events.list_events(limit=limit, order_id=order))
+    lines = [
+        f"{event.id}  {_told(event.received_at)}  {event.flow or '-'} {event.order_id or '-'}"
+        f"  {'handled' if event.handled_at else 'waiting'}"
+        f"{', old' if event.is_old else ''}{', body differs' if event.differs else ''}"
+        f"{f', replayed {event.replays} times' if event.replays else ''}"
+        for event in events
+    ]
+    _print(as_json, {"items": [asdict(event) for event in events]}, _visible_lines(lines))
+
+
+@webhooks.command("show")
+def webhooks_show(event: int, as_json: AsJson = False) -> None:
+    """Show one webhook with its signed header decoded. It may hold personal data."""
+    found = _run(lambda: webhook_events.show_event(event))
+    document = {**asdict(found.line), **{k: v for k, v in asdict(found).items() if k != "line"}}
+    told = {key: _told(value) if isinstance(value, datetime) else value for key, value in document.items()}
+    _print(as_json, document, _visible_lines([f"{key}: {value}" for key, value in told.items()]))
+
+
+@webhooks.command("replay")
+def webhooks_replay(event: int, as_json: AsJson = False) -> None:
+    """Have the order of a webhook read again. Safe to repeat: what the read tells decides."""
+    done = _run(lambda: webhook_events.replay_event(event))
+    _print(as_json, asdict(done), f"Order {done.order_id} ({done.flow}) will be read again.")
+
+
+def _visible_lines(lines: list[str]) -> str:
+    return "\n".join(_visible(line) for line in lines)
+
+
+@app.command()
+def reconcile(
+    treasury: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Counted balances, as JSON or CSV.")
+    ],
+    post: Annotated[bool, typer.Option("--post", help="Book the differences; needs --reason, --by.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why, in one line: it is kept for good.")] = None,
+    by: Annotated[str | None, typer.Option(help="The operator's e-mail address or account.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the books with what was counted; exit status 1 while they differ."""
+    if post and (reason is None or by is None):
+        _fail("Give --reason and --by with --post.")
+    mandate = Mandate(by, reason) if post and by is not None and reason is not None else None
+    content = _read(treasury, most=treasury_counts.MAX_FILE_BYTES)
+
+    async def compare() -> treasury_counts.TreasuryReport:
+        return await treasury_counts.compare(treasury_counts.read_counts(content), mandate=mandate)
+
+    report = _run(compare)
+    lines = [
+        f"{one.account}  {one.on}  book {one.book}  counted {one.counted}  missing {one.missing}"
+        f"{'  booked now' if one.reference else ''}"
+        for one in report.compared
+    ]
+    lines += [f"{name}  not counted" for name in report.not_counted]
+    _print(as_json, {"ok": report.is_even, **asdict(report)}, _visible_lines(lines))
+    if not report.is_even:
+        raise typer.Exit(1)
+
+
+def _read(path: Path, *, most: int) -> bytes:
+    """Return the content, one byte more than `most` at the utmost: too large is for the reader to say."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most + 1)
+    except OSError as error:
+        _fail(f"The file cannot be read: {error.strerror}.")
 
 
 @app.command()

@@ -20,6 +20,14 @@ _TEMPLATE = "migrated_template"
 _QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process run all tests of a file, and all that open the one built site."""
+    for item in items:
+        is_site = "e2e" in item.path.parts
+        item.add_marker(pytest.mark.xdist_group("e2e" if is_site else item.path.name))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_developer() -> None:
     """Keep `.env` and exported settings of the person who runs the tests out of them."""

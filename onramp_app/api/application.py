@@ -6,7 +6,16 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from onramp_app.api import auth, auth_forms, exchange_rates, health, options, quotes
+from onramp_app.api import (
+    auth,
+    auth_forms,
+    exchange_rates,
+    health,
+    options,
+    quotes,
+    top_ups,
+    transactions,
+)
 from onramp_app.api.middleware import BodyLimit, RequestContext
 from onramp_app.api.problems import Problem, add_error_handlers
 
@@ -40,6 +49,8 @@ def create_api(name: str) -> ASGIApp:
     api.include_router(options.router)
     api.include_router(quotes.router)
     api.include_router(exchange_rates.router)
+    api.include_router(top_ups.router)
+    api.include_router(transactions.router)
     _describe_problems(api)
     return RequestContext(BodyLimit(api))
 

@@ -35,12 +35,13 @@ from onramp_app.domain.errors import (
 from onramp_app.services import accounts, sessions
 
 
-def _keep_nowhere(response: Response) -> None:
+def keep_nowhere(response: Response) -> None:
+    """Have an answer that is personal, or carries tokens, cached nowhere."""
     # RFC 6749 section 5.1: answers with tokens, and here all that are personal, are never cached.
     response.headers["Cache-Control"] = "no-store"
 
 
-router = APIRouter(prefix="/api/auth", tags=["account"], dependencies=[Depends(_keep_nowhere)])
+router = APIRouter(prefix="/api/auth", tags=["account"], dependencies=[Depends(keep_nowhere)])
 
 
 def _errors(*errors: type[ApplicationError]) -> dict[int | str, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Errors on the wire: every refusal is an RFC 9457 `application/problem+json` document."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -64,7 +64,7 @@ def unexpected_problem() -> Response:
 
 
 def _respond(
-    problem: Problem, *, extra: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    problem: Problem, *, extra: Mapping[str, object] | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
     document = {**problem.model_dump(exclude_none=True), **(extra or {})}
     return Response(
@@ -87,6 +87,17 @@ def error_responses(*errors: type[ApplicationError]) -> dict[int | str, dict[str
     return described
 
 
+def invalid_fields(items: Sequence[Mapping[str, Any]]) -> tuple[FieldError, ...]:
+    """Return what pydantic found wrong, by field.
+
+    The input itself is left out: it may be a password, and the answer may be logged elsewhere.
+    """
+    return tuple(
+        FieldError(".".join(str(part) for part in item["loc"]) or "body", item["msg"])
+        for item in items[:_MAX_FIELD_ERRORS]
+    )
+
+
 def add_error_handlers(api: FastAPI) -> None:
     """Make `api` answer every error with a problem document."""
 
@@ -104,12 +115,10 @@ def add_error_handlers(api: FastAPI) -> None:
 
     @api.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
-        # The input itself is left out: it may be a password, and the answer may be logged elsewhere.
-        fields = tuple(
-            FieldError(".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), item["msg"])
-            for item in error.errors()[:_MAX_FIELD_ERRORS]
+        items = [{**item, "loc": item["loc"][1:] or item["loc"]} for item in error.errors()]
+        return problem_response(
+            ValidationFailed("One or more fields cannot be used.", errors=invalid_fields(items))
         )
-        return problem_response(ValidationFailed("One or more fields cannot be used.", errors=fields))
 
     @api.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> Response:

@@ -84,7 +84,8 @@ def password_field(
 
     `is_new` asks for at least 8 characters and says so as they are typed.
     """
-    is_shown = ClientStateVar.create(f"{name}_is_shown", default=False, global_ref=False)
+    # Shared, because Reflex makes a component of its own of each part that changes.
+    is_shown = ClientStateVar.create(f"{name}_is_shown", default=False)
     limits = {"min_length": MIN_PASSWORD_LENGTH} if is_new else {}
     return rx.el.div(
         is_shown,

@@ -5,58 +5,33 @@ service cannot store it. Changing this file needs a migration; a test compares t
 """
 
 from datetime import datetime
-from enum import StrEnum
-from typing import ClassVar
 
-from sqlalchemy import CheckConstraint, Column, DateTime, ForeignKey, Index, LargeBinary, MetaData, Text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text
+from sqlmodel import Field
 
+from onramp_app.db.columns import Row, length, moment, one_of
 from onramp_app.domain.accounts import EndReason, KycStatus, KycTier, Role, SessionKind
 from onramp_app.domain.ids import new_id
 
-NAMING_CONVENTION = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-class Row(SQLModel):
-    """Base of all tables: one metadata with named constraints."""
-
-    metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMING_CONVENTION)
-
-
-def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    words = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({words})", name=column)
-
-
-def _length(column: str, low: int, high: int) -> CheckConstraint:
-    return CheckConstraint(f"char_length({column}) BETWEEN {low} AND {high}", name=f"{column}_length")
-
-
-def _time(*, nullable: bool = False) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
-
 
 class User(Row, table=True):
-    """One account. `email` is ASCII in lower case, so that its uniqueness ignores case."""
+    """One account. `email` is ASCII in lower case, so that its uniqueness ignores case.
+
+    `frozen_at` is when an operator froze it: what arrives is held, and no top-up is begun.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("email = lower(email)", name="email_lower_case"),
-        _length("email", 3, 254),
-        _length("display_name", 1, 80),
+        length("email", 3, 254),
+        length("display_name", 1, 80),
         CheckConstraint("country ~ '^[A-Z]{2}$'", name="country"),
         CheckConstraint("display_currency ~ '^[A-Z]{3}$'", name="display_currency"),
-        _length("language", 2, 12),
-        _length("password_hash", 1, 255),
-        _one_of("role", Role),
-        _one_of("kyc_status", KycStatus),
-        _one_of("kyc_tier", KycTier),
+        length("language", 2, 12),
+        length("password_hash", 1, 255),
+        one_of("role", Role),
+        one_of("kyc_status", KycStatus),
+        one_of("kyc_tier", KycTier),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))
@@ -69,8 +44,9 @@ class User(Row, table=True):
     role: str = Field(default=Role.USER.value, sa_column=Column(Text, nullable=False))
     kyc_status: str = Field(default=KycStatus.NONE.value, sa_column=Column(Text, nullable=False))
     kyc_tier: str = Field(default=KycTier.NONE.value, sa_column=Column(Text, nullable=False))
-    created_at: datetime = Field(sa_column=_time())
-    updated_at: datetime = Field(sa_column=_time())
+    frozen_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    created_at: datetime = Field(sa_column=moment())
+    updated_at: datetime = Field(sa_column=moment())
 
 
 class AuthSession(Row, table=True):
@@ -81,12 +57,12 @@ class AuthSession(Row, table=True):
 
     __tablename__ = "auth_sessions"
     __table_args__ = (
-        _one_of("kind", SessionKind),
-        _one_of("end_reason", EndReason),
+        one_of("kind", SessionKind),
+        one_of("end_reason", EndReason),
         CheckConstraint("(revoked_at IS NULL) = (end_reason IS NULL)", name="end_is_whole"),
         CheckConstraint("expires_at > created_at", name="expires_later"),
-        _length("device", 0, 200),
-        _length("address", 0, 45),
+        length("device", 0, 200),
+        length("address", 0, 45),
         Index(None, "user_id", "id"),
     )
 
@@ -95,10 +71,10 @@ class AuthSession(Row, table=True):
     kind: str = Field(sa_column=Column(Text, nullable=False))
     device: str = Field(sa_column=Column(Text, nullable=False))
     address: str = Field(sa_column=Column(Text, nullable=False))
-    created_at: datetime = Field(sa_column=_time())
-    last_seen_at: datetime = Field(sa_column=_time())
-    expires_at: datetime = Field(sa_column=_time())
-    revoked_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    created_at: datetime = Field(sa_column=moment())
+    last_seen_at: datetime = Field(sa_column=moment())
+    expires_at: datetime = Field(sa_column=moment())
+    revoked_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     end_reason: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
 
 
@@ -121,8 +97,8 @@ class RefreshToken(Row, table=True):
     session_id: str = Field(
         sa_column=Column(Text, ForeignKey("auth_sessions.id", ondelete="CASCADE"), nullable=False)
     )
-    created_at: datetime = Field(sa_column=_time())
-    used_at: datetime | None = Field(default=None, sa_column=_time(nullable=True))
+    created_at: datetime = Field(sa_column=moment())
+    used_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     successor_salt: bytes | None = Field(
         default=None, repr=False, sa_column=Column(LargeBinary, nullable=True)
     )

@@ -20,7 +20,8 @@ class FieldError:
 class ApplicationError(Exception):
     """Base of all errors that callers are told about.
 
-    `extra` holds further members of the problem document (RFC 9457 section 3.2), as strings.
+    `extra` holds further members of the problem document (RFC 9457 section 3.2): strings, or objects of
+    strings.
     """
 
     status: ClassVar[int]
@@ -33,7 +34,7 @@ class ApplicationError(Exception):
         *,
         errors: tuple[FieldError, ...] = (),
         retry_after_seconds: int | None = None,
-        extra: Mapping[str, str] | None = None,
+        extra: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail

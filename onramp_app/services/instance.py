@@ -7,11 +7,15 @@ from typing import Any
 
 import psycopg
 import structlog
+from sqlalchemy import text
 
 from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
+from onramp_app.domain.ledger import Environment
 from onramp_app.services import provider, webhook_address
+from onramp_app.services.assets import enable_assets
+from onramp_app.services.environment import current_environment
 
 # Any constant does, as long as nothing else in the database uses it as an advisory lock.
 _INSTANCE_LOCK = 0x0A44_6D6F_6E65_7901
@@ -25,19 +29,51 @@ async def running_instance() -> AsyncIterator[None]:
     """Bring the schema up to date, claim the database, and close the pool at the end.
 
     Raises:
-        ConfigurationError: a second production instance without `REDIS_URL`.
+        ConfigurationError: a second production instance without `REDIS_URL`; a database with play money
+            in production; an asset whose decimals nobody knows.
     """
     settings = get_settings()
     if settings.database_url is None:
         raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
     owner_url = settings.database_owner_url or settings.database_url
-    await asyncio.to_thread(migrate, owner_url.get_secret_value())
     try:
-        async with _claim(settings), _beside(*_work(settings)):
-            yield
+        await asyncio.to_thread(migrate, owner_url.get_secret_value())
+        async with _claim(settings):
+            await refuse_other_money()
+            await enable_assets()
+            async with _beside(*_work(settings)):
+                yield
+    except ConfigurationError as error:
+        _log.error("this instance cannot run", reason=str(error))
+        raise
     finally:
         await provider.disconnect()
         await engine.dispose()
+
+
+# Each part is served by an index, and stops at the first row it finds.
+_OTHER_MONEY = text("""
+SELECT EXISTS (SELECT FROM top_ups WHERE environment <> 'live')
+    OR EXISTS (SELECT FROM provider_orders WHERE environment < 'live')
+    OR EXISTS (SELECT FROM provider_orders WHERE environment > 'live')
+    OR EXISTS (SELECT FROM ledger_transfers WHERE environment < 'live')
+    OR EXISTS (SELECT FROM ledger_transfers WHERE environment > 'live')
+""")
+
+
+async def refuse_other_money() -> None:
+    """Keep play money out of production: a balance made in a simulator would be paid out for real.
+
+    Raises:
+        ConfigurationError: this is production, and the database holds orders of a simulator or sandbox.
+    """
+    if current_environment() is not Environment.LIVE:
+        return
+    async with engine.transaction() as session:
+        if await (await session.connection()).scalar(_OTHER_MONEY):
+            raise ConfigurationError(
+                "DATABASE_URL names a database with simulated or test top-ups; production needs its own."
+            )
 
 
 def _work(settings: Settings) -> list[Coroutine[Any, Any, None]]:

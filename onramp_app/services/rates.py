@@ -22,6 +22,7 @@ from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
+from onramp_app.services.environment import current_environment
 from onramp_app.services.exchange_rates import read_rates
 from onramp_app.services.options import OptionsReader
 
@@ -117,8 +118,11 @@ async def stored_book() -> RateBook | None:
         DatabaseUnavailable: they could not be looked up.
     """
     async with transaction() as db:
-        rows = await db.exec(select(ExchangeRate).where(col(ExchangeRate.as_of) > clock.now() - USABLE))
-        prices = {row.symbol: row for row in rows}
+        wanted = select(ExchangeRate).where(
+            ExchangeRate.environment == current_environment(),
+            col(ExchangeRate.as_of) > clock.now() - USABLE,
+        )
+        prices = {row.symbol: row for row in await db.exec(wanted)}
     if not prices:
         return None
     as_of = max(row.as_of for row in prices.values())
@@ -131,12 +135,17 @@ async def stored_book() -> RateBook | None:
 
 async def _store(book: RateBook) -> None:
     rows = [
-        {"symbol": symbol, "per_stable": price, "as_of": book.as_of}
+        {
+            "environment": current_environment(),
+            "symbol": symbol,
+            "per_stable": price,
+            "as_of": book.as_of,
+        }
         for symbol, price in sorted(book.per_stable.items())
     ]
     upsert = insert(ExchangeRate).values(rows)
     newest = upsert.on_conflict_do_update(
-        index_elements=["symbol"],
+        index_elements=["environment", "symbol"],
         set_={"per_stable": upsert.excluded.per_stable, "as_of": upsert.excluded.as_of},
     )
     async with transaction() as db:

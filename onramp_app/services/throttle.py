@@ -27,6 +27,8 @@ SIGN_IN_FROM_ADDRESS = (RateLimitItemPerMinute(300, 5, namespace="sign-in-addres
 REGISTER = (RateLimitItemPerHour(30, namespace="register"),)
 # Each one asks the provider, and its answers are counted for all users together.
 QUOTE = (RateLimitItemPerMinute(30, namespace="quote"),)
+# Each one asks the provider for a quote, and those are counted for all users together.
+TOP_UP = (RateLimitItemPerMinute(60, namespace="top-up"),)
 PASSWORD = (RateLimitItemPerMinute(10, 5, namespace="password"),)
 
 

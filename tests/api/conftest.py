@@ -9,6 +9,8 @@ import pytest
 from onramp_app.api.application import create_api
 from onramp_app.config import get_settings
 from onramp_app.services import provider
+from onramp_app.services.assets import enable_assets
+from tests.money import Wallet
 from tests.people import PASSWORD, Person
 from tests.simulator.process import Process
 
@@ -48,4 +50,27 @@ async def simulator(
     monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
     get_settings.cache_clear()
     yield simulator_process
+    await provider.disconnect()
+
+
+@pytest.fixture
+async def bo(new_person: Callable[..., Awaitable[Person]]) -> Person:
+    return await new_person(display_name="Bo", country="BR")
+
+
+@pytest.fixture
+async def wallet(
+    client: httpx.AsyncClient, database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Wallet]:
+    """The API with the simulator behind it, at the beginning of a run."""
+    simulator_process.control("seed", {"seed": 7})
+    simulator_process.control("scenario", method="DELETE")
+    monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
+    monkeypatch.setenv("ONRAMP_WIDGET_URL", f"{simulator_process.base}/main")
+    monkeypatch.setenv("ONRAMP_REQUESTS_PER_MINUTE", "10000")
+    get_settings.cache_clear()
+    await enable_assets()
+    made = Wallet(client, simulator_process, database)
+    yield made
+    made.owner.close()
     await provider.disconnect()

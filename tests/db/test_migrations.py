@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
@@ -15,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db.engine import dispose, ping, sqlalchemy_url, transaction
-from onramp_app.db.migrate import downgrade, latest_revision, migrate, schema_is_current
+from onramp_app.db.migrate import _alone, downgrade, latest_revision, migrate, schema_is_current
 from onramp_app.db.schema import METADATA
 from onramp_app.domain.errors import DatabaseUnavailable
 
@@ -25,17 +26,37 @@ SELECT 'column', table_name || '.' || column_name, data_type || ' ' || is_nullab
  WHERE table_schema = 'public' AND table_name <> 'alembic_version'
 UNION ALL
 SELECT 'constraint', conname, pg_get_constraintdef(oid) FROM pg_constraint
- WHERE connamespace = 'public'::regnamespace AND conname NOT LIKE 'alembic%'
+ WHERE connamespace = 'public'::regnamespace AND conname NOT LIKE 'alembic%' AND contype <> 't'
 UNION ALL
 SELECT 'index', indexname, indexdef FROM pg_indexes
  WHERE schemaname = 'public' AND tablename <> 'alembic_version'
 ORDER BY 1, 2
 """
 
+# What only migrations make: triggers, functions and what the application's role may do.
+_RULES = """
+SELECT 'trigger', tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL
+SELECT 'function', oid::regprocedure::text, prosrc || coalesce(proacl::text, '') FROM pg_proc
+ WHERE pronamespace = 'public'::regnamespace
+UNION ALL
+SELECT 'grant', relname, coalesce(relacl::text, '') || coalesce((
+         SELECT string_agg(attname || attacl::text, ',' ORDER BY attnum) FROM pg_attribute
+          WHERE attrelid = pg_class.oid AND attacl IS NOT NULL), '')
+  FROM pg_class
+ WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
+ORDER BY 1, 2, 3
+"""
+
 
 def _describe(url: str) -> list[tuple[str, str, str]]:
     with psycopg.connect(url) as connection:
         return connection.execute(_DESCRIPTION).fetchall()
+
+
+def _rules(url: str) -> list[tuple[str, str, str]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(_RULES).fetchall()
 
 
 def _stands_at(url: str) -> str | None:
@@ -95,11 +116,21 @@ def test_the_comparison_notices_a_missing_constraint(database: str) -> None:
 
 
 def test_downgrade_to_nothing_and_up_again(database: str) -> None:
-    before = _describe(database)
+    before, rules = _describe(database), _rules(database)
+    assert {kind for kind, _, _ in rules} == {"trigger", "function", "grant"}
     downgrade(database, "base")
-    assert _describe(database) == []
+    assert _describe(database) == _rules(database) == []
     migrate(database)
     assert _describe(database) == before
+    assert _rules(database) == rules
+
+
+def test_one_step_back_leaves_accounts_as_they_were(database: str, empty_database: str) -> None:
+    downgrade(database, "0001")
+    with _alone(empty_database) as config:
+        command.upgrade(config, "0001")
+    assert _describe(database) == _describe(empty_database)
+    assert _rules(database) == _rules(empty_database)
 
 
 def test_two_migrations_at_once_leave_one_result(empty_database: str) -> None:

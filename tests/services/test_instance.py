@@ -1,80 +1,72 @@
-"""What a running instance does beside answering, against the real simulator."""
+"""How one instance claims the database in production."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
+import psycopg
 import pytest
 
-from onramp_app.config import get_settings
-from onramp_app.services.instance import running_instance
-from onramp_app.services.rates import stored_book
-from tests.simulator.process import Process
+from onramp_app.config import AppEnv, ConfigurationError, get_settings
+from onramp_app.services import instance
 
 
-@pytest.fixture
-def simulator(database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch) -> Process:
-    assert database
-    simulator_process.control("seed", {"seed": 7})
-    simulator_process.control("scenario", method="DELETE")
-    monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
-    get_settings.cache_clear()
-    return simulator_process
+def _as_in_production(monkeypatch: pytest.MonkeyPatch, *, redis: bool) -> None:
+    redis_url = None
+    if redis:
+        monkeypatch.setenv("REDIS_URL", "redis://localhost:6379/0")
+        get_settings.cache_clear()
+        redis_url = get_settings().redis_url
+    settings = get_settings().model_copy(update={"app_env": AppEnv.PRODUCTION, "redis_url": redis_url})
+    monkeypatch.setattr(instance, "get_settings", lambda: settings)
+    monkeypatch.setattr(instance, "_HANDOVER_SECONDS", 1)
 
 
-def asked(simulator: Process) -> set[str]:
-    """Return the last part of the path of every endpoint that was asked."""
-    items = simulator.control("requests", method="GET")["items"]
-    return {row["path"].rpartition("/")[2] for row in items}
-
-
-async def soon(look: Callable[[], Any]) -> None:
-    for _ in range(200):
-        if await look():
-            return
-        await asyncio.sleep(0.05)
-    pytest.fail("it did not happen in time")
-
-
-async def test_an_instance_registers_its_webhook_address_and_reads_the_rates(simulator: Process) -> None:
-    async def is_done() -> bool:
-        return "setWebhookUrl" in asked(simulator) and await stored_book() is not None
-
-    async with running_instance():
-        await soon(is_done)
-
-
-async def test_without_background_work_rates_are_read_on_demand_only(
-    simulator: Process, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("database")
+async def test_a_second_instance_without_redis_is_refused_in_production(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("BACKGROUND_WORK", "off")
-    get_settings.cache_clear()
-
-    async def is_registered() -> bool:
-        return "setWebhookUrl" in asked(simulator)
-
-    async with running_instance():
-        await soon(is_registered)
-        await asyncio.sleep(0.3)
-        assert "quotes" not in asked(simulator)
-        assert await stored_book() is None
+    _as_in_production(monkeypatch, redis=False)
+    async with instance.running_instance():
+        with pytest.raises(ConfigurationError, match="REDIS_URL is not set"):
+            async with instance.running_instance():
+                pytest.fail("two instances run without Redis")
+    async with instance.running_instance():
+        pass  # the first one has left, so the next may come
 
 
-async def test_a_provider_that_is_away_stops_no_start_and_no_end(
-    simulator: Process, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("database")
+async def test_a_new_release_waits_for_the_old_one_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    _as_in_production(monkeypatch, redis=False)
+    monkeypatch.setattr(instance, "_HANDOVER_SECONDS", 10)
+    running = asyncio.Event()
+
+    async def old() -> None:
+        async with instance.running_instance():
+            running.set()
+            await asyncio.sleep(0.3)
+
+    leaving = asyncio.create_task(old())
+    await running.wait()
+    async with instance.running_instance():
+        assert leaving.done()
+
+
+@pytest.mark.usefixtures("database")
+async def test_instances_with_redis_share_a_database_and_one_without_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("ONRAMP_API_URL", "http://127.0.0.1:1")
-    get_settings.cache_clear()
-    async with asyncio.timeout(10), running_instance():
-        await asyncio.sleep(0.2)
-    assert asked(simulator) == set()
+    _as_in_production(monkeypatch, redis=True)
+    async with instance.running_instance(), instance.running_instance():
+        _as_in_production(monkeypatch, redis=False)
+        with pytest.raises(ConfigurationError, match="all of them"):
+            async with instance.running_instance():
+                pytest.fail("an instance without Redis joined others")
 
 
-async def test_a_provider_that_is_not_the_simulator_is_told_no_address(
-    simulator: Process, monkeypatch: pytest.MonkeyPatch
+async def test_an_instance_brings_the_schema_up_to_date(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ONRAMP_API_URL", "https://provider.invalid")
+    monkeypatch.setenv("DATABASE_URL", empty_database)
     get_settings.cache_clear()
-    async with running_instance():
-        await asyncio.sleep(0.2)
-    assert asked(simulator) == set()
+    async with instance.running_instance():
+        with psycopg.connect(empty_database) as connection:
+            assert connection.execute("SELECT count(*) FROM users").fetchone() == (0,)

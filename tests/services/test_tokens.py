@@ -21,7 +21,7 @@ from onramp_app.services.tokens import Claims, TokenType
 KEY = "k" * 48
 CLAIMS = Claims(user_id="u1", session_id="s1")
 HEADER = {"alg": "HS256", "typ": "JWT"}
-MISSING = object()
+MISSING = "(left out)"
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,133 @@
+"""`/api/top-ups`: begin adding money, look at it, cancel it."""
+
+from decimal import Decimal
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import ValidationError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.api.auth import keep_nowhere
+from onramp_app.api.idempotency import IdempotencyKey, once
+from onramp_app.api.identity import CurrentViewer
+from onramp_app.api.problems import error_responses, invalid_fields
+from onramp_app.api.top_up_models import TopUpAnswer, TopUpRequest
+from onramp_app.domain.errors import (
+    ApplicationError,
+    DatabaseUnavailable,
+    Forbidden,
+    NotFound,
+    PayloadTooLarge,
+    RateLimited,
+    Unauthenticated,
+    ValidationFailed,
+)
+from onramp_app.domain.provider_errors import (
+    AmountOutOfLimits,
+    ProviderUnavailable,
+    UnsupportedAsset,
+    UnsupportedCurrency,
+    UnsupportedPaymentMethod,
+)
+from onramp_app.domain.top_up_errors import (
+    AccountFrozen,
+    IdempotencyConflict,
+    IdempotencyInProgress,
+    KycRequired,
+    NotCancelable,
+    QuoteChanged,
+    TooManyOpenTopUps,
+)
+from onramp_app.domain.views import TopUpView, Viewer
+from onramp_app.services import idempotency, top_ups
+from onramp_app.services.idempotency import Answer, Claim
+
+router = APIRouter(prefix="/api/top-ups", tags=["top-ups"], dependencies=[Depends(keep_nowhere)])
+
+
+def _errors(*errors: type[ApplicationError]) -> dict[int | str, dict[str, Any]]:
+    return error_responses(
+        Unauthenticated, Forbidden, ValidationFailed, PayloadTooLarge, DatabaseUnavailable, *errors
+    )
+
+
+_CREATE: dict[int | str, dict[str, Any]] = {
+    201: {
+        "description": "The top-up with the widget address it is offered at",
+        "model": TopUpAnswer,
+        "headers": {
+            "Idempotency-Replayed": {
+                "description": "`true` when this is the kept answer of an earlier request",
+                "schema": {"type": "string"},
+            }
+        },
+    },
+    **_errors(
+        AccountFrozen,
+        KycRequired,
+        IdempotencyConflict,
+        IdempotencyInProgress,
+        TooManyOpenTopUps,
+        QuoteChanged,
+        AmountOutOfLimits,
+        UnsupportedCurrency,
+        UnsupportedAsset,
+        UnsupportedPaymentMethod,
+        RateLimited,
+        ProviderUnavailable,
+    ),
+}
+# The route reads the body itself, because what is wrong with it is an answer to keep as well.
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": TopUpRequest.model_json_schema()}},
+    }
+}
+
+
+@router.post("", status_code=201, response_class=Response, responses=_CREATE, openapi_extra=_BODY)
+async def create_top_up(
+    request: Request, viewer: CurrentViewer, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Begin a top-up. Every refusal but 429 and 5xx is kept under the key too."""
+    body = await request.body()
+
+    async def act(claim: Claim | None) -> Response:
+        return await _create(viewer, body, claim)
+
+    return await once(viewer.user_id, idempotency_key, body, act=act)
+
+
+async def _create(viewer: Viewer, body: bytes, claim: Claim | None) -> Response:
+    try:
+        wanted = TopUpRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise ValidationFailed(
+            "One or more fields cannot be used.", errors=invalid_fields(error.errors())
+        ) from None
+    answer = b""
+
+    async def render(db: AsyncSession, view: TopUpView) -> None:
+        nonlocal answer
+        answer = TopUpAnswer.of(view).model_dump_json().encode()
+        if claim is not None:
+            await idempotency.keep(db, claim, Answer(201, answer.decode()))
+
+    expected = Decimal(wanted.expected_amount) if wanted.expected_amount else None
+    await top_ups.create(viewer, wanted.wanted(viewer.country), expected_amount=expected, on_created=render)
+    return Response(
+        answer, status_code=201, media_type="application/json", headers={"Cache-Control": "no-store"}
+    )
+
+
+@router.get("/{top_up_id}", responses=_errors(NotFound))
+async def read_top_up(top_up_id: str, viewer: CurrentViewer) -> TopUpAnswer:
+    """Return one top-up."""
+    return TopUpAnswer.of(await top_ups.get(viewer, top_up_id))
+
+
+@router.post("/{top_up_id}/cancel", responses=_errors(NotFound, NotCancelable))
+async def cancel_top_up(top_up_id: str, viewer: CurrentViewer) -> TopUpAnswer:
+    """End our offer. A payment made all the same is still credited."""
+    return TopUpAnswer.of(await top_ups.cancel(viewer, top_up_id))

@@ -1,0 +1,49 @@
+"""Amounts as whole numbers of minor units with their asset's scale. There is no float in here, nor near it.
+
+An asset has one scale, the largest number of decimals of its networks. An amount with more decimals than
+that is refused, never rounded: somebody would lose the difference.
+"""
+
+from decimal import Decimal, localcontext
+
+MAX_MINOR = 10**38 - 1  # NUMERIC(38,0)
+MAX_SCALE = 18
+_PRECISION = 80  # Enough for any amount that fits the column, times its scale.
+
+
+class AmountUnreadable(ValueError):
+    """The amount cannot be written in minor units exactly."""
+
+
+def to_minor(amount: Decimal, *, scale: int) -> int:
+    """Return `amount` in minor units of an asset with `scale` decimals.
+
+    Raises:
+        AmountUnreadable: not finite, negative, with more decimals than `scale`, or too large for the ledger.
+    """
+    if not amount.is_finite() or amount < 0 or amount.adjusted() > len(str(MAX_MINOR)):
+        raise AmountUnreadable("the amount is not a number from zero up to what the ledger holds")
+    with localcontext(prec=_PRECISION):
+        minor = amount.scaleb(scale)
+        if minor != minor.to_integral_value():
+            raise AmountUnreadable(f"the amount has more than {scale} decimals")
+        if minor > MAX_MINOR:
+            raise AmountUnreadable("the amount is larger than the ledger holds")
+        return int(minor)
+
+
+def from_minor(minor: int, *, scale: int) -> Decimal:
+    """Return minor units as the amount they are, with exactly `scale` decimals."""
+    with localcontext(prec=_PRECISION):
+        return Decimal(minor).scaleb(-scale)
+
+
+def amount_text(minor: int, *, scale: int) -> str:
+    """Return minor units as the decimal string of the public contract: no exponent, no idle zeros."""
+    return decimal_text(from_minor(minor, scale=scale))
+
+
+def decimal_text(amount: Decimal) -> str:
+    """Return an exact amount as the decimal string of the public contract: no exponent, no idle zeros."""
+    text = format(amount, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,45 @@
+"""What keeps a person from adding money, as facts with the codes of the public contract."""
+
+from onramp_app.domain.errors import ApplicationError
+
+
+class AccountFrozen(ApplicationError):
+    """An operator froze the account: nothing new is begun."""
+
+    status, code, title = 403, "account_frozen", "The account is frozen"
+
+
+class KycRequired(ApplicationError):
+    """The person has to be verified first."""
+
+    status, code, title = 403, "kyc_required", "Verify yourself first"
+
+
+class IdempotencyConflict(ApplicationError):
+    """The key came before with another request."""
+
+    status, code, title = 409, "idempotency_conflict", "This key was used for another request"
+
+
+class IdempotencyInProgress(ApplicationError):
+    """The request with this key is still being worked on; ask again shortly."""
+
+    status, code, title = 409, "idempotency_in_progress", "This request is still being worked on"
+
+
+class NotCancelable(ApplicationError):
+    """A payment was claimed, or the top-up has ended."""
+
+    status, code, title = 409, "not_cancelable", "This top-up cannot be canceled"
+
+
+class TooManyOpenTopUps(ApplicationError):
+    """The person has as many open top-ups as one may have at a time."""
+
+    status, code, title = 409, "too_many_open_top_ups", "Too many open top-ups"
+
+
+class QuoteChanged(ApplicationError):
+    """A fresh quote is more than 1 % away from what was expected; `extra` holds it as `quote`."""
+
+    status, code, title = 409, "quote_changed", "The quote has changed"

@@ -1,0 +1,80 @@
+"""Reads balances: a user's from the kept rows, the treasuries' summed from entries."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.ledger.transfers import Balance
+
+_BALANCES = text(
+    "SELECT b.asset, s.scale, b.available_minor, b.held_minor, b.owed_minor, b.version"
+    " FROM user_balances b JOIN assets s ON s.code = b.asset WHERE b.user_id = :user_id ORDER BY b.asset"
+)
+_TREASURIES = text(
+    "SELECT a.network, a.address, a.asset, s.scale, sum(e.amount_minor) AS balance_minor"
+    " FROM ledger_accounts a JOIN assets s ON s.code = a.asset JOIN ledger_entries e ON e.account_id = a.id"
+    " WHERE a.kind = 'treasury' GROUP BY a.id, s.scale ORDER BY a.name"
+)
+# A count belongs to the day that its reference ends with, whenever it was booked.
+_TREASURIES_ON = text(
+    "SELECT a.network, a.address, a.asset, s.scale, coalesce(sum(e.amount_minor) FILTER (WHERE"
+    "       CASE t.kind WHEN 'count' THEN CAST(right(t.reference, 10) AS date) <= CAST(:day AS date)"
+    "       ELSE t.created_at < CAST(:end AS timestamptz) END), 0) AS balance_minor"
+    " FROM ledger_accounts a JOIN assets s ON s.code = a.asset JOIN ledger_entries e ON e.account_id = a.id"
+    " JOIN ledger_transfers t ON t.id = e.transfer_id"
+    " WHERE a.kind = 'treasury' GROUP BY a.id, s.scale ORDER BY a.name"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AssetBalance:
+    """One user's balance in one asset of `scale` decimals; `version` grows with each change."""
+
+    asset: str
+    scale: int
+    balance: Balance
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class TreasuryTotal:
+    """What the books say lies at one address, in minor units of an asset of `scale` decimals."""
+
+    network: str
+    address: str
+    asset: str
+    scale: int
+    balance_minor: int
+
+
+async def balances(session: AsyncSession, user_id: str) -> list[AssetBalance]:
+    """Return the user's balances by asset; an asset that never moved is missing."""
+    rows = await (await session.connection()).execute(_BALANCES, {"user_id": user_id})
+    return [
+        AssetBalance(
+            row.asset,
+            row.scale,
+            Balance(int(row.available_minor), int(row.held_minor), int(row.owed_minor)),
+            row.version,
+        )
+        for row in rows
+    ]
+
+
+async def treasury_totals(session: AsyncSession, *, on: date | None = None) -> list[TreasuryTotal]:
+    """Return the book's total of every treasury account, for comparing with the chain.
+
+    Args:
+        on: the day at whose end in UTC the book is looked at; None: now.
+    """
+    connection = await session.connection()
+    if on is None:
+        rows = await connection.execute(_TREASURIES)
+    else:
+        end = datetime.combine(on, time.min, tzinfo=UTC) + timedelta(days=1)
+        rows = await connection.execute(_TREASURIES_ON, {"day": on, "end": end})
+    return [
+        TreasuryTotal(row.network, row.address, row.asset, row.scale, int(row.balance_minor)) for row in rows
+    ]

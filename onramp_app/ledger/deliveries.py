@@ -1,0 +1,66 @@
+"""Finds a delivery again as it was booked: what an operator's decision moves is read from the books alone.
+
+What the provider told may have been read anew since; the treasury account and the amount of the entry that
+received it cannot change.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.domain.ledger import Environment, TransferKind
+from onramp_app.ledger.instructions import Delivery
+
+_ORDER_OF_TOP_UP = text(
+    "SELECT provider_order_id FROM ledger_transfers"
+    " WHERE top_up_id = :top_up_id AND kind IN ('receive', 'attribute')"
+)
+_RECEIVED = text(
+    "SELECT t.environment, o.order_id, a.asset, a.network, a.address, e.amount_minor, s.scale"
+    "  FROM ledger_transfers t"
+    "  JOIN provider_orders o ON o.id = t.provider_order_id"
+    "  JOIN ledger_entries e ON e.transfer_id = t.id"
+    "  JOIN ledger_accounts a ON a.id = e.account_id AND a.kind = 'treasury'"
+    "  JOIN assets s ON s.code = a.asset"
+    " WHERE t.provider_order_id = :provider_order_id AND t.kind = 'receive'"
+)
+_MADE = text("SELECT kind FROM ledger_transfers WHERE provider_order_id = :provider_order_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A delivery in the books, the decimals of its asset, and how often each kind of transfer moved it."""
+
+    delivery: Delivery
+    scale: int
+    made: Mapping[TransferKind, int]
+
+
+async def booked_for(session: AsyncSession, *, top_up_id: str) -> Booked | None:
+    """Return what was booked for a top-up, received for it or attributed to it; None when nothing was."""
+    connection = await session.connection()
+    found = await connection.scalar(_ORDER_OF_TOP_UP, {"top_up_id": top_up_id})
+    return None if found is None else await booked_of(session, provider_order_id=found)
+
+
+async def booked_of(session: AsyncSession, *, provider_order_id: str) -> Booked | None:
+    """Return what was booked of a provider order (our id); None when nothing was."""
+    connection = await session.connection()
+    told = {"provider_order_id": provider_order_id}
+    row = (await connection.execute(_RECEIVED, told)).one_or_none()
+    if row is None:
+        return None
+    delivery = Delivery(
+        environment=Environment(row.environment),
+        provider_order_id=provider_order_id,
+        order_id=row.order_id,
+        asset=row.asset,
+        network=row.network,
+        address=row.address,
+        amount_minor=int(row.amount_minor),
+    )
+    kinds = (await connection.execute(_MADE, told)).scalars()
+    return Booked(delivery, row.scale, Counter(TransferKind(kind) for kind in kinds))

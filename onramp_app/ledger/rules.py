@@ -1,0 +1,203 @@
+"""What holds in sound books, as statements that return what breaks it: (subject, what is wrong).
+
+The list of docs/money.md, and what follows from it. Casts are written CAST, because a colon may begin a
+parameter. Nothing from outside enters these statements.
+"""
+
+# Where the money of each order and top-up lies, from the entries alone.
+_POSITIONS = """
+    SELECT t.provider_order_id, t.top_up_id, a.kind, sum(e.amount_minor) AS total
+      FROM ledger_transfers t
+      JOIN ledger_entries e ON e.transfer_id = t.id
+      JOIN ledger_accounts a ON a.id = e.account_id
+     WHERE a.kind IN ('held', 'suspense', 'payable')
+     GROUP BY t.provider_order_id, t.top_up_id, a.kind
+"""
+
+# What each transfer that brings money to somebody brought, and in which asset.
+_RECEIVED = """
+    SELECT t.id, t.kind, t.reference, t.environment, t.provider_order_id, t.top_up_id, a.asset,
+           sum(e.amount_minor) AS amount_minor,
+           max(a.kind) AS account_kind, max(a.network) AS network
+      FROM ledger_transfers t
+      JOIN ledger_entries e ON e.transfer_id = t.id AND e.amount_minor > 0
+      JOIN ledger_accounts a ON a.id = e.account_id
+     WHERE t.kind IN ('receive', 'attribute')
+     GROUP BY t.id, a.asset
+"""
+
+# The amount that a delivered order of ours brought, by the rule that was in force when it was applied.
+_ARRIVED = """
+    (o.bought_amount - CASE o.delivered_rule WHEN 'actual_minus_gas' THEN coalesce(o.gas_fee, 0) ELSE 0 END)
+    * power(CAST(10 AS numeric), s.scale)
+"""
+
+RULES = {
+    "asset_balances": """
+        SELECT a.asset, 'all accounts together make ' || sum(e.amount_minor)
+          FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id
+         GROUP BY a.asset HAVING sum(e.amount_minor) <> 0
+    """,
+    "transfer_balances": """
+        SELECT e.transfer_id, a.asset || ' is off by ' || sum(e.amount_minor)
+          FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id
+         GROUP BY e.transfer_id, a.asset HAVING sum(e.amount_minor) <> 0
+    """,
+    "transfer_has_entries": """
+        SELECT t.id, t.reference || ' has no entries' FROM ledger_transfers t
+         WHERE NOT EXISTS (SELECT FROM ledger_entries e WHERE e.transfer_id = t.id)
+    """,
+    "entry_has_transfer_and_account": """
+        SELECT e.transfer_id, 'an entry of ' || e.amount_minor || ' without its transfer or account'
+          FROM ledger_entries e
+          LEFT JOIN ledger_transfers t ON t.id = e.transfer_id
+          LEFT JOIN ledger_accounts a ON a.id = e.account_id
+         WHERE t.id IS NULL OR a.id IS NULL
+    """,
+    "transfer_moves_one_user": """
+        SELECT DISTINCT t.id, t.reference || ' moves money of another user' FROM ledger_transfers t
+          JOIN ledger_entries e ON e.transfer_id = t.id
+          JOIN ledger_accounts a ON a.id = e.account_id
+         WHERE a.user_id IS NOT NULL AND a.user_id IS DISTINCT FROM t.user_id
+    """,
+    "kept_balance": """
+        SELECT coalesce(b.user_id, m.user_id) || ' ' || coalesce(b.asset, m.asset),
+               'kept ' || coalesce(b.available_minor, 0) || '/' || coalesce(b.held_minor, 0) || '/'
+               || coalesce(b.owed_minor, 0) || ', entries make ' || coalesce(m.available, 0) || '/'
+               || coalesce(m.held, 0) || '/' || coalesce(m.owed, 0) || ' (available/held/owed)'
+          FROM user_balances b
+          FULL JOIN (
+              SELECT a.user_id, a.asset,
+                     coalesce(-sum(e.amount_minor) FILTER (WHERE a.kind = 'available'), 0) AS available,
+                     coalesce(-sum(e.amount_minor) FILTER (WHERE a.kind = 'held'), 0) AS held,
+                     coalesce(sum(e.amount_minor) FILTER (WHERE a.kind = 'owed'), 0) AS owed
+                FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id
+               WHERE a.user_id IS NOT NULL GROUP BY a.user_id, a.asset) m
+            ON m.user_id = b.user_id AND m.asset = b.asset
+         WHERE coalesce(b.available_minor, 0) <> coalesce(m.available, 0)
+            OR coalesce(b.held_minor, 0) <> coalesce(m.held, 0)
+            OR coalesce(b.owed_minor, 0) <> coalesce(m.owed, 0)
+    """,
+    "account_sign": """
+        SELECT a.name, 'has ' || sum(e.amount_minor)
+          FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id
+         GROUP BY a.id
+        HAVING CASE WHEN a.kind IN ('available', 'held', 'suspense', 'payable') THEN sum(e.amount_minor) > 0
+                    WHEN a.kind = 'owed' THEN sum(e.amount_minor) < 0 ELSE false END
+    """,
+    "treasury_covers": """
+        SELECT a.asset,
+               'the treasury holds ' || coalesce(sum(e.amount_minor) FILTER (WHERE a.kind = 'treasury'), 0)
+               || ', owed to users are '
+               || coalesce(-sum(e.amount_minor) FILTER (WHERE a.kind <> 'treasury'), 0)
+          FROM ledger_entries e JOIN ledger_accounts a ON a.id = e.account_id
+         WHERE a.kind IN ('treasury', 'available', 'held', 'suspense', 'payable')
+         GROUP BY a.asset HAVING sum(e.amount_minor) < 0
+    """,
+    "reference": """
+        SELECT t.id, t.reference || ' is not the name of a ' || t.kind || ' of its order'
+          FROM ledger_transfers t LEFT JOIN provider_orders o ON o.id = t.provider_order_id
+         WHERE CASE WHEN t.kind IN ('reverse', 'undo_reverse')
+                    THEN NOT starts_with(t.reference, 'onramp:buy:' || o.order_id || ':' || t.kind)
+                    WHEN t.provider_order_id IS NOT NULL
+                    THEN t.reference <> 'onramp:buy:' || o.order_id || ':' || t.kind
+                    ELSE NOT starts_with(t.reference, CASE t.kind WHEN 'make_good' THEN 'adjust:'
+                        WHEN 'write_off' THEN 'writeoff:' ELSE t.kind || ':' END) END IS NOT FALSE
+    """,
+    "environment": """
+        SELECT t.id, t.reference || ' is ' || t.environment || ', what it belongs to is not'
+          FROM ledger_transfers t
+          LEFT JOIN provider_orders o ON o.id = t.provider_order_id
+          LEFT JOIN top_ups u ON u.id = t.top_up_id
+         WHERE o.environment <> t.environment OR u.environment <> t.environment
+    """,
+    "delivered_order_has_receive": f"""
+        SELECT o.id, 'order ' || o.order_id || ' was delivered to us and has no receive'
+          FROM provider_orders o JOIN assets s ON s.code = o.asset
+         WHERE o.flow = 'buy' AND o.status_class = 'delivered' AND o.is_ours
+           AND o.applied_version = o.version
+           AND {_ARRIVED} > 0 AND {_ARRIVED} = trunc({_ARRIVED})
+           AND NOT EXISTS (SELECT FROM ledger_transfers t
+                            WHERE t.provider_order_id = o.id AND t.kind = 'receive')
+    """,
+    "order_has_one_receive": """
+        SELECT t.provider_order_id, count(*) || ' receives of one order' FROM ledger_transfers t
+         WHERE t.kind = 'receive' GROUP BY t.provider_order_id HAVING count(*) > 1
+    """,
+    "receive_is_what_was_delivered": f"""
+        SELECT r.id, r.reference || ' books ' || r.amount_minor || ' ' || r.asset || ', delivered to us were '
+               || coalesce(o.delivered_minor || ' ' || o.asset, 'none')
+          FROM ({_RECEIVED}) r LEFT JOIN provider_orders o ON o.id = r.provider_order_id AND o.is_ours
+         WHERE r.amount_minor IS DISTINCT FROM o.delivered_minor OR r.asset IS DISTINCT FROM o.asset
+            OR (r.kind = 'receive' AND (r.account_kind <> 'treasury' OR r.network IS DISTINCT FROM o.network))
+    """,
+    "delivered_is_what_was_told": f"""
+        SELECT o.id, 'order ' || o.order_id || ' has ' || o.delivered_minor || ' as delivered, its read says '
+               || coalesce(CAST(trim_scale({_ARRIVED}) AS text), 'nothing')
+          FROM provider_orders o LEFT JOIN assets s ON s.code = o.asset
+         WHERE o.delivered_minor IS NOT NULL AND o.delivered_minor IS DISTINCT FROM {_ARRIVED}
+    """,
+    "top_up_has_receive": f"""
+        SELECT u.id, u.status || ' with ' || coalesce(CAST(u.received_minor AS text), 'nothing')
+               || ', booked were ' || coalesce(CAST(r.amount_minor AS text), 'none')
+          FROM top_ups u
+          FULL JOIN (SELECT top_up_id, asset, sum(amount_minor) AS amount_minor, count(*) AS receives
+                       FROM ({_RECEIVED}) received WHERE top_up_id IS NOT NULL GROUP BY top_up_id, asset) r
+            ON r.top_up_id = u.id
+         WHERE (u.status = 'settled' OR u.has_entry OR r.top_up_id IS NOT NULL)
+           AND (u.has_entry IS NOT TRUE OR r.receives IS DISTINCT FROM 1
+                OR u.received_minor IS DISTINCT FROM r.amount_minor
+                OR u.received_asset IS DISTINCT FROM r.asset)
+    """,
+    "held_has_exception": f"""
+        SELECT p.top_up_id, -p.total || ' held, and no exception is open'
+          FROM (SELECT top_up_id, sum(total) AS total FROM ({_POSITIONS}) each
+                 WHERE kind = 'held' GROUP BY top_up_id) p
+         WHERE p.total < 0
+           AND NOT EXISTS (SELECT FROM exceptions x WHERE x.kind = 'held' AND x.closed_at IS NULL
+                              AND x.top_up_id = p.top_up_id)
+    """,
+    "exception_has_held": f"""
+        SELECT x.top_up_id, 'an exception for held money is open, and nothing is held'
+          FROM exceptions x
+         WHERE x.kind = 'held' AND x.closed_at IS NULL
+           AND NOT EXISTS (SELECT FROM (SELECT top_up_id, sum(total) AS total FROM ({_POSITIONS}) each
+                                         WHERE kind = 'held' GROUP BY top_up_id) p
+                            WHERE p.top_up_id = x.top_up_id AND p.total < 0)
+    """,
+    "suspense_has_exception": f"""
+        SELECT p.provider_order_id, -p.total || ' in suspense, and no exception is open'
+          FROM (SELECT provider_order_id, sum(total) AS total FROM ({_POSITIONS}) each
+                 WHERE kind = 'suspense' GROUP BY provider_order_id) p
+         WHERE p.total < 0
+           AND NOT EXISTS (SELECT FROM exceptions x WHERE x.kind = 'suspense' AND x.closed_at IS NULL
+                              AND x.provider_order_id = p.provider_order_id)
+    """,
+    "order_gives_what_it_has": f"""
+        SELECT p.provider_order_id, 'took ' || p.total || ' more from ' || p.kind || ' than it brought there'
+          FROM (SELECT provider_order_id, kind, sum(total) AS total FROM ({_POSITIONS}) each
+                 GROUP BY provider_order_id, kind) p
+         WHERE p.total > 0
+    """,
+    "chain_is_whole": """
+        SELECT CAST(c.seq AS text), 'the link before it is missing or another one'
+          FROM (SELECT seq, previous_hash, lag(seq, 1, CAST(0 AS bigint)) OVER (ORDER BY seq) AS before,
+                       lag(hash, 1, decode(repeat('00', 32), 'hex')) OVER (ORDER BY seq) AS hash_before
+                  FROM ledger_chain) c
+         WHERE c.before <> c.seq - 1 OR c.hash_before <> c.previous_hash
+    """,
+    "chained_is_unchanged": """
+        SELECT CAST(c.seq AS text), c.kind || ' ' || c.subject_id || ' was changed or removed'
+          FROM ledger_chain c
+         WHERE c.hash IS DISTINCT FROM sha256(c.previous_hash || convert_to(
+               CASE c.kind WHEN 'transfer' THEN ledger_transfer_content(c.subject_id)
+                           ELSE audit_row_content(c.subject_id) END, 'UTF8'))
+    """,
+    "all_is_chained": """
+        SELECT t.id, t.reference || ' is not in the chain' FROM ledger_transfers t
+         WHERE NOT EXISTS (SELECT FROM ledger_chain c WHERE c.kind = 'transfer' AND c.subject_id = t.id)
+        UNION ALL
+        SELECT l.id, l.action || ' of the audit log is not in the chain' FROM audit_log l
+         WHERE NOT EXISTS (SELECT FROM ledger_chain c WHERE c.kind = 'audit' AND c.subject_id = l.id)
+    """,
+}

@@ -1,0 +1,162 @@
+"""Gives money that arrived without an owner to the person it belongs to, as a settled top-up of theirs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.engine import transaction
+from onramp_app.db.provider_tables import ProviderOrder
+from onramp_app.db.tables import User
+from onramp_app.db.top_up_tables import TopUp
+from onramp_app.domain.clock import now
+from onramp_app.domain.errors import NotFound
+from onramp_app.domain.ids import new_id
+from onramp_app.domain.ledger import ExceptionKind, StepSource
+from onramp_app.domain.money import amount_text
+from onramp_app.domain.provider_status import Flow, StatusClass
+from onramp_app.domain.review_errors import ActionNotPossible
+from onramp_app.domain.top_up import CREATED, on_order
+from onramp_app.ledger import instructions
+from onramp_app.ledger.deliveries import Booked, booked_of
+from onramp_app.providers.port import PaymentKind
+from onramp_app.services import fields
+from onramp_app.services.environment import current_environment
+from onramp_app.services.operators import Mandate, Operator, find_operator, write_audit
+from onramp_app.services.review import close_exceptions, post_once
+from onramp_app.services.steps import Evidence, record
+
+# The provider tells the kind of payment, not the method; the words are those of the public contract.
+_METHODS = {PaymentKind.INSTANT.value: "instant", PaymentKind.BANK_TRANSFER.value: "bank_transfer"}
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Whose the money of an order is now: their new top-up, the amount in whole units of `asset`."""
+
+    order_id: str
+    user_id: str
+    email: str
+    top_up_id: str
+    amount: str
+    asset: str
+    reference: str
+
+
+async def attribute(order_id: str, email: str, *, mandate: Mandate) -> Attribution:
+    """Credit what lies in suspense of one of the provider's purchases to a person, once.
+
+    Raises:
+        ValidationFailed, Forbidden: who acts or why, or the person's e-mail address, cannot be used.
+        NotFound: no such purchase, person or operator.
+        ActionNotPossible: nothing of it lies in suspense, or what was paid is not known.
+        DatabaseUnavailable: nothing is certain; look before trying again.
+    """
+    known_as = fields.clean({"email": email})["email"]
+    async with transaction() as session:
+        operator = await find_operator(session, mandate)
+        order = await _locked(session, order_id)
+        user = (await session.exec(select(User).where(User.email == known_as))).first()
+        if user is None:
+            raise NotFound("There is no account with this e-mail.")
+        booked, at = await _in_suspense(session, order), now()
+        top_up = await _settled_top_up(session, order, booked, user_id=user.id, by=operator, at=at)
+        await close_exceptions(
+            session, (ExceptionKind.SUSPENSE,), operator=operator, at=at, provider_order_id=order.id
+        )
+        instruction = instructions.attribute(
+            booked.delivery, user_id=user.id, top_up_id=top_up.id, cause=operator.cause
+        )
+        await post_once(session, instruction)
+        delivery = booked.delivery
+        attribution = Attribution(
+            order_id=order.order_id,
+            user_id=user.id,
+            email=user.email,
+            top_up_id=top_up.id,
+            amount=amount_text(delivery.amount_minor, scale=booked.scale),
+            asset=delivery.asset,
+            reference=instruction.reference,
+        )
+        write_audit(
+            session,
+            operator,
+            action="review.attribute",
+            subject=top_up.id,
+            at=at,
+            detail={
+                "order": attribution.order_id,
+                "user": user.id,
+                "amount": attribution.amount,
+                "asset": attribution.asset,
+                "reference": attribution.reference,
+            },
+        )
+    _log.info("order attributed", top_up_id=attribution.top_up_id, operator=operator.id)
+    return attribution
+
+
+async def _locked(session: AsyncSession, order_id: str) -> ProviderOrder:
+    query = select(ProviderOrder).where(
+        ProviderOrder.environment == current_environment().value,
+        ProviderOrder.flow == Flow.BUY.value,
+        ProviderOrder.order_id == order_id,
+    )
+    order = (await session.exec(query.with_for_update())).first() if "\x00" not in order_id else None
+    if order is None:
+        raise NotFound("The provider has told of no purchase with this id.")
+    return order
+
+
+async def _in_suspense(session: AsyncSession, order: ProviderOrder) -> Booked:
+    if order.top_up_id is not None:
+        raise ActionNotPossible(f"This order belongs to top-up {order.top_up_id} already.")
+    booked = await booked_of(session, provider_order_id=order.id)
+    if booked is None:
+        raise ActionNotPossible("Nothing of this order was booked, so nothing of it lies in suspense.")
+    return booked
+
+
+async def _settled_top_up(  # noqa: PLR0913 - what, whose, by whom and when
+    session: AsyncSession, order: ProviderOrder, booked: Booked, *, user_id: str, by: Operator, at: datetime
+) -> TopUp:
+    top_up = _top_up(order, booked, user_id=user_id, at=at)
+    session.add(top_up)
+    await session.flush()  # The order and the top-up name each other.
+    order.top_up_id, top_up.best_order_id = top_up.id, order.id
+    top_up.received_minor, top_up.received_asset = booked.delivery.amount_minor, booked.delivery.asset
+    evidence = Evidence(
+        StepSource.OPERATOR,
+        at,
+        actor=by.id,
+        detail="attributed",
+        provider_order_id=order.id,
+        order_version=order.version,
+    )
+    record(session, top_up, on_order(CREATED, StatusClass.DELIVERED).state, evidence=evidence)
+    await session.flush()
+    return top_up
+
+
+def _top_up(order: ProviderOrder, booked: Booked, *, user_id: str, at: datetime) -> TopUp:
+    """Return the top-up that would have been; what was paid is a fact of the provider's, never guessed."""
+    if order.fiat_amount is None or order.fiat_currency is None or order.fiat_type is None:
+        raise ActionNotPossible("The provider's record does not say what was paid for this order.")
+    return TopUp(
+        id=new_id(),
+        user_id=user_id,
+        environment=order.environment,
+        fiat_amount=order.fiat_amount,
+        fiat_currency=order.fiat_currency,
+        fiat_type=order.fiat_type,
+        asset=booked.delivery.asset,
+        network=booked.delivery.network,
+        payment_method=_METHODS.get(order.payment_kind or 0, "unknown"),
+        expected_amount=order.expected_amount,
+        created_at=at,
+        updated_at=at,
+    )

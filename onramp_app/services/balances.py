@@ -1,0 +1,78 @@
+"""What a person has, out of the kept balances, and what it is worth in the currency they look at it in."""
+
+from decimal import ROUND_DOWN, Decimal, localcontext
+
+from babel.numbers import get_currency_precision
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.engine import transaction
+from onramp_app.db.top_up_tables import TopUp
+from onramp_app.domain import clock
+from onramp_app.domain.exchange_rates import RateBook
+from onramp_app.domain.money import amount_text, decimal_text, from_minor
+from onramp_app.domain.top_up import TopUpStatus
+from onramp_app.domain.views import AssetBalanceView, BalancesView, Viewer
+from onramp_app.ledger.balances import AssetBalance
+from onramp_app.ledger.balances import balances as read_balances
+from onramp_app.services.worth import book_within, worth
+
+RATES_WAIT_SECONDS = 2.5
+_PRECISION = 60
+
+
+async def get(viewer: Viewer) -> BalancesView:
+    """Return the balances. The worth is of what is available, and None while there is no rate for it.
+
+    `as_of` and `is_stale` speak of the rates; the balances are of this moment.
+    """
+    async with transaction() as db:
+        kept = await read_balances(db, viewer.user_id)
+        pending = await _pending(db, viewer.user_id)
+    items = {one.asset: _item(one, pending.get(one.asset, Decimal(0))) for one in kept}
+    for asset, amount in pending.items():
+        items.setdefault(asset, AssetBalanceView(asset, "0", "0", "0", decimal_text(amount)))
+    available = {
+        one.asset: from_minor(one.balance.available_minor, scale=one.scale)
+        for one in kept
+        if one.balance.available_minor
+    }
+    now = clock.now()
+    book = await book_within(RATES_WAIT_SECONDS) if available else None
+    display = _worth(available, book, currency=viewer.display_currency)
+    return BalancesView(
+        display_amount=display,
+        display_currency=viewer.display_currency,
+        items=tuple(items[asset] for asset in sorted(items)),
+        as_of=book.as_of if book else now,
+        is_stale=display is None or (book is not None and book.is_stale(now)),
+    )
+
+
+async def _pending(db: AsyncSession, user_id: str) -> dict[str, Decimal]:
+    """Return what is expected of top-ups that were paid and have not arrived: an estimate, no debt."""
+    query = (
+        select(TopUp.asset, func.sum(col(TopUp.expected_amount)))
+        .where(TopUp.user_id == user_id, TopUp.status == TopUpStatus.PROCESSING.value)
+        .group_by(TopUp.asset)
+    )
+    return {asset: amount for asset, amount in await db.exec(query) if amount is not None}
+
+
+def _item(one: AssetBalance, pending: Decimal) -> AssetBalanceView:
+    return AssetBalanceView(
+        asset=one.asset,
+        available=amount_text(one.balance.available_minor, scale=one.scale),
+        held=amount_text(one.balance.held_minor, scale=one.scale),
+        owed=amount_text(one.balance.owed_minor, scale=one.scale),
+        pending=decimal_text(pending),
+    )
+
+
+def _worth(available: dict[str, Decimal], book: RateBook | None, *, currency: str) -> str | None:
+    rates = worth(book, available, base=currency) if book else {}
+    if not available.keys() <= rates.keys():
+        return None  # A sum that leaves something out would look like a loss.
+    with localcontext(prec=_PRECISION):
+        total = sum((amount * rates[asset] for asset, amount in available.items()), Decimal(0))
+        return format(total.quantize(Decimal(1).scaleb(-get_currency_precision(currency)), ROUND_DOWN), "f")

@@ -1,0 +1,121 @@
+"""Our own limits (`LIMITS`): how much a person of a tier may add in a UTC day and month.
+
+What may still arrive counts as if it had arrived: open top-ups and those in review, whenever they were
+made. Settled ones count in the period in which they settled, with what was truly paid. Whoever checks and
+then inserts or credits holds the person's row lock meanwhile, so two of them cannot both be the last.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_DOWN, Decimal, localcontext
+
+from sqlalchemy import text
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.config import Limits, TierLimits
+from onramp_app.db.tables import User
+from onramp_app.domain.provider_errors import AmountOutOfLimits, ProviderUnavailable
+
+_PRECISION = 50
+
+# The words are in the text, not parameters, because the indexes have the same words in their conditions.
+USED = text("""
+SELECT currency, sum(paid) FILTER (WHERE counts_today) AS today, sum(paid) AS this_month FROM (
+    SELECT coalesce(t.base_currency, t.fiat_currency) AS currency,
+           t.status <> 'settled' OR t.settled_at >= :day AS counts_today,
+           coalesce(t.base_amount, t.fiat_amount) * CASE
+               WHEN o.fiat_amount IS NULL OR t.fiat_amount = 0 THEN 1
+               WHEN t.status = 'settled' THEN o.fiat_amount / t.fiat_amount
+               ELSE greatest(1, o.fiat_amount / t.fiat_amount) END AS paid
+      FROM top_ups t
+      LEFT JOIN provider_orders o ON o.id = t.best_order_id AND o.fiat_currency = t.fiat_currency
+     WHERE t.user_id = :user_id AND t.id IS DISTINCT FROM :except_id
+       AND (t.status IN ('created', 'awaiting_payment', 'processing', 'in_review')
+            OR (t.status = 'settled' AND t.settled_at >= :month))
+) AS counted GROUP BY currency
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a person has used of a day and of a month, in one currency."""
+
+    today: Decimal
+    this_month: Decimal
+
+
+async def lock_person(db: AsyncSession, user_id: str) -> User:
+    """Return the person's row, locked until the end of the transaction.
+
+    Raises:
+        sqlalchemy.exc.NoResultFound: there is no such person.
+    """
+    query = select(User).where(User.id == user_id).with_for_update(key_share=True)
+    return (await db.exec(query.execution_options(populate_existing=True))).one()
+
+
+async def used(
+    db: AsyncSession, user_id: str, *, at: datetime, except_id: str | None = None
+) -> dict[str, Used]:
+    """Return what the person has used, by the currency it was counted in at its creation.
+
+    Args:
+        except_id: a top-up that is left out, because it is the one in question.
+    """
+    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    parameters = {"user_id": user_id, "day": day, "month": day.replace(day=1), "except_id": except_id}
+    rows = await (await db.connection()).execute(USED, parameters)
+    return {row.currency: Used(row.today or Decimal(0), row.this_month) for row in rows}
+
+
+def in_base(amount: Decimal, currency: str, *, rates: Mapping[str, Decimal]) -> Decimal:
+    """Return an amount in the base currency; `rates[C]` is how much of it one unit of C is worth.
+
+    Raises:
+        ProviderUnavailable: there is no rate. What cannot be counted is not let through.
+    """
+    rate = rates.get(currency)
+    if rate is None:
+        raise ProviderUnavailable(
+            "There is no exchange rate for the limits at the moment. Try again shortly.",
+            retry_after_seconds=60,
+        )
+    with localcontext(prec=_PRECISION):
+        return amount * rate
+
+
+def tier_limits(limits: Limits, tier: str) -> TierLimits:
+    """Return the limits of a tier, by its word."""
+    return {"none": limits.none, "basic": limits.basic, "full": limits.full}[tier]
+
+
+def is_limited(limits: TierLimits) -> bool:
+    """Say whether the tier is limited by us at all."""
+    return any(limit is not None for limit in (limits.per_top_up, limits.per_day, limits.per_month))
+
+
+def left(limits: TierLimits, already: Mapping[str, Used], *, rates: Mapping[str, Decimal]) -> Decimal | None:
+    """Return the most that may be added now, in the base currency; None: as much as one likes.
+
+    Raises:
+        ProviderUnavailable: something that counts is in a currency without a rate.
+    """
+    today = sum((in_base(u.today, c, rates=rates) for c, u in already.items()), Decimal(0))
+    this_month = sum((in_base(u.this_month, c, rates=rates) for c, u in already.items()), Decimal(0))
+    rests = [
+        limits.per_top_up,
+        None if limits.per_day is None else limits.per_day - today,
+        None if limits.per_month is None else limits.per_month - this_month,
+    ]
+    known = [rest for rest in rests if rest is not None]
+    return max(Decimal(0), min(known)) if known else None
+
+
+def over_limit(rest: Decimal, *, rate: Decimal, decimals: int, least: Decimal | None) -> AmountOutOfLimits:
+    """Return the refusal that names what is left, in the currency that was asked in, rounded down."""
+    with localcontext(prec=_PRECISION):
+        most = (rest / rate).quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
+    extra = {"max": format(most, "f")} | ({} if least is None else {"min": format(least, "f")})
+    return AmountOutOfLimits("The amount is more than you may add at the moment.", extra=extra)

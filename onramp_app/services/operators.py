@@ -1,0 +1,95 @@
+"""Operators: who acts and why, and the line of the audit log that every deed of theirs leaves."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.ledger_tables import AuditRow
+from onramp_app.db.tables import User
+from onramp_app.domain.accounts import Role
+from onramp_app.domain.errors import FieldError, Forbidden, NotFound, ValidationFailed
+from onramp_app.domain.ids import is_id
+from onramp_app.domain.ledger import StepSource
+from onramp_app.ledger.transfers import Cause
+from onramp_app.services import fields
+
+MAX_REASON_LENGTH = 500
+_MAX_SUBJECT_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """Who acts and why, as typed: `by` is the operator's e-mail or account id."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator with their reason for one deed."""
+
+    id: str
+    reason: str
+
+    @property
+    def cause(self) -> Cause:
+        """Return the operator as what caused a transfer."""
+        return Cause(StepSource.OPERATOR, actor=self.id, reason=self.reason)
+
+
+def clean_reason(text: str) -> str:
+    """Return the reason trimmed. Raises `ValidationFailed`."""
+    reason = text.strip()
+    if not 1 <= len(reason) <= MAX_REASON_LENGTH or not reason.isprintable():
+        message = f"Use one line of 1 to {MAX_REASON_LENGTH} characters."
+        raise ValidationFailed("Give a reason for the record.", errors=(FieldError("reason", message),))
+    return reason
+
+
+async def find_operator(session: AsyncSession, mandate: Mandate) -> Operator:
+    """Return who acts.
+
+    Raises:
+        ValidationFailed: the reason cannot be used, or `by` is neither an e-mail address nor an id.
+        NotFound: there is no such account.
+        Forbidden: the account is not an operator's.
+    """
+    reason = clean_reason(mandate.reason)
+    if is_id(mandate.by):
+        query = select(User).where(User.id == mandate.by)
+    else:
+        query = select(User).where(User.email == fields.clean({"email": mandate.by})["email"])
+    user = (await session.exec(query)).first()
+    if user is None:
+        raise NotFound("There is no account of the operator who is to have done this.")
+    if user.role == Role.USER.value:
+        raise Forbidden(f"{user.email} is not an operator. `grant-role` makes them one.")
+    return Operator(user.id, reason)
+
+
+def write_audit(  # noqa: PLR0913 - the columns of the log
+    session: AsyncSession,
+    operator: Operator,
+    *,
+    action: str,
+    subject: str,
+    at: datetime,
+    detail: Mapping[str, str | None],
+) -> None:
+    """Add a deed to the audit log, in the transaction that does it. `detail` goes in with the reason."""
+    told = {"reason": operator.reason, **detail}
+    session.add(
+        AuditRow(
+            at=at,
+            actor=operator.id,
+            action=action,
+            subject=subject[:_MAX_SUBJECT_LENGTH],
+            address="",  # A command comes from the machine itself.
+            detail=json.dumps(told, ensure_ascii=False),
+        )
+    )

@@ -1,0 +1,293 @@
+"""A person's transactions: top-ups and the listed ledger transfers in one order, page by page.
+
+Both halves are read newest first from an index of their own and merged, so a page costs the same wherever
+it lies in however long a list.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Numeric,
+    Row,
+    Select,
+    Text,
+    and_,
+    case,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+    type_coerce,
+    union_all,
+)
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.engine import transaction
+from onramp_app.db.ledger_tables import LedgerAccount, LedgerEntry, LedgerTransfer
+from onramp_app.db.provider_tables import ProviderOrder
+from onramp_app.db.top_up_tables import TopUp
+from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
+from onramp_app.domain.ids import is_id
+from onramp_app.domain.ledger import AccountKind, TransferKind
+from onramp_app.domain.money import amount_text, decimal_text
+from onramp_app.domain.paging import Position, read_cursor, write_cursor
+from onramp_app.domain.provider_status import Flow
+from onramp_app.domain.top_up import TopUpStatus
+from onramp_app.domain.transactions import LISTED, LISTED_CONDITION, TransactionKind
+from onramp_app.domain.views import TransactionView, Viewer
+from onramp_app.services.assets import scales
+from onramp_app.services.environment import current_environment
+
+PROVIDER = "onramp"
+EXPORT_PAGE = 500
+_MAX_FOUND = 50  # provider orders that one order id or hash may lead to
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What to list: from `since` on, before `before`; `q` is exactly an id, a provider order or a hash."""
+
+    status: TopUpStatus | None = None
+    asset: str | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The filters with `q` looked up: ids of top-ups or transfers, and of provider orders."""
+
+    filters: Filters
+    ids: tuple[str, ...] | None = None
+    order_ids: tuple[str, ...] = ()
+
+
+async def page(
+    viewer: Viewer, filters: Filters, *, limit: int = 50, cursor: str | None = None
+) -> tuple[list[TransactionView], str | None]:
+    """Return one page, newest first, and the cursor of the next one or None.
+
+    Raises:
+        ValidationFailed: the cursor is not one of ours.
+    """
+    after = None
+    if cursor is not None:
+        try:
+            after = read_cursor(cursor)
+        except ValueError as error:
+            message = "This is not a cursor of an earlier answer."
+            raise ValidationFailed(
+                "One or more fields cannot be used.", errors=(FieldError("cursor", message),)
+            ) from error
+    async with transaction() as db:
+        wanted = Wanted(filters) if filters.q is None else await _look_up(db, filters, filters.q)
+        views = await _read(db, viewer.user_id, wanted, after=after, limit=limit + 1)
+    shown = views[:limit]
+    last = shown[-1] if len(views) > limit else None
+    return shown, write_cursor(Position(last.created_at, last.id)) if last else None
+
+
+async def pages(viewer: Viewer, filters: Filters) -> AsyncIterator[list[TransactionView]]:
+    """Walk the whole list; each page is a short transaction of its own."""
+    cursor = None
+    while True:
+        views, cursor = await page(viewer, filters, limit=EXPORT_PAGE, cursor=cursor)
+        yield views
+        if cursor is None:
+            return
+
+
+async def get(viewer: Viewer, transaction_id: str) -> TransactionView:
+    """Return one transaction. Raises `NotFound`, also for somebody else's."""
+    views = []
+    if is_id(transaction_id):
+        wanted = Wanted(Filters(), ids=(transaction_id,))
+        async with transaction() as db:
+            views = await _read(db, viewer.user_id, wanted, after=None, limit=1)
+    if not views:
+        raise NotFound("There is no such transaction.")
+    return views[0]
+
+
+async def _look_up(db: AsyncSession, filters: Filters, q: str) -> Wanted:
+    """Find what an id, a provider order or a hash stands for, whoever it belongs to."""
+    columns = (col(ProviderOrder.id), col(ProviderOrder.top_up_id))
+    by_number = select(*columns).where(
+        col(ProviderOrder.environment) == current_environment().value,
+        col(ProviderOrder.provider) == PROVIDER,
+        col(ProviderOrder.flow) == Flow.BUY.value,
+        col(ProviderOrder.order_id) == q,
+    )
+    by_hash = select(*columns).where(col(ProviderOrder.transaction_hash) == q).limit(_MAX_FOUND)
+    found = [
+        *(await (await db.connection()).execute(by_number)),
+        *(await (await db.connection()).execute(by_hash)),
+    ]
+    ids = {q} | {row.top_up_id for row in found if row.top_up_id is not None}
+    return Wanted(filters, tuple(sorted(ids)), tuple(sorted({row.id for row in found})))
+
+
+async def _read(
+    db: AsyncSession, user_id: str, wanted: Wanted, *, after: Position | None, limit: int
+) -> list[TransactionView]:
+    rows = await (await db.connection()).execute(statement(user_id, wanted, after=after, limit=limit))
+    known = await scales(db)
+    return [_view(row, known) for row in rows]
+
+
+def statement(user_id: str, wanted: Wanted, *, after: Position | None, limit: int) -> Select[Any]:
+    """Return the query of one page.
+
+    A transfer does not name its asset, its entries do: filtered by asset, the person's listed transfers are
+    looked at one by one until the page is full. Top-ups are not, whatever is asked for.
+    """
+    filters = wanted.filters
+    parts = [_top_ups(user_id, wanted, after, limit)]
+    if filters.status in (None, TopUpStatus.SETTLED):  # What is booked has no other status.
+        parts.append(_transfers(user_id, wanted, after, limit))
+    merged = union_all(*(select(part.subquery()) for part in parts)).subquery()
+    found = select(merged).order_by(merged.c.created_at.desc(), merged.c.id.desc()).limit(limit).subquery()
+    order = col(ProviderOrder.id) == found.c.order_row_id
+    return (
+        select(found, col(ProviderOrder.order_id), col(ProviderOrder.transaction_hash))
+        .outerjoin(ProviderOrder, order)
+        .order_by(found.c.created_at.desc(), found.c.id.desc())
+    )
+
+
+def _within(created_at: Any, row_id: Any, filters: Filters, after: Position | None) -> list[Any]:
+    conditions = []
+    if filters.since is not None:
+        conditions.append(created_at >= filters.since)
+    if filters.before is not None:
+        conditions.append(created_at < filters.before)
+    if after is not None:
+        conditions.append(tuple_(created_at, row_id) < tuple_(after.created_at, after.id))
+    return conditions
+
+
+def _top_ups(user_id: str, wanted: Wanted, after: Position | None, limit: int) -> Select[Any]:
+    filters = wanted.filters
+    created_at, row_id = col(TopUp.created_at), col(TopUp.id)
+    conditions = [col(TopUp.user_id) == user_id, *_within(created_at, row_id, filters, after)]
+    if filters.status is not None:
+        conditions.append(col(TopUp.status) == filters.status.value)
+    if filters.asset is not None:
+        conditions.append(col(TopUp.asset) == filters.asset)
+    if wanted.ids is not None:
+        conditions.append(row_id.in_(wanted.ids))
+    # What arrived in another asset than asked for is no amount of the asset that the line names.
+    received = case((col(TopUp.received_asset) == col(TopUp.asset), col(TopUp.received_minor)))
+    return (
+        select(
+            row_id.label("id"),
+            literal(TransactionKind.TOP_UP.value, Text).label("kind"),
+            col(TopUp.status).label("status"),
+            col(TopUp.fiat_amount).label("fiat_amount"),
+            col(TopUp.fiat_currency).label("fiat_currency"),
+            col(TopUp.asset).label("asset"),
+            col(TopUp.network).label("network"),
+            type_coerce(received, Numeric).label("amount_minor"),
+            created_at.label("created_at"),
+            col(TopUp.settled_at).label("settled_at"),
+            col(TopUp.best_order_id).label("order_row_id"),
+            literal(PROVIDER, Text).label("provider"),
+        )
+        .where(*conditions)
+        .order_by(created_at.desc(), row_id.desc())
+        .limit(limit)
+    )
+
+
+def _transfers(user_id: str, wanted: Wanted, after: Position | None, limit: int) -> Select[Any]:
+    filters = wanted.filters
+    created_at, row_id = col(LedgerTransfer.created_at), col(LedgerTransfer.id)
+    conditions = [
+        col(LedgerTransfer.user_id) == user_id,
+        text(LISTED_CONDITION),
+        *_within(created_at, row_id, filters, after),
+    ]
+    if wanted.ids is not None:
+        of_orders = col(LedgerTransfer.provider_order_id).in_(wanted.order_ids)
+        conditions.append(or_(row_id.in_(wanted.ids), of_orders))
+    moved = _moved().lateral("moved")
+    if filters.asset is not None:
+        conditions.append(moved.c.asset == filters.asset)
+    return (
+        select(
+            row_id.label("id"),
+            col(LedgerTransfer.kind).label("kind"),
+            literal(TopUpStatus.SETTLED.value, Text).label("status"),
+            null().cast(Numeric).label("fiat_amount"),
+            null().cast(Text).label("fiat_currency"),
+            moved.c.asset.label("asset"),
+            null().cast(Text).label("network"),
+            moved.c.amount_minor.label("amount_minor"),
+            created_at.label("created_at"),
+            created_at.label("settled_at"),
+            col(LedgerTransfer.provider_order_id).label("order_row_id"),
+            case((col(LedgerTransfer.provider_order_id).is_not(None), PROVIDER)).cast(Text).label("provider"),
+        )
+        .join(moved, true())
+        .where(*conditions)
+        .order_by(created_at.desc(), row_id.desc())
+        .limit(limit)
+    )
+
+
+def _moved() -> Select[Any, Any]:
+    """Return what a transfer did to what its user has: less is below zero.
+
+    All their accounts of the asset count, since a debt is less too. Recovering one moves from one to the
+    other, so there it is what was taken from the available balance.
+    """
+    counted = or_(
+        col(LedgerTransfer.kind) != TransferKind.RECOVER.value,
+        col(LedgerAccount.kind) == AccountKind.AVAILABLE.value,
+    )
+    of_user = and_(
+        col(LedgerAccount.id) == col(LedgerEntry.account_id),
+        col(LedgerAccount.user_id) == col(LedgerTransfer.user_id),
+    )
+    return (
+        select(
+            col(LedgerAccount.asset).label("asset"),
+            (-func.sum(type_coerce(col(LedgerEntry.amount_minor), Numeric))).label("amount_minor"),
+        )
+        .select_from(LedgerEntry)
+        .join(LedgerAccount, of_user)
+        .where(col(LedgerEntry.transfer_id) == col(LedgerTransfer.id), counted)
+        .group_by(col(LedgerAccount.asset))
+        .correlate(LedgerTransfer)
+    )
+
+
+def _view(row: Row[Any], known: dict[str, int]) -> TransactionView:
+    is_top_up = row.kind == TransactionKind.TOP_UP
+    amount = None
+    if row.amount_minor is not None:
+        amount = amount_text(int(row.amount_minor), scale=known[row.asset])
+    return TransactionView(
+        id=row.id,
+        kind=row.kind if is_top_up else LISTED[TransferKind(row.kind)].value,
+        status=row.status,
+        fiat_amount=None if row.fiat_amount is None else decimal_text(row.fiat_amount),
+        fiat_currency=row.fiat_currency,
+        asset=row.asset,
+        network=row.network,
+        amount=amount,
+        created_at=row.created_at,
+        settled_at=row.settled_at,
+        provider=row.provider,
+        provider_order_id=row.order_id,
+        transaction_hash=row.transaction_hash,
+    )

@@ -1,0 +1,255 @@
+"""Compares the treasury accounts of the books with what an operator counted on the chains.
+
+A difference is booked once for each account and day, against the operator's own adjustments, and only when
+asked for: it is either a mistake of ours that wants finding, or somebody's money.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import text
+
+from onramp_app.db.engine import transaction
+from onramp_app.domain.clock import now
+from onramp_app.domain.errors import FieldError, ValidationFailed
+from onramp_app.domain.ledger import AccountKind
+from onramp_app.domain.ledger_errors import ReferenceTaken
+from onramp_app.domain.money import AmountUnreadable, amount_text, to_minor
+from onramp_app.domain.review_errors import ActionNotPossible
+from onramp_app.ledger import instructions
+from onramp_app.ledger.balances import TreasuryTotal, treasury_totals
+from onramp_app.ledger.posting import post
+from onramp_app.ledger.transfers import Account, Instruction
+from onramp_app.providers.onramp.wire import NotJson, read_json
+from onramp_app.services.environment import current_environment
+from onramp_app.services.operators import Mandate, Operator, find_operator, write_audit
+
+MAX_FILE_BYTES = 1024 * 1024
+MAX_COUNTS = 1000
+_COLUMNS = ("network", "address", "asset", "amount", "date")
+_AMOUNT = re.compile(r"[0-9]{1,38}(?:\.[0-9]{1,18})?", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_EVM = re.compile(r"0x[0-9a-fA-F]{40}")
+# Two operators who book counts of different days at once would both book the same difference.
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('treasury_counts'))")
+
+_Key = tuple[str, str, str]  # network, address in the network's own form, asset
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What was counted at one address at the end of a day in UTC (today: until now)."""
+
+    network: str
+    address: str
+    asset: str
+    amount: Decimal
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One treasury account: book, counted and what is missing on the chain, in whole units.
+
+    `missing` below zero: more was counted than is in the book. `reference` names the difference's booking.
+    """
+
+    account: str
+    on: date
+    book: str
+    counted: str
+    missing: str
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TreasuryReport:
+    """All that was counted, and the accounts with money in the book that nobody counted."""
+
+    compared: list[Compared]
+    not_counted: list[str]
+
+    @property
+    def is_even(self) -> bool:
+        """Whether every difference there was is booked now."""
+        return all(one.missing == "0" or one.reference is not None for one in self.compared)
+
+
+def read_counts(content: bytes) -> list[Count]:
+    """Read a file of counts: a JSON list of objects, or CSV with a header, of the same five members.
+
+    `network, address, asset, amount, date`; the amount is a decimal string, never a JSON number, and the
+    date `YYYY-MM-DD`. At most 1 MiB and 1,000 counts.
+
+    Raises:
+        ValidationFailed: names every row that cannot be read.
+    """
+    if len(content) > MAX_FILE_BYTES:
+        raise ValidationFailed("The file is larger than 1 MiB.")
+    try:
+        told = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValidationFailed("The file is not UTF-8 text.") from None
+    rows = _json_rows(told) if told.lstrip().startswith("[") else _csv_rows(told)
+    if not 1 <= len(rows) <= MAX_COUNTS:
+        raise ValidationFailed(f"The file must hold 1 to {MAX_COUNTS} counts.")
+    counts, errors = [], []
+    seen: set[tuple[_Key, date]] = set()
+    for number, row in enumerate(rows, start=1):
+        try:
+            count = _count(row)
+            name = (_key(count.network, count.address, count.asset), count.on)
+            if name in seen:
+                raise ValueError("this account is counted twice for this date")
+        except ValueError as error:
+            errors.append(FieldError(f"count {number}", f"{error}."))
+        else:
+            seen.add(name)
+            counts.append(count)
+    if errors:
+        raise ValidationFailed("The file cannot be used; nothing was done.", errors=tuple(errors))
+    return counts
+
+
+def _json_rows(told: str) -> Sequence[object]:
+    try:
+        rows = read_json(told)
+    except NotJson as error:
+        raise ValidationFailed(f"The file is not JSON that can be read: {error}.") from None
+    return rows if isinstance(rows, list) else []
+
+
+def _csv_rows(told: str) -> Sequence[object]:
+    reader = csv.DictReader(io.StringIO(told), strict=True)
+    try:
+        if sorted(reader.fieldnames or ()) != sorted(_COLUMNS):
+            raise ValidationFailed(f"The first line of a CSV file must be {','.join(_COLUMNS)}.")
+        return list(reader)
+    except csv.Error as error:
+        raise ValidationFailed(f"The file is not CSV that can be read: {error}.") from None
+
+
+def _count(row: object) -> Count:
+    if not isinstance(row, Mapping) or set(row) != set(_COLUMNS):
+        raise ValueError(f"it must have exactly {', '.join(_COLUMNS)}")
+    if not all(isinstance(row[name], str) for name in _COLUMNS):
+        raise ValueError("all its members must be text, the amount too")
+    if not _AMOUNT.fullmatch(row["amount"]):
+        raise ValueError("the amount must be digits, with at most 18 after a point")
+    if not _DAY.fullmatch(row["date"]):
+        raise ValueError("the date must look like 2026-03-31")
+    on = date.fromisoformat(row["date"])
+    if on > now().date():
+        raise ValueError("the date lies in the future")
+    return Count(row["network"], row["address"], row["asset"], Decimal(row["amount"]), on)
+
+
+def _key(network: str, address: str, asset: str) -> _Key:
+    # EVM addresses mean the same in either case, all others are exact.
+    return network, address.lower() if _EVM.fullmatch(address) else address, asset
+
+
+async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) -> TreasuryReport:
+    """Compare counts with the books and, with a mandate, book the differences: all of them or none.
+
+    The book of a day is what was posted until its end in UTC, and the counts that were booked for it or
+    for an earlier day.
+
+    Raises:
+        ValidationFailed: an account that the books do not know, an amount with too many decimals, or a
+            mandate that cannot be used.
+        NotFound, Forbidden: who acts cannot.
+        ActionNotPossible: another difference was booked for an account and day before.
+        DatabaseUnavailable: nothing is certain; look before trying again.
+    """
+    async with transaction() as session:
+        operator = None if mandate is None else await find_operator(session, mandate)
+        if operator is not None:
+            await (await session.connection()).execute(_ONE_AT_A_TIME)
+        books = {on: await treasury_totals(session, on=on) for on in sorted({count.on for count in counts})}
+        pairs = _paired(counts, books)
+        due = []
+        if operator is not None:
+            due = [made for count, total, minor in pairs if (made := _made(count, total, minor, operator))]
+        try:
+            posted = await post(session, due)
+        except ReferenceTaken:
+            raise _counted_before() from None
+        if not all(one.is_new for one in posted):
+            raise _counted_before()
+        booked = {made.reference for made in due}
+        compared = [_compared(count, total, minor, booked=booked) for count, total, minor in pairs]
+        for one in compared:
+            if operator is not None and one.reference is not None:
+                detail = {"account": one.account, "date": one.on.isoformat(), "book": one.book}
+                detail |= {"counted": one.counted, "missing": one.missing, "reference": one.reference}
+                write_audit(
+                    session, operator, action="treasury.count", subject=one.account, at=now(), detail=detail
+                )
+        seen = {one.account for one in compared}
+        names = {_treasury(total).name for total in await treasury_totals(session) if total.balance_minor}
+    return TreasuryReport(compared, sorted(names - seen))
+
+
+def _paired(
+    counts: Sequence[Count], books: Mapping[date, Sequence[TreasuryTotal]]
+) -> list[tuple[Count, TreasuryTotal, int]]:
+    """Return each count with the book of its day and the counted minor units."""
+    known = {
+        (on, _key(total.network, total.address, total.asset)): total
+        for on, totals in books.items()
+        for total in totals
+    }
+    pairs, errors = [], []
+    for number, count in enumerate(counts, start=1):
+        total = known.get((count.on, _key(count.network, count.address, count.asset)))
+        try:
+            if total is None:
+                raise ValueError("the books know no such treasury account")
+            pairs.append((count, total, to_minor(count.amount, scale=total.scale)))
+        except (ValueError, AmountUnreadable) as error:
+            errors.append(FieldError(f"count {number}", f"{error}."))
+    if errors:
+        raise ValidationFailed("The file cannot be used; nothing was done.", errors=tuple(errors))
+    return pairs
+
+
+def _treasury(total: TreasuryTotal) -> Account:
+    return Account(AccountKind.TREASURY, total.asset, network=total.network, address=total.address)
+
+
+def _made(count: Count, total: TreasuryTotal, counted_minor: int, operator: Operator) -> Instruction | None:
+    missing_minor = total.balance_minor - counted_minor
+    if missing_minor == 0:
+        return None
+    return instructions.count(
+        _treasury(total),
+        missing_minor=missing_minor,
+        on=count.on,
+        environment=current_environment(),
+        cause=operator.cause,
+    )
+
+
+def _compared(count: Count, total: TreasuryTotal, counted_minor: int, *, booked: set[str]) -> Compared:
+    name, missing_minor = _treasury(total).name, total.balance_minor - counted_minor
+    reference = f"count:{name}:{count.on.isoformat()}"
+    return Compared(
+        account=name,
+        on=count.on,
+        book=amount_text(total.balance_minor, scale=total.scale),
+        counted=amount_text(counted_minor, scale=total.scale),
+        missing=amount_text(missing_minor, scale=total.scale),
+        reference=reference if reference in booked else None,
+    )
+
+
+def _counted_before() -> ActionNotPossible:
+    return ActionNotPossible(
+        "A difference was booked before for an account and date of this file; count again for a later date."
+    )

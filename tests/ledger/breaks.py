@@ -1,0 +1,125 @@
+"""Breaks of the books, as statements that somebody with all rights could run.
+
+Each is named, with a rule that has to be among those that turn red.
+"""
+# ruff: noqa: E501 - a statement is easier to read in one piece
+
+_DEBIT = "(SELECT id FROM ledger_transfers WHERE reference = 'debit:d0')"
+_RECEIVE = "(SELECT id FROM ledger_transfers WHERE reference = 'onramp:buy:1:receive')"
+_INCOME = "(SELECT id FROM ledger_accounts WHERE kind = 'income')"
+_HELD = "status = 'in_review'"
+
+BREAKS: list[tuple[str, str, list[str]]] = [
+    (
+        "an unbalanced transfer",
+        "transfer_balances",
+        [f"UPDATE ledger_entries SET amount_minor = amount_minor - 1 WHERE transfer_id = {_DEBIT} AND amount_minor < 0"],
+    ),
+    (
+        "money out of nothing",
+        "asset_balances",
+        [f"UPDATE ledger_entries SET amount_minor = amount_minor - 1 WHERE transfer_id = {_DEBIT} AND amount_minor < 0"],
+    ),
+    (
+        "a transfer without entries",
+        "transfer_has_entries",
+        [f"DELETE FROM ledger_entries WHERE transfer_id = {_DEBIT}"],
+    ),
+    (
+        "entries without their transfer",
+        "entry_has_transfer_and_account",
+        ["DELETE FROM ledger_transfers WHERE reference = 'debit:d0'"],
+    ),
+    ("a kept balance that is off by one", "kept_balance", [
+        "UPDATE user_balances SET available_minor = available_minor + 1 WHERE held_minor > 0"]),
+    ("a kept balance that is gone", "kept_balance", ["DELETE FROM user_balances WHERE held_minor > 0"]),
+    ("a kept balance for nothing", "kept_balance", [
+        "INSERT INTO user_balances SELECT user_id, 'USDC', 5, 0, 0, 1 FROM user_balances LIMIT 1"]),
+    ("entries that overdraw an account", "account_sign", [
+        f"UPDATE ledger_entries SET amount_minor = amount_minor * 9 WHERE transfer_id = {_DEBIT}"]),
+    ("a treasury that lost coins", "treasury_covers", [
+        "UPDATE ledger_entries SET amount_minor = 1 WHERE account_id IN"
+        " (SELECT id FROM ledger_accounts WHERE kind = 'treasury')"]),
+    ("a transfer that moves another user's money", "transfer_moves_one_user", [
+        f"UPDATE ledger_transfers SET user_id = (SELECT user_id FROM top_ups WHERE {_HELD}) WHERE id = {_DEBIT}"]),
+    ("a missing receive", "delivered_order_has_receive", [
+        f"DELETE FROM ledger_entries WHERE transfer_id = {_RECEIVE}",
+        "DELETE FROM ledger_transfers WHERE reference = 'onramp:buy:1:receive'"]),
+    ("a double receive", "order_has_one_receive", [
+        "INSERT INTO ledger_transfers SELECT 'twice', environment, reference || ':2', input_hash, kind, user_id,"
+        f" top_up_id, provider_order_id, source, actor, reason, created_at FROM ledger_transfers WHERE id = {_RECEIVE}",
+        f"INSERT INTO ledger_entries SELECT 'twice', account_id, amount_minor FROM ledger_entries WHERE transfer_id = {_RECEIVE}"]),
+    ("a receive of another amount", "receive_is_what_was_delivered", [
+        f"UPDATE ledger_entries SET amount_minor = amount_minor * 2 WHERE transfer_id = {_RECEIVE}"]),
+    ("a receive of an order that was not delivered to us", "receive_is_what_was_delivered", [
+        "UPDATE provider_orders SET is_ours = false, delivered_minor = NULL WHERE order_id = '1'"]),
+    ("an order whose amount is not what was told", "delivered_is_what_was_told", [
+        "UPDATE provider_orders SET bought_amount = bought_amount + 1 WHERE order_id = '1'"]),
+    ("an order delivered and never booked", "delivered_order_has_receive", [
+        "INSERT INTO provider_orders (id, environment, provider, flow, order_id, raw, status_class, bought_amount,"
+        " gas_fee, asset, network, is_ours, delivered_minor, delivered_rule, first_seen_at, read_at, version,"
+        " applied_version) SELECT 'new', environment, provider, flow, '99', raw, status_class, bought_amount,"
+        " gas_fee, asset, network, is_ours, delivered_minor, delivered_rule, first_seen_at, read_at, version,"
+        " applied_version FROM provider_orders WHERE order_id = '1'"]),
+    ("a settled top-up without its receive", "top_up_has_receive", [
+        "UPDATE ledger_transfers SET top_up_id = NULL WHERE reference = 'onramp:buy:1:receive'"]),
+    ("a receive without its settled top-up", "top_up_has_receive", [
+        "UPDATE top_ups SET status = 'processing', has_entry = false, received_minor = NULL, received_asset = NULL"
+        f" WHERE id = (SELECT top_up_id FROM ledger_transfers WHERE id = {_RECEIVE})"]),
+    ("a settled top-up that shows another amount", "top_up_has_receive", [
+        "UPDATE top_ups SET received_minor = received_minor + 1 WHERE status = 'settled'"]),
+    ("held money without an open exception", "held_has_exception", [
+        "UPDATE exceptions SET closed_at = now(), closed_by = 'x', close_reason = 'x' WHERE kind = 'held'"]),
+    ("an open exception without held money", "exception_has_held", [
+        "INSERT INTO exceptions (id, environment, kind, top_up_id, detail, opened_at) SELECT 'x', environment,"
+        " 'held', id, '', now() FROM top_ups WHERE status = 'settled' LIMIT 1"]),
+    ("suspense without an open exception", "suspense_has_exception", ["DELETE FROM exceptions WHERE kind = 'suspense'"]),
+    ("one order's money given back for another", "order_gives_what_it_has", [
+        "UPDATE ledger_transfers SET provider_order_id = (SELECT id FROM provider_orders WHERE order_id = '5'),"
+        " kind = 'remit' WHERE kind = 'reverse'",
+        "UPDATE ledger_entries SET amount_minor = -amount_minor WHERE transfer_id IN"
+        " (SELECT id FROM ledger_transfers WHERE kind = 'remit')"]),
+    ("a transfer under another reference", "reference", [
+        "UPDATE ledger_transfers SET reference = 'onramp:buy:1:release' WHERE reference = 'onramp:buy:1:receive'"]),
+    ("a transfer of another environment", "environment", [
+        "UPDATE ledger_transfers SET environment = 'live' WHERE reference = 'onramp:buy:1:receive'"]),
+    ("a link whose hash was changed", "chained_is_unchanged", ["UPDATE ledger_chain SET hash = sha256('x') WHERE seq = 3"]),
+    ("a link that was removed", "chain_is_whole", ["DELETE FROM ledger_chain WHERE seq = 3"]),
+    ("a removed link's transfer", "all_is_chained", ["DELETE FROM ledger_chain WHERE seq = 3"]),
+    ("the first link removed", "chain_is_whole", ["DELETE FROM ledger_chain WHERE seq = 1"]),
+    ("two links that changed places", "chain_is_whole", [
+        "UPDATE ledger_chain SET seq = seq + 1000 WHERE seq IN (3, 4)",
+        "UPDATE ledger_chain SET seq = CASE seq WHEN 1003 THEN 4 ELSE 3 END WHERE seq > 1000"]),
+    ("a link that covers another row", "chained_is_unchanged", [
+        "UPDATE ledger_chain SET subject_id = 'other' WHERE seq = 3"]),
+    ("a balanced entry that was changed", "chained_is_unchanged", [
+        f"UPDATE ledger_entries SET amount_minor = amount_minor * 2 WHERE transfer_id = {_DEBIT}"]),
+    ("an entry that was moved to another account", "chained_is_unchanged", [
+        "UPDATE ledger_entries SET account_id = (SELECT id FROM ledger_accounts WHERE kind = 'owed')"
+        f" WHERE transfer_id = {_DEBIT} AND amount_minor < 0"]),
+    ("an account that was given to another user", "chained_is_unchanged", [
+        f"UPDATE ledger_accounts SET user_id = (SELECT user_id FROM top_ups WHERE {_HELD}), asset = 'BTC'"
+        " WHERE kind = 'available' AND id IN (SELECT account_id FROM ledger_entries WHERE transfer_id = "
+        f"{_DEBIT})"]),
+    ("an asset with another scale", "chained_is_unchanged", ["UPDATE assets SET scale = 6 WHERE code = 'USDT'"]),
+    ("a transfer told at another time", "chained_is_unchanged", [
+        f"UPDATE ledger_transfers SET created_at = created_at - interval '1 microsecond' WHERE id = {_DEBIT}"]),
+    ("an audit row that was changed", "chained_is_unchanged", ["UPDATE audit_log SET actor = 'nobody' WHERE id = 'a1'"]),
+    ("an audit row that was removed", "chained_is_unchanged", ["DELETE FROM audit_log WHERE id = 'a1'"]),
+    ("an audit row that was slipped in", "all_is_chained", [
+        "INSERT INTO audit_log SELECT 'a9', at, actor, action, subject, address, detail FROM audit_log LIMIT 1"]),
+]  # fmt: skip
+
+# One change of one row each, chosen by lot: {id} names the row, {n} is any number above zero.
+TAMPERINGS: list[tuple[str, str, str]] = [
+    ("ledger_entries", "transfer_id", "UPDATE ledger_entries SET amount_minor = amount_minor + {n} WHERE transfer_id = '{id}'"),
+    ("ledger_entries", "transfer_id", "DELETE FROM ledger_entries WHERE transfer_id = '{id}' AND amount_minor < 0"),
+    ("ledger_transfers", "id", "UPDATE ledger_transfers SET created_at = created_at + {n} * interval '1 second' WHERE id = '{id}'"),
+    ("ledger_transfers", "id", "UPDATE ledger_transfers SET reason = 'because {n}' WHERE id = '{id}'"),
+    ("ledger_transfers", "id", "DELETE FROM ledger_transfers WHERE id = '{id}'"),
+    ("audit_log", "id", "UPDATE audit_log SET subject = subject || '{n}' WHERE id = '{id}'"),
+    ("audit_log", "id", "DELETE FROM audit_log WHERE id = '{id}'"),
+    ("ledger_chain", "seq", "UPDATE ledger_chain SET hash = sha256('{n}') WHERE seq = {id}"),
+    ("ledger_chain", "seq", "DELETE FROM ledger_chain WHERE seq = {id}"),
+    ("ledger_chain", "seq", "UPDATE ledger_chain SET seq = 1000000 + {n} WHERE seq = {id}"),
+]  # fmt: skip

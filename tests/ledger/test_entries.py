@@ -1,0 +1,250 @@
+"""The table of entries in docs/money.md, row by row: debits, credits, references, written out from it."""
+
+from datetime import date
+
+import pytest
+
+from onramp_app.domain.ledger import AccountKind, Environment, TransferKind
+from onramp_app.ledger import instructions as ledger
+from onramp_app.ledger.instructions import Delivery, UserAmount
+from onramp_app.ledger.transfers import Account, Balance, Entry, Instruction, Transfer
+from tests.ledger.books import BY_OPERATOR, BY_POLL
+
+X = 700
+DELIVERY = Delivery(Environment.SIMULATOR, "row-1", "338", "USDT", "matic20", "0xaaaa", X)
+WHOSE = {"user_id": "u1", "top_up_id": "t1", "cause": BY_POLL}
+AMOUNT = UserAmount(Environment.SIMULATOR, "u1", "USDT", X)
+TREASURY = Account(AccountKind.TREASURY, "USDT", network="matic20", address="0xaaaa")
+EVERYTHING = Balance(available_minor=10**30, held_minor=10**30)
+
+T = "treasury:matic20:0xaaaa:USDT"
+AVAILABLE, HELD, OWED = (f"user:u1:USDT:{kind}" for kind in ("available", "held", "owed"))
+SUSPENSE, PAYABLE = "suspense:USDT", "provider:onramp:USDT:payable"
+INCOME, ADJUSTMENTS = "operator:USDT:income", "operator:USDT:adjustments"
+
+# event, what is told, the balance at that moment, then reference → {account: debit or credit}.
+ROWS: list[tuple[str, Instruction, Balance, dict[str, dict[str, int]]]] = [
+    (
+        "settled, short, or late",
+        ledger.receive_available(DELIVERY, **WHOSE),
+        Balance(),
+        {"onramp:buy:338:receive": {T: X, AVAILABLE: -X}},
+    ),
+    (
+        "our address, but another enabled asset; over a limit, frozen, rejected, above tolerance",
+        ledger.receive_held(DELIVERY, **WHOSE),
+        Balance(owed_minor=50),
+        {"onramp:buy:338:receive": {T: X, HELD: -X}},
+    ),
+    (
+        "owner unknown, our address",
+        ledger.receive_suspense(DELIVERY, cause=BY_POLL),
+        Balance(),
+        {"onramp:buy:338:receive": {T: X, SUSPENSE: -X}},
+    ),
+    (
+        "attributed to a user",
+        ledger.attribute(DELIVERY, **WHOSE),
+        Balance(),
+        {"onramp:buy:338:attribute": {SUSPENSE: X, AVAILABLE: -X}},
+    ),
+    (
+        "released",
+        ledger.release(DELIVERY, **WHOSE),
+        Balance(held_minor=X),
+        {"onramp:buy:338:release": {HELD: X, AVAILABLE: -X}},
+    ),
+    (
+        "returned",
+        ledger.return_(DELIVERY, **WHOSE),
+        Balance(held_minor=X),
+        {"onramp:buy:338:return": {HELD: X, PAYABLE: -X}},
+    ),
+    (
+        "operator makes a shortfall good",
+        ledger.make_good("a1", AMOUNT, cause=BY_OPERATOR),
+        Balance(),
+        {"adjust:a1": {ADJUSTMENTS: X, AVAILABLE: -X}},
+    ),
+    (
+        "reversal, user has Y = X",
+        ledger.reverse(DELIVERY, **WHOSE),
+        Balance(available_minor=X),
+        {"onramp:buy:338:reverse": {AVAILABLE: X, PAYABLE: -X}},
+    ),
+    (
+        "reversal, user has Y > X",
+        ledger.reverse(DELIVERY, **WHOSE),
+        Balance(available_minor=X + 1),
+        {"onramp:buy:338:reverse": {AVAILABLE: X, PAYABLE: -X}},
+    ),
+    (
+        "reversal, only Y < X left",
+        ledger.reverse(DELIVERY, **WHOSE),
+        Balance(available_minor=X - 1),
+        {"onramp:buy:338:reverse": {AVAILABLE: X - 1, OWED: 1, PAYABLE: -X}},
+    ),
+    (
+        "reversal, nothing left",
+        ledger.reverse(DELIVERY, **WHOSE),
+        Balance(),
+        {"onramp:buy:338:reverse": {OWED: X, PAYABLE: -X}},
+    ),
+    (
+        "sent back on chain",
+        ledger.remit(DELIVERY, cause=BY_OPERATOR),
+        Balance(),
+        {"onramp:buy:338:remit": {PAYABLE: X, T: -X}},
+    ),
+    (
+        "set off by the provider's invoice",
+        ledger.setoff(DELIVERY, cause=BY_OPERATOR),
+        Balance(),
+        {"onramp:buy:338:setoff": {PAYABLE: X, ADJUSTMENTS: -X}},
+    ),
+    (
+        "next delivery Z while O < Z is owed",
+        ledger.receive_available(DELIVERY, **WHOSE),
+        Balance(owed_minor=200),
+        {
+            "onramp:buy:338:receive": {T: X, AVAILABLE: -X},
+            "onramp:buy:338:recover": {AVAILABLE: 200, OWED: -200},
+        },
+    ),
+    (
+        "next delivery Z while O > Z is owed",
+        ledger.receive_available(DELIVERY, **WHOSE),
+        Balance(owed_minor=X + 1),
+        {
+            "onramp:buy:338:receive": {T: X, AVAILABLE: -X},
+            "onramp:buy:338:recover": {AVAILABLE: X, OWED: -X},
+        },
+    ),
+    (
+        "written off",
+        ledger.write_off("w1", AMOUNT, cause=BY_OPERATOR),
+        Balance(owed_minor=X),
+        {"writeoff:w1": {ADJUSTMENTS: X, OWED: -X}},
+    ),
+    (
+        "user spends with the operator",
+        ledger.debit("order-77", AMOUNT, cause=BY_POLL),
+        Balance(available_minor=X),
+        {"debit:order-77": {AVAILABLE: X, INCOME: -X}},
+    ),
+    (
+        "treasury counted, d less than the book",
+        ledger.count(
+            TREASURY,
+            missing_minor=30,
+            on=date(2026, 3, 1),
+            environment=Environment.SIMULATOR,
+            cause=BY_OPERATOR,
+        ),
+        Balance(),
+        {f"count:{T}:2026-03-01": {ADJUSTMENTS: 30, T: -30}},
+    ),
+    (
+        "treasury counted, more than the book",
+        ledger.count(
+            TREASURY,
+            missing_minor=-30,
+            on=date(2026, 3, 1),
+            environment=Environment.SIMULATOR,
+            cause=BY_OPERATOR,
+        ),
+        Balance(),
+        {f"count:{T}:2026-03-01": {T: 30, ADJUSTMENTS: -30}},
+    ),
+    (
+        "what was attributed or released while O is owed pays it, as any delivery does",
+        ledger.release(DELIVERY, **WHOSE),
+        Balance(held_minor=X, owed_minor=5),
+        {
+            "onramp:buy:338:release": {HELD: X, AVAILABLE: -X},
+            "onramp:buy:338:recover": {AVAILABLE: 5, OWED: -5},
+        },
+    ),
+    (
+        "an undone reversal gives back what it took",
+        ledger.undo_reverse(DELIVERY, **WHOSE),
+        Balance(owed_minor=1),
+        {"onramp:buy:338:undo_reverse": {PAYABLE: X, OWED: -1, AVAILABLE: 1 - X}},
+    ),
+    (
+        "a reversal that is confirmed again after it was undone is a transfer of its own",
+        ledger.reverse(DELIVERY, **WHOSE, turn=2),
+        Balance(available_minor=X),
+        {"onramp:buy:338:reverse:2": {AVAILABLE: X, PAYABLE: -X}},
+    ),
+]
+
+
+def _told(transfers: tuple[Transfer, ...]) -> dict[str, dict[str, int]]:
+    return {
+        transfer.reference: {entry.account.name: entry.amount_minor for entry in transfer.entries}
+        for transfer in transfers
+    }
+
+
+@pytest.mark.parametrize(("event", "instruction", "balance", "expected"), ROWS, ids=[row[0] for row in ROWS])
+def test_an_event_makes_the_entries_of_its_row(
+    event: str, instruction: Instruction, balance: Balance, expected: dict[str, dict[str, int]]
+) -> None:
+    transfers = instruction.resolve(balance)
+    assert _told(transfers) == expected
+    assert transfers[0].reference == instruction.reference
+
+
+def test_every_kind_of_transfer_stands_in_the_table() -> None:
+    made = {transfer.kind for _, told, balance, _ in ROWS for transfer in told.resolve(balance)}
+    assert made == set(TransferKind)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        (Entry(TREASURY, 5), Entry(Account(AccountKind.SUSPENSE, "USDT"), -4)),
+        (Entry(TREASURY, 0), Entry(Account(AccountKind.SUSPENSE, "USDT"), 0)),
+        (Entry(TREASURY, 5), Entry(TREASURY, -5)),
+        (Entry(TREASURY, 5), Entry(Account(AccountKind.SUSPENSE, "BTC"), -5)),
+        (Entry(TREASURY, 10**38), Entry(Account(AccountKind.SUSPENSE, "USDT"), -(10**38))),
+        (),
+    ],
+    ids=["unbalanced", "of nothing", "within one account", "two assets", "too large", "empty"],
+)
+def test_a_transfer_that_the_database_would_refuse_is_not_even_made(entries: tuple[Entry, ...]) -> None:
+    with pytest.raises(ValueError, match="the-reference"):
+        Transfer("the-reference", TransferKind.COUNT, entries)
+    Transfer(
+        "control", TransferKind.COUNT, (Entry(TREASURY, 5), Entry(Account(AccountKind.INCOME, "USDT"), -5))
+    )
+
+
+@pytest.mark.parametrize("amount", [0, -1])
+def test_nothing_delivered_is_never_booked(amount: int) -> None:
+    with pytest.raises(ValueError, match="more than nothing"):
+        Delivery(Environment.SIMULATOR, "row-1", "338", "USDT", "matic20", "0xaaaa", amount)
+    for instruction in (ledger.debit, ledger.write_off, ledger.make_good):
+        with pytest.raises(ValueError, match="moves nothing"):
+            instruction("x", UserAmount(Environment.SIMULATOR, "u1", "USDT", amount), cause=BY_POLL)
+
+
+def test_the_same_event_has_the_same_hash_whoever_tells_it_and_any_other_has_another() -> None:
+    first = ledger.receive_available(DELIVERY, **WHOSE)
+    assert (
+        first.input_hash == ledger.receive_available(DELIVERY, **{**WHOSE, "cause": BY_OPERATOR}).input_hash
+    )
+    others = [
+        ledger.receive_held(DELIVERY, **WHOSE),
+        ledger.receive_suspense(DELIVERY, cause=BY_POLL),
+        ledger.receive_available(DELIVERY, **{**WHOSE, "user_id": "u2"}),
+        ledger.receive_available(DELIVERY, **{**WHOSE, "top_up_id": "t2"}),
+        ledger.receive_available(
+            Delivery(Environment.SIMULATOR, "row-1", "338", "USDT", "matic20", "0xaaaa", X + 1), **WHOSE
+        ),
+        ledger.receive_available(
+            Delivery(Environment.SIMULATOR, "row-1", "338", "USDT", "matic20", "0xbbbb", X), **WHOSE
+        ),
+    ]
+    assert len({first.input_hash, *(other.input_hash for other in others)}) == 1 + len(others)

@@ -1,0 +1,136 @@
+"""Books with an operator, for what operators decide; sound again after each test."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from onramp_app.db import engine
+from onramp_app.ledger import instructions as ledger
+from onramp_app.ledger.instructions import Delivery
+from onramp_app.services.operators import Mandate
+from tests.ledger.books import BY_POLL, NOW, Books, findings, post_now
+
+REASON = "the provider confirmed it by mail"
+
+
+@dataclass
+class Desk:
+    """The books as an operator finds them, and what they can look up afterwards."""
+
+    books: Books
+    operator_id: str
+
+    @property
+    def mandate(self) -> Mandate:
+        return Mandate(f"{self.operator_id}@example.org", REASON)
+
+    async def held(self, amount: int = 100, *, user_id: str | None = None) -> tuple[str, Delivery]:
+        user_id = user_id or self.books.user()
+        top_up_id = self.books.top_up(user_id)
+        delivery = self.books.delivery(amount, top_up_id=top_up_id)
+        self.books.settle(top_up_id, amount, status="in_review")
+        self.books.open_exception("held", top_up_id=top_up_id, order_row=delivery.provider_order_id)
+        await post_now(ledger.receive_held(delivery, user_id=user_id, top_up_id=top_up_id, cause=BY_POLL))
+        return top_up_id, delivery
+
+    async def settled(self, amount: int = 100, *, user_id: str | None = None) -> tuple[str, Delivery]:
+        user_id = user_id or self.books.user()
+        top_up_id = self.books.top_up(user_id)
+        delivery = self.books.delivery(amount, top_up_id=top_up_id)
+        self.books.settle(top_up_id, amount)
+        await post_now(
+            ledger.receive_available(delivery, user_id=user_id, top_up_id=top_up_id, cause=BY_POLL)
+        )
+        return top_up_id, delivery
+
+    async def suspense(self, amount: int = 100) -> Delivery:
+        delivery = self.books.delivery(amount)
+        self.books.owner.execute(
+            "UPDATE provider_orders SET fiat_amount = 950, fiat_currency = 'INR', fiat_type = 1,"
+            " payment_kind = 1 WHERE id = %s",
+            (delivery.provider_order_id,),
+        )
+        self.books.open_exception("suspense", order_row=delivery.provider_order_id)
+        await post_now(ledger.receive_suspense(delivery, cause=BY_POLL))
+        return delivery
+
+    def in_review(self) -> str:
+        """A top-up in review of which nothing was booked."""
+        top_up_id = self.books.top_up(self.books.user())
+        self.books.owner.execute(
+            "UPDATE top_ups SET status = 'in_review', reason = 'timed_out' WHERE id = %s", (top_up_id,)
+        )
+        self.books.open_exception("in_review", top_up_id=top_up_id)
+        return top_up_id
+
+    def owner_of(self, top_up_id: str) -> str:
+        return self.books.owner.execute("SELECT user_id FROM top_ups WHERE id = %s", (top_up_id,)).fetchone()[
+            0
+        ]
+
+    def top_up(self, top_up_id: str) -> tuple[str, str | None, str, bool]:
+        return self.books.owner.execute(
+            "SELECT status, reason, charged, has_entry FROM top_ups WHERE id = %s", (top_up_id,)
+        ).fetchone()
+
+    def timeline(self, top_up_id: str) -> list[tuple[str, str, str | None, str]]:
+        return self.books.owner.execute(
+            "SELECT status, source, actor, detail FROM top_up_steps WHERE top_up_id = %s ORDER BY id",
+            (top_up_id,),
+        ).fetchall()
+
+    def open_kinds(self) -> list[str]:
+        rows = self.books.owner.execute("SELECT kind FROM exceptions WHERE closed_at IS NULL ORDER BY kind")
+        return [kind for (kind,) in rows]
+
+    def audit(self) -> list[tuple[str, str, str]]:
+        return self.books.owner.execute(
+            "SELECT actor, action, subject FROM audit_log ORDER BY at, id"
+        ).fetchall()
+
+    def everything(self) -> tuple[object, ...]:
+        """All that a decision could change, to see that a refused one changed nothing."""
+        return (
+            self.books.accounts(),
+            self.books.owner.execute("SELECT * FROM top_ups ORDER BY id").fetchall(),
+            self.open_kinds(),
+            *(self.books.count(table) for table in ("ledger_transfers", "top_up_steps", "audit_log")),
+        )
+
+
+def _desk(database: str) -> Desk:
+    books = Books(database)
+    operator_id = books.user()
+    books.owner.execute("UPDATE users SET role = 'operator' WHERE id = %s", (operator_id,))
+    return Desk(books, operator_id)
+
+
+@pytest.fixture
+async def desk(database: str) -> AsyncIterator[Desk]:
+    desk = _desk(database)
+    yield desk
+    desk.books.owner.close()
+    await engine.dispose()  # A command of the test used it in a loop of its own.
+    assert await findings() == []
+
+
+@pytest.fixture
+def control_desk(database: str) -> Iterator[Desk]:
+    """For the variants that must break the books."""
+    desk = _desk(database)
+    yield desk
+    desk.books.owner.close()
+
+
+def store_webhook(books: Books, header: bytes, *, order_id: str | None, body: bytes = b"{}") -> int:
+    return books.owner.execute(
+        "INSERT INTO webhook_events (environment, header, body, received_at, secret, is_old, differs, flow,"
+        " order_id) VALUES ('simulator', %s, %s, %s, 'current', false, false, %s, %s) RETURNING id",
+        (header, body, NOW, "buy" if order_id else None, order_id),
+    ).fetchone()[0]
+
+
+def unknown_id() -> str:
+    return secrets.token_hex(16)

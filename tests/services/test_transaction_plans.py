@@ -1,0 +1,111 @@
+"""A page of a long list is read from indexes, whatever is asked for: no table is read from end to end."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from onramp_app.domain.paging import Position
+from onramp_app.domain.top_up import TopUpStatus
+from onramp_app.services import limits
+from onramp_app.services.transactions import Filters, Wanted, statement
+
+ROWS = 20_000
+ME = f"{1:032x}"
+
+_FILL = f"""
+SET session_replication_role = replica;  -- The books' own rules are slow, and nothing here is about them.
+INSERT INTO assets VALUES ('USDT', 18, now()), ('USDC', 6, now());
+INSERT INTO users (id, email, password_hash, display_name, display_currency, language, role, kyc_status,
+                   kyc_tier, created_at, updated_at)
+SELECT lpad(to_hex(n), 32, '0'), n || '@example.org', 'x', 'P', 'INR', 'en', 'user', 'none', 'none', now(),
+       now()
+  FROM generate_series(1, 50) AS n;
+INSERT INTO provider_orders (id, environment, provider, flow, order_id, raw, transaction_hash, first_seen_at,
+                             read_at, version, applied_version)
+SELECT 'a' || lpad(to_hex(n), 31, '0'), 'simulator', 'onramp', 'buy', n, '{{}}', '0x' || n, now(), now(), 1, 1
+  FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO top_ups (id, user_id, environment, fiat_amount, fiat_currency, fiat_type, asset, network,
+                     payment_method, status, charged, rank, has_entry, received_minor, received_asset,
+                     best_order_id, version, created_at, updated_at, settled_at)
+SELECT 'b' || lpad(to_hex(n), 31, '0'), lpad(to_hex(CASE WHEN n % 2 = 0 THEN 1 ELSE n % 50 + 1 END), 32, '0'),
+       'simulator', 1000, 'INR', 1, CASE WHEN n % 100 = 0 THEN 'USDC' ELSE 'USDT' END, 'matic20', 'UPI',
+       'settled', 'yes', 70, true, 1, 'USDT', 'a' || lpad(to_hex(n), 31, '0'), 1,
+       timestamptz '2026-01-01Z' + n * interval '1 minute', now(),
+       timestamptz '2026-01-01Z' + n * interval '1 minute'
+  FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO ledger_accounts (kind, asset, user_id)
+SELECT 'available', 'USDT', id FROM users;
+INSERT INTO ledger_accounts (kind, asset, network, address)
+SELECT 'treasury', 'USDT', 'matic20', 'address-' || n FROM generate_series(1, 2000) AS n;
+INSERT INTO ledger_transfers (id, environment, reference, input_hash, kind, user_id, provider_order_id,
+                              source, reason, created_at)
+SELECT 'c' || lpad(to_hex(n), 31, '0'), 'simulator', 'r' || n, sha256(''),
+       CASE WHEN n % 200 = 0 THEN 'make_good' ELSE 'receive' END, lpad(to_hex(1), 32, '0'),
+       CASE WHEN n % 200 = 0 THEN NULL ELSE 'a' || lpad(to_hex(n), 31, '0') END, 'poll', 'because',
+       timestamptz '2026-01-01Z' + n * interval '1 minute'
+  FROM generate_series(1, {ROWS}) AS n;
+INSERT INTO ledger_entries (transfer_id, account_id, amount_minor)
+SELECT t.id, a.id, -5 FROM ledger_transfers t JOIN ledger_accounts a ON a.user_id = t.user_id;
+ANALYZE;
+"""
+
+
+@pytest.fixture
+def owner(database: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        for part in _FILL.split(";\n"):
+            connection.execute(part.encode())
+        yield connection
+
+
+def plan(owner: psycopg.Connection, wanted: Wanted, *, after: Position | None = None) -> tuple[str, int]:
+    """Return the plan that was run, and how many blocks it looked at."""
+    made = statement(ME, wanted, after=after, limit=51).compile(
+        dialect=PGDialect_psycopg(), compile_kwargs={"render_postcompile": True}
+    )
+    query = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {made}".encode()
+    lines = [line for (line,) in owner.execute(query, made.params)]
+    found = "\n".join(lines)
+    blocks = sum(int(count) for count in re.findall(r"Buffers: shared hit=(\d+)", lines[1] + lines[2]))
+    return found, blocks
+
+
+MIDDLE = Position(datetime(2026, 1, 8, tzinfo=UTC), "f" * 32)
+ASKED = {
+    "all": Wanted(Filters()),
+    "settled": Wanted(Filters(status=TopUpStatus.SETTLED)),
+    "created": Wanted(Filters(status=TopUpStatus.CREATED)),
+    "asset": Wanted(Filters(asset="USDC")),
+    "asset and status": Wanted(Filters(asset="USDT", status=TopUpStatus.SETTLED)),
+    "a day": Wanted(Filters(since=datetime(2026, 1, 3, tzinfo=UTC), before=datetime(2026, 1, 4, tzinfo=UTC))),
+    "found": Wanted(Filters(q="0x5"), ids=("0x5", f"b{5:031x}"), order_ids=(f"a{5:031x}",)),
+}
+
+
+def test_a_page_is_read_from_indexes(owner: psycopg.Connection) -> None:
+    for name, wanted in ASKED.items():
+        for after in (None, MIDDLE):
+            found, blocks = plan(owner, wanted, after=after)
+            assert "Seq Scan" not in found, (name, found)
+            assert 0 < blocks < 1500, (name, found)
+
+
+async def test_what_counts_for_limits_is_read_from_indexes(owner: psycopg.Connection) -> None:
+    query = f"EXPLAIN {limits.USED}".encode()
+    for name in ("user_id", "day", "month", "except_id"):
+        query = re.sub(rb":" + name.encode() + rb"\b", f"%({name})s".encode(), query)
+    values = {"user_id": ME, "day": "2026-01-14T20:00Z", "month": "2026-01-14T20:00Z", "except_id": ""}
+    found = "\n".join(line for (line,) in owner.execute(query, values))
+    assert "ix_top_ups_user_id_settled_at" in found
+    assert "Seq Scan" not in found, found
+
+
+def test_control_without_the_indexes_tables_are_read_through(owner: psycopg.Connection) -> None:
+    owner.execute("DROP INDEX ix_top_ups_user_id_created_at_id, ix_top_ups_user_id_status_created_at_id")
+    owner.execute("DROP INDEX ix_top_ups_user_id_asset_created_at_id, ix_top_ups_user_id_settled_at")
+    found, _ = plan(owner, Wanted(Filters()))
+    assert "Seq Scan on top_ups" in found

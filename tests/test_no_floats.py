@@ -1,0 +1,93 @@
+"""Money never meets a float: neither in the sources of its paths nor in the columns of its tables."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+
+PACKAGE = Path(__file__).resolve().parents[1] / "onramp_app"
+MONEY = (
+    "ledger/*.py",
+    "domain/money.py",
+    "domain/ledger*.py",
+    "domain/top_up.py",
+    "domain/provider_status.py",
+    "db/*tables.py",
+    "db/columns.py",
+)
+
+
+def _floats(source: str) -> list[str]:
+    """What in a source makes or names a float: the name, a literal, a division, `round`."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id="float" | "round" as name):
+                found.append(f"{node.lineno}: {name}")
+            case ast.Constant(value=float(value)):
+                found.append(f"{node.lineno}: {value}")
+            case ast.BinOp(op=ast.Div()):
+                found.append(f"{node.lineno}: /")
+            case (
+                ast.Name(id="Float" | "REAL" | "Double" as name)
+                | ast.Attribute(attr="Float" | "Double" as name)
+            ):
+                found.append(f"{node.lineno}: {name}")
+            case _:
+                pass
+    return found
+
+
+def test_no_money_path_holds_a_float() -> None:
+    paths = sorted(path for pattern in MONEY for path in PACKAGE.glob(pattern))
+    assert len(paths) > 12
+    found = {path.name: floats for path in paths if (floats := _floats(path.read_text()))}
+    assert found == {}
+
+
+def test_control_floats_are_noticed() -> None:
+    for source in (
+        "a = 0.1",
+        "a = float(b)",
+        "a = b / c",
+        "a = round(b, 2)",
+        "a: float",
+        "c = Column(Float)",
+    ):
+        assert _floats(source), source
+
+
+def test_no_column_is_a_float(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        columns = connection.execute(
+            "SELECT table_name || '.' || column_name, data_type, numeric_precision, numeric_scale"
+            " FROM information_schema.columns WHERE table_schema = 'public'"
+        ).fetchall()
+    assert len(columns) > 150
+    assert [name for name, kind, _, _ in columns if kind in ("real", "double precision", "money")] == []
+    minor = [column for column in columns if column[0].endswith("_minor")]
+    assert len(minor) >= 6
+    assert {column[1:] for column in minor} == {("numeric", 38, 0)}
+
+
+_TYPED = """
+from onramp_app.domain.ledger import Environment
+from onramp_app.ledger.instructions import UserAmount
+UserAmount(Environment.LIVE, "u", "USDT", {amount})
+"""
+
+
+def test_the_types_refuse_a_float_as_an_amount(tmp_path: Path) -> None:
+    told = {}
+    for name, amount in (("whole", "1"), ("float", "1.5"), ("quotient", "1 / 2")):
+        (tmp_path / f"{name}.py").write_text(_TYPED.format(amount=amount))
+        checked = subprocess.run(
+            [sys.executable, "-m", "mypy", "--strict", str(tmp_path / f"{name}.py")],
+            cwd=PACKAGE.parent, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        told[name] = checked.stdout
+    assert "Success" in told["whole"]
+    assert 'incompatible type "float"; expected "int"' in told["float"]
+    assert 'incompatible type "float"; expected "int"' in told["quotient"]
