@@ -13,6 +13,7 @@ from onramp_app.services.instance import running_instance
 from onramp_app.states.middleware import SessionMiddleware
 from onramp_app.states.session import log_frontend_problem, show_backend_problem
 from onramp_app.texts import DEFAULT_LANGUAGE
+from onramp_app.worker import instance_with_background_work
 
 settings = get_settings()
 configure_logs(
@@ -30,6 +31,8 @@ app = rx.App(
     stylesheets=["/theme.css"],
 )
 app.add_middleware(SessionMiddleware())
-app.register_lifespan_task(running_instance)
+app.register_lifespan_task(
+    instance_with_background_work if settings.background_work == "on" else running_instance
+)
 app.register_lifespan_task(end_tabs_with_sessions)
 add_pages(app)

@@ -12,20 +12,12 @@ from onramp_app.config import Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
-from onramp_app.services import throttle
+from onramp_app.services import inbox, throttle
 from tests.simulator.process import FAST, Process, free_port
 
 _TEMPLATE = "migrated_template"
 # A test machine that loses its power loses nothing of worth.
 _QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process run all tests of a file, and all that open the one built site."""
-    for item in items:
-        is_site = "e2e" in item.path.parts
-        item.add_marker(pytest.mark.xdist_group("e2e" if is_site else item.path.name))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -91,6 +83,7 @@ async def database(
     get_settings.cache_clear()
     throttle.forget()
     yield f"{postgres_server}/{name}"
+    await inbox.close()
     await engine.dispose()
     get_settings.cache_clear()
     _run_sql(f"{postgres_server}/postgres", f"DROP DATABASE {name} WITH (FORCE)")

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
-from onramp_app import __main__ as commands
 from onramp_app.__main__ import app
+from onramp_app.commands import running as shared
 from onramp_app.config import get_settings
 from onramp_app.db.migrate import latest_revision
 from onramp_app.local import postgres
@@ -203,7 +203,7 @@ def test_check_names_a_provider_that_cannot_be_reached(
 def test_in_development_check_attaches_to_the_folders_own_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "DATA_DIR", tmp_path)
+    monkeypatch.setattr(shared, "DATA_DIR", tmp_path)
     monkeypatch.setenv("DATABASE_URL", "")  # `_database` sets it; this puts back that it was not set.
     get_settings.cache_clear()
     running = postgres.start(tmp_path, settings={"fsync": "off"})

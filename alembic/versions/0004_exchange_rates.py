@@ -1,4 +1,4 @@
-"""The latest price of each currency and asset. Stands alone: it needs only the role of 0001."""
+"""The latest price of each currency and asset."""
 
 import sqlalchemy as sa
 from alembic import op

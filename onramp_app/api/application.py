@@ -18,6 +18,7 @@ from onramp_app.api import (
 )
 from onramp_app.api.middleware import BodyLimit, RequestContext
 from onramp_app.api.problems import Problem, add_error_handlers
+from onramp_app.api.webhook import describe, webhook_before
 
 _DESCRIPTION = """
 Amounts are decimal strings, times are RFC 3339 in UTC, ids are opaque strings. Every error is an
@@ -52,7 +53,7 @@ def create_api(name: str) -> ASGIApp:
     api.include_router(top_ups.router)
     api.include_router(transactions.router)
     _describe_problems(api)
-    return RequestContext(BodyLimit(api))
+    return RequestContext(webhook_before(BodyLimit(api)))
 
 
 def _describe_problems(api: FastAPI) -> None:
@@ -65,6 +66,7 @@ def _describe_problems(api: FastAPI) -> None:
             document = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(document.pop("$defs"))
             schemas["Problem"] = document
+            describe(schema)
         return api.openapi_schema or {}
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way of extending the schema

@@ -22,7 +22,8 @@ class RequestContext:
     """Gives each request an id, writes one log line for it and turns an escaped exception into a 500.
 
     A well-formed `X-Request-ID` of the caller's is kept, so that a proxy's log and ours agree.
-    The log line names the path without its query, which may hold what a person typed.
+    The log line names the path without its query, which may hold what a person typed. A route that keeps
+    its own record of a request says so in the scope (`is_recorded`), and there is no line.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -60,14 +61,15 @@ class RequestContext:
             elif not is_complete:  # Half an answer is out: only a broken connection tells the truth now.
                 raise
         finally:
-            milliseconds = round((time.perf_counter() - started) * 1000, 1)
-            _log.info(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                milliseconds=milliseconds,
-            )
+            if not scope.get("is_recorded"):
+                milliseconds = round((time.perf_counter() - started) * 1000, 1)
+                _log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    milliseconds=milliseconds,
+                )
             structlog.contextvars.unbind_contextvars("request_id")
 
 

@@ -28,7 +28,7 @@ _RECEIVED = """
 
 # The amount that a delivered order of ours brought, by the rule that was in force when it was applied.
 _ARRIVED = """
-    (o.bought_amount - CASE o.delivered_rule WHEN 'actual_minus_gas' THEN coalesce(o.gas_fee, 0) ELSE 0 END)
+    (o.bought_amount - CASE o.delivered_rule WHEN 'actual_minus_gas' THEN o.gas_fee ELSE 0 END)
     * power(CAST(10 AS numeric), s.scale)
 """
 

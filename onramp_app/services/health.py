@@ -2,9 +2,29 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from onramp_app.db import engine
 from onramp_app.db.migrate import schema_is_current
 from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.services.reader import READER_LOCK
+
+# What is older than this and not done yet has been forgotten, or there is too much of it.
+BACKLOG_SECONDS = 60
+
+# pg_locks shows an advisory lock of one number as its two halves.
+_READER = text("""
+SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database()
+                  AND l.classid = CAST(:high AS bigint) AND l.objid = CAST(:low AS bigint) AND l.objsubid = 1)
+""")
+# Orders that fail wait longer and have exceptions of their own.
+_BACKLOG = text("""
+SELECT extract(epoch FROM now() - least(
+    (SELECT min(received_at) FROM webhook_events WHERE handled_at IS NULL),
+    (SELECT min(read_at) FROM provider_orders WHERE version > applied_version AND apply_failures = 0)))
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +41,7 @@ async def readiness() -> list[Check]:
     try:
         async with engine.transaction() as session:
             current = await schema_is_current(session)
+            work = [await _reader(session), await _backlog(session)] if current else []
     except DatabaseUnavailable as error:
         return [Check("database", is_well=False, reason=error.detail)]
     return [
@@ -30,4 +51,18 @@ async def readiness() -> list[Check]:
             is_well=current,
             reason="" if current else "The schema is not the one this release expects.",
         ),
+        *work,
     ]
+
+
+async def _reader(session: AsyncSession) -> Check:
+    halves = {"high": READER_LOCK >> 32, "low": READER_LOCK & 0xFFFF_FFFF}
+    is_held = bool(await (await session.connection()).scalar(_READER, halves))
+    return Check("reader", is_well=is_held, reason="" if is_held else "No process reads the provider.")
+
+
+async def _backlog(session: AsyncSession) -> Check:
+    seconds = await (await session.connection()).scalar(_BACKLOG)
+    is_well = seconds is None or seconds < BACKLOG_SECONDS
+    reason = "" if is_well else f"The oldest event or order that waits is {int(seconds)} s old."
+    return Check("backlog", is_well=is_well, reason=reason)

@@ -13,7 +13,7 @@ from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.domain.ledger import Environment
-from onramp_app.services import provider, webhook_address
+from onramp_app.services import changed_users, inbox, provider, webhook_address
 from onramp_app.services.assets import enable_assets
 from onramp_app.services.environment import current_environment
 
@@ -26,29 +26,74 @@ _log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def running_instance() -> AsyncIterator[None]:
-    """Bring the schema up to date, claim the database, and close the pool at the end.
+    """Prepare the database, claim it, and close every connection at the end.
 
     Raises:
-        ConfigurationError: a second production instance without `REDIS_URL`; a database with play money
-            in production; an asset whose decimals nobody knows.
+        ConfigurationError: as for a worker; a second production instance without `REDIS_URL`.
     """
+    async with _database_prepared() as settings, _claim(settings):
+        await _begin()
+        async with _beside(*_work(settings)):
+            yield
+
+
+@asynccontextmanager
+async def running_worker() -> AsyncIterator[None]:
+    """Do the same for a process that serves no pages: it claims nothing.
+
+    Raises:
+        ConfigurationError: a database with play money in production; an asset whose decimals nobody knows.
+    """
+    async with _database_prepared():
+        await _begin()
+        async with _beside(provider.get_rates().run()):
+            yield
+
+
+@asynccontextmanager
+async def _database_prepared() -> AsyncIterator[Settings]:
     settings = get_settings()
     if settings.database_url is None:
         raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
     owner_url = settings.database_owner_url or settings.database_url
     try:
         await asyncio.to_thread(migrate, owner_url.get_secret_value())
-        async with _claim(settings):
-            await refuse_other_money()
-            await enable_assets()
-            async with _beside(*_work(settings)):
-                yield
+        yield settings
     except ConfigurationError as error:
         _log.error("this instance cannot run", reason=str(error))
         raise
     finally:
+        await inbox.close()
+        await changed_users.close()
         await provider.disconnect()
         await engine.dispose()
+
+
+async def _begin() -> None:
+    await refuse_other_money()
+    await enable_assets()
+
+
+def _work(settings: Settings) -> list[Coroutine[Any, Any, None]]:
+    """Return what this process does beside answering: nothing here is needed to serve."""
+    work: list[Coroutine[Any, Any, None]] = []
+    if settings.uses_simulator:
+        work.append(webhook_address.register_with_simulator())
+    if settings.background_work == "on":
+        work.append(provider.get_rates().run())
+    return work
+
+
+@asynccontextmanager
+async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run the work for as long as the context lasts, and wait until it has ended."""
+    tasks = [asyncio.create_task(part) for part in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 # Each part is served by an index, and stops at the first row it finds.
@@ -74,28 +119,6 @@ async def refuse_other_money() -> None:
             raise ConfigurationError(
                 "DATABASE_URL names a database with simulated or test top-ups; production needs its own."
             )
-
-
-def _work(settings: Settings) -> list[Coroutine[Any, Any, None]]:
-    """Return what this process does beside answering: nothing here is needed to serve."""
-    work: list[Coroutine[Any, Any, None]] = []
-    if settings.uses_simulator:
-        work.append(webhook_address.register_with_simulator())
-    if settings.background_work == "on":
-        work.append(provider.get_rates().run())
-    return work
-
-
-@asynccontextmanager
-async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run the work for as long as the context lasts, and wait until it has ended."""
-    tasks = [asyncio.create_task(part) for part in work]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -25,10 +25,10 @@ SIGN_IN = (
 # One address that tries one password on many accounts. Successes count too, so it is generous.
 SIGN_IN_FROM_ADDRESS = (RateLimitItemPerMinute(300, 5, namespace="sign-in-address"),)
 REGISTER = (RateLimitItemPerHour(30, namespace="register"),)
-# Each one asks the provider, and its answers are counted for all users together.
-QUOTE = (RateLimitItemPerMinute(30, namespace="quote"),)
 # Each one asks the provider for a quote, and those are counted for all users together.
 TOP_UP = (RateLimitItemPerMinute(60, namespace="top-up"),)
+# Each one asks the provider, and its answers are counted for all users together.
+QUOTE = (RateLimitItemPerMinute(30, namespace="quote"),)
 PASSWORD = (RateLimitItemPerMinute(10, 5, namespace="password"),)
 
 

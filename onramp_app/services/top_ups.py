@@ -33,6 +33,7 @@ from onramp_app.providers.onramp.maps import FIAT_TYPES
 from onramp_app.providers.onramp.widget import new_recognition_id
 from onramp_app.providers.port import WidgetSession as WidgetFacts
 from onramp_app.services import limits, throttle
+from onramp_app.services.changed_users import tell_changed
 from onramp_app.services.environment import current_environment
 from onramp_app.services.provider import get_options, get_provider, get_rates
 from onramp_app.services.quotes import Quote, QuoteRequest
@@ -90,6 +91,7 @@ async def create(
         view = await view_of(db, top_up, at=top_up.created_at)
         if on_created is not None:
             await on_created(db, view)
+    tell_changed([viewer.user_id])
     _log.info("top-up created", user_id=viewer.user_id, top_up_id=view.id)
     return view
 
@@ -286,5 +288,6 @@ async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
         )
         await db.flush()
         view = await view_of(db, top_up, at=now)
+    tell_changed([viewer.user_id])
     _log.info("top-up canceled", user_id=viewer.user_id, top_up_id=view.id)
     return view

@@ -8,7 +8,7 @@ import pytest
 
 from onramp_app.api.application import create_api
 from onramp_app.config import get_settings
-from onramp_app.services import provider
+from onramp_app.services import changed_users, provider
 from onramp_app.services.assets import enable_assets
 from tests.money import Wallet
 from tests.people import PASSWORD, Person
@@ -40,20 +40,6 @@ async def ada(new_person: Callable[..., Awaitable[Person]]) -> Person:
 
 
 @pytest.fixture
-async def simulator(
-    database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Process]:
-    """The simulator at the beginning of a run, as the provider of the settings."""
-    assert database
-    simulator_process.control("seed", {"seed": 7})
-    simulator_process.control("scenario", method="DELETE")
-    monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
-    get_settings.cache_clear()
-    yield simulator_process
-    await provider.disconnect()
-
-
-@pytest.fixture
 async def bo(new_person: Callable[..., Awaitable[Person]]) -> Person:
     return await new_person(display_name="Bo", country="BR")
 
@@ -73,4 +59,19 @@ async def wallet(
     made = Wallet(client, simulator_process, database)
     yield made
     made.owner.close()
+    await changed_users.close()
+    await provider.disconnect()
+
+
+@pytest.fixture
+async def simulator(
+    database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Process]:
+    """The simulator at the beginning of a run, as the provider of the settings."""
+    assert database
+    simulator_process.control("seed", {"seed": 7})
+    simulator_process.control("scenario", method="DELETE")
+    monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
+    get_settings.cache_clear()
+    yield simulator_process
     await provider.disconnect()

@@ -184,7 +184,7 @@ def text_or_none(value: Json, *, max_characters: int = 256) -> str | None:
     NUL and lone surrogates are legal in JSON and refused by PostgreSQL, so they count as unreadable.
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+        value = str(value)
     if not isinstance(value, str) or not value or len(value) > max_characters:
         return None
     return value if value.isprintable() else None

@@ -1,0 +1,123 @@
+"""`POST /api/webhooks/onramp` as plain ASGI, ahead of the framework: it is the busiest route there is.
+
+200 means that the event is stored, and nothing else. Never 5xx for what somebody sends: hostile input is
+401 or 413, and 503 says that the database is away.
+"""
+
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from onramp_app.api.problems import problem_response
+from onramp_app.domain.clock import now
+from onramp_app.domain.errors import ApplicationError, PayloadTooLarge
+from onramp_app.providers.onramp.webhook import WebhookRefused
+from onramp_app.services.inbox import Refused, checked, get_inbox
+
+PATH = "/api/webhooks/onramp"
+MAX_BODY_BYTES = 64 * 1024
+_PAYLOAD, _SIGNATURE = b"x-onramp-payload", b"x-onramp-signature"
+_STORED: tuple[Message, ...] = (
+    {
+        "type": "http.response.start",
+        "status": 200,
+        "headers": [(b"content-type", b"application/json"), (b"content-length", b"15")],
+    },
+    {"type": "http.response.body", "body": b'{"stored":true}'},
+)
+
+
+def webhook_before(api: ASGIApp) -> ASGIApp:
+    """Return an application that takes the provider's webhooks and leaves everything else to `api`."""
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == PATH:
+            await _take(scope, receive, send)
+        else:
+            await api(scope, receive, send)
+
+    return dispatch
+
+
+async def _take(scope: Scope, receive: Receive, send: Send) -> None:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            _keep_refusal(scope, "body_too_large", body)
+            error = PayloadTooLarge(f"The body may have at most {MAX_BODY_BYTES} bytes.")
+            await problem_response(error)(scope, receive, send)
+            return
+        if not message.get("more_body", False):
+            break
+    try:
+        arrival = checked(_only(scope, _PAYLOAD), _only(scope, _SIGNATURE), body=body)
+        await get_inbox().store(arrival)
+    except WebhookRefused as error:
+        _keep_refusal(scope, error.reason.value, body)
+        await problem_response(error)(scope, receive, send)
+    except ApplicationError as error:
+        await problem_response(error)(scope, receive, send)
+    else:
+        # The row in the inbox says more than a line in the log, which would cost as much as all the rest.
+        scope["is_recorded"] = True
+        for answer in _STORED:
+            await send(answer)
+
+
+def _only(scope: Scope, name: bytes) -> bytes | None:
+    # A header that came twice has no raw bytes to speak of: which of them was signed is anybody's guess.
+    values = [value for key, value in scope["headers"] if key == name]
+    return values[0] if len(values) == 1 else None
+
+
+def _keep_refusal(scope: Scope, reason: str, body: bytes) -> None:
+    client = scope.get("client")
+    get_inbox().refuse(
+        Refused(
+            reason=reason,
+            address=client[0] if client else "",
+            header=next((value for key, value in scope["headers"] if key == _PAYLOAD), b""),
+            body=body,
+            body_bytes=len(body),
+            received_at=now(),
+        )
+    )
+
+
+def describe(schema: dict[str, object]) -> None:
+    """Add the route, which the framework does not know, to the API's description."""
+    paths = schema.setdefault("paths", {})
+    assert isinstance(paths, dict)  # noqa: S101 - OpenAPI 3.1: `paths` is an object
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    refusals = {
+        HTTPStatus.UNAUTHORIZED: "The signature is missing or wrong",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more than 64 KiB",
+        HTTPStatus.SERVICE_UNAVAILABLE: "The event cannot be stored now: send it again",
+    }
+    paths[PATH] = {
+        "post": {
+            "tags": ["webhooks"],
+            "summary": "Take an event of the payment provider",
+            "description": "For the provider only. 200 once the event is stored.",
+            "parameters": [
+                {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
+                for name in (_PAYLOAD.decode(), _SIGNATURE.decode())
+            ],
+            "requestBody": {"content": {"application/json": {"schema": {}}}},
+            "responses": {
+                "200": {
+                    "description": "Stored",
+                    "content": {
+                        "application/json": {
+                            "schema": {"type": "object", "properties": {"stored": {"type": "boolean"}}}
+                        }
+                    },
+                },
+                **{str(int(s)): {"description": text, "content": problem} for s, text in refusals.items()},
+            },
+        }
+    }

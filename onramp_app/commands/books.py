@@ -1,0 +1,112 @@
+"""Commands that prove the books: against themselves, against the provider, against what was counted."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onramp_app.commands.running import AsJson, answer, fail, run, visible_lines
+from onramp_app.services import treasury_counts
+from onramp_app.services.operators import Mandate
+from onramp_app.services.reconciling import reconcile_period
+from onramp_app.services.verification import verify_books
+
+# What `--since` takes; a time without an offset is UTC.
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
+
+
+def verify_ledger(
+    head: Annotated[
+        str | None, typer.Option(help="A head of an earlier run: proves that nothing before it was cut off.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove the books; exit status 1 when anything is wrong. Keep the printed head outside the database."""
+    verification = run(lambda: verify_books(kept_head=head))
+    lines = [f"{told.rule}: {told.subject}: {told.detail}" for told in verification.findings]
+    lines.append(f"{len(verification.findings)} findings. Head: {verification.head or 'none yet'}")
+    answer(as_json, asdict(verification), "\n".join(lines))
+    if verification.findings:
+        raise typer.Exit(1)
+
+
+def reconcile(
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=_TIMES, help="Compare with the provider from here on: 2026-03-01 or RFC 3339, UTC."
+        ),
+    ] = None,
+    until: Annotated[datetime | None, typer.Option(formats=_TIMES, help="Up to here (now).")] = None,
+    treasury: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Compare with counted balances, as JSON or CSV."),
+    ] = None,
+    post: Annotated[
+        bool, typer.Option("--post", help="Book the counted differences; needs --reason, --by.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why, in one line: it is kept for good.")] = None,
+    by: Annotated[str | None, typer.Option(help="The operator's e-mail address or account.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the books with the provider (--since) or with what was counted (--treasury).
+
+    Exit status 1 while they differ.
+    """
+    if (since is None) == (treasury is None):
+        fail("Give --since to compare with the provider, or --treasury to compare with what was counted.")
+    if since is not None:
+        _with_provider(_in_utc(since), until and _in_utc(until), as_json)
+    elif treasury is not None:
+        if post and (reason is None or by is None):
+            fail("Give --reason and --by with --post.")
+        mandate = Mandate(by, reason) if post and by is not None and reason is not None else None
+        _with_treasury(treasury, mandate, as_json)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _with_provider(since: datetime, until: datetime | None, as_json: bool) -> None:
+    found = run(lambda: reconcile_period(since=since, until=until))
+    lines = [
+        f"{drift.order_id}: {drift.what} (provider: {drift.provider_says}; ledger: {drift.ledger_says})"
+        for drift in found.drifts
+    ]
+    lines.append(
+        f"{found.provider_orders} orders at the provider, {found.our_orders} here, {found.booked_orders}"
+        f" booked; {found.changed_by_reading} changed by reading, {len(found.drifts)} differ."
+    )
+    answer(as_json, asdict(found), visible_lines(lines))
+    if found.drifts:
+        raise typer.Exit(1)
+
+
+def _with_treasury(path: Path, mandate: Mandate | None, as_json: bool) -> None:
+    content = _read(path, most=treasury_counts.MAX_FILE_BYTES)
+
+    async def compare() -> treasury_counts.TreasuryReport:
+        return await treasury_counts.compare(treasury_counts.read_counts(content), mandate=mandate)
+
+    report = run(compare)
+    lines = [
+        f"{one.account}  {one.on}  book {one.book}  counted {one.counted}  missing {one.missing}"
+        f"{'  booked now' if one.reference else ''}"
+        for one in report.compared
+    ]
+    lines += [f"{name}  not counted" for name in report.not_counted]
+    answer(as_json, {"ok": report.is_even, **asdict(report)}, visible_lines(lines))
+    if not report.is_even:
+        raise typer.Exit(1)
+
+
+def _read(path: Path, *, most: int) -> bytes:
+    """Return the content, one byte more than `most` at the utmost: too large is for the reader to say."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most + 1)
+    except OSError as error:
+        fail(f"The file cannot be read: {error.strerror}.")

@@ -1,0 +1,87 @@
+"""Commands for setting up and running an installation: schema, accounts, checks, its other processes."""
+
+import os
+import sys
+from getpass import getpass
+from typing import Annotated
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+
+from onramp_app.commands.running import AsJson, answer, database, fail, refusals, run
+from onramp_app.config import DATA_DIR, ConfigurationError, get_settings
+from onramp_app.db.migrate import latest_revision
+from onramp_app.db.migrate import migrate as migrate_database
+from onramp_app.domain.accounts import Role
+from onramp_app.services import accounts
+from onramp_app.services.checks import check_everything
+from onramp_app.services.findings import Finding
+from onramp_app.worker import run_worker
+
+
+def migrate(as_json: AsJson = False) -> None:
+    """Bring the database's schema up to date."""
+    try:
+        with refusals(), database() as settings:
+            url = settings.database_owner_url or settings.database_url
+            assert url is not None  # noqa: S101 - `_database` gave one, or ended the command
+            migrate_database(url.get_secret_value())
+    except SQLAlchemyError as error:
+        fail(f"The database refuses: {str(getattr(error, 'orig', error)).splitlines()[0]}")
+    revision = latest_revision()
+    answer(as_json, {"revision": revision}, f"The schema is at {revision}, the newest.")
+
+
+def create_user(
+    email: str,
+    display_name: Annotated[str | None, typer.Option()] = None,
+    country: Annotated[str | None, typer.Option(help="ISO 3166-1 alpha-2, such as IN.")] = None,
+    role: Annotated[Role, typer.Option()] = Role.USER,
+    as_json: AsJson = False,
+) -> None:
+    """Open an account. The password is asked for, or read from standard input when that is not a terminal."""
+    password = getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    registration = accounts.Registration(email, password, display_name=display_name, country=country)
+    user_id = run(lambda: accounts.create_user(registration, role=role))
+    answer(as_json, {"id": user_id, "role": role}, f"Opened account {user_id} as {role}.")
+
+
+def grant_role(email: str, role: Role, as_json: AsJson = False) -> None:
+    """Give an account a role, effective with its next request."""
+    user_id = run(lambda: accounts.grant_role(email, role))
+    answer(as_json, {"id": user_id, "role": role}, f"Account {user_id} is now {role}.")
+
+
+def check(as_json: AsJson = False) -> None:
+    """Say what is wrong with the configuration and its connections, in plain words."""
+    try:
+        settings = get_settings()
+    except ConfigurationError as error:
+        findings = [Finding("configuration", is_well=False, detail=str(error))]
+    else:
+        findings = [Finding("configuration", is_well=True, detail=f"Usable, for {settings.app_env}.")]
+        findings += run(lambda: check_everything(get_settings()))
+    is_well = all(finding.is_well for finding in findings)
+    document = {
+        "ok": is_well,
+        "checks": [{"name": f.name, "ok": f.is_well, "detail": f.detail} for f in findings],
+    }
+    lines = [f"{'ok  ' if f.is_well else 'FAIL'}  {f.name}: {f.detail}" for f in findings]
+    answer(as_json, document, "\n".join(lines))
+    if not is_well:
+        raise typer.Exit(1)
+
+
+def worker() -> None:
+    """Read the provider and apply what was read, without serving pages."""
+    run(run_worker)
+
+
+def simulator(
+    port: Annotated[int, typer.Option()] = 8001, host: Annotated[str, typer.Option()] = "127.0.0.1"
+) -> None:
+    """Run the provider's simulator alone; `reflex run` starts one by itself outside production."""
+    # A process of its own: the simulator and the application import nothing from each other.
+    command = [sys.executable, "-m", "onramp_app.simulator", "--port", str(port), "--host", host]
+    DATA_DIR.mkdir(exist_ok=True)
+    os.execv(sys.executable, [*command, "--database", str(DATA_DIR / "simulator.sqlite")])  # noqa: S606

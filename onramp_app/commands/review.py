@@ -1,0 +1,75 @@
+"""`review`: what waits for a person, and the decisions an operator can make about it."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from onramp_app.commands.running import AsJson, By, Why, answer, run, told, visible
+from onramp_app.domain.top_up import Action
+from onramp_app.services.attribution import attribute
+from onramp_app.services.operators import Mandate
+from onramp_app.services.review import decide
+from onramp_app.services.review_list import OpenItem, open_items
+
+app = typer.Typer(help="Decide what waits for a person.", no_args_is_help=True)
+
+
+@app.command("list")
+def review_list(limit: Annotated[int, typer.Option(min=1, max=1000)] = 100, as_json: AsJson = False) -> None:
+    """List what is open, oldest first."""
+    found = run(lambda: open_items(limit=limit))
+    lines = [_open_line(item) for item in found.items]
+    lines.append(f"{len(found.items)} of {found.total} open exceptions.")
+    answer(as_json, asdict(found), "\n".join(lines))
+
+
+def _open_line(item: OpenItem) -> str:
+    amount = f"{item.amount} {item.asset}" if item.amount else "nothing booked"
+    about = [f"top-up {item.top_up_id or '-'}", f"order {item.order_id or '-'}", amount, item.user or "-"]
+    why = ": ".join(word for word in (item.reason, item.why) if word)
+    return visible(f"{told(item.since)}  {item.kind}  {'  '.join(about)}  {why}")
+
+
+def _decide(top_up: str, action: Action, mandate: Mandate, as_json: bool) -> None:
+    done = run(lambda: decide(top_up, action, mandate=mandate))
+    amount = f", {done.amount} {done.asset}" if done.amount else ""
+    answer(as_json, asdict(done), f"Top-up {done.top_up_id} is {done.status} now: {done.done}{amount}.")
+
+
+@app.command("release")
+def review_release(top_up: str, reason: Why, by: By, as_json: AsJson = False) -> None:
+    """Let the user have what is held of a top-up."""
+    _decide(top_up, Action.RELEASE, Mandate(by, reason), as_json)
+
+
+@app.command("return")
+def review_return(top_up: str, reason: Why, by: By, as_json: AsJson = False) -> None:
+    """Agree to give back what is held of a top-up."""
+    _decide(top_up, Action.RETURN, Mandate(by, reason), as_json)
+
+
+@app.command("close")
+def review_close(top_up: str, reason: Why, by: By, as_json: AsJson = False) -> None:
+    """End a review in which nothing was booked: refunded by the provider, or never charged."""
+    _decide(top_up, Action.CLOSE, Mandate(by, reason), as_json)
+
+
+@app.command("reverse")
+def review_reverse(
+    top_up: str,
+    reason: Why,
+    by: By,
+    undo: Annotated[bool, typer.Option("--undo", help="Undo a reversal instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take back what was credited; what the user no longer has is owed."""
+    _decide(top_up, Action.UNDO_REVERSE if undo else Action.REVERSE, Mandate(by, reason), as_json)
+
+
+@app.command("attribute")
+def review_attribute(order: str, email: str, reason: Why, by: By, as_json: AsJson = False) -> None:
+    """Credit what arrived without an owner to a user, as a new top-up of theirs."""
+    done = run(lambda: attribute(order, email, mandate=Mandate(by, reason)))
+    text = f"{done.amount} {done.asset} of order {done.order_id} are {done.email}'s: top-up {done.top_up_id}."
+    answer(as_json, asdict(done), text)

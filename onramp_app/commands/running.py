@@ -1,0 +1,96 @@
+"""What all operator commands share: a database, a use case run to its end, an answer in words or JSON."""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from onramp_app.config import DATA_DIR, ConfigurationError, Settings, get_settings
+from onramp_app.db import engine
+from onramp_app.domain.errors import ApplicationError
+from onramp_app.local.postgres import local_database
+from onramp_app.services import provider
+
+Result = TypeVar("Result")
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Why = Annotated[str, typer.Option("--reason", help="Why, in one line: it is kept for good.")]
+By = Annotated[str, typer.Option("--by", help="The operator's e-mail address or account.")]
+
+
+def fail(message: str) -> NoReturn:
+    """Say why on standard error and end with status 1."""
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """End the command with the plain reason when what is inside is refused."""
+    try:
+        yield
+    except ApplicationError as error:
+        fields = "".join(f"\n  {field.field}: {field.message}" for field in error.errors)
+        fail(f"{error.detail}{fields}")
+    except ConfigurationError as error:
+        fail(str(error))
+
+
+@contextmanager
+def database() -> Iterator[Settings]:
+    """Give the settings with a database: the configured one, or in development the folder's own.
+
+    The folder's is attached to while the application runs, and otherwise started for this command.
+    """
+    settings = get_settings()
+    if settings.database_url is not None or settings.is_production:
+        yield settings
+        return
+    with local_database(DATA_DIR) as url:
+        os.environ["DATABASE_URL"] = url
+        get_settings.cache_clear()
+        yield get_settings()
+
+
+def run(use_case: Callable[[], Awaitable[Result]]) -> Result:
+    """Run one use case on the database; end with its plain reason when it is refused."""
+    with refusals(), database():
+        return asyncio.run(_to_its_end(use_case))
+
+
+def ask_provider(use_case: Callable[[], Awaitable[Result]]) -> Result:
+    """Run one use case that needs the provider and no database."""
+    with refusals():
+        return asyncio.run(_to_its_end(use_case))
+
+
+async def _to_its_end(use_case: Callable[[], Awaitable[Result]]) -> Result:
+    try:
+        return await use_case()
+    finally:
+        await provider.disconnect()
+        await engine.dispose()
+
+
+def answer(as_json: bool, document: dict[str, Any], text: str) -> None:
+    """Print the document for a program, or the text for a person."""
+    typer.echo(json.dumps(document, ensure_ascii=False, default=told) if as_json else text)
+
+
+def told(moment: datetime | date) -> str:
+    """Return a time as RFC 3339."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def visible(text: str) -> str:
+    """Return the text without characters that would move a terminal's cursor or hide what follows."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def visible_lines(lines: list[str]) -> str:
+    """Return lines as one text, each made visible."""
+    return "\n".join(visible(line) for line in lines)

@@ -1,0 +1,69 @@
+"""Tells every instance whose top-ups or balances changed: ids only, after the commit, many in one NOTIFY.
+
+Inside the money transaction NOTIFY would take a lock that serialises all commits. A notification that is lost
+costs little: pages compare versions by themselves.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from functools import lru_cache
+
+import psycopg
+
+from onramp_app.db.direct import Connection, connect, notify
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.services import wake
+
+GATHER_SECONDS = 0.01
+_IDS_AT_ONCE = 200  # A payload holds less than 8,000 bytes; an id has 32 and a comma.
+
+
+class ChangedUsers:
+    """Gathers ids and sends them on one connection of its own. Belongs to one event loop; close it."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._sender: asyncio.Task[None] | None = None
+        self._connection: Connection | None = None
+
+    def add(self, user_ids: Iterable[str]) -> None:
+        """Have these users told of soon. Never waits and never fails."""
+        self._ids.update(user_ids)
+        if self._ids and (self._sender is None or self._sender.done()):
+            self._sender = asyncio.create_task(self._send())
+
+    async def close(self) -> None:
+        """Send what waits, then close the connection."""
+        if self._sender is not None:
+            await asyncio.wait([self._sender], timeout=2)
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _send(self) -> None:
+        while self._ids:
+            await asyncio.sleep(GATHER_SECONDS)
+            ids, self._ids = sorted(self._ids), set()
+            with contextlib.suppress(DatabaseUnavailable, psycopg.Error):
+                if self._connection is None or self._connection.closed:
+                    self._connection = await connect("notifier")
+                for start in range(0, len(ids), _IDS_AT_ONCE):
+                    payload = ",".join(ids[start : start + _IDS_AT_ONCE])
+                    await notify(self._connection, wake.USER_CHANGED, payload)
+
+
+@lru_cache(maxsize=1)
+def _changed_users() -> ChangedUsers:
+    return ChangedUsers()
+
+
+def tell_changed(user_ids: Iterable[str]) -> None:
+    """Have every instance told that these users' top-ups or balances changed. Call it after the commit."""
+    _changed_users().add(user_ids)
+
+
+async def close() -> None:
+    """Send what waits and close the connection, at shutdown or before another event loop."""
+    if _changed_users.cache_info().currsize:
+        await _changed_users().close()
+        _changed_users.cache_clear()

@@ -1,0 +1,70 @@
+"""Opens and closes exceptions: what a person must look at. One is open at a time for the same thing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.domain.ids import new_id
+from onramp_app.domain.ledger import Environment, ExceptionKind
+
+BY_SYSTEM = "system"
+
+_OPEN = text("""
+INSERT INTO exceptions (id, environment, kind, top_up_id, provider_order_id, detail, opened_at)
+VALUES (:id, :environment, :kind, :top_up_id, :provider_order_id, :detail, :at) ON CONFLICT DO NOTHING
+""")
+_CLOSE = text("""
+UPDATE exceptions SET closed_at = :at, closed_by = :by, close_reason = :reason
+ WHERE closed_at IS NULL AND kind = :kind
+   AND (top_up_id = :top_up_id OR provider_order_id = :provider_order_id)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a person must look at, or need not any more: a top-up, a provider order (our ids) or both."""
+
+    kind: ExceptionKind
+    top_up_id: str | None = None
+    provider_order_id: str | None = None
+    detail: str = ""
+
+
+async def open_exceptions(
+    session: AsyncSession, findings: Sequence[Finding], *, environment: Environment, at: datetime
+) -> None:
+    """Open one for each finding that has none open."""
+    if findings:
+        rows = [
+            {
+                "id": new_id(),
+                "environment": environment.value,
+                "kind": finding.kind.value,
+                "top_up_id": finding.top_up_id,
+                "provider_order_id": finding.provider_order_id,
+                "detail": finding.detail[:1000],
+                "at": at,
+            }
+            for finding in findings
+        ]
+        await (await session.connection()).execute(_OPEN, rows)
+
+
+async def close_exceptions(session: AsyncSession, findings: Sequence[Finding], *, at: datetime) -> None:
+    """Close what the course of things has answered; `detail` is the reason."""
+    if findings:
+        rows = [
+            {
+                "kind": finding.kind.value,
+                "top_up_id": finding.top_up_id,
+                "provider_order_id": finding.provider_order_id,
+                "at": at,
+                "by": BY_SYSTEM,
+                "reason": finding.detail[:500],
+            }
+            for finding in findings
+        ]
+        await (await session.connection()).execute(_CLOSE, rows)

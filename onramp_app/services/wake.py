@@ -1,0 +1,35 @@
+"""Bells that wake the background loops of this process, and the channels that wake those of others."""
+
+import asyncio
+import contextlib
+
+# Somebody wants an order to be read soon. Listened to by the reader, wherever in the fleet it runs.
+ORDER_DUE = "order_due"
+READ_OPEN = "open"  # Its payload where everything open is meant.
+# Ids of users whose top-ups or balances changed, joined by commas. Listened to by every instance.
+USER_CHANGED = "user_changed"
+
+
+class Bell:
+    """Wakes whoever waits; rung before anybody waits, it wakes the next one at once."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake."""
+        self._rung.set()
+
+    async def wait(self, timeout_seconds: float) -> bool:
+        """Wait to be woken, at most so long. Returns whether the bell was rung, and makes it silent."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self._rung.wait()
+        was_rung = self._rung.is_set()
+        self._rung.clear()
+        return was_rung
+
+
+# Rung in the process that stored a webhook, and in the one that stored a read.
+order_due = Bell()
+order_read = Bell()

@@ -1,0 +1,110 @@
+"""The background loops of a process: read the provider, apply what was read. Any number of processes may run.
+
+Each can be killed at any moment: what is to be done stands in the database, and whoever comes next does it.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from onramp_app.config import get_settings
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.domain.provider_errors import ProviderUnavailable
+from onramp_app.providers.port import Provider
+from onramp_app.services import changed_users, wake
+from onramp_app.services.applying import ORDERS_AT_ONCE, apply_some
+from onramp_app.services.instance import running_instance, running_worker
+from onramp_app.services.judging import DOCUMENTED, Symbols, symbols_of
+from onramp_app.services.provider import get_provider
+from onramp_app.services.reader import Reader
+
+APPLY_TICK_SECONDS = 1.0
+SYMBOLS_EVERY_SECONDS = 3600
+FIRST_WAIT_SECONDS = 0.5
+MAX_WAIT_SECONDS = 15
+
+_log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def background_work() -> AsyncIterator[None]:
+    """Run the loops of this process inside the context; at its end they stop between two transactions."""
+    provider = get_provider()
+    loops = (
+        asyncio.create_task(keep_running("reader", lambda: Reader(provider).run())),
+        asyncio.create_task(keep_running("apply", lambda: apply_loop(provider))),
+    )
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+        await changed_users.close()
+
+
+@asynccontextmanager
+async def instance_with_background_work() -> AsyncIterator[None]:
+    """Serve pages and the API, and do the background work in the same process."""
+    async with running_instance(), background_work():
+        yield
+
+
+async def apply_loop(provider: Provider) -> None:
+    """Apply what was read: at once when the reader is in this process, else within a second."""
+    symbols, next_look = DOCUMENTED, 0.0
+    while True:
+        if time.monotonic() >= next_look:
+            symbols, next_look = await _symbols(provider), time.monotonic() + SYMBOLS_EVERY_SECONDS
+        applied = await apply_some(symbols)
+        changed_users.tell_changed(applied.users)
+        if applied.orders < ORDERS_AT_ONCE:
+            await wake.order_read.wait(APPLY_TICK_SECONDS)
+
+
+async def _symbols(provider: Provider) -> Symbols:
+    try:
+        return symbols_of(await provider.id_maps(), get_settings())
+    except ProviderUnavailable as error:
+        # The documented ids are known without asking. A coin beyond them stays unbooked until it is known.
+        _log.warning("live ids not read", error=type(error).__name__)
+        return DOCUMENTED
+
+
+async def keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Run a loop that should never end: a crash is logged, and it starts again with back-off."""
+    wait = FIRST_WAIT_SECONDS
+    while True:
+        began = time.monotonic()
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001 - a loop must go on whatever happened in it
+            if _is_database_away(error):
+                _log.warning("background work waits for the database", work=name)
+            else:
+                _log.exception("background work failed", work=name)
+        if time.monotonic() - began > MAX_WAIT_SECONDS:
+            wait = FIRST_WAIT_SECONDS
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, MAX_WAIT_SECONDS)
+
+
+def _is_database_away(error: Exception) -> bool:
+    if isinstance(error, ExceptionGroup):
+        return error.split(DatabaseUnavailable)[1] is None
+    return isinstance(error, DatabaseUnavailable)
+
+
+async def run_worker() -> None:
+    """Run the loops alone until the process is told to end (`python -m onramp_app worker`)."""
+    told_to_end = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    async with running_worker(), background_work():
+        _log.info("worker begins")
+        await told_to_end.wait()
+    _log.info("worker ends")

@@ -1,0 +1,55 @@
+"""Delivered orders applied a second: judged, their top-ups settled, posted, on one connection. fsync is on.
+
+Run: `python -m tests.benchmarks.applying_throughput [orders]`.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from onramp_app.db import engine
+from onramp_app.db.migrate import migrate
+from onramp_app.local import postgres
+from onramp_app.services.applying import apply_some
+from onramp_app.services.judging import DOCUMENTED
+from tests.crediting.told import keep, order_of, recognition_id
+from tests.crediting.world import World
+from tests.simulator.process import Process, free_port
+
+
+async def _measure(world: World, orders: int) -> None:
+    users = [world.user() for _ in range(200)]
+    recognitions = [recognition_id(world, world.top_up(users[n % 200])) for n in range(orders)]
+    told = [order_of(n, 4, merchantRecognitionId=r) for n, r in enumerate(recognitions)]
+    began = time.perf_counter()
+    for start in range(0, orders, 500):
+        await keep(*told[start : start + 500])
+    kept = time.perf_counter()
+    while (await apply_some(DOCUMENTED)).orders:
+        pass
+    ended = time.perf_counter()
+    assert world.one("SELECT count(*) FROM top_ups WHERE status = 'settled'") == orders
+    assert not await world.findings()
+    print(f"recorded {orders / (kept - began):.0f}/s, applied {orders / (ended - kept):.0f}/s")  # noqa: T201
+    await engine.dispose()
+
+
+def main(orders: int) -> None:
+    """Measure once."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        server = postgres.start(folder / "data")
+        migrate(server.url)
+        os.environ |= {"APP_ENV": "test", "DATABASE_URL": server.url}
+        world = World(server.url, Process(folder / "unused.sqlite", free_port(), ()))
+        asyncio.run(_measure(world, orders))
+        world.owner.close()
+        server.stop()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)

@@ -1,0 +1,36 @@
+"""The world of one test; the books are proven after each."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from onramp_app.config import get_settings
+from onramp_app.services import changed_users, provider
+from tests.crediting.world import World
+from tests.simulator.process import FAST, Process, free_port
+
+
+@pytest.fixture(scope="session")
+def money_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    process = Process(tmp_path_factory.mktemp("simulator") / "orders.sqlite", free_port(), FAST)
+    process.start()
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+async def world(
+    database: str, money_simulator: Process, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[World]:
+    money_simulator.control("seed", {"seed": 7})
+    monkeypatch.setenv("ONRAMP_API_URL", money_simulator.base)
+    monkeypatch.setenv("ONRAMP_POLL_SECONDS", "1")
+    monkeypatch.setenv("ONRAMP_REQUESTS_PER_MINUTE", "10000")
+    get_settings.cache_clear()
+    world = World(database, money_simulator)
+    yield world
+    await changed_users.close()
+    await provider.disconnect()
+    findings = await world.findings()
+    assert not findings or not world.is_sound, findings
+    world.owner.close()

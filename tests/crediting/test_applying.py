@@ -1,0 +1,322 @@
+"""What each delivery becomes in the cases that the simulator does not play, and poison among good orders."""
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from onramp_app.config import get_settings
+from onramp_app.db.engine import transaction
+from onramp_app.domain.clock import now
+from onramp_app.domain.ledger import Environment, StepSource
+from onramp_app.domain.provider_status import Flow
+from onramp_app.ledger import instructions
+from onramp_app.ledger.posting import post
+from onramp_app.ledger.transfers import Cause
+from onramp_app.services import applying
+from onramp_app.services.applying import apply_some
+from onramp_app.services.clock_events import run_clock
+from onramp_app.services.judging import DOCUMENTED
+from onramp_app.services.provider_records import keep_unreadable
+from tests.crediting.told import apply_all, keep, order_of, recognition_id, tell
+from tests.crediting.world import MATIC_ADDRESS, World
+
+TEN = 10 * 10**18
+
+
+@pytest.fixture
+def person(world: World) -> tuple[str, str, str]:
+    """A user, a top-up of theirs and its recognition id."""
+    user = world.user()
+    top_up = world.top_up(user)
+    return user, top_up, recognition_id(world, top_up)
+
+
+async def test_many_readers_of_the_same_delivery_credit_it_once(
+    world: World, person: tuple[str, str, str]
+) -> None:
+    user, _, recognition = person
+    order = order_of(1, 4, merchantRecognitionId=recognition)
+    await asyncio.gather(*(keep(order) for _ in range(20)))
+    await asyncio.gather(*(apply_some(DOCUMENTED) for _ in range(20)))
+    assert world.balance(user) == (TEN, 0)
+    assert world.one("SELECT count(*) FROM ledger_transfers") == 1
+
+
+async def test_control_checking_before_inserting_credits_more_than_once(
+    world: World, person: tuple[str, str, str]
+) -> None:
+    user, top_up, recognition = person
+    await keep(order_of(1, 4, merchantRecognitionId=recognition))
+    row_id = world.one("SELECT id FROM provider_orders")
+
+    async def credit_naively(number: int) -> None:
+        async with transaction() as session:
+            connection = await session.connection()
+            found = await connection.exec_driver_sql("SELECT count(*) FROM ledger_transfers")
+            if found.scalar_one():
+                return
+            delivery = instructions.Delivery(
+                Environment.SIMULATOR, row_id, f"1-{number}", "USDT", "matic20", MATIC_ADDRESS, TEN
+            )
+            cause = Cause(StepSource.POLL)
+            receive = instructions.receive_available(delivery, user_id=user, top_up_id=top_up, cause=cause)
+            await post(session, [receive])
+
+    await asyncio.gather(*(credit_naively(number) for number in range(10)))
+    world.is_sound = False
+    assert world.balance(user)[0] > TEN
+    assert "order_has_one_receive" in await world.findings()
+
+
+async def test_applying_is_done_by_whoever_comes_and_each_order_by_one(world: World) -> None:
+    user = world.user()
+    orders = []
+    for number in range(120):
+        recognition = recognition_id(world, world.top_up(user))
+        orders.append(order_of(number, 4, merchantRecognitionId=recognition))
+    await keep(*orders)
+    rounds = [await asyncio.gather(*(apply_some(DOCUMENTED) for _ in range(4)))]
+    await apply_all()
+    assert len([applied for applied in rounds[0] if applied.orders]) > 1
+    assert world.balance(user) == (120 * TEN, 0)
+    assert world.one("SELECT count(*) FROM top_ups WHERE status = 'settled'") == 120
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"actualCryptoAmount": None},
+        {"actualCryptoAmount": 0},
+        {"actualCryptoAmount": "much"},
+        {"actualCryptoAmount": "0.0000000000000000001"},
+        {"actualCryptoAmount": "0.4"},
+        {"gasFee": None},
+    ],
+    ids=["missing", "zero", "no number", "too many decimals", "less than the fee", "fee missing"],
+)
+async def test_an_amount_that_cannot_be_told_is_read_again_and_then_left_to_a_person(
+    world: World, person: tuple[str, str, str], fields: dict[str, Any]
+) -> None:
+    user, top_up, recognition = person
+    await tell(order_of(1, 4, merchantRecognitionId=recognition, **fields))
+    waits = []
+    for _ in range(3):
+        assert world.state(top_up)["status"] == "created"
+        row = world.rows("SELECT due_at, apply_after FROM provider_orders")[0]
+        assert row["due_at"] < row["apply_after"]
+        waits.append(row["apply_after"] - now())
+        world.run("UPDATE provider_orders SET apply_after = now() - interval '1 second'")
+        await apply_all()
+    assert waits == sorted(waits)
+    ended = world.state(top_up)
+    assert (ended["status"], ended["reason"], ended["has_entry"]) == ("in_review", "amount_unreadable", False)
+    assert world.open_exceptions() == ["in_review"]
+    await tell(order_of(1, 5, merchantRecognitionId=recognition))
+    assert world.state(top_up)["status"] == "settled"
+    assert world.balance(user) == (TEN, 0)
+    assert world.open_exceptions() == []
+
+
+async def test_a_reread_that_tells_the_amount_is_applied_at_once(
+    world: World, person: tuple[str, str, str]
+) -> None:
+    user, _, recognition = person
+    await tell(order_of(1, 4, merchantRecognitionId=recognition, actualCryptoAmount=None))
+    await tell(order_of(1, 4, merchantRecognitionId=recognition))
+    assert world.balance(user) == (TEN, 0)
+
+
+@pytest.mark.parametrize("with_owner", [True, False])
+@pytest.mark.parametrize(
+    ("fields", "is_booked"),
+    [
+        ({}, True),
+        ({"walletAddress": MATIC_ADDRESS.upper().replace("0X", "0x")}, True),
+        ({"walletAddress": "0x" + "51" * 18 + "0002"}, False),
+        ({"walletAddress": None}, False),
+        ({"chainId": 1}, False),
+        ({"chainId": 10}, False),
+        ({"coinId": 83}, False),
+        ({"coinId": 987654}, False),
+        ({"coinId": None}, False),
+    ],
+    ids=[
+        "ours",
+        "other case",
+        "other address",
+        "no address",
+        "address of another network",
+        "test network",
+        "disabled asset",
+        "unknown coin",
+        "no coin",
+    ],
+)
+async def test_only_what_is_ours_enters_the_books(
+    world: World, person: tuple[str, str, str], fields: dict[str, Any], *, is_booked: bool, with_owner: bool
+) -> None:
+    _, top_up, recognition = person
+    await tell(order_of(1, 4, merchantRecognitionId=recognition if with_owner else "nobody", **fields))
+    assert world.one("SELECT count(*) FROM ledger_transfers") == int(is_booked)
+    if with_owner:
+        assert world.state(top_up)["status"] == ("settled" if is_booked else "in_review")
+        assert world.open_exceptions() == ([] if is_booked else ["in_review"])
+    else:
+        assert world.open_exceptions() == (["suspense"] if is_booked else ["not_ours"])
+
+
+async def test_an_address_that_was_ours_when_the_top_up_was_created_is_ours(
+    world: World, person: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, _, recognition = person
+    monkeypatch.setenv("TREASURY_ADDRESSES", '{"matic20": [{"address": "0x' + "ab" * 20 + '"}]}')
+    monkeypatch.setenv("ASSETS", '{"USDT": ["matic20"]}')
+    get_settings.cache_clear()
+    await tell(order_of(1, 4, merchantRecognitionId=recognition), order_of(2, 4))
+    assert world.balance(user) == (TEN, 0)
+    assert world.open_exceptions() == ["not_ours"]
+
+
+@pytest.mark.parametrize(("rule", "minor"), [("actual", 105), ("actual_minus_gas", 100)])
+async def test_the_rule_says_what_was_delivered(
+    world: World, person: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch, rule: str, minor: int
+) -> None:
+    monkeypatch.setenv("ONRAMP_DELIVERED_RULE", rule)
+    monkeypatch.setenv("ONRAMP_TOLERANCE_PERCENT", "5")
+    get_settings.cache_clear()
+    await tell(order_of(1, 4, merchantRecognitionId=person[2]))
+    assert world.balance(person[0]) == (minor * 10**17, 0)
+
+
+@pytest.mark.parametrize(("bought", "is_held"), [("10.7", False), ("10.700000001", True)])
+async def test_more_than_the_provider_expected_by_the_tolerance_is_held(
+    world: World, person: tuple[str, str, str], bought: str, *, is_held: bool
+) -> None:
+    await tell(order_of(1, 4, merchantRecognitionId=person[2], actualCryptoAmount=bought))
+    assert (world.balance(person[0])[1] > 0) == is_held
+
+
+async def test_eighteen_decimals_and_large_amounts_are_exact(
+    world: World, person: tuple[str, str, str]
+) -> None:
+    amounts = {"actualCryptoAmount": "123456789012.123456789012345678", "gasFee": "0.000000000000000001"}
+    expected = {"expectedCryptoAmount": "123456789012.2"}
+    await tell(order_of(1, 4, merchantRecognitionId=person[2], **amounts, **expected))
+    assert world.balance(person[0]) == (123456789012123456789012345677, 0)
+
+
+async def test_sell_orders_are_recorded_and_touch_nothing(world: World, person: tuple[str, str, str]) -> None:
+    applied = await tell(order_of(1, 4, flow=Flow.SELL, merchantRecognitionId=person[2]))
+    assert applied.orders == 1
+    assert world.state(person[1])["status"] == "created"
+    assert world.one("SELECT count(*) FROM ledger_transfers") == 0
+
+
+async def test_late_payments_together_are_held_at_the_limit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIMITS", '{"currency": "USD", "none": {"per_day": "25"}}')
+    get_settings.cache_clear()
+    user = world.user()
+    canceled = {"status": "canceled", "base_amount": Decimal(12), "base_currency": "USD"}
+    recognitions = [recognition_id(world, world.top_up(user, **canceled)) for _ in range(3)]
+    await tell(*(order_of(n, 4, merchantRecognitionId=r) for n, r in enumerate(recognitions)))
+    assert world.balance(user) == (2 * TEN, TEN)
+    assert world.one("SELECT count(*) FROM top_ups WHERE reason = 'over_limit'") == 1
+
+
+async def test_what_is_owed_is_recovered_from_the_next_delivery(
+    world: World, person: tuple[str, str, str]
+) -> None:
+    user, top_up, recognition = person
+    await tell(order_of(1, 4, merchantRecognitionId=recognition))
+    row = world.one("SELECT id FROM provider_orders")
+    async with transaction() as session:
+        delivery = instructions.Delivery(
+            Environment.SIMULATOR, row, "1", "USDT", "matic20", MATIC_ADDRESS, TEN
+        )
+        cause = Cause(StepSource.OPERATOR, actor="operator", reason="spent")
+        amount = instructions.UserAmount(Environment.SIMULATOR, user, "USDT", TEN // 2)
+        await post(session, [instructions.debit("spent-1", amount, cause=cause)])
+    async with transaction() as session:
+        await post(session, [instructions.reverse(delivery, user_id=user, top_up_id=top_up, cause=cause)])
+    world.run("UPDATE top_ups SET status = 'reversed' WHERE id = %s", top_up)
+    await tell(order_of(2, 4, merchantRecognitionId=recognition_id(world, world.top_up(user))))
+    assert world.balance(user) == (TEN // 2, 0)
+    assert world.one("SELECT owed_minor FROM user_balances") == 0
+
+
+async def test_poison_backs_off_becomes_an_exception_and_harms_nobody(world: World) -> None:
+    user = world.user()
+    recognitions = [recognition_id(world, world.top_up(user)) for _ in range(40)]
+    with psycopg.connect(world.database, autocommit=True) as owner:
+        owner.execute("ALTER TABLE top_up_steps ADD CONSTRAINT poison CHECK (detail <> 'bought') NOT VALID")
+    poisoned = set(range(0, 40, 8))
+    await keep(
+        *(
+            order_of(n, 13 if n in poisoned else 4, merchantRecognitionId=recognition)
+            for n, recognition in enumerate(recognitions)
+        )
+    )
+    first = await apply_all()
+    assert (first.orders, first.failed) == (40, len(poisoned))
+    assert world.balance(user) == (35 * TEN, 0)
+    waiting = world.rows("SELECT apply_after, apply_error FROM provider_orders WHERE apply_failures > 0")
+    assert all(row["apply_after"] > now() and "CheckViolation" in row["apply_error"] for row in waiting)
+    for _ in range(applying.FAILURES_BEFORE_EXCEPTION - 1):
+        world.run("UPDATE provider_orders SET apply_after = now() WHERE apply_failures > 0")
+        await apply_all()
+    assert world.open_exceptions() == ["apply_failed"] * len(poisoned)
+    world.run("ALTER TABLE top_up_steps DROP CONSTRAINT poison")
+    world.run("UPDATE provider_orders SET apply_after = now() WHERE apply_failures > 0")
+    await apply_all()
+    assert world.open_exceptions() == []
+    assert world.one("SELECT count(*) FROM top_ups WHERE status = 'processing'") == len(poisoned)
+
+
+async def test_time_alone_ends_what_nobody_took_and_hands_over_what_nobody_knows(world: World) -> None:
+    user = world.user()
+    day, week = now() - timedelta(hours=25), now() - timedelta(days=8)
+    unused = world.top_up(user, created_at=day)
+    fresh = world.top_up(user)
+    quiet = world.top_up(user, status="awaiting_payment", rank=10, created_at=week, updated_at=week)
+    paid = world.top_up(user, status="processing", charged="yes", rank=30, created_at=week, updated_at=week)
+    unknown = world.top_up(user)
+    await tell(order_of(1, 77, merchantRecognitionId=recognition_id(world, unknown)))
+    world.run("UPDATE provider_orders SET class_since = %s", day)
+    assert await run_clock() == 3
+    statuses = [world.state(top_up)["status"] for top_up in (unused, fresh, quiet, paid, unknown)]
+    assert statuses == ["expired", "created", "expired", "processing", "in_review"]
+    assert world.state(unknown)["reason"] == "unknown_status"
+    assert sorted(world.open_exceptions()) == ["in_review", "unknown_status"]
+    assert await run_clock() == 0
+    await tell(order_of(1, 4, merchantRecognitionId=recognition_id(world, unknown)))
+    assert world.state(unknown)["status"] == "settled"
+    assert world.open_exceptions() == []
+
+
+async def test_a_read_that_is_older_than_what_is_known_changes_nothing(
+    world: World, person: tuple[str, str, str]
+) -> None:
+    before = now()
+    await keep(order_of(1, 4, merchantRecognitionId=person[2]))
+    await keep(order_of(1, 2, merchantRecognitionId=person[2]), asked_at=before)
+    assert world.one("SELECT status_class FROM provider_orders") == "delivered"
+
+
+async def test_reading_the_same_again_changes_no_version(world: World, person: tuple[str, str, str]) -> None:
+    order = order_of(1, 2, merchantRecognitionId=person[2])
+    assert [await keep(order) for _ in range(3)] == [1, 0, 0]
+    assert world.one("SELECT version FROM provider_orders") == 1
+
+
+async def test_an_unreadable_record_is_one_exception_however_often_it_is_read(world: World) -> None:
+    for _ in range(3):
+        await keep_unreadable(['{"orderId": null}'], environment=Environment.SIMULATOR, at=now())
+    assert world.rows("SELECT kind, detail FROM exceptions") == [
+        {"kind": "record_unreadable", "detail": '{"orderId": null}'}
+    ]

@@ -1,0 +1,234 @@
+"""Any order, repetition and loss of events and reads, with crashes between them, ends in the same ledger."""
+
+import asyncio
+import secrets
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from onramp_app.config import get_settings
+from onramp_app.db import engine
+from onramp_app.domain.clock import now
+from onramp_app.ledger.instructions import Delivery
+from onramp_app.providers.port import ProviderOrder
+from onramp_app.services import applying
+from onramp_app.services.application import Batch
+from onramp_app.services.applying import apply_some
+from onramp_app.services.judging import DOCUMENTED
+from onramp_app.services.reading import handle_events
+from tests.crediting.told import apply_all, keep, order_of, recognition_id
+from tests.crediting.world import World
+from tests.signed_webhooks import event_of, headers_of
+
+TEN = 10 * 10**18
+ORDER_IDS = count(1)
+# Every path ends delivered or never delivers: what an order was in between must not matter.
+PATHS = st.sampled_from(
+    [
+        (0, 1, 2, 4, 5),
+        (0, 1, 2, 11, 13, 14, 15, 16),
+        (0, 4, 5),
+        (0, 1, -1, 2, 3, 4),
+        (0, -2, 4),
+        (0, 1, 2, -4, 4, 5),
+        (0, 77, 1, 4),
+        (0, 1, -1),
+        (0, 1, 2, -3),
+        (0, 77),
+    ]
+)
+KINDS: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "over": {"actualCryptoAmount": "20.5"},
+    "elsewhere": {"walletAddress": "0x" + "77" * 20},
+    "nobody's": {},
+}
+
+
+@dataclass
+class Course:
+    """One order of the provider's on its way."""
+
+    order_id: int
+    path: tuple[int, ...]
+    kind: str
+    recognition: str
+    step: int = 0
+
+    def told(self, step: int | None = None) -> ProviderOrder:
+        status = self.path[self.step if step is None else step]
+        return order_of(self.order_id, status, merchantRecognitionId=self.recognition, **KINDS[self.kind])
+
+
+def machine(world: World, runner: asyncio.Runner, kinds: list[str]) -> type[RuleBasedStateMachine]:
+    def run(work: Coroutine[Any, Any, Any]) -> Any:
+        return runner.run(work)
+
+    class Provider(RuleBasedStateMachine):
+        courses: list[Course]
+
+        @initialize(
+            orders=st.lists(
+                st.tuples(PATHS, st.sampled_from(kinds), st.integers(0, 1)), min_size=1, max_size=4
+            )
+        )
+        def begin(self, orders: list[tuple[tuple[int, ...], str, int]]) -> None:
+            self.user = world.user()
+            recognitions = [recognition_id(world, world.top_up(self.user)) for _ in range(2)]
+            self.courses = [
+                Course(
+                    next(ORDER_IDS),
+                    path,
+                    kind,
+                    recognition=secrets.token_hex(16) if kind == "nobody's" else recognitions[number],
+                )
+                for path, kind, number in orders
+            ]
+            self.began_at = now()
+
+        def _one(self, number: int) -> Course:
+            return self.courses[number % len(self.courses)]
+
+        @rule(number=st.integers(0, 3), steps=st.integers(1, 3))
+        def advance(self, number: int, steps: int) -> None:
+            course = self._one(number)
+            course.step = min(course.step + steps, len(course.path) - 1)
+
+        @rule(missing=st.integers(0, 7))
+        def read(self, missing: int) -> None:
+            run(keep(*(c.told() for n, c in enumerate(self.courses) if n != missing)))
+
+        @rule(number=st.integers(0, 3), back=st.integers(1, 3))
+        def an_old_answer_arrives(self, number: int, back: int) -> None:
+            course = self._one(number)
+            asked_at: datetime = self.began_at - timedelta(seconds=back)
+            run(keep(course.told(max(0, course.step - back)), asked_at=asked_at))
+
+        @rule(number=st.integers(0, 3), repeats=st.integers(1, 3))
+        def webhook(self, number: int, repeats: int) -> None:
+            course = self._one(number)
+            for _ in range(repeats):
+                header = headers_of(event_of(course.order_id, nonce=secrets.token_hex(4)))
+                world.run(
+                    "INSERT INTO webhook_events"
+                    " (environment, header, body, received_at, secret, is_old, differs)"
+                    " VALUES ('simulator', %s, '', now(), 'current', false, false)",
+                    header["x-onramp-payload"].encode(),
+                )
+            run(handle_events())
+
+        @rule(most=st.integers(1, 5))
+        def apply(self, most: int) -> None:
+            run(apply_some(DOCUMENTED, most=most))
+
+        @precondition(lambda self: any(course.path[course.step] > 2 for course in self.courses))
+        @rule()
+        def apply_and_die_before_the_commit(self) -> None:
+            with dying(), suppress(asyncio.CancelledError):
+                run(apply_some(DOCUMENTED))
+
+        def teardown(self) -> None:
+            if not hasattr(self, "courses"):
+                return
+            for course in self.courses:
+                course.step = len(course.path) - 1
+            run(keep(*(course.told() for course in self.courses)))
+            run(apply_all())
+            delivered = [c for c in self.courses if c.path[-1] in (4, 5, 15, 16)]
+            arrived = [course.kind for course in delivered]
+            held = 2 * TEN * arrived.count("over")
+            assert world.balance(self.user) == (TEN * arrived.count("ours"), held)
+            booked = sum(kind != "elsewhere" for kind in arrived)
+            ids = [str(course.order_id) for course in self.courses]
+            assert booked == world.one(
+                "SELECT count(*) FROM ledger_transfers t JOIN provider_orders o ON o.id = t.provider_order_id"
+                " WHERE o.order_id = ANY(%s)",
+                ids,
+            )
+            waiting = "SELECT FROM provider_orders WHERE version > applied_version AND order_id = ANY(%s)"
+            assert not world.rows(waiting, ids)
+
+    return Provider
+
+
+@contextmanager
+def dying() -> Iterator[None]:
+    """Let the process die when everything is posted and nothing is committed."""
+    real = applying.post
+
+    async def post_and_die(*arguments: Any) -> Any:
+        await real(*arguments)
+        raise asyncio.CancelledError
+
+    applying.post = post_and_die
+    try:
+        yield
+    finally:
+        applying.post = real
+
+
+def converge(
+    world: World,
+    *,
+    examples: int,
+    kinds: tuple[str, ...] = tuple(KINDS),
+    phases: tuple[Phase, ...] = tuple(Phase),
+) -> None:
+    # The pool belongs to one event loop, so this test brings its own and leaves nothing behind.
+    with asyncio.Runner() as runner:
+        try:
+            run_state_machine_as_test(
+                machine(world, runner, list(kinds)),
+                settings=settings(
+                    max_examples=examples,
+                    stateful_step_count=20,
+                    deadline=None,
+                    phases=phases,
+                    database=None,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+        finally:
+            runner.run(engine.dispose())
+            get_settings.cache_clear()
+
+
+def test_any_course_of_events_ends_in_the_same_ledger(world: World) -> None:
+    converge(world, examples=25)
+
+
+@pytest.mark.full
+def test_any_of_many_courses_of_events_ends_in_the_same_ledger(world: World) -> None:
+    converge(world, examples=500)
+
+
+def test_control_a_ledger_that_forgets_what_it_booked_is_found(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_judge = Batch._judge
+
+    def judge_again(self: Batch, order: Any) -> Any:
+        order.delivered_minor = None
+        return real_judge(self, order)
+
+    monkeypatch.setattr(Batch, "_judge", judge_again)
+    monkeypatch.setattr(
+        Delivery, "reference", lambda self, kind, **_: f"{self.order_id}:{secrets.token_hex(8)}"
+    )
+    world.is_sound = False
+    with pytest.raises(AssertionError):
+        converge(world, examples=100, kinds=("nobody's",), phases=(Phase.generate,))

@@ -1,0 +1,59 @@
+"""Reconciling heals what was missed and names what differs."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+
+from onramp_app.config import PROJECT_DIR
+from onramp_app.domain.clock import now
+from onramp_app.services.provider import get_provider
+from onramp_app.services.reconciling import reconcile
+from tests.crediting.told import keep, order_of
+from tests.crediting.world import World
+
+
+async def test_what_nobody_read_is_found_and_credited(world: World) -> None:
+    top_up = world.top_up(world.user())
+    world.simulator.move(world.open_order(top_up), 4)
+    found = await reconcile(get_provider(), since=now() - timedelta(hours=1))
+    assert (found.provider_orders, found.our_orders, found.booked_orders) == (1, 1, 1)
+    assert (found.changed_by_reading, found.drifts) == (1, ())
+    assert world.state(top_up)["status"] == "settled"
+
+
+async def test_each_difference_is_named(world: World) -> None:
+    user = world.user()
+    top_ups = [world.top_up(user) for _ in range(2)]
+    orders = [world.open_order(top_up) for top_up in top_ups]
+    for order in orders:
+        world.simulator.move(order, 4, actualCryptoAmount="12")
+    since = now() - timedelta(hours=1)
+    assert (await reconcile(get_provider(), since=since)).drifts == ()
+    world.simulator.move(orders[0], -2)
+    world.simulator.move(orders[1], 4, actualCryptoAmount="11.5")
+    await keep(order_of(99, 2, createdAt=now().isoformat()))
+    found = await reconcile(get_provider(), since=since)
+    world.is_sound = False
+    assert {drift.order_id: drift.what for drift in found.drifts} == {
+        str(orders[0]): "booked, and not delivered by the last read",
+        str(orders[1]): "booked with another amount",
+        "99": "the provider does not tell of it any more",
+    }
+
+
+async def test_the_command_prints_the_report_and_ends_with_one_on_a_difference(world: World) -> None:
+    order = world.open_order(world.top_up(world.user()))
+    world.simulator.move(order, 4)
+    await reconcile(get_provider(), since=now() - timedelta(hours=1))
+    world.simulator.move(order, -1)
+    since = (now() - timedelta(hours=1)).isoformat()
+    command = [sys.executable, "-m", "onramp_app", "reconcile", "--since", since, "--json"]
+    ended = await asyncio.to_thread(
+        subprocess.run, command, check=False, cwd=PROJECT_DIR, env={**os.environ}, capture_output=True
+    )
+    assert ended.returncode == 1, ended.stderr
+    report = json.loads(ended.stdout)
+    assert [drift["order_id"] for drift in report["drifts"]] == [str(order)]

@@ -1,0 +1,218 @@
+"""Every scenario of the simulator that concerns money, driven over HTTP, ends as the contract says."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from onramp_app.config import get_settings
+from tests.crediting.world import World
+
+SCALE = 10**18
+
+
+def transfers(world: World) -> list[tuple[str, str]]:
+    rows = world.rows("SELECT kind, reference FROM ledger_transfers ORDER BY created_at, id")
+    return [(row["kind"], row["reference"]) for row in rows]
+
+
+def delivered_of(world: World, order_id: int) -> int:
+    """What the simulator says that it delivered, in minor units."""
+    order = world.simulator.order(order_id)
+    delivered = Decimal(str(order["actualCryptoAmount"])) - Decimal(str(order["gasFee"]))
+    return int(delivered * SCALE)
+
+
+def all_arrived(world: World, order_id: int) -> bool:
+    return {hook["state"] for hook in world.simulator.order(order_id)["webhooks"]} == {"delivered"}
+
+
+async def paid(world: World, *, steps: tuple[int, ...] = (1, 2, 4), **scenario: Any) -> tuple[str, str, int]:
+    user = world.user()
+    top_up = world.top_up(user)
+    if scenario:
+        world.simulator.scenario(**scenario)
+    order = world.open_order(top_up)
+    for status in steps:
+        world.simulator.move(order, status)
+    return user, top_up, order
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        {},
+        {"name": "lost_webhook"},
+        {"name": "duplicate_webhooks", "value": 20},
+        {"name": "out_of_order"},
+        {"name": "delayed_webhook", "value": 1},
+        {"name": "forged_signature"},
+        {"name": "stale_timestamp"},
+        {"name": "header_without_body"},
+        {"name": "body_differs"},
+        {"name": "short_delivery"},
+        {"name": "api_down", "times": None, "value": 2},
+        {"name": "api_slow", "value": 1, "times": 3},
+        {"name": "rate_limited", "value": 1, "times": 2},
+        {"name": "clock_skew", "times": 3},
+        {"name": "history_lags", "value": 2, "times": 3},
+    ],
+    ids=lambda scenario: scenario.get("name", "none"),
+)
+async def test_what_was_delivered_is_credited_once(
+    world: World, scenario: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONRAMP_WEBHOOK_MAX_AGE_SECONDS", "3600")
+    get_settings.cache_clear()
+    async with world.running():
+        user, top_up, order = await paid(world, **scenario)
+        settled = await world.ends(top_up, "settled")
+        if scenario.get("name") in ("duplicate_webhooks", "out_of_order"):
+            await world.until(lambda: all_arrived(world, order))
+    assert world.balance(user) == (delivered_of(world, order), 0)
+    assert settled["received_minor"] == delivered_of(world, order)
+    assert transfers(world) == [("receive", f"onramp:buy:{order}:receive")]
+    events = world.rows("SELECT is_old, differs FROM webhook_events")
+    match scenario.get("name"):
+        case "lost_webhook":
+            assert not events
+            assert world.rows("SELECT source FROM top_up_steps WHERE status = 'settled'") == [
+                {"source": "poll"}
+            ]
+        case "forged_signature":
+            assert not events
+            await world.until(lambda: world.rows("SELECT FROM webhook_refusals"))
+        case "stale_timestamp":
+            assert events == [{"is_old": True, "differs": False}]
+        case "body_differs":
+            assert events == [{"is_old": False, "differs": True}]
+
+
+async def test_a_webhook_signed_with_either_secret_is_taken_while_rotating(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONRAMP_API_SECRET_PREVIOUS", "simulator-secret-next")
+    get_settings.cache_clear()
+    async with world.running():
+        _, top_up, _ = await paid(world, name="rotated_key")
+        await world.ends(top_up, "settled")
+        await world.until(lambda: world.rows("SELECT FROM webhook_events WHERE secret = 'previous'"))
+
+
+@pytest.mark.parametrize("name", ["amount_mismatch", "name_mismatch", "wrong_address"])
+async def test_what_a_person_must_look_at_is_in_review_without_an_entry(world: World, name: str) -> None:
+    async with world.running():
+        user, top_up, _ = await paid(world, name=name)
+        ended = await world.ends(top_up, "in_review")
+    assert (ended["reason"], ended["has_entry"]) == (name, False)
+    assert world.balance(user) == (0, 0)
+    assert not transfers(world)
+    assert world.open_exceptions() == ["in_review"]
+
+
+@pytest.mark.parametrize(
+    ("name", "asset"), [("over_delivery", "USDT"), ("wrong_asset", "USDC"), ("over_limit", "USDT")]
+)
+async def test_what_may_not_be_used_yet_is_held(
+    world: World, name: str, asset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIMITS", '{"currency": "USD", "none": {"per_top_up": "100"}}')
+    get_settings.cache_clear()
+    user = world.user()
+    top_up = world.top_up(user, base_amount=Decimal(12), base_currency="USD")
+    async with world.running():
+        world.simulator.scenario(name)
+        order = world.open_order(top_up)
+        for status in (1, 2, 4):
+            world.simulator.move(order, status)
+        ended = await world.ends(top_up, "in_review")
+    assert (ended["reason"], ended["has_entry"], ended["received_asset"]) == (name, True, asset)
+    available, held = world.balance(user, asset)
+    assert (available, held > 0) == (0, True)
+    assert world.open_exceptions() == ["held"]
+
+
+@pytest.mark.parametrize(
+    ("person", "reason"),
+    [({"kyc_status": "rejected"}, "kyc_rejected"), ({"frozen_at": "now"}, "account_frozen")],
+)
+async def test_money_for_somebody_who_may_not_use_it_is_held(
+    world: World, person: dict[str, str], reason: str
+) -> None:
+    user = world.user(**person)
+    top_up = world.top_up(user)
+    async with world.running():
+        order = world.open_order(top_up)
+        world.simulator.move(order, 4)
+        ended = await world.ends(top_up, "in_review")
+    assert (ended["reason"], world.balance(user)) == (reason, (0, delivered_of(world, order)))
+
+
+async def test_everything_is_held_in_the_first_days(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONRAMP_SETTLEMENT", "review")
+    get_settings.cache_clear()
+    async with world.running():
+        user, top_up, order = await paid(world)
+        await world.ends(top_up, "in_review")
+    assert world.balance(user) == (0, delivered_of(world, order))
+
+
+async def test_an_order_of_nobody_goes_to_suspense(world: World) -> None:
+    async with world.running():
+        user, top_up, order = await paid(world, name="unknown_order")
+        await world.until(lambda: transfers(world))
+    assert transfers(world) == [("receive", f"onramp:buy:{order}:receive")]
+    assert world.open_exceptions() == ["suspense"]
+    assert (world.balance(user), world.state(top_up)["status"]) == ((0, 0), "created")
+
+
+async def test_an_unknown_status_moves_nothing_and_makes_an_alarm(world: World) -> None:
+    async with world.running():
+        _, top_up, order = await paid(world, steps=(1,), name="unknown_status")
+        await world.ends(top_up, "awaiting_payment")
+        world.simulator.move(order, 3)
+        await world.until(world.open_exceptions)
+        assert world.open_exceptions() == ["unknown_status"]
+        assert world.state(top_up)["status"] == "awaiting_payment"
+        world.simulator.move(order, 4)
+        await world.ends(top_up, "settled")
+        assert not world.open_exceptions()
+
+
+async def test_a_link_that_is_paid_twice_makes_two_credits_and_two_records(world: World) -> None:
+    async with world.running():
+        user, top_up, first = await paid(world, name="second_payment")
+        await world.until(lambda: len(transfers(world)) == 2)
+    (linked,) = world.rows("SELECT * FROM top_ups WHERE linked_to = %s", top_up)
+    assert (world.state(top_up)["status"], linked["status"]) == ("settled", "settled")
+    orders = world.rows(
+        "SELECT order_id FROM provider_orders WHERE top_up_id = ANY(%s)", [top_up, linked["id"]]
+    )
+    assert len(orders) == 2
+    assert str(first) in {row["order_id"] for row in orders}
+    assert world.balance(user)[0] == sum(delivered_of(world, int(row["order_id"])) for row in orders)
+
+
+async def test_an_order_that_fails_after_it_settled_stays_settled_with_an_exception(world: World) -> None:
+    async with world.running():
+        user, top_up, order = await paid(world, name="settled_then_failed")
+        await world.until(lambda: world.open_exceptions() == ["failed_after_settled"])
+    assert world.state(top_up)["status"] == "settled"
+    assert world.balance(user) == (delivered_of(world, order), 0)
+
+
+@pytest.mark.parametrize("name", ["late_payment", "late_after_cancel"])
+async def test_a_late_payment_is_credited(world: World, name: str) -> None:
+    user = world.user()
+    top_up = world.top_up(user)
+    async with world.running():
+        world.simulator.scenario(name, value=2 if name == "late_after_cancel" else None)
+        order = world.open_order(top_up)
+        await world.ends(top_up, "awaiting_payment")
+        if name == "late_after_cancel":
+            world.run("UPDATE top_ups SET status = 'canceled' WHERE id = %s", top_up)
+        world.simulator.move(order, 2)
+        if name == "late_payment":
+            await world.ends(top_up, "expired")
+        await world.ends(top_up, "settled")
+    assert world.balance(user) == (delivered_of(world, order), 0)

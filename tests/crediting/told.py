@@ -1,0 +1,62 @@
+"""What the provider tells, without the provider: records of its orders, kept and applied as reads are."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from onramp_app.domain.clock import now
+from onramp_app.domain.ledger import Environment
+from onramp_app.domain.provider_status import Flow
+from onramp_app.providers.onramp.orders import read_order
+from onramp_app.providers.port import ProviderOrder
+from onramp_app.services.applying import Applied, apply_some
+from onramp_app.services.judging import DOCUMENTED
+from onramp_app.services.provider_records import keep_orders
+from tests.crediting.world import MATIC_ADDRESS, World
+
+
+def order_of(order_id: int, status: int, *, flow: Flow = Flow.BUY, **fields: Any) -> ProviderOrder:
+    """A record of one order that delivers 10 USDT to us unless it says otherwise."""
+    content = {
+        "orderId": order_id,
+        "status": status,
+        "walletAddress": MATIC_ADDRESS,
+        "coinId": 54,
+        "chainId": 3,
+        "fiatType": 1,
+        "fiatAmount": 1000,
+        "paymentType": 1,
+        "expectedCryptoAmount": 10,
+        "actualCryptoAmount": "10.5",
+        "gasFee": 0.5,
+        "createdAt": "2026-03-01T12:00:00.000Z",
+        **fields,
+    }
+    order = read_order(json.loads(json.dumps(content), parse_float=str), raw=json.dumps(content), flow=flow)
+    assert order is not None
+    return order
+
+
+def recognition_id(world: World, top_up_id: str) -> str:
+    return str(world.one("SELECT recognition_id FROM widget_sessions WHERE top_up_id = %s", top_up_id))
+
+
+async def keep(*orders: ProviderOrder, asked_at: datetime | None = None) -> int:
+    return await keep_orders(orders, environment=Environment.SIMULATOR, asked_at=asked_at or now())
+
+
+async def apply_all() -> Applied:
+    """Apply until nothing is left that may be tried now."""
+    total = Applied()
+    while True:
+        applied = await apply_some(DOCUMENTED)
+        total.orders += applied.orders
+        total.failed += applied.failed
+        total.users |= applied.users
+        if not applied.orders:
+            return total
+
+
+async def tell(*orders: ProviderOrder) -> Applied:
+    await keep(*orders)
+    return await apply_all()

@@ -1,0 +1,202 @@
+"""A small world for the tests of money: the application served over HTTP, the simulator, people and top-ups.
+
+Top-ups are inserted as rows: what is proven here begins where a widget address was issued.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from psycopg.rows import dict_row
+
+from onramp_app.api.application import create_api
+from onramp_app.db.engine import transaction
+from onramp_app.domain.ids import new_id
+from onramp_app.ledger.verification import verify_ledger
+from onramp_app.worker import background_work
+from tests.simulator.process import Process, free_port
+
+MATIC_ADDRESS = "0x" + "51" * 18 + "0001"
+SET_WEBHOOK = "/onramp/api/v1/merchant/setWebhookUrl"
+
+
+@dataclass
+class World:
+    database: str
+    simulator: Process
+    is_sound: bool = True
+
+    def __post_init__(self) -> None:
+        self.owner = psycopg.connect(self.database, autocommit=True, row_factory=dict_row)
+        for code, scale in (("USDT", 18), ("USDC", 6), ("ETH", 18)):
+            self.run("INSERT INTO assets VALUES (%s, %s, now()) ON CONFLICT DO NOTHING", code, scale)
+
+    def run(self, statement: str, *values: Any) -> None:
+        self.owner.execute(statement.encode(), values)
+
+    def rows(self, statement: str, *values: Any) -> list[dict[str, Any]]:
+        return self.owner.execute(statement.encode(), values).fetchall()
+
+    def one(self, statement: str, *values: Any) -> Any:
+        """Return the single value of a single row."""
+        (row,) = self.rows(statement, *values)
+        (value,) = row.values()
+        return value
+
+    def user(self, **fields: Any) -> str:
+        user_id = new_id()
+        values = {
+            "id": user_id,
+            "email": f"{user_id}@example.org",
+            "password_hash": "x",
+            "display_name": "Asha",
+            "display_currency": "INR",
+            "language": "en",
+            "role": "user",
+            "kyc_status": "none",
+            "kyc_tier": "none",
+            "created_at": datetime.now(UTC),
+            "updated_at": datetime.now(UTC),
+            **fields,
+        }
+        self._insert("users", values)
+        return user_id
+
+    def top_up(self, user_id: str, **fields: Any) -> str:
+        now = datetime.now(UTC)
+        values = {
+            "id": new_id(),
+            "user_id": user_id,
+            "environment": "simulator",
+            "fiat_amount": Decimal(1000),
+            "fiat_currency": "INR",
+            "fiat_type": 1,
+            "asset": "USDT",
+            "network": "matic20",
+            "payment_method": "UPI",
+            "status": "created",
+            "charged": "no",
+            "rank": 0,
+            "has_entry": False,
+            "version": 1,
+            "created_at": now,
+            "updated_at": now,
+            **fields,
+        }
+        self._insert("top_ups", values)
+        recognition_id = secrets.token_hex(16)
+        link = self.simulator.link(
+            walletAddress=MATIC_ADDRESS,
+            coinCode=values["asset"].lower(),
+            network=values["network"],
+            fiatAmount=values["fiat_amount"],
+            fiatType=values["fiat_type"],
+            merchantRecognitionId=recognition_id,
+        )
+        self._insert(
+            "widget_sessions",
+            {
+                "recognition_id": recognition_id,
+                "top_up_id": values["id"],
+                "environment": "simulator",
+                "asset": values["asset"],
+                "network": values["network"],
+                "address": MATIC_ADDRESS,
+                "fiat_amount": values["fiat_amount"],
+                "url": link,
+                "created_at": now,
+                "offered_until": now,
+            },
+        )
+        return str(values["id"])
+
+    def _insert(self, table: str, values: dict[str, Any]) -> None:
+        names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
+        self.run(f"INSERT INTO {table} ({names}) VALUES ({marks})", *values.values())
+
+    def link(self, top_up_id: str) -> str:
+        return str(self.one("SELECT url FROM widget_sessions WHERE top_up_id = %s", top_up_id))
+
+    def open_order(self, top_up_id: str, **overrides: Any) -> int:
+        body = {"widget_url": self.link(top_up_id), "overrides": overrides}
+        return int(self.simulator.control("orders", body)["orderId"])
+
+    def state(self, top_up_id: str) -> dict[str, Any]:
+        (row,) = self.rows("SELECT * FROM top_ups WHERE id = %s", top_up_id)
+        return row
+
+    def balance(self, user_id: str, asset: str = "USDT") -> tuple[int, int]:
+        """Return available and held, in minor units."""
+        found = self.rows(
+            "SELECT available_minor, held_minor FROM user_balances WHERE user_id = %s AND asset = %s",
+            user_id,
+            asset,
+        )
+        return (int(found[0]["available_minor"]), int(found[0]["held_minor"])) if found else (0, 0)
+
+    def open_exceptions(self) -> list[str]:
+        return [row["kind"] for row in self.rows("SELECT kind FROM exceptions WHERE closed_at IS NULL")]
+
+    async def until(self, look: Callable[[], Any], *, seconds: float = 15) -> Any:
+        for _ in range(int(seconds * 20)):
+            found = look()
+            if found:
+                return found
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"it did not happen in time: {self.describe()}")
+
+    async def ends(self, top_up_id: str, status: str, *, seconds: float = 15) -> dict[str, Any]:
+        await self.until(lambda: self.state(top_up_id)["status"] == status, seconds=seconds)
+        return self.state(top_up_id)
+
+    def describe(self) -> str:
+        return str(
+            [
+                self.rows("SELECT status, reason, rank FROM top_ups"),
+                self.rows(
+                    "SELECT order_id, status_number, version, applied_version, due_at, apply_error"
+                    " FROM provider_orders"
+                ),
+                self.rows("SELECT kind, detail FROM exceptions WHERE closed_at IS NULL"),
+            ]
+        )
+
+    @asynccontextmanager
+    async def running(self, *, in_background: bool = True) -> AsyncIterator[str]:
+        """Serve the application over HTTP, registered with the simulator; yields its address."""
+        port = free_port()
+        server = Server(
+            create_api("Wallet"),
+            address="127.0.0.1",
+            port=port,
+            interface=Interfaces.ASGI,
+            websockets=False,
+            log_enabled=False,
+        )
+        serving = asyncio.create_task(server.serve())
+        url = f"http://127.0.0.1:{port}"
+        await asyncio.to_thread(
+            self.simulator.data, SET_WEBHOOK, {"webhookUrl": f"{url}/api/webhooks/onramp"}
+        )
+        try:
+            if in_background:
+                async with background_work():
+                    yield url
+            else:
+                yield url
+        finally:
+            server.stop()
+            await serving
+
+    async def findings(self) -> set[str]:
+        """Return the rules of the books that are broken."""
+        async with transaction() as session:
+            return {finding.rule for finding in await verify_ledger(session)}
