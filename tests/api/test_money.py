@@ -13,6 +13,7 @@ from sqlmodel import select
 
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
+from onramp_app.db.locks import Lock
 from onramp_app.db.rate_tables import ExchangeRate
 from onramp_app.domain import clock
 from onramp_app.domain.provider_errors import ProviderUnavailable
@@ -351,12 +352,22 @@ async def test_who_cannot_have_the_lock_leaves_the_reading_to_its_holder(
 ) -> None:
     monkeypatch.setattr(rates, "_LOCK_WAIT", "100ms")
     with psycopg.connect(database, autocommit=True) as holder:
-        holder.execute("SELECT pg_advisory_lock(%s)", (rates._READING_LOCK,))
+        holder.execute("SELECT pg_advisory_lock(%s)", (Lock.RATES,))
         with pytest.raises(ProviderUnavailable):
             await two_readers[0].book()
         assert not sent(simulator)
     assert (await two_readers[1].book()).per_stable, "the lock ends with its holder"
     assert (await two_readers[0].book()).per_stable
+
+
+async def test_who_reads_orders_does_not_keep_the_rates_from_being_read(
+    database: str, two_readers: list[rates.RatesReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "_LOCK_WAIT", "100ms")
+    with psycopg.connect(database, autocommit=True) as holder:
+        for lock in set(Lock) - {Lock.RATES}:
+            holder.execute("SELECT pg_advisory_lock(%s)", (lock,))
+        assert (await two_readers[0].book()).per_stable
 
 
 async def test_a_simulators_prices_stay_with_the_simulator(
