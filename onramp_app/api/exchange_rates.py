@@ -11,6 +11,7 @@ from onramp_app.api.problems import error_responses
 from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable, FieldError, ValidationFailed
 from onramp_app.domain.exchange_rates import RateBook, UnknownSymbol
+from onramp_app.domain.money import decimal_text
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.services.provider import get_rates
 
@@ -82,7 +83,7 @@ def _answer(book: RateBook, base: str, symbols: list[str]) -> RatesAnswer:
         as_of=used.as_of,
         source="onramp",
         stale=used.is_stale(clock.now()),
-        rates={symbol: format(rate, "f") for symbol, rate in used.rates(base, symbols).items()},
+        rates={symbol: decimal_text(rate) for symbol, rate in used.rates(base, symbols).items()},
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from onramp_app.api.problems import error_responses
 from onramp_app.domain.errors import ValidationFailed
+from onramp_app.domain.money import decimal_text
 from onramp_app.domain.provider_errors import ProviderUnavailable, UnsupportedCurrency
 from onramp_app.providers.port import PaymentKind
 from onramp_app.services.options import Options
@@ -103,7 +104,7 @@ class OptionsAnswer(BaseModel):
 
 
 def _text(amount: Decimal | None) -> str | None:
-    return None if amount is None else format(amount, "f")
+    return None if amount is None else decimal_text(amount)
 
 
 @router.get("", responses=error_responses(ValidationFailed, UnsupportedCurrency, ProviderUnavailable))

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field
 
 from onramp_app.api.auth_models import Country, Currency, Request
-from onramp_app.providers.port import ProviderQuote
+from onramp_app.domain.views import QuoteView
 from onramp_app.services import quotes
 
 # Enough digits for any currency; what a currency truly has is checked with its row.
@@ -64,17 +64,17 @@ class QuoteAnswer(BaseModel):
     expires_at: datetime
 
     @classmethod
-    def of(cls, quoted: ProviderQuote) -> Self:
-        """Build it from the provider's quote."""
+    def of(cls, quote: QuoteView) -> Self:
+        """Build it from the view."""
         return cls(
-            rate=format(quoted.rate, "f"),
-            fiat_amount=format(quoted.fiat_amount, "f"),
-            expected_amount=format(quoted.expected_amount, "f"),
+            rate=quote.rate,
+            fiat_amount=quote.fiat_amount,
+            expected_amount=quote.expected_amount,
             fees=FeesAnswer(
-                provider=format(quoted.provider_fee, "f"),
-                gateway=format(quoted.gateway_fee, "f"),
-                network=format(quoted.network_fee, "f"),
-                client=format(quoted.client_fee, "f"),
+                provider=quote.provider_fee,
+                gateway=quote.gateway_fee,
+                network=quote.network_fee,
+                client=quote.client_fee,
             ),
-            expires_at=quoted.expires_at,
+            expires_at=quote.expires_at,
         )

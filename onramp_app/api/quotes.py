@@ -21,7 +21,8 @@ from onramp_app.domain.provider_errors import (
     UnsupportedPaymentMethod,
 )
 from onramp_app.services import quotes, throttle
-from onramp_app.services.provider import get_options, get_provider
+from onramp_app.services.provider import get_options, get_shared_quotes
+from onramp_app.services.top_up_views import quote_view
 
 router = APIRouter(prefix="/api/quotes", tags=["money"])
 
@@ -46,5 +47,5 @@ async def read_quote(body: QuoteRequest, viewer: CurrentViewer, response: Respon
     """Ask the provider what an amount would buy. Nothing is promised, and nothing is kept."""
     response.headers["Cache-Control"] = "no-store"
     await throttle.attempt(throttle.QUOTE, viewer.user_id)
-    found = await quotes.quote(get_provider(), get_options(), request=body.wanted(viewer.country))
-    return QuoteAnswer.of(found.quoted)
+    found = await quotes.quote(get_shared_quotes(), get_options(), request=body.wanted(viewer.country))
+    return QuoteAnswer.of(quote_view(found.quoted))

@@ -1,28 +1,15 @@
 """The shapes of the top-up routes. Amounts are decimal strings; a JSON number is refused."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field
 
-from onramp_app.api.auth_models import Country, Currency, Request
-from onramp_app.domain.views import QuoteView, TopUpView
-from onramp_app.services.quotes import QuoteRequest
+from onramp_app.api.quote_models import QuoteAnswer, QuoteRequest
+from onramp_app.domain.views import TopUpView
 
-# Enough digits for any currency and any coin; what a currency truly has is checked with its row.
-FiatText = Annotated[str, Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,8})?$", examples=["1000.00"])]
+# Enough digits for any coin; what an asset truly has is checked with it.
 CoinText = Annotated[str, Field(pattern=r"^[0-9]{1,20}(\.[0-9]{1,18})?$", examples=["11.25"])]
-AssetCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,10}$", examples=["USDT"])]
-Network = Annotated[str, Field(pattern=r"^[a-z0-9]{2,20}$", examples=["matic20"])]
-PaymentMethod = Annotated[
-    str,
-    Field(
-        pattern=r"^[!-~]{1,64}$",
-        description="A method `code` of `GET /api/options`",
-        examples=["UPI"],
-    ),
-]
 Status = Literal[
     "created",
     "awaiting_payment",
@@ -36,31 +23,14 @@ Status = Literal[
 ]
 
 
-class TopUpRequest(Request):
+class TopUpRequest(QuoteRequest):
     """What to add. `country` chooses where the provider has several entries for the currency.
 
     Left out, it is the account's. `expected_amount` is what an earlier quote promised: a fresh quote more
     than 1 % away from it is refused with `quote_changed`.
     """
 
-    fiat_currency: Currency
-    fiat_amount: FiatText
-    asset: AssetCode
-    network: Network
-    payment_method: PaymentMethod
-    country: Country | None = None
     expected_amount: CoinText | None = None
-
-    def wanted(self, home: str | None) -> QuoteRequest:
-        """Return what is asked for; `home` is the country of the account."""
-        return QuoteRequest(
-            fiat_currency=self.fiat_currency,
-            fiat_amount=Decimal(self.fiat_amount),
-            asset=self.asset,
-            network=self.network,
-            payment_method=self.payment_method,
-            country=self.country or home,
-        )
 
 
 class FiatAnswer(BaseModel):
@@ -68,41 +38,6 @@ class FiatAnswer(BaseModel):
 
     amount: str
     currency: str
-
-
-class FeesAnswer(BaseModel):
-    """What is taken off, in the fiat currency."""
-
-    provider: str
-    gateway: str
-    network: str
-    client: str
-
-
-class QuoteAnswer(BaseModel):
-    """What the provider expects to deliver, net of all fees."""
-
-    rate: str
-    fiat_amount: str
-    expected_amount: str
-    fees: FeesAnswer
-    expires_at: datetime
-
-    @classmethod
-    def of(cls, quote: QuoteView) -> Self:
-        """Build it from the view."""
-        return cls(
-            rate=quote.rate,
-            fiat_amount=quote.fiat_amount,
-            expected_amount=quote.expected_amount,
-            fees=FeesAnswer(
-                provider=quote.provider_fee,
-                gateway=quote.gateway_fee,
-                network=quote.network_fee,
-                client=quote.client_fee,
-            ),
-            expires_at=quote.expires_at,
-        )
 
 
 class ProviderOrderAnswer(BaseModel):

@@ -14,7 +14,8 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator
 from onramp_app.api.auth import keep_nowhere
 from onramp_app.api.identity import CurrentViewer
 from onramp_app.api.problems import error_responses
-from onramp_app.api.top_up_models import AssetCode, FiatAnswer, Status
+from onramp_app.api.quote_models import AssetCode
+from onramp_app.api.top_up_models import FiatAnswer, Status
 from onramp_app.domain.errors import (
     ApplicationError,
     DatabaseUnavailable,

@@ -13,9 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import PROJECT_DIR
 from onramp_app.db.engine import sqlalchemy_url
-
-# Any number will do as long as nothing else in this database uses it.
-_LOCK = 7_205_338_181_114_021
+from onramp_app.db.locks import Lock
 
 
 def _config() -> Config:
@@ -38,7 +36,7 @@ def _connect(url: str) -> Iterator[Connection]:
 @contextmanager
 def _alone(url: str) -> Iterator[Config]:
     with _connect(url) as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": Lock.MIGRATION})
         # The lock belongs to the connection and not to a transaction: it outlives this commit and
         # ends with the connection, also when the process dies.
         connection.commit()

@@ -6,9 +6,9 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db import engine
+from onramp_app.db.locks import Lock
 from onramp_app.db.migrate import schema_is_current
 from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.services.reader import READER_LOCK
 
 # What is older than this and not done yet has been forgotten, or there is too much of it.
 BACKLOG_SECONDS = 60
@@ -56,7 +56,7 @@ async def readiness() -> list[Check]:
 
 
 async def _reader(session: AsyncSession) -> Check:
-    halves = {"high": READER_LOCK >> 32, "low": READER_LOCK & 0xFFFF_FFFF}
+    halves = {"high": Lock.READER >> 32, "low": Lock.READER & 0xFFFF_FFFF}
     is_held = bool(await (await session.connection()).scalar(_READER, halves))
     return Check("reader", is_well=is_held, reason="" if is_held else "No process reads the provider.")
 

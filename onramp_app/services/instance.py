@@ -11,14 +11,13 @@ from sqlalchemy import text
 
 from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import engine
+from onramp_app.db.locks import Lock
 from onramp_app.db.migrate import migrate
 from onramp_app.domain.ledger import Environment
 from onramp_app.services import changed_users, inbox, provider, webhook_address
 from onramp_app.services.assets import enable_assets
 from onramp_app.services.environment import current_environment
 
-# Any constant does, as long as nothing else in the database uses it as an advisory lock.
-_INSTANCE_LOCK = 0x0A44_6D6F_6E65_7901
 _HANDOVER_SECONDS = 30
 
 _log = structlog.get_logger(__name__)
@@ -139,7 +138,7 @@ async def _claim(settings: Settings) -> AsyncIterator[None]:
     )
     async with connection:
         for _ in range(_HANDOVER_SECONDS):
-            cursor = await connection.execute(f"SELECT pg_try_advisory_lock{shared}(%s)", (_INSTANCE_LOCK,))
+            cursor = await connection.execute(f"SELECT pg_try_advisory_lock{shared}(%s)", (Lock.INSTANCE,))
             if (row := await cursor.fetchone()) and row[0]:
                 break
             await asyncio.sleep(1)

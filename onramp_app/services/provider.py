@@ -6,6 +6,7 @@ from onramp_app.config import get_settings
 from onramp_app.providers.onramp.client import client_from, transport_from
 from onramp_app.providers.port import Provider
 from onramp_app.services.options import OptionsReader
+from onramp_app.services.quotes import SharedQuotes
 from onramp_app.services.rates import RatesReader
 
 
@@ -23,6 +24,12 @@ def get_options() -> OptionsReader:
 
 
 @lru_cache(maxsize=1)
+def get_shared_quotes() -> SharedQuotes:
+    """Return the quotes that people look at."""
+    return SharedQuotes(get_provider())
+
+
+@lru_cache(maxsize=1)
 def get_rates() -> RatesReader:
     """Return the keeper of exchange rates."""
     return RatesReader(get_provider(), get_options(), assets=get_settings().assets)
@@ -33,6 +40,7 @@ async def disconnect() -> None:
     if get_rates.cache_info().currsize:
         await get_rates().close()
         get_rates.cache_clear()
+    get_shared_quotes.cache_clear()
     get_options.cache_clear()
     if get_provider.cache_info().currsize:
         provider = get_provider()

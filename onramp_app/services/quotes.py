@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 from onramp_app.domain.errors import FieldError, ValidationFailed
 from onramp_app.domain.provider_errors import (
@@ -11,9 +12,13 @@ from onramp_app.domain.provider_errors import (
     UnsupportedPaymentMethod,
 )
 from onramp_app.domain.provider_status import Flow
+from onramp_app.providers.onramp.limits import SharedAnswers
 from onramp_app.providers.onramp.maps import FiatType
-from onramp_app.providers.port import AmountLimits, PaymentKind, Provider, ProviderQuote
+from onramp_app.providers.port import AmountLimits, OrderFlow, PaymentKind, Provider, ProviderQuote
 from onramp_app.services.options import OptionsReader, methods_of
+
+# Short enough that nobody loses much of the half minute that a quote is assumed to live.
+SHARED_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,44 @@ class Quote:
     quoted: ProviderQuote
 
 
-async def quote(provider: Provider, options: OptionsReader, *, request: QuoteRequest) -> Quote:
+class QuoteSource(Protocol):
+    """Whatever gives quotes: the provider, or what others have just been told by it."""
+
+    async def quote(
+        self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str
+    ) -> ProviderQuote:
+        """Return a quote."""
+        ...
+
+
+class SharedQuotes:
+    """Quotes to look at: the same question within three seconds is asked once, for everybody.
+
+    Not for beginning a top-up, which keeps its quote. One for each process; belongs to one event loop.
+    """
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._answers: SharedAnswers[ProviderQuote] = SharedAnswers()
+
+    async def quote(
+        self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str
+    ) -> ProviderQuote:
+        """Return the answer to this question, with the end it was given. Raises what the provider raises."""
+        return await self._answers.get(
+            f"{flow} {fiat_type} {fiat_amount} {coin_code} {network}",
+            SHARED_SECONDS,
+            ask=lambda: self._provider.quote(
+                flow=flow,
+                fiat_type=fiat_type,
+                fiat_amount=fiat_amount,
+                coin_code=coin_code,
+                network=network,
+            ),
+        )
+
+
+async def quote(source: QuoteSource, options: OptionsReader, *, request: QuoteRequest) -> Quote:
     """Return a quote.
 
     Raises:
@@ -64,7 +106,7 @@ async def quote(provider: Provider, options: OptionsReader, *, request: QuoteReq
     limits = _narrowed(catalogue.limits.get(row.fiat_type, AmountLimits(None, None)), least)
     _check_limits(request.fiat_amount, limits)
     try:
-        quoted = await provider.quote(
+        quoted = await source.quote(
             flow=Flow.BUY,
             fiat_type=row.fiat_type,
             fiat_amount=request.fiat_amount,

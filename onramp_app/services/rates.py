@@ -14,14 +14,16 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, delete, select
 
-from onramp_app.config import ConfigurationError, get_settings
+from onramp_app.db.direct import connect
 from onramp_app.db.engine import transaction
+from onramp_app.db.locks import Lock
 from onramp_app.db.rate_tables import ExchangeRate
 from onramp_app.domain import clock
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
+from onramp_app.services.environment import current_environment
 from onramp_app.services.exchange_rates import read_rates
 from onramp_app.services.options import OptionsReader
 
@@ -33,8 +35,6 @@ LOOK_EVERY_SECONDS = 30
 WAIT_SECONDS, WAIT_WITHOUT_ANY_SECONDS = 2.0, 15.0
 # These rates are public: without a rest, everybody who asks while the provider is away would ask it too.
 REST_AFTER_FAILURE_SECONDS = 60.0
-# Any constant does, as long as nothing else in the database uses it as an advisory lock.
-_READING_LOCK = 0x0A44_6D6F_6E65_7902
 _LOCK_WAIT = "10s"
 
 _log = structlog.get_logger(__name__)
@@ -117,8 +117,11 @@ async def stored_book() -> RateBook | None:
         DatabaseUnavailable: they could not be looked up.
     """
     async with transaction() as db:
-        rows = await db.exec(select(ExchangeRate).where(col(ExchangeRate.as_of) > clock.now() - USABLE))
-        prices = {row.symbol: row for row in rows}
+        wanted = select(ExchangeRate).where(
+            ExchangeRate.environment == current_environment(),
+            col(ExchangeRate.as_of) > clock.now() - USABLE,
+        )
+        prices = {row.symbol: row for row in await db.exec(wanted)}
     if not prices:
         return None
     as_of = max(row.as_of for row in prices.values())
@@ -131,12 +134,17 @@ async def stored_book() -> RateBook | None:
 
 async def _store(book: RateBook) -> None:
     rows = [
-        {"symbol": symbol, "per_stable": price, "as_of": book.as_of}
+        {
+            "environment": current_environment(),
+            "symbol": symbol,
+            "per_stable": price,
+            "as_of": book.as_of,
+        }
         for symbol, price in sorted(book.per_stable.items())
     ]
     upsert = insert(ExchangeRate).values(rows)
     newest = upsert.on_conflict_do_update(
-        index_elements=["symbol"],
+        index_elements=["environment", "symbol"],
         set_={"per_stable": upsert.excluded.per_stable, "as_of": upsert.excluded.as_of},
     )
     async with transaction() as db:
@@ -151,19 +159,11 @@ async def _alone_in_the_fleet() -> AsyncIterator[None]:
     Raises:
         DatabaseUnavailable: no connection, or another process reads for more than 10 s already.
     """
-    url = get_settings().database_url
-    if url is None:
-        raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
-    try:
-        connection = await psycopg.AsyncConnection.connect(
-            url.get_secret_value(), autocommit=True, application_name="onramp_app rates", connect_timeout=5
-        )
-    except psycopg.Error as error:
-        raise DatabaseUnavailable("The database does not answer.", retry_after_seconds=5) from error
+    connection = await connect("rates")
     async with connection:
         try:
             await connection.execute("SELECT set_config('lock_timeout', %s, false)", (_LOCK_WAIT,))
-            await connection.execute("SELECT pg_advisory_lock(%s)", (_READING_LOCK,))
+            await connection.execute("SELECT pg_advisory_lock(%s)", (Lock.RATES,))
         except psycopg.Error as error:
             raise DatabaseUnavailable("Another process reads the rates.", retry_after_seconds=5) from error
         yield

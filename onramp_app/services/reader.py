@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge
 
 from onramp_app.config import get_settings
 from onramp_app.db.direct import Connection, connect
+from onramp_app.db.locks import Lock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
@@ -25,8 +26,6 @@ from onramp_app.services.reading import (
     open_walks,
 )
 
-# Any constant does, as long as nothing else in the database uses it as an advisory lock.
-READER_LOCK = 0x0A44_6D6F_6E65_7902
 TAKE_OVER_SECONDS = 2
 TICK_SECONDS = 1.0
 GATHER_SECONDS = 0.05
@@ -169,7 +168,7 @@ async def _lock_held() -> AsyncIterator[Connection]:
 
 async def _try_lock(connection: Connection) -> bool:
     try:
-        cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (READER_LOCK,))
+        cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (Lock.READER,))
         row = await cursor.fetchone()
     except psycopg.Error as error:
         raise DatabaseUnavailable("The reader's connection was lost.", retry_after_seconds=5) from error

@@ -11,7 +11,9 @@ import psycopg
 import pytest
 from sqlmodel import select
 
+from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
+from onramp_app.db.locks import Lock
 from onramp_app.db.rate_tables import ExchangeRate
 from onramp_app.domain import clock
 from onramp_app.domain.provider_errors import ProviderUnavailable
@@ -120,7 +122,7 @@ async def test_a_quote_has_every_fee_and_an_end(client: httpx.AsyncClient, ada: 
     found = answer.json()
     assert set(found) == {"rate", "fiat_amount", "expected_amount", "fees", "expires_at"}
     assert set(found["fees"]) == {"provider", "gateway", "network", "client"}
-    assert found["fiat_amount"] == "1000.50"
+    assert found["fiat_amount"] == "1000.5"
     money = [found["rate"], found["expected_amount"], *found["fees"].values()]
     assert all(isinstance(text, str) and Decimal(text) >= 0 for text in money)
     worth = Decimal(found["expected_amount"]) * Decimal(found["rate"])
@@ -350,9 +352,29 @@ async def test_who_cannot_have_the_lock_leaves_the_reading_to_its_holder(
 ) -> None:
     monkeypatch.setattr(rates, "_LOCK_WAIT", "100ms")
     with psycopg.connect(database, autocommit=True) as holder:
-        holder.execute("SELECT pg_advisory_lock(%s)", (rates._READING_LOCK,))
+        holder.execute("SELECT pg_advisory_lock(%s)", (Lock.RATES,))
         with pytest.raises(ProviderUnavailable):
             await two_readers[0].book()
         assert not sent(simulator)
     assert (await two_readers[1].book()).per_stable, "the lock ends with its holder"
     assert (await two_readers[0].book()).per_stable
+
+
+async def test_who_reads_orders_does_not_keep_the_rates_from_being_read(
+    database: str, two_readers: list[rates.RatesReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "_LOCK_WAIT", "100ms")
+    with psycopg.connect(database, autocommit=True) as holder:
+        for lock in set(Lock) - {Lock.RATES}:
+            holder.execute("SELECT pg_advisory_lock(%s)", (lock,))
+        assert (await two_readers[0].book()).per_stable
+
+
+async def test_a_simulators_prices_stay_with_the_simulator(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await get_rates_of(client, "INR", "USDT")).status_code == 200
+    assert await rates.stored_book() is not None
+    monkeypatch.setenv("ONRAMP_API_URL", "https://provider.invalid")
+    get_settings.cache_clear()
+    assert await rates.stored_book() is None

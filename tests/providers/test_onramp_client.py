@@ -1,4 +1,3 @@
-import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,14 +11,13 @@ from onramp_app.config import ConfigurationError, Settings
 from onramp_app.domain.provider_errors import (
     ProviderAnswerUnreadable,
     ProviderLoginRequired,
-    ProviderPriceIrregular,
     ProviderRequestRefused,
 )
 from onramp_app.domain.provider_status import Flow, StatusClass
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings, client_from, transport_from
 from onramp_app.providers.onramp.transport import Transport
 from onramp_app.providers.onramp.white_label import WhiteLabelClient, white_label_from
-from onramp_app.providers.port import PaymentKind, ProviderQuote, WidgetSession
+from onramp_app.providers.port import PaymentKind, WidgetSession
 from tests.providers.fake_onramp import KEY, SECRET, FakeOnramp, Reply, Request, ok, ok_text, refused
 
 SINCE = datetime(2022, 10, 1, tzinfo=UTC)
@@ -56,33 +54,6 @@ async def test_a_quote_is_signed_and_read_exactly(onramp: FakeOnramp, client: On
     assert b'"fiatAmount":200.05,' in request.body
     assert (request.json["type"], request.json["fiatType"]) == (1, 1)
     assert abs(request.signed["timestamp"] - onramp.now_ms()) < 2000
-
-
-async def test_the_same_quote_asked_at_once_is_asked_once(onramp: FakeOnramp, client: OnrampClient) -> None:
-    onramp.answers["quotes"] = ok(
-        {"rate": 24, "quantity": 1, "onrampFee": 0, "clientFee": 0, "gatewayFee": 0, "gasFee": 1}
-    )
-
-    async def ask(amount: int) -> ProviderQuote:
-        return await client.quote(
-            flow=Flow.BUY, fiat_type=1, fiat_amount=Decimal(amount), coin_code="usdt", network="matic20"
-        )
-
-    same = await asyncio.gather(*(ask(1000) for _ in range(50)))
-    assert onramp.count("quotes") == 1
-    assert len({found.expires_at for found in same}) == 1, "its end is that of the one that was asked"
-    await asyncio.gather(*(ask(2000 + number) for number in range(50)))
-    assert onramp.count("quotes") == 51, "control: other questions are asked"
-    client._quotes._kept.clear()  # The three seconds have passed.
-    assert (await ask(1000)).expires_at > same[0].expires_at
-
-
-async def test_a_refused_quote_is_not_kept_for_others(onramp: FakeOnramp, client: OnrampClient) -> None:
-    onramp.answers["quotes"] = refused(428)
-    for _ in range(2):
-        with pytest.raises(ProviderPriceIrregular):
-            await quote(client)
-    assert onramp.count("quotes") == 2
 
 
 async def test_a_quote_with_a_missing_figure_is_unreadable_and_never_zero(

@@ -3,8 +3,8 @@
 import psycopg
 
 from onramp_app.db.direct import connect
+from onramp_app.db.locks import Lock
 from onramp_app.services.health import readiness
-from onramp_app.services.reader import READER_LOCK
 
 
 async def states() -> dict[str, tuple[bool, str]]:
@@ -14,7 +14,7 @@ async def states() -> dict[str, tuple[bool, str]]:
 async def test_without_a_reader_nobody_is_ready(database: str) -> None:
     assert (await states())["reader"] == (False, "No process reads the provider.")
     connection = await connect("test")
-    await connection.execute("SELECT pg_advisory_lock(%s)", (READER_LOCK,))
+    await connection.execute("SELECT pg_advisory_lock(%s)", (Lock.READER,))
     assert (await states())["reader"] == (True, "")
     await connection.close()
 

@@ -1,5 +1,6 @@
 """Options and quotes over real HTTP, against a server that plays the provider."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from onramp_app.domain.assets import decimals_of, scale_of
 from onramp_app.domain.errors import ValidationFailed
 from onramp_app.domain.provider_errors import (
     AmountOutOfLimits,
+    ProviderPriceIrregular,
     ProviderUnavailable,
     UnsupportedAsset,
     UnsupportedCurrency,
@@ -23,7 +25,7 @@ from onramp_app.providers.onramp.transport import Credentials, Transport
 from onramp_app.providers.port import PaymentKind
 from onramp_app.services import options as options_module
 from onramp_app.services.options import OptionsReader
-from onramp_app.services.quotes import Quote, QuoteRequest, quote
+from onramp_app.services.quotes import Quote, QuoteRequest, SharedQuotes, quote
 from tests.providers.fake_onramp import FakeOnramp, Reply, Request, ok, ok_text, refused
 
 ASSETS = {"USDT": ("matic20", "bep20"), "USDC": ("matic20",), "NOSUCH": ("matic20",)}
@@ -135,6 +137,39 @@ async def test_the_country_chooses_the_fiat_type(client: OnrampClient, reader: O
     request = replace(REQUEST, fiat_currency="XAF", country="GA")
     assert (await quote(client, reader, request=request)).fiat_type == 41
     assert (await quote(client, reader, request=replace(request, country=None))).fiat_type == 19
+
+
+async def test_the_same_quote_asked_at_once_is_asked_once(
+    onramp: FakeOnramp, client: OnrampClient, reader: OptionsReader
+) -> None:
+    shared = SharedQuotes(client)
+    same = await asyncio.gather(*(quote(shared, reader, request=REQUEST) for _ in range(50)))
+    assert onramp.count("quotes") == 1
+    assert len({found.quoted.expires_at for found in same}) == 1, "its end is that of the one asked"
+    others = [replace(REQUEST, fiat_amount=Decimal(2000 + number)) for number in range(50)]
+    await asyncio.gather(*(quote(shared, reader, request=other) for other in others))
+    assert onramp.count("quotes") == 51, "other questions are asked"
+    shared._answers._kept.clear()  # The three seconds have passed.
+    again = await quote(shared, reader, request=REQUEST)
+    assert again.quoted.expires_at > same[0].quoted.expires_at
+
+
+async def test_control_unshared_each_is_asked(
+    onramp: FakeOnramp, client: OnrampClient, reader: OptionsReader
+) -> None:
+    await asyncio.gather(*(quote(client, reader, request=REQUEST) for _ in range(50)))
+    assert onramp.count("quotes") == 50
+
+
+async def test_a_refused_quote_is_not_kept_for_others(
+    onramp: FakeOnramp, client: OnrampClient, reader: OptionsReader
+) -> None:
+    shared = SharedQuotes(client)
+    onramp.answers["quotes"] = refused(428)
+    for _ in range(2):
+        with pytest.raises(ProviderPriceIrregular):
+            await quote(shared, reader, request=REQUEST)
+    assert onramp.count("quotes") == 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from onramp_app.domain.clock import now
 from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp import configuration, endpoints
 from onramp_app.providers.onramp.history import FLOW_NUMBERS, walk_history
-from onramp_app.providers.onramp.limits import SharedAnswers
 from onramp_app.providers.onramp.transport import Credentials, Transport, TransportLimits
 from onramp_app.providers.onramp.widget import (
     is_trusted_widget_url,
@@ -18,14 +17,7 @@ from onramp_app.providers.onramp.widget import (
     remote_query,
     widget_parameters,
 )
-from onramp_app.providers.onramp.wire import (
-    Json,
-    JsonOut,
-    amount_or_none,
-    int_or_none,
-    unreadable_answer,
-    write_json,
-)
+from onramp_app.providers.onramp.wire import Json, JsonOut, amount_or_none, int_or_none, unreadable_answer
 from onramp_app.providers.port import (
     AmountLimits,
     CoinsAndChains,
@@ -46,8 +38,6 @@ LIVE_API_URL = "https://api.onramp.money"
 LIVE_WIDGET_URL = "https://onramp.money/main"
 SIMULATOR_URL = "http://localhost:8001"
 ASSUMED_QUOTE_SECONDS = 30
-# Many people who ask the same at once cost one request; short enough that nobody loses much of the 30 s.
-SHARED_QUOTE_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +56,6 @@ class OnrampClient:
     def __init__(self, transport: Transport, widget: WidgetSettings) -> None:
         self._transport = transport
         self._widget = widget
-        self._quotes: SharedAnswers[ProviderQuote] = SharedAnswers()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -82,7 +71,7 @@ class OnrampClient:
     async def quote(
         self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str
     ) -> ProviderQuote:
-        """Ask for a quote of a fiat amount in whole units; the same question gets one answer for 3 s."""
+        """Ask for a quote of a fiat amount in whole units."""
         body: dict[str, JsonOut] = {
             "coinCode": coin_code.lower(),
             "network": network.lower(),
@@ -90,11 +79,6 @@ class OnrampClient:
             "fiatType": fiat_type,
             "type": FLOW_NUMBERS[flow],
         }
-        return await self._quotes.get(
-            write_json(body), SHARED_QUOTE_SECONDS, ask=lambda: self._ask_quote(body, fiat_amount)
-        )
-
-    async def _ask_quote(self, body: Mapping[str, JsonOut], fiat_amount: Decimal) -> ProviderQuote:
         asked_at = now()
         answer = await self._transport.call(endpoints.QUOTES, body)
         fields = answer.object()
