@@ -101,7 +101,7 @@ async def _mail(settings: Settings) -> str:
 async def _proxies(settings: Settings) -> str:
     hops = settings.trusted_proxy_hops
     if settings.is_production and hops == 0:
-        raise _UnwellError(
+        raise UnwellError(
             "TRUSTED_PROXY_HOPS is 0, so everybody has the address of the proxy that serves https for us, "
             "and one person's failed attempts count against all. Set how many proxies there are."
         )
