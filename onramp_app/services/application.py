@@ -73,7 +73,9 @@ class Batch:
             if judgement is not None:
                 self._keep_judgement(order, judgement)
             top_up = self._known.top_ups.get(self._known.top_up_of.get(order.id, ""))
-            if top_up is None:
+            # What lies in suspense leaves it by an operator's decision only, whoever is named later.
+            is_in_suspense = order.delivered_minor is not None and order.top_up_id is None
+            if top_up is None or is_in_suspense:
                 self._take_ownerless(order, judgement)
             else:
                 await self._take_owned(order, top_up, judgement)
