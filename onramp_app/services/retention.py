@@ -8,11 +8,10 @@ from sqlmodel import col, delete, func, or_, select
 
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
+from onramp_app.db.locks import Lock
 from onramp_app.db.tables import AuthSession
 from onramp_app.domain import clock
 
-# Any constant does, as long as nothing else in the database uses it as an advisory lock.
-_PURGE_LOCK = 0x0A44_6D6F_6E65_7902
 _DAY_SECONDS = 86_400
 _AT_ONCE = 1_000  # keeps each transaction, and what it locks, short
 
@@ -52,7 +51,7 @@ async def _purge_some() -> int:
         .limit(_AT_ONCE)
     )
     async with transaction() as db:
-        if not (await db.exec(select(func.pg_try_advisory_xact_lock(_PURGE_LOCK)))).one():
+        if not (await db.exec(select(func.pg_try_advisory_xact_lock(Lock.PURGE)))).one():
             return 0
         deleted = await db.exec(delete(AuthSession).where(col(AuthSession.id).in_(old)))
     return deleted.rowcount

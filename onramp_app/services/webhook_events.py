@@ -16,6 +16,7 @@ from onramp_app.domain.ids import new_id
 from onramp_app.domain.review_errors import ActionNotPossible
 from onramp_app.providers.onramp.webhook import SecretUsed, VerifiedHeader, translate
 from onramp_app.providers.onramp.webhook import WebhookEvent as ToldEvent
+from onramp_app.services.operators import Mandate, find_operator, write_audit
 
 MAX_LISTED = 100
 _MAX_EVENT_ID = 2**63 - 1
@@ -100,7 +101,7 @@ async def show_event(event_id: int) -> EventDetail:
     )
 
 
-async def replay_event(event_id: int) -> Replay:
+async def replay_event(event_id: int, *, mandate: Mandate) -> Replay:
     """Have the reader look at the order that a webhook names, however often it did before.
 
     A webhook only says what to read, so replaying one moves no money: what the read tells decides.
@@ -108,8 +109,10 @@ async def replay_event(event_id: int) -> Replay:
     Raises:
         NotFound: there is no such webhook.
         ActionNotPossible: it names no order.
+        ValidationFailed, Forbidden: as `operators.find_operator`.
     """
     async with transaction() as session:
+        operator = await find_operator(session, mandate)
         row = await _found(session, event_id, lock=True)
         if row.flow is None or row.order_id is None:
             raise ActionNotPossible("This webhook names no order that could be read.")
@@ -127,6 +130,8 @@ async def replay_event(event_id: int) -> Replay:
             },
         )
         row.replays, row.replayed_at = row.replays + 1, at
+        about = {"flow": row.flow, "order_id": row.order_id}
+        write_audit(session, operator, action="webhooks.replay", subject=str(event_id), at=at, detail=about)
         return Replay(event_id, row.flow, row.order_id, row.replays)
 
 

@@ -169,10 +169,12 @@ def test_webhooks_are_listed_shown_and_replayed(work: Work) -> None:
     shown = work.told(work.run("webhooks", "show", event, "--json"))
     assert json.loads(shown["header"])["body"] == body
     assert (shown["id"], shown["signed_at"]) == (int(event), "2026-03-01T07:25:17Z")
+    told = ("--by", work.desk.mandate.by, "--reason", REASON)
+    assert work.run("webhooks", "replay", event).exit_code == 2
     for turn in (1, 2):
-        assert work.told(work.run("webhooks", "replay", event, "--json"))["replays"] == turn
+        assert work.told(work.run("webhooks", "replay", event, *told, "--json"))["replays"] == turn
     assert "replayed 2 times" in work.run("webhooks", "list").stdout
-    missing = work.run("webhooks", "replay", "999999")
+    missing = work.run("webhooks", "replay", "999999", *told)
     assert (missing.exit_code, missing.stdout, missing.stderr) == (
         1,
         "",

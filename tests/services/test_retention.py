@@ -53,7 +53,7 @@ async def test_sessions_that_ended_long_ago_go_and_all_others_stay(database, ses
 
 async def test_nothing_is_purged_while_another_instance_is_at_it(database, session_ids):
     with psycopg.connect(database) as other:
-        other.execute("SELECT pg_advisory_xact_lock(%s)", (retention._PURGE_LOCK,))
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (Lock.PURGE,))
         assert await retention.purge_ended_sessions() == 0
     assert _left(database) == set(session_ids)
 

@@ -38,7 +38,7 @@ async def test_one_is_shown_with_its_header_decoded_and_whatever_bytes_its_body_
 
 async def test_a_replay_makes_an_order_due_that_nobody_has_read(desk: Desk) -> None:
     event_id = store_webhook(desk.books, _header(), order_id="77")
-    done = await replay_event(event_id)
+    done = await replay_event(event_id, mandate=desk.mandate)
     assert (done.flow, done.order_id, done.replays) == ("buy", "77", 1)
     (order,) = desk.books.owner.execute(
         "SELECT environment, flow, order_id, fiat_type, ordered_at, version, due_at <= now()"
@@ -52,14 +52,16 @@ async def test_replaying_again_reads_again_and_moves_no_money(desk: Desk) -> Non
     top_up_id, delivery = await desk.settled()
     event_id = store_webhook(desk.books, _header(), order_id=delivery.order_id)
     desk.books.owner.execute("UPDATE provider_orders SET read_failures = 10")
-    before = desk.everything()
+    before = (desk.books.accounts(), desk.books.count("ledger_transfers"), desk.open_kinds())
     for turn in (1, 2, 3):
-        assert (await replay_event(event_id)).replays == turn
+        assert (await replay_event(event_id, mandate=desk.mandate)).replays == turn
         row = desk.books.owner.execute(
             "SELECT due_at <= now(), read_failures, version, applied_version, top_up_id FROM provider_orders"
         ).fetchall()
         assert row == [(True, 0, 1, 1, top_up_id)]
-    assert desk.everything() == before
+    assert (desk.books.accounts(), desk.books.count("ledger_transfers"), desk.open_kinds()) == before
+    deeds = desk.books.owner.execute("SELECT actor, action, subject FROM audit_log").fetchall()
+    assert deeds == [(desk.operator_id, "webhooks.replay", str(event_id))] * 3
     (told,) = await list_events(limit=1)
     assert told.replays == 3
     assert told.replayed_at is not None
@@ -68,10 +70,10 @@ async def test_replaying_again_reads_again_and_moves_no_money(desk: Desk) -> Non
 async def test_what_names_no_order_or_is_not_there_is_refused(desk: Desk) -> None:
     event_id = store_webhook(desk.books, base64.b64encode(b"{}"), order_id=None)
     with pytest.raises(ActionNotPossible, match="names no order"):
-        await replay_event(event_id)
+        await replay_event(event_id, mandate=desk.mandate)
     for unknown in (0, -1, event_id + 1, 2**70):
         with pytest.raises(NotFound):
             await show_event(unknown)
         with pytest.raises(NotFound):
-            await replay_event(unknown)
+            await replay_event(unknown, mandate=desk.mandate)
     assert desk.books.count("provider_orders") == 0
