@@ -7,6 +7,7 @@ import secrets
 import psycopg
 import pytest
 
+from onramp_app.db.locks import Lock
 from onramp_app.services import accounts, retention, sessions
 from onramp_app.services.sessions import Client
 from tests.people import PASSWORD
