@@ -52,12 +52,15 @@ async def test_control_checking_before_inserting_credits_more_than_once(
     user, top_up, recognition = person
     await keep(order_of(1, 4, merchantRecognitionId=recognition))
     row_id = world.one("SELECT id FROM provider_orders")
+    all_have_looked = asyncio.Barrier(10)
 
     async def credit_naively(number: int) -> None:
         async with transaction() as session:
             connection = await session.connection()
             found = await connection.exec_driver_sql("SELECT count(*) FROM ledger_transfers")
-            if found.scalar_one():
+            booked_before = found.scalar_one()
+            await all_have_looked.wait()
+            if booked_before:
                 return
             delivery = instructions.Delivery(
                 Environment.SIMULATOR, row_id, f"1-{number}", "USDT", "matic20", MATIC_ADDRESS, TEN
