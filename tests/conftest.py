@@ -4,9 +4,11 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from onramp_app.config import Settings, get_settings
 from onramp_app.db import engine
@@ -18,6 +20,17 @@ from tests.simulator.process import FAST, Process, free_port
 _TEMPLATE = "migrated_template"
 # A test machine that loses its power loses nothing of worth.
 _QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class _ByFile(LoadScopeScheduling):
+    """Gives all tests of a file to one process, and all that open the one built site."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "e2e" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
