@@ -201,11 +201,6 @@ def converge(world: World, *, examples: int) -> None:
 
 
 def test_any_course_of_events_ends_in_the_same_ledger(world: World) -> None:
-    converge(world, examples=25)
-
-
-@pytest.mark.full
-def test_any_of_many_courses_of_events_ends_in_the_same_ledger(world: World) -> None:
     converge(world, examples=500)
 
 
