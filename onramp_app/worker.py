@@ -16,7 +16,7 @@ from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
 from onramp_app.services import changed_users, wake
-from onramp_app.services.applying import ORDERS_AT_ONCE, apply_some
+from onramp_app.services.applying import ORDERS_AT_ONCE, apply_some, judge_again
 from onramp_app.services.instance import running_instance, running_worker
 from onramp_app.services.judging import DOCUMENTED, Symbols, symbols_of
 from onramp_app.services.provider import get_provider
@@ -24,6 +24,7 @@ from onramp_app.services.reader import Reader
 
 APPLY_TICK_SECONDS = 1.0
 SYMBOLS_EVERY_SECONDS = 3600
+SYMBOLS_RETRY_SECONDS = 15
 FIRST_WAIT_SECONDS = 0.5
 MAX_WAIT_SECONDS = 15
 
@@ -56,23 +57,28 @@ async def instance_with_background_work() -> AsyncIterator[None]:
 
 async def apply_loop(provider: Provider) -> None:
     """Apply what was read: at once when the reader is in this process, else within a second."""
-    symbols, next_look = DOCUMENTED, 0.0
+    symbols, live, next_look = DOCUMENTED, None, 0.0
     while True:
         if time.monotonic() >= next_look:
-            symbols, next_look = await _symbols(provider), time.monotonic() + SYMBOLS_EVERY_SECONDS
+            known, live = live, await _live_symbols(provider) or live
+            if live is not None and live != known:
+                symbols = live
+                await judge_again()
+            wait = SYMBOLS_RETRY_SECONDS if live is None else SYMBOLS_EVERY_SECONDS
+            next_look = time.monotonic() + wait
         applied = await apply_some(symbols)
         changed_users.tell_changed(applied.users)
         if applied.orders < ORDERS_AT_ONCE:
             await wake.order_read.wait(APPLY_TICK_SECONDS)
 
 
-async def _symbols(provider: Provider) -> Symbols:
+async def _live_symbols(provider: Provider) -> Symbols | None:
     try:
         return symbols_of(await provider.id_maps(), get_settings())
     except ProviderUnavailable as error:
-        # The documented ids are known without asking. A coin beyond them stays unbooked until it is known.
+        # Meanwhile the last ones do, or the documented ones. What they do not know is judged again later.
         _log.warning("live ids not read", error=type(error).__name__)
-        return DOCUMENTED
+        return None
 
 
 async def keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -129,6 +129,10 @@ class Batch:
             cause = Cause(self._source(order))
             self.instructions.append(instructions.receive_suspense(delivery, cause=cause))
             order.delivered_minor = judgement.minor
+            # It may have been judged before, when its coin or our address was not known.
+            self.answered.append(
+                Finding(ExceptionKind.NOT_OURS, provider_order_id=order.id, detail="ours after all")
+            )
             detail = f"{self._amount(judgement)} arrived, and nobody knows whose it is"
             self._find(ExceptionKind.SUSPENSE, order, detail=detail)
 

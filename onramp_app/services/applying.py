@@ -24,7 +24,7 @@ from onramp_app.domain.ledger import ExceptionKind
 from onramp_app.ledger.posting import post
 from onramp_app.services.application import Batch
 from onramp_app.services.environment import current_environment
-from onramp_app.services.exceptions import close_exceptions, open_exceptions
+from onramp_app.services.exceptions import BY_SYSTEM, close_exceptions, open_exceptions
 from onramp_app.services.judging import Symbols
 from onramp_app.services.known import load_known
 
@@ -45,6 +45,19 @@ UPDATE provider_orders
 _FAILURE_EXCEPTION = text("""
 INSERT INTO exceptions (id, environment, kind, provider_order_id, detail, opened_at)
 VALUES (:id, :environment, :kind, :order_id, :detail, :at) ON CONFLICT DO NOTHING
+""")
+# What an operator has closed stays closed: the record says how it ended.
+_AGAIN = text("""
+UPDATE provider_orders SET applied_version = version - 1, apply_after = NULL
+ WHERE id IN (
+    SELECT o.id FROM provider_orders o
+     WHERE o.environment = :environment AND o.flow = 'buy' AND o.status_class = 'delivered'
+       AND o.delivered_minor IS NULL AND o.version > 0 AND o.applied_version = o.version
+       AND NOT EXISTS (
+            SELECT FROM exceptions e
+             WHERE e.closed_by <> :system AND e.kind IN ('not_ours', 'record_unreadable', 'in_review')
+               AND (e.provider_order_id = o.id OR e.top_up_id = o.top_up_id))
+     ORDER BY o.id FOR UPDATE SKIP LOCKED)
 """)
 
 
@@ -80,6 +93,24 @@ async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> Applied
         _log.warning("orders are applied one by one", count=len(ids), error=type(error).__name__)
         applied = await _apply_each(ids, symbols)
     return applied
+
+
+async def judge_again() -> int:
+    """Have every delivery that was not booked judged once more; returns how many.
+
+    What was judged with an older map of coins and chains, or before an address of ours was configured, may be
+    ours after all, and the provider tells nothing new about an order that has ended.
+
+    Raises:
+        DatabaseUnavailable: nothing was changed.
+    """
+    async with transaction() as session:
+        connection = await session.connection()
+        return (
+            await connection.execute(
+                _AGAIN, {"environment": current_environment().value, "system": BY_SYSTEM}
+            )
+        ).rowcount
 
 
 async def _apply_each(ids: Sequence[str], symbols: Symbols) -> Applied:

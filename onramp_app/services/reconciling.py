@@ -19,7 +19,7 @@ from onramp_app.domain.provider_errors import ProviderBusy
 from onramp_app.domain.provider_status import Flow, StatusClass
 from onramp_app.providers.onramp.maps import FIAT_TYPES
 from onramp_app.providers.port import Provider, ProviderOrder
-from onramp_app.services.applying import apply_some
+from onramp_app.services.applying import apply_some, judge_again
 from onramp_app.services.environment import current_environment
 from onramp_app.services.judging import symbols_of
 from onramp_app.services.provider import disconnect, get_provider
@@ -74,6 +74,7 @@ async def reconcile(provider: Provider, *, since: datetime, until: datetime | No
     until = until or now()
     told, changed = await _read(provider, since)
     symbols = symbols_of(await provider.id_maps(), get_settings())
+    await judge_again()
     while (await apply_some(symbols)).orders:
         pass
     async with transaction() as session:

@@ -17,9 +17,9 @@ from onramp_app.ledger import instructions
 from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Cause
 from onramp_app.services import applying
-from onramp_app.services.applying import apply_some
+from onramp_app.services.applying import apply_some, judge_again
 from onramp_app.services.clock_events import run_clock
-from onramp_app.services.judging import DOCUMENTED
+from onramp_app.services.judging import DOCUMENTED, Symbols
 from onramp_app.services.provider_records import keep_unreadable
 from tests.crediting.told import apply_all, keep, order_of, recognition_id, tell
 from tests.crediting.world import MATIC_ADDRESS, World
@@ -33,6 +33,37 @@ def person(world: World) -> tuple[str, str, str]:
     user = world.user()
     top_up = world.top_up(user)
     return user, top_up, recognition_id(world, top_up)
+
+
+@pytest.mark.parametrize("with_owner", [True, False])
+async def test_what_was_judged_without_knowing_its_coin_is_judged_again(
+    world: World, person: tuple[str, str, str], *, with_owner: bool
+) -> None:
+    user, top_up, recognition = person
+    knows_no_coin = Symbols({}, DOCUMENTED.networks)
+    await keep(order_of(1, 4, merchantRecognitionId=recognition if with_owner else "nobody"))
+    await apply_some(knows_no_coin)
+    assert world.open_exceptions() == (["in_review"] if with_owner else ["not_ours"])
+    await apply_some(DOCUMENTED)
+    assert (
+        world.one("SELECT count(*) FROM ledger_transfers") == 0
+    )  # The control: nothing looks again by itself.
+    assert await judge_again() == 1
+    await apply_some(DOCUMENTED)
+    assert world.one("SELECT count(*) FROM ledger_transfers") == 1
+    assert world.open_exceptions() == ([] if with_owner else ["suspense"])
+    if with_owner:
+        assert (world.balance(user), world.state(top_up)["status"]) == ((TEN, 0), "settled")
+    assert await judge_again() == 0
+
+
+async def test_what_an_operator_has_closed_is_not_judged_again(
+    world: World, person: tuple[str, str, str]
+) -> None:
+    await keep(order_of(1, 4, merchantRecognitionId="nobody"))
+    await apply_some(Symbols({}, DOCUMENTED.networks))
+    world.run("UPDATE exceptions SET closed_at = now(), closed_by = 'operator-1', close_reason = 'told'")
+    assert await judge_again() == 0
 
 
 async def test_many_readers_of_the_same_delivery_credit_it_once(
