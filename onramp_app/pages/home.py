@@ -23,7 +23,7 @@ def _first_run() -> rx.Component:
         rx.el.div(
             rx.el.h2(_("Your account is ready"), class_name="title"),
             rx.el.p(
-                _("Your wallet is open and empty. Adding money is not offered here yet."),
+                _("Your wallet is open. Adding money is not offered on these pages yet."),
                 class_name="lead max-w-[32em] mt-2",
             ),
         ),
