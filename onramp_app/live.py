@@ -133,13 +133,15 @@ class Tabs:
 
     async def _end(self, session_ids: Collection[str]) -> None:
         for token in connections.tabs_of_sessions(session_ids):
-            connections.forget(token)
-            if token not in self._connected():
-                continue
             try:
-                await self._lead_to_login(token)
+                if token in self._connected():
+                    await self._lead_to_login(token)
             except Exception:  # noqa: BLE001  # one tab that fails must not keep the others open
                 _log.exception("a tab could not be ended")
+            finally:
+                # Not before, because it says which socket may be told; and not who has signed in meanwhile.
+                if token in connections.tabs_of_sessions(session_ids):
+                    connections.forget(token)
 
     async def _lead_to_login(self, token: str) -> None:
         async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:

@@ -12,6 +12,7 @@ from onramp_app.pages.routes import add_pages, head_components
 from onramp_app.services.instance import running_instance
 from onramp_app.services.retention import purge_daily
 from onramp_app.states.middleware import SessionMiddleware
+from onramp_app.states.page_socket import guard_socket
 from onramp_app.states.session import log_frontend_problem, show_backend_problem
 from onramp_app.texts import DEFAULT_LANGUAGE
 from onramp_app.worker import instance_with_background_work
@@ -31,6 +32,7 @@ app = rx.App(
     head_components=head_components(),
     stylesheets=["/theme.css"],
 )
+guard_socket(app)
 app.add_middleware(SessionMiddleware())
 app.register_lifespan_task(
     instance_with_background_work if settings.background_work == "on" else running_instance

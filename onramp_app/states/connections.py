@@ -12,6 +12,7 @@ class Holder(NamedTuple):
 
     session_id: str
     user_id: str
+    socket_id: str  # The socket whose handshake carried the session; another one may use the same token.
 
 
 _holder_of_token: dict[str, Holder] = {}
@@ -20,6 +21,12 @@ _holder_of_token: dict[str, Holder] = {}
 def remember(token: str, holder: Holder) -> None:
     """Note that the tab shows pages of the session."""
     _holder_of_token[token] = holder
+
+
+def socket_of(token: str) -> str | None:
+    """Return the socket that showed the session of a tab, None for a tab without one."""
+    holder = _holder_of_token.get(token)
+    return holder.socket_id if holder else None
 
 
 def tabs_of_sessions(session_ids: Collection[str]) -> list[str]:

@@ -31,6 +31,10 @@ def _event_name(name: str) -> str:
 _HYDRATE = frozenset(_event_name(name) for name in (CompileVars.HYDRATE, CompileVars.HYDRATE_AND_LOAD))
 
 
+# One sets any variable of a state, the other what a page keeps in the browser's storage.
+_SETTERS = (".setvar", f".{CompileVars.UPDATE_VARS_INTERNAL}")
+
+
 def _is_private(event: Event) -> bool:
     registered = RegistrationContext.get().event_handlers.get(event.name)
     return registered is not None and issubclass(registered.states[0], PrivateState)
@@ -50,8 +54,8 @@ class SessionMiddleware(Middleware):
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Return None to let the event go on, or what the browser gets instead of it."""
         page = await state.get_state(SessionState)
-        if event.name.endswith(".setvar"):
-            return await _refuse(page)  # Reflex gives one to every state; no page of ours uses it.
+        if event.name.endswith(_SETTERS):
+            return await _refuse(page)  # Reflex has them in every state; no page of ours uses them.
         is_hydration = event.name in _HYDRATE
         try:
             await self._count(page)
@@ -60,6 +64,7 @@ class SessionMiddleware(Middleware):
             return await self._hold_back(page, error, is_hydration=is_hydration)
         if viewer is not None:
             return await self._admit(page, viewer, is_hydration=is_hydration)
+        connections.forget(page.router.session.client_token)
         if page._session_id and (is_hydration or page.is_signed_in):
             page._forget_person()
         if is_hydration:
@@ -75,13 +80,17 @@ class SessionMiddleware(Middleware):
     async def _admit(self, page: SessionState, viewer: Viewer, *, is_hydration: bool) -> StateUpdate | None:
         if page._session_id != viewer.session_id:
             page._forget_person()
+            connections.forget(page.router.session.client_token)
             if not is_hydration:
                 # This may be somebody else's tab, or one whose state was lost. Only a hydration loads
                 # all states, so only there all of them can be reset.
                 return await _refuse(page, Event(name=_event_name(CompileVars.HYDRATE_AND_LOAD)))
         page._bind(viewer)
         page.notice = ""
-        connections.remember(page.router.session.client_token, Holder(viewer.session_id, viewer.user_id))
+        socket = page.router.session
+        connections.remember(
+            socket.client_token, Holder(viewer.session_id, viewer.user_id, socket.session_id)
+        )
         return None
 
     async def _hold_back(
@@ -90,5 +99,6 @@ class SessionMiddleware(Middleware):
         if is_hydration:
             # The page has to open, but whose it is could not be read: it opens without a person.
             page._forget_person()
+            connections.forget(page.router.session.client_token)
         page._say(error.code)
         return None if is_hydration else await _refuse(page)
