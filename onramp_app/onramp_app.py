@@ -4,6 +4,7 @@ import reflex as rx
 
 from onramp_app.api.application import before_pages, create_api
 from onramp_app.api.gate import before_private_pages
+from onramp_app.api.sockets import before_sockets
 from onramp_app.components.layout import failure_boundary
 from onramp_app.config import get_settings
 from onramp_app.live import keep_tabs_current
@@ -23,7 +24,7 @@ configure_logs(
 )
 
 app = rx.App(
-    api_transformer=[before_private_pages, before_pages(create_api(settings.app_name))],
+    api_transformer=[before_private_pages, before_sockets, before_pages(create_api(settings.app_name))],
     app_wraps={(55, "ErrorBoundary"): failure_boundary},
     toaster=None,
     backend_exception_handler=show_backend_problem,

@@ -161,7 +161,7 @@ def _takes(handler: EventHandler, payload: dict[str, Any]) -> bool:
     try:
         for name, value in payload.items():
             if (adapter := known[name][0]) is not None:
-                adapter.validate_python(value)
+                adapter.validate_python(value, strict=True)
     except (ValidationError, RecursionError, ValueError):
         return False
     return True

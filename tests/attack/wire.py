@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Message
 CONNECT = "40/_event,"
 EVENT = "42/_event,"
 _PING, _PONG = "2", "3"
-_QUIET_SECONDS = 0.05
 
 
 class Wire:
@@ -98,14 +97,17 @@ class Wire:
                 self._news.clear()
                 await self._news.wait()
 
-    async def settle(self, *, seconds: float = 10) -> None:
-        """Return when everything sent so far was answered: events of a tab are answered in order."""
+    async def settle(self, *, seconds: float = 30) -> None:
+        """Return when everything that was said was dealt with and what came of it has arrived."""
+        from onramp_app.onramp_app import app
+
+        processor = app.event_processor
         async with asyncio.timeout(seconds):
-            while self.is_open:
-                before = len(self.received)
-                await asyncio.sleep(_QUIET_SECONDS)
-                if before == len(self.received) and self._in.empty():
-                    return
+            quiet = 0
+            while quiet < 3:
+                await asyncio.sleep(0.002)
+                busy = processor._queue.qsize() or processor._tasks or processor._token_queues
+                quiet = 0 if busy or (self.is_open and not self._in.empty()) else quiet + 1
 
     async def close(self) -> None:
         self._in.put_nowait({"type": "websocket.disconnect", "code": 1001})
