@@ -152,6 +152,8 @@ def _address(route: dict[str, Any]) -> dict[str, Any]:
 
 
 def _takes(handler: EventHandler, payload: dict[str, Any]) -> bool:
+    if payload.get("vars") and handler.fn.__module__.startswith("reflex"):
+        return False  # What pages keep in the browser's storage, which is nothing.
     known = _arguments(handler.fn)
     if (
         payload.keys() - known.keys()

@@ -50,20 +50,24 @@ class Scene:
     def leaks(self, text: str) -> list[str]:
         return [canary for canary in self.canaries if canary in text]
 
-    def digest(self) -> dict[str, str]:
-        """Return a hash of all rows of each table in which anything of Bo's stands."""
+    def rows_of_bo(self) -> dict[str, set[str]]:
+        """Return a hash of each row in which anything of Bo's stands and nothing of Ada's, by table."""
         with psycopg.connect(self.wallet.database_url, autocommit=True) as owner:
             tables = owner.execute(
-                "SELECT table_name FROM information_schema.tables"
-                " WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY 1"
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+                # Refused webhooks are kept as they came, with whatever was typed into them.
+                " AND table_type = 'BASE TABLE' AND table_name <> 'webhook_refusals'"
             ).fetchall()
             marks = [f"%{mark}%" for mark in (self.bo.id, *self.targets)]
             return {
-                table: owner.execute(
-                    f"SELECT count(*) || md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), ''))"
-                    f" FROM {table} t WHERE t::text LIKE ANY (%s)".encode(),
-                    (marks,),
-                ).fetchone()[0]
+                table: {
+                    row[0]
+                    for row in owner.execute(
+                        f"SELECT md5(t::text) FROM {table} t"
+                        " WHERE t::text LIKE ANY (%s) AND NOT t::text LIKE %s".encode(),
+                        (marks, f"%{self.ada.id}%"),
+                    )
+                }
                 for (table,) in tables
             }
 
@@ -71,7 +75,7 @@ class Scene:
 async def prepare(wallet: Wallet, ada: Person, bo: Person) -> Scene:
     """Give Bo money, open top-ups and two sessions; give Ada a browser."""
     scene = Scene(wallet, ada, bo)
-    settled, opened = await wallet.created(bo, fiat_amount="4321"), await wallet.created(bo)
+    settled, opened = await wallet.created(bo, fiat_amount="4321.37"), await wallet.created(bo)
     delivery = await wallet.deliver(bo, settled["id"], amount="77.123456789012345678")
     await scene.cookie_of(bo)
     ids = wallet.rows(
@@ -91,7 +95,8 @@ async def prepare(wallet: Wallet, ada: Person, bo: Person) -> Scene:
         bo.email,
         "Bo Canary",
         "77.12345678901",
-        "4321",
+        "4321.37",
+        "4,321.37",
         recognition_id,
         url,
         *(row[0] for row in hashes),
@@ -119,6 +124,10 @@ class Logged(logging.Handler):
     @property
     def text(self) -> str:
         return self._output.getvalue()
+
+    @property
+    def tracebacks(self) -> list[str]:
+        return [line[-1_500:] for line in self.text.splitlines() if "Traceback" in line]
 
     def secrets_in(self, scene: Scene) -> list[str]:
         """Return what is in a log line and must not be: Bo's, and Ada's own credentials."""

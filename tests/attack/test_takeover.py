@@ -1,4 +1,4 @@
-"""Somebody connects with the client token of Ada's tab: nothing of Ada's may come, whatever they do or wait for."""
+"""Somebody connects with the client token of Bo's tab: nothing of Bo's may come, whatever they do."""
 
 import asyncio
 import random

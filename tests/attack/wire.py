@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -97,17 +98,19 @@ class Wire:
                 self._news.clear()
                 await self._news.wait()
 
-    async def settle(self, *, seconds: float = 30) -> None:
+    async def settle(self, *, seconds: float = 10) -> None:
         """Return when everything that was said was dealt with and what came of it has arrived."""
         from onramp_app.onramp_app import app
 
         processor = app.event_processor
-        async with asyncio.timeout(seconds):
-            quiet = 0
-            while quiet < 3:
-                await asyncio.sleep(0.002)
-                busy = processor._queue.qsize() or processor._tasks or processor._token_queues
-                quiet = 0 if busy or (self.is_open and not self._in.empty()) else quiet + 1
+        ends_at = time.monotonic() + seconds
+        quiet = 0
+        while quiet < 3:
+            await asyncio.sleep(0.002)
+            busy = processor._queue.qsize() + len(processor._tasks) + len(processor._token_queues)
+            unread = self._in.qsize() if self.is_open else 0
+            quiet = 0 if busy or unread else quiet + 1
+            assert time.monotonic() < ends_at, f"{busy} events and {unread} messages wait: {processor._tasks}"
 
     async def close(self) -> None:
         self._in.put_nowait({"type": "websocket.disconnect", "code": 1001})
