@@ -132,7 +132,14 @@ def _order_view(order: ProviderOrder, known: dict[str, int]) -> ProviderOrderVie
     amount = None
     if order.delivered_minor is not None and order.asset is not None:
         amount = amount_text(order.delivered_minor, scale=known[order.asset])
-    return ProviderOrderView(order.order_id, order.status_class, amount, order.transaction_hash)
+    return ProviderOrderView(
+        order.order_id,
+        order.status_class,
+        amount,
+        order.transaction_hash,
+        fiat_amount=None if order.fiat_amount is None else decimal_text(order.fiat_amount),
+        fiat_currency=order.fiat_currency,
+    )
 
 
 async def _offered_url(db: AsyncSession, top_up: TopUp, at: datetime) -> str | None:
