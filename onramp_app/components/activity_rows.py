@@ -17,21 +17,21 @@ def _row(row: ActivityRow) -> rx.Component:
         link(
             direction_sign(row.direction),
             rx.el.span(
-                rx.el.span(row.title, class_name="block font-semibold"),
                 rx.el.span(
-                    time_of(row.at),
-                    rx.cond(row.paid != "", rx.el.span(" · ", row.paid)),
-                    class_name="block soft small",
+                    rx.el.span(row.title, class_name="font-semibold"),
+                    rx.el.span(row.amount, class_name=rx.cond(row.is_expected, "soft", "font-semibold")),
+                    class_name="row-ends",
                 ),
-                class_name="min-w-0 flex-1",
-            ),
-            rx.el.span(
                 rx.el.span(
-                    row.amount,
-                    class_name=rx.cond(row.is_expected, "block soft", "block font-semibold"),
+                    rx.el.span(
+                        time_of(row.at),
+                        rx.cond(row.paid != "", rx.el.span(" · ", row.paid)),
+                        class_name="soft small",
+                    ),
+                    state_tag(row.tag, row.tone),
+                    class_name="row-ends",
                 ),
-                state_tag(row.tag, row.tone),
-                class_name="grid justify-items-end gap-1 text-end",
+                class_name="grid min-w-0 flex-1 gap-0.5",
             ),
             to=f"{path_of('/activity')}/{row.transaction_id}",
             class_name="activity-row",
@@ -57,7 +57,7 @@ def state_tag(words: str, tone: str) -> rx.Component:
 _SIGNS = {
     "in": "M12 5v14M6 13l6 6 6-6",
     "out": "M12 19V5M6 11l6-6 6 6",
-    "open": "M12 7v5l3 2",
+    "open": "M12 4a8 8 0 1 0 0 16a8 8 0 0 0 0-16M12 8.5V12l2.5 1.5",
     "ended": "M7 12h10",
 }
 
@@ -75,7 +75,7 @@ def direction_sign(direction: str) -> rx.Component:
             stroke_linejoin="round",
         ),
         aria_hidden="true",
-        class_name="round-sign",
+        class_name="round-sign row-sign",
     )
 
 

@@ -45,7 +45,7 @@ def activity() -> rx.Component:
                 aria_label=_("Your activity"),
                 class_name="card card-of-rows",
             ),
-            class_name="mx-auto grid w-full max-w-[760px] gap-4 md:pt-4",
+            class_name="mx-auto grid w-full max-w-[760px] grid-cols-[minmax(0,1fr)] gap-4 md:pt-4",
         ),
         here="/activity",
     )
@@ -54,9 +54,12 @@ def activity() -> rx.Component:
 def _list() -> rx.Component:
     return rx.fragment(
         rx.cond(
-            ActivityState.is_later_part,
+            ActivityState.is_later_part | (ActivityState.query != ""),
             rx.el.p(
-                link(_("Back to the newest"), to="/activity", class_name="link"), class_name="small pb-2"
+                rx.cond(ActivityState.is_later_part, _("These are older ones."), _("Only some are shown.")),
+                " ",
+                link(_("Show everything"), to="/activity", class_name="link"),
+                class_name="soft small flex min-h-11 items-center gap-1.5",
             ),
         ),
         activity_rows(ActivityState.rows, label=_("Your activity")),
@@ -184,9 +187,10 @@ def _filter() -> rx.Component:
                 class_name="flex flex-wrap gap-3 sm:col-span-2",
             ),
             on_submit=_search,
-            key=ActivityState.query,
             class_name="card mt-3 grid gap-4 sm:grid-cols-2",
         ),
+        # Another address, another form: closed again, so that what was found is seen.
+        key=ActivityState.query,
         class_name="filter",
     )
 

@@ -85,7 +85,7 @@ def _open_card(card: OpenCard) -> rx.Component:
             card.action,
             rx.el.span(": ", card.title, class_name="sr-only"),
             to=f"{path_of('/add-money')}/{card.top_up_id}",
-            class_name="button button-quiet flex-none",
+            class_name="button button-quiet button-slim flex-none",
         ),
         key=card.top_up_id,
         class_name="open-card",
@@ -95,7 +95,7 @@ def _open_card(card: OpenCard) -> rx.Component:
 def _balance() -> rx.Component:
     balance = HomeState.balance
     return rx.el.section(
-        rx.el.h2(_("Balance"), class_name="soft", id="balance"),
+        rx.el.h2(_("Balance"), class_name="soft font-normal", id="balance"),
         rx.el.p(
             rx.el.span(balance.words, class_name="sr-only"),
             rx.el.span(
@@ -189,10 +189,6 @@ def _asset(asset: AssetRow) -> rx.Component:
                 rx.cond(asset.arriving != "", asset.arriving, asset.code),
                 class_name="soft small",
             ),
-            *[
-                rx.cond(note != "", rx.el.p(note, class_name="small mt-1 asset-note"))
-                for note in (asset.held, asset.owed)
-            ],
             class_name="min-w-0 flex-1",
         ),
         rx.el.div(
@@ -200,8 +196,12 @@ def _asset(asset: AssetRow) -> rx.Component:
             rx.el.p(asset.worth, class_name="soft small"),
             class_name="text-end",
         ),
+        *[
+            rx.cond(note != "", rx.el.p(note, class_name="small asset-note"))
+            for note in (asset.held, asset.owed)
+        ],
         key=asset.code,
-        class_name="activity-row items-start",
+        class_name="activity-row flex-wrap",
     )
 
 

@@ -23,7 +23,7 @@ def story() -> rx.Component:
                 notice(_("We cannot read this right now. What you see may be old."), kind="now"),
             ),
             rx.cond(StoryState.is_loaded, rx.cond(StoryState.is_missing, _missing(), _whole()), _skeleton()),
-            class_name="mx-auto grid w-full max-w-[760px] gap-4",
+            class_name="mx-auto grid w-full max-w-[760px] grid-cols-[minmax(0,1fr)] gap-4",
         ),
         here="/activity",
     )
@@ -54,7 +54,7 @@ def _whole() -> rx.Component:
             ),
             rx.el.p(
                 told.head,
-                rx.cond(told.unit != "", rx.el.span(" ", told.unit, class_name="money-unit")),
+                rx.cond(told.unit != "", rx.el.span(told.unit, class_name="money-unit")),
                 class_name="money mt-3",
             ),
             time_of(told.at, class_name="soft small"),
@@ -79,9 +79,16 @@ def _whole() -> rx.Component:
 
 
 def _receipt_head() -> rx.Component:
-    person = SessionState.person
+    settings, person = get_settings(), SessionState.person
+    simulated = () if settings.is_production else (" · ", _("Simulated money. Nothing here is real."))
     return rx.el.p(
-        get_settings().app_name, " · ", person.display_name, " · ", person.email, class_name="print-only"
+        settings.app_name,
+        " · ",
+        person.display_name,
+        " · ",
+        person.email,
+        *simulated,
+        class_name="print-only",
     )
 
 
@@ -148,7 +155,8 @@ def _step(step: StoryStep) -> rx.Component:
             rx.el.p(step.title, class_name="font-semibold"),
             rx.el.p(time_of(step.at), " · ", step.source, class_name="soft small mt-0.5"),
         ),
-        class_name="done",
+        class_name=rx.cond(step.is_now, "now", "done"),
+        aria_current=rx.cond(step.is_now, "step", "false"),
     )
 
 

@@ -28,6 +28,12 @@ def signed_text(amount: str, asset: str) -> str:
     return f"{sign}{asset_text(amount, asset)}"
 
 
+def top_up_title(payment_method: str, status: str) -> str:
+    """Return what a top-up is called: `Added by UPI` once it was."""
+    sentence = _("Added by {method}") if status == TopUpStatus.SETTLED else _("Top-up by {method}")
+    return sentence.format(method=method_text(payment_method))
+
+
 def row_of(view: TransactionView) -> ActivityRow:
     """Return the line for one transaction."""
     return _top_up_row(view) if view.kind == TransactionKind.TOP_UP else _transfer_row(view)
@@ -38,14 +44,13 @@ def _top_up_row(view: TransactionView) -> ActivityRow:
     tag, tone = tag_of(status)
     paid = fiat_text(view.fiat_amount or "0", view.fiat_currency or "")
     is_settled = status is TopUpStatus.SETTLED
-    sentence = _("Added by {method}") if is_settled else _("Top-up by {method}")
     amount = paid
     if view.amount is not None:
         # Held, or taken back by a transfer with a line of its own: no sign, for it adds nothing here.
         amount = (signed_text if is_settled else asset_text)(view.amount, view.asset)
     return ActivityRow(
         transaction_id=view.id,
-        title=sentence.format(method=method_text(view.payment_method or "")),
+        title=top_up_title(view.payment_method or "", status),
         direction=_direction(status),
         at=moment_text(view.created_at),
         paid=paid if view.amount is not None else "",

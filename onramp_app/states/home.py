@@ -57,7 +57,8 @@ class HomeState(LiveState):
         self.balance = balance_of(balances)
         self.line = draw(points, now=clock.now(), currency=balances.display_currency)
         self.open_cards = [card_of(view) for view in open_top_ups]
-        self.assets = [_asset_row(item, balances.display_currency) for item in balances.items]
+        by_worth = sorted(balances.items, key=lambda item: Decimal(item.worth or 0), reverse=True)
+        self.assets = [_asset_row(item, balances.display_currency) for item in by_worth]
         self.recent = [row_of(view) for view in recent]
         self.is_first_run = not (balances.items or open_top_ups or recent)
         self.is_loaded, self.is_behind = True, False

@@ -7,7 +7,12 @@ from onramp_app.domain.ledger import StepSource
 from onramp_app.domain.provider_status import StatusClass
 from onramp_app.domain.top_up import Charged, TopUpStatus
 from onramp_app.domain.views import QuoteView, StepView, TopUpView, TransferView
-from onramp_app.states.activity_words import method_text, signed_text, transfer_words
+from onramp_app.states.activity_words import (
+    method_text,
+    signed_text,
+    top_up_title,
+    transfer_words,
+)
 from onramp_app.states.amounts import asset_text, exact_text, fiat_text, moment_text, number_text
 from onramp_app.states.top_up_words import tag_of, words_of
 from onramp_app.states.views_wallet import Fact, Story, StoryStep
@@ -29,7 +34,7 @@ def story_of_top_up(view: TopUpView) -> Story:
         head, unit = fiat_text(view.fiat_amount, view.fiat_currency), ""
     is_over_unpaid = status in _ENDED_UNPAID or view.charged == Charged.UNKNOWN
     return Story(
-        title=words.title,
+        title=top_up_title(view.payment_method, view.status),
         tag=words.tag,
         tone=words.tone,
         head=head,
@@ -132,9 +137,16 @@ def _codes(view: TopUpView) -> list[Fact]:
 
 
 def _steps(view: TopUpView) -> list[StoryStep]:
+    last = len(view.timeline) - 1
+    is_open = TopUpStatus(view.status) in _OPEN
     return [
-        StoryStep(_step_title(step, view), moment_text(step.at), _source_text(step.source))
-        for step in view.timeline
+        StoryStep(
+            _step_title(step, view),
+            moment_text(step.at),
+            _source_text(step.source),
+            is_now=is_open and number == last,
+        )
+        for number, step in enumerate(view.timeline)
     ]
 
 

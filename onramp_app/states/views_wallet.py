@@ -98,11 +98,15 @@ class Fact:
 
 @dataclass(frozen=True)
 class StoryStep:
-    """One line of a timeline: what happened, when, and how it came to be known."""
+    """One line of a timeline: what happened, when, and how it came to be known.
+
+    `is_now` marks where a top-up stands that is not over.
+    """
 
     title: str
     at: str
     source: str
+    is_now: bool
 
 
 @dataclass(frozen=True)
