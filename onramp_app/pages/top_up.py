@@ -179,7 +179,7 @@ def _moving() -> rx.Component:
         rx.el.ol(rx.foreach(_page.steps, _step), class_name="steps timeline mt-7"),
         rx.el.div(
             link(_("Back to home"), to="/home", class_name="button button-quiet"),
-            _check_now(),
+            _check_now(size="button"),
             class_name="flex flex-wrap items-center gap-3 mt-7",
         ),
         _asked(),
@@ -255,7 +255,10 @@ def _money() -> rx.Component:
 
 
 def _facts() -> rx.Component:
-    return rx.el.dl(rx.foreach(_page.facts, _fact), class_name="facts mt-6")
+    return rx.cond(
+        _page.facts.length() > 0,  # type: ignore[attr-defined]  # a Var by now
+        rx.el.dl(rx.foreach(_page.facts, _fact), class_name="facts mt-6"),
+    )
 
 
 def _fact(fact: Fact) -> rx.Component:
@@ -320,8 +323,9 @@ def _told() -> rx.Component:
             ),
             class_name="flex flex-wrap gap-3 mt-7",
         ),
-        rx.el.div(_story(), class_name="mt-3"),
-        _help(),
+        rx.el.div(
+            rx.el.h2(_("Something wrong?"), class_name="sr-only"), _contact(), _story(), class_name="help"
+        ),
         class_name="card top-up",
     )
 
@@ -340,12 +344,12 @@ def _missing() -> rx.Component:
 # What several of them show
 
 
-def _check_now() -> rx.Component:
+def _check_now(size: str = "button button-slim") -> rx.Component:
     return rx.el.button(
         _("Check now"),
         type="button",
         on_click=TopUpState.check_now,
-        class_name="button button-quiet button-slim",
+        class_name=f"{size} button-quiet",
     )
 
 
@@ -376,24 +380,27 @@ def _story() -> rx.Component:
 
 def _help() -> rx.Component:
     return rx.el.details(
-        rx.el.summary(_("Something wrong?"), class_name="link small"),
-        rx.el.p(
-            rx.cond(
-                _page.mail_address != "",
-                rx.fragment(
-                    rx.el.a(_("Write to us"), href=_page.mail_address, class_name="link"),
-                    " ",
-                    _("and name this reference:"),
-                ),
-                _("Tell whoever runs this wallet, and name this reference:"),
+        rx.el.summary(_("Something wrong?"), class_name="link small"), _contact(), class_name="help"
+    )
+
+
+def _contact() -> rx.Component:
+    return rx.el.p(
+        rx.cond(
+            _page.mail_address != "",
+            rx.fragment(
+                rx.el.a(_("Write to us"), href=_page.mail_address, class_name="link"),
+                " ",
+                _("and name this reference:"),
             ),
-            " ",
-            rx.el.strong(_page.reference),
-            rx.cond(
-                _page.provider_order != "",
-                rx.fragment(" · ", _("order of the provider"), " ", rx.el.strong(_page.provider_order)),
-            ),
-            class_name="small mt-2",
+            _("Ask whoever runs this wallet, and name this reference:"),
         ),
-        class_name="help",
+        " ",
+        rx.el.strong(_page.reference),
+        rx.cond(
+            _page.provider_order != "",
+            rx.fragment(", ", _("order of the provider"), " ", rx.el.strong(_page.provider_order)),
+        ),
+        ".",
+        class_name="soft small mt-2",
     )

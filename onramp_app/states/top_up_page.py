@@ -40,7 +40,9 @@ def page_of(view: TopUpView, balances: BalancesView | None, *, usual_minutes: in
     kind = _kind(view)
     title, following = words.title, words.next
     if kind == "offered":
-        title = _("Pay {amount}").format(amount=fiat_text(view.fiat_amount, view.fiat_currency))
+        title = _("Pay {amount} by {method}").format(
+            amount=fiat_text(view.fiat_amount, view.fiat_currency), method=method_text(view.payment_method)
+        )
     if kind == "lapsed":
         title = _("This offer has ended")
         following = _("If you paid all the same, it is credited when it arrives. You can start again.")
@@ -136,20 +138,18 @@ def _balance(view: TopUpView, balances: BalancesView | None) -> str:
 
 
 def _facts(view: TopUpView) -> tuple[Fact, ...]:
-    paid = Fact(_("You paid"), paid_text(view))
-    quoted = []
+    """Return quoted, paid and delivered, as far as they are known. Without a payment there is none of it."""
+    if view.charged != Charged.YES:
+        return ()
+    facts = [Fact(_("You paid"), paid_text(view))]
     if view.quote is not None:
         expected = view.quote.expected_amount
-        label = _("Quoted") if view.has_entry else _("Expected")
-        quoted = [Fact(label, asset_text(expected, view.asset), exact_text(expected, view.asset))]
-    if view.booked_amount is None or view.booked_asset is None:
-        return paid, *quoted
-    delivered = Fact(
-        _("Delivered"),
-        asset_text(view.booked_amount, view.booked_asset),
-        exact_text(view.booked_amount, view.booked_asset),
-    )
-    return *quoted, paid, delivered
+        quoted = Fact(_("Quoted"), asset_text(expected, view.asset), exact_text(expected, view.asset))
+        facts.insert(0, quoted)
+    if view.booked_amount is not None and view.booked_asset is not None:
+        arrived, asset = view.booked_amount, view.booked_asset
+        facts.append(Fact(_("Delivered"), asset_text(arrived, asset), exact_text(arrived, asset)))
+    return tuple(facts)
 
 
 def _notes(view: TopUpView, balances: BalancesView | None) -> list[str]:
