@@ -8,6 +8,7 @@ import reflex as rx
 
 from onramp_app.components.places import path_of
 from onramp_app.config import get_settings
+from onramp_app.pages.add_money import add_money
 from onramp_app.pages.entrance import login, register
 from onramp_app.pages.home import home
 from onramp_app.pages.landing import landing
@@ -16,6 +17,7 @@ from onramp_app.pages.profile import profile
 from onramp_app.states.entrance import EntranceState
 from onramp_app.states.profile import ProfileState
 from onramp_app.states.session import PrivateState
+from onramp_app.states.wizard import WizardState
 from onramp_app.texts import LANGUAGES, _, language_of_texts
 
 
@@ -33,6 +35,7 @@ def _pages() -> tuple[_Page, ...]:
         _Page("/", landing, _("Add money and watch it arrive"), _("A wallet that you can add money to.")),
         _Page("/login", login, _("Sign in"), _("Sign in to your wallet."), (EntranceState.load,)),
         _Page("/home", home, _("Home"), _("Your wallet."), (PrivateState.enter,)),
+        _Page("/add-money", add_money, _("Add money"), _("Add money to your wallet."), (WizardState.load,)),
         _Page("/profile", profile, _("Profile"), _("Your details and sessions."), (ProfileState.load,)),
         _Page("/register", register, _("Create an account"), _("Open your wallet."), (EntranceState.load,)),
     )

@@ -16,6 +16,7 @@ from onramp_app.domain.provider_errors import ProviderUnavailable, UnsupportedAs
 from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp.maps import FIAT_TYPES, FiatType, fiat_types_of
 from onramp_app.providers.port import AmountLimits, CoinsAndChains, FiatConfig, PaymentKind, Provider
+from onramp_app.texts import _
 
 FRESH = timedelta(minutes=5)
 # Older than this, a configuration promises things that may be long gone; then we rather say "unavailable".
@@ -84,8 +85,10 @@ class Catalogue:
         """Return why this fiat type cannot be paid with, or None."""
         config = self.buying.get(row.fiat_type)
         if config is None or not config.is_active:
-            return "The payment provider does not take this currency at the moment."
-        return None if config.methods else "There is no payment method for this currency at the moment."
+            return _("The payment provider does not take this currency at the moment.")
+        if config.methods:
+            return None
+        return _("There is no payment method for this currency at the moment.")
 
     def fiat_type(self, currency: str, country: str | None) -> FiatType:
         """Return the fiat type that pays in this currency; of several, the country's, else an active one.
