@@ -85,7 +85,7 @@ def _open_one(one: OpenTopUp) -> rx.Component:
         rx.el.div(
             rx.el.div(
                 rx.el.h2(one.title, class_name="heading"),
-                rx.el.p(_("Begun"), " ", time_of(one.created_at), class_name="soft small mt-0.5"),
+                rx.el.p(time_of(one.created_at), class_name="soft small mt-0.5"),
                 class_name="min-w-0",
             ),
             rx.el.span(

@@ -139,7 +139,22 @@ def _joined() -> rx.Component:
         rx.fragment(rx.foreach(bill.fees, fee_row), row(_("Rate"), bill.rate)),
         rx.fragment(row(_("Fees"), NOT_KNOWN), row(_("Rate"), NOT_KNOWN)),
     )
-    return rx.el.dl(lines, class_name=rx.cond(WizardState.is_old, "bill joined is-old", "bill joined"))
+    return rx.el.dl(
+        rx.el.div(lines, class_name=rx.cond(WizardState.is_old, "is-old", "")),
+        rx.cond(WizardState.offer.networks, row(_("Network"), _network())),
+        class_name="bill joined",
+    )
+
+
+def _network() -> rx.Component:
+    return _pill(
+        WizardState.network_name,
+        _("Network"),
+        rx.foreach(WizardState.offer.networks, _option),
+        is_quiet=True,
+        value=WizardState.network,
+        on_change=WizardState.choose_network,
+    )
 
 
 def _receive_field() -> rx.Component:
@@ -155,17 +170,6 @@ def _receive_field() -> rx.Component:
         rx.el.div(
             rx.el.p(_("You receive, about"), class_name="money-label"),
             rx.cond(bill.receive != "", amount, rx.el.p(NOT_KNOWN, class_name="money soft")),
-            rx.cond(
-                offer.networks,
-                _pill(
-                    rx.fragment(_("over"), " ", WizardState.network_name),
-                    _("Network"),
-                    rx.foreach(offer.networks, _option),
-                    is_quiet=True,
-                    value=WizardState.network,
-                    on_change=WizardState.choose_network,
-                ),
-            ),
             class_name="min-w-0 flex-1",
         ),
         _pill(

@@ -1,6 +1,5 @@
 """`/add-money`: the wizard. What was chosen stands in the address; what is slow happens in the background."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from urllib.parse import urlsplit
@@ -9,26 +8,25 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from onramp_app.domain import clock
-from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, NotFound, RateLimited
+from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.money import decimal_text
 from onramp_app.domain.provider_errors import AmountOutOfLimits, ProviderUnavailable
 from onramp_app.domain.top_up_errors import (
     IdempotencyInProgress,
-    NotCancelable,
     QuoteChanged,
     TooManyOpenTopUps,
 )
-from onramp_app.domain.views import QuoteView, TopUpView
-from onramp_app.services import last_read, reviewed, top_ups
+from onramp_app.domain.views import QuoteView
+from onramp_app.services import reviewed, top_ups
 from onramp_app.services.latest import Latest
 from onramp_app.services.top_up_views import quote_of
-from onramp_app.states.amounts import moment_text, number_text
+from onramp_app.states.amounts import number_text
 from onramp_app.states.live import LiveState
 from onramp_app.states.names import method_name, network_name
 from onramp_app.states.session import to_login
 from onramp_app.states.typed_amounts import AmountNotUnderstood, TooManyDecimals, read_amount
-from onramp_app.states.views_wizard import Bill, Offer, OpenTopUp
+from onramp_app.states.views_wizard import Bill, Offer
 from onramp_app.states.wizard_choices import STEPS, Choices, choices_of
 from onramp_app.states.wizard_offer import Found, read_offer, request_of
 from onramp_app.states.wizard_words import (
@@ -39,26 +37,20 @@ from onramp_app.states.wizard_words import (
     changed_text,
     decimals_text,
     nothing_begun_text,
-    open_title,
-    open_top_up_of,
     out_of_limits_text,
     problem_text,
 )
-from onramp_app.texts import _
 
 PLACE = "/add-money"
-READ_WITHIN_SECONDS = 6.0
 _TYPING_MS = 350
 
 
-class WizardState(LiveState):
+class WizardState(AsksAboutOpen, LiveState):
     """What the wizard shows.
 
-    `shows` is what stands on the page: nothing yet, `blocked`, `open` (what was begun before) or `form`.
     Whatever answers late is dropped when something newer was asked, or when the tab was reset.
     """
 
-    shows: str = ""
     blocked_title: str = ""
     blocked_text: str = ""
 
@@ -88,15 +80,7 @@ class WizardState(LiveState):
     review_problem: str = ""
     is_beginning: bool = False
 
-    open_ones: list[OpenTopUp] = []  # noqa: RUF012  # Reflex copies the default for each state.
-    open_title: str = ""
-    open_text: str = ""
-    open_problem: str = ""
-    reading: str = ""  # Nothing, `asking`, `current` or `away`: how well we know what is open.
-    read_at: str = ""
-
     _choices: Choices = Choices()
-    _asked: str = ""  # Names what is being asked; an answer under another name comes too late.
     _question: str = ""  # What the quote answers.
     _expected: str = ""  # What the shown quote says will arrive, exactly.
     _review: str = ""  # One confirmation of one shown review.
@@ -256,46 +240,7 @@ class WizardState(LiveState):
                 self._show(found)
         return None
 
-    @rx.event(background=True)
-    async def ask_provider(self) -> EventSpec | None:
-        """Have the provider asked whether what is open was paid, and say so; or say that it was not asked."""
-        async with self:
-            if (viewer := await self._viewer()) is None:
-                return to_login(self)
-            if self.shows != "open":
-                return None
-            self._asked = asked = new_id()
-            self.reading = "asking"
-        try:
-            standing = await last_read.read_anew(viewer, within_seconds=READ_WITHIN_SECONDS)
-            views = await Latest(viewer).open_top_ups()
-        except DatabaseUnavailable:
-            standing, views = last_read.Standing(is_current=False, read_at=None), None
-        async with self:
-            if self._asked == asked:
-                self.reading = "current" if standing.is_current else "away"
-                self.read_at = moment_text(standing.read_at)
-                if views is not None:
-                    self._show_open(views)
-        return None
-
     # What is open already
-
-    @rx.event
-    async def cancel_open(self, top_up_id: str) -> EventSpec | None:
-        """Cancel one that nobody has paid."""
-        if (viewer := await self._viewer()) is None:
-            return to_login(self)
-        self.open_problem = ""
-        try:
-            await top_ups.cancel(viewer, top_up_id if isinstance(top_up_id, str) else "")
-        except NotCancelable:
-            self.open_problem = _("It cannot be canceled any more: a payment has begun, or it has ended.")
-        except NotFound:
-            pass  # The list says the same.
-        views = await Latest(viewer).open_top_ups()
-        self._show_open(views)
-        return None if views else self._go_to_form()
 
     @rx.event
     async def start_another(self) -> EventSpec | None:
@@ -383,6 +328,7 @@ class WizardState(LiveState):
         self.step, self.amount = choices.step, choices.amount or ""
         self.asset, self.network, self.method = choices.asset, choices.network, choices.method
         self.network_name, self.method_name = network_name(choices.network), method_name(choices.method)
+        self.time = next((card.time for card in self.offer.methods if card.code == choices.method), "")
         self.search = choices.search()
         self.amount_search = replace(choices, step="amount").search()
         self.pay_search = replace(choices, step="pay").search()
@@ -448,10 +394,6 @@ class WizardState(LiveState):
 
     def _count(self, seconds: int) -> None:
         self.timer, self.timer_seconds = new_id(), seconds
-
-    def _show_open(self, views: Sequence[TopUpView]) -> None:
-        self.open_ones = [open_top_up_of(view) for view in views]
-        self.open_title, self.open_text = open_title(views)
 
     def _forget_messages(self) -> None:
         self.problem = self.changed = self.review_problem = self.open_problem = ""

@@ -3,7 +3,7 @@
 Asks the provider, so it is slow at times: never called while a tab's lock is held. It changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -22,6 +22,7 @@ from onramp_app.services.options import AssetOption, CurrencyOption, MethodOptio
 from onramp_app.services.provider import get_options, get_shared_quotes
 from onramp_app.services.quotes import QuoteRequest
 from onramp_app.services.top_up_views import quote_view
+from onramp_app.services.usual_time import usual_minutes
 from onramp_app.services.worth import book_within, worth
 from onramp_app.states.amounts import fiat_text
 from onramp_app.states.names import asset_name, method_name, network_name
@@ -44,6 +45,7 @@ from onramp_app.states.wizard_words import (
     problem_text,
     too_little_text,
     too_much_text,
+    usual_time_text,
 )
 from onramp_app.texts import _, current_language
 
@@ -74,7 +76,7 @@ async def read_offer(viewer: Viewer, choices: Choices) -> Found:
     """Return what the wizard shows. Refusals of the provider come back in words.
 
     Raises:
-        DatabaseUnavailable: our limits could not be read.
+        DatabaseUnavailable: our limits, or how long payments take, could not be read.
     """
     try:
         return await _read(viewer, choices)
@@ -93,7 +95,8 @@ async def _read(viewer: Viewer, choices: Choices) -> Found:
     if choices.amount is None and quick:
         choices = replace(choices, amount=decimal_text(quick[min(1, len(quick) - 1)]))
     problem = _amount_problem(choices, row, bounds, remaining=remaining)
-    offer = _offer(choices, row, options, remaining=remaining, quick=quick)
+    usual = {method.code: await usual_minutes(method.code) for method in options.methods}
+    offer = _offer(choices, row, options, remaining=remaining, quick=quick, usual=usual)
     found = Found(choices, offer, amount_problem=problem)
     if offer.closed or not choices.method or not choices.amount or problem:
         return replace(found, choices=replace(choices, step="amount"))
@@ -220,6 +223,7 @@ def _offer(
     *,
     remaining: Remaining | None,
     quick: Sequence[Decimal],
+    usual: Mapping[str, int | None],
 ) -> Offer:
     several = {code for code in _codes(options) if _codes(options).count(code) > 1}
     closed: dict[str, list[Choice]] = {}
@@ -274,14 +278,14 @@ def _asset_choices(options: Sequence[AssetOption]) -> tuple[Choice, ...]:
     return tuple(Choice(asset, f"{asset} · {asset_name(asset)}") for asset in names)
 
 
-def _method_card(method: MethodOption, currency: str) -> MethodCard:
+def _method_card(method: MethodOption, currency: str, minutes: int | None) -> MethodCard:
     is_instant = method.kind is PaymentKind.INSTANT
     return MethodCard(
         code=method.code,
         name=method_name(method.code),
         kind=_("Instant payment") if is_instant else _("Bank transfer"),
         limits=limits_text(AmountLimits(method.min, method.max), currency),
-        time="",
+        time="" if minutes is None else usual_time_text(minutes),
         closed="",
     )
 

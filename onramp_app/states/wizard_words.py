@@ -79,6 +79,15 @@ def limits_text(limits: AmountLimits, currency: str) -> str:
     return ""
 
 
+def usual_time_text(minutes: int) -> str:
+    """Return how long it usually takes, in minutes, or in hours where they are many."""
+    if minutes < 120:
+        words = ngettext("usually under {number} minute", "usually under {number} minutes", minutes)
+        return words.format(number=minutes)
+    hours = -(-minutes // 60)
+    return ngettext("usually under {number} hour", "usually under {number} hours", hours).format(number=hours)
+
+
 def amount_missing_text() -> str:
     """Return what to say about an empty field."""
     return _("Enter how much you would like to add.")
@@ -190,11 +199,11 @@ def open_title(views: Sequence[TopUpView]) -> tuple[str, str]:
     if Charged.YES in charged:
         return (
             _("Your payment was received"),
-            _("It is on its way, and there is nothing to pay again. You can add more money if you want to."),
+            _("It is on its way: do not pay for it again. You can add more money if you want to."),
         )
     if views:
         return (
-            _("You have not paid for this yet"),
-            _("You were not charged, so you can go on with it or start another without paying twice."),
+            _("You began a top-up and have not paid"),
+            _("Go on with it, or start another one."),
         )
     return _("Nothing is open any more"), _("What you began before is over. You can start another top-up.")
