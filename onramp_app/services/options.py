@@ -57,10 +57,14 @@ class AssetOption:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """All that can be chosen. Methods and assets belong to the chosen currency, and are empty without one."""
+    """All that can be chosen. Methods and assets belong to the chosen currency, and are empty without one.
+
+    `closed_methods` exist for it, but cannot be used at the moment. Instant methods come first.
+    """
 
     currencies: tuple[CurrencyOption, ...]
     methods: tuple[MethodOption, ...]
+    closed_methods: tuple[MethodOption, ...]
     assets: tuple[AssetOption, ...]
     limits: AmountLimits | None
     as_of: datetime
@@ -72,6 +76,7 @@ class Catalogue:
     """The provider's configuration as of one moment."""
 
     buying: Mapping[int, FiatConfig]
+    methods: Mapping[int, Mapping[str, PaymentKind]]
     limits: Mapping[int, AmountLimits]
     coins_and_chains: CoinsAndChains
     read_at: datetime
@@ -124,12 +129,13 @@ class OptionsReader:
 
     async def refresh(self) -> Catalogue:
         """Ask the provider for its configuration. Raises `ProviderUnavailable`."""
-        countries, limits, coins = await asyncio.gather(
+        countries, methods, limits, coins = await asyncio.gather(
             self._provider.country_config(),
+            self._provider.payment_methods(),
             self._provider.limits(Flow.BUY),
             self._provider.coins_and_chains(),
         )
-        self._catalogue = Catalogue(countries.get(Flow.BUY, {}), limits, coins, now())
+        self._catalogue = Catalogue(countries.get(Flow.BUY, {}), methods, limits, coins, now())
         return self._catalogue
 
     async def catalogue(self) -> Catalogue:
@@ -176,6 +182,7 @@ class OptionsReader:
         return Options(
             currencies=tuple(_currency(catalogue, row) for row in FIAT_TYPES.values()),
             methods=() if row is None else methods_of(catalogue, row),
+            closed_methods=() if row is None else _closed_methods_of(catalogue, row),
             assets=() if row is None else self._asset_options(catalogue, minimums),
             limits=None if row is None else catalogue.limits.get(row.fiat_type),
             as_of=catalogue.read_at,
@@ -213,4 +220,17 @@ def methods_of(catalogue: Catalogue, row: FiatType) -> tuple[MethodOption, ...]:
     if config is None or catalogue.reason_against(row) is not None:
         return ()
     limits = catalogue.limits.get(row.fiat_type, AmountLimits(None, None))
-    return tuple(MethodOption(code, kind, limits.min, limits.max) for code, kind in config.methods.items())
+    return _methods(config.methods, limits)
+
+
+def _closed_methods_of(catalogue: Catalogue, row: FiatType) -> tuple[MethodOption, ...]:
+    """Return the methods that the provider lists for a fiat type and does not offer now."""
+    offered = {method.code for method in methods_of(catalogue, row)}
+    listed = catalogue.methods.get(row.fiat_type, {})
+    closed = {code: kind for code, kind in listed.items() if code not in offered}
+    return _methods(closed, AmountLimits(None, None))
+
+
+def _methods(kinds: Mapping[str, PaymentKind], limits: AmountLimits) -> tuple[MethodOption, ...]:
+    by_speed = sorted(kinds.items(), key=lambda entry: entry[1])
+    return tuple(MethodOption(code, kind, limits.min, limits.max) for code, kind in by_speed)

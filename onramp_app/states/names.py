@@ -1,5 +1,7 @@
 """What networks, assets and payment methods are called: people do not pay with `matic20`."""
 
+from onramp_app.states.payment_methods import method_text
+
 _NETWORKS = {
     "arbitrum": "Arbitrum",
     "bep2": "BNB Beacon Chain",
@@ -22,25 +24,6 @@ _ASSETS = {
     "USDT": "Tether",
     "XRP": "XRP",
 }
-_METHODS = {
-    "ACH": "ACH",
-    "BANCOLOMBIA": "Bancolombia",
-    "FASTER_PAYMENTS": "Faster Payments",
-    "GCASH": "GCash",
-    "IMPS": "IMPS",
-    "KHIPU": "Khipu",
-    "MPESA_PAYBILL": "M-Pesa Paybill",
-    "OPEN_BANKING": "Open Banking",
-    "PIX": "Pix",
-    "SEPA_BANK_TRANSFER": "SEPA transfer",
-    "SPEI": "SPEI",
-    "THAI_QR": "Thai QR",
-    "UPI": "UPI",
-    "VIET-QR": "VietQR",
-    "WIREAR": "Wire transfer",
-    "WIREPE-INTERBANK": "Interbank transfer",
-}
-_SHORT_FORMS = {"Qr": "QR", "Upi": "UPI", "Try": "TRY", "Aed": "AED", "Ng": "NG", "Idr": "IDR", "Zar": "ZAR"}
 
 
 def network_name(network: str) -> str:
@@ -54,10 +37,6 @@ def asset_name(asset: str) -> str:
 
 
 def method_name(code: str) -> str:
-    """Return `SEPA transfer` for `SEPA_BANK_TRANSFER`, and readable words for a code that is new to us."""
-    if code in _METHODS:
-        return _METHODS[code]
-    words = code.replace("_", " ").replace("-", " ").split()
-    said = [_SHORT_FORMS.get(word.capitalize(), word.lower()) for word in words]
-    first = said[0] if said and said[0].isupper() else (said[0].capitalize() if said else code)
-    return " ".join([first, *said[1:]])
+    """Return a payment method where it stands alone: `UPI`, or `Bank transfer` for `NG-BANK-TRANSFER`."""
+    words = method_text(code)
+    return words[:1].upper() + words[1:]

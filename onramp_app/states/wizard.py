@@ -29,6 +29,7 @@ from onramp_app.states.typed_amounts import AmountNotUnderstood, TooManyDecimals
 from onramp_app.states.views_wizard import Bill, Offer
 from onramp_app.states.wizard_choices import STEPS, Choices, choices_of
 from onramp_app.states.wizard_offer import Found, read_offer, request_of
+from onramp_app.states.wizard_open import AsksAboutOpen
 from onramp_app.states.wizard_words import (
     amount_missing_text,
     amount_not_understood_text,
@@ -333,13 +334,10 @@ class WizardState(AsksAboutOpen, LiveState):
         self.amount_search = replace(choices, step="amount").search()
         self.pay_search = replace(choices, step="pay").search()
         self.is_old = self._question not in ("", _question(choices))
-        if writes and (text := self._field_text()) != self.field_text:
-            self.field_text = text
+        written = number_text(self.amount, "") if self.amount else ""
+        if writes and written != self.field_text:
+            self.field_text = written
             self.field_number += 1
-
-    def _field_text(self) -> str:
-        # As money is written: grouped, and with the decimals that were given.
-        return number_text(self.amount, "") if self.amount else ""
 
     def _understood(self, text: object) -> str:
         """Return what was typed as a decimal string, or nothing, with what is wrong said at the field."""

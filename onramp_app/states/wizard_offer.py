@@ -3,51 +3,40 @@
 Asks the provider, so it is slow at times: never called while a tab's lock is held. It changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-
-from babel import Locale
 
 from onramp_app.domain.accounts import currency_of
 from onramp_app.domain.errors import ApplicationError, ValidationFailed
 from onramp_app.domain.money import decimal_text
 from onramp_app.domain.provider_errors import AmountOutOfLimits, ProviderUnavailable, UnsupportedCurrency
 from onramp_app.domain.views import QuoteView, Viewer
-from onramp_app.providers.port import AmountLimits, PaymentKind
+from onramp_app.providers.port import AmountLimits
 from onramp_app.services import limits, quotes, throttle
 from onramp_app.services.exchange_rates import STABLE_ASSET
 from onramp_app.services.limits import Remaining
-from onramp_app.services.options import AssetOption, CurrencyOption, MethodOption, Options
+from onramp_app.services.options import CurrencyOption, Options
 from onramp_app.services.provider import get_options, get_shared_quotes
 from onramp_app.services.quotes import QuoteRequest
 from onramp_app.services.top_up_views import quote_view
 from onramp_app.services.usual_time import usual_minutes
 from onramp_app.services.worth import book_within, worth
-from onramp_app.states.amounts import fiat_text
-from onramp_app.states.names import asset_name, method_name, network_name
 from onramp_app.states.typed_amounts import round_amounts
 from onramp_app.states.views_wizard import (
-    Allowance,
-    Choice,
-    ClosedChoices,
-    MethodCard,
     Offer,
-    QuickAmount,
 )
 from onramp_app.states.wizard_choices import Choices
+from onramp_app.states.wizard_offered import Known, offer_of
 from onramp_app.states.wizard_words import (
     RETRY_SECONDS,
     amount_not_understood_text,
     decimals_text,
-    limits_text,
     out_of_limits_text,
     problem_text,
     too_little_text,
     too_much_text,
-    usual_time_text,
 )
-from onramp_app.texts import _, current_language
 
 # About so many dollars are offered to choose with one touch; the second is where a newcomer begins.
 _QUICK_DOLLARS = (Decimal(25), Decimal(50), Decimal(100), Decimal(250))
@@ -90,13 +79,14 @@ async def _read(viewer: Viewer, choices: Choices) -> Found:
     options = await reader.options(row.code, country=row.country)
     remaining = await _remaining(viewer, row)
     choices = _completed(choices, row, options)
-    bounds = _bounds(choices, options, remaining)
+    theirs = _bounds(choices, options)
+    bounds = _narrowed(theirs, remaining)
     quick = await _quick_amounts(row, bounds)
     if choices.amount is None and quick:
         choices = replace(choices, amount=decimal_text(quick[min(1, len(quick) - 1)]))
     problem = _amount_problem(choices, row, bounds, remaining=remaining)
     usual = {method.code: await usual_minutes(method.code) for method in options.methods}
-    offer = _offer(choices, row, options, remaining=remaining, quick=quick, usual=usual)
+    offer = offer_of(Known(row, options, theirs, remaining, quick, usual), choices)
     found = Found(choices, offer, amount_problem=problem)
     if offer.closed or not choices.method or not choices.amount or problem:
         return replace(found, choices=replace(choices, step="amount"))
@@ -122,7 +112,7 @@ def _completed(choices: Choices, row: CurrencyOption, options: Options) -> Choic
     asset = choices.asset if choices.asset in assets else next(iter(assets), "")
     networks = [option.network for option in options.assets if option.asset == asset]
     network = choices.network if choices.network in networks else next(iter(networks), "")
-    codes = [method.code for method in sorted(options.methods, key=lambda method: method.kind)]
+    codes = [method.code for method in options.methods]
     is_known = choices.method in codes
     step = "pay" if choices.step == "check" and not is_known else choices.step
     return replace(
@@ -143,13 +133,17 @@ async def _remaining(viewer: Viewer, row: CurrencyOption) -> Remaining | None:
         return None  # Nothing is said that is not known; beginning the top-up counts again.
 
 
-def _bounds(choices: Choices, options: Options, remaining: Remaining | None) -> AmountLimits:
-    """Return the narrowest limits of the currency, of the asset and of our own."""
+def _bounds(choices: Choices, options: Options) -> AmountLimits:
+    """Return the provider's limits for the currency and the chosen asset."""
     chosen = [o for o in options.assets if (o.asset, o.network) == (choices.asset, choices.network)]
     known = options.limits or AmountLimits(None, None)
     least = [amount for amount in (known.min, *(option.min for option in chosen)) if amount is not None]
-    most = [amount for amount in (known.max, remaining.most if remaining else None) if amount is not None]
-    return AmountLimits(max(least, default=None), min(most, default=None))
+    return AmountLimits(max(least, default=None), known.max)
+
+
+def _narrowed(theirs: AmountLimits, remaining: Remaining | None) -> AmountLimits:
+    most = [amount for amount in (theirs.max, remaining.most if remaining else None) if amount is not None]
+    return AmountLimits(theirs.min, min(most, default=None))
 
 
 async def _quick_amounts(row: CurrencyOption, bounds: AmountLimits) -> list[Decimal]:
@@ -211,96 +205,3 @@ def _retry_seconds(error: ApplicationError) -> int:
     if isinstance(error, UnsupportedCurrency):
         return 0
     return max(RETRY_SECONDS, error.retry_after_seconds or 0)
-
-
-# What is offered, in words
-
-
-def _offer(
-    choices: Choices,
-    row: CurrencyOption,
-    options: Options,
-    *,
-    remaining: Remaining | None,
-    quick: Sequence[Decimal],
-    usual: Mapping[str, int | None],
-) -> Offer:
-    several = {code for code in _codes(options) if _codes(options).count(code) > 1}
-    closed: dict[str, list[Choice]] = {}
-    for other in options.currencies:
-        if other.reason is not None:
-            closed.setdefault(other.reason, []).append(_currency_choice(other, several))
-    networks = [o.network for o in options.assets if o.asset == choices.asset]
-    return Offer(
-        currency=row.code,
-        country=row.country,
-        currency_value=f"{row.code}-{row.country}",
-        decimals=row.decimals,
-        currencies=tuple(
-            sorted(
-                (_currency_choice(other, several) for other in options.currencies if other.is_active),
-                key=lambda choice: choice.words,
-            )
-        ),
-        closed_currencies=tuple(ClosedChoices(reason, tuple(rows)) for reason, rows in closed.items()),
-        closed=row.reason or ("" if options.assets else _("Nothing can be bought at the moment.")),
-        limits=limits_text(_bounds(choices, options, None), row.code),
-        quick=tuple(QuickAmount(decimal_text(amount), fiat_text(amount, row.code)) for amount in quick),
-        allowances=_allowances(remaining, row.code),
-        assets=_asset_choices(options.assets),
-        networks=_network_choices(networks),
-        methods=tuple(
-            _method_card(method, row.code)
-            for method in sorted(options.methods, key=lambda method: method.kind)
-        ),
-    )
-
-
-def _codes(options: Options) -> list[str]:
-    return [row.code for row in options.currencies]
-
-
-def _currency_choice(row: CurrencyOption, several: set[str]) -> Choice:
-    language = Locale.parse(current_language())
-    name = language.currencies.get(row.code, row.name)
-    if row.code in several:
-        name = f"{name} ({language.territories.get(row.country, row.country)})"
-    return Choice(f"{row.code}-{row.country}", f"{row.code} · {name}")
-
-
-def _network_choices(networks: Sequence[str]) -> tuple[Choice, ...]:
-    """Return the networks to choose from: none where there is nothing to choose."""
-    return tuple(Choice(network, network_name(network)) for network in networks if len(networks) > 1)
-
-
-def _asset_choices(options: Sequence[AssetOption]) -> tuple[Choice, ...]:
-    names = dict.fromkeys(option.asset for option in options)
-    return tuple(Choice(asset, f"{asset} · {asset_name(asset)}") for asset in names)
-
-
-def _method_card(method: MethodOption, currency: str, minutes: int | None) -> MethodCard:
-    is_instant = method.kind is PaymentKind.INSTANT
-    return MethodCard(
-        code=method.code,
-        name=method_name(method.code),
-        kind=_("Instant payment") if is_instant else _("Bank transfer"),
-        limits=limits_text(AmountLimits(method.min, method.max), currency),
-        time="" if minutes is None else usual_time_text(minutes),
-        closed="",
-    )
-
-
-def _allowances(remaining: Remaining | None, currency: str) -> tuple[Allowance, ...]:
-    if remaining is None:
-        return ()
-    labels = {"day": _("Left today"), "month": _("Left this month")}
-    return tuple(
-        Allowance(
-            labels[one.period],
-            _("{left} of {limit}").format(
-                left=fiat_text(one.left, currency), limit=fiat_text(one.of, currency)
-            ),
-            int((one.of - one.left) * 100 / one.of) if one.of else 100,
-        )
-        for one in remaining.allowances
-    )

@@ -12,8 +12,7 @@ from onramp_app.domain.views import TopUpView
 from onramp_app.services import last_read, top_ups
 from onramp_app.services.latest import Latest
 from onramp_app.states.amounts import moment_text
-from onramp_app.states.live import LiveState
-from onramp_app.states.session import to_login
+from onramp_app.states.session import PrivateState, to_login
 from onramp_app.states.views_wizard import OpenTopUp
 from onramp_app.states.wizard_words import open_title, open_top_up_of
 from onramp_app.texts import _
@@ -21,7 +20,7 @@ from onramp_app.texts import _
 READ_WITHIN_SECONDS = 6.0
 
 
-class AsksAboutOpen(LiveState, mixin=True):
+class AsksAboutOpen(PrivateState, mixin=True):
     """What is open, and how well we know whether it was paid.
 
     `shows` is what stands on the page: nothing yet, `blocked`, `open` (what was begun before) or `form`.

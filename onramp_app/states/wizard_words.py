@@ -19,7 +19,8 @@ from onramp_app.states.amounts import (
     rate_text,
     split_decimals,
 )
-from onramp_app.states.names import method_name, network_name
+from onramp_app.states.names import network_name
+from onramp_app.states.payment_methods import method_text
 from onramp_app.states.top_up_words import words_of
 from onramp_app.states.views_wizard import Bill, Line, OpenTopUp
 from onramp_app.texts import _, ngettext
@@ -79,13 +80,11 @@ def limits_text(limits: AmountLimits, currency: str) -> str:
     return ""
 
 
-def usual_time_text(minutes: int) -> str:
-    """Return how long it usually takes, in minutes, or in hours where they are many."""
-    if minutes < 120:
-        words = ngettext("usually under {number} minute", "usually under {number} minutes", minutes)
-        return words.format(number=minutes)
-    hours = -(-minutes // 60)
-    return ngettext("usually under {number} hour", "usually under {number} hours", hours).format(number=hours)
+def usually_text(minutes: int | None) -> str:
+    """Return how long 8 of 10 payments stay below, in few words; nothing while too few are known."""
+    if minutes is None:
+        return ""
+    return ngettext("mostly under {n} minute", "mostly under {n} minutes", minutes).format(n=minutes)
 
 
 def amount_missing_text() -> str:
@@ -177,7 +176,7 @@ def open_top_up_of(view: TopUpView) -> OpenTopUp:
     return OpenTopUp(
         id=view.id,
         title=_("{amount} by {method}").format(
-            amount=fiat_text(view.fiat_amount, view.fiat_currency), method=method_name(view.payment_method)
+            amount=fiat_text(view.fiat_amount, view.fiat_currency), method=method_text(view.payment_method)
         ),
         tag=words.tag,
         tone=words.tone,

@@ -17,6 +17,10 @@ OURS = {
     "ProfileState.load",
     "ProfileState.save_details",
     "SessionState.tell",
+    "TopUpState.cancel",
+    "TopUpState.check_now",
+    "TopUpState.load",
+    "TopUpState.widget_said",
 }
 REFLEXS = {
     "FrontendEventExceptionState.handle_frontend_exception",
