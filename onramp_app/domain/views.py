@@ -70,12 +70,27 @@ class ProviderOrderView:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """One line of a top-up's timeline."""
+    """One line of a top-up's timeline.
+
+    `status_class` is what the provider said of order `order_id`; both None where it was not the provider.
+    """
 
     status: str
     at: datetime
     source: str
     detail: str
+    status_class: str | None
+    order_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedView:
+    """A top-up that was made of a second delivery; `amount` of `asset`, None where it was not booked."""
+
+    id: str
+    status: str
+    asset: str
+    amount: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +100,11 @@ class TopUpView:
     Amounts are decimal strings; `status`, `reason` and `charged` the words of `domain.top_up`.
     `received_amount` is in `asset`, and None when another asset arrived. `widget_url` is None once a
     payment was claimed, and when the offer has ended.
+
+    `booked_amount` of `booked_asset` is what arrived and is in the books, whichever asset it is, and
+    `has_entry` says that there is such an amount; `recovered_amount` of it paid what the person owed.
+    `rank` is the highest progress of `domain.provider_status`. A top-up made of a second delivery has the
+    first one's id in `linked_to`; the first one has those made of it in `linked`.
     """
 
     id: str
@@ -106,6 +126,13 @@ class TopUpView:
     updated_at: datetime
     settled_at: datetime | None
     timeline: tuple[StepView, ...]
+    rank: int
+    has_entry: bool
+    booked_amount: str | None
+    booked_asset: str | None
+    recovered_amount: str | None
+    linked_to: str | None
+    linked: tuple[LinkedView, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,10 @@ OURS = {
     "ProfileState.load",
     "ProfileState.save_details",
     "SessionState.tell",
+    "TopUpState.cancel",
+    "TopUpState.check_now",
+    "TopUpState.load",
+    "TopUpState.widget_said",
     "StoryState.load",
 }
 REFLEXS = {
