@@ -132,7 +132,7 @@ def card_of(view: TopUpView) -> OpenCard:
     elif status is TopUpStatus.IN_REVIEW:
         title = _("We are checking your top-up of {amount}")
     else:
-        title = _("Looking for your {amount}") if is_claimed else _("{amount} waits for your payment")
+        title = _("Looking for your {amount}") if is_claimed else _("Your top-up of {amount} is not paid yet")
     is_to_pay = status in _OPEN and not is_claimed
     return OpenCard(
         top_up_id=view.id,
