@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -65,10 +66,8 @@ def quote_members(quote: QuoteView) -> dict[str, object]:
     }
 
 
-def _kept_quote(text: str | None) -> QuoteView | None:
-    if text is None:
-        return None
-    kept = json.loads(text)
+def quote_of(kept: Mapping[str, Any]) -> QuoteView:
+    """Return a quote out of what `quote_members` made of it."""
     fees = kept["fees"]
     return QuoteView(
         rate=kept["rate"],
@@ -112,7 +111,7 @@ async def view_of(db: AsyncSession, top_up: TopUp, *, at: datetime) -> TopUpView
         asset=top_up.asset,
         network=top_up.network,
         payment_method=top_up.payment_method,
-        quote=_kept_quote(top_up.quote),
+        quote=None if top_up.quote is None else quote_of(json.loads(top_up.quote)),
         received_amount=received_text(top_up, known),
         provider_order_id=best.order_id if best else None,
         provider_orders=tuple(_order_view(order, known) for order in reversed(orders)),
