@@ -8,18 +8,13 @@ from onramp_app.domain.top_up import Charged, TopUpStatus
 from onramp_app.domain.transactions import TransactionKind
 from onramp_app.domain.views import TopUpView, TransactionView
 from onramp_app.states.amounts import asset_text, fiat_text, moment_text
+from onramp_app.states.payment_methods import method_text
 from onramp_app.states.top_up_words import tag_of, words_of
 from onramp_app.states.views_wallet import ActivityRow, OpenCard
 from onramp_app.texts import _
 
 _OPEN = frozenset({TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING})
 _STEPS = 5  # begun, opened, paid, bought, sent
-
-
-def method_text(code: str) -> str:
-    """Return what a payment method is called inside a sentence; most codes are names, such as `UPI`."""
-    kinds = {"bank_transfer": _("bank transfer"), "instant": _("instant payment")}
-    return kinds.get(code.lower(), code.replace("_", " "))
 
 
 def signed_text(amount: str, asset: str) -> str:

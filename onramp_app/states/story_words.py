@@ -8,12 +8,12 @@ from onramp_app.domain.provider_status import StatusClass
 from onramp_app.domain.top_up import Charged, TopUpStatus
 from onramp_app.domain.views import QuoteView, StepView, TopUpView, TransferView
 from onramp_app.states.activity_words import (
-    method_text,
     signed_text,
     top_up_title,
     transfer_words,
 )
 from onramp_app.states.amounts import asset_text, exact_text, fiat_text, moment_text, number_text
+from onramp_app.states.names import method_name
 from onramp_app.states.top_up_words import tag_of, words_of
 from onramp_app.states.views_wallet import Fact, Story, StoryStep
 from onramp_app.texts import _
@@ -102,7 +102,7 @@ def _facts(view: TopUpView) -> list[Fact]:
     quote = view.quote
     return [
         Fact(_("You asked for"), fiat_text(view.fiat_amount, view.fiat_currency)),
-        Fact(_("Paid by"), method_text(view.payment_method)),
+        Fact(_("Paid by"), method_name(view.payment_method)),
         *(_quoted(quote, view) if quote else []),
         Fact(_("Asset"), f"{asset_name(view.asset)} ({view.asset})"),
         Fact(_("Network"), network_name(view.network)),
