@@ -376,7 +376,7 @@ class WizardState(AsksAboutOpen, LiveState):
     def _show_quote(self, quote: QuoteView) -> None:
         choices = self._choices
         before, question = self.bill, _question(choices)
-        self.bill = bill_of(quote, currency=choices.currency, asset=choices.asset, network=choices.network)
+        self.bill = bill_of(quote, currency=choices.currency, asset=choices.asset)
         if self._question == question and (before.rate, before.receive_exact) != (
             self.bill.rate,
             self.bill.receive_exact,
