@@ -52,12 +52,13 @@ def amount_form() -> rx.Component:
         rx.el.div(_pay_field(), _joined(), _receive_field(), class_name="grid"),
         rx.foreach(WizardState.offer.allowances, _allowance),
         actions(
+            short_summary(),
             button=rx.el.button(
                 _("Choose how to pay"),
                 type="submit",
                 disabled=WizardState.offer.closed != "",
                 class_name="button button-main w-full",
-            )
+            ),
         ),
         on_submit=WizardState.go_on,
         no_validate=True,

@@ -81,4 +81,4 @@ class AsksAboutOpen(PrivateState, mixin=True):
 
     def _show_open(self, views: Sequence[TopUpView]) -> None:
         self.open_ones = [open_top_up_of(view) for view in views]
-        self.open_title, self.open_text = open_title(views)
+        self.open_title, self.open_text = open_title(views, reading=self.reading)

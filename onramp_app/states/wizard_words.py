@@ -172,16 +172,25 @@ def open_top_up_of(view: TopUpView) -> OpenTopUp:
         ),
         tag=words.tag,
         tone=words.tone,
-        charged=words.charged,
+        # What comes next says so already where it was received.
+        charged="" if view.charged == Charged.YES else words.charged,
         next=words.next,
         created_at=moment_text(view.created_at),
         can_cancel=view.status in _UNPAID and view.charged == Charged.NO,
     )
 
 
-def open_title(views: Sequence[TopUpView]) -> tuple[str, str]:
-    """Return the answer to "is it safe to try again?" for what is open, and why."""
+def open_title(views: Sequence[TopUpView], *, reading: str) -> tuple[str, str]:
+    """Return the answer to "is it safe to try again?" for what is open, and why.
+
+    Args:
+        reading: `asking` while the provider is being asked, `current` or `away` afterwards.
+    """
     charged = {Charged(view.charged) for view in views}
+    if not views:
+        return _("Nothing is open any more"), _("What you began before is over. You can start another one.")
+    if reading == "asking":
+        return _("Looking at what you began"), _("It takes a few seconds to know whether it was paid.")
     if Charged.UNKNOWN in charged:
         return (
             _("Do not pay again yet"),
@@ -192,9 +201,9 @@ def open_title(views: Sequence[TopUpView]) -> tuple[str, str]:
             _("Your payment was received"),
             _("It is on its way: do not pay for it again. You can add more money if you want to."),
         )
-    if views:
+    if reading == "away":
         return (
-            _("You began a top-up and have not paid"),
-            _("Go on with it, or start another one."),
+            _("As far as we know, you have not paid"),
+            _("If you did pay, wait until we can ask the provider: it is credited by itself."),
         )
-    return _("Nothing is open any more"), _("What you began before is over. You can start another top-up.")
+    return _("You have not paid yet"), _("Go on with what you began, or start another one.")
