@@ -155,25 +155,57 @@ class TransactionView:
     provider: str | None
     provider_order_id: str | None
     transaction_hash: str | None
+    payment_method: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferView:
+    """One ledger transfer of a person's, in the words of `domain.ledger`; `amount` with its sign.
+
+    `top_up_id` is the top-up it belongs to, if any.
+    """
+
+    id: str
+    kind: str
+    asset: str
+    amount: str
+    created_at: datetime
+    top_up_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class AssetBalanceView:
-    """One asset of a person's balance, in decimal strings; `pending` is an estimate."""
+    """One asset of a person's balance, in decimal strings; `pending` is an estimate.
+
+    `worth` is that of what is available, in the display currency; None without a rate.
+    """
 
     asset: str
     available: str
     held: str
     owed: str
     pending: str
+    worth: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BalancesView:
-    """What a person has. `display_amount` is the worth of what is available, None without a rate."""
+    """What a person has. `display_amount` is the worth of what is available, None without a rate.
+
+    `dollar_amount` is the same in US dollars.
+    """
 
     display_amount: str | None
     display_currency: str
     items: tuple[AssetBalanceView, ...]
     as_of: datetime
     is_stale: bool
+    dollar_amount: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorthPoint:
+    """From `at` on, what was available was worth `worth` at today's rates: a decimal string."""
+
+    at: datetime
+    worth: str
