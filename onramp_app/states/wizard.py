@@ -250,6 +250,8 @@ class WizardState(AsksAboutOpen, LiveState):
         """Show the form although something is open."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
+        if self.shows != "open":
+            return None
         try:
             await top_ups.may_begin(viewer)
         except ApplicationError as error:
