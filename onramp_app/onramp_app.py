@@ -31,7 +31,7 @@ app = rx.App(
     frontend_exception_handler=log_frontend_problem,
     html_lang=DEFAULT_LANGUAGE,
     head_components=head_components(),
-    stylesheets=["/theme.css"],
+    stylesheets=["/theme.css", "/top-up.css", "/wallet.css", "/wizard.css"],
 )
 guard_socket(app)
 app.add_middleware(SessionMiddleware())
