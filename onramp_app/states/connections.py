@@ -23,10 +23,9 @@ def remember(token: str, holder: Holder) -> None:
     _holder_of_token[token] = holder
 
 
-def socket_of(token: str) -> str | None:
-    """Return the socket that showed the session of a tab, None for a tab without one."""
-    holder = _holder_of_token.get(token)
-    return holder.socket_id if holder else None
+def holder_of(token: str) -> Holder | None:
+    """Return whose pages a tab shows, None for a tab without a session."""
+    return _holder_of_token.get(token)
 
 
 def tabs_of_sessions(session_ids: Collection[str]) -> list[str]:

@@ -24,6 +24,7 @@ from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
 from socketio.exceptions import ConnectionRefusedError as ConnectRefused
 
+from onramp_app.services import sessions
 from onramp_app.states import connections
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -102,7 +103,7 @@ class PageSocket(EventNamespace):
         # Where the socket is at another instance, that instance asks the same question.
         there = self._token_manager.token_to_socket.get(token)
         is_elsewhere = there is None or there.instance_id != self._token_manager.instance_id
-        if is_elsewhere or (there and there.sid in (_asked_by(), connections.socket_of(token))):
+        if is_elsewhere or (there and _may_reach(token, there.sid)):
             await super().emit_update(update, token)
         else:
             _REFUSED.labels("update").inc()
@@ -129,12 +130,21 @@ def _refuse(reason: str) -> None:
     _log.debug("a message of a page was refused", reason=reason)
 
 
-def _asked_by() -> str | None:
-    """Return the socket whose event is being answered, None outside of one."""
+def _may_reach(token: str, socket_id: str) -> bool:
+    """Say whether what is sent to a tab may reach the socket that uses its token now."""
     try:
-        return EventContext.get().router_data.get(RouteVar.SESSION_ID)
+        route = EventContext.get().router_data
     except LookupError:
-        return None
+        route = {}
+    asked_by = route.get(RouteVar.SESSION_ID)
+    if asked_by == socket_id:
+        return True
+    holder = connections.holder_of(token)
+    if holder is None or holder.socket_id != socket_id:
+        return False
+    # An answer that took long finds the same person on another socket, or somebody else.
+    cookie_header = route.get(RouteVar.HEADERS, {}).get("cookie", "")
+    return asked_by is None or sessions.claimed_user(cookie_header) == holder.user_id
 
 
 def _address(route: dict[str, Any]) -> dict[str, Any]:
