@@ -11,6 +11,7 @@ from reflex.middleware.middleware import Middleware
 from reflex.state import BaseState, State, StateUpdate
 from reflex.utils.format import format_event_handler
 from reflex_base.constants import CompileVars
+from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
 
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
@@ -28,6 +29,21 @@ def _event_name(name: str) -> str:
 
 
 _HYDRATE = frozenset(_event_name(name) for name in (CompileVars.HYDRATE, CompileVars.HYDRATE_AND_LOAD))
+# What a page sends by itself: on connecting, when its storage changes, when its script fails.
+_BY_ITSELF = _HYDRATE | {
+    _event_name(CompileVars.UPDATE_VARS_INTERNAL),
+    f"{CompileVars.FRONTEND_EXCEPTION_STATE_FULL}.handle_frontend_exception",
+}
+
+
+def _is_by_person(event: Event) -> bool:
+    """Say whether the person did something just now, as far as an event can tell.
+
+    An abandoned page reconnects again and again. So neither what it sends by itself counts, nor what
+    another event caused, such as the loading of the page after a reconnect; going to another page does,
+    because there the page itself asks to load.
+    """
+    return event.name not in _BY_ITSELF and EventContext.get().parent_txid is None
 
 
 def _is_private(event: Event) -> bool:
@@ -54,7 +70,9 @@ class SessionMiddleware(Middleware):
         is_hydration = event.name in _HYDRATE
         try:
             await self._count(page)
-            viewer = await sessions.resolve_cookie_header(page.router.headers.cookie)
+            viewer = await sessions.resolve_cookie_header(
+                page.router.headers.cookie, by_person=_is_by_person(event)
+            )
         except (DatabaseUnavailable, RateLimited) as error:
             return await self._hold_back(page, error, is_hydration=is_hydration)
         if viewer is not None:

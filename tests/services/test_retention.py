@@ -47,15 +47,15 @@ def _left(database: str) -> set[str]:
 
 async def test_sessions_that_ended_long_ago_go_and_all_others_stay(database, session_ids, monkeypatch):
     monkeypatch.setattr(retention, "_AT_ONCE", 1)
-    assert await retention.purge_ended_sessions() == 2
+    assert await retention.purge() == 2
     assert _left(database) == {session_ids[1], session_ids[3], session_ids[4]}
-    assert await retention.purge_ended_sessions() == 0
+    assert await retention.purge() == 0
 
 
 async def test_nothing_is_purged_while_another_instance_is_at_it(database, session_ids):
     with psycopg.connect(database) as other:
         other.execute("SELECT pg_advisory_xact_lock(%s)", (Lock.PURGE,))
-        assert await retention.purge_ended_sessions() == 0
+        assert await retention.purge() == 0
     assert _left(database) == set(session_ids)
 
 
