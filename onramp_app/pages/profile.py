@@ -163,11 +163,6 @@ def _security() -> rx.Component:
 
 def _security_line(line: SecurityLine) -> rx.Component:
     return rx.el.li(
-        rx.el.div(
-            rx.el.p(line.what, class_name="font-semibold"),
-            rx.el.p(line.detail, class_name="soft small mt-0.5 break-words"),
-            class_name="min-w-0",
-        ),
-        rx.cond(line.is_warning, rx.el.span(_("Check"), class_name="tag tag-warn flex-none")),
-        class_name="flex items-center justify-between gap-4",
+        rx.el.p(line.what, class_name="font-semibold"),
+        rx.el.p(line.detail, class_name="soft small mt-0.5 break-words"),
     )

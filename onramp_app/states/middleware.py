@@ -32,7 +32,7 @@ def _event_name(name: str) -> str:
 _HYDRATE = frozenset(_event_name(name) for name in (CompileVars.HYDRATE, CompileVars.HYDRATE_AND_LOAD))
 # What a page sends by itself: on connecting, when its storage changes, when its script fails.
 _BY_ITSELF = _HYDRATE | {
-    _event_name(CompileVars.UPDATE_VARS_INTERNAL),
+    f"{State.get_full_name()}.{CompileVars.UPDATE_VARS_INTERNAL}",
     f"{CompileVars.FRONTEND_EXCEPTION_STATE_FULL}.handle_frontend_exception",
 }
 

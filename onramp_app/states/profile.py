@@ -144,32 +144,24 @@ def _line(view: SessionView, now: datetime) -> SessionLine:
 
 def _security_line(event: SecurityEventView) -> SecurityLine:
     when = format_datetime(event.at, "d MMM y, HH:mm", locale=current_language())
-    kind = SecurityEventKind(event.kind)
     if event.device or event.address:
         where = [_device_name(event.device), *([event.address] if event.address else [])]
         detail = _("{where}, {when} UTC").format(where=" · ".join(where), when=when)
     else:
         detail = _("{when} UTC").format(when=when)
-    is_warning = kind in (SecurityEventKind.NEW_DEVICE, SecurityEventKind.REFRESH_TOKEN_REUSED)
-    return SecurityLine(what=_what_happened(kind), detail=detail, is_warning=is_warning)
+    return SecurityLine(what=_what_happened()[SecurityEventKind(event.kind)], detail=detail)
 
 
-def _what_happened(kind: SecurityEventKind) -> str:
-    match kind:
-        case SecurityEventKind.SIGNED_IN:
-            return _("Signed in")
-        case SecurityEventKind.NEW_DEVICE:
-            return _("Signed in on a new device")
-        case SecurityEventKind.SIGNED_OUT:
-            return _("Signed out")
-        case SecurityEventKind.SESSION_ENDED:
-            return _("Signed out from another device")
-        case SecurityEventKind.PASSWORD_CHANGED:
-            return _("Password changed")
-        case SecurityEventKind.REFRESH_TOKEN_REUSED:
-            return _("A program was signed out: somebody used its key a second time")
-        case SecurityEventKind.ROLE_CHANGED:
-            return _("Your role changed, and you were signed out everywhere")
+def _what_happened() -> dict[SecurityEventKind, str]:
+    return {
+        SecurityEventKind.SIGNED_IN: _("Signed in"),
+        SecurityEventKind.NEW_DEVICE: _("Signed in on a new device"),
+        SecurityEventKind.SIGNED_OUT: _("Signed out"),
+        SecurityEventKind.SESSION_ENDED: _("Ended from the list of sessions"),
+        SecurityEventKind.PASSWORD_CHANGED: _("Password changed"),
+        SecurityEventKind.REFRESH_TOKEN_REUSED: _("Ended, because somebody used its old key again"),
+        SecurityEventKind.ROLE_CHANGED: _("Your role changed, and you were signed out everywhere"),
+    }
 
 
 # What a browser calls itself names others too, for the sake of old sites: the first that fits is meant.

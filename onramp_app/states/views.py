@@ -37,7 +37,6 @@ class SecurityLine:
 
     what: str
     detail: str
-    is_warning: bool
 
 
 def initials_of(display_name: str, email: str) -> str:

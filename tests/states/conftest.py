@@ -10,6 +10,7 @@ import reflex as rx
 from reflex.event import Event, EventHandler
 from reflex.state import BaseState, State
 from reflex.utils.format import format_event_handler
+from reflex_base.event.context import EventContext
 
 from onramp_app.services import accounts, sessions
 from onramp_app.services.sessions import BrowserSession, Client
@@ -60,10 +61,15 @@ class Tab:
     async def hydrate(self) -> Outcome:
         return await self.send(State.event_handlers["hydrate"])
 
-    async def send(self, handler: EventHandler, *arguments: object) -> Outcome:
-        """Send an event through the middleware and, when it may go on, to its handler."""
+    async def send(self, handler: EventHandler, *arguments: object, cause: str | None = None) -> Outcome:
+        """Send an event through the middleware and, when it may go on, to its handler.
+
+        `cause` is the event that caused this one; None: the page sent it.
+        """
         event = Event(name=format_event_handler(handler))
-        refusal = await SessionMiddleware().preprocess(None, self.root, event)  # type: ignore[arg-type]
+        context = EventContext(token=self.token, state_manager=None, enqueue_impl=None, parent_txid=cause)  # type: ignore[arg-type]
+        with context:
+            refusal = await SessionMiddleware().preprocess(None, self.root, event)  # type: ignore[arg-type]
         if refusal is not None:
             return Outcome(False, _address(refusal.events), refusal.events, dict(refusal.delta))
         if handler.fn.__module__.startswith("reflex"):
