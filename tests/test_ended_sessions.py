@@ -1,0 +1,111 @@
+"""When a session ends, all its tabs on all instances lose what is private within a second."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from onramp_app.db.engine import transaction
+from onramp_app.db.tables import User
+from onramp_app.services import accounts, sessions
+from onramp_app.services.sessions import BrowserSession, Client
+from onramp_app.states.profile import ProfileState
+from tests.people import PASSWORD
+from tests.redis_server import RedisServer
+from tests.served import SocketTab, served
+
+TABS = 3
+LEFT = '"/login?reason=session_ended'
+SIZES = [pytest.param(8, id="short"), pytest.param(500, id="full", marks=pytest.mark.full)]
+
+
+@pytest.fixture
+def one_instance(database: str, project_dir: Path) -> Iterator[list[int]]:
+    with served(database, project_dir) as port:
+        yield [port]
+
+
+@pytest.fixture
+def two_instances(database: str, project_dir: Path, redis_server: RedisServer) -> Iterator[list[int]]:
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(served(database, project_dir, REDIS_URL=redis_server.url)) for _ in range(2)
+        ]
+
+
+@pytest.fixture
+def deaf_instance(database: str, project_dir: Path) -> Iterator[list[int]]:
+    with served(database, project_dir, app="tests.deaf_instance:app") as port:
+        yield [port]
+
+
+async def _first_session() -> BrowserSession:
+    registration = accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD, "Ada King", "IN")
+    return await accounts.register(registration, Client("127.0.0.1"), sessions.open_browser)
+
+
+def _open_tabs(session: BrowserSession, ports: list[int]) -> list[SocketTab]:
+    cookie = f"session={session.cookie_value}"
+    tabs = [
+        SocketTab(ports[number % len(ports)], secrets.token_hex(8), cookie=cookie) for number in range(TABS)
+    ]
+    for tab in tabs:
+        assert session.viewer.email in "".join(tab.read_until('"is_hydrated_rx_state_":true')), "the control"
+    return tabs
+
+
+async def _seconds_until_all_left(owner: BrowserSession, ports: list[int]) -> float:
+    """End a session with several tabs; return when the last tab was told. They get nothing private since."""
+    session = await _another(owner)
+    tabs = _open_tabs(session, ports)
+    began = time.perf_counter()
+    await sessions.end_session(owner.viewer.user_id, session.viewer.session_id)
+    sent = [tab.read_until(LEFT, timeout=15) for tab in tabs]
+    seconds = time.perf_counter() - began
+    for tab, before in zip(tabs, sent, strict=True):
+        tab.send(f"{ProfileState.get_full_name()}.load")
+        after = [*before, *tab.read_until(LEFT)]
+        assert not any(word in "".join(after) for word in (owner.viewer.email, "Ada King"))
+        tab.close()
+    return seconds
+
+
+async def _another(owner: BrowserSession) -> BrowserSession:
+    """Open one more session of the same person, without the cost of a password."""
+    async with transaction() as db:
+        user = await db.get_one(User, owner.viewer.user_id)
+        return await sessions.open_browser(db, user, Client("127.0.0.1"))
+
+
+def _tell(seconds: list[float]) -> None:
+    middle, longest = seconds[len(seconds) // 2], seconds[-1]
+    print(f"{len(seconds)} trials: median {middle:.3f} s, longest {longest:.3f} s")  # noqa: T201 - the figures
+
+
+@pytest.mark.parametrize("trials", SIZES)
+async def test_ending_a_session_ends_all_its_tabs_within_a_second(
+    one_instance: list[int], trials: int
+) -> None:
+    owner = await _first_session()
+    seconds = sorted([await _seconds_until_all_left(owner, one_instance) for _ in range(trials)])
+    _tell(seconds)
+    assert seconds[-1] <= 1
+
+
+@pytest.mark.parametrize("trials", SIZES)
+async def test_tabs_on_another_instance_end_within_a_second_too(
+    two_instances: list[int], trials: int
+) -> None:
+    owner = await _first_session()
+    seconds = sorted([await _seconds_until_all_left(owner, two_instances) for _ in range(trials)])
+    _tell(seconds)
+    assert seconds[-1] <= 1
+
+
+async def test_without_announcements_a_second_is_not_enough(deaf_instance: list[int]) -> None:
+    """The control: the regular look alone ends them too, but later."""
+    owner = await _first_session()
+    assert max([await _seconds_until_all_left(owner, deaf_instance) for _ in range(2)]) > 1
