@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from limits import RateLimitItemPerMinute
@@ -201,6 +202,34 @@ async def test_a_changed_password_ends_the_known_devices(ada: BrowserSession) ->
     changed = await accounts._find(ada.viewer.email)
     assert changed is not None
     assert not device.is_known_to(*changed)
+
+
+async def test_a_change_of_the_secret_key_forgets_no_device_while_the_one_before_is_set(
+    ada: BrowserSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = devices.presented(f"device={ada.device_cookie_value}")
+    kept = await accounts._find(ada.viewer.email)
+    assert device is not None
+    assert kept is not None
+    before = get_settings().secret_key.get_secret_value()
+    for previous, is_known in ((before, True), ("", False)):
+        monkeypatch.setenv("SECRET_KEY", "n" * 48)
+        monkeypatch.setenv("SECRET_KEY_PREVIOUS", previous)
+        get_settings.cache_clear()
+        assert device.is_known_to(*kept) is is_known
+
+
+async def test_a_device_is_forgotten_after_half_a_year(
+    ada: BrowserSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = devices.presented(f"device={ada.device_cookie_value}")
+    kept = await accounts._find(ada.viewer.email)
+    assert device is not None
+    assert kept is not None
+    now = datetime.now(UTC)
+    for days, is_known in ((179, True), (181, False)):
+        monkeypatch.setattr(devices.clock, "now", lambda later=now + timedelta(days=days): later)
+        assert device.is_known_to(*kept) is is_known
 
 
 async def test_the_current_password_is_guessed_in_rounds_too(clock: Clock) -> None:

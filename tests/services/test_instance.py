@@ -73,8 +73,8 @@ END_CLAIMS = (
 def _holders(database: str) -> int:
     with psycopg.connect(database) as owner:
         query = (
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = %s AND database ="
-            " (SELECT oid FROM pg_database WHERE datname = current_database())"
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = %s"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
         return int(owner.execute(query, (Lock.INSTANCE & 0xFFFF_FFFF,)).fetchone()[0])
 
