@@ -98,7 +98,8 @@ class SessionMiddleware(Middleware):
                 # all states, so only there all of them can be reset.
                 return await _refuse(page, Event(name=_event_name(CompileVars.HYDRATE_AND_LOAD)))
         page._bind(viewer)
-        page.notice = ""
+        if page.notice:
+            page.notice = ""  # Reflex sends what is set, changed or not.
         connections.remember(page.router.session.client_token, Holder(viewer.session_id, viewer.user_id))
         return None
 
