@@ -10,7 +10,7 @@ from typing import Any, Self
 from simple_websocket import AioClient, ConnectionClosed
 
 _PREFIX = "42/_event,"
-HYDRATE = "reflex___state____state.hydrate"
+HYDRATE_AND_LOAD = "reflex___state____state.hydrate_and_load"
 ON_LOAD = "reflex___state____state.reflex___state____on_load_internal_state.on_load_internal"
 
 
@@ -44,13 +44,18 @@ class TabSocket:
         await self._socket.send(f"{_PREFIX}{json.dumps(['event', event])}")
 
     async def open_page(self, path: str) -> None:
-        """Do what a page does when it opens, and wait until it has its data."""
-        await self.emit(HYDRATE, path=path)
-        await self.emit(ON_LOAD, path=path)
-        while True:
-            _, update = await asyncio.wait_for(self.updates.get(), 20)
-            if any(name.endswith("is_hydrated_rx_state_") and value for name, value in values_of(update)):
-                return
+        """Do what a page does when it opens or connects again, and wait until it has its data."""
+        await self.emit(HYDRATE_AND_LOAD, path=path)
+        await self.read_until('"is_hydrated_rx_state_": true')
+
+    async def read_until(self, words: str, *, timeout_seconds: float = 20) -> str:
+        """Read until an update holds the words as JSON has them; return all that was read."""
+        seen = ""
+        async with asyncio.timeout(timeout_seconds):
+            while words not in seen:
+                _, update = await self.updates.get()
+                seen += json.dumps(update, ensure_ascii=False)
+        return seen
 
     async def close(self) -> None:
         self._reading.cancel()

@@ -1,5 +1,6 @@
 """When a session ends, all its tabs on all instances lose what is private within a second."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from onramp_app.services.sessions import BrowserSession, Client
 from onramp_app.states.profile import ProfileState
 from tests.people import PASSWORD
 from tests.redis_server import RedisServer
-from tests.served import SocketTab, served
+from tests.served import served
+from tests.sockets import HYDRATE_AND_LOAD, TabSocket
 
 TABS = 3
 LEFT = '"/login?reason=session_ended'
@@ -23,13 +25,13 @@ SIZES = [pytest.param(8, id="short"), pytest.param(500, id="full", marks=pytest.
 
 
 @pytest.fixture
-def one_instance(database: str, project_dir: Path) -> Iterator[list[int]]:
-    with served(database, project_dir) as port:
-        yield [port]
+def one_instance(database: str, project_dir: Path) -> Iterator[list[str]]:
+    with served(database, project_dir) as url:
+        yield [url]
 
 
 @pytest.fixture
-def two_instances(database: str, project_dir: Path, redis_server: RedisServer) -> Iterator[list[int]]:
+def two_instances(database: str, project_dir: Path, redis_server: RedisServer) -> Iterator[list[str]]:
     with ExitStack() as stack:
         yield [
             stack.enter_context(served(database, project_dir, REDIS_URL=redis_server.url)) for _ in range(2)
@@ -37,9 +39,9 @@ def two_instances(database: str, project_dir: Path, redis_server: RedisServer) -
 
 
 @pytest.fixture
-def deaf_instance(database: str, project_dir: Path) -> Iterator[list[int]]:
-    with served(database, project_dir, app="tests.deaf_instance:app") as port:
-        yield [port]
+def deaf_instance(database: str, project_dir: Path) -> Iterator[list[str]]:
+    with served(database, project_dir, app="tests.deaf_instance:app") as url:
+        yield [url]
 
 
 async def _first_session() -> BrowserSession:
@@ -47,29 +49,31 @@ async def _first_session() -> BrowserSession:
     return await accounts.register(registration, Client("127.0.0.1"), sessions.open_browser)
 
 
-def _open_tabs(session: BrowserSession, ports: list[int]) -> list[SocketTab]:
-    cookie = f"session={session.cookie_value}"
-    tabs = [
-        SocketTab(ports[number % len(ports)], secrets.token_hex(8), cookie=cookie) for number in range(TABS)
-    ]
-    for tab in tabs:
-        assert session.viewer.email in "".join(tab.read_until('"is_hydrated_rx_state_":true')), "the control"
+async def _open_tabs(session: BrowserSession, instances: list[str]) -> list[TabSocket]:
+    tabs = []
+    for number in range(TABS):
+        url = instances[number % len(instances)]
+        tabs.append(await TabSocket.open(url, cookie=f"session={session.cookie_value}"))
+        await tabs[-1].emit(HYDRATE_AND_LOAD, path="/profile")
+        shown = await tabs[-1].read_until('"is_hydrated_rx_state_": true')
+        assert session.viewer.email in shown, "the control"
     return tabs
 
 
-async def _seconds_until_all_left(owner: BrowserSession, ports: list[int]) -> float:
+async def _seconds_until_all_left(owner: BrowserSession, instances: list[str]) -> float:
     """End a session with several tabs; return when the last tab was told. They get nothing private since."""
     session = await _another(owner)
-    tabs = _open_tabs(session, ports)
+    tabs = await _open_tabs(session, instances)
     began = time.perf_counter()
     await sessions.end_session(owner.viewer.user_id, session.viewer.session_id)
-    sent = [tab.read_until(LEFT, timeout=15) for tab in tabs]
+    sent = await asyncio.gather(*(tab.read_until(LEFT) for tab in tabs))
     seconds = time.perf_counter() - began
     for tab, before in zip(tabs, sent, strict=True):
-        tab.send(f"{ProfileState.get_full_name()}.load")
-        after = [*before, *tab.read_until(LEFT)]
-        assert not any(word in "".join(after) for word in (owner.viewer.email, "Ada King"))
-        tab.close()
+        await tab.emit(f"{ProfileState.get_full_name()}.load", path="/profile")
+        after = before + await tab.read_until(LEFT)
+        assert owner.viewer.email not in after
+        assert "Ada King" not in after
+        await tab.close()
     return seconds
 
 
@@ -87,7 +91,7 @@ def _tell(seconds: list[float]) -> None:
 
 @pytest.mark.parametrize("trials", SIZES)
 async def test_ending_a_session_ends_all_its_tabs_within_a_second(
-    one_instance: list[int], trials: int
+    one_instance: list[str], trials: int
 ) -> None:
     owner = await _first_session()
     seconds = sorted([await _seconds_until_all_left(owner, one_instance) for _ in range(trials)])
@@ -97,7 +101,7 @@ async def test_ending_a_session_ends_all_its_tabs_within_a_second(
 
 @pytest.mark.parametrize("trials", SIZES)
 async def test_tabs_on_another_instance_end_within_a_second_too(
-    two_instances: list[int], trials: int
+    two_instances: list[str], trials: int
 ) -> None:
     owner = await _first_session()
     seconds = sorted([await _seconds_until_all_left(owner, two_instances) for _ in range(trials)])
@@ -105,7 +109,7 @@ async def test_tabs_on_another_instance_end_within_a_second_too(
     assert seconds[-1] <= 1
 
 
-async def test_without_announcements_a_second_is_not_enough(deaf_instance: list[int]) -> None:
+async def test_without_announcements_a_second_is_not_enough(deaf_instance: list[str]) -> None:
     """The control: the regular look alone ends them too, but later."""
     owner = await _first_session()
     assert max([await _seconds_until_all_left(owner, deaf_instance) for _ in range(2)]) > 1

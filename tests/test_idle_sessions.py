@@ -7,23 +7,21 @@ from pathlib import Path
 import psycopg
 import pytest
 from reflex.utils.format import format_event_handler
-from reflex_base.constants import CompileVars
 
 from onramp_app.services import accounts, sessions
 from onramp_app.services.sessions import BrowserSession, Client
 from onramp_app.states.profile import ProfileState
-from onramp_app.states.session import SessionState
 from tests.people import PASSWORD
-from tests.served import SocketTab, served
+from tests.served import served
+from tests.sockets import ON_LOAD, TabSocket
 
-HYDRATED = '"is_hydrated_rx_state_":true'
-NAVIGATION = f"{SessionState.get_root_state().get_full_name()}.{CompileVars.ON_LOAD_INTERNAL}"
+HYDRATED = '"is_hydrated_rx_state_": true'
 
 
 @pytest.fixture
-def port(database: str, project_dir: Path) -> Iterator[int]:
-    with served(database, project_dir) as port:
-        yield port
+def url(database: str, project_dir: Path) -> Iterator[str]:
+    with served(database, project_dir) as url:
+        yield url
 
 
 @pytest.fixture
@@ -43,23 +41,23 @@ def _idle_minutes(database: str) -> int:
         return int(owner.execute(query).fetchone()[0])
 
 
-def _tab(port: int, session: BrowserSession) -> SocketTab:
-    tab = SocketTab(port, "one-and-the-same", cookie=f"session={session.cookie_value}")
-    tab.read_until(HYDRATED)
+async def _tab(url: str, session: BrowserSession) -> TabSocket:
+    tab = await TabSocket.open(url, cookie=f"session={session.cookie_value}", token="one-and-the-same")
+    await tab.open_page("/profile")
     return tab
 
 
-async def test_connecting_again_and_what_it_loads_keep_no_session_alive(port, database, session):
+async def test_connecting_again_and_what_it_loads_keep_no_session_alive(url, database, session):
     _idle(database, 20)
     for _ in range(3):
-        _tab(port, session).close()
+        await (await _tab(url, session)).close()
     assert _idle_minutes(database) == 20
 
 
 @pytest.mark.parametrize(
     ("event", "payload", "answer"),
     [
-        (NAVIGATION, {}, HYDRATED),
+        (ON_LOAD, {}, HYDRATED),
         (
             format_event_handler(ProfileState.event_handlers["save_details"]),
             {"form": {"display_name": "Ada"}},
@@ -68,21 +66,21 @@ async def test_connecting_again_and_what_it_loads_keep_no_session_alive(port, da
     ],
     ids=["another page", "a form"],
 )
-async def test_what_a_person_does_keeps_it_alive(port, database, session, *, event, payload, answer):
+async def test_what_a_person_does_keeps_it_alive(url, database, session, *, event, payload, answer):
     """The control of the test above."""
-    tab = _tab(port, session)
+    tab = await _tab(url, session)
     _idle(database, 20)
-    tab.send(event, **payload)
-    tab.read_until(answer)
-    tab.close()
+    await tab.emit(event, path="/profile", **payload)
+    await tab.read_until(answer)
+    await tab.close()
     assert _idle_minutes(database) == 0
 
 
-async def test_an_abandoned_page_is_led_away_after_thirty_minutes(port, database, session):
-    tab = _tab(port, session)
+async def test_an_abandoned_page_is_led_away_after_thirty_minutes(url, database, session):
+    tab = await _tab(url, session)
     _idle(database, 29)
-    tab.close()
-    tab = _tab(port, session)  # the laptop woke up, nobody sits before it
+    await tab.close()
+    tab = await _tab(url, session)  # the laptop woke up, nobody sits before it
     _idle(database, 31)
-    tab.read_until('"/login?reason=session_ended', timeout=15)
-    tab.close()
+    await tab.read_until('"/login?reason=session_ended')
+    await tab.close()

@@ -7,19 +7,25 @@ from pathlib import Path
 import pytest
 from simple_websocket import Client, ConnectionClosed
 
-from tests.served import CONNECT, OPEN, PING, served, socket_address
+from tests.served import served
+
+# Of the protocols Engine.IO and Socket.IO.
+OPEN = "0"
+CONNECT = "40/_event,"
+PING = '42/_event,["ping"]'
+PLACE = "/_event/?EIO=4&transport=websocket&token=tab"
 
 
 @pytest.fixture
 def address(database: str, project_dir: Path) -> Iterator[str]:
-    with served(database, project_dir) as port:
-        yield socket_address(port)
+    with served(database, project_dir) as url:
+        yield url.replace("http", "ws", 1) + PLACE
 
 
 @pytest.fixture
 def generous_address(database: str, project_dir: Path) -> Iterator[str]:
-    with served(database, project_dir, REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE="1000000") as port:
-        yield socket_address(port)
+    with served(database, project_dir, REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE="1000000") as url:
+        yield url.replace("http", "ws", 1) + PLACE
 
 
 def _survives(address: str, message: str) -> bool:
