@@ -299,13 +299,13 @@ def test_neighbours_on_the_server_may_not_connect_and_the_applications_logins_ma
     with psycopg.connect(empty_database, autocommit=True) as owner:
         query = "SELECT has_database_privilege('onramp_app', current_database(), 'CONNECT')"
         assert owner.execute(query).fetchone() == (True,)
-    downgrade(empty_database, "0005")
+    downgrade(empty_database, "0007")
     psycopg.connect(_as_user(empty_database, neighbour)).close()
 
 
 def test_a_login_that_works_as_the_application_keeps_its_access(empty_database: str, neighbour: str) -> None:
     migrate(empty_database)
-    downgrade(empty_database, "0005")
+    downgrade(empty_database, "0007")
     with psycopg.connect(empty_database, autocommit=True) as owner:
         owner.execute(f"GRANT onramp_app TO {neighbour}")
     migrate(empty_database)

@@ -1,7 +1,7 @@
 """Tabs without a browser. Reflex's private names that tests need stand here and nowhere else."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,10 +12,12 @@ from reflex.state import BaseState, State
 from reflex.utils.format import format_event_handler
 from reflex_base.event.context import EventContext
 
-from onramp_app.services import accounts, sessions
+from onramp_app.ledger.instructions import receive_available
+from onramp_app.services import accounts, provider, sessions
 from onramp_app.services.sessions import BrowserSession, Client
 from onramp_app.states import connections
 from onramp_app.states.middleware import SessionMiddleware
+from tests.ledger.books import BY_POLL, SCALES, Books, post_now
 from tests.people import PASSWORD
 
 S = TypeVar("S", bound=BaseState)
@@ -122,3 +124,29 @@ def another_session(database: str) -> NewSession:
         return await accounts.sign_in(session.viewer.email, PASSWORD, BROWSER, sessions.open_browser)
 
     return make
+
+
+@pytest.fixture
+async def books(database: str) -> AsyncIterator[Books]:
+    """Books in which money can arrive, and exchange rates of this minute: a dollar is 80 rupees."""
+    books = Books(database)
+    for symbol, price in (("USDT", 1), ("USD", 1), ("INR", 80), ("USDC", 1)):
+        books.owner.execute(
+            b"INSERT INTO exchange_rates VALUES ('simulator', %s, %s, now())", (symbol, price)
+        )
+    yield books
+    books.owner.close()
+    await provider.disconnect()
+
+
+async def arrive(books: Books, user_id: str, whole: int, *, asset: str = "USDT") -> str:
+    """Settle a new top-up of the person's with so many whole units. Returns its id."""
+    amount = whole * 10 ** SCALES[asset]
+    top_up_id = books.top_up(user_id, asset=asset)
+    delivery = books.delivery(amount, asset=asset, top_up_id=top_up_id)
+    books.settle(top_up_id, amount, asset=asset)
+    books.owner.execute(
+        "UPDATE top_ups SET best_order_id = %s WHERE id = %s", (delivery.provider_order_id, top_up_id)
+    )
+    await post_now(receive_available(delivery, user_id=user_id, top_up_id=top_up_id, cause=BY_POLL))
+    return top_up_id

@@ -9,14 +9,23 @@ from onramp_app.states.session import PrivateState, SessionState
 from tests.states.conftest import cookie_of
 
 OURS = {
+    "ActivityState.load",
+    "ActivityState.search",
+    "ActivityState.show_more",
     "EntranceState.load",
     "EntranceState.propose_currency",
+    "HomeState.load",
     "PrivateState.enter",
     "ProfileState.change_password",
     "ProfileState.end_session",
     "ProfileState.load",
     "ProfileState.save_details",
     "SessionState.tell",
+    "TopUpState.cancel",
+    "TopUpState.check_now",
+    "TopUpState.load",
+    "TopUpState.widget_said",
+    "StoryState.load",
 }
 REFLEXS = {
     "FrontendEventExceptionState.handle_frontend_exception",
