@@ -40,16 +40,24 @@ _BY_ITSELF = _HYDRATE | {
 def _is_by_person(event: Event) -> bool:
     """Say whether the person did something just now, as far as an event can tell.
 
-    An abandoned page reconnects again and again. So neither what it sends by itself counts, nor what
-    another event caused, such as the loading of the page after a reconnect; going to another page does,
-    because there the page itself asks to load.
+    An abandoned page reconnects again and again, and its clocks go on. So neither what it sends by itself
+    counts, nor what another event caused, such as the loading of the page after a reconnect; going to
+    another page does, because there the page itself asks to load.
     """
-    return event.name not in _BY_ITSELF and EventContext.get().parent_txid is None
+    if event.name in _BY_ITSELF or EventContext.get().parent_txid is not None:
+        return False
+    state, name = _state_of(event), event.name.rpartition(".")[2]
+    return not (state is not None and issubclass(state, PrivateState) and name in state._sent_by_page)
+
+
+def _state_of(event: Event) -> type[BaseState] | None:
+    registered = RegistrationContext.get().event_handlers.get(event.name)
+    return registered.states[0] if registered is not None else None
 
 
 def _is_private(event: Event) -> bool:
-    registered = RegistrationContext.get().event_handlers.get(event.name)
-    return registered is not None and issubclass(registered.states[0], PrivateState)
+    state = _state_of(event)
+    return state is not None and issubclass(state, PrivateState)
 
 
 async def _refuse(page: SessionState, *events: Event) -> StateUpdate:

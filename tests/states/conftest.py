@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pytest
 import reflex as rx
 from reflex.event import Event, EventHandler
-from reflex.state import BaseState, State
+from reflex.state import BaseState, State, StateUpdate
 from reflex.utils.format import format_event_handler
 from reflex_base.event.context import EventContext
 
@@ -63,15 +63,16 @@ class Tab:
     async def hydrate(self) -> Outcome:
         return await self.send(State.event_handlers["hydrate"])
 
-    async def send(self, handler: EventHandler, *arguments: object, cause: str | None = None) -> Outcome:
-        """Send an event through the middleware and, when it may go on, to its handler.
-
-        `cause` is the event that caused this one; None: the page sent it.
-        """
+    async def preprocess(self, handler: EventHandler, *, cause: str | None = None) -> StateUpdate | None:
+        """Send an event to the middleware alone; `cause` is what caused it, None: the page sent it."""
         event = Event(name=format_event_handler(handler))
         context = EventContext(token=self.token, state_manager=None, enqueue_impl=None, parent_txid=cause)  # type: ignore[arg-type]
         with context:
-            refusal = await SessionMiddleware().preprocess(None, self.root, event)  # type: ignore[arg-type]
+            return await SessionMiddleware().preprocess(None, self.root, event)  # type: ignore[arg-type]
+
+    async def send(self, handler: EventHandler, *arguments: object) -> Outcome:
+        """Send an event through the middleware and, when it may go on, to its handler."""
+        refusal = await self.preprocess(handler)
         if refusal is not None:
             return Outcome(False, _address(refusal.events), refusal.events, dict(refusal.delta))
         if handler.fn.__module__.startswith("reflex"):

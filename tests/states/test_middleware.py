@@ -16,12 +16,14 @@ from onramp_app.states.entrance import EntranceState
 from onramp_app.states.profile import ProfileState
 from onramp_app.states.session import PrivateState, SessionState
 from onramp_app.states.views import NOBODY
+from onramp_app.states.wizard import WizardState
 from tests.states.conftest import cookie_of
 
 LOAD = ProfileState.event_handlers["load"]
 ENTER = PrivateState.event_handlers["enter"]
 SAVE = ProfileState.event_handlers["save_details"]
 NAVIGATE = OnLoadInternalState.event_handlers["on_load_internal"]
+QUOTE_ENDED = WizardState.event_handlers["refresh"]
 _AUTOMATIC = (
     State.event_handlers["hydrate"],
     State.event_handlers["hydrate_and_load"],
@@ -213,15 +215,15 @@ def _is_fresh(database: str) -> bool:
 async def test_only_what_a_person_does_counts_against_the_idle_time(new_account, open_tab, database):
     tab = open_tab(cookie_of(await new_account()))
     await tab.hydrate()
-    by_itself = [(handler, None) for handler in _AUTOMATIC]
+    by_itself = [(handler, None) for handler in (*_AUTOMATIC, QUOTE_ENDED)]
     caused = [(LOAD, "the hydration"), (NAVIGATE, "the hydration"), (SAVE, "another event")]
     for handler, cause in [*by_itself, *caused]:
         _idle_for(database, 20)
-        await tab.send(handler, *([{}] if handler is SAVE else []), cause=cause)
+        await tab.preprocess(handler, cause=cause)
         assert not _is_fresh(database), handler
     for handler in (NAVIGATE, SAVE, LOAD):
         _idle_for(database, 20)
-        await tab.send(handler, *([{}] if handler is SAVE else []))
+        await tab.preprocess(handler)
         assert _is_fresh(database), handler
 
 
