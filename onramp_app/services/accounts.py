@@ -219,7 +219,8 @@ async def change_password(viewer: Viewer, current_password: str, *, new_password
     wrong = InvalidCredentials(
         "The current password is wrong.", errors=(FieldError("current_password", "This password is wrong."),)
     )
-    await throttle.attempt_guess(throttle.PASSWORD, viewer.user_id)
+    # By session: whoever guesses in a stolen one does not keep the owner from changing the password.
+    await throttle.attempt_guess(throttle.PASSWORD, viewer.session_id)
     async with transaction() as db:
         password_hash = (await db.exec(select(User.password_hash).where(User.id == viewer.user_id))).first()
     is_right, _ = await passwords.verify_password(current_password, password_hash)
@@ -250,7 +251,7 @@ async def change_password(viewer: Viewer, current_password: str, *, new_password
             at=clock.now(),
             detail={"session_id": viewer.session_id, "sessions_ended": ended},
         )
-    await throttle.guessed_right(throttle.PASSWORD, viewer.user_id)
+    await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
     _log.info("password changed", user_id=viewer.user_id)
 
 

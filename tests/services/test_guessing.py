@@ -236,6 +236,19 @@ async def test_the_current_password_is_guessed_in_rounds_too(clock: Clock) -> No
     assert 80 <= _most_within(await _moments_of_a_tireless_guesser(clock, throttle.PASSWORD), DAY) <= 100
 
 
+async def test_a_thief_who_guesses_in_a_stolen_session_does_not_keep_the_owner_from_changing_the_password(
+    ada: BrowserSession, quick_hashes: None
+) -> None:
+    email = ada.viewer.email
+    owned = await accounts.sign_in(email, PASSWORD, Client(HOME), sessions.open_browser)
+    for _ in range(10):
+        with pytest.raises(InvalidCredentials):
+            await accounts.change_password(ada.viewer, "no", new_password="marble-teapot-92")
+    with pytest.raises(RateLimited):
+        await accounts.change_password(ada.viewer, PASSWORD, new_password="marble-teapot-92")
+    await accounts.change_password(owned.viewer, PASSWORD, new_password="marble-teapot-92")
+
+
 # With a Redis that goes away.
 
 
