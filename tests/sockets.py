@@ -14,6 +14,14 @@ HYDRATE_AND_LOAD = "reflex___state____state.hydrate_and_load"
 ON_LOAD = "reflex___state____state.reflex___state____on_load_internal_state.on_load_internal"
 
 
+class _Client(AioClient):
+    """Takes up what came in one piece with the answer to the handshake, which the library leaves lying."""
+
+    async def handshake(self) -> None:
+        await super().handshake()
+        self.connected = await self._handle_events()
+
+
 class TabSocket:
     """One open socket. `updates` holds what arrived, oldest first, each with the moment (`loop.time()`)."""
 
@@ -28,7 +36,7 @@ class TabSocket:
         """Connect as a page of `base_url` (`http://…`) does, with the cookie header of its browser."""
         token = token or secrets.token_hex(8)
         address = f"{base_url.replace('http', 'ws', 1)}/_event/?EIO=4&transport=websocket&token={token}"
-        socket = await AioClient.connect(address, headers={"Cookie": cookie, "Origin": base_url})
+        socket = await _Client.connect(address, headers={"Cookie": cookie, "Origin": base_url})
         assert (await socket.receive(timeout=10)).startswith("0")
         await socket.send("40/_event,")
         assert (await socket.receive(timeout=10)).startswith("40/_event,")

@@ -20,6 +20,7 @@ from tests.served import served
 from tests.sockets import HYDRATE_AND_LOAD, TabSocket
 
 TABS = 3
+TRIALS_OF_ONE = 25
 LEFT = '"/login?reason=session_ended'
 SIZES = [pytest.param(8, id="short"), pytest.param(500, id="full", marks=pytest.mark.full)]
 
@@ -84,29 +85,31 @@ async def _another(owner: BrowserSession) -> BrowserSession:
         return await sessions.open_browser(db, user, Client("127.0.0.1"))
 
 
-def _tell(seconds: list[float]) -> None:
+async def _trials(trials: int, instances: list[str]) -> list[float]:
+    """Return the seconds of each trial, sorted. One person may send only so many events in a minute."""
+    seconds = []
+    while len(seconds) < trials:
+        owner = await _first_session()
+        for _ in range(min(TRIALS_OF_ONE, trials - len(seconds))):
+            seconds.append(await _seconds_until_all_left(owner, instances))
+    seconds.sort()
     middle, longest = seconds[len(seconds) // 2], seconds[-1]
     print(f"{len(seconds)} trials: median {middle:.3f} s, longest {longest:.3f} s")  # noqa: T201 - the figures
+    return seconds
 
 
 @pytest.mark.parametrize("trials", SIZES)
 async def test_ending_a_session_ends_all_its_tabs_within_a_second(
     one_instance: list[str], trials: int
 ) -> None:
-    owner = await _first_session()
-    seconds = sorted([await _seconds_until_all_left(owner, one_instance) for _ in range(trials)])
-    _tell(seconds)
-    assert seconds[-1] <= 1
+    assert (await _trials(trials, one_instance))[-1] <= 1
 
 
 @pytest.mark.parametrize("trials", SIZES)
 async def test_tabs_on_another_instance_end_within_a_second_too(
     two_instances: list[str], trials: int
 ) -> None:
-    owner = await _first_session()
-    seconds = sorted([await _seconds_until_all_left(owner, two_instances) for _ in range(trials)])
-    _tell(seconds)
-    assert seconds[-1] <= 1
+    assert (await _trials(trials, two_instances))[-1] <= 1
 
 
 async def test_without_announcements_a_second_is_not_enough(deaf_instance: list[str]) -> None:

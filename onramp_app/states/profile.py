@@ -157,9 +157,9 @@ def _what_happened() -> dict[SecurityEventKind, str]:
         SecurityEventKind.SIGNED_IN: _("Signed in"),
         SecurityEventKind.NEW_DEVICE: _("Signed in on a new device"),
         SecurityEventKind.SIGNED_OUT: _("Signed out"),
-        SecurityEventKind.SESSION_ENDED: _("Ended from the list of sessions"),
+        SecurityEventKind.SESSION_ENDED: _("Session ended"),
         SecurityEventKind.PASSWORD_CHANGED: _("Password changed"),
-        SecurityEventKind.REFRESH_TOKEN_REUSED: _("Ended, because somebody used its old key again"),
+        SecurityEventKind.REFRESH_TOKEN_REUSED: _("Session ended: its old key was used again"),
         SecurityEventKind.ROLE_CHANGED: _("Your role changed, and you were signed out everywhere"),
     }
 
