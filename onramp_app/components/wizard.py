@@ -41,7 +41,7 @@ def step_bars() -> rx.Component:
             aria_hidden="true",
         ),
         rx.el.p(rx.match(WizardState.step, *titles.items(), ""), role="status", class_name="sr-only"),
-        class_name="flex min-h-11 items-center gap-2",
+        class_name="-mt-3 flex min-h-11 items-center gap-2",
     )
 
 
@@ -92,7 +92,7 @@ def summary() -> rx.Component:
             rx.cond(WizardState.step == "pay", row(_("Pay with"), _or_dash(WizardState.method_name))),
             row(_("You receive"), rx.cond(bill.receive_words != "", about(bill.receive_words), NOT_KNOWN)),
             rx.cond(WizardState.time != "", row(_("Arrives"), WizardState.time)),
-            class_name=rx.cond(WizardState.is_old, "bill is-old", "bill"),
+            class_name=rx.cond(WizardState.is_old, "bill bill-old", "bill"),
         ),
         rx.el.p(custody_text(), class_name="soft tiny mt-4"),
         aria_labelledby="summary",
@@ -124,52 +124,59 @@ def short_summary() -> rx.Component:
     )
 
 
-def quote_state() -> rx.Component:
-    """Say how long the quote lasts, that it changed, or why there is none."""
-    seconds = rx.el.span(id=_SECONDS)
+def actions(*above: rx.Component, button: rx.Component) -> rx.Component:
+    """Return what a step ends with: what there is to know first, its button, and the age of the quote."""
+    return rx.el.div(_quote_notices(), *above, button, _quote_line(), class_name="wizard-actions")
+
+
+def _quote_notices() -> rx.Component:
+    """Say that the quote changed, or why there is none."""
     return rx.el.div(
+        rx.cond(WizardState.changed != "", notice(WizardState.changed, kind="now")),
+        rx.cond(
+            WizardState.problem != "",
+            notice(
+                WizardState.problem,
+                rx.cond(WizardState.is_old, rx.fragment(" ", _("The figures shown are the last ones."))),
+                kind="now",
+            ),
+        ),
+        aria_live="polite",
+        class_name="grid gap-3 empty:hidden",
+    )
+
+
+def _quote_line() -> rx.Component:
+    """Say how long the quote lasts, or when it is tried again."""
+    seconds = rx.el.span(id=_SECONDS)
+    is_waited_for = WizardState.is_old | (WizardState.bill.pay == "")
+    return rx.el.p(
         _countdown(),
-        rx.el.div(
-            rx.cond(WizardState.changed != "", notice(WizardState.changed, kind="now")),
+        rx.cond(
+            WizardState.is_asking,
+            rx.cond(
+                is_waited_for,
+                rx.fragment(
+                    _("Asking for the rate."),
+                    rx.el.span(
+                        " ", _("The payment provider takes its time."), class_name="appears-when-slow"
+                    ),
+                ),
+                _("Asking for a new rate."),
+            ),
             rx.cond(
                 WizardState.problem != "",
-                notice(
-                    WizardState.problem,
-                    rx.cond(WizardState.is_old, rx.fragment(" ", _("The figures shown are the last ones."))),
-                    kind="now",
-                ),
-            ),
-            aria_live="polite",
-            class_name="grid gap-3",
-        ),
-        rx.el.p(
-            rx.cond(
-                WizardState.is_asking,
                 rx.cond(
-                    WizardState.is_old | (WizardState.bill.pay == ""),
-                    rx.fragment(
-                        rx.el.span(_("Asking for the rate.")),
-                        rx.el.span(
-                            " ", _("The payment provider takes its time."), class_name="appears-when-slow"
-                        ),
-                    ),
-                    _("Asking for a new rate."),
+                    WizardState.timer_seconds > 0,
+                    rx.fragment(_("Trying again in"), " ", seconds, "\N{NO-BREAK SPACE}s"),
                 ),
                 rx.cond(
-                    WizardState.problem != "",
-                    rx.cond(
-                        WizardState.timer_seconds > 0,
-                        rx.fragment(_("Trying again in"), " ", seconds, "\N{NO-BREAK SPACE}s"),
-                    ),
-                    rx.cond(
-                        WizardState.bill.pay != "",
-                        rx.fragment(_("Rate renewed in"), " ", seconds, "\N{NO-BREAK SPACE}s"),
-                    ),
+                    WizardState.bill.pay != "",
+                    rx.fragment(_("Rate renewed in"), " ", seconds, "\N{NO-BREAK SPACE}s"),
                 ),
             ),
-            class_name="soft tiny min-h-5 text-center",
         ),
-        class_name="grid gap-3",
+        class_name="soft tiny min-h-5 text-center",
     )
 
 

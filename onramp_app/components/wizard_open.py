@@ -69,7 +69,7 @@ def _how_well_known() -> rx.Component:
                         _("Ask again"),
                         type="button",
                         on_click=WizardState.ask_provider,
-                        class_name="link min-h-11",
+                        class_name="link -my-3 py-3",
                     ),
                 ),
             ),
@@ -100,8 +100,10 @@ def _open_one(one: OpenTopUp) -> rx.Component:
             class_name="flex flex-wrap items-start justify-between gap-3",
         ),
         rx.el.p(
-            rx.el.span(one.charged, class_name="font-semibold"),
-            " ",
+            rx.cond(
+                (one.charged != "") & (WizardState.reading != "asking"),
+                rx.fragment(rx.el.span(one.charged, class_name="font-semibold"), " "),
+            ),
             one.next,
         ),
         rx.el.div(

@@ -4,7 +4,7 @@ import reflex as rx
 
 from onramp_app.components.feedback import notice, problem
 from onramp_app.components.places import link
-from onramp_app.components.wizard import NOT_KNOWN, custody_text, fee_row, quote_state, row, short_summary
+from onramp_app.components.wizard import NOT_KNOWN, actions, custody_text, fee_row, row, short_summary
 from onramp_app.states.views_wizard import Allowance, Choice, ClosedChoices, MethodCard, QuickAmount
 from onramp_app.states.wizard import WizardState
 from onramp_app.texts import _
@@ -50,18 +50,16 @@ def amount_form() -> rx.Component:
     return rx.el.form(
         _heading(_("How much would you like to add?"), _("You see every fee before you pay.")),
         rx.el.div(_pay_field(), _joined(), _receive_field(), class_name="grid"),
-        rx.cond(
-            WizardState.offer.closed != "",
-            notice(WizardState.offer.closed, " ", _("Choose another currency."), kind="now"),
-        ),
         rx.foreach(WizardState.offer.allowances, _allowance),
-        rx.el.button(
-            _("Choose how to pay"),
-            type="submit",
-            disabled=WizardState.offer.closed != "",
-            class_name="button button-main w-full",
+        actions(
+            short_summary(),
+            button=rx.el.button(
+                _("Choose how to pay"),
+                type="submit",
+                disabled=WizardState.offer.closed != "",
+                class_name="button button-main w-full",
+            ),
         ),
-        quote_state(),
         on_submit=WizardState.go_on,
         no_validate=True,
         class_name="wizard-step",
@@ -108,17 +106,30 @@ def _pay_field() -> rx.Component:
             ),
             aria_live="assertive",
         ),
-        rx.cond(offer.limits != "", rx.el.p(offer.limits, id="amount-limits", class_name="hint")),
+        rx.cond(
+            offer.closed != "",
+            notice(offer.closed, " ", _("Choose another currency."), kind="now"),
+            _limits_and_quick_amounts(),
+        ),
+        class_name="grid gap-2",
+    )
+
+
+def _limits_and_quick_amounts() -> rx.Component:
+    offer = WizardState.offer
+    # A problem says the limit that it is about, in the place of both.
+    is_shown = (offer.limits != "") & (WizardState.amount_problem == "")
+    return rx.fragment(
+        rx.cond(is_shown, rx.el.p(offer.limits, id="amount-limits", class_name="hint min-h-[21px]")),
         rx.cond(
             offer.quick,
             rx.el.div(
                 rx.foreach(offer.quick, _quick),
                 role="group",
                 aria_label=_("Round amounts"),
-                class_name="flex flex-wrap gap-2 pt-1",
+                class_name="quick-row",
             ),
         ),
-        class_name="grid gap-2",
     )
 
 
@@ -134,16 +145,22 @@ def _quick(quick: QuickAmount) -> rx.Component:
 
 def _joined() -> rx.Component:
     bill = WizardState.bill
-    lines = rx.cond(
-        bill.pay != "",
-        rx.fragment(rx.foreach(bill.fees, fee_row), row(_("Rate"), bill.rate)),
-        rx.fragment(row(_("Fees"), NOT_KNOWN), row(_("Rate"), NOT_KNOWN)),
-    )
+    is_known = bill.pay != ""
     return rx.el.dl(
-        rx.el.div(lines, class_name=rx.cond(WizardState.is_old, "is-old", "")),
-        rx.cond(WizardState.offer.networks, row(_("Network"), _network())),
-        class_name="bill joined",
+        rx.cond(is_known, rx.foreach(bill.fees, fee_row), row(_("Provider fee"), NOT_KNOWN)),
+        row(
+            rx.fragment(
+                _("Network fee"), " ", rx.cond(WizardState.offer.networks, _network(), _in_brackets())
+            ),
+            rx.cond(is_known, bill.network_fee, NOT_KNOWN),
+        ),
+        row(_("Rate"), rx.cond(is_known, bill.rate, NOT_KNOWN)),
+        class_name=rx.cond(WizardState.is_old, "bill joined bill-old", "bill joined"),
     )
+
+
+def _in_brackets() -> rx.Component:
+    return rx.fragment("(", WizardState.network_name, ")")
 
 
 def _network() -> rx.Component:
@@ -212,12 +229,10 @@ def pay_form() -> rx.Component:
             rx.foreach(WizardState.offer.methods, _method),
             class_name="grid gap-3",
         ),
-        rx.el.div(
+        actions(
             short_summary(),
-            rx.el.button(_("Continue"), type="submit", class_name="button button-main w-full"),
-            class_name="grid gap-3",
+            button=rx.el.button(_("Continue"), type="submit", class_name="button button-main w-full"),
         ),
-        quote_state(),
         on_submit=WizardState.go_on,
         class_name="wizard-step",
     )
@@ -290,37 +305,38 @@ def check_form() -> rx.Component:
             ),
             rx.el.dl(
                 rx.foreach(bill.fees, fee_row),
+                row(rx.fragment(_("Network fee"), " ", _in_brackets()), bill.network_fee),
                 row(_("Rate"), bill.rate),
                 row(_("Pay with"), _changeable(WizardState.method_name, WizardState.pay_search)),
-                row(_("Sent over"), WizardState.network_name),
                 rx.cond(WizardState.time != "", row(_("Arrives"), WizardState.time)),
-                class_name=rx.cond(WizardState.is_old, "bill is-old", "bill"),
+                class_name=rx.cond(WizardState.is_old, "bill bill-old", "bill"),
             ),
             class_name="card grid gap-5",
         ),
-        rx.cond(
-            WizardState.review_problem != "",
-            notice(
-                WizardState.review_problem,
-                " ",
-                link(_("Change the amount"), to=f"/add-money{WizardState.amount_search}", class_name="link"),
-                kind="bad",
-            ),
-        ),
         rx.el.p(custody_text(), class_name="soft small"),
-        rx.el.button(
-            rx.cond(
-                WizardState.is_beginning,
-                _("One moment"),
-                rx.fragment(_("Pay"), " ", bill.pay),
+        actions(
+            _review_problem(),
+            button=rx.el.button(
+                rx.cond(WizardState.is_beginning, _("One moment"), rx.fragment(_("Pay"), " ", bill.pay)),
+                type="submit",
+                disabled=WizardState.is_beginning | WizardState.is_old | (bill.pay == ""),
+                class_name="button button-main w-full",
             ),
-            type="submit",
-            disabled=WizardState.is_beginning | WizardState.is_old | (bill.pay == ""),
-            class_name="button button-main w-full",
         ),
-        quote_state(),
         on_submit=WizardState.begin,
         class_name="wizard-step",
+    )
+
+
+def _review_problem() -> rx.Component:
+    return rx.cond(
+        WizardState.review_problem != "",
+        notice(
+            WizardState.review_problem,
+            " ",
+            link(_("Change the amount"), to=f"/add-money{WizardState.amount_search}", class_name="link"),
+            kind="bad",
+        ),
     )
 
 

@@ -80,10 +80,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Bill:
-    """A quote in words. `receive` and `receive_decimals` together are the amount that arrives, about."""
+    """A quote in words. `receive` and `receive_decimals` together are the amount that arrives, about.
+
+    `fees` are those but the network's, which stands beside the choice of a network.
+    """
 
     pay: str = ""
     fees: tuple[Line, ...] = ()
+    network_fee: str = ""
     all_fees: str = ""
     rate: str = ""
     receive: str = ""

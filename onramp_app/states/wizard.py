@@ -109,9 +109,10 @@ class WizardState(AsksAboutOpen, LiveState):
                 raise
             self.shows, (self.blocked_title, self.blocked_text) = "blocked", words
             return None
+        self.reading = "asking"
         self._show_open(await Latest(viewer).open_top_ups())
         if self.open_ones and (self.open_problem or not self._choices.is_another):
-            self.shows, self.reading = "open", "asking"
+            self.shows = "open"
             return WizardState.ask_provider
         self.shows = "form"
         return self._ask()
@@ -119,10 +120,11 @@ class WizardState(AsksAboutOpen, LiveState):
     async def _catch_up(self, latest: Latest) -> None:
         if not self._is_at(PLACE) or self.is_beginning:
             return
-        self._show_open(await latest.open_top_ups())
-        if self.shows == "form" and self.open_ones and not self._choices.is_another:
+        views = await latest.open_top_ups()
+        if self.shows == "form" and views and not self._choices.is_another:
             # Begun elsewhere meanwhile: what it is comes before another one.
             self.shows, self.reading, self.read_at = "open", "current", ""
+        self._show_open(views)
         self._is_current()
 
     # Choosing
@@ -251,6 +253,8 @@ class WizardState(AsksAboutOpen, LiveState):
         """Show the form although something is open."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
+        if self.shows != "open":
+            return None
         try:
             await top_ups.may_begin(viewer)
         except ApplicationError as error:
@@ -379,7 +383,7 @@ class WizardState(AsksAboutOpen, LiveState):
     def _show_quote(self, quote: QuoteView) -> None:
         choices = self._choices
         before, question = self.bill, _question(choices)
-        self.bill = bill_of(quote, currency=choices.currency, asset=choices.asset, network=choices.network)
+        self.bill = bill_of(quote, currency=choices.currency, asset=choices.asset)
         if self._question == question and (before.rate, before.receive_exact) != (
             self.bill.rate,
             self.bill.receive_exact,

@@ -42,7 +42,7 @@ from onramp_app.states.wizard_words import (
 _QUICK_DOLLARS = (Decimal(25), Decimal(50), Decimal(100), Decimal(250))
 # Without an exchange rate, so many times the least amount.
 _QUICK_TIMES = (Decimal(5), Decimal(10), Decimal(25), Decimal(50))
-_RATES_WITHIN_SECONDS = 0.5
+RATES_WITHIN_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def _narrowed(theirs: AmountLimits, remaining: Remaining | None) -> AmountLimits
 
 
 async def _quick_amounts(row: CurrencyOption, bounds: AmountLimits) -> list[Decimal]:
-    book = await book_within(_RATES_WITHIN_SECONDS)
+    book = await book_within(RATES_WITHIN_SECONDS)
     price = worth(book, [STABLE_ASSET], base=row.code).get(STABLE_ASSET) if book else None
     if price is not None:
         about = [dollars * price for dollars in _QUICK_DOLLARS]

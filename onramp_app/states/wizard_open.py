@@ -68,6 +68,8 @@ class AsksAboutOpen(PrivateState, mixin=True):
         """Cancel one that nobody has paid."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
+        if self.shows != "open":
+            return None
         self.open_problem = ""
         try:
             await top_ups.cancel(viewer, top_up_id if isinstance(top_up_id, str) else "")
@@ -81,4 +83,4 @@ class AsksAboutOpen(PrivateState, mixin=True):
 
     def _show_open(self, views: Sequence[TopUpView]) -> None:
         self.open_ones = [open_top_up_of(view) for view in views]
-        self.open_title, self.open_text = open_title(views)
+        self.open_title, self.open_text = open_title(views, reading=self.reading)

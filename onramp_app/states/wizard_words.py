@@ -19,7 +19,6 @@ from onramp_app.states.amounts import (
     rate_text,
     split_decimals,
 )
-from onramp_app.states.names import network_name
 from onramp_app.states.payment_methods import method_text
 from onramp_app.states.top_up_words import words_of
 from onramp_app.states.views_wizard import Bill, Line, OpenTopUp
@@ -29,23 +28,16 @@ RETRY_SECONDS = 5
 _UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
 
 
-def bill_of(quote: QuoteView, *, currency: str, asset: str, network: str) -> Bill:
+def bill_of(quote: QuoteView, *, currency: str, asset: str) -> Bill:
     """Return a quote as a bill. Fees that are nothing are left out, but for the provider's own."""
-    fees = (
-        (_("Provider fee"), quote.provider_fee, True),
-        (_("Payment fee"), quote.gateway_fee, False),
-        (_("Network fee ({network})").format(network=network_name(network)), quote.network_fee, False),
-        (_("Our fee"), quote.client_fee, False),
-    )
-    every = sum((Decimal(amount) for _label, amount, _always in fees), Decimal(0))
+    fees = ((_("Payment fee"), quote.gateway_fee), (_("Our fee"), quote.client_fee))
+    charged = [(_("Provider fee"), quote.provider_fee), *(fee for fee in fees if Decimal(fee[1]))]
+    every = sum((Decimal(amount) for _label, amount in charged), Decimal(quote.network_fee))
     receive, receive_decimals = split_decimals(number_text(quote.expected_amount, asset))
     return Bill(
         pay=bill_text(quote.fiat_amount, currency),
-        fees=tuple(
-            Line(label, bill_text(amount, currency))
-            for label, amount, always in fees
-            if always or Decimal(amount)
-        ),
+        fees=tuple(Line(label, bill_text(amount, currency)) for label, amount in charged),
+        network_fee=bill_text(quote.network_fee, currency),
         all_fees=bill_text(every, currency),
         rate=rate_words(quote, currency=currency, asset=asset),
         receive=receive,
@@ -70,13 +62,13 @@ def changed_text(bill: Bill) -> str:
 def limits_text(limits: AmountLimits, currency: str) -> str:
     """Return what may be paid at a time, as far as it is known."""
     if limits.min is not None and limits.max is not None:
-        return _("From {least} to {most} at a time").format(
+        return _("From {least} to {most}").format(
             least=fiat_text(limits.min, currency), most=fiat_text(limits.max, currency)
         )
     if limits.min is not None:
-        return _("{least} or more at a time").format(least=fiat_text(limits.min, currency))
+        return _("{least} or more").format(least=fiat_text(limits.min, currency))
     if limits.max is not None:
-        return _("Up to {most} at a time").format(most=fiat_text(limits.max, currency))
+        return _("Up to {most}").format(most=fiat_text(limits.max, currency))
     return ""
 
 
@@ -180,16 +172,25 @@ def open_top_up_of(view: TopUpView) -> OpenTopUp:
         ),
         tag=words.tag,
         tone=words.tone,
-        charged=words.charged,
+        # What comes next says so already where it was received.
+        charged="" if view.charged == Charged.YES else words.charged,
         next=words.next,
         created_at=moment_text(view.created_at),
         can_cancel=view.status in _UNPAID and view.charged == Charged.NO,
     )
 
 
-def open_title(views: Sequence[TopUpView]) -> tuple[str, str]:
-    """Return the answer to "is it safe to try again?" for what is open, and why."""
+def open_title(views: Sequence[TopUpView], *, reading: str) -> tuple[str, str]:
+    """Return the answer to "is it safe to try again?" for what is open, and why.
+
+    Args:
+        reading: `asking` while the provider is being asked, `current` or `away` afterwards.
+    """
     charged = {Charged(view.charged) for view in views}
+    if not views:
+        return _("Nothing is open any more"), _("What you began before is over. You can start another one.")
+    if reading == "asking":
+        return _("Looking at what you began"), _("It takes a few seconds to know whether it was paid.")
     if Charged.UNKNOWN in charged:
         return (
             _("Do not pay again yet"),
@@ -200,9 +201,9 @@ def open_title(views: Sequence[TopUpView]) -> tuple[str, str]:
             _("Your payment was received"),
             _("It is on its way: do not pay for it again. You can add more money if you want to."),
         )
-    if views:
+    if reading == "away":
         return (
-            _("You began a top-up and have not paid"),
-            _("Go on with it, or start another one."),
+            _("As far as we know, you have not paid"),
+            _("If you did pay, wait until we can ask the provider: it is credited by itself."),
         )
-    return _("Nothing is open any more"), _("What you began before is over. You can start another top-up.")
+    return _("You have not paid yet"), _("Go on with what you began, or start another one.")
