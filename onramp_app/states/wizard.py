@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import reflex as rx
@@ -51,6 +52,8 @@ class WizardState(AsksAboutOpen, LiveState):
 
     Whatever answers late is dropped when something newer was asked, or when the tab was reset.
     """
+
+    _sent_by_page: ClassVar[frozenset[str]] = frozenset(("refresh",))  # when a quote has ended
 
     blocked_title: str = ""
     blocked_text: str = ""
