@@ -1,4 +1,4 @@
-"""What people do in a browser: register, add money, pay on the payment page. By mouse, or by keyboard alone."""
+"""What people do in a browser: register, add money, pay. By mouse, or by keyboard alone."""
 
 import re
 import secrets
