@@ -196,7 +196,7 @@ class WizardState(AsksAboutOpen, LiveState):
         return self._ask()
 
     @rx.event
-    async def go_on(self, form: dict[str, str]) -> EventSpec | None:
+    async def go_on(self, form: dict[str, str]) -> EventSpec | list[EventSpec] | None:
         """Go to the next step, with what the form holds: the last keystrokes may not have come before."""
         if await self._viewer() is None:
             return to_login(self)
@@ -212,17 +212,21 @@ class WizardState(AsksAboutOpen, LiveState):
                 self.amount_problem = said_before
             if self.amount_problem or self.offer.closed:
                 return None
-            choices = replace(choices, amount=amount, step="pay")
+            choices, step = replace(choices, amount=amount), "pay"
         elif self.step == "pay":
             wanted = choices_of({"method": form.get("method", "")}).method
             offered = {card.code for card in self.offer.methods if not card.closed}
             if wanted not in offered:
                 return None
-            choices = replace(choices, method=wanted, step="check")
+            choices, step = replace(choices, method=wanted), "check"
         else:
             return None
         self._asked = ""
-        return rx.redirect(f"{self._path()}{choices.search()}")
+        forward = rx.redirect(f"{self._path()}{replace(choices, step=step).search()}")
+        if choices == self._choices:
+            return forward
+        # The address of this step does not hold the last keystrokes yet, and one may come back to it.
+        return [rx.redirect(f"{self._path()}{choices.search()}", replace=True), forward]
 
     # Asking the provider
 
