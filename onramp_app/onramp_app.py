@@ -29,7 +29,7 @@ app = rx.App(
     frontend_exception_handler=log_frontend_problem,
     html_lang=DEFAULT_LANGUAGE,
     head_components=head_components(),
-    stylesheets=["/theme.css", "/wallet.css", "/wizard.css"],
+    stylesheets=["/theme.css", "/top-up.css", "/wallet.css", "/wizard.css"],
 )
 app.add_middleware(SessionMiddleware())
 app.register_lifespan_task(

@@ -84,9 +84,9 @@ def row_skeletons(number: int) -> rx.Component:
     return rx.el.div(
         *[
             rx.el.div(
-                rx.el.span(class_name="bone size-10 rounded-full"),
-                rx.el.span(class_name="bone h-5 w-40"),
-                rx.el.span(class_name="bone ml-auto h-5 w-20"),
+                rx.el.span(class_name="skeleton size-10 rounded-full"),
+                rx.el.span(class_name="skeleton h-5 w-40"),
+                rx.el.span(class_name="skeleton ml-auto h-5 w-20"),
                 class_name="activity-row",
             )
             for _number in range(number)

@@ -19,7 +19,8 @@ useEffect(() => {{
   const hear = {hear};
   const listen = (event) => {{
     const frame = document.getElementById('{frame_id}');
-    if (!frame || event.origin !== {origin} || event.source !== frame.contentWindow) return;
+    if (!frame || !event.isTrusted) return;
+    if (event.origin !== {origin} || event.source !== frame.contentWindow) return;
     const kind = event.data?.eventData?.type;
     if (typeof kind === 'string' && /^ONRAMP_[A-Z_]{{1,57}}$/.test(kind)) hear(kind);
   }};

@@ -1,4 +1,4 @@
-"""Assets and networks: their names, and how many decimals an asset has on each. Facts of the chains. Pure."""
+"""How many decimals an asset has on each network. Pure facts of the chains, not the provider's."""
 
 from collections.abc import Iterable, Mapping
 
@@ -25,39 +25,6 @@ _BY_NETWORK: Mapping[str, Mapping[str, int]] = {
     },
     "USDC": {"erc20": 6, "matic20": 6, "spl": 6, "arbitrum": 6, "bep20": 18},
 }
-
-_ASSETS: Mapping[str, str] = {
-    "USDT": "Tether",
-    "USDC": "USD Coin",
-    "BTC": "Bitcoin",
-    "ETH": "Ether",
-    "BNB": "BNB",
-    "MATIC": "Polygon",
-    "SOL": "Solana",
-    "TON": "Toncoin",
-    "XRP": "XRP",
-}
-_NETWORKS: Mapping[str, str] = {
-    "erc20": "Ethereum",
-    "trc20": "Tron",
-    "matic20": "Polygon",
-    "matic20-test": "Polygon test network",
-    "bep20": "BNB Smart Chain",
-    "spl": "Solana",
-    "arbitrum": "Arbitrum",
-    "ton": "TON",
-    "btc": "Bitcoin",
-}
-
-
-def asset_name(code: str) -> str:
-    """Return what people call an asset, `Tether` for `USDT`; one we have no name for goes by its code."""
-    return _ASSETS.get(code, code)
-
-
-def network_name(network: str) -> str:
-    """Return what people call a network, `Polygon` for `matic20`; one we have no name for by its code."""
-    return _NETWORKS.get(network, network)
 
 
 def decimals_of(asset: str, network: str) -> int | None:

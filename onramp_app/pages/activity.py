@@ -8,9 +8,9 @@ from onramp_app.components.forms import choice_field, main_button, text_field
 from onramp_app.components.layout import private_page
 from onramp_app.components.places import api_action, link
 from onramp_app.config import get_settings
-from onramp_app.domain.assets import asset_name
 from onramp_app.domain.top_up import TopUpStatus
 from onramp_app.states.activity import ActivityState
+from onramp_app.states.names import asset_name
 from onramp_app.states.top_up_words import tag_of
 from onramp_app.texts import _
 

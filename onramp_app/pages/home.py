@@ -107,7 +107,7 @@ def _balance() -> rx.Component:
             ),
             aria_live="polite",
             aria_atomic="true",
-            class_name="money",
+            class_name="large-money",
         ),
         rx.el.p(
             rx.cond(balance.second != "", rx.el.span(balance.second, " · ")),
@@ -222,14 +222,18 @@ def _skeleton() -> rx.Component:
     return rx.el.div(
         rx.el.p(_("One moment."), role="status", class_name="sr-only"),
         rx.el.div(
-            rx.el.span(class_name="bone h-5 w-20"),
-            rx.el.span(class_name="bone mt-2 h-12 w-52"),
-            rx.el.span(class_name="bone mt-3 h-4 w-40"),
-            rx.el.span(class_name="bone mt-6 h-[100px] w-full"),
-            rx.el.span(class_name="bone mt-8 hidden h-12 w-64 rounded-full md:block"),
+            rx.el.span(class_name="skeleton h-5 w-20"),
+            rx.el.span(class_name="skeleton mt-2 h-12 w-52"),
+            rx.el.span(class_name="skeleton mt-3 h-4 w-40"),
+            rx.el.span(class_name="skeleton mt-6 h-[100px] w-full"),
+            rx.el.span(class_name="skeleton mt-8 hidden h-12 w-64 rounded-full md:block"),
             class_name="card wallet-balance",
         ),
-        rx.el.div(rx.el.span(class_name="bone h-5 w-24"), row_skeletons(2), class_name="card wallet-assets"),
-        rx.el.div(rx.el.span(class_name="bone h-5 w-36"), row_skeletons(4), class_name="card wallet-recent"),
+        rx.el.div(
+            rx.el.span(class_name="skeleton h-5 w-24"), row_skeletons(2), class_name="card wallet-assets"
+        ),
+        rx.el.div(
+            rx.el.span(class_name="skeleton h-5 w-36"), row_skeletons(4), class_name="card wallet-recent"
+        ),
         class_name="wallet",
     )

@@ -55,7 +55,7 @@ def _whole() -> rx.Component:
             rx.el.p(
                 told.head,
                 rx.cond(told.unit != "", rx.el.span(told.unit, class_name="money-unit")),
-                class_name="money mt-3",
+                class_name="large-money mt-3",
             ),
             time_of(told.at, class_name="soft small"),
             rx.cond(told.charged != "", rx.el.p(told.charged, class_name="story-charged mt-4 font-semibold")),
@@ -71,7 +71,7 @@ def _whole() -> rx.Component:
         rx.cond(told.steps, _steps()),
         rx.el.section(
             rx.el.h2(_("Details"), class_name="heading mb-2"),
-            rx.el.dl(rx.foreach(told.facts, _fact), rx.foreach(told.codes, _fact), class_name="facts"),
+            rx.el.dl(rx.foreach(told.facts, _fact), rx.foreach(told.codes, _fact), class_name="fact-list"),
             class_name="card",
         ),
         rx.cond(told.is_top_up, _help()),
@@ -177,8 +177,8 @@ def _help() -> rx.Component:
 def _skeleton() -> rx.Component:
     return rx.el.div(
         rx.el.p(_("One moment."), role="status", class_name="sr-only"),
-        rx.el.span(class_name="bone h-6 w-40"),
-        rx.el.span(class_name="bone mt-4 h-12 w-60"),
+        rx.el.span(class_name="skeleton h-6 w-40"),
+        rx.el.span(class_name="skeleton mt-4 h-12 w-60"),
         row_skeletons(5),
         class_name="card",
     )

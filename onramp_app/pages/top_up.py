@@ -246,18 +246,18 @@ def _settled() -> rx.Component:
 def _money() -> rx.Component:
     return rx.el.p(
         rx.el.span(_page.amount),
-        rx.el.span(_page.amount_decimals, class_name="money-decimals"),
+        rx.el.span(_page.amount_decimals, class_name="arrived-decimals"),
         " ",
-        rx.el.span(_page.asset, class_name="money-asset"),
+        rx.el.span(_page.asset, class_name="arrived-asset"),
         title=_page.amount_exact,
-        class_name="money",
+        class_name="arrived",
     )
 
 
 def _facts() -> rx.Component:
     return rx.cond(
         _page.facts.length() > 0,  # type: ignore[attr-defined]  # a Var by now
-        rx.el.dl(rx.foreach(_page.facts, _fact), class_name="facts mt-6"),
+        rx.el.dl(rx.foreach(_page.facts, _fact), class_name="three-facts mt-6"),
     )
 
 

@@ -16,8 +16,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.money import from_minor
 from onramp_app.domain.views import Viewer, WorthPoint
-from onramp_app.services.balances import RATES_WAIT_SECONDS
-from onramp_app.services.worth import book_within, worth
+from onramp_app.services.worth import Rates, worth
 
 DAYS = 30
 MAX_MOVES = 500
@@ -45,7 +44,7 @@ SELECT a.asset, s.scale, m.created_at, -e.amount_minor, 0
 """)
 
 
-async def last_days(viewer: Viewer) -> list[WorthPoint]:
+async def last_days(viewer: Viewer, *, rates: Rates) -> list[WorthPoint]:
     """Return what was available over the last 30 days, or since the 500th movement back, oldest first.
 
     Each point holds from its moment to the next one's, the last one until now. The first is what there was
@@ -65,15 +64,15 @@ async def last_days(viewer: Viewer) -> list[WorthPoint]:
     ]
     if len({at for at, _asset, _amount in moves}) < LEAST_CHANGES:
         return []
-    book = await book_within(RATES_WAIT_SECONDS)
-    rates = worth(book, held, base=viewer.display_currency) if book else {}
-    if not held.keys() <= rates.keys():
+    book = await rates()
+    prices = worth(book, held, base=viewer.display_currency) if book else {}
+    if not held.keys() <= prices.keys():
         return []
     begins = since if max(row.looked_at for row in rows) < MAX_MOVES else None
     decimals = get_currency_precision(viewer.display_currency)
     with localcontext(prec=_PRECISION):
-        total = sum((amount * rates[asset] for asset, amount in held.items()), Decimal(0))
-        changes = [(at, amount * rates[asset]) for at, asset, amount in moves]
+        total = sum((amount * prices[asset] for asset, amount in held.items()), Decimal(0))
+        changes = [(at, amount * prices[asset]) for at, asset, amount in moves]
         return _points(total, changes, begins=begins, decimals=decimals)
 
 

@@ -17,15 +17,14 @@ from onramp_app.domain.top_up import TopUpStatus
 from onramp_app.domain.views import AssetBalanceView, BalancesView, Viewer
 from onramp_app.ledger.balances import AssetBalance
 from onramp_app.ledger.balances import balances as read_balances
-from onramp_app.services.worth import book_within
+from onramp_app.services.worth import Rates, book_now
 from onramp_app.services.worth import worth as worth_of
 
-RATES_WAIT_SECONDS = 2.5
 DOLLARS = "USD"
 _PRECISION = 60
 
 
-async def get(viewer: Viewer) -> BalancesView:
+async def get(viewer: Viewer, *, rates: Rates = book_now) -> BalancesView:
     """Return the balances. The worth is of what is available, and None while there is no rate for it.
 
     `as_of` and `is_stale` speak of the rates; the balances are of this moment.
@@ -42,7 +41,7 @@ async def get(viewer: Viewer) -> BalancesView:
         if one.balance.available_minor
     }
     now = clock.now()
-    book = await book_within(RATES_WAIT_SECONDS) if available else None
+    book = await rates() if available else None
     display = total_worth(available, book, currency=viewer.display_currency)
     for asset, amount in available.items():
         worth = total_worth({asset: amount}, book, currency=viewer.display_currency)

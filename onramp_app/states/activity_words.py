@@ -8,18 +8,13 @@ from onramp_app.domain.top_up import Charged, TopUpStatus
 from onramp_app.domain.transactions import TransactionKind
 from onramp_app.domain.views import TopUpView, TransactionView
 from onramp_app.states.amounts import asset_text, fiat_text, moment_text
+from onramp_app.states.payment_methods import method_text
 from onramp_app.states.top_up_words import tag_of, words_of
 from onramp_app.states.views_wallet import ActivityRow, OpenCard
 from onramp_app.texts import _
 
 _OPEN = frozenset({TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING})
 _STEPS = 5  # begun, opened, paid, bought, sent
-
-
-def method_text(code: str) -> str:
-    """Return what a payment method is called inside a sentence; most codes are names, such as `UPI`."""
-    kinds = {"bank_transfer": _("bank transfer"), "instant": _("instant payment")}
-    return kinds.get(code.lower(), code.replace("_", " "))
 
 
 def signed_text(amount: str, asset: str) -> str:
@@ -137,12 +132,12 @@ def card_of(view: TopUpView) -> OpenCard:
     elif status is TopUpStatus.IN_REVIEW:
         title = _("We are checking your top-up of {amount}")
     else:
-        title = _("Looking for your {amount}") if is_claimed else _("{amount} waits for your payment")
+        title = _("Looking for your {amount}") if is_claimed else _("Your top-up of {amount} is not paid yet")
     is_to_pay = status in _OPEN and not is_claimed
     return OpenCard(
         top_up_id=view.id,
         title=title.format(amount=paid),
-        text=words_of(view).next,
+        text=words_of(view).happened,
         action=_("Go on") if is_to_pay else _("See it"),
         step=0 if status is TopUpStatus.IN_REVIEW else _steps_done(view),
         steps=_STEPS,

@@ -6,7 +6,6 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from onramp_app.domain import clock
-from onramp_app.domain.assets import asset_name
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.views import AssetBalanceView, BalancesView
 from onramp_app.services.latest import Latest
@@ -15,6 +14,7 @@ from onramp_app.states.activity_words import card_of, row_of
 from onramp_app.states.amounts import asset_text, fiat_text, moment_text, number_text, split_decimals
 from onramp_app.states.balance_line import draw
 from onramp_app.states.live import LiveState
+from onramp_app.states.names import asset_name
 from onramp_app.states.session import to_login
 from onramp_app.states.views_wallet import ActivityRow, AssetRow, Balance, BalanceLine, OpenCard
 from onramp_app.texts import _

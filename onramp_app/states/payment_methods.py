@@ -11,6 +11,7 @@ def method_text(code: str) -> str:
     names = {
         "FASTER PAYMENTS": "Faster Payments",
         "GCASH": "GCash",
+        "INSTANT": _("instant payment"),
         "KHIPU": "Khipu",
         "MPESA PAYBILL": "M-Pesa Paybill",
         "PIX": "Pix",

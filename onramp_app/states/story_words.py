@@ -2,23 +2,24 @@
 
 from decimal import Decimal
 
-from onramp_app.domain.assets import asset_name, network_name
 from onramp_app.domain.ledger import StepSource
 from onramp_app.domain.provider_status import StatusClass
 from onramp_app.domain.top_up import Charged, TopUpStatus
 from onramp_app.domain.views import QuoteView, StepView, TopUpView, TransferView
 from onramp_app.states.activity_words import (
-    method_text,
     signed_text,
     top_up_title,
     transfer_words,
 )
 from onramp_app.states.amounts import asset_text, exact_text, fiat_text, moment_text, number_text
+from onramp_app.states.names import asset_name, method_name, network_name
 from onramp_app.states.top_up_words import tag_of, words_of
 from onramp_app.states.views_wallet import Fact, Story, StoryStep
 from onramp_app.texts import _
 
 _OPEN = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING, TopUpStatus.IN_REVIEW)
+# What happened and what comes next are the same there.
+_SAID_ONCE = (TopUpStatus.PROCESSING, TopUpStatus.SETTLED)
 _ENDED_UNPAID = (TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED)
 
 
@@ -41,7 +42,7 @@ def story_of_top_up(view: TopUpView) -> Story:
         unit=unit,
         at=moment_text(view.settled_at if has_arrived and view.settled_at else view.created_at),
         charged=words.charged if is_over_unpaid or not has_arrived else "",
-        text=words.next,
+        text=words.happened if status in _SAID_ONCE else f"{words.happened} {words.next}",
         variance=_variance(view),
         next_top_up=view.id if status in _OPEN else "",
         is_top_up=True,
@@ -102,7 +103,7 @@ def _facts(view: TopUpView) -> list[Fact]:
     quote = view.quote
     return [
         Fact(_("You asked for"), fiat_text(view.fiat_amount, view.fiat_currency)),
-        Fact(_("Paid by"), method_text(view.payment_method)),
+        Fact(_("Paid by"), method_name(view.payment_method)),
         *(_quoted(quote, view) if quote else []),
         Fact(_("Asset"), f"{asset_name(view.asset)} ({view.asset})"),
         Fact(_("Network"), network_name(view.network)),

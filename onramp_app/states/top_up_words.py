@@ -113,7 +113,7 @@ def _happened(view: TopUpView) -> str:
         ),
         TopUpStatus.IN_REVIEW: review_text(view.reason),
         TopUpStatus.REVERSED: (
-            _("What had arrived was kept for you, and has been given back to the provider.")
+            _("What had arrived was kept for you, and is given back to the provider.")
             if view.reason == Reason.RETURNED
             else _("The payment behind it was undone, so what had arrived left your balance again.")
         ),

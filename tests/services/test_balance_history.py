@@ -6,12 +6,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import psycopg
-import pytest
 
 from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.views import Viewer
 from onramp_app.ledger import instructions
-from onramp_app.services import balance_history
 from onramp_app.services.balance_history import HISTORY, MAX_MOVES, last_days
 from tests.ledger.books import BY_OPERATOR, post_now
 
@@ -31,16 +29,12 @@ NOBODY = Viewer(
 )
 
 
-@pytest.fixture(autouse=True)
-def _rates(monkeypatch):
-    async def book(_seconds: float) -> RateBook:
-        return RateBook({"USDT": Decimal(1), "INR": Decimal(80)}, datetime.now(UTC))
-
-    monkeypatch.setattr(balance_history, "book_within", book)
+async def rates() -> RateBook:
+    return RateBook({"USDT": Decimal(1), "INR": Decimal(80)}, datetime.now(UTC))
 
 
 async def worths(user_id: str) -> list[str]:
-    return [point.worth for point in await last_days(replace(NOBODY, user_id=user_id))]
+    return [point.worth for point in await last_days(replace(NOBODY, user_id=user_id), rates=rates)]
 
 
 async def test_each_change_is_a_step_and_the_last_is_the_balance(desk):
@@ -70,7 +64,7 @@ async def test_what_came_before_the_time_looked_at_is_where_the_line_begins(cont
         "UPDATE ledger_transfers SET created_at = now() - interval '40 days'"
         " WHERE id = (SELECT id FROM ledger_transfers ORDER BY created_at LIMIT 1)"
     )
-    points = await last_days(replace(NOBODY, user_id=user_id))
+    points = await last_days(replace(NOBODY, user_id=user_id), rates=rates)
     assert [point.worth for point in points] == ["8000.00", "12000.00", "14000.00"]
     assert timedelta(days=29) < datetime.now(UTC) - points[0].at < timedelta(days=31)
 

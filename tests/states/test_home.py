@@ -43,10 +43,10 @@ async def test_money_that_arrived_is_shown_with_its_worth_its_assets_and_its_lin
         ("Tether", "100.00", "₹8,000"),
         ("USD Coin", "50.00", "₹4,000"),
     ]
-    assert [(row.title, row.amount, row.tag) for row in home.recent] == [
+    assert {(row.title, row.amount, row.tag) for row in home.recent} == {
         ("Added by UPI", "+50.00 USDC", "In your balance"),
         ("Added by UPI", "+100.00 USDT", "In your balance"),
-    ]
+    }
     assert not home.is_first_run
     assert home.line.words == "Your balance went from ₹8,000 to ₹12,000."
     assert home.line.line.endswith("H600")

@@ -88,7 +88,8 @@ async def test_a_push_tells_on(tab, ada, books):
         "UPDATE top_ups SET status = 'failed', charged = 'no', rank = 0 WHERE id = %s", (top_up_id,)
     )
     await page._catch_up(Latest(ada.viewer))
-    assert (page.story.tag, page.story.charged) == ("Did not go through", "You were not charged.")
+    assert page.story.tag == "Did not go through"
+    assert page.story.charged == "You were not charged, or the provider has given your money back."
 
 
 async def test_what_was_added_or_spent_without_a_top_up_has_a_story_too(tab, ada, books):
