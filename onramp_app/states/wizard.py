@@ -62,6 +62,7 @@ class WizardState(AsksAboutOpen, LiveState):
     search: str = ""  # The address with these choices, and with the same at the earlier steps.
     amount_search: str = ""
     pay_search: str = ""
+    forward: str = ""  # Where the page is to go on to, as a visit of its own.
     amount: str = ""
     field_text: str = ""  # What the server wrote into the amount's field, not what is typed there.
     field_number: int = 0  # Another one whenever the server writes into it.
@@ -91,10 +92,11 @@ class WizardState(AsksAboutOpen, LiveState):
     _begun: str = ""
 
     @rx.event
-    async def load(self) -> EventSpec | list[EventSpec] | None:
+    async def load(self) -> EventSpec | None:
         """Take up the choices of the address, and ask about what is open before anything else is begun."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
+        self.forward = ""
         self._choose(choices_of(self.router.url.query_parameters), writes=True)
         self._forget_messages()
         if self._begun:
@@ -196,7 +198,7 @@ class WizardState(AsksAboutOpen, LiveState):
         return self._ask()
 
     @rx.event
-    async def go_on(self, form: dict[str, str]) -> EventSpec | list[EventSpec] | None:
+    async def go_on(self, form: dict[str, str]) -> EventSpec | None:
         """Go to the next step, with what the form holds: the last keystrokes may not have come before."""
         if await self._viewer() is None:
             return to_login(self)
@@ -221,12 +223,9 @@ class WizardState(AsksAboutOpen, LiveState):
             choices, step = replace(choices, method=wanted), "check"
         else:
             return None
-        self._asked = ""
-        forward = rx.redirect(f"{self._path()}{replace(choices, step=step).search()}")
-        if choices == self._choices:
-            return forward
-        # The address of this step does not hold the last keystrokes yet, and one may come back to it.
-        return [rx.redirect(f"{self._path()}{choices.search()}", replace=True), forward]
+        self._choose(choices)
+        self.forward = replace(choices, step=step).search()
+        return None
 
     # Asking the provider
 
