@@ -1,9 +1,14 @@
 """Composition root: puts the settings, the API, the pages and the lifespan tasks together. No logic."""
 
 import reflex as rx
+from reflex.constants import Dirs
+from reflex.utils.prerequisites import get_web_dir
+from reflex_base.environment import environment
+from starlette.types import ASGIApp
 
 from onramp_app.api.application import before_pages, create_api
 from onramp_app.api.gate import before_private_pages
+from onramp_app.api.headers import with_headers
 from onramp_app.components.layout import failure_boundary
 from onramp_app.config import get_settings
 from onramp_app.live import end_tabs_with_sessions
@@ -21,7 +26,16 @@ configure_logs(
     level=settings.log_level, style=settings.log_format or ("json" if settings.is_production else "console")
 )
 
-app = rx.App(
+
+class _Application(rx.App):
+    def __call__(self) -> ASGIApp:
+        # Reflex puts layers of its own around every `api_transformer`; their answers need the headers too.
+        has_pages = environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.get()
+        pages_folder = get_web_dir() / Dirs.STATIC if has_pages else None
+        return with_headers(super().__call__(), settings, pages_folder=pages_folder)
+
+
+app = _Application(
     api_transformer=[before_private_pages, before_pages(create_api(settings.app_name))],
     app_wraps={(55, "ErrorBoundary"): failure_boundary},
     toaster=None,
