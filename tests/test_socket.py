@@ -1,100 +1,114 @@
-"""The socket of the pages as it is really served: how long a message may be."""
+"""The socket of the pages as it is really served: who may open it, and how long a message may be."""
 
 import contextlib
-import os
-import socket
-import subprocess
-import sys
-import time
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import simple_websocket
 from simple_websocket import Client, ConnectionClosed
+
+from tests.server import Server, serving
 
 # Of the protocols Engine.IO and Socket.IO.
 OPEN = "0"
 CONNECT = "40/_event,"
 PING = '42/_event,["ping"]'
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/api/health/ready", timeout=2).is_success
-    except httpx.TransportError:
-        return False
-
-
-def _served(database: str, project_dir: Path, **values: str) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "APP_ENV": "test",
-        "DATABASE_URL": database,
-        "SECRET_KEY": "k" * 48,
-        "REFLEX_ENV_MODE": "prod",
-        "__REFLEX_SKIP_COMPILE": "true",
-        **values,
-    }
-    command = [Path(sys.executable).parent / "granian", "--interface", "asgi", "--factory"]
-    server = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port), "onramp_app.onramp_app:app"],
-        cwd=project_dir,
-        env=environment,
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not _is_ready(port):
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        yield f"ws://127.0.0.1:{port}/_event/?EIO=4&transport=websocket&token=tab"
-    finally:
-        server.terminate()
-        server.wait(20)
+OURS = "http://localhost:3000"  # where the pages are without PUBLIC_URL
 
 
 @pytest.fixture
-def address(database: str, project_dir: Path) -> Iterator[str]:
-    yield from _served(database, project_dir)
+def server(database: str, tmp_path: Path) -> Iterator[Server]:
+    with serving(database, tmp_path / "server.log") as running:
+        yield running
 
 
 @pytest.fixture
-def generous_address(database: str, project_dir: Path) -> Iterator[str]:
-    yield from _served(database, project_dir, REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE="1000000")
+def generous_server(database: str, tmp_path: Path) -> Iterator[Server]:
+    with serving(database, tmp_path / "server.log", REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE="1000000") as running:
+        yield running
 
 
-def _survives(address: str, message: str) -> bool:
-    client = Client.connect(address)
+@contextlib.contextmanager
+def _connected(server: Server, **headers: str) -> Iterator[Client]:
+    client = Client.connect(server.socket_url, headers=headers)
     try:
         assert client.receive(timeout=5).startswith(OPEN)
         client.send(CONNECT)
         assert client.receive(timeout=5).startswith(CONNECT)
-        client.send(message)
-        client.send(PING)
-        return client.receive(timeout=5) is not None
-    except ConnectionClosed:
-        return False
+        yield client
     finally:
         with contextlib.suppress(ConnectionClosed):
             client.close()
 
 
-def test_a_message_of_a_hundred_kilobytes_is_refused(address: str) -> None:
-    assert _survives(address, _of_length(60_000))
-    assert not _survives(address, _of_length(100_000))
+def _survives(server: Server, message: str) -> bool:
+    try:
+        with _connected(server) as client:
+            client.send(message)
+            client.send(PING)
+            return client.receive(timeout=5) is not None
+    except ConnectionClosed:
+        return False
+
+
+def test_a_message_of_a_hundred_kilobytes_is_refused(server: Server) -> None:
+    assert _survives(server, _of_length(60_000))
+    assert not _survives(server, _of_length(100_000))
 
 
 @pytest.mark.full
-def test_without_the_limit_it_would_be_read(generous_address: str) -> None:
+def test_without_the_limit_it_would_be_read(generous_server: Server) -> None:
     """The control of the test above."""
-    assert _survives(generous_address, _of_length(100_000))
+    assert _survives(generous_server, _of_length(100_000))
 
 
 def _of_length(length: int) -> str:
     return f'42/_event,["unknown", "{"x" * length}"]'
+
+
+def test_only_our_pages_and_what_is_no_browser_may_open_the_socket(server: Server) -> None:
+    """A page of another site cannot help but name itself; a program says what it likes, and has no cookie."""
+    for headers in ({"Origin": OURS}, {}):
+        with _connected(server, **headers) as client:
+            client.send(PING)
+            assert client.receive(timeout=5) is not None
+    foreign = ("https://evil.example", "null", f"{OURS}.evil.example", "https://localhost:3000")
+    for origin in foreign:
+        with pytest.raises(simple_websocket.ConnectionError), _connected(server, Origin=origin):
+            pass
+
+
+def test_the_socket_has_no_way_around_its_origin(server: Server) -> None:
+    """Polling, which another site could send as plain requests, does not exist; no answer lets one read."""
+    for method in ("GET", "POST", "OPTIONS"):
+        for origin in (OURS, "https://evil.example", "null"):
+            answer = httpx.request(
+                method,
+                f"{server.url}/_event/?EIO=4&transport=polling&token=tab",
+                headers={"Origin": origin},
+                content="40" if method == "POST" else None,
+            )
+            assert answer.status_code == 400, (method, origin)
+            assert set(answer.headers.get_list("access-control-allow-origin")) <= {OURS}
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+
+
+def test_what_the_server_writes_holds_no_cookie_and_nothing_typed(server: Server) -> None:
+    """An event that no handler knows, as anybody can send it; Reflex would log the whole of it."""
+    secrets = ("canary-cookie", "canary-password", "canary-header")
+    event = {"name": "no.such.event", "payload": {"password": secrets[1]}, "router_data": {"pathname": "/"}}
+    with _connected(server, Origin=OURS, Cookie=f"session={secrets[0]}", **{"X-Odd": secrets[2]}) as client:
+        client.send(f"42/_event,{json.dumps(['event', event])}")
+        client.send(PING)
+        while "pong" not in client.receive(timeout=5):
+            pass
+    with _connected(server) as client:  # what came before is written by now
+        client.send(PING)
+        client.receive(timeout=5)
+    written = server.log.read_text()
+    assert "no.such.event" in written
+    assert [secret for secret in secrets if secret in written] == []

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from tests.e2e.site import PROJECT, OpenPage, Site
+from tests.e2e.site import PROJECT, WEB_FOLDER, OpenPage, Site, tell_violations
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -71,8 +71,7 @@ def site(site_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "PUBLIC_URL": f"http://localhost:{port}",
         "SECRET_KEY": "k" * 48,
         "LOG_FORMAT": "json",
-        # The build goes to a folder of its own, so that a running `reflex run` is left alone.
-        "REFLEX_WEB_WORKDIR": ".web-tests",
+        "REFLEX_WEB_WORKDIR": WEB_FOLDER,
         "REFLEX_FRONTEND_PORT": str(port),
         "REFLEX_BACKEND_PORT": str(port),
     }
@@ -137,7 +136,8 @@ async def chromium() -> AsyncIterator[Browser]:
 async def open_page(site: Site, chromium: Browser) -> AsyncIterator[OpenPage]:
     """Return a function that opens a page in a browser of its own: `await open_page("/login", width=360)`.
 
-    Scripts that fail and answers of 500 and above fail the test that opened the page.
+    Scripts that fail, answers of 500 and above, and whatever the content policy refuses fail the test that
+    opened the page.
     """
     contexts: list[BrowserContext] = []
     faults: list[str] = []
@@ -151,6 +151,7 @@ async def open_page(site: Site, chromium: Browser) -> AsyncIterator[OpenPage]:
             **options,  # type: ignore[arg-type]
         )
         contexts.append(context)
+        await tell_violations(context, faults)
         page = await context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("response", lambda r: faults.append(f"{r.status} {r.url}") if r.status >= 500 else None)
