@@ -22,13 +22,19 @@ from onramp_app.texts import DEFAULT_LANGUAGE
 from onramp_app.worker import instance_with_background_work
 
 settings = get_settings()
-configure_logs(
-    level=settings.log_level, style=settings.log_format or ("json" if settings.is_production else "console")
-)
+
+
+def _configure_logs() -> None:
+    style = settings.log_format or ("json" if settings.is_production else "console")
+    configure_logs(level=settings.log_level, style=style)
+
+
+_configure_logs()
 
 
 class _Application(rx.App):
     def __call__(self) -> ASGIApp:
+        _configure_logs()  # again, now that the server has set up its loggers
         # Reflex puts layers of its own around every `api_transformer`; their answers need the headers too.
         has_pages = environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.get()
         pages_folder = get_web_dir() / Dirs.STATIC if has_pages else None
