@@ -1,79 +1,150 @@
-"""Carries what happened elsewhere to the tabs of this instance: so far, that their session has ended.
+"""Carries what happened elsewhere to the tabs of this instance: changed money, and that a session has ended.
 
-A notification does it at once; a query every 10 seconds finds what a lost notification left, and
-sessions that ended by age. A tab that leaves is dropped here, because Reflex tells nobody.
+Announcements do it at once. A look every 10 seconds finds what a lost announcement left, and sessions that
+ended by age; where announcements do not arrive at all, it looks every 2 seconds. A tab that leaves is
+dropped at the next look, because Reflex tells nobody.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 
 import reflex as rx
 import structlog
+from prometheus_client import Counter
 from reflex.event import Event
 from reflex.state import StateUpdate
 
-from onramp_app.services import endings
+from onramp_app.services import announcements
+from onramp_app.services.announcements import Listening, SessionEnded, UsersChanged, hearing
+from onramp_app.services.latest import Latest
 from onramp_app.states import connections
+from onramp_app.states.live import LiveState
 from onramp_app.states.session import SessionState, to_login
 
 LOOK_EVERY_SECONDS = 10
+LOOK_EVERY_SECONDS_WHEN_DEAF = 2
 _RETRY_SECONDS = 1
+# Each one holds a database connection of the pool, which requests need too.
+_READS_AT_ONCE = 8
 
+_SHOWN = Counter("tabs_brought_up_to_date", "Tabs that were shown what had changed.")
 _log = structlog.get_logger(__name__)
 
 
-async def end_tabs_with_sessions(app: rx.App) -> None:
-    """Lead every tab to `/login` once its session has ended, as long as this instance runs."""
+async def keep_tabs_current(app: rx.App) -> None:
+    """Bring every tab up to date, as long as this instance runs, and lead it to `/login` at its end."""
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_listen(app))
-        tasks.create_task(_look_now_and_then(app))
+        tabs = Tabs(app, tasks)
+        tasks.create_task(_again_and_again(tabs.listen))
+        tasks.create_task(_again_and_again(tabs.look_now_and_then))
 
 
-async def _listen(app: rx.App) -> None:
+async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
-            async for session_id in endings.listen_for_ended():
-                # None: it listens from here on, so what was missed until here is looked for once.
-                await (_look(app) if session_id is None else _end_tabs(app, {session_id}))
+            await work()
         except Exception:  # noqa: BLE001  # whatever it was, the tabs still have to be told
-            _log.warning("listening for ended sessions was interrupted", exc_info=True)
+            _log.warning("telling the tabs was interrupted", work=work.__name__, exc_info=True)
         await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _look_now_and_then(app: rx.App) -> None:
-    while True:
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+class Tabs:
+    """The tabs of this instance, and what they have to be told."""
+
+    def __init__(self, app: rx.App, tasks: asyncio.TaskGroup) -> None:
+        self._app = app
+        self._tasks = tasks
+        self._changed: set[str] = set()  # people who have to be told
+        self._being_told: set[str] = set()
+        self._reads = asyncio.Semaphore(_READS_AT_ONCE)
+        self._versions: dict[str, str] = {}
+
+    async def listen(self) -> None:
+        """Take note of what is announced. What was missed until it listens is looked for once."""
+        async for announcement in announcements.listen():
+            match announcement:
+                case Listening():
+                    await self.look()
+                case SessionEnded(session_id):
+                    await self._end({session_id})
+                case UsersChanged(user_ids):
+                    self._tell(user_ids & connections.known_users())
+
+    async def look_now_and_then(self) -> None:
+        """Look for what nobody announced."""
+        while True:
+            is_deaf = not await hearing.test()
+            if is_deaf:
+                _log.warning("announcements do not arrive; is there a pooler before the database?")
+            await asyncio.sleep(LOOK_EVERY_SECONDS_WHEN_DEAF if is_deaf else LOOK_EVERY_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        """Compare what the tabs show with the database, once."""
+        connections.keep_only(self._connected())
+        if shown := connections.known_sessions():
+            await self._end(shown - (await announcements.living(shown)).keys())
+        versions = await announcements.versions_of(connections.known_users())
+        # Who is new here may have read just before a change whose announcement was lost: they are told too.
+        changed = {user_id for user_id, version in versions.items() if self._versions.get(user_id) != version}
+        self._versions = versions
+        self._tell(changed)
+
+    def _tell(self, user_ids: Collection[str]) -> None:
+        # A tab may be busy for seconds. That holds up nobody but its own person.
+        self._changed |= set(user_ids)
+        for user_id in set(user_ids) - self._being_told:
+            self._being_told.add(user_id)
+            self._tasks.create_task(self._tell_person(user_id))
+
+    async def _tell_person(self, user_id: str) -> None:
         try:
-            await _look(app)
-        except Exception:  # noqa: BLE001  # the next look may work
-            _log.warning("sessions could not be checked", exc_info=True)
+            while user_id in self._changed:
+                self._changed.discard(user_id)
+                await self._bring_up_to_date(user_id)
+        except Exception:  # noqa: BLE001  # the next look finds what this one left
+            self._versions.pop(user_id, None)
+            _log.warning("somebody's tabs could not be brought up to date", exc_info=True)
+        finally:
+            self._being_told.discard(user_id)
 
+    async def _bring_up_to_date(self, user_id: str) -> None:
+        """Show a person's tabs what is new. It is read once for all of them."""
+        tabs = connections.tabs_of_user(user_id)
+        viewers = await announcements.living({holder.session_id for holder in tabs.values()})
+        latest = next((Latest(viewer) for viewer in viewers.values()), None)
+        for token, holder in tabs.items():
+            # Where the session has ended, whoever notices leads the tab away.
+            if latest is not None and holder.session_id in viewers and token in self._connected():
+                await self._show(token, holder.session_id, latest)
 
-async def _look(app: rx.App) -> None:
-    connections.keep_only(_connected_tokens(app))
-    if shown := connections.known_sessions():
-        await _end_tabs(app, await endings.ended_among(shown))
+    async def _show(self, token: str, session_id: str, latest: Latest) -> None:
+        async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
+            page = await state.get_state(SessionState)
+            if page._session_id != session_id:
+                return  # The tab has gone over to somebody else, who reads for themselves.
+            async with self._reads:
+                for part in LiveState.__subclasses__():
+                    await (await page.get_state(part))._catch_up(latest)
+        _SHOWN.inc()
 
+    def _connected(self) -> Collection[str]:
+        return self._app.event_namespace.token_to_sid if self._app.event_namespace else ()
 
-def _connected_tokens(app: rx.App) -> Collection[str]:
-    return app.event_namespace.token_to_sid if app.event_namespace else ()
+    async def _end(self, session_ids: Collection[str]) -> None:
+        for token in connections.tabs_of_sessions(session_ids):
+            connections.forget(token)
+            if token not in self._connected():
+                continue
+            try:
+                await self._lead_to_login(token)
+            except Exception:  # noqa: BLE001  # one tab that fails must not keep the others open
+                _log.exception("a tab could not be ended")
 
-
-async def _end_tabs(app: rx.App, session_ids: Collection[str]) -> None:
-    for token in connections.tokens_of(session_ids):
-        connections.forget(token)
-        if token not in _connected_tokens(app):
-            continue
-        try:
-            await _end_tab(app, token)
-        except Exception:  # noqa: BLE001  # one tab that fails must not keep the others open
-            _log.exception("a tab could not be ended")
-
-
-async def _end_tab(app: rx.App, token: str) -> None:
-    async with app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
-        page = await state.get_state(SessionState)
-        page._forget_person()
-        leave = Event.from_event_type(to_login(page))
-    if app.event_namespace is not None:
-        await app.event_namespace.emit_update(update=StateUpdate(events=leave), token=token)
+    async def _lead_to_login(self, token: str) -> None:
+        async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
+            page = await state.get_state(SessionState)
+            page._forget_person()
+            leave = Event.from_event_type(to_login(page))
+        if self._app.event_namespace is not None:
+            await self._app.event_namespace.emit_update(update=StateUpdate(events=leave), token=token)

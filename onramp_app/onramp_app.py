@@ -11,7 +11,7 @@ from onramp_app.api.gate import before_private_pages
 from onramp_app.api.headers import with_headers
 from onramp_app.components.layout import failure_boundary
 from onramp_app.config import get_settings
-from onramp_app.live import end_tabs_with_sessions
+from onramp_app.live import keep_tabs_current
 from onramp_app.logs import configure_logs
 from onramp_app.pages.routes import add_pages, head_components
 from onramp_app.services.instance import running_instance
@@ -55,6 +55,6 @@ app.add_middleware(SessionMiddleware())
 app.register_lifespan_task(
     instance_with_background_work if settings.background_work == "on" else running_instance
 )
-app.register_lifespan_task(end_tabs_with_sessions)
+app.register_lifespan_task(keep_tabs_current)
 app.register_lifespan_task(purge_daily)
 add_pages(app)

@@ -12,6 +12,7 @@ import pytest
 from onramp_app import live
 from onramp_app.services import sessions
 from onramp_app.states import connections
+from onramp_app.states.connections import Holder
 from onramp_app.states.session import SessionState
 from tests.states.conftest import Tab, another_session, cookie_of, new_account, open_tab
 
@@ -19,7 +20,7 @@ __all__ = ["another_session", "new_account", "open_tab"]
 
 HEARD_BY = (
     "SELECT pid FROM pg_stat_activity"
-    " WHERE application_name = 'onramp_app endings' AND datname = current_database()"
+    " WHERE application_name = 'onramp_app announcements' AND datname = current_database()"
 )
 END_UNANNOUNCED = "UPDATE auth_sessions SET revoked_at = now(), end_reason = 'signed_out'"
 
@@ -54,7 +55,7 @@ class FakeApp:
 async def app(database: str) -> AsyncIterator[FakeApp]:
     """An application whose two loops run."""
     app = FakeApp()
-    task = asyncio.create_task(live.end_tabs_with_sessions(app))  # type: ignore[arg-type]
+    task = asyncio.create_task(live.keep_tabs_current(app))  # type: ignore[arg-type]
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
         await _until(lambda: _listener(connection))
     yield app
@@ -117,7 +118,7 @@ async def test_listening_goes_on_after_any_fault(never_look, app, new_account, a
     first = await new_account()
     second = await another_session(first)
     tab = await _open(app, second)
-    connections.remember("gone", first.viewer.session_id)
+    connections.remember("gone", Holder(first.viewer.session_id, first.viewer.user_id))
     app.faults = 1
     await sessions.end_session(first.viewer.user_id, first.viewer.session_id)
     await asyncio.sleep(0.3)

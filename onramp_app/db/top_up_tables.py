@@ -87,6 +87,7 @@ class TopUp(Row, table=True):
         Index(None, "user_id", "created_at", "id"),
         Index(None, "user_id", "status", "created_at", "id"),
         Index(None, "user_id", "asset", "created_at", "id"),
+        Index(None, "user_id", "updated_at"),
         Index(None, "user_id", "settled_at", postgresql_where=text("status = 'settled'")),
         # Empty in production, which refuses to start where it is not.
         Index("ix_top_ups_not_live", "environment", postgresql_where=text("environment <> 'live'")),

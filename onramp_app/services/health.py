@@ -9,6 +9,7 @@ from onramp_app.db import engine
 from onramp_app.db.locks import Lock
 from onramp_app.db.migrate import schema_is_current
 from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.services.announcements import hearing
 
 # What is older than this and not done yet has been forgotten, or there is too much of it.
 BACKLOG_SECONDS = 60
@@ -29,7 +30,7 @@ SELECT extract(epoch FROM now() - least(
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The state of one part; `reason` is empty when it is well."""
+    """The state of one part; `reason` says what is wrong, or what is worse than it could be."""
 
     name: str
     is_well: bool
@@ -52,7 +53,17 @@ async def readiness() -> list[Check]:
             reason="" if current else "The schema is not the one this release expects.",
         ),
         *work,
+        *_listening(),
     ]
+
+
+def _listening() -> list[Check]:
+    """Say whether this process hears announcements; without them its pages look every two seconds."""
+    if hearing.is_well is None:
+        return []  # It has not been tested yet, or this process shows no pages.
+    # Slower is no reason to send people elsewhere: behind the same pooler every instance is deaf.
+    reason = "" if hearing.is_well else "Announcements of the database do not arrive; pages look every 2 s."
+    return [Check("listening", is_well=True, reason=reason)]
 
 
 async def _reader(session: AsyncSession) -> Check:

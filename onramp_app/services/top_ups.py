@@ -42,6 +42,7 @@ from onramp_app.services.top_up_views import quote_members, quote_view, state_of
 from onramp_app.services.worth import worth
 
 MAX_OPEN = 5
+MAX_SHOWN_OPEN = 10  # those in review do not count as open, so there may be more
 OFFERED = timedelta(hours=24)  # docs/money.md: without a provider order a top-up expires after a day
 QUOTE_TOLERANCE_PERCENT = 1
 
@@ -264,6 +265,19 @@ async def get(viewer: Viewer, top_up_id: str) -> TopUpView:
     """Return one top-up. Raises `NotFound`, also for somebody else's."""
     async with transaction() as db:
         return await view_of(db, await _own(db, viewer.user_id, top_up_id), at=clock.now())
+
+
+async def list_open(viewer: Viewer) -> list[TopUpView]:
+    """Return the person's top-ups that are not over, newest first: open ones and those in review."""
+    wanted = [status.value for status in (*_OPEN, TopUpStatus.IN_REVIEW)]
+    query = (
+        select(TopUp)
+        .where(TopUp.user_id == viewer.user_id, col(TopUp.status).in_(wanted))
+        .order_by(col(TopUp.created_at).desc(), col(TopUp.id).desc())
+        .limit(MAX_SHOWN_OPEN)
+    )
+    async with transaction() as db:
+        return [await view_of(db, top_up, at=clock.now()) for top_up in await db.exec(query)]
 
 
 async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:

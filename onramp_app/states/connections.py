@@ -1,34 +1,53 @@
-"""Which tab of this process belongs to which session: what must be told when a session ends.
+"""Which tab of this process belongs to whom: what must be told when something changes or a session ends.
 
 A tab is named by Reflex's client token, which the page invents: it says where to send, never who asks.
 """
 
 from collections.abc import Collection
+from typing import NamedTuple
 
-_session_of_token: dict[str, str] = {}
+
+class Holder(NamedTuple):
+    """Whose pages a tab shows."""
+
+    session_id: str
+    user_id: str
 
 
-def remember(token: str, session_id: str) -> None:
+_holder_of_token: dict[str, Holder] = {}
+
+
+def remember(token: str, holder: Holder) -> None:
     """Note that the tab shows pages of the session."""
-    _session_of_token[token] = session_id
+    _holder_of_token[token] = holder
 
 
-def tokens_of(session_ids: Collection[str]) -> list[str]:
+def tabs_of_sessions(session_ids: Collection[str]) -> list[str]:
     """Return the tabs that belong to any of the sessions."""
-    return [token for token, session_id in _session_of_token.items() if session_id in session_ids]
+    return [token for token, holder in _holder_of_token.items() if holder.session_id in session_ids]
+
+
+def tabs_of_user(user_id: str) -> dict[str, Holder]:
+    """Return a person's tabs, each with its holder."""
+    return {token: holder for token, holder in _holder_of_token.items() if holder.user_id == user_id}
 
 
 def known_sessions() -> set[str]:
     """Return the sessions that have a tab here."""
-    return set(_session_of_token.values())
+    return {holder.session_id for holder in _holder_of_token.values()}
+
+
+def known_users() -> set[str]:
+    """Return the people who have a tab here."""
+    return {holder.user_id for holder in _holder_of_token.values()}
 
 
 def forget(token: str) -> None:
     """Drop a tab."""
-    _session_of_token.pop(token, None)
+    _holder_of_token.pop(token, None)
 
 
 def keep_only(connected: Collection[str]) -> None:
     """Drop every tab that is not connected; Reflex calls nobody when one leaves."""
-    for token in _session_of_token.keys() - set(connected):
-        del _session_of_token[token]
+    for token in _holder_of_token.keys() - set(connected):
+        del _holder_of_token[token]

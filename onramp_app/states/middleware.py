@@ -17,6 +17,7 @@ from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, Rate
 from onramp_app.domain.views import Viewer
 from onramp_app.services import sessions, throttle
 from onramp_app.states import connections
+from onramp_app.states.connections import Holder
 from onramp_app.states.session import PrivateState, SessionState, to_login
 
 # Opening a page takes four events. Pushes from the server are not events.
@@ -79,8 +80,9 @@ class SessionMiddleware(Middleware):
                 # all states, so only there all of them can be reset.
                 return await _refuse(page, Event(name=_event_name(CompileVars.HYDRATE_AND_LOAD)))
         page._bind(viewer)
-        page.notice = ""
-        connections.remember(page.router.session.client_token, viewer.session_id)
+        if page.notice:
+            page.notice = ""  # Reflex sends what is set, changed or not.
+        connections.remember(page.router.session.client_token, Holder(viewer.session_id, viewer.user_id))
         return None
 
     async def _hold_back(

@@ -56,7 +56,8 @@ class SessionState(rx.State):
         self._session_id = viewer.session_id
         if self.person != person:
             self.person = person
-        self.is_signed_in = True
+        if not self.is_signed_in:
+            self.is_signed_in = True
 
     def _forget_person(self) -> None:
         """Reset all that is loaded. The binding stays, so that the next hydration resets the rest too."""

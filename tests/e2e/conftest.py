@@ -1,34 +1,16 @@
 """A production build of the application on a real database, and a real Chromium that opens it."""
 
 import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
 import psycopg
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from tests.e2e.site import PROJECT, WEB_FOLDER, OpenPage, Site, tell_violations
-
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-def _chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
+from tests.e2e.site import CHROMIUM_FLAGS, OpenPage, Site, chromium_path, running_site
+from tests.e2e.watched import tell_violations
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,95 +21,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         item.add_marker(pytest.mark.browser)
         # CI sets REQUIRE_BROWSER: there, a missing browser is a failure and not a skipped test.
-        if _chromium() is None and not os.environ.get("REQUIRE_BROWSER"):
+        if chromium_path() is None and not os.environ.get("REQUIRE_BROWSER"):
             item.add_marker(skip)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
-def site_database(postgres_server: str) -> str:
-    """The address of an empty database; the application migrates it at its start."""
+def site(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A production build on an empty database, which the application migrates, and a simulator."""
     with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
         connection.execute("CREATE DATABASE site")
-    return f"{postgres_server}/site"
-
-
-@pytest.fixture(scope="session")
-def site(site_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Build the pages, then serve pages and API on one port, as production does."""
-    port = _free_port()
-    scripts = Path(sys.executable).parent
-    log = tmp_path_factory.mktemp("site") / "server.log"
-    environment = {
-        **os.environ,
-        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-        "APP_ENV": "test",
-        "DATABASE_URL": site_database,
-        "PUBLIC_URL": f"http://localhost:{port}",
-        "SECRET_KEY": "k" * 48,
-        "LOG_FORMAT": "json",
-        "REFLEX_WEB_WORKDIR": WEB_FOLDER,
-        "REFLEX_FRONTEND_PORT": str(port),
-        "REFLEX_BACKEND_PORT": str(port),
-    }
-    export = [scripts / "reflex", "export", "--frontend-only", "--no-zip"]
-    built = subprocess.run(  # noqa: PLW1510 - the next line says why it failed
-        export, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert built.returncode == 0, built.stdout[-4000:] + built.stderr[-4000:]
-    environment |= {
-        "REFLEX_ENV_MODE": "prod",
-        "__REFLEX_SKIP_COMPILE": "true",
-        "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
-    }
-    granian = [
-        scripts / "granian",
-        "--interface",
-        "asgi",
-        "--factory",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [*granian, "onramp_app.onramp_app:app"],
-            cwd=PROJECT,
-            env=environment,
-            stdout=output,
-            stderr=output,
-        )
-        try:
-            _wait_until_ready(f"http://localhost:{port}", server, log)
-            yield Site(f"http://localhost:{port}", site_database)
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-def _wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()[-4000:]
-        try:
-            if httpx.get(f"{url}/api/health/ready", timeout=2).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    pytest.fail("the application did not become ready:\n" + log.read_text()[-4000:])
+    with running_site(tmp_path_factory.mktemp("site"), f"{postgres_server}/site") as site:
+        yield site
 
 
 @pytest_asyncio.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=_chromium(), args=CHROMIUM_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
         yield browser
         await browser.close()
 

@@ -1,43 +1,138 @@
-"""What browser tests are given: where the application runs, its pages, and how one is opened and watched."""
+"""The application as production serves it, with a simulator beside it: for tests, benchmarks and pictures."""
 
-from collections.abc import Awaitable, Callable
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.async_api import BrowserContext, Page
+import httpx
+from playwright.async_api import Page
+
+from tests.simulator.process import Process, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
-WEB_FOLDER = ".web-tests"  # not that of `reflex run`, which is left alone
-# Every page of the site. A test compares them with what was built, so that none is forgotten.
-PUBLIC = ("/", "/login", "/register", "/no-such-page")
-PRIVATE = ("/home", "/profile")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Slow enough that each step of a payment is seen, quick enough for a test.
+_TEMPO = ("--tempo-seconds", "0.4", "--webhook-timeout-seconds", "1.5", "--webhook-retry-seconds", "0.2")
+_SCRIPTS = Path(sys.executable).parent
 
 OpenPage = Callable[..., Awaitable[Page]]
 
 
 @dataclass(frozen=True)
 class Site:
-    """The running application."""
+    """The running application, its database and the simulator that it uses as the provider."""
 
     url: str
     database_url: str
+    simulator: Process
+    start: Callable[[], None]
+    kill: Callable[[], None]
 
 
-_TELL_VIOLATION = """
-document.addEventListener('securitypolicyviolation', e =>
-  tellViolation(`${e.violatedDirective} ${e.blockedURI} on ${e.documentURI} ${e.sample}`))
-"""
+def chromium_path() -> str | None:
+    """Return where Chromium is, None when there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
 
 
-async def tell_violations(context: BrowserContext, found: list[str]) -> None:
-    """Write down whatever a policy of ours (content, permissions) refuses on the pages of a context."""
-    await context.expose_binding("tellViolation", lambda _source, text: found.append(f"refused: {text}"))
-    await context.add_init_script(_TELL_VIOLATION)
-    context.on(
-        "console",
-        lambda message: (
-            found.append(message.text)
-            if "Content Security Policy" in message.text or "Permissions-Policy" in message.text
-            else None
-        ),
+@contextmanager
+def running_site(folder: Path, database_url: str) -> Iterator[Site]:
+    """Build the pages, then serve pages and API on one port; `kill` and `start` are for dying in the middle.
+
+    Args:
+        folder: for the log and the simulator's orders.
+        database_url: of an empty or migrated database.
+    """
+    port = free_port()
+    simulator = Process(folder / "orders.sqlite", free_port(), _TEMPO)
+    simulator.start()
+    environment = _environment(database_url, port, simulator.port)
+    _build(environment)
+    servers: list[subprocess.Popen[bytes]] = []
+    log = folder / "server.log"
+
+    def start() -> None:
+        servers.append(_serve(environment, port, log))
+        _wait_until_ready(f"http://localhost:{port}", servers[-1], log)
+
+    def kill() -> None:
+        servers[-1].kill()
+        servers[-1].wait()
+
+    try:
+        start()
+        yield Site(f"http://localhost:{port}", database_url, simulator, start, kill)
+    finally:
+        for server in servers:
+            server.terminate()
+            server.wait(20)
+        simulator.kill()
+
+
+def _environment(database_url: str, port: int, simulator_port: int) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PATH": f"{_SCRIPTS}{os.pathsep}{os.environ['PATH']}",
+        "APP_ENV": "test",
+        "DATABASE_URL": database_url,
+        "PUBLIC_URL": f"http://localhost:{port}",
+        "SECRET_KEY": "k" * 48,
+        "LOG_FORMAT": "json",
+        "SUPPORT_EMAIL": "help@wallet.example",
+        "ONRAMP_API_URL": f"http://localhost:{simulator_port}",
+        "ONRAMP_POLL_SECONDS": "2",
+        # The build goes to a folder of its own, so that a running `reflex run` is left alone.
+        "REFLEX_WEB_WORKDIR": ".web-tests",
+        "REFLEX_FRONTEND_PORT": str(port),
+        "REFLEX_BACKEND_PORT": str(port),
+    }
+
+
+def _build(environment: dict[str, str]) -> None:
+    export = [_SCRIPTS / "reflex", "export", "--frontend-only", "--no-zip"]
+    built = subprocess.run(  # noqa: PLW1510 - the next line says why it failed
+        export, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=300
     )
+    assert built.returncode == 0, built.stdout[-4000:] + built.stderr[-4000:]
+
+
+def _serve(environment: dict[str, str], port: int, log: Path) -> subprocess.Popen[bytes]:
+    environment = environment | {
+        "REFLEX_ENV_MODE": "prod",
+        "__REFLEX_SKIP_COMPILE": "true",
+        "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
+    }
+    granian = [_SCRIPTS / "granian", "--interface", "asgi", "--factory", "--host", "127.0.0.1"]
+    with log.open("a") as output:
+        return subprocess.Popen(
+            [*granian, "--port", str(port), "onramp_app.onramp_app:app"],
+            cwd=PROJECT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+
+
+def _wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert server.poll() is None, log.read_text()[-4000:]
+        try:
+            if httpx.get(f"{url}/api/health/ready", timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError("the application did not become ready:\n" + log.read_text()[-4000:])

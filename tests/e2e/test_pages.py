@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page
 
-from tests.e2e.site import PRIVATE, PROJECT, PUBLIC, WEB_FOLDER, OpenPage, Site
+from tests.e2e.site import PROJECT, OpenPage, Site
+from tests.e2e.watched import BUILT_PAGES, PRIVATE, PUBLIC
 
 AXE_VERSION = "4.14.1"
 WIDTHS = (360, 768, 1280)
@@ -19,7 +20,7 @@ WIDTHS = (360, 768, 1280)
 @pytest.fixture(scope="session")
 def axe() -> str:
     """The accessibility checker's script, from npm through the Node that comes with the application."""
-    folder = PROJECT / WEB_FOLDER / "axe"
+    folder = PROJECT / ".web-tests" / "axe"
     script = folder / "node_modules" / "axe-core" / "axe.min.js"
     package = script.with_name("package.json")
     if not script.exists() or f'"version": "{AXE_VERSION}"' not in package.read_text():
@@ -73,7 +74,7 @@ async def test_every_page_is_accessible_and_fits(
 
 async def test_no_page_is_forgotten(site: Site) -> None:
     assert site
-    built = {f"/{page.stem}" for page in (PROJECT / WEB_FOLDER / "build" / "client").glob("*.html")}
+    built = {f"/{page.stem}" for page in BUILT_PAGES.glob("*.html")}
     assert built - {"/404", "/__spa-fallback"} == {
         path if path != "/" else "/index" for path in PUBLIC[:-1] + PRIVATE
     }

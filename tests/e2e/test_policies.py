@@ -3,15 +3,15 @@
 `open_page` fails every test of this folder whose page has anything refused; here all pages are walked.
 """
 
+import re
 import secrets
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.e2e.site import PRIVATE, PUBLIC, OpenPage, Site, tell_violations
+from tests.e2e.site import OpenPage, Site
 from tests.e2e.test_account import PASSWORD
-
-WIDGET_ORIGIN = "http://localhost:8001"  # the simulator's, which the test build frames
+from tests.e2e.watched import PRIVATE, PUBLIC, tell_violations
 
 
 _ADD = (
@@ -104,8 +104,10 @@ async def test_what_is_planted_is_refused_and_noticed(chromium: Browser, site: S
 
 async def test_the_camera_is_for_the_widget_alone(open_page: OpenPage) -> None:
     page = await open_page("/")
+    policy = (await page.request.get("/")).headers["content-security-policy"]
+    (widget_origin,) = re.findall(r"frame-src ([^; ]+)", policy)
     await page.route(
-        f"{WIDGET_ORIGIN}/**",
+        f"{widget_origin}/**",
         lambda route: route.fulfill(body="<p>The widget</p>", content_type="text/html"),
     )
     allowed = "feature => document.featurePolicy.allowsFeature(feature)"
@@ -114,7 +116,7 @@ async def test_the_camera_is_for_the_widget_alone(open_page: OpenPage) -> None:
     await page.evaluate(
         "src => document.body.append(Object.assign(document.createElement('iframe'),"
         " {src, allow: 'camera; microphone; clipboard-read; clipboard-write'}))",
-        f"{WIDGET_ORIGIN}/main/buy/",
+        f"{widget_origin}/main/buy/",
     )
     await expect(page.frame_locator("iframe").get_by_text("The widget")).to_be_visible()
     frame = page.frames[1]

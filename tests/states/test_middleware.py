@@ -42,7 +42,7 @@ async def test_hydration_binds_the_tab_to_its_session(new_account, open_tab):
     await tab.hydrate()
     page = await tab.state(SessionState)
     assert (page.is_signed_in, page.person.initials, page.person.country) == (True, "AK", "IN")
-    assert connections.tokens_of({session.viewer.session_id}) == [tab.token]
+    assert connections.tabs_of_sessions({session.viewer.session_id}) == [tab.token]
 
 
 async def test_nothing_secret_reaches_the_page(new_account, open_tab):

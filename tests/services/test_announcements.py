@@ -1,4 +1,4 @@
-"""Ended sessions are announced at once, and found by asking when an announcement was missed."""
+"""Ended sessions and changed people are announced at once, and found by asking when that was missed."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,8 @@ import pytest
 
 from onramp_app.domain import clock
 from onramp_app.domain.accounts import EndReason
-from onramp_app.services import accounts, endings, sessions
+from onramp_app.services import accounts, announcements, changed_users, sessions
+from onramp_app.services.announcements import Announcement, Hearing, Listening, SessionEnded, UsersChanged
 from onramp_app.services.sessions import BrowserSession, Client
 from tests.people import PASSWORD
 
@@ -23,16 +24,16 @@ async def session(database: str) -> BrowserSession:
 
 @pytest.fixture
 async def heard(database: str):
-    """The session ids that were announced, in order."""
-    ids: asyncio.Queue[str | None] = asyncio.Queue()
+    """What was announced, in order."""
+    announced: asyncio.Queue[Announcement] = asyncio.Queue()
 
     async def listen() -> None:
-        async for session_id in endings.listen_for_ended():
-            ids.put_nowait(session_id)
+        async for announcement in announcements.listen():
+            announced.put_nowait(announcement)
 
     task = asyncio.create_task(listen())
-    assert await asyncio.wait_for(ids.get(), 5) is None  # the listener is there
-    yield ids
+    assert await asyncio.wait_for(announced.get(), 5) == Listening()
+    yield announced
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
@@ -43,44 +44,61 @@ async def test_each_way_to_end_a_session_is_announced(session, heard):
     second = await accounts.sign_in(session.viewer.email, PASSWORD, client, sessions.open_browser)
     third = await accounts.sign_in(session.viewer.email, PASSWORD, client, sessions.open_browser)
     await sessions.end_session(session.viewer.user_id, second.viewer.session_id)
-    assert await asyncio.wait_for(heard.get(), 2) == second.viewer.session_id
+    assert await asyncio.wait_for(heard.get(), 2) == SessionEnded(second.viewer.session_id)
     await sessions.end_cookie_session(f"session={third.cookie_value}")
-    assert await asyncio.wait_for(heard.get(), 2) == third.viewer.session_id
+    assert await asyncio.wait_for(heard.get(), 2) == SessionEnded(third.viewer.session_id)
     fourth = await accounts.sign_in(session.viewer.email, PASSWORD, client, sessions.open_browser)
     await accounts.change_password(session.viewer, PASSWORD, new_password="another calm evening 7")
-    assert await asyncio.wait_for(heard.get(), 2) == fourth.viewer.session_id
+    assert await asyncio.wait_for(heard.get(), 2) == SessionEnded(fourth.viewer.session_id)
     assert heard.empty(), "the session that changed the password goes on"
 
 
 async def test_a_session_that_ends_twice_is_announced_once(session, heard):
     await sessions.end_session(session.viewer.user_id, session.viewer.session_id)
     await sessions.end_cookie_session(f"session={session.cookie_value}")
-    assert await asyncio.wait_for(heard.get(), 2) == session.viewer.session_id
+    assert await asyncio.wait_for(heard.get(), 2) == SessionEnded(session.viewer.session_id)
     await asyncio.sleep(0.1)
     assert heard.empty()
 
 
+async def test_changed_people_are_announced(heard):
+    changed_users.tell_changed(["ada", "bo"])
+    changed_users.tell_changed(["ada"])
+    assert await asyncio.wait_for(heard.get(), 2) == UsersChanged(frozenset({"ada", "bo"}))
+
+
+async def test_a_listener_that_hears_is_told_from_one_that_does_not(heard, monkeypatch):
+    hearing = Hearing()
+    monkeypatch.setattr(announcements, "hearing", hearing)
+    assert await hearing.test()
+    assert hearing.is_well
+    monkeypatch.setattr(announcements, "ECHO_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(announcements, "hearing", Hearing())  # what a pooler does: nothing comes back
+    assert not await hearing.test()
+    assert hearing.is_well is False
+
+
 @pytest.mark.parametrize("after", [timedelta(minutes=31), timedelta(hours=13)])
-async def test_asking_finds_sessions_that_ended_by_age(session, monkeypatch, after):
+async def test_sessions_that_ended_by_age_are_not_among_the_living(session, monkeypatch, after):
     ids = {session.viewer.session_id}
-    assert await endings.ended_among(ids) == set()
+    assert await announcements.living(ids) == {session.viewer.session_id: session.viewer}
     later = clock.now() + after
     monkeypatch.setattr(clock, "now", lambda: later)
-    assert await endings.ended_among(ids) == ids
+    assert await announcements.living(ids) == {}
 
 
-async def test_asking_finds_revoked_and_unknown_sessions_and_leaves_living_ones(session):
+async def test_revoked_and_unknown_sessions_are_not_among_the_living(session):
     other = await accounts.sign_in(session.viewer.email, PASSWORD, Client("127.0.0.1"), sessions.open_browser)
     await sessions.end_session(
         session.viewer.user_id, other.viewer.session_id, reason=EndReason.PASSWORD_CHANGED
     )
     asked = {session.viewer.session_id, other.viewer.session_id, "unknown"}
-    assert await endings.ended_among(asked) == {other.viewer.session_id, "unknown"}
+    assert set(await announcements.living(asked)) == {session.viewer.session_id}
 
 
 async def test_asking_is_no_event_of_the_persons(session, database):
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE auth_sessions SET last_seen_at = last_seen_at - interval '20 minutes'")
         before = connection.execute("SELECT last_seen_at FROM auth_sessions").fetchone()
-        await endings.ended_among({session.viewer.session_id})
+        await announcements.living({session.viewer.session_id})
         assert connection.execute("SELECT last_seen_at FROM auth_sessions").fetchone() == before

@@ -1,0 +1,60 @@
+"""Moments as people say them, in the zone of whoever looks: only their browser knows it."""
+
+import reflex as rx
+
+from onramp_app.texts import current_language
+
+
+def time_of(at: rx.Var[str] | str, *, class_name: str = "") -> rx.Component:
+    """Show a moment (RFC 3339, UTC; nothing for an empty one) as `today, 09:41` or `18 Nov, 09:41`.
+
+    The exact moment with its zone is in the title.
+    """
+    moment = _var(at)
+    return rx.el.time(
+        _formatted(moment, _SAID),
+        date_time=moment,
+        title=_formatted(moment, _EXACT),
+        class_name=class_name,
+    )
+
+
+def clock_of(at: rx.Var[str] | str, *, class_name: str = "") -> rx.Component:
+    """Show the time of day of a moment, `09:41`, with the exact moment in the title."""
+    moment = _var(at)
+    return rx.el.time(
+        _formatted(moment, _CLOCK),
+        date_time=moment,
+        title=_formatted(moment, _EXACT),
+        class_name=class_name,
+    )
+
+
+_CLOCK = "d.toLocaleTimeString(l, {hour: '2-digit', minute: '2-digit'})"
+_EXACT = "d.toLocaleString(l, {dateStyle: 'full', timeStyle: 'long'})"
+# Midnights are compared, so that yesterday evening is not "today" because it is less than 24 hours ago.
+_SAID = """(() => {
+  const days = Math.round((new Date(d).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 864e5);
+  const year = d.getFullYear() === new Date().getFullYear() ? undefined : 'numeric';
+  const date = days > -2 && days < 1
+    ? new Intl.RelativeTimeFormat(l, {numeric: 'auto'}).format(days, 'day')
+    : d.toLocaleDateString(l, {day: 'numeric', month: 'short', year});
+  const said = date + ', ' + d.toLocaleTimeString(l, {hour: '2-digit', minute: '2-digit'});
+  return said.charAt(0).toUpperCase() + said.slice(1);
+})()"""
+
+
+def _var(at: rx.Var[str] | str) -> rx.Var[str]:
+    return at if isinstance(at, rx.Var) else rx.Var.create(at)
+
+
+def _formatted(moment: rx.Var[str], expression: str) -> rx.Var[str]:
+    language = current_language()
+    # A language alone means a country to browsers, and in English one with a twelve-hour clock.
+    locale = {"en": "en-GB"}.get(language, language)
+    body = " ".join(expression.split())
+    return rx.Var(
+        f"(({moment!s}) ? ((d, l) => {body})(new Date({moment!s}), '{locale}') : '')",
+        _var_type=str,
+        _var_data=moment._get_all_var_data(),
+    )

@@ -1,0 +1,143 @@
+"""What happened anywhere in the fleet: sessions that ended, people whose money changed.
+
+A notification is quick and may be lost: whoever shows something compares now and then as well.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+
+import psycopg
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from onramp_app.db.direct import connect
+from onramp_app.db.engine import transaction
+from onramp_app.db.tables import AuthSession, User
+from onramp_app.domain import clock
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.domain.views import Viewer
+from onramp_app.services import wake
+from onramp_app.services.sessions import ENDED_CHANNEL, is_alive, viewer_of
+
+ECHO_CHANNEL = "announcements_echo"
+ECHO_WAIT_SECONDS = 2.0
+CONNECTION_NAME = "announcements"
+
+# Few rows a person: kept balances, and the newest change by its index.
+_VERSIONS = text("""
+SELECT u.id, concat_ws('/',
+       (SELECT sum(b.version) FROM user_balances b WHERE b.user_id = u.id),
+       (SELECT concat_ws('/', t.updated_at, t.id, t.version) FROM top_ups t WHERE t.user_id = u.id
+         ORDER BY t.updated_at DESC LIMIT 1)) AS version
+  FROM unnest(CAST(:user_ids AS text[])) AS u (id)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """It listens from here on: what was announced before was missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """A session was ended. Those that end by age are not announced."""
+
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsersChanged:
+    """Top-ups or balances of these people changed."""
+
+    user_ids: frozenset[str]
+
+
+Announcement = Listening | SessionEnded | UsersChanged
+
+
+class Hearing:
+    """Whether notifications arrive here: behind a pooler that shares connections, LISTEN fails silently.
+
+    One for each process; `is_well` is None until it was tested once.
+    """
+
+    def __init__(self) -> None:
+        self.is_well: bool | None = None
+        self._word = secrets.token_hex(8)
+        self._echo = wake.Bell()
+
+    def heard(self, word: str) -> None:
+        """Take note of an echo; those of other processes are none of ours."""
+        if word == self._word:
+            self._echo.ring()
+
+    async def test(self) -> bool:
+        """Call through the pool and wait two seconds for the echo.
+
+        Raises:
+            DatabaseUnavailable: it could not even call.
+        """
+        await self._echo.wait(0)
+        async with transaction() as db:
+            call = text("SELECT pg_notify(:channel, :word)")
+            await (await db.connection()).execute(call, {"channel": ECHO_CHANNEL, "word": self._word})
+        self.is_well = await self._echo.wait(ECHO_WAIT_SECONDS)
+        return self.is_well
+
+
+hearing = Hearing()
+
+
+async def listen() -> AsyncIterator[Announcement]:
+    """Yield what is announced, on a connection of its own; `Listening` comes first.
+
+    Raises:
+        DatabaseUnavailable: the connection failed or was lost; what was announced meanwhile was missed.
+    """
+    connection = await connect(CONNECTION_NAME)
+    async with connection:
+        try:
+            for channel in (ENDED_CHANNEL, wake.USER_CHANGED, ECHO_CHANNEL):
+                await connection.execute(f"LISTEN {channel}")
+            yield Listening()
+            async for notification in connection.notifies():
+                match notification.channel:
+                    case wake.USER_CHANGED:
+                        yield UsersChanged(frozenset(notification.payload.split(",")))
+                    case channel if channel == ENDED_CHANNEL:
+                        yield SessionEnded(notification.payload)
+                    case _:
+                        hearing.heard(notification.payload)
+        except psycopg.Error as error:
+            raise DatabaseUnavailable("The listening connection was lost.", retry_after_seconds=1) from error
+
+
+async def living(session_ids: Collection[str]) -> dict[str, Viewer]:
+    """Return who each of the sessions stands for, without those that have ended, in one query.
+
+    Is no event of theirs: looking on does not keep a session alive.
+
+    Raises:
+        DatabaseUnavailable: it could not be read.
+    """
+    query = (
+        select(AuthSession, User)
+        .join(User, col(User.id) == col(AuthSession.user_id))
+        .where(col(AuthSession.id).in_(session_ids))
+    )
+    async with transaction() as db:
+        rows = (await db.exec(query)).all()
+    now = clock.now()
+    return {session.id: viewer_of(user, session.id) for session, user in rows if is_alive(session, now)}
+
+
+async def versions_of(user_ids: Collection[str]) -> dict[str, str]:
+    """Return a text for each person that is another one after any change of top-ups or balances.
+
+    Raises:
+        DatabaseUnavailable: it could not be read.
+    """
+    async with transaction() as db:
+        rows = await (await db.connection()).execute(_VERSIONS, {"user_ids": list(user_ids)})
+        return {row.id: row.version for row in rows}

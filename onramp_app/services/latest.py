@@ -1,0 +1,50 @@
+"""What one person's pages show, each thing read once however many of their tabs ask for it."""
+
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, TypeVar, cast
+
+from onramp_app.domain.errors import NotFound
+from onramp_app.domain.views import BalancesView, TopUpView, TransactionView, Viewer
+from onramp_app.services import balances, top_ups, transactions
+from onramp_app.services.transactions import Filters
+
+_T = TypeVar("_T")
+
+
+class Latest:
+    """The person's data as of now. Short-lived: made for one event or one push, by one task at a time."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self._read: dict[Hashable, Any] = {}
+
+    async def balances(self) -> BalancesView:
+        """Return what the person has."""
+        return await self._once("balances", lambda: balances.get(self.viewer))
+
+    async def open_top_ups(self) -> list[TopUpView]:
+        """Return what is not over yet, newest first."""
+        return await self._once("open", lambda: top_ups.list_open(self.viewer))
+
+    async def top_up(self, top_up_id: str) -> TopUpView | None:
+        """Return one top-up of the person's, or None."""
+
+        async def read() -> TopUpView | None:
+            try:
+                return await top_ups.get(self.viewer, top_up_id)
+            except NotFound:
+                return None
+
+        return await self._once(("top-up", top_up_id), read)
+
+    async def transactions(self, filters: Filters, *, limit: int) -> tuple[list[TransactionView], str | None]:
+        """Return the newest transactions, and the cursor of the next page or None."""
+        return await self._once(
+            ("transactions", filters, limit),
+            lambda: transactions.page(self.viewer, filters, limit=limit),
+        )
+
+    async def _once(self, key: Hashable, read: Callable[[], Awaitable[_T]]) -> _T:
+        if key not in self._read:
+            self._read[key] = await read()
+        return cast("_T", self._read[key])

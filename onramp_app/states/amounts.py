@@ -1,0 +1,68 @@
+"""Amounts and moments as pages show them. Exact decimal strings come in; nothing here is ever rounded up."""
+
+import re
+from datetime import UTC, datetime
+from decimal import ROUND_DOWN, Decimal
+
+from babel import Locale
+from babel.numbers import format_decimal, get_currency_precision, parse_pattern
+
+from onramp_app.texts import current_language
+
+# What costs about one dollar or euro reads like money: two decimals. Everything else keeps up to eight.
+_LIKE_MONEY = frozenset({"USDT", "USDC", "DAI", "BUSD", "TUSD", "USDP", "PYUSD", "EURC", "FDUSD"})
+_LIKE_MONEY_DECIMALS, _DECIMALS = 2, 8
+
+
+def fiat_text(amount: str | Decimal, currency: str) -> str:
+    """Return `₹10,000` or `₹10,000.50`: idle decimals are left out, those there are stay."""
+    value = Decimal(amount)
+    pattern = Locale.parse(current_language()).currency_formats["standard"].pattern
+    digits = 0 if value == value.to_integral_value() else get_currency_precision(currency)
+    exact = value.quantize(Decimal(1).scaleb(-digits), ROUND_DOWN)
+    parsed = parse_pattern(pattern)
+    parsed.frac_prec = (digits, digits)
+    text: str = parsed.apply(exact, current_language(), currency=currency, currency_digits=False)
+    # CLDR sets a space between a symbol of letters and the number; Babel leaves it out.
+    return re.sub(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", "\N{NO-BREAK SPACE}", text)
+
+
+def number_text(amount: str | Decimal, asset: str) -> str:
+    """Return an amount of an asset without its code, cut to what is read easily, such as `1,113.09`.
+
+    What would be cut away entirely is shown in full, so that nothing that is there looks like nothing.
+    """
+    value = Decimal(amount)
+    decimals = _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else _DECIMALS
+    cut = value.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
+    if not cut and value:
+        cut = value
+    least = _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else 0
+    pattern = f"#,##0.{'0' * least}{'#' * (18 - least)}"
+    text: str = format_decimal(cut, pattern, locale=current_language(), decimal_quantization=False)
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def asset_text(amount: str | Decimal, asset: str) -> str:
+    """Return an amount with its asset's code, such as `113.09 USDT`."""
+    return f"{number_text(amount, asset)} {asset}"
+
+
+def exact_text(amount: str, asset: str) -> str:
+    """Return an amount with every decimal it has, for whoever asks."""
+    return f"{amount} {asset}"
+
+
+def split_decimals(text: str) -> tuple[str, str]:
+    """Return what stands before the decimals and the decimals with their sign: `("$482", ".16")`.
+
+    The decimals of a large amount are drawn smaller. A text without any gives an empty second part.
+    """
+    symbol = Locale.parse(current_language()).number_symbols["latn"]["decimal"]
+    head, sign, tail = text.rpartition(symbol)
+    return (head, f"{sign}{tail}") if sign and tail.isdigit() else (text, "")
+
+
+def moment_text(at: datetime | None) -> str:
+    """Return a moment as the browser reads it (RFC 3339, UTC), nothing for None. Pages show it locally."""
+    return "" if at is None else at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,86 @@
+"""From the commit of a credit to the changed balance in Chromium, with 100 other people signed in and idle.
+
+Run: `python -m tests.benchmarks.commit_to_dom [credits]`. Needs a Chromium. fsync is on.
+"""
+
+import asyncio
+import statistics
+import sys
+import time
+
+from playwright.async_api import Page, async_playwright
+
+from onramp_app.db import engine
+from onramp_app.services import changed_users
+from tests.benchmarks.credited import credit, measured_site, person
+from tests.e2e.site import CHROMIUM_FLAGS, Site, chromium_path
+from tests.sockets import TabSocket
+
+IDLE_PEOPLE = 100
+PAUSE_SECONDS = 0.1
+BALANCE = "main .money"
+
+# Both clocks are of one machine. A change is a text node of the balance that is no longer what it was.
+_WATCH = """
+(element) => {
+  window.changes = [];
+  new MutationObserver(() => {
+    window.changes.push([performance.timeOrigin + performance.now(), element.textContent]);
+  }).observe(element, {childList: true, characterData: true, subtree: true});
+}
+"""
+
+
+async def _measure(page: Page, user_id: str, count: int) -> list[float]:
+    balance = page.locator(BALANCE)
+    await balance.evaluate(_WATCH)
+    took = []
+    for _ in range(count):
+        seen = await page.evaluate("window.changes.length")
+        await credit(user_id)
+        committed = time.time() * 1000
+        await page.wait_for_function("(seen) => window.changes.length > seen", arg=seen, polling=5)
+        changed = await page.evaluate("(seen) => window.changes[seen][0]", seen)
+        took.append(changed - committed)
+        await asyncio.sleep(PAUSE_SECONDS)
+    return took
+
+
+async def _run(site: Site, count: int) -> list[float]:
+    people = [await person(number) for number in range(IDLE_PEOPLE)]
+    sockets = []
+    for person in people:
+        tab = await TabSocket.open(site.url, cookie=f"session={person.cookie_value}")
+        await tab.open_page("/home")
+        sockets.append(tab)
+    watcher = await person(IDLE_PEOPLE)
+    await credit(watcher.viewer.user_id)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
+        context = await browser.new_context(base_url=site.url)
+        await context.add_cookies([{"name": "session", "value": watcher.cookie_value, "url": site.url}])
+        page = await context.new_page()
+        await page.goto("/home")
+        await page.locator(BALANCE).wait_for()
+        await asyncio.sleep(2)
+        took = await _measure(page, watcher.viewer.user_id, count)
+        await browser.close()
+    for tab in sockets:
+        await tab.close()
+    await changed_users.close()
+    await engine.dispose()
+    return took
+
+
+def main() -> None:
+    """Measure, and print the percentiles in milliseconds."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+    with measured_site() as site:
+        took = sorted(asyncio.run(_run(site, count)))
+    cuts = statistics.quantiles(took, n=100)
+    figures = f"p50 {cuts[49]:.0f}, p95 {cuts[94]:.0f}, p99 {cuts[98]:.0f}, most {took[-1]:.0f}"
+    print(f"{len(took)} credits beside {IDLE_PEOPLE} idle people, commit to DOM in ms: {figures}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What the benchmarks of live pages share: a site with fsync on, people, and credits out of nothing."""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from onramp_app.config import get_settings
+from onramp_app.db.engine import transaction
+from onramp_app.domain.ids import new_id
+from onramp_app.domain.ledger import StepSource
+from onramp_app.ledger.instructions import UserAmount, make_good
+from onramp_app.ledger.posting import post
+from onramp_app.ledger.transfers import Cause
+from onramp_app.local import postgres
+from onramp_app.services import accounts, changed_users, sessions
+from onramp_app.services.environment import current_environment
+from onramp_app.services.sessions import BrowserSession, Client
+from tests.e2e.site import Site, running_site
+from tests.people import PASSWORD
+
+_ONE = 10**18  # one USDT in minor units: its scale is 18
+
+
+@contextmanager
+def measured_site() -> Iterator[Site]:
+    """Serve the application on a database of its own, which this process uses too."""
+    with tempfile.TemporaryDirectory() as name:
+        server = postgres.start(Path(name) / "postgres")
+        address = f"{server.url.rpartition('/')[0]}/site"
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE site")
+        try:
+            with running_site(Path(name), address) as site:
+                os.environ |= {"APP_ENV": "test", "DATABASE_URL": address, "SECRET_KEY": "k" * 48}
+                os.environ["ONRAMP_API_URL"] = site.simulator.base
+                get_settings.cache_clear()
+                yield site
+        finally:
+            server.stop()
+
+
+async def person(number: int) -> BrowserSession:
+    """Open an account with a browser's session."""
+    email = f"person-{number}-{secrets.token_hex(4)}@example.com"
+    registration = accounts.Registration(email, PASSWORD, "Ada", "US")
+    return await accounts.register(registration, Client("127.0.0.1", "benchmark"), sessions.open_browser)
+
+
+async def credit(user_id: str) -> None:
+    """Add one USDT to a balance and announce it, as every service does after its commit."""
+    cause = Cause(StepSource.OPERATOR, actor="benchmark", reason="benchmark")
+    amount = UserAmount(current_environment(), user_id, "USDT", _ONE)
+    async with transaction() as db:
+        await post(db, [make_good(new_id(), amount, cause=cause)])
+    changed_users.tell_changed([user_id])

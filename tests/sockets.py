@@ -1,0 +1,76 @@
+"""A tab without a browser: speaks Engine.IO and Socket.IO as Reflex's page does, over a real socket."""
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import Iterator
+from typing import Any, Self
+
+from simple_websocket import AioClient, ConnectionClosed
+
+_PREFIX = "42/_event,"
+HYDRATE = "reflex___state____state.hydrate"
+ON_LOAD = "reflex___state____state.reflex___state____on_load_internal_state.on_load_internal"
+
+
+class TabSocket:
+    """One open socket. `updates` holds what arrived, oldest first, each with the moment (`loop.time()`)."""
+
+    def __init__(self, socket: AioClient, token: str) -> None:
+        self.token = token
+        self.updates: asyncio.Queue[tuple[float, dict[str, Any]]] = asyncio.Queue()
+        self._socket = socket
+        self._reading = asyncio.create_task(self._read())
+
+    @classmethod
+    async def open(cls, base_url: str, *, cookie: str = "", token: str | None = None) -> Self:
+        """Connect as a page of `base_url` (`http://…`) does, with the cookie header of its browser."""
+        token = token or secrets.token_hex(8)
+        address = f"{base_url.replace('http', 'ws', 1)}/_event/?EIO=4&transport=websocket&token={token}"
+        socket = await AioClient.connect(address, headers={"Cookie": cookie, "Origin": base_url})
+        assert (await socket.receive(timeout=10)).startswith("0")
+        await socket.send("40/_event,")
+        assert (await socket.receive(timeout=10)).startswith("40/_event,")
+        return cls(socket, token)
+
+    async def emit(self, name: str, *, path: str = "/home", **payload: object) -> None:
+        """Send an event of a page at `path`."""
+        event = {
+            "name": name,
+            "payload": payload,
+            "router_data": {"pathname": path, "asPath": path, "query": {}},
+        }
+        await self._socket.send(f"{_PREFIX}{json.dumps(['event', event])}")
+
+    async def open_page(self, path: str) -> None:
+        """Do what a page does when it opens, and wait until it has its data."""
+        await self.emit(HYDRATE, path=path)
+        await self.emit(ON_LOAD, path=path)
+        while True:
+            _, update = await asyncio.wait_for(self.updates.get(), 20)
+            if any(name.endswith("is_hydrated_rx_state_") and value for name, value in values_of(update)):
+                return
+
+    async def close(self) -> None:
+        self._reading.cancel()
+        with contextlib.suppress(ConnectionClosed, asyncio.CancelledError):
+            await self._socket.close()
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                message = await self._socket.receive()
+                if message == "2":
+                    await self._socket.send("3")
+                elif isinstance(message, str) and message.startswith(_PREFIX):
+                    kind, update = json.loads(message.removeprefix(_PREFIX))
+                    if kind == "event":
+                        self.updates.put_nowait((loop.time(), update))
+
+
+def values_of(update: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the name and the value of everything that an update changes."""
+    for values in (update.get("delta") or {}).values():
+        yield from values.items()
