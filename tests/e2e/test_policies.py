@@ -13,7 +13,6 @@ from tests.e2e.site import OpenPage, Site
 from tests.e2e.test_account import PASSWORD
 from tests.e2e.watched import PRIVATE, PUBLIC, tell_violations
 
-
 _ADD = (
     "const add = (tag, fields) => document.body.append(Object.assign(document.createElement(tag), fields));"
 )
