@@ -79,7 +79,8 @@ def with_headers(app: ASGIApp, settings: Settings, *, pages_folder: Path | None)
             if message["type"] == "http.response.start":
                 given = message.get("headers", ())
                 names = {name.lower() for name, _ in given}
-                message = {**message, "headers": [*given, *(h for h in added if h[0] not in names)]}
+                rest = added if names.isdisjoint(headers.names) else [h for h in added if h[0] not in names]
+                message = {**message, "headers": [*given, *rest]}
             await send(message)
 
         await app(scope, receive, send_with_headers)
@@ -94,6 +95,7 @@ class _HeadersByPath:
         self._common = _common_headers(settings)
         self._nothing = self._with(_NO_CONTENT)
         self._api = (*self._nothing, _KEEP_NOWHERE)
+        self.names = frozenset(name for name, _ in self._api)
         self._documents: Mapping[str, _Headers] = {}
         self._files: frozenset[str] = frozenset()
         self._fallback = self._nothing
