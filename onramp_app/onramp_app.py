@@ -49,7 +49,7 @@ app = _Application(
     frontend_exception_handler=log_frontend_problem,
     html_lang=DEFAULT_LANGUAGE,
     head_components=head_components(),
-    stylesheets=["/theme.css"],
+    stylesheets=["/theme.css", "/top-up.css", "/wallet.css", "/wizard.css"],
 )
 app.add_middleware(SessionMiddleware())
 app.register_lifespan_task(

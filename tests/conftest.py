@@ -14,7 +14,8 @@ from onramp_app.config import Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
-from onramp_app.services import inbox, throttle
+from onramp_app.services import inbox, provider, throttle
+from tests.redis_server import RedisServer
 from tests.simulator.process import FAST, Process, free_port
 
 _TEMPLATE = "migrated_template"
@@ -102,12 +103,35 @@ async def database(
     _run_sql(f"{postgres_server}/postgres", f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A running Redis that the settings do not name yet; skips where none is installed."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.kill()
+
+
 @pytest.fixture(scope="session")
 def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     process = Process(tmp_path_factory.mktemp("provider") / "orders.sqlite", free_port(), FAST)
     process.start()
     yield process
     process.kill()
+
+
+@pytest.fixture
+async def simulator(
+    database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Process]:
+    """The simulator at the beginning of a run, as the provider of the settings."""
+    assert database
+    simulator_process.control("seed", {"seed": 7})
+    simulator_process.control("scenario", method="DELETE")
+    monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
+    get_settings.cache_clear()
+    yield simulator_process
+    await provider.disconnect()
 
 
 @pytest.fixture

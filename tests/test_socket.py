@@ -10,30 +10,36 @@ import pytest
 import simple_websocket
 from simple_websocket import Client, ConnectionClosed
 
-from tests.server import Server, serving
+from tests.served import served
 
 # Of the protocols Engine.IO and Socket.IO.
 OPEN = "0"
 CONNECT = "40/_event,"
 PING = '42/_event,["ping"]'
-OURS = "http://localhost:3000"  # where the pages are without PUBLIC_URL
+PLACE = "/_event/?EIO=4&transport=websocket&token=tab"
 
 
 @pytest.fixture
-def server(database: str, tmp_path: Path) -> Iterator[Server]:
-    with serving(database, tmp_path / "server.log") as running:
-        yield running
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "server.log"
 
 
 @pytest.fixture
-def generous_server(database: str, tmp_path: Path) -> Iterator[Server]:
-    with serving(database, tmp_path / "server.log", REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE="1000000") as running:
-        yield running
+def server(database: str, project_dir: Path, log: Path) -> Iterator[str]:
+    """The address of a running application, which is that of its pages too."""
+    with served(database, project_dir, log=log) as url:
+        yield url
+
+
+@pytest.fixture
+def generous_server(database: str, project_dir: Path) -> Iterator[str]:
+    with served(database, project_dir, REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE="1000000") as url:
+        yield url
 
 
 @contextlib.contextmanager
-def _connected(server: Server, **headers: str) -> Iterator[Client]:
-    client = Client.connect(server.socket_url, headers=headers)
+def _connected(server: str, **headers: str) -> Iterator[Client]:
+    client = Client.connect(server.replace("http", "ws", 1) + PLACE, headers=headers)
     try:
         assert client.receive(timeout=5).startswith(OPEN)
         client.send(CONNECT)
@@ -44,7 +50,7 @@ def _connected(server: Server, **headers: str) -> Iterator[Client]:
             client.close()
 
 
-def _survives(server: Server, message: str) -> bool:
+def _survives(server: str, message: str) -> bool:
     try:
         with _connected(server) as client:
             client.send(message)
@@ -54,13 +60,13 @@ def _survives(server: Server, message: str) -> bool:
         return False
 
 
-def test_a_message_of_a_hundred_kilobytes_is_refused(server: Server) -> None:
+def test_a_message_of_a_hundred_kilobytes_is_refused(server: str) -> None:
     assert _survives(server, _of_length(60_000))
     assert not _survives(server, _of_length(100_000))
 
 
 @pytest.mark.full
-def test_without_the_limit_it_would_be_read(generous_server: Server) -> None:
+def test_without_the_limit_it_would_be_read(generous_server: str) -> None:
     """The control of the test above."""
     assert _survives(generous_server, _of_length(100_000))
 
@@ -69,39 +75,39 @@ def _of_length(length: int) -> str:
     return f'42/_event,["unknown", "{"x" * length}"]'
 
 
-def test_only_our_pages_and_what_is_no_browser_may_open_the_socket(server: Server) -> None:
+def test_only_our_pages_and_what_is_no_browser_may_open_the_socket(server: str) -> None:
     """A page of another site cannot help but name itself; a program says what it likes, and has no cookie."""
-    for headers in ({"Origin": OURS}, {}):
+    for headers in ({"Origin": server}, {}):
         with _connected(server, **headers) as client:
             client.send(PING)
             assert client.receive(timeout=5) is not None
-    foreign = ("https://evil.example", "null", f"{OURS}.evil.example", "https://localhost:3000")
+    foreign = ("https://evil.example", "null", f"{server}.evil.example", server.replace("http", "https", 1))
     for origin in foreign:
         with pytest.raises(simple_websocket.ConnectionError), _connected(server, Origin=origin):
             pass
 
 
-def test_the_socket_has_no_way_around_its_origin(server: Server) -> None:
+def test_the_socket_has_no_way_around_its_origin(server: str) -> None:
     """Polling, which another site could send as plain requests, does not exist; no answer lets one read."""
     for method in ("GET", "POST", "OPTIONS"):
-        for origin in (OURS, "https://evil.example", "null"):
+        for origin in (server, "https://evil.example", "null"):
             answer = httpx.request(
                 method,
-                f"{server.url}/_event/?EIO=4&transport=polling&token=tab",
+                f"{server}/_event/?EIO=4&transport=polling&token=tab",
                 headers={"Origin": origin},
                 content="40" if method == "POST" else None,
             )
             assert answer.status_code == 400, (method, origin)
-            assert set(answer.headers.get_list("access-control-allow-origin")) <= {OURS}
+            assert set(answer.headers.get_list("access-control-allow-origin")) <= {server}
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
-def test_what_the_server_writes_holds_no_cookie_and_nothing_typed(server: Server) -> None:
+def test_what_the_server_writes_holds_no_cookie_and_nothing_typed(server: str, log: Path) -> None:
     """An event that no handler knows, as anybody can send it; Reflex would log the whole of it."""
     secrets = ("canary-cookie", "canary-password", "canary-header")
     event = {"name": "no.such.event", "payload": {"password": secrets[1]}, "router_data": {"pathname": "/"}}
-    with _connected(server, Origin=OURS, Cookie=f"session={secrets[0]}", **{"X-Odd": secrets[2]}) as client:
+    with _connected(server, Origin=server, Cookie=f"session={secrets[0]}", **{"X-Odd": secrets[2]}) as client:
         client.send(f"42/_event,{json.dumps(['event', event])}")
         client.send(PING)
         while "pong" not in client.receive(timeout=5):
@@ -109,6 +115,6 @@ def test_what_the_server_writes_holds_no_cookie_and_nothing_typed(server: Server
     with _connected(server) as client:  # what came before is written by now
         client.send(PING)
         client.receive(timeout=5)
-    written = server.log.read_text()
+    written = log.read_text()
     assert "no.such.event" in written
     assert [secret for secret in secrets if secret in written] == []

@@ -47,7 +47,7 @@ def create_user(
 
 
 def grant_role(email: str, role: Role, as_json: AsJson = False) -> None:
-    """Give an account a role, effective with its next request."""
+    """Give an account a role. It is signed out everywhere and has the role from its next sign-in on."""
     user_id = run(lambda: accounts.grant_role(email, role))
     answer(as_json, {"id": user_id, "role": role}, f"Account {user_id} is now {role}.")
 

@@ -6,6 +6,7 @@ from reflex_components_core.base.error_boundary import error_boundary  # type: i
 from reflex_components_core.core.banner import has_connection_errors  # type: ignore[import-untyped]
 
 from onramp_app.components.feedback import notice
+from onramp_app.components.live_sign import live_sign
 from onramp_app.components.mark import mark
 from onramp_app.components.places import api_action, link, path_of
 from onramp_app.config import get_settings
@@ -93,12 +94,14 @@ def _signed_in_header(here: str) -> rx.Component:
             _brand("/home"),
             rx.el.nav(
                 link(_("Home"), to="/home", class_name="place", **_current(here == "/home")),
+                link(_("Activity"), to="/activity", class_name="place", **_current(here == "/activity")),
                 aria_label=_("Places"),
                 class_name="hidden md:flex gap-6 ml-2",
             ),
             rx.el.div(
+                live_sign(),
                 rx.cond(SessionState.is_signed_in, _own_menu(), rx.el.span(class_name="avatar")),
-                class_name="ml-auto",
+                class_name="ml-auto flex items-center gap-4",
             ),
             class_name="wrap flex items-center gap-4 h-[72px]",
         ),
@@ -106,9 +109,10 @@ def _signed_in_header(here: str) -> rx.Component:
 
 
 def _bottom_bar(here: str) -> rx.Component:
-    places = ((_("Home"), "/home"), (_("Profile"), "/profile"))
     return rx.el.nav(
-        *[link(words, to=to, **_current(here == to)) for words, to in places],
+        link(_("Home"), to="/home", **_current(here == "/home")),
+        link(rx.el.span(_("Add money"), class_name="button button-main"), to="/add-money"),
+        link(_("Activity"), to="/activity", **_current(here == "/activity")),
         aria_label=_("Places"),
         class_name="bottom-bar",
     )
@@ -183,7 +187,11 @@ def public_page(*content: rx.Component, offer: rx.Component | None = None) -> rx
 
 
 def private_page(*content: rx.Component, here: str) -> rx.Component:
-    """Frame a page of a signed-in person. Its content exists only while there is one."""
+    """Frame a page of a signed-in person. Its content exists only while there is one.
+
+    While somebody adds money nothing else asks for attention: there the phone has no bar.
+    """
+    has_bar = not here.startswith("/add-money")
     return _frame(
         _signed_in_header(here),
         _shell_notice(),
@@ -195,9 +203,9 @@ def private_page(*content: rx.Component, here: str) -> rx.Component:
             ),
             id="content",
             tab_index=-1,
-            class_name="wrap pt-4 pb-28 md:pb-16 outline-none",
+            class_name=f"wrap pt-4 {'pb-28 md:pb-16' if has_bar else 'pb-16'} outline-none",
         ),
-        _bottom_bar(here),
+        *([_bottom_bar(here)] if has_bar else []),
     )
 
 

@@ -14,9 +14,10 @@ def path_of(route: str) -> str:
     return route if language == DEFAULT_LANGUAGE else f"/{language}{route}".rstrip("/")
 
 
-def link(*children: object, to: str, **props: object) -> rx.Component:
-    """Return a link to a page of this application that does not reload it."""
-    return ReactRouterLink.create(*children, to=path_of(to), **props)
+def link(*children: object, to: str | rx.Var[str], **props: object) -> rx.Component:
+    """Return a link to a page of this application that does not reload it; a Var is a whole route too."""
+    address = path_of(to) if isinstance(to, str) else rx.Var.create(path_of("")).to(str) + to.to(str)
+    return ReactRouterLink.create(*children, to=address, **props)
 
 
 def api_action(path: str) -> str:

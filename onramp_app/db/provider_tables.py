@@ -225,3 +225,14 @@ class WebhookRefusal(Row, table=True):
     header: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     body_bytes: int = Field(sa_column=count())
+
+
+class ProviderRead(Row, table=True):
+    """When the last whole read of what is open in a fiat type began: what the provider knew then, we know."""
+
+    __tablename__ = "provider_reads"
+    __table_args__ = (one_of("environment", Environment),)
+
+    environment: str = Field(sa_column=Column(Text, primary_key=True))
+    fiat_type: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    began_at: datetime = Field(sa_column=moment())

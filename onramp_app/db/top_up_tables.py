@@ -89,6 +89,13 @@ class TopUp(Row, table=True):
         Index(None, "user_id", "asset", "created_at", "id"),
         Index(None, "user_id", "updated_at"),
         Index(None, "user_id", "settled_at", postgresql_where=text("status = 'settled'")),
+        Index(
+            "ix_top_ups_settled_by_method",
+            "environment",
+            "payment_method",
+            "settled_at",
+            postgresql_where=text("status = 'settled'"),
+        ),
         # Empty in production, which refuses to start where it is not.
         Index("ix_top_ups_not_live", "environment", postgresql_where=text("environment <> 'live'")),
         Index("ix_top_ups_open", "fiat_type", "created_at", postgresql_where=_OPEN),

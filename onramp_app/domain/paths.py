@@ -3,7 +3,7 @@
 from urllib.parse import unquote
 
 HOME = "/home"
-PRIVATE_PLACES = (HOME, "/profile")
+PRIVATE_PLACES = (HOME, "/activity", "/add-money", "/profile")
 _MAX_LENGTH = 512
 _MAX_UNQUOTING = 3
 

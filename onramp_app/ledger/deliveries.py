@@ -27,6 +27,12 @@ _RECEIVED = text(
     "  JOIN assets s ON s.code = a.asset"
     " WHERE t.provider_order_id = :provider_order_id AND t.kind = 'receive'"
 )
+_RECOVERED = text(
+    "SELECT coalesce(sum(-e.amount_minor), 0) FROM ledger_transfers t"
+    "  JOIN ledger_entries e ON e.transfer_id = t.id"
+    "  JOIN ledger_accounts a ON a.id = e.account_id AND a.kind = 'owed'"
+    " WHERE t.top_up_id = :top_up_id AND t.kind = 'recover'"
+)
 _MADE = text("SELECT kind FROM ledger_transfers WHERE provider_order_id = :provider_order_id")
 
 
@@ -64,3 +70,9 @@ async def booked_of(session: AsyncSession, *, provider_order_id: str) -> Booked 
     )
     kinds = (await connection.execute(_MADE, told)).scalars()
     return Booked(delivery, row.scale, Counter(TransferKind(kind) for kind in kinds))
+
+
+async def recovered_minor(session: AsyncSession, *, top_up_id: str) -> int:
+    """Return how much of what arrived for a top-up paid what its owner owed; 0 when nothing did."""
+    connection = await session.connection()
+    return int(await connection.scalar(_RECOVERED, {"top_up_id": top_up_id}) or 0)

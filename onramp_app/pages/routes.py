@@ -2,20 +2,30 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import reflex as rx
 
 from onramp_app.components.places import path_of
 from onramp_app.config import get_settings
+from onramp_app.pages.activity import activity
+from onramp_app.pages.add_money import add_money
 from onramp_app.pages.entrance import login, register
 from onramp_app.pages.home import home
 from onramp_app.pages.landing import landing
 from onramp_app.pages.not_found import not_found
 from onramp_app.pages.profile import profile
+from onramp_app.pages.story import story
+from onramp_app.pages.top_up import top_up
+from onramp_app.states.activity import ActivityState
 from onramp_app.states.entrance import EntranceState
+from onramp_app.states.home import HomeState
 from onramp_app.states.profile import ProfileState
 from onramp_app.states.session import PrivateState
+from onramp_app.states.story import StoryState
+from onramp_app.states.top_up import TopUpState
+from onramp_app.states.wizard import WizardState
 from onramp_app.texts import LANGUAGES, _, language_of_texts
 
 
@@ -32,8 +42,24 @@ def _pages() -> tuple[_Page, ...]:
     return (
         _Page("/", landing, _("Add money and watch it arrive"), _("A wallet that you can add money to.")),
         _Page("/login", login, _("Sign in"), _("Sign in to your wallet."), (EntranceState.load,)),
-        _Page("/home", home, _("Home"), _("Your wallet."), (PrivateState.enter,)),
+        _Page(
+            "/activity",
+            activity,
+            _("Activity"),
+            _("Everything that happened in your wallet."),
+            (PrivateState.enter, ActivityState.load),
+        ),
+        _Page(
+            "/activity/[id]",
+            story,
+            _("Activity"),
+            _("One top-up from beginning to end."),
+            (PrivateState.enter, StoryState.load),
+        ),
+        _Page("/home", home, _("Home"), _("Your wallet."), (PrivateState.enter, HomeState.load)),
+        _Page("/add-money", add_money, _("Add money"), _("Add money to your wallet."), (WizardState.load,)),
         _Page("/profile", profile, _("Profile"), _("Your details and sessions."), (ProfileState.load,)),
+        _Page("/add-money/[top_up_id]", top_up, _("Your top-up"), _("One top-up."), (TopUpState.load,)),
         _Page("/register", register, _("Create an account"), _("Open your wallet."), (EntranceState.load,)),
     )
 
@@ -55,7 +81,9 @@ def add_pages(app: rx.App) -> None:
 
 
 def _in_language(language: str, build: Callable[[], rx.Component]) -> Callable[[], rx.Component]:
-    # Reflex calls it when it compiles, long after the loop over the languages has ended.
+    # Reflex calls it when it compiles, long after the loop over the languages has ended. It puts the parts
+    # of a page into a file named after the function's module: each page's own, so none loads another's.
+    @wraps(build)
     def build_page() -> rx.Component:
         with language_of_texts(language):
             return build()

@@ -1,5 +1,7 @@
 """What a person has, out of the kept balances, and what it is worth in the currency they look at it in."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal, localcontext
 
 from babel.numbers import get_currency_precision
@@ -15,13 +17,14 @@ from onramp_app.domain.top_up import TopUpStatus
 from onramp_app.domain.views import AssetBalanceView, BalancesView, Viewer
 from onramp_app.ledger.balances import AssetBalance
 from onramp_app.ledger.balances import balances as read_balances
-from onramp_app.services.worth import book_within, worth
+from onramp_app.services.worth import Rates, book_now
+from onramp_app.services.worth import worth as worth_of
 
-RATES_WAIT_SECONDS = 2.5
+DOLLARS = "USD"
 _PRECISION = 60
 
 
-async def get(viewer: Viewer) -> BalancesView:
+async def get(viewer: Viewer, *, rates: Rates = book_now) -> BalancesView:
     """Return the balances. The worth is of what is available, and None while there is no rate for it.
 
     `as_of` and `is_stale` speak of the rates; the balances are of this moment.
@@ -38,14 +41,18 @@ async def get(viewer: Viewer) -> BalancesView:
         if one.balance.available_minor
     }
     now = clock.now()
-    book = await book_within(RATES_WAIT_SECONDS) if available else None
-    display = _worth(available, book, currency=viewer.display_currency)
+    book = await rates() if available else None
+    display = total_worth(available, book, currency=viewer.display_currency)
+    for asset, amount in available.items():
+        worth = total_worth({asset: amount}, book, currency=viewer.display_currency)
+        items[asset] = replace(items[asset], worth=worth)
     return BalancesView(
         display_amount=display,
         display_currency=viewer.display_currency,
         items=tuple(items[asset] for asset in sorted(items)),
         as_of=book.as_of if book else now,
         is_stale=display is None or (book is not None and book.is_stale(now)),
+        dollar_amount=total_worth(available, book, currency=DOLLARS),
     )
 
 
@@ -69,8 +76,9 @@ def _item(one: AssetBalance, pending: Decimal) -> AssetBalanceView:
     )
 
 
-def _worth(available: dict[str, Decimal], book: RateBook | None, *, currency: str) -> str | None:
-    rates = worth(book, available, base=currency) if book else {}
+def total_worth(available: Mapping[str, Decimal], book: RateBook | None, *, currency: str) -> str | None:
+    """Return what amounts are worth together, cut to the currency's decimals; None without every rate."""
+    rates = worth_of(book, available, base=currency) if book else {}
     if not available.keys() <= rates.keys():
         return None  # A sum that leaves something out would look like a loss.
     with localcontext(prec=_PRECISION):

@@ -4,9 +4,18 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar, cast
 
 from onramp_app.domain.errors import NotFound
-from onramp_app.domain.views import BalancesView, TopUpView, TransactionView, Viewer
-from onramp_app.services import balances, top_ups, transactions
+from onramp_app.domain.exchange_rates import RateBook
+from onramp_app.domain.views import (
+    BalancesView,
+    TopUpView,
+    TransactionView,
+    TransferView,
+    Viewer,
+    WorthPoint,
+)
+from onramp_app.services import balance_history, balances, top_ups, transactions
 from onramp_app.services.transactions import Filters
+from onramp_app.services.worth import book_now
 
 _T = TypeVar("_T")
 
@@ -20,7 +29,7 @@ class Latest:
 
     async def balances(self) -> BalancesView:
         """Return what the person has."""
-        return await self._once("balances", lambda: balances.get(self.viewer))
+        return await self._once("balances", lambda: balances.get(self.viewer, rates=self._rates))
 
     async def open_top_ups(self) -> list[TopUpView]:
         """Return what is not over yet, newest first."""
@@ -37,12 +46,38 @@ class Latest:
 
         return await self._once(("top-up", top_up_id), read)
 
-    async def transactions(self, filters: Filters, *, limit: int) -> tuple[list[TransactionView], str | None]:
-        """Return the newest transactions, and the cursor of the next page or None."""
+    async def transfer(self, transfer_id: str) -> TransferView | None:
+        """Return one listed ledger transfer of the person's, or None."""
+
+        async def read() -> TransferView | None:
+            try:
+                return await transactions.get_transfer(self.viewer, transfer_id)
+            except NotFound:
+                return None
+
+        return await self._once(("transfer", transfer_id), read)
+
+    async def worth_history(self) -> list[WorthPoint]:
+        """Return what the balance was worth over the last days, oldest first, or nothing to draw."""
         return await self._once(
-            ("transactions", filters, limit),
-            lambda: transactions.page(self.viewer, filters, limit=limit),
+            "worth history", lambda: balance_history.last_days(self.viewer, rates=self._rates)
         )
+
+    async def transactions(
+        self, filters: Filters, *, limit: int, cursor: str | None = None
+    ) -> tuple[list[TransactionView], str | None]:
+        """Return the newest transactions, or those after the cursor, and the cursor of the next page or None.
+
+        Raises:
+            ValidationFailed: the cursor is not one of ours.
+        """
+        return await self._once(
+            ("transactions", filters, limit, cursor),
+            lambda: transactions.page(self.viewer, filters, limit=limit, cursor=cursor),
+        )
+
+    async def _rates(self) -> RateBook | None:
+        return await self._once("rates", book_now)
 
     async def _once(self, key: Hashable, read: Callable[[], Awaitable[_T]]) -> _T:
         if key not in self._read:

@@ -14,9 +14,14 @@ from sqlalchemy import text
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.config import Limits, TierLimits
+from onramp_app.config import Limits, TierLimits, get_settings
+from onramp_app.db.engine import transaction
 from onramp_app.db.tables import User
+from onramp_app.domain import clock
 from onramp_app.domain.provider_errors import AmountOutOfLimits, ProviderUnavailable
+from onramp_app.domain.views import Viewer
+from onramp_app.services.provider import get_rates
+from onramp_app.services.worth import worth
 
 _PRECISION = 50
 
@@ -44,6 +49,23 @@ class Used:
 
     today: Decimal
     this_month: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of one limit of ours, in the currency that was asked for. `period`: `day` or `month`."""
+
+    period: str
+    left: Decimal
+    of: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What a person may still add: the most at once now, and what is left of each period's limit."""
+
+    most: Decimal
+    allowances: tuple[Allowance, ...]
 
 
 async def lock_person(db: AsyncSession, user_id: str) -> User:
@@ -102,8 +124,7 @@ def left(limits: TierLimits, already: Mapping[str, Used], *, rates: Mapping[str,
     Raises:
         ProviderUnavailable: something that counts is in a currency without a rate.
     """
-    today = sum((in_base(u.today, c, rates=rates) for c, u in already.items()), Decimal(0))
-    this_month = sum((in_base(u.this_month, c, rates=rates) for c, u in already.items()), Decimal(0))
+    today, this_month = _sums(already, rates)
     rests = [
         limits.per_top_up,
         None if limits.per_day is None else limits.per_day - today,
@@ -113,9 +134,66 @@ def left(limits: TierLimits, already: Mapping[str, Used], *, rates: Mapping[str,
     return max(Decimal(0), min(known)) if known else None
 
 
+def _sums(already: Mapping[str, Used], rates: Mapping[str, Decimal]) -> tuple[Decimal, Decimal]:
+    today = sum((in_base(u.today, c, rates=rates) for c, u in already.items()), Decimal(0))
+    this_month = sum((in_base(u.this_month, c, rates=rates) for c, u in already.items()), Decimal(0))
+    return today, this_month
+
+
+async def base_rates(already: Mapping[str, Used], currency: str) -> Mapping[str, Decimal]:
+    """Return what one unit of the currency, and of each that counts, is worth in the base currency.
+
+    Raises:
+        ProviderUnavailable: there are no exchange rates at all.
+    """
+    base = get_settings().limits.currency
+    currencies = {currency, *already} - {base}
+    if not currencies:
+        return {base: Decimal(1)}
+    return {base: Decimal(1), **worth(await get_rates().book(), currencies, base=base)}
+
+
+async def remaining(viewer: Viewer, currency: str, *, decimals: int) -> Remaining | None:
+    """Return what the person may still add, in the currency and rounded down; None: not limited by us.
+
+    To show beforehand only: what counts is checked again under the person's lock.
+
+    Raises:
+        ProviderUnavailable: there is no exchange rate to tell it in the currency.
+    """
+    tier = tier_limits(get_settings().limits, viewer.kyc_tier)
+    if not is_limited(tier):
+        return None
+    async with transaction() as db:
+        already = await used(db, viewer.user_id, at=clock.now())
+    rates = await base_rates(already, currency)
+    rest = left(tier, already, rates=rates)
+    rate = rates.get(currency)
+    if rest is None or rate is None:
+        raise ProviderUnavailable("There is no exchange rate for the limits at the moment.")
+    today, this_month = _sums(already, rates)
+    periods = (("day", tier.per_day, today), ("month", tier.per_month, this_month))
+    return Remaining(
+        _in_asked(rest, rate=rate, decimals=decimals),
+        tuple(
+            Allowance(
+                period,
+                _in_asked(max(Decimal(0), limit - spent), rate=rate, decimals=decimals),
+                _in_asked(limit, rate=rate, decimals=decimals),
+            )
+            for period, limit, spent in periods
+            if limit is not None
+        ),
+    )
+
+
+def _in_asked(base_amount: Decimal, *, rate: Decimal, decimals: int) -> Decimal:
+    with localcontext(prec=_PRECISION):
+        return (base_amount / rate).quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
+
+
 def over_limit(rest: Decimal, *, rate: Decimal, decimals: int, least: Decimal | None) -> AmountOutOfLimits:
     """Return the refusal that names what is left, in the currency that was asked in, rounded down."""
-    with localcontext(prec=_PRECISION):
-        most = (rest / rate).quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
+    most = _in_asked(rest, rate=rate, decimals=decimals)
     extra = {"max": format(most, "f")} | ({} if least is None else {"min": format(least, "f")})
     return AmountOutOfLimits("The amount is more than you may add at the moment.", extra=extra)

@@ -16,6 +16,7 @@ from onramp_app.domain.provider_errors import ProviderUnavailable, UnsupportedAs
 from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp.maps import FIAT_TYPES, FiatType, fiat_types_of
 from onramp_app.providers.port import AmountLimits, CoinsAndChains, FiatConfig, PaymentKind, Provider
+from onramp_app.texts import _
 
 FRESH = timedelta(minutes=5)
 # Older than this, a configuration promises things that may be long gone; then we rather say "unavailable".
@@ -56,10 +57,14 @@ class AssetOption:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """All that can be chosen. Methods and assets belong to the chosen currency, and are empty without one."""
+    """All that can be chosen. Methods and assets belong to the chosen currency, and are empty without one.
+
+    `closed_methods` exist for it, but cannot be used at the moment. Instant methods come first.
+    """
 
     currencies: tuple[CurrencyOption, ...]
     methods: tuple[MethodOption, ...]
+    closed_methods: tuple[MethodOption, ...]
     assets: tuple[AssetOption, ...]
     limits: AmountLimits | None
     as_of: datetime
@@ -71,6 +76,7 @@ class Catalogue:
     """The provider's configuration as of one moment."""
 
     buying: Mapping[int, FiatConfig]
+    methods: Mapping[int, Mapping[str, PaymentKind]]
     limits: Mapping[int, AmountLimits]
     coins_and_chains: CoinsAndChains
     read_at: datetime
@@ -84,8 +90,10 @@ class Catalogue:
         """Return why this fiat type cannot be paid with, or None."""
         config = self.buying.get(row.fiat_type)
         if config is None or not config.is_active:
-            return "The payment provider does not take this currency at the moment."
-        return None if config.methods else "There is no payment method for this currency at the moment."
+            return _("The payment provider does not take this currency at the moment.")
+        if config.methods:
+            return None
+        return _("There is no payment method for this currency at the moment.")
 
     def fiat_type(self, currency: str, country: str | None) -> FiatType:
         """Return the fiat type that pays in this currency; of several, the country's, else an active one.
@@ -121,13 +129,21 @@ class OptionsReader:
 
     async def refresh(self) -> Catalogue:
         """Ask the provider for its configuration. Raises `ProviderUnavailable`."""
-        countries, limits, coins = await asyncio.gather(
+        countries, methods, limits, coins = await asyncio.gather(
             self._provider.country_config(),
+            self._listed_methods(),
             self._provider.limits(Flow.BUY),
             self._provider.coins_and_chains(),
         )
-        self._catalogue = Catalogue(countries.get(Flow.BUY, {}), limits, coins, now())
+        self._catalogue = Catalogue(countries.get(Flow.BUY, {}), methods, limits, coins, now())
         return self._catalogue
+
+    async def _listed_methods(self) -> Mapping[int, Mapping[str, PaymentKind]]:
+        # Only tells what exists beside what is offered, so its absence stops nothing.
+        try:
+            return await self._provider.payment_methods()
+        except ProviderUnavailable:
+            return {}
 
     async def catalogue(self) -> Catalogue:
         """Return the kept catalogue, asked for anew after five minutes; an older one while that fails.
@@ -173,6 +189,7 @@ class OptionsReader:
         return Options(
             currencies=tuple(_currency(catalogue, row) for row in FIAT_TYPES.values()),
             methods=() if row is None else methods_of(catalogue, row),
+            closed_methods=() if row is None else _closed_methods_of(catalogue, row),
             assets=() if row is None else self._asset_options(catalogue, minimums),
             limits=None if row is None else catalogue.limits.get(row.fiat_type),
             as_of=catalogue.read_at,
@@ -210,4 +227,17 @@ def methods_of(catalogue: Catalogue, row: FiatType) -> tuple[MethodOption, ...]:
     if config is None or catalogue.reason_against(row) is not None:
         return ()
     limits = catalogue.limits.get(row.fiat_type, AmountLimits(None, None))
-    return tuple(MethodOption(code, kind, limits.min, limits.max) for code, kind in config.methods.items())
+    return _methods(config.methods, limits)
+
+
+def _closed_methods_of(catalogue: Catalogue, row: FiatType) -> tuple[MethodOption, ...]:
+    """Return the methods that the provider lists for a fiat type and does not offer now."""
+    offered = {method.code for method in methods_of(catalogue, row)}
+    listed = catalogue.methods.get(row.fiat_type, {})
+    closed = {code: kind for code, kind in listed.items() if code not in offered}
+    return _methods(closed, AmountLimits(None, None))
+
+
+def _methods(kinds: Mapping[str, PaymentKind], limits: AmountLimits) -> tuple[MethodOption, ...]:
+    by_speed = sorted(kinds.items(), key=lambda entry: entry[1])
+    return tuple(MethodOption(code, kind, limits.min, limits.max) for code, kind in by_speed)

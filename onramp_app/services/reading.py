@@ -85,12 +85,16 @@ UNION SELECT fiat_type FROM provider_orders
 
 @dataclass(slots=True)
 class Walk:
-    """One walk to make: the orders of one flow and fiat type since a moment. `due`: those awaited."""
+    """One walk to make: the orders of one flow and fiat type since a moment.
+
+    `due`: those awaited. `is_made`: it was made to its end.
+    """
 
     flow: OrderFlow
     fiat_type: int
     since: datetime
     due: set[str] = field(default_factory=set)
+    is_made: bool = False
 
 
 async def handle_events() -> int:
@@ -207,6 +211,7 @@ async def make_walks(provider: Provider, walks: Sequence[Walk], *, pause_seconds
             pages += 1
         else:
             _READS.labels("ok").inc()
+            walk.is_made = True
     return pages
 
 

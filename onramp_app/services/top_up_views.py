@@ -1,7 +1,10 @@
 """Makes views of top-ups: what their owner sees, out of the rows."""
 
 import json
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -9,15 +12,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.db.provider_tables import ProviderOrder
 from onramp_app.db.top_up_tables import TopUp, TopUpStep, WidgetSession
 from onramp_app.domain.money import amount_text, decimal_text
-from onramp_app.domain.provider_status import Flow
+from onramp_app.domain.provider_status import Flow, StatusClass
 from onramp_app.domain.top_up import Charged, Reason, TopUpState, TopUpStatus
-from onramp_app.domain.views import ProviderOrderView, QuoteView, StepView, TopUpView
+from onramp_app.domain.views import LinkedView, ProviderOrderView, QuoteView, StepView, TopUpView
+from onramp_app.ledger.deliveries import recovered_minor
 from onramp_app.providers.port import ProviderQuote
 from onramp_app.services.assets import scales
 
 # A provider that wavers may write many lines and orders; nobody reads more than these.
 MAX_STEPS = 200
 MAX_ORDERS = 50
+MAX_LINKED = 10
 
 
 def state_of(top_up: TopUp) -> TopUpState:
@@ -61,10 +66,8 @@ def quote_members(quote: QuoteView) -> dict[str, object]:
     }
 
 
-def _kept_quote(text: str | None) -> QuoteView | None:
-    if text is None:
-        return None
-    kept = json.loads(text)
+def quote_of(kept: Mapping[str, Any]) -> QuoteView:
+    """Return a quote out of what `quote_members` made of it."""
     fees = kept["fees"]
     return QuoteView(
         rate=kept["rate"],
@@ -108,7 +111,7 @@ async def view_of(db: AsyncSession, top_up: TopUp, *, at: datetime) -> TopUpView
         asset=top_up.asset,
         network=top_up.network,
         payment_method=top_up.payment_method,
-        quote=_kept_quote(top_up.quote),
+        quote=None if top_up.quote is None else quote_of(json.loads(top_up.quote)),
         received_amount=received_text(top_up, known),
         provider_order_id=best.order_id if best else None,
         provider_orders=tuple(_order_view(order, known) for order in reversed(orders)),
@@ -117,22 +120,77 @@ async def view_of(db: AsyncSession, top_up: TopUp, *, at: datetime) -> TopUpView
         created_at=top_up.created_at,
         updated_at=top_up.updated_at,
         settled_at=top_up.settled_at,
-        timeline=tuple(StepView(step.status, step.at, step.source, step.detail) for step in reversed(steps)),
+        timeline=tuple(_step_view(step, orders) for step in reversed(steps)),
+        rank=top_up.rank,
+        has_entry=top_up.has_entry,
+        booked_amount=_booked_text(top_up, known),
+        booked_asset=top_up.received_asset,
+        recovered_amount=await _recovered_text(db, top_up, known),
+        linked_to=top_up.linked_to,
+        linked=await _linked(db, top_up, known),
+    )
+
+
+def _step_view(step: TopUpStep, orders: Sequence[ProviderOrder]) -> StepView:
+    # A step that a read of the provider made begins with the class that was read.
+    word = re.match("[a-z_]*", step.detail)
+    order = next((order for order in orders if order.id == step.provider_order_id), None)
+    is_read = order is not None and word is not None and word[0] in set(StatusClass)
+    return StepView(
+        step.status,
+        step.at,
+        step.source,
+        step.detail,
+        status_class=word[0] if is_read and word else None,
+        order_id=order.order_id if order else None,
+    )
+
+
+def _booked_text(top_up: TopUp, known: dict[str, int]) -> str | None:
+    if top_up.received_minor is None or top_up.received_asset is None:
+        return None
+    return amount_text(top_up.received_minor, scale=known[top_up.received_asset])
+
+
+async def _recovered_text(db: AsyncSession, top_up: TopUp, known: dict[str, int]) -> str | None:
+    if top_up.status != TopUpStatus.SETTLED or top_up.received_asset is None:
+        return None
+    recovered = await recovered_minor(db, top_up_id=top_up.id)
+    return amount_text(recovered, scale=known[top_up.received_asset]) if recovered else None
+
+
+async def _linked(db: AsyncSession, top_up: TopUp, known: dict[str, int]) -> tuple[LinkedView, ...]:
+    if not top_up.has_entry:  # A second delivery follows a first one.
+        return ()
+    query = (
+        select(TopUp)
+        .where(TopUp.linked_to == top_up.id)
+        .order_by(col(TopUp.created_at), col(TopUp.id))
+        .limit(MAX_LINKED)
+    )
+    return tuple(
+        LinkedView(one.id, one.status, one.received_asset or one.asset, _booked_text(one, known))
+        for one in await db.exec(query)
     )
 
 
 def received_text(top_up: TopUp, known: dict[str, int]) -> str | None:
     """Return what was booked, None when nothing was, or when it was another asset than asked for."""
-    if top_up.received_minor is None or top_up.received_asset != top_up.asset:
-        return None
-    return amount_text(top_up.received_minor, scale=known[top_up.asset])
+    return _booked_text(top_up, known) if top_up.received_asset == top_up.asset else None
 
 
 def _order_view(order: ProviderOrder, known: dict[str, int]) -> ProviderOrderView:
     amount = None
     if order.delivered_minor is not None and order.asset is not None:
         amount = amount_text(order.delivered_minor, scale=known[order.asset])
-    return ProviderOrderView(order.order_id, order.status_class, amount, order.transaction_hash)
+    return ProviderOrderView(
+        order.order_id,
+        order.status_class,
+        amount,
+        order.transaction_hash,
+        fiat_amount=None if order.fiat_amount is None else decimal_text(order.fiat_amount),
+        fiat_currency=order.fiat_currency,
+    )
 
 
 async def _offered_url(db: AsyncSession, top_up: TopUp, at: datetime) -> str | None:

@@ -35,11 +35,10 @@ from onramp_app.providers.port import WidgetSession as WidgetFacts
 from onramp_app.services import limits, throttle
 from onramp_app.services.changed_users import tell_changed
 from onramp_app.services.environment import current_environment
-from onramp_app.services.provider import get_options, get_provider, get_rates
+from onramp_app.services.provider import get_options, get_provider
 from onramp_app.services.quotes import Quote, QuoteRequest
 from onramp_app.services.quotes import quote as ask_quote
 from onramp_app.services.top_up_views import quote_members, quote_view, state_of, view_of
-from onramp_app.services.worth import worth
 
 MAX_OPEN = 5
 MAX_SHOWN_OPEN = 10  # those in review do not count as open, so there may be more
@@ -147,17 +146,13 @@ def current_address(network: str, at: datetime) -> TreasuryAddress:
 
 
 async def _base_rates(user_id: str, currency: str) -> Mapping[str, Decimal]:
-    """Return what one unit of each currency that counts is worth in the base currency of `LIMITS`."""
+    """Return what `store` needs to count against `LIMITS`; nothing while no tier is limited."""
     settings = get_settings().limits
     if not any(limits.is_limited(tier) for tier in (settings.none, settings.basic, settings.full)):
         return {}
     async with transaction() as db:
         counted = await limits.used(db, user_id, at=clock.now())
-    currencies = {currency, *counted} - {settings.currency}
-    if not currencies:
-        return {settings.currency: Decimal(1)}
-    book = await get_rates().book()
-    return {settings.currency: Decimal(1), **worth(book, currencies, base=settings.currency)}
+    return await limits.base_rates(counted, currency)
 
 
 async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
@@ -210,6 +205,16 @@ async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
     db.add(_step(top_up.id, CREATED, user_id, now))
     await db.flush()
     return top_up
+
+
+async def may_begin(viewer: Viewer) -> None:
+    """Say beforehand what `create` would: that this person cannot begin a top-up now.
+
+    Raises:
+        AccountFrozen, KycRequired, TooManyOpenTopUps: why not.
+    """
+    async with transaction() as db:
+        await _check_person(db, await db.get_one(User, viewer.user_id))
 
 
 async def _check_person(db: AsyncSession, person: User) -> None:

@@ -42,7 +42,7 @@ from onramp_app.domain.paging import Position, read_cursor, write_cursor
 from onramp_app.domain.provider_status import Flow
 from onramp_app.domain.top_up import TopUpStatus
 from onramp_app.domain.transactions import LISTED, LISTED_CONDITION, TransactionKind
-from onramp_app.domain.views import TransactionView, Viewer
+from onramp_app.domain.views import TransactionView, TransferView, Viewer
 from onramp_app.services.assets import scales
 from onramp_app.services.environment import current_environment
 
@@ -116,6 +116,36 @@ async def get(viewer: Viewer, transaction_id: str) -> TransactionView:
     if not views:
         raise NotFound("There is no such transaction.")
     return views[0]
+
+
+async def get_transfer(viewer: Viewer, transfer_id: str) -> TransferView:
+    """Return one of the listed ledger transfers. Raises `NotFound`, also for somebody else's."""
+    row = None
+    if is_id(transfer_id):
+        moved = _moved().lateral("moved")
+        transfer = (col(LedgerTransfer.kind), col(LedgerTransfer.created_at), col(LedgerTransfer.top_up_id))
+        query = (
+            select(*transfer, moved.c.asset, moved.c.amount_minor)
+            .join(moved, true())
+            .where(
+                col(LedgerTransfer.id) == transfer_id,
+                col(LedgerTransfer.user_id) == viewer.user_id,
+                text(LISTED_CONDITION),
+            )
+        )
+        async with transaction() as db:
+            row = (await (await db.connection()).execute(query)).first()
+            known = await scales(db)
+    if row is None:
+        raise NotFound("There is no such transaction.")
+    return TransferView(
+        id=transfer_id,
+        kind=row.kind,
+        asset=row.asset,
+        amount=amount_text(int(row.amount_minor), scale=known[row.asset]),
+        created_at=row.created_at,
+        top_up_id=row.top_up_id,
+    )
 
 
 async def _look_up(db: AsyncSession, filters: Filters, q: str) -> Wanted:
@@ -201,6 +231,7 @@ def _top_ups(user_id: str, wanted: Wanted, after: Position | None, limit: int) -
             col(TopUp.settled_at).label("settled_at"),
             col(TopUp.best_order_id).label("order_row_id"),
             literal(PROVIDER, Text).label("provider"),
+            col(TopUp.payment_method).label("payment_method"),
         )
         .where(*conditions)
         .order_by(created_at.desc(), row_id.desc())
@@ -236,6 +267,7 @@ def _transfers(user_id: str, wanted: Wanted, after: Position | None, limit: int)
             created_at.label("settled_at"),
             col(LedgerTransfer.provider_order_id).label("order_row_id"),
             case((col(LedgerTransfer.provider_order_id).is_not(None), PROVIDER)).cast(Text).label("provider"),
+            null().cast(Text).label("payment_method"),
         )
         .join(moved, true())
         .where(*conditions)
@@ -290,4 +322,5 @@ def _view(row: Row[Any], known: dict[str, int]) -> TransactionView:
         provider=row.provider,
         provider_order_id=row.order_id,
         transaction_hash=row.transaction_hash,
+        payment_method=row.payment_method,
     )

@@ -17,8 +17,23 @@ _LIKE_MONEY_DECIMALS, _DECIMALS = 2, 8
 def fiat_text(amount: str | Decimal, currency: str) -> str:
     """Return `₹10,000` or `₹10,000.50`: idle decimals are left out, those there are stay."""
     value = Decimal(amount)
+    is_whole = value == value.to_integral_value()
+    return _fiat(value, currency, 0 if is_whole else get_currency_precision(currency))
+
+
+def bill_text(amount: str | Decimal, currency: str) -> str:
+    """Return `₹10,000.00`, always with the currency's decimals: for amounts that stand below each other."""
+    return _fiat(Decimal(amount), currency, get_currency_precision(currency))
+
+
+def rate_text(rate: str | Decimal, currency: str) -> str:
+    """Return a price with at least four figures: `₹88.14`, but `€0.9235`."""
+    value = Decimal(rate)
+    return _fiat(value, currency, max(get_currency_precision(currency), min(8, 3 - value.adjusted())))
+
+
+def _fiat(value: Decimal, currency: str, digits: int) -> str:
     pattern = Locale.parse(current_language()).currency_formats["standard"].pattern
-    digits = 0 if value == value.to_integral_value() else get_currency_precision(currency)
     exact = value.quantize(Decimal(1).scaleb(-digits), ROUND_DOWN)
     parsed = parse_pattern(pattern)
     parsed.frac_prec = (digits, digits)

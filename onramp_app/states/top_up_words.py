@@ -12,13 +12,15 @@ from onramp_app.texts import _
 class TopUpWords:
     """The words for one state.
 
-    `tag` is the state in a few words, `tone` how it is drawn (`good`, `now`, `bad` or nothing); `charged`
-    answers "was I charged", `next` says what to do now or what comes next.
+    `tag` is the state in a few words, `tone` how it is drawn (`good`, `now`, `bad` or nothing). `title` and
+    `happened` say what happened, `charged` answers "was I charged", `next` says what to do now or what comes
+    next.
     """
 
     title: str
     tag: str
     tone: str
+    happened: str
     charged: str
     next: str
 
@@ -43,7 +45,12 @@ def words_of(view: TopUpView) -> TopUpWords:
     """Return the words for a top-up as it stands."""
     tag, tone = tag_of(view.status)
     return TopUpWords(
-        title=_title(view), tag=tag, tone=tone, charged=charged_text(view.charged), next=_next(view)
+        title=_title(view),
+        tag=tag,
+        tone=tone,
+        happened=_happened(view),
+        charged=_charged(view),
+        next=_next(view),
     )
 
 
@@ -55,6 +62,17 @@ def charged_text(charged: str) -> str:
         Charged.UNKNOWN: _("We do not know yet whether you were charged. Do not pay again yet."),
     }
     return texts[Charged(charged)]
+
+
+def _charged(view: TopUpView) -> str:
+    if view.status == TopUpStatus.FAILED:
+        # A person closed it as refunded or as never charged; either way the money is its owner's.
+        return _("You were not charged, or the provider has given your money back.")
+    if view.status == TopUpStatus.REVERSED and view.reason == Reason.RETURNED:
+        return _("Your payment was received, and is being given back.")
+    if view.status == TopUpStatus.REVERSED:
+        return _("Your payment was received, and undone afterwards.")
+    return charged_text(view.charged)
 
 
 def _title(view: TopUpView) -> str:
@@ -74,6 +92,35 @@ def _title(view: TopUpView) -> str:
     return titles[TopUpStatus(view.status)]
 
 
+def _happened(view: TopUpView) -> str:
+    texts = {
+        TopUpStatus.CREATED: _("The payment provider waits for your payment."),
+        TopUpStatus.AWAITING_PAYMENT: (
+            _("The payment provider waits for your payment.")
+            if view.charged == Charged.NO
+            else _("You told the provider that you paid. It has not seen the money yet.")
+        ),
+        TopUpStatus.PROCESSING: progress_text(view),
+        TopUpStatus.SETTLED: _("It has arrived, and you can use it now."),
+        TopUpStatus.CANCELED: (
+            _("The payment was left before it was finished.")
+            if view.reason == Reason.ABANDONED
+            else _("You canceled it before a payment was seen.")
+        ),
+        TopUpStatus.EXPIRED: _("No payment was seen in time, so the offer has ended."),
+        TopUpStatus.FAILED: _("Somebody of us looked at it and closed it. {why}").format(
+            why=review_text(view.reason) if view.reason else ""
+        ),
+        TopUpStatus.IN_REVIEW: review_text(view.reason),
+        TopUpStatus.REVERSED: (
+            _("What had arrived was kept for you, and is given back to the provider.")
+            if view.reason == Reason.RETURNED
+            else _("The payment behind it was undone, so what had arrived left your balance again.")
+        ),
+    }
+    return texts[TopUpStatus(view.status)].strip()
+
+
 def _next(view: TopUpView) -> str:
     is_unknown = view.charged != Charged.NO
     ended = (
@@ -84,19 +131,33 @@ def _next(view: TopUpView) -> str:
     texts = {
         TopUpStatus.CREATED: _("Pay on the payment provider's page. We notice by ourselves."),
         TopUpStatus.AWAITING_PAYMENT: (
-            _("You told the provider that you paid. It is looking for the money.")
+            _("You need not do anything: this page changes when the money is seen.")
             if is_unknown
-            else _("The provider waits for your payment.")
+            else _("Pay on the payment provider's page. We notice by ourselves.")
         ),
         TopUpStatus.PROCESSING: progress_text(view),
         TopUpStatus.SETTLED: _("You can use it now."),
         TopUpStatus.CANCELED: ended,
         TopUpStatus.EXPIRED: ended,
-        TopUpStatus.FAILED: _("You can start again. If money left your account, write to us."),
-        TopUpStatus.IN_REVIEW: review_text(view.reason),
-        TopUpStatus.REVERSED: _("Write to us if you do not know why."),
+        TopUpStatus.FAILED: _(
+            "You can start again. If money left your account and is not back, write to us."
+        ),
+        TopUpStatus.IN_REVIEW: _next_in_review(view),
+        TopUpStatus.REVERSED: (
+            _("It comes back the way you paid. Write to us if you do not see it.")
+            if view.reason == Reason.RETURNED
+            else _("Write to us if you do not know why.")
+        ),
     }
     return texts[TopUpStatus(view.status)]
+
+
+def _next_in_review(view: TopUpView) -> str:
+    if view.reason in (Reason.ACCOUNT_FROZEN, Reason.KYC_REJECTED):
+        return _("Write to us: we can tell you what is needed.")
+    if view.charged == Charged.NO:
+        return _("Do not pay until we have looked.")
+    return _("You need not do anything, and do not pay again.")
 
 
 def progress_text(view: TopUpView) -> str:

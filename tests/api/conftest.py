@@ -61,17 +61,3 @@ async def wallet(
     made.owner.close()
     await changed_users.close()
     await provider.disconnect()
-
-
-@pytest.fixture
-async def simulator(
-    database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Process]:
-    """The simulator at the beginning of a run, as the provider of the settings."""
-    assert database
-    simulator_process.control("seed", {"seed": 7})
-    simulator_process.control("scenario", method="DELETE")
-    monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
-    get_settings.cache_clear()
-    yield simulator_process
-    await provider.disconnect()

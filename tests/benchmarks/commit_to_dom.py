@@ -49,8 +49,8 @@ async def _measure(page: Page, user_id: str, count: int) -> list[float]:
 async def _run(site: Site, count: int) -> list[float]:
     people = [await person(number) for number in range(IDLE_PEOPLE)]
     sockets = []
-    for opener in people:
-        tab = await TabSocket.open(site.url, cookie=f"session={opener.cookie_value}")
+    for idle in people:
+        tab = await TabSocket.open(site.url, cookie=f"session={idle.cookie_value}")
         await tab.open_page("/home")
         sockets.append(tab)
     watcher = await person(IDLE_PEOPLE)

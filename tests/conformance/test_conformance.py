@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,24 @@ import httpx
 import psycopg
 import pytest
 
-from tests.server import PROJECT, Server, serving
+from tests.served import served
 from tests.simulator.process import Process
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_headers_conformance,response_schema_conformance"
 )
+
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the application runs, and what it has written."""
+
+    url: str
+    log: Path
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +51,9 @@ def server(
         "ONRAMP_REQUESTS_PER_MINUTE": "10000",
         "TRUSTED_PROXY_HOPS": "1",  # so that the requests may say where they come from
     }
-    with serving(f"{postgres_server}/{name}", tmp_path_factory.mktemp("api") / "log", **values) as running:
+    log = tmp_path_factory.mktemp("api") / "log"
+    with served(f"{postgres_server}/{name}", PROJECT, log=log, LOG_FORMAT="json", **values) as url:
+        running = Server(url, log)
         deadline = time.monotonic() + 30
         while not httpx.get(f"{running.url}/api/exchange-rates?base=INR&symbols=USDT").is_success:
             assert time.monotonic() < deadline, running.log.read_text()[-2000:]

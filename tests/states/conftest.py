@@ -1,20 +1,23 @@
 """Tabs without a browser. Reflex's private names that tests need stand here and nowhere else."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
 import reflex as rx
 from reflex.event import Event, EventHandler
-from reflex.state import BaseState, State
+from reflex.state import BaseState, State, StateUpdate
 from reflex.utils.format import format_event_handler
+from reflex_base.event.context import EventContext
 
-from onramp_app.services import accounts, sessions
+from onramp_app.ledger.instructions import receive_available
+from onramp_app.services import accounts, provider, sessions
 from onramp_app.services.sessions import BrowserSession, Client
 from onramp_app.states import connections
 from onramp_app.states.middleware import SessionMiddleware
+from tests.ledger.books import BY_POLL, SCALES, Books, post_now
 from tests.people import PASSWORD
 
 S = TypeVar("S", bound=BaseState)
@@ -60,10 +63,16 @@ class Tab:
     async def hydrate(self) -> Outcome:
         return await self.send(State.event_handlers["hydrate"])
 
+    async def preprocess(self, handler: EventHandler, *, cause: str | None = None) -> StateUpdate | None:
+        """Send an event to the middleware alone; `cause` is what caused it, None: the page sent it."""
+        event = Event(name=format_event_handler(handler))
+        context = EventContext(token=self.token, state_manager=None, enqueue_impl=None, parent_txid=cause)  # type: ignore[arg-type]
+        with context:
+            return await SessionMiddleware().preprocess(None, self.root, event)  # type: ignore[arg-type]
+
     async def send(self, handler: EventHandler, *arguments: object) -> Outcome:
         """Send an event through the middleware and, when it may go on, to its handler."""
-        event = Event(name=format_event_handler(handler))
-        refusal = await SessionMiddleware().preprocess(None, self.root, event)  # type: ignore[arg-type]
+        refusal = await self.preprocess(handler)
         if refusal is not None:
             return Outcome(False, _address(refusal.events), refusal.events, dict(refusal.delta))
         if handler.fn.__module__.startswith("reflex"):
@@ -116,3 +125,29 @@ def another_session(database: str) -> NewSession:
         return await accounts.sign_in(session.viewer.email, PASSWORD, BROWSER, sessions.open_browser)
 
     return make
+
+
+@pytest.fixture
+async def books(database: str) -> AsyncIterator[Books]:
+    """Books in which money can arrive, and exchange rates of this minute: a dollar is 80 rupees."""
+    books = Books(database)
+    for symbol, price in (("USDT", 1), ("USD", 1), ("INR", 80), ("USDC", 1)):
+        books.owner.execute(
+            b"INSERT INTO exchange_rates VALUES ('simulator', %s, %s, now())", (symbol, price)
+        )
+    yield books
+    books.owner.close()
+    await provider.disconnect()
+
+
+async def arrive(books: Books, user_id: str, whole: int, *, asset: str = "USDT") -> str:
+    """Settle a new top-up of the person's with so many whole units. Returns its id."""
+    amount = whole * 10 ** SCALES[asset]
+    top_up_id = books.top_up(user_id, asset=asset)
+    delivery = books.delivery(amount, asset=asset, top_up_id=top_up_id)
+    books.settle(top_up_id, amount, asset=asset)
+    books.owner.execute(
+        "UPDATE top_ups SET best_order_id = %s WHERE id = %s", (delivery.provider_order_id, top_up_id)
+    )
+    await post_now(receive_available(delivery, user_id=user_id, top_up_id=top_up_id, cause=BY_POLL))
+    return top_up_id

@@ -197,8 +197,8 @@ def _provider_id(order_id: str) -> int | str:
 
 
 def widget_base_url(settings: Settings) -> str:
-    """Return where the widget lives, without `/buy/`: the live one in production, else the simulator's."""
-    default = LIVE_WIDGET_URL if settings.is_production else f"{SIMULATOR_URL}/main"
+    """Return where the widget lives, without `/buy/`: the simulator's beside its API, else the live one."""
+    default = f"{api_url(settings)}/main" if settings.uses_simulator else LIVE_WIDGET_URL
     return (settings.onramp_widget_url or default).rstrip("/")
 
 

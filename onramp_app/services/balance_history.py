@@ -1,0 +1,97 @@
+"""How a person's balance came to be what it is: its worth over the last days, all at today's rates.
+
+It walks back from the kept balance through the newest movements, and at most so many of them, so that it
+costs the same however long the books are.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import ROUND_DOWN, Decimal, localcontext
+from itertools import groupby
+
+from babel.numbers import get_currency_precision
+from sqlalchemy import text
+
+from onramp_app.db.engine import transaction
+from onramp_app.domain import clock
+from onramp_app.domain.money import from_minor
+from onramp_app.domain.views import Viewer, WorthPoint
+from onramp_app.services.worth import Rates, worth
+
+DAYS = 30
+MAX_MOVES = 500
+LEAST_CHANGES = 2  # One change is no course.
+_PRECISION = 60
+
+# One statement sees one moment: a balance and the movements that led to it, never one without the other.
+# The OFFSET keeps the planner from reading all entries, which it takes for cheaper in middling books.
+HISTORY = text("""
+WITH moves AS MATERIALIZED (
+    SELECT id, created_at FROM ledger_transfers
+     WHERE user_id = :user_id AND created_at > :since
+     ORDER BY created_at DESC, id DESC LIMIT :most
+)
+SELECT b.asset, s.scale, CAST(NULL AS timestamptz) AS at, b.available_minor AS minor,
+       (SELECT count(*) FROM moves) AS looked_at
+  FROM user_balances b JOIN assets s ON s.code = b.asset WHERE b.user_id = :user_id
+UNION ALL
+SELECT a.asset, s.scale, m.created_at, -e.amount_minor, 0
+  FROM moves m
+  CROSS JOIN LATERAL (SELECT account_id, amount_minor FROM ledger_entries
+                       WHERE transfer_id = m.id OFFSET 0) e
+  JOIN ledger_accounts a ON a.id = e.account_id AND a.user_id = :user_id AND a.kind = 'available'
+  JOIN assets s ON s.code = a.asset
+""")
+
+
+async def last_days(viewer: Viewer, *, rates: Rates) -> list[WorthPoint]:
+    """Return what was available over the last 30 days, or since the 500th movement back, oldest first.
+
+    Each point holds from its moment to the next one's, the last one until now. The first is what there was
+    when the time looked at begins or, where that was nothing, the first change. Amounts are in the display
+    currency, all at today's rates. Empty where fewer than two changes are known, or not every rate.
+
+    Raises:
+        DatabaseUnavailable: it could not be read.
+    """
+    since = clock.now() - timedelta(days=DAYS)
+    values = {"user_id": viewer.user_id, "since": since, "most": MAX_MOVES}
+    async with transaction() as db:
+        rows = (await (await db.connection()).execute(HISTORY, values)).all()
+    held = {row.asset: from_minor(int(row.minor), scale=row.scale) for row in rows if row.at is None}
+    moves = [
+        (row.at, row.asset, from_minor(int(row.minor), scale=row.scale)) for row in rows if row.at is not None
+    ]
+    if len({at for at, _asset, _amount in moves}) < LEAST_CHANGES:
+        return []
+    book = await rates()
+    prices = worth(book, held, base=viewer.display_currency) if book else {}
+    if not held.keys() <= prices.keys():
+        return []
+    begins = since if max(row.looked_at for row in rows) < MAX_MOVES else None
+    decimals = get_currency_precision(viewer.display_currency)
+    with localcontext(prec=_PRECISION):
+        total = sum((amount * prices[asset] for asset, amount in held.items()), Decimal(0))
+        changes = [(at, amount * prices[asset]) for at, asset, amount in moves]
+        return _points(total, changes, begins=begins, decimals=decimals)
+
+
+def _points(
+    total: Decimal, changes: Iterable[tuple[datetime, Decimal]], *, begins: datetime | None, decimals: int
+) -> list[WorthPoint]:
+    """Walk back from the total. Without `begins` the course starts with the oldest change that is known."""
+    step = Decimal(1).scaleb(-decimals)
+    points = []
+    newest_first = sorted(changes, key=lambda change: change[0], reverse=True)
+    for at, together in groupby(newest_first, key=lambda change: change[0]):
+        points.append(WorthPoint(at, _text(total, step)))
+        total -= sum((change for _at, change in together), Decimal(0))
+    # A wallet that was empty has no course yet: it begins with what came first.
+    if begins is not None and (first := _text(total, step)) != _text(Decimal(0), step):
+        points.append(WorthPoint(begins, first))
+    return points[::-1]
+
+
+def _text(amount: Decimal, step: Decimal) -> str:
+    # A rate that is cut to 12 digits can leave a hair less than nothing.
+    return format(max(amount, Decimal(0)).quantize(step, ROUND_DOWN), "f")

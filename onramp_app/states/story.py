@@ -1,0 +1,56 @@
+"""`/activity/[id]`: one top-up's whole story, or what one ledger transfer was."""
+
+from urllib.parse import urlsplit
+
+import reflex as rx
+from reflex.event import EventSpec
+
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.services.latest import Latest
+from onramp_app.states.live import LiveState
+from onramp_app.states.session import to_login
+from onramp_app.states.story_words import story_of_top_up, story_of_transfer
+from onramp_app.states.views_wallet import Story
+
+
+class StoryState(LiveState):
+    """One story. `is_missing`: there is none at this address, or it is somebody else's."""
+
+    is_loaded: bool = False
+    is_behind: bool = False  # The last read failed; what is shown may be old.
+    is_missing: bool = False
+    story: Story = Story()
+    _shown: str = ""
+
+    @rx.event
+    async def load(self) -> EventSpec | None:
+        """Read the story that the address names."""
+        if self._wanted() != self._shown:
+            self.is_loaded, self.is_missing, self.story = False, False, Story()
+        try:
+            if (viewer := await self._viewer()) is None:
+                return to_login(self)
+            await self._show(Latest(viewer))
+        except DatabaseUnavailable:
+            self.is_behind = True
+        return None
+
+    async def _catch_up(self, latest: Latest) -> None:
+        if self._is_at("/activity/"):
+            await self._show(latest)
+
+    async def _show(self, latest: Latest) -> None:
+        wanted = self._wanted()
+        top_up = await latest.top_up(wanted)
+        transfer = None if top_up else await latest.transfer(wanted)
+        self.is_missing = top_up is None and transfer is None
+        if top_up is not None:
+            self.story = story_of_top_up(top_up)
+        elif transfer is not None:
+            self.story = story_of_transfer(transfer)
+        self._shown = wanted
+        self.is_loaded, self.is_behind = True, False
+        self._is_current()
+
+    def _wanted(self) -> str:
+        return urlsplit(str(self.router.url)).path.rstrip("/").rpartition("/")[2]

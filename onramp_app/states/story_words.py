@@ -1,0 +1,220 @@
+"""One top-up from its quote to its delivery, in words: what was promised, what was paid, what arrived."""
+
+from decimal import Decimal
+
+from onramp_app.domain.ledger import StepSource
+from onramp_app.domain.provider_status import StatusClass
+from onramp_app.domain.top_up import Charged, TopUpStatus
+from onramp_app.domain.views import QuoteView, StepView, TopUpView, TransferView
+from onramp_app.states.activity_words import (
+    signed_text,
+    top_up_title,
+    transfer_words,
+)
+from onramp_app.states.amounts import asset_text, exact_text, fiat_text, moment_text, number_text
+from onramp_app.states.names import asset_name, method_name, network_name
+from onramp_app.states.top_up_words import tag_of, words_of
+from onramp_app.states.views_wallet import Fact, Story, StoryStep
+from onramp_app.texts import _
+
+_OPEN = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING, TopUpStatus.IN_REVIEW)
+# What happened and what comes next are the same there.
+_SAID_ONCE = (TopUpStatus.PROCESSING, TopUpStatus.SETTLED)
+_ENDED_UNPAID = (TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED)
+
+
+def story_of_top_up(view: TopUpView) -> Story:
+    """Return the whole story of a top-up."""
+    words = words_of(view)
+    status = TopUpStatus(view.status)
+    has_arrived = view.received_amount is not None
+    if view.received_amount is not None:
+        sign = "+" if status is TopUpStatus.SETTLED else ""
+        head, unit = f"{sign}{number_text(view.received_amount, view.asset)}", view.asset
+    else:
+        head, unit = fiat_text(view.fiat_amount, view.fiat_currency), ""
+    is_over_unpaid = status in _ENDED_UNPAID or view.charged == Charged.UNKNOWN
+    return Story(
+        title=top_up_title(view.payment_method, view.status),
+        tag=words.tag,
+        tone=words.tone,
+        head=head,
+        unit=unit,
+        at=moment_text(view.settled_at if has_arrived and view.settled_at else view.created_at),
+        charged=words.charged if is_over_unpaid or not has_arrived else "",
+        text=words.happened if status in _SAID_ONCE else f"{words.happened} {words.next}",
+        variance=_variance(view),
+        next_top_up=view.id if status in _OPEN else "",
+        is_top_up=True,
+        amounts=_amounts(view),
+        facts=_facts(view),
+        codes=_codes(view),
+        steps=_steps(view),
+    )
+
+
+def _paid(view: TopUpView) -> str | None:
+    """Return what the provider says was paid for the order that counts, None while it says nothing."""
+    if view.charged == Charged.NO:
+        return None
+    best = next((o for o in view.provider_orders if o.order_id == view.provider_order_id), None)
+    if best is None or best.fiat_amount is None or best.fiat_currency is None:
+        return None
+    return fiat_text(best.fiat_amount, best.fiat_currency)
+
+
+def _amounts(view: TopUpView) -> list[Fact]:
+    nothing = "\N{EM DASH}"
+    quoted = f"≈ {asset_text(view.quote.expected_amount, view.asset)}" if view.quote else nothing
+    received = view.received_amount
+    return [
+        Fact(_("Quoted"), quoted),
+        Fact(_("You paid"), _paid(view) or nothing),
+        Fact(_("Delivered"), nothing if received is None else asset_text(received, view.asset)),
+    ]
+
+
+def _variance(view: TopUpView) -> str:
+    """Return how quoted, paid and delivered differ, as sentences; nothing before the delivery."""
+    if view.received_amount is None:
+        return ""
+    sentences = []
+    asked, paid = fiat_text(view.fiat_amount, view.fiat_currency), _paid(view)
+    if paid is not None and paid != asked:
+        sentences.append(
+            _("You had asked for {asked} and paid {paid} on the provider's page.").format(
+                asked=asked, paid=paid
+            )
+        )
+    if view.quote is not None:
+        difference = Decimal(view.received_amount) - Decimal(view.quote.expected_amount)
+        amount = asset_text(abs(difference), view.asset)
+        if difference < 0:
+            text = _("{amount} less arrived than was quoted; the price moves until the provider buys.")
+        elif difference > 0:
+            text = _("{amount} more arrived than was quoted.")
+        else:
+            text = _("Exactly what was quoted has arrived.")
+        sentences.append(text.format(amount=amount))
+    return " ".join(sentences)
+
+
+def _facts(view: TopUpView) -> list[Fact]:
+    quote = view.quote
+    return [
+        Fact(_("You asked for"), fiat_text(view.fiat_amount, view.fiat_currency)),
+        Fact(_("Paid by"), method_name(view.payment_method)),
+        *(_quoted(quote, view) if quote else []),
+        Fact(_("Asset"), f"{asset_name(view.asset)} ({view.asset})"),
+        Fact(_("Network"), network_name(view.network)),
+        *([Fact(_("Delivered, exactly"), exact_text(view.received_amount, view.asset))]
+          if view.received_amount is not None else []),
+    ]  # fmt: skip
+
+
+def _quoted(quote: QuoteView, view: TopUpView) -> list[Fact]:
+    fees = (
+        (_("Provider fee"), quote.provider_fee),
+        (_("Payment fee"), quote.gateway_fee),
+        (_("Network fee"), quote.network_fee),
+        (_("Fee of this wallet"), quote.client_fee),
+    )
+    currency = view.fiat_currency
+    rate = f"1 {view.asset} = {fiat_text(quote.rate, currency)}"
+    return [
+        Fact(_("Rate"), rate, note=_("as quoted")),
+        *[Fact(label, fiat_text(fee, currency)) for label, fee in fees if Decimal(fee)],
+    ]
+
+
+def _codes(view: TopUpView) -> list[Fact]:
+    """Return what support asks for, to be copied as it stands."""
+    codes = [Fact(_("Reference"), view.id, is_code=True)]
+    for order in view.provider_orders:
+        codes.append(Fact(_("Provider order"), order.order_id, is_code=True))
+        if order.transaction_hash:
+            codes.append(Fact(_("Transaction hash"), order.transaction_hash, is_code=True))
+    return codes
+
+
+def _steps(view: TopUpView) -> list[StoryStep]:
+    last = len(view.timeline) - 1
+    is_open = TopUpStatus(view.status) in _OPEN
+    return [
+        StoryStep(
+            _step_title(step, view),
+            moment_text(step.at),
+            _source_text(step.source),
+            is_now=is_open and number == last,
+        )
+        for number, step in enumerate(view.timeline)
+    ]
+
+
+def _step_title(step: StepView, view: TopUpView) -> str:
+    """Return what a line of the timeline says: what the provider said, then what we made of it."""
+    said = step.detail.partition(":")[0].partition(",")[0]
+    asset = view.asset
+    told: dict[str, str] = {
+        StatusClass.OPENED: _("Payment page opened"),
+        StatusClass.CLAIMED: _("You said that you paid"),
+        StatusClass.PAID: _("Payment received"),
+        StatusClass.BUYING: _("Buying {asset}").format(asset=asset),
+        StatusClass.BOUGHT: _("{asset} bought").format(asset=asset),
+        StatusClass.SENDING: _("{asset} sent").format(asset=asset),
+        StatusClass.DELIVERED: _("{asset} arrived").format(asset=asset),
+        StatusClass.TIMED_OUT: _("The provider stopped waiting for a payment"),
+        StatusClass.ABANDONED: _("The payment was given up"),
+        StatusClass.NAME_MISMATCH: _("The name on the payment did not fit"),
+        StatusClass.AMOUNT_MISMATCH: _("The amount of the payment did not fit"),
+        StatusClass.UNKNOWN: _("The provider said something that we do not know yet"),
+        "released": _("Released by the operator of this wallet"),
+        "returned": _("Given back by the operator of this wallet"),
+        "closed": _("Closed by the operator of this wallet"),
+        "reversed": _("Taken back by the operator of this wallet"),
+        "reversal undone": _("The reversal was undone"),
+        "attributed": _("Found to be yours"),
+    }
+    if said in told:
+        tag = tag_of(step.status)[0]
+        ends = (TopUpStatus.SETTLED, TopUpStatus.IN_REVIEW, *_ENDED_UNPAID)
+        is_news = step.status in ends and said not in (StatusClass.OPENED, StatusClass.CLAIMED)
+        return f"{told[said]}: {tag[:1].lower()}{tag[1:]}" if is_news else told[said]
+    titles = {
+        TopUpStatus.CREATED: _("Top-up begun"),
+        TopUpStatus.CANCELED: _("Canceled by you"),
+        TopUpStatus.EXPIRED: _("Expired"),
+    }
+    return titles.get(TopUpStatus(step.status), tag_of(step.status)[0])
+
+
+def _source_text(source: str) -> str:
+    texts = {
+        StepSource.WEBHOOK_READ: _("The provider told us, and we checked"),
+        StepSource.POLL: _("We asked the provider"),
+        StepSource.USER: _("You"),
+        StepSource.OPERATOR: _("The operator of this wallet"),
+        StepSource.CLOCK: _("Time passed"),
+        StepSource.SYSTEM: _("This wallet"),
+    }
+    return texts[StepSource(source)]
+
+
+def story_of_transfer(view: TransferView) -> Story:
+    """Return what a ledger transfer was, why, and how much."""
+    title, why = transfer_words(view.kind)
+    text = signed_text(view.amount, view.asset)
+    return Story(
+        title=title,
+        tag=_("Done"),
+        head=text.rpartition(" ")[0],
+        unit=view.asset,
+        at=moment_text(view.created_at),
+        text=why,
+        top_up_id=view.top_up_id or "",
+        facts=[
+            Fact(_("Asset"), f"{asset_name(view.asset)} ({view.asset})"),
+            Fact(_("Exactly"), exact_text(view.amount, view.asset)),
+        ],
+        codes=[Fact(_("Reference"), view.id, is_code=True)],
+    )

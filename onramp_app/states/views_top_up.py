@@ -1,0 +1,81 @@
+"""What `/add-money/[id]` remembers of one top-up: words and addresses, all made on the server.
+
+States are pickled between events, so this module and the names in it never move.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StepLine:
+    """One line of the timeline. `state` is `done`, `now` or `next`; `at` is RFC 3339, empty when unknown."""
+
+    title: str
+    detail: str
+    at: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One amount with what it is; `exact` has all its decimals, empty when the amount itself has."""
+
+    label: str
+    amount: str
+    exact: str = ""
+
+
+@dataclass(frozen=True)
+class Related:
+    """Another top-up that belongs to this one, as a sentence and its address."""
+
+    words: str
+    address: str
+
+
+@dataclass(frozen=True)
+class TopUpPage:
+    """One top-up in words.
+
+    `kind` says which picture is drawn: `offered`, `moving`, `settled`, `ended`, `review`, `reversed`,
+    `missing`, or nothing before anything was read. `happened`, `charged` and `next` answer what happened, was
+    I charged, and what now; `warning` is the answer that may not be overlooked. `amount` and `asset` stand
+    for what arrived; `amount_label` says where it is. `code` is a QR code of the page's own address as the
+    data of an SVG path, `code_size` how many units wide it is.
+    """
+
+    id: str = ""
+    kind: str = ""
+    summary: str = ""
+    title: str = ""
+    happened: str = ""
+    charged: str = ""
+    next: str = ""
+    warning: str = ""
+    announcement: str = ""
+    reference: str = ""
+    provider_order: str = ""
+    amount_label: str = ""
+    amount: str = ""
+    amount_decimals: str = ""
+    amount_exact: str = ""
+    asset: str = ""
+    expected: str = ""
+    balance: str = ""
+    can_cancel: bool = False
+    can_start_again: bool = False
+    widget_url: str = ""
+    widget_origin: str = ""
+    code: str = ""
+    code_size: int = 0
+    usual: str = ""
+    steps: tuple[StepLine, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    notes: tuple[str, ...] = ()
+    related: tuple[Related, ...] = ()
+    again_address: str = ""
+    story_address: str = ""
+    mail_address: str = ""
+
+
+NOTHING_YET = TopUpPage()

@@ -1,0 +1,134 @@
+"""What the home page, the list of activity and one top-up's story remember, all words already made.
+
+Frozen and of primitives only, like `views`: states are pickled between events, so names here never move.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Balance:
+    """The large amount: `head` and `tail` are drawn in two sizes, `words` is the same for listeners.
+
+    `second` stands below it; `rates_note` says quietly what is wrong with the rates of `rates_as_of`.
+    """
+
+    head: str = ""
+    tail: str = ""
+    words: str = ""
+    second: str = ""
+    rates_note: str = ""
+    rates_as_of: str = ""
+
+
+@dataclass(frozen=True)
+class BalanceLine:
+    """The balance over time as SVG paths in a box of 600 by 100; empty where there is nothing to draw."""
+
+    line: str = ""
+    area: str = ""
+    words: str = ""
+    begins: str = ""
+
+
+@dataclass(frozen=True)
+class OpenCard:
+    """A top-up that is not over. `step` of `steps` is done; 0 where nobody can say how far it is."""
+
+    top_up_id: str
+    title: str
+    text: str
+    action: str
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class AssetRow:
+    """One asset of the balance. Each note is a sentence or nothing."""
+
+    code: str
+    name: str
+    amount: str
+    worth: str
+    arriving: str
+    held: str
+    owed: str
+
+
+@dataclass(frozen=True)
+class ActivityRow:
+    """One line of the list of activity.
+
+    `direction` is `in`, `out`, `open` or `ended`; `amount` what it did to the balance or, while nothing
+    has arrived (`is_expected`), what was to be paid; `paid` stands beside the time.
+    """
+
+    transaction_id: str
+    title: str
+    direction: str
+    at: str
+    paid: str
+    amount: str
+    is_expected: bool
+    tag: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class ActivityFilter:
+    """What the list is filtered by, as it stands in the address; all texts, empty where not asked for."""
+
+    status: str = ""
+    asset: str = ""
+    since: str = ""
+    before: str = ""
+    q: str = ""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of a list of facts; `note` explains it, `is_code` asks for letters of one width."""
+
+    label: str
+    value: str
+    note: str = ""
+    is_code: bool = False
+
+
+@dataclass(frozen=True)
+class StoryStep:
+    """One line of a timeline: what happened, when, and how it came to be known.
+
+    `is_now` marks where a top-up stands that is not over.
+    """
+
+    title: str
+    at: str
+    source: str
+    is_now: bool
+
+
+@dataclass(frozen=True)
+class Story:
+    """One top-up or ledger transfer, from beginning to end.
+
+    `next_top_up` is the top-up to go on with, while it is open; `top_up_id` the one a transfer belongs to.
+    """
+
+    title: str = ""
+    tag: str = ""
+    tone: str = ""
+    head: str = ""
+    unit: str = ""
+    at: str = ""
+    charged: str = ""
+    text: str = ""
+    variance: str = ""
+    next_top_up: str = ""
+    top_up_id: str = ""
+    is_top_up: bool = False
+    amounts: list[Fact] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    codes: list[Fact] = field(default_factory=list)
+    steps: list[StoryStep] = field(default_factory=list)

@@ -1,0 +1,110 @@
+"""What the pages of the wizard remember: frozen, primitives only, all words and amounts already made.
+
+States are pickled between events, so this module and the names in it never move.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One entry of a list to choose from."""
+
+    value: str
+    words: str
+
+
+@dataclass(frozen=True)
+class ClosedChoices:
+    """Entries that cannot be chosen now, and why."""
+
+    reason: str
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class QuickAmount:
+    """A round amount to choose with one touch; `amount` is a decimal string."""
+
+    amount: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What is left of a limit of ours, and how many percent of it are used."""
+
+    label: str
+    words: str
+    used_percent: int
+
+
+@dataclass(frozen=True)
+class MethodCard:
+    """A payment method; `closed` says why it cannot be used, `time` how long it usually takes."""
+
+    code: str
+    name: str
+    kind: str
+    limits: str
+    time: str
+    closed: str
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Everything that can be chosen with one currency. Without a currency nothing is known yet."""
+
+    currency: str = ""
+    country: str = ""
+    currency_value: str = ""
+    decimals: int = 2
+    currencies: tuple[Choice, ...] = ()
+    closed_currencies: tuple[ClosedChoices, ...] = ()
+    closed: str = ""
+    limits: str = ""
+    quick: tuple[QuickAmount, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
+    assets: tuple[Choice, ...] = ()
+    networks: tuple[Choice, ...] = ()
+    methods: tuple[MethodCard, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a bill."""
+
+    label: str
+    amount: str
+
+
+@dataclass(frozen=True)
+class Bill:
+    """A quote in words. `receive` and `receive_decimals` together are the amount that arrives, about.
+
+    `fees` are those but the network's, which stands beside the choice of a network.
+    """
+
+    pay: str = ""
+    fees: tuple[Line, ...] = ()
+    network_fee: str = ""
+    all_fees: str = ""
+    rate: str = ""
+    receive: str = ""
+    receive_decimals: str = ""
+    receive_words: str = ""
+    receive_exact: str = ""
+
+
+@dataclass(frozen=True)
+class OpenTopUp:
+    """A top-up that is not over. `tone` is that of its tag; `created_at` RFC 3339."""
+
+    id: str
+    title: str
+    tag: str
+    tone: str
+    charged: str
+    next: str
+    created_at: str
+    can_cancel: bool

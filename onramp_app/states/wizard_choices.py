@@ -1,0 +1,68 @@
+"""What somebody has chosen in the wizard: it stands in the page's address, and anybody can write there."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+STEPS = ("amount", "pay", "check")
+
+_SHAPES = {
+    "amount": re.compile(r"|[0-9]{1,15}(\.[0-9]{1,8})?", re.ASCII),
+    "currency": re.compile(r"[A-Z]{3}"),
+    "country": re.compile(r"[A-Z]{2}"),
+    "asset": re.compile(r"[A-Z0-9]{2,10}"),
+    "network": re.compile(r"[a-z0-9-]{2,20}"),
+    "method": re.compile(r"[!-~]{1,64}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The choices so far. `amount` is a decimal string, empty when emptied, None when not said yet.
+
+    `is_another`: what is open already was seen, and another one is wanted all the same.
+    """
+
+    step: str = "amount"
+    amount: str | None = None
+    currency: str = ""
+    country: str = ""
+    asset: str = ""
+    network: str = ""
+    method: str = ""
+    is_another: bool = False
+
+    def search(self) -> str:
+        """Return the query of the page's address, with its question mark."""
+        said = {
+            "step": self.step,
+            "amount": self.amount,
+            "currency": self.currency,
+            "country": self.country,
+            "asset": self.asset,
+            "network": self.network,
+            "method": self.method,
+            "another": "yes" if self.is_another else "",
+        }
+        return "?" + urlencode({name: value for name, value in said.items() if value})
+
+
+def choices_of(query: Mapping[str, str]) -> Choices:
+    """Return the choices that an address holds; what cannot be one is left out."""
+
+    def said(name: str) -> str | None:
+        value = query.get(name)
+        return value if isinstance(value, str) and _SHAPES[name].fullmatch(value) else None
+
+    step = query.get("step")
+    return Choices(
+        step=step if step in STEPS else STEPS[0],
+        amount=said("amount"),
+        currency=said("currency") or "",
+        country=said("country") or "",
+        asset=said("asset") or "",
+        network=said("network") or "",
+        method=said("method") or "",
+        is_another=query.get("another") == "yes",
+    )

@@ -1,0 +1,213 @@
+"""The payment page in a frame: only what the frame itself says is heard, and only its type."""
+
+import json
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from onramp_app.domain.ids import new_id
+from tests.e2e.site import OpenPage, Site
+
+WIDGET = "http://localhost:8001/main/buy/?appId=1"
+ORIGIN = "http://localhost:8001"
+FOREIGN = "http://127.0.0.1:8001"
+# A page that says to the page around it whatever the test wants.
+TALKER = "<p>The payment page</p><script>window.say = (m) => parent.postMessage(m, '*')</script>"
+PROGRESS = "ONRAMP_WIDGET_TX_PURCHASING"
+FORGED = 500
+
+
+@dataclass
+class Heard:
+    """The types that the page passed on to the server."""
+
+    kinds: list[str] = field(default_factory=list)
+
+    def take(self, frame: str | bytes) -> None:
+        text = frame if isinstance(frame, str) else frame.decode()
+        if "widget_said" in text:
+            payload = json.loads(text[text.index("[") :])[1]
+            self.kinds.append(payload["payload"]["kind"])
+
+
+def _begin_top_up(site: Site, email: str) -> str:
+    top_up_id, now = new_id(), datetime.now(UTC)
+    with psycopg.connect(site.database_url, autocommit=True) as owner:
+        owner.execute("INSERT INTO assets VALUES ('USDT', 18, now()) ON CONFLICT DO NOTHING")
+        owner.execute(
+            "INSERT INTO top_ups (id, user_id, environment, fiat_amount, fiat_currency, fiat_type, asset,"
+            " network, payment_method, status, charged, rank, has_entry, version, created_at, updated_at)"
+            " SELECT %s, id, 'simulator', 1000, 'INR', 1, 'USDT', 'matic20', 'UPI', 'created', 'no', 0,"
+            " false, 1, %s, %s FROM users WHERE email = %s",
+            (top_up_id, now, now, email),
+        )
+        owner.execute(
+            "INSERT INTO widget_sessions (recognition_id, top_up_id, environment, asset, network, address,"
+            " fiat_amount, url, created_at, offered_until)"
+            " VALUES (%s, %s, 'simulator', 'USDT', 'matic20', '0xaaaa', 1000, %s, %s, %s)",
+            (secrets.token_hex(16), top_up_id, WIDGET, now, now + timedelta(hours=1)),
+        )
+    return top_up_id
+
+
+async def _pay(open_page: OpenPage, site: Site, *, change_script: re.Pattern[str] | None = None):
+    """Open the page of a new top-up; `change_script` is cut out of the page's own scripts."""
+    page = await open_page("/register")
+    email = f"{secrets.token_hex(8)}@example.com"
+    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_label("Password", exact=True).fill("quiet harbour lantern 42")
+    await page.get_by_role("button", name="Create account").click()
+    await page.wait_for_url(re.compile(r"/home/?$"))
+    heard = Heard()
+    page.on("websocket", lambda socket: socket.on("framesent", heard.take))
+    await page.context.route(
+        lambda url: urlsplit(url).port == 8001,
+        lambda route: route.fulfill(content_type="text/html", body=TALKER),
+    )
+    changed: list[str] = []
+    if change_script is not None:
+
+        async def change(route: Route) -> None:
+            answer = await route.fetch()
+            text = await answer.text()
+            made, times = change_script.subn("false", text)
+            changed.extend([route.request.url] * times)
+            await route.fulfill(response=answer, body=made)
+
+        await page.context.route(re.compile(r"\.js$"), change)
+    await page.goto(f"/add-money/{_begin_top_up(site, email)}")
+    await expect(page.frame_locator("#widget").get_by_text("The payment page")).to_be_visible()
+    assert bool(changed) == (change_script is not None)
+    return page, heard
+
+
+def _message(kind: object) -> dict[str, object]:
+    return {"eventData": {"type": kind, "data": {}, "isOnramp": True}}
+
+
+async def _widget_says(page: Page, *messages: object) -> None:
+    frame = next(frame for frame in page.frames if frame.url == WIDGET)
+    await frame.evaluate("messages => messages.forEach(m => say(m))", list(messages))
+
+
+async def _forge(page: Page) -> None:
+    """Send the very message of the widget from where it does not come from, in four ways."""
+    each = FORGED // 4
+    true = _message(PROGRESS)
+    await page.evaluate("([m, n]) => { for (let i = 0; i < n; i++) postMessage(m, '*') }", [true, each])
+    # Another frame of the widget's origin: right origin, wrong source.
+    for address in (WIDGET + "&other=1", FOREIGN + "/main/buy/"):
+        await page.evaluate(
+            "url => new Promise(done => { const f = document.createElement('iframe'); f.src = url;"
+            " f.onload = done; document.body.append(f) })",
+            address,
+        )
+        frame = next(frame for frame in page.frames if frame.url == address)
+        await frame.evaluate("([m, n]) => { for (let i = 0; i < n; i++) say(m) }", [true, each])
+    # An event that a script made, with the origin and the source of a true one.
+    await page.evaluate(
+        "([m, n, origin]) => { const source = document.getElementById('widget').contentWindow;"
+        " const forged = () => new MessageEvent('message', {data: m, origin, source});"
+        " for (let i = 0; i < n; i++) dispatchEvent(forged()) }",
+        [true, each, ORIGIN],
+    )
+    await page.wait_for_timeout(500)
+
+
+async def test_forged_messages_have_no_effect_and_a_true_one_has(open_page: OpenPage, site: Site) -> None:
+    page, heard = await _pay(open_page, site)
+    await _forge(page)
+    assert heard.kinds == []
+    await expect(page.get_by_text("Asked the provider at")).not_to_be_visible()
+    await _widget_says(page, _message(PROGRESS))
+    await expect(page.get_by_text("Asked the provider at")).to_be_visible()
+    assert heard.kinds == [PROGRESS]
+
+
+@pytest.mark.parametrize(
+    "check", [r"\w+\.source!==\w+\.contentWindow", r"\w+\.origin!==[\w.]+"], ids=["source", "origin"]
+)
+async def test_without_one_of_the_checks_forged_messages_are_heard(
+    open_page: OpenPage, site: Site, check: str
+) -> None:
+    """The control: the same forgeries against a page that does not look where a message comes from."""
+    page, heard = await _pay(open_page, site, change_script=re.compile(check))
+    await _forge(page)
+    if "origin" in check:  # The frame itself, led to a foreign page, is what only the origin tells apart.
+        await page.evaluate("url => { document.getElementById('widget').src = url }", FOREIGN + "/led/away")
+        await expect(page.frame_locator("#widget").get_by_text("The payment page")).to_be_visible()
+        await page.wait_for_timeout(300)
+        frame = next(frame for frame in page.frames if frame.url.endswith("/led/away"))
+        await frame.evaluate("m => say(m)", _message(PROGRESS))
+        await page.wait_for_timeout(300)
+    assert heard.kinds != []
+
+
+async def test_a_frame_that_was_led_to_a_foreign_page_is_not_heard(open_page: OpenPage, site: Site) -> None:
+    page, heard = await _pay(open_page, site)
+    await page.evaluate("url => { document.getElementById('widget').src = url }", FOREIGN + "/led/away")
+    await page.wait_for_timeout(500)
+    frame = next(frame for frame in page.frames if frame.url.endswith("/led/away"))
+    await frame.evaluate("m => say(m)", _message(PROGRESS))
+    await page.wait_for_timeout(300)
+    assert heard.kinds == []
+
+
+async def test_only_the_type_of_a_message_leaves_the_page(open_page: OpenPage, site: Site) -> None:
+    page, heard = await _pay(open_page, site)
+    secret = _message(PROGRESS)
+    secret["eventData"]["data"] = {"walletAddress": "0xsecret"}
+    await _widget_says(
+        page,
+        "text",
+        7,
+        {},
+        _message(None),
+        _message({"a": 1}),
+        _message("settled"),
+        _message("ONRAMP_" + "A" * 5000),
+        secret,
+    )
+    await expect(page.get_by_text("Asked the provider at")).to_be_visible()
+    assert heard.kinds == [PROGRESS]
+
+
+async def test_a_top_up_is_canceled_by_keyboard_alone_after_it_asked_once_more(
+    open_page: OpenPage, site: Site
+) -> None:
+    page, _heard = await _pay(open_page, site)
+    await page.get_by_role("button", name="Cancel this top-up").focus()
+    await page.keyboard.press("Enter")
+    question = page.get_by_role("dialog", name="Cancel this top-up?")
+    await expect(question).to_be_visible()
+    await expect(question).to_contain_text("is still credited")
+    await expect(page.get_by_role("button", name="Keep it")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(question).not_to_be_visible()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="This top-up was canceled")).to_be_visible()
+    await expect(page.get_by_text("You were not charged.", exact=True)).to_be_visible()
+    await expect(page.locator("iframe")).to_have_count(0)
+
+
+async def test_the_frame_may_use_the_camera_and_the_clipboard_and_only_itself(
+    open_page: OpenPage, site: Site
+) -> None:
+    page, _heard = await _pay(open_page, site)
+    frame = page.locator("#widget")
+    allowed = dict(part.split() for part in (await frame.get_attribute("allow")).split(";") if part.strip())
+    assert allowed == dict.fromkeys(("camera", "clipboard-read", "clipboard-write", "payment"), ORIGIN)
+    assert await frame.get_attribute("sandbox") is None
+    elsewhere = page.get_by_role("link", name="Open in a new tab")
+    assert (await elsewhere.get_attribute("href"), await elsewhere.get_attribute("rel")) == (
+        WIDGET,
+        "noopener",
+    )

@@ -1,0 +1,329 @@
+"""Every state that a top-up can come to has words: what happened, was I charged, what now, whom to ask."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from onramp_app.config import get_settings
+from onramp_app.domain.provider_status import StatusClass
+from onramp_app.domain.top_up import (
+    CREATED,
+    HOLD_REASONS,
+    NO_ENTRY_REASONS,
+    Action,
+    Charged,
+    Reason,
+    TopUpState,
+    TopUpStatus,
+    on_action,
+    on_order,
+)
+from onramp_app.domain.views import (
+    AssetBalanceView,
+    BalancesView,
+    LinkedView,
+    ProviderOrderView,
+    QuoteView,
+    StepView,
+    TopUpView,
+)
+from onramp_app.states.qr_code import qr_code
+from onramp_app.states.top_up_page import page_of
+from onramp_app.states.top_up_steps import steps_of
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+TOP_UP_ID = "01a209145fdf7a58895789bb9f3c21ab"
+UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
+
+
+def _next(state: TopUpState) -> set[TopUpState]:
+    """All that one event can make of a state."""
+    made = set()
+    for status_class in StatusClass:
+        holds = (None, *HOLD_REASONS, *NO_ENTRY_REASONS) if status_class is StatusClass.DELIVERED else (None,)
+        made |= {on_order(state, status_class, hold=hold).state for hold in holds}
+    steps = (on_action(state, action) for action in Action)
+    return made | {step.state for step in steps if step is not None}
+
+
+def _reachable() -> list[TopUpState]:
+    found, fresh = {CREATED}, {CREATED}
+    while fresh:
+        fresh = set().union(*(_next(state) for state in fresh)) - found
+        found |= fresh
+    return sorted(found, key=str)
+
+
+REACHABLE = _reachable()
+QUOTE = QuoteView("88.14", "10000", "113.09", "25", "0", "7.08", "0", NOW)
+BALANCES = BalancesView(
+    "595.25", "USD", (AssetBalanceView("USDT", "595.25", "0", "0", "0"),), as_of=NOW, is_stale=False
+)
+
+
+def _view(state: TopUpState, **changes: object) -> TopUpView:
+    amount = "113.09" if state.has_entry else None
+    view = TopUpView(
+        id=TOP_UP_ID,
+        status=state.status.value,
+        reason=state.reason.value if state.reason else None,
+        charged=state.charged.value,
+        fiat_amount="10000",
+        fiat_currency="INR",
+        asset="USDT",
+        network="matic20",
+        payment_method="UPI",
+        quote=QUOTE,
+        received_amount=amount,
+        provider_order_id="4711",
+        provider_orders=(ProviderOrderView("4711", None, amount, None, "10000", "INR"),),
+        transaction_hash=None,
+        widget_url="https://widget.example:443/main/buy/?a=1" if state.can_cancel else None,
+        created_at=NOW,
+        updated_at=NOW,
+        settled_at=NOW if state.status is TopUpStatus.SETTLED else None,
+        timeline=(),
+        rank=state.rank,
+        has_entry=state.has_entry,
+        booked_amount=amount,
+        booked_asset="USDT" if amount else None,
+        recovered_amount=None,
+        linked_to=None,
+        linked=(),
+    )
+    return replace(view, **changes)  # type: ignore[arg-type]
+
+
+def _page(state: TopUpState, **changes: object):
+    return page_of(_view(state, **changes), BALANCES if state.has_entry else None, usual_minutes=4)
+
+
+def test_all_statuses_and_reasons_are_among_what_can_be_reached():
+    assert {state.status for state in REACHABLE} == set(TopUpStatus)
+    assert {state.reason for state in REACHABLE} == {None, *Reason}
+    assert {state.charged for state in REACHABLE} == set(Charged)
+    assert len(REACHABLE) > 100
+
+
+@pytest.mark.parametrize("state", REACHABLE, ids=str)
+def test_every_state_answers_the_four_questions(state, monkeypatch):
+    monkeypatch.setenv("SUPPORT_EMAIL", "help@wallet.example")
+    get_settings.cache_clear()
+    page = _page(state)
+    for answer in (page.title, page.happened, page.charged, page.next):
+        assert answer.endswith(".") or answer == page.title, answer
+        assert len(answer) > 10
+        assert "None" not in answer
+        assert "{" not in answer
+        assert "!" not in answer
+    assert page.mail_address == f"mailto:help@wallet.example?subject=Top-up%20{TOP_UP_ID}"
+    assert page.reference == "9F3C-21AB"
+    assert page.announcement.startswith(page.title)
+
+
+@pytest.mark.parametrize("state", REACHABLE, ids=str)
+def test_nobody_is_told_less_or_more_than_is_known_of_the_charge(state):
+    page = _page(state)
+    is_undone = state.status in (TopUpStatus.FAILED, TopUpStatus.REVERSED)
+    if state.charged is Charged.NO and not is_undone:
+        assert page.charged == "You were not charged."
+    if state.charged is Charged.YES and not is_undone:
+        assert page.charged == "Your payment was received."
+    if state.charged is Charged.UNKNOWN:
+        assert "Do not pay again yet" in page.charged
+        assert not page.can_start_again
+    if state.charged is not Charged.YES:
+        assert page.facts == ()  # nothing says "You paid"
+
+
+@pytest.mark.parametrize("state", REACHABLE, ids=str)
+def test_paying_is_offered_only_to_who_cannot_have_paid(state):
+    page = _page(state)
+    offers = (page.kind == "offered", page.widget_url != "", page.code != "", page.can_cancel)
+    assert offers == (state.can_cancel,) * 4
+    if state.status in UNPAID and not state.can_cancel:
+        assert page.kind == "moving"
+        assert "Do not pay again yet" in page.warning
+
+
+@pytest.mark.parametrize("state", REACHABLE, ids=str)
+def test_only_what_is_booked_is_shown_as_an_amount(state):
+    page = _page(state)
+    assert (page.amount != "") == state.has_entry
+    labels = {
+        TopUpStatus.SETTLED: "In your balance",
+        TopUpStatus.IN_REVIEW: "Kept for you",
+        TopUpStatus.REVERSED: "Taken back",
+    }
+    assert page.amount_label == (labels[state.status] if state.has_entry else "")
+    if not state.has_entry:
+        assert "kept for you" not in page.happened
+
+
+def test_each_reason_is_told_in_other_words():
+    told = {}
+    for state in REACHABLE:
+        if state.status is TopUpStatus.IN_REVIEW:
+            told.setdefault(state.reason, set()).add(_page(state).happened)
+    assert all(len(texts) == 1 for texts in told.values())
+    assert len(set.union(*told.values())) == len(told) == len(Reason) - 1  # RETURNED is over, not in review
+
+
+def test_an_offer_that_has_ended_says_so_and_offers_no_payment():
+    page = _page(CREATED, widget_url=None)
+    assert (page.kind, page.title, page.widget_url) == ("ended", "This offer has ended", "")
+    assert page.charged == "You were not charged."
+
+
+SETTLED = TopUpState(TopUpStatus.SETTLED, charged=Charged.YES, rank=70, has_entry=True)
+REVERSED = TopUpState(TopUpStatus.REVERSED, charged=Charged.YES, rank=70, has_entry=True)
+
+
+def test_what_arrived_stands_beside_what_was_quoted_and_paid():
+    page = _page(SETTLED)
+    assert (page.amount, page.amount_decimals, page.asset) == ("+113", ".09", "USDT")
+    assert page.balance == "Your balance is now $595.25"
+    assert [(fact.label, fact.amount) for fact in page.facts] == [
+        ("Quoted", "113.09 USDT"),
+        ("You paid", "₹10,000"),
+        ("Delivered", "113.09 USDT"),
+    ]
+    assert page.notes == ()
+    assert page.again_address == "/add-money?amount=10000&currency=INR&asset=USDT&network=matic20&method=UPI"
+
+
+@pytest.mark.parametrize(
+    ("arrived", "paid", "words"),
+    [
+        ("112.67", "10000", "0.42 USDT less than quoted"),
+        ("113.19", "10000", "0.10 USDT more than quoted"),
+        ("107.43", "9500", "You paid ₹9,500 instead of ₹10,000"),
+    ],
+)
+def test_a_difference_is_explained(arrived, paid, words):
+    orders = (ProviderOrderView("4711", "delivered", arrived, None, paid, "INR"),)
+    page = _page(SETTLED, booked_amount=arrived, received_amount=arrived, provider_orders=orders)
+    (note,) = page.notes
+    assert words in note
+
+
+def test_a_difference_that_nobody_sees_is_not_explained():
+    assert _page(SETTLED, booked_amount="113.090000000000000001").notes == ()
+
+
+def test_what_paid_a_debt_and_what_is_still_owed_are_said():
+    owing = replace(BALANCES, items=(AssetBalanceView("USDT", "0", "0", "3", "0"),))
+    view = _view(SETTLED, recovered_amount="113.09")
+    page = page_of(view, owing, usual_minutes=None)
+    assert page.notes == (
+        "Of this, 113.09 USDT paid what you owed.",
+        "You owe 3.00 USDT. The next USDT that arrives pays it first.",
+    )
+    # Somebody who owes for another reason is not told so on each page.
+    assert page_of(_view(SETTLED), owing, usual_minutes=None).notes == ()
+    assert len(page_of(_view(REVERSED), owing, usual_minutes=None).notes) == 1
+    assert _page(REVERSED).notes == ()
+
+
+def test_without_a_rate_the_balance_is_said_in_the_asset():
+    page = page_of(_view(SETTLED), replace(BALANCES, display_amount=None), usual_minutes=None)
+    assert page.balance == "Your balance is now 595.25 USDT"
+
+
+def test_another_asset_that_arrived_is_named():
+    held = TopUpState(TopUpStatus.IN_REVIEW, Reason.WRONG_ASSET, Charged.YES, rank=70, has_entry=True)
+    page = _page(held, booked_asset="USDC", received_amount=None)
+    assert (page.amount + page.amount_decimals, page.asset) == ("113.09", "USDC")
+    assert page.amount_label == "Kept for you"
+
+
+def test_a_second_payment_is_said_on_both_pages():
+    other = "01a209145fdf7a58895789bb00000000"
+    page = _page(SETTLED, linked=(LinkedView(other, "settled", "USDT", "56.44"),))
+    assert [(one.words, one.address) for one in page.related] == [
+        ("A second payment arrived: 56.44 USDT · In your balance", f"/add-money/{other}")
+    ]
+    page = _page(SETTLED, linked_to=other, quote=None)
+    assert page.related[0].address == f"/add-money/{other}"
+
+
+# The timeline
+
+
+def _told(*classes: tuple[str, int], order_id: str = "4711") -> tuple[StepView, ...]:
+    return tuple(
+        StepView("processing", NOW.replace(minute=minute), "poll", word, word, order_id)
+        for word, minute in classes
+    )
+
+
+def _moving(rank: int, timeline: tuple[StepView, ...] = (), *, charged: Charged = Charged.YES) -> TopUpView:
+    status = TopUpStatus.PROCESSING if charged is Charged.YES else TopUpStatus.AWAITING_PAYMENT
+    return _view(TopUpState(status, charged=charged, rank=rank), timeline=timeline)
+
+
+@pytest.mark.parametrize(
+    ("rank", "states"),
+    [
+        (20, ["done", "now", "next", "next", "next"]),
+        (30, ["done", "done", "now", "next", "next"]),
+        (40, ["done", "done", "now", "next", "next"]),
+        (50, ["done", "done", "done", "now", "next"]),
+        (60, ["done", "done", "done", "now", "next"]),
+    ],
+)
+def test_there_is_always_one_step_that_happens_now(rank, states):
+    charged = Charged.YES if rank >= 30 else Charged.UNKNOWN
+    lines = steps_of(_moving(rank, charged=charged), usual_minutes=None)
+    assert [line.state for line in lines] == states
+
+
+def test_steps_carry_the_moment_at_which_they_were_first_seen():
+    told = (
+        *_told(("paid", 2), order_id="another order"),
+        *_told(("opened", 3), ("paid", 5), ("buying", 6), ("bought", 7), ("sending", 8)),
+    )
+    lines = steps_of(_moving(60, told), usual_minutes=None)
+    assert [line.at[14:16] for line in lines] == ["00", "05", "07", "", ""]
+
+
+def test_a_payment_of_another_amount_is_shown_as_it_was_paid():
+    view = replace(
+        _moving(30), provider_orders=(ProviderOrderView("4711", "paid", None, None, "9500", "INR"),)
+    )
+    assert "₹9,500 by UPI" in steps_of(view, usual_minutes=None)[1].detail
+
+
+def test_the_step_of_now_says_how_long_it_usually_takes(monkeypatch):
+    told = _told(("paid", 5))
+    monkeypatch.setattr("onramp_app.domain.clock.now", lambda: NOW.replace(minute=6))
+    assert steps_of(_moving(30, told), usual_minutes=4)[2].detail == (
+        "8 of 10 such payments took less than 4 minutes"
+    )
+    assert steps_of(_moving(30, told), usual_minutes=1)[2].detail == (
+        "8 of 10 such payments took less than 1 minute"
+    )
+    assert steps_of(_moving(30, told), usual_minutes=None)[2].detail == ""
+    monkeypatch.setattr("onramp_app.domain.clock.now", lambda: NOW.replace(minute=14))
+    assert "longer than most" in steps_of(_moving(30, told), usual_minutes=4)[2].detail
+
+
+def test_the_code_is_the_address_of_our_page_and_not_of_the_widget(monkeypatch):
+    monkeypatch.setenv("PUBLIC_URL", "https://wallet.example")
+    get_settings.cache_clear()
+    page = _page(CREATED)
+    assert (page.code, page.code_size) == qr_code(f"https://wallet.example/add-money/{TOP_UP_ID}")
+    assert page.code != qr_code(page.widget_url)[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://onramp.money/main/buy/?a=1", "https://onramp.money"),
+        ("https://onramp.money:443/main", "https://onramp.money"),
+        ("http://localhost:8001/main/buy/", "http://localhost:8001"),
+    ],
+)
+def test_the_origin_is_spelled_as_browsers_do(url, origin):
+    assert _page(CREATED, widget_url=url).widget_origin == origin

@@ -1,0 +1,108 @@
+"""Amounts as people type them: understood, or refused in words, and never guessed from a float."""
+
+from dataclasses import replace
+from decimal import Decimal
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onramp_app.states.typed_amounts import AmountNotUnderstood, TooManyDecimals, read_amount, round_amounts
+from onramp_app.states.wizard_choices import STEPS, choices_of
+
+
+@pytest.mark.parametrize(
+    ("typed", "amount"),
+    [
+        ("10000", "10000"),
+        ("10,000", "10000"),
+        ("10 000", "10000"),
+        ("10\N{NO-BREAK SPACE}000", "10000"),
+        ("1,00,000", "100000"),
+        ("1,00,000.5", "100000.5"),
+        ("10'000.50", "10000.5"),
+        ("1.000,50", "1000.5"),
+        ("1.234.567,89", "1234567.89"),
+        ("1,234,567.89", "1234567.89"),
+        ("1.000", "1000"),
+        ("1,5", "1.5"),
+        (".5", "0.5"),
+        ("5.", "5"),
+        ("5.00", "5"),
+        (" \N{INDIAN RUPEE SIGN} 500 ", "500"),
+        ("\u0661\u0660\u066c\u0660\u0660\u0660\u066b\u0665", "10000.5"),
+        ("\u0967\u0968", "12"),
+    ],
+)
+def test_what_people_type_is_understood(typed, amount):
+    assert read_amount(typed, decimals=2) == Decimal(amount)
+
+
+@pytest.mark.parametrize("typed", ["", " ", "\N{INDIAN RUPEE SIGN}"])
+def test_nothing_typed_is_nothing(typed):
+    assert read_amount(typed, decimals=2) is None
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["abc", "1e3", "-5", "+5", "1,2,3", "1.5.6", "12,34.5.6", "5o0", "NaN", "1" * 16, "1" * 65, "\x00"],
+)
+def test_what_is_no_amount_is_refused(typed):
+    with pytest.raises(AmountNotUnderstood):
+        read_amount(typed, decimals=2)
+
+
+@pytest.mark.parametrize(
+    ("typed", "decimals"), [("1.2345", 2), ("0.500", 2), ("100,0000", 2), ("1.5", 0), ("1,25", 0)]
+)
+def test_too_many_decimals_are_refused_and_never_rounded(typed, decimals):
+    with pytest.raises(TooManyDecimals):
+        read_amount(typed, decimals=decimals)
+
+
+def test_written_decimals_that_say_nothing_are_taken_where_a_currency_has_none():
+    assert read_amount("1000.00", decimals=0) == 1000
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_an_amount_or_a_refusal(text):
+    try:
+        amount = read_amount(text, decimals=2)
+    except (AmountNotUnderstood, TooManyDecimals):
+        return
+    assert amount is None or (amount >= 0 and amount == amount.quantize(Decimal("0.01")))
+
+
+@given(st.decimals(min_value=0, max_value=10**15 - 1, places=2))
+def test_an_amount_is_read_back_as_it_is_shown(amount):
+    assert read_amount(f"{amount:,}", decimals=2) == amount
+
+
+def test_round_amounts_are_easy_to_say_and_within_the_limits():
+    about = [Decimal(2200), Decimal(4400), Decimal(8800), Decimal(22000)]
+    found = round_amounts(about, decimals=2, least=Decimal(2500), most=Decimal(15000))
+    assert found == [Decimal(5000), Decimal(10000)]
+    assert round_amounts([Decimal("0.23")], decimals=0, least=None, most=None) == []
+
+
+_QUERIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "step": st.sampled_from([*STEPS, "paid", ""]),
+        "amount": st.one_of(st.text(), st.from_regex(r"[0-9]{1,5}(\.[0-9]{1,2})?", fullmatch=True)),
+        "currency": st.one_of(st.text(), st.just("INR")),
+        "method": st.one_of(st.text(), st.just("NG-BANK-TRANSFER")),
+        "another": st.sampled_from(["yes", "no"]),
+    },
+)
+
+
+@given(_QUERIES)
+def test_choices_survive_the_address_and_nothing_else_does(query):
+    choices = choices_of(query)
+    assert choices.step in STEPS
+    # An emptied field is not kept there: the next visit proposes an amount.
+    assert choices_of(dict(parse_qsl(choices.search()[1:]))) == replace(
+        choices, amount=choices.amount or None
+    )
