@@ -22,9 +22,14 @@ def _is_ready(port: int) -> bool:
 
 @contextmanager
 def served(
-    database: str, project_dir: Path, *, app: str = "onramp_app.onramp_app:app", **values: str
+    database: str,
+    project_dir: Path,
+    *,
+    app: str = "onramp_app.onramp_app:app",
+    log: Path = Path(os.devnull),
+    **values: str,
 ) -> Iterator[str]:
-    """Run an instance; give its address. `values` go to its environment."""
+    """Run an instance; give its address. `values` go to its environment, what it writes to `log`."""
     port = free_port()
     environment = {
         **os.environ,
@@ -36,13 +41,14 @@ def served(
         **values,
     }
     command = [Path(sys.executable).parent / "granian", "--interface", "asgi", "--factory"]
-    server = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port), app],
-        cwd=project_dir,
-        env=environment,
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port), app],
+            cwd=project_dir,
+            env=environment,
+            stderr=output,
+            stdout=output,
+        )
     try:
         deadline = time.monotonic() + 60
         while not _is_ready(port):

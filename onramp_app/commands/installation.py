@@ -84,4 +84,4 @@ def simulator(
     # A process of its own: the simulator and the application import nothing from each other.
     command = [sys.executable, "-m", "onramp_app.simulator", "--port", str(port), "--host", host]
     DATA_DIR.mkdir(exist_ok=True)
-    os.execv(sys.executable, [*command, "--database", str(DATA_DIR / "simulator.sqlite")])  # noqa: S606
+    os.execv(sys.executable, [*command, "--database", str(DATA_DIR / "simulator.sqlite")])  # noqa: S606  # nosec B606

@@ -55,8 +55,8 @@ class EndReason(StrEnum):
 
     SIGNED_OUT = "signed_out"
     ENDED_BY_USER = "ended_by_user"
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an event
-    REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of an event
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an event  # nosec B105
+    REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of an event  # nosec B105
     RENEWED = "renewed"
     ROLE_CHANGED = "role_changed"
 
@@ -68,8 +68,8 @@ class SecurityEventKind(StrEnum):
     NEW_DEVICE = "new_device"
     SIGNED_OUT = "signed_out"
     SESSION_ENDED = "session_ended"
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an event
-    REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of an event
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an event  # nosec B105
+    REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of an event  # nosec B105
     ROLE_CHANGED = "role_changed"
 
 

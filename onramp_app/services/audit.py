@@ -22,10 +22,10 @@ class Act(StrEnum):
 
     ACCOUNT_CREATED = "account.created"
     ROLE_GRANTED = "account.role_granted"
-    PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 - the name of an event
+    PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 - the name of an event  # nosec B105
     NEW_DEVICE = "account.new_device"
     SESSION_ENDED = "session.ended"
-    REFRESH_TOKEN_REUSED = "session.refresh_token_reused"  # noqa: S105 - the name of an event
+    REFRESH_TOKEN_REUSED = "session.refresh_token_reused"  # noqa: S105 - the name of an event  # nosec B105
     TREASURY_ADDRESSES = "treasury.addresses"
 
 

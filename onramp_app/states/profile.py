@@ -114,7 +114,7 @@ class ProfileState(PrivateState):
     def _forget_messages(self) -> None:
         self.details_saved = self.password_changed = False
         self.name_problem = self.details_problem = ""
-        self.current_password_problem = self.new_password_problem = ""
+        self.current_password_problem = self.new_password_problem = ""  # nosec B105  # nothing is wrong
 
 
 def _text(form: object, name: str) -> str:
