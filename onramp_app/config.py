@@ -294,14 +294,14 @@ class Settings(BaseSettings):
     @property
     def local_api_url(self) -> str:
         """Where a program on this machine, such as the simulator, reaches our API."""
-        everywhere = self.listen_host in _OWN_HOSTS or self.listen_host in ("0.0.0.0", "::")  # noqa: S104
+        everywhere = self.listen_host in _OWN_HOSTS or self.listen_host in ("0.0.0.0", "::")  # noqa: S104  # nosec B104
         host = "localhost" if everywhere else self.listen_host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.reflex_backend_port}"
 
     @property
     def listen_host(self) -> str:
         """The address that servers listen on: loopback outside production, unless `HOST` says otherwise."""
-        return self.host or ("0.0.0.0" if self.is_production else "127.0.0.1")  # noqa: S104 -- asked for
+        return self.host or ("0.0.0.0" if self.is_production else "127.0.0.1")  # noqa: S104 -- asked for  # nosec B104
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:

@@ -1,5 +1,7 @@
 """Structured logs: one format for our own lines and those of every library, each with its request id.
 
+All lines of a process leave through one handler: a library's own would pass by the redaction.
+
 Nothing personal and nothing secret belongs into a log line; `_redact` is the net below that rule.
 """
 
@@ -24,6 +26,11 @@ _SECRET_TEXT = re.compile(
     r"|(?i:(?<=bearer )\S+)"
     r"|(?i:(?<=cookie: )[^\r\n]+)"
 )
+# A secret behind its name: in a mapping or a list of headers that was written out, or in a query.
+_SECRET_FIELD = re.compile(
+    r"""((?:password|secret|token|cookie|signature|api_?key|otp)(?:["']\s?[:,]\s?b?["']|=["']?))[^\s"'&;,[]+""",
+    re.IGNORECASE,
+)
 # Reflex writes whole events into its messages and errors: the handshake with its cookie, and what was
 # typed. None of it has an end that could be found, so the text ends before it.
 _EVENT_TEXT = re.compile(
@@ -37,7 +44,7 @@ _MAX_DEPTH = 6
 def _clean_text(text: str) -> str:
     if event := _EVENT_TEXT.search(text):
         text = text[: event.start()] + _REDACTED
-    text = _SECRET_TEXT.sub(_REDACTED, text)
+    text = _SECRET_FIELD.sub(rf"\1{_REDACTED}", _SECRET_TEXT.sub(_REDACTED, text))
     if len(text) > _MAX_TEXT_LENGTH:  # A traceback says what it is at its end.
         text = f"{text[: _MAX_TEXT_LENGTH // 2]} [cut] {text[-_MAX_TEXT_LENGTH // 2 :]}"
     return text
@@ -62,19 +69,21 @@ def _redact(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> Even
     return dict(_clean(event_dict))
 
 
-def _take_over_reflex() -> None:
-    # Under `reflex run` Reflex gives its loggers handlers of their own, which would pass by ours. Without
-    # this variable it does not do so again in this process.
+def _take_over() -> None:
+    # Under `reflex run` Reflex gives its loggers handlers of their own, and so do Granian and uvicorn.
+    # Without this variable Reflex does not do so again in this process.
     os.environ.pop("REFLEX_MANAGED_LOGGING", None)
-    reflex = logging.getLogger("reflex")
-    reflex.handlers = []
-    reflex.propagate = True
-    reflex.setLevel(logging.NOTSET)
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.handlers = []
+            logger.propagate = True
+    logging.getLogger("reflex").setLevel(logging.NOTSET)
 
 
 def configure_logs(*, level: str, style: Literal["console", "json"]) -> None:
     """Send all logs of the process to standard error in one format. Calling it again replaces the set-up.
 
+    A server sets up its own loggers before it asks for the application, so this is called there once more.
     The process of the `reflex` command serves nobody and keeps its own look; its children do serve.
 
     Args:
@@ -117,9 +126,10 @@ def configure_logs(*, level: str, style: Literal["console", "json"]) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(capture=True)  # they quote the line of code, and what a library puts into them
     for noisy in ("httpx", "httpcore", "alembic.runtime.plugins", "socketio.server", "engineio.server"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     if "reflex.reflex" in sys.modules and multiprocessing.parent_process() is None:
-        os.register_at_fork(after_in_child=_take_over_reflex)
+        os.register_at_fork(after_in_child=_take_over)
     else:
-        _take_over_reflex()
+        _take_over()

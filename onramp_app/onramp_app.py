@@ -1,9 +1,14 @@
 """Composition root: puts the settings, the API, the pages and the lifespan tasks together. No logic."""
 
 import reflex as rx
+from reflex.constants import Dirs
+from reflex.utils.prerequisites import get_web_dir
+from reflex_base.environment import environment
+from starlette.types import ASGIApp
 
 from onramp_app.api.application import before_pages, create_api
 from onramp_app.api.gate import before_private_pages
+from onramp_app.api.headers import with_headers
 from onramp_app.api.sockets import before_sockets
 from onramp_app.components.layout import failure_boundary
 from onramp_app.config import get_settings
@@ -19,11 +24,26 @@ from onramp_app.texts import DEFAULT_LANGUAGE
 from onramp_app.worker import instance_with_background_work
 
 settings = get_settings()
-configure_logs(
-    level=settings.log_level, style=settings.log_format or ("json" if settings.is_production else "console")
-)
 
-app = rx.App(
+
+def _configure_logs() -> None:
+    style = settings.log_format or ("json" if settings.is_production else "console")
+    configure_logs(level=settings.log_level, style=style)
+
+
+_configure_logs()
+
+
+class _Application(rx.App):
+    def __call__(self) -> ASGIApp:
+        _configure_logs()  # again, now that the server has set up its loggers
+        # Reflex puts layers of its own around every `api_transformer`; their answers need the headers too.
+        has_pages = environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.get()
+        pages_folder = get_web_dir() / Dirs.STATIC if has_pages else None
+        return with_headers(super().__call__(), settings, pages_folder=pages_folder)
+
+
+app = _Application(
     api_transformer=[before_private_pages, before_sockets, before_pages(create_api(settings.app_name))],
     app_wraps={(55, "ErrorBoundary"): failure_boundary},
     toaster=None,

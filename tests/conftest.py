@@ -15,6 +15,7 @@ from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
 from onramp_app.services import inbox, provider, throttle
+from tests.redis_server import RedisServer
 from tests.simulator.process import FAST, Process, free_port
 
 _TEMPLATE = "migrated_template"
@@ -100,6 +101,15 @@ async def database(
     await engine.dispose()
     get_settings.cache_clear()
     _run_sql(f"{postgres_server}/postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A running Redis that the settings do not name yet; skips where none is installed."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture(scope="session")

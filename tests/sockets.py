@@ -10,8 +10,16 @@ from typing import Any, Self
 from simple_websocket import AioClient, ConnectionClosed
 
 _PREFIX = "42/_event,"
-HYDRATE = "reflex___state____state.hydrate"
+HYDRATE_AND_LOAD = "reflex___state____state.hydrate_and_load"
 ON_LOAD = "reflex___state____state.reflex___state____on_load_internal_state.on_load_internal"
+
+
+class _Client(AioClient):
+    """Takes up what came in one piece with the answer to the handshake, which the library leaves lying."""
+
+    async def handshake(self) -> None:
+        await super().handshake()
+        self.connected = await self._handle_events()
 
 
 class TabSocket:
@@ -28,7 +36,7 @@ class TabSocket:
         """Connect as a page of `base_url` (`http://…`) does, with the cookie header of its browser."""
         token = token or secrets.token_hex(8)
         address = f"{base_url.replace('http', 'ws', 1)}/_event/?EIO=4&transport=websocket&token={token}"
-        socket = await AioClient.connect(address, headers={"Cookie": cookie, "Origin": base_url})
+        socket = await _Client.connect(address, headers={"Cookie": cookie, "Origin": base_url})
         assert (await socket.receive(timeout=10)).startswith("0")
         await socket.send("40/_event,")
         assert (await socket.receive(timeout=10)).startswith("40/_event,")
@@ -44,13 +52,18 @@ class TabSocket:
         await self._socket.send(f"{_PREFIX}{json.dumps(['event', event])}")
 
     async def open_page(self, path: str) -> None:
-        """Do what a page does when it opens, and wait until it has its data."""
-        await self.emit(HYDRATE, path=path)
-        await self.emit(ON_LOAD, path=path)
-        while True:
-            _, update = await asyncio.wait_for(self.updates.get(), 20)
-            if any(name.endswith("is_hydrated_rx_state_") and value for name, value in values_of(update)):
-                return
+        """Do what a page does when it opens or connects again, and wait until it has its data."""
+        await self.emit(HYDRATE_AND_LOAD, path=path)
+        await self.read_until('"is_hydrated_rx_state_": true')
+
+    async def read_until(self, words: str, *, timeout_seconds: float = 20) -> str:
+        """Read until an update holds the words as JSON has them; return all that was read."""
+        seen = ""
+        async with asyncio.timeout(timeout_seconds):
+            while words not in seen:
+                _, update = await self.updates.get()
+                seen += json.dumps(update, ensure_ascii=False)
+        return seen
 
     async def close(self) -> None:
         self._reading.cancel()

@@ -14,9 +14,10 @@ from typer.testing import CliRunner, Result
 from onramp_app.__main__ import app
 from onramp_app.commands import running as shared
 from onramp_app.config import AppEnv, get_settings
+from onramp_app.db import engine
 from onramp_app.db.migrate import latest_revision
 from onramp_app.local import postgres
-from onramp_app.services import provider, webhook_address
+from onramp_app.services import provider, treasury_addresses, webhook_address
 from onramp_app.services.checks import CHECKS
 from onramp_app.services.findings import UnwellError
 from tests.simulator.process import NEXT_SECRET, SECRET, Process, Receiver
@@ -92,7 +93,7 @@ def test_check_says_what_cannot_be_reached_without_its_password(monkeypatch: pyt
     get_settings.cache_clear()
     result = _run("check", "--json")
     unwell = [check["name"] for check in json.loads(result.stdout)["checks"] if not check["ok"]]
-    assert unwell == ["database", "migrations", "database role", "redis", "mail"]
+    assert unwell == ["database", "migrations", "database role", "redis", "mail", "treasury changes"]
     assert result.exit_code == 1
     assert "hunter2" not in result.output
     migrated = _run("migrate")
@@ -190,6 +191,25 @@ def test_check_names_a_wrong_treasury_address(
     assert network in found["treasury addresses"]
     assert said in found["treasury addresses"]
     assert entry["address"] not in found["treasury addresses"]
+
+
+@pytest.mark.usefixtures("database", "simulator")
+def test_check_says_that_treasury_addresses_are_not_those_of_the_last_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asyncio.run(record_once())
+    assert _unwell() == {}
+    addresses = {network: [{"address": TREASURY}] for network in get_settings().treasury_addresses}
+    monkeypatch.setenv("TREASURY_ADDRESSES", json.dumps(addresses))
+    get_settings.cache_clear()
+    found = _unwell()
+    assert set(found) == {"treasury changes"}
+    assert "arbitrum, bep20, erc20, matic20" in found["treasury changes"]
+
+
+async def record_once() -> None:
+    await treasury_addresses.record_changes()
+    await engine.dispose()
 
 
 @pytest.mark.usefixtures("database")
@@ -304,8 +324,7 @@ async def test_the_webhook_address_is_registered_as_soon_as_the_simulator_answer
     assert tries["200"] == 1
 
 
-@pytest.mark.usefixtures("database")
-def test_an_operator_opens_accounts_and_grants_roles() -> None:
+def test_an_operator_opens_accounts_and_grants_roles(database: str) -> None:
     made = _run("create-user", "ops@example.com", "--country", "IN", "--json", typed=f"{PASSWORD}\n")
     assert made.exit_code == 0, made.output
     user = json.loads(made.stdout)
@@ -313,6 +332,14 @@ def test_an_operator_opens_accounts_and_grants_roles() -> None:
     granted = _run("grant-role", "OPS@example.com", "admin", "--json")
     assert (granted.exit_code, json.loads(granted.stdout)) == (0, {"id": user["id"], "role": "admin"})
     assert PASSWORD not in made.output
+    assert _run("grant-role", "ops@example.com", "admin").exit_code == 0
+    with psycopg.connect(database) as owner:
+        lines = owner.execute("SELECT actor, action, subject, detail FROM audit_log ORDER BY at").fetchall()
+    assert [line[:3] for line in lines] == [
+        ("command", "account.created", user["id"]),
+        ("command", "account.role_granted", user["id"]),
+    ], "the same role once more is no deed"
+    assert json.loads(lines[1][3]) == {"before": "user", "after": "admin", "sessions_ended": 0}
 
 
 @pytest.mark.usefixtures("database")

@@ -1,100 +1,127 @@
-"""The socket of the pages as it is really served: how long a message may be."""
+"""The socket of the pages as it is really served: who may open it, and how long a message may be."""
 
 import contextlib
-import os
-import socket
-import subprocess
-import sys
-import time
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+import simple_websocket
 from simple_websocket import Client, ConnectionClosed
+
+from tests.served import served
 
 # Of the protocols Engine.IO and Socket.IO.
 OPEN = "0"
 CONNECT = "40/_event,"
 PING = '42/_event,["ping"]'
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/api/health/ready", timeout=2).is_success
-    except httpx.TransportError:
-        return False
-
-
-def _served(database: str, project_dir: Path, **values: str) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "APP_ENV": "test",
-        "DATABASE_URL": database,
-        "SECRET_KEY": "k" * 48,
-        "REFLEX_ENV_MODE": "prod",
-        "__REFLEX_SKIP_COMPILE": "true",
-        **values,
-    }
-    command = [Path(sys.executable).parent / "granian", "--interface", "asgi", "--factory"]
-    server = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(port), "onramp_app.onramp_app:app"],
-        cwd=project_dir,
-        env=environment,
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while not _is_ready(port):
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        yield f"ws://127.0.0.1:{port}/_event/?EIO=4&transport=websocket&token=tab"
-    finally:
-        server.terminate()
-        server.wait(20)
+PLACE = "/_event/?EIO=4&transport=websocket&token=tab"
 
 
 @pytest.fixture
-def address(database: str, project_dir: Path) -> Iterator[str]:
-    yield from _served(database, project_dir)
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "server.log"
 
 
 @pytest.fixture
-def generous_address(database: str, project_dir: Path) -> Iterator[str]:
-    yield from _served(database, project_dir, REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE="1000000")
+def server(database: str, project_dir: Path, log: Path) -> Iterator[str]:
+    """The address of a running application, which is that of its pages too."""
+    with served(database, project_dir, log=log) as url:
+        yield url
 
 
-def _survives(address: str, message: str) -> bool:
-    client = Client.connect(address)
+@pytest.fixture
+def talkative_server(database: str, project_dir: Path, log: Path) -> Iterator[str]:
+    with served(database, project_dir, log=log, LOG_LEVEL="debug") as url:
+        yield url
+
+
+@pytest.fixture
+def generous_server(database: str, project_dir: Path) -> Iterator[str]:
+    with served(database, project_dir, REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE="1000000") as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _connected(server: str, **headers: str) -> Iterator[Client]:
+    client = Client.connect(server.replace("http", "ws", 1) + PLACE, headers=headers)
     try:
         assert client.receive(timeout=5).startswith(OPEN)
         client.send(CONNECT)
         assert client.receive(timeout=5).startswith(CONNECT)
-        client.send(message)
-        client.send(PING)
-        return client.receive(timeout=5) is not None
-    except ConnectionClosed:
-        return False
+        yield client
     finally:
         with contextlib.suppress(ConnectionClosed):
             client.close()
 
 
-def test_a_message_of_a_hundred_kilobytes_is_refused(address: str) -> None:
-    assert _survives(address, _of_length(60_000))
-    assert not _survives(address, _of_length(100_000))
+def _survives(server: str, message: str) -> bool:
+    try:
+        with _connected(server) as client:
+            client.send(message)
+            client.send(PING)
+            return client.receive(timeout=5) is not None
+    except ConnectionClosed:
+        return False
+
+
+def test_a_message_of_a_hundred_kilobytes_is_refused(server: str) -> None:
+    assert _survives(server, _of_length(60_000))
+    assert not _survives(server, _of_length(100_000))
 
 
 @pytest.mark.full
-def test_without_the_limit_it_would_be_read(generous_address: str) -> None:
+def test_without_the_limit_it_would_be_read(generous_server: str) -> None:
     """The control of the test above."""
-    assert _survives(generous_address, _of_length(100_000))
+    assert _survives(generous_server, _of_length(100_000))
 
 
 def _of_length(length: int) -> str:
     return f'42/_event,["unknown", "{"x" * length}"]'
+
+
+def test_only_our_pages_and_what_is_no_browser_may_open_the_socket(server: str) -> None:
+    """A page of another site cannot help but name itself; a program says what it likes, and has no cookie."""
+    for headers in ({"Origin": server}, {}):
+        with _connected(server, **headers) as client:
+            client.send(PING)
+            assert client.receive(timeout=5) is not None
+    foreign = ("https://evil.example", "null", f"{server}.evil.example", server.replace("http", "https", 1))
+    for origin in foreign:
+        with pytest.raises(simple_websocket.ConnectionError), _connected(server, Origin=origin):
+            pass
+
+
+def test_the_socket_has_no_way_around_its_origin(server: str) -> None:
+    """Polling, which another site could send as plain requests, does not exist; no answer lets one read."""
+    for method in ("GET", "POST", "OPTIONS"):
+        for origin in (server, "https://evil.example", "null"):
+            answer = httpx.request(
+                method,
+                f"{server}/_event/?EIO=4&transport=polling&token=tab",
+                headers={"Origin": origin},
+                content="40" if method == "POST" else None,
+            )
+            assert answer.status_code == 400, (method, origin)
+            assert set(answer.headers.get_list("access-control-allow-origin")) <= {server}
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+
+
+def test_what_the_server_writes_holds_no_cookie_and_nothing_typed(talkative_server: str, log: Path) -> None:
+    """An event that no handler knows, as anybody can send it; Reflex would log the whole of it."""
+    server = talkative_server
+    secrets = ("canary-cookie", "canary-password", "canary-header")
+    event = {"name": "no.such.event", "payload": {"password": secrets[1]}, "router_data": {"pathname": "/"}}
+    with _connected(server, Origin=server, Cookie=f"session={secrets[0]}", **{"X-Odd": secrets[2]}) as client:
+        client.send(f"42/_event,{json.dumps(['event', event])}")
+        client.send(PING)
+        while "pong" not in client.receive(timeout=5):
+            pass
+    with _connected(server) as client:  # what came before is written by now
+        client.send(PING)
+        client.receive(timeout=5)
+    written = log.read_text()
+    assert "a message of a page was refused" in written
+    assert [secret for secret in secrets if secret in written] == []

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,10 +17,12 @@ from onramp_app.api import (
     top_ups,
     transactions,
 )
+from onramp_app.api.headers import documentation_policy
 from onramp_app.api.middleware import BodyLimit, RequestContext
 from onramp_app.api.problems import Problem, add_error_handlers
 from onramp_app.api.webhook import describe, webhook_before
 
+_DOCS_FILES = "/api/docs/files"
 _DESCRIPTION = """
 Amounts are decimal strings, times are RFC 3339 in UTC, ids are opaque strings. Every error is an
 `application/problem+json` document (RFC 9457) whose `code` is stable.
@@ -32,17 +35,17 @@ def create_api(name: str) -> ASGIApp:
     Args:
         name: the application's name, for the title of the documentation.
     """
-    # FastAPI's own documentation page loads its files from elsewhere; this one brings them along.
+    # FastAPI's own documentation page loads its files from elsewhere; this brings them along.
     api: FastAPI = FastAPIOffline(
         title=f"{name} API",
         version="1",
         description=_DESCRIPTION,
         openapi_url="/api/openapi.json",
-        docs_url="/api/docs",
+        docs_url=None,
         redoc_url=None,
-        static_url="/api/docs/files",
-        swagger_ui_oauth2_redirect_url="/api/docs/oauth2-redirect",
+        static_url=_DOCS_FILES,
     )
+    _add_documentation(api)
     add_error_handlers(api)
     api.include_router(health.router)
     api.include_router(auth.router)
@@ -54,6 +57,21 @@ def create_api(name: str) -> ASGIApp:
     api.include_router(transactions.router)
     _describe_problems(api)
     return RequestContext(webhook_before(BodyLimit(api)))
+
+
+def _add_documentation(api: FastAPI) -> None:
+    page = get_swagger_ui_html(
+        openapi_url=api.openapi_url or "",
+        title=api.title,
+        swagger_js_url=f"{_DOCS_FILES}/swagger-ui-bundle.js",
+        swagger_css_url=f"{_DOCS_FILES}/swagger-ui.css",
+        swagger_favicon_url=f"{_DOCS_FILES}/favicon.png",
+    )
+    page.headers["Content-Security-Policy"] = documentation_policy(bytes(page.body).decode())
+
+    @api.get("/api/docs", include_in_schema=False)
+    async def _documentation() -> Response:
+        return page
 
 
 def _describe_problems(api: FastAPI) -> None:

@@ -10,6 +10,8 @@ from onramp_app.api.auth_models import (
     ProfileRequest,
     RefreshRequest,
     RegisterRequest,
+    SecurityEventAnswer,
+    SecurityEventsAnswer,
     SessionAnswer,
     SessionsAnswer,
     SignedInAnswer,
@@ -32,7 +34,7 @@ from onramp_app.domain.errors import (
     Unauthenticated,
     ValidationFailed,
 )
-from onramp_app.services import accounts, sessions
+from onramp_app.services import accounts, security_events, session_list, sessions
 
 
 def keep_nowhere(response: Response) -> None:
@@ -109,7 +111,7 @@ async def list_sessions(
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> SessionsAnswer:
     """List where the account is signed in."""
-    views, next_cursor = await sessions.list_sessions(viewer, limit=limit, cursor=cursor)
+    views, next_cursor = await session_list.list_sessions(viewer, limit=limit, cursor=cursor)
     return SessionsAnswer(items=[SessionAnswer.of(view) for view in views], next_cursor=next_cursor)
 
 
@@ -117,3 +119,10 @@ async def list_sessions(
 async def end_session(session_id: str, viewer: CurrentViewer) -> None:
     """End one session. Its tabs lose what is private and go to the sign-in page."""
     await sessions.end_session(viewer.user_id, session_id)
+
+
+@router.get("/events", responses=_own_errors())
+async def list_events(viewer: CurrentViewer) -> SecurityEventsAnswer:
+    """List what happened to the account's security lately, 20 events at most."""
+    events = await security_events.recent_events(viewer)
+    return SecurityEventsAnswer(items=[SecurityEventAnswer.of(event) for event in events])

@@ -31,8 +31,8 @@ from onramp_app.domain.errors import (
     ValidationFailed,
 )
 from onramp_app.domain.paths import HOME, own_path
-from onramp_app.services import accounts, sessions
-from onramp_app.services.cookies import read_cookie, session_cookie_name
+from onramp_app.services import accounts, devices, sessions
+from onramp_app.services.cookies import device_cookie_name, read_cookie, session_cookie_name
 from onramp_app.services.sessions import BrowserSession
 
 FORM_COOKIE = "form"
@@ -123,6 +123,12 @@ def _signed_in(session: BrowserSession, next_path: str) -> Response:
     response = _go(next_path)
     _set_cookie(
         response, session_cookie_name(), session.cookie_value, max_age_seconds=session.max_age_seconds
+    )
+    _set_cookie(
+        response,
+        device_cookie_name(),
+        session.device_cookie_value,
+        max_age_seconds=int(devices.LIFE.total_seconds()),
     )
     _set_cookie(response, FORM_COOKIE, "", max_age_seconds=0)
     return response

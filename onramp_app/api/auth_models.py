@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from onramp_app.domain.views import SessionView, Viewer
+from onramp_app.domain.accounts import SecurityEventKind
+from onramp_app.domain.views import SecurityEventView, SessionView, Viewer
 from onramp_app.services.fields import MAX_DISPLAY_NAME_LENGTH, MAX_EMAIL_LENGTH
 from onramp_app.services.passwords import MAX_LENGTH, MIN_LENGTH
 from onramp_app.services.sessions import ProgramSession
@@ -170,3 +171,23 @@ class SessionsAnswer(BaseModel):
 
     items: list[SessionAnswer]
     next_cursor: str | None
+
+
+class SecurityEventAnswer(BaseModel):
+    """One thing that happened to the account. `device` is what it called itself."""
+
+    kind: SecurityEventKind
+    at: datetime
+    device: str
+    address: str
+
+    @classmethod
+    def of(cls, event: SecurityEventView) -> Self:
+        """Build it from the view."""
+        return cls.model_validate(event, from_attributes=True)
+
+
+class SecurityEventsAnswer(BaseModel):
+    """The newest events, newest first."""
+
+    items: list[SecurityEventAnswer]

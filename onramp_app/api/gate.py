@@ -29,7 +29,8 @@ def before_private_pages(pages: ASGIApp) -> ASGIApp:
 async def _is_signed_in(scope: Scope) -> bool:
     cookies = [value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie"]
     try:
-        return await sessions.resolve_cookie_header("; ".join(cookies)) is not None
+        # Opening a page is something that a person does.
+        return await sessions.resolve_cookie_header("; ".join(cookies), by_person=True) is not None
     except DatabaseUnavailable:
         return True  # The page itself says calmly what is wrong.
 

@@ -97,7 +97,7 @@ async def current_viewer(
     if read_cookie(cookie_header, session_cookie_name()):
         if request.method not in _SAFE_METHODS:
             refuse_other_sites(request, origin_required=True)
-        if viewer := await resolve_cookie_header(cookie_header):
+        if viewer := await resolve_cookie_header(cookie_header, by_person=True):
             return viewer
     raise Unauthenticated("Sign in to continue.")
 

@@ -36,7 +36,10 @@ class Problem(BaseModel):
 
 
 def problem_response(error: ApplicationError) -> Response:
-    """Return the response that tells of `error`, with `Retry-After` where it has one."""
+    """Return the response that tells of `error`, with `Retry-After` where it has one.
+
+    A 401 names what it asks for, as RFC 9110 section 11.6.1 demands.
+    """
     fields = [ProblemField(field=e.field, message=e.message) for e in error.errors]
     problem = Problem(
         type=f"/api/docs#{error.code}",
@@ -47,6 +50,8 @@ def problem_response(error: ApplicationError) -> Response:
         errors=fields or None,
     )
     headers = {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds is not None else {}
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = error.challenge
     return _respond(problem, extra=error.extra, headers=headers)
 
 
@@ -83,6 +88,10 @@ def error_responses(*errors: type[ApplicationError]) -> dict[int | str, dict[str
         described[status] = {
             "description": " or ".join(f"`{code}`" for code in codes),
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+    if challenged := described.get(HTTPStatus.UNAUTHORIZED):
+        challenged["headers"] = {
+            "WWW-Authenticate": {"description": "What is asked for", "schema": {"type": "string"}}
         }
     return described
 

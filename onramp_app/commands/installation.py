@@ -47,7 +47,7 @@ def create_user(
 
 
 def grant_role(email: str, role: Role, as_json: AsJson = False) -> None:
-    """Give an account a role, effective with its next request."""
+    """Give an account a role. It is signed out everywhere and has the role from its next sign-in on."""
     user_id = run(lambda: accounts.grant_role(email, role))
     answer(as_json, {"id": user_id, "role": role}, f"Account {user_id} is now {role}.")
 
@@ -84,4 +84,4 @@ def simulator(
     # A process of its own: the simulator and the application import nothing from each other.
     command = [sys.executable, "-m", "onramp_app.simulator", "--port", str(port), "--host", host]
     DATA_DIR.mkdir(exist_ok=True)
-    os.execv(sys.executable, [*command, "--database", str(DATA_DIR / "simulator.sqlite")])  # noqa: S606
+    os.execv(sys.executable, [*command, "--database", str(DATA_DIR / "simulator.sqlite")])  # noqa: S606  # nosec B606

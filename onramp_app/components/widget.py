@@ -1,4 +1,4 @@
-"""The provider's payment page inside ours, and the one piece of hand-written JavaScript: what it tells us.
+"""The provider's payment page inside ours, and the script that hears what it tells us.
 
 A message of the widget is a hint that is worth a look. Whoever opens our page can send messages to it, so
 only the type passes, only from the frame itself, and only from its origin (WHATWG HTML, 9.3: web messaging).

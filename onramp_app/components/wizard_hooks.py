@@ -68,26 +68,34 @@ useEffect(() => {{
 
 
 class AddressOf(rx.Fragment):
-    """Keeps the query of the address equal to `search`, without a visit: typing is no page to go back to."""
+    """Keeps the query of the address equal to `search`, and goes on to the query `forward` where there is one.
+
+    Typing is no page to go back to, so it replaces the address; a step forward is one. Both happen here,
+    one after the other: a redirect by the server would overtake the last keystrokes, and whoever came back
+    would find what stood there before them.
+    """
 
     search: rx.Var[str]
+    forward: rx.Var[str]
 
     def _exclude_props(self) -> list[str]:
-        return [*super()._exclude_props(), "search"]
+        return [*super()._exclude_props(), "search", "forward"]
 
     def add_imports(self) -> dict[str, str]:
-        """Import the hook."""
-        return {"react": "useEffect"}
+        """Import the hooks."""
+        return {"react": "useEffect", "react-router": "useNavigate"}
 
     def add_hooks(self) -> list[rx.Var[Any]]:
-        """Follow `search` whenever it changes."""
+        """Follow `search` and `forward` whenever they change."""
         return [
+            rx.Var("const goTo = useNavigate();"),
             rx.Var(f"""
 useEffect(() => {{
-  const search = {self.search!s};
+  const search = {self.search!s}, forward = {self.forward!s}, path = window.location.pathname;
   if (search && search !== window.location.search) {{
-    window.history.replaceState(window.history.state, '', window.location.pathname + search);
+    window.history.replaceState(window.history.state, '', path + search);
   }}
-}}, [{self.search!s}]);
-""")
+  if (forward) goTo(path + forward);
+}}, [{self.search!s}, {self.forward!s}]);
+"""),
         ]

@@ -64,6 +64,7 @@ class AuthSession(Row, table=True):
         length("device", 0, 200),
         length("address", 0, 45),
         Index(None, "user_id", "id"),
+        Index(None, "user_id", "revoked_at"),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))

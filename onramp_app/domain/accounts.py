@@ -55,9 +55,22 @@ class EndReason(StrEnum):
 
     SIGNED_OUT = "signed_out"
     ENDED_BY_USER = "ended_by_user"
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an event
-    REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of an event
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an event  # nosec B105
+    REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of an event  # nosec B105
     RENEWED = "renewed"
+    ROLE_CHANGED = "role_changed"
+
+
+class SecurityEventKind(StrEnum):
+    """What a person is told of their account's security."""
+
+    SIGNED_IN = "signed_in"
+    NEW_DEVICE = "new_device"
+    SIGNED_OUT = "signed_out"
+    SESSION_ENDED = "session_ended"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an event  # nosec B105
+    REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of an event  # nosec B105
+    ROLE_CHANGED = "role_changed"
 
 
 @lru_cache(maxsize=1)

@@ -21,12 +21,13 @@ class ApplicationError(Exception):
     """Base of all errors that callers are told about.
 
     `extra` holds further members of the problem document (RFC 9457 section 3.2): strings, or objects of
-    strings.
+    strings. `challenge` is what a 401 asks for (RFC 9110 section 11.6.1).
     """
 
     status: ClassVar[int]
     code: ClassVar[str]
     title: ClassVar[str]
+    challenge: ClassVar[str] = "Bearer"
 
     def __init__(
         self,

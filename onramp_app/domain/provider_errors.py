@@ -12,7 +12,7 @@ class Suspect(StrEnum):
     """Which of our credentials the provider's words point at; it documents one code for both."""
 
     KEY = "key"
-    SECRET = "secret"  # noqa: S105 - the name of a setting
+    SECRET = "secret"  # noqa: S105 - the name of a setting  # nosec B105
     EITHER = "either"
 
 

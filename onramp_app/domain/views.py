@@ -43,6 +43,19 @@ class SessionView:
 
 
 @dataclass(frozen=True, slots=True)
+class SecurityEventView:
+    """One thing that happened to an account; `kind` is a word of `SecurityEventKind`.
+
+    `device` and `address` are empty where no session of the account did it, or it is no longer kept.
+    """
+
+    kind: str
+    at: datetime
+    device: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class QuoteView:
     """What the provider expected to deliver. Amounts are decimal strings; fees in the fiat currency."""
 

@@ -119,7 +119,7 @@ RULES = {
            AND {_ARRIVED} > 0 AND {_ARRIVED} = trunc({_ARRIVED})
            AND NOT EXISTS (SELECT FROM ledger_transfers t
                             WHERE t.provider_order_id = o.id AND t.kind = 'receive')
-    """,
+    """,  # nosec B608  # constants of this file
     "order_has_one_receive": """
         SELECT t.provider_order_id, count(*) || ' receives of one order' FROM ledger_transfers t
          WHERE t.kind = 'receive' GROUP BY t.provider_order_id HAVING count(*) > 1
@@ -130,13 +130,13 @@ RULES = {
           FROM ({_RECEIVED}) r LEFT JOIN provider_orders o ON o.id = r.provider_order_id AND o.is_ours
          WHERE r.amount_minor IS DISTINCT FROM o.delivered_minor OR r.asset IS DISTINCT FROM o.asset
             OR (r.kind = 'receive' AND (r.account_kind <> 'treasury' OR r.network IS DISTINCT FROM o.network))
-    """,
+    """,  # nosec B608  # constants of this file
     "delivered_is_what_was_told": f"""
         SELECT o.id, 'order ' || o.order_id || ' has ' || o.delivered_minor || ' as delivered, its read says '
                || coalesce(CAST(trim_scale({_ARRIVED}) AS text), 'nothing')
           FROM provider_orders o LEFT JOIN assets s ON s.code = o.asset
          WHERE o.delivered_minor IS NOT NULL AND o.delivered_minor IS DISTINCT FROM {_ARRIVED}
-    """,
+    """,  # nosec B608  # constants of this file
     "top_up_has_receive": f"""
         SELECT u.id, u.status || ' with ' || coalesce(CAST(u.received_minor AS text), 'nothing')
                || ', booked were ' || coalesce(CAST(r.amount_minor AS text), 'none')
@@ -148,7 +148,7 @@ RULES = {
            AND (u.has_entry IS NOT TRUE OR r.receives IS DISTINCT FROM 1
                 OR u.received_minor IS DISTINCT FROM r.amount_minor
                 OR u.received_asset IS DISTINCT FROM r.asset)
-    """,
+    """,  # nosec B608  # constants of this file
     "held_has_exception": f"""
         SELECT p.top_up_id, -p.total || ' held, and no exception is open'
           FROM (SELECT top_up_id, sum(total) AS total FROM ({_POSITIONS}) each
@@ -156,7 +156,7 @@ RULES = {
          WHERE p.total < 0
            AND NOT EXISTS (SELECT FROM exceptions x WHERE x.kind = 'held' AND x.closed_at IS NULL
                               AND x.top_up_id = p.top_up_id)
-    """,
+    """,  # nosec B608  # constants of this file
     "exception_has_held": f"""
         SELECT x.top_up_id, 'an exception for held money is open, and nothing is held'
           FROM exceptions x
@@ -164,7 +164,7 @@ RULES = {
            AND NOT EXISTS (SELECT FROM (SELECT top_up_id, sum(total) AS total FROM ({_POSITIONS}) each
                                          WHERE kind = 'held' GROUP BY top_up_id) p
                             WHERE p.top_up_id = x.top_up_id AND p.total < 0)
-    """,
+    """,  # nosec B608  # constants of this file
     "suspense_has_exception": f"""
         SELECT p.provider_order_id, -p.total || ' in suspense, and no exception is open'
           FROM (SELECT provider_order_id, sum(total) AS total FROM ({_POSITIONS}) each
@@ -172,13 +172,13 @@ RULES = {
          WHERE p.total < 0
            AND NOT EXISTS (SELECT FROM exceptions x WHERE x.kind = 'suspense' AND x.closed_at IS NULL
                               AND x.provider_order_id = p.provider_order_id)
-    """,
+    """,  # nosec B608  # constants of this file
     "order_gives_what_it_has": f"""
         SELECT p.provider_order_id, 'took ' || p.total || ' more from ' || p.kind || ' than it brought there'
           FROM (SELECT provider_order_id, kind, sum(total) AS total FROM ({_POSITIONS}) each
                  GROUP BY provider_order_id, kind) p
          WHERE p.total > 0
-    """,
+    """,  # nosec B608  # constants of this file
     "chain_is_whole": """
         SELECT CAST(c.seq AS text), 'the link before it is missing or another one'
           FROM (SELECT seq, previous_hash, lag(seq, 1, CAST(0 AS bigint)) OVER (ORDER BY seq) AS before,

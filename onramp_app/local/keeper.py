@@ -78,7 +78,7 @@ def keep(
 
     # The server holds the folder's lock itself, so that nobody else starts one while it still runs.
     locks = () if lock is None else (lock,)
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=locks, preexec_fn=prepare)  # noqa: S603, PLW1509 -- one thread, our own command
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=locks, preexec_fn=prepare)  # noqa: S603, PLW1509 -- one thread, our own command  # nosec B603
 
     def end_with_application() -> None:
         while os.read(0, 64):
@@ -102,7 +102,7 @@ def _marked_processes(marker: str) -> list[int]:
             except OSError:  # it ended meanwhile, or is somebody else's
                 continue
     else:
-        listing = subprocess.run(
+        listing = subprocess.run(  # nosec B603  # a fixed command
             ["/bin/ps", "-axEww", "-o", "pid=,command="], capture_output=True, text=True, check=False
         )
         found = [int(line.split()[0]) for line in listing.stdout.splitlines() if marker in line]

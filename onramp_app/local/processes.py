@@ -41,7 +41,7 @@ class Kept:
     def __init__(self, order: Mapping[str, Any], *, log: IO[bytes] | None, env: Mapping[str, str]) -> None:
         self._owner = os.getpid()
         lock = order.get("lock")
-        self._process = subprocess.Popen(  # noqa: S603 -- our own file and our own order
+        self._process = subprocess.Popen(  # noqa: S603 -- our own file and our own order  # nosec B603
             [sys.executable, "-I", "-S", keeper.__file__, json.dumps(order)],
             stdin=subprocess.PIPE,
             stdout=log or subprocess.DEVNULL,

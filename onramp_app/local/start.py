@@ -124,7 +124,7 @@ def _only_one_start(data_dir: Path) -> FolderLock:
 
 def refuse_taken_port(port: int) -> None:
     """Raise `StartFailed` when something listens on `port`, on any address of this machine."""
-    for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104 -- a probe
+    for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104 -- a probe  # nosec B104
         try:
             with socket.socket(family, socket.SOCK_STREAM) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

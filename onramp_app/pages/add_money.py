@@ -12,7 +12,7 @@ from onramp_app.states.wizard import WizardState
 
 def add_money() -> rx.Component:
     return private_page(
-        AddressOf.create(search=WizardState.search),
+        AddressOf.create(search=WizardState.search, forward=WizardState.forward),
         rx.match(
             WizardState.shows,
             ("blocked", blocked()),

@@ -8,7 +8,7 @@ from onramp_app.components.forms import choice_field, main_button, password_fiel
 from onramp_app.components.layout import private_page
 from onramp_app.states.profile import ProfileState
 from onramp_app.states.session import SessionState
-from onramp_app.states.views import SessionLine
+from onramp_app.states.views import SecurityLine, SessionLine
 from onramp_app.texts import _
 
 
@@ -22,6 +22,7 @@ def profile() -> rx.Component:
             _details(),
             _password(),
             _sessions(),
+            _security(),
             class_name="mx-auto grid w-full max-w-[640px] gap-6 md:pt-4",
         ),
         here="/profile",
@@ -144,4 +145,24 @@ def _session_line(line: SessionLine) -> rx.Component:
         ),
         key=line.session_id,
         class_name="flex items-center justify-between gap-4",
+    )
+
+
+def _security() -> rx.Component:
+    return rx.el.section(
+        rx.el.h2(_("Recent security activity"), class_name="heading", id="security"),
+        rx.el.p(
+            _("If something here was not you, change your password: it signs everybody else out."),
+            class_name="soft small mt-1 mb-5",
+        ),
+        rx.el.ol(rx.foreach(ProfileState.security_lines, _security_line), class_name="rows"),
+        aria_labelledby="security",
+        class_name="card",
+    )
+
+
+def _security_line(line: SecurityLine) -> rx.Component:
+    return rx.el.li(
+        rx.el.p(line.what, class_name="font-semibold"),
+        rx.el.p(line.detail, class_name="soft small mt-0.5 break-words"),
     )

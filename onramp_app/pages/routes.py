@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import reflex as rx
@@ -80,7 +81,9 @@ def add_pages(app: rx.App) -> None:
 
 
 def _in_language(language: str, build: Callable[[], rx.Component]) -> Callable[[], rx.Component]:
-    # Reflex calls it when it compiles, long after the loop over the languages has ended.
+    # Reflex calls it when it compiles, long after the loop over the languages has ended. It puts the parts
+    # of a page into a file named after the function's module: each page's own, so none loads another's.
+    @wraps(build)
     def build_page() -> rx.Component:
         with language_of_texts(language):
             return build()

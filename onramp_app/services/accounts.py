@@ -18,8 +18,8 @@ from onramp_app.domain.accounts import LANGUAGES, EndReason, Role, currency_of
 from onramp_app.domain.errors import EmailTaken, FieldError, InvalidCredentials, NotFound, Unauthenticated
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.views import Viewer
-from onramp_app.services import fields, passwords, sessions, throttle
-from onramp_app.services.sessions import Client
+from onramp_app.services import audit, devices, fields, passwords, sessions, throttle
+from onramp_app.services.sessions import BrowserSession, Client
 
 Opened = TypeVar("Opened")
 # `sessions.open_browser` or `sessions.open_program`: runs in the transaction of the sign-in.
@@ -104,11 +104,24 @@ async def register(registration: Registration, client: Client, open_session: Ope
         return await open_session(db, user, client)
 
 
+async def _find(known_as: str) -> tuple[str, str] | None:
+    """Return the id and the kept password of an account, or None."""
+    async with transaction() as db:
+        return (await db.exec(select(User.id, User.password_hash).where(User.email == known_as))).first()
+
+
+def _name_for_counting(email: str, known_as: str) -> str:
+    # Whatever was typed is counted like an account, so that a refusal never says whether there is one.
+    return hashlib.sha256((known_as or email).encode(errors="backslashreplace")).hexdigest()
+
+
 async def sign_in(email: str, password: str, client: Client, open_session: OpenSession[Opened]) -> Opened:
     """Open a session for whoever knows the password.
 
-    An unknown e-mail gets the same answer in the same time as a wrong password. Attempts are counted
-    for the account and address before they are made; a success forgets them.
+    An unknown e-mail gets the same answer in the same time as a wrong password. Attempts are counted for
+    the account and address before they are made, and failures for the account from everywhere; a success
+    forgets the former. On a device that the account knows, attempts are counted for that device alone and
+    have a lane of their own to the processor: nobody elsewhere can use up what its owner may try.
 
     Raises:
         InvalidCredentials: e-mail and password do not belong together.
@@ -118,15 +131,25 @@ async def sign_in(email: str, password: str, client: Client, open_session: OpenS
         known_as = fields.clean_email(email)
     except ValueError:
         known_as = ""  # nobody's, and answered like any other unknown one
-    network = throttle.network_of(client.address)
-    who = (hashlib.sha256((known_as or email).encode(errors="backslashreplace")).hexdigest(), network)
-    await throttle.attempt(throttle.SIGN_IN_FROM_ADDRESS, network)
-    await throttle.attempt(throttle.SIGN_IN, *who)
+    name = _name_for_counting(email, known_as)
+    device, found = devices.presented(client.cookie_header), None
+    if device and (found := await _find(known_as)) and device.is_known_to(*found):
+        who = (name, f"device {device.id}")
+        await throttle.attempt_guess(throttle.SIGN_IN, *who)
+    else:
+        device = None
+        who = (name, throttle.network_of(client.address))
+        await throttle.attempt(throttle.SIGN_IN_FROM_ADDRESS, who[1])
+        await throttle.refuse_if_spent(throttle.SIGN_IN_TO_ACCOUNT, name)
+        await throttle.attempt_guess(throttle.SIGN_IN, *who)
+        found = await _find(known_as)
 
-    async with transaction() as db:
-        password_hash = (await db.exec(select(User.password_hash).where(User.email == known_as))).first()
-    is_right, new_hash = await passwords.verify_password(password, password_hash)
+    password_hash = found[1] if found else None
+    lane = passwords.KNOWN_DEVICES if device else passwords.EVERYBODY
+    is_right, new_hash = await passwords.verify_password(password, password_hash, lane=lane)
     if not is_right:
+        if device is None:
+            await throttle.failed(throttle.SIGN_IN_TO_ACCOUNT, name)
         _log.info("sign-in refused", address=client.address)
         raise InvalidCredentials("E-mail or password is wrong.")
     async with transaction() as db:
@@ -143,8 +166,23 @@ async def sign_in(email: str, password: str, client: Client, open_session: OpenS
         if new_hash is not None:
             user.password_hash = new_hash
         opened = await open_session(db, user, client)
-    await throttle.succeeded(throttle.SIGN_IN, *who)
+        if device is None and isinstance(opened, BrowserSession):
+            _tell_new_device(db, user, client, opened)
+    await throttle.guessed_right(throttle.SIGN_IN, *who)
     return opened
+
+
+def _tell_new_device(db: AsyncSession, user: User, client: Client, opened: BrowserSession) -> None:
+    detail = {"session_id": opened.viewer.session_id}
+    audit.write(
+        db,
+        audit.Act.NEW_DEVICE,
+        actor=user.id,
+        subject=user.id,
+        at=clock.now(),
+        address=client.address[:45],
+        detail=detail,
+    )
 
 
 async def update_profile(viewer: Viewer, changes: ProfileChanges) -> Viewer:
@@ -181,7 +219,8 @@ async def change_password(viewer: Viewer, current_password: str, *, new_password
     wrong = InvalidCredentials(
         "The current password is wrong.", errors=(FieldError("current_password", "This password is wrong."),)
     )
-    await throttle.attempt(throttle.PASSWORD, viewer.user_id)
+    # By session: whoever guesses in a stolen one does not keep the owner from changing the password.
+    await throttle.attempt_guess(throttle.PASSWORD, viewer.session_id)
     async with transaction() as db:
         password_hash = (await db.exec(select(User.password_hash).where(User.id == viewer.user_id))).first()
     is_right, _ = await passwords.verify_password(current_password, password_hash)
@@ -203,8 +242,16 @@ async def change_password(viewer: Viewer, current_password: str, *, new_password
         )
         if not changed.rowcount:
             raise wrong
-        await sessions.end_other_sessions(db, viewer, EndReason.PASSWORD_CHANGED)
-    await throttle.succeeded(throttle.PASSWORD, viewer.user_id)
+        ended = await sessions.end_other_sessions(db, viewer, EndReason.PASSWORD_CHANGED)
+        audit.write(
+            db,
+            audit.Act.PASSWORD_CHANGED,
+            actor=viewer.user_id,
+            subject=viewer.user_id,
+            at=clock.now(),
+            detail={"session_id": viewer.session_id, "sessions_ended": ended},
+        )
+    await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
     _log.info("password changed", user_id=viewer.user_id)
 
 
@@ -218,11 +265,23 @@ async def create_user(registration: Registration, *, role: Role = Role.USER) -> 
     user = await _new_user(registration, role)
     async with transaction() as db:
         await _insert(db, user)
+        audit.write(
+            db,
+            audit.Act.ACCOUNT_CREATED,
+            actor=audit.COMMAND,
+            subject=user.id,
+            at=user.created_at,
+            detail={"role": user.role},
+        )
     return user.id
 
 
 async def grant_role(email: str, role: Role) -> str:
-    """Give the account a role, effective with its next request. Returns the account's id.
+    """Give the account a role. Returns the account's id.
+
+    All its sessions end with the change, and the person signs in again: a session is renewed when what it
+    may do changes (OWASP: renew the session id after any privilege level change), and a command cannot
+    hand a browser its new cookie. So nobody who rode along in an old session gets the new power.
 
     Raises:
         ValidationFailed: this is not an e-mail address.
@@ -234,6 +293,12 @@ async def grant_role(email: str, role: Role) -> str:
         if user is None:
             raise NotFound("There is no account with this e-mail.")
         if user.role != role.value:
-            user.role, user.updated_at = role.value, clock.now()
+            before, now = user.role, clock.now()
+            user.role, user.updated_at = role.value, now
+            ended = await sessions.end_all_sessions(db, user.id, EndReason.ROLE_CHANGED)
+            detail = {"before": before, "after": role.value, "sessions_ended": ended}
+            audit.write(
+                db, audit.Act.ROLE_GRANTED, actor=audit.COMMAND, subject=user.id, at=now, detail=detail
+            )
     _log.info("role granted", user_id=user.id, role=role.value)
     return user.id

@@ -19,7 +19,7 @@ from onramp_app.domain.views import Viewer, WorthPoint
 from onramp_app.services.worth import Rates, worth
 
 DAYS = 30
-MAX_MOVES = 500
+MAX_MOVES = 200  # more steps than a line of this size can show apart
 LEAST_CHANGES = 2  # One change is no course.
 _PRECISION = 60
 
@@ -45,7 +45,7 @@ SELECT a.asset, s.scale, m.created_at, -e.amount_minor, 0
 
 
 async def last_days(viewer: Viewer, *, rates: Rates) -> list[WorthPoint]:
-    """Return what was available over the last 30 days, or since the 500th movement back, oldest first.
+    """Return what was available over the last 30 days, or since the 200th movement back, oldest first.
 
     Each point holds from its moment to the next one's, the last one until now. The first is what there was
     when the time looked at begins or, where that was nothing, the first change. Amounts are in the display

@@ -12,7 +12,7 @@ from onramp_app.config import Settings
 from onramp_app.db.engine import APPLICATION_ROLE, transaction
 from onramp_app.db.migrate import latest_revision, schema_is_current
 from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.services import provider_checks
+from onramp_app.services import provider_checks, treasury_addresses
 from onramp_app.services.findings import Finding, UnwellError
 
 _MIN_POSTGRES = 15
@@ -108,6 +108,24 @@ async def _proxies(settings: Settings) -> str:
     return f"The addresses of people are read behind {hops} proxies (TRUSTED_PROXY_HOPS)."
 
 
+async def _treasury_changes(settings: Settings) -> str:
+    if settings.database_url is None:
+        return "They are recorded at the start of the embedded PostgreSQL."
+    async with transaction() as session:
+        if not await schema_is_current(session):
+            return "They are recorded once the schema is up to date."
+        changed = await treasury_addresses.changed_since_recorded(session, settings)
+        recorded_at = await treasury_addresses.last_recorded_at(session)
+    if changed:
+        raise UnwellError(
+            f"TREASURY_ADDRESSES differs for {', '.join(changed)} from what the last start recorded. If"
+            " nobody changed it on purpose, stop and find out who did: deliveries would go there."
+        )
+    if recorded_at is None:
+        return "The first start will record them."
+    return f"As recorded; last recorded anew on {recorded_at:%Y-%m-%d %H:%M} UTC."
+
+
 # Each returns a sentence on what is well, or raises.
 CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "database": _database,
@@ -116,6 +134,7 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "redis": _redis,
     "mail": _mail,
     "treasury addresses": provider_checks.treasury_addresses,
+    "treasury changes": _treasury_changes,
     "provider": provider_checks.provider,
     "provider clock": provider_checks.provider_clock,
     "provider account": provider_checks.provider_account,

@@ -1,4 +1,4 @@
-"""The session cookie: its name, and finding it in what a browser sent."""
+"""Our cookies: their names, and finding one in what a browser sent."""
 
 from onramp_app.config import get_settings
 
@@ -11,7 +11,16 @@ def session_cookie_name() -> str:
     In production the prefix makes browsers refuse one that another host of the domain has set
     (RFC 6265bis section 4.1.3.2); it demands Secure, which plain HTTP on localhost cannot give.
     """
-    return "__Host-session" if get_settings().is_production else "session"
+    return _named("session")
+
+
+def device_cookie_name() -> str:
+    """Return the name of the cookie that outlives sessions (`services.devices`)."""
+    return _named("device")
+
+
+def _named(name: str) -> str:
+    return f"__Host-{name}" if get_settings().is_production else name
 
 
 def read_cookie(cookie_header: str, name: str) -> str | None:

@@ -1,6 +1,8 @@
 """The life of one running instance: the schema before it serves, its claim on the database, its end."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,15 +12,19 @@ import structlog
 from sqlalchemy import text
 
 from onramp_app.config import ConfigurationError, Settings, get_settings
-from onramp_app.db import engine
+from onramp_app.db import direct, engine
 from onramp_app.db.locks import Lock
 from onramp_app.db.migrate import migrate
+from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.ledger import Environment
-from onramp_app.services import changed_users, inbox, provider, webhook_address
+from onramp_app.services import changed_users, inbox, provider, treasury_addresses, webhook_address
 from onramp_app.services.assets import enable_assets
 from onramp_app.services.environment import current_environment
 
 _HANDOVER_SECONDS = 30
+_WATCH_SECONDS = 5.0
+_TAKE = "SELECT pg_try_advisory_lock(%s)"
+_TAKE_SHARED = "SELECT pg_try_advisory_lock_shared(%s)"
 
 _log = structlog.get_logger(__name__)
 
@@ -71,6 +77,7 @@ async def _database_prepared() -> AsyncIterator[Settings]:
 async def _begin() -> None:
     await refuse_other_money()
     await enable_assets()
+    await treasury_addresses.record_changes()
 
 
 def _work(settings: Settings) -> list[Coroutine[Any, Any, None]]:
@@ -124,28 +131,72 @@ async def refuse_other_money() -> None:
 async def _claim(settings: Settings) -> AsyncIterator[None]:
     """Hold the database alone without Redis, or together with others that have it, in production.
 
-    Without Redis each instance would keep its own sessions of the pages and its own throttles. The claim
+    Without Redis each instance would keep its own states of the pages and its own throttles. The claim
     is a session lock on a connection of its own, so it ends with the process however that ends. A new
-    release waits for the old one to leave.
+    release waits for the old one to leave. The connection is watched as long as the instance runs.
     """
     if not settings.is_production or settings.database_url is None:
         yield
         return
-    shared = "_shared" if settings.redis_url else ""
-    url = settings.database_url.get_secret_value()
-    connection = await psycopg.AsyncConnection.connect(
-        url, autocommit=True, application_name="onramp_app instance"
-    )
-    async with connection:
-        for _ in range(_HANDOVER_SECONDS):
-            cursor = await connection.execute(f"SELECT pg_try_advisory_lock{shared}(%s)", (Lock.INSTANCE,))
-            if (row := await cursor.fetchone()) and row[0]:
-                break
-            await asyncio.sleep(1)
-        else:
-            raise ConfigurationError(
-                "REDIS_URL is not set, and another instance already runs on this database; "
-                "several instances need Redis, all of them."
-            )
-        _log.info("instance claimed the database", shared=bool(shared))
+    is_shared = settings.redis_url is not None
+    watching = asyncio.create_task(_keep_claim(await _take_claim(shared=is_shared), shared=is_shared))
+    try:
         yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _take_claim(*, shared: bool) -> direct.Connection:
+    """Return the connection that holds the claim.
+
+    Raises:
+        ConfigurationError: another instance holds the database, and one of the two has no Redis.
+        DatabaseUnavailable: it does not answer.
+    """
+    connection = await direct.connect("instance")
+    try:
+        for _ in range(_HANDOVER_SECONDS):
+            cursor = await connection.execute(_TAKE_SHARED if shared else _TAKE, (Lock.INSTANCE,))
+            if (row := await cursor.fetchone()) and row[0]:
+                _log.info("instance claimed the database", shared=shared)
+                return connection
+            await asyncio.sleep(1)
+        raise ConfigurationError(
+            "REDIS_URL is not set, and another instance already runs on this database; "
+            "several instances need Redis, all of them."
+        )
+    except BaseException:
+        await connection.close()
+        raise
+
+
+async def _keep_claim(connection: direct.Connection, *, shared: bool) -> None:
+    """Take the claim again whenever its connection is lost; end this process when another instance has it.
+
+    Going on without it would mean two instances that know nothing of each other's sessions and counts.
+    While the database itself is away there is nothing to claim, so this waits for it.
+    """
+    try:
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            try:
+                async with asyncio.timeout(_WATCH_SECONDS):
+                    await connection.execute("SELECT 1")
+            except (psycopg.Error, TimeoutError):
+                _log.warning("the claim on the database was lost")
+                await connection.close()
+                connection = await _take_claim_again(shared=shared)
+    except ConfigurationError as error:
+        _log.error("this instance cannot go on", reason=str(error))
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        await connection.close()
+
+
+async def _take_claim_again(*, shared: bool) -> direct.Connection:
+    while True:
+        try:
+            return await _take_claim(shared=shared)
+        except (DatabaseUnavailable, psycopg.Error):
+            await asyncio.sleep(1)

@@ -1,6 +1,5 @@
 """Operators: who acts and why, and the line of the audit log that every deed of theirs leaves."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,17 +7,15 @@ from datetime import datetime
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.db.ledger_tables import AuditRow
 from onramp_app.db.tables import User
 from onramp_app.domain.accounts import Role
 from onramp_app.domain.errors import FieldError, Forbidden, NotFound, ValidationFailed
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.ledger import StepSource
 from onramp_app.ledger.transfers import Cause
-from onramp_app.services import fields
+from onramp_app.services import audit, fields
 
 MAX_REASON_LENGTH = 500
-_MAX_SUBJECT_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +80,5 @@ def write_audit(  # noqa: PLR0913 - the columns of the log
 ) -> None:
     """Add a deed to the audit log, in the transaction that does it. `detail` goes in with the reason."""
     told = {"reason": operator.reason, **detail}
-    session.add(
-        AuditRow(
-            at=at,
-            actor=operator.id,
-            action=action,
-            subject=subject[:_MAX_SUBJECT_LENGTH],
-            address="",  # A command comes from the machine itself.
-            detail=json.dumps(told, ensure_ascii=False),
-        )
-    )
+    # A command comes from the machine itself, so there is no address.
+    audit.write(session, action, actor=operator.id, subject=subject, at=at, detail=told)

@@ -131,12 +131,19 @@ class OptionsReader:
         """Ask the provider for its configuration. Raises `ProviderUnavailable`."""
         countries, methods, limits, coins = await asyncio.gather(
             self._provider.country_config(),
-            self._provider.payment_methods(),
+            self._listed_methods(),
             self._provider.limits(Flow.BUY),
             self._provider.coins_and_chains(),
         )
         self._catalogue = Catalogue(countries.get(Flow.BUY, {}), methods, limits, coins, now())
         return self._catalogue
+
+    async def _listed_methods(self) -> Mapping[int, Mapping[str, PaymentKind]]:
+        # Only tells what exists beside what is offered, so its absence stops nothing.
+        try:
+            return await self._provider.payment_methods()
+        except ProviderUnavailable:
+            return {}
 
     async def catalogue(self) -> Catalogue:
         """Return the kept catalogue, asked for anew after five minutes; an older one while that fails.

@@ -33,22 +33,34 @@ _context = CryptContext(
     argon2__time_cost=2,
     argon2__parallelism=1,
 )
-_THREADS = 2
-_MAX_WAITING = 32  # about a second of work: who comes later is better told at once than kept
 _RETRY_AFTER_SECONDS = 2
-_threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="password")
-_places = threading.BoundedSemaphore(_THREADS + _MAX_WAITING)
 
 
-async def _in_threads(work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
-    if not _places.acquire(blocking=False):
+class Lane:
+    """A few threads and the places before them; who finds no place is better told at once than kept."""
+
+    def __init__(self, name: str, *, threads: int, waiting: int) -> None:
+        self.threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"password-{name}")
+        self.places = threading.BoundedSemaphore(threads + waiting)
+
+
+EVERYBODY = Lane("everybody", threads=2, waiting=32)  # about a second of work
+# A crowd of strangers fills the lane above, so people on devices that they are known on have their own.
+KNOWN_DEVICES = Lane("known", threads=1, waiting=16)
+
+
+async def _in_threads(
+    work: Callable[[*Arguments], Result], *arguments: *Arguments, lane: Lane | None = None
+) -> Result:
+    lane = lane or EVERYBODY
+    if not lane.places.acquire(blocking=False):
         raise RateLimited(
             "Many people are signing in right now. Try again in a moment.",
             retry_after_seconds=_RETRY_AFTER_SECONDS,
         )
-    job = _threads.submit(work, *arguments)
+    job = lane.threads.submit(work, *arguments)
     # The place is free when the job is, not when its caller goes away.
-    job.add_done_callback(lambda _job: _places.release())
+    job.add_done_callback(lambda _job: lane.places.release())
     return await asyncio.wrap_future(job)
 
 
@@ -97,20 +109,23 @@ async def hash_password(password: str) -> str:
     return await _in_threads(_hash, password)
 
 
-async def verify_password(password: str, password_hash: str | None) -> tuple[bool, str | None]:
+async def verify_password(
+    password: str, password_hash: str | None, *, lane: Lane | None = None
+) -> tuple[bool, str | None]:
     """Say whether the password is right, in the same time with and without an account.
 
     Args:
         password: at most `MAX_LENGTH` code points; a longer one, or one that is no text, is wrong without
             being hashed.
         password_hash: what is kept, or None when there is no such account.
+        lane: where to wait; everybody's by default.
 
     Returns:
         Whether it is right, and a new hash to keep when the parameters have changed since.
     """
     if len(password) > MAX_LENGTH or not _is_text(password):
         return False, None
-    return await _in_threads(_verify, password, password_hash)
+    return await _in_threads(_verify, password, password_hash, lane=lane)
 
 
 async def check_new_password(password: str, *, field: str, personal: tuple[str, ...]) -> None:

@@ -5,23 +5,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
-from sqlmodel import col, func, or_, select, update
+from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import transaction
 from onramp_app.db.tables import AuthSession, RefreshToken, User
 from onramp_app.domain import clock
 from onramp_app.domain.accounts import EndReason, SessionKind
-from onramp_app.domain.errors import (
-    FieldError,
-    NotFound,
-    RefreshTokenReused,
-    Unauthenticated,
-    ValidationFailed,
-)
+from onramp_app.domain.errors import NotFound, RefreshTokenReused, Unauthenticated
 from onramp_app.domain.ids import is_id
-from onramp_app.domain.views import SessionView, Viewer
-from onramp_app.services import cookies, throttle, tokens
+from onramp_app.domain.views import Viewer
+from onramp_app.services import audit, cookies, devices, throttle, tokens
 from onramp_app.services.tokens import Claims, TokenType
 
 BROWSER_LIFE = timedelta(hours=12)
@@ -46,11 +40,12 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class BrowserSession:
-    """A new session of a browser: the cookie to set."""
+    """A new session of a browser: the cookie to set, and the one by which the device is known later."""
 
     viewer: Viewer
     cookie_value: str = field(repr=False)
     max_age_seconds: int
+    device_cookie_value: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +112,13 @@ async def open_browser(db: AsyncSession, user: User, client: Client) -> BrowserS
         issued_at=session.created_at,
         expires_at=session.expires_at,
     )
-    return BrowserSession(viewer_of(user, session.id), value, int(BROWSER_LIFE.total_seconds()))
+    device = devices.presented(client.cookie_header) or devices.new_device()
+    return BrowserSession(
+        viewer_of(user, session.id),
+        value,
+        int(BROWSER_LIFE.total_seconds()),
+        device.with_account(user.id, user.password_hash, at=session.created_at),
+    )
 
 
 async def open_program(db: AsyncSession, user: User, client: Client) -> ProgramSession:
@@ -176,7 +177,7 @@ def is_alive(session: AuthSession, now: datetime) -> bool:
     return session.kind != SessionKind.BROWSER or session.last_seen_at + BROWSER_IDLE > now
 
 
-async def _resolve(claims: Claims, kind: SessionKind) -> Viewer | None:
+async def _resolve(claims: Claims, kind: SessionKind, *, by_person: bool) -> Viewer | None:
     async with transaction() as db:
         row = (
             await db.exec(
@@ -193,19 +194,24 @@ async def _resolve(claims: Claims, kind: SessionKind) -> Viewer | None:
         if row is None or not is_alive(row[0], now):
             return None
         session, user = row
-        if now - session.last_seen_at >= _SEEN_EVERY:
+        if by_person and now - session.last_seen_at >= _SEEN_EVERY:
             session.last_seen_at = now
         return viewer_of(user, session.id)
 
 
-async def resolve_cookie_header(cookie_header: str) -> Viewer | None:
-    """Return who the browser's cookie stands for, or None. Counts as an event of the user's.
+async def resolve_cookie_header(cookie_header: str, *, by_person: bool = False) -> Viewer | None:
+    """Return who the browser's cookie stands for, or None.
+
+    Args:
+        cookie_header: the `Cookie` header as it came.
+        by_person: whether the person did something just now. Only that keeps the session from ending
+            after 30 idle minutes; what a page does by itself does not (OWASP: session idle time-out).
 
     Raises:
         DatabaseUnavailable: the session could not be read.
     """
     claims = _cookie_claims(cookie_header)
-    return await _resolve(claims, SessionKind.BROWSER) if claims else None
+    return await _resolve(claims, SessionKind.BROWSER, by_person=by_person) if claims else None
 
 
 async def resolve_bearer(access_token: str) -> Viewer:
@@ -216,7 +222,7 @@ async def resolve_bearer(access_token: str) -> Viewer:
         DatabaseUnavailable: the session could not be read.
     """
     claims = tokens.verify(access_token, TokenType.ACCESS)
-    if (viewer := await _resolve(claims, SessionKind.PROGRAM)) is None:
+    if (viewer := await _resolve(claims, SessionKind.PROGRAM, by_person=True)) is None:
         raise Unauthenticated("Sign in to continue.")
     return viewer
 
@@ -252,7 +258,7 @@ async def refresh(refresh_token: str) -> ProgramSession:
         now = clock.now()
         if not await _is_theft(db, spent, refresh_token, now):
             return await _advance(db, spent, refresh_token, now)
-        await _end(db, EndReason.REFRESH_TOKEN_REUSED, col(AuthSession.id) == spent.session_id)
+        await _revoke_family(db, spent.session_id, now)
     _log.warning("refresh token reused", session_id=spent.session_id)
     raise RefreshTokenReused("This refresh token was used before, so its session has ended. Sign in again.")
 
@@ -265,6 +271,20 @@ async def _is_theft(db: AsyncSession, token: RefreshToken, text: str, now: datet
     successor = tokens.refresh_token_hash(tokens.successor_of(text, token.successor_salt))
     query = select(RefreshToken.used_at).where(RefreshToken.token_hash == successor)
     return (await db.exec(query)).one() is not None
+
+
+async def _revoke_family(db: AsyncSession, session_id: str, now: datetime) -> None:
+    if not await _end(db, EndReason.REFRESH_TOKEN_REUSED, col(AuthSession.id) == session_id):
+        return  # It has ended before; the thief may send the token as often as they like.
+    session = (await db.exec(select(AuthSession).where(AuthSession.id == session_id))).one()
+    audit.write(
+        db,
+        audit.Act.REFRESH_TOKEN_REUSED,
+        actor=audit.SYSTEM,
+        subject=session.user_id,
+        at=now,
+        detail={"session_id": session_id, "device": session.device},
+    )
 
 
 async def _advance(db: AsyncSession, token: RefreshToken, text: str, now: datetime) -> ProgramSession:
@@ -314,8 +334,13 @@ async def end_other_sessions(db: AsyncSession, viewer: Viewer, reason: EndReason
     )
 
 
+async def end_all_sessions(db: AsyncSession, user_id: str, reason: EndReason) -> int:
+    """End all sessions of the account, in the caller's transaction."""
+    return await _end(db, reason, col(AuthSession.user_id) == user_id)
+
+
 async def end_session(user_id: str, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER) -> None:
-    """End one session of the account.
+    """End one session of the account. One that is ended from the list of sessions is told to the audit log.
 
     Raises:
         NotFound: the account has no such session, or it has ended before.
@@ -326,6 +351,15 @@ async def end_session(user_id: str, session_id: str, *, reason: EndReason = EndR
             ended = await _end(
                 db, reason, col(AuthSession.user_id) == user_id, col(AuthSession.id) == session_id
             )
+            if ended and reason is EndReason.ENDED_BY_USER:
+                audit.write(
+                    db,
+                    audit.Act.SESSION_ENDED,
+                    actor=user_id,
+                    subject=user_id,
+                    at=clock.now(),
+                    detail={"session_id": session_id},
+                )
     if not ended:
         raise NotFound("There is no such session.")
     _log.info("session ended", user_id=user_id, session_id=session_id, reason=reason.value)
@@ -341,44 +375,3 @@ async def end_cookie_session(cookie_header: str) -> None:
                 col(AuthSession.user_id) == claims.user_id,
                 col(AuthSession.id) == claims.session_id,
             )
-
-
-async def list_sessions(
-    viewer: Viewer, *, limit: int = 50, cursor: str | None = None
-) -> tuple[list[SessionView], str | None]:
-    """Return where the account is signed in, newest first, and the cursor of the next page or None.
-
-    Raises:
-        ValidationFailed: the cursor is not one of ours.
-    """
-    if cursor is not None and not is_id(cursor):
-        raise ValidationFailed(
-            "The cursor cannot be used.", errors=(FieldError("cursor", "Use the one of the page before."),)
-        )
-    now = clock.now()
-    query = select(AuthSession).where(
-        AuthSession.user_id == viewer.user_id,
-        col(AuthSession.revoked_at).is_(None),
-        AuthSession.expires_at > now,
-        or_(
-            AuthSession.kind == SessionKind.PROGRAM.value,
-            AuthSession.last_seen_at > now - BROWSER_IDLE,
-        ),
-    )
-    if cursor is not None:
-        query = query.where(AuthSession.id < cursor)
-    async with transaction() as db:
-        rows = (await db.exec(query.order_by(col(AuthSession.id).desc()).limit(limit + 1))).all()
-    views = [
-        SessionView(
-            session_id=row.id,
-            kind=row.kind,
-            device=row.device,
-            address=row.address,
-            created_at=row.created_at,
-            last_seen_at=row.last_seen_at,
-            is_current=row.id == viewer.session_id,
-        )
-        for row in rows[:limit]
-    ]
-    return views, views[-1].session_id if len(rows) > limit else None

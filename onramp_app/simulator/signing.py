@@ -13,8 +13,8 @@ from typing import Any
 from onramp_app.simulator.wire import ProviderError, parse_json, to_json
 
 API_KEY = "simulator-key"
-API_SECRET = "simulator-secret"  # noqa: S105 - the simulator's published secret, refused in production
-NEXT_SECRET = "simulator-secret-next"  # noqa: S105 - the second secret, valid too while a rotation is tried
+API_SECRET = "simulator-secret"  # noqa: S105 - the simulator's published secret, refused in production  # nosec B105
+NEXT_SECRET = "simulator-secret-next"  # noqa: S105 - the second secret, valid too while a rotation is tried  # nosec B105
 
 
 def make_payload(timestamp_ms: int, body: Any = None) -> str:

@@ -53,7 +53,7 @@ class EntranceState(rx.State):
             self.display_currency = currency_of(country)
 
     def _explain(self, reason: str) -> None:
-        self.message = self.email_problem = self.password_problem = ""
+        self.message = self.email_problem = self.password_problem = ""  # nosec B105  # nothing is wrong
         self.is_refused = reason not in ("session_ended", "signed_out")
         match reason:
             case "":

@@ -11,6 +11,7 @@ from reflex.middleware.middleware import Middleware
 from reflex.state import BaseState, State, StateUpdate
 from reflex.utils.format import format_event_handler
 from reflex_base.constants import CompileVars
+from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
 
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
@@ -29,6 +30,29 @@ def _event_name(name: str) -> str:
 
 
 _HYDRATE = frozenset(_event_name(name) for name in (CompileVars.HYDRATE, CompileVars.HYDRATE_AND_LOAD))
+# What a page sends by itself: on connecting, when its storage changes, when its script fails.
+_BY_ITSELF = _HYDRATE | {
+    f"{State.get_full_name()}.{CompileVars.UPDATE_VARS_INTERNAL}",
+    f"{CompileVars.FRONTEND_EXCEPTION_STATE_FULL}.handle_frontend_exception",
+}
+
+
+def _is_by_person(event: Event) -> bool:
+    """Say whether the person did something just now, as far as an event can tell.
+
+    An abandoned page reconnects again and again, and its clocks go on. So neither what it sends by itself
+    counts, nor what another event caused, such as the loading of the page after a reconnect; going to
+    another page does, because there the page itself asks to load.
+    """
+    if event.name in _BY_ITSELF or EventContext.get().parent_txid is not None:
+        return False
+    state, name = _state_of(event), event.name.rpartition(".")[2]
+    return not (state is not None and issubclass(state, PrivateState) and name in state._sent_by_page)
+
+
+def _state_of(event: Event) -> type[BaseState] | None:
+    registered = RegistrationContext.get().event_handlers.get(event.name)
+    return registered.states[0] if registered is not None else None
 
 
 # One sets any variable of a state, the other what a page keeps in the browser's storage.
@@ -36,8 +60,8 @@ _SETTERS = (".setvar", f".{CompileVars.UPDATE_VARS_INTERNAL}")
 
 
 def _is_private(event: Event) -> bool:
-    registered = RegistrationContext.get().event_handlers.get(event.name)
-    return registered is not None and issubclass(registered.states[0], PrivateState)
+    state = _state_of(event)
+    return state is not None and issubclass(state, PrivateState)
 
 
 async def _refuse(page: SessionState, *events: Event) -> StateUpdate:
@@ -59,7 +83,9 @@ class SessionMiddleware(Middleware):
         is_hydration = event.name in _HYDRATE
         try:
             await self._count(page)
-            viewer = await sessions.resolve_cookie_header(page.router.headers.cookie)
+            viewer = await sessions.resolve_cookie_header(
+                page.router.headers.cookie, by_person=_is_by_person(event)
+            )
         except (DatabaseUnavailable, RateLimited) as error:
             return await self._hold_back(page, error, is_hydration=is_hydration)
         if viewer is not None:

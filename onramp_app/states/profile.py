@@ -8,13 +8,14 @@ from babel.dates import format_datetime, format_timedelta
 from reflex.event import EventSpec
 
 from onramp_app.domain import clock
+from onramp_app.domain.accounts import SecurityEventKind
 from onramp_app.domain.errors import InvalidCredentials, NotFound, RateLimited, ValidationFailed
-from onramp_app.domain.views import SessionView, Viewer
-from onramp_app.services import accounts, sessions
+from onramp_app.domain.views import SecurityEventView, SessionView, Viewer
+from onramp_app.services import accounts, security_events, session_list, sessions
 from onramp_app.services.accounts import ProfileChanges
 from onramp_app.states.entrance import weak_password_text
 from onramp_app.states.session import PrivateState, SessionState, to_login
-from onramp_app.states.views import SessionLine
+from onramp_app.states.views import SecurityLine, SessionLine
 from onramp_app.texts import _, current_language
 
 _MAX_FIELD_LENGTH = 1024
@@ -32,6 +33,7 @@ class ProfileState(PrivateState):
     new_password_problem: str = ""
     password_form: int = 0  # Counts up when the form is to be emptied.
     session_lines: list[SessionLine] = []  # noqa: RUF012  # Reflex copies the default for each state.
+    security_lines: list[SecurityLine] = []  # noqa: RUF012  # as above
 
     @rx.event
     async def load(self) -> EventSpec | None:
@@ -39,7 +41,7 @@ class ProfileState(PrivateState):
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         self._forget_messages()
-        await self._list_sessions(viewer)
+        await self._list_security(viewer)
         return None
 
     @rx.event
@@ -86,7 +88,7 @@ class ProfileState(PrivateState):
         else:
             self.password_changed = True
             self.password_form += 1
-            await self._list_sessions(viewer)
+            await self._list_security(viewer)
         return None
 
     @rx.event
@@ -99,19 +101,20 @@ class ProfileState(PrivateState):
             await sessions.end_session(viewer.user_id, session_id if isinstance(session_id, str) else "")
         if (viewer := await self._viewer()) is None:
             return to_login(self)
-        await self._list_sessions(viewer)
+        await self._list_security(viewer)
         return None
 
-    async def _list_sessions(self, viewer: Viewer) -> None:
-        views, _cursor = await sessions.list_sessions(viewer, limit=_SHOWN_SESSIONS)
+    async def _list_security(self, viewer: Viewer) -> None:
+        views, _cursor = await session_list.list_sessions(viewer, limit=_SHOWN_SESSIONS)
         now = clock.now()
         lines = [_line(view, now) for view in views]
         self.session_lines = sorted(lines, key=lambda line: not line.is_current)
+        self.security_lines = [_security_line(event) for event in await security_events.recent_events(viewer)]
 
     def _forget_messages(self) -> None:
         self.details_saved = self.password_changed = False
         self.name_problem = self.details_problem = ""
-        self.current_password_problem = self.new_password_problem = ""
+        self.current_password_problem = self.new_password_problem = ""  # nosec B105  # nothing is wrong
 
 
 def _text(form: object, name: str) -> str:
@@ -137,6 +140,28 @@ def _line(view: SessionView, now: datetime) -> SessionLine:
         detail=detail,
         is_current=view.is_current,
     )
+
+
+def _security_line(event: SecurityEventView) -> SecurityLine:
+    when = format_datetime(event.at, "d MMM y, HH:mm", locale=current_language())
+    if event.device or event.address:
+        where = [_device_name(event.device), *([event.address] if event.address else [])]
+        detail = _("{where}, {when} UTC").format(where=" · ".join(where), when=when)
+    else:
+        detail = _("{when} UTC").format(when=when)
+    return SecurityLine(what=_what_happened()[SecurityEventKind(event.kind)], detail=detail)
+
+
+def _what_happened() -> dict[SecurityEventKind, str]:
+    return {
+        SecurityEventKind.SIGNED_IN: _("Signed in"),
+        SecurityEventKind.NEW_DEVICE: _("Signed in on a new device"),
+        SecurityEventKind.SIGNED_OUT: _("Signed out"),
+        SecurityEventKind.SESSION_ENDED: _("Session ended"),
+        SecurityEventKind.PASSWORD_CHANGED: _("Password changed"),
+        SecurityEventKind.REFRESH_TOKEN_REUSED: _("Session ended: its old key was used again"),
+        SecurityEventKind.ROLE_CHANGED: _("Your role changed, and you were signed out everywhere"),
+    }
 
 
 # What a browser calls itself names others too, for the sake of old sites: the first that fits is meant.

@@ -3,6 +3,7 @@
 The event middleware binds and unbinds; pages and handlers only read.
 """
 
+from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
 import reflex as rx
@@ -71,6 +72,9 @@ class PrivateState(rx.State):
 
     The event middleware refuses its events, and those of its children, to anybody else.
     """
+
+    # Handlers that a page of the state calls without the person: by a clock, say. They keep no session alive.
+    _sent_by_page: ClassVar[frozenset[str]] = frozenset()
 
     @rx.event
     def enter(self) -> None:

@@ -31,6 +31,14 @@ class SessionLine:
     is_current: bool
 
 
+@dataclass(frozen=True)
+class SecurityLine:
+    """One row of recent security activity, in words; `detail` says where and when."""
+
+    what: str
+    detail: str
+
+
 def initials_of(display_name: str, email: str) -> str:
     """Return one or two letters for the avatar: of the name, or else of the e-mail."""
     words = display_name.split() or [email]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import reflex as rx
@@ -52,6 +53,8 @@ class WizardState(AsksAboutOpen, LiveState):
     Whatever answers late is dropped when something newer was asked, or when the tab was reset.
     """
 
+    _sent_by_page: ClassVar[frozenset[str]] = frozenset(("refresh",))  # when a quote has ended
+
     blocked_title: str = ""
     blocked_text: str = ""
 
@@ -59,6 +62,7 @@ class WizardState(AsksAboutOpen, LiveState):
     search: str = ""  # The address with these choices, and with the same at the earlier steps.
     amount_search: str = ""
     pay_search: str = ""
+    forward: str = ""  # Where the page is to go on to, as a visit of its own.
     amount: str = ""
     field_text: str = ""  # What the server wrote into the amount's field, not what is typed there.
     field_number: int = 0  # Another one whenever the server writes into it.
@@ -88,10 +92,11 @@ class WizardState(AsksAboutOpen, LiveState):
     _begun: str = ""
 
     @rx.event
-    async def load(self) -> EventSpec | list[EventSpec] | None:
+    async def load(self) -> EventSpec | None:
         """Take up the choices of the address, and ask about what is open before anything else is begun."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
+        self.forward = ""
         self._choose(choices_of(self.router.url.query_parameters), writes=True)
         self._forget_messages()
         if self._begun:
@@ -209,17 +214,18 @@ class WizardState(AsksAboutOpen, LiveState):
                 self.amount_problem = said_before
             if self.amount_problem or self.offer.closed:
                 return None
-            choices = replace(choices, amount=amount, step="pay")
+            choices, step = replace(choices, amount=amount), "pay"
         elif self.step == "pay":
             wanted = choices_of({"method": form.get("method", "")}).method
             offered = {card.code for card in self.offer.methods if not card.closed}
             if wanted not in offered:
                 return None
-            choices = replace(choices, method=wanted, step="check")
+            choices, step = replace(choices, method=wanted), "check"
         else:
             return None
-        self._asked = ""
-        return rx.redirect(f"{self._path()}{choices.search()}")
+        self._choose(choices)
+        self.forward = replace(choices, step=step).search()
+        return None
 
     # Asking the provider
 

@@ -21,7 +21,7 @@ from onramp_app.states.views_wizard import (
     QuickAmount,
 )
 from onramp_app.states.wizard_choices import Choices
-from onramp_app.states.wizard_words import limits_text, usually_text
+from onramp_app.states.wizard_words import left_text, limits_text, usually_text
 from onramp_app.texts import _, current_language
 
 
@@ -125,7 +125,7 @@ def _allowances(remaining: Remaining | None, currency: str) -> tuple[Allowance, 
         Allowance(
             labels[one.period],
             _("{left} of {limit}").format(
-                left=fiat_text(one.left, currency), limit=fiat_text(one.of, currency)
+                left=left_text(one.left, currency), limit=left_text(one.of, currency)
             ),
             int((one.of - one.left) * 100 / one.of) if one.of else 100,
         )

@@ -1,7 +1,7 @@
 """What the wizard says: bills, limits, what is wrong with an amount, why something cannot be begun now."""
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from onramp_app.domain.errors import ApplicationError, RateLimited
 from onramp_app.domain.provider_errors import ProviderPriceIrregular, ProviderUnavailable
@@ -25,6 +25,7 @@ from onramp_app.states.views_wizard import Bill, Line, OpenTopUp
 from onramp_app.texts import _, ngettext
 
 RETRY_SECONDS = 5
+_MANY = 100
 _UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
 
 
@@ -108,7 +109,16 @@ def too_much_text(most: str | Decimal, currency: str, *, is_ours: bool) -> str:
         return _("The most you can add at a time is {most}.").format(most=fiat_text(most, currency))
     if not Decimal(most):
         return _("You have used all that you may add for now.")
-    return _("You may add {most} more for now.").format(most=fiat_text(most, currency))
+    return _("You may add {most} more for now.").format(most=left_text(most, currency))
+
+
+def left_text(amount: str | Decimal, currency: str) -> str:
+    """Return what is left of our limits, cut to whole units where there are many.
+
+    The limits are in another currency, so the last digits change with every exchange rate.
+    """
+    value = Decimal(amount)
+    return fiat_text(value.to_integral_value(ROUND_DOWN) if value >= _MANY else value, currency)
 
 
 def out_of_limits_text(extra: dict[str, object], amount: Decimal, currency: str) -> str:

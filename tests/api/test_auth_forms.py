@@ -68,6 +68,10 @@ async def test_signing_in_sets_the_cookie_and_goes_home(client: httpx.AsyncClien
     assert (cookie["max-age"], cookie["secure"], cookie["domain"]) == ("43200", "", "")
     assert _cookies(answer)["form"]["max-age"] == "0"
     assert await _me(client, _session_header(answer)) == 200
+    device = _cookies(answer)["device"]
+    assert (device["httponly"], device["samesite"], device["path"]) == (True, "lax", "/")
+    assert (device["max-age"], device["secure"], device["domain"]) == (str(180 * 86_400), "", "")
+    assert await _me(client, {"Cookie": f"device={device.value}; session={device.value}"}) == 401
 
 
 @pytest.mark.usefixtures("production")
@@ -86,6 +90,8 @@ async def test_in_production_the_cookie_is_secure_and_bound_to_the_host(
     )
     assert cookie["domain"] == ""
     assert await _me(client, {"Cookie": f"__Host-session={cookie.value}"}) == 200
+    device = _cookies(answer)["__Host-device"]
+    assert (device["secure"], device["httponly"], device["path"], device["domain"]) == (True, True, "/", "")
     assert await _me(client, {"Cookie": f"session={cookie.value}"}) == 401
 
 

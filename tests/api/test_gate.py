@@ -31,6 +31,7 @@ async def session(database):
         ("/home", "/login?next=%2Fhome"),
         ("/profile/", "/login?next=%2Fprofile"),
         ("/home.html", "/login?next=%2Fhome.html"),
+        ("/add-money/0f/", "/login?next=%2Fadd-money%2F0f"),
         ("/profile?a=1&b=%20", "/login?next=%2Fprofile%3Fa%3D1%26b%3D%2520"),
     ],
 )

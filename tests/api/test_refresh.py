@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import httpx
 import psycopg
@@ -10,12 +11,36 @@ import pytest
 
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
-from onramp_app.db.tables import RefreshToken
+from onramp_app.db.tables import RefreshToken, User
 from onramp_app.domain import clock
-from onramp_app.services import tokens
+from onramp_app.services import sessions, tokens
+from onramp_app.services.sessions import Client, ProgramSession
 from tests.people import Person
 
 NewPerson = Callable[..., Awaitable[Person]]
+SIZES = [pytest.param(40, id="short"), pytest.param(500, id="full", marks=pytest.mark.full)]
+
+
+@pytest.fixture
+async def new_program(client: httpx.AsyncClient, ada: Person) -> Callable[[], Awaitable[ProgramSession]]:
+    """Return a function that opens one more session of Ada's, without the cost of a password."""
+
+    async def make() -> ProgramSession:
+        async with transaction() as db:
+            user = await db.get_one(User, ada.id)
+            return await sessions.open_program(db, user, Client("127.0.0.1"))
+
+    return make
+
+
+def _families(database: str, session_id: str) -> tuple[int, str | None]:
+    """Return how many tokens of the session are unspent, and why it ended."""
+    with psycopg.connect(database) as owner:
+        return owner.execute(
+            "SELECT count(*) FILTER (WHERE t.used_at IS NULL), max(s.end_reason) FROM auth_sessions s"
+            " JOIN refresh_tokens t ON t.session_id = s.id WHERE s.id = %s",
+            (session_id,),
+        ).fetchone()
 
 
 async def _refresh(client: httpx.AsyncClient, token: str) -> httpx.Response:
@@ -102,6 +127,63 @@ async def test_a_token_whose_successor_was_used_ends_the_session_even_at_once(
         _assert_refused(await _refresh(client, stolen), "refresh_token_reused")
         assert not await _is_alive(client, third["access_token"])
         _assert_refused(await _refresh(client, third["refresh_token"]), "unauthenticated")
+
+
+NewProgram = Callable[[], Awaitable[ProgramSession]]
+
+
+@pytest.mark.parametrize("trials", SIZES)
+async def test_two_honest_holders_who_race_both_go_on_in_one_family(
+    client: httpx.AsyncClient, new_program: NewProgram, database: str, trials: int
+) -> None:
+    for _ in range(trials):
+        program = await new_program()
+        first, second = await asyncio.gather(*(_refresh(client, program.refresh_token) for _ in range(2)))
+        assert (first.status_code, second.status_code) == (200, 200)
+        # Both use what they got, at once again: one token for both, so neither is taken for a thief.
+        third, fourth = await asyncio.gather(
+            *(_refresh(client, answer.json()["refresh_token"]) for answer in (first, second))
+        )
+        assert third.json()["refresh_token"] == fourth.json()["refresh_token"]
+        assert await _is_alive(client, fourth.json()["access_token"])
+        assert _families(database, program.viewer.session_id) == (1, None)
+
+
+@pytest.mark.parametrize("trials", SIZES)
+async def test_each_theft_revokes_the_family(
+    client: httpx.AsyncClient, new_program: NewProgram, database: str, trials: int
+) -> None:
+    for number in range(trials):
+        program = await new_program()
+        owner = (await _refresh(client, program.refresh_token)).json()
+        newest = (await _refresh(client, owner["refresh_token"])).json()
+        # Half of the thieves come with the first token, half race the owner's next refresh with the second.
+        if number % 2:
+            answers = [await _refresh(client, program.refresh_token)]
+        else:
+            await _refresh(client, newest["refresh_token"])
+            answers = await asyncio.gather(
+                _refresh(client, owner["refresh_token"]), _refresh(client, program.refresh_token)
+            )
+        for answer in answers:
+            _assert_refused(answer, "refresh_token_reused")
+        assert not await _is_alive(client, newest["access_token"])
+        assert _families(database, program.viewer.session_id) == (1, "refresh_token_reused")
+
+
+async def test_a_theft_is_noticed_by_the_use_of_the_successor_alone(
+    client: httpx.AsyncClient, new_program: NewProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: by its age alone, a token that is stolen within ten seconds would be honoured."""
+
+    async def only_by_age(_db: object, token: RefreshToken, _text: str, now: datetime) -> bool:
+        return token.used_at is not None and now - token.used_at > sessions.REFRESH_REPEAT
+
+    monkeypatch.setattr(sessions, "_is_theft", only_by_age)
+    program = await new_program()
+    owner = (await _refresh(client, program.refresh_token)).json()
+    await _refresh(client, owner["refresh_token"])
+    assert (await _refresh(client, program.refresh_token)).status_code == 200
 
 
 async def test_a_theft_ends_the_one_session_and_no_other(

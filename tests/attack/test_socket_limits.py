@@ -13,12 +13,14 @@ from onramp_app.states import left_tabs
 from onramp_app.states.left_tabs import drop_oldest_states
 from tests.attack.scene import new_address
 from tests.attack.wire import Wire
-from tests.test_socket import CONNECT, PING, _served
+from tests.served import served
+from tests.test_socket import CONNECT, PING, PLACE
 
 
 @pytest.fixture
 def behind_a_proxy(database: str, project_dir: Path) -> Iterator[str]:
-    yield from _served(database, project_dir, TRUSTED_PROXY_HOPS="1")
+    with served(database, project_dir, TRUSTED_PROXY_HOPS="1") as url:
+        yield url.replace("http", "ws", 1) + PLACE
 
 
 def _open(address: str, network: str) -> Client | int:

@@ -276,3 +276,39 @@ async def test_a_database_that_was_never_migrated_is_reported_as_not_ready(
     finally:
         await dispose()
         get_settings.cache_clear()
+
+
+@pytest.fixture
+def neighbour(postgres_server: str) -> Iterator[str]:
+    """A login of the same server that has nothing to do with us."""
+    name = f"neighbour_{secrets.token_hex(4)}"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{urlsplit(postgres_server).password}'")
+        yield name
+        connection.execute(f"DROP OWNED BY {name}")
+        connection.execute(f"DROP ROLE {name}")
+
+
+def test_neighbours_on_the_server_may_not_connect_and_the_applications_logins_may(
+    empty_database: str, neighbour: str
+) -> None:
+    psycopg.connect(_as_user(empty_database, neighbour)).close()  # the control: usually everybody may
+    migrate(empty_database)
+    with pytest.raises(psycopg.OperationalError, match="CONNECT privilege"):
+        psycopg.connect(_as_user(empty_database, neighbour))
+    with psycopg.connect(empty_database, autocommit=True) as owner:
+        query = "SELECT has_database_privilege('onramp_app', current_database(), 'CONNECT')"
+        assert owner.execute(query).fetchone() == (True,)
+    downgrade(empty_database, "0007")
+    psycopg.connect(_as_user(empty_database, neighbour)).close()
+
+
+def test_a_login_that_works_as_the_application_keeps_its_access(empty_database: str, neighbour: str) -> None:
+    migrate(empty_database)
+    downgrade(empty_database, "0007")
+    with psycopg.connect(empty_database, autocommit=True) as owner:
+        owner.execute(f"GRANT onramp_app TO {neighbour}")
+    migrate(empty_database)
+    with psycopg.connect(_as_user(empty_database, neighbour)) as connection:
+        connection.execute("SET ROLE onramp_app")
+        assert connection.execute("SELECT count(*) FROM users").fetchone() == (0,)

@@ -10,6 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.e2e.site import CHROMIUM_FLAGS, OpenPage, Site, chromium_path, running_site
+from tests.e2e.watched import tell_violations
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,7 +46,8 @@ async def chromium() -> AsyncIterator[Browser]:
 async def open_page(site: Site, chromium: Browser) -> AsyncIterator[OpenPage]:
     """Return a function that opens a page in a browser of its own: `await open_page("/login", width=360)`.
 
-    Scripts that fail and answers of 500 and above fail the test that opened the page.
+    Scripts that fail, answers of 500 and above, and whatever the content policy refuses fail the test that
+    opened the page.
     """
     contexts: list[BrowserContext] = []
     faults: list[str] = []
@@ -59,6 +61,7 @@ async def open_page(site: Site, chromium: Browser) -> AsyncIterator[OpenPage]:
             **options,  # type: ignore[arg-type]
         )
         contexts.append(context)
+        await tell_violations(context, faults)
         page = await context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("response", lambda r: faults.append(f"{r.status} {r.url}") if r.status >= 500 else None)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -68,7 +69,7 @@ def running_site(folder: Path, database_url: str) -> Iterator[Site]:
         _wait_until_ready(f"http://localhost:{port}", servers[-1], log)
 
     def kill() -> None:
-        servers[-1].kill()
+        os.killpg(servers[-1].pid, signal.SIGKILL)  # with the worker, which would go on alone
         servers[-1].wait()
 
     try:
@@ -122,6 +123,7 @@ def _serve(environment: dict[str, str], port: int, log: Path) -> subprocess.Pope
             env=environment,
             stdout=output,
             stderr=output,
+            start_new_session=True,
         )
 
 

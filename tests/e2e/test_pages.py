@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page
 
-from tests.e2e.site import PROJECT, OpenPage
+from tests.e2e.site import PROJECT, OpenPage, Site
+from tests.e2e.watched import BUILT_PAGES, PRIVATE, PUBLIC
 
 AXE_VERSION = "4.14.1"
-PUBLIC = ("/", "/login", "/register", "/no-such-page")
-PRIVATE = ("/home", "/profile")
 WIDTHS = (360, 768, 1280)
 
 
@@ -73,12 +72,21 @@ async def test_every_page_is_accessible_and_fits(
     assert found == []
 
 
+async def test_no_page_is_forgotten(site: Site) -> None:
+    assert site
+    built = {f"/{page.stem}" for page in BUILT_PAGES.glob("*.html")}
+    assert built - {"/404", "/__spa-fallback"} == {
+        path if path != "/" else "/index" for path in PUBLIC[:-1] + PRIVATE
+    }
+
+
 async def test_the_checks_find_what_is_wrong(open_page: OpenPage, axe: str) -> None:
     page = await open_page("/", width=360)
     await page.wait_for_load_state("networkidle")
     await page.evaluate(
         "document.querySelector('main').innerHTML += "
-        '\'<img src="data:,"><p style="width:900px">wide</p><button></button>\''
+        "'<img src=\"data:,\"><p>wide</p><button></button>'; "
+        "document.querySelector('main > p:last-of-type').style.width = '900px'"
     )
     found = await _findings(page, axe)
     assert any(finding.startswith("image-alt") for finding in found)

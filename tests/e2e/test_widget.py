@@ -58,7 +58,8 @@ def _begin_top_up(site: Site, email: str) -> str:
 
 async def _pay(open_page: OpenPage, site: Site, *, change_script: re.Pattern[str] | None = None):
     """Open the page of a new top-up; `change_script` is cut out of the page's own scripts."""
-    page = await open_page("/register")
+    # The content policy would refuse the forgers' frames; here the check of messages has to stand alone.
+    page = await open_page("/register", bypass_csp=True)
     email = f"{secrets.token_hex(8)}@example.com"
     await page.get_by_label("E-mail").fill(email)
     await page.get_by_label("Password", exact=True).fill("quiet harbour lantern 42")

@@ -97,12 +97,12 @@ async def test_a_burst_waits_up_to_a_limit_and_the_rest_is_told_to_come_back() -
 
 async def test_without_the_limit_a_burst_waits_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the test above."""
-    monkeypatch.setattr(passwords, "_places", threading.BoundedSemaphore(1000))
+    monkeypatch.setattr(passwords.EVERYBODY, "places", threading.BoundedSemaphore(1000))
     assert await _refused_of_a_burst() == []
 
 
 async def test_a_place_is_free_again_after_its_caller_went_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "_places", threading.BoundedSemaphore(3))
+    monkeypatch.setattr(passwords.EVERYBODY, "places", threading.BoundedSemaphore(3))
     for _ in range(4):
         leaving = [asyncio.create_task(hash_password("violet-harbour-41")) for _ in range(3)]
         await asyncio.sleep(0)

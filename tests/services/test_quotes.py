@@ -242,6 +242,20 @@ async def test_an_older_configuration_serves_while_the_provider_is_away(
         await reader.options("INR")
 
 
+async def test_a_method_that_is_listed_and_not_offered_is_told_apart(
+    onramp: FakeOnramp, reader: OptionsReader
+) -> None:
+    found = await reader.options("INR")
+    assert found.closed_methods == (), "the list is away, and stops nothing"
+    onramp.answers["fetchPaymentMethodType"] = ok({"1": {"NEFT": 2, "UPI": 1}})
+    await reader.refresh()
+    found = await reader.options("INR")
+    assert [method.code for method in found.methods] == ["UPI", "IMPS"]
+    assert [(method.code, method.kind) for method in found.closed_methods] == [
+        ("NEFT", PaymentKind.BANK_TRANSFER)
+    ]
+
+
 @pytest.mark.parametrize(
     ("asset", "network", "decimals"),
     [

@@ -47,15 +47,15 @@ def _left(database: str) -> set[str]:
 
 async def test_sessions_that_ended_long_ago_go_and_all_others_stay(database, session_ids, monkeypatch):
     monkeypatch.setattr(retention, "_AT_ONCE", 1)
-    assert await retention.purge_ended_sessions() == 2
+    assert await retention.purge() == {"sessions": 2}
     assert _left(database) == {session_ids[1], session_ids[3], session_ids[4]}
-    assert await retention.purge_ended_sessions() == 0
+    assert await retention.purge() == {}
 
 
 async def test_nothing_is_purged_while_another_instance_is_at_it(database, session_ids):
     with psycopg.connect(database) as other:
         other.execute("SELECT pg_advisory_xact_lock(%s)", (Lock.PURGE,))
-        assert await retention.purge_ended_sessions() == 0
+        assert await retention.purge() == {}
     assert _left(database) == set(session_ids)
 
 
@@ -72,3 +72,35 @@ async def test_a_purge_that_fails_is_tried_again_the_next_day(database, session_
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+WEBHOOK = (
+    "INSERT INTO webhook_events (environment, header, body, received_at, secret, is_old, differs, handled_at)"
+    " VALUES ('simulator', %s, '{}', now() - make_interval(days => %s), 'current', false, false, %s)"
+)
+REFUSAL = (
+    "INSERT INTO webhook_refusals (environment, received_at, reason, address, header, body, body_bytes)"
+    " VALUES ('simulator', now() - make_interval(days => %s), 'signature', '', '', '', 0)"
+)
+KEY = (
+    "INSERT INTO idempotency_keys (user_id, key, request_hash, created_at)"
+    " SELECT id, %s, sha256(''), now() - make_interval(hours => %s) FROM users LIMIT 1"
+)
+
+
+@pytest.mark.usefixtures("session_ids")
+async def test_old_webhooks_refusals_and_kept_answers_go_and_what_waits_stays(database, monkeypatch):
+    monkeypatch.setattr(retention, "_AT_ONCE", 1)
+    with psycopg.connect(database, autocommit=True) as owner:
+        for header, days, handled in (("a", 91, "now"), ("b", 95, "now"), ("c", 89, "now"), ("d", 400, None)):
+            owner.execute(WEBHOOK, (header.encode(), days, handled))
+        for days in (91, 89):
+            owner.execute(REFUSAL, (days,))
+        for key, hours in (("old", 25), ("new", 23)):
+            owner.execute(KEY, (key, hours))
+        purged = await retention.purge()
+        assert purged == {"sessions": 2, "webhook_events": 2, "webhook_refusals": 1, "idempotency_keys": 1}
+        headers = {bytes(row[0]) for row in owner.execute("SELECT header FROM webhook_events")}
+        assert headers == {b"c", b"d"}, "one that was never acted on is kept, however old"
+        assert owner.execute("SELECT key FROM idempotency_keys").fetchall() == [("new",)]
+        assert owner.execute("SELECT count(*) FROM webhook_refusals").fetchone() == (1,)

@@ -88,6 +88,13 @@ def test_each_claim_that_is_ours_to_judge_has_its_value(claim: str, wrong: objec
         tokens.verify(_by_hand(_payload(**{claim: wrong})), TokenType.ACCESS)
 
 
+@pytest.mark.parametrize("wrong", ["", "other", "1e9", float("nan"), float("inf")], ids=repr)
+@pytest.mark.parametrize("claim", ["iat", "exp"])
+def test_a_time_in_a_token_is_a_number(claim: str, wrong: object) -> None:
+    with pytest.raises(Unauthenticated):
+        tokens.verify(_by_hand(_payload(**{claim: wrong})), TokenType.ACCESS)
+
+
 @pytest.mark.parametrize("claim", ["sub", "sid", "jti"])
 @pytest.mark.parametrize("wrong", [5, True, 1.5])
 def test_names_in_a_token_are_text(claim: str, wrong: object) -> None:

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import pytest
 import reflex as rx
 from reflex.event import Event, EventHandler
-from reflex.state import BaseState, State
+from reflex.state import BaseState, State, StateUpdate
 from reflex.utils.format import format_event_handler
+from reflex_base.event.context import EventContext
 
 from onramp_app.ledger.instructions import receive_available
 from onramp_app.services import accounts, provider, sessions
@@ -62,10 +63,16 @@ class Tab:
     async def hydrate(self) -> Outcome:
         return await self.send(State.event_handlers["hydrate"])
 
+    async def preprocess(self, handler: EventHandler, *, cause: str | None = None) -> StateUpdate | None:
+        """Send an event to the middleware alone; `cause` is what caused it, None: the page sent it."""
+        event = Event(name=format_event_handler(handler))
+        context = EventContext(token=self.token, state_manager=None, enqueue_impl=None, parent_txid=cause)  # type: ignore[arg-type]
+        with context:
+            return await SessionMiddleware().preprocess(None, self.root, event)  # type: ignore[arg-type]
+
     async def send(self, handler: EventHandler, *arguments: object) -> Outcome:
         """Send an event through the middleware and, when it may go on, to its handler."""
-        event = Event(name=format_event_handler(handler))
-        refusal = await SessionMiddleware().preprocess(None, self.root, event)  # type: ignore[arg-type]
+        refusal = await self.preprocess(handler)
         if refusal is not None:
             return Outcome(False, _address(refusal.events), refusal.events, dict(refusal.delta))
         if handler.fn.__module__.startswith("reflex"):

@@ -2,8 +2,10 @@
 
 import json
 
+import psycopg
 import pytest
 from limits import RateLimitItemPerMinute
+from reflex.state import FrontendEventExceptionState, OnLoadInternalState, State, UpdateVarsInternalState
 from reflex.utils.format import json_dumps
 
 from onramp_app.config import get_settings
@@ -14,10 +16,20 @@ from onramp_app.states.entrance import EntranceState
 from onramp_app.states.profile import ProfileState
 from onramp_app.states.session import PrivateState, SessionState
 from onramp_app.states.views import NOBODY
+from onramp_app.states.wizard import WizardState
 from tests.states.conftest import cookie_of
 
 LOAD = ProfileState.event_handlers["load"]
 ENTER = PrivateState.event_handlers["enter"]
+SAVE = ProfileState.event_handlers["save_details"]
+NAVIGATE = OnLoadInternalState.event_handlers["on_load_internal"]
+QUOTE_ENDED = WizardState.event_handlers["refresh"]
+_AUTOMATIC = (
+    State.event_handlers["hydrate"],
+    State.event_handlers["hydrate_and_load"],
+    UpdateVarsInternalState.event_handlers["update_vars_internal"],
+    FrontendEventExceptionState.event_handlers["handle_frontend_exception"],
+)
 PROPOSE = EntranceState.event_handlers["propose_currency"]
 
 
@@ -187,3 +199,40 @@ async def test_a_cookie_that_is_none_is_nobody(database, open_tab, header):
     tab = open_tab(header)
     await tab.hydrate()
     assert not (await tab.send(ENTER)).went_on
+
+
+def _idle_for(database: str, minutes: int) -> None:
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("UPDATE auth_sessions SET last_seen_at = now() - make_interval(mins => %s)", (minutes,))
+
+
+def _is_fresh(database: str) -> bool:
+    with psycopg.connect(database) as owner:
+        query = "SELECT bool_and(last_seen_at > now() - interval '1 minute') FROM auth_sessions"
+        return bool(owner.execute(query).fetchone()[0])
+
+
+async def test_only_what_a_person_does_counts_against_the_idle_time(new_account, open_tab, database):
+    tab = open_tab(cookie_of(await new_account()))
+    await tab.hydrate()
+    by_itself = [(handler, None) for handler in (*_AUTOMATIC, QUOTE_ENDED)]
+    caused = [(LOAD, "the hydration"), (NAVIGATE, "the hydration"), (SAVE, "another event")]
+    for handler, cause in [*by_itself, *caused]:
+        _idle_for(database, 20)
+        await tab.preprocess(handler, cause=cause)
+        assert not _is_fresh(database), handler
+    for handler in (NAVIGATE, SAVE, LOAD):
+        _idle_for(database, 20)
+        await tab.preprocess(handler)
+        assert _is_fresh(database), handler
+
+
+async def test_if_everything_counted_a_page_would_keep_its_session_for_hours(
+    new_account, open_tab, database, monkeypatch
+):
+    """The control of the test above."""
+    monkeypatch.setattr(middleware, "_is_by_person", lambda _event: True)
+    tab = open_tab(cookie_of(await new_account()))
+    _idle_for(database, 20)
+    await tab.hydrate()
+    assert _is_fresh(database)

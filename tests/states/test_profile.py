@@ -146,3 +146,21 @@ async def test_half_of_a_surrogate_pair_counts_as_nothing_typed(tab):
     assert (await tab.state(ProfileState)).current_password_problem
     await tab.send(HANDLERS["change_password"], {"current_password": PASSWORD, "new_password": half})
     assert (await tab.state(ProfileState)).new_password_problem
+
+
+async def test_recent_security_activity_is_told_in_words(tab, ada, another_session):
+    await another_session(ada)
+    await tab.send(
+        HANDLERS["change_password"], {"current_password": PASSWORD, "new_password": "a calm evening 7"}
+    )
+    await tab.send(HANDLERS["load"])
+    lines = (await tab.state(ProfileState)).security_lines
+    assert [line.what for line in lines] == ["Password changed", "Signed in on a new device", "Signed in"]
+    assert all(line.detail.startswith("Firefox on Linux · 203.0.113.7, ") for line in lines)
+    assert all(line.detail.endswith(" UTC") for line in lines)
+
+
+async def test_what_happened_to_others_is_not_told(tab, new_account):
+    await new_account("Eve")
+    await tab.send(HANDLERS["load"])
+    assert len((await tab.state(ProfileState)).security_lines) == 1

@@ -63,6 +63,8 @@ class Visit:
                 await self.do(chained)
         if outcome.leads_to and outcome.leads_to.startswith("/add-money?"):
             await self.open(outcome.leads_to.removeprefix("/add-money"))
+        elif self.page.forward:
+            await self.open(self.page.forward)
         return outcome
 
     @property

@@ -83,7 +83,7 @@ class CircuitBreaker:
             seconds = min(self._first_open_seconds * 2**self._times_opened, self._max_open_seconds)
             self._times_opened = min(self._times_opened + 1, 16)
             # Instances that saw the same outage must not all come back in the same moment.
-            self._open_until = self._clock() + seconds * random.uniform(0.8, 1.0)  # noqa: S311 - not a secret
+            self._open_until = self._clock() + seconds * random.uniform(0.8, 1.0)  # noqa: S311 - not a secret  # nosec B311
 
     def give_up(self, used: Pass) -> None:
         """The request ended without saying anything about the provider (the caller was canceled)."""

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 from onramp_app.config import Settings
 from onramp_app.domain.clock import now
@@ -199,6 +200,12 @@ def widget_base_url(settings: Settings) -> str:
     """Return where the widget lives, without `/buy/`: the simulator's beside its API, else the live one."""
     default = f"{api_url(settings)}/main" if settings.uses_simulator else LIVE_WIDGET_URL
     return (settings.onramp_widget_url or default).rstrip("/")
+
+
+def widget_origin(settings: Settings) -> str:
+    """Return the origin of the widget (RFC 6454 section 6.2), such as `https://onramp.money`."""
+    parts = urlsplit(widget_base_url(settings))
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
 
 
 def api_url(settings: Settings) -> str:

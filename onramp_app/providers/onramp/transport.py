@@ -163,7 +163,7 @@ class Transport:
 
     def _backoff(self, attempt: int) -> float:
         most = min(self._limits.backoff_seconds * 2 ** (attempt - 1), self._limits.max_backoff_seconds)
-        return random.uniform(most / 2, most)  # noqa: S311 - jitter, not a secret
+        return random.uniform(most / 2, most)  # noqa: S311 - jitter, not a secret  # nosec B311
 
     async def _attempt(
         self, endpoint: Endpoint, body: Mapping[str, JsonOut], *, query: Mapping[str, str] | None

@@ -49,6 +49,8 @@ class Refusal(StrEnum):
 class WebhookRefused(Unauthenticated):
     """The header pair does not prove that the provider sent this; `reason` says why."""
 
+    challenge = "X-ONRAMP-SIGNATURE"
+
     def __init__(self, reason: Refusal) -> None:
         super().__init__("The webhook's signature is missing or wrong.")
         self.reason = reason

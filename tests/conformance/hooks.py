@@ -1,0 +1,97 @@
+"""What Schemathesis is told about our API: who asks, and with what it gets past the first check.
+
+Loaded by the `schemathesis` command through SCHEMATHESIS_HOOKS. Most invented bodies and ids are refused at
+once, so about half of the requests get real ones. Several people take turns and come from anywhere, because
+each may ask only so often; a leaver plays whatever ends sessions, so that the others stay signed in.
+"""
+
+import base64
+import json
+import os
+import random
+import secrets
+import time
+from typing import Any
+
+import httpx
+import schemathesis
+
+PASSWORD = "quiet harbour lantern 42"
+PEOPLE = 8
+TOKEN_SECONDS = 300  # an access token lives twice as long
+ENDINGS = ("/api/auth/logout", "/api/auth/password", "/api/auth/sessions/{session_id}")
+WANTED = {
+    "fiat_currency": "INR",
+    "fiat_amount": "1000",
+    "asset": "USDT",
+    "network": "matic20",
+    "payment_method": "UPI",
+}
+_URL = os.environ["API_URL"]
+_client = httpx.Client(base_url=_URL, timeout=20)
+_top_ups: dict[str, list[str]] = {}  # by the e-mail of whose they are
+
+
+def _from_anywhere() -> dict[str, str]:
+    return {"X-Forwarded-For": f"10.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(256)}"}
+
+
+class _Program:
+    """A person's program that stays signed in, or signs in again once it was signed out."""
+
+    def __init__(self) -> None:
+        self.email = f"{secrets.token_hex(8)}@mail.example"
+        body = {"email": self.email, "password": PASSWORD, "country": "IN"}
+        self._take(_client.post("/api/auth/register", json=body, headers=_from_anywhere()))
+
+    def _take(self, answer: httpx.Response) -> None:
+        assert answer.is_success, answer.text
+        self._token = answer.json()["access_token"]
+        self._since = time.monotonic()
+        claims = self._token.split(".")[1]
+        self.session_id = json.loads(base64.urlsafe_b64decode(claims + "=="))["sid"]
+
+    def token(self, *, seconds: float = TOKEN_SECONDS) -> str:
+        if time.monotonic() - self._since > seconds:
+            body = {"email": self.email, "password": PASSWORD}
+            self._take(_client.post("/api/auth/login", json=body, headers=_from_anywhere()))
+        return str(self._token)
+
+
+_people = [_Program() for _ in range(PEOPLE)]
+_leaver = _Program()
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    path = case.operation.path
+    case.headers.update(_from_anywhere())
+    is_real = random.random() < 0.5
+    if path in ENDINGS:
+        token = _leaver.token(seconds=2)
+        if is_real and "session_id" in case.path_parameters:
+            case.path_parameters["session_id"] = _leaver.session_id
+    else:
+        person = random.choice(_people)
+        token = person.token()
+        if is_real:
+            _make_real(case, person)
+    if random.random() < 0.95:  # a few come without
+        case.headers["Authorization"] = f"Bearer {token}"
+
+
+def _make_real(case: Any, person: _Program) -> None:
+    if case.operation.path in ("/api/quotes", "/api/top-ups") and isinstance(case.body, dict):
+        case.body = {**WANTED, "fiat_amount": str(random.randrange(200, 5000))}
+    for name in ("top_up_id", "transaction_id"):
+        if name in case.path_parameters and (known := _top_ups.get(person.email)):
+            case.path_parameters[name] = random.choice(known)
+
+
+@schemathesis.hook
+def after_call(context: Any, case: Any, response: Any) -> None:
+    if case.operation.path == "/api/top-ups" and response.status_code == 201:
+        token = case.headers["Authorization"].removeprefix("Bearer ")
+        for person in _people:
+            if person.token() == token:
+                _top_ups.setdefault(person.email, []).append(response.json()["id"])

@@ -1,0 +1,147 @@
+"""The running API answers as its description says: Schemathesis asks, with a reader and a provider behind."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.served import served
+from tests.simulator.process import Process
+
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,"
+    "response_headers_conformance,response_schema_conformance"
+)
+
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the application runs, and what it has written."""
+
+    url: str
+    log: Path
+
+
+@pytest.fixture(scope="module")
+def server(
+    postgres_server: str, migrated_template: str, simulator_process: Process, tmp_path_factory: Any
+) -> Iterator[Server]:
+    """The application with its background work, once it knows the exchange rates."""
+    simulator_process.control("scenario", method="DELETE")
+    name = f"conformance_{secrets.token_hex(4)}"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}".encode())
+    values = {
+        "ONRAMP_API_URL": simulator_process.base,
+        "ONRAMP_WIDGET_URL": f"{simulator_process.base}/main",
+        "ONRAMP_REQUESTS_PER_MINUTE": "10000",
+        "TRUSTED_PROXY_HOPS": "1",  # so that the requests may say where they come from
+    }
+    log = tmp_path_factory.mktemp("api") / "log"
+    with served(f"{postgres_server}/{name}", PROJECT, log=log, LOG_FORMAT="json", **values) as url:
+        running = Server(url, log)
+        deadline = time.monotonic() + 30
+        while not httpx.get(f"{running.url}/api/exchange-rates?base=INR&symbols=USDT").is_success:
+            assert time.monotonic() < deadline, running.log.read_text()[-2000:]
+            time.sleep(0.2)
+        yield running
+
+
+def _ask(server: Server, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            Path(sys.executable).parent / "schemathesis",
+            "run",
+            f"--url={server.url}",
+            f"--checks={CHECKS}",
+            "--no-color",
+            *arguments,
+        ],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(PROJECT),
+            "SCHEMATHESIS_HOOKS": "tests.conformance.hooks",
+            "API_URL": server.url,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _statuses(server: Server) -> Counter[tuple[str, int]]:
+    """Count what was answered, by the log of the server itself."""
+    lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+    return Counter((f"{line['method']} {line['path']}", line["status"]) for line in lines if "status" in line)
+
+
+def _expect_conformance(server: Server, folder: Path, *arguments: str, at_least: int) -> None:
+    report = folder / "report.json"
+    seed = secrets.randbelow(2**32)
+    asked = _ask(
+        server,
+        folder,
+        f"{server.url}/api/openapi.json",
+        f"--seed={seed}",
+        "--report=json",
+        f"--report-json-path={report}",
+        *arguments,
+    )
+    assert asked.returncode == 0, f"seed {seed}\n{asked.stdout[-6000:]}{asked.stderr[-2000:]}"
+    told = json.loads(report.read_text())
+    assert told["operations"]["tested"] == told["operations"]["total"]
+    assert told["test_cases"]["generated"] >= at_least
+    answered = _statuses(server)
+    # Nothing is away here, so not even the 503s that are described have a reason to appear.
+    assert {what: count for what, count in answered.items() if what[1] >= 500} == {}
+    # The requests got past the first checks.
+    for what in (("POST /api/top-ups", 201), ("POST /api/quotes", 200), ("PATCH /api/auth/me", 200)):
+        assert answered[what] > 0, (what, seed)
+
+
+def test_every_answer_is_described(server: Server, tmp_path: Path) -> None:
+    _expect_conformance(
+        server, tmp_path, "--phases=coverage,fuzzing", "--max-examples=15", "--no-shrink", at_least=500
+    )
+
+
+@pytest.mark.full
+def test_every_answer_is_described_at_length(server: Server, tmp_path: Path) -> None:
+    _expect_conformance(server, tmp_path, "--max-examples=400", at_least=10_000)
+
+
+@pytest.mark.parametrize("planted", ["a status", "a content type", "a member"])
+def test_an_answer_that_is_not_described_is_found(server: Server, tmp_path: Path, planted: str) -> None:
+    """The control: the same run over a description that says less, or more, than the API does."""
+    description = httpx.get(f"{server.url}/api/openapi.json").json()
+    responses = description["paths"]["/api/balances"]["get"]["responses"]
+    match planted:
+        case "a status":
+            del responses["200"]
+            words = "Undocumented status code"
+        case "a content type":
+            responses["200"]["content"] = {"text/csv": {}}
+            words = "Undocumented Content-Type"
+        case _:
+            description["components"]["schemas"]["BalancesAnswer"]["required"].append("planted")
+            words = "Response violates schema"
+    path = tmp_path / "description.json"
+    path.write_text(json.dumps(description))
+    asked = _ask(server, tmp_path, str(path), "--include-path=/api/balances", "--max-examples=5")
+    assert asked.returncode == 1, asked.stdout[-3000:]
+    assert words in asked.stdout

@@ -1,0 +1,118 @@
+"""What people do in a browser: register, add money, pay. By mouse, or by keyboard alone."""
+
+import re
+import secrets
+from typing import Protocol
+
+from playwright.async_api import FrameLocator, Locator, Page, expect
+
+PASSWORD = "quiet harbour lantern 42"
+TOP_UP = re.compile(r"/add-money/[0-9a-f]{32}")
+_MOST_TABS = 80
+
+
+class Hands(Protocol):
+    """A way to use a page."""
+
+    async def press(self, target: Locator) -> None:
+        """Press a button or follow a link."""
+        ...
+
+    async def write(self, target: Locator, text: str) -> None:
+        """Fill a field anew."""
+        ...
+
+    async def choose(self, target: Locator, words: str) -> None:
+        """Choose from a list what is called so."""
+        ...
+
+
+class Mouse:
+    """Points and clicks."""
+
+    async def press(self, target: Locator) -> None:
+        await target.click()
+
+    async def write(self, target: Locator, text: str) -> None:
+        await target.click()
+        await target.fill(text)
+
+    async def choose(self, target: Locator, words: str) -> None:
+        await target.select_option(label=words)
+
+
+class Keyboard:
+    """Never touches a mouse: everything has to be reached with Tab."""
+
+    def __init__(self, page: Page) -> None:
+        self._keys = page.keyboard
+
+    async def press(self, target: Locator) -> None:
+        await self._reach(target)
+        await self._keys.press("Enter")
+
+    async def write(self, target: Locator, text: str) -> None:
+        await self._reach(target)
+        await self._keys.press("ControlOrMeta+a")
+        await self._keys.type(text)
+
+    async def choose(self, target: Locator, words: str) -> None:
+        await self._reach(target)
+        await self._keys.type(words)
+
+    async def _reach(self, target: Locator) -> None:
+        await target.wait_for()
+        for _ in range(_MOST_TABS):
+            if await target.evaluate(
+                "e => e.ownerDocument.hasFocus() && e.ownerDocument.activeElement === e"
+            ):
+                return
+            await self._keys.press("Tab")
+        raise AssertionError(f"{target} cannot be reached with the Tab key")
+
+
+def new_email() -> str:
+    """Return an address that nobody has."""
+    return f"ada-{secrets.token_hex(4)}@mail.example"
+
+
+async def register(page: Page, hands: Hands, *, email: str, country: str = "India") -> None:
+    """Go from the first page to an account of one's own."""
+    await hands.press(page.get_by_role("link", name="Create an account").first)
+    await page.wait_for_url(re.compile(r"/register"))
+    await hands.write(page.get_by_label("E-mail"), email)
+    await hands.write(page.get_by_label("Password", exact=True), PASSWORD)
+    await hands.write(page.get_by_label("Name"), "Ada King")
+    await hands.choose(page.get_by_label("Country"), country)
+    await hands.press(page.get_by_role("button", name="Create account"))
+    await page.wait_for_url(re.compile(r"/home/?$"))
+
+
+async def ask_for(page: Page, hands: Hands, amount: str) -> str:
+    """Walk through the wizard, from any page. Returns the top-up's address."""
+    await hands.press(page.get_by_role("link", name="Add money").locator("visible=true").first)
+    await page.wait_for_url(re.compile(r"/add-money/?(\?|$)"))
+    await expect(page.get_by_text("You receive, about").first).to_be_visible()
+    await hands.write(page.get_by_label("You pay"), amount)
+    await hands.press(page.get_by_role("button", name="Choose how to pay"))
+    await page.wait_for_url(re.compile(r"step=pay"))
+    await hands.press(page.get_by_role("button", name="Continue"))
+    await page.wait_for_url(re.compile(r"step=check"))
+    await hands.press(page.get_by_role("button", name=re.compile("^Pay ")))
+    await page.wait_for_url(TOP_UP)
+    return page.url
+
+
+def payment_page(page: Page) -> FrameLocator:
+    """Return the provider's page inside ours."""
+    return page.frame_locator("iframe")
+
+
+async def pay(page: Page, hands: Hands) -> None:
+    """Pay on the provider's page."""
+    await hands.press(payment_page(page).get_by_role("button", name="Pay", exact=True))
+
+
+async def expect_success(page: Page) -> None:
+    """Wait until the page says by itself that the money is there."""
+    await expect(page.get_by_role("heading", name="In your balance")).to_be_visible(timeout=20_000)

@@ -1,0 +1,239 @@
+"""Adding money in a browser, from the first page to the changed balance, and what may go wrong in between."""
+
+import re
+import time
+from decimal import Decimal
+
+import psycopg
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from tests.e2e.people import (
+    TOP_UP,
+    Hands,
+    Keyboard,
+    Mouse,
+    ask_for,
+    expect_success,
+    new_email,
+    pay,
+    payment_page,
+    register,
+)
+from tests.e2e.site import OpenPage, Site
+
+NEWCOMER_SECONDS = 120
+# Where nothing is pushed, a page notices within the ten seconds of a look.
+LIVE_MS = 5_000
+
+
+def _balance(page: Page) -> Locator:
+    return page.get_by_role("main").locator(".money").first
+
+
+async def _second_tab(page: Page, path: str) -> Page:
+    other = await page.context.new_page()
+    await other.goto(path)
+    return other
+
+
+async def _newcomer(page: Page, hands: Hands, *, amount: str = "10,000") -> Page:
+    """Register, add money and pay. Returns a second tab that was opened before paying."""
+    await register(page, hands, email=new_email())
+    await ask_for(page, hands, amount)
+    second = await _second_tab(page, "/home")
+    await expect(second.get_by_role("list", name="On its way")).to_be_visible()
+    await page.bring_to_front()
+    await pay(page, hands)
+    return second
+
+
+@pytest.mark.parametrize(
+    ("width", "theme", "by_keyboard"),
+    [(1280, "light", False), (360, "dark", True), (1280, "dark", False), (360, "light", False)],
+)
+async def test_a_stranger_adds_money_and_the_balance_changes_on_another_tab(
+    open_page: OpenPage, *, width: int, theme: str, by_keyboard: bool
+) -> None:
+    page = await open_page("/", width=width, theme=theme)
+    began = time.monotonic()
+    second = await _newcomer(page, Keyboard(page) if by_keyboard else Mouse())
+    await expect_success(page)
+    assert time.monotonic() - began < NEWCOMER_SECONDS
+    await expect(page.get_by_role("main").get_by_text(re.compile(r"^\+[\d,.]+ USDT$"))).to_be_visible()
+    await expect(second.get_by_text("In your balance")).to_be_visible(timeout=LIVE_MS)
+    await expect(second.get_by_role("list", name="On its way")).to_have_count(0)
+    assert re.search(r"[1-9]", await _balance(second).inner_text())
+
+
+async def test_every_step_is_shown_as_it_happens(open_page: OpenPage, site: Site) -> None:
+    page = await open_page("/")
+    await register(page, Mouse(), email=new_email())
+    await ask_for(page, Mouse(), "5,000")
+    order = _open_order(site, page)
+    for status, words in ((2, "Your money is on its way"), (3, "USDT bought")):
+        site.simulator.move(order, status)
+        await expect(page.get_by_text(words).first).to_be_visible(timeout=LIVE_MS + 3_000)
+    site.simulator.move(order, 4)
+    await expect_success(page)
+
+
+async def test_a_reload_resumes_wherever_one_is(open_page: OpenPage) -> None:
+    page, hands = await open_page("/"), Mouse()
+    await register(page, hands, email=new_email())
+    await hands.press(page.get_by_role("link", name="Add money").locator("visible=true").first)
+    await hands.write(page.get_by_label("You pay"), "7,500")
+    await hands.press(page.get_by_role("button", name="Choose how to pay"))
+    await page.wait_for_url(re.compile(r"step=pay"))
+    await page.reload()
+    await hands.press(page.get_by_role("button", name="Continue"))
+    await page.wait_for_url(re.compile(r"step=check"))
+    await page.reload()
+    await expect(page.get_by_role("button", name="Pay ₹7,500")).to_be_visible()
+    await page.go_back()
+    await page.go_back()
+    await expect(page.get_by_label("You pay")).to_have_value(re.compile(r"7,?500"))
+    await page.go_forward()
+    await page.go_forward()
+    await hands.press(page.get_by_role("button", name=re.compile("^Pay ")))
+    await page.wait_for_url(TOP_UP)
+    await page.reload()
+    await pay(page, hands)
+    await expect(page.get_by_text("on its way").first).to_be_visible(timeout=LIVE_MS)
+    await page.reload()
+    await expect_success(page)
+
+
+async def test_the_same_top_up_goes_on_on_another_device(open_page: OpenPage) -> None:
+    page, email = await open_page("/"), new_email()
+    await register(page, Mouse(), email=email)
+    address = await ask_for(page, Mouse(), "2,000")
+    phone = await open_page(address, width=360, theme="dark")
+    await phone.get_by_label("E-mail").fill(email)
+    await phone.get_by_label("Password", exact=True).fill("quiet harbour lantern 42")
+    await phone.get_by_role("main").get_by_role("button", name="Sign in").click()
+    await phone.wait_for_url(TOP_UP)
+    await pay(phone, Mouse())
+    await expect_success(phone)
+    await expect_success(page)
+
+
+async def test_a_server_that_dies_in_the_middle_loses_nothing(open_page: OpenPage, site: Site) -> None:
+    page = await open_page("/")
+    await register(page, Mouse(), email=new_email())
+    await ask_for(page, Mouse(), "3,000")
+    order = _open_order(site, page)
+    site.simulator.move(order, 2)
+    await expect(page.get_by_text("Your money is on its way").first).to_be_visible(timeout=LIVE_MS + 3_000)
+    site.kill()
+    try:
+        await expect(page.get_by_text("Not connected").first).to_be_visible(timeout=20_000)
+        site.simulator.move(order, 4)
+    finally:
+        site.start()
+    await expect(page.get_by_role("heading", name="In your balance")).to_be_visible(timeout=40_000)
+
+
+async def test_a_payment_that_is_given_up_was_not_charged(open_page: OpenPage) -> None:
+    page = await open_page("/")
+    await register(page, Mouse(), email=new_email())
+    await ask_for(page, Mouse(), "1,000")
+    await payment_page(page).get_by_role("button", name="Abandon").click()
+    await expect(page.get_by_text("Was I charged?")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_text("You were not charged.", exact=True)).to_be_visible()
+    await page.get_by_role("link", name="Start again").click()
+    await expect(page.get_by_role("button", name="Pay ₹1,000")).to_be_visible()
+
+
+async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: OpenPage, site: Site) -> None:
+    page = await open_page("/")
+    await register(page, Mouse(), email=new_email())
+    await ask_for(page, Mouse(), "1,000")
+    order = _open_order(site, page)
+    site.simulator.move(order, 1)
+    await expect(page.get_by_role("heading", name="Looking for your payment", level=1)).to_be_visible(
+        timeout=LIVE_MS + 3_000
+    )
+    site.simulator.move(order, -1)
+    await expect(page.get_by_text("Was I charged?")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_text("Do not pay again yet").first).to_be_visible()
+    await expect(page.get_by_role("link", name="Write to us")).to_have_attribute(
+        "href", re.compile("^mailto:")
+    )
+
+
+async def test_a_late_payment_is_credited_all_the_same(open_page: OpenPage, site: Site) -> None:
+    page = await open_page("/")
+    await register(page, Mouse(), email=new_email())
+    await ask_for(page, Mouse(), "1,500")
+    await page.get_by_role("button", name="Cancel this top-up").click()
+    await page.get_by_role("button", name="Cancel top-up").click()
+    await expect(page.get_by_text("You were not charged.", exact=True)).to_be_visible()
+    order = _open_order(site, page)
+    site.simulator.move(order, 2)
+    await expect(page.get_by_text("Your money is on its way").first).to_be_visible(timeout=LIVE_MS + 3_000)
+    site.simulator.move(order, 4)
+    await expect_success(page)
+
+
+async def test_a_reviewed_payment_says_what_is_kept_and_when_to_expect_an_answer(
+    open_page: OpenPage, site: Site
+) -> None:
+    page = await open_page("/")
+    await register(page, Mouse(), email=new_email())
+    await ask_for(page, Mouse(), "4,000")
+    order = _open_order(site, page)
+    expected = Decimal(site.simulator.order(order)["expectedCryptoAmount"])
+    site.simulator.move(order, 4, actualCryptoAmount=str(expected * 2))
+    await expect(page.get_by_role("heading", name="Somebody is looking at")).to_be_visible(
+        timeout=LIVE_MS + 3_000
+    )
+    await expect(page.get_by_text("within one working day")).to_be_visible()
+    home = await _second_tab(page, "/home")
+    await expect(home.get_by_text("held for you")).to_be_visible()
+
+
+async def test_a_second_attempt_is_told_whether_the_first_was_charged(
+    open_page: OpenPage, site: Site
+) -> None:
+    page = await open_page("/")
+    await register(page, Mouse(), email=new_email())
+    await ask_for(page, Mouse(), "6,000")
+    await page.goto("/add-money")
+    await expect(page.get_by_text("You were not charged.").first).to_be_visible()
+    await page.get_by_role("link", name="Continue that one").click()
+    await page.wait_for_url(TOP_UP)
+    site.simulator.scenario("lost_webhook", times=None)
+    try:
+        order = _open_order(site, page)
+        site.simulator.move(order, 2)
+        await page.goto("/add-money")  # It is asked for, and no webhook has told of it.
+        received = page.get_by_role("heading", name="Your payment was received")
+        await expect(received).to_be_visible(timeout=15_000)
+    finally:
+        site.simulator.control("scenario", method="DELETE")
+    await page.get_by_role("button", name="Start another all the same").click()
+    await expect(page.get_by_label("You pay")).to_be_visible()
+
+
+async def test_somebody_elses_top_up_is_not_there(open_page: OpenPage, site: Site) -> None:
+    page = await open_page("/")
+    await register(page, Mouse(), email=new_email())
+    address = await ask_for(page, Mouse(), "9,000")
+    other = await open_page("/")
+    await register(other, Mouse(), email=new_email())
+    for path in (address, address.replace("/add-money/", "/activity/")):
+        await other.goto(path)
+        await expect(other.get_by_role("heading", name=re.compile("There is no"))).to_be_visible()
+        assert "9,000" not in await other.content()
+
+
+def _open_order(site: Site, page: Page) -> int:
+    """Open an order with the provider, as the payment page of this top-up would."""
+    top_up_id = page.url.rstrip("/").rpartition("/")[2].partition("?")[0]
+    with psycopg.connect(site.database_url) as connection:
+        row = connection.execute(
+            "SELECT url FROM widget_sessions WHERE top_up_id = %s", (top_up_id,)
+        ).fetchone()
+    assert row is not None
+    return int(site.simulator.control("orders", {"widget_url": row[0]})["orderId"])

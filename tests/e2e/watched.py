@@ -1,0 +1,29 @@
+"""Every page of the site, and how a browser's refusals on them are noticed."""
+
+from playwright.async_api import BrowserContext
+
+from tests.e2e.site import PROJECT
+
+# Whoever adds a page adds it here; a test compares the two with what was built, so that none is forgotten.
+PUBLIC = ("/", "/login", "/register", "/no-such-page")
+PRIVATE = ("/home", "/add-money", "/activity", "/profile")
+BUILT_PAGES = PROJECT / ".web-tests" / "build" / "client"
+
+_TELL_VIOLATION = """
+document.addEventListener('securitypolicyviolation', e =>
+  tellViolation(`${e.violatedDirective} ${e.blockedURI} on ${e.documentURI} ${e.sample}`))
+"""
+
+
+async def tell_violations(context: BrowserContext, found: list[str]) -> None:
+    """Write down whatever a policy of ours (content, permissions) refuses on the pages of a context."""
+    await context.expose_binding("tellViolation", lambda _source, text: found.append(f"refused: {text}"))
+    await context.add_init_script(_TELL_VIOLATION)
+    context.on(
+        "console",
+        lambda message: (
+            found.append(message.text)
+            if "Content Security Policy" in message.text or "Permissions-Policy" in message.text
+            else None
+        ),
+    )

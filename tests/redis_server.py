@@ -1,0 +1,43 @@
+"""A Redis of one test's own, that can die in the middle."""
+
+import shutil
+import subprocess
+import time
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.simulator.process import free_port
+
+
+class RedisServer:
+    """A real server on a loopback port; it keeps nothing on disk."""
+
+    def __init__(self) -> None:
+        program = shutil.which("redis-server")
+        if program is None:
+            pytest.skip("no redis-server on the PATH")
+        self._program = program
+        self._port = free_port()
+        self.url = f"redis://127.0.0.1:{self._port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self._process = subprocess.Popen([self._program, *options], stdout=subprocess.DEVNULL)
+        with Redis.from_url(self.url) as client:
+            deadline = time.monotonic() + 10
+            while True:
+                try:
+                    client.ping()
+                    return
+                except RedisError:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.02)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None

@@ -1,0 +1,61 @@
+"""Instances of the application as they are really served, without pages."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.simulator.process import free_port
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/api/health/ready", timeout=2).is_success
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def served(
+    database: str,
+    project_dir: Path,
+    *,
+    app: str = "onramp_app.onramp_app:app",
+    log: Path = Path(os.devnull),
+    **values: str,
+) -> Iterator[str]:
+    """Run an instance; give its address. `values` go to its environment, what it writes to `log`."""
+    port = free_port()
+    environment = {
+        **os.environ,
+        "APP_ENV": "test",
+        "DATABASE_URL": database,
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "REFLEX_ENV_MODE": "prod",
+        "__REFLEX_SKIP_COMPILE": "true",
+        **values,
+    }
+    command = [Path(sys.executable).parent / "granian", "--interface", "asgi", "--factory"]
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port), app],
+            cwd=project_dir,
+            env=environment,
+            stderr=output,
+            stdout=output,
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while not _is_ready(port):
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)

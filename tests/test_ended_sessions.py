@@ -1,0 +1,118 @@
+"""When a session ends, all its tabs on all instances lose what is private within a second."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from onramp_app.db.engine import transaction
+from onramp_app.db.tables import User
+from onramp_app.services import accounts, sessions
+from onramp_app.services.sessions import BrowserSession, Client
+from onramp_app.states.profile import ProfileState
+from tests.people import PASSWORD
+from tests.redis_server import RedisServer
+from tests.served import served
+from tests.sockets import HYDRATE_AND_LOAD, TabSocket
+
+TABS = 3
+TRIALS_OF_ONE = 25
+LEFT = '"/login?reason=session_ended'
+SIZES = [pytest.param(8, id="short"), pytest.param(500, id="full", marks=pytest.mark.full)]
+
+
+@pytest.fixture
+def one_instance(database: str, project_dir: Path) -> Iterator[list[str]]:
+    with served(database, project_dir) as url:
+        yield [url]
+
+
+@pytest.fixture
+def two_instances(database: str, project_dir: Path, redis_server: RedisServer) -> Iterator[list[str]]:
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(served(database, project_dir, REDIS_URL=redis_server.url)) for _ in range(2)
+        ]
+
+
+@pytest.fixture
+def deaf_instance(database: str, project_dir: Path) -> Iterator[list[str]]:
+    with served(database, project_dir, app="tests.deaf_instance:app") as url:
+        yield [url]
+
+
+async def _first_session() -> BrowserSession:
+    registration = accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD, "Ada King", "IN")
+    return await accounts.register(registration, Client("127.0.0.1"), sessions.open_browser)
+
+
+async def _open_tabs(session: BrowserSession, instances: list[str]) -> list[TabSocket]:
+    tabs = []
+    for number in range(TABS):
+        url = instances[number % len(instances)]
+        tabs.append(await TabSocket.open(url, cookie=f"session={session.cookie_value}"))
+        await tabs[-1].emit(HYDRATE_AND_LOAD, path="/profile")
+        shown = await tabs[-1].read_until('"is_hydrated_rx_state_": true')
+        assert session.viewer.email in shown, "the control"
+    return tabs
+
+
+async def _seconds_until_all_left(owner: BrowserSession, instances: list[str]) -> float:
+    """End a session with several tabs; return when the last tab was told. They get nothing private since."""
+    session = await _another(owner)
+    tabs = await _open_tabs(session, instances)
+    began = time.perf_counter()
+    await sessions.end_session(owner.viewer.user_id, session.viewer.session_id)
+    sent = await asyncio.gather(*(tab.read_until(LEFT) for tab in tabs))
+    seconds = time.perf_counter() - began
+    for tab, before in zip(tabs, sent, strict=True):
+        await tab.emit(f"{ProfileState.get_full_name()}.load", path="/profile")
+        after = before + await tab.read_until(LEFT)
+        assert owner.viewer.email not in after
+        assert "Ada King" not in after
+        await tab.close()
+    return seconds
+
+
+async def _another(owner: BrowserSession) -> BrowserSession:
+    """Open one more session of the same person, without the cost of a password."""
+    async with transaction() as db:
+        user = await db.get_one(User, owner.viewer.user_id)
+        return await sessions.open_browser(db, user, Client("127.0.0.1"))
+
+
+async def _trials(trials: int, instances: list[str]) -> list[float]:
+    """Return the seconds of each trial, sorted. One person may send only so many events in a minute."""
+    seconds = []
+    while len(seconds) < trials:
+        owner = await _first_session()
+        for _ in range(min(TRIALS_OF_ONE, trials - len(seconds))):
+            seconds.append(await _seconds_until_all_left(owner, instances))
+    seconds.sort()
+    middle, longest = seconds[len(seconds) // 2], seconds[-1]
+    print(f"{len(seconds)} trials: median {middle:.3f} s, longest {longest:.3f} s")  # noqa: T201 - the figures
+    return seconds
+
+
+@pytest.mark.parametrize("trials", SIZES)
+async def test_ending_a_session_ends_all_its_tabs_within_a_second(
+    one_instance: list[str], trials: int
+) -> None:
+    assert (await _trials(trials, one_instance))[-1] <= 1
+
+
+@pytest.mark.parametrize("trials", SIZES)
+async def test_tabs_on_another_instance_end_within_a_second_too(
+    two_instances: list[str], trials: int
+) -> None:
+    assert (await _trials(trials, two_instances))[-1] <= 1
+
+
+async def test_without_announcements_a_second_is_not_enough(deaf_instance: list[str]) -> None:
+    """The control: the regular look alone ends them too, but later."""
+    owner = await _first_session()
+    assert max([await _seconds_until_all_left(owner, deaf_instance) for _ in range(2)]) > 1
