@@ -28,7 +28,7 @@ LIVE_MS = 5_000
 
 
 def _balance(page: Page) -> Locator:
-    return page.get_by_role("main").locator(".money").first
+    return page.get_by_role("main").locator(".large-money").first
 
 
 async def _second_tab(page: Page, path: str) -> Page:
