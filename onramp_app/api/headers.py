@@ -20,18 +20,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from onramp_app.config import Settings
 from onramp_app.domain.paths import is_private
 from onramp_app.providers.onramp.client import widget_origin
+from onramp_app.providers.port import WIDGET_FEATURES
 
 _Headers = tuple[tuple[bytes, bytes], ...]
 
 _KEEP_NOWHERE = (b"cache-control", b"no-store")
 _NO_CONTENT = "default-src 'none'; frame-ancestors 'none'"
-# The widget takes a picture of a document for the provider's KYC, and copies an account number. Chromium
-# hands on to a frame only what the page itself may use.
-_WIDGET_FEATURES = ("camera", "clipboard-write")
 _CLOSED_FEATURES = (
     "accelerometer",
     "autoplay",
-    "clipboard-read",
     "display-capture",
     "encrypted-media",
     "fullscreen",
@@ -41,7 +38,6 @@ _CLOSED_FEATURES = (
     "idle-detection",
     "local-fonts",
     "magnetometer",
-    "microphone",
     "midi",
     "payment",
     "picture-in-picture",
@@ -143,7 +139,7 @@ def _common_headers(settings: Settings) -> _Headers:
     widget = widget_origin(settings)
     features = [
         *(f"{feature}=()" for feature in _CLOSED_FEATURES),
-        *(f'{feature}=(self "{widget}")' for feature in _WIDGET_FEATURES),
+        *(f'{feature}=(self "{widget}")' for feature in WIDGET_FEATURES),
     ]
     headers = {
         "x-content-type-options": "nosniff",

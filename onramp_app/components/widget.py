@@ -11,6 +11,7 @@ from reflex_base.components.memoize_helpers import get_memoized_event_triggers
 from reflex_base.vars.base import Var
 from reflex_components_core.base.fragment import Fragment  # type: ignore[import-untyped]
 
+from onramp_app.providers.port import WIDGET_FEATURES
 from onramp_app.texts import _
 
 FRAME_ID = "widget"
@@ -64,14 +65,10 @@ class WidgetMessages(Fragment):
 
 
 def widget_frame(url: rx.Var[str] | str, origin: rx.Var[str] | str, *, on_message: Any) -> rx.Component:
-    """Return the provider's page in a frame.
-
-    It checks identities with the camera, and lets people copy and paste what they pay with.
-    """
-    allowed = ("camera", "clipboard-read", "clipboard-write", "payment")
+    """Return the provider's page in a frame, with the features that it asks for."""
     allow: Any = ""
-    for permission in allowed:
-        allow = allow + f"{permission} " + origin + "; "
+    for feature in WIDGET_FEATURES:
+        allow = allow + f"{feature} " + origin + "; "
     return rx.el.div(
         WidgetMessages.create(origin=origin, on_message=on_message),
         rx.el.p(_("The payment page is opening."), class_name="widget-waiting soft"),

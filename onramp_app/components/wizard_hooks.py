@@ -68,11 +68,11 @@ useEffect(() => {{
 
 
 class AddressOf(rx.Fragment):
-    """Keeps the query of the address equal to `search`, and goes on to the query `forward` where there is one.
+    """Keeps the query of the address equal to `search`, and goes on to the query `forward`, if any.
 
     Typing is no page to go back to, so it replaces the address; a step forward is one. Both happen here,
     one after the other: a redirect by the server would overtake the last keystrokes, and whoever came back
-    would find what stood there before them.
+    would find what stood there before them. Whoever has gone to another step meanwhile is left alone.
     """
 
     search: rx.Var[str]
@@ -92,7 +92,9 @@ class AddressOf(rx.Fragment):
             rx.Var(f"""
 useEffect(() => {{
   const search = {self.search!s}, forward = {self.forward!s}, path = window.location.pathname;
-  if (search && search !== window.location.search) {{
+  const stepOf = (query) => new URLSearchParams(query).get('step') || 'amount';
+  if (!search || stepOf(search) !== stepOf(window.location.search)) return;
+  if (search !== window.location.search) {{
     window.history.replaceState(window.history.state, '', path + search);
   }}
   if (forward) goTo(path + forward);

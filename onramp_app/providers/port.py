@@ -14,6 +14,9 @@ from typing import Literal, Protocol
 from onramp_app.domain.provider_status import Flow, StatusClass
 
 OrderFlow = Literal[Flow.BUY, Flow.SELL]
+# What the provider's page in a frame may use: it checks identities, and people copy and paste what they pay
+# with (docs/onramp.md). Chromium hands on to a frame only what the page around it may use too.
+WIDGET_FEATURES = ("camera", "clipboard-read", "clipboard-write", "microphone")
 
 
 class PaymentKind(IntEnum):

@@ -122,7 +122,7 @@ async def test_every_kind_of_answer_carries_the_headers(
     assert answer.status_code == status
     assert {name: _one(answer, name) for name in _ON_EVERY_ANSWER} == _ON_EVERY_ANSWER
     assert 'camera=(self "http://localhost:8001")' in _one(answer, "permissions-policy")
-    assert "microphone=()" in _one(answer, "permissions-policy")
+    assert "geolocation=()" in _one(answer, "permissions-policy")
     policy = _policy(answer)
     assert (policy["default-src"], policy["frame-ancestors"]) == ("'none'", "'none'")
     assert "unsafe" not in _one(answer, _CSP)

@@ -18,7 +18,7 @@ from tests.sockets import TabSocket
 
 IDLE_PEOPLE = 100
 PAUSE_SECONDS = 0.1
-BALANCE = "main .money"
+BALANCE = "main .large-money"
 
 # Both clocks are of one machine. A change is a text node of the balance that is no longer what it was.
 _WATCH = """

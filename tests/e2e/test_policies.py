@@ -9,6 +9,7 @@ import secrets
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
+from onramp_app.providers.port import WIDGET_FEATURES
 from tests.e2e.site import OpenPage, Site
 from tests.e2e.test_account import PASSWORD
 from tests.e2e.watched import PRIVATE, PUBLIC, tell_violations
@@ -110,14 +111,14 @@ async def test_the_camera_is_for_the_widget_alone(open_page: OpenPage) -> None:
         lambda route: route.fulfill(body="<p>The widget</p>", content_type="text/html"),
     )
     allowed = "feature => document.featurePolicy.allowsFeature(feature)"
-    for feature in ("microphone", "geolocation", "clipboard-read", "payment"):
+    for feature in ("geolocation", "payment", "usb"):
         assert not await page.evaluate(allowed, feature), feature
     await page.evaluate(
         "src => document.body.append(Object.assign(document.createElement('iframe'),"
-        " {src, allow: 'camera; microphone; clipboard-read; clipboard-write'}))",
+        " {src, allow: 'camera; geolocation; clipboard-read; clipboard-write; microphone; payment'}))",
         f"{widget_origin}/main/buy/",
     )
     await expect(page.frame_locator("iframe").get_by_text("The widget")).to_be_visible()
     frame = page.frames[1]
-    given = [f for f in ("camera", "clipboard-write", "microphone") if await frame.evaluate(allowed, f)]
-    assert given == ["camera", "clipboard-write"]
+    given = [f for f in (*WIDGET_FEATURES, "geolocation", "payment") if await frame.evaluate(allowed, f)]
+    assert given == list(WIDGET_FEATURES)

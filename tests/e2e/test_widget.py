@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from onramp_app.domain.ids import new_id
+from onramp_app.providers.port import WIDGET_FEATURES
 from tests.e2e.site import OpenPage, Site
 
 WIDGET = "http://localhost:8001/main/buy/?appId=1"
@@ -205,7 +206,7 @@ async def test_the_frame_may_use_the_camera_and_the_clipboard_and_only_itself(
     page, _heard = await _pay(open_page, site)
     frame = page.locator("#widget")
     allowed = dict(part.split() for part in (await frame.get_attribute("allow")).split(";") if part.strip())
-    assert allowed == dict.fromkeys(("camera", "clipboard-read", "clipboard-write", "payment"), ORIGIN)
+    assert allowed == dict.fromkeys(WIDGET_FEATURES, ORIGIN)
     assert await frame.get_attribute("sandbox") is None
     elsewhere = page.get_by_role("link", name="Open in a new tab")
     assert (await elsewhere.get_attribute("href"), await elsewhere.get_attribute("rel")) == (
