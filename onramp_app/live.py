@@ -18,6 +18,7 @@ from onramp_app.services import announcements
 from onramp_app.services.announcements import Listening, SessionEnded, UsersChanged, hearing
 from onramp_app.services.latest import Latest
 from onramp_app.states import connections
+from onramp_app.states.left_tabs import drop_oldest_states
 from onramp_app.states.live import LiveState
 from onramp_app.states.session import SessionState, to_login
 
@@ -81,7 +82,9 @@ class Tabs:
 
     async def look(self) -> None:
         """Compare what the tabs show with the database, once."""
-        connections.keep_only(self._connected())
+        connected = self._connected()
+        connections.keep_only(connected)
+        drop_oldest_states(self._app, connected)
         if shown := connections.known_sessions():
             await self._end(shown - (await announcements.living(shown)).keys())
         versions = await announcements.versions_of(connections.known_users())
@@ -133,13 +136,15 @@ class Tabs:
 
     async def _end(self, session_ids: Collection[str]) -> None:
         for token in connections.tabs_of_sessions(session_ids):
-            connections.forget(token)
-            if token not in self._connected():
-                continue
             try:
-                await self._lead_to_login(token)
+                if token in self._connected():
+                    await self._lead_to_login(token)
             except Exception:  # noqa: BLE001  # one tab that fails must not keep the others open
                 _log.exception("a tab could not be ended")
+            finally:
+                # Not before, because it says which socket may be told; and not who has signed in meanwhile.
+                if token in connections.tabs_of_sessions(session_ids):
+                    connections.forget(token)
 
     async def _lead_to_login(self, token: str) -> None:
         async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from onramp_app.api.application import before_pages, create_api
 from onramp_app.api.gate import before_private_pages
 from onramp_app.api.headers import with_headers
+from onramp_app.api.sockets import before_sockets
 from onramp_app.components.layout import failure_boundary
 from onramp_app.config import get_settings
 from onramp_app.live import keep_tabs_current
@@ -17,6 +18,7 @@ from onramp_app.pages.routes import add_pages, head_components
 from onramp_app.services.instance import running_instance
 from onramp_app.services.retention import purge_daily
 from onramp_app.states.middleware import SessionMiddleware
+from onramp_app.states.page_socket import guard_socket
 from onramp_app.states.session import log_frontend_problem, show_backend_problem
 from onramp_app.texts import DEFAULT_LANGUAGE
 from onramp_app.worker import instance_with_background_work
@@ -42,7 +44,7 @@ class _Application(rx.App):
 
 
 app = _Application(
-    api_transformer=[before_private_pages, before_pages(create_api(settings.app_name))],
+    api_transformer=[before_private_pages, before_sockets, before_pages(create_api(settings.app_name))],
     app_wraps={(55, "ErrorBoundary"): failure_boundary},
     toaster=None,
     backend_exception_handler=show_backend_problem,
@@ -51,6 +53,7 @@ app = _Application(
     head_components=head_components(),
     stylesheets=["/theme.css", "/top-up.css", "/wallet.css", "/wizard.css"],
 )
+guard_socket(app)
 app.add_middleware(SessionMiddleware())
 app.register_lifespan_task(
     instance_with_background_work if settings.background_work == "on" else running_instance

@@ -34,6 +34,7 @@ class FakeApp:
     def __init__(self) -> None:
         self.tabs: dict[str, Tab] = {}
         self.told: list[str] = []
+        self.state_manager = None
         self.faults = 0
 
     @property
@@ -118,7 +119,7 @@ async def test_listening_goes_on_after_any_fault(never_look, app, new_account, a
     first = await new_account()
     second = await another_session(first)
     tab = await _open(app, second)
-    connections.remember("gone", Holder(first.viewer.session_id, first.viewer.user_id))
+    connections.remember("gone", Holder(first.viewer.session_id, first.viewer.user_id, "socket"))
     app.faults = 1
     await sessions.end_session(first.viewer.user_id, first.viewer.session_id)
     await asyncio.sleep(0.3)

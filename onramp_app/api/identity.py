@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection
 
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import Forbidden, Unauthenticated
@@ -23,7 +24,7 @@ _cookie = APIKeyCookie(
 )
 
 
-def client_of(request: Request) -> Client:
+def client_of(request: HTTPConnection) -> Client:
     """Return what asks. Its address is the one that the outermost trusted proxy saw.
 
     Each proxy appends the address it saw to X-Forwarded-For, so with n trusted proxies the nth entry from

@@ -1,7 +1,7 @@
 """`POST /api/webhooks/onramp` as plain ASGI, ahead of the framework: it is the busiest route there is.
 
 200 means that the event is stored, and nothing else. Never 5xx for what somebody sends: hostile input is
-401 or 413, and 503 says that the database is away.
+401, 409 or 413, and 503 says that the database is away.
 """
 
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from onramp_app.api.problems import problem_response
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import ApplicationError, PayloadTooLarge
 from onramp_app.providers.onramp.webhook import WebhookRefused
-from onramp_app.services.inbox import Refused, checked, get_inbox
+from onramp_app.services.inbox import Refused, TooManyBodies, checked, get_inbox
 
 PATH = "/api/webhooks/onramp"
 MAX_BODY_BYTES = 64 * 1024
@@ -59,6 +59,9 @@ async def _take(scope: Scope, receive: Receive, send: Send) -> None:
     except WebhookRefused as error:
         _keep_refusal(scope, error.reason.value, body)
         await problem_response(error)(scope, receive, send)
+    except TooManyBodies as error:
+        _keep_refusal(scope, error.code, body)
+        await problem_response(error)(scope, receive, send)
     except ApplicationError as error:
         await problem_response(error)(scope, receive, send)
     else:
@@ -95,6 +98,7 @@ def describe(schema: dict[str, object]) -> None:
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     refusals = {
         HTTPStatus.UNAUTHORIZED: "The signature is missing or wrong",
+        HTTPStatus.CONFLICT: "The header came with twenty other bodies: this one is not stored",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more than 64 KiB",
         HTTPStatus.SERVICE_UNAVAILABLE: "The event cannot be stored now: send it again",
     }

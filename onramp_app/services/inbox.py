@@ -6,7 +6,7 @@ is shared under load and nobody waits without load. A stored event is a hint abo
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -21,7 +21,7 @@ from onramp_app.db.direct import Connection, connect, notify
 from onramp_app.db.engine import transaction
 from onramp_app.db.provider_tables import WebhookRefusal
 from onramp_app.domain.clock import now
-from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.domain.ledger import Environment
 from onramp_app.providers.onramp.webhook import (
     VerifiedHeader,
@@ -51,6 +51,18 @@ SELECT %s, * FROM unnest(%s::bytea[], %s::bytea[], %s::timestamptz[], %s::text[]
                          %s::boolean[], %s::text[], %s::text[])
     ON CONFLICT (environment, header_hash, body_hash) DO NOTHING
 """
+# Which of them lie in the inbox, whoever put them there.
+_STORED_ALREADY = """
+SELECT r.number FROM unnest(%s::bytea[], %s::bytea[]) WITH ORDINALITY AS r (header, body, number)
+  JOIN webhook_events e
+    ON e.environment = %s AND e.header_hash = sha256(r.header) AND e.body_hash = sha256(r.body)
+"""
+
+
+class TooManyBodies(ApplicationError):
+    """Twenty other bodies came under this header, which the provider signed once for one of them."""
+
+    status, code, title = 409, "too_many_bodies", "Too many bodies under one signed header"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +148,7 @@ class Inbox:
 
         Raises:
             DatabaseUnavailable: it may not be stored; the sender has to come again.
+            TooManyBodies: it is not stored and never will be.
         """
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((arrival, stored))
@@ -178,7 +191,7 @@ class Inbox:
 
     async def _write_group(self, group: Sequence[tuple[Arrival, asyncio.Future[None]]]) -> None:
         try:
-            await self._insert([arrival for arrival, _ in group])
+            refused = await self._insert([arrival for arrival, _ in group])
         except DatabaseUnavailable as error:
             _tell(group, error)
         except psycopg.Error as error:
@@ -188,18 +201,19 @@ class Inbox:
             )
             for arrival, stored in group:
                 try:
-                    await self._insert([arrival])
+                    refused = await self._insert([arrival])
                 except (DatabaseUnavailable, psycopg.Error):
                     _tell([(arrival, stored)], _away())
                 else:
-                    _tell([(arrival, stored)], None)
+                    _tell([(arrival, stored)], None, refused=refused)
         except BaseException:
             _tell(group, _away())
             raise
         else:
-            _tell(group, None)
+            _tell(group, None, refused=refused)
 
-    async def _insert(self, arrivals: Sequence[Arrival]) -> None:
+    async def _insert(self, arrivals: Sequence[Arrival]) -> Collection[Arrival]:
+        """Store them. Returns those that are not stored, because their header had its twenty bodies."""
         # The trigger that counts bodies locks each header, so every group takes them in one order.
         rows = sorted(arrivals, key=lambda arrival: arrival.header)
         columns: list[Callable[[Arrival], object]] = [
@@ -218,15 +232,28 @@ class Inbox:
                     self._connection = await connect("inbox")
                     # What is acknowledged is on disk, whatever the server's own default is.
                     await self._connection.execute("SET synchronous_commit = on")
-                await self._connection.execute(
+                inserted = await self._connection.execute(
                     _INSERT,
                     [self._environment.value, *([read(row) for row in rows] for read in columns)],
                     prepare=True,
                 )
+                refused = (
+                    () if inserted.rowcount == len(rows) else await self._missing(self._connection, rows)
+                )
         except (TimeoutError, psycopg.OperationalError, psycopg.InterfaceError) as error:
             await self._disconnect()
             raise _away() from error
-        self._wake_reader()
+        if inserted.rowcount:
+            self._wake_reader()
+        return refused
+
+    async def _missing(self, connection: Connection, rows: Sequence[Arrival]) -> Collection[Arrival]:
+        found = await connection.execute(
+            _STORED_ALREADY,
+            [[row.header for row in rows], [row.body for row in rows], self._environment.value],
+        )
+        stored = {number for (number,) in await found.fetchall()}
+        return {row for number, row in enumerate(rows, start=1) if number not in stored}
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -273,14 +300,21 @@ def _away() -> DatabaseUnavailable:
     return DatabaseUnavailable("The webhook cannot be stored now. Send it again.", retry_after_seconds=5)
 
 
-def _tell(group: Sequence[tuple[Arrival, asyncio.Future[None]]], error: Exception | None) -> None:
-    for _, stored in group:
+def _tell(
+    group: Sequence[tuple[Arrival, asyncio.Future[None]]],
+    error: Exception | None,
+    *,
+    refused: Collection[Arrival] = (),
+) -> None:
+    for arrival, stored in group:
         if stored.done():
             continue
-        if error is None:
-            stored.set_result(None)
-        else:
+        if error is not None:
             stored.set_exception(error)
+        elif arrival in refused:
+            stored.set_exception(TooManyBodies("This header came with too many bodies. It is not stored."))
+        else:
+            stored.set_result(None)
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, Decimal, localcontext
 
 from babel import Locale
 from babel.numbers import format_decimal, get_currency_precision, parse_pattern
@@ -12,6 +12,7 @@ from onramp_app.texts import current_language
 # What costs about one dollar or euro reads like money: two decimals. Everything else keeps up to eight.
 _LIKE_MONEY = frozenset({"USDT", "USDC", "DAI", "BUSD", "TUSD", "USDP", "PYUSD", "EURC", "FDUSD"})
 _LIKE_MONEY_DECIMALS, _DECIMALS = 2, 8
+_DIGITS = 60  # The books have 38, and patterns write up to 18 decimals; Python's own 28 raise beyond.
 
 
 def fiat_text(amount: str | Decimal, currency: str) -> str:
@@ -49,12 +50,14 @@ def number_text(amount: str | Decimal, asset: str) -> str:
     """
     value = Decimal(amount)
     decimals = _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else _DECIMALS
-    cut = value.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
+    with localcontext(prec=_DIGITS):
+        cut = value.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
     if not cut and value:
         cut = value
     least = _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else 0
     pattern = f"#,##0.{'0' * least}{'#' * (18 - least)}"
-    text: str = format_decimal(cut, pattern, locale=current_language(), decimal_quantization=False)
+    with localcontext(prec=_DIGITS):
+        text: str = format_decimal(cut, pattern, locale=current_language(), decimal_quantization=False)
     return text.replace("-", "\N{MINUS SIGN}")
 
 

@@ -12,6 +12,7 @@ class Holder(NamedTuple):
 
     session_id: str
     user_id: str
+    socket_id: str  # The socket whose handshake carried the session; another one may use the same token.
 
 
 _holder_of_token: dict[str, Holder] = {}
@@ -20,6 +21,11 @@ _holder_of_token: dict[str, Holder] = {}
 def remember(token: str, holder: Holder) -> None:
     """Note that the tab shows pages of the session."""
     _holder_of_token[token] = holder
+
+
+def holder_of(token: str) -> Holder | None:
+    """Return whose pages a tab shows, None for a tab without a session."""
+    return _holder_of_token.get(token)
 
 
 def tabs_of_sessions(session_ids: Collection[str]) -> list[str]:

@@ -55,6 +55,10 @@ def _state_of(event: Event) -> type[BaseState] | None:
     return registered.states[0] if registered is not None else None
 
 
+# One sets any variable of a state, the other what a page keeps in the browser's storage.
+_SETTERS = (".setvar", f".{CompileVars.UPDATE_VARS_INTERNAL}")
+
+
 def _is_private(event: Event) -> bool:
     state = _state_of(event)
     return state is not None and issubclass(state, PrivateState)
@@ -74,8 +78,8 @@ class SessionMiddleware(Middleware):
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Return None to let the event go on, or what the browser gets instead of it."""
         page = await state.get_state(SessionState)
-        if event.name.endswith(".setvar"):
-            return await _refuse(page)  # Reflex gives one to every state; no page of ours uses it.
+        if event.name.endswith(_SETTERS):
+            return await _refuse(page)  # Reflex has them in every state; no page of ours uses them.
         is_hydration = event.name in _HYDRATE
         try:
             await self._count(page)
@@ -86,6 +90,7 @@ class SessionMiddleware(Middleware):
             return await self._hold_back(page, error, is_hydration=is_hydration)
         if viewer is not None:
             return await self._admit(page, viewer, is_hydration=is_hydration)
+        connections.forget(page.router.session.client_token)
         if page._session_id and (is_hydration or page.is_signed_in):
             page._forget_person()
         if is_hydration:
@@ -101,6 +106,7 @@ class SessionMiddleware(Middleware):
     async def _admit(self, page: SessionState, viewer: Viewer, *, is_hydration: bool) -> StateUpdate | None:
         if page._session_id != viewer.session_id:
             page._forget_person()
+            connections.forget(page.router.session.client_token)
             if not is_hydration:
                 # This may be somebody else's tab, or one whose state was lost. Only a hydration loads
                 # all states, so only there all of them can be reset.
@@ -108,7 +114,10 @@ class SessionMiddleware(Middleware):
         page._bind(viewer)
         if page.notice:
             page.notice = ""  # Reflex sends what is set, changed or not.
-        connections.remember(page.router.session.client_token, Holder(viewer.session_id, viewer.user_id))
+        socket = page.router.session
+        connections.remember(
+            socket.client_token, Holder(viewer.session_id, viewer.user_id, socket.session_id)
+        )
         return None
 
     async def _hold_back(
@@ -117,5 +126,6 @@ class SessionMiddleware(Middleware):
         if is_hydration:
             # The page has to open, but whose it is could not be read: it opens without a person.
             page._forget_person()
+            connections.forget(page.router.session.client_token)
         page._say(error.code)
         return None if is_hydration else await _refuse(page)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,13 @@ async def test_a_body_over_64_kib_is_413_and_one_of_64_kib_is_taken(client: http
 async def test_at_most_twenty_bodies_are_kept_for_one_header(client: httpx.AsyncClient, rows: Any) -> None:
     headers = headers_of(event_of(1))
     calls = [client.post(PATH, headers=headers, content=f'{{"orderId": {n}}}') for n in range(60)]
-    assert {answer.status_code for answer in await asyncio.gather(*calls)} == {200}
+    answers = await asyncio.gather(*calls)
+    assert Counter(answer.status_code for answer in answers) == {200: 20, 409: 40}
+    assert {answer.json()["code"] for answer in answers if answer.is_error} == {"too_many_bodies"}
     assert rows("SELECT count(*), count(DISTINCT order_id) FROM webhook_events") == [(20, 1)]
+    for number, answer in enumerate(answers):
+        again = await client.post(PATH, headers=headers, content=f'{{"orderId": {number}}}')
+        assert again.status_code == answer.status_code, "what was stored stays acknowledged"
     assert (await client.post(PATH, headers=headers_of(event_of(2)), content=b"{}")).status_code == 200
     assert rows("SELECT count(*) FROM webhook_events WHERE order_id = '2'") == [(1,)]
 

@@ -1,0 +1,111 @@
+"""Stands before the pages' socket: how many one network may open, how often, and how much it may send.
+
+The limits are generous, because a whole company may look like one address. They keep one sender from using
+up what is there for all: each socket is a task, each tab a state in memory, each message work.
+"""
+
+import ipaddress
+from collections import Counter
+
+import structlog
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+from prometheus_client import Counter as Metric
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from onramp_app.api.identity import client_of
+from onramp_app.api.problems import problem_response
+from onramp_app.domain.errors import RateLimited
+from onramp_app.services.throttle import network_of
+
+MAX_OPEN = 200
+HANDSHAKES = RateLimitItemPerMinute(300, namespace="socket")
+MESSAGES = RateLimitItemPerMinute(6_000, namespace="socket-message")
+_RETRY_AFTER_SECONDS = 60
+_POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
+
+_REFUSED = Metric("page_sockets_refused", "Sockets refused or closed because of their network.", ["reason"])
+_log = structlog.get_logger(__name__)
+
+
+def before_sockets(pages: ASGIApp) -> ASGIApp:
+    """Wrap the pages: a socket beyond its network's limits is answered 429, a flooding one is closed."""
+    limits = _Networks()
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await pages(scope, receive, send)
+            return
+        network = network_of(client_of(HTTPConnection(scope)).address)
+        if _is_this_machine(network):
+            await pages(scope, receive, send)
+            return
+        if reason := await limits.refusal_of(network):
+            _refuse(reason)
+            await receive()  # The handshake, which comes first and needs its answer.
+            await _answer(scope, receive, send)
+            return
+        limits.open[network] += 1
+        try:
+            await pages(scope, limits.counted(network, receive, send), send)
+        finally:
+            limits.close(network)
+
+    return serve
+
+
+class _Networks:
+    """What the networks have open at this instance, and what they did within the minute."""
+
+    def __init__(self) -> None:
+        self.open: Counter[str] = Counter()
+        self._rates = FixedWindowRateLimiter(MemoryStorage())
+
+    async def refusal_of(self, network: str) -> str | None:
+        """Count a handshake. Returns why it is refused, None when it may go on."""
+        if self.open[network] >= MAX_OPEN:
+            return "open"
+        return None if await self._rates.hit(HANDSHAKES, network) else "handshakes"
+
+    def close(self, network: str) -> None:
+        """Note that a socket has closed."""
+        self.open[network] -= 1
+        if not self.open[network]:
+            del self.open[network]
+
+    def counted(self, network: str, receive: Receive, send: Send) -> Receive:
+        """Return a `receive` that ends the socket when its network sends too much."""
+
+        async def next_message() -> Message:
+            message = await receive()
+            if message["type"] != "websocket.receive" or await self._rates.hit(MESSAGES, network):
+                return message
+            _refuse("messages")
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+            return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION}
+
+        return next_message
+
+
+def _is_this_machine(network: str) -> bool:
+    # A program here has easier ways to do harm, and a proxy here that nobody announced is everybody.
+    try:
+        return ipaddress.ip_network(network).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse(reason: str) -> None:
+    _REFUSED.labels(reason).inc()
+    _log.debug("a socket was refused", reason=reason)
+
+
+async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
+    error = RateLimited(
+        "Too many open pages in your network. Close some, or wait a minute.",
+        retry_after_seconds=_RETRY_AFTER_SECONDS,
+    )
+    # Starlette answers a handshake as the extension "WebSocket Denial Response" of ASGI wants it.
+    await problem_response(error)(scope, receive, send)

@@ -1,0 +1,74 @@
+"""The application as it is served, in this process; Ada, and Bo with what nobody else may see."""
+
+import io
+import logging
+import os
+import random
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import structlog
+from limits import RateLimitItemPerSecond
+from starlette.types import ASGIApp
+
+from onramp_app.logs import configure_logs
+from onramp_app.states import connections, middleware
+from tests.api.conftest import client, new_person, wallet
+from tests.attack.scene import Logged, Scene, prepare
+from tests.states.conftest import new_account
+
+__all__ = ["client", "new_account", "new_person", "wallet"]
+
+
+@pytest.fixture(scope="session")
+def served() -> ASGIApp:
+    """All layers in front of and below the pages, without the compiled pages."""
+    os.environ["__REFLEX_SKIP_COMPILE"] = "true"
+    from onramp_app.onramp_app import app
+
+    made: ASGIApp = app()
+    return made
+
+
+@pytest.fixture
+async def asgi(served: ASGIApp, database: str) -> AsyncIterator[ASGIApp]:
+    from onramp_app.onramp_app import app
+
+    async with app._setup_event_processor():
+        yield served
+    connections.keep_only(())
+
+
+@pytest.fixture
+def no_event_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of events a minute are an attack that another test is about."""
+    monkeypatch.setattr(middleware, "EVENTS", (RateLimitItemPerSecond(10**9, namespace="attack"),))
+
+
+@pytest.fixture
+async def scene(wallet, new_person) -> Scene:
+    ada = await new_person(display_name="Ada", country="IN")
+    bo = await new_person(display_name="Bo Canary", country="BR")
+    return await prepare(wallet, ada, bo)
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch, served: ASGIApp) -> Iterator[Logged]:
+    """The real configuration of the logs, at its most talkative."""
+    root = logging.getLogger()
+    before = (root.handlers, root.level)
+    output = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", output)
+    configure_logs(level="debug", style="json")
+    faults = Logged(output)
+    root.addHandler(faults)
+    yield faults
+    root.handlers, root.level = before
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def seed() -> int:
+    """ATTACK_SEED repeats a run."""
+    return int(os.environ.get("ATTACK_SEED", random.randrange(2**32)))

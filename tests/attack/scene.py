@@ -1,0 +1,144 @@
+"""Ada who attacks, Bo who is attacked, and how one sees that something of Bo's came out or changed."""
+
+import io
+import json
+import logging
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from onramp_app.db.engine import transaction
+from onramp_app.db.tables import User
+from onramp_app.services import sessions
+from onramp_app.services.sessions import Client
+from tests.money import Wallet
+from tests.people import PASSWORD, Person
+
+CLIENT = Client(address="203.0.113.7", user_agent="Mozilla/5.0 (X11; Linux) Firefox/140.0")
+
+
+@dataclass
+class Scene:
+    """`targets`: ids of Bo's that an attacker may have come by. `canaries`: what must never be seen."""
+
+    wallet: Wallet
+    ada: Person
+    bo: Person
+    targets: list[str] = field(default_factory=list)
+    canaries: list[str] = field(default_factory=list)
+    ada_cookie: str = ""
+
+    async def cookie_of(self, person: Person) -> str:
+        """Sign somebody in with a browser of their own."""
+        async with transaction() as db:
+            user = await db.get(User, person.id)
+            assert user is not None
+            opened = await sessions.open_browser(db, user, CLIENT)
+        return f"session={opened.cookie_value}"
+
+    async def renew(self) -> None:
+        """Sign Ada in again, whatever she has done to herself."""
+        self.ada_cookie = await self.cookie_of(self.ada)
+        async with transaction() as db:
+            user = await db.get(User, self.ada.id)
+            assert user is not None
+            opened = await sessions.open_program(db, user, CLIENT)
+        self.ada = Person(self.ada.id, self.ada.email, opened.access_token, opened.refresh_token)
+
+    def leaks(self, text: str) -> list[str]:
+        return [canary for canary in self.canaries if canary in text]
+
+    def rows_of_bo(self) -> dict[str, set[str]]:
+        """Return a hash of each row in which anything of Bo's stands and nothing of Ada's, by table."""
+        with psycopg.connect(self.wallet.database_url, autocommit=True) as owner:
+            tables = owner.execute(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+                # Refused webhooks are kept as they came, with whatever was typed into them.
+                " AND table_type = 'BASE TABLE' AND table_name <> 'webhook_refusals'"
+            ).fetchall()
+            marks = [f"%{mark}%" for mark in (self.bo.id, *self.targets)]
+            return {
+                table: {
+                    row[0]
+                    for row in owner.execute(
+                        f"SELECT md5(t::text) FROM {table} t"
+                        " WHERE t::text LIKE ANY (%s) AND NOT t::text LIKE %s".encode(),
+                        (marks, f"%{self.ada.id}%"),
+                    )
+                }
+                for (table,) in tables
+            }
+
+
+async def prepare(wallet: Wallet, ada: Person, bo: Person) -> Scene:
+    """Give Bo money, open top-ups and two sessions; give Ada a browser."""
+    scene = Scene(wallet, ada, bo)
+    settled, opened = await wallet.created(bo, fiat_amount="4321.37"), await wallet.created(bo)
+    delivery = await wallet.deliver(bo, settled["id"], amount="77.123456789012345678")
+    await scene.cookie_of(bo)
+    ids = wallet.rows(
+        "SELECT id FROM top_ups WHERE user_id = %s UNION SELECT id FROM auth_sessions WHERE user_id = %s"
+        " UNION SELECT id FROM ledger_transfers",
+        bo.id,
+        bo.id,
+    )
+    listed = await wallet.get(bo, "/api/transactions", limit=1)
+    scene.targets = [bo.id, *(str(row[0]) for row in ids), listed.json()["next_cursor"], delivery.order_id]
+    url = opened["widget_url"]
+    ((recognition_id,),) = wallet.rows(
+        "SELECT recognition_id FROM widget_sessions WHERE top_up_id = %s", opened["id"]
+    )
+    hashes = wallet.rows("SELECT transaction_hash FROM provider_orders WHERE transaction_hash IS NOT NULL")
+    scene.canaries = [
+        bo.email,
+        "Bo Canary",
+        "77.12345678901",
+        "4321.37",
+        "4,321.37",
+        recognition_id,
+        url,
+        *(row[0] for row in hashes),
+        bo.access_token,
+        bo.refresh_token,
+        "$argon2id$",
+    ]
+    await scene.renew()
+    return scene
+
+
+class Logged(logging.Handler):
+    """Everything that the application logs at its most talkative: as text, and the faults among it."""
+
+    def __init__(self, output: io.StringIO) -> None:
+        super().__init__(logging.ERROR)
+        self._output = output
+        self.faults: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.faults.append(
+            f"{record.name}: {record.getMessage()[:300]} {record.exc_info and record.exc_info[1]!r}"
+        )
+
+    @property
+    def text(self) -> str:
+        return self._output.getvalue()
+
+    @property
+    def tracebacks(self) -> list[str]:
+        return [line[-1_500:] for line in self.text.splitlines() if "Traceback" in line]
+
+    def secrets_in(self, scene: Scene) -> list[str]:
+        """Return what is in a log line and must not be: Bo's, and Ada's own credentials."""
+        own = (scene.ada_cookie.partition("=")[2], scene.ada.access_token, PASSWORD)
+        return [secret for secret in (*scene.canaries, *own, scene.ada.email) if secret in self.text]
+
+
+def new_address() -> str:
+    """Return a network nobody else has, so that limits on networks do not end an attack early."""
+    return f"2001:db8:{secrets.randbelow(65_536):x}:{secrets.randbelow(65_536):x}::1"
+
+
+def dumped(value: Any) -> str:
+    return json.dumps(value, default=str)

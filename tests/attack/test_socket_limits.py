@@ -1,0 +1,96 @@
+"""How much one network may take of the pages' socket, on a real server and behind a proxy."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import simple_websocket
+from simple_websocket import Client, ConnectionClosed
+
+from onramp_app.api.sockets import HANDSHAKES, MAX_OPEN, MESSAGES
+from onramp_app.onramp_app import app
+from onramp_app.states import left_tabs
+from onramp_app.states.left_tabs import drop_oldest_states
+from tests.attack.scene import new_address
+from tests.attack.wire import Wire
+from tests.served import served
+from tests.test_socket import CONNECT, PING, PLACE
+
+
+@pytest.fixture
+def behind_a_proxy(database: str, project_dir: Path) -> Iterator[str]:
+    with served(database, project_dir, TRUSTED_PROXY_HOPS="1") as url:
+        yield url.replace("http", "ws", 1) + PLACE
+
+
+def _open(address: str, network: str) -> Client | int:
+    """Return the socket or the status that it was refused with."""
+    headers = {"X-Forwarded-For": f"198.51.100.250, {network}"}
+    try:
+        return Client.connect(address, headers=headers)
+    except simple_websocket.ConnectionError as refused:
+        return int(refused.status_code)
+
+
+def test_a_network_has_so_many_sockets_and_another_one_its_own(behind_a_proxy: str) -> None:
+    opened = [_open(behind_a_proxy, "203.0.113.9") for _ in range(MAX_OPEN)]
+    assert all(isinstance(one, Client) for one in opened)
+    assert _open(behind_a_proxy, "203.0.113.9") == 429
+    other = _open(behind_a_proxy, "203.0.113.10")
+    assert isinstance(other, Client)
+    for one in (*opened, other):
+        assert isinstance(one, Client)
+        one.close()
+
+
+def test_a_network_shakes_hands_so_often_within_a_minute(behind_a_proxy: str) -> None:
+    statuses = []
+    for _ in range(HANDSHAKES.amount + 20):
+        one = _open(behind_a_proxy, "203.0.113.11")
+        statuses.append(one if isinstance(one, int) else 101)
+        if isinstance(one, Client):
+            one.close()
+    assert statuses.count(429) in range(1, 21)  # A minute may end in between.
+
+
+def test_a_socket_that_floods_is_closed(behind_a_proxy: str) -> None:
+    one = _open(behind_a_proxy, "203.0.113.12")
+    assert isinstance(one, Client)
+    one.send(CONNECT)
+    with pytest.raises(ConnectionClosed) as closed:
+        _flood(one)
+    assert closed.value.reason == 1008
+
+
+def _flood(one: Client) -> None:
+    for _ in range(2 * MESSAGES.amount + 10):  # A minute may end in between.
+        one.send(PING)
+    while True:
+        one.receive(timeout=10)
+
+
+async def test_a_socket_has_one_tab(asgi) -> None:
+    before = set(app.event_namespace.token_to_sid)
+    wire = await Wire(asgi, address=new_address()).connect()
+    for _ in range(50):
+        wire.say(CONNECT)
+        wire.emit("connect", {"QUERY_STRING": "token=another", "asgi.scope": {}})
+    await wire.settle()
+    assert set(app.event_namespace.token_to_sid) == before | {wire.token}
+    await wire.close()
+    assert set(app.event_namespace.token_to_sid) == before
+
+
+async def test_states_of_tabs_that_left_do_not_pile_up(asgi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(left_tabs, "MAX_KEPT", 10)
+    stays = await Wire(asgi, address=new_address()).connect()
+    for _ in range(30):
+        left = await Wire(asgi, address=new_address()).connect()
+        await left.close()
+    states = app.state_manager.states
+    assert len(states) > 30, "the control: Reflex keeps them all"
+    drop_oldest_states(app, app.event_namespace.token_to_sid)
+    assert len(states) == 10 + len(app.event_namespace.token_to_sid)
+    assert any(stays.token in str(key) for key in states), "who is connected stays"
+    assert any(left.token in str(key) for key in states), "the latest are kept"
+    await stays.close()

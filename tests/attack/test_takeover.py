@@ -1,0 +1,138 @@
+"""Somebody connects with the client token of Bo's tab: nothing of Bo's may come, whatever they do."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+
+import pytest
+from starlette.types import ASGIApp
+
+from onramp_app.live import Tabs
+from onramp_app.onramp_app import app
+from onramp_app.services import sessions
+from onramp_app.services.latest import Latest
+from onramp_app.states import page_socket
+from onramp_app.states.live import LiveState
+from onramp_app.states.middleware import SessionMiddleware
+from onramp_app.states.profile import ProfileState
+from onramp_app.states.session import SessionState
+from tests.attack.scene import Scene, new_address
+from tests.attack.wire import Wire
+
+HYDRATE = "reflex___state____state.hydrate"
+AGAIN = "reflex___state____state.hydrate_and_load"
+ON_LOAD = "reflex___state____state.reflex___state____on_load_internal_state.on_load_internal"
+LOAD = f"{ProfileState.get_full_name()}.load"
+ENDED = f"{ProfileState.get_full_name()}.end_session"
+
+
+async def _push(scene: Scene) -> None:
+    """Do what follows a change of Bo's money."""
+    async with asyncio.TaskGroup() as tasks:
+        await Tabs(app, tasks)._bring_up_to_date(scene.bo.id)
+
+
+async def _say_nothing(scene: Scene, thief: Wire) -> None:
+    await _push(scene)
+
+
+async def _hydrate(scene: Scene, thief: Wire) -> None:
+    thief.event(HYDRATE)
+
+
+async def _connect_again(scene: Scene, thief: Wire) -> None:
+    thief.event(AGAIN, {"hashes": ["x"]})
+
+
+async def _load(scene: Scene, thief: Wire) -> None:
+    thief.event(LOAD)
+    thief.event(ON_LOAD)
+
+
+async def _call(scene: Scene, thief: Wire) -> None:
+    thief.event(ENDED, {"session_id": random.choice(scene.targets)})
+
+
+async def _pretend(scene: Scene, thief: Wire) -> None:
+    handshake = {
+        "QUERY_STRING": f"token={thief.token}",
+        "asgi.scope": {"client": ["192.0.2.1", 1], "headers": []},
+    }
+    thief.emit("connect", handshake)
+    thief.event(HYDRATE)
+
+
+WAYS: tuple[Callable[[Scene, Wire], Awaitable[None]], ...] = (
+    _say_nothing, _hydrate, _connect_again, _load, _call, _pretend,
+)  # fmt: skip
+
+
+async def take_over(asgi: ASGIApp, scene: Scene, *, rounds: int) -> list[str]:
+    """Let Bo open a tab and leave, and Ada or nobody go on with its token. Returns what came of Bo's."""
+    bo_cookie = await scene.cookie_of(scene.bo)
+    seen = []
+    for number in range(rounds):
+        tab = await Wire(asgi, cookie=bo_cookie, address=new_address()).connect()
+        await tab.hydrate()
+        tab.event(LOAD)
+        await tab.settle()
+        assert scene.leaks(tab.heard), "there is something to steal"
+        if number % 10:  # Now and then the tab is still open.
+            await tab.close()
+        cookie = scene.ada_cookie if number % 2 else ""
+        thief = await Wire(asgi, cookie=cookie, token=tab.token, address=new_address()).connect()
+        await WAYS[number % len(WAYS)](scene, thief)
+        await thief.settle()
+        await _push(scene)
+        await thief.settle()
+        seen += [f"round {number}: {leak}" for leak in scene.leaks(thief.heard)]
+        seen += [f"round {number}: a push" for _ in range(thief.heard.count("PUSHED-TO-BO"))]
+        await thief.close()
+        await tab.close()
+    return seen
+
+
+@pytest.fixture
+def pushed(monkeypatch: pytest.MonkeyPatch, scene: Scene) -> None:
+    """Let a push carry something that can be recognised, whatever pages there are."""
+
+    async def catch_up(self: LiveState, latest: Latest) -> None:
+        self.as_of = "PUSHED-TO-BO"
+
+    parts = SimpleNamespace(__subclasses__=lambda: [LiveState])
+    monkeypatch.setattr(LiveState, "_catch_up", catch_up)
+    monkeypatch.setattr("onramp_app.live.LiveState", parts)
+
+
+async def test_forty_stolen_tokens_are_worth_nothing(asgi, scene, no_event_limit, pushed):
+    assert await take_over(asgi, scene, rounds=40) == []
+
+
+@pytest.mark.full
+async def test_a_thousand_stolen_tokens_are_worth_nothing(asgi, scene, no_event_limit, pushed):
+    assert await take_over(asgi, scene, rounds=1_000) == []
+
+
+async def test_without_the_binding_of_sessions_a_stolen_token_shows_everything(
+    asgi, scene, no_event_limit, pushed, monkeypatch
+):
+    """The control of the middleware: it looks at Bo's own events only."""
+    bind = SessionMiddleware.preprocess
+
+    async def bind_bo_only(self, app, state, event):
+        page = await state.get_state(SessionState)
+        viewer = await sessions.resolve_cookie_header(page.router.headers.cookie)
+        return await bind(self, app, state, event) if viewer and viewer.user_id == scene.bo.id else None
+
+    monkeypatch.setattr(SessionMiddleware, "preprocess", bind_bo_only)
+    assert await take_over(asgi, scene, rounds=6)
+
+
+async def test_without_the_binding_of_sockets_a_silent_thief_gets_the_next_push(
+    asgi, scene, no_event_limit, pushed, monkeypatch
+):
+    """The control of where updates go."""
+    monkeypatch.setattr(page_socket.PageSocket, "emit_update", page_socket.EventNamespace.emit_update)
+    seen = await take_over(asgi, scene, rounds=8)
+    assert any("a push" in what for what in seen)
