@@ -45,7 +45,7 @@ class Site:
 
 
 def open_order(site: Site, address: str) -> int:
-    """Open an order with the provider as the payment page of the top-up at `address` would. Returns its id."""
+    """Open an order as the payment page of the top-up at `address` would. Returns its id."""
     top_up_id = urlsplit(address).path.rstrip("/").rpartition("/")[2]
     with psycopg.connect(site.database_url) as connection:
         row = connection.execute(
