@@ -7,14 +7,18 @@ it lies in however long a list.
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    DateTime,
+    Integer,
     Numeric,
     Row,
     Select,
     Text,
     and_,
+    bindparam,
     case,
     func,
     literal,
@@ -169,23 +173,50 @@ async def _look_up(db: AsyncSession, filters: Filters, q: str) -> Wanted:
 async def _read(
     db: AsyncSession, user_id: str, wanted: Wanted, *, after: Position | None, limit: int
 ) -> list[TransactionView]:
-    rows = await (await db.connection()).execute(statement(user_id, wanted, after=after, limit=limit))
+    query, values = statement(user_id, wanted, after=after, limit=limit)
+    rows = await (await db.connection()).execute(query, values)
     known = await scales(db)
     return [_view(row, known) for row in rows]
 
 
-def statement(user_id: str, wanted: Wanted, *, after: Position | None, limit: int) -> Select[Any]:
-    """Return the query of one page.
+def statement(
+    user_id: str, wanted: Wanted, *, after: Position | None, limit: int
+) -> tuple[Select[Any], dict[str, Any]]:
+    """Return the query of one page, and its values.
 
     A transfer does not name its asset, its entries do: filtered by asset, the person's listed transfers are
     looked at one by one until the page is full. Top-ups are not, whatever is asked for.
     """
     filters = wanted.filters
-    parts = [_top_ups(user_id, wanted, after, limit)]
-    if filters.status in (None, TopUpStatus.SETTLED):  # What is booked has no other status.
-        parts.append(_transfers(user_id, wanted, after, limit))
+    given: dict[str, Any] = {
+        "status": filters.status.value if filters.status else None,
+        "asset": filters.asset,
+        "since": filters.since,
+        "before": filters.before,
+        "ids": wanted.ids,
+        "order_ids": None if wanted.ids is None else wanted.order_ids,
+        "after_at": after.created_at if after else None,
+        "after_id": after.id if after else None,
+    }
+    values = {name: value for name, value in given.items() if value is not None}
+    # What is booked has no other status.
+    has_transfers = filters.status in (None, TopUpStatus.SETTLED)
+    return _query(frozenset(values), has_transfers=has_transfers), {
+        **values,
+        "user_id": user_id,
+        "most": limit,
+    }
+
+
+@lru_cache(maxsize=64)
+def _query(given: frozenset[str], *, has_transfers: bool) -> Select[Any]:
+    """Build the query for the values that are given; building it takes longer than running it."""
+    parts = [_top_ups(given)]
+    if has_transfers:
+        parts.append(_transfers(given))
     merged = union_all(*(select(part.subquery()) for part in parts)).subquery()
-    found = select(merged).order_by(merged.c.created_at.desc(), merged.c.id.desc()).limit(limit).subquery()
+    newest = select(merged).order_by(merged.c.created_at.desc(), merged.c.id.desc())
+    found = newest.limit(bindparam("most", type_=Integer)).subquery()
     order = col(ProviderOrder.id) == found.c.order_row_id
     return (
         select(found, col(ProviderOrder.order_id), col(ProviderOrder.transaction_hash))
@@ -194,27 +225,31 @@ def statement(user_id: str, wanted: Wanted, *, after: Position | None, limit: in
     )
 
 
-def _within(created_at: Any, row_id: Any, filters: Filters, after: Position | None) -> list[Any]:
+def _within(created_at: Any, row_id: Any, given: frozenset[str]) -> list[Any]:
+    moment = DateTime(timezone=True)
     conditions = []
-    if filters.since is not None:
-        conditions.append(created_at >= filters.since)
-    if filters.before is not None:
-        conditions.append(created_at < filters.before)
-    if after is not None:
-        conditions.append(tuple_(created_at, row_id) < tuple_(after.created_at, after.id))
+    if "since" in given:
+        conditions.append(created_at >= bindparam("since", type_=moment))
+    if "before" in given:
+        conditions.append(created_at < bindparam("before", type_=moment))
+    if "after_at" in given:
+        last = tuple_(bindparam("after_at", type_=moment), bindparam("after_id", type_=Text))
+        conditions.append(tuple_(created_at, row_id) < last)
     return conditions
 
 
-def _top_ups(user_id: str, wanted: Wanted, after: Position | None, limit: int) -> Select[Any]:
-    filters = wanted.filters
+def _top_ups(given: frozenset[str]) -> Select[Any]:
     created_at, row_id = col(TopUp.created_at), col(TopUp.id)
-    conditions = [col(TopUp.user_id) == user_id, *_within(created_at, row_id, filters, after)]
-    if filters.status is not None:
-        conditions.append(col(TopUp.status) == filters.status.value)
-    if filters.asset is not None:
-        conditions.append(col(TopUp.asset) == filters.asset)
-    if wanted.ids is not None:
-        conditions.append(row_id.in_(wanted.ids))
+    conditions = [
+        col(TopUp.user_id) == bindparam("user_id", type_=Text),
+        *_within(created_at, row_id, given),
+    ]
+    if "status" in given:
+        conditions.append(col(TopUp.status) == bindparam("status", type_=Text))
+    if "asset" in given:
+        conditions.append(col(TopUp.asset) == bindparam("asset", type_=Text))
+    if "ids" in given:
+        conditions.append(row_id.in_(bindparam("ids", expanding=True)))
     # What arrived in another asset than asked for is no amount of the asset that the line names.
     received = case((col(TopUp.received_asset) == col(TopUp.asset), col(TopUp.received_minor)))
     return (
@@ -235,24 +270,23 @@ def _top_ups(user_id: str, wanted: Wanted, after: Position | None, limit: int) -
         )
         .where(*conditions)
         .order_by(created_at.desc(), row_id.desc())
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer))
     )
 
 
-def _transfers(user_id: str, wanted: Wanted, after: Position | None, limit: int) -> Select[Any]:
-    filters = wanted.filters
+def _transfers(given: frozenset[str]) -> Select[Any]:
     created_at, row_id = col(LedgerTransfer.created_at), col(LedgerTransfer.id)
     conditions = [
-        col(LedgerTransfer.user_id) == user_id,
+        col(LedgerTransfer.user_id) == bindparam("user_id", type_=Text),
         text(LISTED_CONDITION),
-        *_within(created_at, row_id, filters, after),
+        *_within(created_at, row_id, given),
     ]
-    if wanted.ids is not None:
-        of_orders = col(LedgerTransfer.provider_order_id).in_(wanted.order_ids)
-        conditions.append(or_(row_id.in_(wanted.ids), of_orders))
+    if "ids" in given:
+        of_orders = col(LedgerTransfer.provider_order_id).in_(bindparam("order_ids", expanding=True))
+        conditions.append(or_(row_id.in_(bindparam("ids", expanding=True)), of_orders))
     moved = _moved().lateral("moved")
-    if filters.asset is not None:
-        conditions.append(moved.c.asset == filters.asset)
+    if "asset" in given:
+        conditions.append(moved.c.asset == bindparam("asset", type_=Text))
     return (
         select(
             row_id.label("id"),
@@ -272,7 +306,7 @@ def _transfers(user_id: str, wanted: Wanted, after: Position | None, limit: int)
         .join(moved, true())
         .where(*conditions)
         .order_by(created_at.desc(), row_id.desc())
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer))
     )
 
 

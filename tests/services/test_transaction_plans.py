@@ -64,11 +64,10 @@ def owner(database: str) -> Iterator[psycopg.Connection]:
 
 def plan(owner: psycopg.Connection, wanted: Wanted, *, after: Position | None = None) -> tuple[str, int]:
     """Return the plan that was run, and how many blocks it looked at."""
-    made = statement(ME, wanted, after=after, limit=51).compile(
-        dialect=PGDialect_psycopg(), compile_kwargs={"render_postcompile": True}
-    )
-    query = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {made}".encode()
-    lines = [line for (line,) in owner.execute(query, made.params)]
+    query, values = statement(ME, wanted, after=after, limit=51)
+    made = query.compile(dialect=PGDialect_psycopg()).construct_expanded_state(values)
+    explained = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {made.statement}".encode()
+    lines = [line for (line,) in owner.execute(explained, made.parameters)]
     found = "\n".join(lines)
     blocks = sum(int(count) for count in re.findall(r"Buffers: shared hit=(\d+)", lines[1] + lines[2]))
     return found, blocks
