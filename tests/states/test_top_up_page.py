@@ -196,8 +196,8 @@ def test_what_arrived_stands_beside_what_was_quoted_and_paid():
 @pytest.mark.parametrize(
     ("arrived", "paid", "words"),
     [
-        ("112.67", "10000", "0.42 USDT less than quoted"),
-        ("113.19", "10000", "0.10 USDT more than quoted"),
+        ("112.67", "10000", "0.42 USDT less arrived than was quoted"),
+        ("113.19", "10000", "0.10 USDT more arrived than was quoted"),
         ("107.43", "9500", "You paid ₹9,500 instead of ₹10,000"),
     ],
 )
