@@ -11,7 +11,7 @@ from onramp_app.states.activity_words import (
     top_up_title,
     transfer_words,
 )
-from onramp_app.states.amounts import asset_text, exact_text, fiat_text, moment_text, number_text
+from onramp_app.states.amounts import asset_text, exact_text, fiat_text, moment_text, number_text, rate_text
 from onramp_app.states.names import asset_name, method_name, network_name
 from onramp_app.states.top_up_words import tag_of, words_of
 from onramp_app.states.views_wallet import Fact, Story, StoryStep
@@ -27,10 +27,11 @@ def story_of_top_up(view: TopUpView) -> Story:
     """Return the whole story of a top-up."""
     words = words_of(view)
     status = TopUpStatus(view.status)
-    has_arrived = view.received_amount is not None
-    if view.received_amount is not None:
+    # What arrived may be another asset than the one that was asked for.
+    has_arrived = view.booked_amount is not None
+    if view.booked_amount is not None and view.booked_asset is not None:
         sign = "+" if status is TopUpStatus.SETTLED else ""
-        head, unit = f"{sign}{number_text(view.received_amount, view.asset)}", view.asset
+        head, unit = f"{sign}{number_text(view.booked_amount, view.booked_asset)}", view.booked_asset
     else:
         head, unit = fiat_text(view.fiat_amount, view.fiat_currency), ""
     is_over_unpaid = status in _ENDED_UNPAID or view.charged == Charged.UNKNOWN
@@ -66,11 +67,11 @@ def _paid(view: TopUpView) -> str | None:
 def _amounts(view: TopUpView) -> list[Fact]:
     nothing = "\N{EM DASH}"
     quoted = f"≈ {asset_text(view.quote.expected_amount, view.asset)}" if view.quote else nothing
-    received = view.received_amount
+    arrived, asset = view.booked_amount, view.booked_asset
     return [
         Fact(_("Quoted"), quoted),
         Fact(_("You paid"), _paid(view) or nothing),
-        Fact(_("Delivered"), nothing if received is None else asset_text(received, view.asset)),
+        Fact(_("Delivered"), nothing if arrived is None or asset is None else asset_text(arrived, asset)),
     ]
 
 
@@ -107,8 +108,8 @@ def _facts(view: TopUpView) -> list[Fact]:
         *(_quoted(quote, view) if quote else []),
         Fact(_("Asset"), f"{asset_name(view.asset)} ({view.asset})"),
         Fact(_("Network"), network_name(view.network)),
-        *([Fact(_("Delivered, exactly"), exact_text(view.received_amount, view.asset))]
-          if view.received_amount is not None else []),
+        *([Fact(_("Delivered, exactly"), exact_text(view.booked_amount, view.booked_asset))]
+          if view.booked_amount is not None and view.booked_asset is not None else []),
     ]  # fmt: skip
 
 
@@ -120,7 +121,7 @@ def _quoted(quote: QuoteView, view: TopUpView) -> list[Fact]:
         (_("Fee of this wallet"), quote.client_fee),
     )
     currency = view.fiat_currency
-    rate = f"1 {view.asset} = {fiat_text(quote.rate, currency)}"
+    rate = f"1 {view.asset} = {rate_text(quote.rate, currency)}"
     return [
         Fact(_("Rate"), rate, note=_("as quoted")),
         *[Fact(label, fiat_text(fee, currency)) for label, fee in fees if Decimal(fee)],
