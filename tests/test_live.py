@@ -1,4 +1,4 @@
-"""The tabs of an instance learn that their session has ended, whatever goes wrong on the way."""
+"""The tabs of an instance learn what changed and that their session ended, whatever goes wrong meanwhile."""
 
 import asyncio
 import contextlib
@@ -12,9 +12,16 @@ import pytest
 from prometheus_client import REGISTRY
 
 from onramp_app import live
+from onramp_app.db.engine import transaction
+from onramp_app.domain.ids import new_id
+from onramp_app.domain.ledger import Environment, StepSource
+from onramp_app.ledger.instructions import UserAmount, make_good
+from onramp_app.ledger.posting import post
+from onramp_app.ledger.transfers import Cause
 from onramp_app.services import changed_users, sessions
 from onramp_app.states import connections
 from onramp_app.states.connections import Holder
+from onramp_app.states.home import HomeState
 from onramp_app.states.session import SessionState
 from tests.states.conftest import Tab, another_session, cookie_of, new_account, open_tab
 
@@ -38,7 +45,7 @@ class FakeApp:
         self.told: list[str] = []
         self.state_manager = None
         self.faults = 0
-        self.busy: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.busy: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # held by a handler
 
     @property
     def event_namespace(self) -> Any:
@@ -100,11 +107,84 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "LOOK_EVERY_SECONDS", 0.1)
 
 
-async def _open(app: FakeApp, session: sessions.BrowserSession) -> Tab:
-    tab = Tab(cookie_of(session))
+async def _open(app: FakeApp, session: sessions.BrowserSession, path: str = "/profile") -> Tab:
+    tab = Tab(cookie_of(session), path=path)
     await tab.hydrate()
     app.tabs[tab.token] = tab
     return tab
+
+
+async def _credit(database: str, user_id: str, *, announced: bool) -> None:
+    """Give somebody one USDT, as a service does."""
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("INSERT INTO assets VALUES ('USDT', 18, now()) ON CONFLICT DO NOTHING")
+    cause = Cause(StepSource.OPERATOR, actor="operator-1", reason="a gift")
+    gift = make_good(new_id(), UserAmount(Environment.SIMULATOR, user_id, "USDT", 10**18), cause=cause)
+    async with transaction() as db:
+        await post(db, [gift])
+    if announced:
+        changed_users.tell_changed([user_id])
+
+
+async def _amount(tab: Tab) -> list[str]:
+    return [row.amount for row in (await tab.state(HomeState)).assets]
+
+
+async def _shows(tab: Tab, amount: str) -> None:
+    async def is_shown() -> bool:
+        return await _amount(tab) == [amount]
+
+    await _until(is_shown)
+
+
+async def test_every_tab_of_a_person_is_brought_up_to_date_and_nobody_elses(
+    never_look, app, database, new_account, another_session
+):
+    session = await new_account()
+    tabs = [await _open(app, session, "/home"), await _open(app, await another_session(session), "/home")]
+    elsewhere = await _open(app, session, "/profile")
+    stranger = await _open(app, await new_account(), "/home")
+    for number in (1, 2):
+        await _credit(database, session.viewer.user_id, announced=True)
+        for tab in tabs:
+            await _shows(tab, f"{number}.00")
+    assert (await _amount(elsewhere), await _amount(stranger)) == ([], [])
+
+
+async def test_a_change_that_nobody_announced_is_found_by_looking(look_often, app, database, new_account):
+    session = await new_account()
+    tab = await _open(app, session, "/home")
+    await _credit(database, session.viewer.user_id, announced=False)
+    await _shows(tab, "1.00")
+
+
+async def test_the_control_without_looking_it_is_not_found(never_look, app, database, new_account):
+    session = await new_account()
+    tab = await _open(app, session, "/home")
+    await _credit(database, session.viewer.user_id, announced=False)
+    await asyncio.sleep(1)
+    assert await _amount(tab) == []
+
+
+async def test_a_tab_whose_session_has_ended_is_shown_nothing_more(never_look, app, database, new_account):
+    session = await new_account()
+    tab = await _open(app, session, "/home")
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute(END_UNANNOUNCED)
+    await _credit(database, session.viewer.user_id, announced=True)
+    await asyncio.sleep(1)
+    assert await _amount(tab) == []
+
+
+async def test_a_tab_that_is_busy_holds_up_nobody_else(never_look, app, database, new_account):
+    slow, quick = await new_account(), await new_account()
+    busy, free = await _open(app, slow, "/home"), await _open(app, quick, "/home")
+    async with app.busy[busy.token]:
+        await _credit(database, slow.viewer.user_id, announced=True)
+        await _credit(database, quick.viewer.user_id, announced=True)
+        await _shows(free, "1.00")
+        assert await _amount(busy) == []
+    await _shows(busy, "1.00")
 
 
 async def test_a_session_that_ends_while_nobody_listens_is_found_at_the_next_listening(

@@ -22,6 +22,7 @@ from reflex_base.config import get_config
 from reflex_base.constants import RouteVar
 from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
+from reflex_base.utils.form import form_data_as_dict
 from socketio.exceptions import ConnectionRefusedError as ConnectRefused
 
 from onramp_app.services import sessions
@@ -173,8 +174,8 @@ def _takes(handler: EventHandler, payload: dict[str, Any]) -> bool:
     try:
         for name, value in payload.items():
             if (adapter := known[name][0]) is not None:
-                adapter.validate_python(value, strict=True)
-    except (ValidationError, RecursionError, ValueError):
+                adapter.validate_python(form_data_as_dict(value), strict=True)
+    except (ValidationError, RecursionError, TypeError, ValueError):
         return False
     return True
 

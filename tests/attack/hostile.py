@@ -4,6 +4,8 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reflex_base.utils.form import FORM_DATA_ENTRIES_KEY
+
 TYPED = "typed-canary-7c1f"  # Stands in some of the texts: what was typed belongs into no log.
 
 TEXTS = [
@@ -84,7 +86,7 @@ VALUES: list[Any] = [
     {"__class__": "x", "__init__": {"__globals__": 1}},
     {"type": "Buffer", "data": [255, 0, 254]},
     {"_placeholder": True, "num": 0},
-    {"__reflex_form_data_entries__": [["email", "x"], ["email"]]},
+    {FORM_DATA_ENTRIES_KEY: [["email", "x"], ["email"]]},
 ]
 
 

@@ -10,8 +10,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
+import psycopg
 from playwright.async_api import Page
 
 from tests.simulator.process import Process, free_port
@@ -40,6 +42,17 @@ class Site:
     simulator: Process
     start: Callable[[], None]
     kill: Callable[[], None]
+
+
+def open_order(site: Site, address: str) -> int:
+    """Open an order as the payment page of the top-up at `address` would. Returns its id."""
+    top_up_id = urlsplit(address).path.rstrip("/").rpartition("/")[2]
+    with psycopg.connect(site.database_url) as connection:
+        row = connection.execute(
+            "SELECT url FROM widget_sessions WHERE top_up_id = %s", (top_up_id,)
+        ).fetchone()
+    assert row is not None, f"there is no top-up at {address}"
+    return int(site.simulator.control("orders", {"widget_url": row[0]})["orderId"])
 
 
 def chromium_path() -> str | None:
@@ -90,6 +103,7 @@ def _environment(database_url: str, port: int, simulator_port: int) -> dict[str,
         "DATABASE_URL": database_url,
         "PUBLIC_URL": f"http://localhost:{port}",
         "SECRET_KEY": "k" * 48,
+        "TRUSTED_PROXY_HOPS": "1",
         "LOG_FORMAT": "json",
         "SUPPORT_EMAIL": "help@wallet.example",
         "ONRAMP_API_URL": f"http://localhost:{simulator_port}",

@@ -4,7 +4,6 @@ import re
 import time
 from decimal import Decimal
 
-import psycopg
 import pytest
 from playwright.async_api import Locator, Page, expect
 
@@ -20,7 +19,7 @@ from tests.e2e.people import (
     payment_page,
     register,
 )
-from tests.e2e.site import OpenPage, Site
+from tests.e2e.site import OpenPage, Site, open_order
 
 NEWCOMER_SECONDS = 120
 # Where nothing is pushed, a page notices within the ten seconds of a look.
@@ -70,7 +69,7 @@ async def test_every_step_is_shown_as_it_happens(open_page: OpenPage, site: Site
     page = await open_page("/")
     await register(page, Mouse(), email=new_email())
     await ask_for(page, Mouse(), "5,000")
-    order = _open_order(site, page)
+    order = open_order(site, page.url)
     for status, words in ((2, "Your money is on its way"), (3, "USDT bought")):
         site.simulator.move(order, status)
         await expect(page.get_by_text(words).first).to_be_visible(timeout=LIVE_MS + 3_000)
@@ -122,7 +121,7 @@ async def test_a_server_that_dies_in_the_middle_loses_nothing(open_page: OpenPag
     page = await open_page("/")
     await register(page, Mouse(), email=new_email())
     await ask_for(page, Mouse(), "3,000")
-    order = _open_order(site, page)
+    order = open_order(site, page.url)
     site.simulator.move(order, 2)
     await expect(page.get_by_text("Your money is on its way").first).to_be_visible(timeout=LIVE_MS + 3_000)
     site.kill()
@@ -149,7 +148,7 @@ async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: Op
     page = await open_page("/")
     await register(page, Mouse(), email=new_email())
     await ask_for(page, Mouse(), "1,000")
-    order = _open_order(site, page)
+    order = open_order(site, page.url)
     site.simulator.move(order, 1)
     await expect(page.get_by_role("heading", name="Looking for your payment", level=1)).to_be_visible(
         timeout=LIVE_MS + 3_000
@@ -169,7 +168,7 @@ async def test_a_late_payment_is_credited_all_the_same(open_page: OpenPage, site
     await page.get_by_role("button", name="Cancel this top-up").click()
     await page.get_by_role("button", name="Cancel top-up").click()
     await expect(page.get_by_text("You were not charged.", exact=True)).to_be_visible()
-    order = _open_order(site, page)
+    order = open_order(site, page.url)
     site.simulator.move(order, 2)
     await expect(page.get_by_text("Your money is on its way").first).to_be_visible(timeout=LIVE_MS + 3_000)
     site.simulator.move(order, 4)
@@ -182,7 +181,7 @@ async def test_a_reviewed_payment_says_what_is_kept_and_when_to_expect_an_answer
     page = await open_page("/")
     await register(page, Mouse(), email=new_email())
     await ask_for(page, Mouse(), "4,000")
-    order = _open_order(site, page)
+    order = open_order(site, page.url)
     expected = Decimal(site.simulator.order(order)["expectedCryptoAmount"])
     site.simulator.move(order, 4, actualCryptoAmount=str(expected * 2))
     await expect(page.get_by_role("heading", name="Somebody is looking at")).to_be_visible(
@@ -205,7 +204,7 @@ async def test_a_second_attempt_is_told_whether_the_first_was_charged(
     await page.wait_for_url(TOP_UP)
     site.simulator.scenario("lost_webhook", times=None)
     try:
-        order = _open_order(site, page)
+        order = open_order(site, page.url)
         site.simulator.move(order, 2)
         await page.goto("/add-money")  # It is asked for, and no webhook has told of it.
         received = page.get_by_role("heading", name="Your payment was received")
@@ -226,14 +225,3 @@ async def test_somebody_elses_top_up_is_not_there(open_page: OpenPage, site: Sit
         await other.goto(path)
         await expect(other.get_by_role("heading", name=re.compile("There is no"))).to_be_visible()
         assert "9,000" not in await other.content()
-
-
-def _open_order(site: Site, page: Page) -> int:
-    """Open an order with the provider, as the payment page of this top-up would."""
-    top_up_id = page.url.rstrip("/").rpartition("/")[2].partition("?")[0]
-    with psycopg.connect(site.database_url) as connection:
-        row = connection.execute(
-            "SELECT url FROM widget_sessions WHERE top_up_id = %s", (top_up_id,)
-        ).fetchone()
-    assert row is not None
-    return int(site.simulator.control("orders", {"widget_url": row[0]})["orderId"])

@@ -1,0 +1,122 @@
+"""Makes the pictures of docs/screens: python -m tests.e2e.screens
+
+Everything in them happened: a person registers on a fresh installation and adds money with the simulator.
+Needs a Chromium.
+"""
+
+import asyncio
+import re
+import tempfile
+from pathlib import Path
+
+import psycopg
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from onramp_app.local import postgres
+from tests.e2e.people import Mouse, ask_for, expect_success, new_email, pay, register
+from tests.e2e.site import CHROMIUM_FLAGS, PROJECT, Site, chromium_path, open_order, running_site
+
+FOLDER = PROJECT / "docs" / "screens"
+_HANDS = Mouse()
+
+
+async def _picture(page: Page, name: str) -> None:
+    await page.evaluate("document.fonts.ready")
+    await page.wait_for_timeout(600)  # what has just arrived is drawn within 400 ms
+    await page.screenshot(path=FOLDER / f"{name}.png")
+
+
+async def _to_home(page: Page) -> None:
+    await page.get_by_role("link", name="Done").click()
+    await page.wait_for_url(re.compile(r"/home/?$"))
+    await expect(page.get_by_text("Recent activity")).to_be_visible()
+
+
+async def _wide(browser: Browser, site: Site) -> None:
+    page = await browser.new_page(
+        base_url=site.url, viewport={"width": 1280, "height": 800}, reduced_motion="reduce"
+    )
+    await page.goto("/")
+    await _picture(page, "landing")
+    await register(page, _HANDS, email=new_email())
+    for amount in ("2,500", "7,500"):
+        await ask_for(page, _HANDS, amount)
+        await pay(page, _HANDS)
+        await expect_success(page)
+        await _to_home(page)
+    await page.goto("/add-money")
+    await page.get_by_label("You pay").fill("10,000")
+    await expect(page.get_by_role("main").get_by_text("₹10,000.00").first).to_be_visible()
+    await _picture(page, "amount")
+    await page.goto("/home")
+    await ask_for(page, _HANDS, "10,000")
+    await page.wait_for_timeout(1500)
+    await _picture(page, "pay")
+    order = open_order(site, page.url)
+    site.simulator.move(order, 2)
+    await expect(page.get_by_role("heading", name="Your money is on its way")).to_be_visible(timeout=15_000)
+    await page.goto("/home")
+    await expect(page.get_by_role("list", name="On its way")).to_be_visible()
+    await _picture(page, "home")
+    await page.get_by_role("list", name="On its way").get_by_role("link").first.click()
+    await page.wait_for_url(re.compile(r"/add-money/"))
+    site.simulator.move(order, 4)
+    await expect_success(page)
+    await _picture(page, "success")
+    await page.get_by_role("link", name="The whole story").click()
+    await page.wait_for_url(re.compile(r"/activity/"))
+    await _picture(page, "story")
+
+
+async def _narrow(browser: Browser, site: Site) -> None:
+    page = await browser.new_page(
+        base_url=site.url,
+        viewport={"width": 360, "height": 780},
+        color_scheme="dark",
+        device_scale_factor=2,
+        reduced_motion="reduce",
+    )
+    await page.goto("/")
+    await register(page, _HANDS, email=new_email())
+    await ask_for(page, _HANDS, "2,000")
+    await pay(page, _HANDS)
+    await expect_success(page)
+    await _picture(page, "success-dark")
+    await _to_home(page)
+    await _picture(page, "home-dark")
+    await page.goto("/add-money")
+    await page.get_by_label("You pay").fill("10,000")
+    await page.wait_for_timeout(2000)
+    await _picture(page, "amount-dark")
+    await page.goto("/home")
+    await ask_for(page, _HANDS, "10,000")
+    order = open_order(site, page.url)
+    site.simulator.move(order, 3)
+    await expect(page.get_by_role("heading", name="Your money is on its way")).to_be_visible(timeout=15_000)
+    await _picture(page, "on-its-way-dark")
+
+
+async def _take_all(site: Site) -> None:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
+        await _wide(browser, site)
+        await _narrow(browser, site)
+        await browser.close()
+
+
+def main() -> None:
+    """Take the pictures."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        server = postgres.start(Path(name) / "postgres")
+        try:
+            with psycopg.connect(server.url, autocommit=True) as connection:
+                connection.execute("CREATE DATABASE site")
+            with running_site(Path(name), f"{server.url.rpartition('/')[0]}/site") as site:
+                asyncio.run(_take_all(site))
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()
