@@ -75,6 +75,7 @@ async def app(database: str) -> AsyncIterator[FakeApp]:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    await changed_users.close()
 
 
 async def _listener(connection: psycopg.AsyncConnection[Any]) -> int | None:
@@ -261,7 +262,6 @@ async def test_what_waits_for_a_busy_tab_is_not_shown_there_after_its_session(
             await asyncio.sleep(0.3)
     await asyncio.sleep(0.5)
     assert _shown() - shown == (0 if ends else 1)
-    await changed_users.close()
 
 
 def _shown() -> float:
