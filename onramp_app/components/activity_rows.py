@@ -46,7 +46,7 @@ def state_tag(words: str, tone: str) -> rx.Component:
         words,
         class_name=rx.match(
             tone,
-            ("good", "tag tag-good"),
+            ("good", "tag"),
             ("now", "tag tag-now"),
             ("bad", "tag tag-bad"),
             "tag tag-over",

@@ -1,4 +1,4 @@
-"""Steps joined by a line: done, now and next."""
+"""Steps to come, joined by a line."""
 
 import reflex as rx
 
@@ -7,13 +7,18 @@ from onramp_app.texts import _
 
 def how_adding_money_works() -> rx.Component:
     """Return the three steps of adding money, for whoever has not done it yet."""
-    steps = (
+    return steps_to_come(
+        _("How adding money works"),
         (_("Say how much"), _("You see the rate, every fee and what you receive before you pay.")),
         (_("Pay your way"), _("By bank transfer or instant payment, on the payment provider's own page.")),
         (_("Watch it arrive"), _("Your balance changes while you look at it. You may close the page.")),
     )
+
+
+def steps_to_come(heading: str, *steps: tuple[str, str]) -> rx.Component:
+    """Return a card with steps (title, text), of which the first comes now."""
     return rx.el.section(
-        rx.el.h2(_("How adding money works"), class_name="heading mb-6", id="how"),
+        rx.el.h2(heading, class_name="heading mb-6", id="steps"),
         rx.el.ol(
             *[
                 _step(title, text, state="now" if number == 0 else "next")
@@ -21,7 +26,7 @@ def how_adding_money_works() -> rx.Component:
             ],
             class_name="steps",
         ),
-        aria_labelledby="how",
+        aria_labelledby="steps",
         class_name="card",
     )
 

@@ -23,8 +23,15 @@ def step_bars() -> rx.Component:
         "check": _("Step 3 of 3: check and pay"),
     }
     return rx.el.div(
+        # It stands at every step, so that the bars beside it do not move.
         rx.cond(
-            WizardState.step != "amount",
+            WizardState.step == "amount",
+            link(
+                _arrow(),
+                rx.el.span(_("Back to home"), class_name="sr-only"),
+                to="/home",
+                class_name="wizard-back",
+            ),
             link(
                 _arrow(),
                 rx.el.span(_("Back"), class_name="sr-only"),
@@ -168,11 +175,17 @@ def _quote_line() -> rx.Component:
                 WizardState.problem != "",
                 rx.cond(
                     WizardState.timer_seconds > 0,
-                    rx.fragment(_("Trying again in"), " ", seconds, "\N{NO-BREAK SPACE}s"),
+                    rx.fragment(
+                        _("Trying again in"),
+                        " ",
+                        seconds,
+                        "\N{NO-BREAK SPACE}s. ",
+                        _try_now(class_name="link"),
+                    ),
                 ),
                 rx.cond(
                     WizardState.bill.pay != "",
-                    rx.fragment(_("Rate renewed in"), " ", seconds, "\N{NO-BREAK SPACE}s"),
+                    rx.fragment(_("New rate in"), " ", seconds, "\N{NO-BREAK SPACE}s"),
                 ),
             ),
         ),
@@ -189,15 +202,25 @@ def _countdown() -> rx.Component:
     )
 
 
+def _try_now(*, class_name: str) -> rx.Component:
+    return rx.el.button(
+        _("Try again now"),
+        type="button",
+        on_click=WizardState.refresh,
+        disabled=WizardState.is_asking,
+        class_name=class_name,
+    )
+
+
 def skeleton() -> rx.Component:
     """Return the shape of the form while nothing is known; in words after a while, and for screen readers."""
     return rx.el.div(
         rx.el.p(_("One moment."), role="status", class_name="sr-only"),
-        rx.el.div(class_name="bone h-1 mt-5"),
-        rx.el.div(class_name="bone mt-4 h-10 w-4/5"),
-        rx.el.div(class_name="bone bone-card mt-3"),
-        rx.el.div(class_name="bone h-11 w-3/5"),
-        rx.el.div(class_name="bone bone-card mt-12"),
+        rx.el.div(class_name="skeleton h-1 mt-5"),
+        rx.el.div(class_name="skeleton mt-4 h-10 w-4/5"),
+        rx.el.div(class_name="skeleton h-[92px] rounded-[20px] mt-3"),
+        rx.el.div(class_name="skeleton h-11 w-3/5"),
+        rx.el.div(class_name="skeleton h-[92px] rounded-[20px] mt-12"),
         rx.el.p(
             _("The payment provider takes its time. The page goes on by itself."),
             class_name="soft small appears-when-slow",
@@ -213,12 +236,6 @@ def no_offer() -> rx.Component:
         rx.el.p(WizardState.problem, class_name="lead mt-2"),
         rx.el.p(_("Your balance is not affected, and nothing was begun."), class_name="soft mt-1 mb-6"),
         _countdown(),
-        rx.el.button(
-            _("Try again now"),
-            type="button",
-            on_click=WizardState.refresh,
-            disabled=WizardState.is_asking,
-            class_name="button button-main mt-2",
-        ),
+        _try_now(class_name="button button-main mt-2"),
         class_name="card mx-auto grid w-full max-w-[568px] justify-items-start",
     )

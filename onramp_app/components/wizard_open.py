@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from onramp_app.components.activity_rows import state_tag
 from onramp_app.components.feedback import notice
 from onramp_app.components.places import link
 from onramp_app.components.times import clock_of, time_of
@@ -28,7 +29,7 @@ def open_question() -> rx.Component:
         rx.cond(
             WizardState.open_ones,
             rx.el.button(
-                _("Start another all the same"),
+                _("Start another"),
                 type="button",
                 on_click=WizardState.start_another,
                 class_name="button button-quiet justify-self-start",
@@ -82,7 +83,7 @@ def _ask(words: str) -> rx.Component:
     return rx.el.button(words, type="button", on_click=WizardState.ask_provider, class_name="link -my-3 py-3")
 
 
-def _open_one(one: OpenTopUp) -> rx.Component:
+def _open_one(one: OpenTopUp, number: rx.Var[int]) -> rx.Component:
     return rx.el.li(
         rx.el.div(
             rx.el.div(
@@ -90,15 +91,7 @@ def _open_one(one: OpenTopUp) -> rx.Component:
                 rx.el.p(time_of(one.created_at), class_name="soft small mt-0.5"),
                 class_name="min-w-0",
             ),
-            rx.el.span(
-                one.tag,
-                class_name=rx.match(
-                    one.tone,
-                    ("good", "tag"),
-                    ("bad", "tag tag-bad"),
-                    "tag tag-now",
-                ),
-            ),
+            state_tag(one.tag, one.tone),
             class_name="flex flex-wrap items-start justify-between gap-3",
         ),
         rx.el.p(
@@ -111,9 +104,10 @@ def _open_one(one: OpenTopUp) -> rx.Component:
         ),
         rx.el.div(
             link(
-                rx.cond(one.can_cancel, _("Continue that one"), _("See that one")),
+                one.action,
                 to=f"/add-money/{one.id}",
-                class_name="button button-main",
+                # One filled button a screen, however many are open.
+                class_name=rx.cond(number == 0, "button button-main", "button button-quiet"),
             ),
             rx.cond(
                 one.can_cancel,

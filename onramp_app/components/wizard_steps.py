@@ -4,6 +4,7 @@ import reflex as rx
 
 from onramp_app.components.feedback import notice, problem
 from onramp_app.components.places import link
+from onramp_app.components.steps import steps_to_come
 from onramp_app.components.wizard import NOT_KNOWN, actions, custody_text, fee_row, row, short_summary
 from onramp_app.states.views_wizard import Allowance, Choice, ClosedChoices, MethodCard, QuickAmount
 from onramp_app.states.wizard import WizardState
@@ -62,7 +63,7 @@ def amount_form() -> rx.Component:
         ),
         on_submit=WizardState.go_on,
         no_validate=True,
-        class_name="wizard-step",
+        class_name="wizard-step step-amount",
     )
 
 
@@ -99,37 +100,34 @@ def _pay_field() -> rx.Component:
             ),
             class_name=rx.cond(WizardState.amount_problem != "", "money-card money-card-bad", "money-card"),
         ),
+        # A problem says the limit that it is about, in the place of both: nothing below it moves.
         rx.el.div(
-            rx.cond(
-                WizardState.amount_problem != "",
-                problem(rx.el.span(WizardState.amount_problem), for_field="amount"),
+            rx.el.div(
+                rx.cond(
+                    WizardState.amount_problem != "",
+                    problem(rx.el.span(WizardState.amount_problem), for_field="amount"),
+                ),
+                aria_live="assertive",
             ),
-            aria_live="assertive",
+            rx.cond(
+                (offer.limits != "") & (offer.closed == "") & (WizardState.amount_problem == ""),
+                rx.el.p(offer.limits, id="amount-limits", class_name="hint min-h-[21px]"),
+            ),
         ),
         rx.cond(
             offer.closed != "",
             notice(offer.closed, " ", _("Choose another currency."), kind="now"),
-            _limits_and_quick_amounts(),
-        ),
-        class_name="grid gap-2",
-    )
-
-
-def _limits_and_quick_amounts() -> rx.Component:
-    offer = WizardState.offer
-    # A problem says the limit that it is about, in the place of both.
-    is_shown = (offer.limits != "") & (WizardState.amount_problem == "")
-    return rx.fragment(
-        rx.cond(is_shown, rx.el.p(offer.limits, id="amount-limits", class_name="hint min-h-[21px]")),
-        rx.cond(
-            offer.quick,
-            rx.el.div(
-                rx.foreach(offer.quick, _quick),
-                role="group",
-                aria_label=_("Round amounts"),
-                class_name="quick-row",
+            rx.cond(
+                offer.quick,
+                rx.el.div(
+                    rx.foreach(offer.quick, _quick),
+                    role="group",
+                    aria_label=_("Round amounts"),
+                    class_name="quick-row",
+                ),
             ),
         ),
+        class_name="grid gap-2",
     )
 
 
@@ -178,7 +176,7 @@ def _receive_field() -> rx.Component:
     bill, offer = WizardState.bill, WizardState.offer
     amount = rx.el.p(
         bill.receive,
-        rx.el.span(bill.receive_decimals, class_name="money-decimals"),
+        rx.el.span(bill.receive_decimals, class_name="money-tail"),
         rx.el.span(" ", WizardState.asset, class_name="sr-only"),
         title=bill.receive_exact,
         class_name=rx.cond(WizardState.is_old, "money is-old", "money"),
@@ -211,7 +209,7 @@ def _allowance(allowance: Allowance) -> rx.Component:
             value=allowance.used_percent,
             max=100,
             aria_hidden="true",
-            class_name="allowance",
+            class_name="bar",
         ),
         class_name="grid gap-2",
     )
@@ -285,7 +283,11 @@ def check_form() -> rx.Component:
             rx.el.dl(
                 rx.el.div(
                     rx.el.dt(_("You pay"), class_name="money-label"),
-                    rx.el.dd(bill.pay, class_name="money"),
+                    rx.el.dd(
+                        bill.pay_head,
+                        rx.el.span(bill.pay_decimals, class_name="money-tail"),
+                        class_name="money",
+                    ),
                 ),
                 rx.el.div(
                     rx.el.dt(_("You receive, about"), class_name="money-label"),
@@ -295,7 +297,7 @@ def check_form() -> rx.Component:
                             bill.receive_decimals,
                             "\N{NO-BREAK SPACE}",
                             WizardState.asset,
-                            class_name="money-decimals",
+                            class_name="money-tail",
                         ),
                         title=bill.receive_exact,
                         class_name="money",
@@ -350,27 +352,12 @@ def _changeable(words: rx.Var[str] | str, search: rx.Var[str] | str) -> rx.Compo
 
 def what_happens_next() -> rx.Component:
     """Say what comes after the button, for beside the review."""
-    steps = (
-        (_("You pay"), _("On the payment provider's page, which opens next.")),
-        (_("We watch it arrive"), _("Step by step, also when you close the page.")),
-        (_("It is in your balance"), _("You see what was quoted, paid and delivered.")),
-    )
-    return rx.el.aside(
-        rx.el.h2(_("What happens next"), class_name="heading mb-5", id="next"),
-        rx.el.ol(
-            *[
-                rx.el.li(
-                    rx.el.span(class_name="step-dot", aria_hidden="true"),
-                    rx.el.div(
-                        rx.el.p(title, class_name="font-semibold"),
-                        rx.el.p(text, class_name="soft small mt-0.5"),
-                    ),
-                    class_name="now" if number == 0 else "next",
-                )
-                for number, (title, text) in enumerate(steps)
-            ],
-            class_name="steps",
+    return rx.el.div(
+        steps_to_come(
+            _("What happens next"),
+            (_("You pay"), _("On the payment provider's page, which opens next.")),
+            (_("We watch it arrive"), _("Step by step, also when you close the page.")),
+            (_("It is in your balance"), _("You see what was quoted, paid and delivered.")),
         ),
-        aria_labelledby="next",
-        class_name="card hidden self-start lg:block",
+        class_name="hidden self-start lg:block",
     )

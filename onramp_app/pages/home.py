@@ -6,6 +6,7 @@ from onramp_app.components.activity_rows import activity_rows, row_skeletons
 from onramp_app.components.feedback import notice
 from onramp_app.components.layout import private_page
 from onramp_app.components.mark import mark
+from onramp_app.components.money import money_size
 from onramp_app.components.places import link, path_of
 from onramp_app.components.steps import how_adding_money_works
 from onramp_app.components.times import clock_of, time_of
@@ -76,7 +77,7 @@ def _open_card(card: OpenCard) -> rx.Component:
                     value=card.step,
                     max=card.steps,
                     aria_label=card.title,
-                    class_name="way",
+                    class_name="bar mt-3",
                 ),
             ),
             class_name="min-w-0 flex-1",
@@ -107,7 +108,7 @@ def _balance() -> rx.Component:
             ),
             aria_live="polite",
             aria_atomic="true",
-            class_name="large-money",
+            class_name=money_size(balance.head),
         ),
         rx.el.p(
             rx.cond(balance.second != "", rx.el.span(balance.second, " · ")),
@@ -209,7 +210,11 @@ def _recent() -> rx.Component:
     return rx.el.section(
         rx.el.div(
             rx.el.h2(_("Recent activity"), class_name="heading", id="recent"),
-            link(_("See all"), to="/activity", class_name="link small inline-flex min-h-11 items-center"),
+            link(
+                _("See all"),
+                to="/activity",
+                class_name="link small -my-2.5 inline-flex min-h-11 items-center",
+            ),
             class_name="flex items-center justify-between gap-4",
         ),
         activity_rows(HomeState.recent, label=_("Recent activity")),

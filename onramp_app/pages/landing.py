@@ -61,7 +61,7 @@ def _assurances() -> rx.Component:
     items = (
         (
             _("No surprise fees"),
-            _("Each fee has its own line. A rate is shown only while it holds."),
+            _("Each fee has its own line, and the rate is renewed while you look."),
         ),
         (
             _("Always an answer"),

@@ -5,6 +5,7 @@ import reflex as rx
 from onramp_app.components.activity_rows import row_skeletons, state_tag
 from onramp_app.components.feedback import notice
 from onramp_app.components.layout import private_page
+from onramp_app.components.money import money
 from onramp_app.components.places import link, path_of
 from onramp_app.components.times import time_of
 from onramp_app.config import get_settings
@@ -52,17 +53,13 @@ def _whole() -> rx.Component:
                 class_name="flex flex-wrap items-center justify-between gap-3",
                 role="status",
             ),
-            rx.el.p(
-                told.head,
-                rx.cond(told.unit != "", rx.el.span(told.unit, class_name="money-unit")),
-                class_name="large-money mt-3",
-            ),
+            rx.el.div(money(told.head, told.tail, unit=told.unit), class_name="mt-2"),
             time_of(told.at, class_name="soft small"),
-            rx.cond(told.charged != "", rx.el.p(told.charged, class_name="story-charged mt-4 font-semibold")),
+            rx.cond(told.charged != "", rx.el.p(told.charged, class_name="heading mt-4")),
             rx.cond(told.text != "", rx.el.p(told.text, class_name="soft mt-1")),
             rx.cond(
                 told.amounts,
-                rx.el.dl(rx.foreach(told.amounts, _amount), class_name="amounts mt-5"),
+                rx.el.dl(rx.foreach(told.amounts, _amount), class_name="three-facts mt-5"),
             ),
             rx.cond(told.variance != "", rx.el.p(told.variance, class_name="soft small mt-3")),
             _ways_on(),
@@ -94,8 +91,8 @@ def _receipt_head() -> rx.Component:
 
 def _amount(fact: Fact) -> rx.Component:
     return rx.el.div(
-        rx.el.dt(fact.label, class_name="soft small"),
-        rx.el.dd(fact.value, class_name="font-semibold text-[18px]"),
+        rx.el.dt(fact.label, class_name="soft tiny"),
+        rx.el.dd(fact.value, class_name="font-semibold"),
     )
 
 
@@ -118,13 +115,13 @@ def _ways_on() -> rx.Component:
         rx.cond(
             told.next_top_up != "",
             link(
-                _("Follow it"),
+                told.next_action,
                 to=f"{path_of('/add-money')}/{told.next_top_up}",
                 class_name="button button-main",
             ),
             rx.cond(
-                told.is_top_up,
-                link(_("Add again"), to="/add-money", class_name="button button-main"),
+                told.again != "",
+                link(told.again, to=told.again_address, class_name="button button-main"),
             ),
         ),
         rx.cond(
@@ -165,7 +162,7 @@ def _help() -> rx.Component:
     if not address:
         return rx.fragment()
     return rx.el.p(
-        _("Something not right? Write to"),
+        _("Something wrong? Write to"),
         " ",
         rx.el.a(address, href=f"mailto:{address}?subject={StoryState.story.title}", class_name="link"),
         " ",

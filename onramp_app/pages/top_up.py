@@ -7,6 +7,7 @@ import reflex as rx
 from onramp_app.components.feedback import notice
 from onramp_app.components.layout import private_page
 from onramp_app.components.mark import mark
+from onramp_app.components.money import money
 from onramp_app.components.places import link
 from onramp_app.components.times import clock_of
 from onramp_app.components.widget import widget_frame
@@ -52,7 +53,7 @@ def _offered() -> rx.Component:
                     rx.cond(
                         _page.expected != "",
                         rx.el.p(
-                            _("You get about"), " ", rx.el.strong(_page.expected), class_name="soft mt-1"
+                            _("You receive about"), " ", rx.el.strong(_page.expected), class_name="soft mt-1"
                         ),
                     ),
                 ),
@@ -87,7 +88,7 @@ def _while_you_pay() -> rx.Component:
     lines = (
         _("You pay on the payment provider's own page. We never see your bank or card details."),
         _("We notice your payment by ourselves. You can close this page as soon as you have paid."),
-        _("It is in your balance when it has arrived."),
+        _("Your balance changes as soon as it has arrived."),
     )
     return rx.el.section(
         rx.el.h2(_("While you pay"), class_name="heading", id="while"),
@@ -135,6 +136,7 @@ def _cancel() -> rx.Component:
             custom_attrs={"popoverTarget": _DIALOG},
             class_name="link small min-h-11",
         ),
+        link(_("Back to home"), to="/home", class_name="link small inline-flex items-center min-h-11"),
         rx.el.dialog(
             rx.el.h2(_("Cancel this top-up?"), class_name="heading", id=f"{_DIALOG}-title"),
             rx.el.p(
@@ -163,6 +165,7 @@ def _cancel() -> rx.Component:
             aria_labelledby=f"{_DIALOG}-title",
             class_name="dialog",
         ),
+        class_name="flex flex-wrap gap-x-6",
     )
 
 
@@ -244,14 +247,7 @@ def _settled() -> rx.Component:
 
 
 def _money() -> rx.Component:
-    return rx.el.p(
-        rx.el.span(_page.amount),
-        rx.el.span(_page.amount_decimals, class_name="arrived-decimals"),
-        " ",
-        rx.el.span(_page.asset, class_name="arrived-asset"),
-        title=_page.amount_exact,
-        class_name="arrived",
-    )
+    return money(_page.amount, _page.amount_decimals, unit=_page.asset, exact=_page.amount_exact)
 
 
 def _facts() -> rx.Component:
@@ -396,10 +392,10 @@ def _contact() -> rx.Component:
             _("Ask whoever runs this wallet, and name this reference:"),
         ),
         " ",
-        rx.el.strong(_page.reference),
+        rx.el.strong(_page.reference, class_name="whitespace-nowrap"),
         rx.cond(
             _page.provider_order != "",
-            rx.fragment(", ", _("order of the provider"), " ", rx.el.strong(_page.provider_order)),
+            rx.fragment(", ", _("provider order"), " ", rx.el.strong(_page.provider_order)),
         ),
         ".",
         class_name="soft small mt-2",

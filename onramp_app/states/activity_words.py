@@ -9,7 +9,7 @@ from onramp_app.domain.transactions import TransactionKind
 from onramp_app.domain.views import TopUpView, TransactionView
 from onramp_app.states.amounts import asset_text, fiat_text, moment_text
 from onramp_app.states.payment_methods import method_text
-from onramp_app.states.top_up_words import tag_of, words_of
+from onramp_app.states.top_up_words import action_text, tag_of, words_of
 from onramp_app.states.views_wallet import ActivityRow, OpenCard
 from onramp_app.texts import _
 
@@ -125,21 +125,23 @@ def transfer_words(kind: str) -> tuple[str, str]:
 
 def card_of(view: TopUpView) -> OpenCard:
     """Return the card for a top-up that is not over."""
-    status, paid = TopUpStatus(view.status), fiat_text(view.fiat_amount, view.fiat_currency)
+    status, words = TopUpStatus(view.status), words_of(view)
+    paid = fiat_text(view.fiat_amount, view.fiat_currency)
     is_claimed = view.charged != Charged.NO
     if status is TopUpStatus.PROCESSING:
         title = _("{amount} is on its way")
     elif status is TopUpStatus.IN_REVIEW:
         title = _("We are checking your top-up of {amount}")
     else:
-        title = _("Looking for your {amount}") if is_claimed else _("Your top-up of {amount} is not paid yet")
+        title = _("Looking for your {amount}") if is_claimed else _("{amount} is waiting for payment")
     is_to_pay = status in _OPEN and not is_claimed
     return OpenCard(
         top_up_id=view.id,
         title=title.format(amount=paid),
-        text=words_of(view).happened,
-        action=_("Go on") if is_to_pay else _("See it"),
-        step=0 if status is TopUpStatus.IN_REVIEW else _steps_done(view),
+        # That it waits for payment, the title says.
+        text=words.charged if is_to_pay else words.happened,
+        action=action_text(is_to_pay=is_to_pay),
+        step=0 if is_to_pay or status is TopUpStatus.IN_REVIEW else _steps_done(view),
         steps=_STEPS,
     )
 

@@ -48,17 +48,20 @@ def number_text(amount: str | Decimal, asset: str) -> str:
 
     What would be cut away entirely is shown in full, so that nothing that is there looks like nothing.
     """
-    value = Decimal(amount)
-    decimals = _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else _DECIMALS
-    with localcontext(prec=_DIGITS):
-        cut = value.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
-    if not cut and value:
-        cut = value
+    cut = shown_amount(amount, asset)
     least = _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else 0
     pattern = f"#,##0.{'0' * least}{'#' * (18 - least)}"
     with localcontext(prec=_DIGITS):
         text: str = format_decimal(cut, pattern, locale=current_language(), decimal_quantization=False)
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def shown_amount(amount: str | Decimal, asset: str) -> Decimal:
+    """Return as much of an amount of an asset as is shown."""
+    value = Decimal(amount)
+    decimals = _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else _DECIMALS
+    with localcontext(prec=_DIGITS):
+        return value.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN) or value
 
 
 def asset_text(amount: str | Decimal, asset: str) -> str:

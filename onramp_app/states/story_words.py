@@ -11,15 +11,26 @@ from onramp_app.states.activity_words import (
     top_up_title,
     transfer_words,
 )
-from onramp_app.states.amounts import asset_text, exact_text, fiat_text, moment_text, number_text, rate_text
+from onramp_app.states.amounts import (
+    asset_text,
+    bill_text,
+    exact_text,
+    fiat_text,
+    moment_text,
+    number_text,
+    split_decimals,
+)
 from onramp_app.states.names import asset_name, method_name, network_name
-from onramp_app.states.top_up_words import tag_of, words_of
+from onramp_app.states.top_up_steps import reference_of
+from onramp_app.states.top_up_words import action_text, again_address, difference_text, tag_of, words_of
 from onramp_app.states.views_wallet import Fact, Story, StoryStep
+from onramp_app.states.wizard_words import rate_words
 from onramp_app.texts import _
 
 _OPEN = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING, TopUpStatus.IN_REVIEW)
 # What happened and what comes next are the same there.
 _SAID_ONCE = (TopUpStatus.PROCESSING, TopUpStatus.SETTLED)
+_UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
 _ENDED_UNPAID = (TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED)
 
 
@@ -34,24 +45,38 @@ def story_of_top_up(view: TopUpView) -> Story:
         head, unit = f"{sign}{number_text(view.booked_amount, view.booked_asset)}", view.booked_asset
     else:
         head, unit = fiat_text(view.fiat_amount, view.fiat_currency), ""
+    head, tail = split_decimals(head)
+    again = _again_text(view)
     is_over_unpaid = status in _ENDED_UNPAID or view.charged == Charged.UNKNOWN
     return Story(
         title=top_up_title(view.payment_method, view.status),
         tag=words.tag,
         tone=words.tone,
         head=head,
+        tail=tail,
         unit=unit,
         at=moment_text(view.settled_at if has_arrived and view.settled_at else view.created_at),
         charged=words.charged if is_over_unpaid or not has_arrived else "",
         text=words.happened if status in _SAID_ONCE else f"{words.happened} {words.next}",
         variance=_variance(view),
         next_top_up=view.id if status in _OPEN else "",
+        next_action=action_text(is_to_pay=status in _UNPAID and view.charged == Charged.NO),
+        again=again,
+        again_address=again_address(view) if again else "",
         is_top_up=True,
         amounts=_amounts(view),
         facts=_facts(view),
         codes=_codes(view),
         steps=_steps(view),
     )
+
+
+def _again_text(view: TopUpView) -> str:
+    """Return what begins another one, nothing while somebody could pay twice by it."""
+    if view.status == TopUpStatus.SETTLED:
+        return _("Add again")
+    is_safe = view.status in _ENDED_UNPAID and view.charged == Charged.NO
+    return _("Start again") if is_safe else ""
 
 
 def _paid(view: TopUpView) -> str | None:
@@ -66,7 +91,7 @@ def _paid(view: TopUpView) -> str | None:
 
 def _amounts(view: TopUpView) -> list[Fact]:
     nothing = "\N{EM DASH}"
-    quoted = f"≈ {asset_text(view.quote.expected_amount, view.asset)}" if view.quote else nothing
+    quoted = asset_text(view.quote.expected_amount, view.asset) if view.quote else nothing
     arrived, asset = view.booked_amount, view.booked_asset
     return [
         Fact(_("Quoted"), quoted),
@@ -88,15 +113,8 @@ def _variance(view: TopUpView) -> str:
             )
         )
     if view.quote is not None:
-        difference = Decimal(view.received_amount) - Decimal(view.quote.expected_amount)
-        amount = asset_text(abs(difference), view.asset)
-        if difference < 0:
-            text = _("{amount} less arrived than was quoted; the price moves until the provider buys.")
-        elif difference > 0:
-            text = _("{amount} more arrived than was quoted.")
-        else:
-            text = _("Exactly what was quoted has arrived.")
-        sentences.append(text.format(amount=amount))
+        difference = difference_text(view.quote.expected_amount, view.received_amount, asset=view.asset)
+        sentences.append(difference or _("As much arrived as was quoted."))
     return " ".join(sentences)
 
 
@@ -118,19 +136,22 @@ def _quoted(quote: QuoteView, view: TopUpView) -> list[Fact]:
         (_("Provider fee"), quote.provider_fee),
         (_("Payment fee"), quote.gateway_fee),
         (_("Network fee"), quote.network_fee),
-        (_("Fee of this wallet"), quote.client_fee),
+        (_("Our fee"), quote.client_fee),
     )
     currency = view.fiat_currency
-    rate = f"1 {view.asset} = {rate_text(quote.rate, currency)}"
+    rate = rate_words(quote, currency=currency, asset=view.asset)
     return [
         Fact(_("Rate"), rate, note=_("as quoted")),
-        *[Fact(label, fiat_text(fee, currency)) for label, fee in fees if Decimal(fee)],
+        *[Fact(label, bill_text(fee, currency)) for label, fee in fees if Decimal(fee)],
     ]
 
 
 def _codes(view: TopUpView) -> list[Fact]:
     """Return what support asks for, to be copied as it stands."""
-    codes = [Fact(_("Reference"), view.id, is_code=True)]
+    codes = [
+        Fact(_("Reference"), reference_of(view.id), is_code=True),
+        Fact(_("Complete reference"), view.id, is_code=True),
+    ]
     for order in view.provider_orders:
         codes.append(Fact(_("Provider order"), order.order_id, is_code=True))
         if order.transaction_hash:
@@ -182,7 +203,7 @@ def _step_title(step: StepView, view: TopUpView) -> str:
         is_news = step.status in ends and said not in (StatusClass.OPENED, StatusClass.CLAIMED)
         return f"{told[said]}: {tag[:1].lower()}{tag[1:]}" if is_news else told[said]
     titles = {
-        TopUpStatus.CREATED: _("Top-up begun"),
+        TopUpStatus.CREATED: _("Top-up created"),
         TopUpStatus.CANCELED: _("Canceled by you"),
         TopUpStatus.EXPIRED: _("Expired"),
     }
@@ -204,12 +225,14 @@ def _source_text(source: str) -> str:
 def story_of_transfer(view: TransferView) -> Story:
     """Return what a ledger transfer was, why, and how much."""
     title, why = transfer_words(view.kind)
-    text = signed_text(view.amount, view.asset)
+    amount, _space, asset = signed_text(view.amount, view.asset).rpartition(" ")
+    head, tail = split_decimals(amount)
     return Story(
         title=title,
         tag=_("Done"),
-        head=text.rpartition(" ")[0],
-        unit=view.asset,
+        head=head,
+        tail=tail,
+        unit=asset,
         at=moment_text(view.created_at),
         text=why,
         top_up_id=view.top_up_id or "",

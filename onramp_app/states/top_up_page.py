@@ -1,7 +1,7 @@
 """Makes the page of one top-up out of what was read: which picture, which words, which amounts."""
 
 from decimal import Decimal
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from onramp_app.config import get_settings
 from onramp_app.domain.top_up import Charged, TopUpStatus
@@ -10,7 +10,7 @@ from onramp_app.states.amounts import asset_text, exact_text, fiat_text, number_
 from onramp_app.states.payment_methods import method_text
 from onramp_app.states.qr_code import qr_code
 from onramp_app.states.top_up_steps import paid_text, reference_of, steps_of, usual_text
-from onramp_app.states.top_up_words import tag_of, words_of
+from onramp_app.states.top_up_words import again_address, difference_text, tag_of, words_of
 from onramp_app.states.views_top_up import Fact, Related, TopUpPage
 from onramp_app.texts import _
 
@@ -84,7 +84,7 @@ def page_of(view: TopUpView, balances: BalancesView | None, *, usual_minutes: in
         facts=_facts(view),
         notes=tuple(_notes(view, balances)),
         related=_related(view),
-        again_address=_again_address(view),
+        again_address=again_address(view),
         story_address=f"/activity/{view.id}",
         mail_address=_mail_address(view.id),
     )
@@ -175,22 +175,15 @@ def _variance(view: TopUpView) -> str:
     """Return why another amount arrived than was quoted, where the difference can be seen."""
     if view.quote is None or view.booked_amount is None or view.booked_asset != view.asset:
         return ""
-    quoted, arrived = Decimal(view.quote.expected_amount), Decimal(view.booked_amount)
-    if number_text(quoted, view.asset) == number_text(arrived, view.asset):
+    difference = difference_text(view.quote.expected_amount, view.booked_amount, asset=view.asset)
+    if not difference:
         return ""
     asked = fiat_text(view.fiat_amount, view.fiat_currency)
     if paid_text(view) != asked:
         return _("You paid {paid} instead of {asked}, so another amount arrived than was quoted.").format(
             paid=paid_text(view), asked=asked
         )
-    difference = asset_text(abs(quoted - arrived), view.asset)
-    if arrived < quoted:
-        return _(
-            "{amount} less than quoted: the price or a fee changed between the quote and the purchase."
-        ).format(amount=difference)
-    return _("{amount} more than quoted: the price changed between the quote and the purchase.").format(
-        amount=difference
-    )
+    return difference
 
 
 def _related(view: TopUpView) -> tuple[Related, ...]:
@@ -208,17 +201,6 @@ def _second_payment(linked: LinkedView) -> str:
         return _("A second payment arrived: {state}").format(state=tag)
     amount = asset_text(linked.amount, linked.asset)
     return _("A second payment arrived: {amount} · {state}").format(amount=amount, state=tag)
-
-
-def _again_address(view: TopUpView) -> str:
-    choices = {
-        "amount": view.fiat_amount,
-        "currency": view.fiat_currency,
-        "asset": view.asset,
-        "network": view.network,
-        "method": view.payment_method,
-    }
-    return f"/add-money?{urlencode(choices)}"
 
 
 def _mail_address(top_up_id: str) -> str:

@@ -1,10 +1,12 @@
 """What a top-up's state means for its owner: what happened, was I charged, what now. Used by every page."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from onramp_app.domain.provider_status import StatusClass
 from onramp_app.domain.top_up import Charged, Reason, TopUpStatus
 from onramp_app.domain.views import TopUpView
+from onramp_app.states.amounts import asset_text, shown_amount
 from onramp_app.texts import _
 
 
@@ -44,6 +46,8 @@ def tag_of(status: str) -> tuple[str, str]:
 def words_of(view: TopUpView) -> TopUpWords:
     """Return the words for a top-up as it stands."""
     tag, tone = tag_of(view.status)
+    if view.status == TopUpStatus.AWAITING_PAYMENT and view.charged == Charged.UNKNOWN:
+        tag = _("Looking for payment")
     return TopUpWords(
         title=_title(view),
         tag=tag,
@@ -52,6 +56,37 @@ def words_of(view: TopUpView) -> TopUpWords:
         charged=_charged(view),
         next=_next(view),
     )
+
+
+def action_text(*, is_to_pay: bool) -> str:
+    """Return what leads to the page of a top-up that is not over."""
+    return _("Go to payment") if is_to_pay else _("Follow it")
+
+
+def again_address(view: TopUpView) -> str:
+    """Return where another top-up like this one begins."""
+    choices = {
+        "amount": view.fiat_amount,
+        "currency": view.fiat_currency,
+        "asset": view.asset,
+        "network": view.network,
+        "method": view.payment_method,
+    }
+    return f"/add-money?{urlencode(choices)}"
+
+
+def difference_text(quoted: str, arrived: str, *, asset: str) -> str:
+    """Return by how much what arrived differs from the quote, and why; nothing where both look the same."""
+    # Of the amounts as they are shown, or the sum would seem wrong to whoever does it again.
+    difference = shown_amount(arrived, asset) - shown_amount(quoted, asset)
+    if not difference:
+        return ""
+    text = (
+        _("{amount} less arrived than was quoted: the price moves until the provider buys.")
+        if difference < 0
+        else _("{amount} more arrived than was quoted: the price moves until the provider buys.")
+    )
+    return text.format(amount=asset_text(abs(difference), asset))
 
 
 def charged_text(charged: str) -> str:
@@ -86,7 +121,7 @@ def _title(view: TopUpView) -> str:
         TopUpStatus.CANCELED: _("This top-up was canceled"),
         TopUpStatus.EXPIRED: _("This top-up has expired"),
         TopUpStatus.FAILED: _("This top-up did not go through"),
-        TopUpStatus.IN_REVIEW: _("Somebody is looking at this top-up"),
+        TopUpStatus.IN_REVIEW: _("We are checking this top-up"),
         TopUpStatus.REVERSED: _("This top-up was taken back"),
     }
     return titles[TopUpStatus(view.status)]
@@ -108,7 +143,7 @@ def _happened(view: TopUpView) -> str:
             else _("You canceled it before a payment was seen.")
         ),
         TopUpStatus.EXPIRED: _("No payment was seen in time, so the offer has ended."),
-        TopUpStatus.FAILED: _("Somebody of us looked at it and closed it. {why}").format(
+        TopUpStatus.FAILED: _("We looked at it and closed it. {why}").format(
             why=review_text(view.reason) if view.reason else ""
         ),
         TopUpStatus.IN_REVIEW: review_text(view.reason),
@@ -157,7 +192,9 @@ def _next_in_review(view: TopUpView) -> str:
         return _("Write to us: we can tell you what is needed.")
     if view.charged == Charged.NO:
         return _("Do not pay until we have looked.")
-    return _("You need not do anything, and do not pay again.")
+    if view.charged == Charged.UNKNOWN:
+        return _("You need not do anything.")
+    return _("You need not do anything. Do not pay again.")
 
 
 def progress_text(view: TopUpView) -> str:
@@ -180,7 +217,7 @@ def review_text(reason: str | None) -> str:
         Reason.AMOUNT_MISMATCH: _("The provider received another amount than the one that was asked for."),
         Reason.WRONG_ADDRESS: _("It was sent to an address that is not ours, so it is not in your balance."),
         Reason.WRONG_ASSET: _("Something else arrived than what you asked for. It is kept for you."),
-        Reason.OVER_LIMIT: _("It has arrived and is kept for you. Somebody has to release it."),
+        Reason.OVER_LIMIT: _("It has arrived and is kept for you. We have to release it."),
         Reason.OVER_DELIVERY: _("More arrived than the provider announced. It is kept for you."),
         Reason.ACCOUNT_FROZEN: _("It has arrived and is kept for you, because your account is frozen."),
         Reason.KYC_REJECTED: _("It has arrived and is kept for you, because you could not be verified."),
@@ -189,5 +226,5 @@ def review_text(reason: str | None) -> str:
         Reason.TIMED_OUT: _("Your payment was seen, and then the provider stopped waiting."),
         Reason.ABANDONED: _("Your payment was seen, and then the provider called it abandoned."),
     }
-    general = _("Somebody of us has to look at this top-up before it goes on.")
+    general = _("We have to look at this top-up before it goes on.")
     return texts.get(Reason(reason), general) if reason else general

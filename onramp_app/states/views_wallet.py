@@ -113,19 +113,25 @@ class StoryStep:
 class Story:
     """One top-up or ledger transfer, from beginning to end.
 
-    `next_top_up` is the top-up to go on with, while it is open; `top_up_id` the one a transfer belongs to.
+    `head` and `tail` are one amount in two sizes. `next_top_up` is the top-up to go on with while it is open,
+    by what `next_action` says; `again` and `again_address` begin another one, where that is safe; `top_up_id`
+    is the top-up that a transfer belongs to.
     """
 
     title: str = ""
     tag: str = ""
     tone: str = ""
     head: str = ""
+    tail: str = ""
     unit: str = ""
     at: str = ""
     charged: str = ""
     text: str = ""
     variance: str = ""
     next_top_up: str = ""
+    next_action: str = ""
+    again: str = ""
+    again_address: str = ""
     top_up_id: str = ""
     is_top_up: bool = False
     amounts: list[Fact] = field(default_factory=list)

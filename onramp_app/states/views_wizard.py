@@ -80,12 +80,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Bill:
-    """A quote in words. `receive` and `receive_decimals` together are the amount that arrives, about.
+    """A quote in words. `receive` and `receive_decimals` together are the amount that arrives, about, as
+    `pay_head` and `pay_decimals` together are `pay`.
 
     `fees` are those but the network's, which stands beside the choice of a network.
     """
 
     pay: str = ""
+    pay_head: str = ""
+    pay_decimals: str = ""
     fees: tuple[Line, ...] = ()
     network_fee: str = ""
     all_fees: str = ""
@@ -107,4 +110,5 @@ class OpenTopUp:
     charged: str
     next: str
     created_at: str
+    action: str
     can_cancel: bool

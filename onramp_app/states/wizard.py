@@ -278,6 +278,9 @@ class WizardState(AsksAboutOpen, LiveState):
             self._review = ""  # What it may have begun was on the list.
         self._choose(replace(self._choices, is_another=bool(self.open_ones), step=STEPS[0]), writes=True)
         self.shows, self.open_problem = "form", ""
+        if choices_of(self.router.url.query_parameters).step != STEPS[0]:
+            # Whoever came back from paying stands at the address of the last step.
+            return rx.redirect(f"{self._path()}{self.search}", replace=True)
         return self._ask()
 
     # Beginning

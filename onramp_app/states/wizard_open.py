@@ -7,6 +7,7 @@ from reflex.event import EventSpec
 
 from onramp_app.domain.errors import DatabaseUnavailable, NotFound, RateLimited
 from onramp_app.domain.ids import new_id
+from onramp_app.domain.top_up import Charged
 from onramp_app.domain.top_up_errors import NotCancelable
 from onramp_app.domain.views import TopUpView
 from onramp_app.services import announcements, last_read, throttle, top_ups
@@ -18,6 +19,7 @@ from onramp_app.states.wizard_words import open_title, open_top_up_of
 from onramp_app.texts import _
 
 READ_WITHIN_SECONDS = 6.0
+_BY_RISK = (Charged.UNKNOWN, Charged.YES, Charged.NO)
 
 
 class AsksAboutOpen(PrivateState, mixin=True):
@@ -85,5 +87,7 @@ class AsksAboutOpen(PrivateState, mixin=True):
         return None if views else self._go_to_form()
 
     def _show_open(self, views: Sequence[TopUpView]) -> None:
+        # What may have been charged comes first, for that one decides whether another is safe.
+        views = sorted(views, key=lambda view: _BY_RISK.index(Charged(view.charged)))
         self.open_ones = [open_top_up_of(view) for view in views]
         self.open_title, self.open_text = open_title(views, reading=self.reading)

@@ -20,7 +20,7 @@ from onramp_app.states.amounts import (
     split_decimals,
 )
 from onramp_app.states.payment_methods import method_text
-from onramp_app.states.top_up_words import words_of
+from onramp_app.states.top_up_words import action_text, words_of
 from onramp_app.states.views_wizard import Bill, Line, OpenTopUp
 from onramp_app.texts import _, ngettext
 
@@ -35,8 +35,12 @@ def bill_of(quote: QuoteView, *, currency: str, asset: str) -> Bill:
     charged = [(_("Provider fee"), quote.provider_fee), *(fee for fee in fees if Decimal(fee[1]))]
     every = sum((Decimal(amount) for _label, amount in charged), Decimal(quote.network_fee))
     receive, receive_decimals = split_decimals(number_text(quote.expected_amount, asset))
+    pay = bill_text(quote.fiat_amount, currency)
+    pay_head, pay_decimals = split_decimals(pay)
     return Bill(
-        pay=bill_text(quote.fiat_amount, currency),
+        pay=pay,
+        pay_head=pay_head,
+        pay_decimals=pay_decimals,
         fees=tuple(Line(label, bill_text(amount, currency)) for label, amount in charged),
         network_fee=bill_text(quote.network_fee, currency),
         all_fees=bill_text(every, currency),
@@ -184,6 +188,7 @@ def blocked_words(error: ApplicationError) -> tuple[str, str] | None:
 def open_top_up_of(view: TopUpView) -> OpenTopUp:
     """Return a top-up that is not over, as the wizard asks about it."""
     words = words_of(view)
+    can_cancel = view.status in _UNPAID and view.charged == Charged.NO
     return OpenTopUp(
         id=view.id,
         title=_("{amount} by {method}").format(
@@ -195,7 +200,8 @@ def open_top_up_of(view: TopUpView) -> OpenTopUp:
         charged="" if view.charged == Charged.YES else words.charged,
         next=words.next,
         created_at=moment_text(view.created_at),
-        can_cancel=view.status in _UNPAID and view.charged == Charged.NO,
+        action=action_text(is_to_pay=can_cancel),
+        can_cancel=can_cancel,
     )
 
 
@@ -207,7 +213,7 @@ def open_title(views: Sequence[TopUpView], *, reading: str) -> tuple[str, str]:
     """
     charged = {Charged(view.charged) for view in views}
     if not views:
-        return _("Nothing is open any more"), _("What you began before is over. You can start another one.")
+        return _("Nothing is open any more"), _("What you began before is over. You can start another.")
     if reading == "asking":
         return _("Looking at what you began"), _("It takes a few seconds to know whether it was paid.")
     if Charged.UNKNOWN in charged:
@@ -215,14 +221,24 @@ def open_title(views: Sequence[TopUpView], *, reading: str) -> tuple[str, str]:
             _("Do not pay again yet"),
             _("The provider still looks for a payment of yours. If it arrives, it is credited by itself."),
         )
-    if Charged.YES in charged:
-        return (
-            _("Your payment was received"),
-            _("It is on its way: do not pay for it again. You can add more money if you want to."),
-        )
+    is_checked = any(view.status == TopUpStatus.IN_REVIEW for view in views)
+    if is_checked or Charged.YES in charged:
+        return _title_of_received(is_checked=is_checked)
     if reading != "current":
         return (
             _("As far as we know, you have not paid"),
             _("If you did pay, wait until we can ask the provider: it is credited by itself."),
         )
-    return _("You have not paid yet"), _("Go on with what you began, or start another one.")
+    return _("You have not paid yet"), _("Pay for what you began, or start another.")
+
+
+def _title_of_received(*, is_checked: bool) -> tuple[str, str]:
+    if is_checked:
+        return (
+            _("We are checking what you began"),
+            _("Do not pay for it again. You can add more money if you want to."),
+        )
+    return (
+        _("Your payment was received"),
+        _("It is on its way: do not pay for it again. You can add more money if you want to."),
+    )

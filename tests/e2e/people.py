@@ -115,4 +115,4 @@ async def pay(page: Page, hands: Hands) -> None:
 
 async def expect_success(page: Page) -> None:
     """Wait until the page says by itself that the money is there."""
-    await expect(page.get_by_role("heading", name="In your balance")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_role("heading", name="In your balance", level=1)).to_be_visible(timeout=20_000)

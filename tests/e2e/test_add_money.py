@@ -130,7 +130,7 @@ async def test_a_server_that_dies_in_the_middle_loses_nothing(open_page: OpenPag
         site.simulator.move(order, 4)
     finally:
         site.start()
-    await expect(page.get_by_role("heading", name="In your balance")).to_be_visible(timeout=40_000)
+    await expect(page.get_by_role("heading", name="In your balance", level=1)).to_be_visible(timeout=40_000)
 
 
 async def test_a_payment_that_is_given_up_was_not_charged(open_page: OpenPage) -> None:
@@ -184,7 +184,7 @@ async def test_a_reviewed_payment_says_what_is_kept_and_when_to_expect_an_answer
     order = open_order(site, page.url)
     expected = Decimal(site.simulator.order(order)["expectedCryptoAmount"])
     site.simulator.move(order, 4, actualCryptoAmount=str(expected * 2))
-    await expect(page.get_by_role("heading", name="Somebody is looking at")).to_be_visible(
+    await expect(page.get_by_role("heading", name="We are checking this top-up")).to_be_visible(
         timeout=LIVE_MS + 3_000
     )
     await expect(page.get_by_text("within one working day")).to_be_visible()
@@ -200,7 +200,7 @@ async def test_a_second_attempt_is_told_whether_the_first_was_charged(
     await ask_for(page, Mouse(), "6,000")
     await page.goto("/add-money")
     await expect(page.get_by_text("You were not charged.").first).to_be_visible()
-    await page.get_by_role("link", name="Continue that one").click()
+    await page.get_by_role("link", name="Go to payment").click()
     await page.wait_for_url(TOP_UP)
     site.simulator.scenario("lost_webhook", times=None)
     try:
@@ -211,8 +211,18 @@ async def test_a_second_attempt_is_told_whether_the_first_was_charged(
         await expect(received).to_be_visible(timeout=15_000)
     finally:
         site.simulator.control("scenario", method="DELETE")
-    await page.get_by_role("button", name="Start another all the same").click()
+    await page.get_by_role("button", name="Start another").click()
     await expect(page.get_by_label("You pay")).to_be_visible()
+
+
+async def test_whoever_goes_back_from_paying_can_start_another(open_page: OpenPage) -> None:
+    page = await open_page("/")
+    await register(page, Mouse(), email=new_email())
+    await ask_for(page, Mouse(), "6,000")
+    await page.goto("/add-money?step=check&amount=6000&currency=INR&asset=USDT&network=matic20&method=UPI")
+    await page.get_by_role("button", name="Start another").click()
+    await page.get_by_role("button", name="Choose how to pay").click()
+    await expect(page.get_by_role("button", name="Continue")).to_be_visible()
 
 
 async def test_somebody_elses_top_up_is_not_there(open_page: OpenPage, site: Site) -> None:

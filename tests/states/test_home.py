@@ -62,7 +62,7 @@ async def test_what_is_on_its_way_stands_on_top_and_counts_as_arriving(tab, ada,
     books.owner.execute("UPDATE top_ups SET expected_amount = 11.04 WHERE id = %s", (top_up_id,))
     home = await shown(tab)
     (card,) = home.open_cards
-    assert (card.top_up_id, card.title, card.action) == (top_up_id, "₹1,000 is on its way", "See it")
+    assert (card.top_up_id, card.title, card.action) == (top_up_id, "₹1,000 is on its way", "Follow it")
     assert 0 < card.step < card.steps
     assert [row.arriving for row in home.assets] == ["≈ 11.04 arriving"]
     assert not home.is_first_run

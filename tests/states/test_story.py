@@ -44,24 +44,26 @@ async def test_a_settled_top_up_is_told_from_its_quote_to_its_delivery(tab, ada,
     books.owner.execute("UPDATE top_ups SET quote = %s WHERE id = %s", (json.dumps(QUOTE), top_up_id))
     books.owner.execute("UPDATE provider_orders SET fiat_amount = 900, fiat_currency = 'INR'")
     story = (await told(tab, ada, top_up_id)).story
-    assert (story.title, story.head, story.unit, story.tag) == (
+    assert (story.title, story.head + story.tail, story.unit, story.tag) == (
         "Added by UPI",
         "+100.00",
         "USDT",
         "In your balance",
     )
     assert [(fact.label, fact.value) for fact in story.amounts] == [
-        ("Quoted", "≈ 101.50 USDT"),
+        ("Quoted", "101.50 USDT"),
         ("You paid", "₹900"),
         ("Delivered", "100.00 USDT"),
     ]
     assert "asked for ₹1,000 and paid ₹900" in story.variance
     assert "1.50 USDT less arrived" in story.variance
     facts = {fact.label: fact.value for fact in story.facts}
-    assert (facts["Rate"], facts["Provider fee"]) == ("1 USDT = ₹88.50", "₹2.50")
+    assert (facts["Rate"], facts["Provider fee"]) == ("1\N{NO-BREAK SPACE}USDT = ₹88.50", "₹2.50")
     assert "Payment fee" not in facts  # there was none
-    assert {fact.label for fact in story.codes} == {"Reference", "Provider order"}
+    assert {fact.label for fact in story.codes} == {"Reference", "Complete reference", "Provider order"}
     assert story.next_top_up == ""
+    assert story.again == "Add again"
+    assert story.again_address.startswith("/add-money?amount=1000")
 
 
 async def test_one_that_is_open_leads_on_and_says_where_it_stands(tab, ada, books):
@@ -76,9 +78,19 @@ async def test_one_that_is_open_leads_on_and_says_where_it_stands(tab, ada, book
     assert story.next_top_up == top_up_id
     assert story.charged == "Your payment was received."
     assert [(step.title, step.source, step.is_now) for step in story.steps] == [
-        ("Top-up begun", "You", False),
+        ("Top-up created", "You", False),
         ("Buying USDT", "We asked the provider", True),
     ]
+
+
+@pytest.mark.parametrize(("charged", "again"), [("no", "Start again"), ("unknown", "")])
+async def test_another_is_offered_only_where_nobody_pays_twice_by_it(tab, ada, books, charged, again):
+    top_up_id = books.top_up(ada.viewer.user_id)
+    books.owner.execute(
+        "UPDATE top_ups SET status = 'expired', charged = %s, rank = 0 WHERE id = %s", (charged, top_up_id)
+    )
+    story = (await told(tab, ada, top_up_id)).story
+    assert (story.again, bool(story.again_address)) == (again, bool(again))
 
 
 async def test_a_push_tells_on(tab, ada, books):
@@ -100,10 +112,10 @@ async def test_what_was_added_or_spent_without_a_top_up_has_a_story_too(tab, ada
     (added,) = await post_now(given)
     (taken,) = await post_now(spent)
     story = (await told(tab, ada, added.transfer_id)).story
-    assert (story.title, story.head, story.unit) == ("Corrected for you", "+5.00", "USDT")
+    assert (story.title, story.head + story.tail, story.unit) == ("Corrected for you", "+5.00", "USDT")
     assert BY_OPERATOR.reason not in repr(story)  # An operator's own words are for operators.
     story = (await told(tab, ada, taken.transfer_id)).story
-    assert (story.title, story.head) == ("Spent", "\N{MINUS SIGN}5.00")
+    assert (story.title, story.head + story.tail) == ("Spent", "\N{MINUS SIGN}5.00")
 
 
 @pytest.mark.parametrize("address", ["nonsense", "x" * 3000, "0" * 32, "%00", "..", "[id]"])
@@ -120,7 +132,7 @@ async def test_somebody_elses_is_not_there_nor_what_was_shown_before(tab, ada, b
     (transfer_id,) = books.owner.execute(
         "SELECT id FROM ledger_transfers WHERE user_id = %s", (eve.viewer.user_id,)
     ).fetchone()
-    assert (await told(tab, ada, mine)).story.head == "+100.00"
+    assert (await told(tab, ada, mine)).story.head == "+100"
     for address in (theirs, transfer_id):
         page = await told(tab, ada, address)
         assert page.is_missing

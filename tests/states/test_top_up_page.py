@@ -197,8 +197,8 @@ def test_what_arrived_stands_beside_what_was_quoted_and_paid():
 @pytest.mark.parametrize(
     ("arrived", "paid", "words"),
     [
-        ("112.67", "10000", "0.42 USDT less than quoted"),
-        ("113.19", "10000", "0.10 USDT more than quoted"),
+        ("112.67", "10000", "0.42 USDT less arrived than was quoted"),
+        ("113.19", "10000", "0.10 USDT more arrived than was quoted"),
         ("107.43", "9500", "You paid ₹9,500 instead of ₹10,000"),
     ],
 )
@@ -234,8 +234,9 @@ def test_what_arrived_in_another_asset_is_said_in_that_one_everywhere():
     assert page_of(view, BALANCES, usual_minutes=None).notes[0] == "Of this, 2.00 DAI paid what you owed."
     story = story_of_top_up(view)
     told = {fact.label: fact.value for fact in (*story.amounts, *story.facts)}
-    assert (story.head, story.unit, told["Delivered"]) == ("+7.50", "DAI", "7.50 DAI")
-    assert told["Rate"] == "1 USDT = \u20b90.0003400", "a price is not cut to the currency's decimals"
+    assert (story.head + story.tail, story.unit, told["Delivered"]) == ("+7.50", "DAI", "7.50 DAI")
+    # A price is not cut to the decimals of the currency.
+    assert told["Rate"] == "1\N{NO-BREAK SPACE}USDT = \u20b90.0003400"
 
 
 def test_without_a_rate_the_balance_is_said_in_the_asset():

@@ -404,6 +404,16 @@ async def test_what_is_open_is_asked_about_first(visit, street, *, changes, titl
     assert page.shows == "form", "it is not asked twice"
 
 
+async def test_whoever_comes_back_from_paying_can_start_another(visit, street):
+    await visit.open()
+    await begun(street)
+    await visit.open("?step=check&amount=5000&method=UPI")
+    outcome = await visit.do("start_another")
+    # The address still said the last step; the page only goes on from the step that its address says.
+    assert "step=amount" in (outcome.leads_to or "")
+    assert (visit.page.shows, visit.page.step, visit.page.amount) == ("form", "amount", "5000")
+
+
 async def test_nothing_is_said_of_a_payment_while_the_provider_is_asked(visit, street):
     await visit.open()
     await begun(street)

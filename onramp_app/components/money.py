@@ -1,0 +1,28 @@
+"""The large amount of a page: the money is the largest thing on it."""
+
+import reflex as rx
+
+_MOST_LETTERS = 10
+
+
+def money_size(head: rx.Var[str] | str) -> rx.Var[str]:
+    """Return the classes of a large amount, smaller where `head` would not fit on a phone's line."""
+    letters = rx.Var.create(head).length()  # type: ignore[attr-defined]  # a text's Var has it
+    return rx.cond(letters > _MOST_LETTERS, "large-money large-money-long", "large-money")
+
+
+def money(
+    head: rx.Var[str] | str,
+    tail: rx.Var[str] | str,
+    *,
+    unit: rx.Var[str] | str,
+    exact: rx.Var[str] | str = "",
+) -> rx.Component:
+    """Return a large amount, its decimals and its unit softer; `exact` is shown to whoever points at it."""
+    return rx.el.p(
+        head,
+        rx.el.span(tail, class_name="money-tail"),
+        rx.cond(unit != "", rx.el.span(" ", unit, class_name="money-unit")),
+        title=exact,
+        class_name=money_size(head),
+    )
