@@ -57,6 +57,7 @@ class Tabs:
         self._tasks = tasks
         self._changed: set[str] = set()  # people who have to be told
         self._being_told: set[str] = set()
+        self._being_ended: set[str] = set()  # tabs that are led away
         self._reads = asyncio.Semaphore(_READS_AT_ONCE)
         self._versions: dict[str, str] = {}
 
@@ -67,7 +68,7 @@ class Tabs:
                 case Listening():
                     await self.look()
                 case SessionEnded(session_id):
-                    await self._end({session_id})
+                    self._end({session_id})
                 case UsersChanged(user_ids):
                     self._tell(user_ids & connections.known_users())
 
@@ -86,7 +87,7 @@ class Tabs:
         connections.keep_only(connected)
         drop_oldest_states(self._app, connected)
         if shown := connections.known_sessions():
-            await self._end(shown - (await announcements.living(shown)).keys())
+            self._end(shown - (await announcements.living(shown)).keys())
         versions = await announcements.versions_of(connections.known_users())
         # Who is new here may have read just before a change whose announcement was lost: they are told too.
         changed = {user_id for user_id, version in versions.items() if self._versions.get(user_id) != version}
@@ -124,8 +125,11 @@ class Tabs:
     async def _show(self, token: str, session_id: str, latest: Latest) -> None:
         async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
             page = await state.get_state(SessionState)
-            if page._session_id != session_id:
-                return  # The tab has gone over to somebody else, who reads for themselves.
+            # The tab may have gone over to somebody else, who reads for themselves; and its session may have
+            # ended while this waited for the tab: then nothing is shown there any more.
+            is_ended = not page.is_signed_in or token in self._being_ended
+            if page._session_id != session_id or is_ended:
+                return
             async with self._reads:
                 for part in LiveState.__subclasses__():
                     await (await page.get_state(part))._catch_up(latest)
@@ -134,22 +138,35 @@ class Tabs:
     def _connected(self) -> Collection[str]:
         return self._app.event_namespace.token_to_sid if self._app.event_namespace else ()
 
-    async def _end(self, session_ids: Collection[str]) -> None:
-        for token in connections.tabs_of_sessions(session_ids):
-            try:
-                if token in self._connected():
-                    await self._lead_to_login(token)
-            except Exception:  # noqa: BLE001  # one tab that fails must not keep the others open
-                _log.exception("a tab could not be ended")
-            finally:
-                # Not before, because it says which socket may be told; and not who has signed in meanwhile.
-                if token in connections.tabs_of_sessions(session_ids):
-                    connections.forget(token)
+    def _end(self, session_ids: Collection[str]) -> None:
+        # Each by itself: a tab that is busy must not keep others open, nor keep anybody from listening.
+        for token in set(connections.tabs_of_sessions(session_ids)) - self._being_ended:
+            self._being_ended.add(token)
+            self._tasks.create_task(self._end_tab(token, session_ids))
 
-    async def _lead_to_login(self, token: str) -> None:
+    async def _end_tab(self, token: str, session_ids: Collection[str]) -> None:
+        try:
+            if token in self._connected():
+                await self._lead_to_login(token, session_ids)
+        except Exception:  # noqa: BLE001  # one tab that fails must not keep the others open
+            _log.exception("a tab could not be ended")
+        finally:
+            self._being_ended.discard(token)
+            # Not before, because it says which socket may be told; and not who has signed in meanwhile.
+            if _belongs(token, session_ids):
+                connections.forget(token)
+
+    async def _lead_to_login(self, token: str, session_ids: Collection[str]) -> None:
         async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
+            if not _belongs(token, session_ids):
+                return  # Somebody has signed in there while this waited for the tab.
             page = await state.get_state(SessionState)
             page._forget_person()
             leave = Event.from_event_type(to_login(page))
         if self._app.event_namespace is not None:
             await self._app.event_namespace.emit_update(update=StateUpdate(events=leave), token=token)
+
+
+def _belongs(token: str, session_ids: Collection[str]) -> bool:
+    holder = connections.holder_of(token)
+    return holder is not None and holder.session_id in session_ids

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from onramp_app import live
 from onramp_app.db.engine import transaction
@@ -41,9 +43,9 @@ class FakeApp:
     def __init__(self) -> None:
         self.tabs: dict[str, Tab] = {}
         self.told: list[str] = []
-        self.busy: dict[str, asyncio.Event] = {}  # tabs that a handler holds until it is done
         self.state_manager = None
         self.faults = 0
+        self.busy: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # held by a handler
 
     @property
     def event_namespace(self) -> Any:
@@ -57,9 +59,8 @@ class FakeApp:
 
     @contextlib.asynccontextmanager
     async def modify_state(self, token: Any) -> AsyncIterator[Any]:
-        if (done := self.busy.get(token.ident)) is not None:
-            await done.wait()
-        yield self.tabs[token.ident].root
+        async with self.busy[token.ident]:
+            yield self.tabs[token.ident].root
 
 
 @pytest.fixture
@@ -74,6 +75,7 @@ async def app(database: str) -> AsyncIterator[FakeApp]:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    await changed_users.close()
 
 
 async def _listener(connection: psycopg.AsyncConnection[Any]) -> int | None:
@@ -178,13 +180,11 @@ async def test_a_tab_whose_session_has_ended_is_shown_nothing_more(never_look, a
 async def test_a_tab_that_is_busy_holds_up_nobody_else(never_look, app, database, new_account):
     slow, quick = await new_account(), await new_account()
     busy, free = await _open(app, slow, "/home"), await _open(app, quick, "/home")
-    done = asyncio.Event()
-    app.busy[busy.token] = done
-    await _credit(database, slow.viewer.user_id, announced=True)
-    await _credit(database, quick.viewer.user_id, announced=True)
-    await _shows(free, "1.00")
-    assert await _amount(busy) == []
-    done.set()
+    async with app.busy[busy.token]:
+        await _credit(database, slow.viewer.user_id, announced=True)
+        await _credit(database, quick.viewer.user_id, announced=True)
+        await _shows(free, "1.00")
+        assert await _amount(busy) == []
     await _shows(busy, "1.00")
 
 
@@ -221,3 +221,48 @@ async def test_looking_goes_on_after_any_fault(look_often, app, database, new_ac
         owner.execute(END_UNANNOUNCED)
     await _told(app, tab)
     assert app.faults == 0
+
+
+async def test_a_busy_tab_keeps_no_other_open(never_look, app, new_account):
+    mine, theirs = await new_account(), await new_account()
+    busy, tab = await _open(app, mine), await _open(app, theirs)
+    async with app.busy[busy.token]:
+        await sessions.end_session(mine.viewer.user_id, mine.viewer.session_id)
+        await sessions.end_session(theirs.viewer.user_id, theirs.viewer.session_id)
+        await _told(app, tab)
+
+
+async def test_whoever_signs_in_on_a_busy_tab_of_an_ended_session_stays(never_look, app, new_account):
+    before, after = await new_account(), await new_account()
+    tab = await _open(app, before)
+    async with app.busy[tab.token]:
+        await sessions.end_session(before.viewer.user_id, before.viewer.session_id)
+        await asyncio.sleep(0.3)
+        tab.connect(cookie_of(after))
+        await tab.hydrate()
+    await asyncio.sleep(0.1)
+    page = await tab.state(SessionState)
+    assert (app.told, page.person.email) == ([], after.viewer.email)
+    assert connections.holder_of(tab.token).session_id == after.viewer.session_id
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_what_waits_for_a_busy_tab_is_not_shown_there_after_its_session(
+    never_look, app, new_account, *, ends
+):
+    session = await new_account()
+    tab = await _open(app, session)
+    await asyncio.sleep(0.3)
+    shown = _shown()
+    async with app.busy[tab.token]:
+        changed_users.tell_changed([session.viewer.user_id])
+        await asyncio.sleep(0.5)
+        if ends:
+            await sessions.end_session(session.viewer.user_id, session.viewer.session_id)
+            await asyncio.sleep(0.3)
+    await asyncio.sleep(0.5)
+    assert _shown() - shown == (0 if ends else 1)
+
+
+def _shown() -> float:
+    return REGISTRY.get_sample_value("tabs_brought_up_to_date_total") or 0

@@ -5,12 +5,10 @@ up what is there for all: each socket is a task, each tab a state in memory, eac
 """
 
 import ipaddress
+import time
 from collections import Counter
 
 import structlog
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import FixedWindowRateLimiter
 from prometheus_client import Counter as Metric
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,8 +19,8 @@ from onramp_app.domain.errors import RateLimited
 from onramp_app.services.throttle import network_of
 
 MAX_OPEN = 200
-HANDSHAKES = RateLimitItemPerMinute(300, namespace="socket")
-MESSAGES = RateLimitItemPerMinute(6_000, namespace="socket-message")
+HANDSHAKES_A_MINUTE = 300
+MESSAGES_A_MINUTE = 6_000
 _RETRY_AFTER_SECONDS = 60
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
@@ -42,7 +40,7 @@ def before_sockets(pages: ASGIApp) -> ASGIApp:
         if _is_this_machine(network):
             await pages(scope, receive, send)
             return
-        if reason := await limits.refusal_of(network):
+        if reason := limits.refusal_of(network):
             _refuse(reason)
             await receive()  # The handshake, which comes first and needs its answer.
             await _answer(scope, receive, send)
@@ -57,17 +55,33 @@ def before_sockets(pages: ASGIApp) -> ASGIApp:
 
 
 class _Networks:
-    """What the networks have open at this instance, and what they did within the minute."""
+    """What the networks have open at this instance, and what they did within the minute of the clock."""
 
     def __init__(self) -> None:
         self.open: Counter[str] = Counter()
-        self._rates = FixedWindowRateLimiter(MemoryStorage())
+        self._minute = 0
+        self._handshakes: Counter[str] = Counter()
+        self._messages: Counter[str] = Counter()
 
-    async def refusal_of(self, network: str) -> str | None:
+    def refusal_of(self, network: str) -> str | None:
         """Count a handshake. Returns why it is refused, None when it may go on."""
         if self.open[network] >= MAX_OPEN:
             return "open"
-        return None if await self._rates.hit(HANDSHAKES, network) else "handshakes"
+        self._begin_minute()
+        self._handshakes[network] += 1
+        return None if self._handshakes[network] <= HANDSHAKES_A_MINUTE else "handshakes"
+
+    def _may_send(self, network: str) -> bool:
+        self._begin_minute()
+        self._messages[network] += 1
+        return self._messages[network] <= MESSAGES_A_MINUTE
+
+    def _begin_minute(self) -> None:
+        # All at once: every message passes here, so nothing may be looked through.
+        if (minute := int(time.monotonic() // 60)) != self._minute:
+            self._minute = minute
+            self._handshakes.clear()
+            self._messages.clear()
 
     def close(self, network: str) -> None:
         """Note that a socket has closed."""
@@ -80,7 +94,7 @@ class _Networks:
 
         async def next_message() -> Message:
             message = await receive()
-            if message["type"] != "websocket.receive" or await self._rates.hit(MESSAGES, network):
+            if message["type"] != "websocket.receive" or self._may_send(network):
                 return message
             _refuse("messages")
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})

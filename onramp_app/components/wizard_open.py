@@ -56,7 +56,10 @@ def _how_well_known() -> rx.Component:
                     _("Asking the provider whether it was paid."),
                 ),
             ),
-            ("current", rx.fragment(_("The provider was asked just now."))),
+            (
+                "current",
+                rx.fragment(_("The provider was asked at"), " ", clock_of(WizardState.read_at), "."),
+            ),
             (
                 "away",
                 rx.fragment(
@@ -66,19 +69,18 @@ def _how_well_known() -> rx.Component:
                         rx.fragment(" ", _("This is as of"), " ", clock_of(WizardState.read_at), "."),
                     ),
                     " ",
-                    rx.el.button(
-                        _("Ask again"),
-                        type="button",
-                        on_click=WizardState.ask_provider,
-                        class_name="link -my-3 py-3",
-                    ),
+                    _ask(_("Ask again")),
                 ),
             ),
-            rx.fragment(),
+            rx.cond(WizardState.open_ones, _ask(_("Ask the provider whether it was paid"))),
         ),
         role="status",
         class_name="soft small min-h-6",
     )
+
+
+def _ask(words: str) -> rx.Component:
+    return rx.el.button(words, type="button", on_click=WizardState.ask_provider, class_name="link -my-3 py-3")
 
 
 def _open_one(one: OpenTopUp, number: rx.Var[int]) -> rx.Component:
@@ -94,7 +96,8 @@ def _open_one(one: OpenTopUp, number: rx.Var[int]) -> rx.Component:
         ),
         rx.el.p(
             rx.cond(
-                (one.charged != "") & (WizardState.reading != "asking"),
+                # A read that is old does not tell that nobody was charged since.
+                (one.charged != "") & (WizardState.reading == "current"),
                 rx.fragment(rx.el.span(one.charged, class_name="font-semibold"), " "),
             ),
             one.next,

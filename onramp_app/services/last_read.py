@@ -6,12 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import DateTime, text
 from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import func, select
 
 from onramp_app.db.engine import transaction
 from onramp_app.db.provider_tables import ProviderRead
-from onramp_app.domain import clock
 from onramp_app.domain.views import Viewer
 from onramp_app.services.environment import current_environment
 from onramp_app.services.reading import ask_for_read
@@ -26,8 +26,7 @@ SELECT count(*) AS open,
        bool_or(EXISTS (
            SELECT FROM widget_sessions w
              JOIN provider_orders o ON o.recognition_id = w.recognition_id
-            WHERE w.top_up_id = t.id AND o.version > o.applied_version
-              AND (o.apply_after IS NULL OR o.apply_after <= :at))) AS is_to_apply
+            WHERE w.top_up_id = t.id AND o.version > o.applied_version)) AS is_to_apply
   FROM top_ups t
   LEFT JOIN provider_reads r ON r.environment = t.environment AND r.fiat_type = t.fiat_type
  WHERE t.user_id = :user_id AND t.status IN ('created', 'awaiting_payment', 'processing')
@@ -42,8 +41,22 @@ class Standing:
     read_at: datetime | None
 
 
+async def database_time() -> datetime:
+    """Return what time it is in the database: the reader may run where the clock is another.
+
+    Raises:
+        DatabaseUnavailable: it does not answer.
+    """
+    async with transaction() as db:
+        return (await db.exec(select(func.clock_timestamp(type_=DateTime(timezone=True))))).one()
+
+
 async def note_read(fiat_types: Collection[int], began_at: datetime) -> None:
-    """Note that whole reads of what is open in these fiat types began at a moment, and have ended."""
+    """Note that whole reads of what is open in these fiat types have ended.
+
+    Args:
+        began_at: when they began, by `database_time`.
+    """
     if not fiat_types:
         return
     environment = current_environment().value
@@ -72,7 +85,7 @@ async def read_anew(viewer: Viewer, *, within_seconds: float) -> Standing:
     Raises:
         DatabaseUnavailable: nobody could be asked.
     """
-    asked_at = clock.now()
+    asked_at = await database_time()
     await ask_for_read()
     end = time.monotonic() + within_seconds
     while True:
@@ -83,9 +96,8 @@ async def read_anew(viewer: Viewer, *, within_seconds: float) -> Standing:
 
 
 async def _standing(viewer: Viewer, asked_at: datetime) -> Standing:
-    values = {"user_id": viewer.user_id, "at": clock.now()}
     async with transaction() as db:
-        row = (await (await db.connection()).execute(_STANDING, values)).one()
+        row = (await (await db.connection()).execute(_STANDING, {"user_id": viewer.user_id})).one()
     if row.open == 0:
         return Standing(is_current=True, read_at=asked_at)
     is_read = row.read_at is not None and row.read_at >= asked_at

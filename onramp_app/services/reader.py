@@ -12,13 +12,12 @@ from prometheus_client import Counter, Gauge
 from onramp_app.config import get_settings
 from onramp_app.db.direct import Connection, connect
 from onramp_app.db.locks import Lock
-from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
 from onramp_app.services import wake
 from onramp_app.services.clock_events import run_clock
-from onramp_app.services.last_read import note_read
+from onramp_app.services.last_read import database_time, note_read
 from onramp_app.services.reading import (
     Walk,
     due_walks,
@@ -88,7 +87,7 @@ class Reader:
             await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
             await _handle_all_events()
             if time.monotonic() >= self._next_open:
-                began_at = clock.now()
+                began_at = await database_time()
                 # What is due first: somebody's money has arrived.
                 walks = _together(await due_walks(), await open_walks())
                 if await self._make(walks):

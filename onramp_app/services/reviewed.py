@@ -18,17 +18,18 @@ async def begin(viewer: Viewer, request: QuoteRequest, *, expected_amount: Decim
     """Begin a top-up, or find the one that was begun when the same review was confirmed before.
 
     Args:
-        expected_amount: what the review said will arrive.
+        expected_amount: what the review said will arrive. Another price does not make it another review.
         review: the id of the review, at most 50 visible ASCII characters; another review, another top-up.
 
     Returns:
         The top-up's id.
 
     Raises:
-        IdempotencyInProgress: the first confirmation is being worked on.
-        Everything that `top_ups.create` raises; then the same review may be confirmed again.
+        IdempotencyInProgress: the first confirmation is being worked on, or it broke off within two minutes.
+        DatabaseUnavailable: it may have begun or not; the same review finds out.
+        Everything else that `top_ups.create` raises: nothing was begun.
     """
-    shown = hashlib.sha256(f"{request} {expected_amount}".encode()).digest()
+    shown = hashlib.sha256(str(request).encode()).digest()
     claimed = await idempotency.claim(viewer.user_id, f"review-{review}", request_hash=shown)
     if isinstance(claimed, Answer):
         return claimed.body

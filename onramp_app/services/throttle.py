@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import RateLimited
+from onramp_app.services.local_counts import LocalCounts
 
 Rules = tuple[RateLimitItem, ...]
+_Limiter = MovingWindowRateLimiter | LocalCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ REGISTER = (RateLimitItemPerHour(30, namespace="register"),)
 TOP_UP = (RateLimitItemPerMinute(60, namespace="top-up"),)
 # Each one asks the provider, and its answers are counted for all users together.
 QUOTE = (RateLimitItemPerMinute(30, namespace="quote"),)
+# Each one has the provider read anew, and looks at the database until that was done.
+READ_ANEW = (RateLimitItemPerMinute(20, namespace="read-anew"),)
 # A program refreshes every ten minutes; each refresh leaves a row that stays as long as its session.
 REFRESH = (RateLimitItemPerMinute(30, namespace="refresh"),)
 PASSWORD = _guesses("password")
@@ -73,8 +77,8 @@ _away_until = 0.0  # Until then Redis is not asked: each question could cost a t
 
 
 @lru_cache(maxsize=1)
-def _local() -> MovingWindowRateLimiter:
-    return MovingWindowRateLimiter(MemoryStorage())
+def _local() -> LocalCounts:
+    return LocalCounts()
 
 
 @lru_cache(maxsize=1)
@@ -115,7 +119,7 @@ def network_of(address: str) -> str:
     return str(parsed)
 
 
-def _limiter() -> MovingWindowRateLimiter:
+def _limiter() -> _Limiter:
     return _local() if time.monotonic() < _away_until else _shared() or _local()
 
 
@@ -124,7 +128,7 @@ def _notice_redis_away() -> None:
     _away_until = time.monotonic() + _ASK_REDIS_AGAIN_SECONDS
 
 
-async def _seconds_to_wait(limiter: MovingWindowRateLimiter, rules: Rules, *who: str) -> int:
+async def _seconds_to_wait(limiter: _Limiter, rules: Rules, *who: str) -> int:
     """Return how long until all rules allow one more, 0 when they do. Counts nothing."""
     wait_seconds = 0
     for rule in rules:
@@ -134,7 +138,7 @@ async def _seconds_to_wait(limiter: MovingWindowRateLimiter, rules: Rules, *who:
     return wait_seconds
 
 
-async def _count(limiter: MovingWindowRateLimiter, rules: Rules, *who: str) -> int:
+async def _count(limiter: _Limiter, rules: Rules, *who: str) -> int:
     """Count one attempt unless a rule refuses it. Returns the seconds to wait, 0 when it is allowed."""
     # A refused attempt must not use up the longer windows, so all are looked at before any is counted.
     if len(rules) > 1 and (wait_seconds := await _seconds_to_wait(limiter, rules, *who)):

@@ -38,10 +38,11 @@ def story_of_top_up(view: TopUpView) -> Story:
     """Return the whole story of a top-up."""
     words = words_of(view)
     status = TopUpStatus(view.status)
-    has_arrived = view.received_amount is not None
-    if view.received_amount is not None:
+    # What arrived may be another asset than the one that was asked for.
+    has_arrived = view.booked_amount is not None
+    if view.booked_amount is not None and view.booked_asset is not None:
         sign = "+" if status is TopUpStatus.SETTLED else ""
-        head, unit = f"{sign}{number_text(view.received_amount, view.asset)}", view.asset
+        head, unit = f"{sign}{number_text(view.booked_amount, view.booked_asset)}", view.booked_asset
     else:
         head, unit = fiat_text(view.fiat_amount, view.fiat_currency), ""
     head, tail = split_decimals(head)
@@ -91,11 +92,11 @@ def _paid(view: TopUpView) -> str | None:
 def _amounts(view: TopUpView) -> list[Fact]:
     nothing = "\N{EM DASH}"
     quoted = asset_text(view.quote.expected_amount, view.asset) if view.quote else nothing
-    received = view.received_amount
+    arrived, asset = view.booked_amount, view.booked_asset
     return [
         Fact(_("Quoted"), quoted),
         Fact(_("You paid"), _paid(view) or nothing),
-        Fact(_("Delivered"), nothing if received is None else asset_text(received, view.asset)),
+        Fact(_("Delivered"), nothing if arrived is None or asset is None else asset_text(arrived, asset)),
     ]
 
 
@@ -125,8 +126,8 @@ def _facts(view: TopUpView) -> list[Fact]:
         *(_quoted(quote, view) if quote else []),
         Fact(_("Asset"), f"{asset_name(view.asset)} ({view.asset})"),
         Fact(_("Network"), network_name(view.network)),
-        *([Fact(_("Delivered, exactly"), exact_text(view.received_amount, view.asset))]
-          if view.received_amount is not None else []),
+        *([Fact(_("Delivered, exactly"), exact_text(view.booked_amount, view.booked_asset))]
+          if view.booked_amount is not None and view.booked_asset is not None else []),
     ]  # fmt: skip
 
 

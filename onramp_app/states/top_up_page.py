@@ -154,10 +154,10 @@ def _facts(view: TopUpView) -> tuple[Fact, ...]:
 
 def _notes(view: TopUpView, balances: BalancesView | None) -> list[str]:
     notes = [_variance(view)] if view.status == TopUpStatus.SETTLED else []
-    if view.recovered_amount is not None:
+    if view.recovered_amount is not None and view.booked_asset is not None:
         notes.append(
             _("Of this, {amount} paid what you owed.").format(
-                amount=asset_text(view.recovered_amount, view.asset)
+                amount=asset_text(view.recovered_amount, view.booked_asset)
             )
         )
     item = next((one for one in balances.items if one.asset == view.booked_asset), None) if balances else None

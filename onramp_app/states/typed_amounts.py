@@ -23,13 +23,19 @@ def read_amount(text: str, *, decimals: int) -> Decimal | None:
 
     `10,000`, `10 000`, `1,00,000`, `10'000.50`, `1.000,50` and `₹ 500` are understood, in any script's
     digits. A lone comma or point before three digits groups thousands, since no currency has three decimals.
+    Blanks and apostrophes only group, and a currency's sign stands at an end: `10 50` could mean two things.
 
     Raises:
         AmountNotUnderstood, TooManyDecimals: in the words of the class.
     """
     if len(text) > _MAX_TYPED:
         raise AmountNotUnderstood
-    plain = "".join(_plain(character) for character in text)
+    first, last = 0, len(text)
+    while first < last and _stands_outside(text[first]):
+        first += 1
+    while first < last and _stands_outside(text[last - 1]):
+        last -= 1
+    plain = "".join(_plain(character) for character in text[first:last])
     if not plain:
         return None
     whole, fraction = _parts(plain)
@@ -41,6 +47,10 @@ def read_amount(text: str, *, decimals: int) -> Decimal | None:
     return Decimal(f"{whole}.{fraction}" if fraction else whole)
 
 
+def _stands_outside(character: str) -> bool:
+    return unicodedata.category(character) in ("Zs", "Sc")
+
+
 def _plain(character: str) -> str:
     if character.isdecimal():
         return str(unicodedata.decimal(character))
@@ -48,17 +58,21 @@ def _plain(character: str) -> str:
         return ","
     if character in ".\u066b":
         return "."
-    if character in "'\N{RIGHT SINGLE QUOTATION MARK}" or unicodedata.category(character) in ("Zs", "Sc"):
-        return ""
+    if character in "'\N{RIGHT SINGLE QUOTATION MARK}" or unicodedata.category(character) == "Zs":
+        return "'"
     raise AmountNotUnderstood
 
 
 def _parts(plain: str) -> tuple[str, str]:
-    """Return whole digits and decimals of digits with commas and points."""
+    """Return whole digits and decimals of digits with commas, points and apostrophes."""
     last = max(plain.rfind(","), plain.rfind("."))
     if last < 0:
-        return plain, ""
+        return _ungrouped(plain, "'"), ""
     sign = plain[last]
+    if "'" in plain:
+        if plain.count(",") + plain.count(".") > 1 or "'" in plain[last:]:
+            raise AmountNotUnderstood
+        return _ungrouped(plain[:last], "'"), plain[last + 1 :]
     other = "." if sign == "," else ","
     before, after = plain[:last], plain[last + 1 :]
     is_alone = plain.count(sign) == 1

@@ -19,7 +19,7 @@ from onramp_app.domain.top_up_errors import (
     TooManyOpenTopUps,
 )
 from onramp_app.domain.views import QuoteView
-from onramp_app.services import reviewed, top_ups
+from onramp_app.services import announcements, reviewed, top_ups
 from onramp_app.services.latest import Latest
 from onramp_app.services.top_up_views import quote_of
 from onramp_app.states.amounts import number_text
@@ -32,14 +32,17 @@ from onramp_app.states.wizard_choices import STEPS, Choices, choices_of
 from onramp_app.states.wizard_offer import Found, read_offer, request_of
 from onramp_app.states.wizard_open import AsksAboutOpen
 from onramp_app.states.wizard_words import (
+    RETRY_SECONDS,
     amount_missing_text,
     amount_not_understood_text,
     bill_of,
     blocked_words,
     changed_text,
     decimals_text,
+    not_read_text,
     nothing_begun_text,
     out_of_limits_text,
+    perhaps_begun_text,
     problem_text,
 )
 
@@ -88,7 +91,7 @@ class WizardState(AsksAboutOpen, LiveState):
     _choices: Choices = Choices()
     _question: str = ""  # What the quote answers.
     _expected: str = ""  # What the shown quote says will arrive, exactly.
-    _review: str = ""  # One confirmation of one shown review.
+    _review: str = ""  # Names what is confirmed, until it is known how that ended.
     _begun: str = ""
 
     @rx.event
@@ -97,10 +100,13 @@ class WizardState(AsksAboutOpen, LiveState):
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         self.forward = ""
-        self._choose(choices_of(self.router.url.query_parameters), writes=True)
-        self._forget_messages()
+        wanted = choices_of(self.router.url.query_parameters)
         if self._begun:
+            # Whoever comes back, or whose tab never heard that it was begun, sees that before a form.
+            wanted = replace(wanted, is_another=False)
             self.is_beginning, self._begun, self._review = False, "", ""
+        self._choose(wanted, writes=True)
+        self._forget_messages()
         self._is_current()
         try:
             await top_ups.may_begin(viewer)
@@ -125,7 +131,7 @@ class WizardState(AsksAboutOpen, LiveState):
         views = await latest.open_top_ups()
         if self.shows == "form" and views and not self._choices.is_another:
             # Begun elsewhere meanwhile: what it is comes before another one.
-            self.shows, self.reading, self.read_at = "open", "current", ""
+            self.shows, self.reading, self.read_at = "open", "", ""
         self._show_open(views)
         self._is_current()
 
@@ -242,8 +248,10 @@ class WizardState(AsksAboutOpen, LiveState):
             choices = self._choices
         try:
             found = await read_offer(viewer, choices)
-        except DatabaseUnavailable as error:
-            found = Found(choices, problem=nothing_begun_text(error), retry_seconds=5)
+            if not await announcements.living({viewer.session_id}):
+                return to_login(self)
+        except DatabaseUnavailable:
+            found = Found(choices, problem=not_read_text(), retry_seconds=RETRY_SECONDS)
         async with self:
             if self._asked == asked:
                 self._show(found)
@@ -266,6 +274,8 @@ class WizardState(AsksAboutOpen, LiveState):
         return self._go_to_form()
 
     def _go_to_form(self) -> EventSpec:
+        if not self.is_beginning:
+            self._review = ""  # What it may have begun was on the list.
         self._choose(replace(self._choices, is_another=bool(self.open_ones), step=STEPS[0]), writes=True)
         self.shows, self.open_problem = "form", ""
         if choices_of(self.router.url.query_parameters).step != STEPS[0]:
@@ -311,19 +321,21 @@ class WizardState(AsksAboutOpen, LiveState):
         return WizardState.refresh if not isinstance(refused, QuoteChanged) else None
 
     def _refuse(self, error: ApplicationError, choices: Choices) -> None:
-        """Say why nothing was begun, where it can be put right."""
-        if isinstance(error, IdempotencyInProgress):
-            return
+        """Say why nothing was begun, where it can be put right; or that it is not known whether it was."""
+        if isinstance(error, (DatabaseUnavailable, IdempotencyInProgress)):
+            self.review_problem = perhaps_begun_text()
+            return  # Whoever confirms again confirms the same review, so it is begun once at most.
         self._review = ""
         if (words := blocked_words(error)) is not None:
             self.shows, (self.blocked_title, self.blocked_text) = "blocked", words
         elif isinstance(error, QuoteChanged):
-            self._show_quote(quote_of(error.extra["quote"]))  # type: ignore[arg-type]
+            if choices == self._choices:  # Of what was chosen meanwhile it says nothing.
+                self._show_quote(quote_of(error.extra["quote"]))  # type: ignore[arg-type]
             self.changed, self.review_problem = "", problem_text(error)
         elif isinstance(error, AmountOutOfLimits):
             amount = Decimal(choices.amount or 0)
             self.review_problem = out_of_limits_text(error.extra, amount, choices.currency)
-        elif isinstance(error, (RateLimited, ProviderUnavailable, DatabaseUnavailable)):
+        elif isinstance(error, (RateLimited, ProviderUnavailable)):
             self.review_problem = nothing_begun_text(error)
         else:
             self.review_problem = problem_text(error)
@@ -337,6 +349,8 @@ class WizardState(AsksAboutOpen, LiveState):
         """Take up choices. `writes`: the amount's field is to show them too, as nobody typed them."""
         if choices != self._choices:
             self.changed = self.review_problem = ""
+        if not self.is_beginning and request_of(choices) != request_of(self._choices):
+            self._review = ""
         self._asked = ""
         self._choices = choices
         self.step, self.amount = choices.step, choices.amount or ""
@@ -396,7 +410,6 @@ class WizardState(AsksAboutOpen, LiveState):
         ):
             self.changed = changed_text(self.bill)
         self._question, self._expected, self.is_old = question, quote.expected_amount, False
-        self._review = self._review if self.is_beginning else ""
         self._count(max(1, int((quote.expires_at - clock.now()).total_seconds())))
 
     def _forget_quote(self) -> None:

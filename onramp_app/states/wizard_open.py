@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import reflex as rx
 from reflex.event import EventSpec
 
-from onramp_app.domain.errors import DatabaseUnavailable, NotFound
+from onramp_app.domain.errors import DatabaseUnavailable, NotFound, RateLimited
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.top_up import Charged
 from onramp_app.domain.top_up_errors import NotCancelable
 from onramp_app.domain.views import TopUpView
-from onramp_app.services import last_read, top_ups
+from onramp_app.services import announcements, last_read, throttle, top_ups
 from onramp_app.services.latest import Latest
 from onramp_app.states.amounts import moment_text
 from onramp_app.states.session import PrivateState, to_login
@@ -53,9 +53,12 @@ class AsksAboutOpen(PrivateState, mixin=True):
             self._asked = asked = new_id()
             self.reading = "asking"
         try:
+            await throttle.attempt(throttle.READ_ANEW, viewer.user_id)
             standing = await last_read.read_anew(viewer, within_seconds=READ_WITHIN_SECONDS)
             views = await Latest(viewer).open_top_ups()
-        except DatabaseUnavailable:
+            if not await announcements.living({viewer.session_id}):
+                return to_login(self)
+        except (DatabaseUnavailable, RateLimited):
             standing, views = last_read.Standing(is_current=False, read_at=None), None
         async with self:
             if self._asked == asked:

@@ -154,11 +154,20 @@ def nothing_begun_text(error: ApplicationError) -> str:
     """Return why a top-up could not be begun for a reason that passes."""
     if isinstance(error, RateLimited):
         return _("You began many top-ups in a short time. Nothing was begun now; wait a minute.")
-    if isinstance(error, ProviderUnavailable):
-        return _(
-            "The payment provider does not answer. Nothing was begun and you were not charged; try again."
-        )
-    return _("We cannot reach our database. Nothing was begun and you were not charged; try again.")
+    return _("The payment provider does not answer. Nothing was begun and you were not charged; try again.")
+
+
+def perhaps_begun_text() -> str:
+    """Return what to say when nobody knows whether a top-up was begun. Paying comes after that."""
+    return _(
+        "We cannot tell yet whether this was begun. You were not charged. Confirm it again in a minute:"
+        " it is begun once."
+    )
+
+
+def not_read_text() -> str:
+    """Return what to say when what is offered could not be read."""
+    return _("We cannot reach our database right now. Nothing was begun; we try again in a moment.")
 
 
 def blocked_words(error: ApplicationError) -> tuple[str, str] | None:
@@ -200,7 +209,7 @@ def open_title(views: Sequence[TopUpView], *, reading: str) -> tuple[str, str]:
     """Return the answer to "is it safe to try again?" for what is open, and why.
 
     Args:
-        reading: `asking` while the provider is being asked, `current` or `away` afterwards.
+        reading: `asking` while the provider is being asked, `current` or `away` afterwards; nothing before.
     """
     charged = {Charged(view.charged) for view in views}
     if not views:
@@ -215,7 +224,7 @@ def open_title(views: Sequence[TopUpView], *, reading: str) -> tuple[str, str]:
     is_checked = any(view.status == TopUpStatus.IN_REVIEW for view in views)
     if is_checked or Charged.YES in charged:
         return _title_of_received(is_checked=is_checked)
-    if reading == "away":
+    if reading != "current":
         return (
             _("As far as we know, you have not paid"),
             _("If you did pay, wait until we can ask the provider: it is credited by itself."),

@@ -29,6 +29,7 @@ from onramp_app.domain.views import (
     TopUpView,
 )
 from onramp_app.states.qr_code import qr_code
+from onramp_app.states.story_words import story_of_top_up
 from onramp_app.states.top_up_page import page_of
 from onramp_app.states.top_up_steps import steps_of
 
@@ -224,6 +225,18 @@ def test_what_paid_a_debt_and_what_is_still_owed_are_said():
     assert page_of(_view(SETTLED), owing, usual_minutes=None).notes == ()
     assert len(page_of(_view(REVERSED), owing, usual_minutes=None).notes) == 1
     assert _page(REVERSED).notes == ()
+
+
+def test_what_arrived_in_another_asset_is_said_in_that_one_everywhere():
+    quote = QuoteView("0.00034", "10000", "113", "1", "0", "0", "0", NOW)
+    view = _view(SETTLED, booked_asset="DAI", booked_amount="7.5", recovered_amount="2", quote=quote)
+    view = replace(view, received_amount=None)
+    assert page_of(view, BALANCES, usual_minutes=None).notes[0] == "Of this, 2.00 DAI paid what you owed."
+    story = story_of_top_up(view)
+    told = {fact.label: fact.value for fact in (*story.amounts, *story.facts)}
+    assert (story.head + story.tail, story.unit, told["Delivered"]) == ("+7.50", "DAI", "7.50 DAI")
+    # A price is not cut to the decimals of the currency.
+    assert told["Rate"] == "1\N{NO-BREAK SPACE}USDT = \u20b90.0003400"
 
 
 def test_without_a_rate_the_balance_is_said_in_the_asset():

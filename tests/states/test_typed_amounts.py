@@ -33,6 +33,7 @@ from onramp_app.states.wizard_choices import STEPS, choices_of
         (" \N{INDIAN RUPEE SIGN} 500 ", "500"),
         ("\u0661\u0660\u066c\u0660\u0660\u0660\u066b\u0665", "10000.5"),
         ("\u0967\u0968", "12"),
+        ("1 00 000,5 €", "100000.5"),
     ],
 )
 def test_what_people_type_is_understood(typed, amount):
@@ -46,7 +47,24 @@ def test_nothing_typed_is_nothing(typed):
 
 @pytest.mark.parametrize(
     "typed",
-    ["abc", "1e3", "-5", "+5", "1,2,3", "1.5.6", "12,34.5.6", "5o0", "NaN", "1" * 16, "1" * 65, "\x00"],
+    [
+        "abc",
+        "1e3",
+        "-5",
+        "+5",
+        "1,2,3",
+        "1.5.6",
+        "12,34.5.6",
+        "5o0",
+        "NaN",
+        "10 50",
+        "1 2 3",
+        "1'5",
+        "1€50",
+        "1" * 16,
+        "1" * 65,
+        "\x00",
+    ],
 )
 def test_what_is_no_amount_is_refused(typed):
     with pytest.raises(AmountNotUnderstood):

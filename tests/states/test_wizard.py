@@ -3,7 +3,9 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +14,8 @@ import pytest
 
 from onramp_app.config import get_settings
 from onramp_app.domain import clock
-from onramp_app.services import changed_users, last_read, reviewed, top_ups
+from onramp_app.domain.errors import DatabaseUnavailable, RateLimited
+from onramp_app.services import changed_users, last_read, reviewed, sessions, throttle, top_ups
 from onramp_app.services.assets import enable_assets
 from onramp_app.services.latest import Latest
 from onramp_app.services.quotes import QuoteRequest
@@ -270,6 +273,61 @@ async def test_one_review_begins_one_top_up_and_two_begin_two(visit, street):
     assert street.count() == 2
 
 
+async def test_a_begin_whose_answer_was_lost_is_found_again_at_another_price(visit, street, monkeypatch):
+    create = top_ups.create
+
+    async def lose_the_answer(*arguments: Any, **named: Any) -> None:
+        await create(*arguments, **named)
+        raise DatabaseUnavailable("The connection was lost at the commit.", retry_after_seconds=5)
+
+    await visit.open("?step=check&amount=5000&method=UPI")
+    with monkeypatch.context() as faulty:
+        faulty.setattr(top_ups, "create", lose_the_answer)
+        await visit.do("begin")
+    assert (visit.page.is_beginning, street.count()) == (False, 1)
+    assert "cannot tell" in visit.page.review_problem
+    visit.page._expected = str(Decimal(visit.page._expected) + 1)
+    begun_id = street.owner.execute("SELECT id FROM top_ups").fetchone()[0]
+    assert (await visit.do("begin")).leads_to == f"/add-money/{begun_id}"
+    assert street.count() == 1
+
+
+async def test_other_choices_after_a_lost_answer_are_another_review(visit, street, monkeypatch):
+    async def fail(*_arguments: Any, **_named: Any) -> None:
+        raise DatabaseUnavailable("Away.", retry_after_seconds=5)
+
+    await visit.open("?step=check&amount=5000&method=UPI")
+    with monkeypatch.context() as faulty:
+        faulty.setattr(top_ups, "create", fail)
+        await visit.do("begin")
+    await visit.open("?step=check&amount=6000&method=UPI")
+    assert (await visit.do("begin")).leads_to is not None
+    assert street.owner.execute("SELECT fiat_amount FROM top_ups").fetchall() == [(6000,)]
+
+
+async def test_who_comes_back_sees_what_was_begun_although_the_address_asks_for_another(visit, street):
+    address = "?step=check&amount=5000&method=UPI&another=yes"
+    await visit.open(address)
+    await visit.do("begin")
+    await visit.open(address)
+    assert (visit.page.shows, len(visit.page.open_ones)) == ("open", 1)
+    await visit.do("begin")
+    assert street.count() == 1
+
+
+async def test_a_new_price_for_what_was_chosen_before_is_not_shown_for_something_else(visit, street):
+    await visit.open("?step=check&amount=5000&method=UPI")
+    page = visit.page
+    page._expected = str(Decimal(page._expected) * 2)
+    beginning = asyncio.create_task(visit.tab.send(HANDLERS["begin"]))
+    while not page.is_beginning:  # noqa: ASYNC110  # a state tells nobody
+        await asyncio.sleep(0)
+    page._choose(replace(page._choices, amount="5001"))
+    await beginning
+    assert "moved by more than 1 %" in page.review_problem
+    assert (page.bill.pay, page.is_old) == ("₹5,000.00", True)
+
+
 async def test_a_price_that_moved_is_shown_and_asked_again(visit, street):
     await visit.open("?step=check&amount=5000&method=UPI")
     visit.page._expected = str(Decimal(visit.page._expected) * Decimal("1.02"))
@@ -398,6 +456,7 @@ async def test_one_that_was_begun_elsewhere_comes_before_the_form(visit, street)
     await begun(street)
     await visit.page._catch_up(Latest(street.viewer))
     assert (visit.page.shows, len(visit.page.open_ones)) == ("open", 1)
+    assert visit.page.open_title == "As far as we know, you have not paid", "nobody has asked the provider"
     elsewhere = await street.new_visit()
     await elsewhere.open("?another=yes")
     await elsewhere.page._catch_up(Latest(street.viewer))
@@ -420,6 +479,44 @@ async def test_only_a_read_since_the_question_counts(visit, street):
     assert (await later).is_current
 
 
+async def test_a_clock_that_is_slow_makes_no_old_read_count(visit, street, monkeypatch):
+    await visit.open()
+    await begun(street)
+    await last_read.note_read([1], await last_read.database_time())
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) - timedelta(hours=1))
+    assert not (await last_read.read_anew(street.viewer, within_seconds=0)).is_current
+
+
+async def test_nothing_is_shown_to_whose_session_ended_while_the_provider_was_asked(
+    visit, street, monkeypatch
+):
+    monkeypatch.setattr(wizard_open, "READ_WITHIN_SECONDS", 0.5)
+    await visit.open()
+    await begun(street)
+    await visit.tab.send(HANDLERS["load"])
+    asking = asyncio.create_task(visit.tab.send(HANDLERS["ask_provider"]))
+    await asyncio.sleep(0.1)
+    await sessions.end_session(street.viewer.user_id, street.viewer.session_id)
+    assert (await asking).leads_to.startswith("/login")
+    assert visit.page.reading == "asking"
+
+
+async def test_asking_again_and_again_is_not_passed_on(visit, street):
+    await visit.open()
+    await begun(street)
+    await visit.open()
+    for rule in throttle.READ_ANEW:
+        for _ in range(rule.amount):
+            with suppress(RateLimited):
+                await throttle.attempt(throttle.READ_ANEW, street.viewer.user_id)
+    await last_read.note_read([1], await last_read.database_time() + timedelta(hours=1))
+    await visit.do("ask_provider")
+    assert visit.page.reading == "away"
+    throttle.forget()
+    await visit.do("ask_provider")
+    assert visit.page.reading == "current", "the control"
+
+
 async def test_a_read_that_has_not_moved_the_top_up_yet_does_not_count(visit, street):
     await visit.open()
     await begun(street)
@@ -437,6 +534,8 @@ async def test_a_read_that_has_not_moved_the_top_up_yet_does_not_count(visit, st
         return (await task).is_current
 
     assert not await asked()
+    street.owner.execute("UPDATE provider_orders SET apply_after = now() + interval '1 hour'")
+    assert not await asked(), "it failed, and is tried again later"
     street.owner.execute("UPDATE provider_orders SET applied_version = 1")
     assert await asked(), "the control"
 
