@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.db.tables import User
+from onramp_app.db.tables import AuthSession, User
+from onramp_app.domain import clock
 from onramp_app.domain.accounts import Role
 from onramp_app.domain.errors import FieldError, Forbidden, NotFound, ValidationFailed
 from onramp_app.domain.ids import is_id
@@ -16,6 +17,8 @@ from onramp_app.ledger.transfers import Cause
 from onramp_app.services import audit, fields
 
 MAX_REASON_LENGTH = 500
+# Naming somebody is not being them: whoever decides has just proved it with their password.
+RECENT_SIGN_IN = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ async def find_operator(session: AsyncSession, mandate: Mandate) -> Operator:
     Raises:
         ValidationFailed: the reason cannot be used, or `by` is neither an e-mail address nor an id.
         NotFound: there is no such account.
-        Forbidden: the account is not an operator's.
+        Forbidden: the account is not an operator's, or its owner has not signed in lately
+            (OWASP ASVS 5.0, section V7.5: authenticate anew before highly sensitive deeds).
     """
     reason = clean_reason(mandate.reason)
     if is_id(mandate.by):
@@ -66,7 +70,25 @@ async def find_operator(session: AsyncSession, mandate: Mandate) -> Operator:
         raise NotFound("There is no account of the operator who is to have done this.")
     if user.role == Role.USER.value:
         raise Forbidden(f"{user.email} is not an operator. `grant-role` makes them one.")
+    if not await _has_signed_in_lately(session, user.id):
+        minutes = int(RECENT_SIGN_IN.total_seconds() / 60)
+        raise Forbidden(
+            f"{user.email} has not signed in within the last {minutes} minutes. Sign in to the wallet first."
+        )
     return Operator(user.id, reason)
+
+
+async def _has_signed_in_lately(session: AsyncSession, user_id: str) -> bool:
+    query = (
+        select(AuthSession.id)
+        .where(
+            AuthSession.user_id == user_id,
+            col(AuthSession.revoked_at).is_(None),
+            AuthSession.created_at > clock.now() - RECENT_SIGN_IN,
+        )
+        .limit(1)
+    )
+    return (await session.exec(query)).first() is not None
 
 
 def write_audit(  # noqa: PLR0913 - the columns of the log

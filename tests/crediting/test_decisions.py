@@ -11,6 +11,7 @@ from onramp_app.services.operators import Mandate
 from onramp_app.services.review import decide
 from tests.crediting.told import order_of, recognition_id, tell
 from tests.crediting.world import World
+from tests.people import sign_in
 
 TEN = 10 * 10**18
 
@@ -19,6 +20,7 @@ TEN = 10 * 10**18
 def mandate(world: World) -> Mandate:
     operator = world.user()
     world.owner.execute("UPDATE users SET role = 'operator' WHERE id = %s", (operator,))
+    sign_in(world.owner, operator)
     return Mandate(operator, "looked at it")
 
 

@@ -11,6 +11,7 @@ from onramp_app.ledger.instructions import Delivery
 from onramp_app.services import changed_users
 from onramp_app.services.operators import Mandate
 from tests.ledger.books import BY_POLL, NOW, Books, findings, post_now
+from tests.people import sign_in
 
 REASON = "the provider confirmed it by mail"
 
@@ -104,6 +105,7 @@ def _desk(database: str) -> Desk:
     books = Books(database)
     operator_id = books.user()
     books.owner.execute("UPDATE users SET role = 'operator' WHERE id = %s", (operator_id,))
+    sign_in(books.owner, operator_id)
     return Desk(books, operator_id)
 
 

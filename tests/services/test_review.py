@@ -19,6 +19,7 @@ from onramp_app.services import review
 from onramp_app.services.operators import Mandate
 from onramp_app.services.review import Decision, decide
 from tests.ledger.books import BY_OPERATOR, BY_POLL, findings, post_now
+from tests.people import sign_in
 from tests.services.conftest import REASON, Desk, unknown_id
 
 
@@ -262,6 +263,25 @@ async def test_only_operators_decide_and_only_with_a_reason(desk: Desk) -> None:
     await decide(top_up_id, Action.RELEASE, mandate=Mandate(desk.operator_id, "x" * 500))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM auth_sessions",
+        "UPDATE auth_sessions SET created_at = created_at - interval '16 minutes'",
+        "UPDATE auth_sessions SET revoked_at = now(), end_reason = 'signed_out'",
+    ],
+)
+async def test_an_operator_who_has_not_signed_in_lately_decides_nothing(desk: Desk, change: str) -> None:
+    top_up_id, _ = await desk.held()
+    desk.books.owner.execute(change)
+    before = desk.everything()
+    with pytest.raises(Forbidden, match="Sign in to the wallet first"):
+        await decide(top_up_id, Action.RELEASE, mandate=desk.mandate)
+    assert desk.everything() == before
+    sign_in(desk.books.owner, desk.operator_id)
+    await decide(top_up_id, Action.RELEASE, mandate=desk.mandate)
+
+
 async def test_a_decision_that_the_ledger_refuses_leaves_nothing(control_desk: Desk) -> None:
     top_up_id, delivery = await control_desk.held()
     user_id = control_desk.owner_of(top_up_id)
@@ -278,6 +298,7 @@ async def test_a_decision_that_the_ledger_refuses_leaves_nothing(control_desk: D
 async def _both_at_once(desk: Desk, top_up_id: str) -> list[object]:
     other = desk.books.user()
     desk.books.owner.execute("UPDATE users SET role = 'admin' WHERE id = %s", (other,))
+    sign_in(desk.books.owner, other)
     return await asyncio.gather(
         decide(top_up_id, Action.RELEASE, mandate=desk.mandate),
         decide(top_up_id, Action.RETURN, mandate=replace(desk.mandate, by=other)),
