@@ -28,7 +28,7 @@ async def _all_pages(asgi, scene: Scene) -> tuple[Wire, State]:
     return wire, next(state for key, state in app.state_manager.states.items() if wire.token in str(key))
 
 
-async def test_a_tab_holds_no_secret(asgi, scene: Scene, no_event_limit):
+async def test_a_tab_holds_no_secret_and_no_rows_of_tables(asgi, scene: Scene, no_event_limit):
     wire, state = await _all_pages(asgi, scene)
     everything = wire.heard + json_dumps(state.dict())
     assert scene.bo.email in everything, "the control: this is where the values are"
@@ -40,10 +40,11 @@ async def test_a_tab_holds_no_secret(asgi, scene: Scene, no_event_limit):
     secrets = [scene.bo.access_token, scene.bo.refresh_token, "simulator-secret", "simulator-key", "eyJ"]
     for secret in (*secrets, *hashes, *recognition_ids, "password_hash", "recognition_id", '"raw"'):
         assert secret not in everything.replace("apiKey", ""), secret[:12]
+    _expect_no_rows_of_tables(state)
 
 
-async def test_a_pickled_tab_holds_no_rows_of_tables(asgi, scene: Scene, no_event_limit):
-    _wire, state = await _all_pages(asgi, scene)
+def _expect_no_rows_of_tables(state: State) -> None:
+    """What is pickled between events names classes of the pages, and none of the database."""
     named: set[str] = set()
 
     class Reader(pickle.Unpickler):

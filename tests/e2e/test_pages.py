@@ -12,14 +12,17 @@ from typing import Literal
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.e2e.people import PASSWORD, TOP_UP, Mouse, new_email, register
+from tests.e2e.people import PASSWORD, Mouse, new_email, register
 from tests.e2e.site import PROJECT, OpenPage, Site, open_order
 from tests.e2e.watched import BUILT_PAGES, PRIVATE, PUBLIC
 
 AXE_VERSION = "4.14.1"
 WIDTHS = (360, 768, 1280)
 CHOICES = "amount=2000&currency=INR&country=IN&asset=USDT&network=matic20&method=UPI"
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+Look = tuple[int, Literal["light", "dark"]]
+SOME_LOOKS: tuple[Look, ...] = ((360, "dark"), (768, "light"), (1280, "dark"))
+ALL_LOOKS: tuple[Look, ...] = tuple((width, theme) for width in WIDTHS for theme in ("light", "dark"))  # type: ignore[misc]
+LOOKS = [pytest.param(SOME_LOOKS, id="some"), pytest.param(ALL_LOOKS, id="all", marks=pytest.mark.full)]
 
 
 @pytest.fixture(scope="session")
@@ -51,50 +54,61 @@ async def _findings(page: Page, axe: str) -> list[str]:
     return [*found, *([f"scrolls sideways by {sideways} px"] if sideways > 0 else [])]
 
 
-async def _all_findings(page: Page, axe: str, *paths: str) -> list[str]:
-    """Look at pages in both themes and at all widths; a page follows both without being loaded again."""
+async def _all_findings(page: Page, axe: str, looks: tuple[Look, ...], *paths: str) -> list[str]:
+    """Look at pages at several widths and in both themes; a page follows both without being loaded again."""
     found = []
     for path in paths:
         await page.goto(path)
         await page.wait_for_load_state("networkidle")
-        for width in WIDTHS:
+        for width, theme in looks:
             await page.set_viewport_size({"width": width, "height": 800})
-            for theme in THEMES:
-                await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-                await page.wait_for_timeout(250)  # colours follow within a frame or two
-                found += [f"{path} {width} {theme}: {one}" for one in await _findings(page, axe)]
+            await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            await page.wait_for_timeout(250)  # colours follow within a frame or two
+            found += [f"{path} {width} {theme}: {one}" for one in await _findings(page, axe)]
     return found
 
 
-async def test_every_public_page_is_accessible_and_fits(open_page: OpenPage, axe: str) -> None:
-    assert await _all_findings(await open_page("/"), axe, *PUBLIC) == []
+@pytest.mark.parametrize("looks", LOOKS)
+async def test_every_public_page_is_accessible_and_fits(
+    open_page: OpenPage, axe: str, looks: tuple[Look, ...]
+) -> None:
+    assert await _all_findings(await open_page("/"), axe, looks, *PUBLIC) == []
 
 
-async def test_every_private_page_is_accessible_and_fits(open_page: OpenPage, axe: str) -> None:
+@pytest.mark.parametrize("looks", LOOKS)
+async def test_every_private_page_is_accessible_and_fits(
+    open_page: OpenPage, axe: str, looks: tuple[Look, ...]
+) -> None:
     page = await open_page("/register")
     await page.get_by_label("E-mail").fill(f"{secrets.token_hex(8)}@a-rather-long-domain-name.mail.example")
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_label("Name").fill("Wolfeschlegelsteinhausenbergerdorff the Elder of Somewhere")
     await page.get_by_role("button", name="Create account").click()
     await page.wait_for_url(re.compile(r"/home/?$"))
-    assert await _all_findings(page, axe, *PRIVATE) == []
+    assert await _all_findings(page, axe, looks, *PRIVATE) == []
 
 
+@pytest.mark.parametrize("looks", LOOKS)
 async def test_every_state_of_a_top_up_is_accessible_and_fits(
-    open_page: OpenPage, site: Site, axe: str
+    open_page: OpenPage, site: Site, axe: str, looks: tuple[Look, ...]
 ) -> None:
     page = await open_page("/")
     await register(page, Mouse(), email=new_email())
-    paid, held, canceled = [await _begin(page) for _ in range(3)]
+    paid, held, canceled = [await _begin(page, site) for _ in range(3)]
+    await page.goto(canceled)
     await page.get_by_role("button", name="Cancel this top-up").click()
     await page.get_by_role("button", name="Cancel top-up").click()
     await expect(page.get_by_text("Was I charged?")).to_be_visible()
-    found = await _all_findings(page, axe, canceled, paid)  # what was called off, and what is to be paid
+    found = await _all_findings(
+        page, axe, looks, canceled, paid
+    )  # what was called off, and what is to be paid
     order = open_order(site, paid)
     for status, words in ((2, "Your money is on its way"), (4, "In your balance")):
         site.simulator.move(order, status)
         await expect(page.get_by_role("heading", name=words, level=1)).to_be_visible(timeout=10_000)
-        found += await _all_findings(page, axe, paid, paid.replace("/add-money/", "/activity/"), "/home")
+        found += await _all_findings(
+            page, axe, looks, paid, paid.replace("/add-money/", "/activity/"), "/home"
+        )
         await page.goto(paid)
     order = open_order(site, held)
     expected = Decimal(site.simulator.order(order)["expectedCryptoAmount"])
@@ -103,19 +117,21 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
     await expect(page.get_by_role("heading", name="We are checking this top-up")).to_be_visible(
         timeout=10_000
     )
-    found += await _all_findings(page, axe, held, held.replace("/add-money/", "/activity/"), "/home")
+    found += await _all_findings(page, axe, looks, held, held.replace("/add-money/", "/activity/"), "/home")
     found += await _all_findings(
-        page, axe, "/activity", *(f"/add-money?step={s}&{CHOICES}" for s in ("pay", "check"))
+        page, axe, looks, "/activity", *(f"/add-money?step={s}&{CHOICES}" for s in ("pay", "check"))
     )
     assert found == []
 
 
-async def _begin(page: Page) -> str:
-    """Begin a top-up, whatever was begun before. Returns its address."""
-    await page.goto(f"/add-money?step=check&another=yes&{CHOICES}")
-    await page.get_by_role("button", name=re.compile("^Pay ")).click()
-    await page.wait_for_url(TOP_UP)
-    return page.url
+async def _begin(page: Page, site: Site) -> str:
+    """Begin a top-up as the page's person. Returns its address."""
+    asked = {"fiat_currency": "INR", "fiat_amount": "2000", "asset": "USDT", "network": "matic20"}
+    answer = await page.request.post(
+        "/api/top-ups", data={**asked, "payment_method": "UPI"}, headers={"Origin": site.url}
+    )
+    assert answer.status == 201, await answer.text()
+    return f"{site.url}/add-money/{(await answer.json())['id']}"
 
 
 async def test_no_page_is_forgotten(site: Site) -> None:
