@@ -1,6 +1,7 @@
 """A tab's state belongs to one session, and the session's row is asked for every event."""
 
 import json
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ from reflex.utils.format import json_dumps
 
 from onramp_app.config import get_settings
 from onramp_app.db import engine
+from onramp_app.domain import clock
 from onramp_app.services import sessions
 from onramp_app.states import connections, middleware
 from onramp_app.states.entrance import EntranceState
@@ -236,3 +238,15 @@ async def test_if_everything_counted_a_page_would_keep_its_session_for_hours(
     _idle_for(database, 20)
     await tab.hydrate()
     assert _is_fresh(database)
+
+
+async def test_an_open_tab_outlives_the_ten_minutes_of_an_access_token(new_account, open_tab, monkeypatch):
+    tab = open_tab(cookie_of(await new_account()))
+    await tab.hydrate()
+    later = clock.now() + timedelta(minutes=11)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert (await tab.send(SAVE, {"display_name": "Ada"})).went_on
+    much_later = later + timedelta(minutes=31)
+    monkeypatch.setattr(clock, "now", lambda: much_later)
+    refused = await tab.send(LOAD)  # the control: it does end
+    assert (refused.went_on, (refused.leads_to or "").partition("?")[0]) == (False, "/login")
