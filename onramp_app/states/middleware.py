@@ -90,12 +90,17 @@ class SessionMiddleware(Middleware):
             return await self._hold_back(page, error, is_hydration=is_hydration)
         if viewer is not None:
             return await self._admit(page, viewer, is_hydration=is_hydration)
+        was_signed_in = page.is_signed_in
         connections.forget(page.router.session.client_token)
-        if page._session_id and (is_hydration or page.is_signed_in):
+        if page._session_id and (is_hydration or was_signed_in):
             page._forget_person()
         if is_hydration:
             page._session_id = ""  # All states were loaded and reset: nothing of that session is left.
-        return await _refuse(page, *Event.from_event_type(to_login(page))) if _is_private(event) else None
+            return None
+        # Nobody looks at a tab that is forgotten. So the event that finds its session ended leads it away,
+        # also one that anybody may send, such as the last one of a page that was just being opened.
+        leaves = was_signed_in or _is_private(event)
+        return await _refuse(page, *Event.from_event_type(to_login(page))) if leaves else None
 
     async def _count(self, page: SessionState) -> None:
         # Before the database is asked for anything. The network is part of the key, so that whoever

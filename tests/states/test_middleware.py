@@ -116,6 +116,19 @@ async def test_an_ended_session_ends_the_tab_at_its_next_event(new_account, open
     assert (await tab.state(ProfileState)).session_lines == []
 
 
+async def test_an_event_for_anybody_that_finds_the_session_ended_leads_away_too(new_account, open_tab):
+    """Nobody looks at a forgotten tab again. The last event of an opening page is such a one."""
+    ada = await new_account()
+    tab = open_tab(cookie_of(ada))
+    await tab.hydrate()
+    await sessions.end_session(ada.viewer.user_id, ada.viewer.session_id)
+    outcome = await tab.send(PROPOSE, "IN")
+    assert not outcome.went_on
+    assert outcome.leads_to.startswith("/login?")
+    assert connections.tabs_of_sessions({ada.viewer.session_id}) == []
+    assert (await tab.send(PROPOSE, "IN")).went_on, "now it is nobody's tab"
+
+
 async def test_a_handler_asks_for_itself_who_it_works_for(new_account, open_tab):
     ada = await new_account()
     tab = open_tab(cookie_of(ada))
