@@ -10,6 +10,7 @@ from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.views import AssetBalanceView, BalancesView
 from onramp_app.services.latest import Latest
 from onramp_app.services.transactions import Filters
+from onramp_app.services.usual_time import usual_minutes
 from onramp_app.states.activity_words import card_of, row_of
 from onramp_app.states.amounts import asset_text, fiat_text, moment_text, number_text, split_decimals
 from onramp_app.states.balance_line import draw
@@ -52,11 +53,12 @@ class HomeState(LiveState):
     async def _show(self, latest: Latest) -> None:
         balances = await latest.balances()
         open_top_ups = await latest.open_top_ups()
+        usual = {view.payment_method: await usual_minutes(view.payment_method) for view in open_top_ups}
         recent, _more = await latest.transactions(Filters(), limit=RECENT)
         points = await latest.worth_history()
         self.balance = balance_of(balances)
         self.line = draw(points, now=clock.now(), currency=balances.display_currency)
-        self.open_cards = [card_of(view) for view in open_top_ups]
+        self.open_cards = [card_of(view, usual_minutes=usual[view.payment_method]) for view in open_top_ups]
         by_worth = sorted(balances.items, key=lambda item: Decimal(item.worth or 0), reverse=True)
         self.assets = [_asset_row(item, balances.display_currency) for item in by_worth]
         self.recent = [row_of(view) for view in recent]
