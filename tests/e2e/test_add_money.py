@@ -207,7 +207,9 @@ async def test_a_late_payment_is_credited_all_the_same(open_page: OpenPage, site
     await expect(page.get_by_text("You were not charged.", exact=True)).to_be_visible()
     order = open_order(site, page.url)
     site.simulator.move(order, 2)
-    await expect(page.get_by_text("Your money is on its way").first).to_be_visible(timeout=LIVE_MS + 3_000)
+    await expect(page.get_by_text("Your late payment has arrived").first).to_be_visible(
+        timeout=LIVE_MS + 3_000
+    )
     site.simulator.move(order, 4)
     await expect_success(page)
 

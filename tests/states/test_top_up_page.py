@@ -217,6 +217,7 @@ def test_what_arrived_stands_beside_what_was_quoted_and_paid():
         ("112.67", "10000", "0.42 USDT less arrived than was quoted"),
         ("113.19", "10000", "0.10 USDT more arrived than was quoted"),
         ("107.43", "9500", "You paid ₹9,500 instead of ₹10,000"),
+        ("56.54", "10000", "Prices do not explain that: write to us."),
     ],
 )
 def test_a_difference_is_explained(arrived, paid, words):
@@ -224,6 +225,14 @@ def test_a_difference_is_explained(arrived, paid, words):
     page = _page(SETTLED, booked_amount=arrived, received_amount=arrived, provider_orders=orders)
     (note,) = page.notes
     assert words in note
+    assert page.is_short == ("write to us" in note)
+
+
+def test_a_payment_after_the_offer_had_ended_is_called_late():
+    ended = StepView("canceled", NOW, "user", "", None, None)
+    paid = TopUpState(TopUpStatus.PROCESSING, charged=Charged.YES, rank=30)
+    assert _page(paid, timeline=(ended,)).title == "Your late payment has arrived"
+    assert _page(paid).title == "Your money is on its way"
 
 
 def test_a_difference_that_nobody_sees_is_not_explained():
