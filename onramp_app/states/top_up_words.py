@@ -125,6 +125,8 @@ def difference_text(quoted: str, arrived: str, *, asset: str) -> str:
         text = _("{amount} less arrived than was quoted. Prices do not explain that: write to us.")
     elif difference < 0:
         text = _("{amount} less arrived than was quoted: the price moves until the provider buys.")
+    elif is_much_less(arrived, quoted):
+        text = _("{amount} more arrived than was quoted.")
     else:
         text = _("{amount} more arrived than was quoted: the price moves until the provider buys.")
     return text.format(amount=asset_text(abs(difference), asset))
