@@ -112,4 +112,6 @@ async def test_tabs_on_another_instance_end_within_a_second_too(
 async def test_without_announcements_a_second_is_not_enough(deaf_instance: list[str]) -> None:
     """The control: the regular look alone ends them too, but later."""
     owner = await _first_session()
-    assert max([await _seconds_until_all_left(owner, deaf_instance) for _ in range(2)]) > 1
+    # By chance the look comes within a second of one end, but hardly of two.
+    first = await _seconds_until_all_left(owner, deaf_instance)
+    assert first > 1 or await _seconds_until_all_left(owner, deaf_instance) > 1

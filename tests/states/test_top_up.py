@@ -1,19 +1,18 @@
 """`/add-money/[id]`: whose page it is, what wakes the reader, and that nothing sent to it moves anything."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import psycopg
 import pytest
 
 from onramp_app.domain import clock
-from onramp_app.domain.ids import new_id
 from onramp_app.services import changed_users, usual_time, wake
 from onramp_app.services.latest import Latest
 from onramp_app.states.top_up import TopUpState
+from tests import rows
 from tests.states.conftest import cookie_of
 
 LOAD = TopUpState.event_handlers["load"]
@@ -60,21 +59,8 @@ class Shelf:
         self.owner.execute(f"LISTEN {wake.ORDER_DUE}")
 
     def top_up(self, user_id: str) -> str:
-        top_up_id, now = new_id(), datetime.now(UTC)
-        self.owner.execute(
-            "INSERT INTO top_ups (id, user_id, environment, fiat_amount, fiat_currency, fiat_type, asset,"
-            " network, payment_method, status, charged, rank, has_entry, version, created_at, updated_at)"
-            " VALUES (%s, %s, 'simulator', 1000, 'INR', 1, 'USDT', 'matic20', 'UPI', 'created', 'no', 0,"
-            " false, 1, %s, %s)",
-            (top_up_id, user_id, now, now),
-        )
-        self.owner.execute(
-            "INSERT INTO widget_sessions (recognition_id, top_up_id, environment, asset, network, address,"
-            " fiat_amount, url, created_at, offered_until)"
-            " VALUES (%s, %s, 'simulator', 'USDT', 'matic20', '0xaaaa', 1000,"
-            " 'http://localhost:8001/main/buy/?appId=1', %s, %s)",
-            (secrets.token_hex(16), top_up_id, now, now + timedelta(hours=1)),
-        )
+        top_up_id = rows.top_up(self.owner, user_id)
+        rows.widget_session(self.owner, top_up_id)
         return top_up_id
 
     def change(self, top_up_id: str, **columns: object) -> None:

@@ -15,7 +15,15 @@ import pytest
 from onramp_app.config import get_settings
 from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable, RateLimited
-from onramp_app.services import changed_users, last_read, reviewed, sessions, throttle, top_ups
+from onramp_app.services import (
+    changed_users,
+    last_read,
+    provider,
+    reviewed,
+    sessions,
+    throttle,
+    top_ups,
+)
 from onramp_app.services.assets import enable_assets
 from onramp_app.services.latest import Latest
 from onramp_app.services.quotes import QuoteRequest
@@ -246,7 +254,7 @@ async def test_a_renewed_quote_says_what_changed_and_the_same_one_says_nothing(v
     await visit.do("refresh")
     assert visit.page.changed == ""
     street.simulator.control("seed", {"seed": 8})
-    await asyncio.sleep(3.1)  # the quotes of the last three seconds are shared
+    provider.get_shared_quotes.cache_clear()  # as three seconds do
     await visit.do("refresh")
     assert visit.page.bill.rate in visit.page.changed
 
