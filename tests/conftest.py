@@ -17,7 +17,7 @@ from onramp_app.local import postgres
 from onramp_app.services import inbox, provider, throttle
 from tests.databases import Databases
 from tests.redis_server import RedisServer
-from tests.simulator.process import FAST, Process, free_port
+from tests.simulator.process import Process, running_simulator
 
 # A test machine that loses its power loses nothing of worth, no test lives long enough to be vacuumed, and
 # nobody guesses the password of a server that ends with the run.
@@ -133,10 +133,8 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    process = Process(tmp_path_factory.mktemp("provider") / "orders.sqlite", free_port(), FAST)
-    process.start()
-    yield process
-    process.kill()
+    with running_simulator(tmp_path_factory.mktemp("provider")) as process:
+        yield process
 
 
 @pytest.fixture
@@ -145,8 +143,7 @@ async def simulator(
 ) -> AsyncIterator[Process]:
     """The simulator at the beginning of a run, as the provider of the settings."""
     assert database
-    simulator_process.control("seed", {"seed": 7})
-    simulator_process.control("scenario", method="DELETE")
+    simulator_process.begin()
     monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
     get_settings.cache_clear()
     yield simulator_process

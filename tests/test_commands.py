@@ -35,8 +35,7 @@ def _run(*arguments: str, typed: str = "") -> Result:
 @pytest.fixture
 def simulator(simulator_process: Process, monkeypatch: pytest.MonkeyPatch) -> Process:
     """The simulator at the beginning of a run, as the provider of the settings."""
-    simulator_process.control("seed", {"seed": 7})
-    simulator_process.control("scenario", method="DELETE")
+    simulator_process.begin()
     monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
     get_settings.cache_clear()
     return simulator_process

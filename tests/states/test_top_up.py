@@ -13,7 +13,7 @@ from onramp_app.services import changed_users, usual_time, wake
 from onramp_app.services.latest import Latest
 from onramp_app.states.top_up import TopUpState
 from tests import rows
-from tests.states.conftest import cookie_of
+from tests.states.conftest import HOSTILE, cookie_of
 
 LOAD = TopUpState.event_handlers["load"]
 CHECK = TopUpState.event_handlers["check_now"]
@@ -27,14 +27,9 @@ WORTH_A_LOOK = [
     *(f"ONRAMP_KYC_{word}" for word in ("INITIATED", "SUCCESSFUL", "FAILED")),
     "ONRAMP_WIDGET_CLOSE_REQUEST_CONFIRMED",
 ]
-HOSTILE = [
-    None,
-    7,
-    True,
-    [],
-    {},
+HOSTILE_KINDS = [
+    *HOSTILE,
     {"type": "ONRAMP_WIDGET_TX_COMPLETED"},
-    "",
     "settled",
     "onramp_widget_tx_completed",
     "ONRAMP_WIDGET_TX_COMPLETED\n",
@@ -42,7 +37,6 @@ HOSTILE = [
     "ONRAMP_WIDGET_TX_" + "A" * 100_000,
     "ONRAMP_WIDGET_CONTENT_COPIED",
     "ONRAMP_WIDGET_CLOSE_REQUEST_CANCELLED",
-    "\ud800",
 ]
 
 
@@ -210,7 +204,7 @@ async def test_progress_in_the_widget_wakes_the_reader_and_moves_nothing(
 async def test_anything_else_is_dropped(shelf, new_account, open_tab):
     _session, _top_up_id, tab, state = await _own_page(shelf, new_account, open_tab)
     before, page = shelf.rows(), state.page
-    for kind in HOSTILE:
+    for kind in HOSTILE_KINDS:
         await tab.send(SAID, kind)
         assert (shelf.rows(), state.page, state.asked_at, state.is_widget_broken) == (before, page, "", False)
     assert shelf.rings() == 0
