@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the whole run, and a freshly migrated database for each test that asks."""
+"""A real PostgreSQL for the whole run, and a migrated, empty database for each test that asks."""
 
 import os
 import secrets

@@ -73,6 +73,10 @@ def test_check_finds_an_unmigrated_database_and_migrate_heals_it(unmigrated: str
     assert after.exit_code == 0, after.output
     login = urlsplit(unmigrated).username
     assert f"database role: Logs in as {login} and works as onramp_app." in after.stdout
+    assert f"database access: onramp_app, {login} may connect." in after.stdout
+    with psycopg.connect(unmigrated, autocommit=True) as owner:
+        owner.execute(f"GRANT CONNECT ON DATABASE {owner.info.dbname} TO PUBLIC")
+    assert "database access: Every login of the server may connect." in _run("check").stdout
 
 
 @pytest.mark.usefixtures("simulator")
@@ -92,7 +96,10 @@ def test_check_says_what_cannot_be_reached_without_its_password(monkeypatch: pyt
     get_settings.cache_clear()
     result = _run("check", "--json")
     unwell = [check["name"] for check in json.loads(result.stdout)["checks"] if not check["ok"]]
-    assert unwell == ["database", "migrations", "database role", "redis", "mail", "treasury changes"]
+    assert unwell == [
+        *("database", "migrations", "database role", "database access"),
+        *("redis", "mail", "treasury changes"),
+    ]
     assert result.exit_code == 1
     assert "hunter2" not in result.output
     migrated = _run("migrate")

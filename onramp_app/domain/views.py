@@ -222,3 +222,13 @@ class WorthPoint:
 
     at: datetime
     worth: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletView:
+    """What somebody's home page shows: `open_top_ups` and `recent` newest first, `history` oldest first."""
+
+    balances: BalancesView
+    open_top_ups: list[TopUpView]
+    recent: list[TransactionView]
+    history: list[WorthPoint]

@@ -72,6 +72,28 @@ async def _database_role(settings: Settings) -> str:
     )
 
 
+_ACCESS_QUERY = text(
+    "SELECT CASE WHEN grantee = 0 THEN '' ELSE pg_get_userbyid(grantee) END FROM pg_database,"
+    " aclexplode(coalesce(datacl, acldefault('d', datdba)))"
+    " WHERE datname = current_database() AND privilege_type = 'CONNECT' ORDER BY 1"
+)
+
+
+async def _database_access(settings: Settings) -> str:
+    if settings.database_url is None:
+        return f"The embedded PostgreSQL lets in its owner and {APPLICATION_ROLE}."
+    async with transaction() as session:
+        admitted = list((await (await session.connection()).execute(_ACCESS_QUERY)).scalars())
+    if "" in admitted:
+        return (
+            "Every login of the server may connect. Its owner can change that: GRANT CONNECT to those who"
+            " should, then REVOKE CONNECT ON DATABASE … FROM PUBLIC."
+        )
+    return (
+        f"{', '.join(admitted)} may connect. Any other login, such as one for backups, needs GRANT CONNECT."
+    )
+
+
 async def _redis(settings: Settings) -> str:
     if settings.redis_url is None:
         return "REDIS_URL is not set: one instance at most."
@@ -105,7 +127,11 @@ async def _proxies(settings: Settings) -> str:
             "TRUSTED_PROXY_HOPS is 0, so everybody has the address of the proxy that serves https for us, "
             "and one person's failed attempts count against all. Set how many proxies there are."
         )
-    return f"The addresses of people are read behind {hops} proxies (TRUSTED_PROXY_HOPS)."
+    return (
+        f"The addresses of people are read behind {hops} proxies (TRUSTED_PROXY_HOPS). With more of them all"
+        " people would have one address, and together what it may do, such as open 200 pages; with fewer,"
+        " callers would choose their own."
+    )
 
 
 async def _treasury_changes(settings: Settings) -> str:
@@ -131,6 +157,7 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "database": _database,
     "migrations": _migrations,
     "database role": _database_role,
+    "database access": _database_access,
     "redis": _redis,
     "mail": _mail,
     "treasury addresses": provider_checks.treasury_addresses,

@@ -4,18 +4,16 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar, cast
 
 from onramp_app.domain.errors import NotFound
-from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.views import (
     BalancesView,
     TopUpView,
     TransactionView,
     TransferView,
     Viewer,
-    WorthPoint,
+    WalletView,
 )
-from onramp_app.services import balance_history, balances, top_ups, transactions
+from onramp_app.services import balances, top_ups, transactions, wallet
 from onramp_app.services.transactions import Filters
-from onramp_app.services.worth import book_now
 
 _T = TypeVar("_T")
 
@@ -29,7 +27,7 @@ class Latest:
 
     async def balances(self) -> BalancesView:
         """Return what the person has."""
-        return await self._once("balances", lambda: balances.get(self.viewer, rates=self._rates))
+        return await self._once("balances", lambda: balances.get(self.viewer))
 
     async def open_top_ups(self) -> list[TopUpView]:
         """Return what is not over yet, newest first."""
@@ -57,11 +55,9 @@ class Latest:
 
         return await self._once(("transfer", transfer_id), read)
 
-    async def worth_history(self) -> list[WorthPoint]:
-        """Return what the balance was worth over the last days, oldest first, or nothing to draw."""
-        return await self._once(
-            "worth history", lambda: balance_history.last_days(self.viewer, rates=self._rates)
-        )
+    async def wallet(self) -> WalletView:
+        """Return all that the home page shows."""
+        return await self._once("wallet", lambda: wallet.get(self.viewer))
 
     async def transactions(
         self, filters: Filters, *, limit: int, cursor: str | None = None
@@ -75,9 +71,6 @@ class Latest:
             ("transactions", filters, limit, cursor),
             lambda: transactions.page(self.viewer, filters, limit=limit, cursor=cursor),
         )
-
-    async def _rates(self) -> RateBook | None:
-        return await self._once("rates", book_now)
 
     async def _once(self, key: Hashable, read: Callable[[], Awaitable[_T]]) -> _T:
         if key not in self._read:

@@ -100,6 +100,11 @@ async def page(
     return shown, write_cursor(Position(last.created_at, last.id)) if last else None
 
 
+async def newest(db: AsyncSession, user_id: str, *, limit: int) -> list[TransactionView]:
+    """Read the newest transactions, whatever they are."""
+    return await _read(db, user_id, Wanted(Filters()), after=None, limit=limit)
+
+
 async def pages(viewer: Viewer, filters: Filters) -> AsyncIterator[list[TransactionView]]:
     """Walk the whole list; each page is a short transaction of its own."""
     cursor = None

@@ -103,7 +103,7 @@ async def test_a_database_that_is_away_is_said_and_what_was_shown_stays(tab, ada
         raise DatabaseUnavailable("away", retry_after_seconds=1)
 
     with monkeypatch.context() as broken:
-        broken.setattr(Latest, "balances", away)
+        broken.setattr(Latest, "wallet", away)
         await tab.send(LOAD)
         assert home.is_behind
         assert home.balance.head == "₹8,000"
