@@ -18,8 +18,8 @@ from onramp_app.db import engine
 from onramp_app.db.migrate import latest_revision
 from onramp_app.local import postgres
 from onramp_app.services import provider, treasury_addresses, webhook_address
+from onramp_app.services.checked import UnwellError
 from onramp_app.services.checks import CHECKS
-from onramp_app.services.findings import UnwellError
 from tests.simulator.process import NEXT_SECRET, SECRET, Process, Receiver
 
 PASSWORD = "violet-harbour-41"
@@ -60,7 +60,7 @@ def unmigrated(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return empty_database
 
 
-@pytest.mark.usefixtures("migrated_template", "simulator")
+@pytest.mark.usefixtures("databases", "simulator")
 def test_check_finds_an_unmigrated_database_and_migrate_heals_it(unmigrated: str) -> None:
     before = _run("check", "--json")
     assert before.exit_code == 1

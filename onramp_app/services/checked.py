@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckedPart:
     """The state of one part. `detail` is a sentence for the operator, without secrets."""
 
     name: str
