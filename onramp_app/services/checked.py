@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CheckedPart:
-    """The state of one part. `detail` is a sentence for the operator, without secrets."""
+    """The state of one part. `detail` is a sentence for the operator, without secrets, or nothing."""
 
     name: str
     is_well: bool
-    detail: str
+    detail: str = ""
 
 
 class UnwellError(Exception):

@@ -113,11 +113,11 @@ async def _redis(settings: Settings) -> str:
 
 async def _mail(settings: Settings) -> str:
     if settings.smtp_url is None:
-        return "SMTP_URL is not set: mails go to the local outbox."
+        return "SMTP_URL is not set, and no mail is sent yet."
     for setting in ("mail_from", "support_email"):
         if getattr(settings, setting) is None:
             raise UnwellError(f"SMTP_URL is set and {setting.upper()} is not.")
-    return f"Mails are sent from {settings.mail_from}."
+    return f"Mails will come from {settings.mail_from}; none is sent yet."
 
 
 async def _proxies(settings: Settings) -> str:
