@@ -9,6 +9,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.views import AssetBalanceView, BalancesView
 from onramp_app.services.latest import Latest
+from onramp_app.services.usual_time import usual_minutes
 from onramp_app.states.activity_words import card_of, row_of
 from onramp_app.states.amounts import asset_text, fiat_text, moment_text, number_text, split_decimals
 from onramp_app.states.balance_line import draw
@@ -51,7 +52,13 @@ class HomeState(LiveState):
         balances = wallet.balances
         self.balance = balance_of(balances)
         self.line = draw(wallet.history, now=clock.now(), currency=balances.display_currency)
-        self.open_cards = [card_of(view) for view in wallet.open_top_ups]
+        usual = {
+            method: await usual_minutes(method)
+            for method in {view.payment_method for view in wallet.open_top_ups}
+        }
+        self.open_cards = [
+            card_of(view, usual_minutes=usual[view.payment_method]) for view in wallet.open_top_ups
+        ]
         by_worth = sorted(balances.items, key=lambda item: Decimal(item.worth or 0), reverse=True)
         self.assets = [_asset_row(item, balances.display_currency) for item in by_worth]
         self.recent = [row_of(view) for view in wallet.recent]
