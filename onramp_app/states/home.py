@@ -49,20 +49,15 @@ class HomeState(LiveState):
 
     async def _show(self, latest: Latest) -> None:
         wallet = await latest.wallet()
-        balances = wallet.balances
+        balances, open_top_ups = wallet.balances, wallet.open_top_ups
+        usual = {view.payment_method: await usual_minutes(view.payment_method) for view in open_top_ups}
         self.balance = balance_of(balances)
         self.line = draw(wallet.history, now=clock.now(), currency=balances.display_currency)
-        usual = {
-            method: await usual_minutes(method)
-            for method in {view.payment_method for view in wallet.open_top_ups}
-        }
-        self.open_cards = [
-            card_of(view, usual_minutes=usual[view.payment_method]) for view in wallet.open_top_ups
-        ]
+        self.open_cards = [card_of(view, usual_minutes=usual[view.payment_method]) for view in open_top_ups]
         by_worth = sorted(balances.items, key=lambda item: Decimal(item.worth or 0), reverse=True)
         self.assets = [_asset_row(item, balances.display_currency) for item in by_worth]
         self.recent = [row_of(view) for view in wallet.recent]
-        self.is_first_run = not (balances.items or wallet.open_top_ups or wallet.recent)
+        self.is_first_run = not (balances.items or open_top_ups or wallet.recent)
         self.is_loaded, self.is_behind = True, False
         self._is_current()
 
