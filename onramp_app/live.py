@@ -7,6 +7,7 @@ dropped at the next look, because Reflex tells nobody.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from typing import cast
 
 import reflex as rx
 import structlog
@@ -20,6 +21,7 @@ from onramp_app.services.latest import Latest
 from onramp_app.states import connections
 from onramp_app.states.left_tabs import drop_oldest_states
 from onramp_app.states.live import LiveState
+from onramp_app.states.page_socket import PageSocket
 from onramp_app.states.session import SessionState, to_login
 
 LOOK_EVERY_SECONDS = 10
@@ -136,7 +138,7 @@ class Tabs:
         _SHOWN.inc()
 
     def _connected(self) -> Collection[str]:
-        return self._app.event_namespace.token_to_sid if self._app.event_namespace else ()
+        return cast("PageSocket", self._app.event_namespace).tabs if self._app.event_namespace else ()
 
     def _end(self, session_ids: Collection[str]) -> None:
         # Each by itself: a tab that is busy must not keep others open, nor keep anybody from listening.

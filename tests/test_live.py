@@ -52,7 +52,7 @@ class FakeApp:
         if self.faults:
             self.faults -= 1
             raise RuntimeError("a fault")
-        return SimpleNamespace(token_to_sid=self.tabs, emit_update=self._emit)
+        return SimpleNamespace(tabs=self.tabs, emit_update=self._emit)
 
     async def _emit(self, *, update: object, token: str) -> None:
         self.told.append(token)

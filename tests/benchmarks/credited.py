@@ -54,10 +54,11 @@ async def person(number: int) -> BrowserSession:
     return await accounts.register(registration, client, sessions.open_browser)
 
 
-async def credit(user_id: str) -> None:
+async def credit(user_id: str, *, is_told: bool = True) -> None:
     """Add one USDT to a balance and announce it, as every service does after its commit."""
     cause = Cause(StepSource.OPERATOR, actor="benchmark", reason="benchmark")
     amount = UserAmount(current_environment(), user_id, "USDT", _ONE)
     async with transaction() as db:
         await post(db, [make_good(new_id(), amount, cause=cause)])
-    changed_users.tell_changed([user_id])
+    if is_told:
+        changed_users.tell_changed([user_id])
