@@ -159,6 +159,30 @@ async def test_a_change_that_nobody_announced_is_found_by_looking(look_often, ap
     await _shows(tab, "1.00")
 
 
+async def test_what_was_told_is_not_told_again_by_looking(database, new_account):
+    app = FakeApp()
+    session = await new_account()
+    tab = await _open(app, session, "/home")
+    numbers = []
+    async with asyncio.TaskGroup() as tasks:
+        tabs = live.Tabs(app, tasks)  # type: ignore[arg-type]
+
+        async def shown_after(announced: bool) -> None:
+            before = _shown()
+            await _credit(database, session.viewer.user_id, announced=False)
+            if announced:
+                tabs._tell({session.viewer.user_id})
+                await _shows(tab, f"{len(numbers) + 1}.00")
+            await tabs.look()
+            await _shows(tab, f"{len(numbers) + 1}.00")
+            await asyncio.sleep(0.2)
+            numbers.append(_shown() - before)
+
+        for announced in (True, True, False):
+            await shown_after(announced)
+    assert numbers == [1, 1, 1]
+
+
 async def test_the_control_without_looking_it_is_not_found(never_look, app, database, new_account):
     session = await new_account()
     tab = await _open(app, session, "/home")
