@@ -10,35 +10,22 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import psycopg
 
-from onramp_app.config import get_settings
 from onramp_app.db import engine
-from onramp_app.db.migrate import migrate
-from onramp_app.local import postgres
 from onramp_app.services import changed_users
-from tests.benchmarks.credited import credit, person
-from tests.served import served
+from tests.benchmarks.credited import credit, measured_instance, person
+from tests.benchmarks.machine import load
 from tests.simulator.process import free_port
 from tests.sockets import TabSocket
 
 PUSHES = 5
 WARM_TABS = 50  # What the first tabs make the server load is not theirs.
 OPENED_AT_ONCE = 10
-# As many as the simulator has. None is due before the end of the run.
-_RATES = """
-INSERT INTO exchange_rates
-SELECT 'simulator', symbol, 80, now() FROM unnest('{USD,INR,USDT}'::text[]) AS known (symbol)
- UNION ALL
-SELECT 'simulator', 'X' || number, 80, now() FROM generate_series(1, 60) AS number
-"""
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def _memory_kib(port: int) -> int:
@@ -132,24 +119,14 @@ async def _run(ours: str, bare: str, count: int, number_of_people: int) -> None:
     print(  # noqa: T201
         f"{count} tabs of {number_of_people} people: {our_kib:.0f} KiB a tab, bare {bare_kib:.0f}, ratio"
         f" {our_kib / bare_kib:.2f}; push to all {our_push:.2f} s, bare {bare_push:.2f} s, ratio {ratio:.2f}"
-        f" ({PUSHES} pushes each)"
+        f" ({PUSHES} pushes each); {load()}"
     )
 
 
 def main(tabs: int, people: int) -> None:
     """Measure once."""
-    with tempfile.TemporaryDirectory() as name:
-        server = postgres.start(Path(name) / "postgres")
-        try:
-            migrate(server.url)
-            with psycopg.connect(server.url, autocommit=True) as owner:
-                owner.execute(_RATES)
-            os.environ |= {"APP_ENV": "test", "DATABASE_URL": server.url, "SECRET_KEY": "k" * 48}
-            get_settings.cache_clear()
-            with served(server.url, PROJECT) as ours, _bare() as bare:
-                asyncio.run(_run(ours, bare, tabs, people))
-        finally:
-            server.stop()
+    with measured_instance() as ours, _bare() as bare:
+        asyncio.run(_run(ours, bare, tabs, people))
 
 
 if __name__ == "__main__":
