@@ -183,6 +183,17 @@ async def test_another_site_cannot_post_a_form(client: httpx.AsyncClient, ada: P
     assert await _me(client, cookie) == 200
 
 
+async def test_another_site_cannot_delete_the_cookie_that_a_browser_does_not_send_it(
+    client: httpx.AsyncClient,
+) -> None:
+    """`SameSite=Lax` keeps the cookie from a form of another site, but not its deletion from the browser."""
+    for method, path in (("POST", "session/end"), ("DELETE", "session")):
+        answer = await client.request(method, f"/api/auth/{path}", headers={"Origin": "https://evil.example"})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
+        answer = await client.request(method, f"/api/auth/{path}", headers={"Origin": OURS})
+        assert "set-cookie" in answer.headers, "the control"
+
+
 async def test_a_form_without_an_origin_comes_from_no_browser_and_is_taken(
     client: httpx.AsyncClient, ada: Person
 ) -> None:
