@@ -1,5 +1,7 @@
 """Composition root: puts the settings, the API, the pages and the lifespan tasks together. No logic."""
 
+import gc
+
 import reflex as rx
 from reflex.constants import Dirs
 from reflex.utils.prerequisites import get_web_dir
@@ -40,7 +42,12 @@ class _Application(rx.App):
         # Reflex puts layers of its own around every `api_transformer`; their answers need the headers too.
         has_pages = environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.get()
         pages_folder = get_web_dir() / Dirs.STATIC if has_pages else None
-        return with_headers(super().__call__(), settings, pages_folder=pages_folder)
+        served = with_headers(super().__call__(), settings, pages_folder=pages_folder)
+        # What the start has built stays until the end. Looking through all of it for garbage, as Python does
+        # now and then, keeps everybody waiting for a fifth of a second or more.
+        gc.collect()
+        gc.freeze()
+        return served
 
 
 app = _Application(

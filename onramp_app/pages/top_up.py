@@ -9,7 +9,7 @@ from onramp_app.components.layout import private_page
 from onramp_app.components.mark import mark
 from onramp_app.components.money import money
 from onramp_app.components.places import link
-from onramp_app.components.times import clock_of
+from onramp_app.components.times import as_of_line, clock_of
 from onramp_app.components.widget import widget_frame
 from onramp_app.config import get_settings
 from onramp_app.states.top_up import TopUpState
@@ -177,7 +177,7 @@ def _moving() -> rx.Component:
         _head(),
         rx.cond(
             _page.warning != "",
-            rx.el.div(notice(_page.warning, kind="now"), class_name="mt-5"),
+            rx.el.div(notice(_page.warning, kind="now"), class_name="warning mt-5"),
         ),
         rx.el.ol(rx.foreach(_page.steps, _step), class_name="steps timeline mt-7"),
         rx.el.div(
@@ -288,6 +288,7 @@ def _told() -> rx.Component:
         rx.el.h1(_page.title, class_name="title mt-1"),
         rx.el.p(_("Was I charged?"), class_name="soft small mt-6"),
         rx.el.p(_page.charged, class_name="answer"),
+        as_of_line(_page.as_of),
         rx.cond(
             _page.amount != "",
             rx.el.div(

@@ -2,7 +2,7 @@
 
 import structlog
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import ConfigurationError, get_settings
@@ -40,4 +40,4 @@ async def enable_assets() -> None:
 
 async def scales(db: AsyncSession) -> dict[str, int]:
     """Return how many decimals the amounts of each asset have. There are a handful of rows."""
-    return {asset.code: asset.scale for asset in await db.exec(select(Asset))}
+    return dict((await db.exec(select(col(Asset.code), col(Asset.scale)))).all())

@@ -5,18 +5,20 @@ costs the same however long the books are.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal, localcontext
 from itertools import groupby
 
 from babel.numbers import get_currency_precision
 from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
+from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.money import from_minor
-from onramp_app.domain.views import Viewer, WorthPoint
-from onramp_app.services.worth import Rates, worth
+from onramp_app.domain.views import WorthPoint
+from onramp_app.services.worth import worth
 
 DAYS = 30
 MAX_MOVES = 200  # more steps than a line of this size can show apart
@@ -44,36 +46,49 @@ SELECT a.asset, s.scale, m.created_at, -e.amount_minor, 0
 """)
 
 
-async def last_days(viewer: Viewer, *, rates: Rates) -> list[WorthPoint]:
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What is available of each asset, and how it changed: when, of which asset and by how much.
+
+    `begins` is when the time looked at begins, None where the changes do not reach back so far.
+    """
+
+    held: dict[str, Decimal]
+    changes: list[tuple[datetime, str, Decimal]]
+    begins: datetime | None
+
+
+async def read(db: AsyncSession, user_id: str) -> Moves:
+    """Read the movements of the last 30 days, the newest 200 of them."""
+    since = clock.now() - timedelta(days=DAYS)
+    values = {"user_id": user_id, "since": since, "most": MAX_MOVES}
+    rows = (await (await db.connection()).execute(HISTORY, values)).all()
+    held, changes, looked_at = {}, [], 0
+    for asset, scale, at, minor, number in rows:
+        amount = from_minor(int(minor), scale=scale)
+        if at is None:
+            held[asset], looked_at = amount, number
+        else:
+            changes.append((at, asset, amount))
+    return Moves(held, changes, since if looked_at < MAX_MOVES else None)
+
+
+def course(moves: Moves, book: RateBook | None, *, currency: str) -> list[WorthPoint]:
     """Return what was available over the last 30 days, or since the 200th movement back, oldest first.
 
     Each point holds from its moment to the next one's, the last one until now. The first is what there was
-    when the time looked at begins or, where that was nothing, the first change. Amounts are in the display
+    when the time looked at begins or, where that was nothing, the first change. Amounts are in the given
     currency, all at today's rates. Empty where fewer than two changes are known, or not every rate.
-
-    Raises:
-        DatabaseUnavailable: it could not be read.
     """
-    since = clock.now() - timedelta(days=DAYS)
-    values = {"user_id": viewer.user_id, "since": since, "most": MAX_MOVES}
-    async with transaction() as db:
-        rows = (await (await db.connection()).execute(HISTORY, values)).all()
-    held = {row.asset: from_minor(int(row.minor), scale=row.scale) for row in rows if row.at is None}
-    moves = [
-        (row.at, row.asset, from_minor(int(row.minor), scale=row.scale)) for row in rows if row.at is not None
-    ]
-    if len({at for at, _asset, _amount in moves}) < LEAST_CHANGES:
+    if len({at for at, _asset, _amount in moves.changes}) < LEAST_CHANGES:
         return []
-    book = await rates()
-    prices = worth(book, held, base=viewer.display_currency) if book else {}
-    if not held.keys() <= prices.keys():
+    prices = worth(book, moves.held, base=currency) if book else {}
+    if not moves.held.keys() <= prices.keys():
         return []
-    begins = since if max(row.looked_at for row in rows) < MAX_MOVES else None
-    decimals = get_currency_precision(viewer.display_currency)
     with localcontext(prec=_PRECISION):
-        total = sum((amount * prices[asset] for asset, amount in held.items()), Decimal(0))
-        changes = [(at, amount * prices[asset]) for at, asset, amount in moves]
-        return _points(total, changes, begins=begins, decimals=decimals)
+        total = sum((amount * prices[asset] for asset, amount in moves.held.items()), Decimal(0))
+        changes = [(at, amount * prices[asset]) for at, asset, amount in moves.changes]
+        return _points(total, changes, begins=moves.begins, decimals=get_currency_precision(currency))
 
 
 def _points(

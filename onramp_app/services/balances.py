@@ -1,7 +1,7 @@
 """What a person has, out of the kept balances, and what it is worth in the currency they look at it in."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal, localcontext
 
 from babel.numbers import get_currency_precision
@@ -17,31 +17,60 @@ from onramp_app.domain.top_up import TopUpStatus
 from onramp_app.domain.views import AssetBalanceView, BalancesView, Viewer
 from onramp_app.ledger.balances import AssetBalance
 from onramp_app.ledger.balances import balances as read_balances
-from onramp_app.services.worth import Rates, book_now
+from onramp_app.services.rates import read_stored
+from onramp_app.services.worth import book_after
 from onramp_app.services.worth import worth as worth_of
 
 DOLLARS = "USD"
 _PRECISION = 60
 
 
-async def get(viewer: Viewer, *, rates: Rates = book_now) -> BalancesView:
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What somebody has, and what is expected of top-ups that were paid and have not arrived."""
+
+    kept: list[AssetBalance]
+    pending: dict[str, Decimal]
+
+    @property
+    def available(self) -> dict[str, Decimal]:
+        """What can be used, by asset; an asset of which there is nothing is missing."""
+        return {
+            one.asset: from_minor(one.balance.available_minor, scale=one.scale)
+            for one in self.kept
+            if one.balance.available_minor
+        }
+
+
+async def get(viewer: Viewer) -> BalancesView:
+    """Return the balances and what they are worth, see `view_of`.
+
+    Raises:
+        DatabaseUnavailable: they could not be read.
+    """
+    async with transaction() as db:
+        holdings = await read(db, viewer.user_id)
+        stored = await read_stored(db) if holdings.available else None
+    return view_of(viewer, holdings, await book_after(stored) if holdings.available else None)
+
+
+async def read(db: AsyncSession, user_id: str) -> Holdings:
+    """Read what somebody has."""
+    return Holdings(await read_balances(db, user_id), await _pending(db, user_id))
+
+
+def view_of(viewer: Viewer, holdings: Holdings, book: RateBook | None) -> BalancesView:
     """Return the balances. The worth is of what is available, and None while there is no rate for it.
 
     `as_of` and `is_stale` speak of the rates; the balances are of this moment.
     """
-    async with transaction() as db:
-        kept = await read_balances(db, viewer.user_id)
-        pending = await _pending(db, viewer.user_id)
-    items = {one.asset: _item(one, pending.get(one.asset, Decimal(0))) for one in kept}
+    pending, available = holdings.pending, holdings.available
+    items = {one.asset: _item(one, pending.get(one.asset, Decimal(0))) for one in holdings.kept}
     for asset, amount in pending.items():
         items.setdefault(asset, AssetBalanceView(asset, "0", "0", "0", decimal_text(amount)))
-    available = {
-        one.asset: from_minor(one.balance.available_minor, scale=one.scale)
-        for one in kept
-        if one.balance.available_minor
-    }
     now = clock.now()
-    book = await rates() if available else None
+    if not available:
+        book = None  # Nothing is worth nothing, whatever the rates.
     display = total_worth(available, book, currency=viewer.display_currency)
     for asset, amount in available.items():
         worth = total_worth({asset: amount}, book, currency=viewer.display_currency)

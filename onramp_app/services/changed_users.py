@@ -15,7 +15,7 @@ from onramp_app.db.direct import Connection, connect, notify
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.services import wake
 
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.01  # between two notifications; the first after a rest goes out at once
 _IDS_AT_ONCE = 200  # A payload holds less than 8,000 bytes; an id has 32 and a comma.
 
 
@@ -42,7 +42,6 @@ class ChangedUsers:
 
     async def _send(self) -> None:
         while self._ids:
-            await asyncio.sleep(GATHER_SECONDS)
             ids, self._ids = sorted(self._ids), set()
             with contextlib.suppress(DatabaseUnavailable, psycopg.Error):
                 if self._connection is None or self._connection.closed:
@@ -50,6 +49,7 @@ class ChangedUsers:
                 for start in range(0, len(ids), _IDS_AT_ONCE):
                     payload = ",".join(ids[start : start + _IDS_AT_ONCE])
                     await notify(self._connection, wake.USER_CHANGED, payload)
+            await asyncio.sleep(GATHER_SECONDS)
 
 
 @lru_cache(maxsize=1)

@@ -1,21 +1,20 @@
 """What one person's pages show, each thing read once however many of their tabs ask for it."""
 
 from collections.abc import Awaitable, Callable, Hashable
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from onramp_app.domain.errors import NotFound
-from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.views import (
     BalancesView,
     TopUpView,
     TransactionView,
     TransferView,
     Viewer,
-    WorthPoint,
+    WalletView,
 )
-from onramp_app.services import balance_history, balances, top_ups, transactions
+from onramp_app.services import balances, last_read, top_ups, transactions, wallet
 from onramp_app.services.transactions import Filters
-from onramp_app.services.worth import book_now
 
 _T = TypeVar("_T")
 
@@ -29,7 +28,7 @@ class Latest:
 
     async def balances(self) -> BalancesView:
         """Return what the person has."""
-        return await self._once("balances", lambda: balances.get(self.viewer, rates=self._rates))
+        return await self._once("balances", lambda: balances.get(self.viewer))
 
     async def open_top_ups(self) -> list[TopUpView]:
         """Return what is not over yet, newest first."""
@@ -46,6 +45,12 @@ class Latest:
 
         return await self._once(("top-up", top_up_id), read)
 
+    async def known_as_of(self, top_up_id: str) -> datetime | None:
+        """Return until when we know what the provider knew of a top-up of the person's."""
+        return await self._once(
+            ("known as of", top_up_id), lambda: last_read.known_as_of(self.viewer, top_up_id)
+        )
+
     async def transfer(self, transfer_id: str) -> TransferView | None:
         """Return one listed ledger transfer of the person's, or None."""
 
@@ -57,11 +62,9 @@ class Latest:
 
         return await self._once(("transfer", transfer_id), read)
 
-    async def worth_history(self) -> list[WorthPoint]:
-        """Return what the balance was worth over the last days, oldest first, or nothing to draw."""
-        return await self._once(
-            "worth history", lambda: balance_history.last_days(self.viewer, rates=self._rates)
-        )
+    async def wallet(self) -> WalletView:
+        """Return all that the home page shows."""
+        return await self._once("wallet", lambda: wallet.get(self.viewer))
 
     async def transactions(
         self, filters: Filters, *, limit: int, cursor: str | None = None
@@ -75,9 +78,6 @@ class Latest:
             ("transactions", filters, limit, cursor),
             lambda: transactions.page(self.viewer, filters, limit=limit, cursor=cursor),
         )
-
-    async def _rates(self) -> RateBook | None:
-        return await self._once("rates", book_now)
 
     async def _once(self, key: Hashable, read: Callable[[], Awaitable[_T]]) -> _T:
         if key not in self._read:

@@ -13,6 +13,7 @@ import psycopg
 import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, delete, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.direct import connect
 from onramp_app.db.engine import transaction
@@ -59,7 +60,10 @@ class RatesReader:
             ProviderUnavailable: nothing younger than a day is known.
             DatabaseUnavailable: they could not be looked up.
         """
-        kept = await stored_book()
+        return await self.book_after(await stored_book())
+
+    async def book_after(self, kept: RateBook | None) -> RateBook:
+        """Do what `book` does, for whoever has just read the stored rates along with something else."""
         if _is_due(kept):
             reading = self._read()
             if reading is not None and (kept is None or kept.is_stale(clock.now())):
@@ -117,18 +121,24 @@ async def stored_book() -> RateBook | None:
         DatabaseUnavailable: they could not be looked up.
     """
     async with transaction() as db:
-        wanted = select(ExchangeRate).where(
-            ExchangeRate.environment == current_environment(),
-            col(ExchangeRate.as_of) > clock.now() - USABLE,
-        )
-        prices = {row.symbol: row for row in await db.exec(wanted)}
-    if not prices:
+        return await read_stored(db)
+
+
+async def read_stored(db: AsyncSession) -> RateBook | None:
+    """Return the stored rates of the last 24 hours, or None when there are none."""
+    # Every push and every page of a wallet reads them all, so they are read as plain rows.
+    wanted = select(col(ExchangeRate.symbol), col(ExchangeRate.per_stable), col(ExchangeRate.as_of)).where(
+        ExchangeRate.environment == current_environment(),
+        col(ExchangeRate.as_of) > clock.now() - USABLE,
+    )
+    rows = (await db.exec(wanted)).all()
+    if not rows:
         return None
-    as_of = max(row.as_of for row in prices.values())
+    latest = max(as_of for _symbol, _price, as_of in rows)
     return RateBook(
-        {symbol: row.per_stable for symbol, row in prices.items()},
-        as_of,
-        {symbol: row.as_of for symbol, row in prices.items() if row.as_of < as_of},
+        {symbol: price for symbol, price, _as_of in rows},
+        latest,
+        {symbol: as_of for symbol, _price, as_of in rows if as_of < latest},
     )
 
 

@@ -274,15 +274,20 @@ async def get(viewer: Viewer, top_up_id: str) -> TopUpView:
 
 async def list_open(viewer: Viewer) -> list[TopUpView]:
     """Return the person's top-ups that are not over, newest first: open ones and those in review."""
+    async with transaction() as db:
+        return await read_open(db, viewer.user_id)
+
+
+async def read_open(db: AsyncSession, user_id: str) -> list[TopUpView]:
+    """Read a person's top-ups that are not over, newest first."""
     wanted = [status.value for status in (*_OPEN, TopUpStatus.IN_REVIEW)]
     query = (
         select(TopUp)
-        .where(TopUp.user_id == viewer.user_id, col(TopUp.status).in_(wanted))
+        .where(TopUp.user_id == user_id, col(TopUp.status).in_(wanted))
         .order_by(col(TopUp.created_at).desc(), col(TopUp.id).desc())
         .limit(MAX_SHOWN_OPEN)
     )
-    async with transaction() as db:
-        return [await view_of(db, top_up, at=clock.now()) for top_up in await db.exec(query)]
+    return [await view_of(db, top_up, at=clock.now()) for top_up in await db.exec(query)]
 
 
 async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from decimal import Decimal
 
 from onramp_app.domain.exchange_rates import RateBook, UnknownSymbol
@@ -21,17 +21,18 @@ def worth(book: RateBook, symbols: Iterable[str], *, base: str) -> Mapping[str, 
     return found
 
 
-# What a page asks for rates: without waiting long, and without failing.
-Rates = Callable[[], Awaitable[RateBook | None]]
-
-
 async def book_within(seconds: float) -> RateBook | None:
     """Return the rates if there are any after so long: a page is not kept waiting for an estimate."""
+    return await _if_any(get_rates().book(), seconds)
+
+
+async def book_after(kept: RateBook | None) -> RateBook | None:
+    """Return the rates that a page waits for at most, where the stored ones were read along with it."""
+    return await _if_any(get_rates().book_after(kept), WAIT_SECONDS)
+
+
+async def _if_any(book: Awaitable[RateBook], seconds: float) -> RateBook | None:
     with contextlib.suppress(TimeoutError, ProviderUnavailable):
-        return await asyncio.wait_for(get_rates().book(), seconds)
+        async with asyncio.timeout(seconds):  # not `wait_for`, which makes a task of it
+            return await book
     return None
-
-
-async def book_now() -> RateBook | None:
-    """Return the rates that a page waits for at most."""
-    return await book_within(WAIT_SECONDS)

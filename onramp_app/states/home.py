@@ -9,7 +9,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.views import AssetBalanceView, BalancesView
 from onramp_app.services.latest import Latest
-from onramp_app.services.transactions import Filters
+from onramp_app.services.usual_time import usual_minutes
 from onramp_app.states.activity_words import card_of, row_of
 from onramp_app.states.amounts import asset_text, fiat_text, moment_text, number_text, split_decimals
 from onramp_app.states.balance_line import draw
@@ -18,8 +18,6 @@ from onramp_app.states.names import asset_name
 from onramp_app.states.session import to_login
 from onramp_app.states.views_wallet import ActivityRow, AssetRow, Balance, BalanceLine, OpenCard
 from onramp_app.texts import _
-
-RECENT = 6
 
 
 class HomeState(LiveState):
@@ -50,17 +48,21 @@ class HomeState(LiveState):
             await self._show(latest)
 
     async def _show(self, latest: Latest) -> None:
-        balances = await latest.balances()
-        open_top_ups = await latest.open_top_ups()
-        recent, _more = await latest.transactions(Filters(), limit=RECENT)
-        points = await latest.worth_history()
+        wallet = await latest.wallet()
+        balances = wallet.balances
         self.balance = balance_of(balances)
-        self.line = draw(points, now=clock.now(), currency=balances.display_currency)
-        self.open_cards = [card_of(view) for view in open_top_ups]
+        self.line = draw(wallet.history, now=clock.now(), currency=balances.display_currency)
+        usual = {
+            method: await usual_minutes(method)
+            for method in {view.payment_method for view in wallet.open_top_ups}
+        }
+        self.open_cards = [
+            card_of(view, usual_minutes=usual[view.payment_method]) for view in wallet.open_top_ups
+        ]
         by_worth = sorted(balances.items, key=lambda item: Decimal(item.worth or 0), reverse=True)
         self.assets = [_asset_row(item, balances.display_currency) for item in by_worth]
-        self.recent = [row_of(view) for view in recent]
-        self.is_first_run = not (balances.items or open_top_ups or recent)
+        self.recent = [row_of(view) for view in wallet.recent]
+        self.is_first_run = not (balances.items or wallet.open_top_ups or wallet.recent)
         self.is_loaded, self.is_behind = True, False
         self._is_current()
 

@@ -12,6 +12,7 @@ from onramp_app.services.limits import Remaining
 from onramp_app.services.options import AssetOption, CurrencyOption, MethodOption, Options
 from onramp_app.states.amounts import fiat_text
 from onramp_app.states.names import asset_name, method_name, network_name
+from onramp_app.states.top_up_steps import usually_text
 from onramp_app.states.views_wizard import (
     Allowance,
     Choice,
@@ -21,7 +22,7 @@ from onramp_app.states.views_wizard import (
     QuickAmount,
 )
 from onramp_app.states.wizard_choices import Choices
-from onramp_app.states.wizard_words import left_text, limits_text, usually_text
+from onramp_app.states.wizard_words import left_text, limits_text
 from onramp_app.texts import _, current_language
 
 

@@ -316,7 +316,7 @@ async def test_old_rates_are_used_and_said_to_be_old(
     wallet: Wallet, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class OldRates:
-        async def book(self) -> RateBook:
+        async def book_after(self, kept: RateBook | None) -> RateBook:
             return RateBook({"USDT": Decimal(1), "INR": Decimal("88.889")}, old)
 
     old = datetime.now(UTC) - timedelta(minutes=16)

@@ -1,40 +1,30 @@
 """The worth of a balance over time: right at each step, bounded, and read from indexes in long books."""
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import psycopg
 
+from onramp_app.db.engine import transaction
 from onramp_app.domain.exchange_rates import RateBook
-from onramp_app.domain.views import Viewer
+from onramp_app.domain.views import WorthPoint
 from onramp_app.ledger import instructions
-from onramp_app.services.balance_history import HISTORY, MAX_MOVES, last_days
+from onramp_app.services.balance_history import HISTORY, MAX_MOVES, course, read
 from tests.ledger.books import BY_OPERATOR, post_now
 
 UNIT = 10**18
-NOBODY = Viewer(
-    user_id="",
-    session_id="",
-    email="",
-    display_name="",
-    country=None,
-    display_currency="INR",
-    language="en",
-    role="user",
-    kyc_status="none",
-    kyc_tier="none",
-    created_at=datetime(2026, 1, 1, tzinfo=UTC),
-)
 
 
-async def rates() -> RateBook:
-    return RateBook({"USDT": Decimal(1), "INR": Decimal(80)}, datetime.now(UTC))
+async def points_of(user_id: str) -> list[WorthPoint]:
+    async with transaction() as db:
+        moves = await read(db, user_id)
+    book = RateBook({"USDT": Decimal(1), "INR": Decimal(80)}, datetime.now(UTC))
+    return course(moves, book, currency="INR")
 
 
 async def worths(user_id: str) -> list[str]:
-    return [point.worth for point in await last_days(replace(NOBODY, user_id=user_id), rates=rates)]
+    return [point.worth for point in await points_of(user_id)]
 
 
 async def test_each_change_is_a_step_and_the_last_is_the_balance(desk):
@@ -64,7 +54,7 @@ async def test_what_came_before_the_time_looked_at_is_where_the_line_begins(cont
         "UPDATE ledger_transfers SET created_at = now() - interval '40 days'"
         " WHERE id = (SELECT id FROM ledger_transfers ORDER BY created_at LIMIT 1)"
     )
-    points = await last_days(replace(NOBODY, user_id=user_id), rates=rates)
+    points = await points_of(user_id)
     assert [point.worth for point in points] == ["8000.00", "12000.00", "14000.00"]
     assert timedelta(days=29) < datetime.now(UTC) - points[0].at < timedelta(days=31)
 

@@ -11,8 +11,9 @@ import pytest
 
 from onramp_app.domain import clock
 from onramp_app.domain.ids import new_id
-from onramp_app.services import changed_users, usual_time, wake
+from onramp_app.services import changed_users, last_read, usual_time, wake
 from onramp_app.services.latest import Latest
+from onramp_app.states.amounts import moment_text
 from onramp_app.states.top_up import TopUpState
 from tests.states.conftest import cookie_of
 
@@ -168,6 +169,17 @@ async def test_canceling_ends_the_offer(shelf, new_account, open_tab):
     assert (state.page.widget_url, state.page.code) == ("", "")
     await tab.send(CANCEL)  # once more changes nothing, and says the same
     assert state.page.title == "This top-up was canceled"
+
+
+async def test_that_nobody_was_charged_rests_on_the_last_read(shelf, new_account, open_tab):
+    _session, top_up_id, tab, state = await _own_page(shelf, new_account, open_tab)
+    read_at = clock.now().replace(microsecond=0) + timedelta(seconds=5)
+    await last_read.note_read([1], read_at)
+    await tab.send(CANCEL)
+    assert (state.page.charged, state.page.as_of) == ("You were not charged.", moment_text(read_at))
+    shelf.change(top_up_id, status="expired", charged="unknown", rank=20)
+    await tab.send(LOAD)
+    assert state.page.as_of == ""
 
 
 async def test_what_was_claimed_meanwhile_is_not_canceled_and_the_page_says_so(shelf, new_account, open_tab):

@@ -139,6 +139,23 @@ def test_nobody_is_told_less_or_more_than_is_known_of_the_charge(state):
 
 
 @pytest.mark.parametrize("state", REACHABLE, ids=str)
+def test_that_nobody_was_charged_is_said_with_the_moment_it_rests_on(state):
+    page = page_of(_view(state), BALANCES if state.has_entry else None, usual_minutes=None, known_as_of=NOW)
+    assert (page.as_of != "") == (page.charged == "You were not charged.")
+    if page.kind == "offered":
+        assert "charged" not in page.announcement
+
+
+@pytest.mark.parametrize("state", REACHABLE, ids=str)
+def test_another_amount_is_said_to_be_paid_only_once_it_was(state):
+    orders = (ProviderOrderView("4711", None, None, None, "9500", "INR"),)
+    page, story = _page(state, provider_orders=orders), story_of_top_up(_view(state, provider_orders=orders))
+    is_paid = state.charged is Charged.YES
+    assert page.summary == f"₹{'9,500' if is_paid else '10,000'} by UPI"
+    assert {fact.label: fact.value for fact in story.amounts}["You paid"] == ("₹9,500" if is_paid else "—")
+
+
+@pytest.mark.parametrize("state", REACHABLE, ids=str)
 def test_paying_is_offered_only_to_who_cannot_have_paid(state):
     page = _page(state)
     offers = (page.kind == "offered", page.widget_url != "", page.code != "", page.can_cancel)
