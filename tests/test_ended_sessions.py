@@ -51,7 +51,7 @@ async def first_session() -> BrowserSession:
     return await accounts.register(registration, Client("127.0.0.1"), sessions.open_browser)
 
 
-async def _open_tabs(session: BrowserSession, instances: list[str]) -> list[TabSocket]:
+async def open_tabs(session: BrowserSession, instances: list[str]) -> list[TabSocket]:
     tabs = []
     for number in range(TABS):
         url = instances[number % len(instances)]
@@ -65,7 +65,7 @@ async def _open_tabs(session: BrowserSession, instances: list[str]) -> list[TabS
 async def _seconds_until_all_left(owner: BrowserSession, instances: list[str]) -> float:
     """End a session with several tabs; return when the last tab was told. They get nothing private since."""
     session = await another_session(owner)
-    tabs = await _open_tabs(session, instances)
+    tabs = await open_tabs(session, instances)
     began = time.perf_counter()
     await sessions.end_session(owner.viewer.user_id, session.viewer.session_id)
     sent = await asyncio.gather(*(tab.read_until(LEFT) for tab in tabs))
