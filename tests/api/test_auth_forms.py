@@ -306,6 +306,16 @@ async def test_signing_out_ends_the_session_and_deletes_the_cookie(
     assert again.status_code == answer.status_code
 
 
+async def test_cookies_in_several_fields_are_one_header(client: httpx.AsyncClient, ada: Person) -> None:
+    """HTTP/2 may send each cookie in a field of its own (RFC 9113 section 8.2.3)."""
+    cookie = _session_header(await _sign_in(client, ada))
+    client.cookies.clear()
+    crumbs = [("Cookie", "theme=dark"), ("Cookie", cookie["Cookie"]), ("Origin", OURS)]
+    assert (await client.get("/api/auth/me", headers=crumbs)).status_code == 200
+    assert (await client.post("/api/auth/session/end", headers=crumbs)).status_code == 303
+    assert await _me(client, cookie) == 401
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [
