@@ -47,7 +47,7 @@ class Latest:
 
     async def known_as_of(self, top_up_id: str) -> datetime | None:
         """Return until when we know what the provider knew of a top-up of the person's."""
-        return await self._once(
+        return await self.once(
             ("known as of", top_up_id), lambda: last_read.known_as_of(self.viewer, top_up_id)
         )
 
