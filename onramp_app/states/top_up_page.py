@@ -28,7 +28,7 @@ from onramp_app.states.top_up_words import (
     tag_of,
     words_of,
 )
-from onramp_app.states.views_top_up import Fact, Related, TopUpPage
+from onramp_app.states.views_top_up import AmountFact, Related, TopUpPage
 from onramp_app.texts import _
 
 _UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
@@ -163,18 +163,18 @@ def _balance(view: TopUpView, balances: BalancesView | None) -> str:
     return _("Your balance is now {amount}").format(amount=asset_text(own.available, own.asset))
 
 
-def _facts(view: TopUpView) -> tuple[Fact, ...]:
+def _facts(view: TopUpView) -> tuple[AmountFact, ...]:
     """Return quoted, paid and delivered, as far as they are known. Without a payment there is none of it."""
     if view.charged != Charged.YES:
         return ()
-    facts = [Fact(_("You paid"), paid_text(view))]
+    facts = [AmountFact(_("You paid"), paid_text(view))]
     if view.quote is not None:
         expected = view.quote.expected_amount
-        quoted = Fact(_("Quoted"), asset_text(expected, view.asset), exact_text(expected, view.asset))
+        quoted = AmountFact(_("Quoted"), asset_text(expected, view.asset), exact_text(expected, view.asset))
         facts.insert(0, quoted)
     if view.booked_amount is not None and view.booked_asset is not None:
         arrived, asset = view.booked_amount, view.booked_asset
-        facts.append(Fact(_("Delivered"), asset_text(arrived, asset), exact_text(arrived, asset)))
+        facts.append(AmountFact(_("Delivered"), asset_text(arrived, asset), exact_text(arrived, asset)))
     return tuple(facts)
 
 

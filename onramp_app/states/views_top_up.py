@@ -17,7 +17,7 @@ class StepLine:
 
 
 @dataclass(frozen=True)
-class Fact:
+class AmountFact:
     """One amount with what it is; `exact` has all its decimals, empty when the amount itself has."""
 
     label: str
@@ -72,7 +72,7 @@ class TopUpPage:
     code_size: int = 0
     usual: str = ""
     steps: tuple[StepLine, ...] = ()
-    facts: tuple[Fact, ...] = ()
+    facts: tuple[AmountFact, ...] = ()
     notes: tuple[str, ...] = ()
     related: tuple[Related, ...] = ()
     is_short: bool = False

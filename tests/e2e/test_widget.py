@@ -4,15 +4,14 @@ import json
 import re
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from onramp_app.domain.ids import new_id
 from onramp_app.providers.port import WIDGET_FEATURES
+from tests import rows
 from tests.e2e.site import OpenPage, Site
 
 WIDGET = "http://localhost:8001/main/buy/?appId=1"
@@ -38,22 +37,11 @@ class Heard:
 
 
 def _begin_top_up(site: Site, email: str) -> str:
-    top_up_id, now = new_id(), datetime.now(UTC)
     with psycopg.connect(site.database_url, autocommit=True) as owner:
         owner.execute("INSERT INTO assets VALUES ('USDT', 18, now()) ON CONFLICT DO NOTHING")
-        owner.execute(
-            "INSERT INTO top_ups (id, user_id, environment, fiat_amount, fiat_currency, fiat_type, asset,"
-            " network, payment_method, status, charged, rank, has_entry, version, created_at, updated_at)"
-            " SELECT %s, id, 'simulator', 1000, 'INR', 1, 'USDT', 'matic20', 'UPI', 'created', 'no', 0,"
-            " false, 1, %s, %s FROM users WHERE email = %s",
-            (top_up_id, now, now, email),
-        )
-        owner.execute(
-            "INSERT INTO widget_sessions (recognition_id, top_up_id, environment, asset, network, address,"
-            " fiat_amount, url, created_at, offered_until)"
-            " VALUES (%s, %s, 'simulator', 'USDT', 'matic20', '0xaaaa', 1000, %s, %s, %s)",
-            (secrets.token_hex(16), top_up_id, WIDGET, now, now + timedelta(hours=1)),
-        )
+        ((user_id,),) = owner.execute("SELECT id FROM users WHERE email = %s", (email,)).fetchall()
+        top_up_id = rows.top_up(owner, user_id)
+        rows.widget_session(owner, top_up_id, url=WIDGET)
     return top_up_id
 
 
