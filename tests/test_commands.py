@@ -18,8 +18,8 @@ from onramp_app.db import engine
 from onramp_app.db.migrate import latest_revision
 from onramp_app.local import postgres
 from onramp_app.services import provider, treasury_addresses, webhook_address
+from onramp_app.services.checked import UnwellError
 from onramp_app.services.checks import CHECKS
-from onramp_app.services.findings import UnwellError
 from tests.simulator.process import NEXT_SECRET, SECRET, Process, Receiver
 
 PASSWORD = "violet-harbour-41"
@@ -35,8 +35,7 @@ def _run(*arguments: str, typed: str = "") -> Result:
 @pytest.fixture
 def simulator(simulator_process: Process, monkeypatch: pytest.MonkeyPatch) -> Process:
     """The simulator at the beginning of a run, as the provider of the settings."""
-    simulator_process.control("seed", {"seed": 7})
-    simulator_process.control("scenario", method="DELETE")
+    simulator_process.begin()
     monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
     get_settings.cache_clear()
     return simulator_process
@@ -61,7 +60,7 @@ def unmigrated(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return empty_database
 
 
-@pytest.mark.usefixtures("migrated_template", "simulator")
+@pytest.mark.usefixtures("databases", "simulator")
 def test_check_finds_an_unmigrated_database_and_migrate_heals_it(unmigrated: str) -> None:
     before = _run("check", "--json")
     assert before.exit_code == 1

@@ -5,7 +5,6 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -26,22 +25,20 @@ SIZES = [pytest.param(8, id="short"), pytest.param(500, id="full", marks=pytest.
 
 
 @pytest.fixture
-def one_instance(database: str, project_dir: Path) -> Iterator[list[str]]:
-    with served(database, project_dir) as url:
+def one_instance(database: str) -> Iterator[list[str]]:
+    with served(database) as url:
         yield [url]
 
 
 @pytest.fixture
-def two_instances(database: str, project_dir: Path, redis_server: RedisServer) -> Iterator[list[str]]:
+def two_instances(database: str, redis_server: RedisServer) -> Iterator[list[str]]:
     with ExitStack() as stack:
-        yield [
-            stack.enter_context(served(database, project_dir, REDIS_URL=redis_server.url)) for _ in range(2)
-        ]
+        yield [stack.enter_context(served(database, REDIS_URL=redis_server.url)) for _ in range(2)]
 
 
 @pytest.fixture
-def deaf_instance(database: str, project_dir: Path) -> Iterator[list[str]]:
-    with served(database, project_dir, app="tests.deaf_instance:app") as url:
+def deaf_instance(database: str) -> Iterator[list[str]]:
+    with served(database, app="tests.deaf_instance:app") as url:
         yield [url]
 
 
@@ -116,4 +113,6 @@ async def test_tabs_on_another_instance_end_within_a_second_too(
 async def test_without_announcements_a_second_is_not_enough(deaf_instance: list[str]) -> None:
     """The control: the regular look alone ends them too, but later."""
     owner = await first_session()
-    assert max([await _seconds_until_all_left(owner, deaf_instance) for _ in range(2)]) > 1
+    # By chance the look comes within a second of one end, but hardly of two.
+    first = await _seconds_until_all_left(owner, deaf_instance)
+    assert first > 1 or await _seconds_until_all_left(owner, deaf_instance) > 1

@@ -5,7 +5,6 @@ import os
 import random
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -30,20 +29,20 @@ def chance() -> random.Random:
 
 
 @pytest.fixture
-def url(database: str, project_dir: Path) -> Iterator[str]:
-    with served(database, project_dir) as url:
+def url(database: str) -> Iterator[str]:
+    with served(database) as url:
         yield url
 
 
 @pytest.fixture
-def deaf_url(database: str, project_dir: Path) -> Iterator[str]:
-    with served(database, project_dir, app="tests.deaf_instance:app") as url:
+def deaf_url(database: str) -> Iterator[str]:
+    with served(database, app="tests.deaf_instance:app") as url:
         yield url
 
 
 @pytest.fixture
-def forgetful_url(database: str, project_dir: Path) -> Iterator[str]:
-    with served(database, project_dir, app="tests.forgetful_instance:app") as url:
+def forgetful_url(database: str) -> Iterator[str]:
+    with served(database, app="tests.forgetful_instance:app") as url:
         yield url
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -17,23 +16,21 @@ WITHIN_SECONDS = LOOK_EVERY_SECONDS + 5
 
 
 @pytest.fixture
-def two_instances(database: str, project_dir: Path, redis_server: RedisServer) -> Iterator[list[str]]:
-    with _two(database, project_dir, redis_server, app="onramp_app.onramp_app:app") as urls:
+def two_instances(database: str, redis_server: RedisServer) -> Iterator[list[str]]:
+    with _two(database, redis_server, app="onramp_app.onramp_app:app") as urls:
         yield urls
 
 
 @pytest.fixture
-def resigned_instances(database: str, project_dir: Path, redis_server: RedisServer) -> Iterator[list[str]]:
-    with _two(database, project_dir, redis_server, app="tests.resigned_instance:app") as urls:
+def resigned_instances(database: str, redis_server: RedisServer) -> Iterator[list[str]]:
+    with _two(database, redis_server, app="tests.resigned_instance:app") as urls:
         yield urls
 
 
 @contextmanager
-def _two(database: str, project_dir: Path, redis: RedisServer, *, app: str) -> Iterator[list[str]]:
+def _two(database: str, redis: RedisServer, *, app: str) -> Iterator[list[str]]:
     with ExitStack() as stack:
-        yield [
-            stack.enter_context(served(database, project_dir, app=app, REDIS_URL=redis.url)) for _ in range(2)
-        ]
+        yield [stack.enter_context(served(database, app=app, REDIS_URL=redis.url)) for _ in range(2)]
 
 
 async def _end_while_away(instances: list[str], redis: RedisServer, trials: int) -> None:

@@ -13,7 +13,7 @@ from onramp_app.components.times import as_of_line, clock_of
 from onramp_app.components.widget import widget_frame
 from onramp_app.config import get_settings
 from onramp_app.states.top_up import TopUpState
-from onramp_app.states.views_top_up import Fact, Related, StepLine
+from onramp_app.states.views_top_up import AmountFact, Related, StepLine
 from onramp_app.texts import _
 
 _page = TopUpState.page
@@ -241,6 +241,7 @@ def _settled() -> rx.Component:
             link(_("Add again"), to=_page.again_address, class_name="button button-quiet"),
             class_name="flex flex-wrap justify-center gap-3 mt-7",
         ),
+        rx.cond(_page.is_short, rx.el.div(_contact(), class_name="mt-4")),
         rx.el.div(_story(), class_name="mt-4"),
         class_name="card top-up grid justify-items-center text-center success",
     )
@@ -257,7 +258,7 @@ def _facts() -> rx.Component:
     )
 
 
-def _fact(fact: Fact) -> rx.Component:
+def _fact(fact: AmountFact) -> rx.Component:
     return rx.el.div(
         rx.el.dt(fact.label, class_name="soft tiny"),
         rx.el.dd(fact.amount, title=fact.exact, class_name="font-semibold"),

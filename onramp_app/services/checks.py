@@ -13,7 +13,7 @@ from onramp_app.db.engine import APPLICATION_ROLE, transaction
 from onramp_app.db.migrate import latest_revision, schema_is_current
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.services import provider_checks, treasury_addresses
-from onramp_app.services.findings import Finding, UnwellError
+from onramp_app.services.checked import CheckedPart, UnwellError
 
 _MIN_POSTGRES = 15
 _TIMEOUT_SECONDS = 5
@@ -113,11 +113,11 @@ async def _redis(settings: Settings) -> str:
 
 async def _mail(settings: Settings) -> str:
     if settings.smtp_url is None:
-        return "SMTP_URL is not set: mails go to the local outbox."
+        return "SMTP_URL is not set, and no mail is sent yet."
     for setting in ("mail_from", "support_email"):
         if getattr(settings, setting) is None:
             raise UnwellError(f"SMTP_URL is set and {setting.upper()} is not.")
-    return f"Mails are sent from {settings.mail_from}."
+    return f"Mails will come from {settings.mail_from}; none is sent yet."
 
 
 async def _proxies(settings: Settings) -> str:
@@ -169,16 +169,16 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
 }
 
 
-async def check_everything(settings: Settings) -> list[Finding]:
+async def check_everything(settings: Settings) -> list[CheckedPart]:
     """Return the state of each part, in the order of `CHECKS`. Never raises for a part that is unwell."""
     # At once: an address that swallows what is sent to it costs one time-out and not several.
-    return await asyncio.gather(*(_finding(name, look_at(settings)) for name, look_at in CHECKS.items()))
+    return await asyncio.gather(*(_checked(name, look_at(settings)) for name, look_at in CHECKS.items()))
 
 
-async def _finding(name: str, looking: Awaitable[str]) -> Finding:
+async def _checked(name: str, looking: Awaitable[str]) -> CheckedPart:
     try:
-        return Finding(name, is_well=True, detail=await looking)
+        return CheckedPart(name, is_well=True, detail=await looking)
     except UnwellError as error:
-        return Finding(name, is_well=False, detail=str(error))
+        return CheckedPart(name, is_well=False, detail=str(error))
     except DatabaseUnavailable as error:
-        return Finding(name, is_well=False, detail=error.detail)
+        return CheckedPart(name, is_well=False, detail=error.detail)

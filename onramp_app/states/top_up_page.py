@@ -23,11 +23,12 @@ from onramp_app.states.top_up_words import (
     asked_text,
     can_age,
     difference_text,
+    is_much_less,
     paid_text,
     tag_of,
     words_of,
 )
-from onramp_app.states.views_top_up import Fact, Related, TopUpPage
+from onramp_app.states.views_top_up import AmountFact, Related, TopUpPage
 from onramp_app.texts import _
 
 _UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
@@ -108,6 +109,7 @@ def page_of(
         facts=_facts(view),
         notes=tuple(_notes(view, balances)),
         related=_related(view),
+        is_short=_is_short(view),
         again_address=again_address(view),
         story_address=f"/activity/{view.id}",
         mail_address=_mail_address(view.id),
@@ -161,18 +163,18 @@ def _balance(view: TopUpView, balances: BalancesView | None) -> str:
     return _("Your balance is now {amount}").format(amount=asset_text(own.available, own.asset))
 
 
-def _facts(view: TopUpView) -> tuple[Fact, ...]:
+def _facts(view: TopUpView) -> tuple[AmountFact, ...]:
     """Return quoted, paid and delivered, as far as they are known. Without a payment there is none of it."""
     if view.charged != Charged.YES:
         return ()
-    facts = [Fact(_("You paid"), paid_text(view))]
+    facts = [AmountFact(_("You paid"), paid_text(view))]
     if view.quote is not None:
         expected = view.quote.expected_amount
-        quoted = Fact(_("Quoted"), asset_text(expected, view.asset), exact_text(expected, view.asset))
+        quoted = AmountFact(_("Quoted"), asset_text(expected, view.asset), exact_text(expected, view.asset))
         facts.insert(0, quoted)
     if view.booked_amount is not None and view.booked_asset is not None:
         arrived, asset = view.booked_amount, view.booked_asset
-        facts.append(Fact(_("Delivered"), asset_text(arrived, asset), exact_text(arrived, asset)))
+        facts.append(AmountFact(_("Delivered"), asset_text(arrived, asset), exact_text(arrived, asset)))
     return tuple(facts)
 
 
@@ -193,6 +195,12 @@ def _notes(view: TopUpView, balances: BalancesView | None) -> list[str]:
             )
         )
     return [note for note in notes if note]
+
+
+def _is_short(view: TopUpView) -> bool:
+    if view.quote is None or view.received_amount is None or paid_text(view) != asked_text(view):
+        return False
+    return is_much_less(view.quote.expected_amount, view.received_amount)
 
 
 def _variance(view: TopUpView) -> str:

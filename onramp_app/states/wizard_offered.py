@@ -14,7 +14,7 @@ from onramp_app.states.amounts import fiat_text
 from onramp_app.states.names import asset_name, method_name, network_name
 from onramp_app.states.top_up_steps import usually_text
 from onramp_app.states.views_wizard import (
-    Allowance,
+    AllowanceLine,
     Choice,
     ClosedChoices,
     MethodCard,
@@ -118,12 +118,12 @@ def _kind_text(method: MethodOption) -> str:
     return _("Instant payment") if method.kind is PaymentKind.INSTANT else _("Bank transfer")
 
 
-def _allowances(remaining: Remaining | None, currency: str) -> tuple[Allowance, ...]:
+def _allowances(remaining: Remaining | None, currency: str) -> tuple[AllowanceLine, ...]:
     if remaining is None:
         return ()
     labels = {"day": _("Left today"), "month": _("Left this month")}
     return tuple(
-        Allowance(
+        AllowanceLine(
             labels[one.period],
             _("{left} of {limit}").format(
                 left=left_text(one.left, currency), limit=left_text(one.of, currency)

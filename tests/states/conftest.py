@@ -25,6 +25,24 @@ S = TypeVar("S", bound=BaseState)
 BROWSER = Client(address="203.0.113.7", user_agent="Mozilla/5.0 (X11; Linux) Firefox/140.0")
 
 
+# What anybody can send as an argument of any handler.
+HOSTILE = (
+    None,
+    7,
+    -1.5,
+    True,
+    "",
+    "x" * 100_000,
+    "\x00",
+    "\ud800",
+    [],
+    ["a"],
+    {},
+    {"a": 1},
+    {"a": {"b": []}},
+)
+
+
 @dataclass
 class Outcome:
     """What the browser got for an event: `went_on` is false when the middleware kept it from its handler."""

@@ -7,10 +7,9 @@ import pytest
 from onramp_app.services.latest import Latest
 from onramp_app.states.activity import MOST, PAGE, ActivityState
 from onramp_app.states.activity_filters import clean, filters_of, query_of
-from tests.states.conftest import arrive, cookie_of
+from tests.states.conftest import HOSTILE, arrive, cookie_of
 
 HANDLERS = ActivityState.event_handlers
-HOSTILE = [None, 7, True, "x" * 100_000, "\x00", [], ["a"], {}, {"status": {"a": []}}, {"q": 1}]
 
 
 @pytest.fixture
@@ -148,7 +147,7 @@ async def test_somebody_elses_are_not_listed_whatever_is_asked_for(tab, ada, boo
 
 @pytest.mark.parametrize("name", ["search", "show_more"])
 async def test_hostile_arguments_lead_nowhere_else(tab, name):
-    for argument in HOSTILE:
+    for argument in (*HOSTILE, {"status": {"a": []}}, {"q": 1}):
         arguments = [argument, argument, argument] if name == "search" else []
         outcome = await tab.send(HANDLERS[name], *arguments)
         assert outcome.leads_to in (None, "/activity")

@@ -10,24 +10,10 @@ from onramp_app.services import accounts, sessions
 from onramp_app.states.profile import ProfileState, _device_name
 from onramp_app.states.session import SessionState
 from tests.people import PASSWORD
-from tests.states.conftest import BROWSER, cookie_of
+from tests.states.conftest import BROWSER, HOSTILE, cookie_of
 
 HANDLERS = ProfileState.event_handlers
 DETAILS = {"display_name": "Ada", "country": "BR", "display_currency": "BRL", "language": "en"}
-HOSTILE = [
-    None,
-    7,
-    -1.5,
-    True,
-    "",
-    "x" * 100_000,
-    "\x00",
-    [],
-    ["a"],
-    {},
-    {"display_name": {"a": []}},
-    {"a": 1},
-]
 
 
 @pytest.fixture
@@ -127,7 +113,7 @@ async def test_somebody_elses_session_goes_on(tab, new_account):
 
 @pytest.mark.parametrize("name", ["save_details", "change_password", "end_session"])
 async def test_hostile_arguments_change_nothing(tab, ada, name):
-    for argument in HOSTILE:
+    for argument in (*HOSTILE, {"display_name": {"a": []}}):
         await tab.send(HANDLERS[name], argument)
     viewer = await sessions.resolve_cookie_header(cookie_of(ada))
     assert viewer == ada.viewer
