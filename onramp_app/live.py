@@ -7,6 +7,7 @@ dropped at the next look, because Reflex tells nobody.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from typing import cast
 
 import reflex as rx
 import structlog
@@ -20,6 +21,7 @@ from onramp_app.services.latest import Latest
 from onramp_app.states import connections
 from onramp_app.states.left_tabs import drop_oldest_states
 from onramp_app.states.live import LiveState
+from onramp_app.states.page_socket import PageSocket
 from onramp_app.states.session import SessionState, to_login
 
 LOOK_EVERY_SECONDS = 10
@@ -88,9 +90,10 @@ class Tabs:
         connected = self._connected()
         connections.keep_only(connected)
         drop_oldest_states(self._app, connected)
-        if shown := connections.known_sessions():
-            self._end(shown - (await announcements.living(shown)).keys())
-        versions = await announcements.versions_of(connections.known_users())
+        shown = connections.known_sessions()
+        living = await announcements.living(shown) if shown else {}
+        self._end(shown - living.keys())
+        versions = {one.viewer.user_id: one.version for one in living.values()}
         # Who is new here may have read just before a change whose announcement was lost: they are told too.
         changed = {user_id for user_id, version in versions.items() if self._versions.get(user_id) != version}
         self._versions = versions
@@ -117,12 +120,19 @@ class Tabs:
     async def _bring_up_to_date(self, user_id: str) -> None:
         """Show a person's tabs what is new. It is read once for all of them."""
         tabs = connections.tabs_of_user(user_id)
-        viewers = await announcements.living({holder.session_id for holder in tabs.values()})
-        latest = next((Latest(viewer) for viewer in viewers.values()), None)
+        async with self._reads:
+            living = await announcements.living({holder.session_id for holder in tabs.values()})
+        if (one := next(iter(living.values()), None)) is None:
+            return
+        # A tab that came meanwhile may have read before this version: then the next look has to find it.
+        is_for_all = connections.tabs_of_user(user_id).keys() == tabs.keys()
+        latest = Latest(one.viewer)
         for token, holder in tabs.items():
             # Where the session has ended, whoever notices leads the tab away.
-            if latest is not None and holder.session_id in viewers and token in self._connected():
+            if holder.session_id in living and token in self._connected():
                 await self._show(token, holder.session_id, latest)
+        if is_for_all:
+            self._versions[user_id] = one.version
 
     async def _show(self, token: str, session_id: str, latest: Latest) -> None:
         async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
@@ -138,7 +148,7 @@ class Tabs:
         _SHOWN.inc()
 
     def _connected(self) -> Collection[str]:
-        return self._app.event_namespace.token_to_sid if self._app.event_namespace else ()
+        return cast("PageSocket", self._app.event_namespace).tabs if self._app.event_namespace else ()
 
     def _end(self, session_ids: Collection[str]) -> None:
         # Each by itself: a tab that is busy must not keep others open, nor keep anybody from listening.

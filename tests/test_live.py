@@ -55,7 +55,7 @@ class FakeApp:
         if self.faults:
             self.faults -= 1
             raise RuntimeError("a fault")
-        return SimpleNamespace(token_to_sid=self.tabs, emit_update=self._emit)
+        return SimpleNamespace(tabs=self.tabs, emit_update=self._emit)
 
     async def _emit(self, *, update: object, token: str) -> None:
         self.told.append(token)
@@ -163,6 +163,30 @@ async def test_a_change_that_nobody_announced_is_found_by_looking(look_often, ap
     tab = await _open(app, session, "/home")
     await _credit(database, session.viewer.user_id, announced=False)
     await _shows(tab, "1.00")
+
+
+async def test_what_was_told_is_not_told_again_by_looking(database, new_account):
+    app = FakeApp()
+    session = await new_account()
+    tab = await _open(app, session, "/home")
+    numbers = []
+    async with asyncio.TaskGroup() as tasks:
+        tabs = live.Tabs(app, tasks)  # type: ignore[arg-type]
+
+        async def shown_after(announced: bool) -> None:
+            before = _shown()
+            await _credit(database, session.viewer.user_id, announced=False)
+            if announced:
+                tabs._tell({session.viewer.user_id})
+                await _shows(tab, f"{len(numbers) + 1}.00")
+            await tabs.look()
+            await _shows(tab, f"{len(numbers) + 1}.00")
+            await asyncio.sleep(0.2)
+            numbers.append(_shown() - before)
+
+        for announced in (True, True, False):
+            await shown_after(announced)
+    assert numbers == [1, 1, 1]
 
 
 async def test_the_control_without_looking_it_is_not_found(never_look, app, database, new_account):

@@ -5,9 +5,11 @@ The built pages hold nothing private. The gate saves people the sight of a page 
 
 from urllib.parse import quote, urlsplit
 
+from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from onramp_app.api.identity import cookie_header_of
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.paths import is_private
 from onramp_app.services import sessions
@@ -52,10 +54,10 @@ def _place(location: bytes) -> bytes:
 
 
 async def _is_signed_in(scope: Scope) -> bool:
-    cookies = [value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie"]
+    cookie_header = cookie_header_of(HTTPConnection(scope))
     try:
         # Opening a page is something that a person does.
-        return await sessions.resolve_cookie_header("; ".join(cookies), by_person=True) is not None
+        return await sessions.resolve_cookie_header(cookie_header, by_person=True) is not None
     except DatabaseUnavailable:
         return True  # The page itself says calmly what is wrong.
 

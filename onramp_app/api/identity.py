@@ -56,6 +56,11 @@ class _ProxyCount:
 _proxies = _ProxyCount()
 
 
+def cookie_header_of(request: HTTPConnection) -> str:
+    """Return all cookies as one header; HTTP/2 may send each by itself (RFC 9113 section 8.2.3)."""
+    return "; ".join(request.headers.getlist("cookie"))
+
+
 def client_of(request: HTTPConnection) -> Client:
     """Return what asks. Its address is the one that the outermost trusted proxy saw.
 
@@ -73,7 +78,7 @@ def client_of(request: HTTPConnection) -> Client:
     return Client(
         address=address,
         user_agent=request.headers.get("user-agent", ""),
-        cookie_header=request.headers.get("cookie", ""),
+        cookie_header=cookie_header_of(request),
     )
 
 
@@ -127,7 +132,7 @@ async def current_viewer(
     """
     if authorization is not None:
         return await resolve_bearer(authorization.credentials)
-    cookie_header = request.headers.get("cookie", "")
+    cookie_header = cookie_header_of(request)
     if read_cookie(cookie_header, session_cookie_name()):
         if request.method not in _SAFE_METHODS:
             refuse_other_sites(request, origin_required=True)

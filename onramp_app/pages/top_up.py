@@ -241,6 +241,7 @@ def _settled() -> rx.Component:
             link(_("Add again"), to=_page.again_address, class_name="button button-quiet"),
             class_name="flex flex-wrap justify-center gap-3 mt-7",
         ),
+        rx.cond(_page.is_short, rx.el.div(_contact(), class_name="mt-4")),
         rx.el.div(_story(), class_name="mt-4"),
         class_name="card top-up grid justify-items-center text-center success",
     )

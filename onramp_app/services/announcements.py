@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 import psycopg
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, literal_column, text
 from sqlmodel import col, select
 
 from onramp_app.db.direct import connect
@@ -25,13 +25,10 @@ ECHO_WAIT_SECONDS = 2.0
 CONNECTION_NAME = "announcements"
 
 # Few rows a person: kept balances, and the newest change by its index.
-_VERSIONS = text("""
-SELECT u.id, concat_ws('/',
-       (SELECT sum(b.version) FROM user_balances b WHERE b.user_id = u.id),
-       (SELECT concat_ws('/', t.updated_at, t.id, t.version) FROM top_ups t WHERE t.user_id = u.id
-         ORDER BY t.updated_at DESC LIMIT 1)) AS version
-  FROM unnest(CAST(:user_ids AS text[])) AS u (id)
-""")
+_VERSION: ColumnElement[str] = literal_column("""concat_ws('/',
+       (SELECT sum(b.version) FROM user_balances b WHERE b.user_id = users.id),
+       (SELECT concat_ws('/', t.updated_at, t.id, t.version) FROM top_ups t WHERE t.user_id = users.id
+         ORDER BY t.updated_at DESC LIMIT 1))""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +48,14 @@ class UsersChanged:
     """Top-ups or balances of these people changed."""
 
     user_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """Whom a session stands for. After any change of their top-ups or balances `version` is another text."""
+
+    viewer: Viewer
+    version: str
 
 
 Announcement = Listening | SessionEnded | UsersChanged
@@ -113,8 +118,8 @@ async def listen() -> AsyncIterator[Announcement]:
             raise DatabaseUnavailable("The listening connection was lost.", retry_after_seconds=1) from error
 
 
-async def living(session_ids: Collection[str]) -> dict[str, Viewer]:
-    """Return who each of the sessions stands for, without those that have ended, in one query.
+async def living(session_ids: Collection[str]) -> dict[str, Living]:
+    """Return whom each of the sessions stands for, without those that have ended, in one query.
 
     Is no event of theirs: looking on does not keep a session alive.
 
@@ -122,22 +127,15 @@ async def living(session_ids: Collection[str]) -> dict[str, Viewer]:
         DatabaseUnavailable: it could not be read.
     """
     query = (
-        select(AuthSession, User)
+        select(AuthSession, User, _VERSION)
         .join(User, col(User.id) == col(AuthSession.user_id))
         .where(col(AuthSession.id).in_(session_ids))
     )
     async with transaction() as db:
         rows = (await db.exec(query)).all()
     now = clock.now()
-    return {session.id: viewer_of(user, session.id) for session, user in rows if is_alive(session, now)}
-
-
-async def versions_of(user_ids: Collection[str]) -> dict[str, str]:
-    """Return a text for each person that is another one after any change of top-ups or balances.
-
-    Raises:
-        DatabaseUnavailable: it could not be read.
-    """
-    async with transaction() as db:
-        rows = await (await db.connection()).execute(_VERSIONS, {"user_ids": list(user_ids)})
-        return {row.id: row.version for row in rows}
+    return {
+        session.id: Living(viewer_of(user, session.id), version)
+        for session, user, version in rows
+        if is_alive(session, now)
+    }

@@ -28,11 +28,11 @@ class Latest:
 
     async def balances(self) -> BalancesView:
         """Return what the person has."""
-        return await self._once("balances", lambda: balances.get(self.viewer))
+        return await self.once("balances", lambda: balances.get(self.viewer))
 
     async def open_top_ups(self) -> list[TopUpView]:
         """Return what is not over yet, newest first."""
-        return await self._once("open", lambda: top_ups.list_open(self.viewer))
+        return await self.once("open", lambda: top_ups.list_open(self.viewer))
 
     async def top_up(self, top_up_id: str) -> TopUpView | None:
         """Return one top-up of the person's, or None."""
@@ -43,11 +43,11 @@ class Latest:
             except NotFound:
                 return None
 
-        return await self._once(("top-up", top_up_id), read)
+        return await self.once(("top-up", top_up_id), read)
 
     async def known_as_of(self, top_up_id: str) -> datetime | None:
         """Return until when we know what the provider knew of a top-up of the person's."""
-        return await self._once(
+        return await self.once(
             ("known as of", top_up_id), lambda: last_read.known_as_of(self.viewer, top_up_id)
         )
 
@@ -60,11 +60,11 @@ class Latest:
             except NotFound:
                 return None
 
-        return await self._once(("transfer", transfer_id), read)
+        return await self.once(("transfer", transfer_id), read)
 
     async def wallet(self) -> WalletView:
         """Return all that the home page shows."""
-        return await self._once("wallet", lambda: wallet.get(self.viewer))
+        return await self.once("wallet", lambda: wallet.get(self.viewer))
 
     async def transactions(
         self, filters: Filters, *, limit: int, cursor: str | None = None
@@ -74,12 +74,13 @@ class Latest:
         Raises:
             ValidationFailed: the cursor is not one of ours.
         """
-        return await self._once(
+        return await self.once(
             ("transactions", filters, limit, cursor),
             lambda: transactions.page(self.viewer, filters, limit=limit, cursor=cursor),
         )
 
-    async def _once(self, key: Hashable, read: Callable[[], Awaitable[_T]]) -> _T:
+    async def once(self, key: Hashable, read: Callable[[], Awaitable[_T]]) -> _T:
+        """Return what was read under the key, or read it: also what is made of it for several tabs alike."""
         if key not in self._read:
             self._read[key] = await read()
         return cast("_T", self._read[key])

@@ -106,5 +106,12 @@ def write_audit(  # noqa: PLR0913 - the columns of the log
 ) -> None:
     """Add a deed to the audit log, in the transaction that does it. `detail` goes in with the reason."""
     told = {"reason": operator.reason, **detail}
-    # A command comes from the machine itself, so there is no address.
-    audit.write(session, action, actor=operator.id, subject=subject, at=at, detail=told)
+    audit.write(
+        session,
+        action,
+        actor=operator.id,
+        subject=subject,
+        at=at,
+        detail=told,
+        address=audit.this_machine(),
+    )

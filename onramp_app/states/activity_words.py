@@ -162,6 +162,8 @@ def _card_text(view: TopUpView, *, is_to_pay: bool, usual_minutes: int | None) -
         # Not that nobody was charged: a payment is seen a little after it was made.
         return _("No payment has been seen yet.")
     happened = words_of(view).happened
+    if view.status in _OPEN and view.charged == Charged.UNKNOWN:
+        return f"{happened} {_('Do not pay again yet.')}"
     if view.status != TopUpStatus.PROCESSING:
         return happened
     if late := late_text(view, usual_minutes):

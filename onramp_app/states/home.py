@@ -1,5 +1,6 @@
 """`/home`: what a person has, what is on its way and what happened last."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 import reflex as rx
@@ -17,7 +18,7 @@ from onramp_app.states.live import LiveState
 from onramp_app.states.names import asset_name
 from onramp_app.states.session import to_login
 from onramp_app.states.views_wallet import ActivityRow, AssetRow, Balance, BalanceLine, OpenCard
-from onramp_app.texts import _
+from onramp_app.texts import _, current_language
 
 
 class HomeState(LiveState):
@@ -48,23 +49,40 @@ class HomeState(LiveState):
             await self._show(latest)
 
     async def _show(self, latest: Latest) -> None:
-        wallet = await latest.wallet()
-        balances = wallet.balances
-        self.balance = balance_of(balances)
-        self.line = draw(wallet.history, now=clock.now(), currency=balances.display_currency)
-        usual = {
-            method: await usual_minutes(method)
-            for method in {view.payment_method for view in wallet.open_top_ups}
-        }
-        self.open_cards = [
-            card_of(view, usual_minutes=usual[view.payment_method]) for view in wallet.open_top_ups
-        ]
-        by_worth = sorted(balances.items, key=lambda item: Decimal(item.worth or 0), reverse=True)
-        self.assets = [_asset_row(item, balances.display_currency) for item in by_worth]
-        self.recent = [row_of(view) for view in wallet.recent]
-        self.is_first_run = not (balances.items or wallet.open_top_ups or wallet.recent)
+        # A person's tabs show the same, and finding the words takes longer than showing them.
+        page = await latest.once(("home", current_language()), lambda: _page_of(latest))
+        self.balance, self.line = page.balance, page.line
+        self.open_cards, self.assets, self.recent = [*page.open_cards], [*page.assets], [*page.recent]
+        self.is_first_run = page.is_first_run
         self.is_loaded, self.is_behind = True, False
         self._is_current()
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What the page shows, all words already made."""
+
+    balance: Balance
+    line: BalanceLine
+    open_cards: tuple[OpenCard, ...]
+    assets: tuple[AssetRow, ...]
+    recent: tuple[ActivityRow, ...]
+    is_first_run: bool
+
+
+async def _page_of(latest: Latest) -> _Page:
+    wallet = await latest.wallet()
+    balances, open_top_ups = wallet.balances, wallet.open_top_ups
+    usual = {view.payment_method: await usual_minutes(view.payment_method) for view in open_top_ups}
+    by_worth = sorted(balances.items, key=lambda item: Decimal(item.worth or 0), reverse=True)
+    return _Page(
+        balance=balance_of(balances),
+        line=draw(wallet.history, now=clock.now(), currency=balances.display_currency),
+        open_cards=tuple(card_of(view, usual_minutes=usual[view.payment_method]) for view in open_top_ups),
+        assets=tuple(_asset_row(item, balances.display_currency) for item in by_worth),
+        recent=tuple(row_of(view) for view in wallet.recent),
+        is_first_run=not (balances.items or open_top_ups or wallet.recent),
+    )
 
 
 def balance_of(view: BalancesView) -> Balance:

@@ -6,6 +6,7 @@ only while it runs it, with a traceback for each that does not fit; here such a 
 """
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
 from inspect import signature
 from typing import Any
@@ -50,6 +51,11 @@ def guard_socket(app: rx.App) -> None:
 
 class PageSocket(EventNamespace):
     """Reflex's namespace for events, with a closer look at both directions."""
+
+    @property
+    def tabs(self) -> Collection[str]:
+        """The tokens of the tabs that are connected here now; Reflex copies them at each look."""
+        return self._token_manager.token_to_socket.keys()
 
     async def trigger_event(self, event: Any, *args: Any) -> object:
         """Let through what the server itself says about a socket, and the three messages of a page.

@@ -78,7 +78,10 @@ class ProfileState(PrivateState):
         self._forget_messages()
         try:
             await accounts.change_password(
-                viewer, _text(form, "current_password"), new_password=_text(form, "new_password")
+                viewer,
+                _text(form, "current_password"),
+                new_password=_text(form, "new_password"),
+                address=self.router.session.client_ip,
             )
         except InvalidCredentials:
             self.current_password_problem = _("This is not your current password.")
@@ -99,7 +102,8 @@ class ProfileState(PrivateState):
             return to_login(self)
         self._forget_messages()
         with suppress(NotFound):  # The list below says the same.
-            await sessions.end_session(viewer.user_id, session_id if isinstance(session_id, str) else "")
+            wanted = session_id if isinstance(session_id, str) else ""
+            await sessions.end_session(viewer.user_id, wanted, address=self.router.session.client_ip)
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         await self._list_security(viewer)

@@ -118,7 +118,8 @@ def _variance(view: TopUpView) -> str:
                 asked=asked, paid=paid
             )
         )
-    if view.quote is not None:
+    # Why another amount than that is held, what happened says.
+    if view.quote is not None and view.status == TopUpStatus.SETTLED:
         difference = difference_text(view.quote.expected_amount, view.received_amount, asset=view.asset)
         sentences.append(difference or _("As much arrived as was quoted."))
     return " ".join(sentences)

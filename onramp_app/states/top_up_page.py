@@ -23,6 +23,7 @@ from onramp_app.states.top_up_words import (
     asked_text,
     can_age,
     difference_text,
+    is_much_less,
     paid_text,
     tag_of,
     words_of,
@@ -108,6 +109,7 @@ def page_of(
         facts=_facts(view),
         notes=tuple(_notes(view, balances)),
         related=_related(view),
+        is_short=_is_short(view),
         again_address=again_address(view),
         story_address=f"/activity/{view.id}",
         mail_address=_mail_address(view.id),
@@ -193,6 +195,12 @@ def _notes(view: TopUpView, balances: BalancesView | None) -> list[str]:
             )
         )
     return [note for note in notes if note]
+
+
+def _is_short(view: TopUpView) -> bool:
+    if view.quote is None or view.received_amount is None or paid_text(view) != asked_text(view):
+        return False
+    return is_much_less(view.quote.expected_amount, view.received_amount)
 
 
 def _variance(view: TopUpView) -> str:

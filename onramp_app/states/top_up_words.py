@@ -1,6 +1,7 @@
 """What a top-up's state means for its owner: what happened, was I charged, what now. Used by every page."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from urllib.parse import urlencode
 
 from onramp_app.domain.provider_status import StatusClass
@@ -27,6 +28,7 @@ class TopUpWords:
     next: str
 
 
+_PRICES_MOVE_PERCENT = 5  # between a quote and the purchase, at most, on all but the wildest days
 # A payment that was claimed may still arrive: what became of the offer matters less than that.
 _MAY_BE_PAID = (
     TopUpStatus.CREATED,
@@ -34,6 +36,9 @@ _MAY_BE_PAID = (
     TopUpStatus.CANCELED,
     TopUpStatus.EXPIRED,
 )
+
+
+_ENDED = (TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED)
 
 
 def tag_of(status: str, *, charged: str = Charged.NO) -> tuple[str, str]:
@@ -105,17 +110,25 @@ def asked_text(view: TopUpView) -> str:
     return fiat_text(view.fiat_amount, view.fiat_currency)
 
 
+def is_much_less(quoted: str, arrived: str) -> bool:
+    """Say whether so much less arrived than was quoted that prices do not explain it."""
+    return Decimal(arrived) * 100 < Decimal(quoted) * (100 - _PRICES_MOVE_PERCENT)
+
+
 def difference_text(quoted: str, arrived: str, *, asset: str) -> str:
     """Return by how much what arrived differs from the quote, and why; nothing where both look the same."""
     # Of the amounts as they are shown, or the sum would seem wrong to whoever does it again.
     difference = shown_amount(arrived, asset) - shown_amount(quoted, asset)
     if not difference:
         return ""
-    text = (
-        _("{amount} less arrived than was quoted: the price moves until the provider buys.")
-        if difference < 0
-        else _("{amount} more arrived than was quoted: the price moves until the provider buys.")
-    )
+    if is_much_less(quoted, arrived):
+        text = _("{amount} less arrived than was quoted. Prices do not explain that: write to us.")
+    elif difference < 0:
+        text = _("{amount} less arrived than was quoted: the price moves until the provider buys.")
+    elif is_much_less(arrived, quoted):
+        text = _("{amount} more arrived than was quoted.")
+    else:
+        text = _("{amount} more arrived than was quoted: the price moves until the provider buys.")
     return text.format(amount=asset_text(abs(difference), asset))
 
 
@@ -148,6 +161,8 @@ def _charged(view: TopUpView) -> str:
 def _title(view: TopUpView) -> str:
     if view.status == TopUpStatus.AWAITING_PAYMENT and view.charged == Charged.UNKNOWN:
         return _("Looking for your payment")
+    if view.status == TopUpStatus.PROCESSING and any(step.status in _ENDED for step in view.timeline):
+        return _("Your late payment has arrived")
     titles = {
         TopUpStatus.CREATED: _("Waiting for your payment"),
         TopUpStatus.AWAITING_PAYMENT: _("Waiting for your payment"),

@@ -42,7 +42,7 @@ class TopUpPage:
     I charged, and what now; `as_of` (RFC 3339) is until when the second answer is known to be true, empty
     where it cannot change; `warning` is the answer that may not be overlooked. `amount` and `asset` stand for
     what arrived; `amount_label` says where it is. `code` is a QR code of the page's own address as the data
-    of an SVG path, `code_size` how many units wide it is.
+    of an SVG path, `code_size` how many units wide it is; `is_short` says that much less arrived than quoted.
     """
 
     id: str = ""
@@ -75,6 +75,7 @@ class TopUpPage:
     facts: tuple[AmountFact, ...] = ()
     notes: tuple[str, ...] = ()
     related: tuple[Related, ...] = ()
+    is_short: bool = False
     again_address: str = ""
     story_address: str = ""
     mail_address: str = ""

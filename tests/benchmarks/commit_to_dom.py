@@ -13,6 +13,7 @@ from playwright.async_api import Page, async_playwright
 from onramp_app.db import engine
 from onramp_app.services import changed_users
 from tests.benchmarks.credited import credit, measured_site, person
+from tests.benchmarks.machine import load
 from tests.e2e.site import CHROMIUM_FLAGS, Site, chromium_path
 from tests.sockets import TabSocket
 
@@ -79,7 +80,7 @@ def main() -> None:
         took = sorted(asyncio.run(_run(site, count)))
     cuts = statistics.quantiles(took, n=100)
     figures = f"p50 {cuts[49]:.0f}, p95 {cuts[94]:.0f}, p99 {cuts[98]:.0f}, most {took[-1]:.0f}"
-    print(f"{len(took)} credits beside {IDLE_PEOPLE} idle people, commit to DOM in ms: {figures}")  # noqa: T201
+    print(f"{len(took)} credits beside {IDLE_PEOPLE} idle people, commit to DOM in ms: {figures}; {load()}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -20,28 +20,53 @@ from onramp_app.local import postgres
 from onramp_app.services import accounts, changed_users, sessions
 from onramp_app.services.environment import current_environment
 from onramp_app.services.sessions import BrowserSession, Client
-from tests.e2e.site import Site, running_site
+from tests.e2e.site import PROJECT, Site, running_site
 from tests.people import PASSWORD
+from tests.served import served
+from tests.simulator.process import FAST, Process, free_port
 
 _ONE = 10**18  # one USDT in minor units: its scale is 18
 
 
 @contextmanager
 def measured_site() -> Iterator[Site]:
-    """Serve the application on a database of its own, which this process uses too."""
+    """Serve the application with its pages on a database of its own, which this process uses too."""
+    with _database() as (folder, address), running_site(folder, address) as site:
+        _use(address, site.simulator)
+        yield site
+
+
+@contextmanager
+def measured_instance() -> Iterator[str]:
+    """Do the same without pages, which need not be built, and give the instance's address."""
+    with _database() as (folder, address):
+        simulator = Process(folder / "orders.sqlite", free_port(), FAST)
+        simulator.start()
+        _use(address, simulator)
+        try:
+            with served(address, PROJECT) as url:
+                yield url
+        finally:
+            simulator.kill()
+
+
+@contextmanager
+def _database() -> Iterator[tuple[Path, str]]:
     with tempfile.TemporaryDirectory() as name:
         server = postgres.start(Path(name) / "postgres")
         address = f"{server.url.rpartition('/')[0]}/site"
         with psycopg.connect(server.url, autocommit=True) as connection:
             connection.execute("CREATE DATABASE site")
         try:
-            with running_site(Path(name), address) as site:
-                os.environ |= {"APP_ENV": "test", "DATABASE_URL": address, "SECRET_KEY": "k" * 48}
-                os.environ["ONRAMP_API_URL"] = site.simulator.base
-                get_settings.cache_clear()
-                yield site
+            yield Path(name), address
         finally:
             server.stop()
+
+
+def _use(address: str, simulator: Process) -> None:
+    os.environ |= {"APP_ENV": "test", "DATABASE_URL": address, "SECRET_KEY": "k" * 48}
+    os.environ["ONRAMP_API_URL"] = simulator.base
+    get_settings.cache_clear()
 
 
 async def person(number: int) -> BrowserSession:
@@ -54,10 +79,11 @@ async def person(number: int) -> BrowserSession:
     return await accounts.register(registration, client, sessions.open_browser)
 
 
-async def credit(user_id: str) -> None:
+async def credit(user_id: str, *, is_told: bool = True) -> None:
     """Add one USDT to a balance and announce it, as every service does after its commit."""
     cause = Cause(StepSource.OPERATOR, actor="benchmark", reason="benchmark")
     amount = UserAmount(current_environment(), user_id, "USDT", _ONE)
     async with transaction() as db:
         await post(db, [make_good(new_id(), amount, cause=cause)])
-    changed_users.tell_changed([user_id])
+    if is_told:
+        changed_users.tell_changed([user_id])

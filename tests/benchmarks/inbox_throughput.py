@@ -26,6 +26,7 @@ from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
 from onramp_app.logs import configure_logs
 from onramp_app.services import inbox
+from tests.benchmarks.machine import load
 from tests.signed_webhooks import PATH, event_of, headers_of
 from tests.simulator.process import free_port
 
@@ -134,7 +135,7 @@ def main(rounds: int) -> None:
         server.stop()
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     medians = statistics.median(ours), statistics.median(theirs)
-    print(f"webhooks {medians[0]:.0f}/s, pgbench {medians[1]:.0f}/s, ratio {ratio:.2f}")  # noqa: T201
+    print(f"webhooks {medians[0]:.0f}/s, pgbench {medians[1]:.0f}/s, ratio {ratio:.2f}; {load()}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from onramp_app.local import postgres
 from onramp_app.services import accounts, provider, sessions, throttle
 from onramp_app.states.activity import ActivityState
 from onramp_app.states.home import HomeState
+from tests.benchmarks.machine import load
 from tests.people import PASSWORD
 from tests.states.conftest import BROWSER, Tab, cookie_of
 
@@ -98,7 +99,8 @@ async def _measure(owner: psycopg.Connection, rows: int) -> None:
             "activity, from the middle": await _median(cookie_of(me), middle, activity),
             "activity, by state": await _median(cookie_of(me), "/activity?status=settled", activity),
         }
-        print(f"{high:>9,} rows: " + " · ".join(f"{name} {ms:.1f} ms" for name, ms in times.items()))  # noqa: T201
+        figures = " · ".join(f"{name} {ms:.1f} ms" for name, ms in times.items())
+        print(f"{high:>9,} rows: {figures}; {load()}")  # noqa: T201
     await provider.disconnect()
     await engine.dispose()
 

@@ -188,6 +188,18 @@ async def test_a_top_up_is_canceled_by_keyboard_alone_after_it_asked_once_more(
     await expect(page.locator("iframe")).to_have_count(0)
 
 
+async def test_a_payment_page_that_stays_away_is_pointed_out_with_a_way_to_it(
+    open_page: OpenPage, site: Site
+) -> None:
+    page, _heard = await _pay(open_page, site)
+    way_out = page.get_by_role("link", name="Open it in a new tab")
+    await expect(way_out).not_to_be_visible()  # not before it has had its time
+    await expect(way_out).to_be_visible(timeout=12_000)
+    assert await way_out.get_attribute("href") == WIDGET
+    await _widget_says(page, _message("ONRAMP_WIDGET_READY"))
+    await expect(way_out).not_to_be_visible()
+
+
 async def test_the_frame_may_use_the_camera_and_the_clipboard_and_only_itself(
     open_page: OpenPage, site: Site
 ) -> None:

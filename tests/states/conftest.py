@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -86,7 +87,8 @@ class Tab:
         event = Event(name=format_event_handler(handler))
         context = EventContext(token=self.token, state_manager=None, enqueue_impl=None, parent_txid=cause)  # type: ignore[arg-type]
         with context:
-            return await SessionMiddleware().preprocess(None, self.root, event)  # type: ignore[arg-type]
+            app = SimpleNamespace(event_namespace=None)  # no sockets
+            return await SessionMiddleware().preprocess(app, self.root, event)  # type: ignore[arg-type]
 
     async def send(self, handler: EventHandler, *arguments: object) -> Outcome:
         """Send an event through the middleware and, when it may go on, to its handler."""

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import psycopg
 import pytest
 
 from onramp_app.domain import clock
@@ -88,6 +89,16 @@ async def test_another_session_is_ended_and_leaves_the_list(tab, ada, another_se
     await tab.send(HANDLERS["end_session"], other.viewer.session_id)
     assert not await sessions.resolve_cookie_header(cookie_of(other))
     assert len((await tab.state(ProfileState)).session_lines) == 1
+
+
+async def test_deeds_are_recorded_with_the_address_of_the_socket(tab, ada, another_session, database):
+    other = await another_session(ada)
+    await tab.send(HANDLERS["end_session"], other.viewer.session_id)
+    form = {"current_password": PASSWORD, "new_password": "another calm evening 7"}
+    await tab.send(HANDLERS["change_password"], form)
+    with psycopg.connect(database) as owner:
+        lines = owner.execute("SELECT action, address FROM audit_log ORDER BY at, id").fetchall()
+    assert lines[-2:] == [("session.ended", "203.0.113.7"), ("account.password_changed", "203.0.113.7")]
 
 
 async def test_ending_the_own_session_leads_to_the_login(tab, ada):

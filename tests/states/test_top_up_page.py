@@ -217,6 +217,8 @@ def test_what_arrived_stands_beside_what_was_quoted_and_paid():
         ("112.67", "10000", "0.42 USDT less arrived than was quoted"),
         ("113.19", "10000", "0.10 USDT more arrived than was quoted"),
         ("107.43", "9500", "You paid ₹9,500 instead of ₹10,000"),
+        ("56.54", "10000", "Prices do not explain that: write to us."),
+        ("226.18", "10000", "113.09 USDT more arrived than was quoted."),
     ],
 )
 def test_a_difference_is_explained(arrived, paid, words):
@@ -224,6 +226,21 @@ def test_a_difference_is_explained(arrived, paid, words):
     page = _page(SETTLED, booked_amount=arrived, received_amount=arrived, provider_orders=orders)
     (note,) = page.notes
     assert words in note
+    assert page.is_short == ("write to us" in note)
+
+
+def test_why_more_is_held_than_was_quoted_is_not_blamed_on_prices():
+    held = TopUpState(TopUpStatus.IN_REVIEW, Reason.OVER_DELIVERY, Charged.YES, rank=70, has_entry=True)
+    story = story_of_top_up(_view(held, booked_amount="226.18", received_amount="226.18"))
+    assert story.variance == ""
+    assert "More arrived than the provider announced" in story.text
+
+
+def test_a_payment_after_the_offer_had_ended_is_called_late():
+    ended = StepView("canceled", NOW, "user", "", None, None)
+    paid = TopUpState(TopUpStatus.PROCESSING, charged=Charged.YES, rank=30)
+    assert _page(paid, timeline=(ended,)).title == "Your late payment has arrived"
+    assert _page(paid).title == "Your money is on its way"
 
 
 def test_a_difference_that_nobody_sees_is_not_explained():
