@@ -113,43 +113,39 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _checked_url(*schemes: str) -> Any:
-    def check(value: str) -> str:
-        parts = _split(value)
-        if parts.scheme not in schemes or not parts.hostname:
-            raise ValueError(
-                f"it must be an address that begins with {' or '.join(s + '://' for s in schemes)}"
-            )
+def _address(*schemes: str, says: str, needs: str = "hostname") -> AfterValidator:
+    """Return a check of an address: one of the schemes, and the part of it that it `needs`."""
+
+    def check(value: str | SecretStr) -> str | SecretStr:
+        parts = _split(value.get_secret_value() if isinstance(value, SecretStr) else value)
+        if parts.scheme not in schemes or not (getattr(parts, needs) or "").strip("/"):
+            raise ValueError(says)
         return value
 
     return AfterValidator(check)
 
 
-HttpUrl = Annotated[str, _checked_url("http", "https")]
-
-
-def _check_postgres(value: SecretStr) -> SecretStr:
-    parts = _split(value.get_secret_value())
-    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
-        raise ValueError("it must look like postgresql://user:password@host:5432/database")
-    return value
-
-
-PostgresUrl = Annotated[SecretStr, AfterValidator(_check_postgres)]
-
-
-def _check_redis(value: SecretStr) -> SecretStr:
-    parts = _split(value.get_secret_value())
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise ValueError("it must look like redis://:password@host:6379; a unix socket cannot be used")
-    return value
-
-
-def _check_smtp(value: SecretStr) -> SecretStr:
-    parts = _split(value.get_secret_value())
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise ValueError("it must look like smtps://user:password@host:465")
-    return value
+HttpUrl = Annotated[
+    str, _address("http", "https", says="it must be an address that begins with http:// or https://")
+]
+PostgresUrl = Annotated[
+    SecretStr,
+    _address(
+        *("postgres", "postgresql"),
+        says="it must look like postgresql://user:password@host:5432/database",
+        needs="path",
+    ),
+]
+RedisUrl = Annotated[
+    SecretStr,
+    _address(
+        *("redis", "rediss"),
+        says="it must look like redis://:password@host:6379; a unix socket cannot be used",
+    ),
+]
+SmtpUrl = Annotated[
+    SecretStr, _address("smtp", "smtps", says="it must look like smtps://user:password@host:465")
+]
 
 
 def _no_floats(text: str) -> Any:
@@ -197,7 +193,7 @@ class Settings(BaseSettings):
 
     database_url: PostgresUrl | None = None
     database_owner_url: PostgresUrl | None = None
-    redis_url: Annotated[SecretStr, AfterValidator(_check_redis)] | None = None
+    redis_url: RedisUrl | None = None
     secret_key: SecretStr = SecretStr("")
     secret_key_previous: SecretStr | None = None
 
@@ -235,7 +231,7 @@ class Settings(BaseSettings):
     }
     limits: Annotated[Limits, NoDecode] = Limits()
 
-    smtp_url: Annotated[SecretStr, AfterValidator(_check_smtp)] | None = None
+    smtp_url: SmtpUrl | None = None
     mail_from: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$|^[^<>]+<[^@\s]+@[^@\s]+>$")
     support_email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
 

@@ -29,6 +29,7 @@ from onramp_app.states.session import SessionState, to_login
 LOOK_EVERY_SECONDS = 10
 LOOK_EVERY_SECONDS_WHEN_DEAF = 2
 _RETRY_SECONDS = 1
+_LET_IN_WITHIN_SECONDS = 0.5
 # Each one holds a database connection of the pool, which requests need too.
 _READS_AT_ONCE = 8
 
@@ -109,6 +110,7 @@ class Tabs:
                     await self.look()
                 case SessionEnded(session_id):
                     self._end({session_id})
+                    self._tasks.create_task(self._end_who_was_let_in(session_id))
                 case UsersChanged(user_ids):
                     self._tell(user_ids & connections.known_users())
 
@@ -192,17 +194,22 @@ class Tabs:
             self._being_ended.add(token)
             self._tasks.create_task(self._end_tab(token, session_ids))
 
+    async def _end_who_was_let_in(self, session_id: str) -> None:
+        # Whose row was read just before its end comes on the list just after the announcement.
+        await asyncio.sleep(_LET_IN_WITHIN_SECONDS)
+        self._end({session_id})
+
     async def _end_tab(self, token: str, session_ids: Collection[str]) -> None:
         try:
             if token in self._connected():
                 await self._lead_to_login(token, session_ids)
-        except Exception:  # noqa: BLE001  # one tab that fails must not keep the others open
-            _log.exception("a tab could not be ended")
-        finally:
-            self._being_ended.discard(token)
             # Not before, because it says which socket may be told; and not who has signed in meanwhile.
             if _belongs(token, session_ids):
                 connections.forget(token)
+        except Exception:  # noqa: BLE001  # one tab that fails must not keep the others open
+            _log.exception("a tab could not be ended")  # It stays on the list, for the next look.
+        finally:
+            self._being_ended.discard(token)
 
     async def _lead_to_login(self, token: str, session_ids: Collection[str]) -> None:
         async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:

@@ -16,19 +16,19 @@ from typing import Any, Literal
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_SECRET_KEY = re.compile(
-    r"password|secret|token|authorization|cookie|api_?key|signature|otp|dsn|database_url|redis_url|smtp_url",
-    re.IGNORECASE,
-)
+_NAME = r"(?:password|passwd|pwd|secret|token|authorization|cookie|signature|api[_-]?key|otp)"
+_SECRET_KEY = re.compile(_NAME + r"|dsn|database_url|redis_url|smtp_url", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
     r"eyJ[\w-]{8,1024}\.[\w-]+\.[\w-]+"  # a JSON Web Token; the bound keeps hostile texts cheap
-    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # credentials in an address
+    r"|(?<=://)[^/\s:@]*:[^/\s]+(?=@)"  # credentials in an address
     r"|(?i:(?<=bearer )\S+)"
     r"|(?i:(?<=cookie: )[^\r\n]+)"
 )
-# A secret behind its name: in a mapping or a list of headers that was written out, or in a query.
+# A secret behind its name: in a mapping or a list of headers that was written out, in a query, in a header.
+# In quotes it goes to their end, or that of the text; otherwise to what cannot be part of it.
 _SECRET_FIELD = re.compile(
-    r"""((?:password|secret|token|cookie|signature|api_?key|otp)(?:["']\s?[:,]\s?b?["']|=["']?))[^\s"'&;,[]+""",
+    rf"""({_NAME}["']?\s?(?:[:=]|,(?=\s?b?["'])|%3D)\s?)"""
+    r"""(?:b?"(?:[^"\\]|\\.)*"?|b?'(?:[^'\\]|\\.)*'?|[^\s"'&;,%][^"'&;,%\r\n]*)""",
     re.IGNORECASE,
 )
 # Reflex writes whole events into its messages and errors: the handshake with its cookie, and what was
@@ -36,6 +36,7 @@ _SECRET_FIELD = re.compile(
 _EVENT_TEXT = re.compile(
     r"(?:router_data|payload|input_value)['\"]?\s*[=:]|event data|event payload", re.IGNORECASE
 )
+_SECRET_HEADER = re.compile(rf"[\w-]{{0,40}}{_NAME}[\w-]{{0,20}}", re.IGNORECASE)
 _REDACTED = "[redacted]"
 _MAX_TEXT_LENGTH = 8_000
 _MAX_DEPTH = 6
@@ -60,9 +61,16 @@ def _clean(value: Any, depth: int = 0) -> Any:
             key: _REDACTED if _SECRET_KEY.search(str(key)) else _clean(inner, depth + 1)
             for key, inner in value.items()
         }
+    if isinstance(value, list | tuple) and len(value) == 2 and _is_header(value[0]):
+        return [_clean_text(str(value[0])), _REDACTED]
     if isinstance(value, list | tuple | set | frozenset) and depth < _MAX_DEPTH:
         return [_clean(inner, depth + 1) for inner in value]
     return _clean_text(repr(value))  # as the renderers would write it
+
+
+def _is_header(name: object) -> bool:
+    text = name.decode("latin-1") if isinstance(name, bytes) else name
+    return isinstance(text, str) and bool(_SECRET_HEADER.fullmatch(text))
 
 
 def _redact(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:

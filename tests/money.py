@@ -17,6 +17,7 @@ from onramp_app.domain.ledger import Environment, StepSource
 from onramp_app.ledger.instructions import Delivery, receive_available
 from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Cause, Instruction
+from tests import rows
 from tests.people import Person
 from tests.simulator.process import Process
 
@@ -88,8 +89,7 @@ class Wallet:
             "version": 1,
             "applied_version": 1,
         } | columns
-        names, marks = ", ".join(row), ", ".join(["%s"] * len(row))
-        self.run(f"INSERT INTO provider_orders ({names}) VALUES ({marks})", *row.values())
+        rows.insert(self.owner, "provider_orders", **row)
         self.run("UPDATE top_ups SET best_order_id = %s WHERE id = %s", row["id"], top_up_id)
         return str(row["id"])
 

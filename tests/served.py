@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from onramp_app.config import PROJECT_DIR
 from tests.simulator.process import free_port
 
 
@@ -23,7 +24,6 @@ def _is_ready(port: int) -> bool:
 @contextmanager
 def served(
     database: str,
-    project_dir: Path,
     *,
     app: str = "onramp_app.onramp_app:app",
     log: Path = Path(os.devnull),
@@ -44,7 +44,7 @@ def served(
     with log.open("w") as output:
         server = subprocess.Popen(
             [*command, "--host", "127.0.0.1", "--port", str(port), app],
-            cwd=project_dir,
+            cwd=PROJECT_DIR,
             env=environment,
             stderr=output,
             stdout=output,

@@ -18,8 +18,8 @@ from onramp_app.db import engine
 from onramp_app.db.migrate import latest_revision
 from onramp_app.local import postgres
 from onramp_app.services import provider, treasury_addresses, webhook_address
+from onramp_app.services.checked import UnwellError
 from onramp_app.services.checks import CHECKS
-from onramp_app.services.findings import UnwellError
 from tests.simulator.process import NEXT_SECRET, SECRET, Process, Receiver
 
 PASSWORD = "violet-harbour-41"
@@ -35,8 +35,7 @@ def _run(*arguments: str, typed: str = "") -> Result:
 @pytest.fixture
 def simulator(simulator_process: Process, monkeypatch: pytest.MonkeyPatch) -> Process:
     """The simulator at the beginning of a run, as the provider of the settings."""
-    simulator_process.control("seed", {"seed": 7})
-    simulator_process.control("scenario", method="DELETE")
+    simulator_process.begin()
     monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
     get_settings.cache_clear()
     return simulator_process
@@ -61,7 +60,7 @@ def unmigrated(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return empty_database
 
 
-@pytest.mark.usefixtures("migrated_template", "simulator")
+@pytest.mark.usefixtures("databases", "simulator")
 def test_check_finds_an_unmigrated_database_and_migrate_heals_it(unmigrated: str) -> None:
     before = _run("check", "--json")
     assert before.exit_code == 1
@@ -74,6 +73,10 @@ def test_check_finds_an_unmigrated_database_and_migrate_heals_it(unmigrated: str
     assert after.exit_code == 0, after.output
     login = urlsplit(unmigrated).username
     assert f"database role: Logs in as {login} and works as onramp_app." in after.stdout
+    assert f"database access: onramp_app, {login} may connect." in after.stdout
+    with psycopg.connect(unmigrated, autocommit=True) as owner:
+        owner.execute(f"GRANT CONNECT ON DATABASE {owner.info.dbname} TO PUBLIC")
+    assert "database access: Every login of the server may connect." in _run("check").stdout
 
 
 @pytest.mark.usefixtures("simulator")
@@ -93,7 +96,10 @@ def test_check_says_what_cannot_be_reached_without_its_password(monkeypatch: pyt
     get_settings.cache_clear()
     result = _run("check", "--json")
     unwell = [check["name"] for check in json.loads(result.stdout)["checks"] if not check["ok"]]
-    assert unwell == ["database", "migrations", "database role", "redis", "mail", "treasury changes"]
+    assert unwell == [
+        *("database", "migrations", "database role", "database access"),
+        *("redis", "mail", "treasury changes"),
+    ]
     assert result.exit_code == 1
     assert "hunter2" not in result.output
     migrated = _run("migrate")

@@ -5,7 +5,6 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -26,31 +25,30 @@ SIZES = [pytest.param(8, id="short"), pytest.param(500, id="full", marks=pytest.
 
 
 @pytest.fixture
-def one_instance(database: str, project_dir: Path) -> Iterator[list[str]]:
-    with served(database, project_dir) as url:
+def one_instance(database: str) -> Iterator[list[str]]:
+    with served(database) as url:
         yield [url]
 
 
 @pytest.fixture
-def two_instances(database: str, project_dir: Path, redis_server: RedisServer) -> Iterator[list[str]]:
+def two_instances(database: str, redis_server: RedisServer) -> Iterator[list[str]]:
     with ExitStack() as stack:
-        yield [
-            stack.enter_context(served(database, project_dir, REDIS_URL=redis_server.url)) for _ in range(2)
-        ]
+        yield [stack.enter_context(served(database, REDIS_URL=redis_server.url)) for _ in range(2)]
 
 
 @pytest.fixture
-def deaf_instance(database: str, project_dir: Path) -> Iterator[list[str]]:
-    with served(database, project_dir, app="tests.deaf_instance:app") as url:
+def deaf_instance(database: str) -> Iterator[list[str]]:
+    with served(database, app="tests.deaf_instance:app") as url:
         yield [url]
 
 
-async def _first_session() -> BrowserSession:
+async def first_session() -> BrowserSession:
+    """Open an account with a browser's session."""
     registration = accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD, "Ada King", "IN")
     return await accounts.register(registration, Client("127.0.0.1"), sessions.open_browser)
 
 
-async def _open_tabs(session: BrowserSession, instances: list[str]) -> list[TabSocket]:
+async def open_tabs(session: BrowserSession, instances: list[str]) -> list[TabSocket]:
     tabs = []
     for number in range(TABS):
         url = instances[number % len(instances)]
@@ -63,8 +61,8 @@ async def _open_tabs(session: BrowserSession, instances: list[str]) -> list[TabS
 
 async def _seconds_until_all_left(owner: BrowserSession, instances: list[str]) -> float:
     """End a session with several tabs; return when the last tab was told. They get nothing private since."""
-    session = await _another(owner)
-    tabs = await _open_tabs(session, instances)
+    session = await another_session(owner)
+    tabs = await open_tabs(session, instances)
     began = time.perf_counter()
     await sessions.end_session(owner.viewer.user_id, session.viewer.session_id)
     sent = await asyncio.gather(*(tab.read_until(LEFT) for tab in tabs))
@@ -78,7 +76,7 @@ async def _seconds_until_all_left(owner: BrowserSession, instances: list[str]) -
     return seconds
 
 
-async def _another(owner: BrowserSession) -> BrowserSession:
+async def another_session(owner: BrowserSession) -> BrowserSession:
     """Open one more session of the same person, without the cost of a password."""
     async with transaction() as db:
         user = await db.get_one(User, owner.viewer.user_id)
@@ -89,7 +87,7 @@ async def _trials(trials: int, instances: list[str]) -> list[float]:
     """Return the seconds of each trial, sorted. One person may send only so many events in a minute."""
     seconds = []
     while len(seconds) < trials:
-        owner = await _first_session()
+        owner = await first_session()
         for _ in range(min(TRIALS_OF_ONE, trials - len(seconds))):
             seconds.append(await _seconds_until_all_left(owner, instances))
     seconds.sort()
@@ -114,5 +112,7 @@ async def test_tabs_on_another_instance_end_within_a_second_too(
 
 async def test_without_announcements_a_second_is_not_enough(deaf_instance: list[str]) -> None:
     """The control: the regular look alone ends them too, but later."""
-    owner = await _first_session()
-    assert max([await _seconds_until_all_left(owner, deaf_instance) for _ in range(2)]) > 1
+    owner = await first_session()
+    # By chance the look comes within a second of one end, but hardly of two.
+    first = await _seconds_until_all_left(owner, deaf_instance)
+    assert first > 1 or await _seconds_until_all_left(owner, deaf_instance) > 1

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -19,8 +18,8 @@ HYDRATED = '"is_hydrated_rx_state_": true'
 
 
 @pytest.fixture
-def url(database: str, project_dir: Path) -> Iterator[str]:
-    with served(database, project_dir) as url:
+def url(database: str) -> Iterator[str]:
+    with served(database) as url:
         yield url
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from onramp_app import live
 from onramp_app.db.engine import transaction
@@ -37,7 +39,7 @@ END_UNANNOUNCED = "UPDATE auth_sessions SET revoked_at = now(), end_reason = 'si
 class FakeApp:
     """Reflex's application as far as pushes need it: connected tabs, their states, what was sent to them.
 
-    The next `faults` looks at the connections fail.
+    The next `faults` looks at the connections fail, and the next `faults_of_states` looks at a state.
     """
 
     def __init__(self) -> None:
@@ -45,6 +47,7 @@ class FakeApp:
         self.told: list[str] = []
         self.state_manager = None
         self.faults = 0
+        self.faults_of_states = 0
         self.busy: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # held by a handler
 
     @property
@@ -59,6 +62,9 @@ class FakeApp:
 
     @contextlib.asynccontextmanager
     async def modify_state(self, token: Any) -> AsyncIterator[Any]:
+        if self.faults_of_states:
+            self.faults_of_states -= 1
+            raise RedisConnectionError("away")
         async with self.busy[token.ident]:
             yield self.tabs[token.ident].root
 
@@ -265,6 +271,36 @@ async def test_looking_goes_on_after_any_fault(look_often, app, database, new_ac
         owner.execute(END_UNANNOUNCED)
     await _told(app, tab)
     assert app.faults == 0
+
+
+async def test_a_tab_that_could_not_be_led_away_is_led_away_at_the_next_look(look_often, app, new_account):
+    """Its state may lie in a Redis that is away."""
+    session = await new_account()
+    tab = await _open(app, session)
+    app.faults_of_states = 2
+    await sessions.end_session(session.viewer.user_id, session.viewer.session_id)
+    await _told(app, tab)
+    assert app.faults_of_states == 0
+
+
+async def test_a_session_that_ends_while_its_tab_is_being_admitted_is_not_overlooked(
+    never_look, app, new_account, monkeypatch
+):
+    """The row was read just before it ended; the announcement arrives before the tab is on the list."""
+    session = await new_account()
+    resolve = sessions.resolve_cookie_header
+
+    async def resolve_and_end(cookie_header: str, *, by_person: bool = False) -> Any:
+        viewer = await resolve(cookie_header, by_person=by_person)
+        monkeypatch.setattr(sessions, "resolve_cookie_header", resolve)
+        await sessions.end_session(viewer.user_id, viewer.session_id)
+        await asyncio.sleep(0.2)
+        return viewer
+
+    monkeypatch.setattr(sessions, "resolve_cookie_header", resolve_and_end)
+    began = time.monotonic()
+    await _told(app, await _open(app, session))
+    assert time.monotonic() - began < 1.5
 
 
 async def test_a_busy_tab_keeps_no_other_open(never_look, app, new_account):

@@ -4,7 +4,6 @@ The figure at its full size is that of `tests/benchmarks/live_balance.py`.
 """
 
 import random
-from pathlib import Path
 
 from tests.benchmarks.live_balance import watch
 from tests.served import served
@@ -13,9 +12,9 @@ from tests.served import served
 MOST_SECONDS = 5
 
 
-async def test_every_credit_is_shown_soon_and_the_last_screens_are_right(database: str, project_dir: Path):
+async def test_every_credit_is_shown_soon_and_the_last_screens_are_right(database: str):
     seed = random.randrange(10**6)
-    with served(database, project_dir) as url:
+    with served(database) as url:
         seen = await watch(url, tabs=10, count=60, seed=seed, settling_seconds=1)
     assert seen.reconnects > 3
     assert seen.right == 10, f"seed {seed}"

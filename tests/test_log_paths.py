@@ -153,13 +153,53 @@ def test_a_secret_in_a_warning_or_a_lost_task_is_taken_out(
         f"[('x-onramp-signature', '{CANARY}')]",
         f"GET /metrics?token={CANARY}&x=1",
         f"password={CANARY}",
+        f"password=two words {CANARY}",
+        f"password: {CANARY}",
+        f"new_password = {CANARY}",
+        f"passwd={CANARY}&pwd={CANARY}",
+        f"password%3D{CANARY}%26x",
+        f"{{'password': '[a, {CANARY}'}}",
+        f'{{"password": "a\\" b, {CANARY}"}}',
+        f'{{"password": "never closed, {CANARY}',
+        f"x-onramp-signature: {CANARY}",
+        f"X-API-KEY: {CANARY}",
+        f"Authorization: Basic {CANARY}",
+        f"(b'authorization', b'Basic {CANARY}')",
+        f"postgresql://me:a:b@{CANARY}@host/db",
+        f"wss://host/_event/?token={CANARY}",
     ],
 )
 def test_a_secret_behind_its_name_is_taken_out(output: io.StringIO, text: str) -> None:
     _configure(output)
-    logging.getLogger("theirs").error("headers were %s, that is all", text)
+    logging.getLogger("theirs").error("headers were %s", text)
+    logging.getLogger("theirs").error("that is all", extra={"told": [text, {"inner": text}]})
     assert CANARY not in output.getvalue()
+    assert "headers were" in output.getvalue()
     assert "that is all" in output.getvalue()
+
+
+@pytest.mark.parametrize("name", ["cookie", "Authorization", b"cookie", "x-onramp-signature", "otp"])
+def test_a_secret_in_a_pair_of_name_and_value_is_taken_out(output: io.StringIO, name: str | bytes) -> None:
+    value = CANARY.encode() if isinstance(name, bytes) else CANARY
+    _configure(output)
+    logging.getLogger("theirs").error("asked", extra={"headers": [(name, value), ("accept", "text/html")]})
+    assert CANARY not in output.getvalue()
+    assert "text/html" in output.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "refresh token reused, of session 0198",
+        "GET https://host:8001/path?since=2026-01-01T00:00:00Z&limit=5 was 200",
+        "the token of a tab, then more",
+        "passwords: 3 wait",
+    ],
+)
+def test_what_is_no_secret_is_left(output: io.StringIO, text: str) -> None:
+    _configure(output)
+    logging.getLogger("theirs").error(text)
+    assert text in output.getvalue()
 
 
 def _ask(url: str) -> int:

@@ -19,27 +19,27 @@ PING = '42/_event,["ping"]'
 PLACE = "/_event/?EIO=4&transport=websocket&token=tab"
 
 
+@pytest.fixture(scope="module")
+def server(database_of_the_file: str) -> Iterator[str]:
+    """The address of a running application, which is that of its pages too."""
+    with served(database_of_the_file) as url:
+        yield url
+
+
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     return tmp_path / "server.log"
 
 
 @pytest.fixture
-def server(database: str, project_dir: Path, log: Path) -> Iterator[str]:
-    """The address of a running application, which is that of its pages too."""
-    with served(database, project_dir, log=log) as url:
+def talkative_server(database: str, log: Path) -> Iterator[str]:
+    with served(database, log=log, LOG_LEVEL="debug") as url:
         yield url
 
 
 @pytest.fixture
-def talkative_server(database: str, project_dir: Path, log: Path) -> Iterator[str]:
-    with served(database, project_dir, log=log, LOG_LEVEL="debug") as url:
-        yield url
-
-
-@pytest.fixture
-def generous_server(database: str, project_dir: Path) -> Iterator[str]:
-    with served(database, project_dir, REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE="1000000") as url:
+def generous_server(database: str) -> Iterator[str]:
+    with served(database, REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE="1000000") as url:
         yield url
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 
 from onramp_app.config import load_settings
@@ -167,16 +166,6 @@ def test_a_postgresql_that_is_too_old_is_one_sentence(monkeypatch, tmp_path, old
     sentence = refusal(monkeypatch, tmp_path, f"postgresql://user:pw@127.0.0.1:{old_postgres}/wallet")
 
     assert sentence == "DATABASE_URL names a PostgreSQL 14; version 15 or later is needed."
-
-
-async def test_the_database_fixture_gives_a_fresh_database_that_the_settings_name(
-    database, migrated_template
-):
-    assert load_settings().database_url.get_secret_value() == database
-    with psycopg.connect(database) as connection:
-        connection.execute("CREATE TABLE mine (number int)")
-    with psycopg.connect(changed(database, database=migrated_template)) as template:
-        assert template.execute("SELECT to_regclass('mine')").fetchone() == (None,)
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ def create_api(name: str) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         static_url=_DOCS_FILES,
+        redirect_slashes=False,  # It would redirect to whatever host the request names, without TLS.
     )
     _add_documentation(api)
     add_error_handlers(api)

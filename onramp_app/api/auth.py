@@ -70,13 +70,14 @@ async def login(body: LoginRequest, request: Request) -> SignedInAnswer:
 
 
 @router.post("/refresh", responses=_errors(RefreshTokenReused, Unauthenticated, RateLimited))
-async def refresh(body: RefreshRequest) -> TokensAnswer:
+async def refresh(body: RefreshRequest, request: Request) -> TokensAnswer:
     """Spend a refresh token for the next pair.
 
     The same token sent again within 10 s, before its successor was used, gets the same pair. Later it
     ends the session.
     """
-    return TokensAnswer.of(await sessions.refresh(body.refresh_token))
+    address = client_of(request).address
+    return TokensAnswer.of(await sessions.refresh(body.refresh_token, address=address))
 
 
 @router.post("/logout", status_code=204, responses=_own_errors())
@@ -99,9 +100,11 @@ async def change_me(body: ProfileRequest, viewer: CurrentViewer) -> UserAnswer:
 
 
 @router.post("/password", status_code=204, responses=_own_errors(InvalidCredentials, RateLimited))
-async def change_password(body: PasswordRequest, viewer: CurrentViewer) -> None:
+async def change_password(body: PasswordRequest, request: Request, viewer: CurrentViewer) -> None:
     """Replace the password and end all other sessions."""
-    await accounts.change_password(viewer, body.current_password, new_password=body.new_password)
+    await accounts.change_password(
+        viewer, body.current_password, new_password=body.new_password, address=client_of(request).address
+    )
 
 
 @router.get("/sessions", responses=_own_errors())
@@ -116,9 +119,9 @@ async def list_sessions(
 
 
 @router.delete("/sessions/{session_id}", status_code=204, responses=_own_errors(NotFound))
-async def end_session(session_id: str, viewer: CurrentViewer) -> None:
+async def end_session(session_id: str, request: Request, viewer: CurrentViewer) -> None:
     """End one session. Its tabs lose what is private and go to the sign-in page."""
-    await sessions.end_session(viewer.user_id, session_id)
+    await sessions.end_session(viewer.user_id, session_id, address=client_of(request).address)
 
 
 @router.get("/events", responses=_own_errors())

@@ -19,7 +19,7 @@ from onramp_app.api.auth_models import (
     NewPassword,
     Password,
 )
-from onramp_app.api.identity import client_of, refuse_other_sites
+from onramp_app.api.identity import client_of, cookie_header_of, refuse_other_sites
 from onramp_app.api.problems import error_responses
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import (
@@ -198,9 +198,11 @@ async def register(request: Request) -> Response:
 
 
 async def _end(request: Request, response: Response) -> Response:
-    cookie_header = request.headers.get("cookie", "")
-    if read_cookie(cookie_header, session_cookie_name()):
-        refuse_other_sites(request, origin_required=True)
+    cookie_header = cookie_header_of(request)
+    has_cookie = bool(read_cookie(cookie_header, session_cookie_name()))
+    # Without the cookie too: a form of another site does not bring it, and its answer would delete it.
+    refuse_other_sites(request, origin_required=has_cookie)
+    if has_cookie:
         await sessions.end_cookie_session(cookie_header)
     _set_cookie(response, session_cookie_name(), "", max_age_seconds=0)
     return response

@@ -3,11 +3,13 @@
 The built pages hold nothing private. The gate saves people the sight of a page that then turns away.
 """
 
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from onramp_app.api.identity import cookie_header_of
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.paths import is_private
 from onramp_app.services import sessions
@@ -21,16 +23,41 @@ def before_private_pages(pages: ASGIApp) -> ASGIApp:
         if is_document and is_private(scope["path"]) and not await _is_signed_in(scope):
             await RedirectResponse(_login_address(scope), status_code=303)(scope, receive, send)
             return
-        await pages(scope, receive, send)
+        await pages(scope, receive, _within_this_site(send))
 
     return gate
 
 
+def _within_this_site(send: Send) -> Send:
+    """Return a `send` whose redirects name a place and no host.
+
+    The file server redirects `/login` to `/login/` with the scheme and the host as it sees them: behind a
+    proxy that ends TLS these are `http` and whatever the request says.
+    """
+
+    async def send_on(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [
+                (name, _place(value) if name == b"location" else value)
+                for name, value in message.get("headers", ())
+            ]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return send_on
+
+
+def _place(location: bytes) -> bytes:
+    url = urlsplit(location.decode("latin-1"))
+    # Two slashes at the beginning would be a host again.
+    return f"/{url.path.lstrip('/')}{f'?{url.query}' if url.query else ''}".encode("latin-1")
+
+
 async def _is_signed_in(scope: Scope) -> bool:
-    cookies = [value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie"]
+    cookie_header = cookie_header_of(HTTPConnection(scope))
     try:
         # Opening a page is something that a person does.
-        return await sessions.resolve_cookie_header("; ".join(cookies), by_person=True) is not None
+        return await sessions.resolve_cookie_header(cookie_header, by_person=True) is not None
     except DatabaseUnavailable:
         return True  # The page itself says calmly what is wrong.
 

@@ -45,5 +45,5 @@ async def ready(response: Response) -> Ready:
     response.headers["Cache-Control"] = "no-store"
     return Ready(
         status="ok" if is_well else "failed",
-        checks={c.name: PartState(status="ok" if c.is_well else "failed", reason=c.reason) for c in checks},
+        checks={c.name: PartState(status="ok" if c.is_well else "failed", reason=c.detail) for c in checks},
     )

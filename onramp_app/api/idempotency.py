@@ -13,7 +13,7 @@ from starlette.responses import Response
 from onramp_app.api.problems import problem_response
 from onramp_app.domain.errors import ApplicationError, RateLimited
 from onramp_app.services import idempotency
-from onramp_app.services.idempotency import Answer, Claim
+from onramp_app.services.idempotency import Claim, KeptAnswer
 
 IdempotencyKey = Annotated[
     str | None,
@@ -54,7 +54,7 @@ async def once(
     if key is None:
         return await act(None)
     claimed = await idempotency.claim(user_id, key, request_hash=_request_hash(body))
-    if isinstance(claimed, Answer):
+    if isinstance(claimed, KeptAnswer):
         return _replayed(claimed)
     try:
         return await act(claimed)
@@ -63,7 +63,7 @@ async def once(
             await idempotency.give_up(claimed)
             raise
         refusal = problem_response(error)
-        answer = Answer(refusal.status_code, bytes(refusal.body).decode())
+        answer = KeptAnswer(refusal.status_code, bytes(refusal.body).decode())
         await idempotency.keep_refusal(claimed, answer)
         return refusal
     except BaseException:
@@ -72,7 +72,7 @@ async def once(
         raise
 
 
-def _replayed(answer: Answer) -> Response:
+def _replayed(answer: KeptAnswer) -> Response:
     is_problem = answer.status >= 400
     return Response(
         answer.body,

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection
@@ -15,13 +16,49 @@ from onramp_app.domain.views import Viewer
 from onramp_app.services.cookies import read_cookie, session_cookie_name
 from onramp_app.services.sessions import Client, resolve_bearer, resolve_cookie_header
 
+_FIRST_REQUESTS = 20
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_log = structlog.get_logger(__name__)
 _bearer = HTTPBearer(auto_error=False, description="The access token of register, login or refresh.")
 _cookie = APIKeyCookie(
     name="session",
     auto_error=False,
     description="The browser's, `__Host-session` in production. Unsafe methods need a matching `Origin`.",
 )
+
+
+class _ProxyCount:
+    """Whether the first requests that proxies passed on came through more of them than are counted.
+
+    Then all people have the address of a proxy, and with it one network's limits. One caller can write what
+    they like there, so it takes half of the first requests; and it is said once.
+    """
+
+    def __init__(self) -> None:
+        self._requests = 0
+        self._longer = 0
+
+    def notice(self, entries: int, hops: int) -> None:
+        """Take note of how many addresses one request came with."""
+        if self._requests == _FIRST_REQUESTS:
+            return
+        self._requests += 1
+        self._longer += entries > hops
+        if entries > hops and self._longer == _FIRST_REQUESTS // 2:
+            _log.warning(
+                "requests come through more proxies than TRUSTED_PROXY_HOPS counts: many people may share one"
+                " address and its limits (or callers write X-Forwarded-For themselves)",
+                counted=hops,
+                entries=entries,
+            )
+
+
+_proxies = _ProxyCount()
+
+
+def cookie_header_of(request: HTTPConnection) -> str:
+    """Return all cookies as one header; HTTP/2 may send each by itself (RFC 9113 section 8.2.3)."""
+    return "; ".join(request.headers.getlist("cookie"))
 
 
 def client_of(request: HTTPConnection) -> Client:
@@ -31,15 +68,17 @@ def client_of(request: HTTPConnection) -> Client:
     the right is true and everything to its left is whatever the caller wrote.
     """
     address = request.client.host if request.client else ""
-    if hops := get_settings().trusted_proxy_hops:
-        seen = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
-        candidate = seen[-hops].strip() if len(seen) >= hops else ""
+    hops = get_settings().trusted_proxy_hops
+    if forwarded := request.headers.getlist("x-forwarded-for"):
+        seen = ",".join(forwarded).split(",")
+        _proxies.notice(len(seen), hops)
+        candidate = seen[-hops].strip() if 0 < hops <= len(seen) else ""
         with suppress(ValueError):
             address = str(ipaddress.ip_address(candidate))
     return Client(
         address=address,
         user_agent=request.headers.get("user-agent", ""),
-        cookie_header=request.headers.get("cookie", ""),
+        cookie_header=cookie_header_of(request),
     )
 
 
@@ -93,7 +132,7 @@ async def current_viewer(
     """
     if authorization is not None:
         return await resolve_bearer(authorization.credentials)
-    cookie_header = request.headers.get("cookie", "")
+    cookie_header = cookie_header_of(request)
     if read_cookie(cookie_header, session_cookie_name()):
         if request.method not in _SAFE_METHODS:
             refuse_other_sites(request, origin_required=True)

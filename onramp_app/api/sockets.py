@@ -2,9 +2,14 @@
 
 The limits are generous, because a whole company may look like one address. They keep one sender from using
 up what is there for all: each socket is a task, each tab a state in memory, each message work.
+
+Only packets that a page sends go on: the libraries behind gather the binary parts of an event without an end,
+and write some tens of lines about each packet that they cannot read.
 """
 
 import ipaddress
+import json
+import re
 import time
 from collections import Counter
 
@@ -23,6 +28,10 @@ HANDSHAKES_A_MINUTE = 300
 MESSAGES_A_MINUTE = 6_000
 _RETRY_AFTER_SECONDS = 60
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
+# Of Engine.IO 4 the end and the answer to a ping; of Socket.IO 5 a connection, its end, and an event.
+_PACKET = re.compile(r"[13]|41/_event,?|4(?P<kind>[02])/_event,(?P<json>.*)", re.DOTALL)
+_MAX_READ_LENGTH = 65_536  # Engine.IO closes the socket of whoever sends a longer packet.
+_MAX_BRACKETS = 500  # A form has some forty. So many can be read at any depth of the stack.
 
 _REFUSED = Metric("page_sockets_refused", "Sockets refused or closed because of their network.", ["reason"])
 _log = structlog.get_logger(__name__)
@@ -38,7 +47,7 @@ def before_sockets(pages: ASGIApp) -> ASGIApp:
             return
         network = network_of(client_of(HTTPConnection(scope)).address)
         if _is_this_machine(network):
-            await pages(scope, receive, send)
+            await pages(scope, _checked(receive, send), send)
             return
         if reason := limits.refusal_of(network):
             _refuse(reason)
@@ -47,7 +56,7 @@ def before_sockets(pages: ASGIApp) -> ASGIApp:
             return
         limits.open[network] += 1
         try:
-            await pages(scope, limits.counted(network, receive, send), send)
+            await pages(scope, limits.counted(network, _checked(receive, send), send), send)
         finally:
             limits.close(network)
 
@@ -96,11 +105,44 @@ class _Networks:
             message = await receive()
             if message["type"] != "websocket.receive" or self._may_send(network):
                 return message
-            _refuse("messages")
-            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
-            return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION}
+            return await _closed("messages", send)
 
         return next_message
+
+
+def _checked(receive: Receive, send: Send) -> Receive:
+    """Return a `receive` that ends the socket of whoever sends what no page of ours sends."""
+
+    async def next_message() -> Message:
+        message = await receive()
+        if message["type"] != "websocket.receive" or _is_of_a_page(message):
+            return message
+        return await _closed("packet", send)
+
+    return next_message
+
+
+def _is_of_a_page(message: Message) -> bool:
+    text = message.get("text")
+    if text is None or (packet := _PACKET.fullmatch(text)) is None:
+        return False
+    if packet["kind"] is None or len(text) > _MAX_READ_LENGTH:
+        return True
+    if text.count("[") + text.count("{") > _MAX_BRACKETS:
+        return False
+    try:
+        content = json.loads(packet["json"] or "{}")
+    except ValueError:
+        return False
+    if packet["kind"] == "0":
+        return isinstance(content, dict)
+    return isinstance(content, list) and bool(content) and isinstance(content[0], str)
+
+
+async def _closed(reason: str, send: Send) -> Message:
+    _refuse(reason)
+    await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+    return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION}
 
 
 def _is_this_machine(network: str) -> bool:
@@ -113,7 +155,7 @@ def _is_this_machine(network: str) -> bool:
 
 def _refuse(reason: str) -> None:
     _REFUSED.labels(reason).inc()
-    _log.debug("a socket was refused", reason=reason)
+    _log.debug("a socket was refused or closed", reason=reason)
 
 
 async def _answer(scope: Scope, receive: Receive, send: Send) -> None:

@@ -40,7 +40,7 @@ from onramp_app.domain.top_up_errors import (
 )
 from onramp_app.domain.views import TopUpView, Viewer
 from onramp_app.services import idempotency, top_ups
-from onramp_app.services.idempotency import Answer, Claim
+from onramp_app.services.idempotency import Claim, KeptAnswer
 
 router = APIRouter(prefix="/api/top-ups", tags=["top-ups"], dependencies=[Depends(keep_nowhere)])
 
@@ -112,7 +112,7 @@ async def _create(viewer: Viewer, body: bytes, claim: Claim | None) -> Response:
         nonlocal answer
         answer = TopUpAnswer.of(view).model_dump_json().encode()
         if claim is not None:
-            await idempotency.keep(db, claim, Answer(201, answer.decode()))
+            await idempotency.keep(db, claim, KeptAnswer(201, answer.decode()))
 
     expected = Decimal(wanted.expected_amount) if wanted.expected_amount else None
     await top_ups.create(viewer, wanted.wanted(viewer.country), expected_amount=expected, on_created=render)

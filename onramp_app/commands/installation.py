@@ -14,8 +14,8 @@ from onramp_app.db.migrate import latest_revision
 from onramp_app.db.migrate import migrate as migrate_database
 from onramp_app.domain.accounts import Role
 from onramp_app.services import accounts
+from onramp_app.services.checked import CheckedPart
 from onramp_app.services.checks import check_everything
-from onramp_app.services.findings import Finding
 from onramp_app.worker import run_worker
 
 
@@ -57,16 +57,16 @@ def check(as_json: AsJson = False) -> None:
     try:
         settings = get_settings()
     except ConfigurationError as error:
-        findings = [Finding("configuration", is_well=False, detail=str(error))]
+        parts = [CheckedPart("configuration", is_well=False, detail=str(error))]
     else:
-        findings = [Finding("configuration", is_well=True, detail=f"Usable, for {settings.app_env}.")]
-        findings += run(lambda: check_everything(get_settings()))
-    is_well = all(finding.is_well for finding in findings)
+        parts = [CheckedPart("configuration", is_well=True, detail=f"Usable, for {settings.app_env}.")]
+        parts += run(lambda: check_everything(get_settings()))
+    is_well = all(part.is_well for part in parts)
     document = {
         "ok": is_well,
-        "checks": [{"name": f.name, "ok": f.is_well, "detail": f.detail} for f in findings],
+        "checks": [{"name": part.name, "ok": part.is_well, "detail": part.detail} for part in parts],
     }
-    lines = [f"{'ok  ' if f.is_well else 'FAIL'}  {f.name}: {f.detail}" for f in findings]
+    lines = [f"{'ok  ' if part.is_well else 'FAIL'}  {part.name}: {part.detail}" for part in parts]
     answer(as_json, document, "\n".join(lines))
     if not is_well:
         raise typer.Exit(1)

@@ -2,20 +2,34 @@
 
 import reflex as rx
 
-from onramp_app.texts import current_language
+from onramp_app.texts import _, current_language
 
 
-def time_of(at: rx.Var[str] | str, *, class_name: str = "") -> rx.Component:
-    """Show a moment (RFC 3339, UTC; nothing for an empty one) as `today, 09:41` or `18 Nov, 09:41`.
+def time_of(at: rx.Var[str] | str, *, is_inside: bool = False, class_name: str = "") -> rx.Component:
+    """Show a moment (RFC 3339, UTC; nothing for an empty one) as `Today, 09:41` or `18 Nov, 09:41`.
 
-    The exact moment with its zone is in the title.
+    `is_inside`: it stands inside a sentence. The exact moment with its zone is in the title.
     """
     moment = _var(at)
     return rx.el.time(
-        _formatted(moment, _SAID),
+        _formatted(moment, _SAID if is_inside else _BEGINNING),
         date_time=moment,
         title=_formatted(moment, _EXACT),
         class_name=class_name,
+    )
+
+
+def as_of_line(at: rx.Var[str] | str) -> rx.Component:
+    """Say until when the answer above is what the provider told us; nothing for an empty moment."""
+    return rx.cond(
+        at != "",
+        rx.el.p(
+            _("According to the provider, as of"),
+            " ",
+            time_of(at, is_inside=True),
+            ".",
+            class_name="soft small mt-1",
+        ),
     )
 
 
@@ -39,9 +53,9 @@ _SAID = """(() => {
   const date = days > -2 && days < 1
     ? new Intl.RelativeTimeFormat(l, {numeric: 'auto'}).format(days, 'day')
     : d.toLocaleDateString(l, {day: 'numeric', month: 'short', year});
-  const said = date + ', ' + d.toLocaleTimeString(l, {hour: '2-digit', minute: '2-digit'});
-  return said.charAt(0).toUpperCase() + said.slice(1);
+  return date + ', ' + d.toLocaleTimeString(l, {hour: '2-digit', minute: '2-digit'});
 })()"""
+_BEGINNING = f"((said) => said.charAt(0).toUpperCase() + said.slice(1))({_SAID})"
 
 
 def _var(at: rx.Var[str] | str) -> rx.Var[str]:

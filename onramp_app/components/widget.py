@@ -11,6 +11,7 @@ from reflex_base.components.memoize_helpers import get_memoized_event_triggers
 from reflex_base.vars.base import Var
 from reflex_components_core.base.fragment import Fragment  # type: ignore[import-untyped]
 
+from onramp_app.components.feedback import notice
 from onramp_app.providers.port import WIDGET_FEATURES
 from onramp_app.texts import _
 
@@ -23,7 +24,9 @@ useEffect(() => {{
     if (!frame || !event.isTrusted) return;
     if (event.origin !== {origin} || event.source !== frame.contentWindow) return;
     const kind = event.data?.eventData?.type;
-    if (typeof kind === 'string' && /^ONRAMP_[A-Z_]{{1,57}}$/.test(kind)) hear(kind);
+    if (typeof kind !== 'string' || !/^ONRAMP_[A-Z_]{{1,57}}$/.test(kind)) return;
+    frame.dataset.heard = '';  // It is there, so nobody has to be told that it may not be.
+    hear(kind);
   }};
   window.addEventListener('message', listen);
   return () => window.removeEventListener('message', listen);
@@ -70,15 +73,37 @@ def widget_frame(url: rx.Var[str] | str, origin: rx.Var[str] | str, *, on_messag
     for feature in WIDGET_FEATURES:
         allow = allow + f"{feature} " + origin + "; "
     return rx.el.div(
-        WidgetMessages.create(origin=origin, on_message=on_message),
-        rx.el.p(_("The payment page is opening."), class_name="widget-waiting soft"),
-        rx.el.iframe(
-            src=url,
-            id=FRAME_ID,
-            title=_("The payment provider's page"),
-            allow=allow,
-            referrer_policy="strict-origin",
-            class_name="widget-frame",
+        _when_late(url),
+        rx.el.div(
+            WidgetMessages.create(origin=origin, on_message=on_message),
+            rx.el.p(_("The payment page is opening."), class_name="widget-waiting soft"),
+            rx.el.iframe(
+                src=url,
+                id=FRAME_ID,
+                title=_("The payment provider's page"),
+                allow=allow,
+                referrer_policy="strict-origin",
+                class_name="widget-frame",
+            ),
+            class_name="widget",
         ),
-        class_name="widget",
+        class_name="widget-place",
+    )
+
+
+def _when_late(url: rx.Var[str] | str) -> rx.Component:
+    """Offer a way out where the page is not heard of: it may be slow, or something here keeps it away.
+
+    Browsers do not tell a page whether a frame of another origin could be shown.
+    """
+    return rx.el.div(
+        notice(
+            _("Nothing to see below? The payment page may be slow, or blocked in this browser."),
+            " ",
+            rx.el.a(_("Open it in a new tab"), href=url, target="_blank", rel="noopener", class_name="link"),
+            ": ",
+            _("it is the same payment."),
+            kind="now",
+        ),
+        class_name="widget-late",
     )

@@ -6,7 +6,7 @@ from onramp_app.components.feedback import notice, problem
 from onramp_app.components.places import link
 from onramp_app.components.steps import steps_to_come
 from onramp_app.components.wizard import NOT_KNOWN, actions, custody_text, fee_row, row, short_summary
-from onramp_app.states.views_wizard import Allowance, Choice, ClosedChoices, MethodCard, QuickAmount
+from onramp_app.states.views_wizard import AllowanceLine, Choice, ClosedChoices, MethodCard, QuickAmount
 from onramp_app.states.wizard import WizardState
 from onramp_app.texts import _
 
@@ -198,7 +198,7 @@ def _receive_field() -> rx.Component:
     )
 
 
-def _allowance(allowance: Allowance) -> rx.Component:
+def _allowance(allowance: AllowanceLine) -> rx.Component:
     return rx.el.div(
         rx.el.p(
             rx.el.span(allowance.label),

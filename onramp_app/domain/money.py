@@ -7,7 +7,6 @@ that is refused, never rounded: somebody would lose the difference.
 from decimal import Decimal, localcontext
 
 MAX_MINOR = 10**38 - 1  # NUMERIC(38,0)
-MAX_SCALE = 18
 _PRECISION = 80  # Enough for any amount that fits the column, times its scale.
 
 

@@ -37,11 +37,6 @@ class StatusClass(StrEnum):
         """Return 10 (opened) to 70 (delivered), or 0 for a failure and for what is not known."""
         return _RANKS.get(self, 0)
 
-    @property
-    def is_failure(self) -> bool:
-        """Whether the provider says that the order will not be delivered as it stands."""
-        return self in _FAILURES
-
 
 _RANKS = {
     StatusClass.OPENED: 10,
@@ -52,15 +47,6 @@ _RANKS = {
     StatusClass.SENDING: 60,
     StatusClass.DELIVERED: 70,
 }
-_FAILURES = frozenset(
-    {
-        StatusClass.TIMED_OUT,
-        StatusClass.ABANDONED,
-        StatusClass.NAME_MISMATCH,
-        StatusClass.AMOUNT_MISMATCH,
-    }
-)
-
 _BUY_CLASSES = {
     0: StatusClass.OPENED,
     1: StatusClass.CLAIMED,
@@ -98,58 +84,6 @@ _FAILURE_WORDS = (
     ("ABANDONED", StatusClass.ABANDONED),
 )
 
-_NAMES: dict[Flow, dict[int, str]] = {
-    Flow.BUY: {
-        -4: "amount mismatch",
-        -3: "bank and KYC name mismatch",
-        -2: "abandoned",
-        -1: "timed out",
-        0: "created",
-        1: "reference claimed",
-        2: "deposit secured",
-        10: "deposit secured",
-        11: "order placement initiated",
-        12: "purchasing crypto",
-        3: "crypto purchased",
-        13: "crypto purchased",
-        14: "withdrawal initiated",
-        4: "withdrawal complete",
-        15: "withdrawal complete",
-        5: "withdrawal complete, webhook sent",
-        16: "withdrawal complete, webhook sent",
-    },
-    Flow.SELL: {
-        -4: "amount mismatch",
-        -2: "abandoned",
-        -1: "timed out",
-        0: "created",
-        1: "confirmed",
-        **dict.fromkeys((2, 10, 11), "deposit found, selling crypto"),
-        3: "over limit",
-        **dict.fromkeys((4, 12), "crypto sold"),
-        **dict.fromkeys((5, 13, 30, 31, 32, 33, 34, 35, 36), "fiat withdrawal initiated to bank"),
-        **dict.fromkeys((6, 14, 40), "fiat withdrawal processed"),
-        **dict.fromkeys((7, 15, 41), "fiat withdrawal processed, webhook sent"),
-        17: "alternate bank needed",
-        18: "processing to alternate bank",
-        19: "success",
-    },
-    Flow.SWAP: {
-        -1: "expired",
-        0: "created",
-        1: "deposit secured",
-        2: "deposit confirmed",
-        3: "placing swap order",
-        4: "swap order placed",
-        5: "error, contact admin",
-        6: "swap order processing",
-        7: "swap order processed",
-        8: "error in withdrawing token",
-        9: "withdrawal initiated",
-        10: "withdrawal processed",
-    },
-}
-
 
 def status_class(flow: Flow, number: int | None) -> StatusClass | None:
     """Return the class of a status number.
@@ -185,8 +119,3 @@ def white_label_status_class(
 
 def _plain(text: str) -> str:
     return "_".join(text.replace("-", " ").replace("_", " ").upper().split())
-
-
-def status_name(flow: Flow, number: int) -> str | None:
-    """Return the status in words for an operator's list, or None when the number is not known."""
-    return _NAMES[flow].get(number)

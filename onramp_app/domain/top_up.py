@@ -154,7 +154,12 @@ def on_order(
         case StatusClass.NAME_MISMATCH | StatusClass.AMOUNT_MISMATCH:
             return _on_mismatch(state, status_class, best_other_rank=best_other_rank)
         case StatusClass.UNKNOWN:
-            return Step(state, is_alarm=True)
+            # Whatever it means, nobody can say any more that the person was not charged.
+            return Step(_doubted(state) if state.status in _UNPAID else state, is_alarm=True)
+
+
+def _doubted(state: TopUpState) -> TopUpState:
+    return state if state.charged is Charged.YES else replace(state, charged=Charged.UNKNOWN)
 
 
 def _on_delivery(state: TopUpState, *, hold: Reason | None, is_other_order: bool) -> Step:
@@ -205,9 +210,8 @@ def _on_mismatch(state: TopUpState, status_class: StatusClass, *, best_other_ran
         return Step(state, is_exception=True)
     if state.status in _OPEN | _CLOSED:
         # Either number may mean that money was received, so the answer to "was I charged" is not known.
-        charged = Charged.YES if state.charged is Charged.YES else Charged.UNKNOWN
         reason = Reason(status_class.value)
-        in_review = replace(state, status=TopUpStatus.IN_REVIEW, reason=reason, charged=charged)
+        in_review = replace(_doubted(state), status=TopUpStatus.IN_REVIEW, reason=reason)
         return Step(in_review, is_exception=True)
     return Step(state, is_exception=state.status is TopUpStatus.SETTLED)
 
@@ -238,7 +242,7 @@ def on_action(state: TopUpState, action: Action) -> Step | None:  # noqa: PLR091
         case Action.EXPIRE if state.status in _UNPAID:
             return Step(replace(state, status=TopUpStatus.EXPIRED, reason=None))
         case Action.GIVE_UP_UNKNOWN if state.status in _OPEN:
-            in_review = replace(state, status=TopUpStatus.IN_REVIEW, reason=Reason.UNKNOWN_STATUS)
+            in_review = replace(_doubted(state), status=TopUpStatus.IN_REVIEW, reason=Reason.UNKNOWN_STATUS)
             return Step(in_review, is_exception=True)
         case Action.RELEASE if is_held:
             return Step(replace(state, status=TopUpStatus.SETTLED, reason=None), posting=Posting.RELEASE)

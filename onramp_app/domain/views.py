@@ -152,7 +152,9 @@ class TopUpView:
 class TransactionView:
     """One line of a person's list: a top-up, or a ledger transfer beside it.
 
-    `amount` is a decimal string of `asset` with its sign, None while nothing has arrived.
+    `amount` is a decimal string of `asset` with its sign, None while nothing has arrived. `fiat_amount` is
+    what was asked for and `paid_amount` of `paid_currency` what the provider says was paid, None while it
+    does not say so; `charged` is a word of `domain.top_up`, None for a ledger transfer.
     """
 
     id: str
@@ -169,6 +171,9 @@ class TransactionView:
     provider_order_id: str | None
     transaction_hash: str | None
     payment_method: str | None = None
+    charged: str | None = None
+    paid_amount: str | None = None
+    paid_currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

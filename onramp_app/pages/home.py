@@ -3,6 +3,7 @@
 import reflex as rx
 
 from onramp_app.components.activity_rows import activity_rows, row_skeletons
+from onramp_app.components.count_up import CountsUp
 from onramp_app.components.feedback import notice
 from onramp_app.components.layout import private_page
 from onramp_app.components.mark import mark
@@ -13,6 +14,8 @@ from onramp_app.components.times import clock_of, time_of
 from onramp_app.states.home import HomeState
 from onramp_app.states.views_wallet import AssetRow, OpenCard
 from onramp_app.texts import _
+
+_BALANCE = "balance-amount"
 
 
 def home() -> rx.Component:
@@ -33,19 +36,19 @@ def home() -> rx.Component:
 def _first_run() -> rx.Component:
     return rx.el.div(
         rx.el.section(
-            mark(72),
+            mark(64),
             rx.el.div(
-                rx.el.h2(_("Your wallet is open, and empty"), class_name="title"),
+                rx.el.h2(_("Your wallet is open, and empty"), class_name="display"),
                 rx.el.p(
                     _("Add money the way you always pay, and watch it arrive here."),
-                    class_name="lead max-w-[32em] mt-2",
+                    class_name="lead max-w-[32em] mt-4",
                 ),
             ),
             link(_("Add money"), to="/add-money", class_name="button button-main"),
-            class_name="card grid content-start justify-items-start gap-6",
+            class_name="grid content-start justify-items-start gap-7",
         ),
         how_adding_money_works(),
-        class_name="grid gap-6 lg:grid-cols-[1.5fr_1fr]",
+        class_name="grid gap-10 pt-2 md:pt-14 lg:grid-cols-[1.15fr_1fr] lg:gap-16 lg:items-center",
     )
 
 
@@ -60,7 +63,7 @@ def _wallet() -> rx.Component:
             ),
         ),
         _balance(),
-        _assets(),
+        rx.cond(HomeState.assets, _assets()),
         _recent(),
         class_name="wallet",
     )
@@ -80,13 +83,13 @@ def _open_card(card: OpenCard) -> rx.Component:
                     class_name="bar mt-3",
                 ),
             ),
-            class_name="min-w-0 flex-1",
+            class_name="open-card-words",
         ),
         link(
             card.action,
             rx.el.span(": ", card.title, class_name="sr-only"),
             to=f"{path_of('/add-money')}/{card.top_up_id}",
-            class_name="button button-quiet button-slim flex-none",
+            class_name="button button-quiet button-slim",
         ),
         key=card.top_up_id,
         class_name="open-card",
@@ -103,9 +106,9 @@ def _balance() -> rx.Component:
                 balance.head,
                 rx.el.span(balance.tail, class_name="money-tail"),
                 aria_hidden="true",
-                key=balance.words,
-                class_name="money-arrives",
+                id=_BALANCE,
             ),
+            CountsUp.create(shown_in=_BALANCE, head=balance.head, tail=balance.tail),
             aria_live="polite",
             aria_atomic="true",
             class_name=money_size(balance.head),
@@ -123,7 +126,9 @@ def _balance() -> rx.Component:
                 balance.rates_note,
                 rx.cond(
                     balance.rates_as_of != "",
-                    rx.el.span(" ", _("They are from:"), " ", time_of(balance.rates_as_of)),
+                    rx.el.span(
+                        " ", _("They are from"), " ", time_of(balance.rates_as_of, is_inside=True), "."
+                    ),
                 ),
                 class_name="soft small mt-1",
             ),
@@ -171,11 +176,7 @@ def _line() -> rx.Component:
 def _assets() -> rx.Component:
     return rx.el.section(
         rx.el.h2(_("Assets"), class_name="heading", id="assets"),
-        rx.cond(
-            HomeState.assets,
-            rx.el.ul(rx.foreach(HomeState.assets, _asset), class_name="activity mt-2"),
-            rx.el.p(_("What you add appears here."), class_name="soft small mt-2"),
-        ),
+        rx.el.ul(rx.foreach(HomeState.assets, _asset), class_name="activity mt-2"),
         aria_labelledby="assets",
         class_name="card wallet-assets",
     )

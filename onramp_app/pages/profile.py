@@ -6,6 +6,7 @@ from onramp_app.components.countries import country_options, currency_options, l
 from onramp_app.components.feedback import notice
 from onramp_app.components.forms import choice_field, main_button, password_field, text_field
 from onramp_app.components.layout import private_page
+from onramp_app.components.times import time_of
 from onramp_app.states.profile import ProfileState
 from onramp_app.states.session import SessionState
 from onramp_app.states.views import SecurityLine, SessionLine
@@ -129,7 +130,14 @@ def _session_line(line: SessionLine) -> rx.Component:
     return rx.el.li(
         rx.el.div(
             rx.el.p(line.device, class_name="font-semibold break-words"),
-            rx.el.p(line.detail, class_name="soft small mt-0.5"),
+            rx.el.p(
+                _("Signed in"),
+                " ",
+                time_of(line.begun_at, is_inside=True),
+                ", ",
+                line.seen,
+                class_name="soft small mt-0.5",
+            ),
             class_name="min-w-0",
         ),
         rx.cond(
@@ -164,5 +172,9 @@ def _security() -> rx.Component:
 def _security_line(line: SecurityLine) -> rx.Component:
     return rx.el.li(
         rx.el.p(line.what, class_name="font-semibold"),
-        rx.el.p(line.detail, class_name="soft small mt-0.5 break-words"),
+        rx.el.p(
+            time_of(line.at),
+            rx.cond(line.where != "", rx.el.span(" · ", line.where)),
+            class_name="soft small mt-0.5 break-words",
+        ),
     )

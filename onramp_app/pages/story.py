@@ -7,7 +7,7 @@ from onramp_app.components.feedback import notice
 from onramp_app.components.layout import private_page
 from onramp_app.components.money import money
 from onramp_app.components.places import link, path_of
-from onramp_app.components.times import time_of
+from onramp_app.components.times import as_of_line, time_of
 from onramp_app.config import get_settings
 from onramp_app.states.session import SessionState
 from onramp_app.states.story import StoryState
@@ -56,7 +56,8 @@ def _whole() -> rx.Component:
             rx.el.div(money(told.head, told.tail, unit=told.unit), class_name="mt-2"),
             time_of(told.at, class_name="soft small"),
             rx.cond(told.charged != "", rx.el.p(told.charged, class_name="heading mt-4")),
-            rx.cond(told.text != "", rx.el.p(told.text, class_name="soft mt-1")),
+            as_of_line(told.as_of),
+            rx.cond(told.text != "", rx.el.p(told.text, class_name="soft mt-3")),
             rx.cond(
                 told.amounts,
                 rx.el.dl(rx.foreach(told.amounts, _amount), class_name="three-facts mt-5"),

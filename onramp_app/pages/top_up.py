@@ -9,11 +9,11 @@ from onramp_app.components.layout import private_page
 from onramp_app.components.mark import mark
 from onramp_app.components.money import money
 from onramp_app.components.places import link
-from onramp_app.components.times import clock_of
+from onramp_app.components.times import as_of_line, clock_of
 from onramp_app.components.widget import widget_frame
 from onramp_app.config import get_settings
 from onramp_app.states.top_up import TopUpState
-from onramp_app.states.views_top_up import Fact, Related, StepLine
+from onramp_app.states.views_top_up import AmountFact, Related, StepLine
 from onramp_app.texts import _
 
 _page = TopUpState.page
@@ -177,7 +177,7 @@ def _moving() -> rx.Component:
         _head(),
         rx.cond(
             _page.warning != "",
-            rx.el.div(notice(_page.warning, kind="now"), class_name="mt-5"),
+            rx.el.div(notice(_page.warning, kind="now"), class_name="warning mt-5"),
         ),
         rx.el.ol(rx.foreach(_page.steps, _step), class_name="steps timeline mt-7"),
         rx.el.div(
@@ -241,6 +241,7 @@ def _settled() -> rx.Component:
             link(_("Add again"), to=_page.again_address, class_name="button button-quiet"),
             class_name="flex flex-wrap justify-center gap-3 mt-7",
         ),
+        rx.cond(_page.is_short, rx.el.div(_contact(), class_name="mt-4")),
         rx.el.div(_story(), class_name="mt-4"),
         class_name="card top-up grid justify-items-center text-center success",
     )
@@ -257,7 +258,7 @@ def _facts() -> rx.Component:
     )
 
 
-def _fact(fact: Fact) -> rx.Component:
+def _fact(fact: AmountFact) -> rx.Component:
     return rx.el.div(
         rx.el.dt(fact.label, class_name="soft tiny"),
         rx.el.dd(fact.amount, title=fact.exact, class_name="font-semibold"),
@@ -288,6 +289,7 @@ def _told() -> rx.Component:
         rx.el.h1(_page.title, class_name="title mt-1"),
         rx.el.p(_("Was I charged?"), class_name="soft small mt-6"),
         rx.el.p(_page.charged, class_name="answer"),
+        as_of_line(_page.as_of),
         rx.cond(
             _page.amount != "",
             rx.el.div(

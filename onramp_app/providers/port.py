@@ -122,13 +122,11 @@ class Coin:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """One network. The regular expressions are the provider's own and are not run: treat them as text."""
+    """One network."""
 
     chain_id: int
     symbol: str
     name: str
-    address_regex: str | None
-    memo_regex: str | None
     transaction_url: str | None
 
 
@@ -151,20 +149,17 @@ class CoinsAndChains:
 
 @dataclass(frozen=True, slots=True)
 class GasFee:
-    """The network fee of one coin on one network, in the coin, and whether withdrawals run."""
+    """The network fee of one coin on one network, in the coin."""
 
     fee: Decimal | None
-    min_withdrawal: Decimal | None
-    is_in_sync: bool | None
 
 
 @dataclass(frozen=True, slots=True)
 class PublicConfig:
-    """The public price list: prices in INR by coin and network (`None`: every network), and minimums."""
+    """The public price list: prices in INR by coin and network (`None`: every network)."""
 
     coins_and_chains: CoinsAndChains
     inr_prices: Mapping[int, Mapping[int | None, Decimal]]
-    inr_minimums: Mapping[int, Mapping[int, Decimal]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,17 +203,7 @@ class CustomerLimits:
     """What one verified person may still buy, in the asked currency."""
 
     per_order: Decimal | None
-    used_this_month: Decimal | None
     raw: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderHealth:
-    """What the client knows without asking: each endpoint's breaker, and the measured clock difference."""
-
-    endpoints: Mapping[str, str]
-    clock_offset_ms: int
-    is_clock_measured: bool
 
 
 class Provider(Protocol):
@@ -290,11 +275,6 @@ class Provider(Protocol):
 
     async def resend_webhook(self, order_id: str) -> None:
         """Have the webhook of an order sent again. Raises `ProviderOrderGone`."""
-        ...
-
-    @property
-    def health(self) -> ProviderHealth:
-        """What is known without asking."""
         ...
 
     async def close(self) -> None:

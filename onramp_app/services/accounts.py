@@ -180,7 +180,7 @@ def _tell_new_device(db: AsyncSession, user: User, client: Client, opened: Brows
         actor=user.id,
         subject=user.id,
         at=clock.now(),
-        address=client.address[:45],
+        address=client.address,
         detail=detail,
     )
 
@@ -208,8 +208,10 @@ async def update_profile(viewer: Viewer, changes: ProfileChanges) -> Viewer:
     return sessions.viewer_of(user, viewer.session_id)
 
 
-async def change_password(viewer: Viewer, current_password: str, *, new_password: str) -> None:
-    """Replace the password and end all other sessions of the account.
+async def change_password(
+    viewer: Viewer, current_password: str, *, new_password: str, address: str = ""
+) -> None:
+    """Replace the password and end all other sessions of the account. `address`: from where, for the record.
 
     Raises:
         InvalidCredentials: the current password is wrong.
@@ -250,6 +252,7 @@ async def change_password(viewer: Viewer, current_password: str, *, new_password
             subject=viewer.user_id,
             at=clock.now(),
             detail={"session_id": viewer.session_id, "sessions_ended": ended},
+            address=address,
         )
     await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
     _log.info("password changed", user_id=viewer.user_id)
@@ -272,6 +275,7 @@ async def create_user(registration: Registration, *, role: Role = Role.USER) -> 
             subject=user.id,
             at=user.created_at,
             detail={"role": user.role},
+            address=audit.this_machine(),
         )
     return user.id
 
@@ -298,7 +302,13 @@ async def grant_role(email: str, role: Role) -> str:
             ended = await sessions.end_all_sessions(db, user.id, EndReason.ROLE_CHANGED)
             detail = {"before": before, "after": role.value, "sessions_ended": ended}
             audit.write(
-                db, audit.Act.ROLE_GRANTED, actor=audit.COMMAND, subject=user.id, at=now, detail=detail
+                db,
+                audit.Act.ROLE_GRANTED,
+                actor=audit.COMMAND,
+                subject=user.id,
+                at=now,
+                detail=detail,
+                address=audit.this_machine(),
             )
     _log.info("role granted", user_id=user.id, role=role.value)
     return user.id

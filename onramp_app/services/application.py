@@ -30,7 +30,7 @@ from onramp_app.domain.top_up import (
 from onramp_app.ledger import instructions
 from onramp_app.ledger.transfers import Cause, Instruction
 from onramp_app.services.crediting_limits import exceeds_limits
-from onramp_app.services.exceptions import Finding
+from onramp_app.services.exceptions import Concern
 from onramp_app.services.judging import Judgement, Symbols, is_over_delivery, judge, places_of
 from onramp_app.services.known import Known, rank_of
 from onramp_app.services.steps import Evidence, record, state_of
@@ -59,8 +59,8 @@ class Batch:
         self._at = at
         self._places = places_of(get_settings())
         self.instructions: list[Instruction] = []
-        self.findings: list[Finding] = []
-        self.answered: list[Finding] = []
+        self.concerns: list[Concern] = []
+        self.answered: list[Concern] = []
         self.users: set[str] = set()
 
     async def take(self, order: ProviderOrder) -> None:
@@ -81,7 +81,7 @@ class Batch:
                 await self._take_owned(order, top_up, judgement)
         if order.apply_failures:
             self.answered.append(
-                Finding(ExceptionKind.APPLY_FAILED, provider_order_id=order.id, detail="applied")
+                Concern(ExceptionKind.APPLY_FAILED, provider_order_id=order.id, detail="applied")
             )
         order.applied_version = order.version
         order.apply_after, order.apply_failures, order.apply_error = None, 0, None
@@ -131,7 +131,7 @@ class Batch:
             order.delivered_minor = judgement.minor
             # It may have been judged before, when its coin or our address was not known.
             self.answered.append(
-                Finding(ExceptionKind.NOT_OURS, provider_order_id=order.id, detail="ours after all")
+                Concern(ExceptionKind.NOT_OURS, provider_order_id=order.id, detail="ours after all")
             )
             detail = f"{self._amount(judgement)} arrived, and nobody knows whose it is"
             self._find(ExceptionKind.SUSPENSE, order, detail=detail)
@@ -207,12 +207,12 @@ class Batch:
             state.status is TopUpStatus.IN_REVIEW and not state.has_entry for state in (before, step.state)
         )
         if was_review and not is_review:
-            self.answered.append(Finding(ExceptionKind.IN_REVIEW, top_up_id=top_up.id, detail=detail))
+            self.answered.append(Concern(ExceptionKind.IN_REVIEW, top_up_id=top_up.id, detail=detail))
         if step.is_alarm:
             self._find(ExceptionKind.UNKNOWN_STATUS, order, top_up=top_up, detail=_status_text(order))
         elif self._known.last_detail.get(order.id) == StatusClass.UNKNOWN.value:
             self.answered.append(
-                Finding(ExceptionKind.UNKNOWN_STATUS, provider_order_id=order.id, detail=detail)
+                Concern(ExceptionKind.UNKNOWN_STATUS, provider_order_id=order.id, detail=detail)
             )
         if not step.is_exception:
             return
@@ -310,7 +310,7 @@ class Batch:
         self, kind: ExceptionKind, order: ProviderOrder, *, detail: str, top_up: TopUp | None = None
     ) -> None:
         top_up_id = top_up.id if top_up else None
-        self.findings.append(Finding(kind, top_up_id=top_up_id, provider_order_id=order.id, detail=detail))
+        self.concerns.append(Concern(kind, top_up_id=top_up_id, provider_order_id=order.id, detail=detail))
 
 
 def paid_in_base(order: ProviderOrder, top_up: TopUp) -> Decimal | None:

@@ -157,7 +157,7 @@ async def _apply(session: AsyncSession, orders: Sequence[ProviderOrder], symbols
         await batch.take(order)
     await session.flush()
     await close_exceptions(session, batch.answered, at=at)
-    await open_exceptions(session, batch.findings, environment=environment, at=at)
+    await open_exceptions(session, batch.concerns, environment=environment, at=at)
     await post(session, batch.instructions)
     return batch.users
 

@@ -25,7 +25,7 @@ from onramp_app.providers.port import PaymentKind
 from onramp_app.services import fields
 from onramp_app.services.changed_users import tell_changed
 from onramp_app.services.environment import current_environment
-from onramp_app.services.exceptions import Finding, close_exceptions
+from onramp_app.services.exceptions import Concern, close_exceptions
 from onramp_app.services.operators import Mandate, Operator, find_operator, write_audit
 from onramp_app.services.review import post_once
 from onramp_app.services.steps import Evidence, record
@@ -67,7 +67,7 @@ async def attribute(order_id: str, email: str, *, mandate: Mandate) -> Attributi
             raise NotFound("There is no account with this e-mail.")
         booked, at = await _in_suspense(session, order), now()
         top_up = await _settled_top_up(session, order, booked, user_id=user.id, by=operator, at=at)
-        answered = Finding(ExceptionKind.SUSPENSE, provider_order_id=order.id, detail=operator.reason)
+        answered = Concern(ExceptionKind.SUSPENSE, provider_order_id=order.id, detail=operator.reason)
         await close_exceptions(session, [answered], at=at, by=operator.id)
         instruction = instructions.attribute(
             booked.delivery, user_id=user.id, top_up_id=top_up.id, cause=operator.cause

@@ -3,7 +3,9 @@
 Lines are only ever added, and the hash chain of the books covers them (`python -m onramp_app verify-ledger`).
 """
 
+import getpass
 import json
+import socket
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.db.ledger_tables import AuditRow
 
 MAX_SUBJECT_LENGTH = 200
+_MAX_ADDRESS_LENGTH = 45
 COMMAND = "command"  # Whoever could run a command on the machine; no account says who.
 SYSTEM = "system"
 
@@ -29,6 +32,15 @@ class Act(StrEnum):
     TREASURY_ADDRESSES = "treasury.addresses"
 
 
+def this_machine() -> str:
+    """Return from where a command acts: the machine's user and name, such as `root@wallet-1`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number without a name
+        user = ""
+    return f"{user}@{socket.gethostname()}"
+
+
 def write(  # noqa: PLR0913 - the columns of the log
     db: AsyncSession,
     action: str,
@@ -39,14 +51,24 @@ def write(  # noqa: PLR0913 - the columns of the log
     detail: Mapping[str, object],
     address: str = "",
 ) -> None:
-    """Add a line, in the transaction of the deed. `detail` is JSON of at most 4,000 characters."""
+    """Add a line, in the transaction of the deed.
+
+    Args:
+        db: the transaction.
+        action: what was done.
+        actor: who did it: an account's id, `COMMAND` or `SYSTEM`.
+        subject: to whom or what.
+        at: when.
+        detail: the rest, as JSON of at most 4,000 characters.
+        address: from where: a network address, `this_machine()`, or nothing for what happens by itself.
+    """
     db.add(
         AuditRow(
             at=at,
             actor=actor,
             action=action,
             subject=subject[:MAX_SUBJECT_LENGTH],
-            address=address,
+            address=address[:_MAX_ADDRESS_LENGTH],
             detail=json.dumps(detail, ensure_ascii=False),
         )
     )

@@ -13,7 +13,7 @@ from onramp_app.db.engine import APPLICATION_ROLE, transaction
 from onramp_app.db.migrate import latest_revision, schema_is_current
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.services import provider_checks, treasury_addresses
-from onramp_app.services.findings import Finding, UnwellError
+from onramp_app.services.checked import CheckedPart, UnwellError
 
 _MIN_POSTGRES = 15
 _TIMEOUT_SECONDS = 5
@@ -72,6 +72,28 @@ async def _database_role(settings: Settings) -> str:
     )
 
 
+_ACCESS_QUERY = text(
+    "SELECT CASE WHEN grantee = 0 THEN '' ELSE pg_get_userbyid(grantee) END FROM pg_database,"
+    " aclexplode(coalesce(datacl, acldefault('d', datdba)))"
+    " WHERE datname = current_database() AND privilege_type = 'CONNECT' ORDER BY 1"
+)
+
+
+async def _database_access(settings: Settings) -> str:
+    if settings.database_url is None:
+        return f"The embedded PostgreSQL lets in its owner and {APPLICATION_ROLE}."
+    async with transaction() as session:
+        admitted = list((await (await session.connection()).execute(_ACCESS_QUERY)).scalars())
+    if "" in admitted:
+        return (
+            "Every login of the server may connect. Its owner can change that: GRANT CONNECT to those who"
+            " should, then REVOKE CONNECT ON DATABASE … FROM PUBLIC."
+        )
+    return (
+        f"{', '.join(admitted)} may connect. Any other login, such as one for backups, needs GRANT CONNECT."
+    )
+
+
 async def _redis(settings: Settings) -> str:
     if settings.redis_url is None:
         return "REDIS_URL is not set: one instance at most."
@@ -91,11 +113,11 @@ async def _redis(settings: Settings) -> str:
 
 async def _mail(settings: Settings) -> str:
     if settings.smtp_url is None:
-        return "SMTP_URL is not set: mails go to the local outbox."
+        return "SMTP_URL is not set, and no mail is sent yet."
     for setting in ("mail_from", "support_email"):
         if getattr(settings, setting) is None:
             raise UnwellError(f"SMTP_URL is set and {setting.upper()} is not.")
-    return f"Mails are sent from {settings.mail_from}."
+    return f"Mails will come from {settings.mail_from}; none is sent yet."
 
 
 async def _proxies(settings: Settings) -> str:
@@ -105,7 +127,11 @@ async def _proxies(settings: Settings) -> str:
             "TRUSTED_PROXY_HOPS is 0, so everybody has the address of the proxy that serves https for us, "
             "and one person's failed attempts count against all. Set how many proxies there are."
         )
-    return f"The addresses of people are read behind {hops} proxies (TRUSTED_PROXY_HOPS)."
+    return (
+        f"The addresses of people are read behind {hops} proxies (TRUSTED_PROXY_HOPS). With more of them all"
+        " people would have one address, and together what it may do, such as open 200 pages; with fewer,"
+        " callers would choose their own."
+    )
 
 
 async def _treasury_changes(settings: Settings) -> str:
@@ -131,6 +157,7 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "database": _database,
     "migrations": _migrations,
     "database role": _database_role,
+    "database access": _database_access,
     "redis": _redis,
     "mail": _mail,
     "treasury addresses": provider_checks.treasury_addresses,
@@ -142,16 +169,16 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
 }
 
 
-async def check_everything(settings: Settings) -> list[Finding]:
+async def check_everything(settings: Settings) -> list[CheckedPart]:
     """Return the state of each part, in the order of `CHECKS`. Never raises for a part that is unwell."""
     # At once: an address that swallows what is sent to it costs one time-out and not several.
-    return await asyncio.gather(*(_finding(name, look_at(settings)) for name, look_at in CHECKS.items()))
+    return await asyncio.gather(*(_checked(name, look_at(settings)) for name, look_at in CHECKS.items()))
 
 
-async def _finding(name: str, looking: Awaitable[str]) -> Finding:
+async def _checked(name: str, looking: Awaitable[str]) -> CheckedPart:
     try:
-        return Finding(name, is_well=True, detail=await looking)
+        return CheckedPart(name, is_well=True, detail=await looking)
     except UnwellError as error:
-        return Finding(name, is_well=False, detail=str(error))
+        return CheckedPart(name, is_well=False, detail=str(error))
     except DatabaseUnavailable as error:
-        return Finding(name, is_well=False, detail=error.detail)
+        return CheckedPart(name, is_well=False, detail=error.detail)

@@ -13,7 +13,7 @@ from onramp_app.domain.ledger import ExceptionKind, StepSource
 from onramp_app.domain.top_up import Action, on_action
 from onramp_app.services.changed_users import tell_changed
 from onramp_app.services.environment import current_environment
-from onramp_app.services.exceptions import Finding, open_exceptions
+from onramp_app.services.exceptions import Concern, open_exceptions
 from onramp_app.services.steps import Evidence, record, state_of
 
 AT_ONCE = 200
@@ -70,20 +70,20 @@ async def run_clock(at: datetime | None = None) -> int:
 
 async def _act(session: AsyncSession, ids: list[str], *, action: Action, at: datetime) -> list[str]:
     top_ups = (await session.exec(select(TopUp).where(col(TopUp.id).in_(ids)))).all() if ids else []
-    findings: list[Finding] = []
+    concerns: list[Concern] = []
     for top_up in top_ups:
         step = on_action(state_of(top_up), action)
         if step is None:
             continue
         record(session, top_up, step.state, evidence=Evidence(StepSource.CLOCK, at, detail=action.value))
         if step.is_exception:
-            findings.append(
-                Finding(
+            concerns.append(
+                Concern(
                     ExceptionKind.IN_REVIEW,
                     top_up_id=top_up.id,
                     detail="a status that nobody knows, for a day",
                 )
             )
     await session.flush()
-    await open_exceptions(session, findings, environment=current_environment(), at=at)
+    await open_exceptions(session, concerns, environment=current_environment(), at=at)
     return [top_up.user_id for top_up in top_ups]

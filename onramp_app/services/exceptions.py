@@ -24,7 +24,7 @@ UPDATE exceptions SET closed_at = :at, closed_by = :by, close_reason = :reason
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Concern:
     """What a person must look at, or need not any more: a top-up, a provider order (our ids) or both."""
 
     kind: ExceptionKind
@@ -34,39 +34,39 @@ class Finding:
 
 
 async def open_exceptions(
-    session: AsyncSession, findings: Sequence[Finding], *, environment: Environment, at: datetime
+    session: AsyncSession, concerns: Sequence[Concern], *, environment: Environment, at: datetime
 ) -> None:
-    """Open one for each finding that has none open."""
-    if findings:
+    """Open one for each concern that has none open."""
+    if concerns:
         rows = [
             {
                 "id": new_id(),
                 "environment": environment.value,
-                "kind": finding.kind.value,
-                "top_up_id": finding.top_up_id,
-                "provider_order_id": finding.provider_order_id,
-                "detail": finding.detail[:1000],
+                "kind": concern.kind.value,
+                "top_up_id": concern.top_up_id,
+                "provider_order_id": concern.provider_order_id,
+                "detail": concern.detail[:1000],
                 "at": at,
             }
-            for finding in findings
+            for concern in concerns
         ]
         await (await session.connection()).execute(_OPEN, rows)
 
 
 async def close_exceptions(
-    session: AsyncSession, findings: Sequence[Finding], *, at: datetime, by: str = BY_SYSTEM
+    session: AsyncSession, concerns: Sequence[Concern], *, at: datetime, by: str = BY_SYSTEM
 ) -> None:
     """Close what the course of things, or an operator (`by`, their id), has answered; `detail` says why."""
-    if findings:
+    if concerns:
         rows = [
             {
-                "kind": finding.kind.value,
-                "top_up_id": finding.top_up_id,
-                "provider_order_id": finding.provider_order_id,
+                "kind": concern.kind.value,
+                "top_up_id": concern.top_up_id,
+                "provider_order_id": concern.provider_order_id,
                 "at": at,
                 "by": by,
-                "reason": finding.detail[:500],
+                "reason": concern.detail[:500],
             }
-            for finding in findings
+            for concern in concerns
         ]
         await (await session.connection()).execute(_CLOSE, rows)

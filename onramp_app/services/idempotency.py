@@ -24,7 +24,7 @@ CLAIM_LIFE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class KeptAnswer:
     """The first answer under a key: its HTTP status and body."""
 
     status: int
@@ -40,7 +40,7 @@ class Claim:
     claimed_at: datetime
 
 
-async def claim(user_id: str, key: str, *, request_hash: bytes) -> Claim | Answer:
+async def claim(user_id: str, key: str, *, request_hash: bytes) -> Claim | KeptAnswer:
     """Claim a key, or return the answer that is kept under it.
 
     Raises:
@@ -65,7 +65,7 @@ async def claim(user_id: str, key: str, *, request_hash: bytes) -> Claim | Answe
         if found.request_hash != request_hash:
             raise IdempotencyConflict("This key came before with another request.")
         if found.status is not None and found.body is not None:
-            return Answer(found.status, found.body)
+            return KeptAnswer(found.status, found.body)
         if found.created_at > now - CLAIM_LIFE:
             raise IdempotencyInProgress("The first request with this key is not answered yet.")
         found.created_at = now
@@ -81,7 +81,7 @@ def _is_held(held: Claim) -> ColumnElement[bool]:
     )
 
 
-async def keep(db: AsyncSession, held: Claim, answer: Answer) -> None:
+async def keep(db: AsyncSession, held: Claim, answer: KeptAnswer) -> None:
     """Store the answer in the transaction that acted.
 
     Raises:
@@ -93,7 +93,7 @@ async def keep(db: AsyncSession, held: Claim, answer: Answer) -> None:
         raise IdempotencyInProgress("Another request with this key took over.")
 
 
-async def keep_refusal(held: Claim, answer: Answer) -> None:
+async def keep_refusal(held: Claim, answer: KeptAnswer) -> None:
     """Store the answer of a request that acted on nothing. Raises `IdempotencyInProgress` as `keep` does."""
     async with transaction() as db:
         await keep(db, held, answer)

@@ -14,7 +14,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.db.provider_tables import ProviderRead
 from onramp_app.domain.views import Viewer
 from onramp_app.services.environment import current_environment
-from onramp_app.services.reading import ask_for_read
+from onramp_app.services.reading import RECENT, ask_for_read
 
 _LOOK_EVERY_SECONDS = 0.25
 
@@ -30,6 +30,20 @@ SELECT count(*) AS open,
   FROM top_ups t
   LEFT JOIN provider_reads r ON r.environment = t.environment AND r.fiat_type = t.fiat_type
  WHERE t.user_id = :user_id AND t.status IN ('created', 'awaiting_payment', 'processing')
+""")
+
+
+# What has ended is read as often as what is open only for a while. The readings of the whole history that
+# come later are not counted, so the answer may be too early and never too late.
+_KNOWN_AS_OF = text("""
+SELECT GREATEST(t.created_at,
+           CASE WHEN r.began_at IS NULL THEN NULL
+                WHEN t.status IN ('created', 'awaiting_payment', 'processing') THEN r.began_at
+                ELSE LEAST(r.began_at, (SELECT max(s.at) FROM top_up_steps s WHERE s.top_up_id = t.id)
+                                       + CAST(:recent AS interval)) END)
+  FROM top_ups t
+  LEFT JOIN provider_reads r ON r.environment = t.environment AND r.fiat_type = t.fiat_type
+ WHERE t.id = :top_up_id AND t.user_id = :user_id
 """)
 
 
@@ -71,6 +85,20 @@ async def note_read(fiat_types: Collection[int], began_at: datetime) -> None:
                 index_elements=["environment", "fiat_type"], set_={"began_at": made.excluded.began_at}
             )
         )
+
+
+async def known_as_of(viewer: Viewer, top_up_id: str) -> datetime | None:
+    """Return a moment until which we know what the provider knew of one top-up: at least its creation.
+
+    Returns:
+        None when it is not the person's.
+
+    Raises:
+        DatabaseUnavailable: it could not be looked up.
+    """
+    values = {"top_up_id": top_up_id, "user_id": viewer.user_id, "recent": RECENT}
+    async with transaction() as db:
+        return (await (await db.connection()).execute(_KNOWN_AS_OF, values)).scalar()
 
 
 async def read_anew(viewer: Viewer, *, within_seconds: float) -> Standing:

@@ -1,6 +1,7 @@
 """What one person's pages show, each thing read once however many of their tabs ask for it."""
 
 from collections.abc import Awaitable, Callable, Hashable
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from onramp_app.domain.errors import NotFound
@@ -12,7 +13,7 @@ from onramp_app.domain.views import (
     Viewer,
     WalletView,
 )
-from onramp_app.services import balances, top_ups, transactions, wallet
+from onramp_app.services import balances, last_read, top_ups, transactions, wallet
 from onramp_app.services.transactions import Filters
 
 _T = TypeVar("_T")
@@ -43,6 +44,12 @@ class Latest:
                 return None
 
         return await self.once(("top-up", top_up_id), read)
+
+    async def known_as_of(self, top_up_id: str) -> datetime | None:
+        """Return until when we know what the provider knew of a top-up of the person's."""
+        return await self.once(
+            ("known as of", top_up_id), lambda: last_read.known_as_of(self.viewer, top_up_id)
+        )
 
     async def transfer(self, transfer_id: str) -> TransferView | None:
         """Return one listed ledger transfer of the person's, or None."""

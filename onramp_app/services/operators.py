@@ -52,7 +52,9 @@ def clean_reason(text: str) -> str:
 
 
 async def find_operator(session: AsyncSession, mandate: Mandate) -> Operator:
-    """Return who acts.
+    """Return who acts. Until the transaction ends they keep their role, and the session that proves them.
+
+    So whoever takes either away waits for the decision, and when that is done nothing comes after.
 
     Raises:
         ValidationFailed: the reason cannot be used, or `by` is neither an e-mail address nor an id.
@@ -65,7 +67,8 @@ async def find_operator(session: AsyncSession, mandate: Mandate) -> Operator:
         query = select(User).where(User.id == mandate.by)
     else:
         query = select(User).where(User.email == fields.clean({"email": mandate.by})["email"])
-    user = (await session.exec(query)).first()
+    # Shared with each other and with what refers to the account; `grant_role` alone has to wait.
+    user = (await session.exec(query.with_for_update(read=True, key_share=True))).first()
     if user is None:
         raise NotFound("There is no account of the operator who is to have done this.")
     if user.role == Role.USER.value:
@@ -87,6 +90,7 @@ async def _has_signed_in_lately(session: AsyncSession, user_id: str) -> bool:
             AuthSession.created_at > clock.now() - RECENT_SIGN_IN,
         )
         .limit(1)
+        .with_for_update(read=True)
     )
     return (await session.exec(query)).first() is not None
 
@@ -102,5 +106,12 @@ def write_audit(  # noqa: PLR0913 - the columns of the log
 ) -> None:
     """Add a deed to the audit log, in the transaction that does it. `detail` goes in with the reason."""
     told = {"reason": operator.reason, **detail}
-    # A command comes from the machine itself, so there is no address.
-    audit.write(session, action, actor=operator.id, subject=subject, at=at, detail=told)
+    audit.write(
+        session,
+        action,
+        actor=operator.id,
+        subject=subject,
+        at=at,
+        detail=told,
+        address=audit.this_machine(),
+    )

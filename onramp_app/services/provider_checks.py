@@ -14,7 +14,7 @@ from onramp_app.providers.onramp.client import api_url, client_from, transport_f
 from onramp_app.providers.onramp.endpoints import CURRENT_TIMESTAMP
 from onramp_app.providers.onramp.transport import Transport
 from onramp_app.providers.onramp.wire import int_or_none
-from onramp_app.services.findings import UnwellError
+from onramp_app.services.checked import UnwellError
 
 # Further off than any way to the provider and back takes.
 MAX_CLOCK_SECONDS = 5

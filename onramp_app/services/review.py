@@ -27,7 +27,7 @@ from onramp_app.ledger.deliveries import Booked, booked_for
 from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Instruction
 from onramp_app.services.changed_users import tell_changed
-from onramp_app.services.exceptions import Finding, close_exceptions
+from onramp_app.services.exceptions import Concern, close_exceptions
 from onramp_app.services.operators import Mandate, Operator, find_operator, write_audit
 from onramp_app.services.steps import Evidence, record, state_of
 
@@ -91,7 +91,7 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
         evidence = Evidence(StepSource.OPERATOR, at, actor=operator.id, detail=_TOLD[action])
         record(session, top_up, step.state, evidence=evidence)
         await session.flush()
-        answered = [Finding(kind, top_up_id=top_up.id, detail=operator.reason) for kind in _ANSWERED[action]]
+        answered = [Concern(kind, top_up_id=top_up.id, detail=operator.reason) for kind in _ANSWERED[action]]
         await close_exceptions(session, answered, at=at, by=operator.id)
         if instruction is not None:
             await post_once(session, instruction)

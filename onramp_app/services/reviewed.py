@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.domain.views import TopUpView, Viewer
 from onramp_app.services import idempotency, top_ups
-from onramp_app.services.idempotency import Answer
+from onramp_app.services.idempotency import KeptAnswer
 from onramp_app.services.quotes import QuoteRequest
 
 _CREATED = 201
@@ -31,11 +31,11 @@ async def begin(viewer: Viewer, request: QuoteRequest, *, expected_amount: Decim
     """
     shown = hashlib.sha256(str(request).encode()).digest()
     claimed = await idempotency.claim(viewer.user_id, f"review-{review}", request_hash=shown)
-    if isinstance(claimed, Answer):
+    if isinstance(claimed, KeptAnswer):
         return claimed.body
 
     async def keep(db: AsyncSession, view: TopUpView) -> None:
-        await idempotency.keep(db, claimed, Answer(_CREATED, view.id))
+        await idempotency.keep(db, claimed, KeptAnswer(_CREATED, view.id))
 
     try:
         view = await top_ups.create(viewer, request, expected_amount=expected_amount, on_created=keep)

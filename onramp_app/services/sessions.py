@@ -234,12 +234,13 @@ async def resolve_bearer(access_token: str) -> Viewer:
 # Refreshing.
 
 
-async def refresh(refresh_token: str) -> ProgramSession:
+async def refresh(refresh_token: str, *, address: str = "") -> ProgramSession:
     """Spend a refresh token and return the next pair.
 
     The same token sent again within 10 s, before its successor was used, gets the same pair: two tabs,
     or a lost answer. Later it is a theft of one of the two, and nobody can tell which: the session ends
-    for both (RFC 9700 section 4.14.2). The row lock puts simultaneous ones in a line.
+    for both (RFC 9700 section 4.14.2). The row lock puts simultaneous ones in a line. `address` is from
+    where it came, for the record of a theft.
 
     Raises:
         RefreshTokenReused: it was spent before; the whole session is revoked.
@@ -262,7 +263,7 @@ async def refresh(refresh_token: str) -> ProgramSession:
         now = clock.now()
         if not await _is_theft(db, spent, refresh_token, now):
             return await _advance(db, spent, refresh_token, now)
-        await _revoke_family(db, spent.session_id, now)
+        await _revoke_family(db, spent.session_id, now, address=address)
     _log.warning("refresh token reused", session_id=spent.session_id)
     raise RefreshTokenReused("This refresh token was used before, so its session has ended. Sign in again.")
 
@@ -277,7 +278,7 @@ async def _is_theft(db: AsyncSession, token: RefreshToken, text: str, now: datet
     return (await db.exec(query)).one() is not None
 
 
-async def _revoke_family(db: AsyncSession, session_id: str, now: datetime) -> None:
+async def _revoke_family(db: AsyncSession, session_id: str, now: datetime, *, address: str) -> None:
     if not await _end(db, EndReason.REFRESH_TOKEN_REUSED, col(AuthSession.id) == session_id):
         return  # It has ended before; the thief may send the token as often as they like.
     session = (await db.exec(select(AuthSession).where(AuthSession.id == session_id))).one()
@@ -288,6 +289,7 @@ async def _revoke_family(db: AsyncSession, session_id: str, now: datetime) -> No
         subject=session.user_id,
         at=now,
         detail={"session_id": session_id, "device": session.device},
+        address=address,
     )
 
 
@@ -343,8 +345,12 @@ async def end_all_sessions(db: AsyncSession, user_id: str, reason: EndReason) ->
     return await _end(db, reason, col(AuthSession.user_id) == user_id)
 
 
-async def end_session(user_id: str, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER) -> None:
+async def end_session(
+    user_id: str, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER, address: str = ""
+) -> None:
     """End one session of the account. One that is ended from the list of sessions is told to the audit log.
+
+    `address` is from where it is ended, for that record.
 
     Raises:
         NotFound: the account has no such session, or it has ended before.
@@ -363,6 +369,7 @@ async def end_session(user_id: str, session_id: str, *, reason: EndReason = EndR
                     subject=user_id,
                     at=clock.now(),
                     detail={"session_id": session_id},
+                    address=address,
                 )
     if not ended:
         raise NotFound("There is no such session.")

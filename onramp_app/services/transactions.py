@@ -44,7 +44,7 @@ from onramp_app.domain.ledger import AccountKind, TransferKind
 from onramp_app.domain.money import amount_text, decimal_text
 from onramp_app.domain.paging import Position, read_cursor, write_cursor
 from onramp_app.domain.provider_status import Flow
-from onramp_app.domain.top_up import TopUpStatus
+from onramp_app.domain.top_up import Charged, TopUpStatus
 from onramp_app.domain.transactions import LISTED, LISTED_CONDITION, TransactionKind
 from onramp_app.domain.views import TransactionView, TransferView, Viewer
 from onramp_app.services.assets import scales
@@ -223,8 +223,16 @@ def _query(given: frozenset[str], *, has_transfers: bool) -> Select[Any]:
     newest = select(merged).order_by(merged.c.created_at.desc(), merged.c.id.desc())
     found = newest.limit(bindparam("most", type_=Integer)).subquery()
     order = col(ProviderOrder.id) == found.c.order_row_id
+    # What an order says of an amount is what it asks for, until it says that this was paid.
+    is_paid = found.c.charged == Charged.YES.value
     return (
-        select(found, col(ProviderOrder.order_id), col(ProviderOrder.transaction_hash))
+        select(
+            found,
+            col(ProviderOrder.order_id),
+            col(ProviderOrder.transaction_hash),
+            case((is_paid, col(ProviderOrder.fiat_amount))).label("paid_amount"),
+            case((is_paid, col(ProviderOrder.fiat_currency))).label("paid_currency"),
+        )
         .outerjoin(ProviderOrder, order)
         .order_by(found.c.created_at.desc(), found.c.id.desc())
     )
@@ -272,6 +280,7 @@ def _top_ups(given: frozenset[str]) -> Select[Any]:
             col(TopUp.best_order_id).label("order_row_id"),
             literal(PROVIDER, Text).label("provider"),
             col(TopUp.payment_method).label("payment_method"),
+            col(TopUp.charged).label("charged"),
         )
         .where(*conditions)
         .order_by(created_at.desc(), row_id.desc())
@@ -307,6 +316,7 @@ def _transfers(given: frozenset[str]) -> Select[Any]:
             col(LedgerTransfer.provider_order_id).label("order_row_id"),
             case((col(LedgerTransfer.provider_order_id).is_not(None), PROVIDER)).cast(Text).label("provider"),
             null().cast(Text).label("payment_method"),
+            null().cast(Text).label("charged"),
         )
         .join(moved, true())
         .where(*conditions)
@@ -362,4 +372,7 @@ def _view(row: Row[Any], known: dict[str, int]) -> TransactionView:
         provider_order_id=row.order_id,
         transaction_hash=row.transaction_hash,
         payment_method=row.payment_method,
+        charged=row.charged,
+        paid_amount=None if row.paid_amount is None else decimal_text(row.paid_amount),
+        paid_currency=row.paid_currency,
     )

@@ -6,12 +6,12 @@ addresses on purpose too.
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import structlog
 from prometheus_client import Counter
+from sqlalchemy import ColumnElement
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -29,14 +29,6 @@ _CHANGES = Counter("treasury_address_changes", "Starts that found other treasury
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What the audit log says of one network: the hash of its addresses, and when it was written."""
-
-    fingerprint: str
-    at: datetime
-
-
 def _subject(network: str) -> str:
     return f"treasury:{current_environment()}:{network}"
 
@@ -49,31 +41,38 @@ def _fingerprint(addresses: Sequence[TreasuryAddress]) -> str:
     return hashlib.sha256(json.dumps(_told(addresses), sort_keys=True).encode()).hexdigest()
 
 
-async def _recorded(db: AsyncSession, network: str) -> Recorded | None:
-    query = select(AuditRow).where(
-        AuditRow.action == audit.Act.TREASURY_ADDRESSES, AuditRow.subject == _subject(network)
+def _is_ours() -> tuple[ColumnElement[bool], ...]:
+    """Return what tells lines of this environment from all others of the audit log."""
+    return (
+        col(AuditRow.action) == audit.Act.TREASURY_ADDRESSES,
+        col(AuditRow.subject).startswith(_subject(""), autoescape=True),
     )
-    row = (await db.exec(query.order_by(col(AuditRow.at).desc(), col(AuditRow.id).desc()).limit(1))).first()
-    return Recorded(json.loads(row.detail)["sha256"], row.at) if row else None
+
+
+async def _recorded(db: AsyncSession) -> dict[str, str]:
+    """Return by network the hash of the addresses that were recorded last."""
+    query = select(AuditRow.subject, AuditRow.detail).where(*_is_ours())
+    rows = (await db.exec(query.order_by(col(AuditRow.at), col(AuditRow.id)))).all()  # a later one wins
+    return {subject.removeprefix(_subject("")): json.loads(detail)["sha256"] for subject, detail in rows}
+
+
+def _differences(recorded: Mapping[str, str], settings: Settings) -> list[str]:
+    # A network that is recorded and has no addresses any more is compared as one with none.
+    current = {network: settings.treasury_addresses.get(network, ()) for network in sorted(recorded)}
+    return [network for network, addresses in current.items() if recorded[network] != _fingerprint(addresses)]
 
 
 async def changed_since_recorded(db: AsyncSession, settings: Settings) -> list[str]:
-    """Return the networks whose addresses differ from what was last recorded; unrecorded ones do not."""
-    changed = []
-    for network, addresses in sorted(settings.treasury_addresses.items()):
-        recorded = await _recorded(db, network)
-        if recorded is not None and recorded.fingerprint != _fingerprint(addresses):
-            changed.append(network)
-    return changed
+    """Return the networks whose addresses differ from what was last recorded, also those without any now.
+
+    A network that was never recorded does not differ.
+    """
+    return _differences(await _recorded(db), settings)
 
 
 async def last_recorded_at(db: AsyncSession) -> datetime | None:
     """Return when addresses were last recorded in this environment, or None."""
-    query = select(func.max(AuditRow.at)).where(
-        AuditRow.action == audit.Act.TREASURY_ADDRESSES,
-        col(AuditRow.subject).startswith(_subject(""), autoescape=True),
-    )
-    return (await db.exec(query)).one()
+    return (await db.exec(select(func.max(AuditRow.at)).where(*_is_ours()))).one()
 
 
 async def record_changes() -> list[str]:
@@ -88,10 +87,10 @@ async def record_changes() -> list[str]:
     async with transaction() as db:
         # One after the other, or two instances that start together both tell of the same change.
         await db.exec(select(func.pg_advisory_xact_lock(Lock.TREASURY)))
-        changed = await changed_since_recorded(db, settings)
-        for network, addresses in sorted(settings.treasury_addresses.items()):
-            if network in changed or await _recorded(db, network) is None:
-                _record(db, network, addresses)
+        recorded = await _recorded(db)
+        changed = _differences(recorded, settings)
+        for network in sorted({*changed, *(settings.treasury_addresses.keys() - recorded.keys())}):
+            _record(db, network, settings.treasury_addresses.get(network, ()))
     for network in changed:
         _CHANGES.inc()
         _log.error("treasury addresses changed", network=network)

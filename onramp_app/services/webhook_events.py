@@ -32,7 +32,7 @@ VALUES (:id, :environment, 'onramp', :flow, :order_id, :fiat_type, :ordered_at, 
 
 
 @dataclass(frozen=True, slots=True)
-class EventLine:
+class ListedEvent:
     """One stored webhook. `handled_at` is when its order was marked as due; `secret` names which signed."""
 
     id: int
@@ -53,7 +53,7 @@ class EventLine:
 class EventDetail:
     """One stored webhook with its signed header decoded and its body as text, as the provider sent them."""
 
-    line: EventLine
+    line: ListedEvent
     kind: str
     status: str | None
     signed_at: datetime | None
@@ -72,7 +72,7 @@ class Replay:
     replays: int
 
 
-async def list_events(*, limit: int, order_id: str | None = None) -> list[EventLine]:
+async def list_events(*, limit: int, order_id: str | None = None) -> list[ListedEvent]:
     """Return the newest `limit` (at most 100) webhooks, of one of the provider's orders or of all."""
     query = select(WebhookEvent).order_by(col(WebhookEvent.id).desc()).limit(min(limit, MAX_LISTED))
     if order_id is not None:
@@ -151,10 +151,10 @@ def _told(row: WebhookEvent) -> ToldEvent:
     return translate(header, row.body, received_at=row.received_at)
 
 
-def _line(row: WebhookEvent) -> EventLine:
+def _line(row: WebhookEvent) -> ListedEvent:
     if row.id is None:
         raise ValueError("a stored webhook has a number")
-    return EventLine(
+    return ListedEvent(
         id=row.id,
         environment=row.environment,
         received_at=row.received_at,

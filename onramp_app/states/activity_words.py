@@ -9,7 +9,8 @@ from onramp_app.domain.transactions import TransactionKind
 from onramp_app.domain.views import TopUpView, TransactionView
 from onramp_app.states.amounts import asset_text, fiat_text, moment_text
 from onramp_app.states.payment_methods import method_text
-from onramp_app.states.top_up_words import action_text, tag_of, words_of
+from onramp_app.states.top_up_steps import late_text, usually_text
+from onramp_app.states.top_up_words import action_text, paid_text, tag_of, words_of
 from onramp_app.states.views_wallet import ActivityRow, OpenCard
 from onramp_app.texts import _
 
@@ -36,8 +37,8 @@ def row_of(view: TransactionView) -> ActivityRow:
 
 def _top_up_row(view: TransactionView) -> ActivityRow:
     status = TopUpStatus(view.status)
-    tag, tone = tag_of(status)
-    paid = fiat_text(view.fiat_amount or "0", view.fiat_currency or "")
+    tag, tone = tag_of(status, charged=view.charged or Charged.NO)
+    paid = _paid_text(view)
     is_settled = status is TopUpStatus.SETTLED
     amount = paid
     if view.amount is not None:
@@ -46,7 +47,7 @@ def _top_up_row(view: TransactionView) -> ActivityRow:
     return ActivityRow(
         transaction_id=view.id,
         title=top_up_title(view.payment_method or "", status),
-        direction=_direction(status),
+        direction=_direction(status, charged=view.charged),
         at=moment_text(view.created_at),
         paid=paid if view.amount is not None else "",
         amount=amount,
@@ -56,12 +57,20 @@ def _top_up_row(view: TransactionView) -> ActivityRow:
     )
 
 
-def _direction(status: TopUpStatus) -> str:
+def _paid_text(view: TransactionView) -> str:
+    """Return what was paid or, while that is not known, what was asked for."""
+    if view.paid_amount is not None and view.paid_currency is not None:
+        return fiat_text(view.paid_amount, view.paid_currency)
+    return fiat_text(view.fiat_amount or "0", view.fiat_currency or "")
+
+
+def _direction(status: TopUpStatus, *, charged: str | None) -> str:
     if status is TopUpStatus.SETTLED:
         return "in"
     if status is TopUpStatus.REVERSED:
         return "out"
-    return "open" if status in _OPEN or status is TopUpStatus.IN_REVIEW else "ended"
+    is_open = status in _OPEN or status is TopUpStatus.IN_REVIEW or charged == Charged.UNKNOWN
+    return "open" if is_open else "ended"
 
 
 def _transfer_row(view: TransactionView) -> ActivityRow:
@@ -123,10 +132,13 @@ def transfer_words(kind: str) -> tuple[str, str]:
     return texts.get(TransferKind(kind), (_("Corrected for you"), ""))
 
 
-def card_of(view: TopUpView) -> OpenCard:
-    """Return the card for a top-up that is not over."""
-    status, words = TopUpStatus(view.status), words_of(view)
-    paid = fiat_text(view.fiat_amount, view.fiat_currency)
+def card_of(view: TopUpView, *, usual_minutes: int | None) -> OpenCard:
+    """Return the card for a top-up that is not over.
+
+    Args:
+        usual_minutes: how long such payments take, where that is known.
+    """
+    status = TopUpStatus(view.status)
     is_claimed = view.charged != Charged.NO
     if status is TopUpStatus.PROCESSING:
         title = _("{amount} is on its way")
@@ -137,13 +149,28 @@ def card_of(view: TopUpView) -> OpenCard:
     is_to_pay = status in _OPEN and not is_claimed
     return OpenCard(
         top_up_id=view.id,
-        title=title.format(amount=paid),
-        # That it waits for payment, the title says.
-        text=words.charged if is_to_pay else words.happened,
+        title=title.format(amount=paid_text(view)),
+        text=_card_text(view, is_to_pay=is_to_pay, usual_minutes=usual_minutes),
         action=action_text(is_to_pay=is_to_pay),
         step=0 if is_to_pay or status is TopUpStatus.IN_REVIEW else _steps_done(view),
         steps=_STEPS,
     )
+
+
+def _card_text(view: TopUpView, *, is_to_pay: bool, usual_minutes: int | None) -> str:
+    if is_to_pay:
+        # Not that nobody was charged: a payment is seen a little after it was made.
+        return _("No payment has been seen yet.")
+    happened = words_of(view).happened
+    if view.status in _OPEN and view.charged == Charged.UNKNOWN:
+        return f"{happened} {_('Do not pay again yet.')}"
+    if view.status != TopUpStatus.PROCESSING:
+        return happened
+    if late := late_text(view, usual_minutes):
+        return f"{happened} {late}"
+    if not (usually := usually_text(usual_minutes)):
+        return happened
+    return _("{progress}; {usually}.").format(progress=happened.removesuffix("."), usually=usually)
 
 
 def _steps_done(view: TopUpView) -> int:

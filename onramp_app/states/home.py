@@ -10,6 +10,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.views import AssetBalanceView, BalancesView
 from onramp_app.services.latest import Latest
+from onramp_app.services.usual_time import usual_minutes
 from onramp_app.states.activity_words import card_of, row_of
 from onramp_app.states.amounts import asset_text, fiat_text, moment_text, number_text, split_decimals
 from onramp_app.states.balance_line import draw
@@ -71,15 +72,16 @@ class _Page:
 
 async def _page_of(latest: Latest) -> _Page:
     wallet = await latest.wallet()
-    balances = wallet.balances
+    balances, open_top_ups = wallet.balances, wallet.open_top_ups
+    usual = {view.payment_method: await usual_minutes(view.payment_method) for view in open_top_ups}
     by_worth = sorted(balances.items, key=lambda item: Decimal(item.worth or 0), reverse=True)
     return _Page(
         balance=balance_of(balances),
         line=draw(wallet.history, now=clock.now(), currency=balances.display_currency),
-        open_cards=tuple(card_of(view) for view in wallet.open_top_ups),
+        open_cards=tuple(card_of(view, usual_minutes=usual[view.payment_method]) for view in open_top_ups),
         assets=tuple(_asset_row(item, balances.display_currency) for item in by_worth),
         recent=tuple(row_of(view) for view in wallet.recent),
-        is_first_run=not (balances.items or wallet.open_top_ups or wallet.recent),
+        is_first_run=not (balances.items or open_top_ups or wallet.recent),
     )
 
 

@@ -55,6 +55,13 @@ def _state_of(event: Event) -> type[BaseState] | None:
     return registered.states[0] if registered is not None else None
 
 
+def _is_left_behind(app: rx.App, page: SessionState) -> bool:
+    """Say whether the event comes from another socket than the one that its tab is at now."""
+    namespace, socket = app.event_namespace, page.router.session
+    at = namespace._token_manager.token_to_socket.get(socket.client_token) if namespace else None
+    return at is not None and at.sid != socket.session_id
+
+
 # One sets any variable of a state, the other what a page keeps in the browser's storage.
 _SETTERS = (".setvar", f".{CompileVars.UPDATE_VARS_INTERNAL}")
 
@@ -88,6 +95,11 @@ class SessionMiddleware(Middleware):
             )
         except (DatabaseUnavailable, RateLimited) as error:
             return await self._hold_back(page, error, is_hydration=is_hydration)
+        if not is_hydration and _is_left_behind(app, page):
+            # What a socket began goes on when its tab is at another one already. It may end what it began for
+            # the same session; the tab itself is the other socket's.
+            is_theirs = viewer is not None and page._session_id == viewer.session_id
+            return None if is_theirs else StateUpdate()
         if viewer is not None:
             return await self._admit(page, viewer, is_hydration=is_hydration)
         was_signed_in = page.is_signed_in

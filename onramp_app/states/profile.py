@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import datetime
 
 import reflex as rx
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_timedelta
 from reflex.event import EventSpec
 
 from onramp_app.domain import clock
@@ -13,6 +13,7 @@ from onramp_app.domain.errors import InvalidCredentials, NotFound, RateLimited, 
 from onramp_app.domain.views import SecurityEventView, SessionView, Viewer
 from onramp_app.services import accounts, security_events, session_list, sessions
 from onramp_app.services.accounts import ProfileChanges
+from onramp_app.states.amounts import moment_text
 from onramp_app.states.entrance import weak_password_text
 from onramp_app.states.session import PrivateState, SessionState, to_login
 from onramp_app.states.views import SecurityLine, SessionLine
@@ -77,7 +78,10 @@ class ProfileState(PrivateState):
         self._forget_messages()
         try:
             await accounts.change_password(
-                viewer, _text(form, "current_password"), new_password=_text(form, "new_password")
+                viewer,
+                _text(form, "current_password"),
+                new_password=_text(form, "new_password"),
+                address=self.router.session.client_ip,
             )
         except InvalidCredentials:
             self.current_password_problem = _("This is not your current password.")
@@ -98,7 +102,8 @@ class ProfileState(PrivateState):
             return to_login(self)
         self._forget_messages()
         with suppress(NotFound):  # The list below says the same.
-            await sessions.end_session(viewer.user_id, session_id if isinstance(session_id, str) else "")
+            wanted = session_id if isinstance(session_id, str) else ""
+            await sessions.end_session(viewer.user_id, wanted, address=self.router.session.client_ip)
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         await self._list_security(viewer)
@@ -130,26 +135,25 @@ def _text(form: object, name: str) -> str:
 
 
 def _line(view: SessionView, now: datetime) -> SessionLine:
-    language = current_language()
-    seen = format_timedelta(view.last_seen_at - now, add_direction=True, locale=language)
-    opened = format_datetime(view.created_at, "d MMM y, HH:mm", locale=language)
-    detail = _("Signed in {when} UTC, last active {ago}").format(when=opened, ago=seen)
+    ago = format_timedelta(view.last_seen_at - now, add_direction=True, locale=current_language())
     return SessionLine(
         session_id=view.session_id,
         device=_device_name(view.device),
-        detail=detail,
+        begun_at=moment_text(view.created_at),
+        seen=_("last active {ago}").format(ago=ago),
         is_current=view.is_current,
     )
 
 
 def _security_line(event: SecurityEventView) -> SecurityLine:
-    when = format_datetime(event.at, "d MMM y, HH:mm", locale=current_language())
+    where = []
     if event.device or event.address:
         where = [_device_name(event.device), *([event.address] if event.address else [])]
-        detail = _("{where}, {when} UTC").format(where=" · ".join(where), when=when)
-    else:
-        detail = _("{when} UTC").format(when=when)
-    return SecurityLine(what=_what_happened()[SecurityEventKind(event.kind)], detail=detail)
+    return SecurityLine(
+        what=_what_happened()[SecurityEventKind(event.kind)],
+        where=" · ".join(where),
+        at=moment_text(event.at),
+    )
 
 
 def _what_happened() -> dict[SecurityEventKind, str]:

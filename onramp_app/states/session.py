@@ -3,12 +3,14 @@
 The event middleware binds and unbinds; pages and handlers only read.
 """
 
+from collections import deque
 from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
 import reflex as rx
 import structlog
 from reflex.event import EventSpec
+from reflex_base.event.context import EventContext
 
 from onramp_app.domain.views import Viewer
 from onramp_app.services import sessions
@@ -93,9 +95,19 @@ def to_login(state: rx.State) -> EventSpec:
     return rx.redirect(f"/login?reason=session_ended&next={quote(target, safe='')}")
 
 
-def show_backend_problem(exception: Exception) -> EventSpec:
-    """Log what escaped a handler and tell the person; Reflex's own handler is a toast, which needs eval."""
+_told: deque[str] = deque(maxlen=200)  # Events whose failure the person is being told.
+
+
+def show_backend_problem(exception: Exception) -> EventSpec | None:
+    """Log what escaped a handler and tell the person; Reflex's own handler is a toast, which needs eval.
+
+    Telling is an event too, and fails where the tab's state cannot be had: that is not told again.
+    """
     _log.error("event failed", exc_info=exception)
+    event = EventContext.get()
+    if event.parent_txid in _told:
+        return None
+    _told.append(event.txid)
     return SessionState.tell("unexpected")  # type: ignore[operator]
 
 

@@ -10,6 +10,7 @@ from onramp_app.services.latest import Latest
 from onramp_app.states.live import LiveState
 from onramp_app.states.session import to_login
 from onramp_app.states.story_words import story_of_top_up, story_of_transfer
+from onramp_app.states.top_up_words import can_age
 from onramp_app.states.views_wallet import Story
 
 
@@ -45,7 +46,8 @@ class StoryState(LiveState):
         transfer = None if top_up else await latest.transfer(wanted)
         self.is_missing = top_up is None and transfer is None
         if top_up is not None:
-            self.story = story_of_top_up(top_up)
+            known_as_of = await latest.known_as_of(wanted) if can_age(top_up) else None
+            self.story = story_of_top_up(top_up, known_as_of=known_as_of)
         elif transfer is not None:
             self.story = story_of_transfer(transfer)
         self._shown = wanted

@@ -1,5 +1,6 @@
 """One top-up from its quote to its delivery, in words: what was promised, what was paid, what arrived."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from onramp_app.domain.ledger import StepSource
@@ -15,14 +16,23 @@ from onramp_app.states.amounts import (
     asset_text,
     bill_text,
     exact_text,
-    fiat_text,
     moment_text,
     number_text,
     split_decimals,
 )
 from onramp_app.states.names import asset_name, method_name, network_name
 from onramp_app.states.top_up_steps import reference_of
-from onramp_app.states.top_up_words import action_text, again_address, difference_text, tag_of, words_of
+from onramp_app.states.top_up_words import (
+    action_text,
+    again_address,
+    asked_text,
+    can_age,
+    difference_text,
+    known_paid_text,
+    paid_text,
+    tag_of,
+    words_of,
+)
 from onramp_app.states.views_wallet import Fact, Story, StoryStep
 from onramp_app.states.wizard_words import rate_words
 from onramp_app.texts import _
@@ -34,8 +44,12 @@ _UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
 _ENDED_UNPAID = (TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED)
 
 
-def story_of_top_up(view: TopUpView) -> Story:
-    """Return the whole story of a top-up."""
+def story_of_top_up(view: TopUpView, *, known_as_of: datetime | None = None) -> Story:
+    """Return the whole story of a top-up.
+
+    Args:
+        known_as_of: until when we know what the provider knew; needed where `can_age`.
+    """
     words = words_of(view)
     status = TopUpStatus(view.status)
     # What arrived may be another asset than the one that was asked for.
@@ -44,10 +58,11 @@ def story_of_top_up(view: TopUpView) -> Story:
         sign = "+" if status is TopUpStatus.SETTLED else ""
         head, unit = f"{sign}{number_text(view.booked_amount, view.booked_asset)}", view.booked_asset
     else:
-        head, unit = fiat_text(view.fiat_amount, view.fiat_currency), ""
+        head, unit = paid_text(view), ""
     head, tail = split_decimals(head)
     again = _again_text(view)
     is_over_unpaid = status in _ENDED_UNPAID or view.charged == Charged.UNKNOWN
+    charged = words.charged if is_over_unpaid or not has_arrived else ""
     return Story(
         title=top_up_title(view.payment_method, view.status),
         tag=words.tag,
@@ -56,7 +71,8 @@ def story_of_top_up(view: TopUpView) -> Story:
         tail=tail,
         unit=unit,
         at=moment_text(view.settled_at if has_arrived and view.settled_at else view.created_at),
-        charged=words.charged if is_over_unpaid or not has_arrived else "",
+        charged=charged,
+        as_of=moment_text(known_as_of) if charged and can_age(view) else "",
         text=words.happened if status in _SAID_ONCE else f"{words.happened} {words.next}",
         variance=_variance(view),
         next_top_up=view.id if status in _OPEN else "",
@@ -79,23 +95,13 @@ def _again_text(view: TopUpView) -> str:
     return _("Start again") if is_safe else ""
 
 
-def _paid(view: TopUpView) -> str | None:
-    """Return what the provider says was paid for the order that counts, None while it says nothing."""
-    if view.charged == Charged.NO:
-        return None
-    best = next((o for o in view.provider_orders if o.order_id == view.provider_order_id), None)
-    if best is None or best.fiat_amount is None or best.fiat_currency is None:
-        return None
-    return fiat_text(best.fiat_amount, best.fiat_currency)
-
-
 def _amounts(view: TopUpView) -> list[Fact]:
     nothing = "\N{EM DASH}"
     quoted = asset_text(view.quote.expected_amount, view.asset) if view.quote else nothing
     arrived, asset = view.booked_amount, view.booked_asset
     return [
         Fact(_("Quoted"), quoted),
-        Fact(_("You paid"), _paid(view) or nothing),
+        Fact(_("You paid"), known_paid_text(view) or nothing),
         Fact(_("Delivered"), nothing if arrived is None or asset is None else asset_text(arrived, asset)),
     ]
 
@@ -105,14 +111,15 @@ def _variance(view: TopUpView) -> str:
     if view.received_amount is None:
         return ""
     sentences = []
-    asked, paid = fiat_text(view.fiat_amount, view.fiat_currency), _paid(view)
+    asked, paid = asked_text(view), known_paid_text(view)
     if paid is not None and paid != asked:
         sentences.append(
             _("You had asked for {asked} and paid {paid} on the provider's page.").format(
                 asked=asked, paid=paid
             )
         )
-    if view.quote is not None:
+    # Why another amount than that is held, what happened says.
+    if view.quote is not None and view.status == TopUpStatus.SETTLED:
         difference = difference_text(view.quote.expected_amount, view.received_amount, asset=view.asset)
         sentences.append(difference or _("As much arrived as was quoted."))
     return " ".join(sentences)
@@ -121,8 +128,8 @@ def _variance(view: TopUpView) -> str:
 def _facts(view: TopUpView) -> list[Fact]:
     quote = view.quote
     return [
-        Fact(_("You asked for"), fiat_text(view.fiat_amount, view.fiat_currency)),
-        Fact(_("Paid by"), method_name(view.payment_method)),
+        Fact(_("You asked for"), asked_text(view)),
+        Fact(_("Payment method"), method_name(view.payment_method)),
         *(_quoted(quote, view) if quote else []),
         Fact(_("Asset"), f"{asset_name(view.asset)} ({view.asset})"),
         Fact(_("Network"), network_name(view.network)),

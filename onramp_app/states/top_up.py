@@ -21,6 +21,7 @@ from onramp_app.states.amounts import moment_text
 from onramp_app.states.live import LiveState
 from onramp_app.states.session import to_login
 from onramp_app.states.top_up_page import missing_page, page_of
+from onramp_app.states.top_up_words import can_age
 from onramp_app.states.views_top_up import NOTHING_YET, TopUpPage
 
 ASK_AT_MOST_EVERY = timedelta(seconds=2)
@@ -92,7 +93,8 @@ class TopUpState(LiveState):
         else:
             balances = await latest.balances() if view.has_entry else None
             usual = await usual_minutes(view.payment_method)
-            page = page_of(view, balances, usual_minutes=usual)
+            known_as_of = await latest.known_as_of(wanted) if can_age(view) else None
+            page = page_of(view, balances, usual_minutes=usual, known_as_of=known_as_of)
         if self.page != page:
             self.page = page
         self._is_current()

@@ -1,17 +1,34 @@
 """Makes the page of one top-up out of what was read: which picture, which words, which amounts."""
 
+from datetime import datetime
 from decimal import Decimal
 from urllib.parse import quote, urlsplit
 
 from onramp_app.config import get_settings
 from onramp_app.domain.top_up import Charged, TopUpStatus
 from onramp_app.domain.views import BalancesView, LinkedView, TopUpView
-from onramp_app.states.amounts import asset_text, exact_text, fiat_text, number_text, split_decimals
+from onramp_app.states.amounts import (
+    asset_text,
+    exact_text,
+    fiat_text,
+    moment_text,
+    number_text,
+    split_decimals,
+)
 from onramp_app.states.payment_methods import method_text
 from onramp_app.states.qr_code import qr_code
-from onramp_app.states.top_up_steps import paid_text, reference_of, steps_of, usual_text
-from onramp_app.states.top_up_words import again_address, difference_text, tag_of, words_of
-from onramp_app.states.views_top_up import Fact, Related, TopUpPage
+from onramp_app.states.top_up_steps import reference_of, steps_of, usual_text
+from onramp_app.states.top_up_words import (
+    again_address,
+    asked_text,
+    can_age,
+    difference_text,
+    is_much_less,
+    paid_text,
+    tag_of,
+    words_of,
+)
+from onramp_app.states.views_top_up import AmountFact, Related, TopUpPage
 from onramp_app.texts import _
 
 _UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
@@ -28,20 +45,27 @@ def address_of(top_up_id: str) -> str:
     return f"/add-money/{top_up_id}"
 
 
-def page_of(view: TopUpView, balances: BalancesView | None, *, usual_minutes: int | None) -> TopUpPage:
+def page_of(
+    view: TopUpView,
+    balances: BalancesView | None,
+    *,
+    usual_minutes: int | None,
+    known_as_of: datetime | None = None,
+) -> TopUpPage:
     """Return the page.
 
     Args:
         view: the top-up, its owner's.
         balances: needed once something was booked; None before.
         usual_minutes: how long such payments take, where that is known.
+        known_as_of: until when we know what the provider knew; needed where `can_age`.
     """
     words = words_of(view)
     kind = _kind(view)
     title, following = words.title, words.next
     if kind == "offered":
         title = _("Pay {amount} by {method}").format(
-            amount=fiat_text(view.fiat_amount, view.fiat_currency), method=method_text(view.payment_method)
+            amount=asked_text(view), method=method_text(view.payment_method)
         )
     if kind == "lapsed":
         title = _("This offer has ended")
@@ -54,14 +78,15 @@ def page_of(view: TopUpView, balances: BalancesView | None, *, usual_minutes: in
         id=view.id,
         kind="ended" if kind == "lapsed" else kind,
         summary=_("{amount} by {method}").format(
-            amount=fiat_text(view.fiat_amount, view.fiat_currency), method=method_text(view.payment_method)
+            amount=paid_text(view), method=method_text(view.payment_method)
         ),
         title=title,
         happened=words.happened,
         charged=words.charged,
+        as_of=moment_text(known_as_of) if can_age(view) else "",
         next=following,
         warning=words.charged if kind == "moving" and view.charged != Charged.YES else "",
-        announcement=f"{title}. {words.charged}",
+        announcement=title if kind == "offered" else f"{title}. {words.charged}",
         reference=reference_of(view.id),
         provider_order=view.provider_order_id or "",
         amount_label=_amount_label(view),
@@ -84,6 +109,7 @@ def page_of(view: TopUpView, balances: BalancesView | None, *, usual_minutes: in
         facts=_facts(view),
         notes=tuple(_notes(view, balances)),
         related=_related(view),
+        is_short=_is_short(view),
         again_address=again_address(view),
         story_address=f"/activity/{view.id}",
         mail_address=_mail_address(view.id),
@@ -137,18 +163,18 @@ def _balance(view: TopUpView, balances: BalancesView | None) -> str:
     return _("Your balance is now {amount}").format(amount=asset_text(own.available, own.asset))
 
 
-def _facts(view: TopUpView) -> tuple[Fact, ...]:
+def _facts(view: TopUpView) -> tuple[AmountFact, ...]:
     """Return quoted, paid and delivered, as far as they are known. Without a payment there is none of it."""
     if view.charged != Charged.YES:
         return ()
-    facts = [Fact(_("You paid"), paid_text(view))]
+    facts = [AmountFact(_("You paid"), paid_text(view))]
     if view.quote is not None:
         expected = view.quote.expected_amount
-        quoted = Fact(_("Quoted"), asset_text(expected, view.asset), exact_text(expected, view.asset))
+        quoted = AmountFact(_("Quoted"), asset_text(expected, view.asset), exact_text(expected, view.asset))
         facts.insert(0, quoted)
     if view.booked_amount is not None and view.booked_asset is not None:
         arrived, asset = view.booked_amount, view.booked_asset
-        facts.append(Fact(_("Delivered"), asset_text(arrived, asset), exact_text(arrived, asset)))
+        facts.append(AmountFact(_("Delivered"), asset_text(arrived, asset), exact_text(arrived, asset)))
     return tuple(facts)
 
 
@@ -171,6 +197,12 @@ def _notes(view: TopUpView, balances: BalancesView | None) -> list[str]:
     return [note for note in notes if note]
 
 
+def _is_short(view: TopUpView) -> bool:
+    if view.quote is None or view.received_amount is None or paid_text(view) != asked_text(view):
+        return False
+    return is_much_less(view.quote.expected_amount, view.received_amount)
+
+
 def _variance(view: TopUpView) -> str:
     """Return why another amount arrived than was quoted, where the difference can be seen."""
     if view.quote is None or view.booked_amount is None or view.booked_asset != view.asset:
@@ -178,10 +210,10 @@ def _variance(view: TopUpView) -> str:
     difference = difference_text(view.quote.expected_amount, view.booked_amount, asset=view.asset)
     if not difference:
         return ""
-    asked = fiat_text(view.fiat_amount, view.fiat_currency)
-    if paid_text(view) != asked:
+    asked, paid = asked_text(view), paid_text(view)
+    if paid != asked:
         return _("You paid {paid} instead of {asked}, so another amount arrived than was quoted.").format(
-            paid=paid_text(view), asked=asked
+            paid=paid, asked=asked
         )
     return difference
 

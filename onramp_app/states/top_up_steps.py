@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from onramp_app.domain import clock
 from onramp_app.domain.provider_status import StatusClass
 from onramp_app.domain.top_up import TopUpStatus
-from onramp_app.domain.views import ProviderOrderView, TopUpView
-from onramp_app.states.amounts import asset_text, fiat_text, moment_text
+from onramp_app.domain.views import TopUpView
+from onramp_app.states.amounts import asset_text, moment_text
 from onramp_app.states.payment_methods import method_text
+from onramp_app.states.top_up_words import paid_text
 from onramp_app.states.views_top_up import StepLine
 from onramp_app.texts import _, ngettext
 
@@ -20,16 +21,15 @@ def reference_of(top_up_id: str) -> str:
     return f"{end[:4]}-{end[4:]}"
 
 
-def paid_text(view: TopUpView) -> str:
-    """Return what the provider says was paid, or what was asked for while it has not said."""
-    order = _best_order(view)
-    if order is not None and order.fiat_amount is not None and order.fiat_currency is not None:
-        return fiat_text(order.fiat_amount, order.fiat_currency)
-    return fiat_text(view.fiat_amount, view.fiat_currency)
+def usually_text(minutes: int | None) -> str:
+    """Return how long 8 of 10 payments stay below, in few words; nothing while too few are known."""
+    if minutes is None:
+        return ""
+    return ngettext("usually under {n} minute", "usually under {n} minutes", minutes).format(n=minutes)
 
 
 def usual_text(minutes: int | None) -> str:
-    """Return how long such payments take, nothing while too few are known."""
+    """Return the same as a sentence that says what it rests on."""
     if minutes is None:
         return ""
     return ngettext(
@@ -61,10 +61,7 @@ def _payment(view: TopUpView) -> StepLine:
     if view.rank < _PAID:
         return StepLine(
             _("Looking for your payment"),
-            _("{amount} by {method}").format(
-                amount=fiat_text(view.fiat_amount, view.fiat_currency),
-                method=method_text(view.payment_method),
-            ),
+            _("{amount} by {method}").format(amount=paid_text(view), method=method_text(view.payment_method)),
             "",
             "now",
         )
@@ -95,15 +92,17 @@ def _sending(view: TopUpView, usual_minutes: int | None) -> StepLine:
 
 
 def _waiting_text(view: TopUpView, usual_minutes: int | None) -> str:
+    return late_text(view, usual_minutes) or usual_text(usual_minutes)
+
+
+def late_text(view: TopUpView, usual_minutes: int | None) -> str:
+    """Return what to say of a payment that takes twice as long as most, nothing of any other."""
     paid_at = _first(view, least=_PAID)
-    is_late = (
-        usual_minutes is not None
-        and paid_at is not None
-        and clock.now() - paid_at > timedelta(minutes=2 * usual_minutes)
-    )
-    if is_late:
-        return _("This one takes longer than most. We keep asking the provider.")
-    return usual_text(usual_minutes)
+    if usual_minutes is None or paid_at is None:
+        return ""
+    if clock.now() - paid_at <= timedelta(minutes=2 * usual_minutes):
+        return ""
+    return _("This one takes longer than most. We keep asking the provider.")
 
 
 def _first(view: TopUpView, *, least: int) -> datetime | None:
@@ -116,7 +115,3 @@ def _first(view: TopUpView, *, least: int) -> datetime | None:
         and StatusClass(step.status_class).rank >= least
     )
     return min(moments, default=None)
-
-
-def _best_order(view: TopUpView) -> ProviderOrderView | None:
-    return next((one for one in view.provider_orders if one.order_id == view.provider_order_id), None)

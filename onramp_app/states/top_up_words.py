@@ -1,12 +1,13 @@
 """What a top-up's state means for its owner: what happened, was I charged, what now. Used by every page."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from urllib.parse import urlencode
 
 from onramp_app.domain.provider_status import StatusClass
 from onramp_app.domain.top_up import Charged, Reason, TopUpStatus
-from onramp_app.domain.views import TopUpView
-from onramp_app.states.amounts import asset_text, shown_amount
+from onramp_app.domain.views import ProviderOrderView, TopUpView
+from onramp_app.states.amounts import asset_text, fiat_text, shown_amount
 from onramp_app.texts import _
 
 
@@ -27,8 +28,23 @@ class TopUpWords:
     next: str
 
 
-def tag_of(status: str) -> tuple[str, str]:
+_PRICES_MOVE_PERCENT = 5  # between a quote and the purchase, at most, on all but the wildest days
+# A payment that was claimed may still arrive: what became of the offer matters less than that.
+_MAY_BE_PAID = (
+    TopUpStatus.CREATED,
+    TopUpStatus.AWAITING_PAYMENT,
+    TopUpStatus.CANCELED,
+    TopUpStatus.EXPIRED,
+)
+
+
+_ENDED = (TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED)
+
+
+def tag_of(status: str, *, charged: str = Charged.NO) -> tuple[str, str]:
     """Return a state in a few words, and its tone."""
+    if charged == Charged.UNKNOWN and status in _MAY_BE_PAID:
+        return _("Looking for payment"), "now"
     tags = {
         TopUpStatus.CREATED: (_("Waiting for payment"), "now"),
         TopUpStatus.AWAITING_PAYMENT: (_("Waiting for payment"), "now"),
@@ -45,9 +61,7 @@ def tag_of(status: str) -> tuple[str, str]:
 
 def words_of(view: TopUpView) -> TopUpWords:
     """Return the words for a top-up as it stands."""
-    tag, tone = tag_of(view.status)
-    if view.status == TopUpStatus.AWAITING_PAYMENT and view.charged == Charged.UNKNOWN:
-        tag = _("Looking for payment")
+    tag, tone = tag_of(view.status, charged=view.charged)
     return TopUpWords(
         title=_title(view),
         tag=tag,
@@ -75,17 +89,46 @@ def again_address(view: TopUpView) -> str:
     return f"/add-money?{urlencode(choices)}"
 
 
+def known_paid_text(view: TopUpView) -> str | None:
+    """Return what the provider says was paid, None while it does not say so.
+
+    The amount of an order that is opened or claimed is what it asks for, and was paid by nobody yet.
+    """
+    best = _best_order(view)
+    if view.charged != Charged.YES or best is None or best.fiat_amount is None or best.fiat_currency is None:
+        return None
+    return fiat_text(best.fiat_amount, best.fiat_currency)
+
+
+def paid_text(view: TopUpView) -> str:
+    """Return what was paid or, while that is not known, what was asked for."""
+    return known_paid_text(view) or asked_text(view)
+
+
+def asked_text(view: TopUpView) -> str:
+    """Return the amount that the top-up was begun with. People may pay another one."""
+    return fiat_text(view.fiat_amount, view.fiat_currency)
+
+
+def is_much_less(quoted: str, arrived: str) -> bool:
+    """Say whether so much less arrived than was quoted that prices do not explain it."""
+    return Decimal(arrived) * 100 < Decimal(quoted) * (100 - _PRICES_MOVE_PERCENT)
+
+
 def difference_text(quoted: str, arrived: str, *, asset: str) -> str:
     """Return by how much what arrived differs from the quote, and why; nothing where both look the same."""
     # Of the amounts as they are shown, or the sum would seem wrong to whoever does it again.
     difference = shown_amount(arrived, asset) - shown_amount(quoted, asset)
     if not difference:
         return ""
-    text = (
-        _("{amount} less arrived than was quoted: the price moves until the provider buys.")
-        if difference < 0
-        else _("{amount} more arrived than was quoted: the price moves until the provider buys.")
-    )
+    if is_much_less(quoted, arrived):
+        text = _("{amount} less arrived than was quoted. Prices do not explain that: write to us.")
+    elif difference < 0:
+        text = _("{amount} less arrived than was quoted: the price moves until the provider buys.")
+    elif is_much_less(arrived, quoted):
+        text = _("{amount} more arrived than was quoted.")
+    else:
+        text = _("{amount} more arrived than was quoted: the price moves until the provider buys.")
     return text.format(amount=asset_text(abs(difference), asset))
 
 
@@ -97,6 +140,11 @@ def charged_text(charged: str) -> str:
         Charged.UNKNOWN: _("We do not know yet whether you were charged. Do not pay again yet."),
     }
     return texts[Charged(charged)]
+
+
+def can_age(view: TopUpView) -> bool:
+    """Say whether "you were not charged" is true as of the last read of the provider only."""
+    return view.charged == Charged.NO and view.status != TopUpStatus.FAILED
 
 
 def _charged(view: TopUpView) -> str:
@@ -113,6 +161,8 @@ def _charged(view: TopUpView) -> str:
 def _title(view: TopUpView) -> str:
     if view.status == TopUpStatus.AWAITING_PAYMENT and view.charged == Charged.UNKNOWN:
         return _("Looking for your payment")
+    if view.status == TopUpStatus.PROCESSING and any(step.status in _ENDED for step in view.timeline):
+        return _("Your late payment has arrived")
     titles = {
         TopUpStatus.CREATED: _("Waiting for your payment"),
         TopUpStatus.AWAITING_PAYMENT: _("Waiting for your payment"),
@@ -197,9 +247,13 @@ def _next_in_review(view: TopUpView) -> str:
     return _("You need not do anything. Do not pay again.")
 
 
+def _best_order(view: TopUpView) -> ProviderOrderView | None:
+    return next((one for one in view.provider_orders if one.order_id == view.provider_order_id), None)
+
+
 def progress_text(view: TopUpView) -> str:
     """Return what the provider is doing with a payment that was received."""
-    best = next((o for o in view.provider_orders if o.order_id == view.provider_order_id), None)
+    best = _best_order(view)
     texts: dict[str, str] = {
         StatusClass.PAID: _("Payment received. Buying {asset}."),
         StatusClass.BUYING: _("Payment received. Buying {asset}."),

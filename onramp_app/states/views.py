@@ -23,20 +23,22 @@ NOBODY = Person()
 
 @dataclass(frozen=True)
 class SessionLine:
-    """One row of the list of sessions, its times already in words."""
+    """One row of the list of sessions: begun at a moment (RFC 3339), `seen` so long ago, in words."""
 
     session_id: str
     device: str
-    detail: str
+    begun_at: str
+    seen: str
     is_current: bool
 
 
 @dataclass(frozen=True)
 class SecurityLine:
-    """One row of recent security activity, in words; `detail` says where and when."""
+    """One row of recent security activity, in words: what happened where, at a moment (RFC 3339)."""
 
     what: str
-    detail: str
+    where: str
+    at: str
 
 
 def initials_of(display_name: str, email: str) -> str:

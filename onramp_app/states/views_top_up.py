@@ -17,7 +17,7 @@ class StepLine:
 
 
 @dataclass(frozen=True)
-class Fact:
+class AmountFact:
     """One amount with what it is; `exact` has all its decimals, empty when the amount itself has."""
 
     label: str
@@ -39,9 +39,10 @@ class TopUpPage:
 
     `kind` says which picture is drawn: `offered`, `moving`, `settled`, `ended`, `review`, `reversed`,
     `missing`, or nothing before anything was read. `happened`, `charged` and `next` answer what happened, was
-    I charged, and what now; `warning` is the answer that may not be overlooked. `amount` and `asset` stand
-    for what arrived; `amount_label` says where it is. `code` is a QR code of the page's own address as the
-    data of an SVG path, `code_size` how many units wide it is.
+    I charged, and what now; `as_of` (RFC 3339) is until when the second answer is known to be true, empty
+    where it cannot change; `warning` is the answer that may not be overlooked. `amount` and `asset` stand for
+    what arrived; `amount_label` says where it is. `code` is a QR code of the page's own address as the data
+    of an SVG path, `code_size` how many units wide it is; `is_short` says that much less arrived than quoted.
     """
 
     id: str = ""
@@ -50,6 +51,7 @@ class TopUpPage:
     title: str = ""
     happened: str = ""
     charged: str = ""
+    as_of: str = ""
     next: str = ""
     warning: str = ""
     announcement: str = ""
@@ -70,9 +72,10 @@ class TopUpPage:
     code_size: int = 0
     usual: str = ""
     steps: tuple[StepLine, ...] = ()
-    facts: tuple[Fact, ...] = ()
+    facts: tuple[AmountFact, ...] = ()
     notes: tuple[str, ...] = ()
     related: tuple[Related, ...] = ()
+    is_short: bool = False
     again_address: str = ""
     story_address: str = ""
     mail_address: str = ""

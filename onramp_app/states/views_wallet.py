@@ -115,7 +115,7 @@ class Story:
 
     `head` and `tail` are one amount in two sizes. `next_top_up` is the top-up to go on with while it is open,
     by what `next_action` says; `again` and `again_address` begin another one, where that is safe; `top_up_id`
-    is the top-up that a transfer belongs to.
+    is the top-up that a transfer belongs to. `charged` is true as of `as_of`, or whenever that is empty.
     """
 
     title: str = ""
@@ -126,6 +126,7 @@ class Story:
     unit: str = ""
     at: str = ""
     charged: str = ""
+    as_of: str = ""
     text: str = ""
     variance: str = ""
     next_top_up: str = ""

@@ -31,7 +31,7 @@ class QuickAmount:
 
 
 @dataclass(frozen=True)
-class Allowance:
+class AllowanceLine:
     """What is left of a limit of ours, and how many percent of it are used."""
 
     label: str
@@ -64,7 +64,7 @@ class Offer:
     closed: str = ""
     limits: str = ""
     quick: tuple[QuickAmount, ...] = ()
-    allowances: tuple[Allowance, ...] = ()
+    allowances: tuple[AllowanceLine, ...] = ()
     assets: tuple[Choice, ...] = ()
     networks: tuple[Choice, ...] = ()
     methods: tuple[MethodCard, ...] = ()

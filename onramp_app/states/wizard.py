@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import reflex as rx
 from reflex.event import EventSpec
 
-from onramp_app.domain import clock
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.money import decimal_text
@@ -18,7 +17,6 @@ from onramp_app.domain.top_up_errors import (
     QuoteChanged,
     TooManyOpenTopUps,
 )
-from onramp_app.domain.views import QuoteView
 from onramp_app.services import announcements, reviewed, top_ups
 from onramp_app.services.latest import Latest
 from onramp_app.services.top_up_views import quote_of
@@ -27,17 +25,16 @@ from onramp_app.states.live import LiveState
 from onramp_app.states.names import method_name, network_name
 from onramp_app.states.session import to_login
 from onramp_app.states.typed_amounts import AmountNotUnderstood, TooManyDecimals, read_amount
-from onramp_app.states.views_wizard import Bill, Offer
+from onramp_app.states.views_wizard import Offer
 from onramp_app.states.wizard_choices import STEPS, Choices, choices_of
 from onramp_app.states.wizard_offer import Found, read_offer, request_of
 from onramp_app.states.wizard_open import AsksAboutOpen
+from onramp_app.states.wizard_quote import ShowsQuote
 from onramp_app.states.wizard_words import (
     RETRY_SECONDS,
     amount_missing_text,
     amount_not_understood_text,
-    bill_of,
     blocked_words,
-    changed_text,
     decimals_text,
     not_read_text,
     nothing_begun_text,
@@ -50,7 +47,7 @@ PLACE = "/add-money"
 _TYPING_MS = 350
 
 
-class WizardState(AsksAboutOpen, LiveState):
+class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
     """What the wizard shows.
 
     Whatever answers late is dropped when something newer was asked, or when the tab was reset.
@@ -78,19 +75,11 @@ class WizardState(AsksAboutOpen, LiveState):
     time: str = ""  # How long this method usually takes, where that is known.
 
     offer: Offer = Offer()
-    bill: Bill = Bill()
-    is_asking: bool = False
-    is_old: bool = False
-    changed: str = ""
     problem: str = ""
-    timer: str = ""  # Another one whenever the seconds begin anew: until the quote ends, or the next try.
-    timer_seconds: int = 0
     review_problem: str = ""
     is_beginning: bool = False
 
     _choices: Choices = Choices()
-    _question: str = ""  # What the quote answers.
-    _expected: str = ""  # What the shown quote says will arrive, exactly.
     _review: str = ""  # Names what is confirmed, until it is known how that ended.
     _begun: str = ""
 
@@ -330,7 +319,7 @@ class WizardState(AsksAboutOpen, LiveState):
             self.shows, (self.blocked_title, self.blocked_text) = "blocked", words
         elif isinstance(error, QuoteChanged):
             if choices == self._choices:  # Of what was chosen meanwhile it says nothing.
-                self._show_quote(quote_of(error.extra["quote"]))  # type: ignore[arg-type]
+                self._show_quote(quote_of(error.extra["quote"]), choices)  # type: ignore[arg-type]
             self.changed, self.review_problem = "", problem_text(error)
         elif isinstance(error, AmountOutOfLimits):
             amount = Decimal(choices.amount or 0)
@@ -360,7 +349,7 @@ class WizardState(AsksAboutOpen, LiveState):
         self.search = choices.search()
         self.amount_search = replace(choices, step="amount").search()
         self.pay_search = replace(choices, step="pay").search()
-        self.is_old = self._question not in ("", _question(choices))
+        self._hold_quote_against(choices)
         written = number_text(self.amount, "") if self.amount else ""
         if writes and written != self.field_text:
             self.field_text = written
@@ -394,36 +383,12 @@ class WizardState(AsksAboutOpen, LiveState):
         self.problem = found.problem
         self._count(found.retry_seconds)
         if found.quoted is not None:
-            self._show_quote(found.quoted)
+            self._show_quote(found.quoted, self._choices)
         elif found.problem and self._question:
             self.is_old = True
         else:
             self._forget_quote()
 
-    def _show_quote(self, quote: QuoteView) -> None:
-        choices = self._choices
-        before, question = self.bill, _question(choices)
-        self.bill = bill_of(quote, currency=choices.currency, asset=choices.asset)
-        if self._question == question and (before.rate, before.receive_exact) != (
-            self.bill.rate,
-            self.bill.receive_exact,
-        ):
-            self.changed = changed_text(self.bill)
-        self._question, self._expected, self.is_old = question, quote.expected_amount, False
-        self._count(max(1, int((quote.expires_at - clock.now()).total_seconds())))
-
-    def _forget_quote(self) -> None:
-        self.bill, self._question, self._expected = Bill(), "", ""
-        self.is_old = self.is_asking = False
-
-    def _count(self, seconds: int) -> None:
-        self.timer, self.timer_seconds = new_id(), seconds
-
     def _forget_messages(self) -> None:
         self.problem = self.changed = self.review_problem = self.open_problem = ""
         self.amount_problem = self.reading = self.read_at = ""
-
-
-def _question(choices: Choices) -> str:
-    """Return what a quote depends on."""
-    return f"{choices.amount} {choices.currency} {choices.country} {choices.asset} {choices.network}"

@@ -12,8 +12,9 @@ from onramp_app.services.limits import Remaining
 from onramp_app.services.options import AssetOption, CurrencyOption, MethodOption, Options
 from onramp_app.states.amounts import fiat_text
 from onramp_app.states.names import asset_name, method_name, network_name
+from onramp_app.states.top_up_steps import usually_text
 from onramp_app.states.views_wizard import (
-    Allowance,
+    AllowanceLine,
     Choice,
     ClosedChoices,
     MethodCard,
@@ -21,7 +22,7 @@ from onramp_app.states.views_wizard import (
     QuickAmount,
 )
 from onramp_app.states.wizard_choices import Choices
-from onramp_app.states.wizard_words import left_text, limits_text, usually_text
+from onramp_app.states.wizard_words import left_text, limits_text
 from onramp_app.texts import _, current_language
 
 
@@ -117,12 +118,12 @@ def _kind_text(method: MethodOption) -> str:
     return _("Instant payment") if method.kind is PaymentKind.INSTANT else _("Bank transfer")
 
 
-def _allowances(remaining: Remaining | None, currency: str) -> tuple[Allowance, ...]:
+def _allowances(remaining: Remaining | None, currency: str) -> tuple[AllowanceLine, ...]:
     if remaining is None:
         return ()
     labels = {"day": _("Left today"), "month": _("Left this month")}
     return tuple(
-        Allowance(
+        AllowanceLine(
             labels[one.period],
             _("{left} of {limit}").format(
                 left=left_text(one.left, currency), limit=left_text(one.of, currency)

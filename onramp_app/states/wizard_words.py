@@ -77,13 +77,6 @@ def limits_text(limits: AmountLimits, currency: str) -> str:
     return ""
 
 
-def usually_text(minutes: int | None) -> str:
-    """Return how long 8 of 10 payments stay below, in few words; nothing while too few are known."""
-    if minutes is None:
-        return ""
-    return ngettext("mostly under {n} minute", "mostly under {n} minutes", minutes).format(n=minutes)
-
-
 def amount_missing_text() -> str:
     """Return what to say about an empty field."""
     return _("Enter how much you would like to add.")

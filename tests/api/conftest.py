@@ -49,8 +49,7 @@ async def wallet(
     client: httpx.AsyncClient, database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Wallet]:
     """The API with the simulator behind it, at the beginning of a run."""
-    simulator_process.control("seed", {"seed": 7})
-    simulator_process.control("scenario", method="DELETE")
+    simulator_process.begin()
     monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
     monkeypatch.setenv("ONRAMP_WIDGET_URL", f"{simulator_process.base}/main")
     monkeypatch.setenv("ONRAMP_REQUESTS_PER_MINUTE", "10000")

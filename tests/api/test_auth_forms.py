@@ -183,6 +183,17 @@ async def test_another_site_cannot_post_a_form(client: httpx.AsyncClient, ada: P
     assert await _me(client, cookie) == 200
 
 
+async def test_another_site_cannot_delete_the_cookie_that_a_browser_does_not_send_it(
+    client: httpx.AsyncClient,
+) -> None:
+    """`SameSite=Lax` keeps the cookie from a form of another site, but not its deletion from the browser."""
+    for method, path in (("POST", "session/end"), ("DELETE", "session")):
+        answer = await client.request(method, f"/api/auth/{path}", headers={"Origin": "https://evil.example"})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)
+        answer = await client.request(method, f"/api/auth/{path}", headers={"Origin": OURS})
+        assert "set-cookie" in answer.headers, "the control"
+
+
 async def test_a_form_without_an_origin_comes_from_no_browser_and_is_taken(
     client: httpx.AsyncClient, ada: Person
 ) -> None:
@@ -293,6 +304,16 @@ async def test_signing_out_ends_the_session_and_deletes_the_cookie(
     assert await _me(client, cookie) == 401
     again = await client.request(method, f"/api/auth/{path}", headers={"Origin": OURS})
     assert again.status_code == answer.status_code
+
+
+async def test_cookies_in_several_fields_are_one_header(client: httpx.AsyncClient, ada: Person) -> None:
+    """HTTP/2 may send each cookie in a field of its own (RFC 9113 section 8.2.3)."""
+    cookie = _session_header(await _sign_in(client, ada))
+    client.cookies.clear()
+    crumbs = [("Cookie", "theme=dark"), ("Cookie", cookie["Cookie"]), ("Origin", OURS)]
+    assert (await client.get("/api/auth/me", headers=crumbs)).status_code == 200
+    assert (await client.post("/api/auth/session/end", headers=crumbs)).status_code == 303
+    assert await _me(client, cookie) == 401
 
 
 @pytest.mark.parametrize(

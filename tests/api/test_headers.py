@@ -146,6 +146,30 @@ async def test_a_page_may_run_its_own_scripts_and_styles_and_no_others(site: htt
     assert _policy(unknown)["script-src"] == f"'self' {_source('missing()')}"
 
 
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("/login", "/login/"),
+        ("/login?next=%2Fhome&x=https://b", "/login/?next=%2Fhome&x=https://b"),
+        ("//evil.example/%2E%2E/login", "/evil.example/../login/"),
+        ("/%5Cevil.example/%2E%2E/login", "/%5Cevil.example/../login/"),
+    ],
+)
+async def test_a_page_redirects_within_this_site_whatever_the_request_calls_it(
+    site: httpx.AsyncClient, address: str, place: str
+) -> None:
+    """Behind a proxy that ends TLS, the address as this server sees it begins with http:// as well."""
+    answer = await site.get(httpx.URL(f"http://localhost:3000{address}"), headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.headers["location"]) == (307, place)
+
+
+async def test_the_api_knows_an_address_exactly_or_not_at_all(site: httpx.AsyncClient) -> None:
+    for method, path in (("GET", "/api/health/live/"), ("POST", "/api/auth/login/")):
+        answer = await site.request(method, path, headers={"Host": "evil.example"})
+        assert (answer.status_code, "location" in answer.headers) == (404, False)
+        assert answer.json()["code"] == "not_found"
+
+
 async def test_what_is_no_page_may_do_nothing(site: httpx.AsyncClient) -> None:
     for path in ("/assets/x.js", "/favicon.svg", "/api/health/live", "/api/nothing", "/api/openapi.json"):
         assert _policy(await site.get(path)) == {"default-src": "'none'", "frame-ancestors": "'none'"}, path

@@ -8,7 +8,7 @@ import pytest
 
 from onramp_app.domain.top_up_errors import IdempotencyInProgress
 from onramp_app.services import idempotency
-from onramp_app.services.idempotency import Answer, Claim
+from onramp_app.services.idempotency import Claim, KeptAnswer
 from tests.money import WANTED, Wallet, assert_problem
 from tests.people import Person
 
@@ -108,12 +108,12 @@ async def test_of_32_requests_at_once_one_makes_a_top_up(wallet: Wallet, ada: Pe
 async def test_control_looking_before_claiming_makes_several(
     wallet: Wallet, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def look_only(user_id: str, key: str, *, request_hash: bytes) -> Claim | Answer:
+    async def look_only(user_id: str, key: str, *, request_hash: bytes) -> Claim | KeptAnswer:
         found = wallet.rows("SELECT status, body FROM idempotency_keys WHERE key = %s", key)
         await asyncio.sleep(0)
-        return Answer(*found[0]) if found else Claim(user_id, key, "unused")  # type: ignore[arg-type]
+        return KeptAnswer(*found[0]) if found else Claim(user_id, key, "unused")  # type: ignore[arg-type]
 
-    async def keep_blindly(_db: object, held: Claim, answer: Answer) -> None:
+    async def keep_blindly(_db: object, held: Claim, answer: KeptAnswer) -> None:
         wallet.run(
             "INSERT INTO idempotency_keys (user_id, key, request_hash, status, body, created_at)"
             " VALUES (%s, %s, sha256(''), %s, %s, now()) ON CONFLICT DO NOTHING",
@@ -159,6 +159,6 @@ async def test_a_claim_is_kept_by_its_holder_only(wallet: Wallet, ada: Person) -
     stranger = Claim(ada.id, "one", held.claimed_at.replace(year=2020))
     await idempotency.give_up(stranger)
     with pytest.raises(IdempotencyInProgress):
-        await idempotency.keep_refusal(stranger, Answer(422, "{}"))
-    await idempotency.keep_refusal(held, Answer(422, "{}"))
-    assert await idempotency.claim(ada.id, "one", request_hash=bytes(32)) == Answer(422, "{}")
+        await idempotency.keep_refusal(stranger, KeptAnswer(422, "{}"))
+    await idempotency.keep_refusal(held, KeptAnswer(422, "{}"))
+    assert await idempotency.claim(ada.id, "one", request_hash=bytes(32)) == KeptAnswer(422, "{}")

@@ -14,19 +14,13 @@ from onramp_app.db.tables import User
 from onramp_app.providers.onramp.limits import RequestRate, SharedAnswers
 from onramp_app.services import provider, sessions
 from onramp_app.services.provider import get_rates
+from tests.money import WANTED
 from tests.people import Person
 from tests.simulator.process import Process
 
 USERS = 50
 DOCUMENTED_A_MINUTE = 10
 LIMITED = ("limits", "allChainMapping", "allCoinLimits", "fetchAllCountryConfig")
-WANTED = {
-    "fiat_currency": "INR",
-    "fiat_amount": "1000",
-    "asset": "USDT",
-    "network": "matic20",
-    "payment_method": "UPI",
-}
 
 
 @pytest.fixture
@@ -67,7 +61,7 @@ async def test_fifty_at_once_cost_what_one_costs(
     assert (await begin(client, people[0]))[:2] == (200, 200)
     alone_seconds = time.monotonic() - started
     await provider.disconnect()
-    simulator.control("seed", {"seed": 7})
+    simulator.begin()
     simulator.scenario("api_slow", times=None, value=0.3)
 
     started = time.monotonic()

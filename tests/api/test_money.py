@@ -19,17 +19,11 @@ from onramp_app.domain import clock
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.services import provider, rates
 from onramp_app.services.provider import get_provider, get_rates
+from tests.money import WANTED
 from tests.people import Person
 from tests.simulator.process import Process
 
 pytestmark = pytest.mark.usefixtures("simulator")
-WANTED = {
-    "fiat_currency": "INR",
-    "fiat_amount": "1000",
-    "asset": "USDT",
-    "network": "matic20",
-    "payment_method": "UPI",
-}
 RATES = "/api/exchange-rates"
 LONG_TRANSACTIONS = """
 SELECT count(*) FROM pg_stat_activity

@@ -54,6 +54,28 @@ async def test_no_log_line_holds_a_secret_or_an_email_even_at_debug(
         assert secret not in logged.getvalue()
 
 
+async def test_what_is_typed_in_the_wrong_place_is_neither_logged_nor_answered(
+    logged: io.StringIO, client: httpx.AsyncClient, ada: Person
+) -> None:
+    canary, json_type = "canary-word-7", {"Content-Type": "application/json"}
+    answers = [
+        await client.get(f"/api/auth/me?password={canary}&token={canary}"),
+        await client.get("/api/auth/me", headers={"Authorization": f"Bearer {canary}"}),
+        await client.get("/api/auth/me", headers={"Cookie": f"session={canary}", "User-Agent": canary}),
+        await client.post("/api/auth/login", json={"email": ada.email, "pasword": canary}),
+        await client.post("/api/auth/login", json={"email": canary, "password": {"a": canary}}),
+        await client.post("/api/auth/login", headers=json_type, content=f'{{"password": "{canary}"'),
+        await client.post("/api/auth/refresh", json={"refresh_token": canary, canary: 1}),
+        await client.post("/api/auth/session", data={"pasword": canary, "otp": canary}),
+        await client.post("/api/auth/registration", content=f"password={canary}&%zz".encode()),
+    ]
+    assert {answer.status_code for answer in answers} == {303, 401, 422}
+    assert logged.getvalue().count('"event": "request"') >= len(answers), "the control"
+    assert canary not in logged.getvalue()
+    told = [answer for answer in answers if canary in f"{answer.text}{answer.headers}"]
+    assert [answer.request.url.path for answer in told] == ["/api/auth/refresh"], "the unknown field is named"
+
+
 async def test_an_error_of_the_database_names_no_values(
     logged: io.StringIO, client: httpx.AsyncClient, database: str
 ) -> None:

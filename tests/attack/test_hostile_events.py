@@ -189,7 +189,7 @@ async def test_a_handler_that_asks_for_nobody_is_caught(asgi, scene, no_event_li
 async def test_a_service_that_forgets_the_person_is_caught(asgi, scene, no_event_limit, monkeypatch):
     """The control of what is changed: ends any session whose id is known."""
 
-    async def end(_user_id: str, session_id: str) -> None:
+    async def end(_user_id: str, session_id: str, **_named: str) -> None:
         if session_id in scene.targets:
             scene.wallet.run(
                 "UPDATE auth_sessions SET revoked_at = now(), end_reason = 'signed_out' WHERE id = %s",

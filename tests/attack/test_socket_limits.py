@@ -1,7 +1,6 @@
 """How much one network may take of the pages' socket, on a real server and behind a proxy."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import simple_websocket
@@ -17,9 +16,10 @@ from tests.served import served
 from tests.test_socket import CONNECT, PING, PLACE
 
 
-@pytest.fixture
-def behind_a_proxy(database: str, project_dir: Path) -> Iterator[str]:
-    with served(database, project_dir, TRUSTED_PROXY_HOPS="1") as url:
+@pytest.fixture(scope="module")
+def behind_a_proxy(database_of_the_file: str) -> Iterator[str]:
+    """The address of the pages' socket; each test comes from a network of its own."""
+    with served(database_of_the_file, TRUSTED_PROXY_HOPS="1") as url:
         yield url.replace("http", "ws", 1) + PLACE
 
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
 from starlette.types import ASGIApp
 
+from onramp_app.config import get_settings
+from onramp_app.db import engine
 from onramp_app.live import Tabs
 from onramp_app.onramp_app import app
 from onramp_app.services import sessions
@@ -112,6 +115,69 @@ async def test_forty_stolen_tokens_are_worth_nothing(asgi, scene, no_event_limit
 @pytest.mark.full
 async def test_a_thousand_stolen_tokens_are_worth_nothing(asgi, scene, no_event_limit, pushed):
     assert await take_over(asgi, scene, rounds=1_000) == []
+
+
+async def take_over_while_away(
+    asgi: ASGIApp, scene: Scene, monkeypatch: pytest.MonkeyPatch, *, rounds: int
+) -> list[str]:
+    """The same while nobody can say whose session a cookie is, and once more when somebody can."""
+    bo_cookie = await scene.cookie_of(scene.bo)
+    tabs = [await Wire(asgi, cookie=bo_cookie, address=new_address()).connect() for _ in range(rounds)]
+    for tab in tabs:
+        await tab.hydrate()
+        tab.event(LOAD)
+        await tab.settle()
+        assert scene.leaks(tab.heard), "there is something to steal"
+        await tab.close()
+    async with _database_away(monkeypatch):
+        thieves = [
+            await Wire(
+                asgi, cookie=scene.ada_cookie if number % 2 else "", token=tab.token, address=new_address()
+            ).connect()
+            for number, tab in enumerate(tabs)
+        ]
+        for number, thief in enumerate(thieves):
+            await WAYS[1 + number % (len(WAYS) - 1)](scene, thief)
+            thief.event(LOAD)
+            await thief.settle()
+    for thief in thieves:
+        thief.event(LOAD)
+        await _push(scene)
+        await thief.settle()
+        await thief.close()
+    return [leak for thief in thieves for leak in (*scene.leaks(thief.heard), *_pushes(thief))]
+
+
+def _pushes(thief: Wire) -> list[str]:
+    return ["a push"] * thief.heard.count("PUSHED-TO-BO")
+
+
+@asynccontextmanager
+async def _database_away(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    with monkeypatch.context() as environment:
+        environment.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/away")
+        await _connect_anew()
+        yield
+    await _connect_anew()
+
+
+async def _connect_anew() -> None:
+    await engine.dispose()
+    get_settings.cache_clear()
+
+
+async def test_a_stolen_token_is_worth_nothing_while_the_database_is_away(
+    asgi, scene, no_event_limit, pushed, monkeypatch
+):
+    assert await take_over_while_away(asgi, scene, monkeypatch, rounds=10) == []
+
+
+async def test_if_pages_opened_as_they_were_while_it_is_away_a_token_would_show_everything(
+    asgi, scene, no_event_limit, pushed, monkeypatch
+):
+    """The control of the test above."""
+    monkeypatch.setattr(SessionState, "_forget_person", lambda _page: None)
+    assert await take_over_while_away(asgi, scene, monkeypatch, rounds=5)
 
 
 async def test_without_the_binding_of_sessions_a_stolen_token_shows_everything(

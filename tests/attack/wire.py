@@ -73,8 +73,9 @@ class Wire:
         """All that came, as one text."""
         return "\n".join(self.received)
 
-    def say(self, text: str) -> None:
-        self._in.put_nowait({"type": "websocket.receive", "text": text})
+    def say(self, packet: str | bytes) -> None:
+        kind = "text" if isinstance(packet, str) else "bytes"
+        self._in.put_nowait({"type": "websocket.receive", kind: packet})
 
     def emit(self, *values: object) -> None:
         self.say(EVENT + json.dumps(values))

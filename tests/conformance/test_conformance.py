@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
+from onramp_app.config import PROJECT_DIR
 from tests.served import served
 from tests.simulator.process import Process
 
@@ -23,9 +23,6 @@ CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_headers_conformance,response_schema_conformance"
 )
-
-
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -37,14 +34,9 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(
-    postgres_server: str, migrated_template: str, simulator_process: Process, tmp_path_factory: Any
-) -> Iterator[Server]:
+def server(database_of_the_file: str, simulator_process: Process, tmp_path_factory: Any) -> Iterator[Server]:
     """The application with its background work, once it knows the exchange rates."""
     simulator_process.control("scenario", method="DELETE")
-    name = f"conformance_{secrets.token_hex(4)}"
-    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}".encode())
     values = {
         "ONRAMP_API_URL": simulator_process.base,
         "ONRAMP_WIDGET_URL": f"{simulator_process.base}/main",
@@ -52,7 +44,7 @@ def server(
         "TRUSTED_PROXY_HOPS": "1",  # so that the requests may say where they come from
     }
     log = tmp_path_factory.mktemp("api") / "log"
-    with served(f"{postgres_server}/{name}", PROJECT, log=log, LOG_FORMAT="json", **values) as url:
+    with served(database_of_the_file, log=log, LOG_FORMAT="json", **values) as url:
         running = Server(url, log)
         deadline = time.monotonic() + 30
         while not httpx.get(f"{running.url}/api/exchange-rates?base=INR&symbols=USDT").is_success:
@@ -74,7 +66,7 @@ def _ask(server: Server, folder: Path, *arguments: str) -> subprocess.CompletedP
         cwd=folder,
         env={
             **os.environ,
-            "PYTHONPATH": str(PROJECT),
+            "PYTHONPATH": str(PROJECT_DIR),
             "SCHEMATHESIS_HOOKS": "tests.conformance.hooks",
             "API_URL": server.url,
         },

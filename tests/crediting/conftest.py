@@ -7,22 +7,20 @@ import pytest
 from onramp_app.config import get_settings
 from onramp_app.services import changed_users, provider
 from tests.crediting.world import World
-from tests.simulator.process import FAST, Process, free_port
+from tests.simulator.process import Process, running_simulator
 
 
 @pytest.fixture(scope="session")
 def money_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    process = Process(tmp_path_factory.mktemp("simulator") / "orders.sqlite", free_port(), FAST)
-    process.start()
-    yield process
-    process.kill()
+    with running_simulator(tmp_path_factory.mktemp("simulator")) as process:
+        yield process
 
 
 @pytest.fixture
 async def world(
     database: str, money_simulator: Process, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
-    money_simulator.control("seed", {"seed": 7})
+    money_simulator.begin()
     monkeypatch.setenv("ONRAMP_API_URL", money_simulator.base)
     monkeypatch.setenv("ONRAMP_POLL_SECONDS", "1")
     monkeypatch.setenv("ONRAMP_REQUESTS_PER_MINUTE", "10000")

@@ -201,7 +201,12 @@ def converge(world: World, *, examples: int) -> None:
 
 
 def test_any_course_of_events_ends_in_the_same_ledger(world: World) -> None:
-    converge(world, examples=500)
+    converge(world, examples=150)
+
+
+@pytest.mark.full
+def test_any_of_two_thousand_courses_ends_in_the_same_ledger(world: World) -> None:
+    converge(world, examples=2_000)
 
 
 def _told_twice_of_a_delivery(world: World) -> None:

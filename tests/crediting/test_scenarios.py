@@ -179,6 +179,19 @@ async def test_an_unknown_status_moves_nothing_and_makes_an_alarm(world: World) 
         assert not world.open_exceptions()
 
 
+async def test_before_a_claim_an_unknown_status_leaves_open_whether_somebody_was_charged(
+    world: World,
+) -> None:
+    async with world.running():
+        _, top_up, order = await paid(world, steps=(), name="unknown_status")
+        opened = await world.ends(top_up, "awaiting_payment")
+        assert opened["charged"] == "no"
+        world.simulator.move(order, 3)
+        await world.until(world.open_exceptions)
+        state = world.state(top_up)
+    assert (state["status"], state["charged"]) == ("awaiting_payment", "unknown")
+
+
 async def test_a_link_that_is_paid_twice_makes_two_credits_and_two_records(world: World) -> None:
     async with world.running():
         user, top_up, first = await paid(world, name="second_payment")

@@ -8,8 +8,6 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -19,9 +17,9 @@ from psycopg.rows import dict_row
 
 from onramp_app.api.application import create_api
 from onramp_app.db.engine import transaction
-from onramp_app.domain.ids import new_id
 from onramp_app.ledger.verification import verify_ledger
 from onramp_app.worker import background_work
+from tests import rows
 from tests.simulator.process import Process, free_port
 
 MATIC_ADDRESS = "0x" + "51" * 18 + "0001"
@@ -51,76 +49,19 @@ class World:
         (value,) = row.values()
         return value
 
-    def user(self, **fields: Any) -> str:
-        user_id = new_id()
-        values = {
-            "id": user_id,
-            "email": f"{user_id}@example.org",
-            "password_hash": "x",
-            "display_name": "Asha",
-            "display_currency": "INR",
-            "language": "en",
-            "role": "user",
-            "kyc_status": "none",
-            "kyc_tier": "none",
-            "created_at": datetime.now(UTC),
-            "updated_at": datetime.now(UTC),
-            **fields,
-        }
-        self._insert("users", values)
-        return user_id
+    def user(self, **columns: Any) -> str:
+        return rows.user(self.owner, **columns)
 
-    def top_up(self, user_id: str, **fields: Any) -> str:
-        now = datetime.now(UTC)
-        values = {
-            "id": new_id(),
-            "user_id": user_id,
-            "environment": "simulator",
-            "fiat_amount": Decimal(1000),
-            "fiat_currency": "INR",
-            "fiat_type": 1,
-            "asset": "USDT",
-            "network": "matic20",
-            "payment_method": "UPI",
-            "status": "created",
-            "charged": "no",
-            "rank": 0,
-            "has_entry": False,
-            "version": 1,
-            "created_at": now,
-            "updated_at": now,
-            **fields,
-        }
-        self._insert("top_ups", values)
-        recognition_id = secrets.token_hex(16)
+    def top_up(self, user_id: str, **columns: Any) -> str:
+        """Write a top-up and the widget session that an order is opened with."""
+        asset, recognition_id = columns.get("asset", "USDT"), secrets.token_hex(16)
         link = self.simulator.link(
-            walletAddress=MATIC_ADDRESS,
-            coinCode=values["asset"].lower(),
-            network=values["network"],
-            fiatAmount=values["fiat_amount"],
-            fiatType=values["fiat_type"],
-            merchantRecognitionId=recognition_id,
+            walletAddress=MATIC_ADDRESS, coinCode=asset.lower(), merchantRecognitionId=recognition_id
         )
-        self._insert(
-            "widget_sessions",
-            {
-                "recognition_id": recognition_id,
-                "top_up_id": values["id"],
-                "environment": "simulator",
-                "asset": values["asset"],
-                "network": values["network"],
-                "address": MATIC_ADDRESS,
-                "fiat_amount": values["fiat_amount"],
-                "url": link,
-                "created_at": now,
-                "offered_until": now,
-            },
-        )
-        return str(values["id"])
-
-    def _insert(self, table: str, values: dict[str, Any]) -> None:
-        names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
-        self.run(f"INSERT INTO {table} ({names}) VALUES ({marks})", *values.values())
+        top_up_id = rows.top_up(self.owner, user_id, **columns)
+        session = {"recognition_id": recognition_id, "asset": asset, "address": MATIC_ADDRESS, "url": link}
+        rows.widget_session(self.owner, top_up_id, **session)
+        return top_up_id
 
     def link(self, top_up_id: str) -> str:
         return str(self.one("SELECT url FROM widget_sessions WHERE top_up_id = %s", top_up_id))

@@ -54,7 +54,7 @@ BY_CLASS = {
     StatusClass.ABANDONED:       "X X X r . . . . . . .",
     StatusClass.NAME_MISMATCH:   "r r r r . r r r . . .",
     StatusClass.AMOUNT_MISMATCH: "r r r r . r r r . . .",
-    StatusClass.UNKNOWN:         ". . . . . . . . . . .",
+    StatusClass.UNKNOWN:         "C K . . . . . . . . .",
 }  # fmt: skip
 
 # "-" is "not possible".
@@ -155,7 +155,19 @@ def test_a_failure_after_settling_changes_nothing_and_calls_a_person(failure: St
 @pytest.mark.parametrize("letter", STATES)
 def test_an_unknown_status_never_moves_money_and_raises_an_alarm(letter: str) -> None:
     step = on_order(STATES[letter], StatusClass.UNKNOWN)
-    assert (step.state, step.posting, step.is_alarm) == (STATES[letter], None, True)
+    same = replace(step.state, charged=STATES[letter].charged)
+    assert (same, step.posting, step.is_alarm) == (STATES[letter], None, True)
+
+
+def test_with_an_unknown_status_nobody_says_that_the_person_was_not_charged() -> None:
+    for letter, charged in (("C", "unknown"), ("A", "unknown"), ("K", "unknown"), ("P", "yes"), ("X", "no")):
+        state = on_order(STATES[letter], StatusClass.UNKNOWN).state
+        assert state.charged == charged
+        assert not state.can_cancel
+    for letter, charged in (("C", "unknown"), ("P", "yes")):
+        given_up = on_action(STATES[letter], Action.GIVE_UP_UNKNOWN)
+        assert given_up is not None
+        assert given_up.state.charged == charged
 
 
 def test_an_order_that_ends_does_not_end_a_top_up_whose_other_order_has_come_further() -> None:

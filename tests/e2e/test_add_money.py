@@ -3,6 +3,7 @@
 import re
 import time
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -75,6 +76,42 @@ async def test_every_step_is_shown_as_it_happens(open_page: OpenPage, site: Site
         await expect(page.get_by_text(words).first).to_be_visible(timeout=LIVE_MS + 3_000)
     site.simulator.move(order, 4)
     await expect_success(page)
+
+
+_WATCH_AMOUNT = """() => {
+  const shown = document.getElementById('balance-amount');
+  window.seen = [shown.textContent];
+  new MutationObserver(() => window.seen.push(shown.textContent))
+    .observe(shown, {subtree: true, characterData: true, childList: true});
+}"""
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+async def test_the_balance_counts_up_to_what_it_is_unless_motion_is_not_wanted(
+    open_page: OpenPage, site: Site, *, motion: Literal["no-preference", "reduce"]
+) -> None:
+    page = await open_page("/")
+    await register(page, Mouse(), email=new_email())
+    await ask_for(page, Mouse(), "1,000")
+    site.simulator.move(open_order(site, page.url), 4)
+    await expect_success(page)
+    await page.emulate_media(reduced_motion=motion)
+    await page.goto("/home")
+    await expect(_balance(page)).to_have_text(re.compile("[1-9]"))
+    top_up = await _second_tab(page, "/home")
+    await ask_for(top_up, Mouse(), "2,000")
+    await page.bring_to_front()
+    await page.evaluate(_WATCH_AMOUNT)
+    site.simulator.move(open_order(site, top_up.url), 4)
+    await expect(page.get_by_text("In your balance")).to_have_count(2, timeout=LIVE_MS + 3_000)
+    await page.wait_for_timeout(700)  # it counts for 400 ms
+    seen = [Decimal(re.sub(r"[^0-9.]", "", text)) for text in await page.evaluate("seen")]
+    assert seen == sorted(seen)
+    assert (len(set(seen)) > 4) == (motion == "no-preference"), seen
+    assert not any(re.search(r"[^0-9]0[0-9,]", text) for text in await page.evaluate("seen"))
+    # What is drawn and what is read out are the same again.
+    drawn = await page.locator("#balance-amount").inner_text()
+    assert drawn == await page.locator(".large-money .sr-only").first.inner_text()
 
 
 async def test_a_reload_resumes_wherever_one_is(open_page: OpenPage) -> None:
@@ -170,7 +207,9 @@ async def test_a_late_payment_is_credited_all_the_same(open_page: OpenPage, site
     await expect(page.get_by_text("You were not charged.", exact=True)).to_be_visible()
     order = open_order(site, page.url)
     site.simulator.move(order, 2)
-    await expect(page.get_by_text("Your money is on its way").first).to_be_visible(timeout=LIVE_MS + 3_000)
+    await expect(page.get_by_text("Your late payment has arrived").first).to_be_visible(
+        timeout=LIVE_MS + 3_000
+    )
     site.simulator.move(order, 4)
     await expect_success(page)
 

@@ -4,15 +4,14 @@ import json
 import re
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from onramp_app.domain.ids import new_id
 from onramp_app.providers.port import WIDGET_FEATURES
+from tests import rows
 from tests.e2e.site import OpenPage, Site
 
 WIDGET = "http://localhost:8001/main/buy/?appId=1"
@@ -38,22 +37,11 @@ class Heard:
 
 
 def _begin_top_up(site: Site, email: str) -> str:
-    top_up_id, now = new_id(), datetime.now(UTC)
     with psycopg.connect(site.database_url, autocommit=True) as owner:
         owner.execute("INSERT INTO assets VALUES ('USDT', 18, now()) ON CONFLICT DO NOTHING")
-        owner.execute(
-            "INSERT INTO top_ups (id, user_id, environment, fiat_amount, fiat_currency, fiat_type, asset,"
-            " network, payment_method, status, charged, rank, has_entry, version, created_at, updated_at)"
-            " SELECT %s, id, 'simulator', 1000, 'INR', 1, 'USDT', 'matic20', 'UPI', 'created', 'no', 0,"
-            " false, 1, %s, %s FROM users WHERE email = %s",
-            (top_up_id, now, now, email),
-        )
-        owner.execute(
-            "INSERT INTO widget_sessions (recognition_id, top_up_id, environment, asset, network, address,"
-            " fiat_amount, url, created_at, offered_until)"
-            " VALUES (%s, %s, 'simulator', 'USDT', 'matic20', '0xaaaa', 1000, %s, %s, %s)",
-            (secrets.token_hex(16), top_up_id, WIDGET, now, now + timedelta(hours=1)),
-        )
+        ((user_id,),) = owner.execute("SELECT id FROM users WHERE email = %s", (email,)).fetchall()
+        top_up_id = rows.top_up(owner, user_id)
+        rows.widget_session(owner, top_up_id, url=WIDGET)
     return top_up_id
 
 
@@ -198,6 +186,18 @@ async def test_a_top_up_is_canceled_by_keyboard_alone_after_it_asked_once_more(
     await expect(page.get_by_role("heading", name="This top-up was canceled")).to_be_visible()
     await expect(page.get_by_text("You were not charged.", exact=True)).to_be_visible()
     await expect(page.locator("iframe")).to_have_count(0)
+
+
+async def test_a_payment_page_that_stays_away_is_pointed_out_with_a_way_to_it(
+    open_page: OpenPage, site: Site
+) -> None:
+    page, _heard = await _pay(open_page, site)
+    way_out = page.get_by_role("link", name="Open it in a new tab")
+    await expect(way_out).not_to_be_visible()  # not before it has had its time
+    await expect(way_out).to_be_visible(timeout=12_000)
+    assert await way_out.get_attribute("href") == WIDGET
+    await _widget_says(page, _message("ONRAMP_WIDGET_READY"))
+    await expect(way_out).not_to_be_visible()
 
 
 async def test_the_frame_may_use_the_camera_and_the_clipboard_and_only_itself(

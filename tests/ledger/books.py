@@ -14,6 +14,7 @@ from onramp_app.ledger.instructions import Delivery, UserAmount
 from onramp_app.ledger.posting import Posted, post
 from onramp_app.ledger.transfers import Cause, Instruction
 from onramp_app.ledger.verification import Finding, verify_ledger
+from tests import rows
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BY_POLL = Cause(StepSource.POLL)
@@ -36,25 +37,11 @@ class Books:
             self.owner.execute("INSERT INTO assets VALUES (%s, %s, %s)", (code, scale, NOW))
 
     def user(self) -> str:
-        user_id = secrets.token_hex(16)
-        self.owner.execute(
-            "INSERT INTO users (id, email, password_hash, display_name, display_currency, language, role,"
-            " kyc_status, kyc_tier, created_at, updated_at)"
-            " VALUES (%s, %s, 'x', 'Asha', 'INR', 'en', 'user', 'none', 'none', %s, %s)",
-            (user_id, f"{user_id}@example.org", NOW, NOW),
-        )
-        return user_id
+        return rows.user(self.owner, created_at=NOW, updated_at=NOW)
 
     def top_up(self, user_id: str, *, asset: str = "USDT") -> str:
-        top_up_id = secrets.token_hex(16)
-        self.owner.execute(
-            "INSERT INTO top_ups (id, user_id, environment, fiat_amount, fiat_currency, fiat_type, asset,"
-            " network, payment_method, status, charged, rank, has_entry, version, created_at, updated_at)"
-            " VALUES (%s, %s, 'simulator', 1000, 'INR', 1, %s, 'matic20', 'UPI', 'processing', 'yes', 30,"
-            " false, 1, %s, %s)",
-            (top_up_id, user_id, asset, NOW, NOW),
-        )
-        return top_up_id
+        paid = {"status": "processing", "charged": "yes", "rank": 30, "created_at": NOW, "updated_at": NOW}
+        return rows.top_up(self.owner, user_id, asset=asset, **paid)
 
     def delivery(self, amount_minor: int, *, asset: str = "USDT", top_up_id: str | None = None) -> Delivery:
         """A delivered and applied order of ours, with the amounts that make up what arrived."""

@@ -4,14 +4,14 @@ import asyncio
 import json
 import random
 import re
-import subprocess
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 import psycopg
 import pytest
+from typer.testing import CliRunner, Result
 
+from onramp_app.__main__ import app
+from onramp_app.db import engine
 from onramp_app.db.engine import transaction
 from onramp_app.domain.errors import ValidationFailed
 from onramp_app.ledger import instructions as ledger
@@ -21,7 +21,6 @@ from onramp_app.services.verification import verify_books
 from tests.ledger.books import BY_OPERATOR, BY_POLL, NOW, Books, findings, post_now
 from tests.ledger.breaks import BREAKS, TAMPERINGS
 
-PROJECT = Path(__file__).resolve().parents[2]
 CHAIN_RULES = ("chain_is_whole", "chained_is_unchanged", "all_is_chained")
 
 
@@ -134,25 +133,29 @@ async def test_books_that_are_written_to_meanwhile_are_still_sound(sound: Books)
         await writing
 
 
-def _command(books: Books, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "onramp_app", "verify-ledger", *arguments],
-        cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+def _command(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["verify-ledger", *arguments])
 
 
-async def test_the_command_exits_with_1_when_something_is_wrong(sound: Books) -> None:
-    fine = _command(sound)
-    assert fine.returncode == 0, fine.stderr
+@pytest.fixture
+async def left(sound: Books) -> Books:
+    """Sound books without a connection of this loop: each command runs in a loop of its own."""
+    await engine.dispose()
+    return sound
+
+
+def test_the_command_exits_with_1_when_something_is_wrong(left: Books) -> None:
+    fine = _command()
+    assert fine.exit_code == 0, fine.output
     head = re.search(r"^0 findings\. Head: (\d+:[0-9a-f]{64})$", fine.stdout, re.MULTILINE)
     assert head is not None
-    assert _command(sound, "--head", head[1]).returncode == 0
-    refused = _command(sound, "--head", "x")
-    assert refused.returncode == 1
+    assert _command("--head", head[1]).exit_code == 0
+    refused = _command("--head", "x")
+    assert refused.exit_code == 1
     assert "looks like" in refused.stderr
-    sound.tamper("UPDATE audit_log SET actor = 'nobody' WHERE id = 'a1'")
-    broken = _command(sound, "--json")
-    assert broken.returncode == 1
+    left.tamper("UPDATE audit_log SET actor = 'nobody' WHERE id = 'a1'")
+    broken = _command("--json")
+    assert broken.exit_code == 1
     told = json.loads(broken.stdout)
     assert [finding["rule"] for finding in told["findings"]] == ["chained_is_unchanged"]
 

@@ -1,17 +1,11 @@
 """The client against the simulator, over real HTTP: two programs that share no code and must agree."""
 
-import importlib.util
-import socket
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 
@@ -34,65 +28,22 @@ from onramp_app.providers.onramp.white_label import WhiteLabelClient
 from onramp_app.providers.onramp.widget import new_recognition_id
 from onramp_app.providers.port import PaymentKind, WidgetSession
 from tests.providers.fake_onramp import FakeOnramp, ok
-
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("onramp_app.simulator") is None, reason="the simulator is not part of this tree"
-)
-KEY, SECRET = "simulator-key", "simulator-secret"
+from tests.simulator.process import KEY, SECRET, Process
 
 
-class Simulator:
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def control(self, path: str, body: Any = None, method: str = "POST") -> Any:
-        answer = httpx.request(method, f"{self.url}/control/{path}", json=body, timeout=5)
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    def transport(self, *, key: str = KEY, secret: str = SECRET, **options: Any) -> Transport:
-        return Transport(self.url, Credentials(key, secret), **options)
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    database = tmp_path_factory.mktemp("simulator") / "orders.sqlite"
-    command = [sys.executable, "-m", "onramp_app.simulator", "--port", str(port), "--database", str(database)]
-    process = subprocess.Popen(
-        [*command, "--tempo-seconds", "0.05", "--webhook-retry-seconds", "0.2"],
-        stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-    )
-    try:
-        assert process.stdout is not None
-        assert b"simulator on" in process.stdout.readline()
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(100):
-            try:
-                httpx.get(f"{url}/onramp/api/v2/common/public/currentTimestamp", timeout=5)
-                break
-            except httpx.TransportError:
-                process.poll()
-                assert process.returncode is None
-        yield Simulator(url)
-    finally:
-        process.kill()
-        process.wait()
+def transport_to(simulator: Process, *, secret: str = SECRET, **options: Any) -> Transport:
+    return Transport(simulator.base, Credentials(KEY, secret), **options)
 
 
 @pytest.fixture
-def simulator(running: Simulator) -> Simulator:
-    running.control("scenario", method="DELETE")
-    running.control("seed", {"seed": 7})
-    return running
+def simulator(simulator_process: Process) -> Process:
+    simulator_process.begin()
+    return simulator_process
 
 
 @pytest_asyncio.fixture
-async def client(simulator: Simulator) -> AsyncIterator[OnrampClient]:
-    made = OnrampClient(simulator.transport(), WidgetSettings(f"{simulator.url}/main", 1))
+async def client(simulator: Process) -> AsyncIterator[OnrampClient]:
+    made = OnrampClient(transport_to(simulator), WidgetSettings(f"{simulator.base}/main", 1))
     yield made
     await made.close()
 
@@ -115,13 +66,13 @@ async def orders_of(client: OnrampClient, fiat_type: int = 1) -> dict[str, Any]:
     return {order.order_id: order async for page in walk for order in page.orders}
 
 
-async def open_order(client: OnrampClient, simulator: Simulator, session: WidgetSession) -> str:
+async def open_order(client: OnrampClient, simulator: Process, session: WidgetSession) -> str:
     opened = simulator.control("orders", {"widget_url": await client.widget_url(session)})
     return str(opened["orderId"])
 
 
 async def test_a_purchase_is_quoted_opened_and_read_back_exactly(
-    simulator: Simulator, client: OnrampClient
+    simulator: Process, client: OnrampClient
 ) -> None:
     quote = await client.quote(
         flow=Flow.BUY, fiat_type=1, fiat_amount=Decimal(1000), coin_code="USDT", network="matic20"
@@ -142,7 +93,7 @@ async def test_a_purchase_is_quoted_opened_and_read_back_exactly(
 
 @pytest.mark.parametrize("status", [-4, -3, -2, -1, 0, 1, 2, 10, 3, 13, 11, 12, 14, 4, 15, 5, 16, 99])
 async def test_every_status_is_read_with_its_class(
-    simulator: Simulator, client: OnrampClient, status: int
+    simulator: Process, client: OnrampClient, status: int
 ) -> None:
     order_id = await open_order(client, simulator, session_of())
     simulator.control(f"orders/{order_id}", {"status": status})
@@ -151,13 +102,13 @@ async def test_every_status_is_read_with_its_class(
     assert (order.status_class is StatusClass.UNKNOWN) == (status == 99)
 
 
-async def test_each_currency_has_its_own_history(simulator: Simulator, client: OnrampClient) -> None:
+async def test_each_currency_has_its_own_history(simulator: Process, client: OnrampClient) -> None:
     lira = await open_order(client, simulator, replace(session_of(), fiat_type=2, payment_kind=None))
     assert lira in await orders_of(client, 2)
     assert lira not in await orders_of(client, 1)
 
 
-async def test_refusals_are_told_apart(simulator: Simulator, client: OnrampClient) -> None:
+async def test_refusals_are_told_apart(simulator: Process, client: OnrampClient) -> None:
     async def quote(amount: str, coin: str = "usdt") -> None:
         await client.quote(
             flow=Flow.BUY, fiat_type=1, fiat_amount=Decimal(amount), coin_code=coin, network="matic20"
@@ -169,7 +120,7 @@ async def test_refusals_are_told_apart(simulator: Simulator, client: OnrampClien
         await quote("1000", "nosuchcoin")
     with pytest.raises(ProviderOrderGone):
         await client.order_status("999999", flow=Flow.BUY)
-    stranger = simulator.transport(secret="wrong")
+    stranger = transport_to(simulator, secret="wrong")
     with pytest.raises(ProviderCredentialsRefused):
         await stranger.call(endpoints.QUOTES, {})
     await stranger.close()
@@ -189,10 +140,10 @@ async def test_configuration_is_read(client: OnrampClient) -> None:
 
 
 async def test_the_remote_widget_address_carries_the_same_facts(
-    simulator: Simulator, client: OnrampClient
+    simulator: Process, client: OnrampClient
 ) -> None:
-    transport = simulator.transport()
-    base = f"{simulator.url}/main".replace("127.0.0.1", "localhost")
+    transport = transport_to(simulator)
+    base = f"{simulator.base}/main".replace("127.0.0.1", "localhost")
     remote = OnrampClient(transport, WidgetSettings(base, 1, is_remote=True))
     session = session_of()
     url = await remote.widget_url(session)
@@ -214,7 +165,7 @@ async def test_the_remote_widget_address_carries_the_same_facts(
     ids=str,
 )
 async def test_trouble_that_passes_heals_by_itself(
-    simulator: Simulator, client: OnrampClient, scenario: dict[str, Any]
+    simulator: Process, client: OnrampClient, scenario: dict[str, Any]
 ) -> None:
     await client.limits(Flow.BUY)
     simulator.control("scenario", scenario)
@@ -224,7 +175,7 @@ async def test_trouble_that_passes_heals_by_itself(
     assert quote.rate > 0
 
 
-async def test_too_many_requests_is_told_with_its_time(simulator: Simulator, client: OnrampClient) -> None:
+async def test_too_many_requests_is_told_with_its_time(simulator: Process, client: OnrampClient) -> None:
     await client.payment_methods()
     simulator.control("scenario", {"name": "rate_limited", "value": "7"})
     with pytest.raises(ProviderUnavailable) as busy:
@@ -232,7 +183,7 @@ async def test_too_many_requests_is_told_with_its_time(simulator: Simulator, cli
     assert busy.value.retry_after_seconds == 7
 
 
-async def test_webhooks_verify_and_translate(simulator: Simulator, client: OnrampClient) -> None:
+async def test_webhooks_verify_and_translate(simulator: Process, client: OnrampClient) -> None:
     receiver = FakeOnramp()
     await receiver.start()
     receiver.answers["hook"] = ok({})
@@ -267,8 +218,8 @@ async def test_webhooks_verify_and_translate(simulator: Simulator, client: Onram
 
 
 @pytest.mark.parametrize("style", ["x-onramp", "plain"])
-async def test_a_person_is_verified_in_the_white_label_line(simulator: Simulator, style: Any) -> None:
-    transport = simulator.transport(white_label_headers=style)
+async def test_a_person_is_verified_in_the_white_label_line(simulator: Process, style: Any) -> None:
+    transport = transport_to(simulator, white_label_headers=style)
     kyc, phone = WhiteLabelClient(transport), f"+91-99999{len(style):05d}"
     link = await kyc.kyc_link(email="a@b.test", phone_number=phone, client_customer_id=f"c-{style}")
     assert "/main/kyc/" in link.url
@@ -281,8 +232,8 @@ async def test_a_person_is_verified_in_the_white_label_line(simulator: Simulator
     await transport.close()
 
 
-async def test_a_white_label_purchase_is_read_with_its_class(simulator: Simulator) -> None:
-    transport = simulator.transport()
+async def test_a_white_label_purchase_is_read_with_its_class(simulator: Process) -> None:
+    transport = transport_to(simulator)
     kyc = WhiteLabelClient(transport)
     link = await kyc.kyc_link(email="a@b.test", phone_number="+91-9999988888", client_customer_id="buyer")
     base = "/onramp/api/v2/whiteLabel"

@@ -8,7 +8,7 @@ from onramp_app.services.health import readiness
 
 
 async def states() -> dict[str, tuple[bool, str]]:
-    return {check.name: (check.is_well, check.reason) for check in await readiness()}
+    return {check.name: (check.is_well, check.detail) for check in await readiness()}
 
 
 async def test_without_a_reader_nobody_is_ready(database: str) -> None:

@@ -12,16 +12,6 @@ from onramp_app.services.rates import stored_book
 from tests.simulator.process import Process
 
 
-@pytest.fixture
-def simulator(database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch) -> Process:
-    assert database
-    simulator_process.control("seed", {"seed": 7})
-    simulator_process.control("scenario", method="DELETE")
-    monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
-    get_settings.cache_clear()
-    return simulator_process
-
-
 def asked(simulator: Process) -> set[str]:
     """Return the last part of the path of every endpoint that was asked."""
     items = simulator.control("requests", method="GET")["items"]

@@ -24,6 +24,7 @@ from onramp_app.services import limits, top_ups
 from onramp_app.services.assets import enable_assets
 from onramp_app.services.quotes import Quote, QuoteRequest
 from onramp_app.services.top_ups import Offer
+from tests import rows
 
 DAY = {"currency": "INR", "none": {"per_day": "1000"}}
 
@@ -35,43 +36,18 @@ class World:
         self.owner = psycopg.connect(url, autocommit=True)
 
     def person(self, tier: str = "none") -> str:
-        user_id, now = new_id(), datetime.now(UTC)
-        self.owner.execute(
-            "INSERT INTO users (id, email, password_hash, display_name, display_currency, language, role,"
-            " kyc_status, kyc_tier, created_at, updated_at)"
-            " VALUES (%s, %s, 'x', 'Asha', 'INR', 'en', 'user', 'none', %s, %s, %s)",
-            (user_id, f"{user_id}@example.org", tier, now, now),
-        )
-        return user_id
+        return rows.user(self.owner, kyc_tier=tier)
 
     def top_up(self, user_id: str, amount: str, status: str = "settled", **columns: Any) -> str:
         """Write a top-up as one that has come so far."""
-        now = datetime.now(UTC)
-        delivered = {"has_entry": True, "received_minor": 1, "received_asset": "USDT"}
-        row = {
-            "id": new_id(),
-            "user_id": user_id,
-            "environment": "simulator",
-            "fiat_amount": amount,
-            "fiat_currency": "INR",
-            "fiat_type": 1,
-            "asset": "USDT",
-            "network": "matic20",
-            "payment_method": "UPI",
-            "status": status,
-            "charged": "no",
-            "rank": 0,
-            "has_entry": False,
-            "version": 1,
-            "created_at": now,
-            "updated_at": now,
-            "settled_at": now if status in ("settled", "reversed") else None,
-            "reason": "over_limit" if status == "in_review" else None,
-        }
-        row |= (delivered if status in ("settled", "reversed") else {}) | columns
-        names, marks = ", ".join(row), ", ".join(["%s"] * len(row))
-        self.owner.execute(f"INSERT INTO top_ups ({names}) VALUES ({marks})", list(row.values()))
-        return str(row["id"])
+        come_so_far: dict[str, Any] = {}
+        if status in ("settled", "reversed"):
+            delivered = {"has_entry": True, "received_minor": 1, "received_asset": "USDT"}
+            come_so_far = {"settled_at": datetime.now(UTC), **delivered}
+        elif status == "in_review":
+            come_so_far = {"reason": "over_limit"}
+        given = {"fiat_amount": amount, "status": status} | come_so_far | columns
+        return rows.top_up(self.owner, user_id, **given)
 
     def total(self, user_id: str) -> Decimal:
         found = self.owner.execute("SELECT sum(fiat_amount) FROM top_ups WHERE user_id = %s", (user_id,))

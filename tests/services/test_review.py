@@ -5,19 +5,24 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+import psycopg
 import pytest
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.config import get_settings
 from onramp_app.db.top_up_tables import TopUp
+from onramp_app.domain.accounts import Role
 from onramp_app.domain.errors import Forbidden, NotFound, ValidationFailed
 from onramp_app.domain.review_errors import ActionNotPossible
 from onramp_app.domain.top_up import Action
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.transfers import Instruction
 from onramp_app.services import review
+from onramp_app.services.accounts import grant_role
 from onramp_app.services.operators import Mandate
 from onramp_app.services.review import Decision, decide
+from onramp_app.services.sessions import end_session
 from tests.ledger.books import BY_OPERATOR, BY_POLL, findings, post_now
 from tests.people import sign_in
 from tests.services.conftest import REASON, Desk, unknown_id
@@ -280,6 +285,41 @@ async def test_an_operator_who_has_not_signed_in_lately_decides_nothing(desk: De
     assert desk.everything() == before
     sign_in(desk.books.owner, desk.operator_id)
     await decide(top_up_id, Action.RELEASE, mandate=desk.mandate)
+
+
+async def test_nobody_loses_the_power_to_decide_in_the_middle_of_a_decision(desk: Desk) -> None:
+    """Whoever takes it away may rely on it: what was under way is done, and nothing comes after."""
+    top_up_id, _ = await desk.held()
+    later, _ = await desk.held()
+    with psycopg.connect(get_settings().database_url.get_secret_value()) as busy:
+        busy.execute("SELECT FROM top_ups WHERE id = %s FOR UPDATE", (top_up_id,))
+        deciding = asyncio.create_task(decide(top_up_id, Action.RELEASE, mandate=desk.mandate))
+        await asyncio.sleep(0.3)
+        (email,) = desk.books.owner.execute(
+            "SELECT email FROM users WHERE id = %s", (desk.operator_id,)
+        ).fetchone()
+        taking = asyncio.create_task(grant_role(email, Role.USER))
+        await asyncio.wait({taking}, timeout=0.5)
+        assert not taking.done(), "a decision would follow"
+        assert not deciding.done()
+    await asyncio.gather(deciding, taking)
+    with pytest.raises(Forbidden, match="is not an operator"):
+        await decide(later, Action.RELEASE, mandate=desk.mandate)
+
+
+async def test_a_session_that_a_decision_relies_on_does_not_end_in_its_middle(desk: Desk) -> None:
+    top_up_id, _ = await desk.held()
+    with psycopg.connect(get_settings().database_url.get_secret_value()) as busy:
+        busy.execute("SELECT FROM top_ups WHERE id = %s FOR UPDATE", (top_up_id,))
+        deciding = asyncio.create_task(decide(top_up_id, Action.RELEASE, mandate=desk.mandate))
+        await asyncio.sleep(0.3)
+        (session_id,) = desk.books.owner.execute(
+            "SELECT id FROM auth_sessions WHERE user_id = %s", (desk.operator_id,)
+        ).fetchone()
+        ending = asyncio.create_task(end_session(desk.operator_id, session_id))
+        await asyncio.wait({ending}, timeout=0.5)
+        assert not ending.done()
+    await asyncio.gather(deciding, ending)
 
 
 async def test_a_decision_that_the_ledger_refuses_leaves_nothing(control_desk: Desk) -> None:

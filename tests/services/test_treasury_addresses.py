@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from onramp_app.config import get_settings
+from onramp_app.domain.ledger import Environment
 from onramp_app.services import instance, treasury_addresses
 from onramp_app.services.treasury_addresses import record_changes
 from tests.ledger.books import findings
@@ -65,6 +66,34 @@ async def test_each_change_is_an_alarm_and_a_line_once(
     assert await record_changes() == ["matic20"], "a network that is new is no change"
     assert treasury_addresses._CHANGES._value.get() == counted + 1
     assert len(_lines(database)) == 3
+    assert await record_changes() == []
+
+
+async def test_a_network_that_was_taken_away_is_a_change_and_so_is_its_return(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = {"matic20": [{"address": OURS}], "bep20": [{"address": OURS}]}
+    _set(monkeypatch, **both)
+    await record_changes()
+    _set(monkeypatch, matic20=[{"address": OURS}])
+    assert await record_changes() == ["bep20"]
+    assert await record_changes() == []
+    assert _lines(database)[-1][1:] == (
+        "treasury:simulator:bep20",
+        {"sha256": _lines(database)[-1][2]["sha256"], "count": 0, "addresses": []},
+    )
+    _set(monkeypatch, **both)
+    assert await record_changes() == ["bep20"]
+    assert await record_changes() == []
+
+
+async def test_what_another_environment_recorded_was_not_taken_away(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _set(monkeypatch, matic20=[{"address": OURS}], bep20=[{"address": OURS}])
+    await record_changes()
+    monkeypatch.setattr(treasury_addresses, "current_environment", lambda: Environment.SANDBOX)
+    _set(monkeypatch, matic20=[{"address": THEIRS}])
     assert await record_changes() == []
 
 

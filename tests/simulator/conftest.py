@@ -5,31 +5,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulator.process import FAST, Process, Receiver, free_port
+from tests.simulator.process import Process, Receiver, running_simulator
 
 
 @pytest.fixture(scope="session")
 def shared_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    process = Process(tmp_path_factory.mktemp("simulator") / "orders.sqlite", free_port(), FAST)
-    process.start()
-    yield process
-    process.kill()
+    with running_simulator(tmp_path_factory.mktemp("simulator")) as process:
+        yield process
 
 
 @pytest.fixture
 def simulator(shared_process: Process) -> Process:
     """The shared simulator at the beginning of a run: no orders, no scenarios, no counts."""
-    shared_process.control("seed", {"seed": 7})
+    shared_process.begin()
     return shared_process
 
 
 @pytest.fixture
 def own_process(tmp_path: Path) -> Iterator[Process]:
     """A simulator that a test may kill and start again."""
-    process = Process(tmp_path / "orders.sqlite", free_port(), FAST)
-    process.start()
-    yield process
-    process.kill()
+    with running_simulator(tmp_path) as process:
+        yield process
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,15 @@ HISTORY = "/onramp/api/v1/transaction/merchantHistory"
 TEMPO_SECONDS = 0.1
 WEBHOOK_TIMEOUT_SECONDS = 1.5
 WEBHOOK_RETRY_SECONDS = 0.1
+
+
+@contextmanager
+def running_simulator(folder: Path) -> Iterator["Process"]:
+    """Run a quick simulator that keeps its orders in `folder`."""
+    process = Process(folder / "orders.sqlite", free_port(), FAST)
+    process.start()
+    yield process
+    process.kill()
 
 
 def read(text: str | bytes) -> Any:
@@ -75,6 +85,10 @@ class Process:
                 return False
 
         eventually(answers, seconds=20)
+
+    def begin(self) -> None:
+        """Begin a run: no orders, no scenarios, no counts, and the same numbers as in every other run."""
+        self.control("seed", {"seed": 7})
 
     def kill(self) -> None:
         assert self.running is not None

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -22,6 +23,24 @@ from tests.people import PASSWORD
 
 S = TypeVar("S", bound=BaseState)
 BROWSER = Client(address="203.0.113.7", user_agent="Mozilla/5.0 (X11; Linux) Firefox/140.0")
+
+
+# What anybody can send as an argument of any handler.
+HOSTILE = (
+    None,
+    7,
+    -1.5,
+    True,
+    "",
+    "x" * 100_000,
+    "\x00",
+    "\ud800",
+    [],
+    ["a"],
+    {},
+    {"a": 1},
+    {"a": {"b": []}},
+)
 
 
 @dataclass
@@ -68,7 +87,8 @@ class Tab:
         event = Event(name=format_event_handler(handler))
         context = EventContext(token=self.token, state_manager=None, enqueue_impl=None, parent_txid=cause)  # type: ignore[arg-type]
         with context:
-            return await SessionMiddleware().preprocess(None, self.root, event)  # type: ignore[arg-type]
+            app = SimpleNamespace(event_namespace=None)  # no sockets
+            return await SessionMiddleware().preprocess(app, self.root, event)  # type: ignore[arg-type]
 
     async def send(self, handler: EventHandler, *arguments: object) -> Outcome:
         """Send an event through the middleware and, when it may go on, to its handler."""

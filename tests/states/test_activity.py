@@ -7,10 +7,9 @@ import pytest
 from onramp_app.services.latest import Latest
 from onramp_app.states.activity import MOST, PAGE, ActivityState
 from onramp_app.states.activity_filters import clean, filters_of, query_of
-from tests.states.conftest import arrive, cookie_of
+from tests.states.conftest import HOSTILE, arrive, cookie_of
 
 HANDLERS = ActivityState.event_handlers
-HOSTILE = [None, 7, True, "x" * 100_000, "\x00", [], ["a"], {}, {"status": {"a": []}}, {"q": 1}]
 
 
 @pytest.fixture
@@ -110,6 +109,34 @@ async def test_what_cannot_be_used_in_an_address_is_left_out_and_said(tab, ada, 
     assert page.problem
 
 
+@pytest.mark.parametrize("status", ["awaiting_payment", "expired", "canceled"])
+async def test_a_claimed_payment_is_looked_for_whatever_became_of_its_offer(tab, ada, books, status):
+    top_up_id = books.top_up(ada.viewer.user_id)
+    books.owner.execute(
+        "UPDATE top_ups SET status = %s, charged = 'unknown', rank = 20 WHERE id = %s", (status, top_up_id)
+    )
+    await tab.send(HANDLERS["load"])
+    (row,) = (await tab.state(ActivityState)).rows
+    assert (row.tag, row.tone, row.direction) == ("Looking for payment", "now", "open")
+
+
+@pytest.mark.parametrize(("charged", "shown"), [("yes", "₹900"), ("unknown", "₹1,000"), ("no", "₹1,000")])
+async def test_what_was_paid_is_said_once_it_was(tab, ada, books, charged, shown):
+    """The person asked for 1,000 and chose 900 on the provider's page."""
+    top_up_id = books.top_up(ada.viewer.user_id)
+    delivery = books.delivery(10**18, top_up_id=top_up_id)
+    books.owner.execute("UPDATE provider_orders SET fiat_amount = 900, fiat_currency = 'INR'")
+    books.owner.execute(
+        "UPDATE top_ups SET best_order_id = %s, charged = %s, rank = 0, status = 'expired' WHERE id = %s",
+        (delivery.provider_order_id, charged, top_up_id),
+    )
+    if charged == "yes":
+        books.owner.execute("UPDATE top_ups SET status = 'processing', rank = 30")
+    await tab.send(HANDLERS["load"])
+    (row,) = (await tab.state(ActivityState)).rows
+    assert row.amount == shown
+
+
 async def test_somebody_elses_are_not_listed_whatever_is_asked_for(tab, ada, books, new_account):
     eve = await new_account("Eve")
     theirs = await arrive(books, eve.viewer.user_id, 100)
@@ -120,7 +147,7 @@ async def test_somebody_elses_are_not_listed_whatever_is_asked_for(tab, ada, boo
 
 @pytest.mark.parametrize("name", ["search", "show_more"])
 async def test_hostile_arguments_lead_nowhere_else(tab, name):
-    for argument in HOSTILE:
+    for argument in (*HOSTILE, {"status": {"a": []}}, {"q": 1}):
         arguments = [argument, argument, argument] if name == "search" else []
         outcome = await tab.send(HANDLERS[name], *arguments)
         assert outcome.leads_to in (None, "/activity")

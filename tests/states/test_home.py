@@ -1,7 +1,10 @@
 """The home page: what it shows of a wallet, and that a push shows the same as a load."""
 
+from datetime import timedelta
+
 import pytest
 
+from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.services.latest import Latest
 from onramp_app.states.home import HomeState
@@ -66,6 +69,41 @@ async def test_what_is_on_its_way_stands_on_top_and_counts_as_arriving(tab, ada,
     assert 0 < card.step < card.steps
     assert [row.arriving for row in home.assets] == ["≈ 11.04 arriving"]
     assert not home.is_first_run
+
+
+async def test_a_card_says_how_long_it_usually_takes_and_when_it_takes_longer(tab, ada, books, monkeypatch):
+    async def four(method: str) -> int:
+        return {"UPI": 4}[method]
+
+    monkeypatch.setattr("onramp_app.states.home.usual_minutes", four)
+    top_up_id = books.top_up(ada.viewer.user_id)
+    delivery = books.delivery(10**18, top_up_id=top_up_id)
+    books.owner.execute(
+        "UPDATE provider_orders SET status_class = 'paid', fiat_amount = 900, fiat_currency = 'INR'"
+    )
+    books.owner.execute("UPDATE top_ups SET best_order_id = %s", (delivery.provider_order_id,))
+    books.owner.execute(
+        "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail, provider_order_id)"
+        " VALUES (%s, now(), 'processing', 'yes', 'poll', 'paid', %s)",
+        (top_up_id, delivery.provider_order_id),
+    )
+    (card,) = (await shown(tab)).open_cards
+    assert (card.title, card.text) == (
+        "₹900 is on its way",
+        "Payment received. Buying USDT; usually under 4 minutes.",
+    )
+    later = clock.now() + timedelta(minutes=9)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    (card,) = (await shown(tab)).open_cards
+    assert "takes longer than most" in card.text
+
+
+async def test_a_card_to_pay_does_not_say_that_nobody_was_charged(tab, ada, books):
+    """A payment is seen a little after it was made."""
+    top_up_id = books.top_up(ada.viewer.user_id)
+    books.owner.execute("UPDATE top_ups SET status = 'created', charged = 'no', rank = 0")
+    (card,) = (await shown(tab)).open_cards
+    assert (card.top_up_id, card.text) == (top_up_id, "No payment has been seen yet.")
 
 
 async def test_without_rates_the_assets_themselves_are_the_balance(tab, ada, books):

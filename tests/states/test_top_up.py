@@ -1,20 +1,20 @@
 """`/add-money/[id]`: whose page it is, what wakes the reader, and that nothing sent to it moves anything."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import psycopg
 import pytest
 
 from onramp_app.domain import clock
-from onramp_app.domain.ids import new_id
-from onramp_app.services import changed_users, usual_time, wake
+from onramp_app.services import changed_users, last_read, usual_time, wake
 from onramp_app.services.latest import Latest
+from onramp_app.states.amounts import moment_text
 from onramp_app.states.top_up import TopUpState
-from tests.states.conftest import cookie_of
+from tests import rows
+from tests.states.conftest import HOSTILE, cookie_of
 
 LOAD = TopUpState.event_handlers["load"]
 CHECK = TopUpState.event_handlers["check_now"]
@@ -28,14 +28,9 @@ WORTH_A_LOOK = [
     *(f"ONRAMP_KYC_{word}" for word in ("INITIATED", "SUCCESSFUL", "FAILED")),
     "ONRAMP_WIDGET_CLOSE_REQUEST_CONFIRMED",
 ]
-HOSTILE = [
-    None,
-    7,
-    True,
-    [],
-    {},
+HOSTILE_KINDS = [
+    *HOSTILE,
     {"type": "ONRAMP_WIDGET_TX_COMPLETED"},
-    "",
     "settled",
     "onramp_widget_tx_completed",
     "ONRAMP_WIDGET_TX_COMPLETED\n",
@@ -43,7 +38,6 @@ HOSTILE = [
     "ONRAMP_WIDGET_TX_" + "A" * 100_000,
     "ONRAMP_WIDGET_CONTENT_COPIED",
     "ONRAMP_WIDGET_CLOSE_REQUEST_CANCELLED",
-    "\ud800",
 ]
 
 
@@ -60,21 +54,8 @@ class Shelf:
         self.owner.execute(f"LISTEN {wake.ORDER_DUE}")
 
     def top_up(self, user_id: str) -> str:
-        top_up_id, now = new_id(), datetime.now(UTC)
-        self.owner.execute(
-            "INSERT INTO top_ups (id, user_id, environment, fiat_amount, fiat_currency, fiat_type, asset,"
-            " network, payment_method, status, charged, rank, has_entry, version, created_at, updated_at)"
-            " VALUES (%s, %s, 'simulator', 1000, 'INR', 1, 'USDT', 'matic20', 'UPI', 'created', 'no', 0,"
-            " false, 1, %s, %s)",
-            (top_up_id, user_id, now, now),
-        )
-        self.owner.execute(
-            "INSERT INTO widget_sessions (recognition_id, top_up_id, environment, asset, network, address,"
-            " fiat_amount, url, created_at, offered_until)"
-            " VALUES (%s, %s, 'simulator', 'USDT', 'matic20', '0xaaaa', 1000,"
-            " 'http://localhost:8001/main/buy/?appId=1', %s, %s)",
-            (secrets.token_hex(16), top_up_id, now, now + timedelta(hours=1)),
-        )
+        top_up_id = rows.top_up(self.owner, user_id)
+        rows.widget_session(self.owner, top_up_id)
         return top_up_id
 
     def change(self, top_up_id: str, **columns: object) -> None:
@@ -170,6 +151,17 @@ async def test_canceling_ends_the_offer(shelf, new_account, open_tab):
     assert state.page.title == "This top-up was canceled"
 
 
+async def test_that_nobody_was_charged_rests_on_the_last_read(shelf, new_account, open_tab):
+    _session, top_up_id, tab, state = await _own_page(shelf, new_account, open_tab)
+    read_at = clock.now().replace(microsecond=0) + timedelta(seconds=5)
+    await last_read.note_read([1], read_at)
+    await tab.send(CANCEL)
+    assert (state.page.charged, state.page.as_of) == ("You were not charged.", moment_text(read_at))
+    shelf.change(top_up_id, status="expired", charged="unknown", rank=20)
+    await tab.send(LOAD)
+    assert state.page.as_of == ""
+
+
 async def test_what_was_claimed_meanwhile_is_not_canceled_and_the_page_says_so(shelf, new_account, open_tab):
     _session, top_up_id, tab, state = await _own_page(shelf, new_account, open_tab)
     shelf.change(top_up_id, status="awaiting_payment", charged="unknown", rank=20)
@@ -224,7 +216,7 @@ async def test_progress_in_the_widget_wakes_the_reader_and_moves_nothing(
 async def test_anything_else_is_dropped(shelf, new_account, open_tab):
     _session, _top_up_id, tab, state = await _own_page(shelf, new_account, open_tab)
     before, page = shelf.rows(), state.page
-    for kind in HOSTILE:
+    for kind in HOSTILE_KINDS:
         await tab.send(SAID, kind)
         assert (shelf.rows(), state.page, state.asked_at, state.is_widget_broken) == (before, page, "", False)
     assert shelf.rings() == 0

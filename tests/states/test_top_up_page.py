@@ -139,6 +139,23 @@ def test_nobody_is_told_less_or_more_than_is_known_of_the_charge(state):
 
 
 @pytest.mark.parametrize("state", REACHABLE, ids=str)
+def test_that_nobody_was_charged_is_said_with_the_moment_it_rests_on(state):
+    page = page_of(_view(state), BALANCES if state.has_entry else None, usual_minutes=None, known_as_of=NOW)
+    assert (page.as_of != "") == (page.charged == "You were not charged.")
+    if page.kind == "offered":
+        assert "charged" not in page.announcement
+
+
+@pytest.mark.parametrize("state", REACHABLE, ids=str)
+def test_another_amount_is_said_to_be_paid_only_once_it_was(state):
+    orders = (ProviderOrderView("4711", None, None, None, "9500", "INR"),)
+    page, story = _page(state, provider_orders=orders), story_of_top_up(_view(state, provider_orders=orders))
+    is_paid = state.charged is Charged.YES
+    assert page.summary == f"₹{'9,500' if is_paid else '10,000'} by UPI"
+    assert {fact.label: fact.value for fact in story.amounts}["You paid"] == ("₹9,500" if is_paid else "—")
+
+
+@pytest.mark.parametrize("state", REACHABLE, ids=str)
 def test_paying_is_offered_only_to_who_cannot_have_paid(state):
     page = _page(state)
     offers = (page.kind == "offered", page.widget_url != "", page.code != "", page.can_cancel)
@@ -200,6 +217,8 @@ def test_what_arrived_stands_beside_what_was_quoted_and_paid():
         ("112.67", "10000", "0.42 USDT less arrived than was quoted"),
         ("113.19", "10000", "0.10 USDT more arrived than was quoted"),
         ("107.43", "9500", "You paid ₹9,500 instead of ₹10,000"),
+        ("56.54", "10000", "Prices do not explain that: write to us."),
+        ("226.18", "10000", "113.09 USDT more arrived than was quoted."),
     ],
 )
 def test_a_difference_is_explained(arrived, paid, words):
@@ -207,6 +226,21 @@ def test_a_difference_is_explained(arrived, paid, words):
     page = _page(SETTLED, booked_amount=arrived, received_amount=arrived, provider_orders=orders)
     (note,) = page.notes
     assert words in note
+    assert page.is_short == ("write to us" in note)
+
+
+def test_why_more_is_held_than_was_quoted_is_not_blamed_on_prices():
+    held = TopUpState(TopUpStatus.IN_REVIEW, Reason.OVER_DELIVERY, Charged.YES, rank=70, has_entry=True)
+    story = story_of_top_up(_view(held, booked_amount="226.18", received_amount="226.18"))
+    assert story.variance == ""
+    assert "More arrived than the provider announced" in story.text
+
+
+def test_a_payment_after_the_offer_had_ended_is_called_late():
+    ended = StepView("canceled", NOW, "user", "", None, None)
+    paid = TopUpState(TopUpStatus.PROCESSING, charged=Charged.YES, rank=30)
+    assert _page(paid, timeline=(ended,)).title == "Your late payment has arrived"
+    assert _page(paid).title == "Your money is on its way"
 
 
 def test_a_difference_that_nobody_sees_is_not_explained():

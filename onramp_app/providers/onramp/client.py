@@ -29,7 +29,6 @@ from onramp_app.providers.port import (
     OrderFlow,
     PaymentKind,
     Provider,
-    ProviderHealth,
     ProviderQuote,
     PublicConfig,
     WidgetSession,
@@ -61,13 +60,6 @@ class OnrampClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._transport.close()
-
-    @property
-    def health(self) -> ProviderHealth:
-        """What is known without asking."""
-        clock = self._transport.clock
-        states = {name: str(state) for name, state in self._transport.breaker_states.items()}
-        return ProviderHealth(states, clock.offset_ms, is_clock_measured=clock.measurements > 0)
 
     async def quote(
         self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str

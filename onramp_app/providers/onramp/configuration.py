@@ -109,8 +109,6 @@ def read_coins_and_chains(data: Mapping[str, Json]) -> CoinsAndChains:
             chain_id=chain_id,
             symbol=symbol,
             name=text_or_none(_object(item).get("chainName")) or symbol,
-            address_regex=text_or_none(_object(item).get("addressRegex")),
-            memo_regex=text_or_none(_object(item).get("memoRegex")),
             transaction_url=_https_or_none(_object(item).get("hashLink")),
         )
         for chain_id, item in _by_id(data.get("networkConfig")).items()
@@ -129,13 +127,7 @@ def read_gas_fees(data: Mapping[str, Json]) -> dict[int, dict[int, GasFee]]:
     """Return network fees by coin id and chain id."""
     return {
         coin_id: {
-            chain_id: GasFee(
-                fee=amount_or_none(_object(fee).get("withdrawalFee")),
-                min_withdrawal=amount_or_none(_object(fee).get("minimumWithdrawal")),
-                is_in_sync=None
-                if (sync := int_or_none(_object(fee).get("nodeInSync"))) is None
-                else sync == 1,
-            )
+            chain_id: GasFee(amount_or_none(_object(fee).get("withdrawalFee")))
             for chain_id, fee in _by_id(chains).items()
         }
         for coin_id, chains in _by_id(dict(data)).items()
@@ -165,5 +157,4 @@ def read_public_config(data: Mapping[str, Json]) -> PublicConfig:
     return PublicConfig(
         coins_and_chains=read_coins_and_chains(data),
         inr_prices=prices,
-        inr_minimums=read_minimums(data.get("minimumBuyAmount")),
     )

@@ -35,11 +35,6 @@ class FiatType:
         """Whether coins can be bought with this money."""
         return "b" in self.flows
 
-    @property
-    def can_sell(self) -> bool:
-        """Whether coins can be sold for this money."""
-        return "s" in self.flows
-
 
 FIAT_TYPES: Mapping[int, FiatType] = {
     row.fiat_type: row
@@ -122,18 +117,3 @@ def currency_of(fiat_type: int | None) -> str | None:
 def fiat_types_of(currency: str) -> tuple[FiatType, ...]:
     """Return every fiat type of a currency, the general one first: several countries can share one."""
     return tuple(row for row in FIAT_TYPES.values() if row.currency == currency)
-
-
-def fiat_type_for(currency: str, country: str | None, *, flow_is_buy: bool = True) -> FiatType | None:
-    """Choose the fiat type of a currency by country.
-
-    The country's own entry; else, where the country has none or is not given, the first entry of the
-    currency that the flow can use; else the first entry, so that its reason can be told. None when the
-    provider does not know the currency.
-    """
-    rows = fiat_types_of(currency)
-    usable = [row for row in rows if (row.can_buy if flow_is_buy else row.can_sell)]
-    for row in (*usable, *rows):
-        if row.country == country:
-            return row
-    return next(iter((*usable, *rows)), None)

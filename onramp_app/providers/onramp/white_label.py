@@ -77,7 +77,6 @@ class WhiteLabelClient:
         fields = answer.object()
         return CustomerLimits(
             per_order=amount_or_none(fields.get("onrampLimit")),
-            used_this_month=amount_or_none(fields.get("monthlyLimitUsedOnramp")),
             raw=member_text(answer.text, "data"),
         )
 

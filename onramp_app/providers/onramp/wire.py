@@ -17,7 +17,6 @@ JsonOut: TypeAlias = "bool | int | Decimal | str | Sequence[JsonOut] | Mapping[s
 
 MAX_NUMBER_CHARACTERS = 80
 MAX_EXPONENT = 60
-MAX_NESTING = 64
 _NUMBER_TEXT = re.compile(r"\s*([+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)\s*", re.ASCII)
 
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """The state of one part. `detail` is a sentence for the operator, without secrets."""
+class CheckedPart:
+    """The state of one part. `detail` is a sentence for the operator, without secrets, or nothing."""
 
     name: str
     is_well: bool
-    detail: str
+    detail: str = ""
 
 
 class UnwellError(Exception):

@@ -1,0 +1,48 @@
+"""What fails once is told once, also where telling it fails too."""
+
+import asyncio
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from onramp_app.states.entrance import EntranceState
+from onramp_app.states.middleware import SessionMiddleware
+from onramp_app.states.session import SessionState
+from tests.attack.wire import Wire
+
+PROPOSE = f"{EntranceState.get_full_name()}.propose_currency"
+
+
+async def test_an_event_whose_state_cannot_be_had_fails_twice_and_not_without_an_end(
+    asgi, database, logged, monkeypatch
+):
+    """The states may lie in a Redis that is away; telling the person so needs the state as well."""
+    wire = await Wire(asgi).connect()
+    await wire.hydrate(path="/register")
+
+    async def away(*_args: object, **_named: object) -> None:
+        raise RedisConnectionError("away")
+
+    monkeypatch.setattr(SessionMiddleware, "preprocess", away)
+    wire.event(PROPOSE, {"country": "IN"})
+    await asyncio.sleep(0.5)
+    assert len([fault for fault in logged.faults if "event failed" in fault]) == 2
+    await wire.close()
+
+
+async def test_a_fault_of_a_handler_is_still_told(asgi, database, logged, monkeypatch):
+    wire = await Wire(asgi).connect()
+    await wire.hydrate(path="/register")
+    preprocess = SessionMiddleware.preprocess
+
+    async def fail_once(self, *, app, state, event):
+        if event.name == PROPOSE:
+            raise ValueError("a fault")
+        return await preprocess(self, app=app, state=state, event=event)
+
+    monkeypatch.setattr(SessionMiddleware, "preprocess", fail_once)
+    for _ in range(2):
+        wire.received.clear()
+        wire.event(PROPOSE, {"country": "IN"})
+        await wire.until("Something on our side failed")
+    assert SessionState.get_full_name() in wire.heard
+    await wire.close()

@@ -1,0 +1,20 @@
+"""The application with a fault: an event that anybody may send forgets a tab without leading it away."""
+
+from typing import Any
+
+from onramp_app.onramp_app import app
+from onramp_app.states import middleware
+from onramp_app.states.middleware import SessionMiddleware
+
+__all__ = ["app"]
+
+_preprocess = SessionMiddleware.preprocess
+
+
+async def _forget(self: SessionMiddleware, app: Any, state: Any, event: Any) -> Any:
+    outcome = await _preprocess(self, app, state, event)
+    leads_away = outcome is not None and any(one.name == "_redirect" for one in outcome.events)
+    return outcome if not leads_away or middleware._is_private(event) else None
+
+
+SessionMiddleware.preprocess = _forget  # type: ignore[method-assign]

@@ -1,0 +1,84 @@
+"""Rows as the application would have written them, for tests that begin further on."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from onramp_app.domain.ids import new_id
+
+Owner = psycopg.Connection[Any]
+
+
+def insert(owner: Owner, table: str, **columns: Any) -> None:
+    statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL(", ").join(map(sql.Placeholder, columns)),
+    )
+    owner.execute(statement, columns)
+
+
+def user(owner: Owner, **columns: Any) -> str:
+    """Write an account that nobody can sign in to. Returns its id."""
+    now = datetime.now(UTC)
+    row = {
+        "id": new_id(),
+        "password_hash": "x",
+        "display_name": "Asha",
+        "display_currency": "INR",
+        "language": "en",
+        "role": "user",
+        "kyc_status": "none",
+        "kyc_tier": "none",
+        "created_at": now,
+        "updated_at": now,
+    } | columns
+    insert(owner, "users", **{"email": f"{row['id']}@example.org"} | row)
+    return str(row["id"])
+
+
+def top_up(owner: Owner, user_id: str, **columns: Any) -> str:
+    """Write a top-up of 1,000 rupees that was just created. Returns its id."""
+    now = datetime.now(UTC)
+    row = {
+        "id": new_id(),
+        "user_id": user_id,
+        "environment": "simulator",
+        "fiat_amount": 1000,
+        "fiat_currency": "INR",
+        "fiat_type": 1,
+        "asset": "USDT",
+        "network": "matic20",
+        "payment_method": "UPI",
+        "status": "created",
+        "charged": "no",
+        "rank": 0,
+        "has_entry": False,
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    } | columns
+    insert(owner, "top_ups", **row)
+    return str(row["id"])
+
+
+def widget_session(owner: Owner, top_up_id: str, **columns: Any) -> str:
+    """Write the widget session of a top-up, offered for an hour. Returns its recognition id."""
+    now = datetime.now(UTC)
+    row = {
+        "recognition_id": secrets.token_hex(16),
+        "top_up_id": top_up_id,
+        "environment": "simulator",
+        "asset": "USDT",
+        "network": "matic20",
+        "address": "0xaaaa",
+        "fiat_amount": 1000,
+        "url": "http://localhost:8001/main/buy/?appId=1",
+        "created_at": now,
+        "offered_until": now + timedelta(hours=1),
+    } | columns
+    insert(owner, "widget_sessions", **row)
+    return str(row["recognition_id"])
