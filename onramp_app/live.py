@@ -6,7 +6,9 @@ dropped at the next look, because Reflex tells nobody.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
 from typing import cast
 
 import reflex as rx
@@ -52,6 +54,42 @@ async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(_RETRY_SECONDS)
 
 
+class _Places:
+    """So many may read at once. Who keeps a tab waiting meanwhile goes before those who do not."""
+
+    def __init__(self, number: int) -> None:
+        self._free = number
+        self._with_tab: deque[asyncio.Future[None]] = deque()
+        self._without: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def take(self, *, holds_tab: bool) -> AsyncIterator[None]:
+        """Have a place for as long as the block lasts."""
+        if self._free:
+            self._free -= 1
+        else:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            (self._with_tab if holds_tab else self._without).append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():
+                    self._give_back()
+                raise
+        try:
+            yield
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        for line in (self._with_tab, self._without):
+            while line:
+                if not (turn := line.popleft()).done():
+                    turn.set_result(None)
+                    return
+        self._free += 1
+
+
 class Tabs:
     """The tabs of this instance, and what they have to be told."""
 
@@ -61,7 +99,7 @@ class Tabs:
         self._changed: set[str] = set()  # people who have to be told
         self._being_told: set[str] = set()
         self._being_ended: set[str] = set()  # tabs that are led away
-        self._reads = asyncio.Semaphore(_READS_AT_ONCE)
+        self._places = _Places(_READS_AT_ONCE)
         self._versions: dict[str, str] = {}
 
     async def listen(self) -> None:
@@ -120,7 +158,7 @@ class Tabs:
     async def _bring_up_to_date(self, user_id: str) -> None:
         """Show a person's tabs what is new. It is read once for all of them."""
         tabs = connections.tabs_of_user(user_id)
-        async with self._reads:
+        async with self._places.take(holds_tab=False):
             living = await announcements.living({holder.session_id for holder in tabs.values()})
         if (one := next(iter(living.values()), None)) is None:
             return
@@ -142,7 +180,7 @@ class Tabs:
             is_ended = not page.is_signed_in or token in self._being_ended
             if page._session_id != session_id or is_ended:
                 return
-            async with self._reads:
+            async with self._places.take(holds_tab=True):
                 for part in LiveState.__subclasses__():
                     await (await page.get_state(part))._catch_up(latest)
         _SHOWN.inc()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from onramp_app.logs import configure_logs
+from tests.log_lines import log_lines
 
 # An event that no handler knows, as a hostile page sends it, through Reflex's own queue.
 UNKNOWN_EVENT = """
@@ -42,13 +42,8 @@ def serve():
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    before = (root.handlers, root.level)
-    output = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", output)
-    configure_logs(level="info", style="json")
-    yield output
-    root.handlers, root.level = before[0], before[1]
+    with log_lines(monkeypatch, level="info") as output:
+        yield output
 
 
 def test_lines_of_libraries_and_ours_have_one_format(lines: io.StringIO) -> None:

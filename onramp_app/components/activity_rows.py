@@ -3,6 +3,7 @@
 import reflex as rx
 
 from onramp_app.components.places import link, path_of
+from onramp_app.components.signs import sign
 from onramp_app.components.times import time_of
 from onramp_app.states.views_wallet import ActivityRow
 
@@ -65,16 +66,7 @@ _SIGNS = {
 def direction_sign(direction: str) -> rx.Component:
     """Return the round sign before a line: in, out, not over yet, or over without money."""
     return rx.el.span(
-        rx.el.svg(
-            rx.el.svg.path(d=rx.match(direction, *_SIGNS.items(), "")),
-            view_box="0 0 24 24",
-            fill="none",
-            stroke="currentColor",
-            stroke_width="2",
-            stroke_linecap="round",
-            stroke_linejoin="round",
-        ),
-        aria_hidden="true",
+        sign(rx.match(direction, *_SIGNS.items(), "")),
         class_name="round-sign row-sign",
     )
 

@@ -2,28 +2,17 @@
 
 import reflex as rx
 
-
-def _sign(*paths: str) -> rx.Component:
-    return rx.el.svg(
-        *[rx.el.svg.path(d=path) for path in paths],
-        view_box="0 0 24 24",
-        fill="none",
-        stroke="currentColor",
-        stroke_width="2",
-        stroke_linecap="round",
-        stroke_linejoin="round",
-        aria_hidden="true",
-    )
+from onramp_app.components.signs import sign
 
 
 def bad_sign() -> rx.Component:
     """Draw the sign that stands beside a problem's words."""
-    return _sign("M12 8v5", "M12 16.5v.01", "M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18z")
+    return sign("M12 8v5", "M12 16.5v.01", "M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18z")
 
 
 def good_sign() -> rx.Component:
     """Draw the sign that stands beside words of success."""
-    return _sign("M8 12.5l2.8 2.8L16.5 9.5", "M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18z")
+    return sign("M8 12.5l2.8 2.8L16.5 9.5", "M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18z")
 
 
 def notice(*children: rx.Component | rx.Var[str] | str, kind: str = "") -> rx.Component:

@@ -4,6 +4,7 @@ import reflex as rx
 
 from onramp_app.components.feedback import notice
 from onramp_app.components.places import link
+from onramp_app.components.signs import sign
 from onramp_app.components.wizard_hooks import Countdown
 from onramp_app.states.views_wizard import Line
 from onramp_app.states.wizard import WizardState
@@ -53,19 +54,7 @@ def step_bars() -> rx.Component:
 
 
 def _arrow() -> rx.Component:
-    return rx.el.svg(
-        rx.el.svg.path(d="M14.5 5.5 8 12l6.5 6.5"),
-        view_box="0 0 24 24",
-        width="24",
-        height="24",
-        fill="none",
-        stroke="currentColor",
-        stroke_width="2",
-        stroke_linecap="round",
-        stroke_linejoin="round",
-        aria_hidden="true",
-        class_name="rtl:-scale-x-100",
-    )
+    return sign("M14.5 5.5 8 12l6.5 6.5", width="24", height="24", class_name="rtl:-scale-x-100")
 
 
 def row(label: rx.Component | rx.Var[str] | str, value: rx.Component | rx.Var[str] | str) -> rx.Component:

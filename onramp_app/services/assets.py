@@ -11,6 +11,7 @@ from onramp_app.db.top_up_tables import Asset
 from onramp_app.domain import clock
 from onramp_app.domain.assets import scale_of
 
+_SCALES = select(col(Asset.code), col(Asset.scale))
 _log = structlog.get_logger(__name__)
 
 
@@ -40,4 +41,4 @@ async def enable_assets() -> None:
 
 async def scales(db: AsyncSession) -> dict[str, int]:
     """Return how many decimals the amounts of each asset have. There are a handful of rows."""
-    return dict((await db.exec(select(col(Asset.code), col(Asset.scale)))).all())
+    return dict((await db.exec(_SCALES)).all())

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal, localcontext
 
 from babel.numbers import get_currency_precision
+from sqlalchemy import bindparam
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -23,6 +24,13 @@ from onramp_app.services.worth import worth as worth_of
 
 DOLLARS = "USD"
 _PRECISION = 60
+
+# Built once: building it takes longer than running it.
+_PENDING = (
+    select(TopUp.asset, func.sum(col(TopUp.expected_amount)))
+    .where(col(TopUp.user_id) == bindparam("user_id"), TopUp.status == TopUpStatus.PROCESSING.value)
+    .group_by(TopUp.asset)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +95,8 @@ def view_of(viewer: Viewer, holdings: Holdings, book: RateBook | None) -> Balanc
 
 async def _pending(db: AsyncSession, user_id: str) -> dict[str, Decimal]:
     """Return what is expected of top-ups that were paid and have not arrived: an estimate, no debt."""
-    query = (
-        select(TopUp.asset, func.sum(col(TopUp.expected_amount)))
-        .where(TopUp.user_id == user_id, TopUp.status == TopUpStatus.PROCESSING.value)
-        .group_by(TopUp.asset)
-    )
-    return {asset: amount for asset, amount in await db.exec(query) if amount is not None}
+    found = await db.exec(_PENDING, params={"user_id": user_id})
+    return {asset: amount for asset, amount in found if amount is not None}
 
 
 def _item(one: AssetBalance, pending: Decimal) -> AssetBalanceView:

@@ -11,6 +11,7 @@ from time import monotonic
 
 import psycopg
 import structlog
+from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -39,6 +40,12 @@ REST_AFTER_FAILURE_SECONDS = 60.0
 _LOCK_WAIT = "10s"
 
 _log = structlog.get_logger(__name__)
+
+# Every push and every page of a wallet reads them all: as plain rows, by a query that is built once.
+_USABLE = select(col(ExchangeRate.symbol), col(ExchangeRate.per_stable), col(ExchangeRate.as_of)).where(
+    col(ExchangeRate.environment) == bindparam("environment"),
+    col(ExchangeRate.as_of) > bindparam("since"),
+)
 
 
 class RatesReader:
@@ -126,12 +133,8 @@ async def stored_book() -> RateBook | None:
 
 async def read_stored(db: AsyncSession) -> RateBook | None:
     """Return the stored rates of the last 24 hours, or None when there are none."""
-    # Every push and every page of a wallet reads them all, so they are read as plain rows.
-    wanted = select(col(ExchangeRate.symbol), col(ExchangeRate.per_stable), col(ExchangeRate.as_of)).where(
-        ExchangeRate.environment == current_environment(),
-        col(ExchangeRate.as_of) > clock.now() - USABLE,
-    )
-    rows = (await db.exec(wanted)).all()
+    values = {"environment": current_environment().value, "since": clock.now() - USABLE}
+    rows = (await db.exec(_USABLE, params=values)).all()
     if not rows:
         return None
     latest = max(as_of for _symbol, _price, as_of in rows)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy import bindparam
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -177,19 +178,22 @@ def is_alive(session: AuthSession, now: datetime) -> bool:
     return session.kind != SessionKind.BROWSER or session.last_seen_at + BROWSER_IDLE > now
 
 
+# Built once: it is asked at every event and request, and building it takes longer than running it.
+_OF_CLAIMS = (
+    select(AuthSession, User)
+    .join(User, col(User.id) == col(AuthSession.user_id))
+    .where(
+        col(AuthSession.id) == bindparam("session_id"),
+        col(AuthSession.user_id) == bindparam("user_id"),
+        col(AuthSession.kind) == bindparam("kind"),
+    )
+)
+
+
 async def _resolve(claims: Claims, kind: SessionKind, *, by_person: bool) -> Viewer | None:
+    values = {"session_id": claims.session_id, "user_id": claims.user_id, "kind": kind.value}
     async with transaction() as db:
-        row = (
-            await db.exec(
-                select(AuthSession, User)
-                .join(User, col(User.id) == col(AuthSession.user_id))
-                .where(
-                    AuthSession.id == claims.session_id,
-                    AuthSession.user_id == claims.user_id,
-                    AuthSession.kind == kind.value,
-                )
-            )
-        ).first()
+        row = (await db.exec(_OF_CLAIMS, params=values)).first()
         now = clock.now()
         if row is None or not is_alive(row[0], now):
             return None

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
+from sqlalchemy import bindparam
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -46,6 +47,16 @@ OFFERED = timedelta(hours=24)  # docs/money.md: without a provider order a top-u
 QUOTE_TOLERANCE_PERCENT = 1
 
 _OPEN = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING)
+# Built once: building it takes longer than running it.
+_NOT_OVER = (
+    select(TopUp)
+    .where(
+        col(TopUp.user_id) == bindparam("user_id"),
+        col(TopUp.status).in_([status.value for status in (*_OPEN, TopUpStatus.IN_REVIEW)]),
+    )
+    .order_by(col(TopUp.created_at).desc(), col(TopUp.id).desc())
+    .limit(MAX_SHOWN_OPEN)
+)
 _log = structlog.get_logger(__name__)
 
 # Is told of the new top-up inside its transaction; what it raises undoes the top-up.
@@ -280,14 +291,8 @@ async def list_open(viewer: Viewer) -> list[TopUpView]:
 
 async def read_open(db: AsyncSession, user_id: str) -> list[TopUpView]:
     """Read a person's top-ups that are not over, newest first."""
-    wanted = [status.value for status in (*_OPEN, TopUpStatus.IN_REVIEW)]
-    query = (
-        select(TopUp)
-        .where(TopUp.user_id == user_id, col(TopUp.status).in_(wanted))
-        .order_by(col(TopUp.created_at).desc(), col(TopUp.id).desc())
-        .limit(MAX_SHOWN_OPEN)
-    )
-    return [await view_of(db, top_up, at=clock.now()) for top_up in await db.exec(query)]
+    found = await db.exec(_NOT_OVER, params={"user_id": user_id})
+    return [await view_of(db, top_up, at=clock.now()) for top_up in found]
 
 
 async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:

@@ -1,16 +1,13 @@
 """What must never be seen: in answers to others, in logs, in errors."""
 
 import io
-import logging
-import sys
 from collections.abc import Iterator
 
 import httpx
 import psycopg
 import pytest
-import structlog
 
-from onramp_app.logs import configure_logs
+from tests.log_lines import log_lines
 from tests.people import PASSWORD, Person
 
 
@@ -34,14 +31,8 @@ async def _use_everything(client: httpx.AsyncClient, person: Person) -> list[str
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """All that the application logs, at its most talkative."""
-    root = logging.getLogger()
-    before = (root.handlers, root.level)
-    output = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", output)
-    configure_logs(level="debug", style="json")
-    yield output
-    root.handlers, root.level = before
-    structlog.reset_defaults()
+    with log_lines(monkeypatch, level="debug") as output:
+        yield output
 
 
 async def test_no_log_line_holds_a_secret_or_an_email_even_at_debug(

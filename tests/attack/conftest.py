@@ -1,21 +1,18 @@
 """The application as it is served, in this process; Ada, and Bo with what nobody else may see."""
 
-import io
 import logging
 import os
 import random
-import sys
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-import structlog
 from limits import RateLimitItemPerSecond
 from starlette.types import ASGIApp
 
-from onramp_app.logs import configure_logs
 from onramp_app.states import connections, middleware
 from tests.api.conftest import client, new_person, wallet
 from tests.attack.scene import Logged, Scene, prepare
+from tests.log_lines import log_lines
 from tests.states.conftest import new_account
 
 __all__ = ["client", "new_account", "new_person", "wallet"]
@@ -56,16 +53,10 @@ async def scene(wallet, new_person) -> Scene:
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch, served: ASGIApp) -> Iterator[Logged]:
     """The real configuration of the logs, at its most talkative."""
-    root = logging.getLogger()
-    before = (root.handlers, root.level)
-    output = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", output)
-    configure_logs(level="debug", style="json")
-    faults = Logged(output)
-    root.addHandler(faults)
-    yield faults
-    root.handlers, root.level = before
-    structlog.reset_defaults()
+    with log_lines(monkeypatch, level="debug") as output:
+        faults = Logged(output)
+        logging.getLogger().addHandler(faults)
+        yield faults
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -74,95 +74,100 @@ class Course:
         return order_of(self.order_id, status, merchantRecognitionId=self.recognition, **KINDS[self.kind])
 
 
-def machine(world: World, runner: asyncio.Runner, kinds: list[str]) -> type[RuleBasedStateMachine]:
-    def run(work: Coroutine[Any, Any, Any]) -> Any:
-        return runner.run(work)
+class Provider(RuleBasedStateMachine):
+    """Orders that go their ways, and what is read and applied of them meanwhile."""
 
-    class Provider(RuleBasedStateMachine):
-        courses: list[Course]
+    world: ClassVar[World]
+    runner: ClassVar[asyncio.Runner]  # The pool belongs to one event loop.
+    courses: list[Course]
 
-        @initialize(
-            orders=st.lists(
-                st.tuples(PATHS, st.sampled_from(kinds), st.integers(0, 1)), min_size=1, max_size=4
-            )
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.runner.run(work)
+
+    @initialize(
+        orders=st.lists(
+            st.tuples(PATHS, st.sampled_from(list(KINDS)), st.integers(0, 1)), min_size=1, max_size=4
         )
-        def begin(self, orders: list[tuple[tuple[int, ...], str, int]]) -> None:
-            self.user = world.user()
-            recognitions = [recognition_id(world, world.top_up(self.user)) for _ in range(2)]
-            self.courses = [
-                Course(
-                    next(ORDER_IDS),
-                    path,
-                    kind,
-                    recognition=secrets.token_hex(16) if kind == "nobody's" else recognitions[number],
-                )
-                for path, kind, number in orders
-            ]
-            self.began_at = now()
-
-        def _one(self, number: int) -> Course:
-            return self.courses[number % len(self.courses)]
-
-        @rule(number=st.integers(0, 3), steps=st.integers(1, 3))
-        def advance(self, number: int, steps: int) -> None:
-            course = self._one(number)
-            course.step = min(course.step + steps, len(course.path) - 1)
-
-        @rule(missing=st.integers(0, 7))
-        def read(self, missing: int) -> None:
-            run(keep(*(c.told() for n, c in enumerate(self.courses) if n != missing)))
-
-        @rule(number=st.integers(0, 3), back=st.integers(1, 3))
-        def an_old_answer_arrives(self, number: int, back: int) -> None:
-            course = self._one(number)
-            asked_at: datetime = self.began_at - timedelta(seconds=back)
-            run(keep(course.told(max(0, course.step - back)), asked_at=asked_at))
-
-        @rule(number=st.integers(0, 3), repeats=st.integers(1, 3))
-        def webhook(self, number: int, repeats: int) -> None:
-            course = self._one(number)
-            for _ in range(repeats):
-                header = headers_of(event_of(course.order_id, nonce=secrets.token_hex(4)))
-                world.run(
-                    "INSERT INTO webhook_events"
-                    " (environment, header, body, received_at, secret, is_old, differs)"
-                    " VALUES ('simulator', %s, '', now(), 'current', false, false)",
-                    header["x-onramp-payload"].encode(),
-                )
-            run(handle_events())
-
-        @rule(most=st.integers(1, 5))
-        def apply(self, most: int) -> None:
-            run(apply_some(DOCUMENTED, most=most))
-
-        @precondition(lambda self: any(course.path[course.step] > 2 for course in self.courses))
-        @rule()
-        def apply_and_die_before_the_commit(self) -> None:
-            with dying(), suppress(asyncio.CancelledError):
-                run(apply_some(DOCUMENTED))
-
-        def teardown(self) -> None:
-            if not hasattr(self, "courses"):
-                return
-            for course in self.courses:
-                course.step = len(course.path) - 1
-            run(keep(*(course.told() for course in self.courses)))
-            run(apply_all())
-            delivered = [c for c in self.courses if c.path[-1] in (4, 5, 15, 16)]
-            arrived = [course.kind for course in delivered]
-            held = 2 * TEN * arrived.count("over")
-            assert world.balance(self.user) == (TEN * arrived.count("ours"), held)
-            booked = sum(kind != "elsewhere" for kind in arrived)
-            ids = [str(course.order_id) for course in self.courses]
-            assert booked == world.one(
-                "SELECT count(*) FROM ledger_transfers t JOIN provider_orders o ON o.id = t.provider_order_id"
-                " WHERE o.order_id = ANY(%s)",
-                ids,
+    )
+    def begin(self, orders: list[tuple[tuple[int, ...], str, int]]) -> None:
+        self.user = self.world.user()
+        recognitions = [recognition_id(self.world, self.world.top_up(self.user)) for _ in range(2)]
+        self.courses = [
+            Course(
+                next(ORDER_IDS),
+                path,
+                kind,
+                recognition=secrets.token_hex(16) if kind == "nobody's" else recognitions[number],
             )
-            waiting = "SELECT FROM provider_orders WHERE version > applied_version AND order_id = ANY(%s)"
-            assert not world.rows(waiting, ids)
+            for path, kind, number in orders
+        ]
+        self.began_at = now()
 
-    return Provider
+    def _one(self, number: int) -> Course:
+        return self.courses[number % len(self.courses)]
+
+    @rule(number=st.integers(0, 3), steps=st.integers(1, 3))
+    def advance(self, number: int, steps: int) -> None:
+        course = self._one(number)
+        course.step = min(course.step + steps, len(course.path) - 1)
+
+    @rule(missing=st.integers(0, 7))
+    def read(self, missing: int) -> None:
+        self.run(keep(*(c.told() for n, c in enumerate(self.courses) if n != missing)))
+
+    @rule(number=st.integers(0, 3), back=st.integers(1, 3))
+    def an_old_answer_arrives(self, number: int, back: int) -> None:
+        course = self._one(number)
+        asked_at: datetime = self.began_at - timedelta(seconds=back)
+        self.run(keep(course.told(max(0, course.step - back)), asked_at=asked_at))
+
+    @rule(number=st.integers(0, 3), repeats=st.integers(1, 3))
+    def webhook(self, number: int, repeats: int) -> None:
+        course = self._one(number)
+        for _ in range(repeats):
+            header = headers_of(event_of(course.order_id, nonce=secrets.token_hex(4)))
+            self.world.run(
+                "INSERT INTO webhook_events"
+                " (environment, header, body, received_at, secret, is_old, differs)"
+                " VALUES ('simulator', %s, '', now(), 'current', false, false)",
+                header["x-onramp-payload"].encode(),
+            )
+        self.run(handle_events())
+
+    @rule(most=st.integers(1, 5))
+    def apply(self, most: int) -> None:
+        self.run(apply_some(DOCUMENTED, most=most))
+
+    @precondition(lambda self: any(course.path[course.step] > 2 for course in self.courses))
+    @rule()
+    def apply_and_die_before_the_commit(self) -> None:
+        with dying(), suppress(asyncio.CancelledError):
+            self.run(apply_some(DOCUMENTED))
+
+    def teardown(self) -> None:
+        if not hasattr(self, "courses"):
+            return
+        for course in self.courses:
+            course.step = len(course.path) - 1
+        self.run(keep(*(course.told() for course in self.courses)))
+        self.run(apply_all())
+        delivered = [c for c in self.courses if c.path[-1] in (4, 5, 15, 16)]
+        arrived = [course.kind for course in delivered]
+        held = 2 * TEN * arrived.count("over")
+        assert self.world.balance(self.user) == (TEN * arrived.count("ours"), held)
+        booked = sum(kind != "elsewhere" for kind in arrived)
+        ids = [str(course.order_id) for course in self.courses]
+        assert booked == self.world.one(
+            "SELECT count(*) FROM ledger_transfers t JOIN provider_orders o ON o.id = t.provider_order_id"
+            " WHERE o.order_id = ANY(%s)",
+            ids,
+        )
+        waiting = "SELECT FROM provider_orders WHERE version > applied_version AND order_id = ANY(%s)"
+        assert not self.world.rows(waiting, ids)
+
+
+def machine(world: World, runner: asyncio.Runner) -> type[Provider]:
+    return type("ProviderOfThisWorld", (Provider,), {"world": world, "runner": runner})
 
 
 @contextmanager
@@ -186,7 +191,7 @@ def converge(world: World, *, examples: int) -> None:
     with asyncio.Runner() as runner:
         try:
             run_state_machine_as_test(
-                machine(world, runner, list(KINDS)),
+                machine(world, runner),
                 settings=settings(
                     max_examples=examples,
                     stateful_step_count=20,
@@ -212,7 +217,7 @@ def test_any_of_two_thousand_courses_ends_in_the_same_ledger(world: World) -> No
 def _told_twice_of_a_delivery(world: World) -> None:
     with asyncio.Runner() as runner:
         try:
-            course = machine(world, runner, ["nobody's"])()
+            course = machine(world, runner)()
             course.begin(orders=[((0, 4, 5), "nobody's", 0)])
             course.advance(number=0, steps=1)
             course.read(missing=7)

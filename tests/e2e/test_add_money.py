@@ -107,7 +107,7 @@ async def test_the_balance_counts_up_to_what_it_is_unless_motion_is_not_wanted(
     await page.wait_for_timeout(700)  # it counts for 400 ms
     seen = [Decimal(re.sub(r"[^0-9.]", "", text)) for text in await page.evaluate("seen")]
     assert seen == sorted(seen)
-    assert (len(set(seen)) > 4) == (motion == "no-preference"), seen
+    assert (len(set(seen)) > 2) == (motion == "no-preference"), seen
     assert not any(re.match(r"\D*0[0-9,]", text) for text in await page.evaluate("seen"))  # as in 0,985
     # What is drawn and what is read out are the same again.
     drawn = await page.locator("#balance-amount").inner_text()

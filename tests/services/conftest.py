@@ -101,30 +101,22 @@ class Desk:
         )
 
 
-def _desk(database: str) -> Desk:
+@pytest.fixture
+async def control_desk(database: str) -> AsyncIterator[Desk]:
+    """For the variants that must break the books."""
     books = Books(database)
     operator_id = books.user()
     books.owner.execute("UPDATE users SET role = 'operator' WHERE id = %s", (operator_id,))
     sign_in(books.owner, operator_id)
-    return Desk(books, operator_id)
+    yield Desk(books, operator_id)
+    books.owner.close()
+    await changed_users.close()
 
 
 @pytest.fixture
-async def desk(database: str) -> AsyncIterator[Desk]:
-    desk = _desk(database)
-    yield desk
-    desk.books.owner.close()
-    await changed_users.close()
+async def desk(control_desk: Desk) -> AsyncIterator[Desk]:
+    yield control_desk
     assert await findings() == []
-
-
-@pytest.fixture
-async def control_desk(database: str) -> AsyncIterator[Desk]:
-    """For the variants that must break the books."""
-    desk = _desk(database)
-    yield desk
-    desk.books.owner.close()
-    await changed_users.close()
 
 
 def store_webhook(books: Books, header: bytes, *, order_id: str | None, body: bytes = b"{}") -> int:

@@ -192,11 +192,17 @@ async def test_many_sign_ins_of_the_owner_are_no_guesses(ada: BrowserSession, qu
     assert set(places) == {"in"}
 
 
-async def test_a_changed_password_ends_the_known_devices(ada: BrowserSession) -> None:
-    device = devices.presented(f"device={ada.device_cookie_value}")
-    kept = await accounts._find(ada.viewer.email)
+async def _known(session: BrowserSession) -> tuple[devices.Device, tuple[str, str]]:
+    """Return the device of a session's browser, and what is kept of its account."""
+    device = devices.presented(f"device={session.device_cookie_value}")
+    kept = await accounts._find(session.viewer.email)
     assert device is not None
     assert kept is not None
+    return device, kept
+
+
+async def test_a_changed_password_ends_the_known_devices(ada: BrowserSession) -> None:
+    device, kept = await _known(ada)
     assert device.is_known_to(*kept)
     await accounts.change_password(ada.viewer, PASSWORD, new_password="marble-teapot-92")
     changed = await accounts._find(ada.viewer.email)
@@ -207,10 +213,7 @@ async def test_a_changed_password_ends_the_known_devices(ada: BrowserSession) ->
 async def test_a_change_of_the_secret_key_forgets_no_device_while_the_one_before_is_set(
     ada: BrowserSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    device = devices.presented(f"device={ada.device_cookie_value}")
-    kept = await accounts._find(ada.viewer.email)
-    assert device is not None
-    assert kept is not None
+    device, kept = await _known(ada)
     before = get_settings().secret_key.get_secret_value()
     for previous, is_known in ((before, True), ("", False)):
         monkeypatch.setenv("SECRET_KEY", "n" * 48)
@@ -222,10 +225,7 @@ async def test_a_change_of_the_secret_key_forgets_no_device_while_the_one_before
 async def test_a_device_is_forgotten_after_half_a_year(
     ada: BrowserSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    device = devices.presented(f"device={ada.device_cookie_value}")
-    kept = await accounts._find(ada.viewer.email)
-    assert device is not None
-    assert kept is not None
+    device, kept = await _known(ada)
     now = datetime.now(UTC)
     for days, is_known in ((179, True), (181, False)):
         monkeypatch.setattr(devices.clock, "now", lambda later=now + timedelta(days=days): later)

@@ -1,6 +1,6 @@
-"""The least that a Reflex application with a live number can be, to compare ours with.
+"""The least that a Reflex application with a live balance can be, to compare ours with.
 
-`GET /push` gives every connected tab another number.
+One state with as much to show as our home page, 2 KiB, and nothing else. `GET /push` tells every tab anew.
 """
 
 import reflex as rx
@@ -13,22 +13,32 @@ from starlette.routing import Route
 class BareState(rx.State):
     """What a tab shows."""
 
-    balance: str = ""
+    number: int = 0
+    line: str = ""
+    rows: list[dict[str, str]] = []  # noqa: RUF012  # Reflex copies the default for each state.
 
     @rx.event
     def load(self) -> None:
-        """Show the first number."""
-        self.balance = "0"
+        """Show something."""
+        self.show_next()
+
+    def show_next(self) -> None:
+        """Show something else."""
+        self.number += 1
+        self.line = f"M{self.number} 0H1V2" * 60
+        self.rows = [
+            {name: f"{name} {self.number}" for name in ("title", "at", "paid", "amount", "tag", "tone")}
+            for _ in range(8)
+        ]
 
 
 async def push(_: Request) -> PlainTextResponse:
-    """Show every tab another number."""
+    """Tell every tab anew."""
     for token in list(app.event_namespace.token_to_sid):
         async with app.modify_state(rx.BaseStateToken(ident=token, cls=BareState)) as state:
-            page = await state.get_state(BareState)
-            page.balance = str(int(page.balance) + 1)
+            (await state.get_state(BareState)).show_next()
     return PlainTextResponse("pushed")
 
 
 app = rx.App(api_transformer=Starlette(routes=[Route("/push", push)]))
-app.add_page(lambda: rx.el.p(BareState.balance), route="/home", on_load=BareState.load)
+app.add_page(lambda: rx.el.p(BareState.number), route="/home", on_load=BareState.load)

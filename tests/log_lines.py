@@ -1,0 +1,25 @@
+"""What the application logs, by the real configuration."""
+
+import io
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import structlog
+
+from onramp_app.logs import configure_logs
+
+
+@contextmanager
+def log_lines(monkeypatch: pytest.MonkeyPatch, *, level: str) -> Iterator[io.StringIO]:
+    """Configure the logs as in production and give what they write, one JSON document a line."""
+    root = logging.getLogger()
+    before = (root.handlers, root.level)
+    output = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", output)
+    configure_logs(level=level, style="json")
+    yield output
+    root.handlers, root.level = before
+    structlog.reset_defaults()
