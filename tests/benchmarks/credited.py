@@ -20,7 +20,7 @@ from onramp_app.local import postgres
 from onramp_app.services import accounts, changed_users, sessions
 from onramp_app.services.environment import current_environment
 from onramp_app.services.sessions import BrowserSession, Client
-from tests.e2e.site import PROJECT, Site, running_site
+from tests.e2e.site import Site, running_site
 from tests.people import PASSWORD
 from tests.served import served
 from tests.simulator.process import FAST, Process, free_port
@@ -44,7 +44,7 @@ def measured_instance() -> Iterator[str]:
         simulator.start()
         _use(address, simulator)
         try:
-            with served(address, PROJECT) as url:
+            with served(address) as url:
                 yield url
         finally:
             simulator.kill()
