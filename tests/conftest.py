@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 from onramp_app.config import Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.local import postgres
-from onramp_app.services import inbox, provider, throttle
+from onramp_app.services import changed_users, inbox, provider, throttle
 from tests.databases import Databases
 from tests.redis_server import RedisServer
 from tests.simulator.process import Process, running_simulator
@@ -108,6 +108,9 @@ async def database(
     get_settings.cache_clear()
     throttle.forget()
     yield f"{postgres_server}/{name}"
+    # Whatever the test has begun to use ends with it: the next one has another provider and database.
+    await changed_users.close()
+    await provider.disconnect()
     await inbox.close()
     await engine.dispose()
     get_settings.cache_clear()
@@ -138,16 +141,13 @@ def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proc
 
 
 @pytest.fixture
-async def simulator(
-    database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Process]:
+async def simulator(database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch) -> Process:
     """The simulator at the beginning of a run, as the provider of the settings."""
     assert database
     simulator_process.begin()
     monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
     get_settings.cache_clear()
-    yield simulator_process
-    await provider.disconnect()
+    return simulator_process
 
 
 @pytest.fixture

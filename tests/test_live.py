@@ -81,7 +81,6 @@ async def app(database: str) -> AsyncIterator[FakeApp]:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-    await changed_users.close()
 
 
 async def _listener(connection: psycopg.AsyncConnection[Any]) -> int | None:

@@ -12,12 +12,13 @@ from onramp_app.api import (
     auth_forms,
     exchange_rates,
     health,
+    metrics,
     options,
     quotes,
     top_ups,
     transactions,
 )
-from onramp_app.api.headers import documentation_policy
+from onramp_app.api.headers import documentation_policy, is_api_path
 from onramp_app.api.middleware import BodyLimit, RequestContext
 from onramp_app.api.problems import Problem, add_error_handlers
 from onramp_app.api.webhook import describe, webhook_before
@@ -30,7 +31,7 @@ Amounts are decimal strings, times are RFC 3339 in UTC, ids are opaque strings. 
 
 
 def create_api(name: str) -> ASGIApp:
-    """Return the API, ready to serve everything under `/api`.
+    """Return the API, ready to serve everything under `/api`, and `/metrics`.
 
     Args:
         name: the application's name, for the title of the documentation.
@@ -49,6 +50,7 @@ def create_api(name: str) -> ASGIApp:
     _add_documentation(api)
     add_error_handlers(api)
     api.include_router(health.router)
+    api.include_router(metrics.router)
     api.include_router(auth.router)
     api.include_router(auth_forms.router)
     api.include_router(options.router)
@@ -92,12 +94,11 @@ def _describe_problems(api: FastAPI) -> None:
 
 
 def before_pages(api: ASGIApp) -> Callable[[ASGIApp], ASGIApp]:
-    """Return a transformer that sends `/api` to `api` and everything else to the pages."""
+    """Return a transformer that sends what is the API's to `api` and everything else to the pages."""
 
     def transform(pages: ASGIApp) -> ASGIApp:
         async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-            path = scope.get("path", "")
-            is_api = scope["type"] == "http" and (path == "/api" or path.startswith("/api/"))
+            is_api = scope["type"] == "http" and is_api_path(scope["path"])
             await (api if is_api else pages)(scope, receive, send)
 
         return dispatch

@@ -119,13 +119,18 @@ class _HeadersByPath:
 
     def of(self, path: str) -> _Headers:
         """Return the headers for an answer at `path`, as decoded by the server."""
-        if path == "/api" or path.startswith("/api/"):
+        if is_api_path(path):
             return self._api
         # The file server reads an address so, and would find a page at //login too.
         place = f"/{posixpath.normpath(path).lstrip('/')}"
         if (document := self._documents.get(place)) is None:
             document = self._nothing if place in self._files else self._fallback
         return (*document, _KEEP_NOWHERE) if is_private(place) else document
+
+
+def is_api_path(path: str) -> bool:
+    """Return whether the API answers at `path`, and not a page."""
+    return path in ("/api", "/metrics") or path.startswith("/api/")
 
 
 def _addresses(name: str) -> Iterator[str]:

@@ -8,7 +8,6 @@ import pytest
 
 from onramp_app.api.application import create_api
 from onramp_app.config import get_settings
-from onramp_app.services import changed_users, provider
 from onramp_app.services.assets import enable_assets
 from tests.money import Wallet
 from tests.people import PASSWORD, Person
@@ -58,5 +57,3 @@ async def wallet(
     made = Wallet(client, simulator_process, database)
     yield made
     made.owner.close()
-    await changed_users.close()
-    await provider.disconnect()

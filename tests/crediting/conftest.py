@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from onramp_app.config import get_settings
-from onramp_app.services import changed_users, provider
 from tests.crediting.world import World
 from tests.simulator.process import Process, running_simulator
 
@@ -27,8 +26,6 @@ async def world(
     get_settings.cache_clear()
     world = World(database, money_simulator)
     yield world
-    await changed_users.close()
-    await provider.disconnect()
     findings = await world.findings()
     assert not findings or not world.is_sound, findings
     world.owner.close()

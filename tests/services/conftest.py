@@ -8,7 +8,6 @@ import pytest
 
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.instructions import Delivery
-from onramp_app.services import changed_users
 from onramp_app.services.operators import Mandate
 from tests.ledger.books import BY_POLL, NOW, Books, findings, post_now
 from tests.people import sign_in
@@ -110,7 +109,6 @@ async def control_desk(database: str) -> AsyncIterator[Desk]:
     sign_in(books.owner, operator_id)
     yield Desk(books, operator_id)
     books.owner.close()
-    await changed_users.close()
 
 
 @pytest.fixture

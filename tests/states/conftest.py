@@ -14,7 +14,7 @@ from reflex.utils.format import format_event_handler
 from reflex_base.event.context import EventContext
 
 from onramp_app.ledger.instructions import receive_available
-from onramp_app.services import accounts, provider, sessions
+from onramp_app.services import accounts, sessions
 from onramp_app.services.sessions import BrowserSession, Client
 from onramp_app.states import connections
 from onramp_app.states.middleware import SessionMiddleware
@@ -157,7 +157,6 @@ async def books(database: str) -> AsyncIterator[Books]:
         )
     yield books
     books.owner.close()
-    await provider.disconnect()
 
 
 async def arrive(books: Books, user_id: str, whole: int, *, asset: str = "USDT") -> str:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from onramp_app.domain import clock
-from onramp_app.services import changed_users, last_read, usual_time, wake
+from onramp_app.services import last_read, usual_time, wake
 from onramp_app.services.latest import Latest
 from onramp_app.states.amounts import moment_text
 from onramp_app.states.top_up import TopUpState
@@ -77,7 +77,6 @@ async def shelf(database: str) -> AsyncIterator[Shelf]:
     usual_time.forget()
     shelf = Shelf(database)
     yield shelf
-    await changed_users.close()
     shelf.owner.close()
 
 

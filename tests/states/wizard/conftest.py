@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from onramp_app.config import get_settings
-from onramp_app.services import changed_users, top_ups
+from onramp_app.services import top_ups
 from onramp_app.services.assets import enable_assets
 from onramp_app.services.quotes import QuoteRequest
 from onramp_app.services.sessions import BrowserSession
@@ -91,7 +91,6 @@ async def street(simulator: Process, database, new_account, open_tab, monkeypatc
     yield made
     simulator.control("scenario", method="DELETE")
     made.owner.close()
-    await changed_users.close()
 
 
 @pytest.fixture
