@@ -31,7 +31,7 @@ _QUICK = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest and is not divided, so that both processes end at about the same time."""
+    """Begin with what takes longest and is not divided, so that all processes end at about the same time."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)
 
 

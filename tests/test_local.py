@@ -157,6 +157,7 @@ def test_a_start_and_a_command_wait_for_a_server_that_is_still_ending(tmp_path, 
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 100000) AS number")
     process.kill()
+    assert soon(lambda: not answers(url)), "it takes nobody any more, and still has to write what it holds"
 
     with postgres.local_database(tmp_path) as again, psycopg.connect(again) as connection:
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (100_000,)

@@ -6,7 +6,6 @@
 import re
 import secrets
 
-import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from onramp_app.providers.port import WIDGET_FEATURES
@@ -44,10 +43,9 @@ async def _walk(page: Page, paths: tuple[str, ...]) -> None:
                     await button.click()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_nothing_of_ours_is_refused_on_any_page(open_page: OpenPage, *, theme: str) -> None:
+async def test_nothing_of_ours_is_refused_on_any_page(open_page: OpenPage) -> None:
     email = f"{secrets.token_hex(8)}@mail.example"
-    page = await open_page("/", theme=theme)
+    page = await open_page("/")
     await _walk(page, PUBLIC)
     await page.goto("/register")
     await page.get_by_label("E-mail").fill(email)
