@@ -13,6 +13,9 @@ import httpx
 from onramp_app.config import PROJECT_DIR
 from tests.simulator.process import free_port
 
+# Granian waits without end for a socket that closes in the very moment in which it stops.
+ENDS_IN_TIME = ("--workers-kill-timeout", "5")
+
 
 def _is_ready(port: int) -> bool:
     try:
@@ -40,7 +43,7 @@ def served(
         "__REFLEX_SKIP_COMPILE": "true",
         **values,
     }
-    command = [Path(sys.executable).parent / "granian", "--interface", "asgi", "--factory"]
+    command = [Path(sys.executable).parent / "granian", "--interface", "asgi", "--factory", *ENDS_IN_TIME]
     with log.open("w") as output:
         server = subprocess.Popen(
             [*command, "--host", "127.0.0.1", "--port", str(port), app],

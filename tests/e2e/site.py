@@ -16,6 +16,7 @@ import httpx
 import psycopg
 from playwright.async_api import Page
 
+from tests.served import ENDS_IN_TIME
 from tests.simulator.process import Process, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -129,7 +130,7 @@ def _serve(environment: dict[str, str], port: int, log: Path) -> subprocess.Pope
         "__REFLEX_SKIP_COMPILE": "true",
         "__REFLEX_MOUNT_FRONTEND_COMPILED_APP": "true",
     }
-    granian = [_SCRIPTS / "granian", "--interface", "asgi", "--factory", "--host", "127.0.0.1"]
+    granian = [_SCRIPTS / "granian", "--interface", "asgi", "--factory", *ENDS_IN_TIME, "--host", "127.0.0.1"]
     with log.open("a") as output:
         return subprocess.Popen(
             [*granian, "--port", str(port), "onramp_app.onramp_app:app"],
