@@ -7,25 +7,19 @@ import secrets
 from collections.abc import Iterator
 from typing import Any, Self
 
-from simple_websocket import AioClient, ConnectionClosed
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin
 
 _PREFIX = "42/_event,"
 HYDRATE_AND_LOAD = "reflex___state____state.hydrate_and_load"
 ON_LOAD = "reflex___state____state.reflex___state____on_load_internal_state.on_load_internal"
 
 
-class _Client(AioClient):
-    """Takes up what came in one piece with the answer to the handshake, which the library leaves lying."""
-
-    async def handshake(self) -> None:
-        await super().handshake()
-        self.connected = await self._handle_events()
-
-
 class TabSocket:
     """One open socket. `updates` holds what arrived, oldest first, each with the moment (`loop.time()`)."""
 
-    def __init__(self, socket: AioClient, token: str) -> None:
+    def __init__(self, socket: ClientConnection, token: str) -> None:
         self.token = token
         self.updates: asyncio.Queue[tuple[float, dict[str, Any]]] = asyncio.Queue()
         self._socket = socket
@@ -36,10 +30,19 @@ class TabSocket:
         """Connect as a page of `base_url` (`http://…`) does, with the cookie header of its browser."""
         token = token or secrets.token_hex(8)
         address = f"{base_url.replace('http', 'ws', 1)}/_event/?EIO=4&transport=websocket&token={token}"
-        socket = await _Client.connect(address, headers={"Cookie": cookie, "Origin": base_url})
-        assert (await socket.receive(timeout=10)).startswith("0")
-        await socket.send("40/_event,")
-        assert (await socket.receive(timeout=10)).startswith("40/_event,")
+        socket = await connect(
+            address,
+            additional_headers={"Cookie": cookie},
+            origin=Origin(base_url),
+            compression=None,
+            ping_interval=None,
+            proxy=None,
+            max_size=None,
+        )
+        async with asyncio.timeout(20):
+            assert str(await socket.recv()).startswith("0")
+            await socket.send("40/_event,")
+            assert str(await socket.recv()).startswith("40/_event,")
         return cls(socket, token)
 
     async def emit(self, name: str, *, path: str = "/home", **payload: object) -> None:
@@ -67,14 +70,13 @@ class TabSocket:
 
     async def close(self) -> None:
         self._reading.cancel()
-        with contextlib.suppress(ConnectionClosed, asyncio.CancelledError):
-            await self._socket.close()
+        await self._socket.close()
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
         with contextlib.suppress(ConnectionClosed):
             while True:
-                message = await self._socket.receive()
+                message = await self._socket.recv()
                 if message == "2":
                     await self._socket.send("3")
                 elif isinstance(message, str) and message.startswith(_PREFIX):

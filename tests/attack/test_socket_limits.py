@@ -1,10 +1,11 @@
 """How much one network may take of the pages' socket, on a real server and behind a proxy."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
 
 import pytest
-import simple_websocket
-from simple_websocket import Client, ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection
 
 from onramp_app.api.sockets import HANDSHAKES_A_MINUTE, MAX_OPEN, MESSAGES_A_MINUTE
 from onramp_app.onramp_app import app
@@ -13,62 +14,58 @@ from onramp_app.states.left_tabs import drop_oldest_states
 from tests.attack.scene import new_address
 from tests.attack.wire import Wire
 from tests.served import served
-from tests.test_socket import CONNECT, PING, PLACE
+from tests.test_socket import CONNECT, PING, opened
 
 
 @pytest.fixture(scope="module")
 def behind_a_proxy(database_of_the_file: str) -> Iterator[str]:
-    """The address of the pages' socket; each test comes from a network of its own."""
+    """The address of an instance; each test comes from a network of its own."""
     with served(database_of_the_file, TRUSTED_PROXY_HOPS="1") as url:
-        yield url.replace("http", "ws", 1) + PLACE
+        yield url
 
 
-def _open(address: str, network: str) -> Client | int:
-    """Return the socket or the status that it was refused with."""
-    headers = {"X-Forwarded-For": f"198.51.100.250, {network}"}
+def _opened(address: str, network: str) -> AbstractContextManager[ClientConnection]:
+    return opened(address, **{"X-Forwarded-For": f"198.51.100.250, {network}"})
+
+
+def _status(address: str, network: str) -> int:
+    """Return what the opening of a socket is answered; who is let in leaves at once."""
     try:
-        return Client.connect(address, headers=headers)
-    except simple_websocket.ConnectionError as refused:
-        return int(refused.status_code)
+        with _opened(address, network):
+            return 101
+    except InvalidStatus as refused:
+        return refused.response.status_code
 
 
 def test_a_network_has_so_many_sockets_and_another_one_its_own(behind_a_proxy: str) -> None:
-    opened = [_open(behind_a_proxy, "203.0.113.9") for _ in range(MAX_OPEN)]
-    assert all(isinstance(one, Client) for one in opened)
-    assert _open(behind_a_proxy, "203.0.113.9") == 429
-    other = _open(behind_a_proxy, "203.0.113.10")
-    assert isinstance(other, Client)
-    for one in (*opened, other):
-        assert isinstance(one, Client)
-        one.close()
+    with ExitStack() as open_sockets:
+        for _ in range(MAX_OPEN):
+            open_sockets.enter_context(_opened(behind_a_proxy, "203.0.113.9"))
+        assert _status(behind_a_proxy, "203.0.113.9") == 429
+        assert _status(behind_a_proxy, "203.0.113.10") == 101
 
 
 def test_a_network_shakes_hands_so_often_within_a_minute(behind_a_proxy: str) -> None:
-    statuses = []
-    for _ in range(HANDSHAKES_A_MINUTE + 20):
-        one = _open(behind_a_proxy, "203.0.113.11")
-        statuses.append(one if isinstance(one, int) else 101)
-        if isinstance(one, Client):
-            one.close()
+    statuses = [_status(behind_a_proxy, "203.0.113.11") for _ in range(HANDSHAKES_A_MINUTE + 20)]
     assert statuses.count(429) in range(1, 21)  # A minute may end in between.
 
 
 def test_a_socket_that_floods_is_closed(behind_a_proxy: str) -> None:
-    one = _open(behind_a_proxy, "203.0.113.12")
-    assert isinstance(one, Client)
-    one.receive(timeout=10)
-    one.send(CONNECT)
-    one.receive(timeout=10)
-    with pytest.raises(ConnectionClosed) as closed:
-        _flood(one)
-    assert closed.value.reason == 1008
+    with _opened(behind_a_proxy, "203.0.113.12") as one:
+        one.recv(timeout=20)
+        one.send(CONNECT)
+        one.recv(timeout=20)
+        with pytest.raises(ConnectionClosed) as closed:
+            _flood(one)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
 
 
-def _flood(one: Client) -> None:
+def _flood(one: ClientConnection) -> None:
     # Each is answered before the next: what a server has not read when it closes takes its reason away.
     for _ in range(2 * MESSAGES_A_MINUTE + 10):  # A minute may end in between.
         one.send(PING)
-        one.receive(timeout=10)
+        one.recv(timeout=20)
 
 
 async def test_a_socket_has_one_tab(asgi) -> None:
