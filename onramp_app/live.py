@@ -22,7 +22,7 @@ from onramp_app.services.announcements import Listening, SessionEnded, UsersChan
 from onramp_app.services.latest import Latest
 from onramp_app.states import connections
 from onramp_app.states.left_tabs import drop_oldest_states
-from onramp_app.states.live import LiveState
+from onramp_app.states.live import catch_up
 from onramp_app.states.page_socket import PageSocket
 from onramp_app.states.session import SessionState, to_login
 
@@ -181,8 +181,7 @@ class Tabs:
             if page._session_id != session_id or is_ended:
                 return
             async with self._places.take(holds_tab=True):
-                for part in LiveState.__subclasses__():
-                    await (await page.get_state(part))._catch_up(latest)
+                await catch_up(page, latest)
         _SHOWN.inc()
 
     def _connected(self) -> Collection[str]:

@@ -19,7 +19,10 @@ def before_private_pages(pages: ASGIApp) -> ASGIApp:
     """Wrap the pages; everything but a private document passes without a query."""
 
     async def gate(scope: Scope, receive: Receive, send: Send) -> None:
-        is_document = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        if scope["type"] != "http":
+            await pages(scope, receive, send)
+            return
+        is_document = scope["method"] in ("GET", "HEAD")
         if is_document and is_private(scope["path"]) and not await _is_signed_in(scope):
             await RedirectResponse(_login_address(scope), status_code=303)(scope, receive, send)
             return

@@ -1,7 +1,7 @@
 """`/activity`: the list of everything that happened, with its filters in the address."""
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from typing import ClassVar
 
 import reflex as rx
 from reflex.event import EventSpec
@@ -11,7 +11,7 @@ from onramp_app.services.latest import Latest
 from onramp_app.states.activity_filters import after_of, clean, filters_of, query_of
 from onramp_app.states.activity_words import row_of
 from onramp_app.states.live import LiveState
-from onramp_app.states.session import to_login
+from onramp_app.states.session import path_of, to_login
 from onramp_app.states.views_wallet import ActivityFilter, ActivityRow
 from onramp_app.texts import _
 
@@ -21,6 +21,8 @@ MOST = 100  # Older ones are at an address of their own, so that a tab never hol
 
 class ActivityState(LiveState):
     """The list. `query` is its filters as they follow a path; `older` the address of what no tab holds."""
+
+    _place: ClassVar[str] = "/activity"
 
     is_loaded: bool = False
     is_behind: bool = False  # The last read failed; what is shown may be old.
@@ -71,11 +73,10 @@ class ActivityState(LiveState):
             return to_login(self)
         given = dict(form) if isinstance(form, Mapping) else {}
         wanted, _all_usable = clean({**given, "from": since, "to": before})
-        return rx.redirect(f"{self._path()}{query_of(wanted)}")
+        return rx.redirect(f"{path_of(self)}{query_of(wanted)}")
 
     async def _catch_up(self, latest: Latest) -> None:
-        if self._is_at("/activity"):
-            await self._show(latest)
+        await self._show(latest)
 
     async def _show(self, latest: Latest, *, more: int = 0) -> None:
         """Read again as much as is shown, and `more`: new lines and changed states appear in their place."""
@@ -92,10 +93,7 @@ class ActivityState(LiveState):
         self._cursor = cursor or ""
         self.has_more = bool(cursor) and len(self.rows) < MOST
         is_full = bool(cursor) and not self.has_more
-        self.older = f"{self._path()}{query_of(self.filter, after=self._cursor)}" if is_full else ""
+        self.older = f"{path_of(self)}{query_of(self.filter, after=self._cursor)}" if is_full else ""
         self.is_later_part = bool(self._after)
         self.is_loaded, self.is_behind = True, False
         self._is_current()
-
-    def _path(self) -> str:
-        return urlsplit(str(self.router.url)).path.rstrip("/")

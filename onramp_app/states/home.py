@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import ClassVar
 
 import reflex as rx
 from reflex.event import EventSpec
@@ -24,6 +25,8 @@ from onramp_app.texts import _, current_language
 class HomeState(LiveState):
     """The home page. `is_first_run`: nothing was ever added, and nothing is on its way."""
 
+    _place: ClassVar[str] = "/home"
+
     is_loaded: bool = False
     is_behind: bool = False  # The last read failed; what is shown may be old.
     is_first_run: bool = False
@@ -45,8 +48,7 @@ class HomeState(LiveState):
         return None
 
     async def _catch_up(self, latest: Latest) -> None:
-        if self._is_at("/home"):
-            await self._show(latest)
+        await self._show(latest)
 
     async def _show(self, latest: Latest) -> None:
         # A person's tabs show the same, and finding the words takes longer than showing them.

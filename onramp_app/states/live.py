@@ -1,11 +1,13 @@
 """The parent of states that change by themselves: how a push reaches what a tab shows."""
 
-from urllib.parse import urlsplit
+from typing import ClassVar
+
+import reflex as rx
 
 from onramp_app.domain import clock
 from onramp_app.services.latest import Latest
 from onramp_app.states.amounts import moment_text
-from onramp_app.states.session import PrivateState
+from onramp_app.states.session import PrivateState, path_of
 
 
 class LiveState(PrivateState):
@@ -15,16 +17,26 @@ class LiveState(PrivateState):
     tab that comes back after a lost connection and one that never left it show the same.
     """
 
+    # The page that shows it, such as `/home`; with a slash at its end, every page below it.
+    _place: ClassVar[str]
+
     as_of: str = ""  # When what this tab shows was last read (RFC 3339).
 
     async def _catch_up(self, latest: Latest) -> None:
-        """Show what is new, if this tab shows the page at all. Every child has its own."""
+        """Show what is new; the tab is at its page. Every child has its own."""
         raise NotImplementedError
 
-    def _is_at(self, place: str) -> bool:
-        """Say whether the tab shows `place` (such as `/home`) or, for `/activity/`, a page below it."""
-        path = urlsplit(str(self.router.url)).path
-        return path.startswith(place) if place.endswith("/") else path.rstrip("/") == place
+    @classmethod
+    def _is_shown_at(cls, path: str) -> bool:
+        return path.startswith(cls._place) if cls._place.endswith("/") else path == cls._place
 
     def _is_current(self) -> None:
         self.as_of = moment_text(clock.now())
+
+
+async def catch_up(tab: rx.State, latest: Latest) -> None:
+    """Show what is new on the page that a tab shows, given any state of the tab."""
+    path = path_of(tab)
+    for part in LiveState.__subclasses__():
+        if part._is_shown_at(path):
+            await (await tab.get_state(part))._catch_up(latest)

@@ -87,11 +87,15 @@ class PrivateState(rx.State):
         return await sessions.resolve_cookie_header(self.router.headers.cookie)
 
 
+def path_of(state: rx.State) -> str:
+    """Return the path of the page that the tab shows, without a slash at its end."""
+    return urlsplit(str(state.router.url)).path.rstrip("/")
+
+
 def to_login(state: rx.State) -> EventSpec:
     """Return the event that leads to `/login` and back to this page afterwards."""
-    url = urlsplit(str(state.router.url))
-    here = url.path.rstrip("/") or "/"
-    target = f"{here}?{url.query}" if url.query else here
+    here, query = path_of(state) or "/", urlsplit(str(state.router.url)).query
+    target = f"{here}?{query}" if query else here
     return rx.redirect(f"/login?reason=session_ended&next={quote(target, safe='')}")
 
 

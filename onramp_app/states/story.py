@@ -1,6 +1,6 @@
 """`/activity/[id]`: one top-up's whole story, or what one ledger transfer was."""
 
-from urllib.parse import urlsplit
+from typing import ClassVar
 
 import reflex as rx
 from reflex.event import EventSpec
@@ -8,7 +8,7 @@ from reflex.event import EventSpec
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.services.latest import Latest
 from onramp_app.states.live import LiveState
-from onramp_app.states.session import to_login
+from onramp_app.states.session import path_of, to_login
 from onramp_app.states.story_words import story_of_top_up, story_of_transfer
 from onramp_app.states.top_up_words import can_age
 from onramp_app.states.views_wallet import Story
@@ -16,6 +16,8 @@ from onramp_app.states.views_wallet import Story
 
 class StoryState(LiveState):
     """One story. `is_missing`: there is none at this address, or it is somebody else's."""
+
+    _place: ClassVar[str] = "/activity/"
 
     is_loaded: bool = False
     is_behind: bool = False  # The last read failed; what is shown may be old.
@@ -37,8 +39,7 @@ class StoryState(LiveState):
         return None
 
     async def _catch_up(self, latest: Latest) -> None:
-        if self._is_at("/activity/"):
-            await self._show(latest)
+        await self._show(latest)
 
     async def _show(self, latest: Latest) -> None:
         wanted = self._wanted()
@@ -55,4 +56,4 @@ class StoryState(LiveState):
         self._is_current()
 
     def _wanted(self) -> str:
-        return urlsplit(str(self.router.url)).path.rstrip("/").rpartition("/")[2]
+        return path_of(self).rpartition("/")[2]

@@ -6,7 +6,7 @@ The widget's messages come from a page that anybody can open: they make us ask t
 import re
 from contextlib import suppress
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
+from typing import ClassVar
 
 import reflex as rx
 from reflex.event import EventSpec
@@ -19,13 +19,12 @@ from onramp_app.services.latest import Latest
 from onramp_app.services.usual_time import usual_minutes
 from onramp_app.states.amounts import moment_text
 from onramp_app.states.live import LiveState
-from onramp_app.states.session import to_login
+from onramp_app.states.session import path_of, to_login
 from onramp_app.states.top_up_page import missing_page, page_of
 from onramp_app.states.top_up_words import can_age
 from onramp_app.states.views_top_up import NOTHING_YET, TopUpPage
 
 ASK_AT_MOST_EVERY = timedelta(seconds=2)
-_PLACE = re.compile(r"(?:/[a-z]{2})?/add-money/([^/]{1,64})/?")
 # The provider's vocabulary, both dialects: docs/onramp.md. What tells of progress is worth a look.
 _PROGRESS = re.compile(r"ONRAMP_(?:WIDGET_TX|KYC)_[A-Z_]{1,40}")
 _CLOSED = "ONRAMP_WIDGET_CLOSE_REQUEST_CONFIRMED"
@@ -35,6 +34,8 @@ _READY = "ONRAMP_WIDGET_READY"
 
 class TopUpState(LiveState):
     """The one top-up that the tab shows."""
+
+    _place: ClassVar[str] = "/add-money/"
 
     page: TopUpPage = NOTHING_YET
     asked_at: str = ""  # When the provider was last asked because of this tab (RFC 3339).
@@ -85,7 +86,7 @@ class TopUpState(LiveState):
         return None
 
     async def _catch_up(self, latest: Latest) -> None:
-        if not (wanted := self._wanted()):
+        if not (wanted := self._wanted()):  # A handler took so long that the tab has gone on.
             return
         view = await latest.top_up(wanted)
         if view is None:
@@ -109,8 +110,8 @@ class TopUpState(LiveState):
 
     def _wanted(self) -> str:
         """Return the id in the address, nothing where the tab shows another page."""
-        found = _PLACE.fullmatch(urlsplit(str(self.router.url)).path)
-        return found[1] if found else ""
+        path = path_of(self)
+        return path.removeprefix(self._place) if self._is_shown_at(path) else ""
 
     def _forget_top_up(self) -> None:
         self.page = NOTHING_YET

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from decimal import Decimal
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 import reflex as rx
 from reflex.event import EventSpec
@@ -23,7 +22,7 @@ from onramp_app.services.top_up_views import quote_of
 from onramp_app.states.amounts import number_text
 from onramp_app.states.live import LiveState
 from onramp_app.states.names import method_name, network_name
-from onramp_app.states.session import to_login
+from onramp_app.states.session import path_of, to_login
 from onramp_app.states.typed_amounts import AmountNotUnderstood, TooManyDecimals, read_amount
 from onramp_app.states.views_wizard import Offer
 from onramp_app.states.wizard_choices import STEPS, Choices, choices_of
@@ -43,7 +42,6 @@ from onramp_app.states.wizard_words import (
     problem_text,
 )
 
-PLACE = "/add-money"
 _TYPING_MS = 350
 
 
@@ -53,6 +51,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
     Whatever answers late is dropped when something newer was asked, or when the tab was reset.
     """
 
+    _place: ClassVar[str] = "/add-money"
     _sent_by_page: ClassVar[frozenset[str]] = frozenset(("refresh",))  # when a quote has ended
 
     blocked_title: str = ""
@@ -115,7 +114,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
         return self._ask()
 
     async def _catch_up(self, latest: Latest) -> None:
-        if not self._is_at(PLACE) or self.is_beginning:
+        if self.is_beginning:
             return
         views = await latest.open_top_ups()
         if self.shows == "form" and views and not self._choices.is_another:
@@ -230,7 +229,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
         async with self:
             if (viewer := await self._viewer()) is None:
                 return to_login(self)
-            if self.shows != "form" or not self._is_at(PLACE):
+            if self.shows != "form" or not self._is_shown_at(path_of(self)):
                 return None
             self._asked = asked = new_id()
             self.is_asking = True
@@ -269,7 +268,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
         self.shows, self.open_problem = "form", ""
         if choices_of(self.router.url.query_parameters).step != STEPS[0]:
             # Whoever came back from paying stands at the address of the last step.
-            return rx.redirect(f"{self._path()}{self.search}", replace=True)
+            return rx.redirect(f"{path_of(self)}{self.search}", replace=True)
         return self._ask()
 
     # Beginning
@@ -306,7 +305,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
                     if refused is not None:
                         self._refuse(refused, choices)
         if top_up_id:
-            return rx.redirect(f"{self._path()}/{top_up_id}")
+            return rx.redirect(f"{path_of(self)}/{top_up_id}")
         return WizardState.refresh if not isinstance(refused, QuoteChanged) else None
 
     def _refuse(self, error: ApplicationError, choices: Choices) -> None:
@@ -330,9 +329,6 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
             self.review_problem = problem_text(error)
 
     # What is shown
-
-    def _path(self) -> str:
-        return urlsplit(str(self.router.url)).path.rstrip("/")
 
     def _choose(self, choices: Choices, *, writes: bool = False) -> None:
         """Take up choices. `writes`: the amount's field is to show them too, as nobody typed them."""

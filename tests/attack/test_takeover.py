@@ -105,7 +105,8 @@ def pushed(monkeypatch: pytest.MonkeyPatch, scene: Scene) -> None:
 
     parts = SimpleNamespace(__subclasses__=lambda: [LiveState])
     monkeypatch.setattr(LiveState, "_catch_up", catch_up)
-    monkeypatch.setattr("onramp_app.live.LiveState", parts)
+    monkeypatch.setattr(LiveState, "_place", "/", raising=False)
+    monkeypatch.setattr("onramp_app.states.live.LiveState", parts)
 
 
 async def test_forty_stolen_tokens_are_worth_nothing(asgi, scene, no_event_limit, pushed):

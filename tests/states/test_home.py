@@ -8,6 +8,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.services.latest import Latest
 from onramp_app.states.home import HomeState
+from onramp_app.states.live import catch_up
 from onramp_app.states.views_wallet import Balance
 from tests.states.conftest import arrive, cookie_of
 
@@ -125,11 +126,11 @@ async def test_rates_that_are_old_are_said(tab, ada, books):
 async def test_a_push_shows_what_a_load_shows_and_leaves_other_pages_alone(tab, ada, books):
     home = await shown(tab)
     await arrive(books, ada.viewer.user_id, 100)
-    await home._catch_up(Latest(ada.viewer))
+    await catch_up(home, Latest(ada.viewer))
     assert home.balance.head == "₹8,000"
     tab.connect(cookie_of(ada), path="/profile")
     await arrive(books, ada.viewer.user_id, 100)
-    await home._catch_up(Latest(ada.viewer))
+    await catch_up(home, Latest(ada.viewer))
     assert home.balance.head == "₹8,000"
 
 
