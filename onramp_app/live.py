@@ -7,7 +7,7 @@ dropped at the next look, because Reflex tells nobody.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -18,9 +18,11 @@ from reflex.event import Event
 from reflex.state import StateUpdate
 
 from onramp_app.services import announcements
-from onramp_app.services.announcements import Listening, SessionEnded, UsersChanged, hearing
+from onramp_app.services.announcements import Listening, Living, SessionEnded, UsersChanged, hearing
 from onramp_app.services.latest import Latest
+from onramp_app.services.wallet import Wallets
 from onramp_app.states import connections
+from onramp_app.states.connections import Holder
 from onramp_app.states.left_tabs import drop_oldest_states
 from onramp_app.states.live import catch_up
 from onramp_app.states.page_socket import PageSocket
@@ -30,6 +32,7 @@ LOOK_EVERY_SECONDS = 10
 LOOK_EVERY_SECONDS_WHEN_DEAF = 2
 _RETRY_SECONDS = 1
 _LET_IN_WITHIN_SECONDS = 0.5
+_READ_TOGETHER = 50
 # Each one holds a database connection of the pool, which requests need too.
 _READS_AT_ONCE = 8
 
@@ -96,7 +99,8 @@ class Tabs:
     def __init__(self, app: rx.App, tasks: asyncio.TaskGroup) -> None:
         self._app = app
         self._tasks = tasks
-        self._changed: set[str] = set()  # people who have to be told
+        self._changed: dict[str, None] = {}  # people who have to be told, whoever waits longest first
+        self._is_telling = False
         self._being_told: set[str] = set()
         self._being_ended: set[str] = set()  # tabs that are led away
         self._places = _Places(_READS_AT_ONCE)
@@ -138,39 +142,60 @@ class Tabs:
         self._tell(changed)
 
     def _tell(self, user_ids: Collection[str]) -> None:
-        # A tab may be busy for seconds. That holds up nobody but its own person.
-        self._changed |= set(user_ids)
-        for user_id in set(user_ids) - self._being_told:
-            self._being_told.add(user_id)
-            self._tasks.create_task(self._tell_person(user_id))
+        self._changed |= dict.fromkeys(user_ids)
+        if self._changed and not self._is_telling:
+            self._is_telling = True
+            self._tasks.create_task(self._tell_changed())
 
-    async def _tell_person(self, user_id: str) -> None:
+    async def _tell_changed(self) -> None:
+        # Whoever came while others were read is read together with all who came meanwhile.
         try:
-            while user_id in self._changed:
-                self._changed.discard(user_id)
-                await self._bring_up_to_date(user_id)
+            while waiting := [one for one in self._changed if one not in self._being_told][:_READ_TOGETHER]:
+                for user_id in waiting:
+                    del self._changed[user_id]
+                self._being_told.update(waiting)
+                await self._tell_together(waiting)
+        finally:
+            self._is_telling = False
+
+    async def _tell_together(self, user_ids: Collection[str]) -> None:
+        tabs = connections.tabs_of_users(user_ids)
+        shown = {holder.session_id for theirs in tabs.values() for holder in theirs.values()}
+        living: dict[str, Living] = {}
+        try:
+            async with self._places.take(holds_tab=False):
+                living = await announcements.living(shown)
+        except Exception:  # noqa: BLE001  # the next look finds what this one left
+            _log.warning("people's tabs could not be brought up to date", exc_info=True)
+            for user_id in user_ids:
+                self._versions.pop(user_id, None)
+        people = {one.viewer.user_id: one for one in living.values()}
+        wallets = Wallets([one.viewer for one in people.values()])
+        tabs_now = connections.tabs_of_users(people)
+        for user_id, one in people.items():
+            # Where the session has ended, whoever notices leads the tab away.
+            theirs = {token: holder for token, holder in tabs[user_id].items() if holder.session_id in living}
+            # A tab that came meanwhile may have read before this version: then the next look has to find it.
+            version = one.version if tabs_now[user_id].keys() <= tabs[user_id].keys() else None
+            # A tab may be busy for seconds. That holds up nobody but its own person.
+            self._tasks.create_task(self._tell_person(Latest(one.viewer, wallets), theirs, version))
+        self._being_told.difference_update(set(user_ids) - people.keys())
+
+    async def _tell_person(self, latest: Latest, tabs: Mapping[str, Holder], version: str | None) -> None:
+        """Show a person's tabs what is new. It is read once for all of them."""
+        user_id = latest.viewer.user_id
+        try:
+            for token, holder in tabs.items():
+                if token in self._connected():
+                    await self._show(token, holder.session_id, latest)
+            if version is not None:
+                self._versions[user_id] = version
         except Exception:  # noqa: BLE001  # the next look finds what this one left
             self._versions.pop(user_id, None)
             _log.warning("somebody's tabs could not be brought up to date", exc_info=True)
         finally:
             self._being_told.discard(user_id)
-
-    async def _bring_up_to_date(self, user_id: str) -> None:
-        """Show a person's tabs what is new. It is read once for all of them."""
-        tabs = connections.tabs_of_user(user_id)
-        async with self._places.take(holds_tab=False):
-            living = await announcements.living({holder.session_id for holder in tabs.values()})
-        if (one := next(iter(living.values()), None)) is None:
-            return
-        # A tab that came meanwhile may have read before this version: then the next look has to find it.
-        is_for_all = connections.tabs_of_user(user_id).keys() == tabs.keys()
-        latest = Latest(one.viewer)
-        for token, holder in tabs.items():
-            # Where the session has ended, whoever notices leads the tab away.
-            if holder.session_id in living and token in self._connected():
-                await self._show(token, holder.session_id, latest)
-        if is_for_all:
-            self._versions[user_id] = one.version
+        self._tell(())  # whoever changed again meanwhile
 
     async def _show(self, token: str, session_id: str, latest: Latest) -> None:
         async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:

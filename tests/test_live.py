@@ -20,7 +20,7 @@ from onramp_app.domain.ledger import Environment, StepSource
 from onramp_app.ledger.instructions import UserAmount, make_good
 from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Cause
-from onramp_app.services import changed_users, sessions
+from onramp_app.services import changed_users, sessions, wallet
 from onramp_app.states import connections
 from onramp_app.states.connections import Holder
 from onramp_app.states.home import HomeState
@@ -186,6 +186,43 @@ async def test_what_was_told_is_not_told_again_by_looking(database, new_account)
         for announced in (True, True, False):
             await shown_after(announced)
     assert numbers == [1, 1, 1]
+
+
+async def test_who_changed_together_is_read_together_and_shown_their_own(
+    database, new_account, monkeypatch: pytest.MonkeyPatch
+):
+    app = FakeApp()
+    people = [await new_account() for _ in range(3)]
+    tabs_of_people = [await _open(app, one, "/home") for one in people]
+    for number, one in enumerate(people):
+        for _ in range(number + 1):
+            await _credit(database, one.viewer.user_id, announced=False)
+    read_at_once = []
+    monkeypatch.setattr(wallet, "_read", _noting(wallet._read, read_at_once))
+    async with asyncio.TaskGroup() as tasks:
+        live.Tabs(app, tasks)._tell({one.viewer.user_id for one in people})  # type: ignore[arg-type]
+    assert [await _amount(tab) for tab in tabs_of_people] == [["1.00"], ["2.00"], ["3.00"]]
+    assert read_at_once == [3]
+
+
+def _noting(read: Callable[[Any], Any], numbers: list[int]) -> Callable[[Any], Any]:
+    async def noting(viewers: Any) -> Any:
+        numbers.append(len(viewers))
+        return await read(viewers)
+
+    return noting
+
+
+async def test_who_changes_while_being_told_is_told_again(never_look, app, database, new_account):
+    session = await new_account()
+    free, busy = await _open(app, session, "/home"), await _open(app, session, "/home")
+    async with app.busy[busy.token]:
+        await _credit(database, session.viewer.user_id, announced=True)
+        await _shows(free, "1.00")  # What the other one will be shown is read by now.
+        await _credit(database, session.viewer.user_id, announced=True)
+        await asyncio.sleep(0.5)  # The announcement arrives while the tab is still busy.
+    for tab in (free, busy):
+        await _shows(tab, "2.00")
 
 
 async def test_the_control_without_looking_it_is_not_found(never_look, app, database, new_account):

@@ -1,5 +1,6 @@
 """Reads balances: a user's from the kept rows, the treasuries' summed from entries."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -9,8 +10,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.ledger.transfers import Balance
 
 _BALANCES = text(
-    "SELECT b.asset, s.scale, b.available_minor, b.held_minor, b.owed_minor, b.version"
-    " FROM user_balances b JOIN assets s ON s.code = b.asset WHERE b.user_id = :user_id ORDER BY b.asset"
+    "SELECT b.user_id, b.asset, s.scale, b.available_minor, b.held_minor, b.owed_minor, b.version"
+    " FROM user_balances b JOIN assets s ON s.code = b.asset"
+    " WHERE b.user_id = ANY(CAST(:user_ids AS text[])) ORDER BY b.asset"
 )
 _TREASURIES = text(
     "SELECT a.network, a.address, a.asset, s.scale, sum(e.amount_minor) AS balance_minor"
@@ -54,18 +56,13 @@ class TreasuryTotal:
     balance_minor: int
 
 
-async def balances(session: AsyncSession, user_id: str) -> list[AssetBalance]:
-    """Return the user's balances by asset; an asset that never moved is missing."""
-    rows = await (await session.connection()).execute(_BALANCES, {"user_id": user_id})
-    return [
-        AssetBalance(
-            row.asset,
-            row.scale,
-            Balance(int(row.available_minor), int(row.held_minor), int(row.owed_minor)),
-            row.version,
-        )
-        for row in rows
-    ]
+async def balances(session: AsyncSession, user_ids: Collection[str]) -> dict[str, list[AssetBalance]]:
+    """Return each user's balances by asset; an asset that never moved is missing."""
+    found: dict[str, list[AssetBalance]] = {user_id: [] for user_id in user_ids}
+    for row in await (await session.connection()).execute(_BALANCES, {"user_ids": list(user_ids)}):
+        balance = Balance(int(row.available_minor), int(row.held_minor), int(row.owed_minor))
+        found[row.user_id].append(AssetBalance(row.asset, row.scale, balance, row.version))
+    return found
 
 
 async def treasury_totals(session: AsyncSession, *, on: date | None = None) -> list[TreasuryTotal]:

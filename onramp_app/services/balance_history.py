@@ -4,7 +4,7 @@ It walks back from the kept balance through the newest movements, and at most so
 costs the same however long the books are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal, localcontext
@@ -29,24 +29,28 @@ _PRECISION = 60
 # The OFFSET keeps the planner from reading all entries, which it takes for cheaper in middling books.
 HISTORY = text("""
 WITH moves AS MATERIALIZED (
-    SELECT id, created_at FROM ledger_transfers
-     WHERE user_id = :user_id AND created_at > :since
-     ORDER BY created_at DESC, id DESC LIMIT :most
+    SELECT person.id AS user_id, newest.id, newest.created_at
+      FROM unnest(CAST(:user_ids AS text[])) AS person (id)
+     CROSS JOIN LATERAL (SELECT id, created_at FROM ledger_transfers
+                          WHERE user_id = person.id AND created_at > :since
+                          ORDER BY created_at DESC, id DESC LIMIT :most) newest
 )
-SELECT b.asset, s.scale, CAST(NULL AS timestamptz) AS at, b.available_minor AS minor,
-       (SELECT count(*) FROM moves) AS looked_at
-  FROM user_balances b JOIN assets s ON s.code = b.asset WHERE b.user_id = :user_id
+SELECT b.user_id, b.asset, s.scale, CAST(NULL AS timestamptz) AS at, b.available_minor AS minor,
+       coalesce(counted.number, 0) AS looked_at
+  FROM user_balances b JOIN assets s ON s.code = b.asset
+  LEFT JOIN (SELECT user_id, count(*) AS number FROM moves GROUP BY user_id) counted USING (user_id)
+ WHERE b.user_id = ANY(CAST(:user_ids AS text[]))
 UNION ALL
-SELECT a.asset, s.scale, m.created_at, -e.amount_minor, 0
+SELECT m.user_id, a.asset, s.scale, m.created_at, -e.amount_minor, 0
   FROM moves m
   CROSS JOIN LATERAL (SELECT account_id, amount_minor FROM ledger_entries
                        WHERE transfer_id = m.id OFFSET 0) e
-  JOIN ledger_accounts a ON a.id = e.account_id AND a.user_id = :user_id AND a.kind = 'available'
+  JOIN ledger_accounts a ON a.id = e.account_id AND a.user_id = m.user_id AND a.kind = 'available'
   JOIN assets s ON s.code = a.asset
 """)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Moves:
     """What is available of each asset, and how it changed: when, of which asset and by how much.
 
@@ -58,19 +62,20 @@ class Moves:
     begins: datetime | None
 
 
-async def read(db: AsyncSession, user_id: str) -> Moves:
-    """Read the movements of the last 30 days, the newest 200 of them."""
+async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Moves]:
+    """Read each one's movements of the last 30 days, the newest 200 of them."""
     since = clock.now() - timedelta(days=DAYS)
-    values = {"user_id": user_id, "since": since, "most": MAX_MOVES}
-    rows = (await (await db.connection()).execute(HISTORY, values)).all()
-    held, changes, looked_at = {}, [], 0
-    for asset, scale, at, minor, number in rows:
-        amount = from_minor(int(minor), scale=scale)
-        if at is None:
-            held[asset], looked_at = amount, number
-        else:
-            changes.append((at, asset, amount))
-    return Moves(held, changes, since if looked_at < MAX_MOVES else None)
+    values = {"user_ids": list(user_ids), "since": since, "most": MAX_MOVES}
+    found = {user_id: Moves({}, [], since) for user_id in user_ids}
+    for user_id, asset, scale, at, minor, looked_at in await (await db.connection()).execute(HISTORY, values):
+        moves, amount = found[user_id], from_minor(int(minor), scale=scale)
+        if at is not None:
+            moves.changes.append((at, asset, amount))
+            continue
+        moves.held[asset] = amount
+        if looked_at >= MAX_MOVES:
+            moves.begins = None
+    return found
 
 
 def course(moves: Moves, book: RateBook | None, *, currency: str) -> list[WorthPoint]:

@@ -1,15 +1,16 @@
 """What a person has, out of the kept balances, and what it is worth in the currency they look at it in."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_DOWN, Decimal, localcontext
 
 from babel.numbers import get_currency_precision
-from sqlalchemy import bindparam
+from sqlalchemy import any_
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import transaction
+from onramp_app.db.people import USER_IDS
 from onramp_app.db.top_up_tables import TopUp
 from onramp_app.domain import clock
 from onramp_app.domain.exchange_rates import RateBook
@@ -27,9 +28,9 @@ _PRECISION = 60
 
 # Built once: building it takes longer than running it.
 _PENDING = (
-    select(TopUp.asset, func.sum(col(TopUp.expected_amount)))
-    .where(col(TopUp.user_id) == bindparam("user_id"), TopUp.status == TopUpStatus.PROCESSING.value)
-    .group_by(TopUp.asset)
+    select(TopUp.user_id, TopUp.asset, func.sum(col(TopUp.expected_amount)))
+    .where(col(TopUp.user_id) == any_(USER_IDS), TopUp.status == TopUpStatus.PROCESSING.value)
+    .group_by(col(TopUp.user_id), col(TopUp.asset))
 )
 
 
@@ -57,14 +58,15 @@ async def get(viewer: Viewer) -> BalancesView:
         DatabaseUnavailable: they could not be read.
     """
     async with transaction() as db:
-        holdings = await read(db, viewer.user_id)
+        holdings = (await read(db, [viewer.user_id]))[viewer.user_id]
         stored = await read_stored(db) if holdings.available else None
     return view_of(viewer, holdings, await book_after(stored) if holdings.available else None)
 
 
-async def read(db: AsyncSession, user_id: str) -> Holdings:
-    """Read what somebody has."""
-    return Holdings(await read_balances(db, user_id), await _pending(db, user_id))
+async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Holdings]:
+    """Read what each of them has."""
+    kept, pending = await read_balances(db, user_ids), await _pending(db, user_ids)
+    return {user_id: Holdings(kept[user_id], pending[user_id]) for user_id in user_ids}
 
 
 def view_of(viewer: Viewer, holdings: Holdings, book: RateBook | None) -> BalancesView:
@@ -93,10 +95,13 @@ def view_of(viewer: Viewer, holdings: Holdings, book: RateBook | None) -> Balanc
     )
 
 
-async def _pending(db: AsyncSession, user_id: str) -> dict[str, Decimal]:
+async def _pending(db: AsyncSession, user_ids: Collection[str]) -> dict[str, dict[str, Decimal]]:
     """Return what is expected of top-ups that were paid and have not arrived: an estimate, no debt."""
-    found = await db.exec(_PENDING, params={"user_id": user_id})
-    return {asset: amount for asset, amount in found if amount is not None}
+    found: dict[str, dict[str, Decimal]] = {user_id: {} for user_id in user_ids}
+    for user_id, asset, amount in await db.exec(_PENDING, params={"user_ids": list(user_ids)}):
+        if amount is not None:
+            found[user_id][asset] = amount
+    return found
 
 
 def _item(one: AssetBalance, pending: Decimal) -> AssetBalanceView:

@@ -13,8 +13,9 @@ from onramp_app.domain.views import (
     Viewer,
     WalletView,
 )
-from onramp_app.services import balances, last_read, top_ups, transactions, wallet
+from onramp_app.services import balances, last_read, top_ups, transactions
 from onramp_app.services.transactions import Filters
+from onramp_app.services.wallet import Wallets
 
 _T = TypeVar("_T")
 
@@ -22,8 +23,9 @@ _T = TypeVar("_T")
 class Latest:
     """The person's data as of now. Short-lived: made for one event or one push, by one task at a time."""
 
-    def __init__(self, viewer: Viewer) -> None:
+    def __init__(self, viewer: Viewer, wallets: Wallets | None = None) -> None:
         self.viewer = viewer
+        self._wallets = wallets or Wallets([viewer])
         self._read: dict[Hashable, Any] = {}
 
     async def balances(self) -> BalancesView:
@@ -64,7 +66,7 @@ class Latest:
 
     async def wallet(self) -> WalletView:
         """Return all that the home page shows."""
-        return await self.once("wallet", lambda: wallet.get(self.viewer))
+        return await self.once("wallet", lambda: self._wallets.of(self.viewer))
 
     async def transactions(
         self, filters: Filters, *, limit: int, cursor: str | None = None

@@ -1,18 +1,20 @@
 """Top-ups as their owner handles them: begin one, look at it, cancel it. Nothing here moves money."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
-from sqlalchemy import bindparam
+from sqlalchemy import true
+from sqlalchemy.orm import aliased
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import TreasuryAddress, get_settings
 from onramp_app.db.engine import transaction
+from onramp_app.db.people import EVERYBODY, THEIR_ID
 from onramp_app.db.tables import User
 from onramp_app.db.top_up_tables import TopUp, TopUpStep, WidgetSession
 from onramp_app.domain import clock
@@ -48,14 +50,22 @@ QUOTE_TOLERANCE_PERCENT = 1
 
 _OPEN = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING)
 # Built once: building it takes longer than running it.
-_NOT_OVER = (
+_THEIRS = aliased(
+    TopUp,
     select(TopUp)
     .where(
-        col(TopUp.user_id) == bindparam("user_id"),
+        col(TopUp.user_id) == THEIR_ID,
         col(TopUp.status).in_([status.value for status in (*_OPEN, TopUpStatus.IN_REVIEW)]),
     )
     .order_by(col(TopUp.created_at).desc(), col(TopUp.id).desc())
     .limit(MAX_SHOWN_OPEN)
+    .lateral("theirs"),
+)
+_NOT_OVER = (
+    select(_THEIRS)
+    .select_from(EVERYBODY)
+    .join(_THEIRS, true())
+    .order_by(col(_THEIRS.created_at).desc(), col(_THEIRS.id).desc())
 )
 _log = structlog.get_logger(__name__)
 
@@ -286,13 +296,15 @@ async def get(viewer: Viewer, top_up_id: str) -> TopUpView:
 async def list_open(viewer: Viewer) -> list[TopUpView]:
     """Return the person's top-ups that are not over, newest first: open ones and those in review."""
     async with transaction() as db:
-        return await read_open(db, viewer.user_id)
+        return (await read_open(db, [viewer.user_id]))[viewer.user_id]
 
 
-async def read_open(db: AsyncSession, user_id: str) -> list[TopUpView]:
-    """Read a person's top-ups that are not over, newest first."""
-    found = await db.exec(_NOT_OVER, params={"user_id": user_id})
-    return [await view_of(db, top_up, at=clock.now()) for top_up in found]
+async def read_open(db: AsyncSession, user_ids: Collection[str]) -> dict[str, list[TopUpView]]:
+    """Read each one's top-ups that are not over, newest first."""
+    found: dict[str, list[TopUpView]] = {user_id: [] for user_id in user_ids}
+    for top_up in (await db.exec(_NOT_OVER, params={"user_ids": list(user_ids)})).all():
+        found[top_up.user_id].append(await view_of(db, top_up, at=clock.now()))
+    return found
 
 
 async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:

@@ -4,13 +4,14 @@ Both halves are read newest first from an index of their own and merged, so a pa
 it lies in however long a list.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     DateTime,
     Integer,
     Numeric,
@@ -36,6 +37,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import transaction
 from onramp_app.db.ledger_tables import LedgerAccount, LedgerEntry, LedgerTransfer
+from onramp_app.db.people import EVERYBODY, THEIR_ID
 from onramp_app.db.provider_tables import ProviderOrder
 from onramp_app.db.top_up_tables import TopUp
 from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
@@ -100,9 +102,17 @@ async def page(
     return shown, write_cursor(Position(last.created_at, last.id)) if last else None
 
 
-async def newest(db: AsyncSession, user_id: str, *, limit: int) -> list[TransactionView]:
-    """Read the newest transactions, whatever they are."""
-    return await _read(db, user_id, Wanted(Filters()), after=None, limit=limit)
+async def newest(
+    db: AsyncSession, user_ids: Collection[str], *, limit: int
+) -> dict[str, list[TransactionView]]:
+    """Read each one's newest transactions, whatever they are."""
+    values = {"user_ids": list(user_ids), "most": limit}
+    rows = (await (await db.connection()).execute(_newest_of_each(), values)).all()
+    known = await scales(db)
+    found: dict[str, list[TransactionView]] = {user_id: [] for user_id in user_ids}
+    for row in rows:
+        found[row.user_id].append(_view(row, known))
+    return found
 
 
 async def pages(viewer: Viewer, filters: Filters) -> AsyncIterator[list[TransactionView]]:
@@ -216,9 +226,24 @@ def statement(
 @lru_cache(maxsize=64)
 def _query(given: frozenset[str], *, has_transfers: bool) -> Select[Any]:
     """Build the query for the values that are given; building it takes longer than running it."""
-    parts = [_top_ups(given)]
+    return _page_of(bindparam("user_id", type_=Text), given, has_transfers=has_transfers)
+
+
+@lru_cache(maxsize=1)
+def _newest_of_each() -> Select[Any]:
+    theirs = _page_of(THEIR_ID, frozenset(), has_transfers=True).lateral("theirs")
+    return (
+        select(THEIR_ID.label("user_id"), theirs)
+        .select_from(EVERYBODY)
+        .join(theirs, true())
+        .order_by(theirs.c.created_at.desc(), theirs.c.id.desc())
+    )
+
+
+def _page_of(user_id: ColumnElement[str], given: frozenset[str], *, has_transfers: bool) -> Select[Any]:
+    parts = [_top_ups(user_id, given)]
     if has_transfers:
-        parts.append(_transfers(given))
+        parts.append(_transfers(user_id, given))
     merged = union_all(*(select(part.subquery()) for part in parts)).subquery()
     newest = select(merged).order_by(merged.c.created_at.desc(), merged.c.id.desc())
     found = newest.limit(bindparam("most", type_=Integer)).subquery()
@@ -251,10 +276,10 @@ def _within(created_at: Any, row_id: Any, given: frozenset[str]) -> list[Any]:
     return conditions
 
 
-def _top_ups(given: frozenset[str]) -> Select[Any]:
+def _top_ups(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any]:
     created_at, row_id = col(TopUp.created_at), col(TopUp.id)
     conditions = [
-        col(TopUp.user_id) == bindparam("user_id", type_=Text),
+        col(TopUp.user_id) == user_id,
         *_within(created_at, row_id, given),
     ]
     if "status" in given:
@@ -288,10 +313,10 @@ def _top_ups(given: frozenset[str]) -> Select[Any]:
     )
 
 
-def _transfers(given: frozenset[str]) -> Select[Any]:
+def _transfers(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any]:
     created_at, row_id = col(LedgerTransfer.created_at), col(LedgerTransfer.id)
     conditions = [
-        col(LedgerTransfer.user_id) == bindparam("user_id", type_=Text),
+        col(LedgerTransfer.user_id) == user_id,
         text(LISTED_CONDITION),
         *_within(created_at, row_id, given),
     ]

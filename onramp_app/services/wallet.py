@@ -1,5 +1,8 @@
 """What the home page shows, read at one go: it is what pages ask for most, and what every push asks for."""
 
+import asyncio
+from collections.abc import Collection
+
 from onramp_app.db.engine import transaction
 from onramp_app.domain.views import Viewer, WalletView
 from onramp_app.services import balance_history, balances, top_ups, transactions
@@ -9,23 +12,44 @@ from onramp_app.services.worth import book_after
 RECENT = 6
 
 
-async def get(viewer: Viewer) -> WalletView:
-    """Return what the person has, what is on its way, what happened last and how the balance came to be.
+class Wallets:
+    """The wallets of people who are told of something at once: read together, when the first is asked for."""
 
-    Raises:
-        DatabaseUnavailable: it could not be read.
-    """
+    def __init__(self, viewers: Collection[Viewer]) -> None:
+        self._viewers = viewers
+        self._reading = asyncio.Lock()
+        self._read: dict[str, WalletView] | None = None
+
+    async def of(self, viewer: Viewer) -> WalletView:
+        """Return what the person has, what is on its way, what happened last and how the balance came to be.
+
+        Raises:
+            KeyError: they are none of those people.
+            DatabaseUnavailable: it could not be read.
+        """
+        async with self._reading:
+            if self._read is None:
+                self._read = await _read(self._viewers)
+            return self._read[viewer.user_id]
+
+
+async def _read(viewers: Collection[Viewer]) -> dict[str, WalletView]:
+    user_ids = [viewer.user_id for viewer in viewers]
     async with transaction() as db:
-        holdings = await balances.read(db, viewer.user_id)
-        moves = await balance_history.read(db, viewer.user_id)
-        open_top_ups = await top_ups.read_open(db, viewer.user_id)
-        recent = await transactions.newest(db, viewer.user_id, limit=RECENT)
+        holdings = await balances.read(db, user_ids)
+        moves = await balance_history.read(db, user_ids)
+        open_top_ups = await top_ups.read_open(db, user_ids)
+        recent = await transactions.newest(db, user_ids, limit=RECENT)
         stored = await read_stored(db)
     # Where they are too old the provider is waited for, which no transaction does.
-    book = await book_after(stored) if holdings.available or moves.changes else None
-    return WalletView(
-        balances=balances.view_of(viewer, holdings, book),
-        open_top_ups=open_top_ups,
-        recent=recent,
-        history=balance_history.course(moves, book, currency=viewer.display_currency),
-    )
+    needs_rates = any(holdings[one].available or moves[one].changes for one in user_ids)
+    book = await book_after(stored) if needs_rates else None
+    return {
+        viewer.user_id: WalletView(
+            balances=balances.view_of(viewer, holdings[viewer.user_id], book),
+            open_top_ups=open_top_ups[viewer.user_id],
+            recent=recent[viewer.user_id],
+            history=balance_history.course(moves[viewer.user_id], book, currency=viewer.display_currency),
+        )
+        for viewer in viewers
+    }

@@ -33,9 +33,13 @@ def tabs_of_sessions(session_ids: Collection[str]) -> list[str]:
     return [token for token, holder in _holder_of_token.items() if holder.session_id in session_ids]
 
 
-def tabs_of_user(user_id: str) -> dict[str, Holder]:
-    """Return a person's tabs, each with its holder."""
-    return {token: holder for token, holder in _holder_of_token.items() if holder.user_id == user_id}
+def tabs_of_users(user_ids: Collection[str]) -> dict[str, dict[str, Holder]]:
+    """Return each person's tabs, each with its holder."""
+    found: dict[str, dict[str, Holder]] = {user_id: {} for user_id in user_ids}
+    for token, holder in _holder_of_token.items():
+        if holder.user_id in found:
+            found[holder.user_id][token] = holder
+    return found
 
 
 def known_sessions() -> set[str]:

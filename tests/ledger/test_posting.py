@@ -29,7 +29,7 @@ def _settled(books: Books, amount: int, *, asset: str = "USDT") -> tuple[str, In
 
 async def _balance(user_id: str, asset: str = "USDT") -> Balance:
     async with transaction() as session:
-        found = {told.asset: told.balance for told in await balances(session, user_id)}
+        found = {told.asset: told.balance for told in (await balances(session, [user_id]))[user_id]}
     return found.get(asset, Balance())
 
 
@@ -40,7 +40,7 @@ async def test_a_posted_delivery_is_available_and_lies_in_the_treasury(books: Bo
     assert await _balance(user_id) == Balance(available_minor=1_500_000)
     async with transaction() as session:
         (total,) = await treasury_totals(session)
-        (told,) = await balances(session, user_id)
+        (told,) = (await balances(session, [user_id]))[user_id]
     assert (total.network, total.address, total.asset, total.balance_minor) == (
         "matic20",
         "0xaaaa",

@@ -18,7 +18,7 @@ UNIT = 10**18
 
 async def points_of(user_id: str) -> list[WorthPoint]:
     async with transaction() as db:
-        moves = await read(db, user_id)
+        moves = (await read(db, [user_id]))[user_id]
     book = RateBook({"USDT": Decimal(1), "INR": Decimal(80)}, datetime.now(UTC))
     return course(moves, book, currency="INR")
 
@@ -91,10 +91,10 @@ async def test_long_books_are_read_from_indexes_and_only_in_part(control_desk):
     for part in _FILL.split(";\n"):
         owner.execute(part.encode(), {"user_id": user_id})
     query = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {HISTORY}"
-    for name in ("user_id", "since", "most"):
+    for name in ("user_ids", "since", "most"):
         query = re.sub(rf":{name}\b", f"%({name})s", query)
     since = datetime.now(UTC) - timedelta(days=30)
-    values = {"user_id": user_id, "since": since, "most": MAX_MOVES}
+    values = {"user_ids": [user_id], "since": since, "most": MAX_MOVES}
     plan = "\n".join(line for (line,) in owner.execute(query.encode(), values))
     assert "ix_ledger_transfers_user_id_created_at_id" in plan
     assert not re.search(r"Seq Scan on ledger_(transfers|entries)", plan), plan

@@ -1,0 +1,61 @@
+"""Wallets read together are the same as those read one by one, and nobody's mixes with another's."""
+
+import pytest
+
+from onramp_app.domain import clock
+from onramp_app.services import top_ups, transactions
+from onramp_app.services.top_ups import MAX_SHOWN_OPEN
+from onramp_app.services.transactions import Filters
+from onramp_app.services.wallet import RECENT, Wallets
+from tests.states.conftest import arrive
+
+
+@pytest.fixture
+async def people(new_account, books, monkeypatch):
+    """Somebody with a long list, somebody with a short one, and somebody with nothing."""
+    long, short, nothing = [(await new_account()).viewer for _ in range(3)]
+    for number in range(RECENT):
+        await arrive(books, long.user_id, 10 + number)
+    await arrive(books, long.user_id, 3, asset="USDC")
+    await arrive(books, short.user_id, 7)
+    await arrive(books, short.user_id, 8)
+    for number in range(MAX_SHOWN_OPEN + 2):
+        top_up_id = books.top_up(long.user_id if number else short.user_id)
+        books.owner.execute(
+            "UPDATE top_ups SET expected_amount = %s, created_at = now() - make_interval(mins => %s)"
+            " WHERE id = %s",
+            (1 + number, number, top_up_id),
+        )
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    return long, short, nothing
+
+
+async def test_together_they_are_what_they_are_alone(people):
+    together = Wallets(people)
+    for viewer in people:
+        assert await together.of(viewer) == await Wallets([viewer]).of(viewer)
+
+
+async def test_each_is_what_its_owner_has_and_did(people):
+    long, short, nothing = people
+    together = Wallets(people)
+    for viewer in people:
+        seen = await together.of(viewer)
+        assert seen.recent == (await transactions.page(viewer, Filters(), limit=RECENT))[0]
+        assert seen.open_top_ups == await top_ups.list_open(viewer)
+    seen = await together.of(long)
+    assert [item.available for item in seen.balances.items] == ["3", "75"]
+    assert [item.pending for item in seen.balances.items] == ["0", str(sum(range(2, 13)))]
+    assert (len(seen.recent), len(seen.open_top_ups), len(seen.history)) == (RECENT, MAX_SHOWN_OPEN, 7)
+    seen = await together.of(short)
+    assert [item.available for item in seen.balances.items] == ["15"]
+    assert [item.pending for item in seen.balances.items] == ["1"]
+    assert (len(seen.recent), len(seen.open_top_ups), len(seen.history)) == (3, 1, 2)
+    seen = await together.of(nothing)
+    assert (seen.balances.items, seen.recent, seen.open_top_ups, seen.history) == ((), [], [], [])
+
+
+async def test_who_was_not_read_has_no_wallet(people):
+    with pytest.raises(KeyError):
+        await Wallets(people[:2]).of(people[2])
