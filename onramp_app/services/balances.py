@@ -9,8 +9,8 @@ from sqlalchemy import any_
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.db.each import IDS
 from onramp_app.db.engine import transaction
-from onramp_app.db.people import USER_IDS
 from onramp_app.db.top_up_tables import TopUp
 from onramp_app.domain import clock
 from onramp_app.domain.exchange_rates import RateBook
@@ -29,7 +29,7 @@ _PRECISION = 60
 # Built once: building it takes longer than running it.
 _PENDING = (
     select(TopUp.user_id, TopUp.asset, func.sum(col(TopUp.expected_amount)))
-    .where(col(TopUp.user_id) == any_(USER_IDS), TopUp.status == TopUpStatus.PROCESSING.value)
+    .where(col(TopUp.user_id) == any_(IDS), TopUp.status == TopUpStatus.PROCESSING.value)
     .group_by(col(TopUp.user_id), col(TopUp.asset))
 )
 
@@ -98,7 +98,7 @@ def view_of(viewer: Viewer, holdings: Holdings, book: RateBook | None) -> Balanc
 async def _pending(db: AsyncSession, user_ids: Collection[str]) -> dict[str, dict[str, Decimal]]:
     """Return what is expected of top-ups that were paid and have not arrived: an estimate, no debt."""
     found: dict[str, dict[str, Decimal]] = {user_id: {} for user_id in user_ids}
-    for user_id, asset, amount in await db.exec(_PENDING, params={"user_ids": list(user_ids)}):
+    for user_id, asset, amount in await db.exec(_PENDING, params={"ids": list(user_ids)}):
         if amount is not None:
             found[user_id][asset] = amount
     return found

@@ -3,12 +3,17 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from sqlalchemy import DateTime, Select, any_, bindparam, true
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
+from onramp_app.db.each import EACH, EACH_ID, IDS
 from onramp_app.db.provider_tables import ProviderOrder
 from onramp_app.db.top_up_tables import TopUp, TopUpStep, WidgetSession
 from onramp_app.domain.money import amount_text, decimal_text
@@ -19,10 +24,44 @@ from onramp_app.ledger.deliveries import recovered_minor
 from onramp_app.providers.port import ProviderQuote
 from onramp_app.services.assets import scales
 
+_T = TypeVar("_T", TopUpStep, ProviderOrder)
+
 # A provider that wavers may write many lines and orders; nobody reads more than these.
 MAX_STEPS = 200
 MAX_ORDERS = 50
 MAX_LINKED = 10
+
+
+def _newest_of_each(row: type[_T], newest: Select[Any]) -> SelectOfScalar[_T]:
+    """Return the query for the newest rows of each top-up, oldest first."""
+    found = aliased(row, newest.lateral("found"))
+    return select(found).select_from(EACH).join(found, true()).order_by(col(found.id))
+
+
+# Built once: building it takes longer than running it.
+_STEPS = _newest_of_each(
+    TopUpStep,
+    select(TopUpStep)
+    .where(TopUpStep.top_up_id == EACH_ID)
+    .order_by(col(TopUpStep.id).desc())
+    .limit(MAX_STEPS),
+)
+_ORDERS = _newest_of_each(
+    ProviderOrder,
+    select(ProviderOrder)
+    .where(ProviderOrder.top_up_id == EACH_ID, ProviderOrder.flow == Flow.BUY.value)
+    .order_by(col(ProviderOrder.id).desc())
+    .limit(MAX_ORDERS),
+)
+_URLS = (
+    select(WidgetSession.top_up_id, WidgetSession.url)
+    .distinct(col(WidgetSession.top_up_id))
+    .where(
+        col(WidgetSession.top_up_id) == any_(IDS),
+        col(WidgetSession.offered_until) > bindparam("at", type_=DateTime(timezone=True)),
+    )
+    .order_by(col(WidgetSession.top_up_id), col(WidgetSession.created_at).desc())
+)
 
 
 def state_of(top_up: TopUp) -> TopUpState:
@@ -83,24 +122,51 @@ def quote_of(kept: Mapping[str, Any]) -> QuoteView:
 
 async def view_of(db: AsyncSession, top_up: TopUp, *, at: datetime) -> TopUpView:
     """Return a top-up with its timeline, its provider orders and the widget address it is offered at."""
-    steps = (
-        await db.exec(
-            select(TopUpStep)
-            .where(TopUpStep.top_up_id == top_up.id)
-            .order_by(col(TopUpStep.id).desc())
-            .limit(MAX_STEPS)
-        )
-    ).all()
-    orders = (
-        await db.exec(
-            select(ProviderOrder)
-            .where(ProviderOrder.top_up_id == top_up.id, ProviderOrder.flow == Flow.BUY.value)
-            .order_by(col(ProviderOrder.id).desc())
-            .limit(MAX_ORDERS)
-        )
-    ).all()
+    return (await views_of(db, [top_up], at=at))[0]
+
+
+async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) -> list[TopUpView]:
+    """Return the same for each of them, read together."""
+    if not top_ups:
+        return []
+    ids = [top_up.id for top_up in top_ups]
+    steps: dict[str | None, list[TopUpStep]] = {one: [] for one in ids}
+    for step in await db.exec(_STEPS, params={"ids": ids}):
+        steps[step.top_up_id].append(step)
+    orders: dict[str | None, list[ProviderOrder]] = {one: [] for one in ids}
+    for order in await db.exec(_ORDERS, params={"ids": ids}):
+        orders[order.top_up_id].append(order)
     known = await scales(db)
-    best = next((order for order in orders if order.id == top_up.best_order_id), None)
+    urls = await _offered_urls(db, top_ups, at)
+    return [
+        _view(
+            top_up,
+            _Belongings(
+                steps=steps[top_up.id],
+                orders=orders[top_up.id],
+                widget_url=urls.get(top_up.id),
+                recovered_amount=await _recovered_text(db, top_up, known),
+                linked=await _linked(db, top_up, known),
+            ),
+            known,
+        )
+        for top_up in top_ups
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Belongings:
+    """What other rows say of one top-up; steps and orders oldest first."""
+
+    steps: Sequence[TopUpStep]
+    orders: Sequence[ProviderOrder]
+    widget_url: str | None
+    recovered_amount: str | None
+    linked: tuple[LinkedView, ...]
+
+
+def _view(top_up: TopUp, its: _Belongings, known: dict[str, int]) -> TopUpView:
+    best = next((order for order in its.orders if order.id == top_up.best_order_id), None)
     return TopUpView(
         id=top_up.id,
         status=top_up.status,
@@ -114,20 +180,20 @@ async def view_of(db: AsyncSession, top_up: TopUp, *, at: datetime) -> TopUpView
         quote=None if top_up.quote is None else quote_of(json.loads(top_up.quote)),
         received_amount=received_text(top_up, known),
         provider_order_id=best.order_id if best else None,
-        provider_orders=tuple(_order_view(order, known) for order in reversed(orders)),
+        provider_orders=tuple(_order_view(order, known) for order in its.orders),
         transaction_hash=best.transaction_hash if best else None,
-        widget_url=await _offered_url(db, top_up, at),
+        widget_url=its.widget_url,
         created_at=top_up.created_at,
         updated_at=top_up.updated_at,
         settled_at=top_up.settled_at,
-        timeline=tuple(_step_view(step, orders) for step in reversed(steps)),
+        timeline=tuple(_step_view(step, its.orders) for step in its.steps),
         rank=top_up.rank,
         has_entry=top_up.has_entry,
         booked_amount=_booked_text(top_up, known),
         booked_asset=top_up.received_asset,
-        recovered_amount=await _recovered_text(db, top_up, known),
+        recovered_amount=its.recovered_amount,
         linked_to=top_up.linked_to,
-        linked=await _linked(db, top_up, known),
+        linked=its.linked,
     )
 
 
@@ -193,13 +259,9 @@ def _order_view(order: ProviderOrder, known: dict[str, int]) -> ProviderOrderVie
     )
 
 
-async def _offered_url(db: AsyncSession, top_up: TopUp, at: datetime) -> str | None:
-    if not state_of(top_up).can_cancel:  # Claimed, paid or ended: paying again would be paying twice.
-        return None
-    query = (
-        select(WidgetSession.url)
-        .where(WidgetSession.top_up_id == top_up.id, col(WidgetSession.offered_until) > at)
-        .order_by(col(WidgetSession.created_at).desc())
-        .limit(1)
-    )
-    return (await db.exec(query)).first()
+async def _offered_urls(db: AsyncSession, top_ups: Sequence[TopUp], at: datetime) -> dict[str, str]:
+    # Claimed, paid or ended: paying again would be paying twice.
+    payable = [top_up.id for top_up in top_ups if state_of(top_up).can_cancel]
+    if not payable:
+        return {}
+    return dict((await db.exec(_URLS, params={"ids": payable, "at": at})).all())

@@ -13,8 +13,8 @@ from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import TreasuryAddress, get_settings
+from onramp_app.db.each import EACH, EACH_ID
 from onramp_app.db.engine import transaction
-from onramp_app.db.people import EVERYBODY, THEIR_ID
 from onramp_app.db.tables import User
 from onramp_app.db.top_up_tables import TopUp, TopUpStep, WidgetSession
 from onramp_app.domain import clock
@@ -41,7 +41,7 @@ from onramp_app.services.environment import current_environment
 from onramp_app.services.provider import get_options, get_provider
 from onramp_app.services.quotes import Quote, QuoteRequest
 from onramp_app.services.quotes import quote as ask_quote
-from onramp_app.services.top_up_views import quote_members, quote_view, state_of, view_of
+from onramp_app.services.top_up_views import quote_members, quote_view, state_of, view_of, views_of
 
 MAX_OPEN = 5
 MAX_SHOWN_OPEN = 10  # those in review do not count as open, so there may be more
@@ -54,7 +54,7 @@ _THEIRS = aliased(
     TopUp,
     select(TopUp)
     .where(
-        col(TopUp.user_id) == THEIR_ID,
+        col(TopUp.user_id) == EACH_ID,
         col(TopUp.status).in_([status.value for status in (*_OPEN, TopUpStatus.IN_REVIEW)]),
     )
     .order_by(col(TopUp.created_at).desc(), col(TopUp.id).desc())
@@ -63,7 +63,7 @@ _THEIRS = aliased(
 )
 _NOT_OVER = (
     select(_THEIRS)
-    .select_from(EVERYBODY)
+    .select_from(EACH)
     .join(_THEIRS, true())
     .order_by(col(_THEIRS.created_at).desc(), col(_THEIRS.id).desc())
 )
@@ -302,8 +302,9 @@ async def list_open(viewer: Viewer) -> list[TopUpView]:
 async def read_open(db: AsyncSession, user_ids: Collection[str]) -> dict[str, list[TopUpView]]:
     """Read each one's top-ups that are not over, newest first."""
     found: dict[str, list[TopUpView]] = {user_id: [] for user_id in user_ids}
-    for top_up in (await db.exec(_NOT_OVER, params={"user_ids": list(user_ids)})).all():
-        found[top_up.user_id].append(await view_of(db, top_up, at=clock.now()))
+    rows = (await db.exec(_NOT_OVER, params={"ids": list(user_ids)})).all()
+    for row, view in zip(rows, await views_of(db, rows, at=clock.now()), strict=True):
+        found[row.user_id].append(view)
     return found
 
 

@@ -35,9 +35,9 @@ from sqlalchemy import (
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.db.each import EACH, EACH_ID
 from onramp_app.db.engine import transaction
 from onramp_app.db.ledger_tables import LedgerAccount, LedgerEntry, LedgerTransfer
-from onramp_app.db.people import EVERYBODY, THEIR_ID
 from onramp_app.db.provider_tables import ProviderOrder
 from onramp_app.db.top_up_tables import TopUp
 from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
@@ -106,7 +106,7 @@ async def newest(
     db: AsyncSession, user_ids: Collection[str], *, limit: int
 ) -> dict[str, list[TransactionView]]:
     """Read each one's newest transactions, whatever they are."""
-    values = {"user_ids": list(user_ids), "most": limit}
+    values = {"ids": list(user_ids), "most": limit}
     rows = (await (await db.connection()).execute(_newest_of_each(), values)).all()
     known = await scales(db)
     found: dict[str, list[TransactionView]] = {user_id: [] for user_id in user_ids}
@@ -231,10 +231,10 @@ def _query(given: frozenset[str], *, has_transfers: bool) -> Select[Any]:
 
 @lru_cache(maxsize=1)
 def _newest_of_each() -> Select[Any]:
-    theirs = _page_of(THEIR_ID, frozenset(), has_transfers=True).lateral("theirs")
+    theirs = _page_of(EACH_ID, frozenset(), has_transfers=True).lateral("theirs")
     return (
-        select(THEIR_ID.label("user_id"), theirs)
-        .select_from(EVERYBODY)
+        select(EACH_ID.label("user_id"), theirs)
+        .select_from(EACH)
         .join(theirs, true())
         .order_by(theirs.c.created_at.desc(), theirs.c.id.desc())
     )

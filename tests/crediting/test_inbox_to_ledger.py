@@ -79,7 +79,7 @@ async def test_a_webhook_is_credited_within_seconds_although_nothing_is_polled(
         settled = await world.ends(top_up, "settled", seconds=5)
         assert time.monotonic() - began < 5
         # It is announced just after the commit, so by those that still run.
-        changed = [notification.payload async for notification in listener.notifies(timeout=5, stop_after=1)]
+        changed = [notification.payload async for notification in listener.notifies(timeout=20, stop_after=1)]
     assert settled["best_order_id"] is not None
     assert world.one("SELECT source FROM top_up_steps WHERE status = 'settled'") == "webhook_read"
     await listener.close()

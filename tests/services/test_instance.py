@@ -86,7 +86,7 @@ async def test_a_lost_claim_is_taken_again(database: str, monkeypatch: pytest.Mo
         with psycopg.connect(database, autocommit=True) as owner:
             assert len(owner.execute(END_CLAIMS).fetchall()) == 1
         assert _holders(database) == 0
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while _holders(database) == 0:  # noqa: ASYNC110  # a database tells nobody
                 await asyncio.sleep(0.05)
         with pytest.raises(ConfigurationError, match="REDIS_URL is not set"):

@@ -110,7 +110,7 @@ def test_the_pages_of_the_user_are_told_after_a_decision(work: Work) -> None:
     user_id = work.desk.owner_of(work.held)
     work.desk.books.owner.execute("LISTEN user_changed")
     work.told(work.act("review", "release", work.held, "--json"))
-    (told,) = work.desk.books.owner.notifies(timeout=5, stop_after=1)
+    (told,) = work.desk.books.owner.notifies(timeout=20, stop_after=1)
     assert told.payload == user_id
     assert work.act("review", "release", work.held).exit_code == 1
     assert list(work.desk.books.owner.notifies(timeout=0.2)) == []

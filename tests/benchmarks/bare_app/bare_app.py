@@ -1,6 +1,7 @@
 """The least that a Reflex application with a live balance can be, to compare ours with.
 
-One state that sends as much as our home page at a push, 2.3 KiB, and nothing else. `GET /push` tells every tab anew.
+One state that sends as much as our home page at a push, 2.3 KiB, and nothing else. `GET /push` tells every
+tab anew.
 """
 
 import reflex as rx

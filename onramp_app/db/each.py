@@ -1,0 +1,11 @@
+"""Queries that read for many, people or top-ups, what they read for one, and take hardly longer.
+
+`EACH` is a table of the ids in `:ids`, to join with a lateral query that asks for `EACH_ID`.
+"""
+
+from sqlalchemy import ARRAY, ColumnElement, Text, bindparam, func, literal_column
+
+IDS = bindparam("ids", type_=ARRAY(Text))
+EACH = func.unnest(IDS).table_valued("id").render_derived(name="each")
+# As text, since as a column it would bring the table along into the inner query.
+EACH_ID: ColumnElement[str] = literal_column("each.id", Text)
