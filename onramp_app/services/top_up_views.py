@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import DateTime, Select, any_, bindparam, true
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -55,7 +56,7 @@ _ORDERS = _newest_of_each(
 )
 _URLS = (
     select(WidgetSession.top_up_id, WidgetSession.url)
-    .distinct(col(WidgetSession.top_up_id))
+    .ext(distinct_on(col(WidgetSession.top_up_id)))
     .where(
         col(WidgetSession.top_up_id) == any_(IDS),
         col(WidgetSession.offered_until) > bindparam("at", type_=DateTime(timezone=True)),

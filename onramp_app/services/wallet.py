@@ -3,13 +3,18 @@
 import asyncio
 from collections.abc import Collection
 
+import structlog
+
 from onramp_app.db.engine import transaction
+from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.views import Viewer, WalletView
 from onramp_app.services import balance_history, balances, top_ups, transactions
 from onramp_app.services.rates import read_stored
 from onramp_app.services.worth import book_after
 
 RECENT = 6
+
+_log = structlog.get_logger(__name__)
 
 
 class Wallets:
@@ -19,18 +24,32 @@ class Wallets:
         self._viewers = viewers
         self._reading = asyncio.Lock()
         self._read: dict[str, WalletView] | None = None
+        self._is_together = len(viewers) > 1
 
     async def of(self, viewer: Viewer) -> WalletView:
         """Return what the person has, what is on its way, what happened last and how the balance came to be.
 
         Raises:
-            KeyError: they are none of those people.
+            KeyError: they are none of those people, where there are several.
             DatabaseUnavailable: it could not be read.
         """
-        async with self._reading:
-            if self._read is None:
-                self._read = await _read(self._viewers)
+        if self._is_together:
+            async with self._reading:
+                await self._read_together()
+        if self._read is not None:
             return self._read[viewer.user_id]
+        return (await _read([viewer]))[viewer.user_id]
+
+    async def _read_together(self) -> None:
+        if self._read is not None or not self._is_together:
+            return
+        try:
+            self._read = await _read(self._viewers)
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # noqa: BLE001  # what cannot be read of one person is to keep it from nobody else
+            _log.warning("wallets could not be read together", exc_info=True)
+            self._is_together = False
 
 
 async def _read(viewers: Collection[Viewer]) -> dict[str, WalletView]:

@@ -59,3 +59,14 @@ async def test_each_is_what_its_owner_has_and_did(people):
 async def test_who_was_not_read_has_no_wallet(people):
     with pytest.raises(KeyError):
         await Wallets(people[:2]).of(people[2])
+
+
+async def test_what_cannot_be_read_of_one_is_kept_from_nobody_else(people, books):
+    long, short, nothing = people
+    expected = await Wallets([short]).of(short)
+    books.owner.execute("UPDATE top_ups SET quote = '{}' WHERE user_id = %s", (long.user_id,))
+    together = Wallets(people)
+    assert await together.of(short) == expected
+    assert (await together.of(nothing)).recent == []
+    with pytest.raises(KeyError, match="fees"):
+        await together.of(long)
