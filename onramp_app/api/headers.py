@@ -10,6 +10,7 @@ Sources: Content Security Policy 3, the OWASP HTTP Headers cheat sheet, OWASP AS
 import base64
 import hashlib
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -25,6 +26,12 @@ from onramp_app.providers.port import WIDGET_FEATURES
 _Headers = tuple[tuple[bytes, bytes], ...]
 
 _KEEP_NOWHERE = (b"cache-control", b"no-store")
+# Without a word browsers guess: a document kept from before a release names files that are no longer there.
+_ASK_BEFORE_USE = (b"cache-control", b"no-cache")
+_KEEP_FOR_EVER = (b"cache-control", b"public, max-age=31536000, immutable")
+# What the build names after its content. Another content has another name.
+_HASHED = re.compile(r"/assets/.+-[A-Za-z0-9_-]{8}\.[a-z0-9]+")
+_FOUND = frozenset((200, 206, 304))
 _NO_CONTENT = "default-src 'none'; frame-ancestors 'none'"
 _CLOSED_FEATURES = (
     "accelerometer",
@@ -75,7 +82,10 @@ def with_headers(app: ASGIApp, settings: Settings, *, pages_folder: Path | None)
             if message["type"] == "http.response.start":
                 given = message.get("headers", ())
                 names = {name.lower() for name, _ in given}
-                rest = added if names.isdisjoint(headers.names) else [h for h in added if h[0] not in names]
+                every = (
+                    added if message["status"] not in _FOUND else (*added, *headers.on_success(scope["path"]))
+                )
+                rest = every if names.isdisjoint(headers.names) else [h for h in every if h[0] not in names]
                 message = {**message, "headers": [*given, *rest]}
             await send(message)
 
@@ -121,11 +131,22 @@ class _HeadersByPath:
         """Return the headers for an answer at `path`, as decoded by the server."""
         if is_api_path(path):
             return self._api
-        # The file server reads an address so, and would find a page at //login too.
-        place = f"/{posixpath.normpath(path).lstrip('/')}"
+        place = _place(path)
         if (document := self._documents.get(place)) is None:
             document = self._nothing if place in self._files else self._fallback
         return (*document, _KEEP_NOWHERE) if is_private(place) else document
+
+    def on_success(self, path: str) -> _Headers:
+        """Return the headers for an answer at `path` that was found, on top: how long it may be kept."""
+        place = _place(path)
+        if is_api_path(path) or is_private(place):
+            return ()
+        return (_KEEP_FOR_EVER if place in self._files and _HASHED.fullmatch(place) else _ASK_BEFORE_USE,)
+
+
+def _place(path: str) -> str:
+    # The file server reads an address so, and would find a page at //login too.
+    return f"/{posixpath.normpath(path).lstrip('/')}"
 
 
 def is_api_path(path: str) -> bool:
