@@ -56,6 +56,26 @@ async def test_each_is_what_its_owner_has_and_did(people):
     assert (seen.balances.items, seen.recent, seen.open_top_ups, seen.history) == ((), [], [], [])
 
 
+async def test_each_open_top_up_has_its_own_steps_and_orders(people, books):
+    orders = {}
+    for viewer in people[:2]:
+        for view in await top_ups.list_open(viewer):
+            orders[view.id] = books.delivery(10**18, top_up_id=view.id).provider_order_id
+            books.owner.execute(
+                "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail, provider_order_id)"
+                " SELECT %s, now(), 'processing', 'yes', 'poll', word, %s"
+                " FROM unnest(ARRAY['paid', 'sent']) AS word",
+                (view.id, orders[view.id]),
+            )
+    numbers = dict(books.owner.execute("SELECT id, order_id FROM provider_orders").fetchall())
+    together = Wallets(people)
+    for viewer in people[:2]:
+        for view in (await together.of(viewer)).open_top_ups:
+            assert [step.detail for step in view.timeline] == ["paid", "sent"]
+            assert {step.order_id for step in view.timeline} == {numbers[orders[view.id]]}
+            assert [order.order_id for order in view.provider_orders] == [numbers[orders[view.id]]]
+
+
 async def test_who_was_not_read_has_no_wallet(people):
     with pytest.raises(KeyError):
         await Wallets(people[:2]).of(people[2])
