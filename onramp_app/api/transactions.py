@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -46,8 +47,10 @@ COLUMNS = (
     "provider_order_id",
     "transaction_hash",
 )
-# A spreadsheet takes a field that begins so for a formula (OWASP: CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet takes a field that begins so for a formula (OWASP: CSV injection): the signs themselves, their
+# full-width, small and raised forms, which NFKC turns into them, and the typographic minus.
+_FORMULA_SIGNS = frozenset("=+-@\N{MINUS SIGN}")
+_CELL_BREAKS = ("\t", "\r", "\n")
 _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -227,7 +230,13 @@ def _field(value: str | datetime | None) -> str:
         return ""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    return f"'{value}" if value.startswith(_CELL_BREAKS) or _is_calculated(value) else value
+
+
+def _is_calculated(value: str) -> bool:
+    """Say whether a spreadsheet may calculate a field. Some drop blanks and invisible characters first."""
+    visible = (c for c in value if unicodedata.category(c) not in ("Zs", "Zl", "Zp", "Cc", "Cf"))
+    return unicodedata.normalize("NFKC", next(visible, ""))[:1] in _FORMULA_SIGNS
 
 
 def _csv(rows: list[tuple[str, ...]]) -> str:

@@ -95,7 +95,7 @@ async def page(
                 "One or more fields cannot be used.", errors=(FieldError("cursor", message),)
             ) from error
     async with transaction() as db:
-        wanted = Wanted(filters) if filters.q is None else await _look_up(db, filters, filters.q)
+        wanted = Wanted(filters) if filters.q is None else await _look_up(db, viewer.user_id, filters)
         views = await _read(db, viewer.user_id, wanted, after=after, limit=limit + 1)
     shown = views[:limit]
     last = shown[-1] if len(views) > limit else None
@@ -167,21 +167,26 @@ async def get_transfer(viewer: Viewer, transfer_id: str) -> TransferView:
     )
 
 
-async def _look_up(db: AsyncSession, filters: Filters, q: str) -> Wanted:
-    """Find what an id, a provider order or a hash stands for, whoever it belongs to."""
-    columns = (col(ProviderOrder.id), col(ProviderOrder.top_up_id))
-    by_number = select(*columns).where(
+async def _look_up(db: AsyncSession, user_id: str, filters: Filters) -> Wanted:
+    """Find what an id, a provider order or a hash stands for among the person's own."""
+    q = filters.q or ""
+    theirs = (
+        select(col(ProviderOrder.id), col(ProviderOrder.top_up_id))
+        .join(TopUp, col(TopUp.id) == col(ProviderOrder.top_up_id))
+        .where(col(TopUp.user_id) == user_id)
+    )
+    by_number = theirs.where(
         col(ProviderOrder.environment) == current_environment().value,
         col(ProviderOrder.provider) == PROVIDER,
         col(ProviderOrder.flow) == Flow.BUY.value,
         col(ProviderOrder.order_id) == q,
     )
-    by_hash = select(*columns).where(col(ProviderOrder.transaction_hash) == q).limit(_MAX_FOUND)
+    by_hash = theirs.where(col(ProviderOrder.transaction_hash) == q).limit(_MAX_FOUND)
     found = [
         *(await (await db.connection()).execute(by_number)),
         *(await (await db.connection()).execute(by_hash)),
     ]
-    ids = {q} | {row.top_up_id for row in found if row.top_up_id is not None}
+    ids = {q} | {row.top_up_id for row in found}
     return Wanted(filters, tuple(sorted(ids)), tuple(sorted({row.id for row in found})))
 
 

@@ -220,7 +220,7 @@ async def test_webhooks_verify_and_translate(simulator: Process, client: OnrampC
 @pytest.mark.parametrize("style", ["x-onramp", "plain"])
 async def test_a_person_is_verified_in_the_white_label_line(simulator: Process, style: Any) -> None:
     transport = transport_to(simulator, white_label_headers=style)
-    kyc, phone = WhiteLabelClient(transport), f"+91-99999{len(style):05d}"
+    kyc, phone = WhiteLabelClient(transport, is_simulated=True), f"+91-99999{len(style):05d}"
     link = await kyc.kyc_link(email="a@b.test", phone_number=phone, client_customer_id=f"c-{style}")
     assert "/main/kyc/" in link.url
     assert (await kyc.kyc_report(link.customer_id)).status == "LOGIN_REQUIRED"
@@ -234,7 +234,7 @@ async def test_a_person_is_verified_in_the_white_label_line(simulator: Process, 
 
 async def test_a_white_label_purchase_is_read_with_its_class(simulator: Process) -> None:
     transport = transport_to(simulator)
-    kyc = WhiteLabelClient(transport)
+    kyc = WhiteLabelClient(transport, is_simulated=True)
     link = await kyc.kyc_link(email="a@b.test", phone_number="+91-9999988888", client_customer_id="buyer")
     base = "/onramp/api/v2/whiteLabel"
     purchase = {

@@ -299,9 +299,38 @@ async def test_white_label_refusals_say_what_to_do_next(
     onramp.answers["limit"] = refused(403, "Please login before raising this request")
     with pytest.raises(ProviderLoginRequired):
         await kyc.customer_limits("CUST_9", fiat_type=1)
-    onramp.answers["url"] = ok({"kycUrl": "http://localhost.evil.test/", "customerId": "C"})
+
+
+NO_LINKS = (
+    "javascript://localhost/%0aalert(1)", "javascript:alert(1)", "JavaScript://127.0.0.1/%0aalert(1)",
+    "data:text/html,x", "ftp://localhost/", "file://localhost/etc/passwd", "//localhost/", "/kyc", "https:",
+    "https://", "https:///x", "https://?x", "https:localhost", "http://kyc.test/", "http://localhost.evil.test/",
+    "https://kyc.test@evil.test/", "https://kyc.test\\@evil.test/", "https://kyc.test:x/", "https://[kyc/",
+    "https://kyc.te\nst/", "https://kyc.test/a b", "https://k\u0443c.test/", f"https://kyc.test/{'x' * 2048}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("url", NO_LINKS)
+async def test_a_link_of_the_provider_leads_to_a_secure_page_or_nowhere(
+    onramp: FakeOnramp, connect: Callable[..., Transport], url: str
+) -> None:
+    onramp.answers["url"] = ok({"kycUrl": url, "customerId": "C"})
+    for kyc in (WhiteLabelClient(connect()), WhiteLabelClient(connect(), is_simulated=True)):
+        with pytest.raises(ProviderAnswerUnreadable):
+            await kyc.kyc_link_again("C")
+    networks = {"3": {"chainSymbol": "matic20", "hashLink": url}}
+    onramp.answers["allChainMapping"] = ok({"allCoinConfig": {}, "networkConfig": networks})
+    found = await OnrampClient(connect(), WidgetSettings("https://onramp.money/main", 7)).coins_and_chains()
+    assert found.chains[3].transaction_url is None
+
+
+async def test_only_the_simulator_may_lead_to_this_machine(
+    onramp: FakeOnramp, connect: Callable[..., Transport]
+) -> None:
+    onramp.answers["url"] = ok({"kycUrl": "http://localhost:8001/main/kyc/x", "customerId": "C"})
+    assert (await WhiteLabelClient(connect(), is_simulated=True).kyc_link_again("C")).url
     with pytest.raises(ProviderAnswerUnreadable):
-        await kyc.kyc_link_again("C")
+        await WhiteLabelClient(connect()).kyc_link_again("C")
 
 
 async def test_settings_lead_to_the_simulator_outside_production_and_white_label_is_off() -> None:

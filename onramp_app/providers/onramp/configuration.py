@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from onramp_app.domain.provider_status import Flow
+from onramp_app.providers.onramp.links import may_be_opened
 from onramp_app.providers.onramp.orders import payment_kind_of
 from onramp_app.providers.onramp.wire import Json, amount_or_none, int_or_none, text_or_none
 from onramp_app.providers.port import (
@@ -109,7 +110,7 @@ def read_coins_and_chains(data: Mapping[str, Json]) -> CoinsAndChains:
             chain_id=chain_id,
             symbol=symbol,
             name=text_or_none(_object(item).get("chainName")) or symbol,
-            transaction_url=_https_or_none(_object(item).get("hashLink")),
+            transaction_url=_link_or_none(_object(item).get("hashLink")),
         )
         for chain_id, item in _by_id(data.get("networkConfig")).items()
         if (symbol := text_or_none(_object(item).get("chainSymbol"), max_characters=32))
@@ -117,10 +118,9 @@ def read_coins_and_chains(data: Mapping[str, Json]) -> CoinsAndChains:
     return CoinsAndChains(coins, chains)
 
 
-def _https_or_none(value: Json) -> str | None:
-    # It becomes a link on our pages, so a javascript: address must not get through.
+def _link_or_none(value: Json) -> str | None:
     text = text_or_none(value)
-    return text if text and text.startswith("https://") else None
+    return text if text and may_be_opened(text) else None
 
 
 def read_gas_fees(data: Mapping[str, Json]) -> dict[int, dict[int, GasFee]]:

@@ -5,11 +5,11 @@ so everything here is learned by asking.
 """
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from onramp_app.config import ConfigurationError, Settings
 from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp import endpoints
+from onramp_app.providers.onramp.links import MAX_LINK_CHARACTERS, may_be_opened
 from onramp_app.providers.onramp.orders import moment_or_none, read_order
 from onramp_app.providers.onramp.transport import Transport
 from onramp_app.providers.onramp.wire import (
@@ -26,8 +26,9 @@ from onramp_app.providers.port import CustomerLimits, KycLink, KycProvider, KycR
 class WhiteLabelClient:
     """Implements `providers.port.KycProvider`. All methods raise the errors of `domain.provider_errors`."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, *, is_simulated: bool = False) -> None:
         self._transport = transport
+        self._is_simulated = is_simulated
 
     async def kyc_link(
         self, *, email: str, phone_number: str, client_customer_id: str, redirect_url: str | None = None
@@ -53,9 +54,9 @@ class WhiteLabelClient:
     async def _link(self, body: Mapping[str, JsonOut]) -> KycLink:
         answer = await self._transport.call(endpoints.KYC_URL, body)
         fields = answer.object()
-        url = text_or_none(fields.get("kycUrl"), max_characters=2048)
+        url = text_or_none(fields.get("kycUrl"), max_characters=MAX_LINK_CHARACTERS)
         customer_id = text_or_none(fields.get("customerId"), max_characters=64)
-        if url is None or customer_id is None or not _may_be_opened(url):
+        if url is None or customer_id is None or not may_be_opened(url, is_simulated=self._is_simulated):
             raise unreadable_answer()
         return KycLink(url, customer_id)
 
@@ -92,13 +93,8 @@ class WhiteLabelClient:
         return order
 
 
-def _may_be_opened(url: str) -> bool:
-    # The person's browser is sent there: only to a secure page, or to the simulator on this machine.
-    return url.startswith("https://") or urlsplit(url).hostname in {"localhost", "127.0.0.1"}
-
-
 def white_label_from(settings: Settings, transport: Transport) -> KycProvider:
     """Return the white-label client. Raises `ConfigurationError` where the setting is off."""
     if not settings.onramp_white_label:
         raise ConfigurationError("ONRAMP_WHITE_LABEL is off, and this needs it.")
-    return WhiteLabelClient(transport)
+    return WhiteLabelClient(transport, is_simulated=settings.uses_simulator)
