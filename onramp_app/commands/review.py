@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from onramp_app.commands.running import AsJson, By, Why, answer, run, told, visible
+from onramp_app.commands.running import AsJson, By, Why, answer, fail, run, told, visible, visible_lines
 from onramp_app.domain.top_up import Action
-from onramp_app.services.attribution import attribute
+from onramp_app.services.attribution import Attribution, attribute, look
 from onramp_app.services.operators import Mandate
 from onramp_app.services.review import decide
 from onramp_app.services.review_list import OpenItem, close_item, open_items
@@ -80,8 +80,36 @@ def review_reverse(
 
 
 @app.command("attribute")
-def review_attribute(order: str, email: str, reason: Why, by: By, as_json: AsJson = False) -> None:
-    """Credit what arrived without an owner to a user, as a new top-up of theirs."""
-    done = run(lambda: attribute(order, email, mandate=Mandate(by, reason)))
-    text = f"{done.amount} {done.asset} of order {done.order_id} are {done.email}'s: top-up {done.top_up_id}."
-    answer(as_json, asdict(done), text)
+def review_attribute(
+    order: str,
+    user: Annotated[str, typer.Argument(help="The id of the account, never an e-mail address.")],
+    reason: Annotated[str | None, typer.Option(help="Why, in one line: it is kept for good.")] = None,
+    by: Annotated[str | None, typer.Option(help="The operator's e-mail address or account.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Credit it; needs --reason, --by.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Credit what arrived without an owner to a user, as a new top-up of theirs.
+
+    Without --yes it shows whom the id means and what they would get, and changes nothing.
+    """
+    if not yes:
+        found = run(lambda: look(order, user))
+        _tell_attribution(
+            found, f"Nothing was changed. Repeat with --yes to credit it to {found.user.email}.", as_json
+        )
+        return
+    if reason is None or by is None:
+        fail("Give --reason and --by with --yes.")
+    done = run(lambda: attribute(order, user, mandate=Mandate(by, reason)))
+    _tell_attribution(done, f"It is theirs now: top-up {done.top_up_id}.", as_json)
+
+
+def _tell_attribution(found: Attribution, outcome: str, as_json: bool) -> None:
+    person = found.user
+    lines = [
+        f"Order {found.order_id}: {found.amount} {found.asset}",
+        f"Account {person.id}: {person.email}, {person.display_name}, {person.role},"
+        f" verification {person.kyc_status}, since {told(person.created_at)}",
+        outcome,
+    ]
+    answer(as_json, {"done": found.top_up_id is not None, **asdict(found)}, visible_lines(lines))

@@ -19,6 +19,12 @@ def profile() -> rx.Component:
             rx.el.div(
                 rx.el.h1(_("Profile"), class_name="title"),
                 rx.el.p(SessionState.person.email, class_name="soft mt-1 break-words"),
+                rx.el.p(
+                    _("Account ID"),
+                    " ",
+                    rx.el.code(ProfileState.account_id, class_name="break-all"),
+                    class_name="soft small mt-1",
+                ),
             ),
             _details(),
             _password(),

@@ -1,4 +1,7 @@
-"""Gives money that arrived without an owner to the person it belongs to, as a settled top-up of theirs."""
+"""Gives money that arrived without an owner to the person it belongs to, as a settled top-up of theirs.
+
+The person is named by the id of their account: nobody has proved that an e-mail address is theirs.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +15,8 @@ from onramp_app.db.provider_tables import ProviderOrder
 from onramp_app.db.tables import User
 from onramp_app.db.top_up_tables import TopUp
 from onramp_app.domain.clock import now
-from onramp_app.domain.errors import NotFound
-from onramp_app.domain.ids import new_id
+from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
+from onramp_app.domain.ids import is_id, new_id
 from onramp_app.domain.ledger import ExceptionKind, StepSource
 from onramp_app.domain.money import amount_text
 from onramp_app.domain.provider_status import Flow, StatusClass
@@ -22,12 +25,11 @@ from onramp_app.domain.top_up import CREATED, on_order
 from onramp_app.ledger import instructions
 from onramp_app.ledger.deliveries import Booked, booked_of
 from onramp_app.providers.port import PaymentKind
-from onramp_app.services import fields
 from onramp_app.services.changed_users import tell_changed
 from onramp_app.services.environment import current_environment
 from onramp_app.services.exceptions import Concern, close_exceptions
 from onramp_app.services.operators import Mandate, Operator, find_operator, write_audit
-from onramp_app.services.review import post_once
+from onramp_app.services.review import post_once, refuse_unfit
 from onramp_app.services.steps import Evidence, record
 
 # The provider tells the kind of payment, not the method; the words are those of the public contract.
@@ -37,34 +39,56 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Recipient:
+    """The person that an account id means, for the operator to see who that is."""
+
+    id: str
+    email: str
+    display_name: str
+    created_at: datetime
+    role: str
+    kyc_status: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attribution:
-    """Whose the money of an order is now: their new top-up, the amount in whole units of `asset`."""
+    """Whose the money of an order is, or would be: the amount in whole units of `asset`.
+
+    `top_up_id` is their new top-up, and `reference` names the transfer; both None where it was only a look.
+    """
 
     order_id: str
-    user_id: str
-    email: str
-    top_up_id: str
+    user: Recipient
     amount: str
     asset: str
-    reference: str
+    top_up_id: str | None = None
+    reference: str | None = None
 
 
-async def attribute(order_id: str, email: str, *, mandate: Mandate) -> Attribution:
+async def look(order_id: str, user_id: str) -> Attribution:
+    """Return what `attribute` would do, and change nothing. Raises the same for the order and the person."""
+    async with transaction() as session:
+        order = await _locked(session, order_id)
+        user = await _recipient(session, user_id)
+        booked = await _in_suspense(session, order)
+        _top_up(order, booked, user_id=user.id, at=now())
+        return _attribution(order, user, booked)
+
+
+async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribution:
     """Credit what lies in suspense of one of the provider's purchases to a person, once.
 
     Raises:
-        ValidationFailed, Forbidden: who acts or why, or the person's e-mail address, cannot be used.
+        ValidationFailed, Forbidden: who acts or why cannot be used, or `user_id` is no account's id.
         NotFound: no such purchase, person or operator.
-        ActionNotPossible: nothing of it lies in suspense, or what was paid is not known.
+        ActionNotPossible: nothing of it lies in suspense, what was paid is not known, or the account is
+            frozen or its owner's verification was rejected.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
-    known_as = fields.clean({"email": email})["email"]
     async with transaction() as session:
         operator = await find_operator(session, mandate)
         order = await _locked(session, order_id)
-        user = (await session.exec(select(User).where(User.email == known_as))).first()
-        if user is None:
-            raise NotFound("There is no account with this e-mail.")
+        user = await _recipient(session, user_id)
         booked, at = await _in_suspense(session, order), now()
         top_up = await _settled_top_up(session, order, booked, user_id=user.id, by=operator, at=at)
         answered = Concern(ExceptionKind.SUSPENSE, provider_order_id=order.id, detail=operator.reason)
@@ -73,16 +97,7 @@ async def attribute(order_id: str, email: str, *, mandate: Mandate) -> Attributi
             booked.delivery, user_id=user.id, top_up_id=top_up.id, cause=operator.cause
         )
         await post_once(session, instruction)
-        delivery = booked.delivery
-        attribution = Attribution(
-            order_id=order.order_id,
-            user_id=user.id,
-            email=user.email,
-            top_up_id=top_up.id,
-            amount=amount_text(delivery.amount_minor, scale=booked.scale),
-            asset=delivery.asset,
-            reference=instruction.reference,
-        )
+        attribution = _attribution(order, user, booked, top_up_id=top_up.id, reference=instruction.reference)
         write_audit(
             session,
             operator,
@@ -97,9 +112,43 @@ async def attribute(order_id: str, email: str, *, mandate: Mandate) -> Attributi
                 "reference": attribution.reference,
             },
         )
-    tell_changed([attribution.user_id])
+    tell_changed([attribution.user.id])
     _log.info("order attributed", top_up_id=attribution.top_up_id, operator=operator.id)
     return attribution
+
+
+def _attribution(
+    order: ProviderOrder,
+    user: User,
+    booked: Booked,
+    *,
+    top_up_id: str | None = None,
+    reference: str | None = None,
+) -> Attribution:
+    return Attribution(
+        order_id=order.order_id,
+        user=Recipient(user.id, user.email, user.display_name, user.created_at, user.role, user.kyc_status),
+        amount=amount_text(booked.delivery.amount_minor, scale=booked.scale),
+        asset=booked.delivery.asset,
+        top_up_id=top_up_id,
+        reference=reference,
+    )
+
+
+async def _recipient(session: AsyncSession, user_id: str) -> User:
+    """Return who is to be credited, unchanged until the transaction ends."""
+    if not is_id(user_id):
+        message = "Give the id of the account, which its owner finds on their profile page."
+        raise ValidationFailed(
+            "An account is named by its id: addresses are not confirmed.",
+            errors=(FieldError("user_id", message),),
+        )
+    query = select(User).where(User.id == user_id).with_for_update(read=True)
+    user = (await session.exec(query)).first()
+    if user is None:
+        raise NotFound("There is no account with this id.")
+    refuse_unfit(user)
+    return user
 
 
 async def _locked(session: AsyncSession, order_id: str) -> ProviderOrder:

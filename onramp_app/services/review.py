@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import transaction
+from onramp_app.db.tables import User
 from onramp_app.db.top_up_tables import TopUp
+from onramp_app.domain.accounts import KycStatus
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import NotFound
 from onramp_app.domain.ids import is_id
@@ -48,6 +50,9 @@ _ANSWERED: Mapping[Action, tuple[ExceptionKind, ...]] = {
     Action.UNDO_REVERSE: (),
 }
 
+# What lets somebody use money.
+_CREDITING = frozenset({Action.RELEASE, Action.UNDO_REVERSE})
+
 _log = structlog.get_logger(__name__)
 
 
@@ -74,16 +79,20 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
     Raises:
         ValidationFailed, Forbidden: who acts, or why, cannot be used.
         NotFound: there is no such top-up, or no such operator.
-        ActionNotPossible: not in this state, or done before; nothing was changed.
+        ActionNotPossible: not in this state, done before, or the account may not be credited; nothing was
+            changed.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     async with transaction() as session:
         operator = await find_operator(session, mandate)
+        owner = await _owner(session, top_up_id)
         top_up = await _locked(session, top_up_id)
         before, at = state_of(top_up), now()
         step = on_action(before, action)
         if step is None:
             raise ActionNotPossible(why_not(before, action))
+        if action in _CREDITING and owner is not None:
+            refuse_unfit(owner)
         booked = await booked_for(session, top_up_id=top_up.id) if before.has_entry else None
         instruction = None
         if step.posting is not None:
@@ -114,6 +123,22 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
     tell_changed([decision.user_id])
     _log.info("top-up decided", top_up_id=top_up_id, action=action.value, operator=operator.id)
     return decision
+
+
+async def _owner(session: AsyncSession, top_up_id: str) -> User | None:
+    """Return whose the top-up is, unchanged until the transaction ends. People are locked before top-ups."""
+    if not is_id(top_up_id):
+        return None
+    query = select(User).join(TopUp, col(TopUp.user_id) == col(User.id)).where(TopUp.id == top_up_id)
+    return (await session.exec(query.with_for_update(read=True, of=User))).first()
+
+
+def refuse_unfit(user: User) -> None:
+    """Refuse to credit an account that is frozen, or whose owner was rejected. Raises `ActionNotPossible`."""
+    if user.frozen_at is not None:
+        raise ActionNotPossible("This account is frozen: nothing can be credited to it.")
+    if user.kyc_status == KycStatus.REJECTED.value:
+        raise ActionNotPossible("This person's verification was rejected: nothing can be credited to them.")
 
 
 async def _locked(session: AsyncSession, top_up_id: str) -> TopUp:

@@ -26,6 +26,7 @@ _SHOWN_SESSIONS = 50
 class ProfileState(PrivateState):
     """What the profile page shows beside the person: what was saved, what was wrong, the sessions."""
 
+    account_id: str = ""  # By it support knows the account: nobody has proved that an address is theirs.
     details_saved: bool = False
     name_problem: str = ""
     details_problem: str = ""
@@ -42,6 +43,7 @@ class ProfileState(PrivateState):
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         self._forget_messages()
+        self.account_id = viewer.user_id
         await self._list_security(viewer)
         return None
 

@@ -28,16 +28,12 @@ def _status(world: World, top_up_id: str) -> str:
     return str(world.one("SELECT status FROM top_ups WHERE id = %s", top_up_id))
 
 
-def _email(world: World, user: str) -> str:
-    return str(world.one("SELECT email FROM users WHERE id = %s", user))
-
-
 async def test_an_attributed_order_that_is_told_again_stays_credited_once(
     world: World, mandate: Mandate
 ) -> None:
     user = world.user()
     await tell(order_of(1, 4))
-    done = await attribute("1", _email(world, user), mandate=mandate)
+    done = await attribute("1", user, mandate=mandate)
     assert world.balance(user) == (TEN, 0)
     for status in (15, 5, 14, -1):
         await tell(order_of(1, status, transactionHash=f"0x{status + 1:064}"))
@@ -121,7 +117,7 @@ async def test_money_in_suspense_waits_for_an_operator_even_when_its_top_up_is_t
     assert (world.balance(user), _status(world, top_up)) == ((0, 0), "created")
     assert world.open_exceptions() == ["suspense"]
     assert world.one("SELECT count(*) FROM provider_orders WHERE version > applied_version") == 0
-    done = await attribute("1", _email(world, user), mandate=mandate)
+    done = await attribute("1", user, mandate=mandate)
     await tell(order_of(1, 5, merchantRecognitionId=recognition_id(world, top_up)))
     assert (world.balance(user), _status(world, done.top_up_id)) == ((TEN, 0), "settled")
     assert _status(world, top_up) == "created"

@@ -12,21 +12,21 @@ from onramp_app.domain.review_errors import ActionNotPossible
 from onramp_app.domain.top_up import Action
 from onramp_app.ledger import instructions as ledger
 from onramp_app.services import attribution
-from onramp_app.services.attribution import attribute
+from onramp_app.services.attribution import attribute, look
 from onramp_app.services.operators import Mandate
 from onramp_app.services.review import decide
 from tests.ledger.books import BY_POLL, findings, post_now
-from tests.services.conftest import REASON, Desk
-
-
-def _email(user_id: str) -> str:
-    return f"{user_id}@example.org"
+from tests.services.conftest import REASON, Desk, unknown_id
 
 
 async def test_what_lay_in_suspense_becomes_a_settled_top_up_of_the_user(desk: Desk) -> None:
     delivery, user_id = await desk.suspense(2_500_000_000_000_000_000), desk.books.user()
-    done = await attribute(delivery.order_id, _email(user_id).upper(), mandate=desk.mandate)
-    assert (done.user_id, done.amount, done.asset) == (user_id, "2.5", "USDT")
+    before = desk.everything()
+    seen = await look(delivery.order_id, user_id)
+    assert (seen.user.email, seen.user.display_name, seen.amount) == (f"{user_id}@example.org", "Asha", "2.5")
+    assert (seen.top_up_id, desk.everything()) == (None, before)
+    done = await attribute(delivery.order_id, user_id, mandate=desk.mandate)
+    assert (done.user, done.amount, done.asset) == (seen.user, "2.5", "USDT")
     assert desk.books.accounts() == {
         "treasury:matic20:0xaaaa:USDT": delivery.amount_minor,
         f"user:{user_id}:USDT:available": -delivery.amount_minor,
@@ -49,7 +49,7 @@ async def test_what_lay_in_suspense_becomes_a_settled_top_up_of_the_user(desk: D
 
 async def test_an_attributed_top_up_is_reversed_like_any_other(desk: Desk) -> None:
     delivery, user_id = await desk.suspense(), desk.books.user()
-    done = await attribute(delivery.order_id, _email(user_id), mandate=desk.mandate)
+    done = await attribute(delivery.order_id, user_id, mandate=desk.mandate)
     reversed_one = await decide(done.top_up_id, Action.REVERSE, mandate=desk.mandate)
     assert reversed_one.reference == f"onramp:buy:{delivery.order_id}:reverse"
     assert desk.books.accounts() == {
@@ -64,7 +64,7 @@ async def test_an_attribution_pays_what_the_user_owes_first(desk: Desk) -> None:
     await post_now(ledger.debit("d", desk.books.amount(user_id, 70), cause=BY_POLL))
     await decide(first, Action.REVERSE, mandate=desk.mandate)
     delivery = await desk.suspense(100)
-    await attribute(delivery.order_id, _email(user_id), mandate=desk.mandate)
+    await attribute(delivery.order_id, user_id, mandate=desk.mandate)
     accounts = desk.books.accounts()
     assert accounts[f"user:{user_id}:USDT:available"] == -30
     assert f"user:{user_id}:USDT:owed" not in accounts
@@ -73,11 +73,11 @@ async def test_an_attribution_pays_what_the_user_owes_first(desk: Desk) -> None:
 async def test_another_attribution_of_the_same_order_is_refused(desk: Desk) -> None:
     delivery, user_id = await desk.suspense(), desk.books.user()
     await desk.suspense()  # Enough lies in suspense for both.
-    done = await attribute(delivery.order_id, _email(user_id), mandate=desk.mandate)
+    done = await attribute(delivery.order_id, user_id, mandate=desk.mandate)
     before = desk.everything()
     for anybody in (user_id, desk.books.user()):
         with pytest.raises(ActionNotPossible, match=f"belongs to top-up {done.top_up_id} already"):
-            await attribute(delivery.order_id, _email(anybody), mandate=desk.mandate)
+            await attribute(delivery.order_id, anybody, mandate=desk.mandate)
     assert desk.everything() == before
 
 
@@ -94,29 +94,46 @@ async def test_what_cannot_be_attributed_says_why_and_changes_nothing(desk: Desk
         " ('b', 'sandbox', 'onramp', 'buy', 'elsewhere', now(), 0, 0),"
         " ('c', 'simulator', 'onramp', 'sell', 'sold', now(), 0, 0)"
     )
-    email, mandate = _email(user_id), desk.mandate
+    mandate = desk.mandate
     before = desk.everything()
     for order_id, whose, by, refusal, why in (
-        ("hinted", email, mandate, ActionNotPossible, "nothing of it lies in suspense"),
-        ("elsewhere", email, mandate, NotFound, "no purchase with this id"),
-        ("sold", email, mandate, NotFound, "no purchase with this id"),
-        ("\x00", email, mandate, NotFound, "no purchase with this id"),
-        (owned.order_id, email, mandate, ActionNotPossible, "belongs to top-up"),
-        (untold.order_id, email, mandate, ActionNotPossible, "does not say what was paid"),
-        (delivery.order_id, "nobody@example.org", mandate, NotFound, "no account with this e-mail"),
-        (delivery.order_id, "nobody", mandate, ValidationFailed, "cannot be used"),
-        (delivery.order_id, email, Mandate(user_id, REASON), Forbidden, "not an operator"),
-        (delivery.order_id, email, Mandate(desk.operator_id, ""), ValidationFailed, "reason"),
+        ("hinted", user_id, mandate, ActionNotPossible, "nothing of it lies in suspense"),
+        ("elsewhere", user_id, mandate, NotFound, "no purchase with this id"),
+        ("sold", user_id, mandate, NotFound, "no purchase with this id"),
+        ("\x00", user_id, mandate, NotFound, "no purchase with this id"),
+        (owned.order_id, user_id, mandate, ActionNotPossible, "belongs to top-up"),
+        (untold.order_id, user_id, mandate, ActionNotPossible, "does not say what was paid"),
+        (delivery.order_id, unknown_id(), mandate, NotFound, "no account with this id"),
+        (delivery.order_id, f"{user_id}@example.org", mandate, ValidationFailed, "named by its id"),
+        (delivery.order_id, "\x00", mandate, ValidationFailed, "named by its id"),
+        (delivery.order_id, user_id, Mandate(user_id, REASON), Forbidden, "not an operator"),
+        (delivery.order_id, user_id, Mandate(desk.operator_id, ""), ValidationFailed, "reason"),
     ):
         with pytest.raises(refusal, match=why):
             await attribute(order_id, whose, mandate=by)
     assert desk.everything() == before
 
 
+@pytest.mark.parametrize(
+    ("change", "why"), [("frozen_at = now()", "is frozen"), ("kyc_status = 'rejected'", "was rejected")]
+)
+async def test_nothing_is_attributed_to_an_account_that_may_not_be_credited(
+    desk: Desk, change: str, why: str
+) -> None:
+    delivery, user_id = await desk.suspense(), desk.books.user()
+    desk.books.owner.execute(f"UPDATE users SET {change} WHERE id = %s", (user_id,))
+    before = desk.everything()
+    with pytest.raises(ActionNotPossible, match=why):
+        await attribute(delivery.order_id, user_id, mandate=desk.mandate)
+    with pytest.raises(ActionNotPossible, match=why):
+        await look(delivery.order_id, user_id)
+    assert desk.everything() == before
+
+
 async def _both_at_once(desk: Desk, order_id: str) -> list[str]:
     users = [desk.books.user(), desk.books.user()]
     told = await asyncio.gather(
-        *(attribute(order_id, _email(user), mandate=desk.mandate) for user in users), return_exceptions=True
+        *(attribute(order_id, user, mandate=desk.mandate) for user in users), return_exceptions=True
     )
     return sorted(type(one).__name__ for one in told)
 

@@ -123,10 +123,17 @@ def test_a_return_is_told(work: Work) -> None:
 
 
 def test_an_attribution_is_told_and_refused_the_second_time(work: Work) -> None:
-    user = f"{work.desk.owner_of(work.settled)}@example.org"
-    done = work.told(work.act("review", "attribute", work.orphan.order_id, user, "--json"))
-    assert (done["email"], done["amount"], done["asset"]) == (user, "1", "USDT")
-    again = work.act("review", "attribute", work.orphan.order_id, user)
+    user = work.desk.owner_of(work.settled)
+    wanted = ("review", "attribute", work.orphan.order_id, user)
+    seen = work.told(work.run(*wanted, "--json"))
+    assert (seen["done"], seen["top_up_id"], seen["user"]["email"]) == (False, None, f"{user}@example.org")
+    assert f"Account {user}: {user}@example.org, Asha, user" in work.run(*wanted).stdout
+    without = work.run(*wanted, "--yes")
+    assert (without.exit_code, without.stderr) == (1, "Give --reason and --by with --yes.\n")
+    assert work.desk.audit() == []
+    done = work.told(work.act(*wanted, "--yes", "--json"))
+    assert (done["done"], done["user"], done["amount"], done["asset"]) == (True, seen["user"], "1", "USDT")
+    again = work.act(*wanted, "--yes")
     assert (again.exit_code, again.stdout) == (1, "")
     assert f"belongs to top-up {done['top_up_id']} already" in again.stderr
     left = work.told(work.run("review", "list", "--json"))

@@ -210,6 +210,36 @@ async def _prepared(desk: Desk, state: str) -> str:
 
 
 @pytest.mark.parametrize(
+    ("change", "why"), [("frozen_at = now()", "is frozen"), ("kyc_status = 'rejected'", "was rejected")]
+)
+@pytest.mark.parametrize(("state", "action"), [("held", Action.RELEASE), ("reversed", Action.UNDO_REVERSE)])
+async def test_an_account_that_may_not_be_credited_gets_nothing_from_a_decision(
+    desk: Desk, state: str, action: Action, change: str, why: str
+) -> None:
+    top_up_id = await _prepared(desk, state)
+    desk.books.owner.execute(f"UPDATE users SET {change} WHERE id = %s", (desk.owner_of(top_up_id),))
+    before = desk.everything()
+    with pytest.raises(ActionNotPossible, match=why):
+        await decide(top_up_id, action, mandate=desk.mandate)
+    assert desk.everything() == before
+
+
+async def test_nobody_is_frozen_in_the_middle_of_a_release(desk: Desk) -> None:
+    top_up_id, _ = await desk.held()
+    with psycopg.connect(get_settings().database_url.get_secret_value()) as busy:
+        busy.execute("SELECT FROM top_ups WHERE id = %s FOR UPDATE", (top_up_id,))
+        deciding = asyncio.create_task(decide(top_up_id, Action.RELEASE, mandate=desk.mandate))
+        await asyncio.sleep(0.3)
+        with psycopg.connect(get_settings().database_url.get_secret_value()) as freezing:
+            freezing.execute("SET lock_timeout = '200ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                freezing.execute(
+                    "UPDATE users SET frozen_at = now() WHERE id = %s", (desk.owner_of(top_up_id),)
+                )
+    await deciding
+
+
+@pytest.mark.parametrize(
     ("state", "action", "why"),
     [
         ("processing", Action.RELEASE, "is processing: nothing of it is held"),

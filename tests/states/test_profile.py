@@ -160,6 +160,10 @@ async def test_recent_security_activity_is_told_in_words(tab, ada, another_sessi
     assert all(datetime.fromisoformat(line.at) <= clock.now() for line in lines)
 
 
+async def test_the_profile_tells_the_account_id_that_operators_ask_for(tab, ada):
+    assert (await tab.state(ProfileState)).account_id == ada.viewer.user_id
+
+
 async def test_what_happened_to_others_is_not_told(tab, new_account):
     await new_account("Eve")
     await tab.send(HANDLERS["load"])
