@@ -4,8 +4,9 @@ from alembic import context
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-from onramp_app.config import ConfigurationError, get_settings
+from onramp_app.config import get_settings
 from onramp_app.db.engine import sqlalchemy_url
+from onramp_app.db.migrate import owner_url
 from onramp_app.db.schema import METADATA
 
 
@@ -15,17 +16,9 @@ def _run(connection: Connection) -> None:
         context.run_migrations()
 
 
-def _owner_url() -> str:
-    settings = get_settings()
-    url = settings.database_owner_url or settings.database_url
-    if url is None:
-        raise ConfigurationError("DATABASE_URL is not set.")
-    return sqlalchemy_url(url.get_secret_value())
-
-
 given = context.config.attributes.get("connection")
 if given is not None:
     _run(given)
 else:
-    with create_engine(_owner_url(), poolclass=NullPool).connect() as own:
+    with create_engine(sqlalchemy_url(owner_url(get_settings())), poolclass=NullPool).connect() as own:
         _run(own)

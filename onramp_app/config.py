@@ -48,6 +48,7 @@ _TEST_HOST = re.compile(
     r"|^127\.|^0\.0\.0\.0$|^::1?$",
     re.IGNORECASE,
 )
+MIN_DATABASE_CONNECTIONS = 8
 _MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as the hash.
 
 
@@ -193,6 +194,9 @@ class Settings(BaseSettings):
 
     database_url: PostgresUrl | None = None
     database_owner_url: PostgresUrl | None = None
+    database_direct_url: PostgresUrl | None = None
+    # Two instances, and something for commands beside them, fit the 20 of a small plan.
+    database_connections: int = Field(default=9, le=1000)
     redis_url: RedisUrl | None = None
     secret_key: SecretStr = SecretStr("")
     secret_key_previous: SecretStr | None = None
@@ -244,6 +248,16 @@ class Settings(BaseSettings):
     terms_url: HttpUrl | None = None
     privacy_url: HttpUrl | None = None
     otel_exporter_otlp_endpoint: HttpUrl | None = None
+
+    @field_validator("database_connections")
+    @classmethod
+    def _check_connections(cls, value: int) -> int:
+        if value < MIN_DATABASE_CONNECTIONS:
+            raise ValueError(
+                f"a process needs {MIN_DATABASE_CONNECTIONS} connections at least: five that it holds"
+                " and three that requests share"
+            )
+        return value
 
     @field_validator("trusted_proxy_hops", mode="before")
     @classmethod

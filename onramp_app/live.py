@@ -17,6 +17,7 @@ from prometheus_client import Counter
 from reflex.event import Event
 from reflex.state import StateUpdate
 
+from onramp_app.db.engine import BACKGROUND, places_of
 from onramp_app.services import announcements
 from onramp_app.services.announcements import Listening, Living, SessionEnded, UsersChanged, hearing
 from onramp_app.services.latest import Latest
@@ -33,8 +34,6 @@ LOOK_EVERY_SECONDS_WHEN_DEAF = 2
 _RETRY_SECONDS = 1
 _LET_IN_WITHIN_SECONDS = 0.5
 _READ_TOGETHER = 50
-# Each one holds a database connection of the pool, which requests need too.
-_READS_AT_ONCE = 8
 
 _SHOWN = Counter("tabs_brought_up_to_date", "Tabs that were shown what had changed.")
 _log = structlog.get_logger(__name__)
@@ -103,7 +102,8 @@ class Tabs:
         self._is_telling = False
         self._being_told: set[str] = set()
         self._being_ended: set[str] = set()  # tabs that are led away
-        self._places = _Places(_READS_AT_ONCE)
+        # Each one holds a connection of the pool, which requests need too.
+        self._places = _Places(places_of(BACKGROUND))
         self._versions: dict[str, str] = {}
 
     async def listen(self) -> None:

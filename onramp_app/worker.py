@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from onramp_app.config import get_settings
+from onramp_app.db.engine import BACKGROUND, work_as
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
@@ -83,6 +84,7 @@ async def _live_symbols(provider: Provider) -> Symbols | None:
 
 async def keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
     """Run a loop that should never end: a crash is logged, and it starts again with back-off."""
+    work_as(BACKGROUND)
     wait = FIRST_WAIT_SECONDS
     while True:
         began = time.monotonic()

@@ -208,12 +208,18 @@ async def _end(request: Request, response: Response) -> Response:
     return response
 
 
-@router.post(
-    "/session/end", status_code=303, responses={**_SEE_OTHER, **error_responses(DatabaseUnavailable)}
-)
+@router.post("/session/end", status_code=303, responses=_SEE_OTHER)
 async def sign_out(request: Request) -> Response:
-    """Take the sign-out form: end the cookie's session and go to `/login`."""
-    return await _end(request, _go("/login?reason=signed_out"))
+    """Take the sign-out form: end the cookie's session and go to `/login`.
+
+    The browser is signed out in any case. Where the session could not be ended, the page says so.
+    """
+    try:
+        return await _end(request, _go("/login?reason=signed_out"))
+    except DatabaseUnavailable:
+        response = _go("/login?reason=signed_out_here")
+        _set_cookie(response, session_cookie_name(), "", max_age_seconds=0)
+        return response
 
 
 @router.delete(

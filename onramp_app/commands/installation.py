@@ -1,5 +1,6 @@
 """Commands for setting up and running an installation: schema, accounts, checks, its other processes."""
 
+import asyncio
 import os
 import sys
 from getpass import getpass
@@ -10,8 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from onramp_app.commands.running import AsJson, answer, database, fail, refusals, run
 from onramp_app.config import DATA_DIR, ConfigurationError, get_settings
-from onramp_app.db.migrate import latest_revision
+from onramp_app.db.migrate import latest_revision, owner_url
 from onramp_app.db.migrate import migrate as migrate_database
+from onramp_app.db.poolers import refuse_poolers
 from onramp_app.domain.accounts import Role
 from onramp_app.services import accounts
 from onramp_app.services.checked import CheckedPart
@@ -23,9 +25,9 @@ def migrate(as_json: AsJson = False) -> None:
     """Bring the database's schema up to date."""
     try:
         with refusals(), database() as settings:
-            url = settings.database_owner_url or settings.database_url
-            assert url is not None  # noqa: S101 - `_database` gave one, or ended the command
-            migrate_database(url.get_secret_value())
+            owner = owner_url(settings)
+            asyncio.run(refuse_poolers(settings))
+            migrate_database(owner)
     except SQLAlchemyError as error:
         fail(f"The database refuses: {str(getattr(error, 'orig', error)).splitlines()[0]}")
     revision = latest_revision()

@@ -1,56 +1,166 @@
-"""Connections of their own, outside the pool: for batches, advisory locks, LISTEN and NOTIFY.
+"""Opening connections, and holding one: for batches, advisory locks, LISTEN and NOTIFY.
 
-They belong to what opened them and last as long, which a pool would not allow.
+What is held belongs to its `Use` and lasts as long, which a pool would not allow. All that a process holds
+and its pool together are `DATABASE_CONNECTIONS`: each use counts as one, whether it is open or not.
 """
 
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Any, TypeVar
+
 import psycopg
-from psycopg import sql
 
 from onramp_app.config import ConfigurationError, get_settings
-from onramp_app.db.engine import APPLICATION_ROLE
-from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.db.outages import outages
 
+APPLICATION_ROLE = "onramp_app"
+# Of a lock that somebody else holds; with the wait for a place in the pool less than the 5 s of a webhook.
+LOCK_WAIT = "2500ms"
 _CONNECT_SECONDS = 3
+_STATEMENT_WAIT = "20s"
+# What readiness tells as "just now".
+_REFUSED_SECONDS = 10
 
 Connection = psycopg.AsyncConnection[tuple[object, ...]]
+Result = TypeVar("Result")
+
+_refused_at = float("-inf")
 
 
-async def connect(name: str) -> Connection:
-    """Open a connection in autocommit mode that works as the application's role, in UTC.
+class Use(StrEnum):
+    """What a connection outside the pool is for. At most one of each is open in a process at a time."""
 
-    Args:
-        name: what for, as `pg_stat_activity` shows it.
+    INBOX = "inbox"
+    ANNOUNCEMENTS = "announcements"
+    READER = "reader"
+    INSTANCE = "instance"
+    RATES = "rates"
+
+
+def arguments(name: str = "") -> dict[str, Any]:
+    """Return what every connection is opened with, by libpq's names; `name` is what `pg_stat_activity` shows.
+
+    A server that vanished without a word is noticed within seconds: by what it does not acknowledge, and
+    where nothing is sent by probes. Without these the kernel waits for a quarter of an hour.
+    """
+    return {
+        "connect_timeout": _CONNECT_SECONDS,
+        "application_name": f"onramp_app {name}".rstrip(),
+        "keepalives": 1,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 3_000,
+    }
+
+
+async def open_connection(**kwargs: Any) -> Connection:
+    """Open a connection in autocommit mode. Raises `psycopg.Error`, of which readiness tells for a while."""
+    global _refused_at  # noqa: PLW0603 - one process, one database
+    try:
+        return await psycopg.AsyncConnection.connect(**{**kwargs, "autocommit": True})
+    except psycopg.Error:
+        _refused_at = time.monotonic()
+        raise
+
+
+def was_refused() -> bool:
+    """Say whether the database refused this process a connection within the last ten seconds."""
+    return time.monotonic() - _refused_at < _REFUSED_SECONDS
+
+
+def session_url() -> str:
+    """Return the address where a connection is a session: `DATABASE_DIRECT_URL`, or `DATABASE_URL`.
+
+    Raises:
+        ConfigurationError: no database is configured.
+    """
+    settings = get_settings()
+    url = settings.database_direct_url or settings.database_url
+    if url is None:
+        raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
+    return url.get_secret_value()
+
+
+async def connect(use: Use, *, setup: str = "") -> Connection:
+    """Open a session in autocommit mode that works as the application's role, in UTC.
+
+    `setup` is one more statement that it begins with.
 
     Raises:
         ConfigurationError: no database is configured.
         DatabaseUnavailable: it refuses, or does not answer within 3 s.
     """
-    url = get_settings().database_url
-    if url is None:
-        raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
-    try:
-        connection: Connection = await psycopg.AsyncConnection.connect(
-            url.get_secret_value(),
-            autocommit=True,
-            connect_timeout=_CONNECT_SECONDS,
-            application_name=f"onramp_app {name}",
-            # A server that vanished without a word is noticed within seconds, not after two hours.
-            keepalives_idle=5,
-            keepalives_interval=2,
-            keepalives_count=3,
-            tcp_user_timeout=5_000,
-        )
+    url = session_url()
+    with outages():
+        connection = await open_connection(conninfo=url, **arguments(use))
         try:
-            await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(APPLICATION_ROLE)))
-            await connection.execute("SET TIME ZONE 'UTC'")
+            await connection.execute(f"{_SESSION}; {setup}".encode())
         except BaseException:
             await connection.close()
             raise
-    except psycopg.Error as error:
-        raise DatabaseUnavailable(
-            "The database does not answer. Try again shortly.", retry_after_seconds=5
-        ) from error
     return connection
+
+
+_SESSION = (
+    f"SET ROLE {APPLICATION_ROLE}; SET TIME ZONE 'UTC'; SET lock_timeout = '{LOCK_WAIT}';"
+    f" SET statement_timeout = '{_STATEMENT_WAIT}'; SET idle_session_timeout = 0"
+)
+
+
+class Line:
+    """A connection that is held for one use: opened early, and replaced where it turns out to be lost.
+
+    Belongs to one event loop; close it.
+    """
+
+    def __init__(self, use: Use, *, setup: str = "") -> None:
+        """`setup` is a statement for each new connection."""
+        self._use = use
+        self._setup = setup
+        self._connection: Connection | None = None
+        self._opening = asyncio.Lock()
+
+    async def run(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """Do `work` on the connection; where that one was lost, once more on a new one.
+
+        So what was done before the connection was lost may be done twice.
+
+        Raises:
+            DatabaseUnavailable: no connection, or the database cannot do it now.
+            psycopg.Error: the database refuses the work.
+        """
+        with outages():
+            connection = await self.open()
+            try:
+                return await work(connection)
+            except psycopg.Error as error:
+                if not (connection.closed or _is_demoted(error)):
+                    raise
+                await self.close()
+            return await work(await self.open())
+
+    async def open(self) -> Connection:
+        """Return the connection, a new one where there is none. Raises `DatabaseUnavailable`."""
+        async with self._opening:
+            if self._connection is None or self._connection.closed:
+                self._connection = await connect(self._use, setup=self._setup)
+            return self._connection
+
+    async def close(self) -> None:
+        """Close the connection. The next use opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                await connection.close()
+
+
+def _is_demoted(error: psycopg.Error) -> bool:
+    # After a fail-over the address leads to another server, and this connection still to the old one.
+    return isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
 
 
 async def notify(connection: Connection, channel: str, payload: str = "") -> None:

@@ -3,23 +3,65 @@
 The pool belongs to the event loop that first used it; `dispose` before another loop takes over.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 
-from psycopg import Error as PsycopgError
+import psycopg
 from sqlalchemy import event, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import InvalidatePoolError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import ConfigurationError, get_settings
+from onramp_app.db.direct import APPLICATION_ROLE, LOCK_WAIT, Connection, Use, arguments, open_connection
+from onramp_app.db.outages import AWAY, FULL, READ_ONLY, outage_of, outages, unavailable
 from onramp_app.domain.errors import DatabaseUnavailable
 
-APPLICATION_ROLE = "onramp_app"
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What transactions are for: how much of the pool they may have, and how long one statement may take.
+
+    One in `share` of the pool's connections may be theirs at a time, all where it is 1; a transaction waits
+    for its place at most `wait_seconds`.
+    """
+
+    share: int
+    wait_seconds: float
+    statement_seconds: int
+
+
+# Somebody waits for an answer. These always find connections that the shares below leave.
+REQUEST = Purpose(share=1, wait_seconds=5, statement_seconds=15)
+# Begins and cancels top-ups. With a lock that somebody else holds, this and the wait for it stay below 5 s.
+TOP_UP = Purpose(share=3, wait_seconds=1.5, statement_seconds=10)
+# Reads the provider, credits, shows changes to open pages.
+BACKGROUND = Purpose(share=2, wait_seconds=30, statement_seconds=30)
+# Looks at all the books at one moment, for an operator.
+PROOF = Purpose(share=1, wait_seconds=5, statement_seconds=3600)
+
+_purpose = ContextVar("_purpose", default=REQUEST)
+
+
+def work_as(purpose: Purpose) -> None:
+    """Have the transactions of this task, and of the tasks that it begins, be for a purpose."""
+    _purpose.set(purpose)
+
+
+def pool_size() -> int:
+    """Return how many connections the pool may have: all of the process but those that it holds."""
+    return get_settings().database_connections - len(Use)
+
+
+def places_of(purpose: Purpose) -> int:
+    """Return how many connections of the pool a purpose may have at a time."""
+    return max(1, pool_size() // purpose.share)
 
 
 def sqlalchemy_url(url: str) -> str:
@@ -27,64 +69,129 @@ def sqlalchemy_url(url: str) -> str:
     return "postgresql+psycopg://" + url.split("://", 1)[1]
 
 
-def _prepare_connection(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    # The role owns nothing and may only insert into and read the ledger: a bug or an injection
-    # in the application cannot rewrite the books. RESET ROLE is possible, so this guards against
-    # mistakes; DATABASE_OWNER_URL with a separate login guards against intent.
-    # Whoever logs in as the role already may also set it.
-    cursor = connection.cursor()
+def _begin(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
+    """Begin the transaction, as the application's role, before the pool gives the connection out.
+
+    All in one message: a round trip that BEGIN takes anyway. It also tests the connection. The role owns
+    nothing and may only insert into and read the ledger: a bug or an injection in the application cannot
+    rewrite the books. RESET ROLE is possible, so this guards against mistakes; a login of its own guards
+    against intent. It is set for the transaction only, since behind a pooler the next one may be on another
+    connection, and is read back: no transaction runs as the owner because its role was lost.
+    """
+    seconds = _purpose.get().statement_seconds
+    statement = (
+        f"BEGIN; SET LOCAL ROLE {APPLICATION_ROLE}; SET LOCAL TIME ZONE 'UTC';"
+        f" SET LOCAL lock_timeout = '{LOCK_WAIT}'; SET LOCAL statement_timeout = '{seconds}s';"
+        # A process that was stopped in the middle must not keep its locks.
+        f" SET LOCAL idle_in_transaction_session_timeout = '{seconds}s'; SHOW role"
+    )
+
+    async def begin(driver: Connection) -> object:
+        cursor = await driver.execute(statement.encode(), prepare=False)
+        while cursor.nextset():
+            pass
+        row = await cursor.fetchone()
+        return row and row[0]
+
     try:
-        cursor.execute(f"SET ROLE {APPLICATION_ROLE}")
-        cursor.execute("SET TIME ZONE 'UTC'")  # Times are read in UTC, whatever the server's own zone is.
-    except PsycopgError as error:
-        raise DatabaseUnavailable(
-            "The database is not ready: its migrations have not run, or its user may not work as"
-            f" {APPLICATION_ROLE}.",
-            retry_after_seconds=30,
-        ) from error
-    cursor.close()
-    connection.commit()
+        role = connection.run_async(begin)
+    except psycopg.Error as error:
+        if (outage := outage_of(error)) is None:
+            raise DatabaseUnavailable(
+                "The database is not ready: its migrations have not run, or its user may not work as"
+                f" {APPLICATION_ROLE}.",
+                retry_after_seconds=30,
+            ) from error
+        if outage is AWAY:
+            raise InvalidatePoolError from error  # The pool tries another connection, made from now on.
+        raise
+    if role != APPLICATION_ROLE:
+        raise DatabaseUnavailable("The database does not keep to its role.", retry_after_seconds=30)
+
+
+def _leave_demoted_server(context: ExceptionContext) -> None:
+    # After a fail-over the address leads to another server, and the connections still to the old one.
+    if outage_of(context.original_exception) is READ_ONLY:
+        context.is_disconnect = True
+
+
+class _Pool:
+    """The engine, and the places of each purpose."""
+
+    def __init__(self) -> None:
+        settings = get_settings()
+        if settings.database_url is None:
+            raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
+        # With an address for sessions the other one leads to a pooler, where the next transaction may be on
+        # another connection than the one on which a statement was prepared.
+        prepares = settings.database_direct_url is None
+        self.engine: AsyncEngine = create_async_engine(
+            sqlalchemy_url(settings.database_url.get_secret_value()),
+            pool_size=pool_size(),
+            max_overflow=0,
+            pool_timeout=REQUEST.wait_seconds,
+            hide_parameters=True,  # Values are personal: they stay out of logs and of errors.
+            connect_args={
+                **arguments(),
+                "prepare_threshold": 5 if prepares else None,
+                "async_creator_fn": open_connection,
+            },
+        )
+        event.listen(self.engine.sync_engine, "checkout", _begin)
+        event.listen(self.engine.sync_engine, "handle_error", _leave_demoted_server)
+        self._places = {purpose: asyncio.Semaphore(places_of(purpose)) for purpose in (TOP_UP, BACKGROUND)}
+
+    @asynccontextmanager
+    async def place(self, purpose: Purpose) -> AsyncIterator[None]:
+        """Have one of the purpose's places. Raises `DatabaseUnavailable` when none becomes free in time."""
+        if (places := self._places.get(purpose)) is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(purpose.wait_seconds):
+                await places.acquire()
+        except TimeoutError:
+            raise unavailable(FULL) from None
+        try:
+            yield
+        finally:
+            places.release()
 
 
 @lru_cache(maxsize=1)
-def get_engine() -> AsyncEngine:
-    """Return the process's engine. Raises `ConfigurationError` when no database is configured."""
-    settings = get_settings()
-    if settings.database_url is None:
-        raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
-    engine = create_async_engine(
-        sqlalchemy_url(settings.database_url.get_secret_value()),
-        pool_size=10,
-        max_overflow=10,
-        pool_timeout=5,
-        pool_pre_ping=True,
-        hide_parameters=True,  # Values are personal: they stay out of logs and of errors.
-        connect_args={"connect_timeout": 5, "application_name": "onramp_app"},
-    )
-    event.listen(engine.sync_engine, "connect", _prepare_connection)
-    return engine
+def _get_pool() -> _Pool:
+    return _Pool()
 
 
 @asynccontextmanager
-async def transaction() -> AsyncIterator[AsyncSession]:
+async def transaction(purpose: Purpose | None = None) -> AsyncIterator[AsyncSession]:
     """Open one short database transaction; commits at the end, rolls back on any exception.
 
+    `purpose` is the task's own where none is given.
+
     Raises:
-        DatabaseUnavailable: the database refuses connections, or the pool is exhausted for 5 s.
+        DatabaseUnavailable: the database cannot do it now, or there is no place in the pool in time.
     """
-    try:
-        async with AsyncSession(get_engine(), expire_on_commit=False) as session, session.begin():
+    pool = _get_pool()
+    purpose = purpose or _purpose.get()
+    with outages():
+        async with (
+            pool.place(purpose),
+            AsyncSession(pool.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            await _connect(session, purpose)
             yield session
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        raise DatabaseUnavailable(
-            "The database does not answer. Try again shortly.", retry_after_seconds=5
-        ) from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailable(
-                "The database connection was lost. Try again shortly.", retry_after_seconds=5
-            ) from error
-        raise
+
+
+async def _connect(session: AsyncSession, purpose: Purpose) -> None:
+    outer = _purpose.set(purpose)
+    try:
+        await session.connection()
+    except InvalidRequestError as error:  # The pool has tried a second connection, and that was lost too.
+        raise unavailable(AWAY) from error
+    finally:
+        _purpose.reset(outer)
 
 
 async def ping() -> None:
@@ -95,6 +202,6 @@ async def ping() -> None:
 
 async def dispose() -> None:
     """Close the pool, at shutdown or before another event loop uses the engine."""
-    if get_engine.cache_info().currsize:
-        await get_engine().dispose()
-        get_engine.cache_clear()
+    if _get_pool.cache_info().currsize:
+        await _get_pool().engine.dispose()
+        _get_pool.cache_clear()

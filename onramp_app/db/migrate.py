@@ -1,9 +1,11 @@
 """Brings a database's schema up to date; the only code that runs as the database's owner."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -11,9 +13,30 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.config import PROJECT_DIR
+from onramp_app.config import PROJECT_DIR, ConfigurationError, Settings
+from onramp_app.db.direct import arguments
 from onramp_app.db.engine import sqlalchemy_url
 from onramp_app.db.locks import Lock
+from onramp_app.db.outages import outages
+
+# A change of a table waits so long for those who use it; meanwhile all who come later wait behind it.
+_LOCK_WAIT = "10s"
+_TRY_EVERY_SECONDS = 0.2
+_SAY_AFTER_SECONDS = 5
+
+_log = structlog.get_logger(__name__)
+
+
+def owner_url(settings: Settings) -> str:
+    """Return the address of the owner of the tables, where a connection is a session.
+
+    Raises:
+        ConfigurationError: no database is configured.
+    """
+    url = settings.database_owner_url or settings.database_direct_url or settings.database_url
+    if url is None:
+        raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
+    return url.get_secret_value()
 
 
 def _config() -> Config:
@@ -23,26 +46,27 @@ def _config() -> Config:
 
 
 @contextmanager
-def _connect(url: str) -> Iterator[Connection]:
-    engine = create_engine(
-        sqlalchemy_url(url),
-        poolclass=NullPool,
-        connect_args={"connect_timeout": 5, "application_name": "onramp_app migrate"},
-    )
-    with engine.connect() as connection:
-        yield connection
-
-
-@contextmanager
 def _alone(url: str) -> Iterator[Config]:
-    with _connect(url) as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": Lock.MIGRATION})
-        # The lock belongs to the connection and not to a transaction: it outlives this commit and
-        # ends with the connection, also when the process dies.
-        connection.commit()
+    engine = create_engine(sqlalchemy_url(url), poolclass=NullPool, connect_args=arguments("migrate"))
+    with outages(), engine.connect() as connection:
+        connection.execute(text(f"SET lock_timeout = '{_LOCK_WAIT}'"))
+        _take_lock(connection)
         config = _config()
         config.attributes["connection"] = connection
         yield config
+
+
+def _take_lock(connection: Connection) -> None:
+    began, is_said = time.monotonic(), False
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": Lock.MIGRATION}):
+        connection.commit()
+        if not is_said and time.monotonic() - began > _SAY_AFTER_SECONDS:
+            is_said = True
+            _log.warning("waiting for another process that migrates the database")
+        time.sleep(_TRY_EVERY_SECONDS)
+    # The lock belongs to the connection and not to a transaction: it outlives this commit and
+    # ends with the connection, also when the process dies.
+    connection.commit()
 
 
 def migrate(url: str) -> None:
@@ -53,7 +77,8 @@ def migrate(url: str) -> None:
 
     Raises:
         ConfigurationError: the owner may not create the application's role.
-        sqlalchemy.exc.SQLAlchemyError: the database does not answer or refuses.
+        DatabaseUnavailable: the database does not answer, or cannot do it now.
+        sqlalchemy.exc.SQLAlchemyError: it refuses.
     """
     with _alone(url) as config:
         command.upgrade(config, "head")

@@ -7,22 +7,20 @@ import secrets
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
-import psycopg
 from sqlalchemy import ColumnElement, bindparam, literal_column, text
 from sqlmodel import col, select
 
-from onramp_app.db.direct import connect
+from onramp_app.db.direct import Use, connect
 from onramp_app.db.engine import transaction
+from onramp_app.db.outages import outages
 from onramp_app.db.tables import AuthSession, User
 from onramp_app.domain import clock
-from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.views import Viewer
 from onramp_app.services import wake
 from onramp_app.services.sessions import ENDED_CHANNEL, is_alive, viewer_of
 
 ECHO_CHANNEL = "announcements_echo"
 ECHO_WAIT_SECONDS = 2.0
-CONNECTION_NAME = "announcements"
 
 # Few rows a person: kept balances, and the newest change by its index.
 _VERSION: ColumnElement[str] = literal_column("""concat_ws('/',
@@ -106,12 +104,13 @@ async def listen() -> AsyncIterator[Announcement]:
     Raises:
         DatabaseUnavailable: the connection failed or was lost; what was announced meanwhile was missed.
     """
-    connection = await connect(CONNECTION_NAME)
+    connection = await connect(Use.ANNOUNCEMENTS)
     async with connection:
-        try:
+        with outages():
             for channel in (ENDED_CHANNEL, wake.USER_CHANGED, ECHO_CHANNEL):
                 await connection.execute(f"LISTEN {channel}")
-            yield Listening()
+        yield Listening()
+        with outages():
             async for notification in connection.notifies():
                 match notification.channel:
                     case wake.USER_CHANGED:
@@ -120,8 +119,6 @@ async def listen() -> AsyncIterator[Announcement]:
                         yield SessionEnded(notification.payload)
                     case _:
                         hearing.heard(notification.payload)
-        except psycopg.Error as error:
-            raise DatabaseUnavailable("The listening connection was lost.", retry_after_seconds=1) from error
 
 
 async def living(session_ids: Collection[str]) -> dict[str, Living]:

@@ -9,23 +9,24 @@ import contextlib
 from collections.abc import Iterable
 from functools import lru_cache
 
-import psycopg
+from sqlalchemy import text
 
-from onramp_app.db.direct import Connection, connect, notify
+from onramp_app.db.engine import transaction
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.services import wake
 
 GATHER_SECONDS = 0.01  # between two notifications; the first after a rest goes out at once
 _IDS_AT_ONCE = 200  # A payload holds less than 8,000 bytes; an id has 32 and a comma.
 
+_NOTIFY = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
+
 
 class ChangedUsers:
-    """Gathers ids and sends them on one connection of its own. Belongs to one event loop; close it."""
+    """Gathers ids and sends them, one transaction at a time. Belongs to one event loop; close it."""
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
         self._sender: asyncio.Task[None] | None = None
-        self._connection: Connection | None = None
 
     def add(self, user_ids: Iterable[str]) -> None:
         """Have these users told of soon. Never waits and never fails."""
@@ -34,21 +35,19 @@ class ChangedUsers:
             self._sender = asyncio.create_task(self._send())
 
     async def close(self) -> None:
-        """Send what waits, then close the connection."""
+        """Send what waits."""
         if self._sender is not None:
             await asyncio.wait([self._sender], timeout=2)
-        if self._connection is not None:
-            await self._connection.close()
 
     async def _send(self) -> None:
         while self._ids:
             ids, self._ids = sorted(self._ids), set()
-            with contextlib.suppress(DatabaseUnavailable, psycopg.Error):
-                if self._connection is None or self._connection.closed:
-                    self._connection = await connect("notifier")
-                for start in range(0, len(ids), _IDS_AT_ONCE):
-                    payload = ",".join(ids[start : start + _IDS_AT_ONCE])
-                    await notify(self._connection, wake.USER_CHANGED, payload)
+            payloads = [",".join(ids[n : n + _IDS_AT_ONCE]) for n in range(0, len(ids), _IDS_AT_ONCE)]
+            with contextlib.suppress(DatabaseUnavailable):
+                async with transaction() as db:
+                    await (await db.connection()).execute(
+                        _NOTIFY, {"channel": wake.USER_CHANGED, "payloads": payloads}
+                    )
             await asyncio.sleep(GATHER_SECONDS)
 
 
@@ -63,7 +62,7 @@ def tell_changed(user_ids: Iterable[str]) -> None:
 
 
 async def close() -> None:
-    """Send what waits and close the connection, at shutdown or before another event loop."""
+    """Send what waits, at shutdown or before another event loop."""
     if _changed_users.cache_info().currsize:
         await _changed_users().close()
         _changed_users.cache_clear()

@@ -9,7 +9,8 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from onramp_app.config import Settings
-from onramp_app.db.engine import APPLICATION_ROLE, transaction
+from onramp_app.db.direct import APPLICATION_ROLE, arguments
+from onramp_app.db.engine import transaction
 from onramp_app.db.migrate import latest_revision, schema_is_current
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.services import provider_checks, treasury_addresses
@@ -24,7 +25,7 @@ async def _database(settings: Settings) -> str:
         return "DATABASE_URL is not set: `reflex run` starts an embedded PostgreSQL."
     try:
         connection = await psycopg.AsyncConnection.connect(
-            settings.database_url.get_secret_value(), connect_timeout=_TIMEOUT_SECONDS
+            settings.database_url.get_secret_value(), **arguments("check")
         )
     except psycopg.Error as error:
         # The library names host, port and user, never the password.

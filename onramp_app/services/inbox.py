@@ -17,7 +17,7 @@ from prometheus_client import Counter
 from sqlalchemy import insert
 
 from onramp_app.config import get_settings
-from onramp_app.db.direct import Connection, connect, notify
+from onramp_app.db.direct import Connection, Line, Use, notify
 from onramp_app.db.engine import transaction
 from onramp_app.db.provider_tables import WebhookRefusal
 from onramp_app.domain.clock import now
@@ -138,10 +138,15 @@ class Inbox:
         self._environment = environment
         self._waiting: list[tuple[Arrival, asyncio.Future[None]]] = []
         self._refusals: list[Refused] = []
-        self._connection: Connection | None = None
+        # What is acknowledged is on disk, whatever the server's own default is.
+        self._line = Line(Use.INBOX, setup="SET synchronous_commit = on")
         self._writer: asyncio.Task[None] | None = None
         self._refusal_writer: asyncio.Task[None] | None = None
         self._notifier: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Take the connection before others need all there are. Raises `DatabaseUnavailable`."""
+        await self._line.open()
 
     async def store(self, arrival: Arrival) -> None:
         """Return once the arrival is committed (or was before).
@@ -178,7 +183,7 @@ class Inbox:
                     async with asyncio.timeout(STORE_SECONDS):
                         await asyncio.wait([task])
                 task.cancel()
-        await self._disconnect()
+        await self._line.close()
 
     async def _write_all(self) -> None:
         while self._waiting:
@@ -226,24 +231,21 @@ class Inbox:
             lambda row: row.flow,
             lambda row: row.order_id,
         ]
+        values = [self._environment.value, *([read(row) for row in rows] for read in columns)]
+
+        async def insert_all(connection: Connection) -> tuple[int, Collection[Arrival]]:
+            # What a lost connection has stored all the same is found there, and not stored twice.
+            inserted = await connection.execute(_INSERT, values, prepare=True)
+            is_whole = inserted.rowcount == len(rows)
+            return inserted.rowcount, () if is_whole else await self._missing(connection, rows)
+
         try:
             async with asyncio.timeout(STORE_SECONDS):
-                if self._connection is None or self._connection.closed:
-                    self._connection = await connect("inbox")
-                    # What is acknowledged is on disk, whatever the server's own default is.
-                    await self._connection.execute("SET synchronous_commit = on")
-                inserted = await self._connection.execute(
-                    _INSERT,
-                    [self._environment.value, *([read(row) for row in rows] for read in columns)],
-                    prepare=True,
-                )
-                refused = (
-                    () if inserted.rowcount == len(rows) else await self._missing(self._connection, rows)
-                )
-        except (TimeoutError, psycopg.OperationalError, psycopg.InterfaceError) as error:
-            await self._disconnect()
+                count, refused = await self._line.run(insert_all)
+        except (TimeoutError, DatabaseUnavailable) as error:
+            await self._line.close()
             raise _away() from error
-        if inserted.rowcount:
+        if count:
             self._wake_reader()
         return refused
 
@@ -255,12 +257,6 @@ class Inbox:
         stored = {number for (number,) in await found.fetchall()}
         return {row for number, row in enumerate(rows, start=1) if number not in stored}
 
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(psycopg.Error):
-                await connection.close()
-
     def _wake_reader(self) -> None:
         wake.order_due.ring()
         if self._notifier is None or self._notifier.done():
@@ -269,9 +265,8 @@ class Inbox:
     async def _notify(self) -> None:
         # NOTIFY takes a global lock at commit, so many arrivals share one. A lost one costs a tick.
         await asyncio.sleep(NOTIFY_EVERY_SECONDS)
-        if self._connection is not None:
-            with contextlib.suppress(psycopg.Error):
-                await notify(self._connection, wake.ORDER_DUE)
+        with contextlib.suppress(DatabaseUnavailable, psycopg.Error):
+            await self._line.run(lambda connection: notify(connection, wake.ORDER_DUE))
 
     async def _write_refusals(self) -> None:
         while self._refusals:

@@ -14,7 +14,9 @@ from sqlalchemy import text
 from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import direct, engine
 from onramp_app.db.locks import Lock
-from onramp_app.db.migrate import migrate
+from onramp_app.db.migrate import migrate, owner_url
+from onramp_app.db.outages import outages
+from onramp_app.db.poolers import refuse_poolers
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.ledger import Environment
 from onramp_app.services import changed_users, inbox, provider, treasury_addresses, webhook_address
@@ -37,6 +39,7 @@ async def running_instance() -> AsyncIterator[None]:
         ConfigurationError: as for a worker; a second production instance without `REDIS_URL`.
     """
     async with _database_prepared() as settings, _claim(settings):
+        await inbox.get_inbox().open()
         await _begin()
         async with _beside(*_work(settings)):
             yield
@@ -58,13 +61,12 @@ async def running_worker() -> AsyncIterator[None]:
 @asynccontextmanager
 async def _database_prepared() -> AsyncIterator[Settings]:
     settings = get_settings()
-    if settings.database_url is None:
-        raise ConfigurationError("DATABASE_URL is not set and no embedded database is running.")
-    owner_url = settings.database_owner_url or settings.database_url
     try:
-        await asyncio.to_thread(migrate, owner_url.get_secret_value())
+        owner = owner_url(settings)
+        await refuse_poolers(settings)
+        await asyncio.to_thread(migrate, owner)
         yield settings
-    except ConfigurationError as error:
+    except (ConfigurationError, DatabaseUnavailable) as error:
         _log.error("this instance cannot run", reason=str(error))
         raise
     finally:
@@ -154,11 +156,13 @@ async def _take_claim(*, shared: bool) -> direct.Connection:
         ConfigurationError: another instance holds the database, and one of the two has no Redis.
         DatabaseUnavailable: it does not answer.
     """
-    connection = await direct.connect("instance")
+    connection = await direct.connect(direct.Use.INSTANCE)
     try:
         for _ in range(_HANDOVER_SECONDS):
-            cursor = await connection.execute(_TAKE_SHARED if shared else _TAKE, (Lock.INSTANCE,))
-            if (row := await cursor.fetchone()) and row[0]:
+            with outages():
+                cursor = await connection.execute(_TAKE_SHARED if shared else _TAKE, (Lock.INSTANCE,))
+                row = await cursor.fetchone()
+            if row and row[0]:
                 _log.info("instance claimed the database", shared=shared)
                 return connection
             await asyncio.sleep(1)
@@ -198,5 +202,5 @@ async def _take_claim_again(*, shared: bool) -> direct.Connection:
     while True:
         try:
             return await _take_claim(shared=shared)
-        except (DatabaseUnavailable, psycopg.Error):
+        except DatabaseUnavailable:
             await asyncio.sleep(1)

@@ -9,19 +9,19 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import monotonic
 
-import psycopg
 import structlog
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.db.direct import connect
+from onramp_app.db.direct import Use, connect
 from onramp_app.db.engine import transaction
 from onramp_app.db.locks import Lock
+from onramp_app.db.outages import outages
 from onramp_app.db.rate_tables import ExchangeRate
 from onramp_app.domain import clock
-from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
+from onramp_app.domain.errors import ApplicationError
 from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
@@ -172,11 +172,9 @@ async def _alone_in_the_fleet() -> AsyncIterator[None]:
     Raises:
         DatabaseUnavailable: no connection, or another process reads for more than 10 s already.
     """
-    connection = await connect("rates")
+    connection = await connect(Use.RATES)
     async with connection:
-        try:
+        with outages():
             await connection.execute("SELECT set_config('lock_timeout', %s, false)", (_LOCK_WAIT,))
             await connection.execute("SELECT pg_advisory_lock(%s)", (Lock.RATES,))
-        except psycopg.Error as error:
-            raise DatabaseUnavailable("Another process reads the rates.", retry_after_seconds=5) from error
         yield

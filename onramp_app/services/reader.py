@@ -10,7 +10,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from onramp_app.config import get_settings
-from onramp_app.db.direct import Connection, connect
+from onramp_app.db.direct import Connection, Use, connect
 from onramp_app.db.locks import Lock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.provider_errors import ProviderUnavailable
@@ -160,7 +160,7 @@ async def _handle_all_events() -> None:
 @asynccontextmanager
 async def _lock_held() -> AsyncIterator[Connection]:
     """Hold the reader's lock on a connection of its own: it ends with the process, however that ends."""
-    connection = await connect("reader")
+    connection = await connect(Use.READER)
     try:
         while not await _try_lock(connection):  # noqa: ASYNC110 - another process holds it
             await asyncio.sleep(TAKE_OVER_SECONDS)

@@ -1,5 +1,6 @@
 """Sessions: opening, recognising, refreshing and ending them. The row decides, never the token alone."""
 
+import contextlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.db.tables import AuthSession, RefreshToken, User
 from onramp_app.domain import clock
 from onramp_app.domain.accounts import EndReason, SessionKind
-from onramp_app.domain.errors import NotFound, RefreshTokenReused, Unauthenticated
+from onramp_app.domain.errors import DatabaseUnavailable, NotFound, RefreshTokenReused, Unauthenticated
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.views import Viewer
 from onramp_app.services import audit, cookies, devices, throttle, tokens
@@ -198,9 +199,25 @@ async def _resolve(claims: Claims, kind: SessionKind, *, by_person: bool) -> Vie
         if row is None or not is_alive(row[0], now):
             return None
         session, user = row
-        if by_person and now - session.last_seen_at >= _SEEN_EVERY:
-            session.last_seen_at = now
-        return viewer_of(user, session.id)
+        viewer = viewer_of(user, session.id)
+    if by_person and now - session.last_seen_at >= _SEEN_EVERY:
+        # A database that takes no changes can still be read from.
+        with contextlib.suppress(DatabaseUnavailable):
+            await _note_seen(session.id, now)
+    return viewer
+
+
+async def _note_seen(session_id: str, now: datetime) -> None:
+    async with transaction() as db:
+        await db.exec(
+            update(AuthSession)
+            .where(
+                col(AuthSession.id) == session_id,
+                col(AuthSession.revoked_at).is_(None),
+                col(AuthSession.last_seen_at) < now,
+            )
+            .values(last_seen_at=now)
+        )
 
 
 async def resolve_cookie_header(cookie_header: str, *, by_person: bool = False) -> Viewer | None:

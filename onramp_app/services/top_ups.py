@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import TreasuryAddress, get_settings
 from onramp_app.db.each import EACH, EACH_ID
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import TOP_UP, transaction
 from onramp_app.db.tables import User
 from onramp_app.db.top_up_tables import TopUp, TopUpStep, WidgetSession
 from onramp_app.domain import clock
@@ -107,7 +107,7 @@ async def create(
     """
     await throttle.attempt(throttle.TOP_UP, viewer.user_id)
     offer = await _make_offer(viewer, request, expected_amount)
-    async with transaction() as db:
+    async with transaction(TOP_UP) as db:
         top_up = await store(db, viewer.user_id, offer)
         view = await view_of(db, top_up, at=top_up.created_at)
         if on_created is not None:
@@ -171,7 +171,7 @@ async def _base_rates(user_id: str, currency: str) -> Mapping[str, Decimal]:
     settings = get_settings().limits
     if not any(limits.is_limited(tier) for tier in (settings.none, settings.basic, settings.full)):
         return {}
-    async with transaction() as db:
+    async with transaction(TOP_UP) as db:
         counted = await limits.used(db, user_id, at=clock.now())
     return await limits.base_rates(counted, currency)
 
@@ -234,7 +234,7 @@ async def may_begin(viewer: Viewer) -> None:
     Raises:
         AccountFrozen, KycRequired, TooManyOpenTopUps: why not.
     """
-    async with transaction() as db:
+    async with transaction(TOP_UP) as db:
         await _check_person(db, await db.get_one(User, viewer.user_id))
 
 
@@ -315,7 +315,7 @@ async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
         NotFound: there is none, or it is somebody else's.
         NotCancelable: a payment was claimed, or it has ended.
     """
-    async with transaction() as db:
+    async with transaction(TOP_UP) as db:
         top_up = await _own(db, viewer.user_id, top_up_id, lock=True)
         step = on_action(state_of(top_up), Action.CANCEL)
         if step is None:

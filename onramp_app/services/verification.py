@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import PROOF, transaction
 from onramp_app.domain.errors import ValidationFailed
 from onramp_app.ledger.verification import Finding, Head, chain_head, verify_ledger
 
@@ -32,7 +32,7 @@ async def verify_books(*, kept_head: str | None = None) -> Verification:
         earlier = Head.parse(kept_head) if kept_head is not None else None
     except ValueError as error:
         raise ValidationFailed(f"The head cannot be read: {error}.") from None
-    async with transaction() as session:
+    async with transaction(PROOF) as session:
         findings = await verify_ledger(session, kept_head=earlier)
         head = await chain_head(session)
     return Verification(findings, None if head is None else str(head))

@@ -54,7 +54,7 @@ class EntranceState(rx.State):
 
     def _explain(self, reason: str) -> None:
         self.message = self.email_problem = self.password_problem = ""  # nosec B105  # nothing is wrong
-        self.is_refused = reason not in ("session_ended", "signed_out")
+        self.is_refused = reason not in ("session_ended", "signed_out", "signed_out_here")
         match reason:
             case "":
                 return
@@ -79,5 +79,9 @@ def _reason_text(reason: str) -> str:
         "database_unavailable": _("We cannot reach our database right now. Try again in a minute."),
         "session_ended": _("Sign in to go on."),
         "signed_out": _("You are signed out."),
+        "signed_out_here": _(
+            "You're signed out in this browser. We couldn't reach our database to end the session"
+            " itself: it ends within 30 minutes."
+        ),
     }
     return texts.get(reason, _("That did not work. Try again."))

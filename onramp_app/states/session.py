@@ -12,6 +12,7 @@ import structlog
 from reflex.event import EventSpec
 from reflex_base.event.context import EventContext
 
+from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.views import Viewer
 from onramp_app.services import sessions
 from onramp_app.states.views import NOBODY, Person, initials_of
@@ -107,12 +108,16 @@ def show_backend_problem(exception: Exception) -> EventSpec | None:
 
     Telling is an event too, and fails where the tab's state cannot be had: that is not told again.
     """
-    _log.error("event failed", exc_info=exception)
+    is_away = isinstance(exception, DatabaseUnavailable)
+    if is_away:
+        _log.warning("event waits for the database", reason=str(exception.__cause__))
+    else:
+        _log.error("event failed", exc_info=exception)
     event = EventContext.get()
     if event.parent_txid in _told:
         return None
     _told.append(event.txid)
-    return SessionState.tell("unexpected")  # type: ignore[operator]
+    return SessionState.tell(DatabaseUnavailable.code if is_away else "unexpected")  # type: ignore[operator]
 
 
 def log_frontend_problem(exception: Exception) -> None:

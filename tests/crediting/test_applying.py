@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from onramp_app.config import get_settings
+from onramp_app.db import engine
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.ledger import Environment, StepSource
@@ -78,8 +79,11 @@ async def test_many_readers_of_the_same_delivery_credit_it_once(
 
 
 async def test_control_checking_before_inserting_credits_more_than_once(
-    world: World, person: tuple[str, str, str]
+    world: World, person: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DATABASE_CONNECTIONS", "20")  # all ten look at once
+    get_settings.cache_clear()
+    await engine.dispose()
     user, top_up, recognition = person
     await keep(order_of(1, 4, merchantRecognitionId=recognition))
     row_id = world.one("SELECT id FROM provider_orders")

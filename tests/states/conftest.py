@@ -18,6 +18,7 @@ from onramp_app.services import accounts, sessions
 from onramp_app.services.sessions import BrowserSession, Client
 from onramp_app.states import connections
 from onramp_app.states.middleware import SessionMiddleware
+from onramp_app.states.session import show_backend_problem
 from tests.ledger.books import BY_POLL, SCALES, Books, post_now
 from tests.people import PASSWORD
 
@@ -89,6 +90,12 @@ class Tab:
         with context:
             app = SimpleNamespace(event_namespace=None)  # no sockets
             return await SessionMiddleware().preprocess(app, self.root, event)  # type: ignore[arg-type]
+
+    def fail(self, error: Exception) -> str:
+        """Let an error escape a handler. Returns the code of what the person is then told."""
+        with EventContext(token=self.token, state_manager=None, enqueue_impl=None):  # type: ignore[arg-type]
+            (event,) = Event.from_event_type(show_backend_problem(error))  # type: ignore[arg-type]
+        return str(event.payload["code"])
 
     async def send(self, handler: EventHandler, *arguments: object) -> Outcome:
         """Send an event through the middleware and, when it may go on, to its handler."""

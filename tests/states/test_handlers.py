@@ -1,8 +1,10 @@
 """Everything a page can call, pinned: anybody can call these, with any arguments."""
 
+import pytest
 import reflex as rx
 from reflex_base.registry import RegistrationContext
 
+from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.onramp_app import app
 from onramp_app.states.profile import ProfileState
 from onramp_app.states.session import PrivateState, SessionState
@@ -76,3 +78,17 @@ async def test_the_setter_that_every_state_has_is_refused_even_to_its_person(new
 def test_every_handler_of_ours_needs_a_person_unless_it_is_named_here():
     unguarded = {name for name, state in _handlers().items() if not issubclass(state, PrivateState)}
     assert unguarded - REFLEXS == PUBLIC
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (DatabaseUnavailable("It takes no changes."), "We cannot reach our database right now."),
+        (KeyError("a fault of ours"), "Something on our side failed."),
+    ],
+)
+async def test_what_escapes_a_handler_is_told_in_words(database, open_tab, error, words):
+    tab = open_tab(path="/login")
+    await tab.hydrate()
+    await tab.send(SessionState.event_handlers["tell"], tab.fail(error))
+    assert (await tab.state(SessionState)).notice.startswith(words)

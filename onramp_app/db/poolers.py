@@ -1,0 +1,73 @@
+"""Finds out whether a connection is a session, or a pooler gives each transaction another one.
+
+Without a session a lock belongs to nobody and LISTEN hears nothing, both without a word.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from pydantic import SecretStr
+
+from onramp_app.config import ConfigurationError, Settings
+from onramp_app.db.direct import Connection, arguments, open_connection
+from onramp_app.db.outages import AWAY, outages, unavailable
+
+_ROUNDS = 5
+_SECONDS = 10
+
+
+async def refuse_poolers(settings: Settings) -> None:
+    """Keep this process from starting where what needs a session would not get one.
+
+    Raises:
+        ConfigurationError: one sentence that names the variable to set.
+        DatabaseUnavailable: the database does not answer.
+    """
+    cures = {
+        "database_url": "set DATABASE_DIRECT_URL to the address of the database itself",
+        "database_direct_url": "set it to the address of the database itself",
+        "database_owner_url": "set it to the address of the database itself",
+    }
+    for name in _used_for_sessions(settings):
+        url: SecretStr = getattr(settings, name)
+        if await is_shared(url.get_secret_value()):
+            raise ConfigurationError(
+                f"{name.upper()} leads to a pooler that gives each transaction another connection, and locks,"
+                f" notifications and migrations need one of their own; {cures[name]}."
+            )
+
+
+def _used_for_sessions(settings: Settings) -> Sequence[str]:
+    names = ["database_direct_url" if settings.database_direct_url else "database_url"]
+    if settings.database_owner_url is not None:
+        names.append("database_owner_url")
+    return [name for name in names if getattr(settings, name) is not None]
+
+
+async def is_shared(url: str) -> bool:
+    """Say whether connections to an address share those of the server.
+
+    Two that are open at once are never on the same connection of the server, and stay on theirs, unless
+    something shares them. Asked in turns, they meet behind a pooler with one connection; in a larger pool
+    they change places, or get the one that the other has just left.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer.
+    """
+    try:
+        async with asyncio.timeout(_SECONDS):
+            with outages():
+                async with await _open(url) as first, await _open(url) as second:
+                    seen = [(await _server(first), await _server(second)) for _ in range(_ROUNDS)]
+    except TimeoutError:
+        raise unavailable(AWAY) from None
+    return len(set(seen)) > 1 or seen[0][0] == seen[0][1]
+
+
+async def _open(url: str) -> Connection:
+    return await open_connection(conninfo=url, **arguments("check"))
+
+
+async def _server(connection: Connection) -> object:
+    cursor = await connection.execute("SELECT pg_backend_pid()", prepare=False)
+    return await cursor.fetchone()
