@@ -24,13 +24,12 @@ os.environ["ONRAMP_PAGES_HOST"] = settings.host or "localhost"
 config = rx.Config(
     app_name="onramp_app",
     backend_host=settings.listen_host,
-    cors_allowed_origins=[settings.ui_origin],
+    cors_allowed_origins=list(settings.ui_origins),
     redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
     # Without Redis the default writes states to files that others can read.
     state_manager_mode=rx.constants.StateManagerMode.REDIS
     if settings.redis_url
     else rx.constants.StateManagerMode.MEMORY,
-    trusted_proxy_hops=settings.trusted_proxy_hops,
     telemetry_enabled=False,
     show_built_with_reflex=False,
     plugins=[rx.plugins.TailwindV4Plugin()],

@@ -5,6 +5,7 @@ Nothing else in the code reads the environment. A value that cannot be used beco
 """
 
 import contextlib
+import ipaddress
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
+import idna
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -40,6 +42,14 @@ _PLACEHOLDER = re.compile(
     r"change.?me|placeholder|replace.?(me|this)|your[-_ ]|example\.(com|org|net)"
     r"|<[^@<>]+>|^x{3,}$|^todo$|^secret$|^simulator-|0x(51){8}",
     re.IGNORECASE,
+)
+# Loopback, RFC 1918 and 4193, link-local, and the shared addresses of RFC 6598, from which platforms forward.
+_OWN_NETWORKS = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        *("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+        *("169.254.0.0/16", "fe80::/10", "100.64.0.0/10"),
+    )
 )
 _OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 # Names that are a test by what they say, by RFC 2606 and 6761, or because nobody else can reach them.
@@ -129,6 +139,39 @@ def _address(*schemes: str, says: str, needs: str = "hostname") -> AfterValidato
 HttpUrl = Annotated[
     str, _address("http", "https", says="it must be an address that begins with http:// or https://")
 ]
+
+
+def _browsers_host(host: str) -> str:
+    """Return a host as browsers write it in an `Origin` (WHATWG URL, host serializing)."""
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        return f"[{address}]" if address.version == 6 else str(address)
+    try:
+        return idna.encode(host.rstrip("."), uts46=True).decode()
+    except idna.IDNAError:
+        if re.fullmatch(
+            r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", host
+        ):  # old names with underscores, which IDNA knows nothing of
+            return host.rstrip(".")
+        raise ValueError("its host is not a name that a browser could open") from None
+
+
+def _origin(value: str) -> str:
+    """Return the origin that an address names, as browsers write it, and refuse what is more than that."""
+    parts = _split(value)
+    if "@" in parts.netloc:
+        raise ValueError("it must not hold a user name or password")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError(
+            "it must end after the host, as in https://wallet.my-company.com, because the pages cannot live"
+            " under a path"
+        )
+    port = "" if parts.port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{_browsers_host(parts.hostname or '')}{port}"
+
+
+PublicUrl = Annotated[HttpUrl, AfterValidator(_origin)]
+ProxyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 PostgresUrl = Annotated[
     SecretStr,
     _address(
@@ -185,12 +228,13 @@ class Settings(BaseSettings):
 
     app_env: AppEnv = AppEnv.DEVELOPMENT
     replit_deployment: str | None = None
-    public_url: HttpUrl | None = None
+    public_url: PublicUrl | None = None
     host: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.:-]+$")
     port: int | None = Field(default=None, ge=1, le=65535)
     reflex_backend_port: int = Field(default=8000, ge=1, le=65535)
     # Without a value 1 in production, where we serve no TLS ourselves and so are behind a proxy; else 0.
     trusted_proxy_hops: int = Field(default=None, validate_default=True, ge=0, le=10)
+    trusted_proxies: Annotated[tuple[ProxyNetwork, ...], NoDecode] = _OWN_NETWORKS
 
     database_url: PostgresUrl | None = None
     database_owner_url: PostgresUrl | None = None
@@ -267,6 +311,11 @@ class Settings(BaseSettings):
         is_production = _is_production(before.data.get("app_env"), before.data.get("replit_deployment"))
         return 1 if is_production else 0
 
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
     @field_validator("assets", "treasury_addresses", "limits", mode="before")
     @classmethod
     def _parse_json(cls, value: object) -> object:
@@ -291,9 +340,20 @@ class Settings(BaseSettings):
 
     @property
     def ui_origin(self) -> str:
-        """The origin of the pages (RFC 6454): the only one that may call us from a browser."""
-        parts = urlsplit(self.public_url or "http://localhost:3000")
-        return f"{parts.scheme}://{parts.netloc}".lower()
+        """The origin of the pages (RFC 6454), as a browser writes it."""
+        return self.public_url or "http://localhost:3000"
+
+    @property
+    def ui_origins(self) -> tuple[str, ...]:
+        """The origins that may call us from a browser: that of the pages, and outside production its twin.
+
+        `localhost` and `127.0.0.1` are two origins with cookies of their own, and people type either.
+        """
+        twins = {"localhost": "127.0.0.1", "127.0.0.1": "localhost"}
+        host = urlsplit(self.ui_origin).hostname or ""
+        if self.is_production or host not in twins:
+            return (self.ui_origin,)
+        return self.ui_origin, self.ui_origin.replace(host, twins[host], 1)
 
     @property
     def uses_simulator(self) -> bool:

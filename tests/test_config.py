@@ -111,6 +111,66 @@ def test_production_refuses_what_belongs_to_a_test(monkeypatch, tmp_path, values
         load(monkeypatch, tmp_path, **{**PRODUCTION, **values})
 
 
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ("https://wallet.my-company.in", "https://wallet.my-company.in"),
+        ("https://wallet.my-company.in/", "https://wallet.my-company.in"),
+        ("https://wallet.my-company.in:443", "https://wallet.my-company.in"),
+        ("https://wallet.my-company.in:443/", "https://wallet.my-company.in"),
+        ("https://wallet.my-company.in:8443", "https://wallet.my-company.in:8443"),
+        ("http://wallet.my-company.in:80", "http://wallet.my-company.in"),
+        ("http://wallet.my-company.in:443", "http://wallet.my-company.in:443"),
+        ("HTTPS://Wallet.My-Company.IN", "https://wallet.my-company.in"),
+        ("https://wallet.my-company.in.", "https://wallet.my-company.in"),
+        ("https://bücher.my-company.in", "https://xn--bcher-kva.my-company.in"),
+        ("https://वॉलेट.भारत", "https://xn--c2b1bi7ei.xn--h2brj9c"),
+        ("https://xn--bcher-kva.my-company.in", "https://xn--bcher-kva.my-company.in"),
+        ("http://[2001:DB8:0:0::1]:3000", "http://[2001:db8::1]:3000"),
+        ("http://wallet_1.internal:3000", "http://wallet_1.internal:3000"),
+    ],
+)
+def test_the_public_address_is_kept_as_browsers_write_an_origin(monkeypatch, tmp_path, given, origin):
+    settings = load(monkeypatch, tmp_path, public_url=given)
+    assert (settings.public_url, settings.ui_origin, settings.ui_origins) == (origin, origin, (origin,))
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("https://wallet.my-company.in/wallet", "it must end after the host"),
+        ("https://wallet.my-company.in/?a=1", "it must end after the host"),
+        ("https://wallet.my-company.in/#a", "it must end after the host"),
+        ("https://ada:pass@wallet.my-company.in", "it must not hold a user name or password"),
+        ("https://@wallet.my-company.in", "it must not hold a user name or password"),
+        ("https://wallet my-company.in", "its host is not a name"),
+        ("https://..", "its host is not a name"),
+    ],
+)
+def test_a_public_address_that_names_more_than_an_origin_is_refused_in_words(
+    monkeypatch, tmp_path, given, why
+):
+    with pytest.raises(ConfigurationError, match=f"^PUBLIC_URL cannot be used: {re.escape(why)}"):
+        load(monkeypatch, tmp_path, public_url=given)
+
+
+def test_in_development_this_machine_has_two_names(monkeypatch, tmp_path):
+    both = ("http://localhost:3000", "http://127.0.0.1:3000")
+    assert load(monkeypatch, tmp_path).ui_origins == both
+    assert load(monkeypatch, tmp_path, public_url="http://127.0.0.1:3000").ui_origins == both[::-1]
+
+
+def test_proxies_are_networks_separated_by_commas(monkeypatch, tmp_path):
+    settings = load(monkeypatch, tmp_path, trusted_proxies="10.0.0.0/8, 203.0.113.7,2001:db8::/32")
+    assert [str(network) for network in settings.trusted_proxies] == [
+        "10.0.0.0/8",
+        "203.0.113.7/32",
+        "2001:db8::/32",
+    ]
+    with pytest.raises(ConfigurationError, match=r"^TRUSTED_PROXIES .*cannot be used"):
+        load(monkeypatch, tmp_path, trusted_proxies="10.0.0.1/8")
+
+
 @pytest.mark.parametrize("value", ["1"])
 def test_a_replit_deployment_is_production(monkeypatch, tmp_path, value):
     with pytest.raises(ConfigurationError, match="production needs it"):

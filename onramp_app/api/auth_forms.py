@@ -100,10 +100,11 @@ def _next_path(request: Request, typed: Mapping[str, str]) -> str:
         return HOME
 
 
-def _go(path: str) -> RedirectResponse:
-    # In development pages and API are different origins, so the address is a whole one.
-    parts = urlsplit(get_settings().public_url or "")
-    origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+def _go(request: Request, path: str) -> RedirectResponse:
+    # In development pages and API are different origins, so the address is a whole one; and the cookie is for
+    # the host that the person typed, localhost or 127.0.0.1.
+    came_from, settings = request.headers.get("origin", "").lower(), get_settings()
+    origin = came_from if came_from in settings.ui_origins else settings.public_url or ""
     return RedirectResponse(origin + path, status_code=303, headers={"Cache-Control": "no-store"})
 
 
@@ -119,8 +120,8 @@ def _set_cookie(response: Response, name: str, value: str, *, max_age_seconds: i
     )
 
 
-def _signed_in(session: BrowserSession, next_path: str) -> Response:
-    response = _go(next_path)
+def _signed_in(request: Request, session: BrowserSession, next_path: str) -> Response:
+    response = _go(request, next_path)
     _set_cookie(
         response, session_cookie_name(), session.cookie_value, max_age_seconds=session.max_age_seconds
     )
@@ -134,13 +135,14 @@ def _signed_in(session: BrowserSession, next_path: str) -> Response:
     return response
 
 
-def _refused(page: str, error: ApplicationError, typed: Mapping[str, str], next_path: str) -> Response:
+def _refused(request: Request, page: str, error: ApplicationError, typed: Mapping[str, str]) -> Response:
     """Send the browser back to the form. What was typed travels in a cookie, never in the address."""
     is_weak = page == "/register" and any(field.field == "password" for field in error.errors)
+    next_path = _next_path(request, typed)
     query = {"reason": "weak_password" if is_weak else error.code}
     if next_path != HOME:
         query["next"] = next_path
-    response = _go(f"{page}?{urlencode(query)}")
+    response = _go(request, f"{page}?{urlencode(query)}")
     kept = {name: typed[name][:limit] for name, limit in _KEPT_FIELDS.items() if name in typed}
     value = base64.urlsafe_b64encode(json.dumps(kept, ensure_ascii=False).encode()).decode().rstrip("=")
     _set_cookie(response, FORM_COOKIE, value, max_age_seconds=FORM_SECONDS)
@@ -163,15 +165,14 @@ async def sign_in(request: Request) -> Response:
     """Take the sign-in form: 303 to `next` with the session cookie, or back to `/login` with a reason."""
     refuse_other_sites(request, origin_required=False)
     typed = await _read_form(request)
-    next_path = _next_path(request, typed)
     try:
         form = LoginForm.model_validate(typed)
         session = await accounts.sign_in(form.email, form.password, client_of(request), sessions.open_browser)
     except ValidationError as error:
-        return _refused("/login", _invalid(error), typed, next_path)
+        return _refused(request, "/login", _invalid(error), typed)
     except ApplicationError as error:
-        return _refused("/login", error, typed, next_path)
-    return _signed_in(session, next_path)
+        return _refused(request, "/login", error, typed)
+    return _signed_in(request, session, _next_path(request, typed))
 
 
 @router.post(
@@ -184,17 +185,16 @@ async def register(request: Request) -> Response:
     """Take the registration form: 303 to `next` with the session cookie, or back to `/register`."""
     refuse_other_sites(request, origin_required=False)
     typed = await _read_form(request)
-    next_path = _next_path(request, typed)
     try:
         form = RegistrationForm.model_validate(typed)
         session = await accounts.register(
             accounts.Registration(**form.model_dump()), client_of(request), sessions.open_browser
         )
     except ValidationError as error:
-        return _refused("/register", _invalid(error), typed, next_path)
+        return _refused(request, "/register", _invalid(error), typed)
     except ApplicationError as error:
-        return _refused("/register", error, typed, next_path)
-    return _signed_in(session, next_path)
+        return _refused(request, "/register", error, typed)
+    return _signed_in(request, session, _next_path(request, typed))
 
 
 async def _end(request: Request, response: Response) -> Response:
@@ -215,9 +215,9 @@ async def sign_out(request: Request) -> Response:
     The browser is signed out in any case. Where the session could not be ended, the page says so.
     """
     try:
-        return await _end(request, _go("/login?reason=signed_out"))
+        return await _end(request, _go(request, "/login?reason=signed_out"))
     except DatabaseUnavailable:
-        response = _go("/login?reason=signed_out_here")
+        response = _go(request, "/login?reason=signed_out_here")
         _set_cookie(response, session_cookie_name(), "", max_age_seconds=0)
         return response
 

@@ -12,6 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onramp_app.api.problems import problem_response, unexpected_problem
 from onramp_app.domain.errors import PayloadTooLarge
+from onramp_app.domain.networks import network_of
+from onramp_app.domain.shares import asked_from
+from onramp_app.services.callers import address_of
 
 MAX_BODY_BYTES = 64 * 1024
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
@@ -34,6 +37,10 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        with asked_from(network_of(address_of(scope))):
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = dict(scope["headers"]).get(b"x-request-id", b"")
         request_id = given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         structlog.contextvars.bind_contextvars(request_id=request_id)

@@ -7,7 +7,6 @@ Only packets that a page sends go on: the libraries behind gather the binary par
 and write some tens of lines about each packet that they cannot read.
 """
 
-import ipaddress
 import json
 import re
 import time
@@ -15,13 +14,12 @@ from collections import Counter
 
 import structlog
 from prometheus_client import Counter as Metric
-from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from onramp_app.api.identity import client_of
 from onramp_app.api.problems import problem_response
 from onramp_app.domain.errors import RateLimited
-from onramp_app.services.throttle import network_of
+from onramp_app.domain.networks import network_of
+from onramp_app.services.callers import address_of, is_this_machine
 
 MAX_OPEN = 200
 HANDSHAKES_A_MINUTE = 300
@@ -45,10 +43,11 @@ def before_sockets(pages: ASGIApp) -> ASGIApp:
         if scope["type"] != "websocket":
             await pages(scope, receive, send)
             return
-        network = network_of(client_of(HTTPConnection(scope)).address)
-        if _is_this_machine(network):
+        # A program here has easier ways to do harm.
+        if is_this_machine(scope):
             await pages(scope, _checked(receive, send), send)
             return
+        network = network_of(address_of(scope))
         if reason := limits.refusal_of(network):
             _refuse(reason)
             await receive()  # The handshake, which comes first and needs its answer.
@@ -143,14 +142,6 @@ async def _closed(reason: str, send: Send) -> Message:
     _refuse(reason)
     await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
     return {"type": "websocket.disconnect", "code": _POLICY_VIOLATION}
-
-
-def _is_this_machine(network: str) -> bool:
-    # A program here has easier ways to do harm, and a proxy here that nobody announced is everybody.
-    try:
-        return ipaddress.ip_network(network).is_loopback
-    except ValueError:
-        return False
 
 
 def _refuse(reason: str) -> None:

@@ -39,7 +39,7 @@ from onramp_app.domain.top_up_errors import (
     TooManyOpenTopUps,
 )
 from onramp_app.domain.views import TopUpView, Viewer
-from onramp_app.services import idempotency, top_ups
+from onramp_app.services import idempotency, throttle, top_ups
 from onramp_app.services.idempotency import Claim, KeptAnswer
 
 router = APIRouter(prefix="/api/top-ups", tags=["top-ups"], dependencies=[Depends(keep_nowhere)])
@@ -96,6 +96,8 @@ async def create_top_up(
     async def act(claim: Claim | None) -> Response:
         return await _create(viewer, body, claim)
 
+    # Before a key is claimed: whoever sends too much costs no rows.
+    await throttle.refuse_if_spent(throttle.TOP_UP, viewer.user_id)
     return await once(viewer.user_id, idempotency_key, body, act=act)
 
 

@@ -12,6 +12,7 @@ from onramp_app.api.problems import problem_response
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import ApplicationError, PayloadTooLarge
 from onramp_app.providers.onramp.webhook import WebhookRefused
+from onramp_app.services.callers import address_of
 from onramp_app.services.inbox import Refused, TooManyBodies, checked, get_inbox
 
 PATH = "/api/webhooks/onramp"
@@ -78,11 +79,10 @@ def _only(scope: Scope, name: bytes) -> bytes | None:
 
 
 def _keep_refusal(scope: Scope, reason: str, body: bytes) -> None:
-    client = scope.get("client")
     get_inbox().refuse(
         Refused(
             reason=reason,
-            address=client[0] if client else "",
+            address=address_of(scope),
             header=next((value for key, value in scope["headers"] if key == _PAYLOAD), b""),
             body=body,
             body_bytes=len(body),

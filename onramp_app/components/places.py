@@ -1,8 +1,11 @@
 """Links and addresses: what leads where, in the language of the page that is being built."""
 
+import json
+
 import reflex as rx
 from reflex.config import get_config
 from reflex.utils.exec import is_prod_mode
+from reflex_base.vars import VarData
 from reflex_components_core.react_router.dom import ReactRouterLink  # type: ignore[import-untyped]
 
 from onramp_app.texts import DEFAULT_LANGUAGE, current_language
@@ -20,10 +23,17 @@ def link(*children: object, to: str | rx.Var[str], **props: object) -> rx.Compon
     return ReactRouterLink.create(*children, to=address, **props)
 
 
-def api_action(path: str) -> str:
+def api_action(path: str) -> str | rx.Var[str]:
     """Return where a plain form posts to.
 
-    In development the API listens on a port of its own; a production build is served beside it and must
-    fit every host name, so there the address is relative.
+    In development the API listens on a port of its own, at the host that the person typed: a cookie for
+    localhost is none for 127.0.0.1. A production build is served beside the API and must fit every host
+    name, so there the address is relative.
     """
-    return path if is_prod_mode() else f"{get_config().api_url.rstrip('/')}{path}"
+    if is_prod_mode():
+        return path
+    address = f"{get_config().api_url.rstrip('/')}{path}"
+    return rx.Var(
+        f"getBackendURL({json.dumps(address)}).href",
+        _var_data=VarData(imports={"$/utils/state": ["getBackendURL"]}),
+    ).to(str)

@@ -26,6 +26,12 @@ class ProviderBusy(ProviderUnavailable):
     """Too many requests: theirs (429) or our own limit for the endpoint, kept before anything was sent."""
 
 
+class ShareSpent(ProviderBusy):
+    """The asker's network or account has had its share of our requests (`domain.shares`); others go on."""
+
+    status, code, title = 429, "rate_limited", "Too many requests"
+
+
 class ProviderCredentialsRefused(ProviderUnavailable):
     """401 or 403: key, signature or permission. An operator has to act; waiting does not help."""
 

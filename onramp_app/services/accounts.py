@@ -17,6 +17,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.accounts import LANGUAGES, EndReason, Role, currency_of
 from onramp_app.domain.errors import EmailTaken, FieldError, InvalidCredentials, NotFound, Unauthenticated
 from onramp_app.domain.ids import new_id
+from onramp_app.domain.networks import network_of
 from onramp_app.domain.views import Viewer
 from onramp_app.services import audit, devices, fields, passwords, sessions, throttle
 from onramp_app.services.sessions import BrowserSession, Client
@@ -97,7 +98,7 @@ async def register(registration: Registration, client: Client, open_session: Ope
         ValidationFailed: a field cannot be used, or the password is weak.
         EmailTaken: there is an account with this e-mail.
     """
-    await throttle.attempt(throttle.REGISTER, throttle.network_of(client.address))
+    await throttle.attempt(throttle.REGISTER, network_of(client.address))
     user = await _new_user(registration, Role.USER)
     async with transaction() as db:
         await _insert(db, user)
@@ -138,7 +139,7 @@ async def sign_in(email: str, password: str, client: Client, open_session: OpenS
         await throttle.attempt_guess(throttle.SIGN_IN, *who)
     else:
         device = None
-        who = (name, throttle.network_of(client.address))
+        who = (name, network_of(client.address))
         await throttle.attempt(throttle.SIGN_IN_FROM_ADDRESS, who[1])
         await throttle.refuse_if_spent(throttle.SIGN_IN_TO_ACCOUNT, name)
         await throttle.attempt_guess(throttle.SIGN_IN, *who)

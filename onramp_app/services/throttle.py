@@ -6,7 +6,6 @@ other processes count for themselves too.
 """
 
 import asyncio
-import ipaddress
 import math
 import time
 from dataclasses import dataclass
@@ -61,7 +60,7 @@ SIGN_IN_TO_ACCOUNT = (
 # One address that tries one password on many accounts. Successes count too, so it is generous.
 SIGN_IN_FROM_ADDRESS = (RateLimitItemPerMinute(300, 5, namespace="sign-in-address"),)
 REGISTER = (RateLimitItemPerHour(30, namespace="register"),)
-# Each one asks the provider for a quote, and those are counted for all users together.
+# Each one costs queries, and a quote of the provider's where nothing speaks against it beforehand.
 TOP_UP = (RateLimitItemPerMinute(60, namespace="top-up"),)
 # Each one asks the provider, and its answers are counted for all users together.
 QUOTE = (RateLimitItemPerMinute(30, namespace="quote"),)
@@ -104,19 +103,6 @@ def forget() -> None:
     _local.cache_clear()
     _shared.cache_clear()
     _away_until = 0.0
-
-
-def network_of(address: str) -> str:
-    """Return what one customer of a network provider has: an IPv4 address, or an IPv6 /64."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
 
 
 def _limiter() -> _Limiter:

@@ -98,6 +98,8 @@ async def create(
 ) -> TopUpView:
     """Begin a top-up and offer a widget address for it.
 
+    What the person may not do at all is refused before the provider is asked: its requests are for everybody.
+
     Raises:
         ValidationFailed, UnsupportedCurrency, UnsupportedPaymentMethod, UnsupportedAsset: not possible.
         AmountOutOfLimits: the provider's limits, or ours.
@@ -106,6 +108,7 @@ async def create(
         RateLimited, ProviderUnavailable, DatabaseUnavailable: come back later.
     """
     await throttle.attempt(throttle.TOP_UP, viewer.user_id)
+    await may_begin(viewer)
     offer = await _make_offer(viewer, request, expected_amount)
     async with transaction(TOP_UP) as db:
         top_up = await store(db, viewer.user_id, offer)
@@ -229,7 +232,7 @@ async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
 
 
 async def may_begin(viewer: Viewer) -> None:
-    """Say beforehand what `create` would: that this person cannot begin a top-up now.
+    """Refuse whom `store` would refuse under the person's lock: this one cannot begin a top-up now.
 
     Raises:
         AccountFrozen, KycRequired, TooManyOpenTopUps: why not.

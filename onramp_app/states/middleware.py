@@ -15,6 +15,8 @@ from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
 
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
+from onramp_app.domain.networks import network_of
+from onramp_app.domain.shares import ask_as
 from onramp_app.domain.views import Viewer
 from onramp_app.services import sessions, throttle
 from onramp_app.states import connections
@@ -117,8 +119,10 @@ class SessionMiddleware(Middleware):
     async def _count(self, page: SessionState) -> None:
         # Before the database is asked for anything. The network is part of the key, so that whoever
         # holds the cookie of an ended session cannot use up what its owner may send.
-        network = throttle.network_of(page.router.session.client_ip)
-        await throttle.attempt(EVENTS, sessions.claimed_user(page.router.headers.cookie) or "", network)
+        network = network_of(page.router.session.client_ip)
+        claimed = sessions.claimed_user(page.router.headers.cookie) or ""
+        ask_as(network, claimed)
+        await throttle.attempt(EVENTS, claimed, network)
 
     async def _admit(self, page: SessionState, viewer: Viewer, *, is_hydration: bool) -> StateUpdate | None:
         if page._session_id != viewer.session_id:

@@ -27,6 +27,7 @@ from reflex_base.utils.form import form_data_as_dict
 from socketio.exceptions import ConnectionRefusedError as ConnectRefused
 
 from onramp_app.services import sessions
+from onramp_app.services.callers import address_of
 from onramp_app.states import connections
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -92,6 +93,11 @@ class PageSocket(EventNamespace):
             raise ConnectRefused("refused")
         environ[_CONNECTED] = True
         await super().on_connect(sid, environ, auth)
+
+    def _build_static_router_data(self, sid: str, environ: dict[str, Any]) -> dict[str, Any]:
+        """Return what is the same for all events of a socket, with the address that the API would see too."""
+        data = super()._build_static_router_data(sid, environ)
+        return {**data, RouteVar.CLIENT_IP: address_of(environ["asgi.scope"])}
 
     async def on_event(self, sid: str, data: Any) -> None:
         """Pass an event on whose handler exists and takes what it brings."""

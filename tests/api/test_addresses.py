@@ -1,25 +1,26 @@
 """Whose address a request has: the outermost trusted proxy's word, never the caller's."""
 
+from typing import Any
+
 import pytest
-from starlette.requests import HTTPConnection
 from structlog.testing import capture_logs
 
-from onramp_app.api import identity
-from onramp_app.api.identity import client_of
 from onramp_app.config import get_settings
-from onramp_app.services.throttle import network_of
+from onramp_app.domain.networks import network_of
+from onramp_app.services import callers
+from onramp_app.services.callers import address_of, is_this_machine
 
 PROXY, INNER, CALLER, FORGED = "10.0.0.1", "198.51.100.2", "203.0.113.9", "192.0.2.66"
 
 
 @pytest.fixture(autouse=True)
 def _first_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identity, "_proxies", identity._ProxyCount())
+    monkeypatch.setattr(callers, "_first_forwarded", callers._FirstForwarded())
 
 
-def _request(*forwarded: str) -> HTTPConnection:
+def _request(*forwarded: str, peer: str = PROXY) -> dict[str, Any]:
     headers = [(b"x-forwarded-for", value.encode("latin-1")) for value in forwarded]
-    return HTTPConnection({"type": "http", "client": (PROXY, 4711), "headers": headers})
+    return {"type": "http", "client": (peer, 4711), "headers": headers}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def _request(*forwarded: str) -> HTTPConnection:
         (2, (f"{CALLER}, {INNER}",), CALLER),
         (2, (f"{FORGED}, {CALLER}, {INNER}",), CALLER),
         (2, (f"{FORGED}, {CALLER}", INNER), CALLER),
-        (2, (INNER,), PROXY),
+        (2, (INNER,), INNER),  # It came around the outer proxy, and the inner one saw it.
         (2, (f"{'1.2.3.4,' * 2_000}{CALLER},{INNER}",), CALLER),
     ],
 )
@@ -46,8 +47,89 @@ def test_only_what_trusted_proxies_wrote_counts(
     monkeypatch: pytest.MonkeyPatch, hops: int, forwarded: tuple[str, ...], address: str
 ) -> None:
     monkeypatch.setenv("TRUSTED_PROXY_HOPS", str(hops))
+    monkeypatch.setenv("TRUSTED_PROXIES", f"10.0.0.0/8, {INNER}")
     get_settings.cache_clear()
-    assert client_of(_request(*forwarded)).address == address
+    assert address_of(_request(*forwarded)) == address
+
+
+@pytest.fixture
+def one_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUSTED_PROXY_HOPS", "1")
+    get_settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("entry", "address"),
+    [
+        ("203.0.113.8:51234", "203.0.113.8"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("[2001:DB8:0::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("::ffff:203.0.113.8", "203.0.113.8"),
+        ("[::ffff:203.0.113.8]:80", "203.0.113.8"),
+        (" 203.0.113.8 ", "203.0.113.8"),
+        ("unknown", PROXY),
+        ("_hidden", PROXY),
+        ("203.0.113.8:51234:7", PROXY),
+        ("[203.0.113.8", "203.0.113.8"),
+        ("localhost", PROXY),
+        ("", PROXY),
+        ("1" * 10_000, PROXY),
+    ],
+)
+@pytest.mark.usefixtures("one_proxy")
+def test_every_way_of_writing_an_address_is_read(entry: str, address: str) -> None:
+    assert address_of(_request(FORGED, entry)) == address
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8::9", "2001:db8::9"),
+        ("127.0.0.1", FORGED),
+        ("::1", FORGED),
+        ("::ffff:10.1.2.3", FORGED),
+        ("172.16.0.1", FORGED),
+        ("192.168.9.9", FORGED),
+        ("fd00::1", FORGED),
+        ("172.32.0.1", "172.32.0.1"),
+        ("testclient", ""),
+    ],
+)
+@pytest.mark.usefixtures("one_proxy")
+def test_whoever_reaches_the_port_has_no_address_that_they_made_up(peer: str, address: str) -> None:
+    assert address_of(_request(FORGED, peer=peer)) == address
+
+
+def test_a_proxy_of_ours_is_one_wherever_it_stands_in_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who goes around the outer proxy writes what the outer proxy would have written."""
+    monkeypatch.setenv("TRUSTED_PROXY_HOPS", "2")
+    monkeypatch.setenv("TRUSTED_PROXIES", f"10.0.0.0/8,{INNER}")
+    get_settings.cache_clear()
+    assert address_of(_request(f"{CALLER}, {INNER}")) == CALLER
+    assert address_of(_request(f"{FORGED}, {CALLER}")) == CALLER
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "is_here"),
+    [
+        ("127.0.0.1", (), True),
+        ("::1", (), True),
+        ("::ffff:127.0.0.1", (), True),
+        ("203.0.113.9", (), False),
+        ("203.0.113.9", ("127.0.0.1",), False),
+        ("10.0.0.1", ("127.0.0.1",), False),
+        ("127.0.0.1", ("127.0.0.1",), False),
+        ("127.0.0.1", ("203.0.113.9",), False),
+    ],
+)
+@pytest.mark.usefixtures("one_proxy")
+def test_a_forwarded_loopback_address_opens_nothing(
+    peer: str, forwarded: tuple[str, ...], *, is_here: bool
+) -> None:
+    assert is_this_machine(_request(*forwarded, peer=peer)) == is_here
 
 
 @pytest.mark.parametrize(
@@ -73,7 +155,15 @@ def test_a_proxy_that_is_not_counted_is_told_once(
     get_settings.cache_clear()
     with capture_logs() as lines:
         for number in range(of):
-            client_of(_request(f"{CALLER}, {INNER}" if number < longer else CALLER))
+            address_of(_request(f"{CALLER}, {INNER}" if number < longer else CALLER))
         for _ in range(100):
-            client_of(_request(f"{FORGED}, {CALLER}"))
+            address_of(_request(f"{FORGED}, {CALLER}"))
     assert len([line for line in lines if "TRUSTED_PROXY_HOPS" in line["event"]]) == is_told
+
+
+@pytest.mark.usefixtures("one_proxy")
+def test_a_proxy_that_is_not_named_is_told_once() -> None:
+    with capture_logs() as lines:
+        for _ in range(100):
+            address_of(_request(CALLER, peer="203.0.113.77"))
+    assert len([line for line in lines if "TRUSTED_PROXIES" in line["event"]]) == 1

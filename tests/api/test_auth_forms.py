@@ -175,12 +175,26 @@ async def test_another_site_cannot_post_a_form(client: httpx.AsyncClient, ada: P
     for origin in (
         "null", "", "https://evil.example", "http://localhost:3001", "https://localhost:3000",
         "http://localhost", "http://localhost:3000.evil.example", "http://evil.example/http://localhost:3000",
-        "localhost:3000", "http://localhost:x", "http://user@evil.example:3000", "http://127.0.0.1:3000",
+        "localhost:3000", "http://localhost:x", "http://user@evil.example:3000", "http://127.0.0.1:3001",
     ):  # fmt: skip
         answer = await client.post(f"/api/auth/{path}", data=form, headers={"Origin": origin, **cookie})
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), origin
         assert "set-cookie" not in answer.headers
     assert await _me(client, cookie) == 200
+
+
+async def test_both_names_of_this_machine_are_our_pages_in_development(
+    client: httpx.AsyncClient, ada: Person
+) -> None:
+    """The cookie is for the host that the person typed, so the way on leads there too."""
+    form = {"email": ada.email, "password": PASSWORD}
+    for origin in (OURS, "http://127.0.0.1:3000"):
+        answer = await client.post("/api/auth/session", data=form, headers={"Origin": origin})
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{origin}/home")
+        refused = await client.post(
+            "/api/auth/session", data={**form, "password": "x"}, headers={"Origin": origin}
+        )
+        assert refused.headers["location"].startswith(f"{origin}/login?reason=")
 
 
 async def test_another_site_cannot_delete_the_cookie_that_a_browser_does_not_send_it(

@@ -77,6 +77,16 @@ async def test_a_header_that_proves_nothing_is_401_and_no_event(
     assert rows("SELECT count(*) FROM webhook_refusals") == [(1,)]
 
 
+async def test_a_refusal_names_the_true_address_of_the_caller(
+    client: httpx.AsyncClient, rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRUSTED_PROXY_HOPS", "1")
+    get_settings.cache_clear()
+    await client.post(PATH, content=b"{}", headers={"X-Forwarded-For": "192.0.2.66, 203.0.113.8:51234"})
+    await inbox.close()
+    assert rows("SELECT address FROM webhook_refusals") == [("203.0.113.8",)]
+
+
 async def test_refusals_beyond_the_room_for_them_are_dropped(client: httpx.AsyncClient, rows: Any) -> None:
     calls = [client.post(PATH, content=b"x" * 5000) for _ in range(300)]
     assert {answer.status_code for answer in await asyncio.gather(*calls)} == {401}

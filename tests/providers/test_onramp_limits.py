@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp_app.domain.provider_errors import ProviderBusy, ProviderUnavailable
+from onramp_app.domain.provider_errors import ProviderBusy, ProviderUnavailable, ShareSpent
 from onramp_app.domain.provider_status import Flow
+from onramp_app.domain.shares import ask_as_person, asked_from, asker
 from onramp_app.providers.onramp import endpoints
 from onramp_app.providers.onramp.client import OnrampClient
 from onramp_app.providers.onramp.endpoints import Endpoint
-from onramp_app.providers.onramp.limits import WINDOW_SECONDS, RequestRate, SharedAnswers
+from onramp_app.providers.onramp.limits import WINDOW_SECONDS, RequestRate, SharedAnswers, Wait
 from onramp_app.providers.onramp.transport import Transport
 from tests.providers.fake_onramp import FakeOnramp, Reply, ok, refused
 
@@ -109,7 +110,7 @@ def test_no_window_of_a_minute_ever_holds_more_than_allowed(pauses: list[float],
         if wait is None:
             sent.append(time)
         else:
-            assert 1 <= wait <= WINDOW_SECONDS + 1
+            assert 1 <= wait.seconds <= WINDOW_SECONDS + 1
     assert all(sum(start <= at < start + 60 for at in sent) <= allowed for start in sent)
 
 
@@ -118,11 +119,62 @@ def test_after_the_told_wait_a_request_is_free() -> None:
     rate = RequestRate(clock=lambda: time)
     assert [rate.take("x", 2) for _ in range(2)] == [None, None]
     wait = rate.take("x", 2)
-    assert wait == 61
-    time = float(wait)
+    assert wait == Wait(61)
+    time = float(wait.seconds)
     assert rate.take("x", 2) is None
     rate.hold("x", 5)
-    assert rate.take("x", 2) == 5
+    assert rate.take("x", 2) == Wait(5)
+
+
+def test_a_network_takes_half_and_a_person_a_quarter() -> None:
+    time = 0.0
+    rate = RequestRate(clock=lambda: time)
+
+    def taken(network: str, *persons: str, often: int = 120) -> int:
+        count = 0
+        for number in range(often):
+            with asked_from(network):
+                ask_as_person(persons[number % len(persons)])
+                count += rate.take("x", 120) is None
+        return count
+
+    assert taken("n1", "ada") == 30
+    assert taken("n1", *(f"account {number}" for number in range(120))) == 30, "half with ada's"
+    assert taken("n2", "ada") == 0, "from everywhere she has a quarter"
+    assert taken("n2", "bo") == 30
+    with asked_from("n1"):
+        spent = rate.take("x", 120)
+    assert spent == Wait(61, is_share=True)
+    assert [rate.take("x", 120) for _ in range(30)] == [None] * 30, "what nobody asks for has no share"
+    assert rate.take("x", 120) == Wait(61)
+    time = WINDOW_SECONDS
+    assert taken("n1", "ada") == 30
+
+
+def test_the_documented_ten_are_shared_too() -> None:
+    rate = RequestRate(clock=lambda: 0.0)
+    with asked_from("n1"):
+        assert [rate.take("x", 10) for _ in range(6)] == [*[None] * 5, Wait(61, is_share=True)]
+    with asked_from("n2"):
+        assert rate.take("x", 10) is None
+
+
+async def test_who_shares_an_answer_does_not_share_the_refusal_of_somebody_elses_share() -> None:
+    shared: SharedAnswers[str] = SharedAnswers()
+
+    async def ask() -> str:
+        await asyncio.sleep(0)
+        if (who := asker()) and who.network == "spent":
+            raise ShareSpent("spent")
+        return "answer"
+
+    async def get(network: str) -> str:
+        with asked_from(network):
+            return await shared.get("k", 60, ask=ask)
+
+    first, second = await asyncio.gather(get("spent"), get("other"), return_exceptions=True)
+    assert isinstance(first, ShareSpent)
+    assert second == "answer"
 
 
 async def test_a_kept_answer_is_asked_for_again_when_it_is_old() -> None:

@@ -4,8 +4,12 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from time import monotonic
 from typing import Generic, TypeVar
+
+from onramp_app.domain.provider_errors import ShareSpent
+from onramp_app.domain.shares import Asker, Taken, asker
 
 T = TypeVar("T")
 
@@ -13,8 +17,38 @@ T = TypeVar("T")
 WINDOW_SECONDS = 61.0
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why nothing may be sent now: seconds (≥ 1), and whether it is only the asker who has to wait."""
+
+    seconds: int
+    is_share: bool = False
+
+
+class _Window:
+    """What was sent to one endpoint within the window, and for whom."""
+
+    def __init__(self) -> None:
+        self.sent: deque[tuple[float, Asker | None]] = deque()
+        self.taken = Taken()
+
+    def forget_until(self, moment: float) -> None:
+        while self.sent and self.sent[0][0] <= moment:
+            self.taken.give_back(self.sent.popleft()[1])
+
+    def first_of(self, who: Asker) -> float:
+        """Return when the oldest of the network's or the person's requests was sent."""
+        return next(
+            at
+            for at, other in self.sent
+            if other and (other.network == who.network or (who.person and other.person == who.person))
+        )
+
+
 class RequestRate:
     """Sliding windows: at most the allowed number of requests of an endpoint in any minute.
+
+    Of that number one network takes at most half, and one person a quarter (`domain.shares`).
 
     The windows belong to one process. The endpoints with a documented limit are asked at most once a
     minute by each process because their answers are shared, so ten processes stay within it.
@@ -22,21 +56,23 @@ class RequestRate:
 
     def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._sent: dict[str, deque[float]] = {}
+        self._windows: dict[str, _Window] = {}
         self._held_until: dict[str, float] = {}
 
-    def take(self, name: str, per_minute: int) -> int | None:
-        """Take one request of the endpoint. Returns None, or the seconds (≥ 1) until one is free."""
-        now = self._clock()
+    def take(self, name: str, per_minute: int) -> Wait | None:
+        """Take one request of the endpoint for whom this task works. Returns None, or how long to wait."""
+        now, who = self._clock(), asker()
         wait = self._held_until.get(name, 0.0) - now
-        sent = self._sent.setdefault(name, deque())
-        while sent and sent[0] <= now - WINDOW_SECONDS:
-            sent.popleft()
-        if len(sent) >= per_minute:
-            wait = max(wait, sent[-per_minute] + WINDOW_SECONDS - now)
+        window = self._windows.setdefault(name, _Window())
+        window.forget_until(now - WINDOW_SECONDS)
+        if window.taken.all >= per_minute:
+            wait = max(wait, window.sent[-per_minute][0] + WINDOW_SECONDS - now)
         if wait > 0:
-            return max(1, math.ceil(wait))
-        sent.append(now)
+            return Wait(max(1, math.ceil(wait)))
+        if who is not None and window.taken.is_spent(who, per_minute):
+            return Wait(max(1, math.ceil(window.first_of(who) + WINDOW_SECONDS - now)), is_share=True)
+        window.sent.append((now, who))
+        window.taken.take(who)
         return None
 
     def hold(self, name: str, seconds: float) -> None:
@@ -60,15 +96,22 @@ class SharedAnswers(Generic[T]):
 
         A caller that is canceled leaves the request to the others. Raises what the request raises.
         """
-        kept = self._kept.get(key)
-        if kept and kept[0] > self._clock():
-            return kept[1]
-        task = self._in_flight.get(key)
-        if task is None:
-            task = asyncio.ensure_future(self._ask(key, seconds, ask=ask))
-            self._in_flight[key] = task
-            task.add_done_callback(lambda done: self._forget(key, done))
-        return await asyncio.shield(task)
+        while True:
+            kept = self._kept.get(key)
+            if kept and kept[0] > self._clock():
+                return kept[1]
+            task = self._in_flight.get(key)
+            is_mine = task is None
+            if task is None:
+                task = asyncio.ensure_future(self._ask(key, seconds, ask=ask))
+                self._in_flight[key] = task
+                task.add_done_callback(lambda done: self._forget(key, done))
+            try:
+                return await asyncio.shield(task)
+            except ShareSpent:
+                # Somebody else began it, and their share is spent; ours may not be.
+                if is_mine:
+                    raise
 
     async def _ask(self, key: str, seconds: float, *, ask: Callable[[], Awaitable[T]]) -> T:
         answer = await ask()

@@ -14,7 +14,7 @@ import httpx
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from onramp_app.domain.provider_errors import ProviderBusy, ProviderUnavailable
+from onramp_app.domain.provider_errors import ProviderBusy, ProviderUnavailable, ShareSpent
 from onramp_app.providers.onramp.breaker import BreakerState, CircuitBreaker, Pass
 from onramp_app.providers.onramp.clock_offset import ProviderClock
 from onramp_app.providers.onramp.endpoints import CURRENT_TIMESTAMP, Endpoint
@@ -242,10 +242,11 @@ class Transport:
         per_minute = self._limits.requests_per_minute
         if endpoint.requests_per_minute is not None:
             per_minute = min(per_minute, endpoint.requests_per_minute)
-        if (free_in := self._rate.take(endpoint.name, per_minute)) is not None:
+        if (refused := self._rate.take(endpoint.name, per_minute)) is not None:
             breaker.give_up(used)
             _account(endpoint, Outcome.OWN_RATE)
-            raise CallFailed(ProviderBusy(_BUSY, retry_after_seconds=free_in), Outcome.OWN_RATE)
+            error = ShareSpent if refused.is_share else ProviderBusy
+            raise CallFailed(error(_BUSY, retry_after_seconds=refused.seconds), Outcome.OWN_RATE)
         return used
 
     async def _exchange(

@@ -1,0 +1,83 @@
+"""Network addresses as they come with a request: whose is true, and which belong together."""
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_MAX_LENGTH = 80  # the longest IPv6 address with its zone, brackets and port
+
+
+def _parsed(text: str) -> _Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+@lru_cache(maxsize=4096)
+def address_in(entry: str) -> str:
+    """Return the address in an entry of `X-Forwarded-For`, or in what a server names its peer; "" for none.
+
+    Proxies write it bare, with a port, or in brackets: `203.0.113.8:51234`, `[2001:db8::1]:4711`. An IPv4
+    address inside IPv6 (RFC 4291 section 2.5.5.2) is the IPv4 address. `unknown` and names are none.
+    """
+    text = entry.strip()
+    if len(text) > _MAX_LENGTH:
+        return ""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    return str(_parsed(text) or "")
+
+
+@lru_cache(maxsize=4096)
+def network_of(address: str) -> str:
+    """Return what one customer of a network provider has: an IPv4 address, or an IPv6 /64."""
+    parsed = _parsed(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return address if parsed is None else str(parsed)
+
+
+@lru_cache(maxsize=4096)
+def is_loopback(address: str) -> bool:
+    """Say whether the address is that of a program on this machine."""
+    parsed = _parsed(address)
+    return parsed is not None and parsed.is_loopback
+
+
+@lru_cache(maxsize=4096)
+def is_within(address: str, networks: tuple[Network, ...]) -> bool:
+    """Say whether the address lies in any of the networks."""
+    parsed = _parsed(address)
+    return parsed is not None and any(
+        parsed in network for network in networks if network.version == parsed.version
+    )
+
+
+def caller_of(peer: str, forwarded: Sequence[str], *, hops: int, is_proxy: Callable[[str], bool]) -> str:
+    """Return the address of who asks; "" when nobody knows it.
+
+    Each proxy appends the address that it saw to `X-Forwarded-For`. So an entry is true when the one who
+    wrote it is a proxy of ours: the peer wrote the last entry, the address in that entry the one before it,
+    and so on. Whatever stands further left may be made up.
+
+    Args:
+        peer: the other end of the connection.
+        forwarded: the header's lines, as they came.
+        hops: how many proxies may be passed at most.
+        is_proxy: whether an address is that of a proxy of ours.
+    """
+    address = address_in(peer)
+    entries = ",".join(forwarded).rsplit(",", hops) if forwarded and hops else []
+    for entry in entries[:0:-1] if len(entries) > hops else entries[::-1]:
+        if not is_proxy(address) or not (seen := address_in(entry)):
+            break
+        address = seen
+    return address
