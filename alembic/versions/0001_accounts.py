@@ -31,7 +31,8 @@ DECLARE
         CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END);
 BEGIN
     IF NOT can_become AND current_setting('server_version_num')::int >= 160000 THEN
-        GRANT onramp_app TO CURRENT_USER WITH SET TRUE, INHERIT FALSE;
+        -- As text, because PostgreSQL 15 parses this branch too, although it never takes it.
+        EXECUTE 'GRANT onramp_app TO CURRENT_USER WITH SET TRUE, INHERIT FALSE';
     ELSIF NOT can_become THEN
         GRANT onramp_app TO CURRENT_USER;
     END IF;

