@@ -9,8 +9,7 @@ import psycopg
 import pytest
 
 from onramp_app.config import get_settings
-from onramp_app.db import engine
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import pool_size, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.ledger import Environment, StepSource
 from onramp_app.domain.provider_status import Flow
@@ -79,15 +78,13 @@ async def test_many_readers_of_the_same_delivery_credit_it_once(
 
 
 async def test_control_checking_before_inserting_credits_more_than_once(
-    world: World, person: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+    world: World, person: tuple[str, str, str]
 ) -> None:
-    monkeypatch.setenv("DATABASE_CONNECTIONS", "20")  # all ten look at once
-    get_settings.cache_clear()
-    await engine.dispose()
     user, top_up, recognition = person
     await keep(order_of(1, 4, merchantRecognitionId=recognition))
     row_id = world.one("SELECT id FROM provider_orders")
-    all_have_looked = asyncio.Barrier(10)
+    together = pool_size()
+    all_have_looked = asyncio.Barrier(together)
 
     async def credit_naively(number: int) -> None:
         async with transaction() as session:
@@ -104,7 +101,7 @@ async def test_control_checking_before_inserting_credits_more_than_once(
             receive = instructions.receive_available(delivery, user_id=user, top_up_id=top_up, cause=cause)
             await post(session, [receive])
 
-    await asyncio.gather(*(credit_naively(number) for number in range(10)))
+    await asyncio.gather(*(credit_naively(number) for number in range(together)))
     world.is_sound = False
     assert world.balance(user)[0] > TEN
     assert "order_has_one_receive" in await world.findings()

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import pool_size, transaction
 from onramp_app.domain.ledger import Environment
 from onramp_app.domain.ledger_errors import AccountOverdrawn, InsufficientFunds, ReferenceTaken
 from onramp_app.ledger import instructions as ledger
@@ -235,7 +235,7 @@ async def test_control_checking_before_inserting_posts_twice(books: Books) -> No
     books.owner.execute(
         "ALTER TABLE ledger_transfers DROP CONSTRAINT uq_ledger_transfers_environment_reference"
     )
-    everybody_asked = asyncio.Barrier(8)
+    everybody_asked = asyncio.Barrier(pool_size())
 
     async def check_then_insert() -> None:
         async with transaction() as session:
@@ -276,8 +276,8 @@ async def test_control_checking_before_inserting_posts_twice(books: Books) -> No
         " VALUES ('treasury', 'USDT', NULL, 'matic20', '0xaaaa'), ('available', 'USDT', %s, NULL, NULL)",
         (receive.user_id,),
     )
-    await asyncio.gather(*(check_then_insert() for _ in range(8)))
-    assert books.accounts()["treasury:matic20:0xaaaa:USDT"] == 800
+    await asyncio.gather(*(check_then_insert() for _ in range(pool_size())))
+    assert books.accounts()["treasury:matic20:0xaaaa:USDT"] == 100 * pool_size()
     assert {finding.rule for finding in await findings()} >= {"order_has_one_receive", "top_up_has_receive"}
 
 
