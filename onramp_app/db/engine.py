@@ -46,6 +46,10 @@ BACKGROUND = Purpose(share=2, wait_seconds=30, statement_seconds=30)
 # Looks at all the books at one moment, for an operator.
 PROOF = Purpose(share=1, wait_seconds=5, statement_seconds=3600)
 
+# Whoever stands still in the middle of a transaction must not keep its locks: stopped, or cut off without the
+# server's noticing.
+IDLE_IN_TRANSACTION = "8s"
+
 _purpose = ContextVar("_purpose", default=REQUEST)
 
 
@@ -82,8 +86,7 @@ def _begin(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedC
     statement = (
         f"BEGIN; SET LOCAL ROLE {APPLICATION_ROLE}; SET LOCAL TIME ZONE 'UTC';"
         f" SET LOCAL lock_timeout = '{LOCK_WAIT}'; SET LOCAL statement_timeout = '{seconds}s';"
-        # A process that was stopped in the middle must not keep its locks.
-        f" SET LOCAL idle_in_transaction_session_timeout = '{seconds}s'; SHOW role"
+        f" SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION}'; SHOW role"
     )
 
     async def begin(driver: Connection) -> object:
