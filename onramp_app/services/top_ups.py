@@ -237,7 +237,7 @@ async def may_begin(viewer: Viewer) -> None:
     Raises:
         AccountFrozen, KycRequired, TooManyOpenTopUps: why not.
     """
-    async with transaction(TOP_UP) as db:
+    async with transaction() as db:
         await _check_person(db, await db.get_one(User, viewer.user_id))
 
 
