@@ -98,7 +98,7 @@ def test_check_says_what_cannot_be_reached_without_its_password(monkeypatch: pyt
     unwell = [check["name"] for check in json.loads(result.stdout)["checks"] if not check["ok"]]
     assert unwell == [
         *("database", "migrations", "database role", "database access"),
-        *("redis", "mail", "treasury changes"),
+        *("database sessions", "database connections", "redis", "mail", "treasury changes"),
     ]
     assert result.exit_code == 1
     assert "hunter2" not in result.output

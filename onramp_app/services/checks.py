@@ -13,7 +13,7 @@ from onramp_app.db.direct import APPLICATION_ROLE, arguments
 from onramp_app.db.engine import transaction
 from onramp_app.db.migrate import latest_revision, schema_is_current
 from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.services import provider_checks, treasury_addresses
+from onramp_app.services import connection_checks, provider_checks, treasury_addresses
 from onramp_app.services.checked import CheckedPart, UnwellError
 
 _MIN_POSTGRES = 15
@@ -45,32 +45,6 @@ async def _migrations(settings: Settings) -> str:
         if not await schema_is_current(session):
             raise UnwellError("The schema is another release's. Run `python -m onramp_app migrate`.")
     return f"The schema is at {latest_revision()}, the newest."
-
-
-_ROLE_QUERY = text(
-    "SELECT session_user, current_user, has_schema_privilege('public', 'CREATE'),"
-    " EXISTS (SELECT FROM pg_class WHERE pg_get_userbyid(relowner) = current_user)"
-)
-
-
-async def _database_role(settings: Settings) -> str:
-    if settings.database_url is None:
-        return f"The embedded PostgreSQL is used as {APPLICATION_ROLE}."
-    async with transaction() as session:
-        row = (await (await session.connection()).execute(_ROLE_QUERY)).one()
-    login, role, can_create, owns_tables = row
-    if can_create:
-        raise UnwellError(
-            f"{role} may create tables: run REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role}."
-        )
-    if owns_tables:
-        raise UnwellError(f"{role} owns tables: give them to the owner of the database.")
-    if login == APPLICATION_ROLE:
-        return f"Logs in as {login}, which may not change the schema."
-    return (
-        f"Logs in as {login} and works as {role}. This guards against mistakes; a login of its own as"
-        f" {APPLICATION_ROLE}, with DATABASE_OWNER_URL for migrations, guards against intent."
-    )
 
 
 _ACCESS_QUERY = text(
@@ -157,8 +131,10 @@ async def _treasury_changes(settings: Settings) -> str:
 CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "database": _database,
     "migrations": _migrations,
-    "database role": _database_role,
+    "database role": connection_checks.role,
     "database access": _database_access,
+    "database sessions": connection_checks.sessions,
+    "database connections": connection_checks.connections,
     "redis": _redis,
     "mail": _mail,
     "treasury addresses": provider_checks.treasury_addresses,

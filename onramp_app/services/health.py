@@ -9,6 +9,7 @@ from onramp_app.db.migrate import schema_is_current
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.services.announcements import hearing
 from onramp_app.services.checked import CheckedPart
+from onramp_app.services.connection_checks import readiness_part
 
 # What is older than this and not done yet has been forgotten, or there is too much of it.
 BACKLOG_SECONDS = 60
@@ -32,11 +33,13 @@ async def readiness() -> list[CheckedPart]:
     try:
         async with engine.transaction() as session:
             current = await schema_is_current(session)
+            connections = await readiness_part(session)
             work = [await _reader(session), await _backlog(session)] if current else []
     except DatabaseUnavailable as error:
         return [CheckedPart("database", is_well=False, detail=error.detail)]
     return [
         CheckedPart("database", is_well=True),
+        connections,
         CheckedPart(
             "migrations",
             is_well=current,

@@ -21,6 +21,7 @@ from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.ledger import Environment
 from onramp_app.services import changed_users, inbox, provider, treasury_addresses, webhook_address
 from onramp_app.services.assets import enable_assets
+from onramp_app.services.connection_checks import warn_at_start
 from onramp_app.services.environment import current_environment
 
 _HANDOVER_SECONDS = 30
@@ -78,6 +79,7 @@ async def _database_prepared() -> AsyncIterator[Settings]:
 
 async def _begin() -> None:
     await refuse_other_money()
+    await warn_at_start()
     await enable_assets()
     await treasury_addresses.record_changes()
 
