@@ -112,6 +112,15 @@ class Limits(BaseModel):
     full: TierLimits = TierLimits()
 
 
+class FourEyesAbove(BaseModel):
+    """`FOUR_EYES_ABOVE`: `{"currency": "USD", "amount": "1000"}`. What is worth more needs two operators."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    amount: Decimal = Field(ge=0)
+
+
 def _split(url: str) -> SplitResult:
     """Split an address. The library's own messages repeat what was given, passwords included."""
     try:
@@ -278,6 +287,7 @@ class Settings(BaseSettings):
         "erc20": _simulated_address(4),
     }
     limits: Annotated[Limits, NoDecode] = Limits()
+    four_eyes_above: Annotated[FourEyesAbove | None, NoDecode] = None
 
     smtp_url: SmtpUrl | None = None
     mail_from: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$|^[^<>]+<[^@\s]+@[^@\s]+>$")
@@ -316,7 +326,7 @@ class Settings(BaseSettings):
     def _split_at_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
-    @field_validator("assets", "treasury_addresses", "limits", mode="before")
+    @field_validator("assets", "treasury_addresses", "limits", "four_eyes_above", mode="before")
     @classmethod
     def _parse_json(cls, value: object) -> object:
         if not isinstance(value, str):

@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 
 from onramp_app.domain import clock
+from onramp_app.domain.ids import new_id
+from onramp_app.services import operator_codes
 
 PASSWORD = "violet-harbour-41"
 
@@ -26,11 +28,25 @@ class Person:
         return {"Authorization": f"Bearer {self.access_token}"}
 
 
-def sign_in(owner: psycopg.Connection[Any], user_id: str) -> None:
-    """Let somebody have signed in just now."""
-    now = clock.now()
+def sign_in(owner: psycopg.Connection[Any], user_id: str) -> str:
+    """Let somebody have signed in just now. Returns the session's id."""
+    now, session_id = clock.now(), secrets.token_hex(16)
     owner.execute(
         "INSERT INTO auth_sessions (id, user_id, kind, device, address, created_at, last_seen_at, expires_at)"
         " VALUES (%s, %s, 'browser', '', '', %s, %s, %s)",
-        (secrets.token_hex(16), user_id, now, now, now + timedelta(hours=12)),
+        (session_id, user_id, now, now, now + timedelta(hours=12)),
     )
+    return session_id
+
+
+def operator_code(owner: psycopg.Connection[Any], user_id: str, *, session_id: str | None = None) -> str:
+    """Let an operator have made a code just now, in a session of its own unless one is given."""
+    session_id, now = session_id or sign_in(owner, user_id), clock.now()
+    digits = "".join(secrets.choice("0123456789ABCDEFGHJKMNPQRSTVWXYZ") for _ in range(10))
+    kept = operator_codes._hash(operator_codes._keys()[0], user_id, session_id, digits)
+    owner.execute(
+        "INSERT INTO operator_codes (session_id, user_id, id, code_hash, made_at, expires_at, guesses_left)"
+        " VALUES (%s, %s, %s, %s, %s, %s, 5)",
+        (session_id, user_id, new_id(), kept, now, now + operator_codes.LIFE),
+    )
+    return f"{digits[:5]}-{digits[5:]}"

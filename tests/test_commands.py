@@ -20,6 +20,7 @@ from onramp_app.local import postgres
 from onramp_app.services import provider, treasury_addresses, webhook_address
 from onramp_app.services.checked import UnwellError
 from onramp_app.services.checks import CHECKS
+from tests.people import operator_code
 from tests.simulator.process import NEXT_SECRET, SECRET, Process, Receiver
 
 PASSWORD = "violet-harbour-41"
@@ -338,13 +339,24 @@ def test_an_operator_opens_accounts_and_grants_roles(database: str) -> None:
     granted = _run("grant-role", "OPS@example.com", "admin", "--json")
     assert (granted.exit_code, json.loads(granted.stdout)) == (0, {"id": user["id"], "role": "admin"})
     assert PASSWORD not in made.output
-    assert _run("grant-role", "ops@example.com", "admin").exit_code == 0
+    assert _run("create-user", "b@example.com", typed=f"{PASSWORD}\n").exit_code == 0
+    alone = _run("grant-role", "b@example.com", "operator")
+    assert (alone.exit_code, alone.stdout) == (1, "")
+    assert alone.stderr == "There is an admin: an admin grants roles, with --by and --code.\n"
+    by = ("--by", "ops@example.com")
+    wrong = _run("grant-role", "b@example.com", "operator", *by, "--code", "00000-00000")
+    assert (wrong.exit_code, wrong.stdout) == (1, "")
+    with psycopg.connect(database, autocommit=True) as owner:
+        code = operator_code(owner, user["id"])
+    assert _run("grant-role", "b@example.com", "operator", *by, "--code", code).exit_code == 0
     with psycopg.connect(database) as owner:
         lines = owner.execute("SELECT actor, action, subject, detail FROM audit_log ORDER BY at").fetchall()
     assert [line[:3] for line in lines] == [
         ("command", "account.created", user["id"]),
         ("command", "account.role_granted", user["id"]),
-    ], "the same role once more is no deed"
+        ("command", "account.created", lines[2][2]),
+        (user["id"], "account.role_granted", lines[2][2]),
+    ]
     assert json.loads(lines[1][3]) == {"before": "user", "after": "admin", "sessions_ended": 0}
 
 

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from onramp_app.commands.running import AsJson, answer, fail, run, visible_lines
+from onramp_app.commands.running import (
+    AsJson,
+    Code,
+    Confirm,
+    MaybeBy,
+    MaybeWhy,
+    answer,
+    decide,
+    fail,
+    mandate,
+    run,
+    visible_lines,
+)
 from onramp_app.services import treasury_counts
 from onramp_app.services.operators import Mandate
 from onramp_app.services.reconciling import reconcile_period
@@ -45,10 +57,12 @@ def reconcile(
         typer.Option(exists=True, dir_okay=False, help="Compare with counted balances, as JSON or CSV."),
     ] = None,
     post: Annotated[
-        bool, typer.Option("--post", help="Book the counted differences; needs --reason, --by.")
+        bool, typer.Option("--post", help="Book the counted differences; needs --reason, --by, --code.")
     ] = False,
-    reason: Annotated[str | None, typer.Option(help="Why, in one line: it is kept for good.")] = None,
-    by: Annotated[str | None, typer.Option(help="The operator's e-mail address or account.")] = None,
+    reason: MaybeWhy = None,
+    by: MaybeBy = None,
+    code: Code = None,
+    confirm: Confirm = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the books with the provider (--since) or with what was counted (--treasury).
@@ -60,10 +74,12 @@ def reconcile(
     if since is not None:
         _with_provider(_in_utc(since), until and _in_utc(until), as_json)
     elif treasury is not None:
-        if post and (reason is None or by is None):
-            fail("Give --reason and --by with --post.")
-        mandate = Mandate(by, reason) if post and by is not None and reason is not None else None
-        _with_treasury(treasury, mandate, as_json)
+        who = None
+        if post:
+            if reason is None or by is None:
+                fail("Give --reason, --by and --code with --post.")
+            who = mandate(by, reason, code=code, confirm=confirm)
+        _with_treasury(treasury, who, as_json)
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -85,13 +101,13 @@ def _with_provider(since: datetime, until: datetime | None, as_json: bool) -> No
         raise typer.Exit(1)
 
 
-def _with_treasury(path: Path, mandate: Mandate | None, as_json: bool) -> None:
+def _with_treasury(path: Path, who: Mandate | None, as_json: bool) -> None:
     content = _read(path, most=treasury_counts.MAX_FILE_BYTES)
 
     async def compare() -> treasury_counts.TreasuryReport:
-        return await treasury_counts.compare(treasury_counts.read_counts(content), mandate=mandate)
+        return await treasury_counts.compare(treasury_counts.read_counts(content), mandate=who)
 
-    report = run(compare)
+    report = decide(compare, as_json=as_json)
     lines = [
         f"{one.account}  {one.on}  book {one.book}  counted {one.counted}  missing {one.missing}"
         f"{'  booked now' if one.reference else ''}"

@@ -9,13 +9,26 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from onramp_app.commands.running import AsJson, answer, database, fail, refusals, run
+from onramp_app.commands.running import (
+    AsJson,
+    Code,
+    Confirm,
+    MaybeBy,
+    MaybeWhy,
+    answer,
+    database,
+    decide,
+    fail,
+    mandate,
+    refusals,
+    run,
+)
 from onramp_app.config import DATA_DIR, ConfigurationError, get_settings
 from onramp_app.db.migrate import latest_revision, owner_url
 from onramp_app.db.migrate import migrate as migrate_database
 from onramp_app.db.poolers import refuse_poolers
 from onramp_app.domain.accounts import Role
-from onramp_app.services import accounts
+from onramp_app.services import accounts, roles
 from onramp_app.services.checked import CheckedPart
 from onramp_app.services.checks import check_everything
 from onramp_app.worker import run_worker
@@ -38,19 +51,30 @@ def create_user(
     email: str,
     display_name: Annotated[str | None, typer.Option()] = None,
     country: Annotated[str | None, typer.Option(help="ISO 3166-1 alpha-2, such as IN.")] = None,
-    role: Annotated[Role, typer.Option()] = Role.USER,
     as_json: AsJson = False,
 ) -> None:
     """Open an account. The password is asked for, or read from standard input when that is not a terminal."""
     password = getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     registration = accounts.Registration(email, password, display_name=display_name, country=country)
-    user_id = run(lambda: accounts.create_user(registration, role=role))
-    answer(as_json, {"id": user_id, "role": role}, f"Opened account {user_id} as {role}.")
+    user_id = run(lambda: accounts.create_user(registration))
+    answer(as_json, {"id": user_id, "role": Role.USER}, f"Opened account {user_id}.")
 
 
-def grant_role(email: str, role: Role, as_json: AsJson = False) -> None:
-    """Give an account a role. It is signed out everywhere and has the role from its next sign-in on."""
-    user_id = run(lambda: accounts.grant_role(email, role))
+def grant_role(
+    email: str,
+    role: Role,
+    by: MaybeBy = None,
+    code: Code = None,
+    reason: MaybeWhy = None,
+    confirm: Confirm = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give an account a role. It is signed out everywhere and has the role from its next sign-in on.
+
+    An admin grants roles: --by and --code. Only as long as there is no admin, it goes without.
+    """
+    who = by and mandate(by, reason or f"grant {role}", code=code, confirm=confirm)
+    user_id = decide(lambda: roles.grant_role(email, role, mandate=who or None), as_json=as_json)
     answer(as_json, {"id": user_id, "role": role}, f"Account {user_id} is now {role}.")
 
 

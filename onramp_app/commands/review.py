@@ -5,11 +5,27 @@ from typing import Annotated
 
 import typer
 
-from onramp_app.commands.running import AsJson, By, Why, answer, fail, run, told, visible, visible_lines
+from onramp_app.commands.running import (
+    AsJson,
+    By,
+    Code,
+    Confirm,
+    MaybeBy,
+    MaybeWhy,
+    Why,
+    answer,
+    decide,
+    fail,
+    mandate,
+    run,
+    told,
+    visible,
+    visible_lines,
+)
 from onramp_app.domain.top_up import Action
+from onramp_app.services import review
 from onramp_app.services.attribution import Attribution, attribute, look
 from onramp_app.services.operators import Mandate
-from onramp_app.services.review import decide
 from onramp_app.services.review_list import OpenItem, close_item, open_items
 
 app = typer.Typer(help="Decide what waits for a person.", no_args_is_help=True)
@@ -31,22 +47,26 @@ def _open_line(item: OpenItem) -> str:
     return visible(f"{told(item.since)}  {item.kind} {item.id}  {'  '.join(about)}  {why}")
 
 
-def _decide(top_up: str, action: Action, mandate: Mandate, as_json: bool) -> None:
-    done = run(lambda: decide(top_up, action, mandate=mandate))
+def _decide(top_up: str, action: Action, who: Mandate, as_json: bool) -> None:
+    done = decide(lambda: review.decide(top_up, action, mandate=who), as_json=as_json)
     amount = f", {done.amount} {done.asset}" if done.amount else ""
     answer(as_json, asdict(done), f"Top-up {done.top_up_id} is {done.status} now: {done.done}{amount}.")
 
 
 @app.command("release")
-def review_release(top_up: str, reason: Why, by: By, as_json: AsJson = False) -> None:
+def review_release(
+    top_up: str, reason: Why, by: By, code: Code = None, confirm: Confirm = None, as_json: AsJson = False
+) -> None:
     """Let the user have what is held of a top-up."""
-    _decide(top_up, Action.RELEASE, Mandate(by, reason), as_json)
+    _decide(top_up, Action.RELEASE, mandate(by, reason, code=code, confirm=confirm), as_json)
 
 
 @app.command("return")
-def review_return(top_up: str, reason: Why, by: By, as_json: AsJson = False) -> None:
+def review_return(
+    top_up: str, reason: Why, by: By, code: Code = None, confirm: Confirm = None, as_json: AsJson = False
+) -> None:
     """Agree to give back what is held of a top-up."""
-    _decide(top_up, Action.RETURN, Mandate(by, reason), as_json)
+    _decide(top_up, Action.RETURN, mandate(by, reason, code=code, confirm=confirm), as_json)
 
 
 @app.command("close")
@@ -54,16 +74,19 @@ def review_close(
     top_up: str,
     reason: Why,
     by: By,
+    code: Code = None,
+    confirm: Confirm = None,
     exception: Annotated[
         bool, typer.Option("--exception", help="The id is an exception's that only wanted a look.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """End a review in which nothing was booked: refunded by the provider, or never charged."""
+    who = mandate(by, reason, code=code, confirm=confirm)
     if not exception:
-        _decide(top_up, Action.CLOSE, Mandate(by, reason), as_json)
+        _decide(top_up, Action.CLOSE, who, as_json)
         return
-    closed = run(lambda: close_item(top_up, mandate=Mandate(by, reason)))
+    closed = decide(lambda: close_item(top_up, mandate=who), as_json=as_json)
     answer(as_json, asdict(closed), f"Exception {closed.id} ({closed.kind}) is closed.")
 
 
@@ -72,20 +95,25 @@ def review_reverse(
     top_up: str,
     reason: Why,
     by: By,
+    code: Code = None,
+    confirm: Confirm = None,
     undo: Annotated[bool, typer.Option("--undo", help="Undo a reversal instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take back what was credited; what the user no longer has is owed."""
-    _decide(top_up, Action.UNDO_REVERSE if undo else Action.REVERSE, Mandate(by, reason), as_json)
+    action = Action.UNDO_REVERSE if undo else Action.REVERSE
+    _decide(top_up, action, mandate(by, reason, code=code, confirm=confirm), as_json)
 
 
 @app.command("attribute")
 def review_attribute(
     order: str,
     user: Annotated[str, typer.Argument(help="The id of the account, never an e-mail address.")],
-    reason: Annotated[str | None, typer.Option(help="Why, in one line: it is kept for good.")] = None,
-    by: Annotated[str | None, typer.Option(help="The operator's e-mail address or account.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Credit it; needs --reason, --by.")] = False,
+    reason: MaybeWhy = None,
+    by: MaybeBy = None,
+    code: Code = None,
+    confirm: Confirm = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Credit it; needs --reason, --by, --code.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Credit what arrived without an owner to a user, as a new top-up of theirs.
@@ -94,13 +122,13 @@ def review_attribute(
     """
     if not yes:
         found = run(lambda: look(order, user))
-        _tell_attribution(
-            found, f"Nothing was changed. Repeat with --yes to credit it to {found.user.email}.", as_json
-        )
+        outcome = f"Nothing was changed. Repeat with --yes to credit it to {found.user.email}."
+        _tell_attribution(found, outcome, as_json)
         return
     if reason is None or by is None:
-        fail("Give --reason and --by with --yes.")
-    done = run(lambda: attribute(order, user, mandate=Mandate(by, reason)))
+        fail("Give --reason, --by and --code with --yes.")
+    who = mandate(by, reason, code=code, confirm=confirm)
+    done = decide(lambda: attribute(order, user, mandate=who), as_json=as_json)
     _tell_attribution(done, f"It is theirs now: top-up {done.top_up_id}.", as_json)
 
 

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import os
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from getpass import getpass
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -15,11 +17,26 @@ from onramp_app.db import engine
 from onramp_app.domain.errors import ApplicationError
 from onramp_app.local.postgres import local_database
 from onramp_app.services import changed_users, provider
+from onramp_app.services.four_eyes import SecondOperatorNeeded
+from onramp_app.services.operators import Mandate
 
 Result = TypeVar("Result")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, in one line: it is kept for good.")]
 By = Annotated[str, typer.Option("--by", help="The operator's e-mail address or account.")]
+Code = Annotated[
+    str | None,
+    typer.Option(
+        "--code", help="The operator's one-time code of their profile page. Left out: asked for, or read."
+    ),
+]
+Confirm = Annotated[
+    str | None, typer.Option("--confirm", help="The proposal of another operator that this confirms.")
+]
+# For commands that only look unless they are told otherwise.
+MaybeWhy = Annotated[str | None, typer.Option("--reason", help="Why, in one line: it is kept for good.")]
+MaybeBy = Annotated[str | None, typer.Option("--by", help="The operator's e-mail address or account.")]
+WAITS = 3  # the exit status of a decision that waits for a second operator
 
 
 def fail(message: str) -> NoReturn:
@@ -66,6 +83,32 @@ def ask_provider(use_case: Callable[[], Awaitable[Result]]) -> Result:
     """Run one use case that needs the provider and no database."""
     with refusals():
         return asyncio.run(_to_its_end(use_case))
+
+
+def mandate(by: str, reason: str, *, code: str | None, confirm: str | None) -> Mandate:
+    """Return who decides and why. A code that was not given is asked for, or read from standard input.
+
+    Other users of the machine see the arguments of a command while it runs.
+    """
+    if code is None:
+        code = getpass("One-time code: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+    if not code:
+        fail("Give --code: the one-time code that the operator makes on the profile page of the wallet.")
+    return Mandate(by, reason, code, confirms=confirm)
+
+
+def decide(use_case: Callable[[], Awaitable[Result]], *, as_json: bool) -> Result:
+    """Run an operator's decision. Where it waits for a second operator, say so and end with status 3."""
+    try:
+        return run(use_case)
+    except SecondOperatorNeeded as needed:
+        document = {"done": False, "proposal": needed.proposal, "expires_at": needed.expires_at}
+        text = (
+            f"Nothing was done yet: another operator has to confirm it until {told(needed.expires_at)},"
+            f" by the same command with their own --by and --code, and --confirm {needed.proposal}"
+        )
+        answer(as_json, document, text)
+        raise typer.Exit(WAITS) from None
 
 
 async def _to_its_end(use_case: Callable[[], Awaitable[Result]]) -> Result:

@@ -6,9 +6,21 @@ from typing import Annotated
 
 import typer
 
-from onramp_app.commands.running import AsJson, By, Why, answer, ask_provider, run, told, visible_lines
+from onramp_app.commands.running import (
+    AsJson,
+    By,
+    Code,
+    Confirm,
+    Why,
+    answer,
+    ask_provider,
+    decide,
+    mandate,
+    run,
+    told,
+    visible_lines,
+)
 from onramp_app.services import webhook_address, webhook_events
-from onramp_app.services.operators import Mandate
 
 stored = typer.Typer(help="Look at the stored webhooks.", no_args_is_help=True)
 onramp = typer.Typer(help="Ask the provider about webhooks.", no_args_is_help=True)
@@ -42,9 +54,12 @@ def webhooks_show(event: int, as_json: AsJson = False) -> None:
 
 
 @stored.command("replay")
-def webhooks_replay(event: int, reason: Why, by: By, as_json: AsJson = False) -> None:
+def webhooks_replay(
+    event: int, reason: Why, by: By, code: Code = None, confirm: Confirm = None, as_json: AsJson = False
+) -> None:
     """Have the order of a webhook read again. Safe to repeat: what the read tells decides."""
-    done = run(lambda: webhook_events.replay_event(event, mandate=Mandate(by, reason)))
+    who = mandate(by, reason, code=code, confirm=confirm)
+    done = decide(lambda: webhook_events.replay_event(event, mandate=who), as_json=as_json)
     answer(as_json, asdict(done), f"Order {done.order_id} ({done.flow}) will be read again.")
 
 

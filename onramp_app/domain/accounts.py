@@ -71,6 +71,7 @@ class SecurityEventKind(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an event  # nosec B105
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of an event  # nosec B105
     ROLE_CHANGED = "role_changed"
+    OPERATOR_CODE_MADE = "operator_code_made"
 
 
 @lru_cache(maxsize=1)

@@ -6,7 +6,8 @@ from onramp_app.components.countries import country_options, currency_options, l
 from onramp_app.components.feedback import notice
 from onramp_app.components.forms import choice_field, main_button, password_field, text_field
 from onramp_app.components.layout import private_page
-from onramp_app.components.times import time_of
+from onramp_app.components.places import api_action
+from onramp_app.components.times import clock_of, time_of
 from onramp_app.states.profile import ProfileState
 from onramp_app.states.session import SessionState
 from onramp_app.states.views import SecurityLine, SessionLine
@@ -26,6 +27,7 @@ def profile() -> rx.Component:
                     class_name="soft small mt-1",
                 ),
             ),
+            rx.cond(ProfileState.is_operator, _operator_code()),
             _details(),
             _password(),
             _sessions(),
@@ -33,6 +35,64 @@ def profile() -> rx.Component:
             class_name="mx-auto grid w-full max-w-[640px] gap-6 md:pt-4",
         ),
         here="/profile",
+    )
+
+
+def _operator_code() -> rx.Component:
+    return rx.el.section(
+        rx.el.h2(_("Operator code"), class_name="heading", id="operator-code"),
+        rx.el.p(
+            _("Approves one action on the command line. Valid for 10 minutes."),
+            class_name="soft small mt-1 mb-5",
+        ),
+        rx.el.div(
+            rx.cond(
+                ProfileState.operator_code != "",
+                rx.el.div(
+                    rx.el.code(
+                        ProfileState.operator_code,
+                        class_name="font-mono text-[26px] font-semibold tracking-wider select-all",
+                        custom_attrs={"aria-label": _("Your code")},
+                    ),
+                    rx.el.p(
+                        _("Valid until"),
+                        " ",
+                        clock_of(ProfileState.operator_code_until),
+                        ". ",
+                        _("You won't see it again, so copy it now."),
+                        class_name="soft small mt-1",
+                    ),
+                    class_name="mb-5",
+                ),
+            ),
+            role="status",
+        ),
+        rx.cond(
+            ProfileState.operator_code_problem != "",
+            rx.el.div(notice(ProfileState.operator_code_problem, kind="bad"), class_name="mb-5"),
+        ),
+        rx.cond(
+            ProfileState.must_sign_in_again,
+            _sign_in_again(),
+            rx.el.button(
+                rx.cond(ProfileState.operator_code != "", _("Make a new code"), _("Make a code")),
+                type="button",
+                on_click=ProfileState.make_operator_code,
+                class_name="button button-quiet",
+            ),
+        ),
+        aria_labelledby="operator-code",
+        class_name="card",
+    )
+
+
+def _sign_in_again() -> rx.Component:
+    return rx.el.form(
+        notice(_("You signed in more than 15 minutes ago. Sign in again to make a code."), kind="now"),
+        rx.el.button(_("Sign out"), type="submit", class_name="button button-quiet mt-5"),
+        action=api_action("/api/auth/session/end"),
+        method="post",
+        on_submit=None,
     )
 
 

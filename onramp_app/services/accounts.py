@@ -15,7 +15,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.db.tables import User
 from onramp_app.domain import clock
 from onramp_app.domain.accounts import LANGUAGES, EndReason, Role, currency_of
-from onramp_app.domain.errors import EmailTaken, FieldError, InvalidCredentials, NotFound, Unauthenticated
+from onramp_app.domain.errors import EmailTaken, FieldError, InvalidCredentials, Unauthenticated
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.networks import network_of
 from onramp_app.domain.views import Viewer
@@ -259,14 +259,14 @@ async def change_password(
     _log.info("password changed", user_id=viewer.user_id)
 
 
-async def create_user(registration: Registration, *, role: Role = Role.USER) -> str:
-    """Open an account without a session, for operators. Returns its id.
+async def create_user(registration: Registration) -> str:
+    """Open an account without a session, by a command. Returns its id.
 
     Raises:
         ValidationFailed: a field cannot be used, or the password is weak.
         EmailTaken: there is an account with this e-mail.
     """
-    user = await _new_user(registration, role)
+    user = await _new_user(registration, Role.USER)
     async with transaction() as db:
         await _insert(db, user)
         audit.write(
@@ -278,38 +278,4 @@ async def create_user(registration: Registration, *, role: Role = Role.USER) -> 
             detail={"role": user.role},
             address=audit.this_machine(),
         )
-    return user.id
-
-
-async def grant_role(email: str, role: Role) -> str:
-    """Give the account a role. Returns the account's id.
-
-    All its sessions end with the change, and the person signs in again: a session is renewed when what it
-    may do changes (OWASP: renew the session id after any privilege level change), and a command cannot
-    hand a browser its new cookie. So nobody who rode along in an old session gets the new power.
-
-    Raises:
-        ValidationFailed: this is not an e-mail address.
-        NotFound: there is no such account.
-    """
-    known_as = fields.clean({"email": email})["email"]
-    async with transaction() as db:
-        user = (await db.exec(select(User).where(User.email == known_as).with_for_update())).first()
-        if user is None:
-            raise NotFound("There is no account with this e-mail.")
-        if user.role != role.value:
-            before, now = user.role, clock.now()
-            user.role, user.updated_at = role.value, now
-            ended = await sessions.end_all_sessions(db, user.id, EndReason.ROLE_CHANGED)
-            detail = {"before": before, "after": role.value, "sessions_ended": ended}
-            audit.write(
-                db,
-                audit.Act.ROLE_GRANTED,
-                actor=audit.COMMAND,
-                subject=user.id,
-                at=now,
-                detail=detail,
-                address=audit.this_machine(),
-            )
-    _log.info("role granted", user_id=user.id, role=role.value)
     return user.id

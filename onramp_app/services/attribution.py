@@ -18,7 +18,7 @@ from onramp_app.domain.clock import now
 from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
 from onramp_app.domain.ids import is_id, new_id
 from onramp_app.domain.ledger import ExceptionKind, StepSource
-from onramp_app.domain.money import amount_text
+from onramp_app.domain.money import amount_text, from_minor
 from onramp_app.domain.provider_status import Flow, StatusClass
 from onramp_app.domain.review_errors import ActionNotPossible
 from onramp_app.domain.top_up import CREATED, on_order
@@ -28,7 +28,8 @@ from onramp_app.providers.port import PaymentKind
 from onramp_app.services.changed_users import tell_changed
 from onramp_app.services.environment import current_environment
 from onramp_app.services.exceptions import Concern, close_exceptions
-from onramp_app.services.operators import Mandate, Operator, find_operator, write_audit
+from onramp_app.services.four_eyes import Deed
+from onramp_app.services.operators import Mandate, Operator, deciding
 from onramp_app.services.review import post_once, refuse_unfit
 from onramp_app.services.steps import Evidence, record
 
@@ -79,17 +80,19 @@ async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribu
     """Credit what lies in suspense of one of the provider's purchases to a person, once.
 
     Raises:
-        ValidationFailed, Forbidden: who acts or why cannot be used, or `user_id` is no account's id.
+        ValidationFailed: who acts or why cannot be used, or `user_id` is no account's id.
+        Forbidden, SecondOperatorNeeded: as `operators.deciding`; also where it is the operator's own account.
         NotFound: no such purchase, person or operator.
         ActionNotPossible: nothing of it lies in suspense, what was paid is not known, or the account is
             frozen or its owner's verification was rejected.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
-    async with transaction() as session:
-        operator = await find_operator(session, mandate)
+    async with deciding(mandate) as operator:
+        session = operator.db
         order = await _locked(session, order_id)
         user = await _recipient(session, user_id)
         booked, at = await _in_suspense(session, order), now()
+        await operator.authorise(_deed(order, user, booked))
         top_up = await _settled_top_up(session, order, booked, user_id=user.id, by=operator, at=at)
         answered = Concern(ExceptionKind.SUSPENSE, provider_order_id=order.id, detail=operator.reason)
         await close_exceptions(session, [answered], at=at, by=operator.id)
@@ -98,10 +101,7 @@ async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribu
         )
         await post_once(session, instruction)
         attribution = _attribution(order, user, booked, top_up_id=top_up.id, reference=instruction.reference)
-        write_audit(
-            session,
-            operator,
-            action="review.attribute",
+        operator.write_audit(
             subject=top_up.id,
             at=at,
             detail={
@@ -115,6 +115,17 @@ async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribu
     tell_changed([attribution.user.id])
     _log.info("order attributed", top_up_id=attribution.top_up_id, operator=operator.id)
     return attribution
+
+
+def _deed(order: ProviderOrder, user: User, booked: Booked) -> Deed:
+    delivery = booked.delivery
+    return Deed(
+        "review.attribute",
+        order.order_id,
+        concerns=frozenset({user.id}),
+        moves=((from_minor(delivery.amount_minor, scale=booked.scale), delivery.asset),),
+        state={"user": user.id, "email": user.email},
+    )
 
 
 def _attribution(

@@ -29,6 +29,8 @@ class Act(StrEnum):
     NEW_DEVICE = "account.new_device"
     SESSION_ENDED = "session.ended"
     REFRESH_TOKEN_REUSED = "session.refresh_token_reused"  # noqa: S105 - the name of an event  # nosec B105
+    OPERATOR_CODE_MADE = "operator_code.made"
+    OPERATOR_CODE_REFUSED = "operator_code.refused"
     TREASURY_ADDRESSES = "treasury.addresses"
 
 

@@ -1,45 +1,189 @@
-"""Operators: who acts and why, and the line of the audit log that every deed of theirs leaves."""
+"""Operators: who acts, how they prove it, and the line of the audit log that every deed of theirs leaves.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+Everything that an operator decides runs inside `deciding`. It ends without a trace unless the deed was
+authorised there and recorded in the audit log, so no decision can leave out either.
+"""
 
-from sqlmodel import col, select
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.db.tables import AuthSession, User
-from onramp_app.domain import clock
+from onramp_app.config import get_settings
+from onramp_app.db.engine import transaction
+from onramp_app.db.locks import Lock
+from onramp_app.db.operator_tables import Proposal
+from onramp_app.db.tables import User
 from onramp_app.domain.accounts import Role
 from onramp_app.domain.errors import FieldError, Forbidden, NotFound, ValidationFailed
+from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.ledger import StepSource
 from onramp_app.ledger.transfers import Cause
-from onramp_app.services import audit, fields
+from onramp_app.services import audit, fields, four_eyes, operator_codes
+from onramp_app.services.four_eyes import Deed, SecondOperatorNeeded
+from onramp_app.services.operator_codes import SpentCode
+from onramp_app.services.rates import stored_book
 
 MAX_REASON_LENGTH = 500
-# Naming somebody is not being them: whoever decides has just proved it with their password.
-RECENT_SIGN_IN = timedelta(minutes=15)
+OPERATORS = frozenset({Role.OPERATOR, Role.ADMIN})
+ADMINS = frozenset({Role.ADMIN})
 
 
 @dataclass(frozen=True, slots=True)
 class Mandate:
-    """Who acts and why, as typed: `by` is the operator's e-mail or account id."""
+    """Who acts and why, as typed: `by` is the operator's e-mail or account id, `code` their one-time code.
+
+    `confirms` is the id of another operator's proposal of the very same deed.
+    """
 
     by: str
     reason: str
+    code: str = field(repr=False)
+    confirms: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Operator:
-    """An operator with their reason for one deed."""
+    """An operator with their reason, in the transaction `db` of one deed."""
 
-    id: str
-    reason: str
+    def __init__(  # noqa: PLR0913 - what one deed needs
+        self,
+        db: AsyncSession,
+        user_id: str,
+        reason: str,
+        *,
+        code: SpentCode,
+        confirms: str | None,
+        roles: frozenset[Role],
+        book: RateBook | None,
+    ) -> None:
+        self.db = db
+        self.id = user_id
+        self.reason = reason
+        self._code = code
+        self._confirms = confirms
+        self._roles = roles
+        self._book = book
+        self._deed: Deed | None = None
+        self._proposal: Proposal | None = None
+        self._is_recorded = False
 
     @property
     def cause(self) -> Cause:
         """Return the operator as what caused a transfer."""
         return Cause(StepSource.OPERATOR, actor=self.id, reason=self.reason)
+
+    async def authorise(self, deed: Deed) -> None:
+        """Ask whether the operator may do this, before anything of it is written.
+
+        Raises:
+            Forbidden: it concerns their own account.
+            NotFound, Forbidden, ActionNotPossible: as `four_eyes.confirm`.
+        """
+        if self._deed is not None or self.db.new or self.db.dirty or self.db.deleted:
+            raise RuntimeError("a deed is authorised once, and before anything of it is written")
+        if self.id in deed.concerns:
+            raise Forbidden("This is about your own account: another operator has to decide it.")
+        self._deed = deed
+        if self._confirms is not None:
+            self._proposal = await four_eyes.confirm(
+                self.db, self._confirms, deed, by=self.id, proposers=self._roles
+            )
+        elif four_eyes.needs_second(deed, self._book):
+            raise _Unconfirmed(deed)
+
+    def write_audit(self, *, at: datetime, detail: Mapping[str, object], subject: str | None = None) -> None:
+        """Add the deed to the audit log, in its transaction. `subject`: if it is another than the deed's."""
+        if self._deed is None:
+            raise RuntimeError("a deed is authorised before it is recorded")
+        self._write(self._deed.action, subject or self._deed.subject, at=at, detail=detail)
+        self._is_recorded = True
+
+    async def propose(self, deed: Deed) -> SecondOperatorNeeded:
+        """Record the deed as one that waits for another operator."""
+        proposal = await four_eyes.propose(self.db, deed, by=self.id, reason=self.reason)
+        detail = {"proposal": proposal.id, **deed.state}
+        self._write(f"{deed.action}.proposed", deed.subject, at=proposal.proposed_at, detail=detail)
+        return SecondOperatorNeeded(proposal.id, expires_at=proposal.expires_at)
+
+    def expect_done(self) -> None:
+        """Make sure that what was done here was authorised and recorded."""
+        if not self._is_recorded:
+            raise RuntimeError("a decision has to be authorised, and recorded in the audit log")
+
+    def _write(self, action: str, subject: str, *, at: datetime, detail: Mapping[str, object]) -> None:
+        told: dict[str, object] = {"reason": self.reason, **detail}
+        told |= {"code": self._code.id, "session_id": self._code.session_id}
+        if self._proposal is not None:
+            told |= {
+                "proposal": self._proposal.id,
+                "proposed_by": self._proposal.proposed_by,
+                "proposed_because": self._proposal.reason,
+            }
+        audit.write(
+            self.db,
+            action,
+            actor=self.id,
+            subject=subject,
+            at=at,
+            detail=told,
+            address=audit.this_machine(),
+        )
+
+
+class _Unconfirmed(Exception):
+    """The deed is above `FOUR_EYES_ABOVE`, and nobody confirmed it yet."""
+
+    def __init__(self, deed: Deed) -> None:
+        super().__init__(deed.action)
+        self.deed = deed
+
+
+@asynccontextmanager
+async def deciding(mandate: Mandate, *, roles: frozenset[Role] = OPERATORS) -> AsyncIterator[Operator]:
+    """Give the operator who decides, in the one transaction of their deed, which spends their code.
+
+    What is done inside calls `authorise` before it writes and `write_audit` before it ends. Where one
+    operator is not enough, nothing of it is done and the deed is recorded as a proposal. A confirmation is
+    any operator's to give.
+
+    Args:
+        mandate: who, why, their code, and which proposal they confirm.
+        roles: which roles may do it alone or propose it.
+
+    Raises:
+        ValidationFailed: the reason cannot be used, or `by` is neither an e-mail address nor an id.
+        NotFound: there is no such account.
+        Forbidden: the account has not the role, or the code is not good.
+        SecondOperatorNeeded: the deed was recorded as a proposal, and the code is spent.
+        DatabaseUnavailable: nothing is certain; look before trying again.
+    """
+    reason = clean_reason(mandate.reason)
+    allowed = roles if mandate.confirms is None else OPERATORS
+    # Read before the transaction: what is worth how much does not have to be that new.
+    book = await stored_book() if get_settings().four_eyes_above is not None else None
+    async with transaction() as db:
+        user_id = (await _acting(db, mandate.by, allowed)).id
+    await operator_codes.refuse_wrong(user_id, mandate.code)
+    needed = None
+    async with transaction() as db:
+        if roles == ADMINS:  # Two who took the role from each other at once would leave nobody with it.
+            await lock_roles(db)
+        user = await _acting(db, mandate.by, allowed)
+        code = await operator_codes.spend(db, user.id, mandate.code)
+        if code is None:
+            raise operator_codes.wrong()
+        operator = Operator(db, user.id, reason, code=code, confirms=mandate.confirms, roles=roles, book=book)
+        try:
+            yield operator
+            operator.expect_done()
+        except _Unconfirmed as unconfirmed:
+            needed = await operator.propose(unconfirmed.deed)
+    if needed is not None:
+        raise needed
 
 
 def clean_reason(text: str) -> str:
@@ -51,67 +195,33 @@ def clean_reason(text: str) -> str:
     return reason
 
 
-async def find_operator(session: AsyncSession, mandate: Mandate) -> Operator:
-    """Return who acts. Until the transaction ends they keep their role, and the session that proves them.
+async def lock_roles(db: AsyncSession) -> None:
+    """Keep everybody else from changing roles until the transaction ends."""
+    await db.exec(select(func.pg_advisory_xact_lock(Lock.ROLES)))
 
-    So whoever takes either away waits for the decision, and when that is done nothing comes after.
 
-    Raises:
-        ValidationFailed: the reason cannot be used, or `by` is neither an e-mail address nor an id.
-        NotFound: there is no such account.
-        Forbidden: the account is not an operator's, or its owner has not signed in lately
-            (OWASP ASVS 5.0, section V7.5: authenticate anew before highly sensitive deeds).
+async def is_another(db: AsyncSession, *roles: Role, than: str | None = None) -> bool:
+    """Say whether an account with one of the roles exists, other than the one named."""
+    query = select(User.id).where(col(User.role).in_([role.value for role in roles]))
+    if than is not None:
+        query = query.where(User.id != than)
+    return (await db.exec(query.limit(1))).first() is not None
+
+
+async def _acting(db: AsyncSession, by: str, roles: frozenset[Role]) -> User:
+    """Return who acts. Until the transaction ends they keep their role.
+
+    So whoever takes it away waits for the decision, and when that is done nothing comes after.
     """
-    reason = clean_reason(mandate.reason)
-    if is_id(mandate.by):
-        query = select(User).where(User.id == mandate.by)
+    if is_id(by):
+        query = select(User).where(User.id == by)
     else:
-        query = select(User).where(User.email == fields.clean({"email": mandate.by})["email"])
+        query = select(User).where(User.email == fields.clean({"email": by})["email"])
     # Shared with each other and with what refers to the account; `grant_role` alone has to wait.
-    user = (await session.exec(query.with_for_update(read=True, key_share=True))).first()
+    user = (await db.exec(query.with_for_update(read=True, key_share=True))).first()
     if user is None:
         raise NotFound("There is no account of the operator who is to have done this.")
-    if user.role == Role.USER.value:
-        raise Forbidden(f"{user.email} is not an operator. `grant-role` makes them one.")
-    if not await _has_signed_in_lately(session, user.id):
-        minutes = int(RECENT_SIGN_IN.total_seconds() / 60)
-        raise Forbidden(
-            f"{user.email} has not signed in within the last {minutes} minutes. Sign in to the wallet first."
-        )
-    return Operator(user.id, reason)
-
-
-async def _has_signed_in_lately(session: AsyncSession, user_id: str) -> bool:
-    query = (
-        select(AuthSession.id)
-        .where(
-            AuthSession.user_id == user_id,
-            col(AuthSession.revoked_at).is_(None),
-            AuthSession.created_at > clock.now() - RECENT_SIGN_IN,
-        )
-        .limit(1)
-        .with_for_update(read=True)
-    )
-    return (await session.exec(query)).first() is not None
-
-
-def write_audit(  # noqa: PLR0913 - the columns of the log
-    session: AsyncSession,
-    operator: Operator,
-    *,
-    action: str,
-    subject: str,
-    at: datetime,
-    detail: Mapping[str, str | None],
-) -> None:
-    """Add a deed to the audit log, in the transaction that does it. `detail` goes in with the reason."""
-    told = {"reason": operator.reason, **detail}
-    audit.write(
-        session,
-        action,
-        actor=operator.id,
-        subject=subject,
-        at=at,
-        detail=told,
-        address=audit.this_machine(),
-    )
+    if user.role not in roles:
+        wanted = "an admin" if roles == ADMINS else "an operator"
+        raise Forbidden(f"{user.email} is not {wanted}. `grant-role` makes them one.")
+    return user

@@ -7,12 +7,12 @@ says what an action makes of a state.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 import structlog
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.db.engine import transaction
 from onramp_app.db.tables import User
 from onramp_app.db.top_up_tables import TopUp
 from onramp_app.domain.accounts import KycStatus
@@ -21,7 +21,7 @@ from onramp_app.domain.errors import NotFound
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.ledger import ExceptionKind, StepSource, TransferKind
 from onramp_app.domain.ledger_errors import AccountOverdrawn
-from onramp_app.domain.money import amount_text
+from onramp_app.domain.money import amount_text, from_minor
 from onramp_app.domain.review_errors import ActionNotPossible
 from onramp_app.domain.top_up import Action, Posting, Reason, TopUpState, TopUpStatus, on_action
 from onramp_app.ledger import instructions
@@ -30,7 +30,8 @@ from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Instruction
 from onramp_app.services.changed_users import tell_changed
 from onramp_app.services.exceptions import Concern, close_exceptions
-from onramp_app.services.operators import Mandate, Operator, find_operator, write_audit
+from onramp_app.services.four_eyes import Deed
+from onramp_app.services.operators import Mandate, Operator, deciding
 from onramp_app.services.steps import Evidence, record, state_of
 
 # What the owner of the top-up reads in its timeline. The operator's reason is for the operator's eyes.
@@ -77,14 +78,15 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
     """Do one of an operator's actions to a top-up, once.
 
     Raises:
-        ValidationFailed, Forbidden: who acts, or why, cannot be used.
+        ValidationFailed, Forbidden, SecondOperatorNeeded: as `operators.deciding`; also where the top-up is
+            the operator's own.
         NotFound: there is no such top-up, or no such operator.
         ActionNotPossible: not in this state, done before, or the account may not be credited; nothing was
             changed.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
-    async with transaction() as session:
-        operator = await find_operator(session, mandate)
+    async with deciding(mandate) as operator:
+        session = operator.db
         owner = await _owner(session, top_up_id)
         top_up = await _locked(session, top_up_id)
         before, at = state_of(top_up), now()
@@ -97,6 +99,7 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
         instruction = None
         if step.posting is not None:
             instruction = _instruction(step.posting, top_up, booked, operator=operator)
+        await operator.authorise(_deed(top_up, before, action, booked=booked, instruction=instruction))
         evidence = Evidence(StepSource.OPERATOR, at, actor=operator.id, detail=_TOLD[action])
         record(session, top_up, step.state, evidence=evidence)
         await session.flush()
@@ -105,11 +108,7 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
         if instruction is not None:
             await post_once(session, instruction)
         decision = _decision(top_up, action, booked, instruction=instruction)
-        write_audit(
-            session,
-            operator,
-            action=f"review.{action.value}",
-            subject=top_up.id,
+        operator.write_audit(
             at=at,
             detail={
                 "before": before.status.value,
@@ -123,6 +122,31 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
     tell_changed([decision.user_id])
     _log.info("top-up decided", top_up_id=top_up_id, action=action.value, operator=operator.id)
     return decision
+
+
+def _deed(
+    top_up: TopUp,
+    before: TopUpState,
+    action: Action,
+    *,
+    booked: Booked | None,
+    instruction: Instruction | None,
+) -> Deed:
+    moves: tuple[tuple[Decimal, str], ...] = ()
+    if booked is not None and instruction is not None:
+        delivery = booked.delivery
+        moves = ((from_minor(delivery.amount_minor, scale=booked.scale), delivery.asset),)
+    return Deed(
+        f"review.{action.value}",
+        top_up.id,
+        concerns=frozenset({top_up.user_id}),
+        moves=moves,
+        state={
+            "before": before.status.value,
+            "because": before.reason.value if before.reason else None,
+            "reference": instruction.reference if instruction else None,
+        },
+    )
 
 
 async def _owner(session: AsyncSession, top_up_id: str) -> User | None:

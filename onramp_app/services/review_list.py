@@ -4,17 +4,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
-from sqlmodel import select
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import transaction
 from onramp_app.db.ledger_tables import OpenException
+from onramp_app.db.provider_tables import ProviderOrder
+from onramp_app.db.top_up_tables import TopUp
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import NotFound
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.ledger import ExceptionKind
 from onramp_app.domain.money import amount_text
 from onramp_app.domain.review_errors import ActionNotPossible
-from onramp_app.services.operators import Mandate, find_operator, write_audit
+from onramp_app.services.four_eyes import Deed
+from onramp_app.services.operators import Mandate, deciding
 
 MAX_ITEMS = 1000
 
@@ -108,24 +112,34 @@ async def close_item(exception_id: str, *, mandate: Mandate) -> ClosedItem:
     """Close an exception that a person has looked at and that needs no decision.
 
     Raises:
-        ValidationFailed, Forbidden: who acts, or why, cannot be used.
+        ValidationFailed, Forbidden: as `operators.deciding`; also where the top-up is their own.
         NotFound: there is no such exception, or no such operator.
         ActionNotPossible: it is closed already, or stands for money or a top-up that waits for a decision.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
-    async with transaction() as session:
-        operator, at = await find_operator(session, mandate), now()
-        found = None
+    async with deciding(mandate) as operator:
+        found, at = None, now()
         if is_id(exception_id):
             query = select(OpenException).where(OpenException.id == exception_id).with_for_update()
-            found = (await session.exec(query)).first()
+            found = (await operator.db.exec(query)).first()
         if found is None:
             raise NotFound("There is no such exception.")
         if found.closed_at is not None:
             raise ActionNotPossible("This exception is closed already.")
         if (wanted := _WANTS.get(ExceptionKind(found.kind))) is not None:
             raise ActionNotPossible(wanted)
+        owners = await _owners(operator.db, found)
+        await operator.authorise(Deed("review.close_exception", found.id, concerns=owners))
         found.closed_at, found.closed_by, found.close_reason = at, operator.id, operator.reason
         about = {"kind": found.kind, "top_up": found.top_up_id, "order": found.provider_order_id}
-        write_audit(session, operator, action="review.close_exception", subject=found.id, at=at, detail=about)
+        operator.write_audit(at=at, detail=about)
     return ClosedItem(found.id, found.kind)
+
+
+async def _owners(session: AsyncSession, found: OpenException) -> frozenset[str]:
+    """Return whose top-up the exception is about, by itself or by its order; nobody's without one."""
+    of_order = select(ProviderOrder.top_up_id).where(ProviderOrder.id == found.provider_order_id)
+    query = select(TopUp.user_id).where(
+        or_(col(TopUp.id) == found.top_up_id, col(TopUp.id).in_(of_order.scalar_subquery()))
+    )
+    return frozenset((await session.exec(query)).all())

@@ -21,6 +21,7 @@ _ENDS: dict[str, SecurityEventKind] = {
 _DEEDS: dict[str, SecurityEventKind] = {
     Act.PASSWORD_CHANGED.value: SecurityEventKind.PASSWORD_CHANGED,
     Act.ROLE_GRANTED.value: SecurityEventKind.ROLE_CHANGED,
+    Act.OPERATOR_CODE_MADE.value: SecurityEventKind.OPERATOR_CODE_MADE,
 }
 _KINDS: dict[str, SecurityEventKind] = {
     "": SecurityEventKind.SIGNED_IN,

@@ -69,6 +69,8 @@ READ_ANEW = (RateLimitItemPerMinute(20, namespace="read-anew"),)
 # A program refreshes every ten minutes; each refresh leaves a row that stays as long as its session.
 REFRESH = (RateLimitItemPerMinute(30, namespace="refresh"),)
 PASSWORD = _guesses("password")
+# Each one leaves a line in the audit log for good.
+OPERATOR_CODE = (RateLimitItemPerHour(30, namespace="operator-code"),)
 ALONE_DELAY_SECONDS = 1.0
 _ASK_REDIS_AGAIN_SECONDS = 3
 

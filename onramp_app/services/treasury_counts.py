@@ -5,9 +5,11 @@ asked for: it is either a mistake of ours that wants finding, or somebody's mone
 """
 
 import csv
+import hashlib
 import io
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -19,7 +21,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import FieldError, ValidationFailed
 from onramp_app.domain.ledger import AccountKind
-from onramp_app.domain.money import AmountUnreadable, amount_text, to_minor
+from onramp_app.domain.money import AmountUnreadable, amount_text, from_minor, to_minor
 from onramp_app.domain.review_errors import ActionNotPossible
 from onramp_app.ledger import instructions
 from onramp_app.ledger.balances import TreasuryTotal, last_counts, treasury_totals
@@ -27,8 +29,9 @@ from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Account, Instruction
 from onramp_app.providers.onramp.wire import NotJson, read_json
 from onramp_app.services.environment import current_environment
+from onramp_app.services.four_eyes import Deed
 from onramp_app.services.judging import own_form
-from onramp_app.services.operators import Mandate, Operator, find_operator, write_audit
+from onramp_app.services.operators import Mandate, Operator, deciding
 
 MAX_FILE_BYTES = 1024 * 1024
 MAX_COUNTS = 1000
@@ -38,6 +41,9 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 # Two operators who book counts of two days at once would both book the same difference.
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('treasury_counts'))")
 
+_Pair = tuple[
+    "Count", TreasuryTotal, int
+]  # what was counted, the book of its day, and the counted minor units
 _Key = tuple[str, str, str]  # network, address in the network's own form, asset
 
 
@@ -162,36 +168,60 @@ async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) ->
     Raises:
         ValidationFailed: an account that the books do not know, an amount with too many decimals, or a
             mandate that cannot be used.
-        NotFound, Forbidden: who acts cannot.
+        NotFound, Forbidden, SecondOperatorNeeded: as `operators.deciding`.
         ActionNotPossible: a difference was booked for an account and this day, or a later one, before.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     async with transaction() as session:
-        operator = None if mandate is None else await find_operator(session, mandate)
-        if operator is not None:
-            await (await session.connection()).execute(_ONE_AT_A_TIME)
-        books = {on: await treasury_totals(session, on=on) for on in sorted({count.on for count in counts})}
-        pairs = _paired(counts, books)
-        due = [] if operator is None else await _due(session, pairs, operator)
+        report = await _report(session, await _paired_with_books(session, counts))
+    if mandate is None or report.is_even:
+        return report
+    async with deciding(mandate) as operator:
+        session = operator.db
+        await (await session.connection()).execute(_ONE_AT_A_TIME)
+        pairs = await _paired_with_books(session, counts)
+        due = await _due(session, pairs, operator)
+        await operator.authorise(_deed(pairs, due))
         if not all(posted.is_new for posted in await post(session, due)):
             raise ActionNotPossible("A difference of this file was booked before: run verify-ledger.")
-        booked = {made.reference for made in due}
-        compared = [_compared(count, total, minor, booked=booked) for count, total, minor in pairs]
-        for one in compared:
-            if operator is not None and one.reference is not None:
+        report = await _report(session, pairs, booked={made.reference for made in due})
+        for one in report.compared:
+            if one.reference is not None:
                 detail = {"account": one.account, "date": one.on.isoformat(), "book": one.book}
                 detail |= {"counted": one.counted, "missing": one.missing, "reference": one.reference}
-                write_audit(
-                    session, operator, action="treasury.count", subject=one.account, at=now(), detail=detail
-                )
-        seen = {one.account for one in compared}
-        names = {_treasury(total).name for total in await treasury_totals(session) if total.balance_minor}
+                operator.write_audit(subject=one.account, at=now(), detail=detail)
+    return report
+
+
+def _deed(pairs: Sequence[_Pair], due: Sequence[Instruction]) -> Deed:
+    moves, state = [], {}
+    for count, total, counted_minor in pairs:
+        if missing_minor := total.balance_minor - counted_minor:
+            missing = from_minor(missing_minor, scale=total.scale)
+            moves.append((missing, total.asset))
+            state[f"{_treasury(total).name} {count.on}"] = format(missing, "f")
+    if not due:
+        raise ActionNotPossible("There is no difference left to book.")
+    # A day that is counted once more, or another account, is another deed.
+    digest = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+    return Deed("treasury.count", digest[:16], moves=tuple(moves), state={"differences": digest})
+
+
+async def _report(
+    session: AsyncSession, pairs: Sequence[_Pair], *, booked: Collection[str] = ()
+) -> TreasuryReport:
+    compared = [_compared(count, total, minor, booked=booked) for count, total, minor in pairs]
+    seen = {one.account for one in compared}
+    names = {_treasury(total).name for total in await treasury_totals(session) if total.balance_minor}
     return TreasuryReport(compared, sorted(names - seen))
 
 
-def _paired(
-    counts: Sequence[Count], books: Mapping[date, Sequence[TreasuryTotal]]
-) -> list[tuple[Count, TreasuryTotal, int]]:
+async def _paired_with_books(session: AsyncSession, counts: Sequence[Count]) -> list[_Pair]:
+    books = {on: await treasury_totals(session, on=on) for on in sorted({count.on for count in counts})}
+    return _paired(counts, books)
+
+
+def _paired(counts: Sequence[Count], books: Mapping[date, Sequence[TreasuryTotal]]) -> list[_Pair]:
     """Return each count with the book of its day and the counted minor units."""
     known = {
         (on, _key(total.network, total.address, total.asset)): total
@@ -216,9 +246,7 @@ def _treasury(total: TreasuryTotal) -> Account:
     return Account(AccountKind.TREASURY, total.asset, network=total.network, address=total.address)
 
 
-async def _due(
-    session: AsyncSession, pairs: Sequence[tuple[Count, TreasuryTotal, int]], operator: Operator
-) -> list[Instruction]:
+async def _due(session: AsyncSession, pairs: Sequence[_Pair], operator: Operator) -> list[Instruction]:
     """Return what books the differences. A day after which one was booked is closed: it is in there."""
     last, due = await last_counts(session), []
     for count, total, counted_minor in pairs:
@@ -242,7 +270,7 @@ async def _due(
     return due
 
 
-def _compared(count: Count, total: TreasuryTotal, counted_minor: int, *, booked: set[str]) -> Compared:
+def _compared(count: Count, total: TreasuryTotal, counted_minor: int, *, booked: Collection[str]) -> Compared:
     name, missing_minor = _treasury(total).name, total.balance_minor - counted_minor
     reference = f"count:{name}:{count.on.isoformat()}"
     return Compared(

@@ -1,5 +1,6 @@
 """`/profile`: the person's details, password and sessions. Every handler asks anew who it works for."""
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import datetime
 
@@ -8,10 +9,18 @@ from babel.dates import format_timedelta
 from reflex.event import EventSpec
 
 from onramp_app.domain import clock
-from onramp_app.domain.accounts import SecurityEventKind
-from onramp_app.domain.errors import InvalidCredentials, NotFound, RateLimited, ValidationFailed
+from onramp_app.domain.accounts import Role, SecurityEventKind
+from onramp_app.domain.errors import (
+    Forbidden,
+    InvalidCredentials,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+    ValidationFailed,
+)
+from onramp_app.domain.review_errors import RecentSignInRequired
 from onramp_app.domain.views import SecurityEventView, SessionView, Viewer
-from onramp_app.services import accounts, security_events, session_list, sessions
+from onramp_app.services import accounts, operator_codes, security_events, session_list, sessions
 from onramp_app.services.accounts import ProfileChanges
 from onramp_app.states.amounts import moment_text
 from onramp_app.states.entrance import weak_password_text
@@ -27,6 +36,11 @@ class ProfileState(PrivateState):
     """What the profile page shows beside the person: what was saved, what was wrong, the sessions."""
 
     account_id: str = ""  # By it support knows the account: nobody has proved that an address is theirs.
+    is_operator: bool = False
+    operator_code: str = ""  # On its way to the page only: the server forgets it at once.
+    operator_code_until: str = ""
+    operator_code_problem: str = ""
+    must_sign_in_again: bool = False
     details_saved: bool = False
     name_problem: str = ""
     details_problem: str = ""
@@ -44,6 +58,7 @@ class ProfileState(PrivateState):
             return to_login(self)
         self._forget_messages()
         self.account_id = viewer.user_id
+        self.is_operator = viewer.role != Role.USER
         await self._list_security(viewer)
         return None
 
@@ -111,6 +126,29 @@ class ProfileState(PrivateState):
         await self._list_security(viewer)
         return None
 
+    @rx.event
+    async def make_operator_code(self) -> AsyncIterator[EventSpec | None]:
+        """Make a one-time code and show it, this once: no reload and no other tab shows it again."""
+        if (viewer := await self._viewer()) is None:
+            yield to_login(self)
+            return
+        self._forget_messages()
+        try:
+            made = await operator_codes.make(viewer, address=self.router.session.client_ip)
+        except RecentSignInRequired:
+            self.must_sign_in_again = True
+        except RateLimited:
+            self.operator_code_problem = _("Too many codes. Wait a few minutes and try again.")
+        except (Forbidden, Unauthenticated):
+            yield to_login(self)
+        else:
+            self.operator_code, self.operator_code_until = made.code, made.expires_at.isoformat()
+            yield None  # The page has it now.
+            # What this state keeps is pickled between events. The page is not told that it was forgotten.
+            self.operator_code = ""
+            self.dirty_vars.discard("operator_code")
+            await self._list_security(viewer)
+
     async def _list_security(self, viewer: Viewer) -> None:
         views, _cursor = await session_list.list_sessions(viewer, limit=_SHOWN_SESSIONS)
         now = clock.now()
@@ -119,7 +157,8 @@ class ProfileState(PrivateState):
         self.security_lines = [_security_line(event) for event in await security_events.recent_events(viewer)]
 
     def _forget_messages(self) -> None:
-        self.details_saved = self.password_changed = False
+        self.details_saved = self.password_changed = self.must_sign_in_again = False
+        self.operator_code = self.operator_code_until = self.operator_code_problem = ""
         self.name_problem = self.details_problem = ""
         self.current_password_problem = self.new_password_problem = ""  # nosec B105  # nothing is wrong
 
@@ -166,6 +205,7 @@ def _what_happened() -> dict[SecurityEventKind, str]:
         SecurityEventKind.SESSION_ENDED: _("Session ended"),
         SecurityEventKind.PASSWORD_CHANGED: _("Password changed"),
         SecurityEventKind.REFRESH_TOKEN_REUSED: _("Session ended: its old key was used again"),
+        SecurityEventKind.OPERATOR_CODE_MADE: _("Operator code made"),
         SecurityEventKind.ROLE_CHANGED: _("Your role changed, and you were signed out everywhere"),
     }
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from onramp_app.domain.accounts import Role
-from onramp_app.services import accounts
+from onramp_app.services import roles
 from tests.ledger.books import findings
 from tests.people import PASSWORD, Person
 
@@ -100,14 +100,14 @@ async def test_a_new_role_ends_all_sessions_and_is_told(
     client: httpx.AsyncClient, ada: Person, database: str
 ) -> None:
     cookies = await _sign_in_in_a_browser(client, ada)
-    await accounts.grant_role(ada.email, Role.OPERATOR)
+    await roles.grant_role(ada.email, Role.OPERATOR)
     for headers in (ada.headers, {"Cookie": f"session={cookies['session']}"}):
         assert (await client.get("/api/auth/me", headers=headers)).status_code == 401
     fresh = (await client.post("/api/auth/login", json={"email": ada.email, "password": PASSWORD})).json()
     assert fresh["user"]["role"] == "operator"
     headers = {"Authorization": f"Bearer {fresh['access_token']}"}
     assert [event["kind"] for event in await _events(client, headers)][:2] == ["signed_in", "role_changed"]
-    await accounts.grant_role(ada.email, Role.OPERATOR)
+    await roles.grant_role(ada.email, Role.OPERATOR)
     assert (await client.get("/api/auth/me", headers=headers)).status_code == 200, "nothing changed"
     (line,) = [line for line in _audit(database) if line[1] == "account.role_granted"]
     assert line == ("command", "account.role_granted", ada.id, f"{getuser()}@{gethostname()}"[:45])

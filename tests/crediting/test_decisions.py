@@ -1,6 +1,7 @@
 """Operators' decisions between reads of the provider: whatever it tells next, nothing is credited twice."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -11,17 +12,17 @@ from onramp_app.services.operators import Mandate
 from onramp_app.services.review import decide
 from tests.crediting.told import order_of, recognition_id, tell
 from tests.crediting.world import World
-from tests.people import sign_in
+from tests.people import operator_code
 
 TEN = 10 * 10**18
+NewMandate = Callable[[], Mandate]  # Each with a code of its own, which is good for one act.
 
 
 @pytest.fixture
-def mandate(world: World) -> Mandate:
+def mandate(world: World) -> NewMandate:
     operator = world.user()
     world.owner.execute("UPDATE users SET role = 'operator' WHERE id = %s", (operator,))
-    sign_in(world.owner, operator)
-    return Mandate(operator, "looked at it")
+    return lambda: Mandate(operator, "looked at it", operator_code(world.owner, operator))
 
 
 def _status(world: World, top_up_id: str) -> str:
@@ -29,11 +30,11 @@ def _status(world: World, top_up_id: str) -> str:
 
 
 async def test_an_attributed_order_that_is_told_again_stays_credited_once(
-    world: World, mandate: Mandate
+    world: World, mandate: NewMandate
 ) -> None:
     user = world.user()
     await tell(order_of(1, 4))
-    done = await attribute("1", user, mandate=mandate)
+    done = await attribute("1", user, mandate=mandate())
     assert world.balance(user) == (TEN, 0)
     for status in (15, 5, 14, -1):
         await tell(order_of(1, status, transactionHash=f"0x{status + 1:064}"))
@@ -43,7 +44,7 @@ async def test_an_attributed_order_that_is_told_again_stays_credited_once(
 
 
 async def test_a_released_delivery_that_is_told_again_stays_released_and_its_failure_is_reversed(
-    world: World, mandate: Mandate
+    world: World, mandate: NewMandate
 ) -> None:
     user = world.user()
     top_up = world.top_up(user)
@@ -52,29 +53,31 @@ async def test_a_released_delivery_that_is_told_again_stays_released_and_its_fai
     over = {"merchantRecognitionId": recognition, "expectedCryptoAmount": 1}
     await tell(order_of(1, 4, **over))
     assert world.balance(user) == (0, TEN)
-    await decide(top_up, Action.RELEASE, mandate=mandate)
+    await decide(top_up, Action.RELEASE, mandate=mandate())
     await tell(order_of(1, 15, **over))
     assert (world.balance(user), _status(world, top_up)) == ((TEN, 0), "settled")
     await tell(order_of(1, -1, **over))
     assert world.one("SELECT kind FROM exceptions WHERE closed_at IS NULL") == "failed_after_settled"
-    await decide(top_up, Action.REVERSE, mandate=mandate)
+    await decide(top_up, Action.REVERSE, mandate=mandate())
     assert world.one("SELECT count(*) FROM exceptions WHERE closed_at IS NULL") == 0
     await tell(order_of(1, 4, **over, transactionHash="0x1"))
     assert (world.balance(user), _status(world, top_up)) == ((0, 0), "reversed")
 
 
-async def test_a_returned_delivery_that_is_told_again_stays_returned(world: World, mandate: Mandate) -> None:
+async def test_a_returned_delivery_that_is_told_again_stays_returned(
+    world: World, mandate: NewMandate
+) -> None:
     user = world.user()
     top_up = world.top_up(user)
     over = {"merchantRecognitionId": recognition_id(world, top_up), "expectedCryptoAmount": 1}
     await tell(order_of(1, 4, **over))
-    await decide(top_up, Action.RETURN, mandate=mandate)
+    await decide(top_up, Action.RETURN, mandate=mandate())
     await tell(order_of(1, 15, **over))
     assert (world.balance(user), _status(world, top_up)) == ((0, 0), "reversed")
 
 
 async def test_a_closed_review_is_credited_when_its_delivery_comes_all_the_same(
-    world: World, mandate: Mandate
+    world: World, mandate: NewMandate
 ) -> None:
     user = world.user()
     top_up = world.top_up(user)
@@ -82,7 +85,7 @@ async def test_a_closed_review_is_credited_when_its_delivery_comes_all_the_same(
     await tell(order_of(1, 2, merchantRecognitionId=recognition))
     await tell(order_of(1, -1, merchantRecognitionId=recognition))
     assert _status(world, top_up) == "in_review"
-    await decide(top_up, Action.CLOSE, mandate=mandate)
+    await decide(top_up, Action.CLOSE, mandate=mandate())
     assert _status(world, top_up) == "failed"
     await tell(order_of(1, 4, merchantRecognitionId=recognition))
     assert (world.balance(user), _status(world, top_up)) == ((TEN, 0), "settled")
@@ -90,7 +93,7 @@ async def test_a_closed_review_is_credited_when_its_delivery_comes_all_the_same(
 
 
 async def test_closing_while_the_delivery_is_being_applied_ends_in_one_credit(
-    world: World, mandate: Mandate
+    world: World, mandate: NewMandate
 ) -> None:
     user = world.user()
     for number in range(1, 9):
@@ -99,7 +102,7 @@ async def test_closing_while_the_delivery_is_being_applied_ends_in_one_credit(
         await tell(order_of(number, 2, merchantRecognitionId=recognition))
         await tell(order_of(number, -1, merchantRecognitionId=recognition))
         closed, _ = await asyncio.gather(
-            decide(top_up, Action.CLOSE, mandate=mandate),
+            decide(top_up, Action.CLOSE, mandate=mandate()),
             tell(order_of(number, 4, merchantRecognitionId=recognition)),
             return_exceptions=True,
         )
@@ -108,7 +111,7 @@ async def test_closing_while_the_delivery_is_being_applied_ends_in_one_credit(
 
 
 async def test_money_in_suspense_waits_for_an_operator_even_when_its_top_up_is_told_later(
-    world: World, mandate: Mandate
+    world: World, mandate: NewMandate
 ) -> None:
     user = world.user()
     top_up = world.top_up(user)
@@ -117,7 +120,7 @@ async def test_money_in_suspense_waits_for_an_operator_even_when_its_top_up_is_t
     assert (world.balance(user), _status(world, top_up)) == ((0, 0), "created")
     assert world.open_exceptions() == ["suspense"]
     assert world.one("SELECT count(*) FROM provider_orders WHERE version > applied_version") == 0
-    done = await attribute("1", user, mandate=mandate)
+    done = await attribute("1", user, mandate=mandate())
     await tell(order_of(1, 5, merchantRecognitionId=recognition_id(world, top_up)))
     assert (world.balance(user), _status(world, done.top_up_id)) == ((TEN, 0), "settled")
     assert _status(world, top_up) == "created"

@@ -10,7 +10,7 @@ from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.instructions import Delivery
 from onramp_app.services.operators import Mandate
 from tests.ledger.books import BY_POLL, NOW, Books, findings, post_now
-from tests.people import sign_in
+from tests.people import operator_code
 
 REASON = "the provider confirmed it by mail"
 
@@ -24,7 +24,18 @@ class Desk:
 
     @property
     def mandate(self) -> Mandate:
-        return Mandate(f"{self.operator_id}@example.org", REASON)
+        """With a code that was made just now: each is good for one act."""
+        return self.mandate_of(self.operator_id)
+
+    def mandate_of(self, operator_id: str, *, confirms: str | None = None) -> Mandate:
+        code = operator_code(self.books.owner, operator_id)
+        return Mandate(f"{operator_id}@example.org", REASON, code, confirms=confirms)
+
+    def operator(self, role: str = "operator") -> str:
+        """Another account with a role. Returns its id."""
+        operator_id = self.books.user()
+        self.books.owner.execute("UPDATE users SET role = %s WHERE id = %s", (role, operator_id))
+        return operator_id
 
     async def held(self, amount: int = 100, *, user_id: str | None = None) -> tuple[str, Delivery]:
         user_id = user_id or self.books.user()
@@ -106,7 +117,6 @@ async def control_desk(database: str) -> AsyncIterator[Desk]:
     books = Books(database)
     operator_id = books.user()
     books.owner.execute("UPDATE users SET role = 'operator' WHERE id = %s", (operator_id,))
-    sign_in(books.owner, operator_id)
     yield Desk(books, operator_id)
     books.owner.close()
 

@@ -106,8 +106,8 @@ async def test_what_cannot_be_attributed_says_why_and_changes_nothing(desk: Desk
         (delivery.order_id, unknown_id(), mandate, NotFound, "no account with this id"),
         (delivery.order_id, f"{user_id}@example.org", mandate, ValidationFailed, "named by its id"),
         (delivery.order_id, "\x00", mandate, ValidationFailed, "named by its id"),
-        (delivery.order_id, user_id, Mandate(user_id, REASON), Forbidden, "not an operator"),
-        (delivery.order_id, user_id, Mandate(desk.operator_id, ""), ValidationFailed, "reason"),
+        (delivery.order_id, user_id, Mandate(user_id, REASON, "x"), Forbidden, "not an operator"),
+        (delivery.order_id, user_id, Mandate(desk.operator_id, "", "x"), ValidationFailed, "reason"),
     ):
         with pytest.raises(refusal, match=why):
             await attribute(order_id, whose, mandate=by)
@@ -131,9 +131,10 @@ async def test_nothing_is_attributed_to_an_account_that_may_not_be_credited(
 
 
 async def _both_at_once(desk: Desk, order_id: str) -> list[str]:
-    users = [desk.books.user(), desk.books.user()]
+    users = {desk.books.user(): desk.mandate, desk.books.user(): desk.mandate_of(desk.operator())}
     told = await asyncio.gather(
-        *(attribute(order_id, user, mandate=desk.mandate) for user in users), return_exceptions=True
+        *(attribute(order_id, user, mandate=mandate) for user, mandate in users.items()),
+        return_exceptions=True,
     )
     return sorted(type(one).__name__ for one in told)
 

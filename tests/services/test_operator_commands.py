@@ -32,7 +32,8 @@ class Work:
         return CliRunner().invoke(app, arguments)
 
     def act(self, *arguments: str) -> Result:
-        return self.run(*arguments, "--reason", REASON, "--by", self.desk.mandate.by)
+        mandate = self.desk.mandate
+        return self.run(*arguments, "--reason", REASON, "--by", mandate.by, "--code", mandate.code)
 
     def told(self, result: Result) -> dict[str, Any]:
         assert result.exit_code == 0, result.output
@@ -129,7 +130,7 @@ def test_an_attribution_is_told_and_refused_the_second_time(work: Work) -> None:
     assert (seen["done"], seen["top_up_id"], seen["user"]["email"]) == (False, None, f"{user}@example.org")
     assert f"Account {user}: {user}@example.org, Asha, user" in work.run(*wanted).stdout
     without = work.run(*wanted, "--yes")
-    assert (without.exit_code, without.stderr) == (1, "Give --reason and --by with --yes.\n")
+    assert (without.exit_code, without.stderr) == (1, "Give --reason, --by and --code with --yes.\n")
     assert work.desk.audit() == []
     done = work.told(work.act(*wanted, "--yes", "--json"))
     assert (done["done"], done["user"], done["amount"], done["asset"]) == (True, seen["user"], "1", "USDT")
@@ -160,7 +161,10 @@ def test_nothing_is_decided_without_a_reason_and_a_name(work: Work) -> None:
     for command in ("release", "return", "close", "reverse"):
         assert work.run("review", command, work.held, *by).exit_code == 2
         assert work.run("review", command, work.held, *why).exit_code == 2
-    nobody = work.run("review", "release", work.held, *why, "--by", unknown_id())
+        without = work.run("review", command, work.held, *by, *why)
+        assert (without.exit_code, without.stdout) == (1, "")
+        assert without.stderr.startswith("Give --code")
+    nobody = work.run("review", "release", work.held, *why, "--by", unknown_id(), "--code", "x")
     assert (nobody.exit_code, nobody.stdout) == (1, "")
     assert "no account of the operator" in nobody.stderr
     assert work.desk.everything() == before
@@ -176,12 +180,11 @@ def test_webhooks_are_listed_shown_and_replayed(work: Work) -> None:
     shown = work.told(work.run("webhooks", "show", event, "--json"))
     assert json.loads(shown["header"])["body"] == body
     assert (shown["id"], shown["signed_at"]) == (int(event), "2026-03-01T07:25:17Z")
-    told = ("--by", work.desk.mandate.by, "--reason", REASON)
     assert work.run("webhooks", "replay", event).exit_code == 2
     for turn in (1, 2):
-        assert work.told(work.run("webhooks", "replay", event, *told, "--json"))["replays"] == turn
+        assert work.told(work.act("webhooks", "replay", event, "--json"))["replays"] == turn
     assert "replayed 2 times" in work.run("webhooks", "list").stdout
-    missing = work.run("webhooks", "replay", "999999", *told)
+    missing = work.act("webhooks", "replay", "999999")
     assert (missing.exit_code, missing.stdout, missing.stderr) == (
         1,
         "",
@@ -198,7 +201,7 @@ def test_a_counted_treasury_is_compared_and_its_difference_booked(work: Work, tm
     line = f"treasury:matic20:0xaaaa:USDT  {today[0]}  book 3.5  counted 4  missing -0.5"
     assert told.stdout == f"{line}\n"
     alone = work.run("reconcile", "--treasury", str(file), "--post")
-    assert (alone.exit_code, alone.stderr) == (1, "Give --reason and --by with --post.\n")
+    assert (alone.exit_code, alone.stderr) == (1, "Give --reason, --by and --code with --post.\n")
     assert work.desk.audit() == []
     posted = work.act("reconcile", "--treasury", str(file), "--post")
     assert (posted.exit_code, posted.stdout) == (0, f"{line}  booked now\n")

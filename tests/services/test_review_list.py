@@ -47,7 +47,7 @@ async def test_what_stands_for_a_decision_is_not_closed_by_itself(desk: Desk) ->
     with pytest.raises(NotFound, match="no such exception"):
         await close_item(unknown_id(), mandate=desk.mandate)
     with pytest.raises(Forbidden):
-        await close_item(await _id_of("held"), mandate=Mandate(desk.books.user(), REASON))
+        await close_item(await _id_of("held"), mandate=Mandate(desk.books.user(), REASON, "x"))
     assert desk.everything() == before
 
 

@@ -110,10 +110,27 @@ class Tab:
         """Call a handler as if there were no middleware."""
         state = await self.state(handler.state)  # type: ignore[arg-type]
         answer = handler.fn(state, *arguments)
+        if hasattr(answer, "__aiter__"):
+            return await self._all_of(answer)
         if hasattr(answer, "__await__"):
             answer = await answer
         events = Event.from_event_type(answer) if answer is not None else []
         return Outcome(True, _address(events), events, self.root.get_delta())
+
+    async def _all_of(self, steps: AsyncIterator[Any]) -> Outcome:
+        """Take what a handler sends step by step; of what was sent more than once the last counts."""
+        events: list[Event] = []
+        delta: dict[str, Any] = {}
+        async for step in steps:
+            events += Event.from_event_type(step) if step is not None else []
+            self._flush(delta)
+        self._flush(delta)
+        return Outcome(True, _address(events), events, delta)
+
+    def _flush(self, sent: dict[str, Any]) -> None:
+        for name, values in self.root.get_delta().items():
+            sent.setdefault(name, {}).update(values)
+        self.root._clean()
 
 
 def _address(events: list[Event]) -> str | None:

@@ -21,6 +21,7 @@ OURS = {
     "ProfileState.change_password",
     "ProfileState.end_session",
     "ProfileState.load",
+    "ProfileState.make_operator_code",
     "ProfileState.save_details",
     "SessionState.tell",
     "TopUpState.cancel",
