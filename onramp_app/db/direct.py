@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db.outages import outages
@@ -21,13 +22,41 @@ APPLICATION_ROLE = "onramp_app"
 LOCK_WAIT = "2500ms"
 _CONNECT_SECONDS = 3
 _STATEMENT_WAIT = "20s"
+_ANSWER_SECONDS = 25.0
+_LOOK_EVERY_SECONDS = 0.1
 # What readiness tells as "just now".
 _REFUSED_SECONDS = 10
 
-Connection = psycopg.AsyncConnection[tuple[object, ...]]
 Result = TypeVar("Result")
 
 _refused_at = float("-inf")
+
+
+class Connection(psycopg.AsyncConnection[tuple[object, ...]]):
+    """A connection on which nothing waits for an answer without end.
+
+    The time-outs of the server do not come through where something between has swallowed the connection, and
+    a proxy acknowledges what it never passes on. What waits longer than `answer_seconds` finds it lost.
+    """
+
+    answer_seconds: float = _ANSWER_SECONDS
+
+    async def wait(
+        self,
+        gen: PQGen[Result],
+        interval: float = _LOOK_EVERY_SECONDS,
+        timeout: float | None = None,  # noqa: ASYNC109 - the driver's own signature
+    ) -> Result:
+        """Wait as the driver does, and no longer than for the answer. Listening brings its own time-out."""
+        if timeout is not None:
+            return await super().wait(gen, interval, timeout)
+        began = time.monotonic()
+        try:
+            return await super().wait(gen, interval, self.answer_seconds)
+        except psycopg.OperationalError:
+            if time.monotonic() - began >= self.answer_seconds:
+                self.pgconn.finish()  # Nobody knows what it is at.
+            raise
 
 
 class Use(StrEnum):
@@ -61,7 +90,7 @@ async def open_connection(**kwargs: Any) -> Connection:
     """Open a connection in autocommit mode. Raises `psycopg.Error`, of which readiness tells for a while."""
     global _refused_at  # noqa: PLW0603 - one process, one database
     try:
-        return await psycopg.AsyncConnection.connect(**{**kwargs, "autocommit": True})
+        return await Connection.connect(**{**kwargs, "autocommit": True})
     except psycopg.Error:
         _refused_at = time.monotonic()
         raise
@@ -85,10 +114,11 @@ def session_url() -> str:
     return url.get_secret_value()
 
 
-async def connect(use: Use, *, setup: str = "") -> Connection:
+async def connect(use: Use, *, setup: str = "", answer_seconds: float = _ANSWER_SECONDS) -> Connection:
     """Open a session in autocommit mode that works as the application's role, in UTC.
 
-    `setup` is one more statement that it begins with.
+    `setup` is one more statement that it begins with; whatever is not answered in `answer_seconds` finds
+    the connection lost.
 
     Raises:
         ConfigurationError: no database is configured.
@@ -97,6 +127,7 @@ async def connect(use: Use, *, setup: str = "") -> Connection:
     url = session_url()
     with outages():
         connection = await open_connection(conninfo=url, **arguments(use))
+        connection.answer_seconds = answer_seconds
         try:
             await connection.execute(f"{_SESSION}; {setup}".encode())
         except BaseException:
@@ -117,10 +148,11 @@ class Line:
     Belongs to one event loop; close it.
     """
 
-    def __init__(self, use: Use, *, setup: str = "") -> None:
-        """`setup` is a statement for each new connection."""
+    def __init__(self, use: Use, *, setup: str = "", answer_seconds: float = _ANSWER_SECONDS) -> None:
+        """Hold a connection that `connect` opens with these."""
         self._use = use
         self._setup = setup
+        self._answer_seconds = answer_seconds
         self._connection: Connection | None = None
         self._opening = asyncio.Lock()
 
@@ -147,7 +179,9 @@ class Line:
         """Return the connection, a new one where there is none. Raises `DatabaseUnavailable`."""
         async with self._opening:
             if self._connection is None or self._connection.closed:
-                self._connection = await connect(self._use, setup=self._setup)
+                self._connection = await connect(
+                    self._use, setup=self._setup, answer_seconds=self._answer_seconds
+                )
             return self._connection
 
     async def close(self) -> None:

@@ -50,6 +50,9 @@ PROOF = Purpose(share=1, wait_seconds=5, statement_seconds=3600)
 # server's noticing.
 IDLE_IN_TRANSACTION = "8s"
 
+# A connection on which not even this is answered is lost.
+_BEGIN_SECONDS = 3.0
+
 _purpose = ContextVar("_purpose", default=REQUEST)
 
 
@@ -90,7 +93,9 @@ def _begin(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedC
     )
 
     async def begin(driver: Connection) -> object:
+        driver.answer_seconds = _BEGIN_SECONDS
         cursor = await driver.execute(statement.encode(), prepare=False)
+        driver.answer_seconds = seconds + _BEGIN_SECONDS
         while cursor.nextset():
             pass
         row = await cursor.fetchone()

@@ -21,6 +21,9 @@ from onramp_app.services.sessions import ENDED_CHANNEL, is_alive, viewer_of
 
 ECHO_CHANNEL = "announcements_echo"
 ECHO_WAIT_SECONDS = 2.0
+# Silence may mean that nothing happens, or that the connection is lost.
+TEST_EVERY_SECONDS = 5.0
+ANSWER_SECONDS = 3.0
 
 # Few rows a person: kept balances, and the newest change by its index.
 _VERSION: ColumnElement[str] = literal_column("""concat_ws('/',
@@ -104,21 +107,23 @@ async def listen() -> AsyncIterator[Announcement]:
     Raises:
         DatabaseUnavailable: the connection failed or was lost; what was announced meanwhile was missed.
     """
-    connection = await connect(Use.ANNOUNCEMENTS)
+    connection = await connect(Use.ANNOUNCEMENTS, answer_seconds=ANSWER_SECONDS)
     async with connection:
         with outages():
             for channel in (ENDED_CHANNEL, wake.USER_CHANGED, ECHO_CHANNEL):
                 await connection.execute(f"LISTEN {channel}")
         yield Listening()
-        with outages():
-            async for notification in connection.notifies():
-                match notification.channel:
-                    case wake.USER_CHANGED:
-                        yield UsersChanged(frozenset(notification.payload.split(",")))
-                    case channel if channel == ENDED_CHANNEL:
-                        yield SessionEnded(notification.payload)
-                    case _:
-                        hearing.heard(notification.payload)
+        while True:
+            with outages():
+                async for notification in connection.notifies(timeout=TEST_EVERY_SECONDS):
+                    match notification.channel:
+                        case wake.USER_CHANGED:
+                            yield UsersChanged(frozenset(notification.payload.split(",")))
+                        case channel if channel == ENDED_CHANNEL:
+                            yield SessionEnded(notification.payload)
+                        case _:
+                            hearing.heard(notification.payload)
+                await connection.execute("SELECT 1")
 
 
 async def living(session_ids: Collection[str]) -> dict[str, Living]:

@@ -34,6 +34,8 @@ from onramp_app.services.environment import current_environment
 
 MAX_GROUP = 200
 GATHER_SECONDS = 0.002
+# Then the connection is lost, and there is time for a second try.
+ANSWER_SECONDS = 2.0
 STORE_SECONDS = 4  # The provider counts an answer after 5 s as a failure.
 NOTIFY_EVERY_SECONDS = 0.05
 MAX_REFUSALS_WAITING = 100
@@ -139,7 +141,7 @@ class Inbox:
         self._waiting: list[tuple[Arrival, asyncio.Future[None]]] = []
         self._refusals: list[Refused] = []
         # What is acknowledged is on disk, whatever the server's own default is.
-        self._line = Line(Use.INBOX, setup="SET synchronous_commit = on")
+        self._line = Line(Use.INBOX, setup="SET synchronous_commit = on", answer_seconds=ANSWER_SECONDS)
         self._writer: asyncio.Task[None] | None = None
         self._refusal_writer: asyncio.Task[None] | None = None
         self._notifier: asyncio.Task[None] | None = None
