@@ -7,14 +7,20 @@ os.environ.setdefault("REFLEX_CHECK_LATEST_VERSION", "false")  # no call to the 
 os.environ["GRANIAN_WORKERS"] = "1"  # each worker would run all background work; add instances instead
 # The longest message of a page; a form of ours has a tenth of it. Reflex would take a megabyte.
 os.environ.setdefault("REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE", "65536")
+# A page answers a ping at once. What answers none within these 30 seconds is gone, or sends a message without
+# an end, of which nothing is seen before it is whole.
+os.environ.setdefault("REFLEX_SOCKET_INTERVAL", "15")
+os.environ.setdefault("REFLEX_SOCKET_TIMEOUT", "15")
 
 import reflex as rx
 from reflex_base.constants.installer import PackageJson
 from reflex_base.plugins.sitemap import SitemapPlugin
 
+from onramp_app.local.server import limit_the_server
 from onramp_app.local.start import begin
 
 settings = begin()
+limit_the_server()
 
 # Reflex's own command listens on every address of the machine and has no setting for it. The line is
 # written to .web once, so what may change from start to start comes from the environment.

@@ -9,6 +9,7 @@ from reflex_base.environment import environment
 from starlette.types import ASGIApp
 
 from onramp_app.api.application import before_pages, create_api
+from onramp_app.api.connections import watched_connections
 from onramp_app.api.gate import before_private_pages
 from onramp_app.api.headers import with_headers
 from onramp_app.api.sockets import before_sockets
@@ -65,6 +66,7 @@ app.add_middleware(SessionMiddleware())
 app.register_lifespan_task(
     instance_with_background_work if settings.background_work == "on" else running_instance
 )
+app.register_lifespan_task(watched_connections)
 app.register_lifespan_task(keep_tabs_current)
 app.register_lifespan_task(purge_daily)
 add_pages(app)

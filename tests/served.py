@@ -30,9 +30,14 @@ def served(
     *,
     app: str = "onramp_app.onramp_app:app",
     log: Path = Path(os.devnull),
+    files: int | None = None,
+    header_seconds: int = 10,
     **values: str,
 ) -> Iterator[str]:
-    """Run an instance; give its address. `values` go to its environment, what it writes to `log`."""
+    """Run an instance; give its address. `values` go to its environment, what it writes to `log`.
+
+    With `files` the server has the limits that `rxconfig.py` gives it, and may open so many.
+    """
     port = free_port()
     environment = {
         **os.environ,
@@ -43,10 +48,14 @@ def served(
         "__REFLEX_SKIP_COMPILE": "true",
         **values,
     }
-    command = [Path(sys.executable).parent / "granian", "--interface", "asgi", "--factory", *ENDS_IN_TIME]
+    granian = [Path(sys.executable).parent / "granian", "--interface", "asgi", "--factory", *ENDS_IN_TIME]
+    command = [*granian, "--host", "127.0.0.1", "--port", str(port), app]
+    if files is not None:
+        limited = [sys.executable, "-m", "tests.limited_server", "127.0.0.1", str(port), app]
+        command = ["prlimit", f"--nofile={files}:{files}", *limited, str(header_seconds)]
     with log.open("w") as output:
         server = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port), app],
+            command,
             cwd=PROJECT_DIR,
             env=environment,
             stderr=output,

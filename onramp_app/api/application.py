@@ -1,6 +1,7 @@
 """Builds the HTTP API and puts it in front of the pages."""
 
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import FastAPI, Response
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -20,8 +21,9 @@ from onramp_app.api import (
 )
 from onramp_app.api.headers import documentation_policy, is_api_path
 from onramp_app.api.middleware import BodyLimit, RequestContext
-from onramp_app.api.problems import Problem, add_error_handlers
+from onramp_app.api.problems import Problem, add_error_handlers, error_responses
 from onramp_app.api.webhook import describe, webhook_before
+from onramp_app.domain.errors import RequestTooSlow
 
 _DOCS_FILES = "/api/docs/files"
 _DESCRIPTION = """
@@ -88,9 +90,19 @@ def _describe_problems(api: FastAPI) -> None:
             schemas.update(document.pop("$defs"))
             schemas["Problem"] = document
             describe(schema)
+            _describe_slow_bodies(schema)
         return api.openapi_schema or {}
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way of extending the schema
+
+
+def _describe_slow_bodies(schema: dict[str, Any]) -> None:
+    """Name 408 wherever a body may be too large: what reads it waits for so long only."""
+    (slow,) = error_responses(RequestTooSlow).items()
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            if "413" in operation["responses"]:
+                operation["responses"].setdefault(str(slow[0]), slow[1])
 
 
 def before_pages(api: ASGIApp) -> Callable[[ASGIApp], ASGIApp]:

@@ -10,13 +10,13 @@ import time
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from onramp_app.api.bodies import MAX_BODY_BYTES, read_body
 from onramp_app.api.problems import problem_response, unexpected_problem
-from onramp_app.domain.errors import PayloadTooLarge
+from onramp_app.domain.errors import PayloadTooLarge, RequestTooSlow
 from onramp_app.domain.networks import network_of
 from onramp_app.domain.shares import asked_from
 from onramp_app.services.callers import address_of
 
-MAX_BODY_BYTES = 64 * 1024
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _log = structlog.get_logger(__name__)
 
@@ -81,7 +81,7 @@ class RequestContext:
 
 
 class BodyLimit:
-    """Reads the body up to its limit before anything else sees it; a larger one is refused with 413."""
+    """Reads the body before anything else sees it: one that is too large or too slow is refused here."""
 
     def __init__(self, app: ASGIApp, *, max_bytes: int = MAX_BODY_BYTES) -> None:
         self._app = app
@@ -92,18 +92,14 @@ class BodyLimit:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        body = b""
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
+        received = bytearray()
+        try:
+            if not await read_body(receive, received=received, max_bytes=self._max_bytes):
                 return
-            body += message.get("body", b"")
-            if len(body) > self._max_bytes:
-                error = PayloadTooLarge(f"The body may have at most {self._max_bytes} bytes.")
-                await problem_response(error)(scope, receive, send)
-                return
-            more = message.get("more_body", False)
+        except (PayloadTooLarge, RequestTooSlow) as error:
+            await problem_response(error)(scope, receive, send)
+            return
+        body = bytes(received)
         delivered = False
 
         async def replay() -> Message:

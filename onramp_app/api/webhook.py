@@ -8,15 +8,15 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from onramp_app.api.bodies import read_body
 from onramp_app.api.problems import problem_response
 from onramp_app.domain.clock import now
-from onramp_app.domain.errors import ApplicationError, PayloadTooLarge
+from onramp_app.domain.errors import ApplicationError, PayloadTooLarge, RequestTooSlow
 from onramp_app.providers.onramp.webhook import WebhookRefused
 from onramp_app.services.callers import address_of
 from onramp_app.services.inbox import Refused, TooManyBodies, checked, get_inbox
 
 PATH = "/api/webhooks/onramp"
-MAX_BODY_BYTES = 64 * 1024
 _PAYLOAD, _SIGNATURE = b"x-onramp-payload", b"x-onramp-signature"
 _STORED: tuple[Message, ...] = (
     {
@@ -41,19 +41,16 @@ def webhook_before(api: ASGIApp) -> ASGIApp:
 
 
 async def _take(scope: Scope, receive: Receive, send: Send) -> None:
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
+    received = bytearray()
+    try:
+        if not await read_body(receive, received=received):
             return
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            _keep_refusal(scope, "body_too_large", body)
-            error = PayloadTooLarge(f"The body may have at most {MAX_BODY_BYTES} bytes.")
-            await problem_response(error)(scope, receive, send)
-            return
-        if not message.get("more_body", False):
-            break
+    except (PayloadTooLarge, RequestTooSlow) as error:
+        reason = "body_too_large" if isinstance(error, PayloadTooLarge) else "body_too_slow"
+        _keep_refusal(scope, reason, bytes(received))
+        await problem_response(error)(scope, receive, send)
+        return
+    body = bytes(received)
     try:
         arrival = checked(_only(scope, _PAYLOAD), _only(scope, _SIGNATURE), body=body)
         await get_inbox().store(arrival)
@@ -98,8 +95,9 @@ def describe(schema: dict[str, object]) -> None:
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     refusals = {
         HTTPStatus.UNAUTHORIZED: "The signature is missing or wrong",
+        HTTPStatus.REQUEST_TIMEOUT: "The body did not come within 10 seconds",
         HTTPStatus.CONFLICT: "The header came with twenty other bodies: this one is not stored",
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more than 64 KiB",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more than 64 KiB, or comes in too many pieces",
         HTTPStatus.SERVICE_UNAVAILABLE: "The event cannot be stored now: send it again",
     }
     paths[PATH] = {

@@ -92,6 +92,12 @@ class PayloadTooLarge(ApplicationError):
     status, code, title = 413, "payload_too_large", "The request is too large"
 
 
+class RequestTooSlow(ApplicationError):
+    """The request was not there in time."""
+
+    status, code, title = 408, "request_too_slow", "The request came too slowly"
+
+
 class RateLimited(ApplicationError):
     """Too many attempts; `retry_after_seconds` says when to come back."""
 

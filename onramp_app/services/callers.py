@@ -52,7 +52,8 @@ class _FirstForwarded:
 _first_forwarded = _FirstForwarded()
 
 
-def _is_proxy(address: str) -> bool:
+def is_proxy(address: str) -> bool:
+    """Say whether the address is that of a proxy of ours."""
     return is_within(address, get_settings().trusted_proxies)
 
 
@@ -70,8 +71,8 @@ def address_of(scope: Mapping[str, Any]) -> str:
     peer, forwarded, hops = _peer(scope), _forwarded(scope), get_settings().trusted_proxy_hops
     if forwarded and hops:
         entries = sum(line.count(",") + 1 for line in forwarded)
-        _first_forwarded.notice(entries, hops, is_from_proxy=_is_proxy(peer))
-    return caller_of(peer, forwarded, hops=hops, is_proxy=_is_proxy)
+        _first_forwarded.notice(entries, hops, is_from_proxy=is_proxy(peer))
+    return caller_of(peer, forwarded, hops=hops, is_proxy=is_proxy)
 
 
 def is_this_machine(scope: Mapping[str, Any]) -> bool:

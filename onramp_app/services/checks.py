@@ -13,11 +13,13 @@ from onramp_app.db.direct import APPLICATION_ROLE, arguments
 from onramp_app.db.engine import transaction
 from onramp_app.db.migrate import latest_revision, schema_is_current
 from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.local.server import max_connections, raise_open_files
 from onramp_app.services import connection_checks, provider_checks, treasury_addresses
 from onramp_app.services.checked import CheckedPart, UnwellError
 
 _MIN_POSTGRES = 15
 _TIMEOUT_SECONDS = 5
+ENOUGH_FILES = 4_096
 
 
 async def _database(settings: Settings) -> str:
@@ -102,11 +104,27 @@ async def _proxies(settings: Settings) -> str:
             "TRUSTED_PROXY_HOPS is 0, so everybody has the address of the proxy that serves https for us, "
             "and one person's failed attempts count against all. Set how many proxies there are."
         )
+    if hops == 0:
+        return "TRUSTED_PROXY_HOPS is 0: no proxies are expected, and nobody's word about an address counts."
+    if settings.trusted_proxies == Settings.model_fields["trusted_proxies"].default:
+        names = "loopback and private networks"
+    else:
+        names = ", ".join(map(str, settings.trusted_proxies))
     return (
-        f"The addresses of people are read behind {hops} proxies (TRUSTED_PROXY_HOPS). With more of them all"
-        " people would have one address, and together what it may do, such as open 200 pages; with fewer,"
-        " callers would choose their own."
+        f"Up to {hops} proxies (TRUSTED_PROXY_HOPS) in {names} (TRUSTED_PROXIES) are believed about"
+        " addresses. Behind a proxy that is not named, or one more of them, all people would have one"
+        " address, and together what it may do, such as open 200 pages."
     )
+
+
+async def _open_files(_: Settings) -> str:
+    files = raise_open_files()
+    if files < ENOUGH_FILES:
+        raise UnwellError(
+            f"This process may open {files} files, enough for {max_connections()} connections. Raise it to"
+            f" {ENOUGH_FILES} or more (`ulimit -n`, LimitNOFILE of systemd, ulimits of a container)."
+        )
+    return f"This process may open {files} files, enough for {max_connections()} connections."
 
 
 async def _treasury_changes(settings: Settings) -> str:
@@ -143,6 +161,7 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "provider clock": provider_checks.provider_clock,
     "provider account": provider_checks.provider_account,
     "proxies": _proxies,
+    "open files": _open_files,
 }
 
 

@@ -15,6 +15,7 @@ from passlib.context import CryptContext
 from zxcvbn import zxcvbn
 
 from onramp_app.domain.errors import FieldError, RateLimited, ValidationFailed
+from onramp_app.domain.shares import Asker, Taken, asker
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -37,11 +38,29 @@ _RETRY_AFTER_SECONDS = 2
 
 
 class Lane:
-    """A few threads and the places before them; who finds no place is better told at once than kept."""
+    """A few threads and the places before them; who finds no place is better told at once than kept.
+
+    One network takes at most half of the places.
+    """
 
     def __init__(self, name: str, *, threads: int, waiting: int) -> None:
         self.threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"password-{name}")
-        self.places = threading.BoundedSemaphore(threads + waiting)
+        self.places = threads + waiting
+        self._taken = Taken()
+        self._lock = threading.Lock()
+
+    def take(self, who: Asker | None) -> bool:
+        """Take a place. Returns False when there is none, or none for this network."""
+        with self._lock:
+            if self._taken.all >= self.places or self._taken.is_spent(who, self.places):
+                return False
+            self._taken.take(who)
+            return True
+
+    def give_back(self, who: Asker | None) -> None:
+        """Give a place back, from whichever thread."""
+        with self._lock:
+            self._taken.give_back(who)
 
 
 EVERYBODY = Lane("everybody", threads=2, waiting=32)  # about a second of work
@@ -52,15 +71,15 @@ KNOWN_DEVICES = Lane("known", threads=1, waiting=16)
 async def _in_threads(
     work: Callable[[*Arguments], Result], *arguments: *Arguments, lane: Lane | None = None
 ) -> Result:
-    lane = lane or EVERYBODY
-    if not lane.places.acquire(blocking=False):
+    lane, who = lane or EVERYBODY, asker()
+    if not lane.take(who):
         raise RateLimited(
             "Many people are signing in right now. Try again in a moment.",
             retry_after_seconds=_RETRY_AFTER_SECONDS,
         )
     job = lane.threads.submit(work, *arguments)
     # The place is free when the job is, not when its caller goes away.
-    job.add_done_callback(lambda _job: lane.places.release())
+    job.add_done_callback(lambda _job: lane.give_back(who))
     return await asyncio.wrap_future(job)
 
 

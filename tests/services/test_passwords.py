@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib.metadata
-import threading
 import time
 
 import pytest
@@ -10,6 +9,7 @@ from passlib.hash import argon2
 from zxcvbn import zxcvbn
 
 from onramp_app.domain.errors import RateLimited, ValidationFailed
+from onramp_app.domain.shares import Taken, asked_from
 from onramp_app.services import passwords
 from onramp_app.services.passwords import check_new_password, hash_password, verify_password
 
@@ -95,14 +95,28 @@ async def test_a_burst_waits_up_to_a_limit_and_the_rest_is_told_to_come_back() -
     assert len(await _refused_of_a_burst()) == 60 - 34, "the places are free again"
 
 
+async def test_a_burst_of_one_network_leaves_half_of_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = await hash_password("violet-harbour-41")
+
+    async def burst(network: str) -> int:
+        with asked_from(network):
+            calls = [asyncio.create_task(verify_password("violet-harbour-41", kept)) for _ in range(40)]
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+        return answers.count((True, None))
+
+    assert await asyncio.gather(burst("203.0.113.9"), burst("198.51.100.7")) == [17, 17]
+    monkeypatch.setattr(Taken, "is_spent", lambda *_: False)
+    assert await asyncio.gather(burst("203.0.113.9"), burst("198.51.100.7")) == [34, 0], "the control"
+
+
 async def test_without_the_limit_a_burst_waits_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the test above."""
-    monkeypatch.setattr(passwords.EVERYBODY, "places", threading.BoundedSemaphore(1000))
+    monkeypatch.setattr(passwords.EVERYBODY, "places", 1000)
     assert await _refused_of_a_burst() == []
 
 
 async def test_a_place_is_free_again_after_its_caller_went_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords.EVERYBODY, "places", threading.BoundedSemaphore(3))
+    monkeypatch.setattr(passwords.EVERYBODY, "places", 3)
     for _ in range(4):
         leaving = [asyncio.create_task(hash_password("violet-harbour-41")) for _ in range(3)]
         await asyncio.sleep(0)

@@ -1,0 +1,13 @@
+"""The application with deadlines of two seconds instead of ten, and of three for the messages of sockets."""
+
+import os
+
+os.environ["REFLEX_SOCKET_INTERVAL"] = "1"
+os.environ["REFLEX_SOCKET_TIMEOUT"] = "2"
+
+from onramp_app.api import bodies
+from onramp_app.onramp_app import app
+
+bodies.BODY_SECONDS = 2.0
+
+__all__ = ["app"]
