@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import idna
 from pydantic import (
@@ -35,14 +35,11 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from onramp_app import production
+
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = PROJECT_DIR / ".data"
 
-_PLACEHOLDER = re.compile(
-    r"change.?me|placeholder|replace.?(me|this)|your[-_ ]|example\.(com|org|net)"
-    r"|<[^@<>]+>|^x{3,}$|^todo$|^secret$|^simulator-|0x(51){8}",
-    re.IGNORECASE,
-)
 # Loopback, RFC 1918 and 4193, link-local, and the shared addresses of RFC 6598, from which platforms forward.
 _OWN_NETWORKS = tuple(
     ipaddress.ip_network(network)
@@ -52,12 +49,6 @@ _OWN_NETWORKS = tuple(
     )
 )
 _OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-# Names that are a test by what they say, by RFC 2606 and 6761, or because nobody else can reach them.
-_TEST_HOST = re.compile(
-    r"(^|[.-])(test|sandbox|staging)([.-]|$)|(^|\.)(localhost|invalid|example|local)$"
-    r"|^127\.|^0\.0\.0\.0$|^::1?$",
-    re.IGNORECASE,
-)
 MIN_DATABASE_CONNECTIONS = 8
 _MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as the hash.
 
@@ -411,24 +402,76 @@ _REQUIRED_IN_PRODUCTION = (
 )
 
 
+_OUTSIDE = ("public_url", "onramp_api_url", "onramp_widget_url")
+
+
+def _texts(settings: Settings) -> dict[str, str]:
+    """Return the addresses and secrets that were set, by their names in lower case."""
+    texts = {}
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            texts[name] = value.get_secret_value()
+        elif value and name.endswith(("_url", "_from", "_email")):
+            texts[name] = value
+    return {name: text for name, text in texts.items() if name in settings.model_fields_set and text}
+
+
 def _refuse_unfit_for_production(settings: Settings) -> None:
     for name in _REQUIRED_IN_PRODUCTION:
-        value = getattr(settings, name)
-        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
-        if name not in settings.model_fields_set or not text:
+        if name not in settings.model_fields_set or not getattr(settings, name):
             raise ConfigurationError(f"{name.upper()} is not set, and production needs it.")
-        if _PLACEHOLDER.search(text):
+    for name, text in _texts(settings).items():
+        if production.is_placeholder(text):
             raise ConfigurationError(f"{name.upper()} still holds a placeholder; set the real value.")
+    _refuse_unfit_secrets(settings)
     if settings.onramp_app_id in (1, 2):
         raise ConfigurationError(
             "ONRAMP_APP_ID is one of the provider's test ids (1 or 2), which production refuses."
         )
-    for name in ("public_url", "onramp_api_url", "onramp_widget_url"):
-        host = urlsplit(getattr(settings, name) or "").hostname or ""
-        if _TEST_HOST.search(host):
+    for name in _OUTSIDE:
+        parts = urlsplit(getattr(settings, name) or "https://onramp.money")
+        if production.leads_to_a_test(parts.hostname or ""):
             raise ConfigurationError(f"{name.upper()} names a test host, which production refuses.")
-    if not (settings.public_url or "").startswith("https://"):
-        raise ConfigurationError("PUBLIC_URL must begin with https:// in production.")
+        if parts.scheme != "https":
+            raise ConfigurationError(f"{name.upper()} must begin with https:// in production.")
+    for network, addresses in settings.treasury_addresses.items():
+        for address in addresses:
+            if production.is_placeholder(address.address):
+                raise ConfigurationError("TREASURY_ADDRESSES still holds a placeholder; set the real value.")
+            if production.is_nobodys_address(address.address):
+                raise ConfigurationError(
+                    f"TREASURY_ADDRESSES holds an address of {network} whose key nobody has,"
+                    " or that stands in documentation; set your own."
+                )
+
+
+def _refuse_unfit_secrets(settings: Settings) -> None:
+    texts = _texts(settings)
+    # Addresses are no secrets, though one may hold a password.
+    secrets_set = {
+        name: text
+        for name, text in texts.items()
+        if isinstance(getattr(settings, name), SecretStr) and not name.endswith("_url")
+    }
+    for name, secret in secrets_set.items():
+        why = production.why_guessable(secret, is_name=name == "onramp_api_key")
+        if why is not None:
+            raise ConfigurationError(f"{name.upper()} {why}; set the real value.")
+    # Whoever learns one of two equal secrets has both; a password in an address is one too.
+    passwords = {
+        name: unquote(urlsplit(text).password or "") for name, text in texts.items() if name.endswith("_url")
+    }
+    owners: dict[str, str] = {}
+    for name, secret in secrets_set.items():
+        if secret in owners:
+            raise ConfigurationError(f"{name.upper()} is the same as {owners[secret]}; each needs its own.")
+        owners[secret] = name.upper()
+    for name, password in passwords.items():
+        if production.is_placeholder(password):
+            raise ConfigurationError(f"{name.upper()} still holds a placeholder; set the real value.")
+        if password in owners:
+            raise ConfigurationError(f"{owners[password]} is the same as the password in {name.upper()}.")
 
 
 def _kept_secret_key(data_dir: Path) -> str:

@@ -21,12 +21,16 @@ PRODUCTION: dict[str, Any] = {
     "app_env": "production",
     "public_url": "https://wallet.mycompany.io",
     "database_url": "postgresql://wallet:correct-horse@db.internal:5432/wallet",
-    "secret_key": "k" * 48,
+    "secret_key": "Zq7mC2xWn0Tb9LrVh4Ky8Gd1Fs6Pj3Ea5Uo",
     "onramp_app_id": "4711",
     "onramp_api_key": "key-of-ours",
-    "onramp_api_secret": "secret-of-ours",
-    "treasury_addresses": '{"matic20": [{"address": "0x' + "a1" * 20 + '"}],'
-    ' "bep20": [{"address": "0x' + "a2" * 20 + '"}], "arbitrum": [{"address": "0x' + "a3" * 20 + '"}]}',
+    "onramp_api_secret": "a-secret-of-ours-nobody-knows",
+    "treasury_addresses": '{"matic20": [{"address": "0x' + "a1b2c3d4e5" * 4 + '"}],'
+    ' "bep20": [{"address": "0x'
+    + "a2b3c4d5e6" * 4
+    + '"}], "arbitrum": [{"address": "0x'
+    + "a3b4c5d6e7" * 4
+    + '"}]}',
     "smtp_url": "smtps://wallet:pw@mail.mycompany.io:465",
     "mail_from": "Wallet <no-reply@mycompany.io>",
     "support_email": "help@mycompany.io",
@@ -109,6 +113,114 @@ def test_a_placeholder_is_named_and_not_repeated(monkeypatch, tmp_path, name, pl
 def test_production_refuses_what_belongs_to_a_test(monkeypatch, tmp_path, values, sentence):
     with pytest.raises(ConfigurationError, match=re.escape(sentence)):
         load(monkeypatch, tmp_path, **{**PRODUCTION, **values})
+
+
+def _production(**changes: Any) -> dict[str, Any]:
+    return {**PRODUCTION, **changes}
+
+
+def _treasury(address: str, network: str = "matic20") -> dict[str, str]:
+    entry = f'{{"{network}": [{{"address": "{address}"}}]}}'
+    return {"assets": f'{{"USDT": ["{network}"]}}', "treasury_addresses": entry}
+
+
+OTHER = "Hn5tQ8wXc1Zr7Lb3Vk9Mf2Gs6Jd0Py4Ea8"
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"secret_key": "k" * 48}, "SECRET_KEY repeats"),
+        ({"secret_key": "ab1" * 16}, "SECRET_KEY repeats"),
+        ({"secret_key_previous": "k" * 48}, "SECRET_KEY_PREVIOUS repeats"),
+        (
+            {"secret_key_previous": "change-me-change-me-change-me-change-me"},
+            "SECRET_KEY_PREVIOUS still holds",
+        ),
+        ({"secret_key_previous": PRODUCTION["secret_key"]}, "SECRET_KEY_PREVIOUS is the same as SECRET_KEY;"),
+        ({"onramp_api_key": "k"}, "ONRAMP_API_KEY is shorter than 8 characters"),
+        ({"onramp_api_key": "k" * 32}, "ONRAMP_API_KEY repeats"),
+        ({"onramp_api_key": "your-api-key"}, "ONRAMP_API_KEY still holds"),
+        ({"onramp_api_secret": "${ONRAMP_API_SECRET}"}, "ONRAMP_API_SECRET still holds"),
+        ({"onramp_api_secret": "abcdefgh1234567"}, "ONRAMP_API_SECRET is shorter than 16 characters"),
+        ({"onramp_api_secret": "test_secret_not_real"}, "ONRAMP_API_SECRET still holds"),
+        ({"onramp_api_secret": PRODUCTION["secret_key"]}, "ONRAMP_API_SECRET is the same as SECRET_KEY;"),
+        ({"onramp_api_secret_previous": "simulator-secret"}, "ONRAMP_API_SECRET_PREVIOUS still holds"),
+        ({"metrics_token": "secret"}, "METRICS_TOKEN still holds"),
+        ({"metrics_token": "xxxxxxxxxxxxxxxxxxxx"}, "METRICS_TOKEN still holds"),
+        ({"metrics_token": "m3trics"}, "METRICS_TOKEN is shorter than 16 characters"),
+        ({"metrics_token": PRODUCTION["secret_key"]}, "METRICS_TOKEN is the same as SECRET_KEY;"),
+        (
+            {"database_url": f"postgresql://u:{OTHER}@db/w", "metrics_token": OTHER},
+            "METRICS_TOKEN is the same",
+        ),
+        ({"database_owner_url": "postgresql://u:changeme@db/w"}, "DATABASE_OWNER_URL still holds"),
+        ({"database_url": "postgresql://u:password@db/w"}, "DATABASE_URL still holds"),
+        ({"redis_url": "redis://:your-password@db"}, "REDIS_URL still holds"),
+        ({"terms_url": "https://example.com/terms"}, "TERMS_URL still holds"),
+        ({"onramp_api_url": "http://api.onramp.money"}, "ONRAMP_API_URL must begin with https://"),
+        ({"onramp_widget_url": "http://onramp.money/main"}, "ONRAMP_WIDGET_URL must begin with https://"),
+    ],
+)
+def test_production_refuses_what_protects_nothing(monkeypatch, tmp_path, values, sentence):
+    with pytest.raises(ConfigurationError, match=f"^{re.escape(sentence)}") as refusal:
+        load(monkeypatch, tmp_path, **_production(**values))
+
+    assert not any(len(value) > 8 and str(value) in str(refusal.value) for value in values.values())
+
+
+@pytest.mark.parametrize("name", ["public_url", "onramp_api_url", "onramp_widget_url"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost.", "LOCALHOST", "wallet.localhost", "localhost.localdomain", "ip6-localhost"),
+        *("127.0.0.1", "127.1", "0x7f.1", "0x7f000001", "2130706433", "0177.0.0.1", "\uff11\uff12\uff17.1"),
+        *("0.0.0.0", "0", "10.0.0.7", "172.16.3.4", "192.168.1.1", "169.254.169.254", "100.64.0.1"),
+        *("[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::7f00:1]", "[64:ff9b::7f00:1]"),
+        *("[2002:7f00:1::]", "[fe80::1]", "[fd00::1]", "[fec0::1]", "[2001:db8::1]", "[::ffff:10.0.0.1]"),
+        *("127.0.0.1.nip.io", "lvh.me", "wallet.test", "sandbox.onramp.money", "224.0.0.1", "192.0.2.1"),
+    ],
+)
+def test_production_takes_no_disguise_of_this_machine(monkeypatch, tmp_path, name, host):
+    with pytest.raises(ConfigurationError, match=f"^{name.upper()} "):
+        load(monkeypatch, tmp_path, **_production(**{name: f"https://{host}"}))
+
+
+@pytest.mark.parametrize("host", ["latest-wallet.in", "8.8.8.8", "[2606:4700::1111]", "wallet.example.in"])
+def test_production_takes_every_public_host(monkeypatch, tmp_path, host):
+    load(
+        monkeypatch,
+        tmp_path,
+        **_production(public_url=f"https://{host}", onramp_api_url=f"https://{host}/v2"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("0x" + "0" * 40, "matic20"),
+        ("0x000000000000000000000000000000000000dEaD", "matic20"),
+        ("0x0000000000000000000000000000000000000001", "matic20"),
+        ("0xdEAD000000000000000042069420694206942069", "matic20"),
+        ("0x" + "EeeE" * 10, "matic20"),
+        ("0x72c6668306f1d89425e86899b7444a0c2e5f25cf", "matic20"),
+        ("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "erc20"),
+        ("0x5151515151515151515151515151515151510001", "matic20"),
+        ("T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb", "trc20"),
+        ("1" * 32, "spl"),
+    ],
+)
+def test_production_refuses_addresses_whose_key_is_not_the_operators(monkeypatch, tmp_path, address, network):
+    with pytest.raises(ConfigurationError, match=r"^TREASURY_ADDRESSES (still )?holds ") as refusal:
+        load(monkeypatch, tmp_path, **_production(**_treasury(address, network)))
+
+    assert address not in str(refusal.value)
+
+
+def test_production_takes_secrets_and_addresses_that_are_the_operators_own(monkeypatch, tmp_path):
+    treasury = _treasury("0x9d8A62f656a8d1615C1294fd71e9CFb3E4855A4F")
+    secrets = {"metrics_token": OTHER, "secret_key_previous": OTHER[::-1]}
+    load(monkeypatch, tmp_path, **_production(**treasury, **secrets))
 
 
 @pytest.mark.parametrize(

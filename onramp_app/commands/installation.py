@@ -107,6 +107,9 @@ def simulator(
     port: Annotated[int, typer.Option()] = 8001, host: Annotated[str, typer.Option()] = "127.0.0.1"
 ) -> None:
     """Run the provider's simulator alone; `reflex run` starts one by itself outside production."""
+    with refusals():
+        if get_settings().is_production:
+            fail("The simulator does not start in production: nothing that it says is paid.")
     # A process of its own: the simulator and the application import nothing from each other.
     command = [sys.executable, "-m", "onramp_app.simulator", "--port", str(port), "--host", host]
     DATA_DIR.mkdir(exist_ok=True)

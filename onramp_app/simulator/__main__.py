@@ -2,12 +2,14 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import socket
 import sys
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from dotenv import dotenv_values
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
@@ -42,6 +44,14 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _refuse_production() -> None:
+    """End where money is real. No settings are shared with the application, so they are read here."""
+    given = {**dotenv_values(Path(__file__).resolve().parents[2] / ".env"), **os.environ}
+    for name, value in (("APP_ENV", "production"), ("REPLIT_DEPLOYMENT", "1")):
+        if (given.get(name) or "").strip().lower() == value:
+            sys.exit(f"The simulator does not start while {name} is {value}: nothing that it says is paid.")
+
+
 def _check_port(host: str, port: int) -> None:
     """Refuse a taken port: the server shares ports, and two simulators would answer in turns."""
     try:
@@ -71,6 +81,7 @@ async def _serve(simulator: Simulator, host: str, port: int) -> None:
 def main() -> None:
     """Serve until interrupted."""
     given = _arguments()
+    _refuse_production()
     _check_port(given.host, given.port)
     timing = Timing(
         tempo_seconds=Decimal(given.tempo_seconds),

@@ -1,0 +1,127 @@
+"""What production refuses: values that stand for a real one, that anybody guesses, or that lead to a test.
+
+Pure. Each function returns the reason as the end of a sentence that begins with the variable's name, and
+never the value.
+"""
+
+import ipaddress
+import re
+import socket
+import unicodedata
+
+_PLACEHOLDER = re.compile(
+    r"change.?me|placeholder|replace.?(me|this)|your[-_ ]|(paste|insert|fill).?(it|me|in|here)"
+    r"|example\.(com|org|net)|<[^@<>]+>|\$\{|\{\{|\$\(|^\$\w+$|^[x*.?_-]{3,}$|^(todo|tbd)\b|^simulator-"
+    r"|^(the |my |a )?(api[-_ ]?|app[-_ ]?|secret[-_ ]?)*(key|secret|token|password|value|string)$"
+    r"|^(none|null|nil|undefined|default|admin|dummy|sample|example|test|demo|fake|dev(elopment)?)([-_ ].*)?$"
+    r"|^(test|dummy|sample|fake)_?secret|not.?real|0x(51){8}",
+    re.IGNORECASE,
+)
+# Names that are a test by what they say, by RFC 2606, 6761 and 8375, or because nobody else can reach them.
+_TEST_NAME = re.compile(
+    r"(^|[.-])(test|sandbox|staging)([.-]|$)"
+    r"|(^|\.)(localhost|localdomain|ip6-localhost|ip6-loopback|invalid|example|local|home\.arpa)$"
+    # Public names for whatever address stands in them, or for this machine.
+    r"|(^|\.)(nip\.io|sslip\.io|xip\.io|localtest\.me|lvh\.me|vcap\.me|lacolhost\.com)$"
+)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
+_MIN_DIFFERENT = 8
+_MIN_SECRET_CHARACTERS, _MIN_KEY_CHARACTERS = 16, 8
+
+# Nobody holds the keys of these, or everybody who reads documentation has copied them.
+_NOBODYS = frozenset(
+    address.lower()
+    for address in (
+        "0xdead000000000000000042069420694206942069",
+        # Samples of the provider's documents.
+        "0x12345678900987654321",
+        "0x72c6668306f1d89425e86899b7444a0c2e5f25cf",
+        "0x63dDcda9ABC022Ce0E179A0F6f033Ea3282807b",
+        # Samples of EIP-55.
+        "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+        "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+        "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
+        "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
+        "0x52908400098527886E0F7030069857D2E4169EE7",
+        "0x8617E340B3D01FA5F11F306F4090FD50E238070D",
+        "0xde709f2102306220921060314715629080e2fb77",
+        "0x27b1fdb04752bbc536007a920d24acb045561c26",
+        # Where other networks send what is to be lost.
+        "1BitcoinEaterAddressDontSendf59kuE",
+        "1CounterpartyXXXXXXXXXXXXXXXUWLpVr",
+        "1111111111111111111114oLvT2",
+        "T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb",
+        "1nc1nerator11111111111111111111111111111111",
+        "EQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAM9c",
+        "UQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAJKZ",
+        "rrrrrrrrrrrrrrrrrrrrrhoLvTp",
+        "rrrrrrrrrrrrrrrrrrrrBZbvji",
+    )
+)
+
+
+def is_placeholder(text: str) -> bool:
+    """Say whether a text stands for a value that somebody has still to set."""
+    return _PLACEHOLDER.search(text) is not None
+
+
+def why_guessable(secret: str, *, is_name: bool = False) -> str | None:
+    """Say why a secret protects nothing, or return None.
+
+    Args:
+        secret: what is to be kept from others.
+        is_name: a key that only names us to the provider, who chose its length.
+    """
+    fewest = _MIN_KEY_CHARACTERS if is_name else _MIN_SECRET_CHARACTERS
+    if len(secret) < fewest:
+        return f"is shorter than {fewest} characters"
+    # "abcabcabc" is found in "bcabcabcabcabcab" before its end; what does not repeat itself is not.
+    repeats = (secret + secret).find(secret, 1) < len(secret)
+    if repeats or len(set(secret)) < min(_MIN_DIFFERENT, fewest - 2):
+        return "repeats so few characters that it is easily guessed"
+    return None
+
+
+def _address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read a host as an address in any form that the system takes, such as `127.1` or `0x7f.1`."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except OSError:
+        return None
+
+
+def _unwrapped(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IPv4 address that an IPv6 one stands for, where it does."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64 or (1 < int(address) < 1 << 32):  # the latter: RFC 4291 section 2.5.5.1
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def leads_to_a_test(host: str) -> bool:
+    """Say whether a host is a test's, this machine or hidden from the public, in whatever spelling."""
+    plain = unicodedata.normalize("NFKC", host).lower().replace("。", ".").rstrip(".")
+    address = _address_of(plain)
+    if address is not None:
+        reached = _unwrapped(address)
+        is_site_local = isinstance(reached, ipaddress.IPv6Address) and reached.is_site_local
+        return not reached.is_global or reached.is_multicast or is_site_local
+    return not plain or _TEST_NAME.search(plain) is not None
+
+
+def is_nobodys_address(address: str) -> bool:
+    """Say whether coins that are sent to a blockchain address are lost or a stranger's."""
+    if address.lower() in _NOBODYS:
+        return True
+    digits = address.lower().removeprefix("0x")
+    if re.fullmatch(r"[0-9a-f]{40,64}", digits):
+        # Zero, the chain's own contracts and 0x…dEaD are small numbers; made-up ones repeat a digit or two.
+        return int(digits, 16) < 1 << 64 or len(set(digits)) <= 2
+    return len(set(address)) <= 2  # Solana's system program is a row of ones
