@@ -5,15 +5,13 @@ Each can be killed at any moment: what is to be done stands in the database, and
 
 import asyncio
 import signal
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
 
 from onramp_app.config import get_settings
-from onramp_app.db.engine import BACKGROUND, work_as
-from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.db.engine import BACKGROUND
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
 from onramp_app.services import changed_users, wake
@@ -22,12 +20,14 @@ from onramp_app.services.instance import running_instance, running_worker
 from onramp_app.services.judging import DOCUMENTED, Symbols, symbols_of
 from onramp_app.services.provider import get_provider
 from onramp_app.services.reader import Reader
+from onramp_app.services.reading import ASKING_SECONDS
+from onramp_app.services.watch import end, keep_running, made_progress, rest
 
 APPLY_TICK_SECONDS = 1.0
 SYMBOLS_EVERY_SECONDS = 3600
 SYMBOLS_RETRY_SECONDS = 15
-FIRST_WAIT_SECONDS = 0.5
-MAX_WAIT_SECONDS = 15
+# Longer than a transaction of fifty orders and what it waits for.
+APPLY_WITHIN_SECONDS = 15.0
 
 _log = structlog.get_logger(__name__)
 
@@ -36,16 +36,18 @@ _log = structlog.get_logger(__name__)
 async def background_work() -> AsyncIterator[None]:
     """Run the loops of this process inside the context; at its end they stop between two transactions."""
     provider = get_provider()
+    ids = _LiveIds(provider)
     loops = (
-        asyncio.create_task(keep_running("reader", lambda: Reader(provider).run())),
-        asyncio.create_task(keep_running("apply", lambda: apply_loop(provider))),
+        asyncio.create_task(Reader(provider).run()),
+        asyncio.create_task(
+            keep_running("apply", lambda: apply_loop(ids), within_seconds=APPLY_WITHIN_SECONDS)
+        ),
+        asyncio.create_task(keep_running("live ids", ids.keep, within_seconds=ASKING_SECONDS)),
     )
     try:
         yield
     finally:
-        for loop in loops:
-            loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+        await asyncio.gather(*(end(loop) for loop in loops))
         await changed_users.close()
 
 
@@ -56,55 +58,40 @@ async def instance_with_background_work() -> AsyncIterator[None]:
         yield
 
 
-async def apply_loop(provider: Provider) -> None:
+class _LiveIds:
+    """The provider's own map of coins and chains, as last read; None until then."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self.known: Symbols | None = None
+
+    async def keep(self) -> None:
+        """Read it once an hour, and soon again while the provider does not answer."""
+        while True:
+            made_progress()
+            try:
+                self.known = symbols_of(await self._provider.id_maps(), get_settings())
+            except ProviderUnavailable as error:
+                # Meanwhile the last ones do, or the documented ones. What those do not know is judged later.
+                _log.warning("live ids not read", error=type(error).__name__)
+            await rest(SYMBOLS_RETRY_SECONDS if self.known is None else SYMBOLS_EVERY_SECONDS)
+
+
+async def apply_loop(ids: _LiveIds) -> None:
     """Apply what was read: at once when the reader is in this process, else within a second."""
-    symbols, live, next_look = DOCUMENTED, None, 0.0
+    judged_with: Symbols | None = None
     while True:
-        if time.monotonic() >= next_look:
-            known, live = live, await _live_symbols(provider) or live
-            if live is not None and live != known:
-                symbols = live
-                await judge_again()
-            wait = SYMBOLS_RETRY_SECONDS if live is None else SYMBOLS_EVERY_SECONDS
-            next_look = time.monotonic() + wait
-        applied = await apply_some(symbols)
+        if ids.known is not None and ids.known != judged_with:
+            # It looks at every order, so it may take as long as a statement may.
+            made_progress(next_within_seconds=BACKGROUND.wait_seconds + BACKGROUND.statement_seconds)
+            await judge_again()
+            judged_with = ids.known
+            made_progress()
+        applied = await apply_some(judged_with or DOCUMENTED)
         changed_users.tell_changed(applied.users)
+        made_progress()
         if applied.orders < ORDERS_AT_ONCE:
             await wake.order_read.wait(APPLY_TICK_SECONDS)
-
-
-async def _live_symbols(provider: Provider) -> Symbols | None:
-    try:
-        return symbols_of(await provider.id_maps(), get_settings())
-    except ProviderUnavailable as error:
-        # Meanwhile the last ones do, or the documented ones. What they do not know is judged again later.
-        _log.warning("live ids not read", error=type(error).__name__)
-        return None
-
-
-async def keep_running(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Run a loop that should never end: a crash is logged, and it starts again with back-off."""
-    work_as(BACKGROUND)
-    wait = FIRST_WAIT_SECONDS
-    while True:
-        began = time.monotonic()
-        try:
-            await work()
-        except Exception as error:  # noqa: BLE001 - a loop must go on whatever happened in it
-            if _is_database_away(error):
-                _log.warning("background work waits for the database", work=name)
-            else:
-                _log.exception("background work failed", work=name)
-        if time.monotonic() - began > MAX_WAIT_SECONDS:
-            wait = FIRST_WAIT_SECONDS
-        await asyncio.sleep(wait)
-        wait = min(wait * 2, MAX_WAIT_SECONDS)
-
-
-def _is_database_away(error: Exception) -> bool:
-    if isinstance(error, ExceptionGroup):
-        return error.split(DatabaseUnavailable)[1] is None
-    return isinstance(error, DatabaseUnavailable)
 
 
 async def run_worker() -> None:

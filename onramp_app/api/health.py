@@ -1,9 +1,10 @@
-"""`/api/health/live` (the process alone) and `/api/health/ready` (what it depends on)."""
+"""`/api/health`: `live` (the process alone), `ready` (can this instance serve), `status` (the system)."""
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from onramp_app.services.health import readiness
+from onramp_app.services.checked import CheckedPart
+from onramp_app.services.health import readiness, status
 
 router = APIRouter(prefix="/api/health", tags=["health"])
 
@@ -21,29 +22,45 @@ class PartState(BaseModel):
     reason: str
 
 
-class Ready(BaseModel):
+class Health(BaseModel):
     """All parts by name; `status` is `ok` only when each is."""
 
     status: str
     checks: dict[str, PartState]
 
 
+@router.head("/live", include_in_schema=False)
 @router.get("/live")
 async def live() -> Live:
     """Say that the process answers; touches no database."""
     return Live(status="ok")
 
 
-@router.get("/ready", responses={503: {"model": Ready, "description": "At least one part has failed"}})
-async def ready(response: Response) -> Ready:
-    """Say whether this instance can serve, part by part."""
-    checks = await readiness()
-    is_well = all(check.is_well for check in checks)
-    if not is_well:
+@router.head("/ready", include_in_schema=False)
+@router.get("/ready", responses={503: {"model": Health, "description": "At least one part has failed"}})
+async def ready(response: Response) -> Health:
+    """Say within two seconds whether this instance can serve, part by part."""
+    health = _health(await readiness())
+    if health.status != "ok":
         response.status_code = 503
         response.headers["Retry-After"] = "5"
     response.headers["Cache-Control"] = "no-store"
-    return Ready(
-        status="ok" if is_well else "failed",
-        checks={c.name: PartState(status="ok" if c.is_well else "failed", reason=c.detail) for c in checks},
+    return health
+
+
+@router.head("/status", include_in_schema=False)
+@router.get("/status")
+async def status_of_the_system(response: Response) -> Health:
+    """Say within two seconds how each part of the system does. Always 200: it takes no instance out."""
+    response.headers["Cache-Control"] = "no-store"
+    return _health(await status())
+
+
+def _health(parts: list[CheckedPart]) -> Health:
+    return Health(
+        status="ok" if all(part.is_well for part in parts) else "failed",
+        checks={
+            part.name: PartState(status="ok" if part.is_well else "failed", reason=part.detail)
+            for part in parts
+        },
     )

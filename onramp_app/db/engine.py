@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
+from time import time
 
 import psycopg
 from sqlalchemy import event, text
@@ -21,6 +22,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db.direct import APPLICATION_ROLE, LOCK_WAIT, Connection, Use, arguments, open_connection
 from onramp_app.db.outages import AWAY, FULL, READ_ONLY, outage_of, outages, unavailable
+from onramp_app.db.pipelines import end_pipelines_with_sync
 from onramp_app.domain.errors import DatabaseUnavailable
 
 
@@ -133,6 +135,7 @@ class _Pool:
         # With an address for sessions the other one leads to a pooler, where the next transaction may be on
         # another connection than the one on which a statement was prepared.
         prepares = settings.database_direct_url is None
+        end_pipelines_with_sync()
         self.engine: AsyncEngine = create_async_engine(
             sqlalchemy_url(settings.database_url.get_secret_value()),
             pool_size=pool_size(),
@@ -200,6 +203,14 @@ async def _connect(session: AsyncSession, purpose: Purpose) -> None:
         raise unavailable(AWAY) from error
     finally:
         _purpose.reset(outer)
+
+
+def distrust_connections() -> None:
+    """Have each connection of the pool opened anew before it is used again: their other end may be gone."""
+    if _get_pool.cache_info().currsize:
+        # What SQLAlchemy itself does after a lost connection. Disposing of the pool would begin a second one
+        # beside the connections that are in use.
+        _get_pool().engine.sync_engine.pool._invalidate_time = time()
 
 
 async def ping() -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum, auto
 from functools import lru_cache
 
 import structlog
@@ -91,18 +92,43 @@ def downgrade(url: str, revision: str) -> None:
 
 
 @lru_cache(maxsize=1)
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+@lru_cache(maxsize=1)
 def latest_revision() -> str:
     """Return the name of the newest migration that this code brings along."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    revision = _scripts().get_current_head()
     if revision is None:
         raise AssertionError("There are no migrations beside this code.")
     return revision
 
 
-async def schema_is_current(session: AsyncSession) -> bool:
-    """Say whether the database stands at the newest migration of this code."""
+@lru_cache(maxsize=1)
+def _known_revisions() -> frozenset[str]:
+    return frozenset(script.revision for script in _scripts().walk_revisions())
+
+
+class Schema(Enum):
+    """How a database's schema stands to this code."""
+
+    OLDER = auto()
+    CURRENT = auto()
+    NEWER = auto()
+
+
+async def schema_of(session: AsyncSession) -> Schema:
+    """Say how far the database is: newer is what a later release than this one has made of it."""
     connection = await session.connection()
     if not await connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
-        return False
+        return Schema.OLDER
     stands_at: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return stands_at == latest_revision()
+    if stands_at == latest_revision():
+        return Schema.CURRENT
+    return Schema.OLDER if stands_at is None or stands_at in _known_revisions() else Schema.NEWER
+
+
+async def schema_is_current(session: AsyncSession) -> bool:
+    """Say whether the database stands at the newest migration of this code."""
+    return await schema_of(session) is Schema.CURRENT

@@ -236,3 +236,15 @@ class ProviderRead(Row, table=True):
     environment: str = Field(sa_column=Column(Text, primary_key=True))
     fiat_type: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     began_at: datetime = Field(sa_column=moment())
+
+
+class HistoryWalk(Row, table=True):
+    """When one of the provider's lists was last walked through its last weeks."""
+
+    __tablename__ = "history_walks"
+    __table_args__ = (one_of("environment", Environment), one_of("flow", Flow))
+
+    environment: str = Field(sa_column=Column(Text, primary_key=True))
+    flow: str = Field(sa_column=Column(Text, primary_key=True))
+    fiat_type: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    walked_at: datetime = Field(sa_column=moment())

@@ -27,6 +27,7 @@ from onramp_app.services.environment import current_environment
 from onramp_app.services.exceptions import BY_SYSTEM, close_exceptions, open_exceptions
 from onramp_app.services.judging import Symbols
 from onramp_app.services.known import load_known
+from onramp_app.services.watch import made_progress
 
 ORDERS_AT_ONCE = 50
 FAILURES_BEFORE_EXCEPTION = 3
@@ -116,6 +117,7 @@ async def judge_again() -> int:
 async def _apply_each(ids: Sequence[str], symbols: Symbols) -> Applied:
     applied = Applied(orders=len(ids))
     for order_id in ids:
+        made_progress()
         try:
             async with transaction() as session:
                 orders = await _claim(session, most=1, only=order_id)

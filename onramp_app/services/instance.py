@@ -1,21 +1,19 @@
 """The life of one running instance: the schema before it serves, its claim on the database, its end."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-import psycopg
 import structlog
 from sqlalchemy import text
 
 from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import direct, engine
-from onramp_app.db.locks import Lock
 from onramp_app.db.migrate import migrate, owner_url
-from onramp_app.db.outages import outages
 from onramp_app.db.poolers import refuse_poolers
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.ledger import Environment
@@ -23,11 +21,15 @@ from onramp_app.services import changed_users, inbox, provider, treasury_address
 from onramp_app.services.assets import enable_assets
 from onramp_app.services.connection_checks import warn_at_start
 from onramp_app.services.environment import current_environment
+from onramp_app.services.lease import Lease
+from onramp_app.services.watch import end, keep_running, rest
 
 _HANDOVER_SECONDS = 30
-_WATCH_SECONDS = 5.0
-_TAKE = "SELECT pg_try_advisory_lock(%s)"
-_TAKE_SHARED = "SELECT pg_try_advisory_lock_shared(%s)"
+_CLAIM = "instance"
+_WITH_REDIS = "those with Redis"
+_CLAIM_SECONDS = 8.0
+_RENEW_SECONDS = 2.0
+_CLAIM_WITHIN_SECONDS = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -135,74 +137,64 @@ async def refuse_other_money() -> None:
 async def _claim(settings: Settings) -> AsyncIterator[None]:
     """Hold the database alone without Redis, or together with others that have it, in production.
 
-    Without Redis each instance would keep its own states of the pages and its own throttles. The claim
-    is a session lock on a connection of its own, so it ends with the process however that ends. A new
-    release waits for the old one to leave. The connection is watched as long as the instance runs.
+    Without Redis each instance would keep its own states of the pages and its own throttles. A new release
+    waits for the old one to leave. The claim is a lease, renewed for as long as the instance runs.
     """
     if not settings.is_production or settings.database_url is None:
         yield
         return
     is_shared = settings.redis_url is not None
-    watching = asyncio.create_task(_keep_claim(await _take_claim(shared=is_shared), shared=is_shared))
+    lease = Lease(_CLAIM, seconds=_CLAIM_SECONDS, holder=_WITH_REDIS if is_shared else "")
+    await _take_claim(lease)
+    keeping = asyncio.create_task(
+        keep_running("claim", lambda: _keep_claim(lease), within_seconds=_CLAIM_WITHIN_SECONDS)
+    )
     try:
         yield
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        await end(keeping)
+        if not is_shared:  # Others may hold it too; they renew it.
+            await _leave_claim(lease)
 
 
-async def _take_claim(*, shared: bool) -> direct.Connection:
-    """Return the connection that holds the claim.
+async def _take_claim(lease: Lease) -> None:
+    """Wait for the claim for as long as an old release may take to leave.
 
     Raises:
         ConfigurationError: another instance holds the database, and one of the two has no Redis.
         DatabaseUnavailable: it does not answer.
     """
-    connection = await direct.connect(direct.Use.INSTANCE)
-    try:
+    async with await direct.connect(direct.Use.INSTANCE) as connection:
         for _ in range(_HANDOVER_SECONDS):
-            with outages():
-                cursor = await connection.execute(_TAKE_SHARED if shared else _TAKE, (Lock.INSTANCE,))
-                row = await cursor.fetchone()
-            if row and row[0]:
-                _log.info("instance claimed the database", shared=shared)
-                return connection
+            if await lease.take(connection):
+                _log.info("instance claimed the database")
+                return
             await asyncio.sleep(1)
-        raise ConfigurationError(
-            "REDIS_URL is not set, and another instance already runs on this database; "
-            "several instances need Redis, all of them."
-        )
-    except BaseException:
-        await connection.close()
-        raise
+    raise ConfigurationError(
+        "REDIS_URL is not set, and another instance already runs on this database; "
+        "several instances need Redis, all of them."
+    )
 
 
-async def _keep_claim(connection: direct.Connection, *, shared: bool) -> None:
-    """Take the claim again whenever its connection is lost; end this process when another instance has it.
+async def _keep_claim(lease: Lease) -> None:
+    """Renew the claim; end this process when another instance has it.
 
     Going on without it would mean two instances that know nothing of each other's sessions and counts.
     While the database itself is away there is nothing to claim, so this waits for it.
     """
-    try:
-        while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            try:
-                async with asyncio.timeout(_WATCH_SECONDS):
-                    await connection.execute("SELECT 1")
-            except (psycopg.Error, TimeoutError):
-                _log.warning("the claim on the database was lost")
-                await connection.close()
-                connection = await _take_claim_again(shared=shared)
-    except ConfigurationError as error:
-        _log.error("this instance cannot go on", reason=str(error))
-        os.kill(os.getpid(), signal.SIGTERM)
-    finally:
-        await connection.close()
+    async with await direct.connect(direct.Use.INSTANCE) as connection:
+        while await lease.take(connection):
+            await rest(_RENEW_SECONDS)
+    _log.error("this instance cannot go on", reason="Another instance has claimed the database.")
+    os.kill(os.getpid(), signal.SIGTERM)
+    await rest(3600)
 
 
-async def _take_claim_again(*, shared: bool) -> direct.Connection:
-    while True:
-        try:
-            return await _take_claim(shared=shared)
-        except DatabaseUnavailable:
-            await asyncio.sleep(1)
+async def _leave_claim(lease: Lease) -> None:
+    """Let the next one begin at once. Where the database is away, the claim runs out by itself."""
+    with contextlib.suppress(DatabaseUnavailable, TimeoutError):
+        async with (
+            asyncio.timeout(_CLAIM_WITHIN_SECONDS),
+            await direct.connect(direct.Use.INSTANCE) as connection,
+        ):
+            await lease.leave(connection)

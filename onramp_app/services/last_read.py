@@ -82,7 +82,9 @@ async def note_read(fiat_types: Collection[int], began_at: datetime) -> None:
     async with transaction() as db:
         await db.exec(
             made.on_conflict_do_update(
-                index_elements=["environment", "fiat_type"], set_={"began_at": made.excluded.began_at}
+                index_elements=["environment", "fiat_type"],
+                # A reader that was stopped for a while must not take back what another has read since.
+                set_={"began_at": func.greatest(ProviderRead.began_at, made.excluded.began_at)},
             )
         )
 

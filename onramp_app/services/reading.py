@@ -4,9 +4,8 @@ Every read is a signed walk of `merchantHistory`, outside any transaction, from 
 on by itself: what its `since` filters on is not documented. Webhooks only mark orders as due.
 """
 
-import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -28,6 +27,7 @@ from onramp_app.providers.port import OrderFlow, Provider
 from onramp_app.services import wake
 from onramp_app.services.environment import current_environment
 from onramp_app.services.provider_records import keep_orders, keep_unreadable, settle_due
+from onramp_app.services.watch import made_progress, rest
 
 EVENTS_AT_ONCE = 500
 MARGIN = timedelta(hours=1)
@@ -35,6 +35,8 @@ MARGIN = timedelta(hours=1)
 # changes only the newest count; the others are seen once an hour.
 RECENT = timedelta(hours=1)
 NEWEST_STEPS = 5000
+# The client has time-outs of its own: three tries of 15 s, the same for its clock and the other secret.
+ASKING_SECONDS = 120
 
 _READS = Counter("provider_walks", "Walks of the provider's orders.", ["outcome"])
 _log = structlog.get_logger(__name__)
@@ -190,11 +192,22 @@ async def _fiat_types_in_use(
     return set(rows.scalars())
 
 
-async def make_walks(provider: Provider, walks: Sequence[Walk], *, pause_seconds: float = 0) -> int:
+def _nothing() -> None:
+    pass
+
+
+async def make_walks(
+    provider: Provider,
+    walks: Sequence[Walk],
+    *,
+    pause_seconds: float = 0,
+    before_keeping: Callable[[], None] = _nothing,
+) -> int:
     """Make the walks, one after the other, and record what they show. Returns the pages asked for.
 
     Args:
         pause_seconds: how long to wait after each page, for a walk that is in no hurry.
+        before_keeping: called before anything of a page is recorded; what it raises ends the walks.
 
     Raises:
         ProviderUnavailable: the provider does not answer; what was read before stands.
@@ -203,7 +216,7 @@ async def make_walks(provider: Provider, walks: Sequence[Walk], *, pause_seconds
     pages = 0
     for walk in walks:
         try:
-            pages += await _make(provider, walk, pause_seconds)
+            pages += await _make(provider, walk, pause_seconds, before_keeping)
         except (ProviderRequestRefused, ProviderAnswerUnreadable) as error:
             # It is about this list only; the others may hold somebody's money.
             _READS.labels("refused").inc()
@@ -215,18 +228,26 @@ async def make_walks(provider: Provider, walks: Sequence[Walk], *, pause_seconds
     return pages
 
 
-async def _make(provider: Provider, walk: Walk, pause_seconds: float) -> int:
+async def _make(
+    provider: Provider, walk: Walk, pause_seconds: float, before_keeping: Callable[[], None]
+) -> int:
     environment = current_environment()
     began_at = asked_at = now()
     pages = 1
+    made_progress(next_within_seconds=ASKING_SECONDS)
     async for page in provider.history(flow=walk.flow, fiat_type=walk.fiat_type, since=walk.since):
         pages += 1
+        made_progress()
+        before_keeping()
         if await keep_orders(page.orders, environment=environment, asked_at=asked_at):
             wake.order_read.ring()
         if page.unreadable:
             await keep_unreadable(page.unreadable, environment=environment, at=asked_at)
-        await asyncio.sleep(pause_seconds)
+        await rest(pause_seconds)
         asked_at = now()
+        made_progress(next_within_seconds=ASKING_SECONDS)
+    made_progress()
+    before_keeping()
     await settle_due(walk.due, environment=environment, flow=walk.flow, asked_at=began_at)
     return pages
 

@@ -1,0 +1,89 @@
+"""What one process of the fleet may do at a time, for as long as it keeps saying that it does it.
+
+A lease ends by the database's time. So it also ends where its holder is stopped, cut off or gone without
+the database noticing, which keeps a lock for as long as the connection seems to live.
+"""
+
+import asyncio
+import secrets
+from time import monotonic
+
+from onramp_app.db.direct import Connection
+from onramp_app.db.outages import outages
+
+# One statement in a transaction of its own: whoever is stopped between two would keep the row locked.
+_TAKE = """
+INSERT INTO leases AS l (name, holder, until, worked_at)
+VALUES (%(name)s, %(holder)s, clock_timestamp() + %(seconds)s * interval '1 second',
+        clock_timestamp() - %(worked)s * interval '1 second')
+    ON CONFLICT (name) DO UPDATE
+   SET holder = excluded.holder, until = excluded.until, worked_at = excluded.worked_at
+ WHERE l.holder = excluded.holder OR l.until < clock_timestamp()
+RETURNING holder
+"""
+_LEAVE = "UPDATE leases SET until = clock_timestamp() WHERE name = %s AND holder = %s"
+
+
+class LeaseLost(Exception):
+    """The lease ran out before it was renewed: another process may do the work by now."""
+
+
+class Lease:
+    """One process's hold on what only one does. Belongs to one event loop.
+
+    Args:
+        seconds: how long it lasts unless it is renewed.
+        holder: who holds it; those that give the same word share it. By default nobody else does.
+    """
+
+    def __init__(self, name: str, *, seconds: float, holder: str = "") -> None:
+        self._name = name
+        self._seconds = seconds
+        self._holder = holder or secrets.token_hex(8)
+        self._until = float("-inf")
+        self._taken = asyncio.Event()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether no other process can have it: by this clock, which began before the database's did."""
+        return monotonic() < self._until
+
+    async def take(self, connection: Connection, *, worked_seconds_ago: float | None = None) -> bool:
+        """Take the lease where it is free, or renew it. Returns whether it is held.
+
+        Args:
+            worked_seconds_ago: how long ago what the lease is for was last done, for others to see.
+
+        Raises:
+            DatabaseUnavailable: it is not known; what was held before runs out by itself.
+        """
+        asked_at = monotonic()
+        values = {
+            "name": self._name,
+            "holder": self._holder,
+            "seconds": self._seconds,
+            "worked": worked_seconds_ago,
+        }
+        with outages():
+            row = await (await connection.execute(_TAKE, values)).fetchone()
+        self._until = float("-inf") if row is None else asked_at + self._seconds
+        if self.is_held:
+            self._taken.set()
+        return self.is_held
+
+    async def held(self) -> None:
+        """Wait until it is held."""
+        while not self.is_held:
+            self._taken.clear()
+            await self._taken.wait()
+
+    def check(self) -> None:
+        """Refuse to go on without it. Raises `LeaseLost`."""
+        if not self.is_held:
+            raise LeaseLost(self._name)
+
+    async def leave(self, connection: Connection) -> None:
+        """Give it up, so that the next one need not wait for its end. Raises `DatabaseUnavailable`."""
+        self._until = float("-inf")
+        with outages():
+            await connection.execute(_LEAVE, (self._name, self._holder))

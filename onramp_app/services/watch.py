@@ -1,0 +1,151 @@
+"""Keeps loops running that should never end: one that makes no progress is ended and begins again.
+
+A loop can stand still without failing: a connection whose other end vanished answers nothing and reports
+nothing for a quarter of an hour. Each loop says when it gets on, and how long the next step may take.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar, copy_context
+from time import monotonic
+from typing import Any
+
+import structlog
+from prometheus_client import Counter
+
+from onramp_app.db import engine
+from onramp_app.domain.errors import DatabaseUnavailable
+
+FIRST_WAIT_SECONDS = 0.5
+MAX_WAIT_SECONDS = 15.0
+# A database that is away is asked often, so that its return is noticed at once, and complained of rarely.
+AWAY_WAIT_SECONDS = 1.0
+_COMPLAIN_EVERY_SECONDS = 60
+_LOOK_EVERY_SECONDS = 1.0
+_CANCEL_EVERY_SECONDS = 1.0
+_CANCELS = 10
+
+_ENDED = Counter("loops_ended", "Background loops that were ended because they made no progress.", ["loop"])
+_log = structlog.get_logger(__name__)
+
+
+class LoopStandsStill(Exception):
+    """The loop made no progress for as long as it may, and was ended."""
+
+
+class _Signs:
+    """Until when the loop has to say again that it gets on."""
+
+    def __init__(self, within_seconds: float) -> None:
+        self.within_seconds = within_seconds
+        self.until = monotonic() + within_seconds
+
+
+_signs: ContextVar[_Signs | None] = ContextVar("signs", default=None)
+
+
+def made_progress(*, next_within_seconds: float | None = None) -> None:
+    """Say that the watched loop which this runs in gets on. Does nothing outside of one.
+
+    Args:
+        next_within_seconds: how long the next step may take, where that is not the loop's own bound: one
+            that has time-outs of its own.
+    """
+    if (signs := _signs.get()) is not None:
+        signs.until = monotonic() + (
+            signs.within_seconds if next_within_seconds is None else next_within_seconds
+        )
+
+
+async def rest(seconds: float) -> None:
+    """Sleep in a watched loop: who rests does not stand still."""
+    made_progress(next_within_seconds=seconds + _LOOK_EVERY_SECONDS)
+    await asyncio.sleep(seconds)
+    made_progress()
+
+
+async def watched(name: str, work: Callable[[], Awaitable[None]], *, within_seconds: float) -> None:
+    """Do the work for as long as it makes progress.
+
+    Args:
+        within_seconds: how long a step may take that says nothing else; longer than any that goes well.
+
+    Raises:
+        LoopStandsStill: it made no progress for so long; it has been ended.
+        Exception: whatever the work raised.
+    """
+    signs = _Signs(within_seconds)
+    context = copy_context()
+    context.run(_signs.set, signs)
+    task = asyncio.create_task(_run(work), name=name, context=context)
+    look_every = min(_LOOK_EVERY_SECONDS, within_seconds / 4)
+    try:
+        while not task.done():
+            looked_at = monotonic()
+            await asyncio.wait({task}, timeout=look_every)
+            # While the whole process stood still, stopped or blocked, the loop could not get on either.
+            signs.until += max(0.0, monotonic() - looked_at - look_every)
+            if monotonic() > signs.until and not task.done():
+                _ENDED.labels(name).inc()
+                raise LoopStandsStill(name)
+        task.result()
+    finally:
+        await end(task)
+
+
+async def _run(work: Callable[[], Awaitable[None]]) -> None:
+    await work()
+
+
+async def end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task until it has ended.
+
+    Once is not enough where it waits for a connection that answers nothing: psycopg then asks the server to
+    stop the query and waits for that up to ten seconds. Canceled again, it closes the connection at once.
+    """
+    for _ in range(_CANCELS):
+        if task.done():
+            return
+        task.cancel()
+        await asyncio.wait({task}, timeout=_CANCEL_EVERY_SECONDS)
+    if not task.done():
+        _log.error("a task does not end", task=task.get_name())
+
+
+async def keep_running(name: str, work: Callable[[], Awaitable[None]], *, within_seconds: float) -> None:
+    """Run a loop that should never end: where it fails or stands still, it begins again, with back-off.
+
+    Args:
+        within_seconds: as for `watched`.
+    """
+    engine.work_as(engine.BACKGROUND)
+    wait = FIRST_WAIT_SECONDS
+    complained_at = float("-inf")
+    while True:
+        began = monotonic()
+        most = MAX_WAIT_SECONDS
+        try:
+            await watched(name, work, within_seconds=within_seconds)
+        except LoopStandsStill:
+            _log.error("background work stood still and was ended", work=name)
+            # What made it wait may lie under the other connections of this process too.
+            engine.distrust_connections()
+            wait = FIRST_WAIT_SECONDS
+        except Exception as error:  # noqa: BLE001 - a loop must go on whatever happened in it
+            if _is_database_away(error):
+                most = AWAY_WAIT_SECONDS
+                if monotonic() - complained_at > _COMPLAIN_EVERY_SECONDS:
+                    complained_at = monotonic()
+                    _log.warning("background work waits for the database", work=name)
+            else:
+                _log.exception("background work failed", work=name)
+        if monotonic() - began > MAX_WAIT_SECONDS:
+            wait = FIRST_WAIT_SECONDS
+        await asyncio.sleep(min(wait, most))
+        wait = min(wait * 2, most)
+
+
+def _is_database_away(error: Exception) -> bool:
+    if isinstance(error, ExceptionGroup):
+        return error.split(DatabaseUnavailable)[1] is None
+    return isinstance(error, DatabaseUnavailable)

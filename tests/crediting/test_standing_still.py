@@ -1,0 +1,257 @@
+"""What stands still is ended, and what one process does goes over to another: money comes all the same."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from onramp_app import worker
+from onramp_app.config import PROJECT_DIR, get_settings
+from onramp_app.db import engine
+from onramp_app.db.migrate import migrate
+from onramp_app.local import postgres
+from onramp_app.services import reader, watch
+from onramp_app.services.lease import Lease
+from onramp_app.services.provider import get_provider
+from tests.crediting.test_scenarios import delivered_of
+from tests.crediting.world import World
+from tests.simulator.process import Process
+from tests.wall import Wall
+
+WATCHED = ("-m", "onramp_app", "worker")
+UNWATCHED = ("-m", "tests.unwatched_worker")
+SETTLED = "SELECT count(*) FROM top_ups WHERE status = 'settled'"
+APPLIED = "SELECT count(*) FROM provider_orders WHERE applied_version > 0"
+READER = "SELECT holder FROM leases WHERE name = 'reader' AND until > clock_timestamp()"
+
+
+def opened(world: World, number: int) -> list[int]:
+    """Let people open so many orders of which no webhook tells."""
+    world.simulator.scenario("lost_webhook", times=None)
+    users = [world.user() for _ in range(3)]
+    return [world.open_order(world.top_up(users[one % 3])) for one in range(number)]
+
+
+def pay(world: World, orders: list[int]) -> None:
+    for order in orders:
+        world.simulator.move(order, 4)
+
+
+async def is_at_work(world: World, number: int) -> None:
+    async with asyncio.timeout(30):
+        while world.one(APPLIED) < number:  # noqa: ASYNC110 - a database tells nobody
+            await asyncio.sleep(0.05)
+
+
+async def settled_after(world: World, number: int, *, most: float) -> float:
+    """Return after how many seconds all are settled; more than `most` when they are not."""
+    began = time.monotonic()
+    while world.one(SETTLED) < number and time.monotonic() - began < most:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    return time.monotonic() - began if world.one(SETTLED) == number else float("inf")
+
+
+async def unwatched(name: str, work: Callable[[], Awaitable[None]], *, within_seconds: float) -> None:
+    """Take the place of what watches a loop, for controls."""
+    await work()
+
+
+@pytest.fixture
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every loop a second where it has fifteen."""
+    monkeypatch.setattr(worker, "APPLY_WITHIN_SECONDS", 1.0)
+    monkeypatch.setattr(reader, "READ_WITHIN_SECONDS", 1.0)
+    monkeypatch.setattr(reader, "LEASE_WITHIN_SECONDS", 1.0)
+    monkeypatch.setattr(reader, "RENEW_WITHIN_SECONDS", 0.5)
+    monkeypatch.setattr(watch, "_CANCEL_EVERY_SECONDS", 0.2)
+    monkeypatch.setattr(watch, "FIRST_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(engine, "IDLE_IN_TRANSACTION", "500ms")
+
+
+@asynccontextmanager
+async def behind(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Do the background work in this process, behind the wall."""
+    direct = os.environ["DATABASE_URL"]
+    monkeypatch.setenv("DATABASE_URL", wall.url)
+    get_settings.cache_clear()
+    async with worker.background_work():
+        yield
+    await engine.dispose()
+    monkeypatch.setenv("DATABASE_URL", direct)
+    get_settings.cache_clear()
+
+
+@pytest.mark.usefixtures("in_a_hurry")
+@pytest.mark.parametrize("is_watched", [True, False], ids=["watched", "control"])
+async def test_payments_settle_although_every_connection_was_swallowed(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, is_watched: bool
+) -> None:
+    orders = opened(world, 12)
+    if not is_watched:
+        monkeypatch.setattr(watch, "watched", unwatched)
+    with Wall(world.database).standing() as wall:
+        async with behind(wall, monkeypatch):
+            await is_at_work(world, len(orders))
+            wall.swallow()
+            await asyncio.to_thread(pay, world, orders)
+            if is_watched:
+                assert await settled_after(world, len(orders), most=20) < 20
+            else:
+                assert await settled_after(world, len(orders), most=4) > 4
+                assert world.one(SETTLED) == 0
+
+
+async def test_two_readers_at_once_harm_nothing(world: World) -> None:
+    """As after one was stopped, another took over, and the first goes on before it notices."""
+    orders = opened(world, 20)
+    second = reader.Reader(get_provider())
+    second._lease = Lease("another", seconds=60)
+    async with worker.background_work():
+        reading = asyncio.create_task(second.run())
+        for status in (1, 2, 4):
+            for order in orders:
+                await asyncio.to_thread(world.simulator.move, order, status)
+        assert await settled_after(world, len(orders), most=20) < 20
+        await watch.end(reading)
+    assert world.one("SELECT count(*) FROM leases") == 2, "both have read"
+    assert world.one("SELECT count(*) FROM ledger_transfers") == len(orders)
+    booked = sum(int(row["available_minor"]) for row in world.rows("SELECT * FROM user_balances"))
+    assert booked == sum(delivered_of(world, order) for order in orders)
+
+
+@contextmanager
+def working(database: str, command: tuple[str, ...] = WATCHED) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a worker on a database."""
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=PROJECT_DIR,
+        env={**os.environ, "APP_ENV": "test", "DATABASE_URL": database},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("trial", range(5))
+async def test_240_payments_settle_within_30_s_although_every_connection_was_swallowed(
+    world: World, trial: int, record_property: Callable[[str, object], None]
+) -> None:
+    orders = opened(world, 240)
+    with Wall(world.database).standing() as wall, working(wall.url):
+        # In the middle of its work, at another moment each time.
+        await is_at_work(world, 1)
+        await asyncio.sleep(trial / 4)
+        wall.swallow()
+        began = time.monotonic()
+        await asyncio.to_thread(pay, world, orders)
+        await settled_after(world, 240, most=60)
+        took = time.monotonic() - began
+    record_property("seconds", round(took, 1))
+    assert took < 30
+
+
+@pytest.mark.full
+async def test_without_the_watch_240_payments_wait_for_good(world: World) -> None:
+    orders = opened(world, 240)
+    with Wall(world.database).standing() as wall, working(wall.url, UNWATCHED):
+        await is_at_work(world, 240)
+        wall.swallow()
+        await asyncio.to_thread(pay, world, orders)
+        await asyncio.sleep(90)
+    assert world.one(SETTLED) == 0
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("trial", range(5))
+async def test_a_standby_settles_240_payments_within_30_s_after_the_reader_was_stopped(
+    world: World, trial: int, record_property: Callable[[str, object], None]
+) -> None:
+    orders = opened(world, 240)
+    with working(world.database) as first:
+        await is_at_work(world, 1)
+        with working(world.database) as second:
+            await asyncio.sleep(3 + trial / 4)
+            await asyncio.to_thread(pay, world, orders[:120])
+            # In the middle of a transaction, most of the time.
+            await settled_after(world, 1, most=20)
+            first.send_signal(signal.SIGSTOP)
+            began, was = time.monotonic(), world.one(READER)
+            await asyncio.to_thread(pay, world, orders[120:])
+            await settled_after(world, 240, most=60)
+            took = time.monotonic() - began
+            assert world.one(READER) != was
+            # It goes on where it was stopped, and finds that another reads.
+            first.send_signal(signal.SIGCONT)
+            await asyncio.sleep(3)
+            assert world.one(READER) != was
+            assert second.poll() is None
+    record_property("seconds", round(took, 1))
+    assert took < 30
+    assert world.one("SELECT count(*) FROM ledger_transfers") == 240
+
+
+@pytest.mark.full
+async def test_a_reader_that_kept_its_lease_while_stopped_would_let_payments_wait(world: World) -> None:
+    orders = opened(world, 24)
+    with working(world.database) as first:
+        await is_at_work(world, 24)
+        first.send_signal(signal.SIGSTOP)
+        # As a lock is kept for as long as its connection seems to live.
+        world.run("UPDATE leases SET until = now() + interval '1 hour'")
+        with working(world.database):
+            await asyncio.to_thread(pay, world, orders)
+            await asyncio.sleep(40)
+            assert world.one(SETTLED) == 0
+        first.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.full
+async def test_the_reader_is_back_within_5_s_of_a_database_that_was_restarted(
+    money_simulator: Process,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
+) -> None:
+    monkeypatch.setenv("ONRAMP_API_URL", money_simulator.base)
+    monkeypatch.setenv("ONRAMP_POLL_SECONDS", "1")
+    monkeypatch.setenv("SECRET_KEY", "k" * 40)
+    money_simulator.begin()
+    took = []
+    server = postgres.start(tmp_path)
+    try:
+        migrate(server.url)
+        with Wall(server.url).standing() as wall, working(wall.url):
+            for away_seconds in (1, 20, 60):
+                world = World(server.url, money_simulator)
+                before = world.one(SETTLED)
+                orders = opened(world, 5)
+                await is_at_work(world, before + 5)
+                world.owner.close()
+                await asyncio.to_thread(server.stop)
+                pay(world, orders)
+                await asyncio.sleep(away_seconds)
+                server = await asyncio.to_thread(postgres.start, tmp_path)
+                wall.lead_to(server.url)
+                began = time.monotonic()
+                with psycopg.connect(server.url, autocommit=True) as owner:
+                    while owner.execute(SETTLED).fetchone()[0] < before + 5:
+                        assert time.monotonic() - began < 30
+                        await asyncio.sleep(0.05)
+                took.append(round(time.monotonic() - began, 1))
+    finally:
+        server.stop()
+    record_property("seconds", took)
+    assert max(took) < 5
