@@ -23,7 +23,7 @@ def profile() -> rx.Component:
                 rx.el.p(
                     _("Account ID"),
                     " ",
-                    rx.el.code(ProfileState.account_id, class_name="break-all"),
+                    rx.el.code(ProfileState.account_id, class_name="inline-block max-w-full break-all"),
                     class_name="soft small mt-1",
                 ),
             ),
@@ -49,10 +49,10 @@ def _operator_code() -> rx.Component:
             rx.cond(
                 ProfileState.operator_code != "",
                 rx.el.div(
+                    rx.el.span(_("Your code:"), " ", class_name="sr-only"),
                     rx.el.code(
                         ProfileState.operator_code,
                         class_name="font-mono text-[26px] font-semibold tracking-wider select-all",
-                        custom_attrs={"aria-label": _("Your code")},
                     ),
                     rx.el.p(
                         _("Valid until"),

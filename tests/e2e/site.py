@@ -36,13 +36,17 @@ OpenPage = Callable[..., Awaitable[Page]]
 
 @dataclass(frozen=True)
 class Site:
-    """The running application, its database and the simulator that it uses as the provider."""
+    """The running application, its database and the simulator that it uses as the provider.
+
+    `environment` is what a command of the same installation runs in.
+    """
 
     url: str
     database_url: str
     simulator: Process
     start: Callable[[], None]
     kill: Callable[[], None]
+    environment: dict[str, str]
 
 
 def open_order(site: Site, address: str) -> int:
@@ -88,7 +92,7 @@ def running_site(folder: Path, database_url: str) -> Iterator[Site]:
 
     try:
         start()
-        yield Site(f"http://localhost:{port}", database_url, simulator, start, kill)
+        yield Site(f"http://localhost:{port}", database_url, simulator, start, kill, environment)
     finally:
         for server in servers:
             server.terminate()

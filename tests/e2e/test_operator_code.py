@@ -1,0 +1,77 @@
+"""An operator makes a code in a browser and decides with it on the command line, once."""
+
+import asyncio
+import re
+import sys
+
+import psycopg
+from playwright.async_api import Page, expect
+
+from tests.e2e.site import PROJECT, OpenPage, Site
+from tests.e2e.test_account import _new_email, _register
+
+CODE = re.compile(r"[0-9A-Z]{5}-[0-9A-Z]{5}")
+
+
+async def _run(site: Site, *arguments: str) -> tuple[int, str]:
+    command = (sys.executable, "-m", "onramp_app", *arguments)
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=PROJECT,
+        env=site.environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()
+
+
+async def _code_on(page: Page) -> str:
+    shown = page.get_by_role("region", name="Operator code").get_by_text(CODE)
+    return await shown.inner_text()
+
+
+async def test_a_code_of_the_profile_page_decides_once_on_the_command_line(
+    open_page: OpenPage, site: Site
+) -> None:
+    admin, colleague = _new_email(), _new_email()
+    await _register(await open_page("/register"), colleague)
+    page = await open_page("/register")
+    await _register(page, admin)
+    await page.goto("/profile")
+    await expect(page.get_by_role("heading", name="Password")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Operator code")).to_have_count(0)
+    with psycopg.connect(site.database_url) as owner:
+        owner.execute("UPDATE users SET role = 'admin' WHERE email = %s", (admin,))
+    await page.reload()
+    await page.get_by_role("button", name="Make a code").click()
+    await expect(page.get_by_text("Valid until")).to_be_visible()
+    code = await _code_on(page)
+    await page.reload()
+    await expect(page.get_by_role("button", name="Make a code")).to_be_visible()
+    assert code not in await page.content(), "it is shown once"
+
+    mandate = ("--by", admin, "--code", code)
+    done = await _run(site, "grant-role", colleague, "operator", *mandate)
+    assert done[0] == 0, done[1]
+    again = await _run(site, "grant-role", colleague, "user", *mandate)
+    assert again[0] == 1
+    assert "This code is not good" in again[1]
+
+
+async def test_who_signed_in_a_while_ago_is_led_to_sign_in_again(open_page: OpenPage, site: Site) -> None:
+    email = _new_email()
+    page = await open_page("/register", width=360, theme="dark")
+    await _register(page, email)
+    with psycopg.connect(site.database_url) as owner:
+        owner.execute("UPDATE users SET role = 'operator' WHERE email = %s", (email,))
+        owner.execute(
+            "UPDATE auth_sessions SET created_at = created_at - interval '16 minutes'"
+            " WHERE user_id = (SELECT id FROM users WHERE email = %s)",
+            (email,),
+        )
+    await page.goto("/profile")
+    await page.get_by_role("button", name="Make a code").click()
+    await expect(page.get_by_text("You signed in more than 15 minutes ago.")).to_be_visible()
+    await page.get_by_role("region", name="Operator code").get_by_role("button", name="Sign out").click()
+    await page.wait_for_url(re.compile(r"/login/?\?reason=signed_out$"))
