@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,10 +15,13 @@ import pytest
 from sqlalchemy import text
 
 from onramp_app.api.application import create_api
+from onramp_app.config import get_settings
 from onramp_app.db import engine
-from onramp_app.services import inbox
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.services import announcements, inbox
 from onramp_app.services.inbox import get_inbox
 from tests.signed_webhooks import PATH, event_of, headers_of
+from tests.wall import Wall
 
 
 def _ports_of_clients(server_port: int) -> set[int]:
@@ -29,9 +32,10 @@ def _ports_of_clients(server_port: int) -> set[int]:
 
 
 @contextmanager
-def _dropped(server_port: int) -> Iterator[int]:
-    """Drop every packet of the connections that exist now, both ways. Gives their number."""
+def _dropped(server_port: int) -> Iterator[None]:
+    """Drop every packet of the connections that exist now, both ways."""
     ports = _ports_of_clients(server_port)
+    assert len(ports) > engine.pool_size()
     rules = [
         ["INPUT", "-i", "lo", "-p", "tcp", f"--{ours}port", str(port), f"--{theirs}port", str(server_port)]
         for port in ports
@@ -44,7 +48,7 @@ def _dropped(server_port: int) -> Iterator[int]:
             if subprocess.run(command, check=False, capture_output=True).returncode:
                 pytest.skip("iptables may not be changed here")
             made.append(rule)
-        yield len(ports)
+        yield
     finally:
         for rule in made:
             subprocess.run(["iptables", "-w", "5", "-D", *rule, "-j", "DROP"], check=True)
@@ -55,20 +59,55 @@ async def _one() -> None:
         assert await (await db.connection()).scalar(text("SELECT 1")) == 1
 
 
-@pytest.mark.full  # for its rules in the firewall, which need root
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("iptables") is None, reason="needs root and iptables")
-async def test_requests_and_webhooks_go_on_on_new_connections(database: str) -> None:
+async def _recovers(swallow: AbstractContextManager[object]) -> float:
+    """Send a webhook and make ten requests while what was open is swallowed. Returns how long they took."""
     transport = httpx.ASGITransport(app=create_api("Wallet"))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         await get_inbox().open()
         await asyncio.gather(*(_one() for _ in range(engine.pool_size())))
-        with _dropped(urlsplit(database).port or 5432) as dropped:
-            assert dropped >= engine.pool_size() + 1
+        with swallow:
             began = time.monotonic()
-            event = headers_of(event_of(1))
-            answer, *_ = await asyncio.gather(
-                client.post(PATH, headers=event, content=b"{}"), *(_one() for _ in range(10))
-            )
-            assert answer.status_code == 200
-            assert time.monotonic() - began < 30
+            sending = client.post(PATH, headers=headers_of(event_of(1)), content=b"{}")
+            answer, *_ = await asyncio.gather(sending, *(_one() for _ in range(10)))
+            took = time.monotonic() - began
+    assert answer.status_code == 200
     await inbox.close()
+    await engine.dispose()
+    return took
+
+
+async def test_what_a_proxy_has_swallowed_is_replaced(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy acknowledges all that is sent, so no time-out of TCP tells that nothing is passed on."""
+    monkeypatch.setattr(engine, "_BEGIN_SECONDS", 0.3)
+    monkeypatch.setattr(inbox, "ANSWER_SECONDS", 0.3)
+    with Wall(database).standing() as wall:
+        monkeypatch.setenv("DATABASE_URL", wall.url)
+        get_settings.cache_clear()
+
+        @contextmanager
+        def swallowed() -> Iterator[None]:
+            wall.swallow()
+            yield
+
+        assert await _recovers(swallowed()) < 4
+
+
+async def test_a_listener_that_was_swallowed_notices_it(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcements, "TEST_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(announcements, "ANSWER_SECONDS", 0.3)
+    with Wall(database).standing() as wall:
+        monkeypatch.setenv("DATABASE_URL", wall.url)
+        get_settings.cache_clear()
+        listening = announcements.listen()
+        assert await anext(listening) == announcements.Listening()
+        wall.swallow()
+        with pytest.raises(DatabaseUnavailable):
+            await asyncio.wait_for(anext(listening), 5)
+
+
+@pytest.mark.full  # for its rules in the firewall, which need root
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("iptables") is None, reason="needs root and iptables")
+async def test_requests_and_webhooks_go_on_although_their_packets_are_dropped(database: str) -> None:
+    assert await _recovers(_dropped(urlsplit(database).port or 5432)) < 30
