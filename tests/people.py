@@ -1,9 +1,12 @@
 """People with accounts, as tests know them."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -50,3 +53,14 @@ def operator_code(owner: psycopg.Connection[Any], user_id: str, *, session_id: s
         (session_id, user_id, new_id(), kept, now, now + operator_codes.LIFE),
     )
     return f"{digits[:5]}-{digits[5:]}"
+
+
+@contextmanager
+def login_as(owner: psycopg.Connection[Any], role: str, url: str) -> Iterator[str]:
+    """Let a role of the database log in for a while, under the owner's password. Gives its address."""
+    parts = urlsplit(url)
+    owner.execute(f"ALTER ROLE {role} LOGIN PASSWORD '{parts.password}'".encode())
+    try:
+        yield parts._replace(netloc=f"{role}:{parts.password}@{parts.hostname}:{parts.port}").geturl()
+    finally:
+        owner.execute(f"ALTER ROLE {role} NOLOGIN".encode())

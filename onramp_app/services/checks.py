@@ -54,21 +54,32 @@ _ACCESS_QUERY = text(
     " aclexplode(coalesce(datacl, acldefault('d', datdba)))"
     " WHERE datname = current_database() AND privilege_type = 'CONNECT' ORDER BY 1"
 )
+_MAKES_TEMPORARY = text("SELECT has_database_privilege(current_database(), 'TEMPORARY')")
 
 
 async def _database_access(settings: Settings) -> str:
     if settings.database_url is None:
         return f"The embedded PostgreSQL lets in its owner and {APPLICATION_ROLE}."
     async with transaction() as session:
-        admitted = list((await (await session.connection()).execute(_ACCESS_QUERY)).scalars())
+        connection = await session.connection()
+        admitted = list((await connection.execute(_ACCESS_QUERY)).scalars())
+        makes_temporary = bool(await connection.scalar(_MAKES_TEMPORARY))
     if "" in admitted:
-        return (
+        who = (
             "Every login of the server may connect. Its owner can change that: GRANT CONNECT to those who"
             " should, then REVOKE CONNECT ON DATABASE … FROM PUBLIC."
         )
-    return (
-        f"{', '.join(admitted)} may connect. Any other login, such as one for backups, needs GRANT CONNECT."
-    )
+    else:
+        who = (
+            f"{', '.join(admitted)} may connect. Any other login, such as one for backups, needs"
+            " GRANT CONNECT."
+        )
+    if makes_temporary:
+        who += (
+            f" {APPLICATION_ROLE} may make temporary tables, which it never needs. The owner of the database"
+            f" can change that: REVOKE TEMPORARY ON DATABASE … FROM PUBLIC, {APPLICATION_ROLE}."
+        )
+    return who
 
 
 async def _redis(settings: Settings) -> str:

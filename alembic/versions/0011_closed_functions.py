@@ -1,0 +1,106 @@
+"""Functions are open to those named only; nobody but the owner makes temporary tables or anything in public.
+
+A trigger function that works with the owner's rights does so for its own table only, whoever hangs it on
+another one.
+"""
+
+import re
+from pathlib import Path
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+RULES = Path(__file__).with_name("0002_money_rules.sql").read_text()
+# Each works with the owner's rights (SECURITY DEFINER), and for this table alone.
+GUARDED = {
+    "move_balances": "ledger_entries",
+    "finish_transfer": "ledger_transfers",
+    "finish_audit_row": "audit_log",
+    "trim_webhook_refusals": "webhook_refusals",
+}
+GUARD = """
+BEGIN
+    IF TG_RELID <> 'public.{table}'::regclass THEN
+        RAISE EXCEPTION '{function} works on {table} only' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+"""
+
+# EXECUTE belongs to PUBLIC unless it is taken away. Triggers fire without it, so nobody needs it for those.
+CLOSE_FUNCTIONS = """
+DO $$
+DECLARE
+    ours regprocedure;
+BEGIN
+    FOR ours IN
+        SELECT oid FROM pg_proc
+         WHERE pronamespace = 'public'::regnamespace AND pg_has_role(current_user, proowner, 'USAGE')
+           AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
+    LOOP
+        EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', ours);
+    END LOOP;
+END $$
+"""
+OPENED_BEFORE = (
+    "refuse_change()", "count_version()", "limit_webhook_bodies()", "trim_webhook_refusals()",
+    "move_balances()", "ledger_transfer_content(text)", "audit_row_content(text)",
+    "finish_transfer()", "finish_audit_row()",
+)  # fmt: skip
+
+# Only who owns the database and the schema may do this; for others it is left, and `check` says so.
+CLOSE_DATABASE = """
+DO $$
+BEGIN
+    IF pg_has_role(current_user, (SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE')
+    THEN
+        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, onramp_app', current_database());
+    END IF;
+    IF pg_has_role(current_user, (SELECT nspowner FROM pg_namespace WHERE nspname = 'public'), 'USAGE') THEN
+        REVOKE CREATE ON SCHEMA public FROM PUBLIC, onramp_app;
+    END IF;
+END $$
+"""
+OPEN_DATABASE = """
+DO $$
+BEGIN
+    IF pg_has_role(current_user, (SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE')
+    THEN
+        EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database());
+    END IF;
+END $$
+"""
+
+
+def _definition(function: str) -> str:
+    found = re.search(rf"CREATE (FUNCTION {function}\(\).*?\nEND \$\$);", RULES, re.DOTALL)
+    if found is None:
+        raise AssertionError(f"{function} is not among the rules")
+    return f"CREATE OR REPLACE {found[1]}"
+
+
+def _run(statement: str) -> None:
+    op.get_bind().exec_driver_sql(statement.replace("%", "%%"))  # The driver reads % as its own.
+
+
+def upgrade() -> None:
+    for function, table in GUARDED.items():
+        guard = GUARD.format(function=function, table=table)
+        _run(_definition(function).replace("\nBEGIN\n", guard, 1))
+    _run(CLOSE_FUNCTIONS)
+    # What later migrations make is closed from the beginning. Only the form without a schema can take away.
+    op.execute("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
+    # `verify-ledger` runs as the application and computes with these; they read what it may read anyway.
+    op.execute("GRANT EXECUTE ON FUNCTION ledger_transfer_content(text), audit_row_content(text) TO onramp_app")
+    _run(CLOSE_DATABASE)
+
+
+def downgrade() -> None:
+    _run(OPEN_DATABASE)
+    op.execute("REVOKE EXECUTE ON FUNCTION ledger_transfer_content(text), audit_row_content(text) FROM onramp_app")
+    op.execute("ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION {', '.join(OPENED_BEFORE)} TO PUBLIC")
+    for function in GUARDED:
+        _run(_definition(function))
