@@ -5,11 +5,12 @@ The pool belongs to the event loop that first used it; `dispose` before another 
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from time import time
+from weakref import WeakValueDictionary
 
 import psycopg
 from sqlalchemy import event, text
@@ -24,6 +25,7 @@ from onramp_app.db.direct import APPLICATION_ROLE, LOCK_WAIT, Connection, Use, a
 from onramp_app.db.outages import AWAY, FULL, READ_ONLY, outage_of, outages, unavailable
 from onramp_app.db.pipelines import end_pipelines_with_sync
 from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.domain.shares import asker, share_of_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +153,30 @@ class _Pool:
         event.listen(self.engine.sync_engine, "checkout", _begin)
         event.listen(self.engine.sync_engine, "handle_error", _leave_demoted_server)
         self._places = {purpose: asyncio.Semaphore(places_of(purpose)) for purpose in (TOP_UP, BACKGROUND)}
+        # Kept for as long as somebody of the network waits for a place or has one.
+        self._of_networks = WeakValueDictionary[tuple[Purpose, str], asyncio.Semaphore]()
 
     @asynccontextmanager
     async def place(self, purpose: Purpose) -> AsyncIterator[None]:
-        """Have one of the purpose's places. Raises `DatabaseUnavailable` when none becomes free in time."""
-        if (places := self._places.get(purpose)) is None:
+        """Have one of the purpose's places, and of the asker's network's half of them.
+
+        Raises `DatabaseUnavailable` when none becomes free in time.
+        """
+        limits = [limit for limit in (self._of_network(purpose), self._places.get(purpose)) if limit]
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(purpose.wait_seconds):
+                    for limit in limits:
+                        await held.enter_async_context(limit)
+            except TimeoutError:
+                raise unavailable(FULL) from None
             yield
-            return
-        try:
-            async with asyncio.timeout(purpose.wait_seconds):
-                await places.acquire()
-        except TimeoutError:
-            raise unavailable(FULL) from None
-        try:
-            yield
-        finally:
-            places.release()
+
+    def _of_network(self, purpose: Purpose) -> asyncio.Semaphore | None:
+        if (who := asker()) is None:
+            return None
+        most = share_of_network(places_of(purpose))
+        return self._of_networks.setdefault((purpose, who.network), asyncio.Semaphore(most))
 
 
 @lru_cache(maxsize=1)

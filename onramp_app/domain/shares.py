@@ -38,6 +38,11 @@ def ask_as_person(person: str) -> None:
         _asker.set(replace(known, person=person))
 
 
+def ask_for_all() -> None:
+    """Say that the rest of this task works for everybody, although somebody's request began it."""
+    _asker.set(None)
+
+
 @contextmanager
 def asked_from(network: str) -> Iterator[None]:
     """Say for whom a request works, as long as it lasts: a server may use one task for several."""

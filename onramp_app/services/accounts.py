@@ -168,22 +168,17 @@ async def sign_in(email: str, password: str, client: Client, open_session: OpenS
             user.password_hash = new_hash
         opened = await open_session(db, user, client)
         if device is None and isinstance(opened, BrowserSession):
-            _tell_new_device(db, user, client, opened)
+            await audit.write_own(
+                db,
+                audit.Act.NEW_DEVICE,
+                actor=user.id,
+                user_id=user.id,
+                at=clock.now(),
+                detail={"session_id": opened.viewer.session_id},
+                address=client.address,
+            )
     await throttle.guessed_right(throttle.SIGN_IN, *who)
     return opened
-
-
-def _tell_new_device(db: AsyncSession, user: User, client: Client, opened: BrowserSession) -> None:
-    detail = {"session_id": opened.viewer.session_id}
-    audit.write(
-        db,
-        audit.Act.NEW_DEVICE,
-        actor=user.id,
-        subject=user.id,
-        at=clock.now(),
-        address=client.address,
-        detail=detail,
-    )
 
 
 async def update_profile(viewer: Viewer, changes: ProfileChanges) -> Viewer:
@@ -224,6 +219,7 @@ async def change_password(
     )
     # By session: whoever guesses in a stolen one does not keep the owner from changing the password.
     await throttle.attempt_guess(throttle.PASSWORD, viewer.session_id)
+    await throttle.attempt(throttle.CHANGE_PASSWORD, viewer.user_id)
     async with transaction() as db:
         password_hash = (await db.exec(select(User.password_hash).where(User.id == viewer.user_id))).first()
     is_right, _ = await passwords.verify_password(current_password, password_hash)

@@ -7,14 +7,16 @@ import getpass
 import json
 import socket
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.ledger_tables import AuditRow
 
 MAX_SUBJECT_LENGTH = 200
+OWN_A_DAY = 20
 _MAX_ADDRESS_LENGTH = 45
 COMMAND = "command"  # Whoever could run a command on the machine; no account says who.
 SYSTEM = "system"
@@ -74,3 +76,25 @@ def write(  # noqa: PLR0913 - the columns of the log
             detail=json.dumps(detail, ensure_ascii=False),
         )
     )
+
+
+async def write_own(  # noqa: PLR0913 - the columns of the log
+    db: AsyncSession,
+    act: Act,
+    *,
+    actor: str,
+    user_id: str,
+    at: datetime,
+    detail: Mapping[str, object],
+    address: str,
+) -> None:
+    """Add a line about what a person can have happen to their own account as often as they like.
+
+    Lines stay for good, so there are `OWN_A_DAY` of an act at most; the sessions tell of the others as long
+    as they are kept.
+    """
+    lines = select(func.count()).where(
+        AuditRow.subject == user_id, AuditRow.action == act.value, col(AuditRow.at) > at - timedelta(days=1)
+    )
+    if (await db.exec(lines)).one() < OWN_A_DAY:
+        write(db, act, actor=actor, subject=user_id, at=at, detail=detail, address=address)

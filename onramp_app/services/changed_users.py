@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from onramp_app.db.engine import transaction
 from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.domain.shares import ask_for_all
 from onramp_app.services import wake
 
 GATHER_SECONDS = 0.01  # between two notifications; the first after a rest goes out at once
@@ -40,6 +41,7 @@ class ChangedUsers:
             await asyncio.wait([self._sender], timeout=2)
 
     async def _send(self) -> None:
+        ask_for_all()
         while self._ids:
             ids, self._ids = sorted(self._ids), set()
             payloads = [",".join(ids[n : n + _IDS_AT_ONCE]) for n in range(0, len(ids), _IDS_AT_ONCE)]

@@ -19,6 +19,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.top_up_errors import IdempotencyConflict, IdempotencyInProgress
 
 KEPT = timedelta(hours=24)
+MAX_REFUSALS = 100
 # Longer than any request takes: then whoever made the claim is gone without a word.
 CLAIM_LIFE = timedelta(minutes=2)
 
@@ -94,9 +95,23 @@ async def keep(db: AsyncSession, held: Claim, answer: KeptAnswer) -> None:
 
 
 async def keep_refusal(held: Claim, answer: KeptAnswer) -> None:
-    """Store the answer of a request that acted on nothing. Raises `IdempotencyInProgress` as `keep` does."""
+    """Store the answer of a request that acted on nothing. Raises `IdempotencyInProgress` as `keep` does.
+
+    Refusals cost nobody anything to make, so only the newest `MAX_REFUSALS` of a person are kept.
+    """
+    refusals = (
+        select(IdempotencyKey.key)
+        .where(IdempotencyKey.user_id == held.user_id, col(IdempotencyKey.status) >= 400)
+        .order_by(col(IdempotencyKey.created_at).desc())
+    )
     async with transaction() as db:
         await keep(db, held, answer)
+        await db.exec(
+            delete(IdempotencyKey).where(
+                col(IdempotencyKey.user_id) == held.user_id,
+                col(IdempotencyKey.key).in_(refusals.offset(MAX_REFUSALS)),
+            )
+        )
 
 
 async def give_up(held: Claim) -> None:

@@ -23,6 +23,7 @@ from onramp_app.db.provider_tables import WebhookRefusal
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.domain.ledger import Environment
+from onramp_app.domain.shares import ask_for_all
 from onramp_app.providers.onramp.webhook import (
     VerifiedHeader,
     WebhookSecrets,
@@ -271,6 +272,7 @@ class Inbox:
             await self._line.run(lambda connection: notify(connection, wake.ORDER_DUE))
 
     async def _write_refusals(self) -> None:
+        ask_for_all()
         while self._refusals:
             await asyncio.sleep(REFUSALS_EVERY_SECONDS)
             refusals, self._refusals = self._refusals, []

@@ -1,59 +1,83 @@
-"""What this process has counted within the windows of its rules: who tried what, and when.
+"""What this process has counted: who tried what, and when.
 
-The library's own store of this kind looks through everything it keeps, and hands each entry to a thread, with
-nearly every attempt. Whoever tries many names would keep a processor busy with that for a day.
+One log for each name and set of rules, however many rules there are: strangers choose the names.
 """
 
+import hashlib
 import time
+from array import array
 from bisect import bisect_right
-from collections import OrderedDict
+from collections.abc import Sequence
 
-from limits import RateLimitItem, WindowStats
+from limits import RateLimitItem
 
-# Of one rule. Beyond that who tried the longest ago is forgotten, rather than the memory filled.
-MAX_KEPT = 100_000
+Rules = tuple[RateLimitItem, ...]
+# Of all rules together. Beyond that who tried the longest ago is forgotten, rather than the memory filled.
+MAX_NAMES = 100_000
+
+
+def kind_of(rules: Rules) -> str:
+    """Return the name of a set of rules."""
+    return rules[0].namespace
+
+
+def name_of(who: Sequence[str]) -> bytes:
+    """Return a name of one length for whoever is counted; they choose what they are called."""
+    return hashlib.blake2b("\0".join(who).encode(errors="backslashreplace"), digest_size=16).digest()
+
+
+def longest_window(rules: Rules) -> int:
+    """Return for how many seconds a moment counts."""
+    return max(rule.get_expiry() for rule in rules)
+
+
+def most_moments(rules: Rules) -> int:
+    """Return how many moments have to be kept."""
+    return max(rule.amount for rule in rules)
 
 
 class LocalCounts:
-    """Counts in moving windows, with the methods of `limits`' limiters. Belongs to one event loop."""
+    """Counts in moving windows. Belongs to one event loop."""
 
     def __init__(self) -> None:
-        # By rule, whose own equality leaves out its namespace. The moments of each, oldest first; in each
-        # rule, who tried the longest ago comes first.
-        self._kept: dict[str, OrderedDict[tuple[str, ...], list[float]]] = {}
+        # By kind and name. In each kind, who tried the longest ago comes first. Moments are oldest first.
+        self._logs: dict[str, dict[bytes, array[float]]] = {}
 
-    async def hit(self, rule: RateLimitItem, *who: str) -> bool:
-        """Count one, unless the rule refuses it. Returns whether it was counted."""
-        now = time.time()
-        kept = self._kept.setdefault(rule.key_for(), OrderedDict())
-        self._drop_old(rule, kept, now)
-        moments = self._within(rule, who, now)
-        if len(moments) >= rule.amount:
-            return False
-        kept[who] = [*moments, now]
-        kept.move_to_end(who)
-        return True
+    def __len__(self) -> int:
+        """Return how many names are kept."""
+        return sum(map(len, self._logs.values()))
 
-    async def test(self, rule: RateLimitItem, *who: str) -> bool:
-        """Say whether the rule allows one more. Counts nothing."""
-        return len(self._within(rule, who, time.time())) < rule.amount
+    async def count(self, rules: Rules, who: Sequence[str]) -> float:
+        """Count one, unless a rule refuses it. Returns the seconds to wait, 0 when it was counted."""
+        now, name = time.time(), name_of(who)
+        logs = self._logs.setdefault(kind_of(rules), {})
+        moments = logs.get(name) or array("d")
+        if wait := _seconds_to_wait(moments, rules, now):
+            return wait
+        logs.pop(name, None)  # so that it comes last
+        since = bisect_right(moments, now - longest_window(rules))
+        logs[name] = array("d", [*moments[since:], now][-most_moments(rules) :])
+        self._drop_old(logs, now - longest_window(rules))
+        return 0
 
-    async def get_window_stats(self, rule: RateLimitItem, *who: str) -> WindowStats:
-        """Return when the oldest that counts counts no more (Unix time), and how many are left."""
-        now = time.time()
-        moments = self._within(rule, who, now)
-        return WindowStats((moments[0] if moments else now) + rule.get_expiry(), rule.amount - len(moments))
+    async def seconds_to_wait(self, rules: Rules, who: Sequence[str]) -> float:
+        """Return how long until all rules allow one more, 0 when they do. Counts nothing."""
+        moments = self._logs.get(kind_of(rules), {}).get(name_of(who))
+        return 0 if moments is None else _seconds_to_wait(moments, rules, time.time())
 
-    async def clear(self, rule: RateLimitItem, *who: str) -> None:
+    async def forget(self, rules: Rules, who: Sequence[str]) -> None:
         """Forget what was counted."""
-        self._kept.get(rule.key_for(), OrderedDict()).pop(who, None)
+        self._logs.get(kind_of(rules), {}).pop(name_of(who), None)
 
-    def _within(self, rule: RateLimitItem, who: tuple[str, ...], now: float) -> list[float]:
-        moments = self._kept.get(rule.key_for(), OrderedDict()).get(who, [])
-        return moments[bisect_right(moments, now - rule.get_expiry()) :]
+    def _drop_old(self, logs: dict[bytes, "array[float]"], until: float) -> None:
+        while logs and logs[oldest := next(iter(logs))][-1] <= until:
+            del logs[oldest]
+        while len(self) > MAX_NAMES:
+            largest = max(self._logs.values(), key=len)
+            del largest[next(iter(largest))]
 
-    def _drop_old(
-        self, rule: RateLimitItem, kept: OrderedDict[tuple[str, ...], list[float]], now: float
-    ) -> None:
-        while kept and (len(kept) > MAX_KEPT or next(iter(kept.values()))[-1] <= now - rule.get_expiry()):
-            kept.popitem(last=False)
+
+def _seconds_to_wait(moments: Sequence[float], rules: Rules, now: float) -> float:
+    """Return when the last of so many that count stops to, for the rule that takes the longest."""
+    waits = (moments[-rule.amount] + rule.get_expiry() - now for rule in rules if len(moments) >= rule.amount)
+    return max(0, *waits, 0)

@@ -14,7 +14,7 @@ from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.db.locks import Lock
 from onramp_app.db.provider_tables import WebhookEvent, WebhookRefusal
-from onramp_app.db.tables import AuthSession
+from onramp_app.db.tables import AuthSession, RefreshToken
 from onramp_app.db.top_up_tables import IdempotencyKey
 from onramp_app.domain import clock
 from onramp_app.services import idempotency
@@ -39,8 +39,8 @@ async def purge_daily() -> None:
 async def purge() -> dict[str, int]:
     """Delete what has been kept for its time.
 
-    After `RETENTION_DAYS`: ended sessions with their refresh tokens, webhooks that were acted on, refused
-    requests. After 24 hours: answers kept under an idempotency key.
+    After `RETENTION_DAYS`: ended sessions with their refresh tokens, spent refresh tokens, webhooks that
+    were acted on, refused requests. After 24 hours: answers kept under an idempotency key.
 
     Returns how many rows went from each table; nothing when another instance is at it.
 
@@ -65,6 +65,12 @@ def _statements(before: datetime, now: datetime) -> dict[str, Delete]:
     return {
         "sessions": delete(AuthSession).where(
             col(AuthSession.id).in_(select(AuthSession.id).where(ended).limit(_AT_ONCE))
+        ),
+        # Whoever has one that is older than this and has not used it since is not told of a theft any more.
+        "refresh_tokens": delete(RefreshToken).where(
+            col(RefreshToken.token_hash).in_(
+                select(RefreshToken.token_hash).where(col(RefreshToken.used_at) < before).limit(_AT_ONCE)
+            )
         ),
         "webhook_events": delete(WebhookEvent).where(
             col(WebhookEvent.id).in_(select(WebhookEvent.id).where(*handled).limit(_AT_ONCE))

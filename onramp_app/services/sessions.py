@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import bindparam
-from sqlmodel import col, func, select, update
+from sqlmodel import col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import transaction
@@ -26,6 +26,7 @@ ACCESS_TOKEN_LIFE = timedelta(minutes=10)
 PROGRAM_IDLE = timedelta(days=30)  # a program's session ends this long after its last refresh
 ENDED_CHANNEL = "session_ended"  # carries the id of each session that is ended
 REFRESH_REPEAT = timedelta(seconds=10)
+MAX_KEPT = 300  # of an account, living and ended
 _SEEN_EVERY = timedelta(minutes=1)
 
 _log = structlog.get_logger(__name__)
@@ -94,8 +95,22 @@ async def _open(db: AsyncSession, user: User, client: Client, *, kind: SessionKi
     )
     db.add(session)
     await db.flush()
+    await _keep_newest(db, user.id)
     _log.info("session opened", user_id=user.id, session_id=session.id, kind=kind.value)
     return session
+
+
+async def _keep_newest(db: AsyncSession, user_id: str) -> None:
+    # Whoever signs in again and again leaves a row each time.
+    older = (
+        select(AuthSession.id)
+        .where(AuthSession.user_id == user_id)
+        .order_by(col(AuthSession.id).desc())
+        .offset(MAX_KEPT)
+    )
+    if old := (await db.exec(older)).all():
+        await _end(db, EndReason.RENEWED, col(AuthSession.id).in_(old))
+        await db.exec(delete(AuthSession).where(col(AuthSession.id).in_(old)))
 
 
 async def open_browser(db: AsyncSession, user: User, client: Client) -> BrowserSession:
@@ -299,11 +314,11 @@ async def _revoke_family(db: AsyncSession, session_id: str, now: datetime, *, ad
     if not await _end(db, EndReason.REFRESH_TOKEN_REUSED, col(AuthSession.id) == session_id):
         return  # It has ended before; the thief may send the token as often as they like.
     session = (await db.exec(select(AuthSession).where(AuthSession.id == session_id))).one()
-    audit.write(
+    await audit.write_own(
         db,
         audit.Act.REFRESH_TOKEN_REUSED,
         actor=audit.SYSTEM,
-        subject=session.user_id,
+        user_id=session.user_id,
         at=now,
         detail={"session_id": session_id, "device": session.device},
         address=address,
@@ -379,11 +394,11 @@ async def end_session(
                 db, reason, col(AuthSession.user_id) == user_id, col(AuthSession.id) == session_id
             )
             if ended and reason is EndReason.ENDED_BY_USER:
-                audit.write(
+                await audit.write_own(
                     db,
                     audit.Act.SESSION_ENDED,
                     actor=user_id,
-                    subject=user_id,
+                    user_id=user_id,
                     at=clock.now(),
                     detail={"session_id": session_id},
                     address=address,

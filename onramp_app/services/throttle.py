@@ -11,17 +11,15 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 
-from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute
-from limits.aio.storage import RedisStorage
-from limits.aio.strategies import MovingWindowRateLimiter
-from limits.errors import StorageError
+from limits import RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute
+from redis.exceptions import RedisError
 
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import RateLimited
-from onramp_app.services.local_counts import LocalCounts
+from onramp_app.services.local_counts import LocalCounts, Rules
+from onramp_app.services.shared_counts import SharedCounts
 
-Rules = tuple[RateLimitItem, ...]
-_Limiter = MovingWindowRateLimiter | LocalCounts
+_Counts = SharedCounts | LocalCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +58,20 @@ SIGN_IN_TO_ACCOUNT = (
 # One address that tries one password on many accounts. Successes count too, so it is generous.
 SIGN_IN_FROM_ADDRESS = (RateLimitItemPerMinute(300, 5, namespace="sign-in-address"),)
 REGISTER = (RateLimitItemPerHour(30, namespace="register"),)
-# Each one costs queries, and a quote of the provider's where nothing speaks against it beforehand.
-TOP_UP = (RateLimitItemPerMinute(60, namespace="top-up"),)
+# Each one costs queries, and a quote of the provider's where nothing speaks against it beforehand;
+# and what was begun stays for good, also when it is canceled.
+TOP_UP = (RateLimitItemPerMinute(60, namespace="top-up"), RateLimitItemPerDay(500, namespace="top-up-day"))
 # Each one asks the provider, and its answers are counted for all users together.
 QUOTE = (RateLimitItemPerMinute(30, namespace="quote"),)
 # Each one has the provider read anew, and looks at the database until that was done.
 READ_ANEW = (RateLimitItemPerMinute(20, namespace="read-anew"),)
 # A program refreshes every ten minutes; each refresh leaves a row that stays as long as its session.
-REFRESH = (RateLimitItemPerMinute(30, namespace="refresh"),)
+REFRESH = (
+    RateLimitItemPerMinute(30, namespace="refresh"),
+    RateLimitItemPerDay(1_000, namespace="refresh-day"),
+)
+# Each one leaves a line that stays for good.
+CHANGE_PASSWORD = (RateLimitItemPerDay(50, namespace="change-password"),)
 PASSWORD = _guesses("password")
 # Each one leaves a line in the audit log for good.
 OPERATOR_CODE = (RateLimitItemPerHour(30, namespace="operator-code"),)
@@ -83,20 +87,9 @@ def _local() -> LocalCounts:
 
 
 @lru_cache(maxsize=1)
-def _shared() -> MovingWindowRateLimiter | None:
+def _shared() -> SharedCounts | None:
     redis_url = get_settings().redis_url
-    if redis_url is None:
-        return None
-    return MovingWindowRateLimiter(
-        RedisStorage(
-            f"async+{redis_url.get_secret_value()}",
-            wrap_exceptions=True,
-            implementation="redispy",
-            key_prefix="onramp_app:limit",
-            socket_timeout=1,
-            socket_connect_timeout=1,
-        )
-    )
+    return SharedCounts(redis_url.get_secret_value()) if redis_url else None
 
 
 def forget() -> None:
@@ -107,7 +100,7 @@ def forget() -> None:
     _away_until = 0.0
 
 
-def _limiter() -> _Limiter:
+def _counts() -> _Counts:
     return _local() if time.monotonic() < _away_until else _shared() or _local()
 
 
@@ -116,30 +109,16 @@ def _notice_redis_away() -> None:
     _away_until = time.monotonic() + _ASK_REDIS_AGAIN_SECONDS
 
 
-async def _seconds_to_wait(limiter: _Limiter, rules: Rules, *who: str) -> int:
-    """Return how long until all rules allow one more, 0 when they do. Counts nothing."""
-    wait_seconds = 0
-    for rule in rules:
-        if not await limiter.test(rule, *who):
-            window = await limiter.get_window_stats(rule, *who)
-            wait_seconds = max(wait_seconds, 1, math.ceil(window.reset_time - time.time()))
-    return wait_seconds
+async def _count(counts: _Counts, rules: Rules, *who: str) -> float:
+    return await counts.count(rules, who) if rules else 0
 
 
-async def _count(limiter: _Limiter, rules: Rules, *who: str) -> int:
-    """Count one attempt unless a rule refuses it. Returns the seconds to wait, 0 when it is allowed."""
-    # A refused attempt must not use up the longer windows, so all are looked at before any is counted.
-    if len(rules) > 1 and (wait_seconds := await _seconds_to_wait(limiter, rules, *who)):
-        return wait_seconds
-    for rule in rules:
-        if not await limiter.hit(rule, *who):  # others were counted meanwhile
-            return await _seconds_to_wait(limiter, (rule,), *who) or 1
-    return 0
-
-
-def _refuse(wait_seconds: int) -> None:
+def _refuse(wait_seconds: float) -> None:
     if wait_seconds:
-        raise RateLimited("Too many attempts. Wait a little and try again.", retry_after_seconds=wait_seconds)
+        raise RateLimited(
+            "Too many attempts. Wait a little and try again.",
+            retry_after_seconds=max(1, math.ceil(wait_seconds)),
+        )
 
 
 async def attempt(rules: Rules, *who: str) -> None:
@@ -149,8 +128,8 @@ async def attempt(rules: Rules, *who: str) -> None:
         RateLimited: there were too many; `retry_after_seconds` says when the next is allowed.
     """
     try:
-        wait_seconds = await _count(_limiter(), rules, *who)
-    except StorageError:
+        wait_seconds = await _count(_counts(), rules, *who)
+    except RedisError:
         _notice_redis_away()
         wait_seconds = await _count(_local(), rules, *who)
     _refuse(wait_seconds)
@@ -162,10 +141,10 @@ async def attempt_guess(guesses: Guesses, *who: str) -> None:
     Raises:
         RateLimited: as `attempt`.
     """
-    if _shared() is not None and _limiter() is not _local():
+    if _shared() is not None and _counts() is not _local():
         try:
-            _refuse(await _count(_limiter(), guesses.together, *who))
-        except StorageError:
+            _refuse(await _count(_counts(), guesses.together, *who))
+        except RedisError:
             _notice_redis_away()
         else:
             return
@@ -182,30 +161,28 @@ async def refuse_if_spent(rules: Rules, *who: str) -> None:
         RateLimited: as `attempt`.
     """
     try:
-        wait_seconds = await _seconds_to_wait(_limiter(), rules, *who)
-    except StorageError:
+        wait_seconds = await _counts().seconds_to_wait(rules, who)
+    except RedisError:
         _notice_redis_away()
-        wait_seconds = await _seconds_to_wait(_local(), rules, *who)
+        wait_seconds = await _local().seconds_to_wait(rules, who)
     _refuse(wait_seconds)
 
 
 async def failed(rules: Rules, *who: str) -> None:
     """Count a failure after it happened."""
-    for rule in rules:
-        try:
-            await _limiter().hit(rule, *who)
-        except StorageError:
-            _notice_redis_away()
-            await _local().hit(rule, *who)
+    try:
+        await _counts().count(rules, who)
+    except RedisError:
+        _notice_redis_away()
+        await _local().count(rules, who)
 
 
 async def guessed_right(guesses: Guesses, *who: str) -> None:
     """Forget the guesses of `who`: the last one was right."""
-    for rule in (*guesses.together, *guesses.alone):
-        await _local().clear(rule, *who)
-    if (shared := _shared()) is not None and _limiter() is shared:
+    for rules in (guesses.together, guesses.alone):
+        await _local().forget(rules, who)
+    if (shared := _shared()) is not None and _counts() is shared:
         try:
-            for rule in guesses.together:
-                await shared.clear(rule, *who)
-        except StorageError:
+            await shared.forget(guesses.together, who)
+        except RedisError:
             _notice_redis_away()

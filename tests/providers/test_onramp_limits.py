@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from onramp_app.domain.provider_errors import ProviderBusy, ProviderUnavailable, ShareSpent
 from onramp_app.domain.provider_status import Flow
-from onramp_app.domain.shares import ask_as_person, asked_from, asker
+from onramp_app.domain.shares import Asker, asked_from, asker
 from onramp_app.providers.onramp import endpoints
 from onramp_app.providers.onramp.client import OnrampClient
 from onramp_app.providers.onramp.endpoints import Endpoint
@@ -133,18 +133,15 @@ def test_a_network_takes_half_and_a_person_a_quarter() -> None:
     def taken(network: str, *persons: str, often: int = 120) -> int:
         count = 0
         for number in range(often):
-            with asked_from(network):
-                ask_as_person(persons[number % len(persons)])
-                count += rate.take("x", 120) is None
+            who = Asker(network, persons[number % len(persons)])
+            count += rate.take("x", 120, who) is None
         return count
 
     assert taken("n1", "ada") == 30
     assert taken("n1", *(f"account {number}" for number in range(120))) == 30, "half with ada's"
     assert taken("n2", "ada") == 0, "from everywhere she has a quarter"
     assert taken("n2", "bo") == 30
-    with asked_from("n1"):
-        spent = rate.take("x", 120)
-    assert spent == Wait(61, is_share=True)
+    assert rate.take("x", 120, Asker("n1")) == Wait(61, is_share=True)
     assert [rate.take("x", 120) for _ in range(30)] == [None] * 30, "what nobody asks for has no share"
     assert rate.take("x", 120) == Wait(61)
     time = WINDOW_SECONDS
@@ -153,10 +150,9 @@ def test_a_network_takes_half_and_a_person_a_quarter() -> None:
 
 def test_the_documented_ten_are_shared_too() -> None:
     rate = RequestRate(clock=lambda: 0.0)
-    with asked_from("n1"):
-        assert [rate.take("x", 10) for _ in range(6)] == [*[None] * 5, Wait(61, is_share=True)]
-    with asked_from("n2"):
-        assert rate.take("x", 10) is None
+    taken = [rate.take("x", 10, Asker("n1")) for _ in range(6)]
+    assert taken == [*[None] * 5, Wait(61, is_share=True)]
+    assert rate.take("x", 10, Asker("n2")) is None
 
 
 async def test_who_shares_an_answer_does_not_share_the_refusal_of_somebody_elses_share() -> None:

@@ -1,18 +1,28 @@
-"""The counts of this process: what they allow, and that many names cost neither time nor memory for long."""
+"""What was counted, in this process and in Redis: what windows allow, and that strangers fill no memory."""
 
 import random
+import sys
 import time
+import tracemalloc
+from collections.abc import AsyncIterator
 
 import pytest
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
+from redis import Redis
 
-from onramp_app.services import local_counts
-from onramp_app.services.local_counts import LocalCounts
+from onramp_app.services import local_counts, shared_counts, throttle
+from onramp_app.services.local_counts import LocalCounts, Rules
+from onramp_app.services.shared_counts import SharedCounts
+from tests.redis_server import RedisServer
 
-RULE = RateLimitItemPerMinute(5, namespace="try")
-SAME_IN_ANOTHER_NAMESPACE = RateLimitItemPerMinute(5, namespace="other")
+RULES: Rules = (
+    RateLimitItemPerMinute(5, namespace="try"),
+    RateLimitItemPerMinute(8, 3, namespace="try-long"),
+)
+IN_ANOTHER_NAMESPACE: Rules = (RateLimitItemPerMinute(5, namespace="other"),)
+MEBIBYTE = 2**20
 
 
 class Clock:
@@ -28,67 +38,140 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+@pytest.fixture
+async def shared(redis_server: RedisServer) -> AsyncIterator[SharedCounts]:
+    counts = SharedCounts(redis_server.url)
+    yield counts
+    await counts._redis.aclose()
+
+
+class Library:
+    """The library's own moving windows, one for each rule."""
+
+    def __init__(self) -> None:
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    async def count(self, rules: Rules, who: tuple[str, ...]) -> float:
+        if wait := await self.seconds_to_wait(rules, who):
+            return wait
+        for rule in rules:
+            assert await self._limiter.hit(rule, *who)
+        return 0
+
+    async def seconds_to_wait(self, rules: Rules, who: tuple[str, ...]) -> float:
+        waits = [0.0]
+        for rule in rules:
+            if not await self._limiter.test(rule, *who):
+                waits.append((await self._limiter.get_window_stats(rule, *who)).reset_time - time.time())
+        return max(waits)
+
+    async def forget(self, rules: Rules, who: tuple[str, ...]) -> None:
+        for rule in rules:
+            await self._limiter.clear(rule, *who)
+
+
+async def _compare(clock: Clock, ours: LocalCounts | SharedCounts, *, seed: int, rounds: int) -> None:
+    theirs, chance, refused = Library(), random.Random(seed), 0
+    for _ in range(rounds):
+        clock.now += chance.choice((0.01, 1.1, 7.3, 31.7))
+        who = (chance.choice("ab"),)
+        if chance.random() < 0.01:
+            await ours.forget(RULES, who)
+            await theirs.forget(RULES, who)
+        assert await ours.seconds_to_wait(RULES, who) == pytest.approx(
+            await theirs.seconds_to_wait(RULES, who), abs=1e-3
+        )
+        wait = await ours.count(RULES, who)
+        refused += wait > 0
+        assert wait == pytest.approx(await theirs.count(RULES, who), abs=1e-3)
+    assert rounds / 20 < refused < rounds * 19 / 20, "both happened"
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_it_allows_what_the_library_allows(clock: Clock, seed: int) -> None:
-    ours, theirs, chance = LocalCounts(), MovingWindowRateLimiter(MemoryStorage()), random.Random(seed)
-    refused = 0
-    for _ in range(2_000):
-        clock.now += chance.choice((0.01, 1.1, 7.3, 61.7))
-        who = chance.choice("ab")
-        if chance.random() < 0.01:
-            await ours.clear(RULE, who)
-            await theirs.clear(RULE, who)
-        assert await ours.test(RULE, who) == await theirs.test(RULE, who)
-        allowed = await ours.hit(RULE, who)
-        refused += not allowed
-        assert allowed == await theirs.hit(RULE, who)
-        assert await ours.get_window_stats(RULE, who) == await theirs.get_window_stats(RULE, who)
-    assert 100 < refused < 1_900, "both happened"
+    await _compare(clock, LocalCounts(), seed=seed, rounds=2_000)
+
+
+async def test_redis_allows_what_the_library_allows(clock: Clock, shared: SharedCounts) -> None:
+    clock.now = 2_000_000_000.0  # Redis goes by its own clock when it lets logs expire.
+    await _compare(clock, shared, seed=1, rounds=500)
 
 
 async def test_rules_of_two_namespaces_are_counted_apart(clock: Clock) -> None:
     counts = LocalCounts()
-    assert [await counts.hit(RULE, "a") for _ in range(6)] == [True] * 5 + [False]
-    assert await counts.hit(SAME_IN_ANOTHER_NAMESPACE, "a")
+    assert [await counts.count(RULES, ("a",)) for _ in range(6)] == [*[0] * 5, 60]
+    assert await counts.count(IN_ANOTHER_NAMESPACE, ("a",)) == 0
 
 
 async def test_names_are_forgotten_after_their_window(clock: Clock) -> None:
     counts = LocalCounts()
     for number in range(1_000):
-        await counts.hit(RULE, str(number))
-    assert _kept(counts) == 1_000, "the control"
-    clock.now += 61
-    await counts.hit(RULE, "one more")
-    assert _kept(counts) == 1
+        await counts.count(RULES, (str(number),))
+    assert len(counts) == 1_000, "the control"
+    clock.now += 181
+    await counts.count(RULES, ("one more",))
+    assert len(counts) == 1
 
 
 async def test_of_very_many_names_the_latest_are_kept(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_counts, "MAX_KEPT", 100)
+    monkeypatch.setattr(local_counts, "MAX_NAMES", 100)
     counts = LocalCounts()
     for number in range(1_000):
         clock.now += 0.001
-        await counts.hit(RULE, str(number))
-    assert _kept(counts) <= 101
-    assert (await counts.get_window_stats(RULE, "999")).remaining == 4
+        await counts.count(RULES, (str(number),))
+        await counts.count(IN_ANOTHER_NAMESPACE, (str(number),))
+    assert len(counts) == 100
+    for _ in range(4):
+        assert await counts.count(RULES, ("999",)) == 0
+    assert await counts.count(RULES, ("999",)) > 0, "the first of them is still known"
+
+
+async def test_of_very_many_names_redis_keeps_the_latest(
+    shared: SharedCounts, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_counts, "MAX_NAMES", 100)
+    for number in range(500):
+        await shared.count(RULES, (str(number),))
+    with Redis.from_url(redis_server.url) as redis:
+        keys = redis.keys("*")
+        assert len(keys) == 101, "a hundred, and the set of them"
+        assert all(0 < redis.ttl(key) <= 180 for key in keys if not key.endswith(b":names"))
+    for _ in range(4):
+        assert await shared.count(RULES, ("499",)) == 0
+    assert await shared.count(RULES, ("499",)) > 0, "the first of them is still known"
+
+
+async def test_what_a_hundred_thousand_names_cost() -> None:
+    """Names as strangers bring them, for the rules of a sign-in; a hundredth of them, as all are alike."""
+    counts, names = LocalCounts(), 1_000
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for number in range(names):
+        who = (f"{number:064x}", f"203.0.{number // 256}.{number % 256}")
+        await counts.count(throttle.SIGN_IN.together, who)
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(counts) == names
+    assert (after - before) / names * local_counts.MAX_NAMES < 48 * MEBIBYTE
+    assert sys.getsizeof(local_counts.name_of(("x" * 100_000,))) < 64, "long names are as short as others"
 
 
 async def test_an_attempt_costs_the_same_after_many_names() -> None:
     async def seconds_for(counts: LocalCounts | MovingWindowRateLimiter) -> float:
         began = time.process_time()
         for _ in range(50):
-            await counts.hit(RULE, "somebody")
-        if isinstance(counts, MovingWindowRateLimiter) and (sweep := counts.storage.timer):  # type: ignore[attr-defined]
-            await sweep
+            if isinstance(counts, LocalCounts):
+                await counts.count(RULES, ("somebody",))
+            else:
+                await counts.hit(RULES[0], "somebody")
+                if sweep := counts.storage.timer:  # type: ignore[attr-defined]
+                    await sweep
         return time.process_time() - began
 
     ours, theirs = LocalCounts(), MovingWindowRateLimiter(MemoryStorage())
     for number in range(3_000):
-        await ours.hit(RULE, str(number))
-        await theirs.hit(RULE, str(number))
+        await ours.count(RULES, (str(number),))
+        await theirs.hit(RULES[0], str(number))
     few = await seconds_for(LocalCounts())
     assert await seconds_for(ours) < 0.05 + 10 * few
     assert await seconds_for(theirs) > 0.05 + 10 * few, "the control: the library's own store"
-
-
-def _kept(counts: LocalCounts) -> int:
-    return sum(len(kept) for kept in counts._kept.values())

@@ -14,6 +14,8 @@ class Endpoint:
     `is_read`: it changes nothing at the provider, so a failed attempt may be repeated.
     `requests_per_minute`: the documented limit; None where none is documented.
     `shared_seconds`: how long one answer serves all callers of this process (0: never shared).
+    `is_chosen`: what is asked is chosen by whoever asks, so each has a share of the requests. What is the
+    same for all is asked for all.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Endpoint:
     is_white_label: bool = False
     requests_per_minute: int | None = None
     shared_seconds: int = 0
+    is_chosen: bool = False
 
     @property
     def is_signed(self) -> bool:
@@ -30,13 +33,16 @@ class Endpoint:
         return self.method == "POST"
 
 
-def _limited(name: str, path: str, method: Literal["GET", "POST"] = "POST") -> Endpoint:
+def _limited(
+    name: str, path: str, method: Literal["GET", "POST"] = "POST", *, is_chosen: bool = False
+) -> Endpoint:
     return Endpoint(
         name,
         path,
         method,
         requests_per_minute=DOCUMENTED_REQUESTS_PER_MINUTE,
         shared_seconds=SHARED_SECONDS,
+        is_chosen=is_chosen,
     )
 
 
@@ -45,14 +51,14 @@ _COMMON = f"{_V2}/common"
 _WHITE_LABEL = f"{_V2}/whiteLabel"
 
 CURRENT_TIMESTAMP = Endpoint("current_timestamp", f"{_COMMON}/public/currentTimestamp", "GET")
-QUOTES = Endpoint("quotes", f"{_COMMON}/transaction/quotes")
+QUOTES = Endpoint("quotes", f"{_COMMON}/transaction/quotes", is_chosen=True)
 ORDER_STATUS = Endpoint("order_status", f"{_COMMON}/transaction/orderStatus")
 MERCHANT_HISTORY = Endpoint("merchant_history", "/onramp/api/v1/transaction/merchantHistory")
 LIMITS = _limited("limits", f"{_COMMON}/transaction/limits")
 CONFIG_MAPPING = _limited("config_mapping", f"{_COMMON}/transaction/allConfigMapping")
 CHAIN_MAPPING = _limited("chain_mapping", f"{_COMMON}/transaction/allChainMapping")
 GAS_FEES = _limited("gas_fees", f"{_COMMON}/transaction/allGasFee")
-COIN_LIMITS = _limited("coin_limits", f"{_COMMON}/transaction/allCoinLimits")
+COIN_LIMITS = _limited("coin_limits", f"{_COMMON}/transaction/allCoinLimits", is_chosen=True)
 COUNTRY_CONFIG = _limited("country_config", f"{_COMMON}/public/fetchAllCountryConfig", "GET")
 PAYMENT_METHODS = Endpoint(
     "payment_methods", f"{_COMMON}/public/fetchPaymentMethodType", "GET", shared_seconds=SHARED_SECONDS
@@ -60,7 +66,7 @@ PAYMENT_METHODS = Endpoint(
 PUBLIC_CONFIG = Endpoint(
     "public_config", f"{_V2}/sell/public/allConfig", "GET", shared_seconds=SHARED_SECONDS
 )
-GENERATE_URL = Endpoint("generate_url", "/sdk-apis/generate-url", "GET")
+GENERATE_URL = Endpoint("generate_url", "/sdk-apis/generate-url", "GET", is_chosen=True)
 
 # Setting an address twice is the same as once, but a repeat that arrives late could overwrite a newer
 # address, and a repeated resend is a second delivery. An operator, who sees the outcome, repeats these.

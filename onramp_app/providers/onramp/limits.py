@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 from onramp_app.domain.provider_errors import ShareSpent
-from onramp_app.domain.shares import Asker, Taken, asker
+from onramp_app.domain.shares import Asker, Taken
 
 T = TypeVar("T")
 
@@ -59,9 +59,9 @@ class RequestRate:
         self._windows: dict[str, _Window] = {}
         self._held_until: dict[str, float] = {}
 
-    def take(self, name: str, per_minute: int) -> Wait | None:
-        """Take one request of the endpoint for whom this task works. Returns None, or how long to wait."""
-        now, who = self._clock(), asker()
+    def take(self, name: str, per_minute: int, who: Asker | None = None) -> Wait | None:
+        """Take one request of the endpoint for somebody, or for all. Returns None, or how long to wait."""
+        now = self._clock()
         wait = self._held_until.get(name, 0.0) - now
         window = self._windows.setdefault(name, _Window())
         window.forget_until(now - WINDOW_SECONDS)

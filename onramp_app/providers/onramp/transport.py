@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from onramp_app.domain.provider_errors import ProviderBusy, ProviderUnavailable, ShareSpent
+from onramp_app.domain.shares import asker
 from onramp_app.providers.onramp.breaker import BreakerState, CircuitBreaker, Pass
 from onramp_app.providers.onramp.clock_offset import ProviderClock
 from onramp_app.providers.onramp.endpoints import CURRENT_TIMESTAMP, Endpoint
@@ -242,7 +243,8 @@ class Transport:
         per_minute = self._limits.requests_per_minute
         if endpoint.requests_per_minute is not None:
             per_minute = min(per_minute, endpoint.requests_per_minute)
-        if (refused := self._rate.take(endpoint.name, per_minute)) is not None:
+        who = asker() if endpoint.is_chosen else None
+        if (refused := self._rate.take(endpoint.name, per_minute, who)) is not None:
             breaker.give_up(used)
             _account(endpoint, Outcome.OWN_RATE)
             error = ShareSpent if refused.is_share else ProviderBusy
