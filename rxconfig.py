@@ -4,41 +4,50 @@ import os
 
 os.environ.setdefault("REFLEX_USE_NPM", "1")  # Node and npm come from PyPI; Reflex would download Bun
 os.environ.setdefault("REFLEX_CHECK_LATEST_VERSION", "false")  # no call to the network at a start
+os.environ["REFLEX_USE_GRANIAN"] = "true"  # Reflex takes another server where it finds one installed
 os.environ["GRANIAN_WORKERS"] = "1"  # each worker would run all background work; add instances instead
+os.environ.pop("GRANIAN_LOG_LEVEL", None)  # an unknown one ends with a traceback; LOG_LEVEL is ours
 # The longest message of a page; a form of ours has a tenth of it. Reflex would take a megabyte.
 os.environ.setdefault("REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE", "65536")
-# A page answers a ping at once. What answers none within these 30 seconds is gone, or sends a message without
-# an end, of which nothing is seen before it is whole.
-os.environ.setdefault("REFLEX_SOCKET_INTERVAL", "15")
-os.environ.setdefault("REFLEX_SOCKET_TIMEOUT", "15")
 
+import httpx
 import reflex as rx
+from reflex.utils import processes
 from reflex_base.constants.installer import PackageJson
 from reflex_base.plugins.sitemap import SitemapPlugin
 
-from onramp_app.local.server import limit_the_server
+from onramp_app.local.environment import give_children_little
 from onramp_app.local.start import begin
+from onramp_app.proxies import usable_proxies
 
 settings = begin()
-limit_the_server()
+
+# Node and npm would get every secret of the settings with the environment.
+give_children_little(processes)
+# Reflex asks package registries how near they are; httpx ends with a traceback at a proxy it cannot use.
+httpx._utils.get_environment_proxies = httpx._client.get_environment_proxies = usable_proxies
 
 # Reflex's own command listens on every address of the machine and has no setting for it. The line is
 # written to .web once, so what may change from start to start comes from the environment.
 PackageJson.Commands.DEV = 'react-router dev --host "$ONRAMP_PAGES_HOST"'
 os.environ["ONRAMP_PAGES_HOST"] = settings.host or "localhost"
 
-config = rx.Config(
-    app_name="onramp_app",
-    backend_host=settings.listen_host,
-    cors_allowed_origins=list(settings.ui_origins),
-    redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
+_values = {
+    "app_name": "onramp_app",
+    "backend_host": settings.listen_host,
+    "cors_allowed_origins": list(settings.ui_origins),
+    "redis_url": settings.redis_url.get_secret_value() if settings.redis_url else None,
     # Without Redis the default writes states to files that others can read.
-    state_manager_mode=rx.constants.StateManagerMode.REDIS
+    "state_manager_mode": rx.constants.StateManagerMode.REDIS
     if settings.redis_url
     else rx.constants.StateManagerMode.MEMORY,
-    telemetry_enabled=False,
-    show_built_with_reflex=False,
-    plugins=[rx.plugins.TailwindV4Plugin()],
-    disable_plugins=[SitemapPlugin],
-    frontend_compression_formats=["brotli", "gzip"],  # in the order of preference
-)
+    "telemetry_enabled": False,
+    "show_built_with_reflex": False,
+    "plugins": [rx.plugins.TailwindV4Plugin()],
+    "disable_plugins": [SitemapPlugin],
+    "frontend_compression_formats": ["brotli", "gzip"],  # in the order of preference
+}
+for name in _values:
+    os.environ.pop(f"REFLEX_{name.upper()}", None)  # it would count for more than the settings
+
+config = rx.Config(**_values)

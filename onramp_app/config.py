@@ -1,6 +1,7 @@
 """Typed settings: every environment variable the application reads, checked once.
 
-Nothing else in the code reads the environment. A value that cannot be used becomes a
+What is not ours, such as proxies, is read by `proxies` and `local.environment`; nothing else reads the
+environment. A value that cannot be used becomes a
 `ConfigurationError` whose text is one sentence that names the variable and never its value.
 """
 
@@ -10,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import string
 import tempfile
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -33,6 +35,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticUseDefault
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from onramp_app import production
@@ -49,7 +52,9 @@ _OWN_NETWORKS = tuple(
     )
 )
 _OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+LIVE_API_URL = "https://api.onramp.money"
 MIN_DATABASE_CONNECTIONS = 8
+_BLANKS = string.whitespace + "\u00a0\u200b\ufeff"  # and what a browser or an editor copies along
 _MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as the hash.
 
 
@@ -72,7 +77,7 @@ class TreasuryAddress(BaseModel):
     count, new top-ups after that moment no longer use it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     address: str = Field(min_length=8, max_length=128)
     memo: str | None = Field(default=None, max_length=64)
@@ -208,8 +213,8 @@ def _is_production(app_env: AppEnv | None, replit_deployment: str | None) -> boo
     return app_env is AppEnv.PRODUCTION or replit_deployment == "1"
 
 
-Asset = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,10}$")]
-Network = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{2,20}$")]
+Asset = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,10}$", strip_whitespace=True)]
+Network = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{2,20}$", strip_whitespace=True)]
 
 
 class Settings(BaseSettings):
@@ -229,7 +234,7 @@ class Settings(BaseSettings):
     app_env: AppEnv = AppEnv.DEVELOPMENT
     replit_deployment: str | None = None
     public_url: PublicUrl | None = None
-    host: str | None = Field(default=None, pattern=r"^[A-Za-z0-9.:-]+$")
+    host: str | None = None
     port: int | None = Field(default=None, ge=1, le=65535)
     reflex_backend_port: int = Field(default=8000, ge=1, le=65535)
     # Without a value 1 in production, where we serve no TLS ourselves and so are behind a proxy; else 0.
@@ -293,6 +298,30 @@ class Settings(BaseSettings):
     terms_url: HttpUrl | None = None
     privacy_url: HttpUrl | None = None
     otel_exporter_otlp_endpoint: HttpUrl | None = None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _take_blanks_off(cls, value: object) -> object:
+        """Take off what a copied line or a mounted file leaves around a value; nothing is left: not set."""
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not isinstance(text, str) or not text:
+            return value
+        text = text.strip(_BLANKS)
+        if not text:
+            raise PydanticUseDefault
+        if text[0] not in "{[" and not text.isprintable():
+            raise ValueError("it holds a line break or another character that cannot be seen")
+        return text
+
+    @field_validator("host")
+    @classmethod
+    def _check_host(cls, value: str | None) -> str | None:
+        # conda sets HOST to the kind of machine it builds for, as in x86_64-conda-linux-gnu.
+        if value and (not re.fullmatch(r"[A-Za-z0-9.:-]+", value) or re.search(r"-(conda|apple)-", value)):
+            raise ValueError(
+                "it is an address to listen on, such as 0.0.0.0; conda sets it to something else, so unset it"
+            )
+        return value
 
     @field_validator("database_connections")
     @classmethod

@@ -21,6 +21,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from onramp_app.local.environment import forget_what_libraries_read
 from onramp_app.local.processes import FolderLock, Kept, StartFailed, keep
 
 OWNER = "onramp_owner"
@@ -52,6 +53,7 @@ def local_database(data_dir: Path) -> Iterator[str]:
     Raises:
         StartFailed: one sentence.
     """
+    forget_what_libraries_read(is_embedded=True)
     folder = _Folder(data_dir)
     lock = folder.lock()
     deadline = time.monotonic() + READY_SECONDS
@@ -83,6 +85,7 @@ def start(
     Raises:
         StartFailed: one sentence. A server that is still ending is waited for.
     """
+    forget_what_libraries_read(is_embedded=True)
     folder = _Folder(data_dir, binaries)
     lock = folder.lock()
     deadline = time.monotonic() + READY_SECONDS / 2

@@ -22,9 +22,17 @@ from urllib.parse import urlsplit
 import click
 import psycopg
 
-from onramp_app.config import DATA_DIR, PROJECT_DIR, ConfigurationError, Settings, get_settings
+from onramp_app.config import DATA_DIR, LIVE_API_URL, PROJECT_DIR, ConfigurationError, Settings, get_settings
 from onramp_app.local import postgres
+from onramp_app.local.environment import (
+    check_certificates,
+    check_folder,
+    check_home,
+    forget_what_libraries_read,
+    of_program,
+)
 from onramp_app.local.processes import FolderLock, Kept, StartFailed, keep, sweep_at_end
+from onramp_app.proxies import proxy_for
 
 UI_PORT, API_PORT, SIMULATOR_PORT = 3000, 8000, 8001
 MIN_POSTGRES = 15
@@ -48,6 +56,11 @@ def begin() -> Settings:
     """
     context = click.get_current_context(silent=True)
     try:
+        forget_what_libraries_read(is_embedded=False)
+        check_certificates()
+        if context is not None and not context.params.get("backend_only"):
+            check_home()
+            check_folder(PROJECT_DIR)
         if context is not None and context.info_name == "run":
             _start_once(context)
         return get_settings()
@@ -68,6 +81,8 @@ def _start_once(context: click.Context) -> None:
     for port in dict.fromkeys((ports.ui, ports.api, SIMULATOR_PORT if is_simulated else None)):
         if port is not None:
             refuse_taken_port(port)
+    if settings.is_production or not settings.uses_simulator:
+        proxy_for(settings.onramp_api_url or LIVE_API_URL)  # said now, and not at the first payment
     if settings.database_url is not None:
         check_database(settings)
     elif not settings.is_production:
@@ -217,7 +232,7 @@ def start_simulator(*, port: int, data_dir: Path, host: str) -> Kept:
             command,
             stop_signal=signal.SIGTERM,
             log=log,
-            env={**os.environ, "PYTHONPATH": str(PROJECT_DIR)},
+            env={**of_program(), "PYTHONPATH": str(PROJECT_DIR)},
         )
     deadline = time.monotonic() + READY_SECONDS
     while True:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlsplit
 
-from onramp_app.config import Settings
+from onramp_app.config import LIVE_API_URL, Settings
 from onramp_app.domain.clock import now
 from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp import configuration, endpoints
@@ -34,7 +34,6 @@ from onramp_app.providers.port import (
     WidgetSession,
 )
 
-LIVE_API_URL = "https://api.onramp.money"
 LIVE_WIDGET_URL = "https://onramp.money/main"
 SIMULATOR_URL = "http://localhost:8001"
 ASSUMED_QUOTE_SECONDS = 30

@@ -23,6 +23,7 @@ from onramp_app.providers.onramp.envelope import CallFailed, Outcome, open_envel
 from onramp_app.providers.onramp.limits import RequestRate, SharedAnswers
 from onramp_app.providers.onramp.signing import HeaderStyle, signed_headers
 from onramp_app.providers.onramp.wire import Answer, JsonOut, int_or_none, write_json
+from onramp_app.proxies import proxy_for
 
 log = structlog.get_logger(__name__)
 
@@ -107,8 +108,10 @@ class Transport:
             follow_redirects=False,
             # Answers are capped as they arrive; a compressed one could grow a thousandfold in one step.
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            # A proxy from the environment is for the internet, never for the simulator on this machine.
-            mounts={"all://localhost": None, "all://127.0.0.1": None},
+            # httpx would read the proxies itself, even for this machine, and a .netrc.
+            trust_env=False,
+            proxy=proxy_for(base_url),
+            verify=httpx.create_ssl_context(),  # with the operator's SSL_CERT_FILE
         )
 
     async def close(self) -> None:

@@ -1,0 +1,132 @@
+"""What of the environment reaches whom: libraries read past our settings, and children need little of it.
+
+Our settings are read in `config.py` alone. What a library would read besides is taken out where it could
+change what a setting means, and child processes get what is named here and nothing else, so no secret.
+"""
+
+import os
+import re
+import ssl
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from onramp_app.local.processes import StartFailed
+
+# What any program needs to run: where things are, in which language and time it speaks.
+_SYSTEM = re.compile(r"PATH|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TMP|TEMP|LD_LIBRARY_PATH|DYLD_\w+")
+# What Node, npm and the pages' tools need: where they keep things, how they look, the way out, and ours.
+_NODE = re.compile(
+    r"HOME|USER|LOGNAME|SHELL|XDG_\w+_HOME|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|COLUMNS|LINES|CI"
+    r"|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|NODE_OPTIONS|PORT"
+    r"|NPM_CONFIG_(REGISTRY|CACHE|USERCONFIG|GLOBALCONFIG|PROXY|HTTPS_PROXY|NOPROXY|CAFILE|STRICT_SSL"
+    r"|PREFER_OFFLINE|OFFLINE|FETCH_\w+|MAXSOCKETS)"
+    r"|ONRAMP_PAGES_HOST|ONRAMP_STARTED_BY|REFLEX_NO_AUTOPREFIXER",
+    re.IGNORECASE,
+)
+# Debuggers and editors put in options that fail elsewhere, such as a file that every program is to load.
+_NODE_OPTION = re.compile(r"--(max-|use-|dns-result-order)")
+# By these people say how the server is proved to be theirs, and with what they log in.
+_LIBPQ_KEPT = re.compile(r"PGSSL\w+|PGPASS(FILE|WORD)|PGKRBSRVNAME")
+
+
+def of_program() -> dict[str, str]:
+    """Return the environment of a child of ours that needs nothing special."""
+    return {name: value for name, value in os.environ.items() if _SYSTEM.fullmatch(name)}
+
+
+def of_node(given: Mapping[str, str]) -> dict[str, str]:
+    """Return what Node, npm and Vite get of `given`, in a form that they can read."""
+    kept = {n: value for n, value in given.items() if _SYSTEM.fullmatch(n) or _NODE.fullmatch(n)}
+    for name, value in list(kept.items()):
+        if name.upper() == "NODE_OPTIONS":
+            kept[name] = " ".join(option for option in value.split() if _NODE_OPTION.match(option))
+        elif name.upper() in ("HTTP_PROXY", "HTTPS_PROXY") and value.strip() and "://" not in value:
+            kept[name] = f"http://{value.strip()}"  # npm ends with a trace at an address without a scheme
+    return kept
+
+
+class _Subprocess:
+    """Stands for the module `subprocess` in Reflex's own: its children get what `of_node` leaves."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(subprocess, name)
+
+    @staticmethod
+    def Popen(*args: Any, **options: Any) -> Any:  # noqa: N802 -- its name there
+        return subprocess.Popen(*args, **_with_little(options))  # noqa: S603  # nosec B603
+
+    @staticmethod
+    def run(*args: Any, **options: Any) -> Any:
+        return subprocess.run(*args, **_with_little(options))  # noqa: PLW1510, S603  # nosec B603
+
+    @staticmethod
+    def check_output(*args: Any, **options: Any) -> Any:
+        return subprocess.check_output(*args, **_with_little(options))  # noqa: S603  # nosec B603
+
+
+def _with_little(options: dict[str, Any]) -> dict[str, Any]:
+    given = options.get("env")
+    return {**options, "env": of_node(os.environ if given is None else given)}
+
+
+def give_children_little(processes: ModuleType) -> None:
+    """Have the children of Reflex get no secrets; it hands them its whole environment.
+
+    Args:
+        processes: the module `reflex.utils.processes`, by which it starts each of them.
+    """
+    processes.subprocess = _Subprocess()  # type: ignore[attr-defined]
+
+
+def forget_what_libraries_read(*, is_embedded: bool) -> None:
+    """Take variables away by which libpq would leave the database address that the settings name.
+
+    Args:
+        is_embedded: the database is our own, which has no certificate and a password of its own.
+    """
+    for name in list(os.environ):
+        if name.startswith("PG") and name[2:].isalpha() and (is_embedded or not _LIBPQ_KEPT.fullmatch(name)):
+            del os.environ[name]
+
+
+def check_certificates() -> None:
+    """Raise `StartFailed` when the certificates that the environment names cannot be read."""
+    for name in ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
+        if not (path := os.environ.get(name)):
+            continue
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError:  # ssl.SSLError is one
+            raise StartFailed(f"{name} names no file of certificates that can be read; unset it.") from None
+
+
+def check_home() -> None:
+    """Raise `StartFailed` when Reflex and npm cannot keep files in the home folder."""
+    home = Path(os.environ.get("HOME") or Path.home())
+    folder = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StartFailed(
+            f"HOME names {home}, which cannot be written to, and Reflex and npm keep files there; set HOME to"
+            " a folder of your own."
+        )
+
+
+def check_folder(project: Path) -> None:
+    """Raise `StartFailed` when the pages cannot be built in the project's folder.
+
+    Vite takes these characters of a path for parts of an address.
+    """
+    for character in "%#?\\":
+        if character in str(project):
+            raise StartFailed(
+                f"The pages cannot be built in the folder {project}, because Node does not take {character}"
+                " in a path; rename or move it."
+            )
+    web = project / os.environ.get("REFLEX_WEB_WORKDIR", ".web")
+    for folder in (project, web, *(web.iterdir() if web.is_dir() and os.access(web, os.R_OK) else ())):
+        if folder.exists() and not os.access(folder, os.W_OK):
+            cure = f"delete {web}" if folder != project else "start as the user who owns it"
+            raise StartFailed(f"The pages cannot be built, because {folder} cannot be written to; {cure}.")
