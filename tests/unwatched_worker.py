@@ -1,8 +1,14 @@
-"""The worker with a fault: nobody watches whether its loops get on. For the controls of proofs."""
+"""The worker with a fault: nobody watches whether its loops get on, and its connections wait without end.
+
+For the controls of proofs.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import psycopg
+
+from onramp_app.db import direct
 from onramp_app.services import watch
 from onramp_app.worker import run_worker
 
@@ -12,4 +18,5 @@ async def _unwatched(name: str, work: Callable[[], Awaitable[None]], *, within_s
 
 
 watch.watched = _unwatched
+direct.Connection.wait = psycopg.AsyncConnection.wait
 asyncio.run(run_worker())

@@ -15,7 +15,7 @@ import pytest
 
 from onramp_app import worker
 from onramp_app.config import PROJECT_DIR, get_settings
-from onramp_app.db import engine
+from onramp_app.db import direct, engine
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
 from onramp_app.services import reader, watch
@@ -66,7 +66,8 @@ async def unwatched(name: str, work: Callable[[], Awaitable[None]], *, within_se
 
 @pytest.fixture
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every loop a second where it has fifteen."""
+    """Give every loop a second where it has fifteen, and let the driver wait as long as it would."""
+    monkeypatch.setattr(direct.Connection, "wait", psycopg.AsyncConnection.wait)
     monkeypatch.setattr(worker, "APPLY_WITHIN_SECONDS", 1.0)
     monkeypatch.setattr(reader, "READ_WITHIN_SECONDS", 1.0)
     monkeypatch.setattr(reader, "LEASE_WITHIN_SECONDS", 1.0)
@@ -79,13 +80,13 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def behind(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """Do the background work in this process, behind the wall."""
-    direct = os.environ["DATABASE_URL"]
+    past_the_wall = os.environ["DATABASE_URL"]
     monkeypatch.setenv("DATABASE_URL", wall.url)
     get_settings.cache_clear()
     async with worker.background_work():
         yield
     await engine.dispose()
-    monkeypatch.setenv("DATABASE_URL", direct)
+    monkeypatch.setenv("DATABASE_URL", past_the_wall)
     get_settings.cache_clear()
 
 
