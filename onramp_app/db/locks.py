@@ -8,7 +8,6 @@ class Lock(IntEnum):
     """What is done by one process of the fleet at a time. The numbers only have to differ."""
 
     MIGRATION = 7_205_338_181_114_021
-    RATES = 0x0A44_6D6F_6E65_7903
     PURGE = 0x0A44_6D6F_6E65_7904
     ROLES = 0x0A44_6D6F_6E65_7907
     TREASURY = 0x0A44_6D6F_6E65_7906

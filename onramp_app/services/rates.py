@@ -17,16 +17,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.direct import Use, connect
 from onramp_app.db.engine import transaction
-from onramp_app.db.locks import Lock
-from onramp_app.db.outages import outages
 from onramp_app.db.rate_tables import ExchangeRate
 from onramp_app.domain import clock
-from onramp_app.domain.errors import ApplicationError
+from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
 from onramp_app.services.environment import current_environment
 from onramp_app.services.exchange_rates import read_rates
+from onramp_app.services.lease import Lease
 from onramp_app.services.options import OptionsReader
 
 REFRESHED_AFTER = timedelta(minutes=5)
@@ -37,7 +36,11 @@ LOOK_EVERY_SECONDS = 30
 WAIT_SECONDS, WAIT_WITHOUT_ANY_SECONDS = 2.0, 15.0
 # These rates are public: without a rest, everybody who asks while the provider is away would ask it too.
 REST_AFTER_FAILURE_SECONDS = 60.0
-_LOCK_WAIT = "10s"
+_LEASE = "rates"
+# Longer than a reading takes. Where one is slower, another process reads too, which only costs requests.
+_LEASE_SECONDS = 60.0
+_LEASE_WAIT_SECONDS = 10.0
+_LOOK_AGAIN_SECONDS = 0.25
 
 _log = structlog.get_logger(__name__)
 
@@ -167,14 +170,20 @@ async def _store(book: RateBook) -> None:
 
 @asynccontextmanager
 async def _alone_in_the_fleet() -> AsyncIterator[None]:
-    """Hold a session lock on a connection of its own: no transaction is open while the provider is asked.
+    """Hold the lease of the reading: no transaction is open, and no connection, while the provider is asked.
 
     Raises:
         DatabaseUnavailable: no connection, or another process reads for more than 10 s already.
     """
-    connection = await connect(Use.RATES)
-    async with connection:
-        with outages():
-            await connection.execute("SELECT set_config('lock_timeout', %s, false)", (_LOCK_WAIT,))
-            await connection.execute("SELECT pg_advisory_lock(%s)", (Lock.RATES,))
+    lease = Lease(_LEASE, seconds=_LEASE_SECONDS)
+    async with await connect(Use.RATES) as connection:
+        end = monotonic() + _LEASE_WAIT_SECONDS
+        while not await lease.take(connection):
+            if monotonic() > end:
+                raise DatabaseUnavailable("Another process reads the rates.", retry_after_seconds=5)
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+    try:
         yield
+    finally:
+        async with await connect(Use.RATES) as connection:
+            await lease.leave(connection)

@@ -328,7 +328,7 @@ async def test_no_transaction_is_open_while_the_provider_is_asked(
         while not reading.done():
             await asyncio.sleep(0.05)
             assert owner.execute(LONG_TRANSACTIONS).fetchone() == (0,)
-            found = owner.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+            found = owner.execute("SELECT count(*) FROM leases WHERE name = 'rates' AND until > now()")
             holders = max(holders, found.fetchone()[0])
         assert holders == 1, "it was seen while it read"
         async with transaction() as db:  # Control: one that spans as long is seen.
@@ -338,29 +338,31 @@ async def test_no_transaction_is_open_while_the_provider_is_asked(
     assert (await reading).per_stable
 
 
-async def test_who_cannot_have_the_lock_leaves_the_reading_to_its_holder(
+async def test_who_cannot_have_the_lease_leaves_the_reading_to_its_holder(
     simulator: Process,
     database: str,
     two_readers: list[rates.RatesReader],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rates, "_LOCK_WAIT", "100ms")
+    monkeypatch.setattr(rates, "_LEASE_WAIT_SECONDS", 0.1)
     with psycopg.connect(database, autocommit=True) as holder:
-        holder.execute("SELECT pg_advisory_lock(%s)", (Lock.RATES,))
+        holder.execute("INSERT INTO leases VALUES ('rates', 'another', now() + interval '1 hour')")
         with pytest.raises(ProviderUnavailable):
             await two_readers[0].book()
         assert not sent(simulator)
-    assert (await two_readers[1].book()).per_stable, "the lock ends with its holder"
+        holder.execute("UPDATE leases SET until = now()")
+    assert (await two_readers[1].book()).per_stable, "it ends also where its holder was stopped"
     assert (await two_readers[0].book()).per_stable
 
 
 async def test_who_reads_orders_does_not_keep_the_rates_from_being_read(
     database: str, two_readers: list[rates.RatesReader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rates, "_LOCK_WAIT", "100ms")
+    monkeypatch.setattr(rates, "_LEASE_WAIT_SECONDS", 0.1)
     with psycopg.connect(database, autocommit=True) as holder:
-        for lock in set(Lock) - {Lock.RATES}:
+        for lock in Lock:
             holder.execute("SELECT pg_advisory_lock(%s)", (lock,))
+        holder.execute("INSERT INTO leases VALUES ('reader', 'another', now() + interval '1 hour')")
         assert (await two_readers[0].book()).per_stable
 
 
