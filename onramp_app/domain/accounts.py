@@ -72,6 +72,7 @@ class SecurityEventKind(StrEnum):
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of an event  # nosec B105
     ROLE_CHANGED = "role_changed"
     OPERATOR_CODE_MADE = "operator_code_made"
+    OPERATOR_CODE_REFUSED = "operator_code_refused"
 
 
 @lru_cache(maxsize=1)

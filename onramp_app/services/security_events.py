@@ -22,6 +22,7 @@ _DEEDS: dict[str, SecurityEventKind] = {
     Act.PASSWORD_CHANGED.value: SecurityEventKind.PASSWORD_CHANGED,
     Act.ROLE_GRANTED.value: SecurityEventKind.ROLE_CHANGED,
     Act.OPERATOR_CODE_MADE.value: SecurityEventKind.OPERATOR_CODE_MADE,
+    Act.OPERATOR_CODE_REFUSED.value: SecurityEventKind.OPERATOR_CODE_REFUSED,
 }
 _KINDS: dict[str, SecurityEventKind] = {
     "": SecurityEventKind.SIGNED_IN,

@@ -206,6 +206,7 @@ def _what_happened() -> dict[SecurityEventKind, str]:
         SecurityEventKind.PASSWORD_CHANGED: _("Password changed"),
         SecurityEventKind.REFRESH_TOKEN_REUSED: _("Session ended: its old key was used again"),
         SecurityEventKind.OPERATOR_CODE_MADE: _("Operator code made"),
+        SecurityEventKind.OPERATOR_CODE_REFUSED: _("Someone tried a wrong operator code in your name"),
         SecurityEventKind.ROLE_CHANGED: _("Your role changed, and you were signed out everywhere"),
     }
 

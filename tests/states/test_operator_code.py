@@ -6,6 +6,8 @@ import re
 import psycopg
 import pytest
 
+from onramp_app.domain.errors import Forbidden
+from onramp_app.services import operator_codes
 from onramp_app.states.profile import ProfileState
 from tests.states.conftest import cookie_of
 
@@ -42,6 +44,16 @@ async def test_a_code_goes_to_the_page_once_and_stays_nowhere(tab):
     assert code not in _sent((await tab.hydrate()).delta)
     assert code not in _sent((await tab.send(HANDLERS["load"])).delta)
     assert profile.security_lines[0].what == "Operator code made"
+
+
+async def test_an_operator_sees_that_a_wrong_code_was_tried_in_their_name(tab):
+    await tab.send(HANDLERS["make_operator_code"])
+    viewer = await (await tab.state(ProfileState))._viewer()
+    with pytest.raises(Forbidden):
+        await operator_codes.refuse_wrong(viewer.user_id, "00000-00000")
+    await tab.send(HANDLERS["load"])
+    newest = (await tab.state(ProfileState)).security_lines[0]
+    assert (newest.what, newest.where) == ("Someone tried a wrong operator code in your name", "")
 
 
 async def test_a_code_leaves_the_page_with_a_new_visit(tab):
