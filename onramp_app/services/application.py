@@ -4,8 +4,9 @@ The transition table (`domain.top_up`) decides; this turns its steps into rows. 
 through the session of the batch, and what is to be posted is gathered for one call of the ledger.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal, localcontext
+from decimal import Decimal
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -16,7 +17,7 @@ from onramp_app.db.top_up_tables import TopUp
 from onramp_app.domain.accounts import KycStatus
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.ledger import Environment, ExceptionKind, StepSource
-from onramp_app.domain.money import amount_text
+from onramp_app.domain.money import amount_text, from_minor
 from onramp_app.domain.provider_status import Flow, StatusClass
 from onramp_app.domain.top_up import (
     CREATED,
@@ -29,10 +30,11 @@ from onramp_app.domain.top_up import (
 )
 from onramp_app.ledger import instructions
 from onramp_app.ledger.transfers import Cause, Instruction
-from onramp_app.services.crediting_limits import exceeds_limits
+from onramp_app.services.crediting_limits import over_limits, paid_in_base
 from onramp_app.services.exceptions import Concern
 from onramp_app.services.judging import Judgement, Symbols, is_over_delivery, judge, places_of
 from onramp_app.services.known import Known, rank_of
+from onramp_app.services.limits import count_in_base, is_limited, kept_rates, tier_limits
 from onramp_app.services.steps import Evidence, record, state_of
 
 # An amount that cannot be told is read again so often, with back-off, before a person has to look.
@@ -62,6 +64,7 @@ class Batch:
         self.concerns: list[Concern] = []
         self.answered: list[Concern] = []
         self.users: set[str] = set()
+        self._kept_rates: Mapping[str, Decimal] | None = None
 
     async def take(self, order: ProviderOrder) -> None:
         """Apply one order. Sell and swap orders are recorded only."""
@@ -244,12 +247,21 @@ class Batch:
             reason = Reason.OVER_DELIVERY
         elif settings.onramp_settlement == "review":
             return Reason.OVER_LIMIT, "everything is held until released (ONRAMP_SETTLEMENT=review)"
+        elif not is_limited(tier_limits(settings.limits, user.kyc_tier)):
+            return None, ""
         else:
-            paid = paid_in_base(order, top_up)
-            if not await exceeds_limits(self._session, user, top_up=top_up, paid=paid, at=self._at):
-                return None, ""
-            reason = Reason.OVER_LIMIT
+            delivered = (from_minor(judgement.minor, scale=scale), judgement.asset)
+            paid = paid_in_base(order, top_up, rates=await self._rates(), delivered=delivered)
+            words = await over_limits(
+                self._session, user, top_up=top_up, paid=paid, rates=await self._rates(), at=self._at
+            )
+            return (Reason.OVER_LIMIT, words) if words else (None, "")
         return reason, reason.value
+
+    async def _rates(self) -> Mapping[str, Decimal]:
+        if self._kept_rates is None:
+            self._kept_rates = await kept_rates(self._session)
+        return self._kept_rates
 
     async def _linked(self, order: ProviderOrder, original: TopUp) -> TopUp:
         """Return a new top-up for another delivered order of the same address."""
@@ -264,13 +276,11 @@ class Batch:
             network=original.network,
             payment_method=original.payment_method,
             expected_amount=order.expected_amount,
-            base_amount=paid_in_base(order, original),
             linked_to=original.id,
             created_at=self._at,
             updated_at=self._at,
         )
-        if linked.base_amount is not None:
-            linked.base_currency = original.base_currency
+        count_in_base(linked, rates=await self._rates())
         self._session.add(linked)
         await self._session.flush()
         self._known.top_ups[linked.id] = linked
@@ -311,19 +321,6 @@ class Batch:
     ) -> None:
         top_up_id = top_up.id if top_up else None
         self.concerns.append(Concern(kind, top_up_id=top_up_id, provider_order_id=order.id, detail=detail))
-
-
-def paid_in_base(order: ProviderOrder, top_up: TopUp) -> Decimal | None:
-    """Return what was truly paid in the currency of the limits, at the top-up's rate; None: unknown."""
-    if (
-        top_up.base_amount is None
-        or not top_up.fiat_amount
-        or order.fiat_amount is None
-        or order.fiat_currency != top_up.fiat_currency
-    ):
-        return None
-    with localcontext(prec=80):
-        return top_up.base_amount * order.fiat_amount / top_up.fiat_amount
 
 
 def _status_text(order: ProviderOrder) -> str:

@@ -29,6 +29,7 @@ from onramp_app.services.changed_users import tell_changed
 from onramp_app.services.environment import current_environment
 from onramp_app.services.exceptions import Concern, close_exceptions
 from onramp_app.services.four_eyes import Deed
+from onramp_app.services.limits import count_in_base, kept_rates
 from onramp_app.services.operators import Mandate, Operator, deciding
 from onramp_app.services.review import post_once, refuse_unfit
 from onramp_app.services.steps import Evidence, record
@@ -187,6 +188,7 @@ async def _settled_top_up(  # noqa: PLR0913 - what, whose, by whom and when
     session: AsyncSession, order: ProviderOrder, booked: Booked, *, user_id: str, by: Operator, at: datetime
 ) -> TopUp:
     top_up = _top_up(order, booked, user_id=user_id, at=at)
+    count_in_base(top_up, rates=await kept_rates(session))
     session.add(top_up)
     await session.flush()  # The order and the top-up name each other.
     order.top_up_id, top_up.best_order_id = top_up.id, order.id

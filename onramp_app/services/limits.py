@@ -17,10 +17,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.config import Limits, TierLimits, get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.db.tables import User
+from onramp_app.db.top_up_tables import TopUp
 from onramp_app.domain import clock
 from onramp_app.domain.provider_errors import AmountOutOfLimits, ProviderUnavailable
 from onramp_app.domain.views import Viewer
 from onramp_app.services.provider import get_rates
+from onramp_app.services.rates import read_kept
 from onramp_app.services.worth import worth
 
 _PRECISION = 50
@@ -28,14 +30,17 @@ _PRECISION = 50
 # The words are in the text, not parameters, because the indexes have the same words in their conditions.
 USED = text("""
 SELECT currency, sum(paid) FILTER (WHERE counts_today) AS today, sum(paid) AS this_month FROM (
-    SELECT coalesce(t.base_currency, t.fiat_currency) AS currency,
+    SELECT CASE WHEN o.fiat_currency <> t.fiat_currency THEN o.fiat_currency
+                ELSE coalesce(t.base_currency, t.fiat_currency) END AS currency,
            t.status <> 'settled' OR t.settled_at >= :day AS counts_today,
-           coalesce(t.base_amount, t.fiat_amount) * CASE
-               WHEN o.fiat_amount IS NULL OR t.fiat_amount = 0 THEN 1
-               WHEN t.status = 'settled' THEN o.fiat_amount / t.fiat_amount
-               ELSE greatest(1, o.fiat_amount / t.fiat_amount) END AS paid
+           CASE WHEN o.fiat_currency <> t.fiat_currency THEN o.fiat_amount
+                ELSE coalesce(t.base_amount, t.fiat_amount) * CASE
+                    WHEN o.fiat_amount IS NULL OR t.fiat_amount = 0 THEN 1
+                    WHEN t.status = 'settled' THEN o.fiat_amount / t.fiat_amount
+                    ELSE greatest(1, o.fiat_amount / t.fiat_amount) END END AS paid
       FROM top_ups t
-      LEFT JOIN provider_orders o ON o.id = t.best_order_id AND o.fiat_currency = t.fiat_currency
+      LEFT JOIN provider_orders o
+             ON o.id = t.best_order_id AND o.fiat_currency IS NOT NULL AND o.fiat_amount IS NOT NULL
      WHERE t.user_id = :user_id AND t.id IS DISTINCT FROM :except_id
        AND (t.status IN ('created', 'awaiting_payment', 'processing', 'in_review')
             OR (t.status = 'settled' AND t.settled_at >= :month))
@@ -81,7 +86,11 @@ async def lock_person(db: AsyncSession, user_id: str) -> User:
 async def used(
     db: AsyncSession, user_id: str, *, at: datetime, except_id: str | None = None
 ) -> dict[str, Used]:
-    """Return what the person has used, by the currency it was counted in at its creation.
+    """Return what the person has used, by the currency in which it is known.
+
+    That is the base currency of the limits at the top-up's creation; the currency that was paid, where people
+    changed it on the provider's page; and the currency that was asked for, where no rate was known then.
+    Amounts of two currencies are never added: `left` converts each of them.
 
     Args:
         except_id: a top-up that is left out, because it is the one in question.
@@ -140,8 +149,13 @@ def _sums(already: Mapping[str, Used], rates: Mapping[str, Decimal]) -> tuple[De
     return today, this_month
 
 
-async def base_rates(already: Mapping[str, Used], currency: str) -> Mapping[str, Decimal]:
+async def base_rates(
+    already: Mapping[str, Used], currency: str, *, kept: Mapping[str, Decimal]
+) -> Mapping[str, Decimal]:
     """Return what one unit of the currency, and of each that counts, is worth in the base currency.
+
+    Args:
+        kept: for what has no rate of today, such as a currency in which nothing is sold any more.
 
     Raises:
         ProviderUnavailable: there are no exchange rates at all.
@@ -150,7 +164,27 @@ async def base_rates(already: Mapping[str, Used], currency: str) -> Mapping[str,
     currencies = {currency, *already} - {base}
     if not currencies:
         return {base: Decimal(1)}
-    return {base: Decimal(1), **worth(await get_rates().book(), currencies, base=base)}
+    return {**kept, **worth(await get_rates().book(), currencies, base=base)}
+
+
+async def kept_rates(db: AsyncSession) -> Mapping[str, Decimal]:
+    """Return what one unit of each currency and asset is worth in the base currency, by the last known rates.
+
+    Nobody is asked for new ones, so this may be called while rows are locked.
+    """
+    base = get_settings().limits.currency
+    book = await read_kept(db)
+    return {**(worth(book, book.per_stable, base=base) if book else {}), base: Decimal(1)}
+
+
+def count_in_base(top_up: TopUp, *, rates: Mapping[str, Decimal]) -> None:
+    """Give a new top-up its amount in the base currency, which its later limits are counted with.
+
+    Without any rate of its currency it stays without, and is worked out whenever it is counted.
+    """
+    if top_up.fiat_currency in rates:
+        top_up.base_amount = in_base(top_up.fiat_amount, top_up.fiat_currency, rates=rates)
+        top_up.base_currency = get_settings().limits.currency
 
 
 async def remaining(viewer: Viewer, currency: str, *, decimals: int) -> Remaining | None:
@@ -165,8 +199,8 @@ async def remaining(viewer: Viewer, currency: str, *, decimals: int) -> Remainin
     if not is_limited(tier):
         return None
     async with transaction() as db:
-        already = await used(db, viewer.user_id, at=clock.now())
-    rates = await base_rates(already, currency)
+        already, kept = await used(db, viewer.user_id, at=clock.now()), await kept_rates(db)
+    rates = await base_rates(already, currency, kept=kept)
     rest = left(tier, already, rates=rates)
     rate = rates.get(currency)
     if rest is None or rate is None:

@@ -4,15 +4,16 @@ Reading them costs a quote for every currency, so one process of the fleet does 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from time import monotonic
 
 import structlog
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, delete, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.direct import Use, connect
@@ -45,10 +46,10 @@ _LOOK_AGAIN_SECONDS = 0.25
 _log = structlog.get_logger(__name__)
 
 # Every push and every page of a wallet reads them all: as plain rows, by a query that is built once.
-_USABLE = select(col(ExchangeRate.symbol), col(ExchangeRate.per_stable), col(ExchangeRate.as_of)).where(
-    col(ExchangeRate.environment) == bindparam("environment"),
-    col(ExchangeRate.as_of) > bindparam("since"),
+_KEPT = select(col(ExchangeRate.symbol), col(ExchangeRate.per_stable), col(ExchangeRate.as_of)).where(
+    col(ExchangeRate.environment) == bindparam("environment")
 )
+_USABLE = _KEPT.where(col(ExchangeRate.as_of) > bindparam("since"))
 
 
 class RatesReader:
@@ -137,7 +138,19 @@ async def stored_book() -> RateBook | None:
 async def read_stored(db: AsyncSession) -> RateBook | None:
     """Return the stored rates of the last 24 hours, or None when there are none."""
     values = {"environment": current_environment().value, "since": clock.now() - USABLE}
-    rows = (await db.exec(_USABLE, params=values)).all()
+    return _book((await db.exec(_USABLE, params=values)).all())
+
+
+async def read_kept(db: AsyncSession) -> RateBook | None:
+    """Return the last price of each symbol, however old, or None when there never was one.
+
+    Nothing is shown or sold at these. What counts against limits is worked out with them, because an old rate
+    is nearer to the truth than none.
+    """
+    return _book((await db.exec(_KEPT, params={"environment": current_environment().value})).all())
+
+
+def _book(rows: Sequence[tuple[str, Decimal, datetime]]) -> RateBook | None:
     if not rows:
         return None
     latest = max(as_of for _symbol, _price, as_of in rows)
@@ -165,7 +178,6 @@ async def _store(book: RateBook) -> None:
     )
     async with transaction() as db:
         await db.exec(newest)
-        await db.exec(delete(ExchangeRate).where(col(ExchangeRate.as_of) <= book.as_of - USABLE))
 
 
 @asynccontextmanager

@@ -77,7 +77,7 @@ OnCreated = Callable[[AsyncSession, TopUpView], Awaitable[None]]
 class Offer:
     """A checked request, ready to be stored: everything that needed the provider has been asked.
 
-    `rates[C]` is how much of the base currency of `LIMITS` one unit of C is worth; empty without limits.
+    `rates[C]` is how much of the base currency of `LIMITS` one unit of C is worth.
     `least` is the least fiat amount that the provider takes, where it is known.
     """
 
@@ -170,13 +170,13 @@ def current_address(network: str, at: datetime) -> TreasuryAddress:
 
 
 async def _base_rates(user_id: str, currency: str) -> Mapping[str, Decimal]:
-    """Return what `store` needs to count against `LIMITS`; nothing while no tier is limited."""
+    """Return what `store` counts with: today's rates for `LIMITS`, and the kept ones while there are none."""
     settings = get_settings().limits
-    if not any(limits.is_limited(tier) for tier in (settings.none, settings.basic, settings.full)):
-        return {}
+    is_limited = any(limits.is_limited(tier) for tier in (settings.none, settings.basic, settings.full))
     async with transaction(TOP_UP) as db:
-        counted = await limits.used(db, user_id, at=clock.now())
-    return await limits.base_rates(counted, currency)
+        kept = await limits.kept_rates(db)
+        counted = await limits.used(db, user_id, at=clock.now()) if is_limited else {}
+    return await limits.base_rates(counted, currency, kept=kept) if is_limited else kept
 
 
 async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
@@ -188,7 +188,7 @@ async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
     person = await limits.lock_person(db, user_id)
     await _check_person(db, person)
     now = clock.now()
-    base_amount = await _check_limits(db, person, offer, now)
+    await _check_limits(db, person, offer, now)
     quote = offer.quote
     request = quote.request
     top_up = TopUp(
@@ -203,11 +203,10 @@ async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
         payment_method=request.payment_method,
         quote=json.dumps(quote_members(quote_view(quote.quoted))),
         expected_amount=quote.quoted.expected_amount,
-        base_amount=base_amount,
-        base_currency=None if base_amount is None else get_settings().limits.currency,
         created_at=now,
         updated_at=now,
     )
+    limits.count_in_base(top_up, rates=offer.rates)
     db.add(top_up)
     await db.flush()
     until = offer.address.until
@@ -253,11 +252,10 @@ async def _check_person(db: AsyncSession, person: User) -> None:
         raise TooManyOpenTopUps(f"Finish or cancel one of your {MAX_OPEN} open top-ups first.")
 
 
-async def _check_limits(db: AsyncSession, person: User, offer: Offer, now: datetime) -> Decimal | None:
-    """Return the amount in the base currency, None when the tier is not limited. Raises when too much."""
+async def _check_limits(db: AsyncSession, person: User, offer: Offer, now: datetime) -> None:
     tier = limits.tier_limits(get_settings().limits, person.kyc_tier)
     if not limits.is_limited(tier):
-        return None
+        return
     request = offer.quote.request
     base_amount = limits.in_base(request.fiat_amount, request.fiat_currency, rates=offer.rates)
     already = await limits.used(db, person.id, at=now)
@@ -265,7 +263,6 @@ async def _check_limits(db: AsyncSession, person: User, offer: Offer, now: datet
     if rest is not None and base_amount > rest:
         rate, decimals = offer.rates[request.fiat_currency], FIAT_TYPES[offer.quote.fiat_type].decimals
         raise limits.over_limit(rest, rate=rate, decimals=decimals, least=offer.least)
-    return base_amount
 
 
 def _step(top_up_id: str, state: TopUpState, user_id: str, at: datetime) -> TopUpStep:

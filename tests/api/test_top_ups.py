@@ -299,6 +299,13 @@ async def test_another_asset_than_asked_for_is_no_amount_of_it(wallet: Wallet, a
     assert (item["asset"], item["amount"]) == ("USDT", None)
 
 
+async def test_the_base_amount_is_kept_before_there_are_limits(wallet: Wallet, ada: Person) -> None:
+    for symbol, price in (("USDT", "1"), ("USD", "1"), ("INR", "80")):
+        wallet.run(f"INSERT INTO exchange_rates VALUES ('simulator', '{symbol}', {price}, now())")
+    await wallet.created(ada, fiat_amount="1000")
+    assert wallet.rows("SELECT base_amount, base_currency FROM top_ups") == [(Decimal("12.5"), "USD")]
+
+
 async def test_our_limits_count_in_their_own_currency(
     wallet: Wallet, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

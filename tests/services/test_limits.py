@@ -227,6 +227,13 @@ async def test_other_currencies_count_at_their_rate(world: World, limited: Any) 
     assert kept == [(Decimal("50.0000"), "USD"), (Decimal(50), "USD")]
 
 
+async def test_the_amount_in_the_base_currency_is_kept_without_limits_too(world: World) -> None:
+    for rates in ({"INR": "0.0125"}, {"EUR": "1"}):
+        assert await add(world.person(), "400", rates=rates)
+    kept = world.owner.execute("SELECT base_amount, base_currency FROM top_ups ORDER BY id").fetchall()
+    assert kept == [(Decimal(5), "USD"), (None, None)]
+
+
 async def test_what_cannot_be_counted_is_not_let_through(world: World, limited: Any) -> None:
     limited({"currency": "USD", "none": {"per_day": "100"}})
     ada = world.person()
