@@ -3,9 +3,13 @@
 Announcements do it at once. A look every 10 seconds finds what a lost announcement left, and sessions that
 ended by age; where announcements do not arrive at all, it looks every 2 seconds. A tab that leaves is
 dropped at the next look, because Reflex tells nobody.
+
+What is away is said on every page, and a page that could not be loaded, or whose state is gone, is asked to
+load again once it is back.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -18,19 +22,31 @@ from reflex.event import Event
 from reflex.state import StateUpdate
 
 from onramp_app.db.engine import BACKGROUND, places_of
+from onramp_app.domain import clock
+from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.services import announcements
 from onramp_app.services.announcements import Listening, Living, SessionEnded, UsersChanged, hearing
 from onramp_app.services.latest import Latest
+from onramp_app.services.wake import Bell
 from onramp_app.services.wallet import Wallets
 from onramp_app.states import connections
+from onramp_app.states.amounts import moment_text
 from onramp_app.states.connections import Holder
 from onramp_app.states.left_tabs import drop_oldest_states
 from onramp_app.states.live import catch_up
+from onramp_app.states.page_loads import LOOK, STORE, Away, page_loads
 from onramp_app.states.page_socket import PageSocket
-from onramp_app.states.session import SessionState, to_login
+from onramp_app.states.page_store import PageStore, PageStoreAway
+from onramp_app.states.session import SessionState, path_of, to_login
 
 LOOK_EVERY_SECONDS = 10
 LOOK_EVERY_SECONDS_WHEN_DEAF = 2
+LOOK_EVERY_SECONDS_WHILE_AWAY = 1
+LOOK_WITHIN_SECONDS = 8
+_LOOK_AT_STORE_EVERY_SECONDS = 2
+_ASK_TO_LOAD_EVERY_SECONDS = 0.5
+# Loading again takes the database, and people who click meanwhile need that too.
+_LOADS_AT_ONCE = 20
 _RETRY_SECONDS = 1
 _LET_IN_WITHIN_SECONDS = 0.5
 _READ_TOGETHER = 50
@@ -45,6 +61,8 @@ async def keep_tabs_current(app: rx.App) -> None:
         tabs = Tabs(app, tasks)
         tasks.create_task(_again_and_again(tabs.listen))
         tasks.create_task(_again_and_again(tabs.look_now_and_then))
+        tasks.create_task(_again_and_again(tabs.look_at_store))
+        tasks.create_task(_again_and_again(tabs.load_again))
 
 
 async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
@@ -54,6 +72,12 @@ async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
         except Exception:  # noqa: BLE001  # whatever it was, the tabs still have to be told
             _log.warning("telling the tabs was interrupted", work=work.__name__, exc_info=True)
         await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _hears() -> bool:
+    if not (hears := await hearing.test()):
+        _log.warning("announcements do not arrive; is there a pooler before the database?")
+    return hears
 
 
 class _Places:
@@ -105,27 +129,76 @@ class Tabs:
         # Each one holds a connection of the pool, which requests need too.
         self._places = _Places(places_of(BACKGROUND))
         self._versions: dict[str, str] = {}
+        self._look_sooner = Bell()
+        self._store = PageStore(app)
+        self._said = Away.NOTHING  # What the pages were last told is away.
 
     async def listen(self) -> None:
         """Take note of what is announced. What was missed until it listens is looked for once."""
-        async for announcement in announcements.listen():
-            match announcement:
-                case Listening():
-                    await self.look()
-                case SessionEnded(session_id):
-                    self._end({session_id})
-                    self._tasks.create_task(self._end_who_was_let_in(session_id))
-                case UsersChanged(user_ids):
-                    self._tell(user_ids & connections.known_users())
+        try:
+            async for announcement in announcements.listen():
+                match announcement:
+                    case Listening():
+                        await self.look()
+                        self._look_sooner.ring()  # The pages may have been told that the database is away.
+                    case SessionEnded(session_id):
+                        self._end({session_id})
+                        self._tasks.create_task(self._end_who_was_let_in(session_id))
+                    case UsersChanged(user_ids):
+                        self._tell(user_ids & connections.known_users())
+        finally:
+            self._look_sooner.ring()  # The database may be away, and no page says so yet.
 
     async def look_now_and_then(self) -> None:
-        """Look for what nobody announced."""
+        """Look for what nobody announced, and note whether the database answers."""
         while True:
-            is_deaf = not await hearing.test()
-            if is_deaf:
-                _log.warning("announcements do not arrive; is there a pooler before the database?")
-            await asyncio.sleep(LOOK_EVERY_SECONDS_WHEN_DEAF if is_deaf else LOOK_EVERY_SECONDS)
-            await self.look()
+            seconds: float = LOOK_EVERY_SECONDS_WHILE_AWAY
+            began = clock.now()
+            try:
+                async with asyncio.timeout(LOOK_WITHIN_SECONDS):
+                    await self.look()
+                    page_loads.note(LOOK, Away.NOTHING)
+                    if not page_loads.away:
+                        page_loads.current_until = moment_text(began)
+                    seconds = LOOK_EVERY_SECONDS if await _hears() else LOOK_EVERY_SECONDS_WHEN_DEAF
+            except (DatabaseUnavailable, TimeoutError):
+                page_loads.note(LOOK, Away.DATABASE)
+            except Exception:
+                page_loads.note(LOOK, Away.UPDATES)
+                raise
+            await self._look_sooner.wait(seconds)
+
+    async def look_at_store(self) -> None:
+        """Note whether Redis answers, and have every page load again whose state is gone from it."""
+        while True:
+            try:
+                if not await self._store.has_kept():
+                    _log.warning("the states of the pages are gone from Redis; the pages load again")
+                    for socket_id in self._namespace().sockets:
+                        page_loads.lost(socket_id)
+                page_loads.note(STORE, Away.NOTHING)
+            except PageStoreAway:
+                page_loads.note(STORE, Away.UPDATES)
+            await asyncio.sleep(_LOOK_AT_STORE_EVERY_SECONDS)
+
+    async def load_again(self) -> None:
+        """Tell pages what is away, and ask those to load again for which that failed."""
+        while True:
+            for socket_id, words in page_loads.take_unanswered().items():
+                await self._namespace().tell_what_is_away(socket_id, words=words)
+                if page_loads.away_of(socket_id) is not Away.PAGE:
+                    self._look_sooner.ring()
+            if self._said != page_loads.away:
+                self._said = page_loads.away
+                _log.warning("what the pages are told is away", away=self._said)
+                for socket_id in [*self._namespace().sockets]:
+                    await self._namespace().tell_what_is_away(socket_id)
+            for socket_id in page_loads.take_due(time.monotonic(), at_once=_LOADS_AT_ONCE):
+                await self._namespace().ask_to_load(socket_id)
+            await page_loads.bell.wait(_ASK_TO_LOAD_EVERY_SECONDS)
+
+    def _namespace(self) -> PageSocket:
+        return cast("PageSocket", self._app.event_namespace)
 
     async def look(self) -> None:
         """Compare what the tabs show with the database, once."""
@@ -133,7 +206,7 @@ class Tabs:
         connections.keep_only(connected)
         drop_oldest_states(self._app, connected)
         shown = connections.known_sessions()
-        living = await announcements.living(shown) if shown else {}
+        living = await announcements.living(shown)
         self._end(shown - living.keys())
         versions = {one.viewer.user_id: one.version for one in living.values()}
         # Who is new here may have read just before a change whose announcement was lost: they are told too.
@@ -185,11 +258,15 @@ class Tabs:
         """Show a person's tabs what is new. It is read once for all of them."""
         user_id = latest.viewer.user_id
         try:
-            for token, holder in tabs.items():
-                if token in self._connected():
-                    await self._show(token, holder.session_id, latest)
-            if version is not None:
+            are_shown = [
+                await self._show(token, holder.session_id, latest)
+                for token, holder in tabs.items()
+                if token in self._connected()
+            ]
+            if version is not None and all(are_shown):
                 self._versions[user_id] = version
+            else:
+                self._versions.pop(user_id, None)
         except Exception:  # noqa: BLE001  # the next look finds what this one left
             self._versions.pop(user_id, None)
             _log.warning("somebody's tabs could not be brought up to date", exc_info=True)
@@ -197,17 +274,24 @@ class Tabs:
             self._being_told.discard(user_id)
         self._tell(())  # whoever changed again meanwhile
 
-    async def _show(self, token: str, session_id: str, latest: Latest) -> None:
+    async def _show(self, token: str, session_id: str, latest: Latest) -> bool:
+        """Show one tab what is new. Returns False where its state is gone, so that it loads again first."""
         async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
             page = await state.get_state(SessionState)
+            if not page._session_id or not path_of(page):
+                # The tab is somebody's, and its state knows nothing of that: it is a new one.
+                self._namespace().has_lost(token)
+                return False
             # The tab may have gone over to somebody else, who reads for themselves; and its session may have
             # ended while this waited for the tab: then nothing is shown there any more.
             is_ended = not page.is_signed_in or token in self._being_ended
             if page._session_id != session_id or is_ended:
-                return
+                return True
             async with self._places.take(holds_tab=True):
-                await catch_up(page, latest)
+                if not await catch_up(page, latest):
+                    self._namespace().has_lost(token)
         _SHOWN.inc()
+        return True
 
     def _connected(self) -> Collection[str]:
         return cast("PageSocket", self._app.event_namespace).tabs if self._app.event_namespace else ()

@@ -1,6 +1,7 @@
 """A Redis of one test's own, that can die in the middle."""
 
 import shutil
+import signal
 import subprocess
 import time
 
@@ -35,6 +36,15 @@ class RedisServer:
                 except RedisError:
                     assert time.monotonic() < deadline
                     time.sleep(0.02)
+
+    def freeze(self) -> None:
+        """Let it answer nothing, with all connections open."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         if self._process is not None:

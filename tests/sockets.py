@@ -23,11 +23,15 @@ class TabSocket:
         self.token = token
         self.updates: asyncio.Queue[tuple[float, dict[str, Any]]] = asyncio.Queue()
         self._socket = socket
+        self._is_connected = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
-    async def open(cls, base_url: str, *, cookie: str = "", token: str | None = None) -> Self:
-        """Connect as a page of `base_url` (`http://…`) does, with the cookie header of its browser."""
+    async def open(cls, base_url: str, *, cookie: str = "", token: str | None = None, path: str = "") -> Self:
+        """Connect as a page of `base_url` (`http://…`) does, with the cookie header of its browser.
+
+        With a `path` the page there is loaded, by an event that comes with the connection.
+        """
         token = token or secrets.token_hex(8)
         address = f"{base_url.replace('http', 'ws', 1)}/_event/?EIO=4&transport=websocket&token={token}"
         socket = await connect(
@@ -41,18 +45,15 @@ class TabSocket:
         )
         async with asyncio.timeout(20):
             assert str(await socket.recv()).startswith("0")
-            await socket.send("40/_event,")
-            assert str(await socket.recv()).startswith("40/_event,")
-        return cls(socket, token)
+            boot = json.dumps({"event": event_at(path, HYDRATE_AND_LOAD)}) if path else ""
+            await socket.send(f"40/_event,{boot}")
+            tab = cls(socket, token)
+            await tab._is_connected.wait()
+        return tab
 
     async def emit(self, name: str, *, path: str = "/home", **payload: object) -> None:
         """Send an event of a page at `path`."""
-        event = {
-            "name": name,
-            "payload": payload,
-            "router_data": {"pathname": path, "asPath": path, "query": {}},
-        }
-        await self._socket.send(f"{_PREFIX}{json.dumps(['event', event])}")
+        await self._socket.send(f"{_PREFIX}{json.dumps(['event', event_at(path, name, **payload)])}")
 
     async def open_page(self, path: str) -> None:
         """Do what a page does when it opens or connects again, and wait until it has its data."""
@@ -79,10 +80,18 @@ class TabSocket:
                 message = await self._socket.recv()
                 if message == "2":
                     await self._socket.send("3")
+                elif str(message).startswith("40/_event,"):
+                    self._is_connected.set()
                 elif isinstance(message, str) and message.startswith(_PREFIX):
                     kind, update = json.loads(message.removeprefix(_PREFIX))
                     if kind == "event":
                         self.updates.put_nowait((loop.time(), update))
+
+
+def event_at(path: str, name: str, **payload: object) -> dict[str, Any]:
+    """Return an event of the page at a path, as Reflex's script sends it."""
+    route = {"pathname": path, "asPath": path, "query": {}}
+    return {"name": name, "payload": payload, "router_data": route}
 
 
 def values_of(update: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -14,17 +14,12 @@ from prometheus_client import REGISTRY
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from onramp_app import live
-from onramp_app.db.engine import transaction
-from onramp_app.domain.ids import new_id
-from onramp_app.domain.ledger import Environment, StepSource
-from onramp_app.ledger.instructions import UserAmount, make_good
-from onramp_app.ledger.posting import post
-from onramp_app.ledger.transfers import Cause
 from onramp_app.services import changed_users, sessions, wallet
 from onramp_app.states import connections
 from onramp_app.states.connections import Holder
 from onramp_app.states.home import HomeState
 from onramp_app.states.session import SessionState
+from tests.live_money import credit
 from tests.states.conftest import Tab, another_session, cookie_of, new_account, open_tab
 
 __all__ = ["another_session", "new_account", "open_tab"]
@@ -45,6 +40,7 @@ class FakeApp:
     def __init__(self) -> None:
         self.tabs: dict[str, Tab] = {}
         self.told: list[str] = []
+        self.lost: list[str] = []  # tabs that are to load again
         self.state_manager = None
         self.faults = 0
         self.faults_of_states = 0
@@ -55,7 +51,7 @@ class FakeApp:
         if self.faults:
             self.faults -= 1
             raise RuntimeError("a fault")
-        return SimpleNamespace(tabs=self.tabs, emit_update=self._emit)
+        return SimpleNamespace(tabs=self.tabs, sockets=(), emit_update=self._emit, has_lost=self.lost.append)
 
     async def _emit(self, *, update: object, token: str) -> None:
         self.told.append(token)
@@ -120,18 +116,6 @@ async def _open(app: FakeApp, session: sessions.BrowserSession, path: str = "/pr
     return tab
 
 
-async def _credit(database: str, user_id: str, *, announced: bool) -> None:
-    """Give somebody one USDT, as a service does."""
-    with psycopg.connect(database, autocommit=True) as owner:
-        owner.execute("INSERT INTO assets VALUES ('USDT', 18, now()) ON CONFLICT DO NOTHING")
-    cause = Cause(StepSource.OPERATOR, actor="operator-1", reason="a gift")
-    gift = make_good(new_id(), UserAmount(Environment.SIMULATOR, user_id, "USDT", 10**18), cause=cause)
-    async with transaction() as db:
-        await post(db, [gift])
-    if announced:
-        changed_users.tell_changed([user_id])
-
-
 async def _amount(tab: Tab) -> list[str]:
     return [row.amount for row in (await tab.state(HomeState)).assets]
 
@@ -151,7 +135,7 @@ async def test_every_tab_of_a_person_is_brought_up_to_date_and_nobody_elses(
     elsewhere = await _open(app, session, "/profile")
     stranger = await _open(app, await new_account(), "/home")
     for number in (1, 2):
-        await _credit(database, session.viewer.user_id, announced=True)
+        await credit(database, session.viewer.user_id, announced=True)
         for tab in tabs:
             await _shows(tab, f"{number}.00")
     assert (await _amount(elsewhere), await _amount(stranger)) == ([], [])
@@ -160,7 +144,7 @@ async def test_every_tab_of_a_person_is_brought_up_to_date_and_nobody_elses(
 async def test_a_change_that_nobody_announced_is_found_by_looking(look_often, app, database, new_account):
     session = await new_account()
     tab = await _open(app, session, "/home")
-    await _credit(database, session.viewer.user_id, announced=False)
+    await credit(database, session.viewer.user_id, announced=False)
     await _shows(tab, "1.00")
 
 
@@ -174,7 +158,7 @@ async def test_what_was_told_is_not_told_again_by_looking(database, new_account)
 
         async def shown_after(announced: bool) -> None:
             before = _shown()
-            await _credit(database, session.viewer.user_id, announced=False)
+            await credit(database, session.viewer.user_id, announced=False)
             if announced:
                 tabs._tell({session.viewer.user_id})
                 await _shows(tab, f"{len(numbers) + 1}.00")
@@ -196,7 +180,7 @@ async def test_who_changed_together_is_read_together_and_shown_their_own(
     tabs_of_people = [await _open(app, one, "/home") for one in people]
     for number, one in enumerate(people):
         for _ in range(number + 1):
-            await _credit(database, one.viewer.user_id, announced=False)
+            await credit(database, one.viewer.user_id, announced=False)
     read_at_once = []
     monkeypatch.setattr(wallet, "_read", _noting(wallet._read, read_at_once))
     async with asyncio.TaskGroup() as tasks:
@@ -217,18 +201,39 @@ async def test_who_changes_while_being_told_is_told_again(never_look, app, datab
     session = await new_account()
     free, busy = await _open(app, session, "/home"), await _open(app, session, "/home")
     async with app.busy[busy.token]:
-        await _credit(database, session.viewer.user_id, announced=True)
+        await credit(database, session.viewer.user_id, announced=True)
         await _shows(free, "1.00")  # What the other one will be shown is read by now.
-        await _credit(database, session.viewer.user_id, announced=True)
+        await credit(database, session.viewer.user_id, announced=True)
         await asyncio.sleep(0.5)  # The announcement arrives while the tab is still busy.
     for tab in (free, busy):
         await _shows(tab, "2.00")
 
 
+async def test_a_tab_whose_state_is_gone_loads_again_and_is_not_taken_for_told(database, new_account):
+    """As after a flush of Redis: Reflex gives a new, empty state for the token."""
+    app = FakeApp()
+    session = await new_account()
+    tab = await _open(app, session, "/home")
+    async with asyncio.TaskGroup() as tasks:
+        tabs = live.Tabs(app, tasks)  # type: ignore[arg-type]
+        tab.lose_state()
+        await tabs.look()
+        await _until(lambda: _is_soon(lambda: app.lost == [tab.token]))
+        tab.connect(cookie_of(session), path="/home")
+        await tab.hydrate()
+        await credit(database, session.viewer.user_id, announced=False)
+        await tabs.look()
+        await _shows(tab, "1.00")
+
+
+async def _is_soon(found: Callable[[], bool]) -> bool:
+    return found()
+
+
 async def test_the_control_without_looking_it_is_not_found(never_look, app, database, new_account):
     session = await new_account()
     tab = await _open(app, session, "/home")
-    await _credit(database, session.viewer.user_id, announced=False)
+    await credit(database, session.viewer.user_id, announced=False)
     await asyncio.sleep(1)
     assert await _amount(tab) == []
 
@@ -238,7 +243,7 @@ async def test_a_tab_whose_session_has_ended_is_shown_nothing_more(never_look, a
     tab = await _open(app, session, "/home")
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute(END_UNANNOUNCED)
-    await _credit(database, session.viewer.user_id, announced=True)
+    await credit(database, session.viewer.user_id, announced=True)
     await asyncio.sleep(1)
     assert await _amount(tab) == []
 
@@ -247,8 +252,8 @@ async def test_a_tab_that_is_busy_holds_up_nobody_else(never_look, app, database
     slow, quick = await new_account(), await new_account()
     busy, free = await _open(app, slow, "/home"), await _open(app, quick, "/home")
     async with app.busy[busy.token]:
-        await _credit(database, slow.viewer.user_id, announced=True)
-        await _credit(database, quick.viewer.user_id, announced=True)
+        await credit(database, slow.viewer.user_id, announced=True)
+        await credit(database, quick.viewer.user_id, announced=True)
         await _shows(free, "1.00")
         assert await _amount(busy) == []
     await _shows(busy, "1.00")

@@ -9,7 +9,9 @@ from onramp_app.components.feedback import notice
 from onramp_app.components.live_sign import live_sign
 from onramp_app.components.mark import mark
 from onramp_app.components.places import api_action, link, path_of
+from onramp_app.components.times import clock_of
 from onramp_app.config import get_settings
+from onramp_app.states.page_loads import Away
 from onramp_app.states.session import SessionState
 from onramp_app.texts import _
 
@@ -151,7 +153,7 @@ def _footer() -> rx.Component:
     )
 
 
-def _shell_notice() -> rx.Component:
+def _shell_notice(*, is_private: bool) -> rx.Component:
     """Show what went wrong outside any form; it takes the place of toasts, which would need eval."""
     return rx.fragment(
         rx.cond(
@@ -161,9 +163,45 @@ def _shell_notice() -> rx.Component:
         rx.cond(
             has_connection_errors,
             rx.el.div(
-                notice(_("Not connected. What you see may be old; trying again."), kind="now"),
+                notice(_("You're offline. Figures may be out of date. Reconnecting…"), kind="now"),
                 class_name="wrap pb-4",
             ),
+            _away() if is_private else None,
+        ),
+    )
+
+
+def _away() -> rx.Component:
+    """Say what is away, how old the page is for that, and that it comes back without being loaded again."""
+    return rx.cond(
+        SessionState.away != "",
+        rx.el.div(
+            notice(
+                rx.match(
+                    SessionState.away,
+                    (Away.DATABASE, _("We can't reach our database right now.")),
+                    (Away.UPDATES, _("Part of our service isn't answering right now.")),
+                    _("This page couldn't be updated."),
+                ),
+                " ",
+                rx.cond(
+                    SessionState.is_signed_in,
+                    rx.fragment(
+                        _("Figures may be out of date."),
+                        rx.cond(
+                            SessionState.current_until != "",
+                            rx.fragment(
+                                " ", _("Last updated"), " ", clock_of(SessionState.current_until), "."
+                            ),
+                        ),
+                    ),
+                    _("The page opens as soon as it can be read again."),
+                ),
+                " ",
+                _("Reconnecting…"),
+                kind="now",
+            ),
+            class_name="wrap pb-4",
         ),
     )
 
@@ -180,7 +218,7 @@ def public_page(*content: rx.Component, offer: rx.Component | None = None) -> rx
     """Frame a page that anyone may see; `offer` stands at the end of the header."""
     return _frame(
         _signed_out_header(offer=offer),
-        _shell_notice(),
+        _shell_notice(is_private=False),
         rx.el.main(*content, id="content", tab_index=-1, class_name="wrap pt-4 pb-16 outline-none"),
         _footer(),
     )
@@ -194,7 +232,7 @@ def private_page(*content: rx.Component, here: str) -> rx.Component:
     has_bar = not here.startswith("/add-money")
     return _frame(
         _signed_in_header(here),
-        _shell_notice(),
+        _shell_notice(is_private=True),
         rx.el.main(
             rx.cond(
                 SessionState.is_signed_in,

@@ -5,28 +5,31 @@ from reflex_components_core.core.banner import has_connection_errors  # type: ig
 
 from onramp_app.components.times import clock_of
 from onramp_app.states.live import LiveState
+from onramp_app.states.session import SessionState
 from onramp_app.texts import _
 
 
 def live_sign() -> rx.Component:
-    """Return a dot with a word: live, connecting, or not connected and since when."""
+    """Return a dot with a word: live, connecting, out of date, or not connected; and since when it is not."""
     return rx.el.p(
         rx.cond(
             has_connection_errors,
-            _sign(
-                "lost",
-                _("Not connected"),
-                rx.cond(
-                    LiveState.as_of != "",
-                    rx.el.span(
-                        ", ", _("as of"), " ", clock_of(LiveState.as_of), class_name="hidden sm:inline"
-                    ),
-                ),
+            _sign("lost", _("Not connected"), _as_of(LiveState.as_of)),
+            rx.cond(
+                SessionState.away != "",
+                _sign("lost", _("Not live"), _as_of(SessionState.current_until)),
+                rx.cond(rx.State.is_hydrated, _sign("live", _("Live")), _sign("waiting", _("Connecting…"))),
             ),
-            rx.cond(rx.State.is_hydrated, _sign("live", _("Live")), _sign("waiting", _("Connecting…"))),
         ),
         role="status",
         class_name="soft small whitespace-nowrap",
+    )
+
+
+def _as_of(moment: rx.Var[str] | str) -> rx.Component:
+    return rx.cond(
+        (moment != "") & SessionState.is_signed_in,
+        rx.el.span(", ", _("as of"), " ", clock_of(moment), class_name="hidden sm:inline"),
     )
 
 

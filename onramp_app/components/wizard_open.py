@@ -114,7 +114,7 @@ def _open_one(one: OpenTopUp, number: rx.Var[int]) -> rx.Component:
                 rx.el.button(
                     _("Cancel it"),
                     type="button",
-                    on_click=WizardState.cancel_open(one.id),  # type: ignore[operator]
+                    on_click=WizardState.cancel_open(one.id).temporal,  # type: ignore[operator]
                     class_name="button button-quiet",
                 ),
             ),

@@ -325,7 +325,7 @@ def check_form() -> rx.Component:
                 class_name="button button-main w-full",
             ),
         ),
-        on_submit=WizardState.begin,
+        on_submit=WizardState.begin.temporal,  # type: ignore[attr-defined]  # Reflex makes it a handler
         class_name="wizard-step",
     )
 

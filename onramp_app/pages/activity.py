@@ -30,10 +30,6 @@ def activity() -> rx.Component:
             ),
             _filter(),
             rx.cond(ActivityState.problem != "", notice(ActivityState.problem, kind="now")),
-            rx.cond(
-                ActivityState.is_behind,
-                notice(_("We cannot read your activity right now. What you see may be old."), kind="now"),
-            ),
             rx.el.section(
                 rx.cond(
                     ActivityState.is_loaded,

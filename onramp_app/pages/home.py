@@ -4,7 +4,6 @@ import reflex as rx
 
 from onramp_app.components.activity_rows import activity_rows, row_skeletons
 from onramp_app.components.count_up import CountsUp
-from onramp_app.components.feedback import notice
 from onramp_app.components.layout import private_page
 from onramp_app.components.mark import mark
 from onramp_app.components.money import money_size
@@ -21,13 +20,6 @@ _BALANCE = "balance-amount"
 def home() -> rx.Component:
     return private_page(
         rx.el.h1(_("Home"), class_name="sr-only"),
-        rx.cond(
-            HomeState.is_behind,
-            rx.el.div(
-                notice(_("We cannot read your wallet right now. What you see may be old."), kind="now"),
-                class_name="mb-4",
-            ),
-        ),
         rx.cond(HomeState.is_loaded, rx.cond(HomeState.is_first_run, _first_run(), _wallet()), _skeleton()),
         here="/home",
     )

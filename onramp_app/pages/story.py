@@ -3,7 +3,6 @@
 import reflex as rx
 
 from onramp_app.components.activity_rows import row_skeletons, state_tag
-from onramp_app.components.feedback import notice
 from onramp_app.components.layout import private_page
 from onramp_app.components.money import money
 from onramp_app.components.places import link, path_of
@@ -19,10 +18,6 @@ def story() -> rx.Component:
     return private_page(
         rx.el.div(
             link("← ", _("Activity"), to="/activity", class_name="place small no-print justify-self-start"),
-            rx.cond(
-                StoryState.is_behind,
-                notice(_("We cannot read this right now. What you see may be old."), kind="now"),
-            ),
             rx.cond(StoryState.is_loaded, rx.cond(StoryState.is_missing, _missing(), _whole()), _skeleton()),
             class_name="mx-auto grid w-full max-w-[760px] grid-cols-[minmax(0,1fr)] gap-4",
         ),

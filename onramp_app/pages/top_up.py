@@ -154,7 +154,7 @@ def _cancel() -> rx.Component:
                 rx.el.button(
                     _("Cancel top-up"),
                     type="button",
-                    on_click=TopUpState.cancel,
+                    on_click=TopUpState.cancel.temporal,  # type: ignore[attr-defined]  # Reflex makes it a handler
                     custom_attrs={"popoverTarget": _DIALOG, "popoverTargetAction": "hide"},
                     class_name="button button-main",
                 ),

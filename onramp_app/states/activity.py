@@ -6,7 +6,7 @@ from typing import ClassVar
 import reflex as rx
 from reflex.event import EventSpec
 
-from onramp_app.domain.errors import DatabaseUnavailable, ValidationFailed
+from onramp_app.domain.errors import ValidationFailed
 from onramp_app.services.latest import Latest
 from onramp_app.states.activity_filters import after_of, clean, filters_of, query_of
 from onramp_app.states.activity_words import row_of
@@ -25,7 +25,6 @@ class ActivityState(LiveState):
     _place: ClassVar[str] = "/activity"
 
     is_loaded: bool = False
-    is_behind: bool = False  # The last read failed; what is shown may be old.
     rows: list[ActivityRow] = []  # noqa: RUF012  # Reflex copies the default for each state.
     filter: ActivityFilter = ActivityFilter()
     query: str = ""
@@ -46,24 +45,18 @@ class ActivityState(LiveState):
             self.rows, self.is_loaded = [], False
         self.filter, self.query, self._after = wanted, query_of(wanted), after
         self.problem = "" if all_usable else _("A filter in the address cannot be used and was left out.")
-        try:
-            if (viewer := await self._viewer()) is None:
-                return to_login(self)
-            await self._show(Latest(viewer))
-        except DatabaseUnavailable:
-            self.is_behind = True
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        await self._show(Latest(viewer))
         return None
 
     @rx.event
     async def show_more(self) -> EventSpec | None:
         """Add the next page below, up to what one tab holds."""
-        try:
-            if (viewer := await self._viewer()) is None:
-                return to_login(self)
-            if self._cursor and len(self.rows) < MOST:
-                await self._show(Latest(viewer), more=PAGE)
-        except DatabaseUnavailable:
-            self.is_behind = True
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        if self._cursor and len(self.rows) < MOST:
+            await self._show(Latest(viewer), more=PAGE)
         return None
 
     @rx.event
@@ -74,6 +67,9 @@ class ActivityState(LiveState):
         given = dict(form) if isinstance(form, Mapping) else {}
         wanted, _all_usable = clean({**given, "from": since, "to": before})
         return rx.redirect(f"{path_of(self)}{query_of(wanted)}")
+
+    def _has_loaded(self) -> bool:
+        return self.is_loaded
 
     async def _catch_up(self, latest: Latest) -> None:
         await self._show(latest)
@@ -95,5 +91,5 @@ class ActivityState(LiveState):
         is_full = bool(cursor) and not self.has_more
         self.older = f"{path_of(self)}{query_of(self.filter, after=self._cursor)}" if is_full else ""
         self.is_later_part = bool(self._after)
-        self.is_loaded, self.is_behind = True, False
+        self.is_loaded = True
         self._is_current()

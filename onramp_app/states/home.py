@@ -8,7 +8,6 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from onramp_app.domain import clock
-from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.views import AssetBalanceView, BalancesView
 from onramp_app.services.latest import Latest
 from onramp_app.services.usual_time import usual_minutes
@@ -28,7 +27,6 @@ class HomeState(LiveState):
     _place: ClassVar[str] = "/home"
 
     is_loaded: bool = False
-    is_behind: bool = False  # The last read failed; what is shown may be old.
     is_first_run: bool = False
     balance: Balance = Balance()
     line: BalanceLine = BalanceLine()
@@ -39,13 +37,13 @@ class HomeState(LiveState):
     @rx.event
     async def load(self) -> EventSpec | None:
         """Read everything the page shows; what was shown stays where that is not possible."""
-        try:
-            if (viewer := await self._viewer()) is None:
-                return to_login(self)
-            await self._show(Latest(viewer))
-        except DatabaseUnavailable:
-            self.is_behind = True
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        await self._show(Latest(viewer))
         return None
+
+    def _has_loaded(self) -> bool:
+        return self.is_loaded
 
     async def _catch_up(self, latest: Latest) -> None:
         await self._show(latest)
@@ -56,7 +54,7 @@ class HomeState(LiveState):
         self.balance, self.line = page.balance, page.line
         self.open_cards, self.assets, self.recent = [*page.open_cards], [*page.assets], [*page.recent]
         self.is_first_run = page.is_first_run
-        self.is_loaded, self.is_behind = True, False
+        self.is_loaded = True
         self._is_current()
 
 

@@ -26,6 +26,10 @@ class LiveState(PrivateState):
         """Show what is new; the tab is at its page. Every child has its own."""
         raise NotImplementedError
 
+    def _has_loaded(self) -> bool:
+        """Say whether `load` has run: in a state that was lost it has not. Every child has its own."""
+        raise NotImplementedError
+
     @classmethod
     def _is_shown_at(cls, path: str) -> bool:
         return path.startswith(cls._place) if cls._place.endswith("/") else path == cls._place
@@ -34,9 +38,15 @@ class LiveState(PrivateState):
         self.as_of = moment_text(clock.now())
 
 
-async def catch_up(tab: rx.State, latest: Latest) -> None:
-    """Show what is new on the page that a tab shows, given any state of the tab."""
-    path = path_of(tab)
+async def catch_up(tab: rx.State, latest: Latest) -> bool:
+    """Show what is new on the page that a tab shows, given any state of the tab.
+
+    Returns False where nothing is left of what the page had loaded, so that it has to load again.
+    """
+    path, had_all = path_of(tab), True
     for part in LiveState.__subclasses__():
         if part._is_shown_at(path):
-            await (await tab.get_state(part))._catch_up(latest)
+            state = await tab.get_state(part)
+            had_all = had_all and state._has_loaded()
+            await state._catch_up(latest)
+    return had_all

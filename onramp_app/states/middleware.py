@@ -9,7 +9,6 @@ from limits import RateLimitItemPerMinute
 from reflex.event import Event
 from reflex.middleware.middleware import Middleware
 from reflex.state import BaseState, State, StateUpdate
-from reflex.utils.format import format_event_handler
 from reflex_base.constants import CompileVars
 from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
@@ -21,19 +20,22 @@ from onramp_app.domain.views import Viewer
 from onramp_app.services import sessions, throttle
 from onramp_app.states import connections
 from onramp_app.states.connections import Holder
-from onramp_app.states.session import PrivateState, SessionState, to_login
+from onramp_app.states.page_loads import Away, away_by, page_loads
+from onramp_app.states.session import (
+    HYDRATE_AND_LOAD,
+    HYDRATIONS,
+    LOADS,
+    PrivateState,
+    SessionState,
+    to_login,
+)
 
 # Opening a page takes four events. Pushes from the server are not events.
 EVENTS = (RateLimitItemPerMinute(600, namespace="event"),)
 
 
-def _event_name(name: str) -> str:
-    return format_event_handler(State.event_handlers[name])
-
-
-_HYDRATE = frozenset(_event_name(name) for name in (CompileVars.HYDRATE, CompileVars.HYDRATE_AND_LOAD))
 # What a page sends by itself: on connecting, when its storage changes, when its script fails.
-_BY_ITSELF = _HYDRATE | {
+_BY_ITSELF = HYDRATIONS | {
     f"{State.get_full_name()}.{CompileVars.UPDATE_VARS_INTERNAL}",
     f"{CompileVars.FRONTEND_EXCEPTION_STATE_FULL}.handle_frontend_exception",
 }
@@ -89,14 +91,14 @@ class SessionMiddleware(Middleware):
         page = await state.get_state(SessionState)
         if event.name.endswith(_SETTERS):
             return await _refuse(page)  # Reflex has them in every state; no page of ours uses them.
-        is_hydration = event.name in _HYDRATE
+        is_hydration = event.name in HYDRATIONS
         try:
             await self._count(page)
             viewer = await sessions.resolve_cookie_header(
                 page.router.headers.cookie, by_person=_is_by_person(event)
             )
         except (DatabaseUnavailable, RateLimited) as error:
-            return await self._hold_back(page, error, is_hydration=is_hydration)
+            return await self._hold_back(page, error, event)
         if not is_hydration and _is_left_behind(app, page):
             # What a socket began goes on when its tab is at another one already. It may end what it began for
             # the same session; the tab itself is the other socket's.
@@ -131,7 +133,7 @@ class SessionMiddleware(Middleware):
             if not is_hydration:
                 # This may be somebody else's tab, or one whose state was lost. Only a hydration loads
                 # all states, so only there all of them can be reset.
-                return await _refuse(page, Event(name=_event_name(CompileVars.HYDRATE_AND_LOAD)))
+                return await _refuse(page, Event(name=HYDRATE_AND_LOAD))
         page._bind(viewer)
         if page.notice:
             page.notice = ""  # Reflex sends what is set, changed or not.
@@ -142,11 +144,17 @@ class SessionMiddleware(Middleware):
         return None
 
     async def _hold_back(
-        self, page: SessionState, error: ApplicationError, *, is_hydration: bool
+        self, page: SessionState, error: ApplicationError, event: Event
     ) -> StateUpdate | None:
+        is_hydration = event.name in HYDRATIONS
         if is_hydration:
             # The page has to open, but whose it is could not be read: it opens without a person.
             page._forget_person()
             connections.forget(page.router.session.client_token)
-        page._say(error.code)
+        away = away_by(error)
+        is_load = event.name in LOADS or EventContext.get().parent_txid is not None
+        if is_load or away is not Away.PAGE:
+            page_loads.failed(page.router.session.session_id, away)
+        if not is_load or away is Away.PAGE:
+            page._say(error.code)  # Of a load that failed the page says what is away.
         return None if is_hydration else await _refuse(page)

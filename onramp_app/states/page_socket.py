@@ -5,6 +5,7 @@ socket whose handshake carried the session that the state is bound to. And Refle
 only while it runs it, with a traceback for each that does not fit; here such a message is dropped unread.
 """
 
+import asyncio
 import re
 from collections.abc import Collection
 from functools import lru_cache
@@ -17,10 +18,12 @@ import structlog
 from prometheus_client import Counter
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from reflex.app import EventNamespace
-from reflex.event import EventHandler
-from reflex.state import StateUpdate
+from reflex.event import Event, EventHandler
+from reflex.state import State, StateUpdate
+from reflex.utils.token_manager import LocalTokenManager
 from reflex_base.config import get_config
-from reflex_base.constants import RouteVar
+from reflex_base.constants import CompileVars, RouteVar, SocketEvent
+from reflex_base.constants.state import FIELD_MARKER
 from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
 from reflex_base.utils.form import form_data_as_dict
@@ -29,10 +32,14 @@ from socketio.exceptions import ConnectionRefusedError as ConnectRefused
 from onramp_app.services import sessions
 from onramp_app.services.callers import address_of
 from onramp_app.states import connections
+from onramp_app.states.page_loads import page_loads
+from onramp_app.states.session import HYDRATE_AND_LOAD, LOADS, problem_text, shown_as_away
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PATH = re.compile(r"/[!-\[\]-~]{0,2047}")  # visible ASCII as browsers write addresses, without a backslash
 _MAX_QUERY_FIELDS = 50
+_ROOT = State.get_full_name()
+_IS_HYDRATED = f"{CompileVars.IS_HYDRATED}{FIELD_MARKER}"
 _CONNECTED = "onramp_app.connected"
 _REFUSED = Counter("page_messages_refused", "Messages of pages that fit nothing.", ["reason"])
 _log = structlog.get_logger(__name__)
@@ -52,6 +59,17 @@ def guard_socket(app: rx.App) -> None:
 
 class PageSocket(EventNamespace):
     """Reflex's namespace for events, with a closer look at both directions."""
+
+    @property
+    def sockets(self) -> Collection[str]:
+        """The sockets that are connected to this instance."""
+        return self._static_router_data.keys()
+
+    @property
+    def own_tabs(self) -> list[str]:
+        """The tokens of the tabs whose sockets are connected to this instance."""
+        own = self._token_manager.instance_id
+        return [token for token, at in self._token_manager.token_to_socket.items() if at.instance_id == own]
 
     @property
     def tabs(self) -> Collection[str]:
@@ -85,14 +103,30 @@ class PageSocket(EventNamespace):
 
         Raises:
             ConnectRefused: the socket has its tab, or names it in a way that no page of ours does. A tab
-                costs memory, and further ones would stay when the socket has gone.
+                costs memory, and further ones would stay when the socket has gone. Or it cannot be taken now.
         """
         tokens = re.findall(r"(?:^|&)token=([^&]*)", environ.get("QUERY_STRING", ""))
         if environ.get(_CONNECTED) or len(tokens) != 1 or not _TOKEN.fullmatch(tokens[0]):
             _refuse("connect")
             raise ConnectRefused("refused")
         environ[_CONNECTED] = True
-        await super().on_connect(sid, environ, auth)
+        try:
+            await super().on_connect(sid, environ, auth)
+        except Exception as error:
+            # Socket.IO would not answer, and the page would wait for ever. Refused, it tries again.
+            self.on_disconnect(sid)
+            _log.warning("a page could not connect", error=repr(error))
+            raise ConnectRefused("try again") from error
+
+    async def link_token_to_sid(self, sid: str, token: str, *, update_state: bool = True) -> None:
+        """Note which tab a socket is at; in this process alone while Redis is away.
+
+        Reflex does that too, but only once Redis has refused. One that is frozen would keep the page waiting.
+        """
+        if not page_loads.is_shut:
+            await super().link_token_to_sid(sid, token, update_state=update_state)
+        elif new_token := await LocalTokenManager.link_token_to_sid(self._token_manager, token, sid):  # type: ignore[arg-type]  # it is one, with Redis added
+            await self.emit("new_token", new_token, to=sid)
 
     def _build_static_router_data(self, sid: str, environ: dict[str, Any]) -> dict[str, Any]:
         """Return what is the same for all events of a socket, with the address that the API would see too."""
@@ -106,7 +140,38 @@ class PageSocket(EventNamespace):
         except _Unfit as unfit:
             _refuse(str(unfit))
         else:
-            await super().on_event(sid, event)
+            if event["name"] in LOADS:
+                page_loads.begun(sid)
+            if not page_loads.is_shut:
+                await super().on_event(sid, event)
+            else:
+                # What waited for Redis would be done whenever that is back, when nobody expects it any more.
+                words = "" if event["name"] in LOADS else problem_text("updates_unavailable")
+                page_loads.failed(sid, page_loads.away, words=words)
+
+    def on_disconnect(self, sid: str) -> asyncio.Task[None] | None:
+        """Forget what the page waits for."""
+        page_loads.forget(sid)
+        return super().on_disconnect(sid)
+
+    async def ask_to_load(self, socket_id: str) -> None:
+        """Have a page load again, as it does when it has connected again."""
+        load = Event(name=HYDRATE_AND_LOAD)
+        await self.emit(str(SocketEvent.EVENT), StateUpdate(events=[load]), to=socket_id)
+
+    async def tell_what_is_away(self, socket_id: str, *, words: str = "") -> None:
+        """Tell a page what is away for it, without its state: that may be what is away.
+
+        `words`: what its person is told of what they did. They go when the page loads again.
+        """
+        told = shown_as_away(page_loads.away_of(socket_id), page_loads.current_until, words)
+        await self.emit(str(SocketEvent.EVENT), StateUpdate(delta=told), to=socket_id)
+
+    def has_lost(self, token: str) -> None:
+        """Have the page of a tab load again whose state is gone."""
+        there = self._token_manager.token_to_socket.get(token)
+        if there is not None and there.instance_id == self._token_manager.instance_id:
+            page_loads.lost(there.sid)
 
     async def emit_update(self, update: StateUpdate, token: str) -> None:
         """Send to a tab, unless its token has gone over to a socket that showed no session yet.
@@ -117,9 +182,25 @@ class PageSocket(EventNamespace):
         there = self._token_manager.token_to_socket.get(token)
         is_elsewhere = there is None or there.instance_id != self._token_manager.instance_id
         if is_elsewhere or (there and _may_reach(token, there.sid)):
+            if there and not is_elsewhere:
+                update = _with_what_is_away(update, there.sid)
             await super().emit_update(update, token)
         else:
             _REFUSED.labels("update").inc()
+
+
+def _with_what_is_away(update: StateUpdate, socket_id: str) -> StateUpdate:
+    """Add to what ends a load, or shows a whole state, what is away: no stored state says that."""
+    is_loaded = update.delta.get(_ROOT, {}).get(_IS_HYDRATED)
+    if is_loaded is None:
+        return update
+    if is_loaded:
+        page_loads.ended(socket_id)
+    told = shown_as_away(page_loads.away_of(socket_id), page_loads.current_until)
+    delta = dict(update.delta)
+    for state, values in told.items():
+        delta[state] = {**delta.get(state, {}), **values}
+    return StateUpdate(delta=delta, events=update.events)
 
 
 def _read(data: Any) -> dict[str, Any]:

@@ -10,25 +10,44 @@ from urllib.parse import quote, urlsplit
 import reflex as rx
 import structlog
 from reflex.event import EventSpec
+from reflex.state import OnLoadInternalState, State
+from reflex.utils.format import format_event_handler
+from reflex_base.constants import CompileVars, RouteVar
+from reflex_base.constants.state import FIELD_MARKER
 from reflex_base.event.context import EventContext
 
-from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.views import Viewer
 from onramp_app.services import sessions
+from onramp_app.states.page_loads import Away, away_by, page_loads
 from onramp_app.states.views import NOBODY, Person, initials_of
 from onramp_app.texts import _
 
 _log = structlog.get_logger(__name__)
 
 
-def _problem_texts() -> dict[str, str]:
-    return {
+def _event_name(name: str) -> str:
+    return format_event_handler(State.event_handlers[name])
+
+
+HYDRATE_AND_LOAD = _event_name(CompileVars.HYDRATE_AND_LOAD)
+HYDRATIONS = frozenset((_event_name(CompileVars.HYDRATE), HYDRATE_AND_LOAD))
+# What a page sends to be loaded: when it connects, and when somebody goes to it.
+LOADS = HYDRATIONS | {format_event_handler(OnLoadInternalState.event_handlers["on_load_internal"])}
+
+
+def problem_text(code: str) -> str:
+    """Return what is said to a person whose click came to nothing; general words for an unknown code."""
+    texts = {
         "database_unavailable": _(
-            "We cannot reach our database right now. Nothing is lost; try again shortly."
+            "That didn't go through: we can't reach our database right now. Try again shortly."
+        ),
+        "updates_unavailable": _(
+            "That didn't go through: part of our service isn't answering right now. Try again shortly."
         ),
         "rate_limited": _("That was a lot at once. Wait a minute and go on."),
         "unexpected": _("Something on our side failed. Nothing was changed; try again, or reload the page."),
     }
+    return texts.get(code, texts["unexpected"])
 
 
 class SessionState(rx.State):
@@ -37,6 +56,10 @@ class SessionState(rx.State):
     person: Person = NOBODY
     is_signed_in: bool = False
     notice: str = ""
+    # What keeps this page from being current, an `Away`, and until when it was (RFC 3339). Sockets are told
+    # without their states, which never hold it: Redis may be what is away.
+    away: str = ""
+    current_until: str = ""
     _session_id: str = ""  # The session whose data this state may hold; kept on the server.
 
     @rx.event
@@ -45,8 +68,7 @@ class SessionState(rx.State):
         self._say(code if isinstance(code, str) else "unexpected")
 
     def _say(self, code: str) -> None:
-        texts = _problem_texts()
-        self.notice = texts.get(code, texts["unexpected"])
+        self.notice = problem_text(code)
 
     def _bind(self, viewer: Viewer) -> None:
         person = Person(
@@ -100,24 +122,37 @@ def to_login(state: rx.State) -> EventSpec:
     return rx.redirect(f"/login?reason=session_ended&next={quote(target, safe='')}")
 
 
+def shown_as_away(away: Away, current_until: str, words: str = "") -> dict[str, dict[str, str]]:
+    """Return the delta of a state (as Reflex sends it) by which a page shows what is away for it."""
+    values = {"away": str(away), "current_until": current_until, **({"notice": words} if words else {})}
+    return {SessionState.get_full_name(): {f"{name}{FIELD_MARKER}": text for name, text in values.items()}}
+
+
 _told: deque[str] = deque(maxlen=200)  # Events whose failure the person is being told.
 
 
 def show_backend_problem(exception: Exception) -> EventSpec | None:
-    """Log what escaped a handler and tell the person; Reflex's own handler is a toast, which needs eval.
+    """Log what escaped a handler, have the page loaded again, and tell the person.
 
-    Telling is an event too, and fails where the tab's state cannot be had: that is not told again.
+    Telling is an event too, and needs the state of the tab. Where that cannot be had, the socket is told.
     """
-    is_away = isinstance(exception, DatabaseUnavailable)
-    if is_away:
-        _log.warning("event waits for the database", reason=str(exception.__cause__))
-    else:
+    context, away = EventContext.get(), away_by(exception)
+    socket_id = context.router_data.get(RouteVar.SESSION_ID, "")
+    is_part_of_load = context.parent_txid is not None or page_loads.is_loading(socket_id)
+    if away is Away.PAGE:
         _log.error("event failed", exc_info=exception)
-    event = EventContext.get()
-    if event.parent_txid in _told:
-        return None
-    _told.append(event.txid)
-    return SessionState.tell(DatabaseUnavailable.code if is_away else "unexpected")  # type: ignore[operator]
+        if is_part_of_load:
+            page_loads.failed(socket_id, away)
+        if context.parent_txid in _told:
+            return None  # Telling failed. That is not told again.
+        _told.append(context.txid)
+        return SessionState.tell("unexpected")  # type: ignore[operator]
+    _log.warning(
+        "event failed, because something is away", away=away, reason=str(exception.__cause__ or exception)
+    )
+    code = "database_unavailable" if away is Away.DATABASE else "updates_unavailable"
+    page_loads.failed(socket_id, away, words="" if is_part_of_load else problem_text(code))
+    return None
 
 
 def log_frontend_problem(exception: Exception) -> None:

@@ -5,7 +5,6 @@ from typing import ClassVar
 import reflex as rx
 from reflex.event import EventSpec
 
-from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.services.latest import Latest
 from onramp_app.states.live import LiveState
 from onramp_app.states.session import path_of, to_login
@@ -20,7 +19,6 @@ class StoryState(LiveState):
     _place: ClassVar[str] = "/activity/"
 
     is_loaded: bool = False
-    is_behind: bool = False  # The last read failed; what is shown may be old.
     is_missing: bool = False
     story: Story = Story()
     _shown: str = ""
@@ -30,13 +28,13 @@ class StoryState(LiveState):
         """Read the story that the address names."""
         if self._wanted() != self._shown:
             self.is_loaded, self.is_missing, self.story = False, False, Story()
-        try:
-            if (viewer := await self._viewer()) is None:
-                return to_login(self)
-            await self._show(Latest(viewer))
-        except DatabaseUnavailable:
-            self.is_behind = True
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        await self._show(Latest(viewer))
         return None
+
+    def _has_loaded(self) -> bool:
+        return self.is_loaded
 
     async def _catch_up(self, latest: Latest) -> None:
         await self._show(latest)
@@ -52,7 +50,7 @@ class StoryState(LiveState):
         elif transfer is not None:
             self.story = story_of_transfer(transfer)
         self._shown = wanted
-        self.is_loaded, self.is_behind = True, False
+        self.is_loaded = True
         self._is_current()
 
     def _wanted(self) -> str:

@@ -85,6 +85,9 @@ class TopUpState(LiveState):
         await self._catch_up(Latest(viewer))
         return None
 
+    def _has_loaded(self) -> bool:
+        return bool(self.page.id)
+
     async def _catch_up(self, latest: Latest) -> None:
         if not (wanted := self._wanted()):  # A handler took so long that the tab has gone on.
             return

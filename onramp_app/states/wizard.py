@@ -89,10 +89,12 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
             return to_login(self)
         self.forward = ""
         wanted = choices_of(self.router.url.query_parameters)
+        # Nobody waits here any more. Whatever goes on all the same is the same review, begun once at most.
+        self.is_beginning = False
         if self._begun:
             # Whoever comes back, or whose tab never heard that it was begun, sees that before a form.
             wanted = replace(wanted, is_another=False)
-            self.is_beginning, self._begun, self._review = False, "", ""
+            self._begun, self._review = "", ""
         self._choose(wanted, writes=True)
         self._forget_messages()
         self._is_current()
@@ -112,6 +114,9 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
             return WizardState.ask_provider
         self.shows = "form"
         return self._ask()
+
+    def _has_loaded(self) -> bool:
+        return bool(self.shows)
 
     async def _catch_up(self, latest: Latest) -> None:
         if self.is_beginning:

@@ -105,6 +105,7 @@ def pushed(monkeypatch: pytest.MonkeyPatch, scene: Scene) -> None:
 
     parts = SimpleNamespace(__subclasses__=lambda: [LiveState])
     monkeypatch.setattr(LiveState, "_catch_up", catch_up)
+    monkeypatch.setattr(LiveState, "_has_loaded", lambda _state: True)
     monkeypatch.setattr(LiveState, "_place", "/", raising=False)
     monkeypatch.setattr("onramp_app.states.live.LiveState", parts)
 

@@ -11,6 +11,7 @@ import reflex as rx
 from reflex.event import Event, EventHandler
 from reflex.state import BaseState, State, StateUpdate
 from reflex.utils.format import format_event_handler
+from reflex_base.constants import RouteVar
 from reflex_base.event.context import EventContext
 
 from onramp_app.ledger.instructions import receive_available
@@ -18,7 +19,8 @@ from onramp_app.services import accounts, sessions
 from onramp_app.services.sessions import BrowserSession, Client
 from onramp_app.states import connections
 from onramp_app.states.middleware import SessionMiddleware
-from onramp_app.states.session import show_backend_problem
+from onramp_app.states.page_loads import page_loads
+from onramp_app.states.session import SessionState, show_backend_problem
 from tests.ledger.books import BY_POLL, SCALES, Books, post_now
 from tests.people import PASSWORD
 
@@ -77,6 +79,10 @@ class Tab:
         self.root._update_router_vars(router_data, {})
         self.root.router_data = router_data
 
+    def lose_state(self) -> None:
+        """Let the state be a new one, as Reflex makes it for a token that it does not know."""
+        self.root = rx.State(_reflex_internal_init=True)
+
     async def state(self, cls: type[S]) -> S:
         return await self.root.get_state(cls)
 
@@ -91,11 +97,16 @@ class Tab:
             app = SimpleNamespace(event_namespace=None)  # no sockets
             return await SessionMiddleware().preprocess(app, self.root, event)  # type: ignore[arg-type]
 
-    def fail(self, error: Exception) -> str:
-        """Let an error escape a handler. Returns the code of what the person is then told."""
-        with EventContext(token=self.token, state_manager=None, enqueue_impl=None):  # type: ignore[arg-type]
-            (event,) = Event.from_event_type(show_backend_problem(error))  # type: ignore[arg-type]
-        return str(event.payload["code"])
+    async def fail(self, error: Exception) -> str:
+        """Let an error escape a handler. Returns what the person is then told."""
+        sent_by = {RouteVar.SESSION_ID: self.token}
+        with EventContext(token=self.token, state_manager=None, enqueue_impl=None, router_data=sent_by):  # type: ignore[arg-type]
+            event = show_backend_problem(error)
+        if event is None:
+            return page_loads.take_unanswered()[self.token]
+        (tell,) = Event.from_event_type(event)  # type: ignore[arg-type]
+        await self.send(SessionState.event_handlers["tell"], tell.payload["code"])
+        return (await self.state(SessionState)).notice
 
     async def send(self, handler: EventHandler, *arguments: object) -> Outcome:
         """Send an event through the middleware and, when it may go on, to its handler."""

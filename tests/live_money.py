@@ -1,0 +1,23 @@
+"""Money that arrives while somebody looks."""
+
+import psycopg
+
+from onramp_app.db.engine import transaction
+from onramp_app.domain.ids import new_id
+from onramp_app.domain.ledger import Environment, StepSource
+from onramp_app.ledger.instructions import UserAmount, make_good
+from onramp_app.ledger.posting import post
+from onramp_app.ledger.transfers import Cause
+from onramp_app.services import changed_users
+
+
+async def credit(database: str, user_id: str, *, announced: bool = True) -> None:
+    """Give somebody one USDT, as a service does."""
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("INSERT INTO assets VALUES ('USDT', 18, now()) ON CONFLICT DO NOTHING")
+    cause = Cause(StepSource.OPERATOR, actor="operator-1", reason="a gift")
+    gift = make_good(new_id(), UserAmount(Environment.SIMULATOR, user_id, "USDT", 10**18), cause=cause)
+    async with transaction() as db:
+        await post(db, [gift])
+    if announced:
+        changed_users.tell_changed([user_id])

@@ -1,0 +1,15 @@
+"""The application with a fault: it asks no page to load again, and tells none what is away. For a control."""
+
+import asyncio
+
+from onramp_app.live import Tabs
+from onramp_app.onramp_app import app
+
+__all__ = ["app"]
+
+
+async def _rest(_self: Tabs) -> None:
+    await asyncio.Event().wait()
+
+
+Tabs.load_again = _rest  # type: ignore[method-assign]
