@@ -45,7 +45,9 @@ def _is_away(answer: httpx.Response) -> bool:
 async def _until_it_is_seen(client: httpx.AsyncClient, person: Person) -> None:
     # Connections hear of a changed setting one after the other.
     for _ in range(100):
-        if _is_away(await client.patch("/api/auth/me", headers=person.headers, json={"display_name": "A"})):
+        answer = await client.patch("/api/auth/me", headers=person.headers, json={"display_name": "A"})
+        if answer.is_error:
+            assert _is_away(answer), answer.text
             return
     pytest.fail("the database was not made read-only")
 

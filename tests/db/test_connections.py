@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -10,7 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from onramp_app.api.application import create_api
-from onramp_app.config import get_settings
+from onramp_app.config import (
+    MIN_DATABASE_CONNECTIONS,
+    ConfigurationError,
+    get_settings,
+    load_settings,
+)
 from onramp_app.db import engine
 from onramp_app.db.direct import Use
 from onramp_app.domain.errors import DatabaseUnavailable
@@ -64,6 +70,15 @@ async def test_a_process_has_no_more_connections_than_it_may(database: str) -> N
 
         await asyncio.gather(*(look() for _ in range(30)))
     assert most == engine.pool_size() == get_settings().database_connections - len(Use)
+
+
+def test_too_few_connections_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    """What is held, and one each for requests, top-ups and background work."""
+    assert len(Use) + 3 == MIN_DATABASE_CONNECTIONS
+    sentence = r"^DATABASE_CONNECTIONS cannot be used: a process needs 8 connections at least"
+    with pytest.raises(ConfigurationError, match=sentence):
+        load_settings(tmp_path, database_connections=MIN_DATABASE_CONNECTIONS - 1)
+    assert load_settings(tmp_path, database_connections=MIN_DATABASE_CONNECTIONS)
 
 
 @pytest.mark.parametrize("purpose", [engine.REQUEST, engine.TOP_UP, engine.BACKGROUND, engine.PROOF])

@@ -14,7 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from onramp_app.api.application import create_api
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db import engine, poolers
-from onramp_app.services import inbox, instance
+from onramp_app.services import connection_checks, inbox, instance
+from onramp_app.services.checked import UnwellError
 from tests.people import PASSWORD
 from tests.pooler import pooler
 from tests.signed_webhooks import PATH, event_of, headers_of
@@ -83,6 +84,17 @@ async def test_a_way_past_the_pooler_that_leads_to_it_is_refused(
     with pytest.raises(ConfigurationError, match=r"^DATABASE_DIRECT_URL leads to a pooler"):
         async with instance.running_worker():
             pytest.fail("it runs where its locks are nobody's")
+
+
+async def test_check_tells_of_a_pooler_and_of_the_way_past_it(
+    database: str, pooled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UnwellError, match="DATABASE_DIRECT_URL"):
+        await connection_checks.sessions(get_settings())
+    monkeypatch.setenv("DATABASE_DIRECT_URL", database)
+    get_settings.cache_clear()
+    assert "DATABASE_DIRECT_URL" in await connection_checks.sessions(get_settings())
+    assert "takes up to 5" in await connection_checks.connections(get_settings())
 
 
 @pytest.mark.usefixtures("past_pooler")
