@@ -103,6 +103,7 @@ async def site(database: str, folder: Path) -> AsyncIterator[httpx.AsyncClient]:
         ("GET", "/assets/x.js", 200),
         ("GET", "/favicon.svg", 200),
         ("GET", "/api/health/live", 200),
+        ("HEAD", "/api/health/live", 200),
         ("GET", "/api/auth/me", 401),
         ("POST", "/api/auth/login", 422),
         ("POST", "/api/auth/session/end", 303),

@@ -106,7 +106,7 @@ async def test_payments_settle_although_every_connection_was_swallowed(
             if is_watched:
                 assert await settled_after(world, len(orders), most=20) < 20
             else:
-                assert await settled_after(world, len(orders), most=4) > 4
+                assert await settled_after(world, len(orders), most=3) > 3
                 assert world.one(SETTLED) == 0
 
 
