@@ -197,6 +197,21 @@ async def test_both_names_of_this_machine_are_our_pages_in_development(
         assert refused.headers["location"].startswith(f"{origin}/login?reason=")
 
 
+async def test_what_a_proxy_calls_us_counts_nowhere(client: httpx.AsyncClient, ada: Person) -> None:
+    form = {"email": ada.email, "password": PASSWORD}
+    forwarded = {
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Proto": "https",
+        "Forwarded": "host=evil.example",
+    }
+    answer = await client.post(
+        "/api/auth/session", data=form, headers={**forwarded, "Origin": "https://evil.example"}
+    )
+    assert answer.status_code == 403
+    answer = await client.post("/api/auth/session", data=form, headers={**forwarded, "Origin": OURS})
+    assert answer.headers["location"] == f"{OURS}/home"
+
+
 async def test_another_site_cannot_delete_the_cookie_that_a_browser_does_not_send_it(
     client: httpx.AsyncClient,
 ) -> None:

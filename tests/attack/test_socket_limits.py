@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 
 import pytest
+from reflex_base.constants import RouteVar
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from onramp_app.api.sockets import HANDSHAKES_A_MINUTE, MAX_OPEN, MESSAGES_A_MINUTE
+from onramp_app.config import get_settings
 from onramp_app.onramp_app import app
+from onramp_app.services.callers import address_of
 from onramp_app.states import left_tabs
 from onramp_app.states.left_tabs import drop_oldest_states
 from tests.attack.scene import new_address
@@ -66,6 +69,22 @@ def _flood(one: ClientConnection) -> None:
     for _ in range(2 * MESSAGES_A_MINUTE + 10):  # A minute may end in between.
         one.send(PING)
         one.recv(timeout=20)
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.1", "127.0.0.1", "203.0.113.9"])
+@pytest.mark.parametrize(
+    "lines", [("192.0.2.66, 203.0.113.8:51234",), ("192.0.2.66", "[2001:db8::1]:4711"), ()]
+)
+async def test_pages_and_api_agree_whose_address_it_is(
+    asgi, monkeypatch: pytest.MonkeyPatch, peer: str, lines: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("TRUSTED_PROXY_HOPS", "1")
+    get_settings.cache_clear()
+    headers = [(b"x-forwarded-for", line.encode()) for line in lines]
+    scope = {"type": "websocket", "client": (peer, 4711), "headers": headers}
+    data = app.event_namespace._build_static_router_data("a socket", {"asgi.scope": scope})
+    assert data[RouteVar.CLIENT_IP] == address_of(scope)
+    assert (address_of(scope) == peer) == (peer == "203.0.113.9" or not lines)
 
 
 async def test_a_socket_has_one_tab(asgi) -> None:

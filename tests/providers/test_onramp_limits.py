@@ -168,6 +168,19 @@ async def test_who_shares_an_answer_does_not_share_the_refusal_of_somebody_elses
         with asked_from(network):
             return await shared.get("k", 60, ask=ask)
 
+    async def get_a_little_later(network: str, steps: int) -> str:
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        return await get(network)
+
+    # Also who comes in the very step in which the refused request has ended and still stands there.
+    for steps in range(8):
+        late = [get_a_little_later("other", step) for step in range(steps)]
+        async with asyncio.timeout(5):
+            refused, *answers = await asyncio.gather(get("spent"), *late, return_exceptions=True)
+        assert isinstance(refused, ShareSpent)
+        assert answers == ["answer"] * steps
+        shared._kept.clear()
     first, second = await asyncio.gather(get("spent"), get("other"), return_exceptions=True)
     assert isinstance(first, ShareSpent)
     assert second == "answer"

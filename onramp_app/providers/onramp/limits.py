@@ -101,8 +101,9 @@ class SharedAnswers(Generic[T]):
             if kept and kept[0] > self._clock():
                 return kept[1]
             task = self._in_flight.get(key)
-            is_mine = task is None
-            if task is None:
+            # One that has just ended stands there until its callback runs. Its refusal was somebody else's.
+            is_mine = task is None or task.done()
+            if task is None or task.done():
                 task = asyncio.ensure_future(self._ask(key, seconds, ask=ask))
                 self._in_flight[key] = task
                 task.add_done_callback(lambda done: self._forget(key, done))
@@ -121,6 +122,7 @@ class SharedAnswers(Generic[T]):
         return answer
 
     def _forget(self, key: str, task: asyncio.Task[T]) -> None:
-        self._in_flight.pop(key, None)
+        if self._in_flight.get(key) is task:
+            del self._in_flight[key]
         if not task.cancelled():
             task.exception()  # Marks it as seen: all its callers may have been canceled.
