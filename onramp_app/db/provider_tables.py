@@ -57,6 +57,9 @@ class ProviderOrder(Row, table=True):
     adds one to `version`; applying it sets `applied_version`. `due_at` is when it is to be read (null: not
     by itself), `apply_after` when applying may be tried again; both count their failures.
 
+    `hinted_top_up_id` is the top-up that a webhook named. It says whom to tell that we look, and from when to
+    read; whose the money is says a signed read only.
+
     Our judgement, set when it is applied: `asset` and `network` in our words (null: no map entry),
     `is_ours` (the triple of network, address and asset is or was ours), `delivered_minor` by
     `delivered_rule` (null where the amount is missing, zero or unreadable).
@@ -99,6 +102,11 @@ class ProviderOrder(Row, table=True):
         Index(None, "transaction_hash"),
         Index("ix_provider_orders_newest", "environment", "first_seen_at", "id"),
         Index("ix_provider_orders_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index(
+            "ix_provider_orders_hinted",
+            "hinted_top_up_id",
+            postgresql_where=text("hinted_top_up_id IS NOT NULL"),
+        ),
         Index("ix_provider_orders_to_apply", "id", postgresql_where=text("version > applied_version")),
     )
 
@@ -108,6 +116,9 @@ class ProviderOrder(Row, table=True):
     flow: str = Field(sa_column=words())
     order_id: str = Field(sa_column=words())
     top_up_id: str | None = Field(
+        default=None, sa_column=Column(Text, ForeignKey("top_ups.id"), nullable=True)
+    )
+    hinted_top_up_id: str | None = Field(
         default=None, sa_column=Column(Text, ForeignKey("top_ups.id"), nullable=True)
     )
     raw: str | None = Field(default=None, sa_column=words(nullable=True))

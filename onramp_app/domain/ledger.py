@@ -60,7 +60,8 @@ class ExceptionKind(StrEnum):
     """Why a person must look.
 
     `HELD` is open exactly while money of its top-up is held, `SUSPENSE` while its order's money has no
-    owner; `IN_REVIEW` is a top-up in review in which nothing was booked.
+    owner; `IN_REVIEW` is a top-up in review in which nothing was booked. `NOT_FOUND` is a payment that a
+    webhook told of and that no read of the provider showed, however often it was repeated.
     """
 
     HELD = "held"
@@ -71,6 +72,7 @@ class ExceptionKind(StrEnum):
     UNKNOWN_STATUS = "unknown_status"
     APPLY_FAILED = "apply_failed"
     RECORD_UNREADABLE = "record_unreadable"
+    NOT_FOUND = "not_found"
 
 
 class ChainedKind(StrEnum):

@@ -4,7 +4,7 @@ An asset has one scale, the largest number of decimals of its networks. An amoun
 that is refused, never rounded: somebody would lose the difference.
 """
 
-from decimal import Decimal, localcontext
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 
 MAX_MINOR = 10**38 - 1  # NUMERIC(38,0)
 _PRECISION = 80  # Enough for any amount that fits the column, times its scale.
@@ -29,6 +29,26 @@ def to_minor(amount: Decimal, *, scale: int) -> int:
         if minor > MAX_MINOR:
             raise AmountUnreadable("the amount is larger than the ledger holds")
         return int(minor)
+
+
+def without_tail(amount: Decimal, *, decimals: int) -> Decimal:
+    """Return the amount without the tail that binary floats leave when they are printed: 11.030000000000001.
+
+    Args:
+        decimals: how many the network has, so nothing smaller can have been sent.
+
+    It is a tail when rounding to these decimals changes the amount by no more than a part in 10⁹ of it. Any
+    other amount comes back as it is.
+    """
+    if not amount.is_finite():
+        return amount
+    with localcontext(prec=_PRECISION) as context:
+        context.traps[InvalidOperation] = True
+        try:
+            rounded = amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+        except InvalidOperation:  # more digits than any ledger holds
+            return amount
+        return rounded if abs(rounded - amount) * 10**9 <= abs(amount) else amount
 
 
 def from_minor(minor: int, *, scale: int) -> Decimal:

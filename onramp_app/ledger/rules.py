@@ -32,6 +32,15 @@ _ARRIVED = """
     * power(CAST(10 AS numeric), s.scale)
 """
 
+# A float's tail is taken off before it is booked (docs/money.md): what is booked is the printed amount,
+# rounded to the decimals that it has itself, and no more than a part in 10⁹ away from it.
+_IS_WITHOUT_TAIL = f"""
+    coalesce(abs(o.delivered_minor - {_ARRIVED}) * 1000000000 <= {_ARRIVED}
+             AND o.delivered_minor = power(CAST(10 AS numeric), s.scale)
+                 * round({_ARRIVED} / power(CAST(10 AS numeric), s.scale),
+                         scale(trim_scale(o.delivered_minor / power(CAST(10 AS numeric), s.scale)))), false)
+"""
+
 RULES = {
     "asset_balances": """
         SELECT a.asset, 'all accounts together make ' || sum(e.amount_minor)
@@ -136,6 +145,7 @@ RULES = {
                || coalesce(CAST(trim_scale({_ARRIVED}) AS text), 'nothing')
           FROM provider_orders o LEFT JOIN assets s ON s.code = o.asset
          WHERE o.delivered_minor IS NOT NULL AND o.delivered_minor IS DISTINCT FROM {_ARRIVED}
+           AND NOT {_IS_WITHOUT_TAIL}
     """,  # nosec B608  # constants of this file
     "top_up_has_receive": f"""
         SELECT u.id, u.status || ' with ' || coalesce(CAST(u.received_minor AS text), 'nothing')

@@ -82,6 +82,10 @@ class Batch:
                 self._take_ownerless(order, judgement)
             else:
                 await self._take_owned(order, top_up, judgement)
+        if rank_of(order.status_class) >= StatusClass.PAID.rank:
+            self.answered.append(
+                Concern(ExceptionKind.NOT_FOUND, provider_order_id=order.id, detail="the provider shows it")
+            )
         if order.apply_failures:
             self.answered.append(
                 Concern(ExceptionKind.APPLY_FAILED, provider_order_id=order.id, detail="applied")
@@ -137,6 +141,7 @@ class Batch:
                 Concern(ExceptionKind.NOT_OURS, provider_order_id=order.id, detail="ours after all")
             )
             detail = f"{self._amount(judgement)} arrived, and nobody knows whose it is"
+            detail += f" ({judgement.note})" if judgement.note else ""
             self._find(ExceptionKind.SUSPENSE, order, detail=detail)
 
     # Orders of a top-up
@@ -145,7 +150,8 @@ class Batch:
         order.top_up_id = top_up.id
         status_class = StatusClass(order.status_class or StatusClass.UNKNOWN)
         hold, why = await self._hold(order, top_up, judgement) if judgement else (None, "")
-        detail = f"{status_class.value}: {why}" if why else status_class.value
+        notes = "; ".join(word for word in (why, judgement.note if judgement else "") if word)
+        detail = f"{status_class.value}: {notes}" if notes else status_class.value
         is_to_be_booked = judgement is not None and judgement.minor is not None
         if self._known.last_detail.get(order.id) == detail and not is_to_be_booked:
             return

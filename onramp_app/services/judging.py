@@ -11,7 +11,8 @@ from decimal import Decimal, localcontext
 
 from onramp_app.config import Settings
 from onramp_app.db.provider_tables import ProviderOrder
-from onramp_app.domain.money import AmountUnreadable, from_minor, to_minor
+from onramp_app.domain.assets import decimals_of
+from onramp_app.domain.money import AmountUnreadable, decimal_text, from_minor, to_minor, without_tail
 from onramp_app.domain.top_up import Reason
 from onramp_app.providers.onramp.maps import CHAIN_SYMBOLS, COIN_SYMBOLS, TEST_CHAIN_IDS
 from onramp_app.providers.onramp.wire import NotJson, read_json, text_or_none
@@ -72,7 +73,8 @@ class Judgement:
     """What one delivered order is.
 
     `asset` and `network` are None without a map entry. `place` is ours, or None. `minor` is None when the
-    delivery is not ours or its amount cannot be told; `reason` says why it is not booked.
+    delivery is not ours or its amount cannot be told; `reason` says why it is not booked. `printed` is what
+    the provider printed, where a float's tail was taken off it.
     """
 
     asset: str | None
@@ -80,6 +82,12 @@ class Judgement:
     place: Place | None = None
     minor: int | None = None
     reason: Reason | None = None
+    printed: Decimal | None = None
+
+    @property
+    def note(self) -> str:
+        """Return what to note beside the delivery, empty for nothing."""
+        return "" if self.printed is None else f"rounded, since {decimal_text(self.printed)} was printed"
 
 
 def own_form(address: str) -> str:
@@ -121,9 +129,12 @@ def judge(
     )
     if asset is None or network is None or place is None or is_refused_test:
         return Judgement(asset if asset in scales else None, network, reason=Reason.WRONG_ADDRESS)
-    minor = _delivered_minor(order, rule=settings.onramp_delivered_rule, scale=scales[asset])
+    printed = printed_amount(order.bought_amount, order.gas_fee, rule=settings.onramp_delivered_rule)
+    delivered = None if printed is None else delivered_amount(printed, asset=asset, network=network)
+    minor = _minor(delivered, scale=scales[asset])
     reason = Reason.AMOUNT_UNREADABLE if minor is None else None
-    return Judgement(asset, network, place, minor, reason)
+    tail = printed if minor is not None and printed != delivered else None
+    return Judgement(asset, network, place, minor, reason, tail)
 
 
 def _our_place(order: ProviderOrder, asset: str, network: str, *, known: Iterable[Place]) -> Place | None:
@@ -148,18 +159,29 @@ def _memo(order: ProviderOrder) -> str | None:
     return next((memo for name in _MEMO_MEMBERS if (memo := text_or_none(fields.get(name)))), None)
 
 
-def _delivered_minor(order: ProviderOrder, *, rule: str, scale: int) -> int | None:
-    bought, fee = order.bought_amount, order.gas_fee
+def printed_amount(bought: Decimal | None, fee: Decimal | None, *, rule: str) -> Decimal | None:
+    """Return what was delivered by the rule, with all digits that were printed; None: it cannot be told."""
     if rule == "actual":
         fee = Decimal(0)
     if bought is None or fee is None:
         return None
+    with localcontext(prec=_PRECISION):
+        return bought - fee
+
+
+def delivered_amount(printed: Decimal, *, asset: str, network: str) -> Decimal:
+    """Return the printed amount, without a tail smaller than the network can carry."""
+    decimals = decimals_of(asset, network)
+    return printed if decimals is None else without_tail(printed, decimals=decimals)
+
+
+def _minor(delivered: Decimal | None, *, scale: int) -> int | None:
+    if delivered is None:
+        return None
     try:
-        with localcontext(prec=_PRECISION):
-            minor = to_minor(bought - fee, scale=scale)
+        return to_minor(delivered, scale=scale) or None
     except AmountUnreadable:
         return None
-    return minor or None
 
 
 def is_over_delivery(order: ProviderOrder, minor: int, *, scale: int, tolerance_percent: Decimal) -> bool:

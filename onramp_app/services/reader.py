@@ -142,7 +142,9 @@ class Reader:
         # What is due first: somebody's money has arrived.
         walks = _together(await due_walks(), await open_walks())
         if await self._make(walks):
-            await note_read([walk.fiat_type for walk in walks if walk.is_made], began_at)
+            await note_read(
+                [walk.fiat_type for walk in walks if walk.is_made and walk.sought is None], began_at
+            )
             self._read_at = began
             self._next_open = time.monotonic() + get_settings().onramp_poll_seconds
             _LAST_READ.set_to_current_time()
@@ -201,8 +203,9 @@ def _seconds_a_page(share: float) -> float:
 
 def _together(first: list[Walk], then: list[Walk]) -> list[Walk]:
     """Return one walk for each list of the provider's, beginning with the earlier moment."""
-    walks = {(walk.flow, walk.fiat_type): walk for walk in first}
+    back = [walk for walk in first if walk.sought is not None]
+    walks = {(walk.flow, walk.fiat_type): walk for walk in first if walk.sought is None}
     for walk in then:
         known = walks.setdefault((walk.flow, walk.fiat_type), walk)
         known.since = min(known.since, walk.since)
-    return list(walks.values())
+    return back + list(walks.values())

@@ -5,13 +5,14 @@ on by itself: what its `since` filters on is not documented. Webhooks only mark 
 """
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from onramp_app.config import get_settings
@@ -19,12 +20,13 @@ from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.ledger import Environment
-from onramp_app.domain.provider_errors import ProviderAnswerUnreadable, ProviderRequestRefused
+from onramp_app.domain.provider_errors import ProviderAnswerUnreadable, ProviderBusy, ProviderRequestRefused
 from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp.maps import FIAT_TYPES
 from onramp_app.providers.onramp.webhook import SecretUsed, VerifiedHeader, translate
-from onramp_app.providers.port import OrderFlow, Provider
+from onramp_app.providers.port import HistoryPage, OrderFlow, Provider, ProviderOrder
 from onramp_app.services import wake
+from onramp_app.services.changed_users import tell_changed
 from onramp_app.services.environment import current_environment
 from onramp_app.services.provider_records import keep_orders, keep_unreadable, settle_due
 from onramp_app.services.watch import made_progress, rest
@@ -35,6 +37,11 @@ MARGIN = timedelta(hours=1)
 # changes only the newest count; the others are seen once an hour.
 RECENT = timedelta(hours=1)
 NEWEST_STEPS = 5000
+# A webhook may name an order that is older than what is read anyway, and its body need not be signed. So it
+# is looked for from its own date, in so many walks at a time of so many pages each, whatever the date is.
+MOST_WALKS_BACK = 3
+MOST_PAGES_BACK = 20
+DEFAULT_FIAT_TYPE = 1  # as the provider's own
 # The client has time-outs of its own: three tries of 15 s, the same for its clock and the other secret.
 ASKING_SECONDS = 120
 
@@ -48,21 +55,41 @@ SELECT id, header, body, received_at FROM webhook_events
 # An order that is settled on its last read needs no other one because its webhook came again.
 _MARK = text("""
 INSERT INTO provider_orders (id, environment, provider, flow, order_id, fiat_type, ordered_at, first_seen_at,
-                             due_at, version, applied_version)
-SELECT g.id, :environment, 'onramp', g.flow, g.order_id, g.fiat_type, g.ordered_at, :at, :at, 0, 0
+                             due_at, hinted_top_up_id, version, applied_version)
+SELECT g.id, :environment, 'onramp', g.flow, g.order_id, g.fiat_type, g.ordered_at, :at, :at, w.top_up_id,
+       0, 0
   FROM unnest(CAST(:ids AS text[]), CAST(:flows AS text[]), CAST(:order_ids AS text[]),
-              CAST(:fiat_types AS bigint[]), CAST(:ordered AS timestamptz[]))
-       AS g (id, flow, order_id, fiat_type, ordered_at)
+              CAST(:fiat_types AS bigint[]), CAST(:ordered AS timestamptz[]),
+              CAST(:recognitions AS text[]))
+       AS g (id, flow, order_id, fiat_type, ordered_at, recognition_id)
+  LEFT JOIN widget_sessions w ON w.recognition_id = g.recognition_id AND w.environment = :environment
  ORDER BY g.flow, g.order_id
     ON CONFLICT (environment, provider, flow, order_id) DO UPDATE
-   SET due_at = excluded.due_at, read_failures = 0
+   SET due_at = excluded.due_at, read_failures = 0,
+       hinted_top_up_id = coalesce(excluded.hinted_top_up_id, provider_orders.hinted_top_up_id),
+       fiat_type = CASE WHEN provider_orders.version = 0
+                        THEN coalesce(excluded.fiat_type, provider_orders.fiat_type)
+                        ELSE provider_orders.fiat_type END,
+       ordered_at = CASE WHEN provider_orders.version = 0
+                         THEN coalesce(excluded.ordered_at, provider_orders.ordered_at)
+                         ELSE provider_orders.ordered_at END
  WHERE provider_orders.status_class IS DISTINCT FROM 'delivered'
     OR provider_orders.version > provider_orders.applied_version
 """)
 _HANDLED = text("UPDATE webhook_events SET handled_at = :at WHERE id = ANY(CAST(:ids AS bigint[]))")
+# Their page said that they were not charged: that we look is news. What is open is told of by its read.
+_LATE = text("""
+SELECT DISTINCT t.user_id FROM provider_orders o
+  JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)
+ WHERE o.environment = :environment AND o.provider = 'onramp' AND o.flow = 'buy'
+   AND o.order_id = ANY(CAST(:order_ids AS text[])) AND t.status IN ('canceled', 'expired', 'failed')
+""")
+# Whose offer was paid is known better than what an unsigned body says of the date.
 _DUE = text("""
-SELECT flow, order_id, fiat_type, ordered_at FROM provider_orders
- WHERE due_at <= :at AND environment = :environment ORDER BY due_at LIMIT 1000
+SELECT o.flow, o.order_id, o.fiat_type, o.read_failures, t.fiat_type AS top_up_fiat_type,
+       coalesce(o.ordered_at, t.created_at) AS ordered_at
+  FROM provider_orders o LEFT JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)
+ WHERE o.due_at <= :at AND o.environment = :environment ORDER BY o.due_at LIMIT 1000
 """)
 # Both parts are served by indexes: reading is frequent, and top-ups are many in the end.
 _OPEN = text("""
@@ -89,7 +116,8 @@ UNION SELECT fiat_type FROM provider_orders
 class Walk:
     """One walk to make: the orders of one flow and fiat type since a moment.
 
-    `due`: those awaited. `is_made`: it was made to its end.
+    `due`: those awaited. `is_made`: it was made to its end. `sought`: the one order that it is made for,
+    older than what is read anyway; it ends when that order is seen, or after `MOST_PAGES_BACK`.
     """
 
     flow: OrderFlow
@@ -97,6 +125,7 @@ class Walk:
     since: datetime
     due: set[str] = field(default_factory=set)
     is_made: bool = False
+    sought: str | None = None
 
 
 async def handle_events() -> int:
@@ -110,16 +139,13 @@ async def handle_events() -> int:
         ).all()
         if not rows:
             return 0
-        named: dict[tuple[str, str], tuple[int | None, datetime | None]] = {}
+        named: dict[tuple[str, str], ProviderOrder] = {}
         for row in rows:
             # It was verified before it was stored.
             header = VerifiedHeader(row.header, base64.b64decode(row.header), SecretUsed.CURRENT)
             event = translate(header, row.body, received_at=row.received_at)
             if event.order is not None:
-                named[event.order.flow.value, event.order.order_id] = (
-                    event.order.fiat_type,
-                    event.order.created_at,
-                )
+                named[event.order.flow.value, event.order.order_id] = event.order
         if named:
             await connection.execute(
                 _MARK,
@@ -129,11 +155,16 @@ async def handle_events() -> int:
                     "ids": [new_id() for _ in named],
                     "flows": [flow for flow, _ in named],
                     "order_ids": [order_id for _, order_id in named],
-                    "fiat_types": [fiat_type for fiat_type, _ in named.values()],
-                    "ordered": [ordered_at for _, ordered_at in named.values()],
+                    "fiat_types": [order.fiat_type for order in named.values()],
+                    "ordered": [order.created_at for order in named.values()],
+                    "recognitions": [order.recognition_id for order in named.values()],
                 },
             )
         await connection.execute(_HANDLED, {"at": at, "ids": [row.id for row in rows]})
+        order_ids = [order_id for _, order_id in named]
+        late = await connection.execute(_LATE, {"environment": environment.value, "order_ids": order_ids})
+        users = late.scalars().all()
+    tell_changed(users)
     return len(rows)
 
 
@@ -146,19 +177,31 @@ async def due_walks() -> list[Walk]:
         due = (await connection.execute(_DUE, {"environment": environment.value, "at": at})).all()
         # A fiat type that a webhook named is a hint too; without a usable one the order may be anywhere.
         in_use = set[int]()
-        if any(row.fiat_type not in FIAT_TYPES for row in due):
-            in_use = await _fiat_types_in_use(connection, environment, earliest)
+        if any(not _named_fiat_types(row) for row in due):
+            in_use = await _fiat_types_in_use(connection, environment, earliest) or {DEFAULT_FIAT_TYPE}
     walks: dict[tuple[str, int], Walk] = {}
+    back: list[Walk] = []
     for row in due:
-        known = {row.fiat_type} if row.fiat_type in FIAT_TYPES else in_use
+        known = _named_fiat_types(row) or in_use
         since = min(max(row.ordered_at or earliest, earliest), at) - MARGIN
+        if row.ordered_at is not None and row.ordered_at < earliest and len(back) < MOST_WALKS_BACK:
+            # Once more from further back each time: dates may be in another zone than they seem to be.
+            since_it = row.ordered_at - MARGIN * 2 ** min(row.read_failures, 10)
+            back += [
+                Walk(_flow(row.flow), fiat_type=fiat_type, since=since_it, sought=row.order_id)
+                for fiat_type in sorted(known)[:MOST_WALKS_BACK]
+            ]
         for fiat_type in known:
             walk = walks.setdefault(
                 (row.flow, fiat_type), Walk(_flow(row.flow), fiat_type=fiat_type, since=since)
             )
             walk.since = min(walk.since, since)
             walk.due.add(row.order_id)
-    return list(walks.values())
+    return back + list(walks.values())
+
+
+def _named_fiat_types(row: Row[Any]) -> set[int]:
+    return {row.fiat_type, row.top_up_fiat_type} & FIAT_TYPES.keys()
 
 
 async def open_walks() -> list[Walk]:
@@ -222,6 +265,8 @@ async def make_walks(
             _READS.labels("refused").inc()
             _log.error("provider orders cannot be read", fiat_type=walk.fiat_type, error=type(error).__name__)
             pages += 1
+            # It counts as a try: a hint that leads nowhere has to become a case.
+            await settle_due(walk.due, environment=current_environment(), flow=walk.flow, asked_at=now())
         else:
             _READS.labels("ok").inc()
             walk.is_made = True
@@ -235,7 +280,7 @@ async def _make(
     began_at = asked_at = now()
     pages = 1
     made_progress(next_within_seconds=ASKING_SECONDS)
-    async for page in provider.history(flow=walk.flow, fiat_type=walk.fiat_type, since=walk.since):
+    async for page in _pages(provider, walk):
         pages += 1
         made_progress()
         before_keeping()
@@ -243,6 +288,10 @@ async def _make(
             wake.order_read.ring()
         if page.unreadable:
             await keep_unreadable(page.unreadable, environment=environment, at=asked_at)
+        if walk.sought is not None and (
+            pages > MOST_PAGES_BACK or any(order.order_id == walk.sought for order in page.orders)
+        ):
+            break
         await rest(pause_seconds)
         asked_at = now()
         made_progress(next_within_seconds=ASKING_SECONDS)
@@ -250,6 +299,24 @@ async def _make(
     before_keeping()
     await settle_due(walk.due, environment=environment, flow=walk.flow, asked_at=began_at)
     return pages
+
+
+async def _pages(provider: Provider, walk: Walk) -> AsyncIterator[HistoryPage]:
+    """Yield the pages of a walk; one of more pages than we may ask for in a minute goes on where it was."""
+    next_page = 1
+    while True:
+        try:
+            async for page in provider.history(
+                flow=walk.flow, fiat_type=walk.fiat_type, since=walk.since, first_page=next_page
+            ):
+                next_page = page.number + 1
+                yield page
+        except ProviderBusy as error:
+            if next_page == 1:
+                raise
+            await rest(error.retry_after_seconds or 1)
+        else:
+            return
 
 
 async def ask_for_read() -> None:

@@ -21,12 +21,13 @@ from onramp_app.providers.onramp.maps import FIAT_TYPES
 from onramp_app.providers.port import Provider, ProviderOrder
 from onramp_app.services.applying import apply_some, judge_again
 from onramp_app.services.environment import current_environment
-from onramp_app.services.judging import symbols_of
+from onramp_app.services.judging import delivered_amount, printed_amount, symbols_of
 from onramp_app.services.provider import disconnect, get_provider
 from onramp_app.services.provider_records import keep_orders
 
 _ORDERS = text("""
-SELECT o.order_id, o.status_class, o.is_ours, o.asset, s.scale, o.bought_amount, o.gas_fee, o.delivered_rule,
+SELECT o.order_id, o.status_class, o.is_ours, o.asset, o.network, s.scale, o.bought_amount, o.gas_fee,
+       o.delivered_rule,
        o.version > o.applied_version AS is_waiting, o.apply_error,
        (SELECT sum(e.amount_minor) FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id
          WHERE t.provider_order_id = o.id AND t.kind = 'receive' AND e.amount_minor > 0) AS booked_minor
@@ -105,10 +106,14 @@ async def _read(provider: Provider, since: datetime) -> tuple[dict[str, Provider
     told: dict[str, ProviderOrder] = {}
     changed = 0
     for fiat_type in FIAT_TYPES:
+        next_page = 1
         while True:
             asked_at = now()
             try:
-                async for page in provider.history(flow=Flow.BUY, fiat_type=fiat_type, since=since):
+                async for page in provider.history(
+                    flow=Flow.BUY, fiat_type=fiat_type, since=since, first_page=next_page
+                ):
+                    next_page = page.number + 1
                     changed += await keep_orders(
                         page.orders, environment=current_environment(), asked_at=asked_at
                     )
@@ -150,6 +155,8 @@ def _delivered(row: Mapping[str, object]) -> Decimal | None:
     bought, fee = row["bought_amount"], row["gas_fee"]
     if not isinstance(bought, Decimal) or row["delivered_rule"] is None:
         return None
-    if row["delivered_rule"] == "actual":
-        return bought
-    return bought - fee if isinstance(fee, Decimal) else None
+    fee = fee if isinstance(fee, Decimal) else None
+    printed = printed_amount(bought, fee, rule=str(row["delivered_rule"]))
+    if printed is None or row["asset"] is None or row["network"] is None:
+        return printed
+    return delivered_amount(printed, asset=str(row["asset"]), network=str(row["network"]))

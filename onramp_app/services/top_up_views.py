@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import DateTime, Select, any_, bindparam, true
+from sqlalchemy import DateTime, Select, any_, bindparam, text, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
@@ -63,6 +63,17 @@ _URLS = (
     )
     .order_by(col(WidgetSession.top_up_id), col(WidgetSession.created_at).desc())
 )
+
+
+# A webhook told of a payment, and no read has shown it: one is being looked for, or the search became a case.
+_SOUGHT = text("""
+SELECT coalesce(top_up_id, hinted_top_up_id) FROM provider_orders
+ WHERE (top_up_id = ANY(CAST(:ids AS text[])) OR hinted_top_up_id = ANY(CAST(:ids AS text[])))
+   AND due_at IS NOT NULL AND status_class IS DISTINCT FROM 'delivered'
+UNION
+SELECT top_up_id FROM exceptions
+ WHERE kind = 'not_found' AND closed_at IS NULL AND top_up_id = ANY(CAST(:ids AS text[]))
+""")
 
 
 def state_of(top_up: TopUp) -> TopUpState:
@@ -130,6 +141,7 @@ async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) 
     """Return the same for each of them, read together."""
     if not top_ups:
         return []
+    sought = await _sought(db, top_ups)
     ids = [top_up.id for top_up in top_ups]
     steps: dict[str | None, list[TopUpStep]] = {one: [] for one in ids}
     for step in await db.exec(_STEPS, params={"ids": ids}):
@@ -138,7 +150,7 @@ async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) 
     for order in await db.exec(_ORDERS, params={"ids": ids}):
         orders[order.top_up_id].append(order)
     known = await scales(db)
-    urls = await _offered_urls(db, top_ups, at)
+    urls = await _offered_urls(db, [top_up for top_up in top_ups if top_up.id not in sought], at)
     return [
         _view(
             top_up,
@@ -146,6 +158,7 @@ async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) 
                 steps=steps[top_up.id],
                 orders=orders[top_up.id],
                 widget_url=urls.get(top_up.id),
+                is_sought=top_up.id in sought,
                 recovered_amount=await _recovered_text(db, top_up, known),
                 linked=await _linked(db, top_up, known),
             ),
@@ -155,6 +168,14 @@ async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) 
     ]
 
 
+async def _sought(db: AsyncSession, top_ups: Sequence[TopUp]) -> set[str]:
+    """Return those of which nobody can say that the person was not charged, though no read has shown it."""
+    ids = [top_up.id for top_up in top_ups if top_up.charged == Charged.NO and not top_up.has_entry]
+    if not ids:
+        return set()
+    return set((await (await db.connection()).execute(_SOUGHT, {"ids": ids})).scalars())
+
+
 @dataclass(frozen=True, slots=True)
 class _Belongings:
     """What other rows say of one top-up; steps and orders oldest first."""
@@ -162,6 +183,7 @@ class _Belongings:
     steps: Sequence[TopUpStep]
     orders: Sequence[ProviderOrder]
     widget_url: str | None
+    is_sought: bool
     recovered_amount: str | None
     linked: tuple[LinkedView, ...]
 
@@ -172,7 +194,7 @@ def _view(top_up: TopUp, its: _Belongings, known: dict[str, int]) -> TopUpView:
         id=top_up.id,
         status=top_up.status,
         reason=top_up.reason,
-        charged=top_up.charged,
+        charged=Charged.UNKNOWN.value if its.is_sought else top_up.charged,
         fiat_amount=decimal_text(top_up.fiat_amount),
         fiat_currency=top_up.fiat_currency,
         asset=top_up.asset,

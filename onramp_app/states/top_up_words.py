@@ -35,6 +35,7 @@ _MAY_BE_PAID = (
     TopUpStatus.AWAITING_PAYMENT,
     TopUpStatus.CANCELED,
     TopUpStatus.EXPIRED,
+    TopUpStatus.FAILED,
 )
 
 
@@ -148,7 +149,7 @@ def can_age(view: TopUpView) -> bool:
 
 
 def _charged(view: TopUpView) -> str:
-    if view.status == TopUpStatus.FAILED:
+    if view.status == TopUpStatus.FAILED and view.charged != Charged.UNKNOWN:
         # A person closed it as refunded or as never charged; either way the money is its owner's.
         return _("You were not charged, or the provider has given your money back.")
     if view.status == TopUpStatus.REVERSED and view.reason == Reason.RETURNED:
@@ -161,6 +162,8 @@ def _charged(view: TopUpView) -> str:
 def _title(view: TopUpView) -> str:
     if view.status == TopUpStatus.AWAITING_PAYMENT and view.charged == Charged.UNKNOWN:
         return _("Looking for your payment")
+    if view.status in _ENDED and view.charged == Charged.UNKNOWN:
+        return _("We are looking for your payment")
     if view.status == TopUpStatus.PROCESSING and any(step.status in _ENDED for step in view.timeline):
         return _("Your late payment has arrived")
     titles = {

@@ -227,7 +227,7 @@ async def test_the_rule_says_what_was_delivered(
     assert world.balance(person[0]) == (minor * 10**17, 0)
 
 
-@pytest.mark.parametrize(("bought", "is_held"), [("10.7", False), ("10.700000001", True)])
+@pytest.mark.parametrize(("bought", "is_held"), [("10.7", False), ("10.700001", True)])
 async def test_more_than_the_provider_expected_by_the_tolerance_is_held(
     world: World, person: tuple[str, str, str], bought: str, *, is_held: bool
 ) -> None:
@@ -241,7 +241,35 @@ async def test_eighteen_decimals_and_large_amounts_are_exact(
     amounts = {"actualCryptoAmount": "123456789012.123456789012345678", "gasFee": "0.000000000000000001"}
     expected = {"expectedCryptoAmount": "123456789012.2"}
     await tell(order_of(1, 4, merchantRecognitionId=person[2], **amounts, **expected))
-    assert world.balance(person[0]) == (123456789012123456789012345677, 0)
+    # The network carries six decimals: what is printed beyond them cannot have been sent.
+    assert world.balance(person[0]) == (123456789012123457 * 10**12, 0)
+
+
+@pytest.mark.parametrize(
+    ("amount", "fee", "credited"),
+    [
+        ("11.030000000000001", "0", 11_030_000),
+        ("11.280000000000001", "0.25", 11_030_000),
+        ("11.0300004", "0", None),
+        ("0.0000000000001", "0", None),
+    ],
+)
+async def test_a_floats_tail_is_taken_off_and_noted(
+    world: World, amount: str, fee: str, credited: int | None
+) -> None:
+    user = world.user()
+    top_up = world.top_up(user, asset="USDC")
+    amounts = {"actualCryptoAmount": amount, "gasFee": fee, "expectedCryptoAmount": "11.03", "coinId": 116}
+    await keep(order_of(1, 4, merchantRecognitionId=recognition_id(world, top_up), **amounts))
+    for _ in range(4):
+        await apply_all()
+        world.run("UPDATE provider_orders SET apply_after = now() WHERE apply_after IS NOT NULL")
+    state = world.state(top_up)
+    if credited is None:
+        assert (state["status"], state["reason"]) == ("in_review", "amount_unreadable")
+        return
+    assert (state["status"], world.balance(user, "USDC")) == ("settled", (credited, 0))
+    assert f"{'11.030000000000001'} was printed" in world.one("SELECT detail FROM top_up_steps")
 
 
 async def test_sell_orders_are_recorded_and_touch_nothing(world: World, person: tuple[str, str, str]) -> None:

@@ -14,6 +14,7 @@ from onramp_app.domain.provider_errors import (
     ProviderRequestRefused,
 )
 from onramp_app.domain.provider_status import Flow, StatusClass
+from onramp_app.providers.onramp import history
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings, client_from, transport_from
 from onramp_app.providers.onramp.transport import Transport
 from onramp_app.providers.onramp.white_label import WhiteLabelClient, white_label_from
@@ -94,7 +95,7 @@ async def test_history_keeps_amounts_ids_and_the_untouched_text(
     assert order.created_at == datetime(2022, 10, 7, 22, 29, 52, tzinfo=UTC)
     assert order.raw in await_fixture
     assert json.loads(order.raw)["orderId"] == 338
-    asked = onramp.requests[-1].json
+    asked = next(one for one in onramp.requests if one.path.endswith("/merchantHistory")).json
     assert asked == {
         "page": 1,
         "pageSize": 500,
@@ -113,7 +114,18 @@ def numbered(request: Request, total: int, cap: int = 500) -> Reply:
 
 @pytest.mark.parametrize(
     ("total", "cap", "requests"),
-    [(0, 500, 1), (3, 500, 1), (499, 500, 1), (500, 500, 2), (1203, 500, 3), (260, 100, 3), (200, 50, 5)],
+    [
+        (0, 500, 1),
+        (3, 500, 2),
+        (500, 500, 2),
+        (1203, 500, 3),
+        (260, 100, 3),
+        (200, 50, 5),
+        (30, 20, 2),
+        (40, 20, 3),
+        (100, 37, 3),
+        (4, 1, 5),
+    ],
 )
 async def test_history_is_walked_to_its_end(
     onramp: FakeOnramp, client: OnrampClient, total: int, cap: int, requests: int
@@ -126,6 +138,21 @@ async def test_history_is_walked_to_its_end(
     ]
     assert seen == [str(i) for i in range(total)]
     assert onramp.count("merchantHistory") == requests
+
+
+async def test_a_short_page_is_the_end_once_the_provider_gave_a_longer_one(
+    onramp: FakeOnramp, client: OnrampClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked_for(total: int, cap: int) -> int:
+        before = onramp.count("merchantHistory")
+        onramp.answers["merchantHistory"] = lambda request: numbered(request, total, cap)
+        read = [page async for page in client.history(flow=Flow.BUY, fiat_type=2, since=SINCE)]
+        assert sum(len(page.orders) for page in read) == total
+        return onramp.count("merchantHistory") - before
+
+    assert [await asked_for(total, 500) for total in (40, 3, 39, 40)] == [2, 1, 1, 2]
+    monkeypatch.setattr(history, "PROVEN_SECONDS", -1.0)  # what was proven has grown old
+    assert await asked_for(39, 20) == 3
 
 
 async def test_history_ends_when_the_provider_ignores_the_page_number(

@@ -10,7 +10,7 @@ from onramp_app.config import LIVE_API_URL, Settings
 from onramp_app.domain.clock import now
 from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp import configuration, endpoints
-from onramp_app.providers.onramp.history import FLOW_NUMBERS, walk_history
+from onramp_app.providers.onramp.history import FLOW_NUMBERS, PageSizes, walk_history
 from onramp_app.providers.onramp.transport import Credentials, Transport, TransportLimits
 from onramp_app.providers.onramp.widget import (
     is_trusted_widget_url,
@@ -54,6 +54,7 @@ class OnrampClient:
 
     def __init__(self, transport: Transport, widget: WidgetSettings) -> None:
         self._transport = transport
+        self._page_sizes = PageSizes()
         self._widget = widget
 
     async def close(self) -> None:
@@ -100,7 +101,12 @@ class OnrampClient:
     ) -> AsyncIterator[HistoryPage]:
         """Walk the orders of one fiat type, oldest first, to the end."""
         return walk_history(
-            self._transport, flow=flow, fiat_type=fiat_type, since=since, first_page=first_page
+            self._transport,
+            self._page_sizes,
+            flow=flow,
+            fiat_type=fiat_type,
+            since=since,
+            first_page=first_page,
         )
 
     async def limits(self, flow: OrderFlow) -> Mapping[int, AmountLimits]:

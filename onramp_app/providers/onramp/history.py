@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from time import monotonic
 
 import structlog
 
@@ -17,8 +18,8 @@ log = structlog.get_logger(__name__)
 
 PAGE_SIZE = 500
 MAX_PAGES = 2_000
-# A provider that ignores or caps our page size answers round numbers: 50 is its documented default.
-ROUND_PAGE = 50
+# For so long a page proves that the provider gives pages of its size: it may begin to cap them at any time.
+PROVEN_SECONDS = 30 * 60.0
 FLOW_NUMBERS = {Flow.BUY: 1, Flow.SELL: 2}
 
 
@@ -27,14 +28,38 @@ def iso_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-async def walk_history(
-    transport: Transport, *, flow: OrderFlow, fiat_type: int, since: datetime, first_page: int = 1
+class PageSizes:
+    """The largest page that the provider gave lately: a shorter one was not cut by a cap."""
+
+    def __init__(self) -> None:
+        self._largest = 0
+        self._proven_at = float("-inf")
+
+    def is_last(self, records: int) -> bool:
+        """Note the size of a page, and say whether it is so short that nothing can follow it."""
+        now = monotonic()
+        if now - self._proven_at > PROVEN_SECONDS:
+            self._largest = 0
+        if records < self._largest:
+            return True
+        self._largest, self._proven_at = records, now
+        return False
+
+
+async def walk_history(  # noqa: PLR0913 - which list, from when, and how far it was walked
+    transport: Transport,
+    sizes: PageSizes,
+    *,
+    flow: OrderFlow,
+    fiat_type: int,
+    since: datetime,
+    first_page: int = 1,
 ) -> AsyncIterator[HistoryPage]:
     """Yield the pages of one fiat type, ascending; a walk that broke off may go on at `first_page`.
 
-    The end is a page with nothing new on it, or a short page. A short page of a round number may be a cap
-    of the provider's, so one more page is asked for before believing it: an order missed here would
-    be money nobody credits.
+    The end is a page with nothing new on it, or one that is shorter than another of the last half hour. The
+    provider may cap its pages at any number, so a page that only looks short is not believed: an order missed
+    here would be money nobody credits.
 
     Raises:
         ProviderUnavailable and its kinds; what was yielded before stands.
@@ -59,7 +84,7 @@ async def walk_history(
         seen |= new
         if new:
             yield read
-        if not new or (len(records) < PAGE_SIZE and len(records) % ROUND_PAGE):
+        if not new or sizes.is_last(len(records)):
             return
     raise ProviderAnswerUnreadable("The payment provider's list of orders does not end.")
 

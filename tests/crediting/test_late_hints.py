@@ -1,0 +1,118 @@
+"""A webhook for an order older than what is read anyway: found from its own date, or handed to a person."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from onramp_app.db.engine import transaction
+from onramp_app.db.top_up_tables import TopUp
+from onramp_app.domain.clock import now
+from onramp_app.domain.provider_status import Flow
+from onramp_app.providers.port import HistoryPage, ProviderOrder
+from onramp_app.services import provider_records, reading
+from onramp_app.services.reading import due_walks, handle_events, make_walks
+from onramp_app.services.top_up_views import views_of
+from tests.crediting.told import apply_all, order_of, recognition_id
+from tests.crediting.world import World
+
+LONG_AGO = timedelta(days=45)
+
+
+class Told:
+    """A provider that lists orders from their creation on, so many a page."""
+
+    def __init__(self, *orders: ProviderOrder, size: int = 500) -> None:
+        self.orders, self.size, self.pages = orders, size, 0
+
+    async def history(self, *, flow: Flow, fiat_type: int, since: Any, first_page: int = 1) -> Any:
+        listed = [one for one in self.orders if one.fiat_type == fiat_type and one.created_at >= since]
+        for first in range(0, len(listed), self.size):
+            self.pages += 1
+            yield HistoryPage(first // self.size + 1, tuple(listed[first : first + self.size]), ())
+
+
+def hint(world: World, order: ProviderOrder) -> None:
+    world.run(
+        "INSERT INTO webhook_events (environment, header, body, received_at, secret, is_old, differs, flow,"
+        " order_id) VALUES ('simulator', %s, %s, now(), 'current', false, false, 'buy', %s)",
+        b"e30=",
+        order.raw.encode(),
+        order.order_id,
+    )
+
+
+async def read_due(provider: Told) -> None:
+    await handle_events()
+    await make_walks(provider, await due_walks())  # type: ignore[arg-type]
+    await apply_all()
+
+
+async def charged(top_up_id: str) -> str:
+    async with transaction() as session:
+        (view,) = await views_of(session, [await session.get_one(TopUp, top_up_id)], at=now())
+    return view.charged
+
+
+@pytest.fixture
+def old(world: World) -> Any:
+    """A top-up of 45 days ago that was canceled, and the record of its order."""
+    at = now() - LONG_AGO
+    top_up = world.top_up(world.user(), status="canceled", created_at=at, updated_at=at)
+    fields = {"merchantRecognitionId": recognition_id(world, top_up), "createdAt": at.isoformat()}
+    return top_up, fields
+
+
+@pytest.mark.parametrize("without", [None, "createdAt", "merchantRecognitionId"])
+async def test_a_webhook_for_an_order_of_45_days_ago_settles_it_at_once(
+    world: World, old: Any, without: str | None
+) -> None:
+    top_up, fields = old
+    hint(world, order_of(1, 4, **{**fields, **({without: None} if without else {})}))
+    await read_due(Told(order_of(1, 4, **fields)))
+    assert world.state(top_up)["status"] == "settled"
+    assert world.open_exceptions() == []
+
+
+async def test_a_hint_that_comes_to_nothing_becomes_a_case_and_the_person_reads_that_we_look(
+    world: World, old: Any
+) -> None:
+    top_up, fields = old
+    order = order_of(1, 4, **fields)
+    hint(world, order)
+    assert await charged(top_up) == "no"
+    nobody = Told()
+    for turn in range(provider_records.MAX_REREADS + 1):
+        assert world.open_exceptions() == []
+        await read_due(nobody)
+        assert await charged(top_up) == "unknown", turn
+        world.run("UPDATE provider_orders SET due_at = now() WHERE due_at IS NOT NULL")
+    assert world.rows("SELECT kind, top_up_id FROM exceptions") == [
+        {"kind": "not_found", "top_up_id": top_up}
+    ]
+    assert await due_walks() == []
+    world.run("UPDATE exceptions SET closed_at = now(), closed_by = 'operator', close_reason = 'refunded'")
+    assert await charged(top_up) == "no"
+    hint(world, order_of(1, 4, **fields, again=True))
+    await read_due(Told(order))
+    assert (world.state(top_up)["status"], world.open_exceptions()) == ("settled", [])
+
+
+async def test_an_unread_list_and_an_unknown_currency_become_cases_too(world: World) -> None:
+    hint(world, order_of(7, 4, fiatType=None))
+    for _ in range(provider_records.MAX_REREADS + 1):
+        await read_due(Told())
+        world.run("UPDATE provider_orders SET due_at = now() WHERE due_at IS NOT NULL")
+    assert world.open_exceptions() == ["not_found"]
+
+
+async def test_a_made_up_date_costs_so_many_pages_at_most(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_PAGES_BACK", 3)
+    at = (now() - timedelta(days=400)).isoformat()
+    for number in range(20):
+        hint(world, order_of(10_000 + number, 4, createdAt="2001-01-01T00:00:00Z"))
+    provider = Told(*(order_of(number, 0, createdAt=at) for number in range(100)), size=1)
+    await read_due(provider)
+    assert provider.pages <= reading.MOST_WALKS_BACK * 4
