@@ -9,6 +9,10 @@ os.environ["GRANIAN_WORKERS"] = "1"  # each worker would run all background work
 os.environ.pop("GRANIAN_LOG_LEVEL", None)  # an unknown one ends with a traceback; LOG_LEVEL is ours
 # The longest message of a page; a form of ours has a tenth of it. Reflex would take a megabyte.
 os.environ.setdefault("REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE", "65536")
+# A page answers a ping at once. What answers none within these 30 seconds is gone, or sends a message without
+# an end, of which nothing is seen before it is whole.
+os.environ.setdefault("REFLEX_SOCKET_INTERVAL", "15")
+os.environ.setdefault("REFLEX_SOCKET_TIMEOUT", "15")
 
 import httpx
 import reflex as rx
@@ -17,10 +21,12 @@ from reflex_base.constants.installer import PackageJson
 from reflex_base.plugins.sitemap import SitemapPlugin
 
 from onramp_app.local.environment import give_children_little
+from onramp_app.local.server import limit_the_server
 from onramp_app.local.start import begin
 from onramp_app.proxies import usable_proxies
 
 settings = begin()
+limit_the_server()
 
 # Node and npm would get every secret of the settings with the environment.
 give_children_little(processes)
