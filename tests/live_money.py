@@ -2,13 +2,12 @@
 
 import psycopg
 
-from onramp_app.db.engine import transaction
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.ledger import Environment, StepSource
 from onramp_app.ledger.instructions import UserAmount, make_good
-from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Cause
 from onramp_app.services import changed_users
+from tests.operators import post_on_record
 
 
 async def credit(database: str, user_id: str, *, announced: bool = True) -> None:
@@ -17,7 +16,6 @@ async def credit(database: str, user_id: str, *, announced: bool = True) -> None
         owner.execute("INSERT INTO assets VALUES ('USDT', 18, now()) ON CONFLICT DO NOTHING")
     cause = Cause(StepSource.OPERATOR, actor="operator-1", reason="a gift")
     gift = make_good(new_id(), UserAmount(Environment.SIMULATOR, user_id, "USDT", 10**18), cause=cause)
-    async with transaction() as db:
-        await post(db, [gift])
+    await post_on_record([gift])
     if announced:
         changed_users.tell_changed([user_id])

@@ -11,13 +11,12 @@ from typing import Any
 import httpx
 import psycopg
 
-from onramp_app.db.engine import transaction
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.ledger import Environment, StepSource
 from onramp_app.ledger.instructions import Delivery, receive_available
-from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Cause, Instruction
 from tests import rows
+from tests.operators import post_on_record
 from tests.people import Person
 from tests.simulator.process import Process
 
@@ -95,8 +94,7 @@ class Wallet:
 
     async def post(self, *instructions: Instruction) -> list[str]:
         """Post to the books, as the services will. Returns the ids of the transfers."""
-        async with transaction() as db:
-            return [posted.transfer_id for posted in await post(db, instructions)]
+        return [posted.transfer_id for posted in await post_on_record(instructions)]
 
     async def deliver(self, person: Person, top_up_id: str, *, amount: str = "11.25") -> Delivery:
         """Settle a top-up with its receipt in the books."""

@@ -21,8 +21,8 @@ def insert(owner: Owner, table: str, **columns: Any) -> None:
     owner.execute(statement, columns)
 
 
-def user(owner: Owner, **columns: Any) -> str:
-    """Write an account that nobody can sign in to. Returns its id."""
+def user_row(**columns: Any) -> dict[str, Any]:
+    """Return the columns of an account that nobody can sign in to."""
     now = datetime.now(UTC)
     row = {
         "id": new_id(),
@@ -36,8 +36,30 @@ def user(owner: Owner, **columns: Any) -> str:
         "created_at": now,
         "updated_at": now,
     } | columns
-    insert(owner, "users", **{"email": f"{row['id']}@example.org"} | row)
+    return {"email": f"{row['id']}@example.org"} | row
+
+
+def user(owner: Owner, **columns: Any) -> str:
+    """Write such an account. Returns its id."""
+    row = user_row(**columns)
+    insert(owner, "users", **row)
     return str(row["id"])
+
+
+def grant_role(owner: Owner, user_id: str, role: str = "operator") -> None:
+    """Give an account a role, with the line in the audit log that `grant-role` writes."""
+    owner.execute("UPDATE users SET role = %s WHERE id = %s", (role, user_id))
+    insert(
+        owner,
+        "audit_log",
+        id=new_id(),
+        at=datetime.now(UTC),
+        actor="command",
+        action="account.role_granted",
+        subject=user_id,
+        address="",
+        detail=f'{{"after": "{role}"}}',
+    )
 
 
 def top_up(owner: Owner, user_id: str, **columns: Any) -> str:

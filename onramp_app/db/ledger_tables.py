@@ -214,7 +214,10 @@ class OpenException(Row, table=True):
 
 
 class AuditRow(Row, table=True):
-    """One deed of a person or program with power: who, what, to whom, from where. Never changed, chained."""
+    """One deed of a person or program with power: who, what, to whom, from where. Never changed, chained.
+
+    `transfer_id` names the transfer that it answers for, which must have such a line (`ledger.rules`).
+    """
 
     __tablename__ = "audit_log"
     __table_args__ = (
@@ -225,6 +228,7 @@ class AuditRow(Row, table=True):
         length("detail", 0, 4000),
         Index(None, "at", "id"),
         Index(None, "subject"),
+        Index(None, "transfer_id", postgresql_where=text("transfer_id IS NOT NULL")),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))
@@ -234,6 +238,9 @@ class AuditRow(Row, table=True):
     subject: str = Field(sa_column=words())
     address: str = Field(sa_column=words())
     detail: str = Field(default="", sa_column=words())
+    transfer_id: str | None = Field(
+        default=None, sa_column=Column(Text, ForeignKey("ledger_transfers.id"), nullable=True)
+    )
 
 
 class ChainLink(Row, table=True):

@@ -41,6 +41,41 @@ _IS_WITHOUT_TAIL = f"""
                          scale(trim_scale(o.delivered_minor / power(CAST(10 AS numeric), s.scale)))), false)
 """
 
+# What each kind of transfer does to which kind of account: + debits, - credits.
+_FITS = """
+    (a.kind || CASE WHEN e.amount_minor > 0 THEN '+' ELSE '-' END = ANY (CASE t.kind
+        WHEN 'receive' THEN ARRAY['treasury+', 'available-', 'held-', 'suspense-']
+        WHEN 'recover' THEN ARRAY['available+', 'owed-']
+        WHEN 'attribute' THEN ARRAY['suspense+', 'available-']
+        WHEN 'release' THEN ARRAY['held+', 'available-']
+        WHEN 'return' THEN ARRAY['held+', 'payable-']
+        WHEN 'make_good' THEN ARRAY['adjustments+', 'available-']
+        WHEN 'reverse' THEN ARRAY['available+', 'owed+', 'payable-']
+        WHEN 'undo_reverse' THEN ARRAY['payable+', 'available-', 'owed-']
+        WHEN 'remit' THEN ARRAY['payable+', 'treasury-']
+        WHEN 'setoff' THEN ARRAY['payable+', 'adjustments-']
+        WHEN 'write_off' THEN ARRAY['adjustments+', 'owed-']
+        WHEN 'debit' THEN ARRAY['available+', 'income-']
+        WHEN 'count' THEN ARRAY['adjustments+', 'treasury-', 'treasury+', 'adjustments-'] END))
+"""
+
+# What an operator alone books. A recovery follows from what it recovers from, whoever caused that.
+_BY_OPERATOR = """
+    (t.kind IN ('attribute', 'release', 'return', 'make_good', 'reverse', 'undo_reverse', 'remit', 'setoff',
+                'write_off', 'count') OR (t.source = 'operator' AND t.kind <> 'recover'))
+"""
+
+# Each line of the audit log that gives an account a role: where it stands in the chain, who gave which.
+# What an admin has proposed any operator confirms.
+_ROLES = """
+    SELECT c.seq, l.id, l.subject, l.actor,
+           coalesce(substring(l.detail FROM '"after": "([a-z]+)"'),
+                    substring(l.detail FROM '"role": "([a-z]+)"'), 'unreadable') AS role,
+           substring(l.detail FROM '"proposed_by": "([a-z0-9-]+)"') AS proposed_by
+      FROM audit_log l JOIN ledger_chain c ON c.kind = 'audit' AND c.subject_id = l.id
+     WHERE l.action IN ('account.created', 'account.role_granted')
+"""
+
 RULES = {
     "asset_balances": """
         SELECT a.asset, 'all accounts together make ' || sum(e.amount_minor)
@@ -103,6 +138,47 @@ RULES = {
          WHERE a.kind IN ('treasury', 'available', 'held', 'suspense', 'payable')
          GROUP BY a.asset HAVING sum(e.amount_minor) < 0
     """,
+    "transfer_fits_kind": f"""
+        SELECT DISTINCT t.id, t.reference || ' moves what a ' || t.kind || ' does not move'
+          FROM ledger_transfers t
+          JOIN ledger_entries e ON e.transfer_id = t.id
+          JOIN ledger_accounts a ON a.id = e.account_id
+         WHERE {_FITS} IS NOT TRUE
+    """,  # nosec B608  # constants of this file
+    "recovery_has_its_cause": """
+        SELECT t.id, t.reference || ' recovers from nothing' FROM ledger_transfers t
+         WHERE t.kind = 'recover'
+           AND NOT EXISTS (SELECT FROM ledger_transfers b
+                            WHERE b.provider_order_id = t.provider_order_id AND b.input_hash = t.input_hash
+                              AND b.kind IN ('receive', 'attribute', 'release'))
+    """,
+    "operator_is_on_record": f"""
+        SELECT t.id, t.reference || ' has no line in the audit log by somebody who was an operator then'
+          FROM ledger_transfers t
+          JOIN ledger_chain c ON c.kind = 'transfer' AND c.subject_id = t.id
+         WHERE {_BY_OPERATOR}
+           AND NOT EXISTS (
+               SELECT FROM audit_log l JOIN users u ON u.id = l.actor
+                WHERE l.transfer_id = t.id AND l.actor = t.actor
+                  AND (SELECT g.role FROM ({_ROLES}) g WHERE g.subject = l.actor AND g.seq < c.seq
+                        ORDER BY g.seq DESC LIMIT 1) IN ('operator', 'admin'))
+           AND NOT (c.seq < operators_named_from() AND EXISTS (
+               SELECT FROM audit_log l JOIN users u ON u.id = l.actor
+                WHERE l.actor = t.actor
+                  AND strpos(l.detail, '"reference": ' || CAST(to_json(t.reference) AS text)) > 0))
+    """,  # nosec B608  # constants of this file
+    "role_is_granted": f"""
+        SELECT u.id, 'is ' || u.role || ', the audit log says ' || coalesce(g.role, 'user')
+          FROM users u
+          LEFT JOIN (SELECT DISTINCT ON (subject) subject, role FROM ({_ROLES}) each
+                      ORDER BY subject, seq DESC) g ON g.subject = u.id
+         WHERE u.role <> coalesce(g.role, 'user')
+        UNION ALL
+        SELECT g.subject, 'was made ' || g.role || ' by ' || g.actor || ', who was no admin' FROM ({_ROLES}) g
+         WHERE g.actor NOT IN ('command', 'system')
+           AND (SELECT b.role FROM ({_ROLES}) b WHERE b.subject = coalesce(g.proposed_by, g.actor)
+                   AND b.seq < g.seq ORDER BY b.seq DESC LIMIT 1) IS DISTINCT FROM 'admin'
+    """,  # nosec B608  # constants of this file
     "reference": """
         SELECT t.id, t.reference || ' is not the name of a ' || t.kind || ' of its order'
           FROM ledger_transfers t LEFT JOIN provider_orders o ON o.id = t.provider_order_id

@@ -100,7 +100,7 @@ async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribu
         instruction = instructions.attribute(
             booked.delivery, user_id=user.id, top_up_id=top_up.id, cause=operator.cause
         )
-        await post_once(session, instruction)
+        transfer_id = await post_once(session, instruction)
         attribution = _attribution(order, user, booked, top_up_id=top_up.id, reference=instruction.reference)
         operator.write_audit(
             subject=top_up.id,
@@ -112,6 +112,7 @@ async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribu
                 "asset": attribution.asset,
                 "reference": attribution.reference,
             },
+            transfer_id=transfer_id,
         )
     tell_changed([attribution.user.id])
     _log.info("order attributed", top_up_id=attribution.top_up_id, operator=operator.id)

@@ -54,6 +54,7 @@ def write(  # noqa: PLR0913 - the columns of the log
     at: datetime,
     detail: Mapping[str, object],
     address: str = "",
+    transfer_id: str | None = None,
 ) -> None:
     """Add a line, in the transaction of the deed.
 
@@ -65,6 +66,7 @@ def write(  # noqa: PLR0913 - the columns of the log
         at: when.
         detail: the rest, as JSON of at most 4,000 characters.
         address: from where: a network address, `this_machine()`, or nothing for what happens by itself.
+        transfer_id: the transfer that the deed booked, if it booked one. It was posted before.
     """
     db.add(
         AuditRow(
@@ -74,6 +76,7 @@ def write(  # noqa: PLR0913 - the columns of the log
             subject=subject[:MAX_SUBJECT_LENGTH],
             address=address[:_MAX_ADDRESS_LENGTH],
             detail=json.dumps(detail, ensure_ascii=False),
+            transfer_id=transfer_id,
         )
     )
 

@@ -95,11 +95,27 @@ class Operator:
         elif four_eyes.needs_second(deed, self._book):
             raise _Unconfirmed(deed)
 
-    def write_audit(self, *, at: datetime, detail: Mapping[str, object], subject: str | None = None) -> None:
-        """Add the deed to the audit log, in its transaction. `subject`: if it is another than the deed's."""
+    def write_audit(
+        self,
+        *,
+        at: datetime,
+        detail: Mapping[str, object],
+        subject: str | None = None,
+        transfer_id: str | None = None,
+    ) -> None:
+        """Add the deed to the audit log, in its transaction, after what it posted.
+
+        Args:
+            at: when.
+            detail: the rest, beside the reason.
+            subject: to what, if it is another than the deed's.
+            transfer_id: the transfer that was posted; it is not committed without its line.
+        """
         if self._deed is None:
             raise RuntimeError("a deed is authorised before it is recorded")
-        self._write(self._deed.action, subject or self._deed.subject, at=at, detail=detail)
+        self._write(
+            self._deed.action, subject or self._deed.subject, at=at, detail=detail, transfer_id=transfer_id
+        )
         self._is_recorded = True
 
     async def propose(self, deed: Deed) -> SecondOperatorNeeded:
@@ -114,7 +130,15 @@ class Operator:
         if not self._is_recorded:
             raise RuntimeError("a decision has to be authorised, and recorded in the audit log")
 
-    def _write(self, action: str, subject: str, *, at: datetime, detail: Mapping[str, object]) -> None:
+    def _write(
+        self,
+        action: str,
+        subject: str,
+        *,
+        at: datetime,
+        detail: Mapping[str, object],
+        transfer_id: str | None = None,
+    ) -> None:
         told: dict[str, object] = {"reason": self.reason, **detail}
         told |= {"code": self._code.id, "session_id": self._code.session_id}
         if self._proposal is not None:
@@ -131,6 +155,7 @@ class Operator:
             at=at,
             detail=told,
             address=audit.this_machine(),
+            transfer_id=transfer_id,
         )
 
 

@@ -105,8 +105,7 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
         await session.flush()
         answered = [Concern(kind, top_up_id=top_up.id, detail=operator.reason) for kind in _ANSWERED[action]]
         await close_exceptions(session, answered, at=at, by=operator.id)
-        if instruction is not None:
-            await post_once(session, instruction)
+        transfer_id = None if instruction is None else await post_once(session, instruction)
         decision = _decision(top_up, action, booked, instruction=instruction)
         operator.write_audit(
             at=at,
@@ -118,6 +117,7 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
                 "asset": decision.asset,
                 "reference": decision.reference,
             },
+            transfer_id=transfer_id,
         )
     tell_changed([decision.user_id])
     _log.info("top-up decided", top_up_id=top_up_id, action=action.value, operator=operator.id)
@@ -203,8 +203,8 @@ def _instruction(
             raise ValueError(f"{posting} is not an operator's to do")
 
 
-async def post_once(session: AsyncSession, instruction: Instruction) -> None:
-    """Post what was not posted before.
+async def post_once(session: AsyncSession, instruction: Instruction) -> str:
+    """Post what was not posted before. Returns the transfer's id.
 
     Raises:
         ActionNotPossible: it was, or an account does not hold what is to be taken from it.
@@ -216,6 +216,7 @@ async def post_once(session: AsyncSession, instruction: Instruction) -> None:
         raise ActionNotPossible("The account holds less than is to be taken: run verify-ledger.") from error
     if not posted.is_new:
         raise ActionNotPossible(f"{instruction.reference} was booked before: run verify-ledger.")
+    return posted.transfer_id
 
 
 def _decision(

@@ -182,14 +182,18 @@ async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) ->
         pairs = await _paired_with_books(session, counts)
         due = await _due(session, pairs, operator)
         await operator.authorise(_deed(pairs, due))
-        if not all(posted.is_new for posted in await post(session, due)):
+        posted = await post(session, due)
+        if not all(one.is_new for one in posted):
             raise ActionNotPossible("A difference of this file was booked before: run verify-ledger.")
-        report = await _report(session, pairs, booked={made.reference for made in due})
+        booked = {one.reference: one.transfer_id for one in posted}
+        report = await _report(session, pairs, booked=set(booked))
         for one in report.compared:
             if one.reference is not None:
                 detail = {"account": one.account, "date": one.on.isoformat(), "book": one.book}
                 detail |= {"counted": one.counted, "missing": one.missing, "reference": one.reference}
-                operator.write_audit(subject=one.account, at=now(), detail=detail)
+                operator.write_audit(
+                    subject=one.account, at=now(), detail=detail, transfer_id=booked[one.reference]
+                )
     return report
 
 

@@ -10,17 +10,16 @@ from pathlib import Path
 import psycopg
 
 from onramp_app.config import get_settings
-from onramp_app.db.engine import transaction
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.ledger import StepSource
 from onramp_app.ledger.instructions import UserAmount, make_good
-from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Cause
 from onramp_app.local import postgres
 from onramp_app.services import accounts, changed_users, sessions
 from onramp_app.services.environment import current_environment
 from onramp_app.services.sessions import BrowserSession, Client
 from tests.e2e.site import Site, running_site
+from tests.operators import post_on_record
 from tests.people import PASSWORD
 from tests.served import served
 from tests.simulator.process import FAST, Process, free_port
@@ -83,7 +82,6 @@ async def credit(user_id: str, *, is_told: bool = True) -> None:
     """Add one USDT to a balance and announce it, as every service does after its commit."""
     cause = Cause(StepSource.OPERATOR, actor="benchmark", reason="benchmark")
     amount = UserAmount(current_environment(), user_id, "USDT", _ONE)
-    async with transaction() as db:
-        await post(db, [make_good(new_id(), amount, cause=cause)])
+    await post_on_record([make_good(new_id(), amount, cause=cause)])
     if is_told:
         changed_users.tell_changed([user_id])

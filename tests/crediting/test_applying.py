@@ -23,6 +23,7 @@ from onramp_app.services.judging import DOCUMENTED, Symbols
 from onramp_app.services.provider_records import keep_unreadable
 from tests.crediting.told import apply_all, keep, order_of, recognition_id, tell
 from tests.crediting.world import MATIC_ADDRESS, World
+from tests.operators import post_on_record
 
 TEN = 10 * 10**18
 
@@ -298,15 +299,11 @@ async def test_what_is_owed_is_recovered_from_the_next_delivery(
     user, top_up, recognition = person
     await tell(order_of(1, 4, merchantRecognitionId=recognition))
     row = world.one("SELECT id FROM provider_orders")
-    async with transaction() as session:
-        delivery = instructions.Delivery(
-            Environment.SIMULATOR, row, "1", "USDT", "matic20", MATIC_ADDRESS, TEN
-        )
-        cause = Cause(StepSource.OPERATOR, actor="operator", reason="spent")
-        amount = instructions.UserAmount(Environment.SIMULATOR, user, "USDT", TEN // 2)
-        await post(session, [instructions.debit("spent-1", amount, cause=cause)])
-    async with transaction() as session:
-        await post(session, [instructions.reverse(delivery, user_id=user, top_up_id=top_up, cause=cause)])
+    delivery = instructions.Delivery(Environment.SIMULATOR, row, "1", "USDT", "matic20", MATIC_ADDRESS, TEN)
+    cause = Cause(StepSource.OPERATOR, actor="operator", reason="spent")
+    amount = instructions.UserAmount(Environment.SIMULATOR, user, "USDT", TEN // 2)
+    await post_on_record([instructions.debit("spent-1", amount, cause=cause)])
+    await post_on_record([instructions.reverse(delivery, user_id=user, top_up_id=top_up, cause=cause)])
     world.run("UPDATE top_ups SET status = 'reversed' WHERE id = %s", top_up)
     await tell(order_of(2, 4, merchantRecognitionId=recognition_id(world, world.top_up(user))))
     assert world.balance(user) == (TEN // 2, 0)

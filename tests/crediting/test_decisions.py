@@ -10,6 +10,7 @@ from onramp_app.domain.top_up import Action
 from onramp_app.services.attribution import attribute
 from onramp_app.services.operators import Mandate
 from onramp_app.services.review import decide
+from tests import rows
 from tests.crediting.told import order_of, recognition_id, tell
 from tests.crediting.world import World
 from tests.people import operator_code
@@ -21,7 +22,7 @@ NewMandate = Callable[[], Mandate]  # Each with a code of its own, which is good
 @pytest.fixture
 def mandate(world: World) -> NewMandate:
     operator = world.user()
-    world.owner.execute("UPDATE users SET role = 'operator' WHERE id = %s", (operator,))
+    rows.grant_role(world.owner, operator)
     return lambda: Mandate(operator, "looked at it", operator_code(world.owner, operator))
 
 

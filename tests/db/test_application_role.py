@@ -21,6 +21,7 @@ OPEN = {
     "function lock_user_balances(text[],text[])": "locks rows and makes zero ones; users that exist only",
     "function ledger_transfer_content(text)": "reads what the role may read; verify-ledger computes with it",
     "function audit_row_content(text)": "as above",
+    "function operators_named_from()": "a number that verify-ledger needs",
 }
 # The tables of the books: exactly these rights. The other tables are what the application works with.
 BOOKS = {

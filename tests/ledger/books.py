@@ -11,10 +11,11 @@ from onramp_app.db.engine import transaction
 from onramp_app.domain.ledger import Environment, StepSource
 from onramp_app.domain.money import from_minor
 from onramp_app.ledger.instructions import Delivery, UserAmount
-from onramp_app.ledger.posting import Posted, post
+from onramp_app.ledger.posting import Posted
 from onramp_app.ledger.transfers import Cause, Instruction
 from onramp_app.ledger.verification import Finding, verify_ledger
 from tests import rows
+from tests.operators import post_on_record
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BY_POLL = Cause(StepSource.POLL)
@@ -117,8 +118,7 @@ class Books:
 
 
 async def post_now(*instructions: Instruction) -> list[Posted]:
-    async with transaction() as session:
-        return await post(session, instructions)
+    return await post_on_record(instructions)
 
 
 async def findings() -> list[Finding]:

@@ -79,6 +79,27 @@ BREAKS: list[tuple[str, str, list[str]]] = [
         " kind = 'remit' WHERE kind = 'reverse'",
         "UPDATE ledger_entries SET amount_minor = -amount_minor WHERE transfer_id IN"
         " (SELECT id FROM ledger_transfers WHERE kind = 'remit')"]),
+    ("a debit that credits", "transfer_fits_kind", [
+        f"UPDATE ledger_entries SET amount_minor = -amount_minor WHERE transfer_id = {_DEBIT}"]),
+    ("a recovery from nothing", "recovery_has_its_cause", [
+        "UPDATE ledger_transfers SET kind = 'recover' WHERE kind = 'reverse'"]),
+    ("money made good by nobody on record", "operator_is_on_record", [
+        "INSERT INTO ledger_transfers SELECT 'forged', environment, 'adjust:forged', input_hash, 'make_good', user_id,"
+        f" NULL, NULL, 'operator', 'operator-1', 'because', created_at FROM ledger_transfers WHERE id = {_DEBIT}",
+        "INSERT INTO ledger_chain SELECT max(seq) + 1, 'transfer', 'forged', sha256('x'), sha256('y') FROM ledger_chain"]),
+    ("an operator's transfer whose line names another one", "operator_is_on_record", [
+        f"UPDATE audit_log SET transfer_id = {_DEBIT} WHERE transfer_id IS NOT NULL"]),
+    ("an operator's transfer recorded by somebody else", "operator_is_on_record", [
+        "UPDATE audit_log SET actor = (SELECT id FROM users WHERE role = 'user' LIMIT 1) WHERE transfer_id IS NOT NULL"]),
+    ("an operator who was none at that time", "operator_is_on_record", [
+        "DELETE FROM audit_log WHERE action = 'account.role_granted'"]),
+    ("an old line that names the reference only, of a transfer that is not old", "operator_is_on_record", [
+        "UPDATE audit_log SET transfer_id = NULL, detail = (SELECT '{\"reference\": \"' || reference || '\"}'"
+        " FROM ledger_transfers WHERE kind = 'reverse') WHERE transfer_id IS NOT NULL"]),
+    ("a role that nobody granted", "role_is_granted", ["UPDATE users SET role = 'admin' WHERE role = 'user'"]),
+    ("a role that was granted and is another", "role_is_granted", ["UPDATE users SET role = 'user' WHERE role = 'operator'"]),
+    ("a role granted by somebody who was no admin", "role_is_granted", [
+        "UPDATE audit_log SET actor = subject WHERE action = 'account.role_granted'"]),
     ("a transfer under another reference", "reference", [
         "UPDATE ledger_transfers SET reference = 'onramp:buy:1:release' WHERE reference = 'onramp:buy:1:receive'"]),
     ("a transfer of another environment", "environment", [

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from onramp_app.domain.ledger import TransferKind
 from onramp_app.ledger import instructions as ledger
+from tests import rows
 from tests.ledger.books import BY_OPERATOR, BY_POLL, NOW, Books, post_now
 
 APPEND_ONLY = (
@@ -125,11 +127,14 @@ def test_a_transfer_that_does_not_balance_is_not_committed(application: psycopg.
     assert application.execute("SELECT count(*) FROM ledger_transfers").fetchone() == (1,)
 
 
-def test_control_a_balanced_one_is_and_moves_the_balance(application: psycopg.Connection) -> None:
+def test_control_a_balanced_one_is_and_moves_the_balance(
+    application: psycopg.Connection, booked: Books
+) -> None:
+    booked.owner.execute("INSERT INTO ledger_accounts (kind, asset) VALUES ('income', 'USDT')")
     with application.transaction():
         application.execute(_TRANSFER)
         application.execute(_ENTRY.format("x1", 40, "available"))
-        application.execute(_ENTRY.format("x1", -40, "treasury"))
+        application.execute(_ENTRY.format("x1", -40, "income"))
     assert application.execute("SELECT available_minor, version FROM user_balances").fetchone() == (60, 2)
 
 
@@ -253,3 +258,119 @@ async def test_held_money_names_its_top_up(books: Books) -> None:
         await post_now(
             ledger.receive_held(delivery, user_id=user_id, top_up_id=None, cause=BY_OPERATOR)  # type: ignore[arg-type]
         )
+
+
+OPERATOR_KINDS = {
+    "attribute": ("suspense", "available"),
+    "release": ("held", "available"),
+    "return": ("held", "payable"),
+    "make_good": ("adjustments", "available"),
+    "reverse": ("available", "payable"),
+    "undo_reverse": ("payable", "available"),
+    "remit": ("payable", "treasury"),
+    "setoff": ("payable", "adjustments"),
+    "write_off": ("adjustments", "owed"),
+    "count": ("treasury", "adjustments"),
+}
+
+
+@pytest.fixture
+def rich(booked: Books) -> Books:
+    """Books in which each account has enough for one minor unit more or less."""
+    (user_id,) = booked.owner.execute("SELECT user_id FROM user_balances").fetchone()
+    for kind in ("held", "owed", "suspense", "payable", "income", "adjustments"):
+        booked.owner.execute(
+            "INSERT INTO ledger_accounts (kind, asset, user_id) VALUES (%s, 'USDT', %s)",
+            (kind, user_id if kind in ("held", "owed") else None),
+        )
+    with psycopg.connect(booked.url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE user_balances SET held_minor = 50, owed_minor = 50")
+        connection.execute(
+            "INSERT INTO ledger_entries SELECT 'before', id, -50 FROM ledger_accounts"
+            " WHERE kind IN ('suspense', 'payable')"
+        )
+    return booked
+
+
+def _forge(
+    connection: psycopg.Connection, name: str, kind: str, debit: str, credit: str, *, source: str = "poll"
+) -> None:
+    connection.execute(
+        "INSERT INTO ledger_transfers (id, environment, reference, input_hash, kind, user_id, top_up_id,"
+        " provider_order_id, source, actor, reason, created_at)"
+        " SELECT %(name)s, 'simulator', %(name)s, sha256('x'), %(kind)s, t.user_id, t.top_up_id,"
+        " CASE WHEN %(kind)s IN ('make_good', 'write_off', 'debit', 'count') THEN NULL"
+        " ELSE t.provider_order_id END, %(source)s, 'operator-1', 'because', now()"
+        " FROM ledger_transfers t LIMIT 1",
+        {"name": name, "kind": kind, "source": source},
+    )
+    for account, amount in ((debit, 5), (credit, -5)):
+        connection.execute(_ENTRY.format(name, amount, account))
+
+
+def _commit_forged(
+    connection: psycopg.Connection, kind: str, debit: str, credit: str, *, source: str, actor: str | None
+) -> None:
+    with connection.transaction():
+        _forge(connection, kind, kind, debit, credit, source=source)
+        if actor is not None:
+            _record(connection, kind, actor=actor)
+
+
+def _record(connection: psycopg.Connection, transfer_id: str, *, actor: str = "operator-1") -> None:
+    connection.execute(
+        "INSERT INTO audit_log (id, at, actor, action, subject, address, detail, transfer_id)"
+        " VALUES (%s, now(), %s, 'x', '', '', '', %s)",
+        (f"line-{transfer_id}", actor, transfer_id),
+    )
+
+
+def test_no_operator_transfer_is_committed_without_a_line_by_an_operator(
+    application: psycopg.Connection, rich: Books, subtests: pytest.Subtests
+) -> None:
+    rows.insert(rich.owner, "users", **rows.user_row(id="operator-1", email="o@example.org"))
+    somebody = rich.user()
+    assert set(OPERATOR_KINDS) | {"receive", "recover", "debit"} == {kind.value for kind in TransferKind}
+    for kind, (debit, credit) in (OPERATOR_KINDS | {"debit": ("available", "income")}).items():
+        source = "operator" if kind == "debit" else "poll"
+        with subtests.test(kind):
+            rich.owner.execute("UPDATE users SET role = 'operator' WHERE id = 'operator-1'")
+            for actor in (None, somebody, "nobody"):
+                with pytest.raises(psycopg.errors.CheckViolation, match="no line"):
+                    _commit_forged(application, kind, debit, credit, source=source, actor=actor)
+            rich.owner.execute("UPDATE users SET role = 'user' WHERE id = 'operator-1'")
+            with pytest.raises(psycopg.errors.CheckViolation, match="no line"):
+                _commit_forged(application, kind, debit, credit, source=source, actor="operator-1")
+            # The control: with a line by an operator it is committed.
+            rich.owner.execute("UPDATE users SET role = 'operator' WHERE id = 'operator-1'")
+            _commit_forged(application, kind, debit, credit, source=source, actor="operator-1")
+
+
+def test_a_line_cannot_wait_for_its_transfer_nor_serve_another_one(
+    application: psycopg.Connection, booked: Books
+) -> None:
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        _record(application, "later")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        application.execute("UPDATE audit_log SET transfer_id = 'later'")
+
+
+def test_no_kind_moves_what_it_does_not_move(
+    application: psycopg.Connection, rich: Books, subtests: pytest.Subtests
+) -> None:
+    """Operator money under another name: a debit that credits, a recovery from nothing."""
+    for kind, debit, credit in (
+        ("debit", "treasury", "available"),
+        ("debit", "income", "available"),
+        ("debit", "adjustments", "available"),
+        ("recover", "treasury", "available"),
+        ("receive", "adjustments", "available"),
+        ("receive", "suspense", "available"),
+    ):
+        with (
+            subtests.test(f"{kind} {debit} {credit}"),
+            pytest.raises(psycopg.errors.CheckViolation, match="does not move"),
+            application.transaction(),
+        ):
+            _forge(application, "forged", kind, debit, credit)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from onramp_app.__main__ import app
 from onramp_app.db import engine
 from onramp_app.db.engine import transaction
+from onramp_app.db.migrate import downgrade, migrate
 from onramp_app.domain.errors import ValidationFailed
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.rules import RULES
@@ -21,6 +22,7 @@ from onramp_app.services.verification import verify_books
 from tests.ledger.books import BY_OPERATOR, BY_POLL, NOW, Books, findings, post_now
 from tests.ledger.breaks import BREAKS, TAMPERINGS
 
+BEFORE_NAMES = "0013"
 CHAIN_RULES = ("chain_is_whole", "chained_is_unchanged", "all_is_chained")
 
 
@@ -200,3 +202,40 @@ async def test_each_of_200_tampered_rows_is_found(books: Books) -> None:
 @pytest.mark.full
 async def test_each_of_1000_tampered_rows_is_found(books: Books) -> None:
     await _tampered_rows_are_found(books, rows=1000)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_what_operators_booked_before_lines_named_transfers_is_still_sound(
+    books: Books, recorded: bool
+) -> None:
+    downgrade(books.url, BEFORE_NAMES)
+    operator = books.user()
+    books.owner.execute("UPDATE users SET role = 'operator' WHERE id = %s", (operator,))  # without a line
+    with books.owner.transaction():
+        books.owner.execute(
+            "INSERT INTO ledger_transfers (id, environment, reference, input_hash, kind, source, actor,"
+            " reason, created_at) VALUES ('old', 'simulator', 'count:x:2026-03-01', sha256('x'), 'count',"
+            " 'operator', %s, 'counted', now())",
+            (operator,),
+        )
+        for kind, amount in (("treasury", 5), ("adjustments", -5)):
+            place = ("matic20", "0xaaaa") if kind == "treasury" else (None, None)
+            books.owner.execute(
+                "INSERT INTO ledger_accounts (kind, asset, network, address) VALUES (%s, 'USDT', %s, %s)",
+                (kind, *place),
+            )
+            books.owner.execute(
+                "INSERT INTO ledger_entries SELECT 'old', id, %s FROM ledger_accounts WHERE kind = %s",
+                (amount, kind),
+            )
+        if recorded:
+            books.owner.execute(
+                "INSERT INTO audit_log (id, at, actor, action, subject, address, detail)"
+                " VALUES ('line', now(), %s, 'treasury.count', 'x', '', %s)",
+                (operator, json.dumps({"reason": "counted", "reference": "count:x:2026-03-01"})),
+            )
+    migrate(books.url)
+    # The role that had no line has one now; the transfer is found where nothing had named it.
+    assert {finding.rule for finding in await findings()} == (
+        set() if recorded else {"operator_is_on_record"}
+    )

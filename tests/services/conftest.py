@@ -9,6 +9,7 @@ import pytest
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.instructions import Delivery
 from onramp_app.services.operators import Mandate
+from tests import rows
 from tests.ledger.books import BY_POLL, NOW, Books, findings, post_now
 from tests.people import operator_code
 
@@ -34,7 +35,7 @@ class Desk:
     def operator(self, role: str = "operator") -> str:
         """Another account with a role. Returns its id."""
         operator_id = self.books.user()
-        self.books.owner.execute("UPDATE users SET role = %s WHERE id = %s", (role, operator_id))
+        rows.grant_role(self.books.owner, operator_id, role)
         return operator_id
 
     async def held(self, amount: int = 100, *, user_id: str | None = None) -> tuple[str, Delivery]:
@@ -98,7 +99,14 @@ class Desk:
 
     def audit(self) -> list[tuple[str, str, str]]:
         return self.books.owner.execute(
-            "SELECT actor, action, subject FROM audit_log ORDER BY at, id"
+            "SELECT actor, action, subject FROM audit_log WHERE action <> 'account.role_granted'"
+            " ORDER BY at, id"
+        ).fetchall()
+
+    def grants(self) -> list[tuple[str, str, str]]:
+        return self.books.owner.execute(
+            "SELECT actor, action, subject FROM audit_log WHERE action = 'account.role_granted'"
+            " ORDER BY at, id"
         ).fetchall()
 
     def everything(self) -> tuple[object, ...]:
@@ -116,7 +124,7 @@ async def control_desk(database: str) -> AsyncIterator[Desk]:
     """For the variants that must break the books."""
     books = Books(database)
     operator_id = books.user()
-    books.owner.execute("UPDATE users SET role = 'operator' WHERE id = %s", (operator_id,))
+    rows.grant_role(books.owner, operator_id)
     yield Desk(books, operator_id)
     books.owner.close()
 

@@ -25,6 +25,7 @@ from onramp_app.services.review import decide
 from onramp_app.services.review_list import close_item
 from onramp_app.services.roles import grant_role
 from onramp_app.services.treasury_counts import Count, compare
+from tests import rows
 from tests.services.conftest import REASON, Desk, unknown_id
 
 USDT = 10**18
@@ -116,7 +117,7 @@ async def test_every_act_that_moves_money_or_power_can_be_proposed_and_confirmed
     hundred_dollars: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = hundred_dollars
-    desk.books.owner.execute("UPDATE users SET role = 'admin' WHERE id = %s", (desk.operator_id,))
+    rows.grant_role(desk.books.owner, desk.operator_id, "admin")
     deeds, other = await _every_act(desk), desk.operator()
     monkeypatch.setenv("FOUR_EYES_ABOVE", '{"currency": "USD", "amount": "10"}')
     get_settings.cache_clear()
@@ -172,6 +173,7 @@ async def test_a_proposal_ends_with_its_day_and_with_its_operators_role(
     with pytest.raises((Forbidden, ActionNotPossible), match=refusal):
         await decide(held, Action.RELEASE, mandate=desk.mandate_of(other, confirms=proposal))
     assert desk.everything() == before
+    desk.books.owner.execute("UPDATE users SET role = 'operator' WHERE id = %s", (desk.operator_id,))
 
 
 async def test_of_confirmations_at_once_one_does_it(hundred_dollars: Desk) -> None:
