@@ -197,6 +197,16 @@ SmtpUrl = Annotated[
 ]
 
 
+def _heads_target(value: SecretStr) -> SecretStr:
+    told = value.get_secret_value()
+    if not told.startswith("/") and not (_split(told).scheme in ("http", "https") and _split(told).hostname):
+        raise ValueError("it must be the full path of a file, or an http or https address")
+    return value
+
+
+HeadsTarget = Annotated[SecretStr, AfterValidator(_heads_target)]
+
+
 def _no_floats(text: str) -> Any:
     def refuse(constant: str) -> None:
         raise ValueError(f"it must not hold {constant}")
@@ -249,6 +259,9 @@ class Settings(BaseSettings):
     redis_url: RedisUrl | None = None
     secret_key: SecretStr = SecretStr("")
     secret_key_previous: SecretStr | None = None
+    audit_key: SecretStr | None = None
+    audit_key_previous: SecretStr | None = None
+    audit_head_to: HeadsTarget | None = None
 
     onramp_app_id: int = Field(default=1, ge=1)
     onramp_api_key: SecretStr = SecretStr("simulator-key")
@@ -356,12 +369,19 @@ class Settings(BaseSettings):
         except json.JSONDecodeError as error:
             raise ValueError("it must be JSON") from error
 
-    @field_validator("secret_key", "secret_key_previous")
+    @field_validator("secret_key", "secret_key_previous", "audit_key", "audit_key_previous")
     @classmethod
     def _check_length(cls, value: SecretStr | None) -> SecretStr | None:
         if value and len(value.get_secret_value().encode()) < _MIN_SECRET_BYTES:
             raise ValueError(f"it is shorter than {_MIN_SECRET_BYTES} bytes")
         return value
+
+    @property
+    def sealing_keys(self) -> tuple[SecretStr, ...]:
+        """`AUDIT_KEY` and the one before it; outside production the secret key stands in. Maybe none."""
+        if self.audit_key is None:
+            return () if self.is_production else (self.secret_key,)
+        return tuple(key for key in (self.audit_key, self.audit_key_previous) if key is not None)
 
     @property
     def is_production(self) -> bool:

@@ -14,7 +14,7 @@ from onramp_app.config import get_settings
 from onramp_app.db.engine import BACKGROUND
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
-from onramp_app.services import changed_users, wake
+from onramp_app.services import changed_users, seals, wake
 from onramp_app.services.applying import ORDERS_AT_ONCE, apply_some, judge_again
 from onramp_app.services.instance import running_instance, running_worker
 from onramp_app.services.judging import DOCUMENTED, Symbols, symbols_of
@@ -28,6 +28,7 @@ SYMBOLS_EVERY_SECONDS = 3600
 SYMBOLS_RETRY_SECONDS = 15
 # Longer than a transaction of fifty orders and what it waits for.
 APPLY_WITHIN_SECONDS = 15.0
+SEALING_SECONDS = 60.0
 
 _log = structlog.get_logger(__name__)
 
@@ -42,6 +43,7 @@ async def background_work() -> AsyncIterator[None]:
         asyncio.create_task(
             keep_running("apply", lambda: apply_loop(ids), within_seconds=APPLY_WITHIN_SECONDS)
         ),
+        asyncio.create_task(keep_running("seals", seals.keep_sealing, within_seconds=SEALING_SECONDS)),
         asyncio.create_task(keep_running("live ids", ids.keep, within_seconds=ASKING_SECONDS)),
     )
     try:

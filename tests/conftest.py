@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 from onramp_app.config import Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.local import postgres
-from onramp_app.services import changed_users, inbox, provider, throttle
+from onramp_app.services import changed_users, inbox, provider, seals, throttle
 from tests.databases import Databases
 from tests.redis_server import RedisServer
 from tests.simulator.process import Process, running_simulator
@@ -121,6 +121,7 @@ async def database(
     monkeypatch.setenv("SECRET_KEY", secrets.token_urlsafe(48))
     get_settings.cache_clear()
     throttle.forget()
+    seals.forget()
     yield f"{postgres_server}/{name}"
     # Whatever the test has begun to use ends with it: the next one has another provider and database.
     await changed_users.close()

@@ -33,11 +33,18 @@ def verify_ledger(
     head: Annotated[
         str | None, typer.Option(help="A head of an earlier run: proves that nothing before it was cut off.")
     ] = None,
+    heads: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="A file of heads, as AUDIT_HEAD_TO makes it. Default: that one."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Prove the books; exit status 1 when anything is wrong. Keep the printed head outside the database."""
-    verification = run(lambda: verify_books(kept_head=head))
+    verification = run(lambda: verify_books(kept_head=head, heads=heads))
     lines = [f"{told.rule}: {told.subject}: {told.detail}" for told in verification.findings]
+    lines += verification.notes
     lines.append(f"{len(verification.findings)} findings. Head: {verification.head or 'none yet'}")
     answer(as_json, asdict(verification), "\n".join(lines))
     if verification.findings:

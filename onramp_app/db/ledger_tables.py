@@ -264,3 +264,27 @@ class ChainLink(Row, table=True):
     subject_id: str = Field(sa_column=words())
     previous_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class LedgerSeal(Row, table=True):
+    """What the chain was at one link, under a key that the database does not know (`ledger.seals`).
+
+    The application's role adds seals; nobody changes or removes them.
+    """
+
+    __tablename__ = "ledger_seals"
+    __table_args__ = (
+        octets("hash", 32, 32),
+        octets("previous", 32, 32),
+        octets("mac", 32, 32),
+        length("key_id", 1, 64),
+    )
+
+    seq: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("ledger_chain.seq"), primary_key=True, autoincrement=False)
+    )
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    previous: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    at: datetime = Field(sa_column=moment())
+    key_id: str = Field(sa_column=words())
+    mac: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

@@ -5,11 +5,34 @@ Pure. Amounts are whole minor units of their asset; in entries positive is debit
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from onramp_app.domain.ledger import AccountKind, Environment, StepSource, TransferKind
 from onramp_app.domain.money import MAX_MINOR
+
+_HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last link of the hash chain. Kept outside the database, it shows whether the tail was removed."""
+
+    seq: int
+    hash: str
+
+    def __str__(self) -> str:
+        """Return `{seq}:{hash}`, as `parse` takes it."""
+        return f"{self.seq}:{self.hash}"
+
+    @classmethod
+    def parse(cls, told: str) -> "Head":
+        """Return the head of its text. Raises `ValueError`."""
+        found = _HEAD.fullmatch(told)
+        if found is None:
+            raise ValueError("a head looks like 1234:<64 hexadecimal digits>")
+        return cls(int(found[1]), found[2])
 
 
 @dataclass(frozen=True, slots=True)

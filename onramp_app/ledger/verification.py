@@ -3,18 +3,19 @@
 The rules look at the rows as they are and trust no trigger: somebody may have switched the triggers off.
 """
 
-import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.domain.clock import now
 from onramp_app.ledger.rules import RULES
+from onramp_app.ledger.seals import Keys, broken_heads, broken_seals
+from onramp_app.ledger.transfers import Head
 
 MAX_FINDINGS_PER_RULE = 10_000
-_HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,47 +27,30 @@ class Finding:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The last link of the hash chain. Kept outside the database, it shows whether the tail was removed."""
-
-    seq: int
-    hash: str
-
-    def __str__(self) -> str:
-        """Return `{seq}:{hash}`, as `parse` takes it."""
-        return f"{self.seq}:{self.hash}"
-
-    @classmethod
-    def parse(cls, told: str) -> "Head":
-        """Return the head of its text. Raises `ValueError`."""
-        found = _HEAD.fullmatch(told)
-        if found is None:
-            raise ValueError("a head looks like 1234:<64 hexadecimal digits>")
-        return cls(int(found[1]), found[2])
-
-
-async def verify_ledger(session: AsyncSession, *, kept_head: Head | None = None) -> list[Finding]:
+async def verify_ledger(
+    session: AsyncSession,
+    *,
+    keys: Keys | None = None,
+    kept_heads: Sequence[tuple[Head, str | None]] = (),
+) -> list[Finding]:
     """Check all books and return what is wrong, at most 10,000 findings for each rule.
 
     Must be the first thing in its transaction, which becomes read-only and sees one moment.
 
     Args:
-        kept_head: a head that was noted earlier and kept outside the database. Without one, a removed
-            tail (the newest links together with all they cover) leaves no trace in the chain.
+        keys: what seals may be made with. Without them, a chain that was computed again leaves no trace.
+        kept_heads: heads that were noted earlier and kept outside the database, each with the code of its
+            seal. Without one, a removed tail (the newest links with all they cover, and their seals) leaves
+            no trace.
     """
     connection = await session.connection()
     await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     findings = [
         finding for rule, statement in RULES.items() async for finding in _breaks(connection, rule, statement)
     ]
-    if kept_head is not None:
-        found = await connection.scalar(
-            text("SELECT encode(hash, 'hex') FROM ledger_chain WHERE seq = :seq"), {"seq": kept_head.seq}
-        )
-        if found != kept_head.hash:
-            findings.append(Finding("kept_head", str(kept_head.seq), "the chain no longer holds this head"))
-    return findings
+    found = await broken_seals(session, keys or {}, now=now())
+    found += await broken_heads(session, list(kept_heads))
+    return findings + [Finding(*one) for one in found]
 
 
 async def chain_head(session: AsyncSession) -> Head | None:

@@ -138,6 +138,20 @@ async def _open_files(_: Settings) -> str:
     return f"This process may open {files} files, enough for {max_connections()} connections."
 
 
+async def _audit(settings: Settings) -> str:
+    if not settings.sealing_keys:
+        return (
+            "AUDIT_KEY is not set: whoever owns the database can rewrite the books and compute their chain"
+            " again, and verify-ledger does not find it."
+        )
+    if settings.audit_head_to is None:
+        return (
+            "The books are sealed. AUDIT_HEAD_TO is not set: whoever owns the database can still cut off the"
+            " newest links together with their seals."
+        )
+    return "The books are sealed, and their head is kept outside."
+
+
 async def _treasury_changes(settings: Settings) -> str:
     if settings.database_url is None:
         return "They are recorded at the start of the embedded PostgreSQL."
@@ -168,6 +182,7 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "mail": _mail,
     "treasury addresses": provider_checks.treasury_addresses,
     "treasury changes": _treasury_changes,
+    "audit": _audit,
     "provider": provider_checks.provider,
     "provider clock": provider_checks.provider_clock,
     "provider account": provider_checks.provider_account,

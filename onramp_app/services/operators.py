@@ -23,7 +23,7 @@ from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.ledger import StepSource
 from onramp_app.ledger.transfers import Cause
-from onramp_app.services import audit, fields, four_eyes, operator_codes
+from onramp_app.services import audit, fields, four_eyes, operator_codes, seals
 from onramp_app.services.four_eyes import Deed, SecondOperatorNeeded
 from onramp_app.services.operator_codes import SpentCode
 from onramp_app.services.rates import stored_book
@@ -207,6 +207,7 @@ async def deciding(mandate: Mandate, *, roles: frozenset[Role] = OPERATORS) -> A
             operator.expect_done()
         except _Unconfirmed as unconfirmed:
             needed = await operator.propose(unconfirmed.deed)
+    await seals.after_deed()
     if needed is not None:
         raise needed
 

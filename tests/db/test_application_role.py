@@ -30,6 +30,7 @@ BOOKS = {
     "ledger_accounts": "INSERT SELECT",
     "ledger_chain": "SELECT",
     "ledger_entries": "INSERT SELECT",
+    "ledger_seals": "INSERT SELECT",
     "ledger_transfers": "INSERT SELECT",
     "top_up_steps": "INSERT SELECT",
     "user_balances": "SELECT",

@@ -18,6 +18,7 @@ from onramp_app.domain.errors import ValidationFailed
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.rules import RULES
 from onramp_app.ledger.verification import chain_head, verify_ledger
+from onramp_app.services import seals
 from onramp_app.services.verification import verify_books
 from tests.ledger.books import BY_OPERATOR, BY_POLL, NOW, Books, findings, post_now
 from tests.ledger.breaks import BREAKS, TAMPERINGS
@@ -102,7 +103,7 @@ async def test_a_removed_tail_is_found_with_the_head_that_was_kept_outside(sound
     # The control: without the head, the chain is just shorter.
     assert await findings() == []
     async with transaction() as session:
-        found = await verify_ledger(session, kept_head=head)
+        found = await verify_ledger(session, kept_heads=[(head, None)])
     assert [finding.rule for finding in found] == ["kept_head"]
     with pytest.raises(ValidationFailed, match="looks like"):
         await verify_books(kept_head="12")
@@ -141,7 +142,8 @@ def _command(*arguments: str) -> Result:
 
 @pytest.fixture
 async def left(sound: Books) -> Books:
-    """Sound books without a connection of this loop: each command runs in a loop of its own."""
+    """Sound and sealed books without a connection of this loop: each command runs in a loop of its own."""
+    await seals.seal()
     await engine.dispose()
     return sound
 
