@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
-
 from onramp_app.config import get_settings
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.ledger import StepSource
@@ -53,11 +51,8 @@ def measured_instance() -> Iterator[str]:
 def _database() -> Iterator[tuple[Path, str]]:
     with tempfile.TemporaryDirectory() as name:
         server = postgres.start(Path(name) / "postgres")
-        address = f"{server.url.rpartition('/')[0]}/site"
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE site")
         try:
-            yield Path(name), address
+            yield Path(name), server.url
         finally:
             server.stop()
 

@@ -123,6 +123,7 @@ def main(rounds: int) -> None:
         for number in range(rounds):
             with psycopg.connect(server.url, autocommit=True) as connection:
                 connection.execute("TRUNCATE webhook_events")
+            with psycopg.connect(server.superuser_url, autocommit=True) as connection:
                 connection.execute("CHECKPOINT")
             figure, more = _wrk(url, lua)
             with psycopg.connect(server.url) as connection:

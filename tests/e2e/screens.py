@@ -9,7 +9,6 @@ import re
 import tempfile
 from pathlib import Path
 
-import psycopg
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from onramp_app.local import postgres
@@ -110,9 +109,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         server = postgres.start(Path(name) / "postgres")
         try:
-            with psycopg.connect(server.url, autocommit=True) as connection:
-                connection.execute("CREATE DATABASE site")
-            with running_site(Path(name), f"{server.url.rpartition('/')[0]}/site") as site:
+            with running_site(Path(name), server.url) as site:
                 asyncio.run(_take_all(site))
         finally:
             server.stop()
