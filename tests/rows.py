@@ -40,9 +40,11 @@ def user_row(**columns: Any) -> dict[str, Any]:
 
 
 def user(owner: Owner, **columns: Any) -> str:
-    """Write such an account. Returns its id."""
+    """Write such an account, with the grant of a role that it has. Returns its id."""
     row = user_row(**columns)
     insert(owner, "users", **row)
+    if row["role"] != "user":
+        grant_role(owner, str(row["id"]), str(row["role"]))
     return str(row["id"])
 
 
