@@ -12,11 +12,10 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from onramp_app.config import Settings, get_settings
-from onramp_app.db import engine
 from onramp_app.local import postgres
-from onramp_app.services import changed_users, inbox, provider, seals, throttle
-from tests.databases import Databases
+from tests.databases import Databases, in_settings
 from tests.redis_server import RedisServer
+from tests.served import Instance, served
 from tests.simulator.process import Process, running_simulator
 
 # A test machine that loses its power loses nothing of worth, no test lives long enough to be vacuumed, and
@@ -116,19 +115,10 @@ async def database(
 ) -> AsyncIterator[str]:
     """The address of a migrated, empty database that the application's settings name."""
     name = databases.take()
-    monkeypatch.setenv("APP_ENV", "test")
-    monkeypatch.setenv("DATABASE_URL", f"{postgres_server}/{name}")
+    url = f"{postgres_server}/{name}"
     monkeypatch.setenv("SECRET_KEY", secrets.token_urlsafe(48))
-    get_settings.cache_clear()
-    throttle.forget()
-    seals.forget()
-    yield f"{postgres_server}/{name}"
-    # Whatever the test has begun to use ends with it: the next one has another provider and database.
-    await changed_users.close()
-    await provider.disconnect()
-    await inbox.close()
-    await engine.dispose()
-    get_settings.cache_clear()
+    async with in_settings(url, monkeypatch):
+        yield url
     databases.give_back(name)
 
 
@@ -138,6 +128,21 @@ def database_of_the_file(postgres_server: str, databases: Databases) -> Iterator
     name = databases.take()
     yield f"{postgres_server}/{name}"
     databases.give_back(name)
+
+
+@pytest.fixture(scope="session")
+def running_instance(postgres_server: str, databases: Databases) -> Iterator[Instance]:
+    """The application, once for all tests that only use it, each as somebody else."""
+    database = f"{postgres_server}/{databases.take()}"
+    with served(database) as url:
+        yield Instance(url, database)
+
+
+@pytest.fixture
+async def instance(running_instance: Instance, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Instance]:
+    """The running application, whose database the settings of the test name too."""
+    async with in_settings(running_instance.database, monkeypatch):
+        yield running_instance
 
 
 @pytest.fixture

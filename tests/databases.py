@@ -1,11 +1,17 @@
 """Migrated databases for tests: emptied after each test, and dropped where more than rows was changed."""
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import psycopg
+import pytest
 from psycopg import sql
 
+from onramp_app.config import get_settings
+from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
+from onramp_app.services import changed_users, inbox, provider, seals, throttle
 
 _TEMPLATE = "migrated_template"
 # What a test leaves behind in pages of dead rows counts too: plans depend on it.
@@ -39,6 +45,23 @@ _FROM_ONE = """
 SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FROM pg_sequences
  WHERE last_value IS NOT NULL
 """
+
+
+@asynccontextmanager
+async def in_settings(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Name a database in the application's settings."""
+    monkeypatch.setenv("APP_ENV", "test")
+    monkeypatch.setenv("DATABASE_URL", url)
+    get_settings.cache_clear()
+    throttle.forget()
+    seals.forget()
+    yield
+    # Whatever the test has begun to use ends with it: the next one has another provider and database.
+    await changed_users.close()
+    await provider.disconnect()
+    await inbox.close()
+    await engine.dispose()
+    get_settings.cache_clear()
 
 
 class Databases:

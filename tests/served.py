@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,14 @@ from tests.simulator.process import free_port
 
 # Granian waits without end for a socket that closes in the very moment in which it stops.
 ENDS_IN_TIME = ("--workers-kill-timeout", "5")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Where a running application is, and the database that it works on."""
+
+    url: str
+    database: str
 
 
 def _is_ready(port: int) -> bool:

@@ -15,7 +15,7 @@ from onramp_app.services.sessions import BrowserSession, Client
 from onramp_app.states.profile import ProfileState
 from tests.people import PASSWORD
 from tests.redis_server import RedisServer
-from tests.served import served
+from tests.served import Instance, served
 from tests.sockets import HYDRATE_AND_LOAD, TabSocket
 
 TABS = 3
@@ -25,21 +25,9 @@ SIZES = [pytest.param(8, id="short"), pytest.param(500, id="full", marks=pytest.
 
 
 @pytest.fixture
-def one_instance(database: str) -> Iterator[list[str]]:
-    with served(database) as url:
-        yield [url]
-
-
-@pytest.fixture
 def two_instances(database: str, redis_server: RedisServer) -> Iterator[list[str]]:
     with ExitStack() as stack:
         yield [stack.enter_context(served(database, REDIS_URL=redis_server.url)) for _ in range(2)]
-
-
-@pytest.fixture
-def deaf_instance(database: str) -> Iterator[list[str]]:
-    with served(database, app="tests.deaf_instance:app") as url:
-        yield [url]
 
 
 async def first_session() -> BrowserSession:
@@ -59,7 +47,7 @@ async def open_tabs(session: BrowserSession, instances: list[str]) -> list[TabSo
     return tabs
 
 
-async def _seconds_until_all_left(owner: BrowserSession, instances: list[str]) -> float:
+async def seconds_until_all_left(owner: BrowserSession, instances: list[str]) -> float:
     """End a session with several tabs; return when the last tab was told. They get nothing private since."""
     session = await another_session(owner)
     tabs = await open_tabs(session, instances)
@@ -89,7 +77,7 @@ async def _trials(trials: int, instances: list[str]) -> list[float]:
     while len(seconds) < trials:
         owner = await first_session()
         for _ in range(min(TRIALS_OF_ONE, trials - len(seconds))):
-            seconds.append(await _seconds_until_all_left(owner, instances))
+            seconds.append(await seconds_until_all_left(owner, instances))
     seconds.sort()
     middle, longest = seconds[len(seconds) // 2], seconds[-1]
     print(f"{len(seconds)} trials: median {middle:.3f} s, longest {longest:.3f} s")  # noqa: T201 - the figures
@@ -97,10 +85,8 @@ async def _trials(trials: int, instances: list[str]) -> list[float]:
 
 
 @pytest.mark.parametrize("trials", SIZES)
-async def test_ending_a_session_ends_all_its_tabs_within_a_second(
-    one_instance: list[str], trials: int
-) -> None:
-    assert (await _trials(trials, one_instance))[-1] <= 1
+async def test_ending_a_session_ends_all_its_tabs_within_a_second(instance: Instance, trials: int) -> None:
+    assert (await _trials(trials, [instance.url]))[-1] <= 1
 
 
 @pytest.mark.parametrize("trials", SIZES)
@@ -108,11 +94,3 @@ async def test_tabs_on_another_instance_end_within_a_second_too(
     two_instances: list[str], trials: int
 ) -> None:
     assert (await _trials(trials, two_instances))[-1] <= 1
-
-
-async def test_without_announcements_a_second_is_not_enough(deaf_instance: list[str]) -> None:
-    """The control: the regular look alone ends them too, but later."""
-    owner = await first_session()
-    # By chance the look comes within a second of one end, but hardly of two.
-    first = await _seconds_until_all_left(owner, deaf_instance)
-    assert first > 1 or await _seconds_until_all_left(owner, deaf_instance) > 1

@@ -4,19 +4,26 @@ import asyncio
 import os
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from onramp_app.live import LOOK_EVERY_SECONDS
 from onramp_app.services import sessions
 from onramp_app.services.sessions import BrowserSession
-from tests.served import served
+from tests.databases import in_settings
+from tests.served import Instance, served
 from tests.sockets import HYDRATE_AND_LOAD, TabSocket
-from tests.test_ended_sessions import LEFT, TRIALS_OF_ONE, another_session, first_session
+from tests.test_ended_sessions import (
+    LEFT,
+    TRIALS_OF_ONE,
+    another_session,
+    first_session,
+    seconds_until_all_left,
+)
 
 TABS = 3
 STAYS_AFTER_SECONDS = 3.0
+LOOK_EVERY_SECONDS = 3  # where nothing is heard
 ENDS = '"is_hydrated_rx_state_": true'  # the last that an opening page is sent
 
 
@@ -29,15 +36,21 @@ def chance() -> random.Random:
 
 
 @pytest.fixture
-def url(database: str) -> Iterator[str]:
-    with served(database) as url:
-        yield url
+def url(instance: Instance) -> str:
+    return instance.url
+
+
+@pytest.fixture(scope="module")
+def deaf_instance(database_of_the_file: str) -> Iterator[Instance]:
+    look_every = str(LOOK_EVERY_SECONDS)
+    with served(database_of_the_file, app="tests.deaf_instance:app", LOOK_EVERY_SECONDS=look_every) as url:
+        yield Instance(url, database_of_the_file)
 
 
 @pytest.fixture
-def deaf_url(database: str) -> Iterator[str]:
-    with served(database, app="tests.deaf_instance:app") as url:
-        yield url
+async def deaf_url(deaf_instance: Instance, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    async with in_settings(deaf_instance.database, monkeypatch):
+        yield deaf_instance.url
 
 
 @pytest.fixture
@@ -113,6 +126,14 @@ async def test_without_an_announcement_they_leave_by_the_next_look(
 ) -> None:
     within = LOOK_EVERY_SECONDS + STAYS_AFTER_SECONDS
     assert (await _trials(deaf_url, chance, trials, within=within, at_once=at_once))[-1] <= within
+
+
+async def test_without_announcements_a_second_is_not_enough(deaf_url: str) -> None:
+    """The control of `test_ended_sessions.py`: the regular look alone ends them too, but later."""
+    owner = await first_session()
+    # By chance the look comes within a second of one end, but hardly of two.
+    first = await seconds_until_all_left(owner, [deaf_url])
+    assert first > 1 or await seconds_until_all_left(owner, [deaf_url]) > 1
 
 
 @pytest.mark.full

@@ -16,8 +16,10 @@ WITHIN_SECONDS = LOOK_EVERY_SECONDS + 5
 
 
 @pytest.fixture
-def two_instances(database: str, redis_server: RedisServer) -> Iterator[list[str]]:
-    with _two(database, redis_server, app="onramp_app.onramp_app:app") as urls:
+def two_instances(
+    database: str, redis_server: RedisServer, request: pytest.FixtureRequest
+) -> Iterator[list[str]]:
+    with _two(database, redis_server, app=request.param) as urls:
         yield urls
 
 
@@ -50,7 +52,12 @@ async def _end_while_away(instances: list[str], redis: RedisServer, trials: int)
 
 
 @pytest.mark.parametrize(
-    "trials", [pytest.param(1, id="short"), pytest.param(50, id="full", marks=pytest.mark.full)]
+    ("two_instances", "trials"),
+    [
+        pytest.param("tests.looking_instance:app", 1, id="short"),
+        pytest.param("onramp_app.onramp_app:app", 50, id="full", marks=pytest.mark.full),
+    ],
+    indirect=["two_instances"],
 )
 async def test_tabs_leave_when_redis_is_back(
     two_instances: list[str], redis_server: RedisServer, trials: int

@@ -1,7 +1,7 @@
 """Only what a person does keeps a session: an abandoned page that reconnects again and again does not."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
@@ -10,47 +10,56 @@ from reflex.utils.format import format_event_handler
 from onramp_app.services import accounts, sessions
 from onramp_app.services.sessions import BrowserSession, Client
 from onramp_app.states.profile import ProfileState
+from tests.databases import in_settings
 from tests.people import PASSWORD
-from tests.served import served
+from tests.served import Instance, served
 from tests.sockets import ON_LOAD, TabSocket
 
 HYDRATED = '"is_hydrated_rx_state_": true'
 
 
-@pytest.fixture
-def url(database: str) -> Iterator[str]:
-    with served(database) as url:
-        yield url
+@pytest.fixture(scope="module")
+def looking_instance(database_of_the_file: str) -> Iterator[Instance]:
+    with served(database_of_the_file, app="tests.looking_instance:app") as url:
+        yield Instance(url, database_of_the_file)
 
 
 @pytest.fixture
-async def session(database: str) -> BrowserSession:
+async def instance(looking_instance: Instance, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Instance]:
+    async with in_settings(looking_instance.database, monkeypatch):
+        yield looking_instance
+
+
+@pytest.fixture
+async def session(instance: Instance) -> BrowserSession:
     registration = accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD)
     return await accounts.register(registration, Client("127.0.0.1"), sessions.open_browser)
 
 
-def _idle(database: str, minutes: int) -> None:
-    with psycopg.connect(database, autocommit=True) as owner:
-        owner.execute("UPDATE auth_sessions SET last_seen_at = now() - make_interval(mins => %s)", (minutes,))
+def _idle(instance: Instance, session: BrowserSession, minutes: int) -> None:
+    statement = "UPDATE auth_sessions SET last_seen_at = now() - make_interval(mins => %s) WHERE id = %s"
+    with psycopg.connect(instance.database, autocommit=True) as owner:
+        assert owner.execute(statement, (minutes, session.viewer.session_id)).rowcount == 1
 
 
-def _idle_minutes(database: str) -> int:
-    with psycopg.connect(database) as owner:
-        query = "SELECT round(extract(epoch FROM now() - last_seen_at) / 60) FROM auth_sessions"
-        return int(owner.execute(query).fetchone()[0])
+def _idle_minutes(instance: Instance, session: BrowserSession) -> int:
+    query = "SELECT round(extract(epoch FROM now() - last_seen_at) / 60) FROM auth_sessions WHERE id = %s"
+    with psycopg.connect(instance.database) as owner:
+        return int(owner.execute(query, (session.viewer.session_id,)).fetchone()[0])
 
 
-async def _tab(url: str, session: BrowserSession) -> TabSocket:
-    tab = await TabSocket.open(url, cookie=f"session={session.cookie_value}", token="one-and-the-same")
+async def _tab(instance: Instance, session: BrowserSession) -> TabSocket:
+    one_and_the_same = session.viewer.session_id
+    tab = await TabSocket.open(instance.url, cookie=f"session={session.cookie_value}", token=one_and_the_same)
     await tab.open_page("/profile")
     return tab
 
 
-async def test_connecting_again_and_what_it_loads_keep_no_session_alive(url, database, session):
-    _idle(database, 20)
+async def test_connecting_again_and_what_it_loads_keep_no_session_alive(instance, session):
+    _idle(instance, session, 20)
     for _ in range(3):
-        await (await _tab(url, session)).close()
-    assert _idle_minutes(database) == 20
+        await (await _tab(instance, session)).close()
+    assert _idle_minutes(instance, session) == 20
 
 
 @pytest.mark.parametrize(
@@ -65,21 +74,21 @@ async def test_connecting_again_and_what_it_loads_keep_no_session_alive(url, dat
     ],
     ids=["another page", "a form"],
 )
-async def test_what_a_person_does_keeps_it_alive(url, database, session, *, event, payload, answer):
+async def test_what_a_person_does_keeps_it_alive(instance, session, *, event, payload, answer):
     """The control of the test above."""
-    tab = await _tab(url, session)
-    _idle(database, 20)
+    tab = await _tab(instance, session)
+    _idle(instance, session, 20)
     await tab.emit(event, path="/profile", **payload)
     await tab.read_until(answer)
     await tab.close()
-    assert _idle_minutes(database) == 0
+    assert _idle_minutes(instance, session) == 0
 
 
-async def test_an_abandoned_page_is_led_away_after_thirty_minutes(url, database, session):
-    tab = await _tab(url, session)
-    _idle(database, 29)
+async def test_an_abandoned_page_is_led_away_after_thirty_minutes(instance, session):
+    tab = await _tab(instance, session)
+    _idle(instance, session, 29)
     await tab.close()
-    tab = await _tab(url, session)  # the laptop woke up, nobody sits before it
-    _idle(database, 31)
+    tab = await _tab(instance, session)  # the laptop woke up, nobody sits before it
+    _idle(instance, session, 31)
     await tab.read_until('"/login?reason=session_ended')
     await tab.close()

@@ -20,20 +20,14 @@ PLACE = "/_event/?EIO=4&transport=websocket&token=tab"
 
 
 @pytest.fixture(scope="module")
-def server(database_of_the_file: str) -> Iterator[str]:
-    """The address of a running application, which is that of its pages too."""
-    with served(database_of_the_file) as url:
-        yield url
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served") / "server.log"
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "server.log"
-
-
-@pytest.fixture
-def talkative_server(database: str, log: Path) -> Iterator[str]:
-    with served(database, log=log, LOG_LEVEL="debug") as url:
+@pytest.fixture(scope="module")
+def server(database_of_the_file: str, log: Path) -> Iterator[str]:
+    """The address of a running application, which is that of its pages too; it logs all it can."""
+    with served(database_of_the_file, log=log, LOG_LEVEL="debug") as url:
         yield url
 
 
@@ -111,9 +105,8 @@ def test_the_socket_has_no_way_around_its_origin(server: str) -> None:
             assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
-def test_what_the_server_writes_holds_no_cookie_and_nothing_typed(talkative_server: str, log: Path) -> None:
+def test_what_the_server_writes_holds_no_cookie_and_nothing_typed(server: str, log: Path) -> None:
     """An event that no handler knows, as anybody can send it; Reflex would log the whole of it."""
-    server = talkative_server
     secrets = ("canary-cookie", "canary-password", "canary-header")
     event = {"name": "no.such.event", "payload": {"password": secrets[1]}, "router_data": {"pathname": "/"}}
     with _connected(server, Origin=server, Cookie=f"session={secrets[0]}", **{"X-Odd": secrets[2]}) as client:
