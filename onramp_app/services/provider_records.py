@@ -3,7 +3,7 @@
 A row that says what the last read said is left alone, so that reading often costs little.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,15 +14,11 @@ from sqlalchemy.exc import DBAPIError
 
 from onramp_app.db.engine import transaction
 from onramp_app.db.provider_tables import ProviderOrder as OrderRow
-from onramp_app.domain.clock import now
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.ledger import Environment, ExceptionKind
-from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.port import ProviderOrder
 
 MAX_UNREADABLE_OPEN = 100
-MAX_REREADS = 10
-NOT_FOUND_DETAIL = "a webhook told of this payment, and the provider's list of orders does not show it"
 _log = structlog.get_logger(__name__)
 
 # What a read sets; the rest of the row is ours.
@@ -57,29 +53,6 @@ _KNOWN = text(
     "SELECT order_id, raw FROM provider_orders WHERE environment = :environment AND provider = 'onramp'"
     " AND flow = :flow AND order_id = ANY(CAST(:order_ids AS text[]))"
 )
-# A webhook tells of a completed purchase: a read that does not show one is behind, and is repeated.
-# A mark that is younger than the question stays: the answer may not know of it.
-_REREAD = text("""
-UPDATE provider_orders
-   SET due_at = CASE WHEN flow <> 'buy' OR status_class = 'delivered' OR read_failures >= :tries THEN NULL
-                     ELSE CAST(:at AS timestamptz) + interval '1 second' * power(2, read_failures) END,
-       read_failures = CASE WHEN flow <> 'buy' OR status_class = 'delivered' THEN 0
-                            ELSE read_failures + 1 END
- WHERE environment = :environment AND flow = :flow AND due_at <= :asked_at
-   AND order_id = ANY(CAST(:order_ids AS text[]))
-""")
-# A hint that came to nothing. Where its top-up is being paid or looked at, reading goes on or a case is open.
-_NOT_FOUND = text("""
-INSERT INTO exceptions (id, environment, kind, top_up_id, provider_order_id, detail, opened_at)
-SELECT replace(CAST(gen_random_uuid() AS text), '-', ''), :environment, :kind, t.id, o.id, :detail,
-       CAST(:at AS timestamptz)
-  FROM provider_orders o LEFT JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)
- WHERE o.environment = :environment AND o.flow = :flow AND o.flow = 'buy' AND o.due_at IS NULL
-   AND o.read_failures > :tries AND o.status_class IS DISTINCT FROM 'delivered'
-   AND o.order_id = ANY(CAST(:order_ids AS text[]))
-   AND (t.id IS NULL OR t.status NOT IN ('processing', 'in_review'))
-    ON CONFLICT DO NOTHING
-""")
 _UNREADABLE = text("""
 INSERT INTO exceptions (id, environment, kind, detail, opened_at)
 SELECT :id, :environment, :kind, :detail, :at
@@ -209,29 +182,3 @@ async def keep_unreadable(records: Sequence[str], *, environment: Environment, a
                     "most": MAX_UNREADABLE_OPEN,
                 },
             )
-
-
-async def settle_due(
-    order_ids: Set[str], *, environment: Environment, flow: Flow, asked_at: datetime
-) -> None:
-    """Take the marks off orders that were due and read; set when to read the others again, up to ten times.
-
-    What was not found by then is a case for a person: somebody may have paid for nothing.
-
-    Args:
-        asked_at: when the walk began; marks made since then stay.
-    """
-    if not order_ids:
-        return
-    values = {
-        "environment": environment.value,
-        "flow": flow.value,
-        "at": now(),
-        "order_ids": list(order_ids),
-        "tries": MAX_REREADS,
-    }
-    about = {"kind": ExceptionKind.NOT_FOUND.value, "detail": NOT_FOUND_DETAIL}
-    async with transaction() as session:
-        connection = await session.connection()
-        await connection.execute(_REREAD, {**values, "asked_at": asked_at})
-        await connection.execute(_NOT_FOUND, {**values, **about})

@@ -18,17 +18,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
-from onramp_app.domain.ids import new_id
 from onramp_app.domain.ledger import Environment
 from onramp_app.domain.provider_errors import ProviderAnswerUnreadable, ProviderBusy, ProviderRequestRefused
 from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp.maps import FIAT_TYPES
-from onramp_app.providers.onramp.webhook import SecretUsed, VerifiedHeader, translate
+from onramp_app.providers.onramp.webhook import EventKind, SecretUsed, VerifiedHeader, translate
 from onramp_app.providers.port import HistoryPage, OrderFlow, Provider, ProviderOrder
 from onramp_app.services import wake
 from onramp_app.services.changed_users import tell_changed
 from onramp_app.services.environment import current_environment
-from onramp_app.services.provider_records import keep_orders, keep_unreadable, settle_due
+from onramp_app.services.hints import mark_due, open_nameless, settle_due
+from onramp_app.services.provider_records import keep_orders, keep_unreadable
 from onramp_app.services.watch import made_progress, rest
 
 EVENTS_AT_ONCE = 500
@@ -52,38 +52,7 @@ _UNHANDLED = text("""
 SELECT id, header, body, received_at FROM webhook_events
  WHERE handled_at IS NULL AND environment = :environment ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
 """)
-# An order that is settled on its last read needs no other one because its webhook came again.
-_MARK = text("""
-INSERT INTO provider_orders (id, environment, provider, flow, order_id, fiat_type, ordered_at, first_seen_at,
-                             due_at, hinted_top_up_id, version, applied_version)
-SELECT g.id, :environment, 'onramp', g.flow, g.order_id, g.fiat_type, g.ordered_at, :at, :at, w.top_up_id,
-       0, 0
-  FROM unnest(CAST(:ids AS text[]), CAST(:flows AS text[]), CAST(:order_ids AS text[]),
-              CAST(:fiat_types AS bigint[]), CAST(:ordered AS timestamptz[]),
-              CAST(:recognitions AS text[]))
-       AS g (id, flow, order_id, fiat_type, ordered_at, recognition_id)
-  LEFT JOIN widget_sessions w ON w.recognition_id = g.recognition_id AND w.environment = :environment
- ORDER BY g.flow, g.order_id
-    ON CONFLICT (environment, provider, flow, order_id) DO UPDATE
-   SET due_at = excluded.due_at, read_failures = 0,
-       hinted_top_up_id = coalesce(excluded.hinted_top_up_id, provider_orders.hinted_top_up_id),
-       fiat_type = CASE WHEN provider_orders.version = 0
-                        THEN coalesce(excluded.fiat_type, provider_orders.fiat_type)
-                        ELSE provider_orders.fiat_type END,
-       ordered_at = CASE WHEN provider_orders.version = 0
-                         THEN coalesce(excluded.ordered_at, provider_orders.ordered_at)
-                         ELSE provider_orders.ordered_at END
- WHERE provider_orders.status_class IS DISTINCT FROM 'delivered'
-    OR provider_orders.version > provider_orders.applied_version
-""")
 _HANDLED = text("UPDATE webhook_events SET handled_at = :at WHERE id = ANY(CAST(:ids AS bigint[]))")
-# Their page said that they were not charged: that we look is news. What is open is told of by its read.
-_LATE = text("""
-SELECT DISTINCT t.user_id FROM provider_orders o
-  JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)
- WHERE o.environment = :environment AND o.provider = 'onramp' AND o.flow = 'buy'
-   AND o.order_id = ANY(CAST(:order_ids AS text[])) AND t.status IN ('canceled', 'expired', 'failed')
-""")
 # Whose offer was paid is known better than what an unsigned body says of the date.
 _DUE = text("""
 SELECT o.flow, o.order_id, o.fiat_type, o.read_failures, t.fiat_type AS top_up_fiat_type,
@@ -140,30 +109,19 @@ async def handle_events() -> int:
         if not rows:
             return 0
         named: dict[tuple[str, str], ProviderOrder] = {}
+        nameless: list[int] = []
         for row in rows:
             # It was verified before it was stored.
             header = VerifiedHeader(row.header, base64.b64decode(row.header), SecretUsed.CURRENT)
             event = translate(header, row.body, received_at=row.received_at)
             if event.order is not None:
                 named[event.order.flow.value, event.order.order_id] = event.order
-        if named:
-            await connection.execute(
-                _MARK,
-                {
-                    "environment": environment.value,
-                    "at": at,
-                    "ids": [new_id() for _ in named],
-                    "flows": [flow for flow, _ in named],
-                    "order_ids": [order_id for _, order_id in named],
-                    "fiat_types": [order.fiat_type for order in named.values()],
-                    "ordered": [order.created_at for order in named.values()],
-                    "recognitions": [order.recognition_id for order in named.values()],
-                },
-            )
+            elif event.kind is EventKind.BUY:
+                nameless.append(row.id)
+        users = await mark_due(session, named, environment=environment, at=at)
+        if nameless:
+            await open_nameless(session, nameless[0], environment=environment, at=at)
         await connection.execute(_HANDLED, {"at": at, "ids": [row.id for row in rows]})
-        order_ids = [order_id for _, order_id in named]
-        late = await connection.execute(_LATE, {"environment": environment.value, "order_ids": order_ids})
-        users = late.scalars().all()
     tell_changed(users)
     return len(rows)
 

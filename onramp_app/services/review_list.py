@@ -17,6 +17,7 @@ from onramp_app.domain.ids import is_id
 from onramp_app.domain.ledger import ExceptionKind
 from onramp_app.domain.money import amount_text
 from onramp_app.domain.review_errors import ActionNotPossible
+from onramp_app.services.changed_users import tell_changed
 from onramp_app.services.four_eyes import Deed
 from onramp_app.services.operators import Mandate, deciding
 
@@ -133,6 +134,8 @@ async def close_item(exception_id: str, *, mandate: Mandate) -> ClosedItem:
         found.closed_at, found.closed_by, found.close_reason = at, operator.id, operator.reason
         about = {"kind": found.kind, "top_up": found.top_up_id, "order": found.provider_order_id}
         operator.write_audit(at=at, detail=about)
+    # What their pages say may rest on it: that a payment is being looked for.
+    tell_changed(owners)
     return ClosedItem(found.id, found.kind)
 
 

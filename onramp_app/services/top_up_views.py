@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import DateTime, Select, any_, bindparam, text, true
+from sqlalchemy import DateTime, Select, any_, bindparam, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
@@ -24,6 +24,7 @@ from onramp_app.domain.views import LinkedView, ProviderOrderView, QuoteView, St
 from onramp_app.ledger.deliveries import recovered_minor
 from onramp_app.providers.port import ProviderQuote
 from onramp_app.services.assets import scales
+from onramp_app.services.hints import sought_of
 
 _T = TypeVar("_T", TopUpStep, ProviderOrder)
 
@@ -63,17 +64,6 @@ _URLS = (
     )
     .order_by(col(WidgetSession.top_up_id), col(WidgetSession.created_at).desc())
 )
-
-
-# A webhook told of a payment, and no read has shown it: one is being looked for, or the search became a case.
-_SOUGHT = text("""
-SELECT coalesce(top_up_id, hinted_top_up_id) FROM provider_orders
- WHERE (top_up_id = ANY(CAST(:ids AS text[])) OR hinted_top_up_id = ANY(CAST(:ids AS text[])))
-   AND due_at IS NOT NULL AND status_class IS DISTINCT FROM 'delivered'
-UNION
-SELECT top_up_id FROM exceptions
- WHERE kind = 'not_found' AND closed_at IS NULL AND top_up_id = ANY(CAST(:ids AS text[]))
-""")
 
 
 def state_of(top_up: TopUp) -> TopUpState:
@@ -141,7 +131,7 @@ async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) 
     """Return the same for each of them, read together."""
     if not top_ups:
         return []
-    sought = await _sought(db, top_ups)
+    sought = await sought_of(db, [top_up.id for top_up in top_ups if top_up.charged == Charged.NO])
     ids = [top_up.id for top_up in top_ups]
     steps: dict[str | None, list[TopUpStep]] = {one: [] for one in ids}
     for step in await db.exec(_STEPS, params={"ids": ids}):
@@ -166,14 +156,6 @@ async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) 
         )
         for top_up in top_ups
     ]
-
-
-async def _sought(db: AsyncSession, top_ups: Sequence[TopUp]) -> set[str]:
-    """Return those of which nobody can say that the person was not charged, though no read has shown it."""
-    ids = [top_up.id for top_up in top_ups if top_up.charged == Charged.NO and not top_up.has_entry]
-    if not ids:
-        return set()
-    return set((await (await db.connection()).execute(_SOUGHT, {"ids": ids})).scalars())
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Both halves are read newest first from an index of their own and merged, so a pa
 it lies in however long a list.
 """
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -51,6 +51,7 @@ from onramp_app.domain.transactions import LISTED, LISTED_CONDITION, Transaction
 from onramp_app.domain.views import TransactionView, TransferView, Viewer
 from onramp_app.services.assets import scales
 from onramp_app.services.environment import current_environment
+from onramp_app.services.hints import sought_of
 
 PROVIDER = "onramp"
 EXPORT_PAGE = 500
@@ -108,10 +109,9 @@ async def newest(
     """Read each one's newest transactions, whatever they are."""
     values = {"ids": list(user_ids), "most": limit}
     rows = (await (await db.connection()).execute(_newest_of_each(), values)).all()
-    known = await scales(db)
     found: dict[str, list[TransactionView]] = {user_id: [] for user_id in user_ids}
-    for row in rows:
-        found[row.user_id].append(_view(row, known))
+    for row, view in zip(rows, await _views(db, rows), strict=True):
+        found[row.user_id].append(view)
     return found
 
 
@@ -194,9 +194,7 @@ async def _read(
     db: AsyncSession, user_id: str, wanted: Wanted, *, after: Position | None, limit: int
 ) -> list[TransactionView]:
     query, values = statement(user_id, wanted, after=after, limit=limit)
-    rows = await (await db.connection()).execute(query, values)
-    known = await scales(db)
-    return [_view(row, known) for row in rows]
+    return await _views(db, (await (await db.connection()).execute(query, values)).all())
 
 
 def statement(
@@ -382,7 +380,13 @@ def _moved() -> Select[Any, Any]:
     )
 
 
-def _view(row: Row[Any], known: dict[str, int]) -> TransactionView:
+async def _views(db: AsyncSession, rows: Sequence[Row[Any]]) -> list[TransactionView]:
+    known = await scales(db)
+    sought = await sought_of(db, [row.id for row in rows if row.charged == Charged.NO])
+    return [_view(row, known, is_sought=row.id in sought) for row in rows]
+
+
+def _view(row: Row[Any], known: dict[str, int], *, is_sought: bool) -> TransactionView:
     is_top_up = row.kind == TransactionKind.TOP_UP
     amount = None
     if row.amount_minor is not None:
@@ -402,7 +406,7 @@ def _view(row: Row[Any], known: dict[str, int]) -> TransactionView:
         provider_order_id=row.order_id,
         transaction_hash=row.transaction_hash,
         payment_method=row.payment_method,
-        charged=row.charged,
+        charged=Charged.UNKNOWN.value if is_sought else row.charged,
         paid_amount=None if row.paid_amount is None else decimal_text(row.paid_amount),
         paid_currency=row.paid_currency,
     )

@@ -4,7 +4,6 @@ import base64
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -12,24 +11,17 @@ from onramp_app.db.engine import transaction
 from onramp_app.db.provider_tables import WebhookEvent
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import NotFound
-from onramp_app.domain.ids import new_id
+from onramp_app.domain.ledger import Environment
 from onramp_app.domain.review_errors import ActionNotPossible
 from onramp_app.providers.onramp.webhook import SecretUsed, VerifiedHeader, translate
 from onramp_app.providers.onramp.webhook import WebhookEvent as ToldEvent
+from onramp_app.services.changed_users import tell_changed
 from onramp_app.services.four_eyes import Deed
+from onramp_app.services.hints import mark_due
 from onramp_app.services.operators import Mandate, deciding
 
 MAX_LISTED = 100
 _MAX_EVENT_ID = 2**63 - 1
-
-# Unlike a webhook that comes again, an operator's wish is followed for orders that have ended, too.
-_DUE = text("""
-INSERT INTO provider_orders (id, environment, provider, flow, order_id, fiat_type, ordered_at, first_seen_at,
-                             due_at, version, applied_version)
-VALUES (:id, :environment, 'onramp', :flow, :order_id, :fiat_type, :ordered_at, :at, :at, 0, 0)
-    ON CONFLICT (environment, provider, flow, order_id) DO UPDATE
-   SET due_at = excluded.due_at, read_failures = 0
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,26 +107,19 @@ async def replay_event(event_id: int, *, mandate: Mandate) -> Replay:
     async with deciding(mandate) as operator:
         session = operator.db
         row = await _found(session, event_id, lock=True)
-        if row.flow is None or row.order_id is None:
+        told = _told(row).order
+        if row.flow is None or row.order_id is None or told is None:
             raise ActionNotPossible("This webhook names no order that could be read.")
         # It moves no money and says nothing of anybody's, so whose order it is does not matter.
         await operator.authorise(Deed("webhooks.replay", str(event_id)))
-        told, at = _told(row).order, now()
-        await (await session.connection()).execute(
-            _DUE,
-            {
-                "id": new_id(),
-                "environment": row.environment,
-                "flow": row.flow,
-                "order_id": row.order_id,
-                "fiat_type": told.fiat_type if told else None,
-                "ordered_at": told.created_at if told else None,
-                "at": at,
-            },
-        )
+        at = now()
+        # Unlike a webhook that comes again, it is followed for orders that have ended, too.
+        named, environment = {(row.flow, row.order_id): told}, Environment(row.environment)
+        users = await mark_due(session, named, environment=environment, at=at, is_wished=True)
         row.replays, row.replayed_at = row.replays + 1, at
         about = {"flow": row.flow, "order_id": row.order_id}
         operator.write_audit(at=at, detail=about)
+    tell_changed(users)
     return Replay(event_id, row.flow, row.order_id, row.replays)
 
 

@@ -162,7 +162,7 @@ def _charged(view: TopUpView) -> str:
 def _title(view: TopUpView) -> str:
     if view.status == TopUpStatus.AWAITING_PAYMENT and view.charged == Charged.UNKNOWN:
         return _("Looking for your payment")
-    if view.status in _ENDED and view.charged == Charged.UNKNOWN:
+    if view.status in (TopUpStatus.CREATED, *_ENDED) and view.charged == Charged.UNKNOWN:
         return _("We are looking for your payment")
     if view.status == TopUpStatus.PROCESSING and any(step.status in _ENDED for step in view.timeline):
         return _("Your late payment has arrived")
@@ -182,7 +182,11 @@ def _title(view: TopUpView) -> str:
 
 def _happened(view: TopUpView) -> str:
     texts = {
-        TopUpStatus.CREATED: _("The payment provider waits for your payment."),
+        TopUpStatus.CREATED: (
+            _("The payment provider waits for your payment.")
+            if view.charged == Charged.NO
+            else _("The payment provider told us of a payment, and we do not see it yet.")
+        ),
         TopUpStatus.AWAITING_PAYMENT: (
             _("The payment provider waits for your payment.")
             if view.charged == Charged.NO
@@ -216,20 +220,21 @@ def _next(view: TopUpView) -> str:
         if is_unknown
         else _("If you paid all the same, it is credited when it arrives. You can start again.")
     )
+    to_pay = (
+        _("You need not do anything: this page changes when the money is seen.")
+        if is_unknown
+        else _("Pay on the payment provider's page. We notice by ourselves.")
+    )
     texts = {
-        TopUpStatus.CREATED: _("Pay on the payment provider's page. We notice by ourselves."),
-        TopUpStatus.AWAITING_PAYMENT: (
-            _("You need not do anything: this page changes when the money is seen.")
-            if is_unknown
-            else _("Pay on the payment provider's page. We notice by ourselves.")
-        ),
+        TopUpStatus.CREATED: to_pay,
+        TopUpStatus.AWAITING_PAYMENT: to_pay,
         TopUpStatus.PROCESSING: progress_text(view),
         TopUpStatus.SETTLED: _("You can use it now."),
         TopUpStatus.CANCELED: ended,
         TopUpStatus.EXPIRED: ended,
-        TopUpStatus.FAILED: _(
-            "You can start again. If money left your account and is not back, write to us."
-        ),
+        TopUpStatus.FAILED: ended
+        if is_unknown
+        else _("You can start again. If money left your account and is not back, write to us."),
         TopUpStatus.IN_REVIEW: _next_in_review(view),
         TopUpStatus.REVERSED: (
             _("It comes back the way you paid. Write to us if you do not see it.")

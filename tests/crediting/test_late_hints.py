@@ -1,5 +1,7 @@
 """A webhook for an order older than what is read anyway: found from its own date, or handed to a person."""
 
+import base64
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +12,7 @@ from onramp_app.db.top_up_tables import TopUp
 from onramp_app.domain.clock import now
 from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.port import HistoryPage, ProviderOrder
-from onramp_app.services import provider_records, reading
+from onramp_app.services import changed_users, hints, reading
 from onramp_app.services.reading import due_walks, handle_events, make_walks
 from onramp_app.services.top_up_views import views_of
 from tests.crediting.told import apply_all, order_of, recognition_id
@@ -33,13 +35,24 @@ class Told:
 
 
 def hint(world: World, order: ProviderOrder) -> None:
+    store(world, order.raw, order_id=order.order_id)
+
+
+def store(world: World, body: str, *, order_id: str | None = None, header: bytes = b"{}") -> None:
     world.run(
         "INSERT INTO webhook_events (environment, header, body, received_at, secret, is_old, differs, flow,"
         " order_id) VALUES ('simulator', %s, %s, now(), 'current', false, false, 'buy', %s)",
-        b"e30=",
-        order.raw.encode(),
-        order.order_id,
+        base64.b64encode(header),
+        body.encode(),
+        order_id,
     )
+
+
+async def told(world: World) -> set[str]:
+    """Return whose pages were told since this was asked last; the world listens from the first time on."""
+    await changed_users.close()
+    notices = world.owner.notifies(timeout=0.2, stop_after=1)
+    return {user_id for notice in notices for user_id in notice.payload.split(",")}
 
 
 async def read_due(provider: Told) -> None:
@@ -82,7 +95,7 @@ async def test_a_hint_that_comes_to_nothing_becomes_a_case_and_the_person_reads_
     hint(world, order)
     assert await charged(top_up) == "no"
     nobody = Told()
-    for turn in range(provider_records.MAX_REREADS + 1):
+    for turn in range(hints.MAX_REREADS + 1):
         assert world.open_exceptions() == []
         await read_due(nobody)
         assert await charged(top_up) == "unknown", turn
@@ -98,9 +111,70 @@ async def test_a_hint_that_comes_to_nothing_becomes_a_case_and_the_person_reads_
     assert (world.state(top_up)["status"], world.open_exceptions()) == ("settled", [])
 
 
+async def test_pages_are_told_when_a_payment_is_looked_for_and_when_that_becomes_a_case(
+    world: World, old: Any
+) -> None:
+    """Also of an open top-up, whose page says "not charged" until the first read shows nothing."""
+    canceled, fields = old
+    waiting = world.top_up(world.user())
+    recent = {"merchantRecognitionId": recognition_id(world, waiting), "createdAt": now().isoformat()}
+    people = {top_up: {world.state(top_up)["user_id"]} for top_up in (canceled, waiting)}
+    world.run("LISTEN user_changed")
+    hint(world, order_of(1, 4, **fields))
+    await handle_events()
+    assert await told(world) == people[canceled]
+    hint(world, order_of(2, 4, **recent))
+    await handle_events()
+    assert await told(world) == set()
+    walks = await due_walks()
+    await make_walks(Told(), walks)  # type: ignore[arg-type]
+    assert await told(world) == people[canceled] | people[waiting]
+    assert await charged(waiting) == "unknown"
+    for _ in range(hints.MAX_REREADS - 1):
+        world.run("UPDATE provider_orders SET due_at = now() WHERE due_at IS NOT NULL")
+        await make_walks(Told(), walks)  # type: ignore[arg-type]
+    assert await told(world) == set()
+    world.run("UPDATE provider_orders SET due_at = now() WHERE due_at IS NOT NULL")
+    await make_walks(Told(), walks)  # type: ignore[arg-type]
+    assert await told(world) == people[canceled] | people[waiting]
+    assert world.open_exceptions() == ["not_found"] * 2
+
+
+NAMELESS = [
+    {"eventType": "onramp", "status": 4},
+    {"orderId": None, "status": 4},
+    {"orderId": "", "eventType": "onramp"},
+    {"orderId": "7" * 65, "status": 4},
+    {"orderId": {"id": 7}, "status": 4},
+]
+
+
+async def test_a_purchase_without_an_order_that_can_be_read_is_one_case_however_often_it_comes(
+    world: World,
+) -> None:
+    for event in NAMELESS:
+        store(world, "{}", header=json.dumps({"timestamp": 1, "body": event}).encode())
+        store(world, json.dumps(event))  # The signed header may hold the time alone.
+        assert await handle_events() == 2
+        assert world.open_exceptions() == ["not_found"], event
+        world.run("UPDATE exceptions SET closed_at = now(), closed_by = 'o', close_reason = 'an example'")
+    cases = world.rows("SELECT top_up_id, provider_order_id, detail FROM exceptions")
+    assert len(cases) == len(NAMELESS)
+    assert {(one["top_up_id"], one["provider_order_id"]) for one in cases} == {(None, None)}
+    first = world.one("SELECT min(id) FROM webhook_events")
+    assert f"webhook {first} tells of a purchase and names no order" in min(one["detail"] for one in cases)
+
+
+async def test_what_tells_of_no_purchase_is_no_case(world: World) -> None:
+    for event in ({"eventType": "kyc", "referenceId": "p1"}, {"eventType": "offramp"}, {}, {"status": 4}):
+        store(world, "{}", header=json.dumps({"timestamp": 1, "body": event}).encode())
+    assert await handle_events() == 4
+    assert world.open_exceptions() == []
+
+
 async def test_an_unread_list_and_an_unknown_currency_become_cases_too(world: World) -> None:
     hint(world, order_of(7, 4, fiatType=None))
-    for _ in range(provider_records.MAX_REREADS + 1):
+    for _ in range(hints.MAX_REREADS + 1):
         await read_due(Told())
         world.run("UPDATE provider_orders SET due_at = now() WHERE due_at IS NOT NULL")
     assert world.open_exceptions() == ["not_found"]

@@ -4,8 +4,10 @@ import pytest
 
 from onramp_app.domain.errors import Forbidden, NotFound
 from onramp_app.domain.review_errors import ActionNotPossible
+from onramp_app.services import changed_users
 from onramp_app.services.operators import Mandate
 from onramp_app.services.review_list import close_item, open_items
+from tests import rows
 from tests.services.conftest import REASON, Desk, unknown_id
 
 
@@ -30,6 +32,17 @@ async def test_what_only_wants_a_look_is_closed_with_its_reason(desk: Desk, kind
     assert desk.audit() == [(desk.operator_id, "review.close_exception", exception_id)]
     assert desk.books.accounts() == before
     assert desk.top_up(top_up_id)[0] == "settled"
+
+
+async def test_the_pages_of_the_person_are_told_when_their_payment_is_no_longer_looked_for(
+    desk: Desk,
+) -> None:
+    owner, user_id = desk.books.owner, desk.books.user()
+    desk.books.open_exception("not_found", top_up_id=rows.top_up(owner, user_id, status="canceled"))
+    owner.execute("LISTEN user_changed")
+    await close_item(await _id_of("not_found"), mandate=desk.mandate)
+    await changed_users.close()
+    assert [one.payload for one in owner.notifies(timeout=10, stop_after=1)] == [user_id]
 
 
 async def test_what_stands_for_a_decision_is_not_closed_by_itself(desk: Desk) -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from onramp_app.domain.errors import NotFound
 from onramp_app.domain.review_errors import ActionNotPossible
+from onramp_app.services import changed_users
 from onramp_app.services.webhook_events import list_events, replay_event, show_event
+from tests import rows
 from tests.services.conftest import Desk, store_webhook
 
 ORDER = {"orderId": 77, "status": 4, "fiatType": 1, "createdAt": "2026-03-01T06:25:17.000Z"}
@@ -64,6 +66,27 @@ async def test_replaying_again_reads_again_and_moves_no_money(desk: Desk) -> Non
     (told,) = await list_events(limit=1)
     assert told.replays == 3
     assert told.replayed_at is not None
+
+
+async def test_a_replay_says_from_when_to_read_although_the_order_is_known(desk: Desk) -> None:
+    """The row was made by an unsigned body that said neither when nor for whom."""
+    owner, user_id = desk.books.owner, desk.books.user()
+    top_up_id = rows.top_up(owner, user_id, status="expired")
+    recognition_id = rows.widget_session(owner, top_up_id)
+    owner.execute(
+        "INSERT INTO provider_orders (id, environment, provider, flow, order_id, first_seen_at, version,"
+        " applied_version, read_failures) VALUES (%s, 'simulator', 'onramp', 'buy', '77', now(), 0, 0, 11)",
+        ("c" * 32,),
+    )
+    owner.execute("LISTEN user_changed")
+    header = _header(merchantRecognitionId=recognition_id)
+    await replay_event(store_webhook(desk.books, header, order_id="77"), mandate=desk.mandate)
+    (order,) = owner.execute(
+        "SELECT ordered_at, fiat_type, hinted_top_up_id, read_failures, due_at <= now() FROM provider_orders"
+    ).fetchall()
+    assert order == (datetime(2026, 3, 1, 6, 25, 17, tzinfo=UTC), 1, top_up_id, 0, True)
+    await changed_users.close()
+    assert [one.payload for one in owner.notifies(timeout=10, stop_after=1)] == [user_id]
 
 
 async def test_what_names_no_order_or_is_not_there_is_refused(desk: Desk) -> None:
