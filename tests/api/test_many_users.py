@@ -105,6 +105,7 @@ async def test_the_documented_ten_a_minute_are_kept_whatever_is_asked(
     assert counted["quotes"]["total"] >= USERS, "different questions have an answer each"
 
 
+@pytest.mark.full
 async def test_control_without_sharing_and_our_own_rate_the_limit_is_exceeded(
     client: httpx.AsyncClient, simulator: Process, people: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:

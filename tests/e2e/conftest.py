@@ -48,7 +48,7 @@ async def open_page(site: Site, chromium: Browser) -> AsyncIterator[OpenPage]:
     """Return a function that opens a page in a browser of its own: `await open_page("/login", width=360)`.
 
     Scripts that fail, answers of 500 and above, and whatever the content policy refuses fail the test that
-    opened the page.
+    opened the page, in that page and in whatever else its browser opens.
     """
     contexts: list[BrowserContext] = []
     faults: list[str] = []
@@ -65,9 +65,9 @@ async def open_page(site: Site, chromium: Browser) -> AsyncIterator[OpenPage]:
         )
         contexts.append(context)
         await tell_violations(context, faults)
+        context.on("weberror", lambda error: faults.append(str(error.error)))
+        context.on("response", lambda r: faults.append(f"{r.status} {r.url}") if r.status >= 500 else None)
         page = await context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("response", lambda r: faults.append(f"{r.status} {r.url}") if r.status >= 500 else None)
         await page.goto(path)
         return page
 

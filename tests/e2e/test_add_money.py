@@ -14,6 +14,7 @@ from tests.e2e.people import (
     Keyboard,
     Mouse,
     ask_for,
+    be_somebody_new,
     expect_success,
     new_email,
     pay,
@@ -68,7 +69,7 @@ async def test_a_stranger_adds_money_and_the_balance_changes_on_another_tab(
 
 async def test_every_step_is_shown_as_it_happens(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
-    await register(page, Mouse(), email=new_email())
+    await be_somebody_new(page)
     await ask_for(page, Mouse(), "5,000")
     order = open_order(site, page.url)
     for status, words in ((2, "Your money is on its way"), (3, "USDT bought")):
@@ -91,7 +92,7 @@ async def test_the_balance_counts_up_to_what_it_is_unless_motion_is_not_wanted(
     open_page: OpenPage, site: Site, *, motion: Literal["no-preference", "reduce"]
 ) -> None:
     page = await open_page("/")
-    await register(page, Mouse(), email=new_email())
+    await be_somebody_new(page)
     await ask_for(page, Mouse(), "1,000")
     site.simulator.move(open_order(site, page.url), 4)
     await expect_success(page)
@@ -116,7 +117,7 @@ async def test_the_balance_counts_up_to_what_it_is_unless_motion_is_not_wanted(
 
 async def test_a_reload_resumes_wherever_one_is(open_page: OpenPage) -> None:
     page, hands = await open_page("/"), Mouse()
-    await register(page, hands, email=new_email())
+    await be_somebody_new(page)
     await hands.press(page.get_by_role("link", name="Add money").locator("visible=true").first)
     await hands.write(page.get_by_label("You pay"), "7,500")
     await hands.press(page.get_by_role("button", name="Choose how to pay"))
@@ -142,7 +143,7 @@ async def test_a_reload_resumes_wherever_one_is(open_page: OpenPage) -> None:
 
 async def test_the_same_top_up_goes_on_on_another_device(open_page: OpenPage) -> None:
     page, email = await open_page("/"), new_email()
-    await register(page, Mouse(), email=email)
+    await be_somebody_new(page, email=email)
     address = await ask_for(page, Mouse(), "2,000")
     phone = await open_page(address, width=360, theme="dark")
     await phone.get_by_label("E-mail").fill(email)
@@ -156,7 +157,7 @@ async def test_the_same_top_up_goes_on_on_another_device(open_page: OpenPage) ->
 
 async def test_a_server_that_dies_in_the_middle_loses_nothing(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
-    await register(page, Mouse(), email=new_email())
+    await be_somebody_new(page)
     await ask_for(page, Mouse(), "3,000")
     order = open_order(site, page.url)
     site.simulator.move(order, 2)
@@ -172,7 +173,7 @@ async def test_a_server_that_dies_in_the_middle_loses_nothing(open_page: OpenPag
 
 async def test_a_payment_that_is_given_up_was_not_charged(open_page: OpenPage) -> None:
     page = await open_page("/")
-    await register(page, Mouse(), email=new_email())
+    await be_somebody_new(page)
     await ask_for(page, Mouse(), "1,000")
     await payment_page(page).get_by_role("button", name="Abandon").click()
     await expect(page.get_by_text("Was I charged?")).to_be_visible(timeout=20_000)
@@ -183,7 +184,7 @@ async def test_a_payment_that_is_given_up_was_not_charged(open_page: OpenPage) -
 
 async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
-    await register(page, Mouse(), email=new_email())
+    await be_somebody_new(page)
     await ask_for(page, Mouse(), "1,000")
     order = open_order(site, page.url)
     site.simulator.move(order, 1)
@@ -200,7 +201,7 @@ async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: Op
 
 async def test_a_late_payment_is_credited_all_the_same(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
-    await register(page, Mouse(), email=new_email())
+    await be_somebody_new(page)
     await ask_for(page, Mouse(), "1,500")
     await page.get_by_role("button", name="Cancel this top-up").click()
     await page.get_by_role("button", name="Cancel top-up").click()
@@ -218,7 +219,7 @@ async def test_a_reviewed_payment_says_what_is_kept_and_when_to_expect_an_answer
     open_page: OpenPage, site: Site
 ) -> None:
     page = await open_page("/")
-    await register(page, Mouse(), email=new_email())
+    await be_somebody_new(page)
     await ask_for(page, Mouse(), "4,000")
     order = open_order(site, page.url)
     expected = Decimal(site.simulator.order(order)["expectedCryptoAmount"])
@@ -235,7 +236,7 @@ async def test_a_second_attempt_is_told_whether_the_first_was_charged(
     open_page: OpenPage, site: Site
 ) -> None:
     page = await open_page("/")
-    await register(page, Mouse(), email=new_email())
+    await be_somebody_new(page)
     await ask_for(page, Mouse(), "6,000")
     await page.goto("/add-money")
     await expect(page.get_by_text("You were not charged.").first).to_be_visible()
@@ -256,7 +257,7 @@ async def test_a_second_attempt_is_told_whether_the_first_was_charged(
 
 async def test_whoever_goes_back_from_paying_can_start_another(open_page: OpenPage) -> None:
     page = await open_page("/")
-    await register(page, Mouse(), email=new_email())
+    await be_somebody_new(page)
     await ask_for(page, Mouse(), "6,000")
     await page.goto("/add-money?step=check&amount=6000&currency=INR&asset=USDT&network=matic20&method=UPI")
     await page.get_by_role("button", name="Start another").click()
@@ -266,10 +267,10 @@ async def test_whoever_goes_back_from_paying_can_start_another(open_page: OpenPa
 
 async def test_somebody_elses_top_up_is_not_there(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
-    await register(page, Mouse(), email=new_email())
+    await be_somebody_new(page)
     address = await ask_for(page, Mouse(), "9,000")
     other = await open_page("/")
-    await register(other, Mouse(), email=new_email())
+    await be_somebody_new(other)
     for path in (address, address.replace("/add-money/", "/activity/")):
         await other.goto(path)
         await expect(other.get_by_role("heading", name=re.compile("There is no"))).to_be_visible()

@@ -1,5 +1,6 @@
 """Every page in both themes and at three widths: reachable, legible, nothing to scroll sideways."""
 
+import asyncio
 import os
 import re
 import secrets
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import BrowserContext, Page, expect
 
-from tests.e2e.people import PASSWORD, Mouse, new_email, register
+from tests.e2e.people import be_somebody_new
 from tests.e2e.site import PROJECT, OpenPage, Site, open_order
 from tests.e2e.watched import BUILT_PAGES, PRIVATE, PUBLIC
 
@@ -23,6 +24,10 @@ Look = tuple[int, Literal["light", "dark"]]
 SOME_LOOKS: tuple[Look, ...] = ((360, "dark"), (1280, "light"))
 ALL_LOOKS: tuple[Look, ...] = tuple((width, theme) for width in WIDTHS for theme in ("light", "dark"))  # type: ignore[misc]
 LOOKS = [pytest.param(SOME_LOOKS, id="some"), pytest.param(ALL_LOOKS, id="all", marks=pytest.mark.full)]
+
+
+# Two frames after a change it is drawn, and what moves has come to its end: a transition lasts a millisecond.
+_DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 20))))"
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +51,8 @@ def axe() -> str:
 
 async def _findings(page: Page, axe: str) -> list[str]:
     await page.evaluate(axe)
-    report = await page.evaluate("axe.run(document)")
+    # The provider's page in the frame has no checker that could answer; it is not waited for.
+    report = await page.evaluate("axe.run(document, {iframes: false})")
     found = [f"{v['id']}: {n['html'][:150]}" for v in report["violations"] for n in v["nodes"]]
     sideways = await page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -55,16 +61,24 @@ async def _findings(page: Page, axe: str) -> list[str]:
 
 
 async def _all_findings(page: Page, axe: str, looks: tuple[Look, ...], *paths: str) -> list[str]:
-    """Look at pages at several widths and in both themes; a page follows both without being loaded again."""
+    """Look at pages of a person's, each in a tab of its own, so that their waits are one."""
+    found = await asyncio.gather(*(_findings_at(page.context, path, axe, looks) for path in paths))
+    return [one for of_page in found for one in of_page]
+
+
+async def _findings_at(context: BrowserContext, path: str, axe: str, looks: tuple[Look, ...]) -> list[str]:
+    """Look at a page at several widths and in both themes; it follows both without being loaded again."""
     found = []
-    for path in paths:
-        await page.goto(path)
-        await page.wait_for_load_state("networkidle")
-        for width, theme in looks:
-            await page.set_viewport_size({"width": width, "height": 800})
-            await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-            await page.wait_for_timeout(250)  # colours follow within a frame or two
-            found += [f"{path} {width} {theme}: {one}" for one in await _findings(page, axe)]
+    page = await context.new_page()
+    await page.goto(path)
+    await page.wait_for_load_state("networkidle")
+    for width, theme in looks:
+        await page.set_viewport_size({"width": width, "height": 800})
+        await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        await expect(page.locator("html")).to_have_class(re.compile(rf"\b{theme}\b"))
+        await page.evaluate(_DRAWN)
+        found += [f"{path} {width} {theme}: {one}" for one in await _findings(page, axe)]
+    await page.close()
     return found
 
 
@@ -79,12 +93,10 @@ async def test_every_public_page_is_accessible_and_fits(
 async def test_every_private_page_is_accessible_and_fits(
     open_page: OpenPage, axe: str, looks: tuple[Look, ...]
 ) -> None:
-    page = await open_page("/register")
-    await page.get_by_label("E-mail").fill(f"{secrets.token_hex(8)}@a-rather-long-domain-name.mail.example")
-    await page.get_by_label("Password", exact=True).fill(PASSWORD)
-    await page.get_by_label("Name").fill("Wolfeschlegelsteinhausenbergerdorff the Elder of Somewhere")
-    await page.get_by_role("button", name="Create account").click()
-    await page.wait_for_url(re.compile(r"/home/?$"))
+    page = await open_page("/")
+    email = f"{secrets.token_hex(8)}@a-rather-long-domain-name.mail.example"
+    name = "Wolfeschlegelsteinhausenbergerdorff the Elder of Somewhere"
+    await be_somebody_new(page, email=email, name=name)
     assert await _all_findings(page, axe, looks, *PRIVATE) == []
 
 
@@ -93,7 +105,7 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
     open_page: OpenPage, site: Site, axe: str, looks: tuple[Look, ...]
 ) -> None:
     page = await open_page("/")
-    await register(page, Mouse(), email=new_email())
+    await be_somebody_new(page)
     paid, held, canceled = [await _begin(page, site) for _ in range(3)]
     await page.goto(canceled)
     await page.get_by_role("button", name="Cancel this top-up").click()
@@ -103,13 +115,13 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
         page, axe, looks, canceled, paid
     )  # what was called off, and what is to be paid
     order = open_order(site, paid)
+    await page.goto(paid)
     for status, words in ((2, "Your money is on its way"), (4, "In your balance")):
         site.simulator.move(order, status)
         await expect(page.get_by_role("heading", name=words, level=1)).to_be_visible(timeout=10_000)
         found += await _all_findings(
             page, axe, looks, paid, paid.replace("/add-money/", "/activity/"), "/home"
         )
-        await page.goto(paid)
     order = open_order(site, held)
     expected = Decimal(site.simulator.order(order)["expectedCryptoAmount"])
     site.simulator.move(order, 4, actualCryptoAmount=str(expected * 2))

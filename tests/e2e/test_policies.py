@@ -3,10 +3,11 @@
 `open_page` fails every test of this folder whose page has anything refused; here all pages are walked.
 """
 
+import asyncio
 import re
 import secrets
 
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from onramp_app.providers.port import WIDGET_FEATURES
 from tests.e2e.site import OpenPage, Site
@@ -32,15 +33,21 @@ PLANTED = (
 
 
 async def _walk(page: Page, paths: tuple[str, ...]) -> None:
-    for path in paths:
-        answer = await page.goto(path)
-        assert answer is not None
-        assert "unsafe" not in answer.headers["content-security-policy"]
-        await page.wait_for_load_state("networkidle")
-        for theme in ("Dark", "Light", "System"):
-            for button in await page.get_by_role("button", name=theme, exact=True).all():
-                if await button.is_visible():
-                    await button.click()
+    """Open each page in a tab of its own, so that their waits are one."""
+    await asyncio.gather(*(_visit(page.context, path) for path in paths))
+
+
+async def _visit(context: BrowserContext, path: str) -> None:
+    page = await context.new_page()
+    answer = await page.goto(path)
+    assert answer is not None
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    await page.wait_for_load_state("networkidle")
+    for theme in ("Dark", "Light", "System"):
+        for button in await page.get_by_role("button", name=theme, exact=True).all():
+            if await button.is_visible():
+                await button.click()
+    await page.close()
 
 
 async def test_nothing_of_ours_is_refused_on_any_page(open_page: OpenPage) -> None:

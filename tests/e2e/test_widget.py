@@ -2,7 +2,6 @@
 
 import json
 import re
-import secrets
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from playwright.async_api import Page, Route, expect
 
 from onramp_app.providers.port import WIDGET_FEATURES
 from tests import rows
+from tests.e2e.people import be_somebody_new, new_email
 from tests.e2e.site import OpenPage, Site
 
 WIDGET = "http://localhost:8001/main/buy/?appId=1"
@@ -52,12 +52,9 @@ MOVE_WAITS = "at => document.getAnimations().forEach(each => { each.currentTime 
 async def _pay(open_page: OpenPage, site: Site, *, change_script: re.Pattern[str] | None = None):
     """Open the page of a new top-up; `change_script` is cut out of the page's own scripts."""
     # The content policy would refuse the forgers' frames; here the check of messages has to stand alone.
-    page = await open_page("/register", bypass_csp=True)
-    email = f"{secrets.token_hex(8)}@example.com"
-    await page.get_by_label("E-mail").fill(email)
-    await page.get_by_label("Password", exact=True).fill("quiet harbour lantern 42")
-    await page.get_by_role("button", name="Create account").click()
-    await page.wait_for_url(re.compile(r"/home/?$"))
+    page = await open_page("/", bypass_csp=True)
+    email = new_email()
+    await be_somebody_new(page, email=email)
     heard = Heard()
     page.on("websocket", lambda socket: socket.on("framesent", heard.take))
     await page.context.route(
