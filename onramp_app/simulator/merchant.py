@@ -140,6 +140,8 @@ class Merchant:
         order = text_field(body, "order", required=False) or "DESC"
         if order not in ("ASC", "DESC"):
             raise ProviderError(400, "order must be ASC or DESC")
+        if capped := self._scenarios.take("short_pages"):
+            size = min(size, int(capped.value))
         lagging = self._scenarios.take("history_lags")
         wanted = HistoryPage(
             flow=flow,

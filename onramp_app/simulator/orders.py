@@ -21,6 +21,7 @@ _LONG_PATH = (0, 1, 2, 11, 12, 13, 14, 15)
 _FAILING_PATHS = {"fail": (0, 1, -1), "abandon": (0, -2)}
 _AFTER_WEBHOOK = {BUY: {4: 5, 15: 16}, SELL: {6: 7, 14: 15, 40: 41}}
 _OTHER_CHAIN = 3  # where `wrong_asset` delivers when it is not told otherwise
+_DAY_MS = 86_400_000
 _TEMPOS_UNREAD = 15  # a step that waits for being read goes on without it after so many tempos
 
 
@@ -244,6 +245,9 @@ class Orders:
             self._reprice(order, Decimal(document["fiatAmount"]))
         if scenario := take("unknown_order", order):
             document["merchantRecognitionId"] = scenario.value
+        if scenario := take("begun_long_ago", order):
+            order.created_ms -= int(scenario.value) * _DAY_MS
+            document["createdAt"] = iso_time(order.created_ms)
         if scenario := take("over_limit", order):
             self._reprice(order, Decimal(document["fiatAmount"]) * Decimal(scenario.value))
 

@@ -135,6 +135,7 @@ KINDS: dict[str, Kind] = {
         "order", "A status nobody knows instead of a purchase (77).", _integer(-999, 999, 77)
     ),
     "second_payment": Kind("order", "The same link is paid a second time.", _nothing),
+    "begun_long_ago": Kind("order", "The order was created so many days ago (45).", _integer(1, 3650, 45)),
     "over_limit": Kind(
         "order", "The person pays so many times the amount (10).", _decimal("1.01", "1000000", "10")
     ),
@@ -155,6 +156,9 @@ KINDS: dict[str, Kind] = {
     ),
     "history_lags": Kind(
         "request", "merchantHistory is so many seconds behind (5).", _decimal("0.1", "86400", "5")
+    ),
+    "short_pages": Kind(
+        "request", "merchantHistory gives no more than so many orders a page (20).", _integer(1, 500, 20)
     ),
     "kyc_rejected": Kind(
         "kyc", "The next verification is refused.", _choice("PERMANENT_FAILED", "TEMPORARY_FAILED")

@@ -171,13 +171,20 @@ def _steps(view: TopUpView) -> list[StoryStep]:
     is_open = TopUpStatus(view.status) in _OPEN
     return [
         StoryStep(
-            _step_title(step, view),
+            _("Your late payment has arrived")
+            if number and _is_late(view.timeline[number - 1], step)
+            else _step_title(step, view),
             moment_text(step.at),
             _source_text(step.source),
             is_now=is_open and number == last,
         )
         for number, step in enumerate(view.timeline)
     ]
+
+
+def _is_late(before: StepView, step: StepView) -> bool:
+    """Say whether money came for what had ended without it."""
+    return before.status in _ENDED_UNPAID and step.status in _SAID_ONCE
 
 
 def _step_title(step: StepView, view: TopUpView) -> str:

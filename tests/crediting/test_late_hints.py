@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +11,13 @@ from onramp_app.db.engine import transaction
 from onramp_app.db.top_up_tables import TopUp
 from onramp_app.domain.clock import now
 from onramp_app.domain.provider_status import Flow
+from onramp_app.domain.views import TopUpView
 from onramp_app.providers.port import HistoryPage, ProviderOrder
 from onramp_app.services import changed_users, hints, reading
 from onramp_app.services.reading import due_walks, handle_events, make_walks
-from onramp_app.services.top_up_views import views_of
+from onramp_app.services.top_up_views import view_of
+from onramp_app.states.story_words import story_of_top_up
+from tests.crediting.test_scenarios import delivered_of
 from tests.crediting.told import apply_all, order_of, recognition_id
 from tests.crediting.world import World
 
@@ -61,10 +64,13 @@ async def read_due(provider: Told) -> None:
     await apply_all()
 
 
-async def charged(top_up_id: str) -> str:
+async def view(top_up_id: str) -> TopUpView:
     async with transaction() as session:
-        (view,) = await views_of(session, [await session.get_one(TopUp, top_up_id)], at=now())
-    return view.charged
+        return await view_of(session, await session.get_one(TopUp, top_up_id), at=now())
+
+
+async def charged(top_up_id: str) -> str:
+    return (await view(top_up_id)).charged
 
 
 @pytest.fixture
@@ -72,6 +78,14 @@ def old(world: World) -> Any:
     """A top-up of 45 days ago that was canceled, and the record of its order."""
     at = now() - LONG_AGO
     top_up = world.top_up(world.user(), status="canceled", created_at=at, updated_at=at)
+    for status in ("created", "canceled"):
+        world.run(
+            "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail)"
+            " VALUES (%s, %s, %s, 'no', 'user', '')",
+            top_up,
+            at,
+            status,
+        )
     fields = {"merchantRecognitionId": recognition_id(world, top_up), "createdAt": at.isoformat()}
     return top_up, fields
 
@@ -85,6 +99,47 @@ async def test_a_webhook_for_an_order_of_45_days_ago_settles_it_at_once(
     await read_due(Told(order_of(1, 4, **fields)))
     assert world.state(top_up)["status"] == "settled"
     assert world.open_exceptions() == []
+
+
+async def test_an_order_of_45_days_ago_is_settled_within_seconds_of_its_webhook(
+    world: World, old: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over HTTP: delivered today, found by nothing but the signed webhook with its date of 45 days ago."""
+    top_up, _ = old
+    monkeypatch.setenv("ONRAMP_POLL_SECONDS", "3600")
+    world.simulator.scenario("begun_long_ago", value=LONG_AGO.days)
+    order = world.open_order(top_up)
+    async with world.running():
+        await world.until(lambda: world.rows("SELECT FROM history_walks WHERE fiat_type = 1"))
+        assert not world.rows("SELECT FROM provider_orders")  # It is older than what is read anyway.
+        world.simulator.move(order, 4)
+        await world.ends(top_up, "settled", seconds=10)
+    assert world.balance(world.state(top_up)["user_id"]) == (delivered_of(world, order), 0)
+    assert world.open_exceptions() == []
+    (event,) = world.rows("SELECT header FROM webhook_events")
+    created = datetime.fromisoformat(json.loads(base64.b64decode(event["header"]))["body"]["createdAt"])
+    assert LONG_AGO <= now() - created < LONG_AGO + timedelta(minutes=5)
+    assert [step.title for step in story_of_top_up(await view(top_up)).steps] == [
+        "Top-up created",
+        "Canceled by you",
+        "Your late payment has arrived",
+    ]
+
+
+async def test_orders_on_the_third_of_pages_that_are_capped_at_20_are_settled_by_reading(
+    world: World,
+) -> None:
+    world.simulator.scenario("short_pages", times=None)
+    world.simulator.scenario("lost_webhook", times=None)
+    others, top_up = (world.top_up(world.user()) for _ in range(2))
+    for _ in range(41):
+        world.open_order(others)
+    order = world.open_order(top_up)
+    async with world.running():
+        world.simulator.move(order, 4)
+        await world.ends(top_up, "settled", seconds=10)
+    assert world.one("SELECT count(*) FROM provider_orders") == 42
+    assert world.balance(world.state(top_up)["user_id"]) == (delivered_of(world, order), 0)
 
 
 async def test_a_hint_that_comes_to_nothing_becomes_a_case_and_the_person_reads_that_we_look(

@@ -1,6 +1,7 @@
 """Every scenario does at the wire what it says; each test holds its control, the same without it."""
 
 import time
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -182,6 +183,26 @@ def test_unknown_order_carries_no_recognition_id(simulator: Process) -> None:
     simulator.scenario("unknown_order", value="nobodys")
     assert simulator.read_order(completed(simulator))["merchantRecognitionId"] == "nobodys"
     assert simulator.read_order(completed(simulator))["merchantRecognitionId"] == "recognition1"
+
+
+def test_begun_long_ago_dates_an_order_back_and_its_webhook_too(
+    simulator: Process, receiver: Receiver
+) -> None:
+    simulator.scenario("begun_long_ago")
+    old, new = completed(simulator), completed(simulator)
+    month_ago = (datetime.now(UTC) - timedelta(days=30)).isoformat()
+    assert [order["orderId"] for order in simulator.history(since=month_ago)] == [new]
+    assert [order["orderId"] for order in simulator.history(order="ASC")] == [old, new]
+    created = {arrival.body["orderId"]: arrival.body["createdAt"] for arrival in receiver.wait_for(2)}
+    assert (datetime.now(UTC) - datetime.fromisoformat(created[old])).days == 45
+
+
+def test_short_pages_give_no_more_than_their_cap(simulator: Process) -> None:
+    simulator.scenario("short_pages", times=3, value=2)
+    opened = [simulator.open() for _ in range(3)]
+    pages = [simulator.history(page=page, pageSize=500, order="ASC") for page in (1, 2, 3)]
+    assert [[order["orderId"] for order in page] for page in pages] == [opened[:2], opened[2:], []]
+    assert len(simulator.history(pageSize=500)) == 3
 
 
 def test_unknown_status_takes_the_place_of_the_purchase(simulator: Process, receiver: Receiver) -> None:
