@@ -91,12 +91,11 @@ async def register(page: Page, hands: Hands, *, email: str, country: str = "Indi
 
 async def be_somebody_new(page: Page, *, email: str = "", name: str = "Ada King") -> None:
     """Send the registration form without the way through the pages, and go to `/home`."""
-    site = urlsplit(page.url)
     form = {"email": email or new_email(), "password": PASSWORD, "display_name": name, "country": "IN"}
     answer = await page.request.post(
         "/api/auth/registration",
         form=form,
-        headers={"Origin": f"{site.scheme}://{site.netloc}"},
+        headers={"Origin": _origin(page)},
         max_redirects=0,
     )
     assert answer.headers["location"].endswith("/home"), answer.headers["location"]
@@ -116,6 +115,28 @@ async def ask_for(page: Page, hands: Hands, amount: str) -> str:
     await hands.press(page.get_by_role("button", name=re.compile("^Pay ")))
     await page.wait_for_url(TOP_UP)
     return page.url
+
+
+async def new_top_up(page: Page, amount: str) -> str:
+    """Ask for a top-up without walking through the wizard. Returns its address."""
+    asked = {"fiat_currency": "INR", "fiat_amount": amount, "asset": "USDT", "network": "matic20"}
+    answer = await page.request.post(
+        "/api/top-ups", data={**asked, "payment_method": "UPI"}, headers={"Origin": _origin(page)}
+    )
+    assert answer.status == 201, await answer.text()
+    return f"{_origin(page)}/add-money/{(await answer.json())['id']}"
+
+
+async def open_new_top_up(page: Page, amount: str) -> str:
+    """Do the same and go to its page."""
+    address = await new_top_up(page, amount)
+    await page.goto(address)
+    return address
+
+
+def _origin(page: Page) -> str:
+    parts = urlsplit(page.url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def payment_page(page: Page) -> FrameLocator:

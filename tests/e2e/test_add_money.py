@@ -17,6 +17,7 @@ from tests.e2e.people import (
     be_somebody_new,
     expect_success,
     new_email,
+    open_new_top_up,
     pay,
     payment_page,
     register,
@@ -70,7 +71,7 @@ async def test_a_stranger_adds_money_and_the_balance_changes_on_another_tab(
 async def test_every_step_is_shown_as_it_happens(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
-    await ask_for(page, Mouse(), "5,000")
+    await open_new_top_up(page, "5000")
     order = open_order(site, page.url)
     for status, words in ((2, "Your money is on its way"), (3, "USDT bought")):
         site.simulator.move(order, status)
@@ -93,14 +94,14 @@ async def test_the_balance_counts_up_to_what_it_is_unless_motion_is_not_wanted(
 ) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
-    await ask_for(page, Mouse(), "1,000")
+    await open_new_top_up(page, "1000")
     site.simulator.move(open_order(site, page.url), 4)
     await expect_success(page)
     await page.emulate_media(reduced_motion=motion)
     await page.goto("/home")
     await expect(_balance(page)).to_have_text(re.compile("[1-9]"))
     top_up = await _second_tab(page, "/home")
-    await ask_for(top_up, Mouse(), "2,000")
+    await open_new_top_up(top_up, "2000")
     await page.bring_to_front()
     await page.evaluate(_WATCH_AMOUNT)
     site.simulator.move(open_order(site, top_up.url), 4)
@@ -158,7 +159,7 @@ async def test_the_same_top_up_goes_on_on_another_device(open_page: OpenPage) ->
 async def test_a_server_that_dies_in_the_middle_loses_nothing(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
-    await ask_for(page, Mouse(), "3,000")
+    await open_new_top_up(page, "3000")
     order = open_order(site, page.url)
     site.simulator.move(order, 2)
     await expect(page.get_by_text("Your money is on its way").first).to_be_visible(timeout=LIVE_MS + 3_000)
@@ -185,7 +186,7 @@ async def test_a_payment_that_is_given_up_was_not_charged(open_page: OpenPage) -
 async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
-    await ask_for(page, Mouse(), "1,000")
+    await open_new_top_up(page, "1000")
     order = open_order(site, page.url)
     site.simulator.move(order, 1)
     await expect(page.get_by_role("heading", name="Looking for your payment", level=1)).to_be_visible(
@@ -202,7 +203,7 @@ async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: Op
 async def test_a_late_payment_is_credited_all_the_same(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
-    await ask_for(page, Mouse(), "1,500")
+    await open_new_top_up(page, "1500")
     await page.get_by_role("button", name="Cancel this top-up").click()
     await page.get_by_role("button", name="Cancel top-up").click()
     await expect(page.get_by_text("You were not charged.", exact=True)).to_be_visible()
@@ -220,7 +221,7 @@ async def test_a_reviewed_payment_says_what_is_kept_and_when_to_expect_an_answer
 ) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
-    await ask_for(page, Mouse(), "4,000")
+    await open_new_top_up(page, "4000")
     order = open_order(site, page.url)
     expected = Decimal(site.simulator.order(order)["expectedCryptoAmount"])
     site.simulator.move(order, 4, actualCryptoAmount=str(expected * 2))
@@ -237,7 +238,7 @@ async def test_a_second_attempt_is_told_whether_the_first_was_charged(
 ) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
-    await ask_for(page, Mouse(), "6,000")
+    await open_new_top_up(page, "6000")
     await page.goto("/add-money")
     await expect(page.get_by_text("You were not charged.").first).to_be_visible()
     await page.get_by_role("link", name="Go to payment").click()
@@ -258,7 +259,7 @@ async def test_a_second_attempt_is_told_whether_the_first_was_charged(
 async def test_whoever_goes_back_from_paying_can_start_another(open_page: OpenPage) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
-    await ask_for(page, Mouse(), "6,000")
+    await open_new_top_up(page, "6000")
     await page.goto("/add-money?step=check&amount=6000&currency=INR&asset=USDT&network=matic20&method=UPI")
     await page.get_by_role("button", name="Start another").click()
     await page.get_by_role("button", name="Choose how to pay").click()
@@ -268,7 +269,7 @@ async def test_whoever_goes_back_from_paying_can_start_another(open_page: OpenPa
 async def test_somebody_elses_top_up_is_not_there(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
-    address = await ask_for(page, Mouse(), "9,000")
+    address = await open_new_top_up(page, "9000")
     other = await open_page("/")
     await be_somebody_new(other)
     for path in (address, address.replace("/add-money/", "/activity/")):

@@ -13,7 +13,7 @@ from typing import Literal
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.e2e.people import be_somebody_new
+from tests.e2e.people import be_somebody_new, new_top_up
 from tests.e2e.site import PROJECT, OpenPage, Site, open_order
 from tests.e2e.watched import BUILT_PAGES, PRIVATE, PUBLIC
 
@@ -106,7 +106,7 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
 ) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
-    paid, held, canceled = [await _begin(page, site) for _ in range(3)]
+    paid, held, canceled = [await new_top_up(page, "2000") for _ in range(3)]
     await page.goto(canceled)
     await page.get_by_role("button", name="Cancel this top-up").click()
     await page.get_by_role("button", name="Cancel top-up").click()
@@ -134,16 +134,6 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
         page, axe, looks, "/activity", *(f"/add-money?step={s}&{CHOICES}" for s in ("pay", "check"))
     )
     assert found == []
-
-
-async def _begin(page: Page, site: Site) -> str:
-    """Begin a top-up as the page's person. Returns its address."""
-    asked = {"fiat_currency": "INR", "fiat_amount": "2000", "asset": "USDT", "network": "matic20"}
-    answer = await page.request.post(
-        "/api/top-ups", data={**asked, "payment_method": "UPI"}, headers={"Origin": site.url}
-    )
-    assert answer.status == 201, await answer.text()
-    return f"{site.url}/add-money/{(await answer.json())['id']}"
 
 
 async def test_no_page_is_forgotten(site: Site) -> None:
