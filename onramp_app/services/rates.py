@@ -23,6 +23,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.provider_errors import ProviderUnavailable
+from onramp_app.domain.shares import ask_for_all
 from onramp_app.providers.port import Provider
 from onramp_app.services.environment import current_environment
 from onramp_app.services.exchange_rates import read_rates
@@ -106,6 +107,8 @@ class RatesReader:
         return self._reading
 
     async def _read_alone(self) -> None:
+        # Somebody's request may have begun it: their share neither pays for these nor refuses them.
+        ask_for_all()
         try:
             if not _is_due(await stored_book()):
                 return

@@ -17,6 +17,7 @@ from onramp_app.db.locks import Lock
 from onramp_app.db.rate_tables import ExchangeRate
 from onramp_app.domain import clock
 from onramp_app.domain.provider_errors import ProviderUnavailable
+from onramp_app.domain.shares import asked_from, asker
 from onramp_app.services import provider, rates
 from onramp_app.services.provider import get_provider, get_rates
 from tests.money import WANTED
@@ -316,6 +317,19 @@ async def test_one_process_of_the_fleet_reads_the_rates(
     first, second = await asyncio.gather(*(reader.book() for reader in two_readers))
     assert first == second
     assert readings == 1
+
+
+async def test_who_begins_a_reading_needs_no_share_of_their_own_for_it(
+    simulator: Process, two_readers: list[rates.RatesReader]
+) -> None:
+    with asked_from("203.0.113.7"):
+        somebody = asker()
+        rate = get_provider()._transport._rate
+        per_minute = get_provider()._transport._limits.requests_per_minute
+        while rate.take("quotes", per_minute, somebody) is None:
+            pass
+        book = await two_readers[0].book()
+    assert {"INR", "TRY"} <= book.per_stable.keys()
 
 
 async def test_no_transaction_is_open_while_the_provider_is_asked(
