@@ -211,7 +211,7 @@ async def change_password(
 
     Raises:
         InvalidCredentials: the current password is wrong.
-        RateLimited: it was wrong too often.
+        RateLimited: it was wrong too often, or the password was changed too often today.
         ValidationFailed: the new password is weak.
     """
     wrong = InvalidCredentials(
@@ -219,12 +219,12 @@ async def change_password(
     )
     # By session: whoever guesses in a stolen one does not keep the owner from changing the password.
     await throttle.attempt_guess(throttle.PASSWORD, viewer.session_id)
-    await throttle.attempt(throttle.CHANGE_PASSWORD, viewer.user_id)
     async with transaction() as db:
         password_hash = (await db.exec(select(User.password_hash).where(User.id == viewer.user_id))).first()
     is_right, _ = await passwords.verify_password(current_password, password_hash)
     if not is_right:
         raise wrong
+    await throttle.attempt(throttle.CHANGE_PASSWORD, viewer.user_id)
     personal = (
         viewer.email,
         viewer.email.split("@")[0],

@@ -1,5 +1,6 @@
 """What strangers can make grow in the database has a bound. Counters have theirs in `test_local_counts`."""
 
+import dataclasses
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -8,7 +9,7 @@ import psycopg
 import pytest
 
 from onramp_app.domain import clock
-from onramp_app.domain.errors import RateLimited
+from onramp_app.domain.errors import InvalidCredentials, RateLimited
 from onramp_app.services import accounts, audit, idempotency, passwords, retention, sessions, throttle
 from onramp_app.services.sessions import Client, ProgramSession
 from tests.people import PASSWORD
@@ -117,6 +118,25 @@ async def test_a_password_is_not_changed_without_end(
     with pytest.raises(RateLimited):
         await accounts.change_password(person.viewer, PASSWORD, new_password="marble-teapot-92")
     assert _count(owner, "audit_log", "action = 'account.password_changed'") == most
+
+
+async def test_who_guesses_in_a_stolen_session_takes_none_of_the_owners_changes(
+    person: ProgramSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def compare(password: str, *_: object, **__: object) -> tuple[bool, str | None]:
+        return password == PASSWORD, None
+
+    async def quick_hash(_: str) -> str:
+        return secrets.token_hex(8)
+
+    monkeypatch.setattr(passwords, "verify_password", compare)
+    monkeypatch.setattr(passwords, "hash_password", quick_hash)
+    most = throttle.CHANGE_PASSWORD[0].amount
+    for _ in range(most):
+        stolen = dataclasses.replace(person.viewer, session_id=secrets.token_hex(8))
+        with pytest.raises(InvalidCredentials):
+            await accounts.change_password(stolen, "a guess", new_password="marble-teapot-92")
+    await accounts.change_password(person.viewer, PASSWORD, new_password="marble-teapot-92")
 
 
 async def test_of_refusals_under_a_key_the_newest_are_kept_and_of_successes_all(
