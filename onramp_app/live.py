@@ -184,6 +184,7 @@ class Tabs:
     async def load_again(self) -> None:
         """Tell pages what is away, and ask those to load again for which that failed."""
         while True:
+            page_loads.keep_only(self._namespace().sockets)
             for socket_id, words in page_loads.take_unanswered().items():
                 await self._namespace().tell_what_is_away(socket_id, words=words)
                 if page_loads.away_of(socket_id) is not Away.PAGE:

@@ -5,6 +5,7 @@ person, so no other list names it. Reflex itself answers a page nothing when its
 """
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -119,6 +120,11 @@ class PageLoads:
         """Drop the page of a socket that has closed."""
         self._loads.pop(socket_id, None)
         self._unanswered.pop(socket_id, None)
+
+    def keep_only(self, connected: Collection[str]) -> None:
+        """Drop the pages of sockets that have closed: an event may fail after its page has left."""
+        for socket_id in (self._loads.keys() | self._unanswered.keys()) - set(connected):
+            self.forget(socket_id)
 
     def is_loading(self, socket_id: str) -> bool:
         """Say whether a load of the page has begun and has not ended."""

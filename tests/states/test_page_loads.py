@@ -90,6 +90,17 @@ def test_a_page_that_left_is_neither_asked_nor_told(loads):
     assert (loads.take_unanswered(), _due(loads, LATER)) == ({}, [])
 
 
+def test_a_page_whose_event_fails_after_it_left_is_not_kept(loads):
+    for page in ("gone", "here"):
+        loads.begun(page)
+    loads.forget("gone")
+    loads.failed("gone", Away.PAGE, words="not now")
+    loads.lost("gone too")
+    assert _due(loads, LATER, at_once=1) == ["gone"], "it would take the turn of a page that is there"
+    loads.keep_only(["here"])
+    assert (loads.take_unanswered(), _due(loads, 2 * LATER)) == ({}, ["here"])
+
+
 def test_the_words_for_a_click_outlast_the_failures_after_it(loads):
     loads.failed("page", Away.DATABASE, words="not now")
     loads.failed("page", Away.DATABASE)
