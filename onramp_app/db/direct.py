@@ -101,6 +101,12 @@ def was_refused() -> bool:
     return time.monotonic() - _refused_at < _REFUSED_SECONDS
 
 
+def forget_refusals() -> None:
+    """Let readiness begin with a clean slate, as with another database."""
+    global _refused_at  # noqa: PLW0603
+    _refused_at = float("-inf")
+
+
 def session_url() -> str:
     """Return the address where a connection is a session: `DATABASE_DIRECT_URL`, or `DATABASE_URL`.
 

@@ -21,7 +21,15 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import ConfigurationError, get_settings
-from onramp_app.db.direct import APPLICATION_ROLE, LOCK_WAIT, Connection, Use, arguments, open_connection
+from onramp_app.db.direct import (
+    APPLICATION_ROLE,
+    LOCK_WAIT,
+    Connection,
+    Use,
+    arguments,
+    forget_refusals,
+    open_connection,
+)
 from onramp_app.db.outages import AWAY, FULL, READ_ONLY, outage_of, outages, unavailable
 from onramp_app.db.pipelines import end_pipelines_with_sync
 from onramp_app.domain.errors import DatabaseUnavailable
@@ -231,6 +239,7 @@ async def ping() -> None:
 
 async def dispose() -> None:
     """Close the pool, at shutdown or before another event loop uses the engine."""
+    forget_refusals()
     if _get_pool.cache_info().currsize:
         await _get_pool().engine.dispose()
         _get_pool.cache_clear()

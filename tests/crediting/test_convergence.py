@@ -25,7 +25,7 @@ from onramp_app.db import engine
 from onramp_app.domain.clock import now
 from onramp_app.ledger.instructions import Delivery
 from onramp_app.providers.port import ProviderOrder
-from onramp_app.services import applying
+from onramp_app.services import applying, changed_users
 from onramp_app.services.application import Batch
 from onramp_app.services.applying import apply_some
 from onramp_app.services.judging import DOCUMENTED
@@ -186,23 +186,30 @@ def dying() -> Iterator[None]:
         applying.post = real
 
 
-def converge(world: World, *, examples: int) -> None:
-    # The pool belongs to one event loop, so this test brings its own and leaves nothing behind.
+@contextmanager
+def _loop_of_its_own() -> Iterator[asyncio.Runner]:
+    """The pool and the announcements belong to one event loop: a loop that ends takes both with it."""
     with asyncio.Runner() as runner:
         try:
-            run_state_machine_as_test(
-                machine(world, runner),
-                settings=settings(
-                    max_examples=examples,
-                    stateful_step_count=20,
-                    deadline=None,
-                    database=None,
-                    suppress_health_check=list(HealthCheck),
-                ),
-            )
+            yield runner
         finally:
+            runner.run(changed_users.close())
             runner.run(engine.dispose())
             get_settings.cache_clear()
+
+
+def converge(world: World, *, examples: int) -> None:
+    with _loop_of_its_own() as runner:
+        run_state_machine_as_test(
+            machine(world, runner),
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=20,
+                deadline=None,
+                database=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
 
 
 def test_any_course_of_events_ends_in_the_same_ledger(world: World) -> None:
@@ -215,17 +222,13 @@ def test_any_of_two_thousand_courses_ends_in_the_same_ledger(world: World) -> No
 
 
 def _told_twice_of_a_delivery(world: World) -> None:
-    with asyncio.Runner() as runner:
-        try:
-            course = machine(world, runner)()
-            course.begin(orders=[((0, 4, 5), "nobody's", 0)])
-            course.advance(number=0, steps=1)
-            course.read(missing=7)
-            course.apply(most=5)
-            course.teardown()
-        finally:
-            runner.run(engine.dispose())
-            get_settings.cache_clear()
+    with _loop_of_its_own() as runner:
+        course = machine(world, runner)()
+        course.begin(orders=[((0, 4, 5), "nobody's", 0)])
+        course.advance(number=0, steps=1)
+        course.read(missing=7)
+        course.apply(most=5)
+        course.teardown()
 
 
 def test_control_a_ledger_that_forgets_what_it_booked_is_found(
