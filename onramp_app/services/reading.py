@@ -6,7 +6,7 @@ on by itself: what its `since` filters on is not documented. Webhooks only mark 
 
 import base64
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ from onramp_app.domain.ledger import Environment
 from onramp_app.domain.provider_errors import ProviderAnswerUnreadable, ProviderBusy, ProviderRequestRefused
 from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp.maps import FIAT_TYPES
-from onramp_app.providers.onramp.webhook import EventKind, SecretUsed, VerifiedHeader, translate
+from onramp_app.providers.onramp.webhook import EventKind, SecretUsed, VerifiedHeader, WebhookEvent, translate
 from onramp_app.providers.port import HistoryPage, OrderFlow, Provider, ProviderOrder
 from onramp_app.services import wake
 from onramp_app.services.changed_users import tell_changed
@@ -108,22 +108,37 @@ async def handle_events() -> int:
         ).all()
         if not rows:
             return 0
-        named: dict[tuple[str, str], ProviderOrder] = {}
+        events: list[WebhookEvent] = []
         nameless: list[int] = []
         for row in rows:
             # It was verified before it was stored.
             header = VerifiedHeader(row.header, base64.b64decode(row.header), SecretUsed.CURRENT)
             event = translate(header, row.body, received_at=row.received_at)
-            if event.order is not None:
-                named[event.order.flow.value, event.order.order_id] = event.order
-            elif event.kind is EventKind.BUY:
+            events.append(event)
+            if event.order is None and event.kind is EventKind.BUY:
                 nameless.append(row.id)
-        users = await mark_due(session, named, environment=environment, at=at)
+        users = await mark_due(session, _named_by(events), environment=environment, at=at)
         if nameless:
             await open_nameless(session, nameless[0], environment=environment, at=at)
         await connection.execute(_HANDLED, {"at": at, "ids": [row.id for row in rows]})
     tell_changed(users)
     return len(rows)
+
+
+def _named_by(events: Sequence[WebhookEvent]) -> dict[tuple[str, str], ProviderOrder]:
+    """Return what they say of each order together; what is signed counts more than an unsigned body."""
+    named: dict[tuple[str, str], ProviderOrder] = {}
+    for event in sorted(events, key=lambda event: event.is_signed):
+        if (order := event.order) is None:
+            continue
+        before = named.get((order.flow.value, order.order_id), order)
+        named[order.flow.value, order.order_id] = replace(
+            order,
+            fiat_type=order.fiat_type or before.fiat_type,
+            created_at=order.created_at or before.created_at,
+            recognition_id=order.recognition_id or before.recognition_id,
+        )
+    return named
 
 
 async def due_walks() -> list[Walk]:

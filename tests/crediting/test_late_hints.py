@@ -101,6 +101,18 @@ async def test_a_webhook_for_an_order_of_45_days_ago_settles_it_at_once(
     assert world.open_exceptions() == []
 
 
+async def test_unsigned_bodies_beside_the_signed_event_do_not_change_from_when_it_is_read(
+    world: World, old: Any
+) -> None:
+    top_up, fields = old
+    order = order_of(1, 4, **fields)
+    store(world, "{}", header=json.dumps({"timestamp": 1, "body": json.loads(order.raw)}).encode())
+    hint(world, order_of(1, 4, createdAt=now().isoformat(), fiatType=2))
+    hint(world, order_of(1, 4, createdAt=None, fiatType=None))
+    await read_due(Told(order))
+    assert world.state(top_up)["status"] == "settled"
+
+
 async def test_an_order_of_45_days_ago_is_settled_within_seconds_of_its_webhook(
     world: World, old: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
