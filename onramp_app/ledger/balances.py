@@ -3,10 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.domain.money import from_minor
 from onramp_app.ledger.transfers import Balance
 
 _BALANCES = text(
@@ -32,6 +34,13 @@ _LAST_COUNTS = text(
     "SELECT a.name, max(CAST(right(t.reference, 10) AS date)) AS day FROM ledger_transfers t"
     " JOIN ledger_entries e ON e.transfer_id = t.id JOIN ledger_accounts a ON a.id = e.account_id"
     " WHERE t.kind = 'count' AND a.kind = 'treasury' GROUP BY a.name"
+)
+_COUNTED_SINCE = text(
+    "SELECT a.asset, s.scale, sum(abs(e.amount_minor)) AS minor FROM ledger_transfers t"
+    " JOIN ledger_entries e ON e.transfer_id = t.id JOIN ledger_accounts a ON a.id = e.account_id"
+    " JOIN assets s ON s.code = a.asset"
+    " WHERE t.kind = 'count' AND a.kind = 'treasury' AND t.created_at > :since"
+    " GROUP BY a.asset, s.scale ORDER BY a.asset"
 )
 
 
@@ -86,3 +95,9 @@ async def last_counts(session: AsyncSession) -> dict[str, date]:
     """Return, by treasury account, the last day for which a counted difference was booked."""
     rows = await (await session.connection()).execute(_LAST_COUNTS)
     return {row.name: row.day for row in rows}
+
+
+async def counted_since(session: AsyncSession, since: datetime) -> list[tuple[Decimal, str]]:
+    """Return what was booked as counted since a moment, up and down added up: (whole units, asset)."""
+    rows = await (await session.connection()).execute(_COUNTED_SINCE, {"since": since})
+    return [(from_minor(int(row.minor), scale=row.scale), row.asset) for row in rows]

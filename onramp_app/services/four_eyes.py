@@ -35,6 +35,8 @@ class Deed:
         concerns: the ids of the accounts whose owners must not decide it.
         moves: (amount in whole units, asset) of each movement of money; none: it moves nothing.
             None: what it is worth cannot be told, which counts as above every threshold.
+        lately: movements of the same kind that were done before. They count against the threshold, so that
+            nobody does in parts what needs two; they are no part of the deed.
         state: what it was decided on, and what else belongs to it. Another state is another deed.
     """
 
@@ -42,6 +44,7 @@ class Deed:
     subject: str
     concerns: frozenset[str] = frozenset()
     moves: tuple[tuple[Decimal, str], ...] | None = ()
+    lately: tuple[tuple[Decimal, str], ...] = ()
     state: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
@@ -68,12 +71,13 @@ def needs_second(deed: Deed, book: RateBook | None) -> bool:
         return False
     if deed.moves is None:
         return True
-    assets = {asset for _, asset in deed.moves}
+    moves = (*deed.moves, *deed.lately)
+    assets = {asset for _, asset in moves}
     prices = worth(book, assets, base=above.currency) if book is not None else {}
     if prices.keys() != assets:
         return True
     with localcontext(prec=_PRECISION):
-        return sum((abs(amount) * prices[asset] for amount, asset in deed.moves), Decimal(0)) > above.amount
+        return sum((abs(amount) * prices[asset] for amount, asset in moves), Decimal(0)) > above.amount
 
 
 async def propose(db: AsyncSession, deed: Deed, *, by: str, reason: str) -> Proposal:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from sqlalchemy import text
@@ -24,7 +24,7 @@ from onramp_app.domain.ledger import AccountKind
 from onramp_app.domain.money import AmountUnreadable, amount_text, from_minor, to_minor
 from onramp_app.domain.review_errors import ActionNotPossible
 from onramp_app.ledger import instructions
-from onramp_app.ledger.balances import TreasuryTotal, last_counts, treasury_totals
+from onramp_app.ledger.balances import TreasuryTotal, counted_since, last_counts, treasury_totals
 from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Account, Instruction
 from onramp_app.providers.onramp.wire import NotJson, read_json
@@ -181,7 +181,9 @@ async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) ->
         await (await session.connection()).execute(_ONE_AT_A_TIME)
         pairs = await _paired_with_books(session, counts)
         due = await _due(session, pairs, operator)
-        await operator.authorise(_deed(pairs, due))
+        # One difference, cut into a count for each of several days, needs two operators as well.
+        lately = await counted_since(session, now() - timedelta(days=1))
+        await operator.authorise(_deed(pairs, due, lately))
         posted = await post(session, due)
         if not all(one.is_new for one in posted):
             raise ActionNotPossible("A difference of this file was booked before: run verify-ledger.")
@@ -197,7 +199,7 @@ async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) ->
     return report
 
 
-def _deed(pairs: Sequence[_Pair], due: Sequence[Instruction]) -> Deed:
+def _deed(pairs: Sequence[_Pair], due: Sequence[Instruction], lately: Sequence[tuple[Decimal, str]]) -> Deed:
     moves, state = [], {}
     for count, total, counted_minor in pairs:
         if missing_minor := total.balance_minor - counted_minor:
@@ -208,7 +210,13 @@ def _deed(pairs: Sequence[_Pair], due: Sequence[Instruction]) -> Deed:
         raise ActionNotPossible("There is no difference left to book.")
     # A day that is counted once more, or another account, is another deed.
     digest = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
-    return Deed("treasury.count", digest[:16], moves=tuple(moves), state={"differences": digest})
+    return Deed(
+        "treasury.count",
+        digest[:16],
+        moves=tuple(moves),
+        lately=tuple(lately),
+        state={"differences": digest},
+    )
 
 
 async def _report(

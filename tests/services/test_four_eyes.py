@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -187,6 +187,21 @@ async def test_of_confirmations_at_once_one_does_it(hundred_dollars: Desk) -> No
     )
     assert sorted(type(one).__name__ for one in told) == [*["ActionNotPossible"] * 15, "Decision"]
     assert len(desk.timeline(held)) == 1
+
+
+async def test_a_counted_difference_is_not_booked_in_parts_by_one_operator(hundred_dollars: Desk) -> None:
+    desk = hundred_dollars
+    await desk.settled(1000 * USDT)
+    today = datetime.now(UTC).date()
+
+    def counted(amount: int, days_ago: int) -> Deciding:
+        count = Count("matic20", "0xaaaa", "USDT", Decimal(amount), today - timedelta(days=days_ago))
+        return lambda mandate: compare([count], mandate=mandate)
+
+    await counted(60, 3)(desk.mandate)
+    second = counted(120, 2)
+    proposal = await _proposed(second, desk.mandate)
+    await second(desk.mandate_of(desk.operator(), confirms=proposal))
 
 
 async def test_nobody_decides_about_their_own_account(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
