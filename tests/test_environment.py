@@ -44,7 +44,7 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_configuration_and_reflexs_own_client_load_in_any_environment(environment, project_dir):
     program = (
-        "import asyncio, rxconfig\n"
+        "import asyncio, os, rxconfig\n"
         "from reflex.utils import net\n"
         "net._httpx_local_address_kwarg = lambda: None  # it would ask the internet\n"
         "net._httpx_client()\n"
@@ -52,6 +52,7 @@ def test_the_configuration_and_reflexs_own_client_load_in_any_environment(enviro
         "async def main(): await Transport('http://localhost:8001', Credentials('k', 's')).close()\n"
         "asyncio.run(main())\n"
         "print(rxconfig.config.cors_allowed_origins, rxconfig.config.backend_host)\n"
+        "print(os.environ.get('GRANIAN_LOG_LEVEL'))  # the server would end with a traceback at this one\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -62,7 +63,7 @@ def test_the_configuration_and_reflexs_own_client_load_in_any_environment(enviro
         check=False,
     )
     assert done.stderr == ""
-    assert done.stdout == "['http://localhost:3000', 'http://127.0.0.1:3000'] 127.0.0.1\n"
+    assert done.stdout == "['http://localhost:3000', 'http://127.0.0.1:3000'] 127.0.0.1\nNone\n"
 
 
 def test_a_proxy_is_for_the_internet_and_never_for_this_machine(monkeypatch):

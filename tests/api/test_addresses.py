@@ -36,6 +36,8 @@ def _request(*forwarded: str, peer: str = PROXY) -> dict[str, Any]:
         (1, (f"{FORGED}, unknown",), PROXY),
         (1, (f"{FORGED}, \xff\x00",), PROXY),
         (1, (f"{FORGED}, 2001:DB8::0:1",), "2001:db8::1"),
+        # Somebody inside our proxies' networks wrote the rest: no more proxies are passed than there are.
+        (1, (f"{FORGED}, {CALLER}, {INNER}",), INNER),
         (2, (f"{CALLER}, {INNER}",), CALLER),
         (2, (f"{FORGED}, {CALLER}, {INNER}",), CALLER),
         (2, (f"{FORGED}, {CALLER}", INNER), CALLER),

@@ -247,13 +247,18 @@ async def test_an_unread_list_and_an_unknown_currency_become_cases_too(world: Wo
     assert world.open_exceptions() == ["not_found"]
 
 
+@pytest.mark.parametrize("fiat_type", [1, None], ids=["named", "any"])
 async def test_a_made_up_date_costs_so_many_pages_at_most(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, fiat_type: int | None
 ) -> None:
+    """Without a fiat type an order may be in any list that is in use; a few of them are walked through."""
     monkeypatch.setattr(reading, "MOST_PAGES_BACK", 3)
-    at = (now() - timedelta(days=400)).isoformat()
+    at, in_use = (now() - timedelta(days=400)).isoformat(), range(1, reading.MOST_WALKS_BACK + 4)
+    for listed in in_use:
+        world.top_up(world.user(), fiat_type=listed)
     for number in range(20):
-        hint(world, order_of(10_000 + number, 4, createdAt="2001-01-01T00:00:00Z"))
-    provider = Told(*(order_of(number, 0, createdAt=at) for number in range(100)), size=1)
+        hint(world, order_of(10_000 + number, 4, createdAt="2001-01-01T00:00:00Z", fiatType=fiat_type))
+    orders = (order_of(number, 0, createdAt=at, fiatType=listed) for listed in in_use for number in range(20))
+    provider = Told(*orders, size=1)
     await read_due(provider)
-    assert provider.pages <= reading.MOST_WALKS_BACK * 4
+    assert provider.pages == reading.MOST_WALKS_BACK * reading.MOST_PAGES_BACK
