@@ -113,6 +113,19 @@ async def test_names_are_forgotten_after_their_window(clock: Clock) -> None:
     assert len(counts) == 1
 
 
+async def test_who_goes_on_for_ever_leaves_no_more_than_the_rules_ask_for(
+    clock: Clock, shared: SharedCounts, redis_server: RedisServer
+) -> None:
+    counts, most = LocalCounts(), local_counts.most_moments(RULES)
+    for _ in range(3 * most):
+        clock.now += 60
+        assert await counts.count(RULES, ("a",)) == await shared.count(RULES, ("a",)) == 0
+    (moments,) = counts._logs[local_counts.kind_of(RULES)].values()
+    assert len(moments) <= most
+    with Redis.from_url(redis_server.url) as redis:
+        assert redis.llen(shared_counts._key(RULES, ("a",))) <= most
+
+
 async def test_of_very_many_names_the_latest_are_kept(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_counts, "MAX_NAMES", 100)
     counts = LocalCounts()
