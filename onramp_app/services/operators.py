@@ -13,7 +13,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import get_settings
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import REQUEST, Purpose, transaction
 from onramp_app.db.locks import Lock
 from onramp_app.db.operator_tables import Proposal
 from onramp_app.db.tables import User
@@ -168,7 +168,9 @@ class _Unconfirmed(Exception):
 
 
 @asynccontextmanager
-async def deciding(mandate: Mandate, *, roles: frozenset[Role] = OPERATORS) -> AsyncIterator[Operator]:
+async def deciding(
+    mandate: Mandate, *, roles: frozenset[Role] = OPERATORS, purpose: Purpose = REQUEST
+) -> AsyncIterator[Operator]:
     """Give the operator who decides, in the one transaction of their deed, which spends their code.
 
     What is done inside calls `authorise` before it writes and `write_audit` before it ends. Where one
@@ -178,6 +180,7 @@ async def deciding(mandate: Mandate, *, roles: frozenset[Role] = OPERATORS) -> A
     Args:
         mandate: who, why, their code, and which proposal they confirm.
         roles: which roles may do it alone or propose it.
+        purpose: how long its statements may take.
 
     Raises:
         ValidationFailed: the reason cannot be used, or `by` is neither an e-mail address nor an id.
@@ -194,7 +197,7 @@ async def deciding(mandate: Mandate, *, roles: frozenset[Role] = OPERATORS) -> A
         user_id = (await _acting(db, mandate.by, allowed)).id
     await operator_codes.refuse_wrong(user_id, mandate.code)
     needed = None
-    async with transaction() as db:
+    async with transaction(purpose) as db:
         if roles == ADMINS:  # Two who took the role from each other at once would leave nobody with it.
             await lock_roles(db)
         user = await _acting(db, mandate.by, allowed)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from sqlalchemy import text
 
 from onramp_app.config import get_settings
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import PROOF, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.money import amount_text
 from onramp_app.domain.provider_errors import ProviderBusy
@@ -78,7 +78,7 @@ async def reconcile(provider: Provider, *, since: datetime, until: datetime | No
     await judge_again()
     while (await apply_some(symbols)).orders:
         pass
-    async with transaction() as session:
+    async with transaction(PROOF) as session:
         found = await (await session.connection()).execute(
             _ORDERS, {"environment": current_environment().value, "since": since, "until": until}
         )

@@ -17,7 +17,7 @@ from decimal import Decimal
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import PROOF, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import FieldError, ValidationFailed
 from onramp_app.domain.ledger import AccountKind
@@ -172,11 +172,11 @@ async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) ->
         ActionNotPossible: a difference was booked for an account and this day, or a later one, before.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
-    async with transaction() as session:
+    async with transaction(PROOF) as session:
         report = await _report(session, await _paired_with_books(session, counts))
     if mandate is None or report.is_even:
         return report
-    async with deciding(mandate) as operator:
+    async with deciding(mandate, purpose=PROOF) as operator:
         session = operator.db
         await (await session.connection()).execute(_ONE_AT_A_TIME)
         pairs = await _paired_with_books(session, counts)

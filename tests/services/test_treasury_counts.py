@@ -7,10 +7,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.db import engine
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import Forbidden, ValidationFailed
 from onramp_app.domain.review_errors import ActionNotPossible
@@ -18,7 +20,7 @@ from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.balances import TreasuryTotal, treasury_totals
 from onramp_app.services import treasury_counts
 from onramp_app.services.operators import Mandate
-from onramp_app.services.treasury_counts import Count, compare, read_counts
+from onramp_app.services.treasury_counts import Count, TreasuryReport, compare, read_counts
 from tests.ledger.books import BY_POLL, post_now
 from tests.services.conftest import REASON, Desk
 
@@ -229,3 +231,17 @@ async def test_control_without_the_lock_the_difference_is_booked_twice(
     monkeypatch.setattr(treasury_counts, "_ONE_AT_A_TIME", text("SELECT 1"))
     monkeypatch.setattr(treasury_counts, "treasury_totals", slow)
     assert await _two_days_at_once(control_desk) == 12 * USDT
+
+
+async def test_all_the_books_may_take_longer_than_a_request(desk: Desk, database: str) -> None:
+    await desk.settled(10 * USDT)
+
+    async def look_as_a_request_of_one_second() -> TreasuryReport:
+        engine.work_as(engine.Purpose(share=1, wait_seconds=5, statement_seconds=1))
+        return await compare([_counted("10")])
+
+    with psycopg.connect(database) as other:
+        other.execute("LOCK TABLE ledger_entries IN ACCESS EXCLUSIVE MODE")
+        looking = asyncio.create_task(look_as_a_request_of_one_second())
+        await asyncio.sleep(1.3)
+    assert (await looking).is_even
