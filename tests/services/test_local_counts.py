@@ -139,6 +139,21 @@ async def test_of_very_many_names_the_latest_are_kept(clock: Clock, monkeypatch:
     assert await counts.count(RULES, ("999",)) > 0, "the first of them is still known"
 
 
+async def test_who_came_again_is_among_the_latest(
+    clock: Clock, shared: SharedCounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (local_counts, shared_counts):
+        monkeypatch.setattr(module, "MAX_NAMES", 100)
+    for counts in (LocalCounts(), shared):
+        for number in range(120):
+            clock.now += 0.001
+            if number % 60 == 0:
+                await counts.count(RULES, ("again",))
+            await counts.count(RULES, (str(number),))
+        waits = [await counts.count(RULES, ("again",)) for _ in range(4)]
+        assert [wait > 0 for wait in waits] == [False, False, False, True], "both times are still known"
+
+
 async def test_of_very_many_names_redis_keeps_the_latest(
     shared: SharedCounts, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,7 +187,7 @@ async def test_what_a_hundred_thousand_names_cost() -> None:
 async def test_an_attempt_costs_the_same_after_many_names() -> None:
     async def seconds_for(counts: LocalCounts | MovingWindowRateLimiter) -> float:
         began = time.process_time()
-        for _ in range(50):
+        for _ in range(200):
             if isinstance(counts, LocalCounts):
                 await counts.count(RULES, ("somebody",))
             else:
@@ -182,8 +197,9 @@ async def test_an_attempt_costs_the_same_after_many_names() -> None:
         return time.process_time() - began
 
     ours, theirs = LocalCounts(), MovingWindowRateLimiter(MemoryStorage())
-    for number in range(3_000):
+    for number in range(10_000):
         await ours.count(RULES, (str(number),))
+    for number in range(1_000):
         await theirs.hit(RULES[0], str(number))
     few = await seconds_for(LocalCounts())
     assert await seconds_for(ours) < 0.05 + 10 * few
