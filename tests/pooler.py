@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -48,8 +49,8 @@ def pooler(
         for path in (folder, *folder.iterdir()):
             shutil.chown(path, "nobody")
         command[1:1] = ["-u", "nobody"]
-        folder.parent.chmod(0o711)
-        folder.parent.parent.chmod(0o711)
+        for above in takewhile(lambda path: not path.stat().st_mode & 0o077, folder.parents):
+            above.chmod(0o711)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 10

@@ -65,7 +65,10 @@ async def test_a_process_has_no_more_connections_than_it_may(database: str) -> N
             nonlocal most
             async with engine.transaction() as db:
                 await (await db.connection()).scalar(text("SELECT pg_sleep(0.01)"))
-                query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'onramp_app'"
+                query = (
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE application_name = 'onramp_app' AND datname = current_database()"
+                )
                 most = max(most, owner.execute(query).fetchone()[0])
 
         await asyncio.gather(*(look() for _ in range(30)))
