@@ -15,7 +15,7 @@ MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
 # So many pieces in any case, and then one for each of the shortest segments that networks carry (RFC 9293
 # section 3.7.1: 536 bytes).
-FREE_PIECES = 16
+FREE_PIECES = 10
 LEAST_BYTES = 512
 GATHER_SECONDS = 0.005
 
