@@ -53,7 +53,11 @@ async def _findings(page: Page, axe: str) -> list[str]:
     await page.evaluate(axe)
     # The provider's page in the frame has no checker that could answer; it is not waited for.
     report = await page.evaluate("axe.run(document, {iframes: false})")
-    found = [f"{v['id']}: {n['html'][:150]}" for v in report["violations"] for n in v["nodes"]]
+    found = [
+        f"{v['id']}: {n['html'][:150]} {n['failureSummary'][:250]}"
+        for v in report["violations"]
+        for n in v["nodes"]
+    ]
     sideways = await page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
@@ -77,7 +81,12 @@ async def _findings_at(context: BrowserContext, path: str, axe: str, looks: tupl
         await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         await expect(page.locator("html")).to_have_class(re.compile(rf"\b{theme}\b"))
         await page.evaluate(_DRAWN)
-        found += [f"{path} {width} {theme}: {one}" for one in await _findings(page, axe)]
+        of_this_look = await _findings(page, axe)
+        if of_this_look:
+            # A page that was caught between two themes is well a moment later; a fault stays.
+            await page.wait_for_timeout(1000)
+            of_this_look = await _findings(page, axe)
+        found += [f"{path} {width} {theme}: {one}" for one in of_this_look]
     await page.close()
     return found
 
