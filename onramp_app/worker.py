@@ -13,12 +13,12 @@ import structlog
 from onramp_app.config import get_settings
 from onramp_app.db.engine import BACKGROUND
 from onramp_app.domain.provider_errors import ProviderUnavailable
+from onramp_app.providers.connection import get_provider
 from onramp_app.providers.port import Provider
 from onramp_app.services import changed_users, seals, wake
 from onramp_app.services.applying import ORDERS_AT_ONCE, apply_some, judge_again
 from onramp_app.services.instance import running_instance, running_worker
 from onramp_app.services.judging import DOCUMENTED, Symbols, symbols_of
-from onramp_app.services.provider import get_provider
 from onramp_app.services.reader import Reader
 from onramp_app.services.reading import ASKING_SECONDS
 from onramp_app.services.watch import end, keep_running, made_progress, rest

@@ -13,7 +13,7 @@ from onramp_app.domain.errors import DatabaseUnavailable, FieldError, Validation
 from onramp_app.domain.exchange_rates import RateBook, UnknownSymbol
 from onramp_app.domain.money import decimal_text
 from onramp_app.domain.provider_errors import ProviderUnavailable
-from onramp_app.services.provider import get_rates
+from onramp_app.services.rates import get_rates
 
 router = APIRouter(prefix="/api/exchange-rates", tags=["money"])
 

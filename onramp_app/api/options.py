@@ -11,8 +11,7 @@ from onramp_app.domain.errors import ValidationFailed
 from onramp_app.domain.money import decimal_text
 from onramp_app.domain.provider_errors import ProviderUnavailable, UnsupportedCurrency
 from onramp_app.providers.port import PaymentKind
-from onramp_app.services.options import Options
-from onramp_app.services.provider import get_options
+from onramp_app.services.options import Options, get_options
 
 router = APIRouter(prefix="/api/options", tags=["money"])
 

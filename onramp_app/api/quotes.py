@@ -21,7 +21,8 @@ from onramp_app.domain.provider_errors import (
     UnsupportedPaymentMethod,
 )
 from onramp_app.services import quotes, throttle
-from onramp_app.services.provider import get_options, get_shared_quotes
+from onramp_app.services.options import get_options
+from onramp_app.services.quotes import get_shared_quotes
 from onramp_app.services.top_up_views import quote_view
 
 router = APIRouter(prefix="/api/quotes", tags=["money"])

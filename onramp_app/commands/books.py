@@ -20,9 +20,9 @@ from onramp_app.commands.running import (
     run,
     visible_lines,
 )
-from onramp_app.services import treasury_counts
+from onramp_app.providers.connection import get_provider
+from onramp_app.services import reconciling, treasury_counts
 from onramp_app.services.operators import Mandate
-from onramp_app.services.reconciling import reconcile_period
 from onramp_app.services.verification import verify_books
 
 # What `--since` takes; a time without an offset is UTC.
@@ -94,7 +94,7 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _with_provider(since: datetime, until: datetime | None, as_json: bool) -> None:
-    found = run(lambda: reconcile_period(since=since, until=until))
+    found = run(lambda: reconciling.reconcile(get_provider(), since=since, until=until))
     lines = [
         f"{drift.order_id}: {drift.what} (provider: {drift.provider_says}; ledger: {drift.ledger_says})"
         for drift in found.drifts

@@ -22,6 +22,7 @@ from onramp_app.services.assets import enable_assets
 from onramp_app.services.connection_checks import warn_at_start
 from onramp_app.services.environment import current_environment
 from onramp_app.services.lease import Lease
+from onramp_app.services.rates import get_rates
 from onramp_app.services.watch import end, keep_running, rest
 
 _HANDOVER_SECONDS = 30
@@ -57,7 +58,7 @@ async def running_worker() -> AsyncIterator[None]:
     """
     async with _database_prepared():
         await _begin()
-        async with _beside(provider.get_rates().run()):
+        async with _beside(get_rates().run()):
             yield
 
 
@@ -92,7 +93,7 @@ def _work(settings: Settings) -> list[Coroutine[Any, Any, None]]:
     if settings.uses_simulator:
         work.append(webhook_address.register_with_simulator())
     if settings.background_work == "on":
-        work.append(provider.get_rates().run())
+        work.append(get_rates().run())
     return work
 
 

@@ -21,8 +21,7 @@ from onramp_app.db.top_up_tables import TopUp
 from onramp_app.domain import clock
 from onramp_app.domain.provider_errors import AmountOutOfLimits, ProviderUnavailable
 from onramp_app.domain.views import Viewer
-from onramp_app.services.provider import get_rates
-from onramp_app.services.rates import read_kept
+from onramp_app.services.rates import get_rates, read_kept
 from onramp_app.services.worth import worth
 
 _PRECISION = 50

@@ -9,11 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
+from onramp_app.config import get_settings
 from onramp_app.domain.assets import decimals_of
 from onramp_app.domain.clock import now
 from onramp_app.domain.provider_errors import ProviderUnavailable, UnsupportedAsset, UnsupportedCurrency
 from onramp_app.domain.provider_status import Flow
+from onramp_app.providers.connection import get_provider
 from onramp_app.providers.onramp.maps import FIAT_TYPES, FiatType, fiat_types_of
 from onramp_app.providers.port import AmountLimits, CoinsAndChains, FiatConfig, PaymentKind, Provider
 from onramp_app.texts import _
@@ -241,3 +244,9 @@ def _closed_methods_of(catalogue: Catalogue, row: FiatType) -> tuple[MethodOptio
 def _methods(kinds: Mapping[str, PaymentKind], limits: AmountLimits) -> tuple[MethodOption, ...]:
     by_speed = sorted(kinds.items(), key=lambda entry: entry[1])
     return tuple(MethodOption(code, kind, limits.min, limits.max) for code, kind in by_speed)
+
+
+@lru_cache(maxsize=1)
+def get_options() -> OptionsReader:
+    """Return the reader of what can be chosen, which keeps the provider's configuration for a while."""
+    return OptionsReader(get_provider(), get_settings().assets)

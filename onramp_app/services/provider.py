@@ -1,38 +1,9 @@
-"""The process's connection to the provider, made when it is first needed. It belongs to one event loop."""
+"""Closes what a process holds open towards the provider."""
 
-from functools import lru_cache
-
-from onramp_app.config import get_settings
-from onramp_app.providers.onramp.client import client_from, transport_from
-from onramp_app.providers.port import Provider
-from onramp_app.services.options import OptionsReader
-from onramp_app.services.quotes import SharedQuotes
-from onramp_app.services.rates import RatesReader
-
-
-@lru_cache(maxsize=1)
-def get_provider() -> Provider:
-    """Return the client of the settings."""
-    settings = get_settings()
-    return client_from(settings, transport_from(settings))
-
-
-@lru_cache(maxsize=1)
-def get_options() -> OptionsReader:
-    """Return the reader of what can be chosen, which keeps the provider's configuration for a while."""
-    return OptionsReader(get_provider(), get_settings().assets)
-
-
-@lru_cache(maxsize=1)
-def get_shared_quotes() -> SharedQuotes:
-    """Return the quotes that people look at."""
-    return SharedQuotes(get_provider())
-
-
-@lru_cache(maxsize=1)
-def get_rates() -> RatesReader:
-    """Return the keeper of exchange rates."""
-    return RatesReader(get_provider(), get_options(), assets=get_settings().assets)
+from onramp_app.providers.connection import get_provider
+from onramp_app.services.options import get_options
+from onramp_app.services.quotes import get_shared_quotes
+from onramp_app.services.rates import get_rates
 
 
 async def disconnect() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Protocol
 
 from onramp_app.domain.errors import FieldError, ValidationFailed
@@ -12,6 +13,7 @@ from onramp_app.domain.provider_errors import (
     UnsupportedPaymentMethod,
 )
 from onramp_app.domain.provider_status import Flow
+from onramp_app.providers.connection import get_provider
 from onramp_app.providers.onramp.limits import SharedAnswers
 from onramp_app.providers.onramp.maps import FiatType
 from onramp_app.providers.port import AmountLimits, OrderFlow, PaymentKind, Provider, ProviderQuote
@@ -145,3 +147,9 @@ def _out_of(limits: AmountLimits) -> AmountOutOfLimits:
     known = {"min": limits.min, "max": limits.max}
     extra = {name: format(amount, "f") for name, amount in known.items() if amount is not None}
     return AmountOutOfLimits("The amount is outside the limits.", extra=extra)
+
+
+@lru_cache(maxsize=1)
+def get_shared_quotes() -> SharedQuotes:
+    """Return the quotes that people look at."""
+    return SharedQuotes(get_provider())

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from time import monotonic
 
 import structlog
@@ -16,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.config import get_settings
 from onramp_app.db.direct import Use, connect
 from onramp_app.db.engine import transaction
 from onramp_app.db.rate_tables import ExchangeRate
@@ -24,11 +26,12 @@ from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.domain.exchange_rates import RateBook
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.domain.shares import ask_for_all
+from onramp_app.providers.connection import get_provider
 from onramp_app.providers.port import Provider
 from onramp_app.services.environment import current_environment
 from onramp_app.services.exchange_rates import read_rates
 from onramp_app.services.lease import Lease
-from onramp_app.services.options import OptionsReader
+from onramp_app.services.options import OptionsReader, get_options
 
 REFRESHED_AFTER = timedelta(minutes=5)
 # Older than this, a rate says nothing about today.
@@ -202,3 +205,9 @@ async def _alone_in_the_fleet() -> AsyncIterator[None]:
     finally:
         async with await connect(Use.RATES) as connection:
             await lease.leave(connection)
+
+
+@lru_cache(maxsize=1)
+def get_rates() -> RatesReader:
+    """Return the keeper of exchange rates."""
+    return RatesReader(get_provider(), get_options(), assets=get_settings().assets)

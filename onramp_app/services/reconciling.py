@@ -22,7 +22,6 @@ from onramp_app.providers.port import Provider, ProviderOrder
 from onramp_app.services.applying import apply_some, judge_again
 from onramp_app.services.environment import current_environment
 from onramp_app.services.judging import delivered_amount, printed_amount, symbols_of
-from onramp_app.services.provider import disconnect, get_provider
 from onramp_app.services.provider_records import keep_orders
 
 _ORDERS = text("""
@@ -92,14 +91,6 @@ async def reconcile(provider: Provider, *, since: datetime, until: datetime | No
         changed_by_reading=changed,
         drifts=tuple(drift for row in rows if (drift := _drift(row, told.get(row["order_id"]))) is not None),
     )
-
-
-async def reconcile_period(*, since: datetime, until: datetime | None = None) -> Reconciliation:
-    """Do the same over a connection to the provider of its own, for a command."""
-    try:
-        return await reconcile(get_provider(), since=since, until=until)
-    finally:
-        await disconnect()
 
 
 async def _read(provider: Provider, since: datetime) -> tuple[dict[str, ProviderOrder], int]:

@@ -32,13 +32,14 @@ from onramp_app.domain.top_up_errors import (
     TooManyOpenTopUps,
 )
 from onramp_app.domain.views import TopUpView, Viewer
+from onramp_app.providers.connection import get_provider
 from onramp_app.providers.onramp.maps import FIAT_TYPES
 from onramp_app.providers.onramp.widget import new_recognition_id
 from onramp_app.providers.port import WidgetSession as WidgetFacts
 from onramp_app.services import limits, throttle
 from onramp_app.services.changed_users import tell_changed
 from onramp_app.services.environment import current_environment
-from onramp_app.services.provider import get_options, get_provider
+from onramp_app.services.options import get_options
 from onramp_app.services.quotes import Quote, QuoteRequest
 from onramp_app.services.quotes import quote as ask_quote
 from onramp_app.services.top_up_views import quote_members, quote_view, state_of, view_of, views_of

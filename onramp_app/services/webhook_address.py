@@ -8,7 +8,7 @@ import structlog
 
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import ApplicationError, FieldError, ValidationFailed
-from onramp_app.services.provider import get_provider
+from onramp_app.providers.connection import get_provider
 
 PATH = "/api/webhooks/onramp"
 MAX_URL_CHARACTERS = 500

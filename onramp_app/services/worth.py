@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from onramp_app.domain.exchange_rates import RateBook, UnknownSymbol
 from onramp_app.domain.provider_errors import ProviderUnavailable
-from onramp_app.services.provider import get_rates
+from onramp_app.services.rates import get_rates
 
 WAIT_SECONDS = 2.5
 

@@ -16,9 +16,8 @@ from onramp_app.providers.port import AmountLimits
 from onramp_app.services import limits, quotes, throttle
 from onramp_app.services.exchange_rates import STABLE_ASSET
 from onramp_app.services.limits import Remaining
-from onramp_app.services.options import CurrencyOption, Options
-from onramp_app.services.provider import get_options, get_shared_quotes
-from onramp_app.services.quotes import QuoteRequest
+from onramp_app.services.options import CurrencyOption, Options, get_options
+from onramp_app.services.quotes import QuoteRequest, get_shared_quotes
 from onramp_app.services.top_up_views import quote_view
 from onramp_app.services.usual_time import usual_minutes
 from onramp_app.services.worth import book_within, worth

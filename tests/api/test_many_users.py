@@ -14,7 +14,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.db.tables import User
 from onramp_app.providers.onramp.limits import RequestRate, SharedAnswers
 from onramp_app.services import provider, sessions
-from onramp_app.services.provider import get_rates
+from onramp_app.services.rates import get_rates
 from tests.money import WANTED
 from tests.people import Person
 from tests.simulator.process import Process

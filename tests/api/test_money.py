@@ -18,8 +18,9 @@ from onramp_app.db.rate_tables import ExchangeRate
 from onramp_app.domain import clock
 from onramp_app.domain.provider_errors import ProviderUnavailable
 from onramp_app.domain.shares import asked_from, asker
+from onramp_app.providers.connection import get_provider
 from onramp_app.services import provider, rates
-from onramp_app.services.provider import get_provider, get_rates
+from onramp_app.services.rates import get_rates
 from tests.money import WANTED
 from tests.people import Person
 from tests.simulator.process import Process

@@ -16,6 +16,7 @@ from onramp_app.ledger.instructions import UserAmount
 from onramp_app.ledger.transfers import Cause
 from onramp_app.services import provider
 from onramp_app.services import worth as services_worth
+from onramp_app.services.rates import get_rates
 from tests.money import Wallet, assert_problem
 from tests.people import Person
 
@@ -314,7 +315,7 @@ async def test_balances_are_told_with_their_worth(wallet: Wallet, ada: Person) -
             "pending": paid["quote"]["expected_amount"],
         }
     ]
-    book = await provider.get_rates().book()
+    book = await get_rates().book()
     worth = Decimal("13") * book.per_stable["INR"]
     assert seen["display"]["currency"] == "INR"
     assert abs(Decimal(seen["display"]["amount"]) - worth) < Decimal("0.02")

@@ -10,7 +10,8 @@ import pytest
 
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.services import provider, reviewed, top_ups
+from onramp_app.services import reviewed, top_ups
+from onramp_app.services.quotes import get_shared_quotes
 from tests.states.conftest import HOSTILE
 from tests.states.wizard.conftest import HANDLERS, RUPEES, begun
 
@@ -135,7 +136,7 @@ async def test_a_renewed_quote_says_what_changed_and_the_same_one_says_nothing(v
     await visit.do("refresh")
     assert visit.page.changed == ""
     street.simulator.control("seed", {"seed": 8})
-    provider.get_shared_quotes.cache_clear()  # as three seconds do
+    get_shared_quotes.cache_clear()  # as three seconds do
     await visit.do("refresh")
     assert visit.page.bill.rate in visit.page.changed
 
