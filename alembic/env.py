@@ -7,7 +7,7 @@ from sqlalchemy.pool import NullPool
 from onramp_app.config import get_settings
 from onramp_app.db.engine import sqlalchemy_url
 from onramp_app.db.migrate import owner_url
-from onramp_app.db.schema import METADATA
+from onramp_app.schema import METADATA
 
 
 def _run(connection: Connection) -> None:

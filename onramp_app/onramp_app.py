@@ -8,23 +8,23 @@ from reflex.utils.prerequisites import get_web_dir
 from reflex_base.environment import environment
 from starlette.types import ASGIApp
 
-from onramp_app.api.application import before_pages, create_api
-from onramp_app.api.connections import watched_connections
-from onramp_app.api.gate import before_private_pages
-from onramp_app.api.headers import with_headers
-from onramp_app.api.sockets import before_sockets
-from onramp_app.components.layout import failure_boundary
+from onramp_app.api.build import before_pages, create_api
+from onramp_app.api.frame.connections import watched_connections
+from onramp_app.api.frame.gate import before_private_pages
+from onramp_app.api.frame.headers import with_headers
+from onramp_app.api.frame.sockets import before_sockets
 from onramp_app.config import get_settings
-from onramp_app.live import keep_tabs_current
 from onramp_app.logs import configure_logs
-from onramp_app.pages.routes import add_pages, head_components
-from onramp_app.services.instance import running_instance
-from onramp_app.services.retention import purge_daily
-from onramp_app.states.middleware import SessionMiddleware
-from onramp_app.states.page_socket import guard_socket
-from onramp_app.states.session import log_frontend_problem, show_backend_problem
+from onramp_app.running.instance import running_instance
+from onramp_app.running.retention import purge_daily
+from onramp_app.running.worker import instance_with_background_work
 from onramp_app.texts import DEFAULT_LANGUAGE
-from onramp_app.worker import instance_with_background_work
+from onramp_app.web.parts.layout import failure_boundary
+from onramp_app.web.routes import add_pages, head_components
+from onramp_app.web.tabs.admission import SessionMiddleware
+from onramp_app.web.tabs.push import keep_tabs_current
+from onramp_app.web.tabs.session import log_frontend_problem, show_backend_problem
+from onramp_app.web.tabs.socket import guard_socket
 
 settings = get_settings()
 

@@ -11,7 +11,11 @@ from psycopg import sql
 from onramp_app.config import get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
-from onramp_app.services import changed_users, inbox, provider, seals, throttle
+from onramp_app.fleet import changed_people
+from onramp_app.ledger import sealing
+from onramp_app.provider_orders import inbox
+from onramp_app.running import closing
+from onramp_app.throttle import throttle
 
 _TEMPLATE = "migrated_template"
 # What a test leaves behind in pages of dead rows counts too: plans depend on it.
@@ -54,11 +58,11 @@ async def in_settings(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setenv("DATABASE_URL", url)
     get_settings.cache_clear()
     throttle.forget()
-    seals.forget()
+    sealing.forget()
     yield
     # Whatever the test has begun to use ends with it: the next one has another provider and database.
-    await changed_users.close()
-    await provider.disconnect()
+    await changed_people.close()
+    await closing.disconnect()
     await inbox.close()
     await engine.dispose()
     get_settings.cache_clear()

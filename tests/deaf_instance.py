@@ -2,12 +2,12 @@
 
 import os
 
-from onramp_app import live
 from onramp_app.onramp_app import app
-from onramp_app.services import announcements
+from onramp_app.wallet import announcements
+from onramp_app.web.tabs import push
 
 __all__ = ["app"]
 
 announcements.ENDED_CHANNEL = "nobody_calls_here"
 # What only the look finds is found sooner, so that the controls wait less.
-live.LOOK_EVERY_SECONDS = float(os.environ["LOOK_EVERY_SECONDS"])
+push.LOOK_EVERY_SECONDS = float(os.environ["LOOK_EVERY_SECONDS"])

@@ -3,8 +3,8 @@
 from typing import Any
 
 from onramp_app.onramp_app import app
-from onramp_app.states import middleware
-from onramp_app.states.middleware import SessionMiddleware
+from onramp_app.web.tabs import admission
+from onramp_app.web.tabs.admission import SessionMiddleware
 
 __all__ = ["app"]
 
@@ -14,7 +14,7 @@ _preprocess = SessionMiddleware.preprocess
 async def _forget(self: SessionMiddleware, app: Any, state: Any, event: Any) -> Any:
     outcome = await _preprocess(self, app, state, event)
     leads_away = outcome is not None and any(one.name == "_redirect" for one in outcome.events)
-    return outcome if not leads_away or middleware._is_private(event) else None
+    return outcome if not leads_away or admission._is_private(event) else None
 
 
 SessionMiddleware.preprocess = _forget  # type: ignore[method-assign]

@@ -3,10 +3,10 @@
 import psycopg
 
 from onramp_app.domain.ids import new_id
-from onramp_app.domain.ledger import Environment, StepSource
+from onramp_app.fleet import changed_people
 from onramp_app.ledger.instructions import UserAmount, make_good
 from onramp_app.ledger.transfers import Cause
-from onramp_app.services import changed_users
+from onramp_app.ledger.words import Environment, StepSource
 from tests.operators import post_on_record
 
 
@@ -18,4 +18,4 @@ async def credit(database: str, user_id: str, *, announced: bool = True) -> None
     gift = make_good(new_id(), UserAmount(Environment.SIMULATOR, user_id, "USDT", 10**18), cause=cause)
     await post_on_record([gift])
     if announced:
-        changed_users.tell_changed([user_id])
+        changed_people.tell_changed([user_id])

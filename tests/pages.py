@@ -5,8 +5,8 @@ from typing import Any, Self
 
 from reflex.state import State
 
-from onramp_app.states.home import HomeState
-from onramp_app.states.session import SessionState
+from onramp_app.web.home.state import HomeState
+from onramp_app.web.tabs.session import SessionState
 from tests.sockets import TabSocket
 
 _SESSION, _HOME = SessionState.get_full_name(), HomeState.get_full_name()

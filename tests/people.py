@@ -12,7 +12,7 @@ import psycopg
 
 from onramp_app.domain import clock
 from onramp_app.domain.ids import new_id
-from onramp_app.services import operator_codes
+from onramp_app.operators import codes
 
 PASSWORD = "violet-harbour-41"
 
@@ -46,11 +46,11 @@ def operator_code(owner: psycopg.Connection[Any], user_id: str, *, session_id: s
     """Let an operator have made a code just now, in a session of its own unless one is given."""
     session_id, now = session_id or sign_in(owner, user_id), clock.now()
     digits = "".join(secrets.choice("0123456789ABCDEFGHJKMNPQRSTVWXYZ") for _ in range(10))
-    kept = operator_codes._hash(operator_codes._keys()[0], user_id, session_id, digits)
+    kept = codes._hash(codes._keys()[0], user_id, session_id, digits)
     owner.execute(
         "INSERT INTO operator_codes (session_id, user_id, id, code_hash, made_at, expires_at, guesses_left)"
         " VALUES (%s, %s, %s, %s, %s, %s, 5)",
-        (session_id, user_id, new_id(), kept, now, now + operator_codes.LIFE),
+        (session_id, user_id, new_id(), kept, now, now + codes.LIFE),
     )
     return f"{digits[:5]}-{digits[5:]}"
 

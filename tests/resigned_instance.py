@@ -3,8 +3,8 @@
 import contextlib
 from typing import Any
 
-from onramp_app.live import Tabs
 from onramp_app.onramp_app import app
+from onramp_app.web.tabs.push import Tabs
 
 __all__ = ["app"]
 

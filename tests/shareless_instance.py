@@ -2,7 +2,7 @@
 
 from onramp_app.domain import shares
 from onramp_app.onramp_app import app
-from onramp_app.services import top_ups
+from onramp_app.top_ups import top_ups
 
 __all__ = ["app"]
 

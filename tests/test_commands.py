@@ -17,9 +17,11 @@ from onramp_app.config import AppEnv, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import latest_revision
 from onramp_app.local import postgres
-from onramp_app.services import provider, treasury_addresses, webhook_address
-from onramp_app.services.checked import UnwellError
-from onramp_app.services.checks import CHECKS
+from onramp_app.provider_orders import webhook_address
+from onramp_app.running import closing
+from onramp_app.running.checked import UnwellError
+from onramp_app.running.checks import CHECKS
+from onramp_app.treasury import changes
 from tests.people import operator_code
 from tests.simulator.process import NEXT_SECRET, SECRET, Process, Receiver
 
@@ -215,7 +217,7 @@ def test_check_says_that_treasury_addresses_are_not_those_of_the_last_start(
 
 
 async def record_once() -> None:
-    await treasury_addresses.record_changes()
+    await changes.record_changes()
     await engine.dispose()
 
 
@@ -325,7 +327,7 @@ async def test_the_webhook_address_is_registered_as_soon_as_the_simulator_answer
     monkeypatch.setattr(webhook_address, "FIRST_WAIT_SECONDS", 0.05)
     simulator.scenario("api_down", times=2)
     await asyncio.wait_for(webhook_address.register_with_simulator(), 10)
-    await provider.disconnect()
+    await closing.disconnect()
     registered = simulator.control("requests", method="GET")["items"]
     tries = next(row for row in registered if row["path"].endswith("setWebhookUrl"))["by_status"]
     assert tries["200"] == 1

@@ -8,11 +8,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from onramp_app.accounts import accounts, sessions
+from onramp_app.accounts.sessions import BrowserSession, Client
+from onramp_app.accounts.tables import User
 from onramp_app.db.engine import transaction
-from onramp_app.db.tables import User
-from onramp_app.services import accounts, sessions
-from onramp_app.services.sessions import BrowserSession, Client
-from onramp_app.states.profile import ProfileState
+from onramp_app.web.profile.state import ProfileState
 from tests.people import PASSWORD
 from tests.redis_server import RedisServer
 from tests.served import Instance, served

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from onramp_app.services import sessions
-from onramp_app.services.sessions import BrowserSession
+from onramp_app.accounts import sessions
+from onramp_app.accounts.sessions import BrowserSession
 from tests.databases import in_settings
 from tests.served import Instance, served
 from tests.sockets import HYDRATE_AND_LOAD, TabSocket

@@ -6,8 +6,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from onramp_app.live import LOOK_EVERY_SECONDS
-from onramp_app.services import sessions
+from onramp_app.accounts import sessions
+from onramp_app.web.tabs.push import LOOK_EVERY_SECONDS
 from tests.redis_server import RedisServer
 from tests.served import served
 from tests.test_ended_sessions import LEFT, another_session, first_session, open_tabs

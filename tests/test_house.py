@@ -40,10 +40,10 @@ def test_a_stray_package_breaks_the_contract(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("domain/clock.py", "from onramp_app.services import accounts"),
-        ("services/health.py", "import reflex"),
-        ("pages/home.py", "from onramp_app.db import engine"),
-        ("providers/port.py", "from onramp_app.db import tables"),
+        ("domain/clock.py", "from onramp_app.accounts import accounts"),
+        ("running/health.py", "import reflex"),
+        ("web/home/page.py", "from onramp_app.db import engine"),
+        ("providers/port.py", "from onramp_app.db import columns"),
         ("simulator/signing.py", "from onramp_app.config import get_settings"),
         ("providers/onramp/signing.py", "from onramp_app.simulator import signing"),
     ],

@@ -7,9 +7,9 @@ import psycopg
 import pytest
 from reflex.utils.format import format_event_handler
 
-from onramp_app.services import accounts, sessions
-from onramp_app.services.sessions import BrowserSession, Client
-from onramp_app.states.profile import ProfileState
+from onramp_app.accounts import accounts, sessions
+from onramp_app.accounts.sessions import BrowserSession, Client
+from onramp_app.web.profile.state import ProfileState
 from tests.databases import in_settings
 from tests.people import PASSWORD
 from tests.served import Instance, served

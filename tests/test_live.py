@@ -13,12 +13,13 @@ import pytest
 from prometheus_client import REGISTRY
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from onramp_app import live
-from onramp_app.services import changed_users, sessions, wallet
-from onramp_app.states import connections
-from onramp_app.states.connections import Holder
-from onramp_app.states.home import HomeState
-from onramp_app.states.session import SessionState
+from onramp_app.accounts import sessions
+from onramp_app.fleet import changed_people
+from onramp_app.wallet import home
+from onramp_app.web.home.state import HomeState
+from onramp_app.web.tabs import holders, push
+from onramp_app.web.tabs.holders import Holder
+from onramp_app.web.tabs.session import SessionState
 from tests.live_money import credit
 from tests.states.conftest import Tab, another_session, cookie_of, new_account, open_tab
 
@@ -69,7 +70,7 @@ class FakeApp:
 async def app(database: str) -> AsyncIterator[FakeApp]:
     """An application whose two loops run."""
     app = FakeApp()
-    task = asyncio.create_task(live.keep_tabs_current(app))  # type: ignore[arg-type]
+    task = asyncio.create_task(push.keep_tabs_current(app))  # type: ignore[arg-type]
     async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
         await _until(lambda: _listener(connection))
     yield app
@@ -101,12 +102,12 @@ async def _told(app: FakeApp, tab: Tab) -> None:
 @pytest.fixture
 def never_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the announcements alone tell."""
-    monkeypatch.setattr(live, "LOOK_EVERY_SECONDS", 3600)
+    monkeypatch.setattr(push, "LOOK_EVERY_SECONDS", 3600)
 
 
 @pytest.fixture
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "LOOK_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(push, "LOOK_EVERY_SECONDS", 0.1)
 
 
 async def _open(app: FakeApp, session: sessions.BrowserSession, path: str = "/profile") -> Tab:
@@ -154,7 +155,7 @@ async def test_what_was_told_is_not_told_again_by_looking(database, new_account)
     tab = await _open(app, session, "/home")
     numbers = []
     async with asyncio.TaskGroup() as tasks:
-        tabs = live.Tabs(app, tasks)  # type: ignore[arg-type]
+        tabs = push.Tabs(app, tasks)  # type: ignore[arg-type]
 
         async def shown_after(announced: bool) -> None:
             before = _shown()
@@ -182,9 +183,9 @@ async def test_who_changed_together_is_read_together_and_shown_their_own(
         for _ in range(number + 1):
             await credit(database, one.viewer.user_id, announced=False)
     read_at_once = []
-    monkeypatch.setattr(wallet, "_read", _noting(wallet._read, read_at_once))
+    monkeypatch.setattr(home, "_read", _noting(home._read, read_at_once))
     async with asyncio.TaskGroup() as tasks:
-        live.Tabs(app, tasks)._tell({one.viewer.user_id for one in people})  # type: ignore[arg-type]
+        push.Tabs(app, tasks)._tell({one.viewer.user_id for one in people})  # type: ignore[arg-type]
     assert [await _amount(tab) for tab in tabs_of_people] == [["1.00"], ["2.00"], ["3.00"]]
     assert read_at_once == [3]
 
@@ -215,7 +216,7 @@ async def test_a_tab_whose_state_is_gone_loads_again_and_is_not_taken_for_told(d
     session = await new_account()
     tab = await _open(app, session, "/home")
     async with asyncio.TaskGroup() as tasks:
-        tabs = live.Tabs(app, tasks)  # type: ignore[arg-type]
+        tabs = push.Tabs(app, tasks)  # type: ignore[arg-type]
         tab.lose_state()
         await tabs.look()
         await _until(lambda: _is_soon(lambda: app.lost == [tab.token]))
@@ -260,7 +261,7 @@ async def test_a_tab_that_is_busy_holds_up_nobody_else(never_look, app, database
 
 
 async def test_whoever_keeps_a_tab_waiting_reads_first_and_no_place_is_lost():
-    places = live._Places(1)
+    places = push._Places(1)
     order = []
 
     async def read(name: str, *, holds_tab: bool) -> None:
@@ -295,7 +296,7 @@ async def test_listening_goes_on_after_any_fault(never_look, app, new_account, a
     first = await new_account()
     second = await another_session(first)
     tab = await _open(app, second)
-    connections.remember("gone", Holder(first.viewer.session_id, first.viewer.user_id, "socket"))
+    holders.remember("gone", Holder(first.viewer.session_id, first.viewer.user_id, "socket"))
     app.faults = 1
     await sessions.end_session(first.viewer.user_id, first.viewer.session_id)
     await asyncio.sleep(0.3)
@@ -364,7 +365,7 @@ async def test_whoever_signs_in_on_a_busy_tab_of_an_ended_session_stays(never_lo
     await asyncio.sleep(0.1)
     page = await tab.state(SessionState)
     assert (app.told, page.person.email) == ([], after.viewer.email)
-    assert connections.holder_of(tab.token).session_id == after.viewer.session_id
+    assert holders.holder_of(tab.token).session_id == after.viewer.session_id
 
 
 @pytest.mark.parametrize("ends", [False, True])
@@ -376,7 +377,7 @@ async def test_what_waits_for_a_busy_tab_is_not_shown_there_after_its_session(
     await asyncio.sleep(0.3)
     shown = _shown()
     async with app.busy[tab.token]:
-        changed_users.tell_changed([session.viewer.user_id])
+        changed_people.tell_changed([session.viewer.user_id])
         await asyncio.sleep(0.5)
         if ends:
             await sessions.end_session(session.viewer.user_id, session.viewer.session_id)

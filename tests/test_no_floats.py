@@ -11,10 +11,9 @@ PACKAGE = Path(__file__).resolve().parents[1] / "onramp_app"
 MONEY = (
     "ledger/*.py",
     "domain/money.py",
-    "domain/ledger*.py",
-    "domain/top_up.py",
-    "domain/provider_status.py",
-    "db/*tables.py",
+    "top_ups/transitions.py",
+    "providers/status.py",
+    "*/tables.py",
     "db/columns.py",
 )
 
@@ -73,7 +72,7 @@ def test_no_column_is_a_float(database: str) -> None:
 
 
 _TYPED = """
-from onramp_app.domain.ledger import Environment
+from onramp_app.ledger.words import Environment
 from onramp_app.ledger.instructions import UserAmount
 UserAmount(Environment.LIVE, "u", "USDT", {amount})
 """

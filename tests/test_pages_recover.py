@@ -12,12 +12,13 @@ import psycopg
 import pytest
 from redis import Redis
 
+from onramp_app.accounts.sessions import BrowserSession
 from onramp_app.config import get_settings
 from onramp_app.db import engine
 from onramp_app.domain.ids import new_id
-from onramp_app.services import changed_users, throttle
-from onramp_app.services.sessions import BrowserSession
-from onramp_app.states.profile import ProfileState
+from onramp_app.fleet import changed_people
+from onramp_app.throttle import throttle
+from onramp_app.web.profile.state import ProfileState
 from tests.live_money import credit
 from tests.pages import Page
 from tests.postgres_server import PostgresServer
@@ -62,7 +63,7 @@ async def own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Async
     monkeypatch.setenv("DATABASE_URL", server.url)
     get_settings.cache_clear()
     yield server
-    await changed_users.close()
+    await changed_people.close()
     await engine.dispose()
     server.stop()
 

@@ -11,8 +11,8 @@ from reflex.utils.exec import run_granian_backend_prod
 
 from onramp_app.config import PROJECT_DIR, Settings
 from onramp_app.local.server import limit_the_server, max_connections
-from onramp_app.services.checked import UnwellError
-from onramp_app.services.checks import CHECKS, ENOUGH_FILES
+from onramp_app.running.checked import UnwellError
+from onramp_app.running.checks import CHECKS, ENOUGH_FILES
 
 
 def test_reflex_starts_the_server_with_our_limits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +43,7 @@ def test_open_files_are_raised_as_far_as_the_process_may() -> None:
 async def test_check_says_when_too_few_files_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings()
     for files in (ENOUGH_FILES, ENOUGH_FILES - 1):
-        monkeypatch.setattr("onramp_app.services.checks.raise_open_files", lambda files=files: files)
+        monkeypatch.setattr("onramp_app.running.checks.raise_open_files", lambda files=files: files)
         if files == ENOUGH_FILES:
             assert f"may open {files} files" in await CHECKS["open files"](settings)
         else:

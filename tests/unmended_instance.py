@@ -2,8 +2,8 @@
 
 import asyncio
 
-from onramp_app.live import Tabs
 from onramp_app.onramp_app import app
+from onramp_app.web.tabs.push import Tabs
 
 __all__ = ["app"]
 

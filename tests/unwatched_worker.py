@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 import psycopg
 
 from onramp_app.db import direct
-from onramp_app.services import watch
-from onramp_app.worker import run_worker
+from onramp_app.fleet import watch
+from onramp_app.running.worker import run_worker
 
 
 async def _unwatched(name: str, work: Callable[[], Awaitable[None]], *, within_seconds: float) -> None:

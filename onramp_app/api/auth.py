@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from onramp_app.accounts import accounts, security_events, session_list, sessions
+from onramp_app.accounts.words import EndReason
 from onramp_app.api.auth_models import (
     LoginRequest,
     PasswordRequest,
@@ -18,9 +20,8 @@ from onramp_app.api.auth_models import (
     TokensAnswer,
     UserAnswer,
 )
-from onramp_app.api.identity import CurrentViewer, client_of
-from onramp_app.api.problems import error_responses
-from onramp_app.domain.accounts import EndReason
+from onramp_app.api.frame.identity import CurrentViewer, client_of
+from onramp_app.api.frame.problems import error_responses
 from onramp_app.domain.errors import (
     ApplicationError,
     DatabaseUnavailable,
@@ -34,7 +35,6 @@ from onramp_app.domain.errors import (
     Unauthenticated,
     ValidationFailed,
 )
-from onramp_app.services import accounts, security_events, session_list, sessions
 
 
 def keep_nowhere(response: Response) -> None:

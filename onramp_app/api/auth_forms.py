@@ -10,6 +10,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from onramp_app.accounts import accounts, devices, sessions
+from onramp_app.accounts.cookies import device_cookie_name, read_cookie, session_cookie_name
+from onramp_app.accounts.sessions import BrowserSession
 from onramp_app.api.auth_models import (
     MAX_OTP_LENGTH,
     Country,
@@ -19,8 +22,8 @@ from onramp_app.api.auth_models import (
     NewPassword,
     Password,
 )
-from onramp_app.api.identity import client_of, cookie_header_of, refuse_other_sites
-from onramp_app.api.problems import error_responses
+from onramp_app.api.frame.identity import client_of, cookie_header_of, refuse_other_sites
+from onramp_app.api.frame.problems import error_responses
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import (
     ApplicationError,
@@ -30,10 +33,7 @@ from onramp_app.domain.errors import (
     PayloadTooLarge,
     ValidationFailed,
 )
-from onramp_app.domain.paths import HOME, own_path
-from onramp_app.services import accounts, devices, sessions
-from onramp_app.services.cookies import device_cookie_name, read_cookie, session_cookie_name
-from onramp_app.services.sessions import BrowserSession
+from onramp_app.domain.places import HOME, own_path
 
 FORM_COOKIE = "form"
 FORM_SECONDS = 120

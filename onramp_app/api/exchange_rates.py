@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, Field
 
-from onramp_app.api.problems import error_responses
+from onramp_app.api.frame.problems import error_responses
 from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable, FieldError, ValidationFailed
-from onramp_app.domain.exchange_rates import RateBook, UnknownSymbol
 from onramp_app.domain.money import decimal_text
-from onramp_app.domain.provider_errors import ProviderUnavailable
-from onramp_app.services.rates import get_rates
+from onramp_app.pricing.rate_book import RateBook, UnknownSymbol
+from onramp_app.pricing.rates import get_rates
+from onramp_app.providers.errors import ProviderUnavailable
 
 router = APIRouter(prefix="/api/exchange-rates", tags=["money"])
 

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from onramp_app.services.checked import CheckedPart
-from onramp_app.services.health import readiness, status
+from onramp_app.running.checked import CheckedPart
+from onramp_app.running.health import readiness, status
 
 router = APIRouter(prefix="/api/health", tags=["health"])
 

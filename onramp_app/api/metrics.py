@@ -8,7 +8,7 @@ from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from onramp_app.api.problems import error_responses
+from onramp_app.api.frame.problems import error_responses
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import NotFound, Unauthenticated
 

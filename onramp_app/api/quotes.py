@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Response
 
-from onramp_app.api.identity import CurrentViewer
-from onramp_app.api.problems import error_responses
+from onramp_app.api.frame.identity import CurrentViewer
+from onramp_app.api.frame.problems import error_responses
 from onramp_app.api.quote_models import QuoteAnswer, QuoteRequest
 from onramp_app.domain.errors import (
     DatabaseUnavailable,
@@ -13,17 +13,18 @@ from onramp_app.domain.errors import (
     Unauthenticated,
     ValidationFailed,
 )
-from onramp_app.domain.provider_errors import (
+from onramp_app.pricing import quotes
+from onramp_app.pricing.catalogue import get_options
+from onramp_app.pricing.quotes import get_shared_quotes
+from onramp_app.providers.errors import (
     AmountOutOfLimits,
     ProviderUnavailable,
     UnsupportedAsset,
     UnsupportedCurrency,
     UnsupportedPaymentMethod,
 )
-from onramp_app.services import quotes, throttle
-from onramp_app.services.options import get_options
-from onramp_app.services.quotes import get_shared_quotes
-from onramp_app.services.top_up_views import quote_view
+from onramp_app.throttle import throttle
+from onramp_app.top_ups.views import quote_view
 
 router = APIRouter(prefix="/api/quotes", tags=["money"])
 

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ValidationError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app import idempotency
 from onramp_app.api.auth import keep_nowhere
-from onramp_app.api.idempotency import IdempotencyKey, once
-from onramp_app.api.identity import CurrentViewer
-from onramp_app.api.problems import error_responses, invalid_fields
+from onramp_app.api.frame.idempotency import IdempotencyKey, once
+from onramp_app.api.frame.identity import CurrentViewer
+from onramp_app.api.frame.problems import error_responses, invalid_fields
 from onramp_app.api.top_up_models import TopUpAnswer, TopUpRequest
 from onramp_app.domain.errors import (
     ApplicationError,
@@ -22,14 +23,18 @@ from onramp_app.domain.errors import (
     Unauthenticated,
     ValidationFailed,
 )
-from onramp_app.domain.provider_errors import (
+from onramp_app.domain.views import TopUpView, Viewer
+from onramp_app.idempotency import Claim, KeptAnswer
+from onramp_app.providers.errors import (
     AmountOutOfLimits,
     ProviderUnavailable,
     UnsupportedAsset,
     UnsupportedCurrency,
     UnsupportedPaymentMethod,
 )
-from onramp_app.domain.top_up_errors import (
+from onramp_app.throttle import throttle
+from onramp_app.top_ups import top_ups
+from onramp_app.top_ups.errors import (
     AccountFrozen,
     IdempotencyConflict,
     IdempotencyInProgress,
@@ -38,9 +43,6 @@ from onramp_app.domain.top_up_errors import (
     QuoteChanged,
     TooManyOpenTopUps,
 )
-from onramp_app.domain.views import TopUpView, Viewer
-from onramp_app.services import idempotency, throttle, top_ups
-from onramp_app.services.idempotency import Claim, KeptAnswer
 
 router = APIRouter(prefix="/api/top-ups", tags=["top-ups"], dependencies=[Depends(keep_nowhere)])
 

@@ -8,13 +8,13 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from onramp_app.api.bodies import read_body
-from onramp_app.api.problems import problem_response
+from onramp_app.api.frame.bodies import read_body
+from onramp_app.api.frame.problems import problem_response
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import ApplicationError, PayloadTooLarge, RequestTooSlow
+from onramp_app.provider_orders.inbox import Refused, TooManyBodies, checked, get_inbox
 from onramp_app.providers.onramp.webhook import WebhookRefused
-from onramp_app.services.callers import address_of
-from onramp_app.services.inbox import Refused, TooManyBodies, checked, get_inbox
+from onramp_app.throttle.callers import address_of
 
 PATH = "/api/webhooks/onramp"
 _PAYLOAD, _SIGNATURE = b"x-onramp-payload", b"x-onramp-signature"

@@ -20,10 +20,11 @@ from onramp_app.commands.running import (
     run,
     visible_lines,
 )
+from onramp_app.crediting import reconciliation
+from onramp_app.operators.books import verify_books
+from onramp_app.operators.mandate import Mandate
 from onramp_app.providers.connection import get_provider
-from onramp_app.services import reconciling, treasury_counts
-from onramp_app.services.operators import Mandate
-from onramp_app.services.verification import verify_books
+from onramp_app.treasury import counts
 
 # What `--since` takes; a time without an offset is UTC.
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
@@ -94,7 +95,7 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _with_provider(since: datetime, until: datetime | None, as_json: bool) -> None:
-    found = run(lambda: reconciling.reconcile(get_provider(), since=since, until=until))
+    found = run(lambda: reconciliation.reconcile(get_provider(), since=since, until=until))
     lines = [
         f"{drift.order_id}: {drift.what} (provider: {drift.provider_says}; ledger: {drift.ledger_says})"
         for drift in found.drifts
@@ -109,10 +110,10 @@ def _with_provider(since: datetime, until: datetime | None, as_json: bool) -> No
 
 
 def _with_treasury(path: Path, who: Mandate | None, as_json: bool) -> None:
-    content = _read(path, most=treasury_counts.MAX_FILE_BYTES)
+    content = _read(path, most=counts.MAX_FILE_BYTES)
 
-    async def compare() -> treasury_counts.TreasuryReport:
-        return await treasury_counts.compare(treasury_counts.read_counts(content), mandate=who)
+    async def compare() -> counts.TreasuryReport:
+        return await counts.compare(counts.read_counts(content), mandate=who)
 
     report = decide(compare, as_json=as_json)
     lines = [

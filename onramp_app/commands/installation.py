@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
+from onramp_app.accounts import accounts
+from onramp_app.accounts.words import Role
 from onramp_app.commands.running import (
     AsJson,
     Code,
@@ -27,11 +29,10 @@ from onramp_app.config import DATA_DIR, ConfigurationError, get_settings
 from onramp_app.db.migrate import latest_revision, owner_url
 from onramp_app.db.migrate import migrate as migrate_database
 from onramp_app.db.poolers import refuse_poolers
-from onramp_app.domain.accounts import Role
-from onramp_app.services import accounts, roles
-from onramp_app.services.checked import CheckedPart
-from onramp_app.services.checks import check_everything
-from onramp_app.worker import run_worker
+from onramp_app.operators import roles
+from onramp_app.running.checked import CheckedPart
+from onramp_app.running.checks import check_everything
+from onramp_app.running.worker import run_worker
 
 
 def migrate(as_json: AsJson = False) -> None:

@@ -22,11 +22,11 @@ from onramp_app.commands.running import (
     visible,
     visible_lines,
 )
-from onramp_app.domain.top_up import Action
-from onramp_app.services import review
-from onramp_app.services.attribution import Attribution, attribute, look
-from onramp_app.services.operators import Mandate
-from onramp_app.services.review_list import OpenItem, close_item, open_items
+from onramp_app.operators.mandate import Mandate
+from onramp_app.review import decisions
+from onramp_app.review.attribution import Attribution, attribute, look
+from onramp_app.review.waiting import OpenItem, close_item, open_items
+from onramp_app.top_ups.transitions import Action
 
 app = typer.Typer(help="Decide what waits for a person.", no_args_is_help=True)
 
@@ -48,7 +48,7 @@ def _open_line(item: OpenItem) -> str:
 
 
 def _decide(top_up: str, action: Action, who: Mandate, as_json: bool) -> None:
-    done = decide(lambda: review.decide(top_up, action, mandate=who), as_json=as_json)
+    done = decide(lambda: decisions.decide(top_up, action, mandate=who), as_json=as_json)
     amount = f", {done.amount} {done.asset}" if done.amount else ""
     answer(as_json, asdict(done), f"Top-up {done.top_up_id} is {done.status} now: {done.done}{amount}.")
 

@@ -15,10 +15,11 @@ import typer
 from onramp_app.config import DATA_DIR, ConfigurationError, Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.domain.errors import ApplicationError
+from onramp_app.fleet import changed_people
 from onramp_app.local.postgres import local_database
-from onramp_app.services import changed_users, provider
-from onramp_app.services.four_eyes import SecondOperatorNeeded
-from onramp_app.services.operators import Mandate
+from onramp_app.operators.four_eyes import SecondOperatorNeeded
+from onramp_app.operators.mandate import Mandate
+from onramp_app.running import closing
 
 Result = TypeVar("Result")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -115,8 +116,8 @@ async def _to_its_end(use_case: Callable[[], Awaitable[Result]]) -> Result:
     try:
         return await use_case()
     finally:
-        await changed_users.close()
-        await provider.disconnect()
+        await changed_people.close()
+        await closing.disconnect()
         await engine.dispose()
 
 

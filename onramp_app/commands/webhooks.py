@@ -20,7 +20,7 @@ from onramp_app.commands.running import (
     told,
     visible_lines,
 )
-from onramp_app.services import webhook_address, webhook_events
+from onramp_app.provider_orders import webhook_address, webhooks
 
 stored = typer.Typer(help="Look at the stored webhooks.", no_args_is_help=True)
 onramp = typer.Typer(help="Ask the provider about webhooks.", no_args_is_help=True)
@@ -29,11 +29,11 @@ onramp = typer.Typer(help="Ask the provider about webhooks.", no_args_is_help=Tr
 @stored.command("list")
 def webhooks_list(
     order: Annotated[str | None, typer.Option(help="Only those of one of the provider's orders.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=webhook_events.MAX_LISTED)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=webhooks.MAX_LISTED)] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List the newest stored webhooks."""
-    events = run(lambda: webhook_events.list_events(limit=limit, order_id=order))
+    events = run(lambda: webhooks.list_events(limit=limit, order_id=order))
     lines = [
         f"{event.id}  {told(event.received_at)}  {event.flow or '-'} {event.order_id or '-'}"
         f"  {'handled' if event.handled_at else 'waiting'}"
@@ -47,7 +47,7 @@ def webhooks_list(
 @stored.command("show")
 def webhooks_show(event: int, as_json: AsJson = False) -> None:
     """Show one webhook with its signed header decoded. It may hold personal data."""
-    found = run(lambda: webhook_events.show_event(event))
+    found = run(lambda: webhooks.show_event(event))
     document = {**asdict(found.line), **{k: v for k, v in asdict(found).items() if k != "line"}}
     words = {key: told(value) if isinstance(value, datetime) else value for key, value in document.items()}
     answer(as_json, document, visible_lines([f"{key}: {value}" for key, value in words.items()]))
@@ -59,7 +59,7 @@ def webhooks_replay(
 ) -> None:
     """Have the order of a webhook read again. Safe to repeat: what the read tells decides."""
     who = mandate(by, reason, code=code, confirm=confirm)
-    done = decide(lambda: webhook_events.replay_event(event, mandate=who), as_json=as_json)
+    done = decide(lambda: webhooks.replay_event(event, mandate=who), as_json=as_json)
     answer(as_json, asdict(done), f"Order {done.order_id} ({done.flow}) will be read again.")
 
 

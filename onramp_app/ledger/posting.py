@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.domain.clock import now
 from onramp_app.domain.ids import new_id
-from onramp_app.domain.ledger_errors import AccountOverdrawn, InsufficientFunds, ReferenceTaken
+from onramp_app.ledger.errors import AccountOverdrawn, InsufficientFunds, ReferenceTaken
 from onramp_app.ledger.transfers import Balance, Instruction, Transfer
 
 MAX_INSTRUCTIONS = 1000

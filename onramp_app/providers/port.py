@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import Literal, Protocol
 
-from onramp_app.domain.provider_status import Flow, StatusClass
+from onramp_app.providers.status import Flow, StatusClass
 
 OrderFlow = Literal[Flow.BUY, Flow.SELL]
 # What the provider's page in a frame may use: it checks identities, and people copy and paste what they pay

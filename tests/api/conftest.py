@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import httpx
 import pytest
 
-from onramp_app.api.application import create_api
+from onramp_app.api.build import create_api
 from onramp_app.config import get_settings
-from onramp_app.services.assets import enable_assets
+from onramp_app.ledger.assets import enable_assets
 from tests.money import Wallet
 from tests.people import PASSWORD, Person
 from tests.simulator.process import Process

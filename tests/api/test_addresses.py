@@ -7,8 +7,8 @@ from structlog.testing import capture_logs
 
 from onramp_app.config import get_settings
 from onramp_app.domain.networks import network_of
-from onramp_app.services import callers
-from onramp_app.services.callers import address_of, is_this_machine
+from onramp_app.throttle import callers
+from onramp_app.throttle.callers import address_of, is_this_machine
 
 PROXY, INNER, CALLER, FORGED = "10.0.0.1", "198.51.100.2", "203.0.113.9", "192.0.2.66"
 

@@ -11,7 +11,8 @@ import httpx
 import psycopg
 import pytest
 
-from onramp_app.services import accounts, passwords, throttle
+from onramp_app.accounts import accounts, passwords
+from onramp_app.throttle import throttle
 from tests.people import PASSWORD, Person
 
 NewPerson = Callable[..., Awaitable[Person]]

@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from starlette.types import ASGIApp, Message
 
-from onramp_app.api import bodies
-from onramp_app.api.application import create_api
-from onramp_app.api.bodies import FREE_PIECES, MAX_BODY_BYTES, read_body
+from onramp_app.api.build import create_api
+from onramp_app.api.frame import bodies
+from onramp_app.api.frame.bodies import FREE_PIECES, MAX_BODY_BYTES, read_body
 from onramp_app.domain.errors import PayloadTooLarge
-from onramp_app.services import inbox
+from onramp_app.provider_orders import inbox
 from tests.signed_webhooks import PATH
 
 PLACES = (PATH, "/api/auth/login", "/api/auth/session")

@@ -8,9 +8,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from onramp_app.api.application import before_pages, create_api
-from onramp_app.api.middleware import BodyLimit, RequestContext
-from onramp_app.api.problems import add_error_handlers
+from onramp_app.api.build import before_pages, create_api
+from onramp_app.api.frame.problems import add_error_handlers
+from onramp_app.api.frame.requests import BodyLimit, RequestContext
 from onramp_app.domain.errors import RateLimited
 
 

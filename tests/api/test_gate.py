@@ -4,11 +4,11 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from onramp_app.api.gate import before_private_pages
+from onramp_app.accounts import accounts, sessions
+from onramp_app.accounts.sessions import Client
+from onramp_app.api.frame.gate import before_private_pages
 from onramp_app.config import get_settings
 from onramp_app.db import engine
-from onramp_app.services import accounts, sessions
-from onramp_app.services.sessions import Client
 from tests.people import PASSWORD
 
 

@@ -14,9 +14,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from onramp_app.api.application import before_pages, create_api
-from onramp_app.api.gate import before_private_pages
-from onramp_app.api.headers import page_policy, with_headers
+from onramp_app.api.build import before_pages, create_api
+from onramp_app.api.frame.gate import before_private_pages
+from onramp_app.api.frame.headers import page_policy, with_headers
 from onramp_app.config import Settings, load_settings
 from tests.test_config import PRODUCTION
 

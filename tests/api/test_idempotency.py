@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from onramp_app.domain.top_up_errors import IdempotencyInProgress
-from onramp_app.services import idempotency
-from onramp_app.services.idempotency import Claim, KeptAnswer
+from onramp_app import idempotency
+from onramp_app.idempotency import Claim, KeptAnswer
+from onramp_app.top_ups.errors import IdempotencyInProgress
 from tests.money import WANTED, Wallet, assert_problem
 from tests.people import Person
 

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from onramp_app.db import engine
-from onramp_app.services import top_ups
-from onramp_app.worker import background_work
+from onramp_app.running.worker import background_work
+from onramp_app.top_ups import top_ups
 from tests.money import Wallet
 from tests.people import Person
 

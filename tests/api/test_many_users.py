@@ -9,12 +9,13 @@ import httpx
 import pytest
 from sqlmodel import select
 
+from onramp_app.accounts import sessions
+from onramp_app.accounts.tables import User
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
-from onramp_app.db.tables import User
+from onramp_app.pricing.rates import get_rates
 from onramp_app.providers.onramp.limits import RequestRate, SharedAnswers
-from onramp_app.services import provider, sessions
-from onramp_app.services.rates import get_rates
+from onramp_app.running import closing
 from tests.money import WANTED
 from tests.people import Person
 from tests.simulator.process import Process
@@ -61,7 +62,7 @@ async def test_fifty_at_once_cost_what_one_costs(
     started = time.monotonic()
     assert (await begin(client, people[0]))[:2] == (200, 200)
     alone_seconds = time.monotonic() - started
-    await provider.disconnect()
+    await closing.disconnect()
     simulator.begin()
     simulator.scenario("api_slow", times=None, value=0.3)
 

@@ -6,9 +6,9 @@ import httpx
 import psycopg
 import pytest
 
+from onramp_app.accounts import sessions
 from onramp_app.config import get_settings
 from onramp_app.domain import clock
-from onramp_app.services import sessions
 from tests.money import Wallet
 from tests.people import PASSWORD, Person
 from tests.signed_webhooks import PATH, event_of, headers_of

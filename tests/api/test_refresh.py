@@ -9,12 +9,12 @@ import httpx
 import psycopg
 import pytest
 
+from onramp_app.accounts import sessions, tokens
+from onramp_app.accounts.sessions import Client, ProgramSession
+from onramp_app.accounts.tables import RefreshToken, User
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
-from onramp_app.db.tables import RefreshToken, User
 from onramp_app.domain import clock
-from onramp_app.services import sessions, tokens
-from onramp_app.services.sessions import Client, ProgramSession
 from tests.people import Person
 
 NewPerson = Callable[..., Awaitable[Person]]

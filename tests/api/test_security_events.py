@@ -9,8 +9,8 @@ import httpx
 import psycopg
 import pytest
 
-from onramp_app.domain.accounts import Role
-from onramp_app.services import roles
+from onramp_app.accounts.words import Role
+from onramp_app.operators import roles
 from tests.ledger.books import findings
 from tests.people import PASSWORD, Person
 

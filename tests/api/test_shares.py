@@ -9,7 +9,8 @@ import pytest
 
 from onramp_app.config import get_settings
 from onramp_app.domain.shares import Taken
-from onramp_app.services import throttle, top_ups
+from onramp_app.throttle import throttle
+from onramp_app.top_ups import top_ups
 from tests.money import WANTED, Wallet
 from tests.people import Person
 

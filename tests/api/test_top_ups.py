@@ -370,7 +370,7 @@ async def test_a_network_without_a_current_address_is_not_offered(
         update={"treasury_addresses": {**settings.treasury_addresses, "matic20": (ended,)}}
     )
     # An address ends while the application runs: at the start such settings are refused.
-    monkeypatch.setattr("onramp_app.services.top_ups.get_settings", lambda: changed)
+    monkeypatch.setattr("onramp_app.top_ups.top_ups.get_settings", lambda: changed)
     assert_problem(await wallet.create(ada), 422, "unsupported_asset")
 
 

@@ -10,12 +10,12 @@ import httpx
 import psycopg
 import pytest
 
-from onramp_app.api.application import create_api
+from onramp_app.api.build import create_api
 from onramp_app.config import get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
-from onramp_app.services import inbox
+from onramp_app.provider_orders import inbox
 from tests.signed_webhooks import PATH, event_of, headers_of, signed
 
 

@@ -9,7 +9,7 @@ import pytest
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.ledger.verification import verify_ledger
-from onramp_app.worker import background_work
+from onramp_app.running.worker import background_work
 from tests.money import Wallet
 from tests.people import Person
 

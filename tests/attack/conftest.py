@@ -9,7 +9,7 @@ import pytest
 from limits import RateLimitItemPerSecond
 from starlette.types import ASGIApp
 
-from onramp_app.states import connections, middleware
+from onramp_app.web.tabs import admission, holders
 from tests.api.conftest import client, new_person, wallet
 from tests.attack.scene import Logged, Scene, prepare
 from tests.log_lines import log_lines
@@ -34,13 +34,13 @@ async def asgi(served: ASGIApp, database: str) -> AsyncIterator[ASGIApp]:
 
     async with app._setup_event_processor():
         yield served
-    connections.keep_only(())
+    holders.keep_only(())
 
 
 @pytest.fixture
 def no_event_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thousands of events a minute are an attack that another test is about."""
-    monkeypatch.setattr(middleware, "EVENTS", (RateLimitItemPerSecond(10**9, namespace="attack"),))
+    monkeypatch.setattr(admission, "EVENTS", (RateLimitItemPerSecond(10**9, namespace="attack"),))
 
 
 @pytest.fixture

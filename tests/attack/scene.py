@@ -9,10 +9,10 @@ from typing import Any
 
 import psycopg
 
+from onramp_app.accounts import sessions
+from onramp_app.accounts.sessions import Client
+from onramp_app.accounts.tables import User
 from onramp_app.db.engine import transaction
-from onramp_app.db.tables import User
-from onramp_app.services import sessions
-from onramp_app.services.sessions import Client
 from tests.money import Wallet
 from tests.people import PASSWORD, Person
 

@@ -4,10 +4,10 @@ import asyncio
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from onramp_app.states.entrance import EntranceState
-from onramp_app.states.middleware import SessionMiddleware
-from onramp_app.states.page_loads import page_loads
-from onramp_app.states.session import SessionState
+from onramp_app.web.entrance.state import EntranceState
+from onramp_app.web.tabs.admission import SessionMiddleware
+from onramp_app.web.tabs.loads import page_loads
+from onramp_app.web.tabs.session import SessionState
 from tests.attack.wire import Wire
 
 PROPOSE = f"{EntranceState.get_full_name()}.propose_currency"

@@ -23,7 +23,7 @@ def _honest(hint: Any) -> object:
 
 
 def test_every_handler_of_ours_takes_what_its_page_sends() -> None:
-    from onramp_app.states.page_socket import _takes
+    from onramp_app.web.tabs.socket import _takes
 
     ours = {name: handler for name, handler in handlers().items() if "onramp_app" in name}
     assert len(ours) > 20

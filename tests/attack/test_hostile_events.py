@@ -15,9 +15,9 @@ from reflex.event import Event, EventHandler
 from reflex_base.registry import RegisteredEventHandler, RegistrationContext
 from starlette.types import ASGIApp
 
+from onramp_app.accounts import sessions
 from onramp_app.onramp_app import app
-from onramp_app.services import sessions
-from onramp_app.states.entrance import EntranceState
+from onramp_app.web.entrance.state import EntranceState
 from tests.attack.hostile import TYPED, Malice
 from tests.attack.scene import Logged, Scene, new_address
 from tests.attack.wire import Wire

@@ -9,7 +9,8 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from onramp_app.services import throttle, transactions
+from onramp_app.throttle import throttle
+from onramp_app.wallet import transactions
 from tests.attack.hostile import VALUES, Malice
 from tests.attack.scene import Logged, Scene, new_address
 

@@ -7,7 +7,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from onramp_app.services import inbox
+from onramp_app.provider_orders import inbox
 from tests.attack.hostile import Malice
 from tests.crediting.conftest import money_simulator, world
 from tests.crediting.told import apply_all, keep, order_of, recognition_id

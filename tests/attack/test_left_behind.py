@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from onramp_app.accounts import sessions
 from onramp_app.onramp_app import app
-from onramp_app.services import sessions
-from onramp_app.states import connections
-from onramp_app.states.entrance import EntranceState
+from onramp_app.web.entrance.state import EntranceState
+from onramp_app.web.tabs import holders
 from tests.attack.scene import new_address
 from tests.attack.test_hostile_events import plant
 from tests.attack.wire import Wire
@@ -43,11 +43,11 @@ async def test_it_takes_nothing_from_whoever_has_the_tab_now(asgi, scene, no_eve
     second = await Wire(asgi, cookie=cookie, token=first.token, address=new_address()).connect()
     second.event("reflex___state____state.hydrate_and_load", path="/profile")
     await second.until('"is_hydrated_rx_state_":true')
-    before = connections.holder_of(second.token)
+    before = holders.holder_of(second.token)
     assert before is not None
     assert before.socket_id == app.event_namespace.token_to_sid[second.token]
     go_on.set()
     await second.settle()
-    assert connections.holder_of(second.token) == before, "pushes and the end of the session still reach it"
+    assert holders.holder_of(second.token) == before, "pushes and the end of the session still reach it"
     assert scene.leaks(first.heard) == []
     await second.close()

@@ -10,7 +10,7 @@ from reflex.utils.format import json_dumps
 from reflex_base.registry import RegistrationContext
 
 from onramp_app.onramp_app import app
-from onramp_app.states import wizard_open
+from onramp_app.web.add_money import open_state
 from tests.attack.scene import Scene
 from tests.attack.wire import Wire
 
@@ -34,7 +34,7 @@ async def test_a_tab_holds_no_secret_and_no_rows_of_tables(
     asgi, scene: Scene, no_event_limit, monkeypatch: pytest.MonkeyPatch
 ):
     # No reader runs here, so a page that has the provider asked would wait in vain.
-    monkeypatch.setattr(wizard_open, "READ_WITHIN_SECONDS", 0.1)
+    monkeypatch.setattr(open_state, "READ_WITHIN_SECONDS", 0.1)
     wire, state = await _all_pages(asgi, scene)
     everything = wire.heard + json_dumps(state.dict())
     assert scene.bo.email in everything, "the control: this is where the values are"
@@ -62,7 +62,7 @@ def _expect_no_rows_of_tables(state: State) -> None:
     for part in left:
         left += part.substates.values()
         Reader(io.BytesIO(part._serialize())).load()
-    assert any(module.startswith("onramp_app.states") for module in named), "the control: classes are named"
+    assert any(module.startswith("onramp_app.web") for module in named), "the control: classes are named"
     assert [module for module in named if module.startswith(("onramp_app.db", "sql"))] == []
 
 

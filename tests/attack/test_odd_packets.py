@@ -1,6 +1,6 @@
 """Packets that no page sends: the libraries would gather some in memory, and log pages about others."""
 
-from onramp_app.api import sockets
+from onramp_app.api.frame import sockets
 from onramp_app.onramp_app import app
 from tests.attack.scene import new_address
 from tests.attack.wire import Wire

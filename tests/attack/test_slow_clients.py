@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from onramp_app.api.connections import most_for_each
+from onramp_app.api.frame.connections import most_for_each
 from tests.served import served
 
 ATTACKER, OTHER = "127.0.0.2", "127.0.0.3"

@@ -8,12 +8,12 @@ from reflex_base.constants import RouteVar
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
-from onramp_app.api.sockets import HANDSHAKES_A_MINUTE, MAX_OPEN, MESSAGES_A_MINUTE
+from onramp_app.api.frame.sockets import HANDSHAKES_A_MINUTE, MAX_OPEN, MESSAGES_A_MINUTE
 from onramp_app.config import get_settings
 from onramp_app.onramp_app import app
-from onramp_app.services.callers import address_of
-from onramp_app.states import left_tabs
-from onramp_app.states.left_tabs import drop_oldest_states
+from onramp_app.throttle.callers import address_of
+from onramp_app.web.tabs import left as left_tabs
+from onramp_app.web.tabs.left import drop_oldest_states
 from tests.attack.scene import new_address
 from tests.attack.wire import Wire
 from tests.served import served

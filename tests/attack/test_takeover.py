@@ -9,17 +9,17 @@ from types import SimpleNamespace
 import pytest
 from starlette.types import ASGIApp
 
+from onramp_app.accounts import sessions
 from onramp_app.config import get_settings
 from onramp_app.db import engine
-from onramp_app.live import Tabs
 from onramp_app.onramp_app import app
-from onramp_app.services import sessions
-from onramp_app.services.latest import Latest
-from onramp_app.states import page_socket
-from onramp_app.states.live import LiveState
-from onramp_app.states.middleware import SessionMiddleware
-from onramp_app.states.profile import ProfileState
-from onramp_app.states.session import SessionState
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.profile.state import ProfileState
+from onramp_app.web.tabs import socket
+from onramp_app.web.tabs.admission import SessionMiddleware
+from onramp_app.web.tabs.live import LiveState
+from onramp_app.web.tabs.push import Tabs
+from onramp_app.web.tabs.session import SessionState
 from tests.attack.scene import Scene, new_address
 from tests.attack.wire import Wire
 
@@ -107,7 +107,7 @@ def pushed(monkeypatch: pytest.MonkeyPatch, scene: Scene) -> None:
     monkeypatch.setattr(LiveState, "_catch_up", catch_up)
     monkeypatch.setattr(LiveState, "_has_loaded", lambda _state: True)
     monkeypatch.setattr(LiveState, "_place", "/", raising=False)
-    monkeypatch.setattr("onramp_app.states.live.LiveState", parts)
+    monkeypatch.setattr("onramp_app.web.tabs.live.LiveState", parts)
 
 
 async def test_forty_stolen_tokens_are_worth_nothing(asgi, scene, no_event_limit, pushed):
@@ -201,6 +201,6 @@ async def test_without_the_binding_of_sockets_a_silent_thief_gets_the_next_push(
     asgi, scene, no_event_limit, pushed, monkeypatch
 ):
     """The control of where updates go."""
-    monkeypatch.setattr(page_socket.PageSocket, "emit_update", page_socket.EventNamespace.emit_update)
+    monkeypatch.setattr(socket.PageSocket, "emit_update", socket.EventNamespace.emit_update)
     seen = await take_over(asgi, scene, rounds=8)
     assert any("a push" in what for what in seen)

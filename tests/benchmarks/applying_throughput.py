@@ -10,11 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from onramp_app.crediting.apply import apply_some
+from onramp_app.crediting.delivery import DOCUMENTED
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
-from onramp_app.services.applying import apply_some
-from onramp_app.services.judging import DOCUMENTED
 from tests.crediting.told import keep, order_of, recognition_id
 from tests.crediting.world import World
 from tests.simulator.process import Process, free_port

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from onramp_app.accounts import accounts, sessions
+from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.config import get_settings
+from onramp_app.domain.environment import current_environment
 from onramp_app.domain.ids import new_id
-from onramp_app.domain.ledger import StepSource
+from onramp_app.fleet import changed_people
 from onramp_app.ledger.instructions import UserAmount, make_good
 from onramp_app.ledger.transfers import Cause
+from onramp_app.ledger.words import StepSource
 from onramp_app.local import postgres
-from onramp_app.services import accounts, changed_users, sessions
-from onramp_app.services.environment import current_environment
-from onramp_app.services.sessions import BrowserSession, Client
 from tests.e2e.site import Site, running_site
 from tests.operators import post_on_record
 from tests.people import PASSWORD
@@ -79,4 +80,4 @@ async def credit(user_id: str, *, is_told: bool = True) -> None:
     amount = UserAmount(current_environment(), user_id, "USDT", _ONE)
     await post_on_record([make_good(new_id(), amount, cause=cause)])
     if is_told:
-        changed_users.tell_changed([user_id])
+        changed_people.tell_changed([user_id])

@@ -21,11 +21,11 @@ import psycopg
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from onramp_app.api.application import create_api
+from onramp_app.api.build import create_api
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
 from onramp_app.logs import configure_logs
-from onramp_app.services import inbox
+from onramp_app.provider_orders import inbox
 from tests.benchmarks.machine import load
 from tests.signed_webhooks import PATH, event_of, headers_of
 from tests.simulator.process import free_port

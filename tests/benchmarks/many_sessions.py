@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from onramp_app.db import engine
-from onramp_app.services import changed_users
+from onramp_app.fleet import changed_people
 from tests.benchmarks.credited import credit, measured_instance, person
 from tests.benchmarks.machine import load
 from tests.simulator.process import free_port
@@ -98,7 +98,7 @@ async def _run(ours: str, bare: str, count: int, number_of_people: int) -> None:
     bare_tabs, bare_kib = await _open(bare, [""] * count)
 
     async def tell_ours() -> None:
-        changed_users.tell_changed(ids)
+        changed_people.tell_changed(ids)
 
     async def tell_bare() -> None:
         await client.get(f"{bare}/push")
@@ -112,7 +112,7 @@ async def _run(ours: str, bare: str, count: int, number_of_people: int) -> None:
             times.append((took, await _push(bare_tabs, tell_bare)))
     for tab in (*our_tabs, *bare_tabs):
         await tab.close()
-    await changed_users.close()
+    await changed_people.close()
     await engine.dispose()
     our_push, bare_push = (statistics.median(column) for column in zip(*times, strict=True))
     ratio = statistics.median(a / b for a, b in times)

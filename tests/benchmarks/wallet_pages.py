@@ -15,12 +15,14 @@ from pathlib import Path
 import psycopg
 from reflex.event import EventHandler
 
+from onramp_app.accounts import accounts, sessions
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
-from onramp_app.services import accounts, provider, sessions, throttle
-from onramp_app.states.activity import ActivityState
-from onramp_app.states.home import HomeState
+from onramp_app.running import closing
+from onramp_app.throttle import throttle
+from onramp_app.web.activity.state import ActivityState
+from onramp_app.web.home.state import HomeState
 from tests.benchmarks.machine import load
 from tests.people import PASSWORD
 from tests.states.conftest import BROWSER, Tab, cookie_of
@@ -101,7 +103,7 @@ async def _measure(owner: psycopg.Connection, rows: int) -> None:
         }
         figures = " · ".join(f"{name} {ms:.1f} ms" for name, ms in times.items())
         print(f"{high:>9,} rows: {figures}; {load()}")  # noqa: T201
-    await provider.disconnect()
+    await closing.disconnect()
     await engine.dispose()
 
 

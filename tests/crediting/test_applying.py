@@ -9,18 +9,18 @@ import psycopg
 import pytest
 
 from onramp_app.config import get_settings
+from onramp_app.crediting import apply
+from onramp_app.crediting.apply import apply_some, judge_again
+from onramp_app.crediting.delivery import DOCUMENTED, Symbols
 from onramp_app.db.engine import pool_size, transaction
 from onramp_app.domain.clock import now
-from onramp_app.domain.ledger import Environment, StepSource
-from onramp_app.domain.provider_status import Flow
 from onramp_app.ledger import instructions
 from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Cause
-from onramp_app.services import applying
-from onramp_app.services.applying import apply_some, judge_again
-from onramp_app.services.clock_events import run_clock
-from onramp_app.services.judging import DOCUMENTED, Symbols
-from onramp_app.services.provider_records import keep_unreadable
+from onramp_app.ledger.words import Environment, StepSource
+from onramp_app.provider_orders.records import keep_unreadable
+from onramp_app.providers.status import Flow
+from onramp_app.top_ups.clock_events import run_clock
 from tests.crediting.told import apply_all, keep, order_of, recognition_id, tell
 from tests.crediting.world import MATIC_ADDRESS, World
 from tests.operators import post_on_record
@@ -328,7 +328,7 @@ async def test_poison_backs_off_becomes_an_exception_and_harms_nobody(world: Wor
     waiting = world.rows("SELECT apply_after, apply_error FROM provider_orders WHERE apply_failures > 0")
     assert len(waiting) == len(poisoned)
     assert all(row["apply_after"] and "CheckViolation" in row["apply_error"] for row in waiting)
-    for _ in range(applying.FAILURES_BEFORE_EXCEPTION - 1):
+    for _ in range(apply.FAILURES_BEFORE_EXCEPTION - 1):
         world.run("UPDATE provider_orders SET apply_after = now() WHERE apply_failures > 0")
         await apply_all()
     assert world.open_exceptions() == ["apply_failed"] * len(poisoned)

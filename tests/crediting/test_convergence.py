@@ -21,15 +21,16 @@ from hypothesis.stateful import (
 )
 
 from onramp_app.config import get_settings
+from onramp_app.crediting import apply
+from onramp_app.crediting.apply import apply_some
+from onramp_app.crediting.batch import Batch
+from onramp_app.crediting.delivery import DOCUMENTED
 from onramp_app.db import engine
 from onramp_app.domain.clock import now
+from onramp_app.fleet import changed_people
 from onramp_app.ledger.instructions import Delivery
+from onramp_app.provider_orders.walks import handle_events
 from onramp_app.providers.port import ProviderOrder
-from onramp_app.services import applying, changed_users
-from onramp_app.services.application import Batch
-from onramp_app.services.applying import apply_some
-from onramp_app.services.judging import DOCUMENTED
-from onramp_app.services.reading import handle_events
 from tests.crediting.told import apply_all, keep, order_of, recognition_id
 from tests.crediting.world import World
 from tests.signed_webhooks import event_of, headers_of
@@ -173,17 +174,17 @@ def machine(world: World, runner: asyncio.Runner) -> type[Provider]:
 @contextmanager
 def dying() -> Iterator[None]:
     """Let the process die when everything is posted and nothing is committed."""
-    real = applying.post
+    real = apply.post
 
     async def post_and_die(*arguments: Any) -> Any:
         await real(*arguments)
         raise asyncio.CancelledError
 
-    applying.post = post_and_die
+    apply.post = post_and_die
     try:
         yield
     finally:
-        applying.post = real
+        apply.post = real
 
 
 @contextmanager
@@ -193,7 +194,7 @@ def _loop_of_its_own() -> Iterator[asyncio.Runner]:
         try:
             yield runner
         finally:
-            runner.run(changed_users.close())
+            runner.run(changed_people.close())
             runner.run(engine.dispose())
             get_settings.cache_clear()
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from onramp_app.config import get_settings
-from onramp_app.services.attribution import attribute
-from onramp_app.services.operators import Mandate
+from onramp_app.operators.mandate import Mandate
+from onramp_app.review.attribution import attribute
 from tests.crediting.told import order_of, recognition_id, tell
 from tests.crediting.world import World
 from tests.people import operator_code

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from onramp_app.domain.review_errors import ActionNotPossible
-from onramp_app.domain.top_up import Action
-from onramp_app.services.attribution import attribute
-from onramp_app.services.operators import Mandate
-from onramp_app.services.review import decide
+from onramp_app.operators.errors import ActionNotPossible
+from onramp_app.operators.mandate import Mandate
+from onramp_app.review.attribution import attribute
+from onramp_app.review.decisions import decide
+from onramp_app.top_ups.transitions import Action
 from tests import rows
 from tests.crediting.told import order_of, recognition_id, tell
 from tests.crediting.world import World

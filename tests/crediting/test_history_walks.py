@@ -2,8 +2,8 @@
 
 import asyncio
 
-from onramp_app.services.history_walks import due_history, note_walked
-from onramp_app.worker import background_work
+from onramp_app.provider_orders.walked import due_history, note_walked
+from onramp_app.running.worker import background_work
 from tests.crediting.world import World
 
 HOUR = 3600

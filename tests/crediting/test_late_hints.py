@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 
 from onramp_app.db.engine import transaction
-from onramp_app.db.top_up_tables import TopUp
 from onramp_app.domain.clock import now
-from onramp_app.domain.provider_status import Flow
 from onramp_app.domain.views import TopUpView
+from onramp_app.fleet import changed_people
+from onramp_app.provider_orders import hints
+from onramp_app.provider_orders import walks as reading
+from onramp_app.provider_orders.walks import due_walks, handle_events, make_walks
 from onramp_app.providers.port import HistoryPage, ProviderOrder
-from onramp_app.services import changed_users, hints, reading
-from onramp_app.services.reading import due_walks, handle_events, make_walks
-from onramp_app.services.top_up_views import view_of
-from onramp_app.states.story_words import story_of_top_up
+from onramp_app.providers.status import Flow
+from onramp_app.top_ups.tables import TopUp
+from onramp_app.top_ups.views import view_of
+from onramp_app.web.activity.story_words import story_of_top_up
 from tests.crediting.test_scenarios import delivered_of
 from tests.crediting.told import apply_all, order_of, recognition_id
 from tests.crediting.world import World
@@ -53,7 +55,7 @@ def store(world: World, body: str, *, order_id: str | None = None, header: bytes
 
 async def told(world: World) -> set[str]:
     """Return whose pages were told since this was asked last; the world listens from the first time on."""
-    await changed_users.close()
+    await changed_people.close()
     notices = world.owner.notifies(timeout=0.2, stop_after=1)
     return {user_id for notice in notices for user_id in notice.payload.split(",")}
 

@@ -8,9 +8,9 @@ import sys
 from datetime import timedelta
 
 from onramp_app.config import PROJECT_DIR
+from onramp_app.crediting.reconciliation import reconcile
 from onramp_app.domain.clock import now
 from onramp_app.providers.connection import get_provider
-from onramp_app.services.reconciling import reconcile
 from tests.crediting.told import keep, order_of
 from tests.crediting.world import World
 

@@ -13,14 +13,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from onramp_app import worker
 from onramp_app.config import PROJECT_DIR, get_settings
 from onramp_app.db import direct, engine
 from onramp_app.db.migrate import migrate
+from onramp_app.fleet import watch
+from onramp_app.fleet.lease import Lease
 from onramp_app.local import postgres
+from onramp_app.provider_orders import reader
 from onramp_app.providers.connection import get_provider
-from onramp_app.services import reader, watch
-from onramp_app.services.lease import Lease
+from onramp_app.running import worker
 from tests.crediting.test_scenarios import delivered_of
 from tests.crediting.world import World
 from tests.simulator.process import Process

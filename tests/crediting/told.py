@@ -4,14 +4,14 @@ import json
 from datetime import datetime
 from typing import Any
 
+from onramp_app.crediting.apply import Applied, apply_some
+from onramp_app.crediting.delivery import DOCUMENTED
 from onramp_app.domain.clock import now
-from onramp_app.domain.ledger import Environment
-from onramp_app.domain.provider_status import Flow
+from onramp_app.ledger.words import Environment
+from onramp_app.provider_orders.records import keep_orders
 from onramp_app.providers.onramp.orders import read_order
 from onramp_app.providers.port import ProviderOrder
-from onramp_app.services.applying import Applied, apply_some
-from onramp_app.services.judging import DOCUMENTED
-from onramp_app.services.provider_records import keep_orders
+from onramp_app.providers.status import Flow
 from tests.crediting.world import MATIC_ADDRESS, World
 
 

@@ -15,10 +15,10 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from psycopg.rows import dict_row
 
-from onramp_app.api.application import create_api
+from onramp_app.api.build import create_api
 from onramp_app.db.engine import transaction
 from onramp_app.ledger.verification import verify_ledger
-from onramp_app.worker import background_work
+from onramp_app.running.worker import background_work
 from tests import rows
 from tests.simulator.process import Process, free_port
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from onramp_app.api.application import create_api
+from onramp_app.api.build import create_api
 from onramp_app.config import (
     MIN_DATABASE_CONNECTIONS,
     ConfigurationError,
@@ -20,8 +20,8 @@ from onramp_app.config import (
 from onramp_app.db import engine
 from onramp_app.db.direct import Use
 from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.services import inbox
-from onramp_app.services.inbox import get_inbox
+from onramp_app.provider_orders import inbox
+from onramp_app.provider_orders.inbox import get_inbox
 from tests.signed_webhooks import PATH, event_of, headers_of
 
 

@@ -17,8 +17,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db.engine import dispose, ping, sqlalchemy_url, transaction
 from onramp_app.db.migrate import _alone, downgrade, latest_revision, migrate, schema_is_current
-from onramp_app.db.schema import METADATA
 from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.schema import METADATA
 
 _DESCRIPTION = """
 SELECT 'column', table_name || '.' || column_name, data_type || ' ' || is_nullable

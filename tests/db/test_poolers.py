@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from onramp_app.api.application import create_api
+from onramp_app.api.build import create_api
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db import engine, poolers
-from onramp_app.services import connection_checks, inbox, instance
-from onramp_app.services.checked import UnwellError
+from onramp_app.provider_orders import inbox
+from onramp_app.running import connection_checks, instance
+from onramp_app.running.checked import UnwellError
 from tests.people import PASSWORD
 from tests.pooler import pooler
 from tests.signed_webhooks import PATH, event_of, headers_of

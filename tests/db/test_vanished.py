@@ -14,12 +14,13 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from onramp_app.api.application import create_api
+from onramp_app.api.build import create_api
 from onramp_app.config import get_settings
 from onramp_app.db import engine
 from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.services import announcements, inbox
-from onramp_app.services.inbox import get_inbox
+from onramp_app.provider_orders import inbox
+from onramp_app.provider_orders.inbox import get_inbox
+from onramp_app.wallet import announcements
 from tests.signed_webhooks import PATH, event_of, headers_of
 from tests.wall import Wall
 

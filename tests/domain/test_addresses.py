@@ -5,8 +5,8 @@ import random
 import pytest
 
 from onramp_app.config import Settings
-from onramp_app.domain.addresses import UnusableAddress, check_address, is_known
-from onramp_app.domain.keccak import keccak_256
+from onramp_app.treasury.address_forms import UnusableAddress, check_address, is_known
+from onramp_app.treasury.keccak import keccak_256
 
 # Examples of EIP-55, BIP 173, BIP 350, TEP-2, SEP-23, the genesis block, and well-known public accounts.
 RIGHT = [

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp_app.domain.exchange_rates import RateBook, UnknownSymbol
+from onramp_app.pricing.rate_book import RateBook, UnknownSymbol
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BOOK = RateBook(

@@ -3,12 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from onramp_app.domain.provider_status import (
-    Flow,
-    StatusClass,
-    status_class,
-    white_label_status_class,
-)
+from onramp_app.providers.status import Flow, StatusClass, status_class, white_label_status_class
 
 STATUSES = json.loads(
     (Path(__file__).parent.parent / "fixtures" / "onramp" / "order_statuses.json").read_text()

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from onramp_app.domain.provider_status import StatusClass
-from onramp_app.domain.top_up import (
+from onramp_app.providers.status import StatusClass
+from onramp_app.top_ups.transitions import (
     CREATED,
     HOLD_REASONS,
     NO_ENTRY_REASONS,

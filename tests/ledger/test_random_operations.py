@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from onramp_app.domain.ledger_errors import AccountOverdrawn, InsufficientFunds
 from onramp_app.ledger import instructions as ledger
+from onramp_app.ledger.errors import AccountOverdrawn, InsufficientFunds
 from onramp_app.ledger.instructions import Delivery
 from onramp_app.ledger.transfers import Account, AccountKind
 from tests.ledger.books import BY_OPERATOR, BY_POLL, NOW, TREASURY, Books, findings, post_now

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from onramp_app.domain.ledger import TransferKind
 from onramp_app.ledger import instructions as ledger
+from onramp_app.ledger.words import TransferKind
 from tests import rows
 from tests.ledger.books import BY_OPERATOR, BY_POLL, NOW, Books, post_now
 

@@ -17,10 +17,10 @@ from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.ledger import instructions as ledger
+from onramp_app.ledger import sealing
 from onramp_app.ledger.seals import derived
 from onramp_app.ledger.verification import Finding, chain_head, verify_ledger
-from onramp_app.services import seals
-from onramp_app.services.verification import verify_books
+from onramp_app.operators.books import verify_books
 from tests.ledger.books import BY_POLL, Books, post_now
 
 OLD, NEW = "an audit key of thirty-two bytes and more", "another audit key of thirty-two bytes and more"
@@ -55,7 +55,7 @@ async def sealed(books: Books, monkeypatch: pytest.MonkeyPatch) -> Books:
             ledger.debit(f"d{number}", books.amount(user_id, 300), cause=BY_POLL),
         )
         books.settle(top_up_id, 1000)
-        assert await seals.seal() is not None
+        assert await sealing.seal() is not None
     assert (await verify_books()).findings == []
     return books
 
@@ -120,11 +120,11 @@ async def test_a_chain_that_contradicts_its_seals_is_not_sealed_again(sealed: Bo
     for change in ((), ("DELETE FROM ledger_seals",)):
         _as_superuser(sealed, *change)
         with structlog.testing.capture_logs() as logs:
-            await seals.after_deed()
+            await sealing.after_deed()
         assert [line["event"] for line in logs] == ["the books were changed behind their seals"]
     # The control: a process that has made no seal yet takes the chain for a new one.
-    seals.forget()
-    assert await seals.seal() is not None
+    sealing.forget()
+    assert await sealing.seal() is not None
 
 
 async def test_a_tail_that_was_cut_off_with_its_seals_is_found_with_the_head_outside(
@@ -133,8 +133,8 @@ async def test_a_tail_that_was_cut_off_with_its_seals_is_found_with_the_head_out
     file = tmp_path / "heads"
     monkeypatch.setenv("AUDIT_HEAD_TO", str(file))
     get_settings.cache_clear()
-    await seals.after_deed()
-    await seals.after_deed()
+    await sealing.after_deed()
+    await sealing.after_deed()
     assert len(file.read_bytes().splitlines()) == 2
     assert await _rules() == set()
     async with transaction() as session:
@@ -168,7 +168,7 @@ async def test_after_the_key_was_changed_old_seals_are_still_proved(
     delivery = sealed.delivery(5)
     await post_now(ledger.receive_suspense(delivery, cause=BY_POLL))
     sealed.open_exception("suspense", order_row=delivery.provider_order_id)
-    made = await seals.seal()
+    made = await sealing.seal()
     assert made is not None
     assert made.key_id == derived(NEW)[0]
     # Without the old key its seals are covered by the newer one, and a change of them is still found.
@@ -187,9 +187,9 @@ async def test_no_key_is_in_the_database_and_production_without_one_seals_nothin
     (kept,) = sealed.owner.execute("SELECT string_agg(s::text, '') FROM ledger_seals s").fetchone()
     assert OLD not in kept
     assert derived(OLD)[1].hex() not in kept
-    assert len(seals.keys(settings.model_copy(update={"audit_key": None}))) == 1
+    assert len(sealing.keys(settings.model_copy(update={"audit_key": None}))) == 1
     live = settings.model_copy(update={"audit_key": None, "replit_deployment": "1"})
-    assert seals.keys(live) == {}
+    assert sealing.keys(live) == {}
 
 
 class _Receiver(http.server.BaseHTTPRequestHandler):
@@ -217,18 +217,18 @@ def address() -> Iterator[str]:
 async def test_the_head_goes_to_an_address_and_an_outage_of_it_is_told_and_harms_nothing(
     sealed: Books, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    made = await seals.seal()
+    made = await sealing.seal()
     assert made is not None
     for target, status in ((address, 500), ("http://127.0.0.1:9/x", 200), (f"{tmp_path}/none/heads", 200)):
         monkeypatch.setattr(_Receiver, "status", status)
         monkeypatch.setenv("AUDIT_HEAD_TO", target)
         get_settings.cache_clear()
         with structlog.testing.capture_logs() as logs:
-            await seals.after_deed()
+            await sealing.after_deed()
         assert [line["event"] for line in logs] == ["the head was not taken to AUDIT_HEAD_TO"]
         assert "hidden" not in str(logs)
     monkeypatch.setenv("AUDIT_HEAD_TO", address)
     get_settings.cache_clear()
-    await seals.after_deed()
+    await sealing.after_deed()
     told = _Receiver.received[-1]
     assert (told["seq"], told["hash"], told["mac"]) == (made.seq, made.hash.hex(), made.mac.hex())

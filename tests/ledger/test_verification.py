@@ -16,10 +16,10 @@ from onramp_app.db.engine import transaction
 from onramp_app.db.migrate import downgrade, migrate
 from onramp_app.domain.errors import ValidationFailed
 from onramp_app.ledger import instructions as ledger
+from onramp_app.ledger import sealing
 from onramp_app.ledger.rules import RULES
 from onramp_app.ledger.verification import chain_head, verify_ledger
-from onramp_app.services import seals
-from onramp_app.services.verification import verify_books
+from onramp_app.operators.books import verify_books
 from tests.ledger.books import BY_OPERATOR, BY_POLL, NOW, Books, findings, post_now
 from tests.ledger.breaks import BREAKS, TAMPERINGS
 
@@ -143,7 +143,7 @@ def _command(*arguments: str) -> Result:
 @pytest.fixture
 async def left(sound: Books) -> Books:
     """Sound and sealed books without a connection of this loop: each command runs in a loop of its own."""
-    await seals.seal()
+    await sealing.seal()
     await engine.dispose()
     return sound
 

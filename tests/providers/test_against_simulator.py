@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from onramp_app.domain.provider_errors import (
+from onramp_app.providers.errors import (
     AmountOutOfLimits,
     ProviderCredentialsRefused,
     ProviderLoginRequired,
@@ -18,7 +18,6 @@ from onramp_app.domain.provider_errors import (
     ProviderUnavailable,
     UnsupportedAsset,
 )
-from onramp_app.domain.provider_status import Flow, StatusClass
 from onramp_app.providers.onramp import endpoints
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings
 from onramp_app.providers.onramp.endpoints import Endpoint
@@ -27,6 +26,7 @@ from onramp_app.providers.onramp.webhook import SecretUsed, WebhookSecrets, tran
 from onramp_app.providers.onramp.white_label import WhiteLabelClient
 from onramp_app.providers.onramp.widget import new_recognition_id
 from onramp_app.providers.port import PaymentKind, WidgetSession
+from onramp_app.providers.status import Flow, StatusClass
 from tests.providers.fake_onramp import FakeOnramp, ok
 from tests.simulator.process import KEY, SECRET, Process
 

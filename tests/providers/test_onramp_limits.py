@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp_app.domain.provider_errors import ProviderBusy, ProviderUnavailable, ShareSpent
-from onramp_app.domain.provider_status import Flow
 from onramp_app.domain.shares import Asker, asked_from, asker
+from onramp_app.providers.errors import ProviderBusy, ProviderUnavailable, ShareSpent
 from onramp_app.providers.onramp import endpoints
 from onramp_app.providers.onramp.client import OnrampClient
 from onramp_app.providers.onramp.endpoints import Endpoint
 from onramp_app.providers.onramp.limits import WINDOW_SECONDS, RequestRate, SharedAnswers, Wait
 from onramp_app.providers.onramp.transport import Transport
+from onramp_app.providers.status import Flow
 from tests.providers.fake_onramp import FakeOnramp, Reply, ok, refused
 
 Connect = Callable[..., Transport]

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from onramp_app.domain.errors import ApplicationError, NotFound
-from onramp_app.domain.provider_errors import (
+from onramp_app.providers.errors import (
     AmountOutOfLimits,
     ProviderAnswerUnreadable,
     ProviderBusy,

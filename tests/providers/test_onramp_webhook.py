@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp_app.domain.provider_status import Flow, StatusClass
 from onramp_app.providers.onramp.webhook import (
     EventKind,
     EventLine,
@@ -25,6 +24,7 @@ from onramp_app.providers.onramp.webhook import (
     verify,
 )
 from onramp_app.providers.port import PaymentKind
+from onramp_app.providers.status import Flow, StatusClass
 from tests.providers.webhook_mutations import SECRETS, Verifier, pair_of, run, sign
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

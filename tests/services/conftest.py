@@ -8,7 +8,7 @@ import pytest
 
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.instructions import Delivery
-from onramp_app.services.operators import Mandate
+from onramp_app.operators.mandate import Mandate
 from tests import rows
 from tests.ledger.books import BY_POLL, NOW, Books, findings, post_now
 from tests.people import operator_code

@@ -8,11 +8,13 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from onramp_app.accounts import accounts, sessions
+from onramp_app.accounts.sessions import BrowserSession, Client
+from onramp_app.accounts.words import EndReason
 from onramp_app.domain import clock
-from onramp_app.domain.accounts import EndReason
-from onramp_app.services import accounts, announcements, changed_users, sessions
-from onramp_app.services.announcements import Announcement, Hearing, Listening, SessionEnded, UsersChanged
-from onramp_app.services.sessions import BrowserSession, Client
+from onramp_app.fleet import changed_people
+from onramp_app.wallet import announcements
+from onramp_app.wallet.announcements import Announcement, Hearing, Listening, SessionEnded, UsersChanged
 from tests.people import PASSWORD
 
 
@@ -62,8 +64,8 @@ async def test_a_session_that_ends_twice_is_announced_once(session, heard):
 
 
 async def test_changed_people_are_announced(heard):
-    changed_users.tell_changed(["ada", "bo"])
-    changed_users.tell_changed(["ada"])
+    changed_people.tell_changed(["ada", "bo"])
+    changed_people.tell_changed(["ada"])
     assert await asyncio.wait_for(heard.get(), 2) == UsersChanged(frozenset({"ada", "bo"}))
 
 

@@ -6,15 +6,15 @@ import pytest
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.db.provider_tables import ProviderOrder
 from onramp_app.domain.errors import Forbidden, NotFound, ValidationFailed
-from onramp_app.domain.review_errors import ActionNotPossible
-from onramp_app.domain.top_up import Action
 from onramp_app.ledger import instructions as ledger
-from onramp_app.services import attribution
-from onramp_app.services.attribution import attribute, look
-from onramp_app.services.operators import Mandate
-from onramp_app.services.review import decide
+from onramp_app.operators.errors import ActionNotPossible
+from onramp_app.operators.mandate import Mandate
+from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.review import attribution
+from onramp_app.review.attribution import attribute, look
+from onramp_app.review.decisions import decide
+from onramp_app.top_ups.transitions import Action
 from tests.ledger.books import BY_POLL, findings, post_now
 from tests.services.conftest import REASON, Desk, unknown_id
 

@@ -11,13 +11,15 @@ import httpx
 import psycopg
 import pytest
 
-from onramp_app.api.application import create_api
+from onramp_app.api.build import create_api
 from onramp_app.config import AppEnv, get_settings
 from onramp_app.db import direct, engine
-from onramp_app.services import changed_users, connection_checks, inbox
-from onramp_app.services.checked import CheckedPart, UnwellError
-from onramp_app.services.health import readiness
-from onramp_app.services.inbox import get_inbox
+from onramp_app.fleet import changed_people
+from onramp_app.provider_orders import inbox
+from onramp_app.provider_orders.inbox import get_inbox
+from onramp_app.running import connection_checks
+from onramp_app.running.checked import CheckedPart, UnwellError
+from onramp_app.running.health import readiness
 from tests.people import PASSWORD
 from tests.signed_webhooks import PATH, event_of, headers_of
 
@@ -38,7 +40,7 @@ async def few(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[s
         monkeypatch.setenv("DATABASE_URL", address)
         get_settings.cache_clear()
         yield name
-        await changed_users.close()
+        await changed_people.close()
         await inbox.close()
         await engine.dispose()
         owner.execute(f"DROP ROLE {name}".encode())

@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 import pytest_asyncio
 
-from onramp_app.domain.provider_errors import ProviderUnavailable
-from onramp_app.domain.provider_status import Flow
+from onramp_app.pricing.catalogue import OptionsReader
+from onramp_app.pricing.provider_prices import read_rates
+from onramp_app.providers.errors import ProviderUnavailable
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings
 from onramp_app.providers.onramp.transport import Credentials, Transport
-from onramp_app.services.exchange_rates import read_rates
-from onramp_app.services.options import OptionsReader
+from onramp_app.providers.status import Flow
 from tests.providers.fake_onramp import FakeOnramp, Reply, Request, ok, refused
 
 PRICES = {1: "88.5", 2: "42.25", 6: "1600"}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from onramp_app.domain.accounts import countries, currencies, currency_of
+from onramp_app.accounts import fields
+from onramp_app.accounts.words import countries, currencies, currency_of
 from onramp_app.domain.errors import ValidationFailed
-from onramp_app.domain.paths import own_path
-from onramp_app.services import fields
+from onramp_app.domain.places import own_path
 
 
 def test_the_lists_are_those_of_the_standards() -> None:

@@ -11,20 +11,20 @@ import pytest
 from typer.testing import CliRunner
 
 from onramp_app.__main__ import app
+from onramp_app.accounts.words import Role
 from onramp_app.config import get_settings
 from onramp_app.db import engine
-from onramp_app.domain.accounts import Role
 from onramp_app.domain.errors import Forbidden, NotFound
-from onramp_app.domain.ledger import ExceptionKind
-from onramp_app.domain.review_errors import ActionNotPossible
-from onramp_app.domain.top_up import Action
-from onramp_app.services.attribution import attribute
-from onramp_app.services.four_eyes import SecondOperatorNeeded
-from onramp_app.services.operators import Mandate
-from onramp_app.services.review import decide
-from onramp_app.services.review_list import close_item
-from onramp_app.services.roles import grant_role
-from onramp_app.services.treasury_counts import Count, compare
+from onramp_app.ledger.words import ExceptionKind
+from onramp_app.operators.errors import ActionNotPossible
+from onramp_app.operators.four_eyes import SecondOperatorNeeded
+from onramp_app.operators.mandate import Mandate
+from onramp_app.operators.roles import grant_role
+from onramp_app.review.attribution import attribute
+from onramp_app.review.decisions import decide
+from onramp_app.review.waiting import close_item
+from onramp_app.top_ups.transitions import Action
+from onramp_app.treasury.counts import Count, compare
 from tests import rows
 from tests.services.conftest import REASON, Desk, unknown_id
 

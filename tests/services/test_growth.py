@@ -8,10 +8,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from onramp_app import idempotency
+from onramp_app.accounts import accounts, passwords, sessions
+from onramp_app.accounts.sessions import Client, ProgramSession
 from onramp_app.domain import clock
 from onramp_app.domain.errors import InvalidCredentials, RateLimited
-from onramp_app.services import accounts, audit, idempotency, passwords, retention, sessions, throttle
-from onramp_app.services.sessions import Client, ProgramSession
+from onramp_app.ledger import audit
+from onramp_app.running import retention
+from onramp_app.throttle import throttle
 from tests.people import PASSWORD
 
 

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from limits import RateLimitItemPerMinute
 
+from onramp_app.accounts import accounts, devices, passwords, sessions
+from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import InvalidCredentials, RateLimited
-from onramp_app.services import accounts, devices, passwords, sessions, throttle
-from onramp_app.services.sessions import BrowserSession, Client
+from onramp_app.throttle import throttle
 from tests.people import PASSWORD
 from tests.redis_server import RedisServer
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from onramp_app.config import AppEnv, ConfigurationError, get_settings
-from onramp_app.services import instance
+from onramp_app.running import instance
 
 
 def _as_in_production(monkeypatch: pytest.MonkeyPatch, *, redis: bool) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from onramp_app.config import get_settings
-from onramp_app.services.instance import running_instance
-from onramp_app.services.rates import stored_book
+from onramp_app.pricing.rates import stored_book
+from onramp_app.running.instance import running_instance
 from tests.simulator.process import Process
 
 

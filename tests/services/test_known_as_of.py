@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from onramp_app.services.last_read import known_as_of, note_read
-from onramp_app.services.reading import RECENT
+from onramp_app.provider_orders.freshness import known_as_of, note_read
+from onramp_app.provider_orders.walks import RECENT
 from tests.ledger.books import NOW, Books
 
 LATER = NOW + timedelta(days=1)

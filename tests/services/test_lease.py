@@ -10,7 +10,7 @@ from sqlalchemy import text
 from onramp_app.db.direct import Connection, Use, connect
 from onramp_app.db.engine import transaction
 from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.services.lease import Lease, LeaseLost
+from onramp_app.fleet.lease import Lease, LeaseLost
 
 
 @pytest.fixture

@@ -13,17 +13,17 @@ import pytest
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.accounts.tables import User
 from onramp_app.config import TreasuryAddress, get_settings
 from onramp_app.db.engine import transaction
-from onramp_app.db.tables import User
 from onramp_app.domain.ids import new_id
-from onramp_app.domain.provider_errors import AmountOutOfLimits, ProviderUnavailable
-from onramp_app.domain.top_up_errors import TooManyOpenTopUps
+from onramp_app.ledger.assets import enable_assets
+from onramp_app.pricing.quotes import Quote, QuoteRequest
+from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
 from onramp_app.providers.port import PaymentKind, ProviderQuote
-from onramp_app.services import limits, top_ups
-from onramp_app.services.assets import enable_assets
-from onramp_app.services.quotes import Quote, QuoteRequest
-from onramp_app.services.top_ups import Offer
+from onramp_app.top_ups import limits, top_ups
+from onramp_app.top_ups.errors import TooManyOpenTopUps
+from onramp_app.top_ups.top_ups import Offer
 from tests import rows
 
 DAY = {"currency": "INR", "none": {"per_day": "1000"}}

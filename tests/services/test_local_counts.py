@@ -12,9 +12,9 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from redis import Redis
 
-from onramp_app.services import local_counts, shared_counts, throttle
-from onramp_app.services.local_counts import LocalCounts, Rules
-from onramp_app.services.shared_counts import SharedCounts
+from onramp_app.throttle import local_counts, shared_counts, throttle
+from onramp_app.throttle.local_counts import LocalCounts, Rules
+from onramp_app.throttle.shared_counts import SharedCounts
 from tests.redis_server import RedisServer
 
 RULES: Rules = (

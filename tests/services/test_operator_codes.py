@@ -10,18 +10,20 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from onramp_app.__main__ import app
+from onramp_app.accounts import sessions
+from onramp_app.accounts.tables import User
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
-from onramp_app.db.tables import User
 from onramp_app.domain import clock
 from onramp_app.domain.errors import Forbidden, RateLimited, Unauthenticated
-from onramp_app.domain.review_errors import ActionNotPossible, RecentSignInRequired
-from onramp_app.domain.top_up import Action
 from onramp_app.domain.views import Viewer
-from onramp_app.services import operator_codes, sessions, throttle
-from onramp_app.services.four_eyes import Deed
-from onramp_app.services.operators import Mandate, deciding
-from onramp_app.services.review import decide
+from onramp_app.operators import codes
+from onramp_app.operators.errors import ActionNotPossible, RecentSignInRequired
+from onramp_app.operators.four_eyes import Deed
+from onramp_app.operators.mandate import Mandate, deciding
+from onramp_app.review.decisions import decide
+from onramp_app.throttle import throttle
+from onramp_app.top_ups.transitions import Action
 from tests.people import operator_code, sign_in
 from tests.services.conftest import REASON, Desk
 
@@ -46,7 +48,7 @@ def _left(desk: Desk) -> list[int]:
 
 async def test_a_code_that_was_made_on_the_page_is_good_for_one_act(desk: Desk) -> None:
     (first, _), (second, _) = await desk.held(), await desk.held()
-    made = await operator_codes.make(await _viewer(desk), address=ADDRESS)
+    made = await codes.make(await _viewer(desk), address=ADDRESS)
     assert len(made.code) == 11
     assert abs(made.expires_at - clock.now() - timedelta(minutes=10)) < timedelta(seconds=5)
     await decide(first, Action.RELEASE, mandate=_mandate(desk, made.code))
@@ -89,9 +91,9 @@ async def test_control_a_code_that_is_only_looked_at_does_all_sixteen(
     control_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def look(db: Any, user_id: str, code: str) -> object:
-        return await operator_codes._matching(db, user_id, code)
+        return await codes._matching(db, user_id, code)
 
-    monkeypatch.setattr(operator_codes, "spend", look)
+    monkeypatch.setattr(codes, "spend", look)
     assert await _raced(control_desk) == ["Decision"] * 16
 
 
@@ -128,7 +130,7 @@ async def test_a_code_is_its_operators_alone(desk: Desk) -> None:
 async def test_a_new_code_of_a_session_ends_the_earlier_one(desk: Desk) -> None:
     top_up_id, _ = await desk.held()
     viewer = await _viewer(desk)
-    first, second = [await operator_codes.make(viewer, address=ADDRESS) for _ in range(2)]
+    first, second = [await codes.make(viewer, address=ADDRESS) for _ in range(2)]
     with pytest.raises(Forbidden):
         await decide(top_up_id, Action.RELEASE, mandate=_mandate(desk, first.code))
     await decide(top_up_id, Action.RELEASE, mandate=_mandate(desk, second.code))
@@ -163,24 +165,24 @@ async def test_guesses_of_other_processes_count_too(desk: Desk) -> None:
 
 async def test_codes_are_made_by_operators_who_signed_in_lately(desk: Desk) -> None:
     with pytest.raises(Forbidden):
-        await operator_codes.make(await _viewer(desk, user_id=desk.books.user()), address=ADDRESS)
+        await codes.make(await _viewer(desk, user_id=desk.books.user()), address=ADDRESS)
     viewer = await _viewer(desk)
     desk.books.owner.execute("UPDATE auth_sessions SET created_at = now() - interval '15 minutes'")
     with pytest.raises(RecentSignInRequired):
-        await operator_codes.make(viewer, address=ADDRESS)
+        await codes.make(viewer, address=ADDRESS)
     desk.books.owner.execute("UPDATE auth_sessions SET created_at = now() - interval '14 minutes'")
-    await operator_codes.make(viewer, address=ADDRESS)
+    await codes.make(viewer, address=ADDRESS)
     desk.books.owner.execute("UPDATE auth_sessions SET revoked_at = now(), end_reason = 'signed_out'")
     with pytest.raises(Unauthenticated):
-        await operator_codes.make(viewer, address=ADDRESS)
+        await codes.make(viewer, address=ADDRESS)
 
 
 async def test_making_codes_has_a_limit(desk: Desk) -> None:
     viewer = await _viewer(desk)
     for _ in range(30):
-        await operator_codes.make(viewer, address=ADDRESS)
+        await codes.make(viewer, address=ADDRESS)
     with pytest.raises(RateLimited):
-        await operator_codes.make(viewer, address=ADDRESS)
+        await codes.make(viewer, address=ADDRESS)
     assert desk.books.count("operator_codes") == 1
 
 
@@ -188,7 +190,7 @@ async def test_the_making_and_the_use_are_on_record_and_the_code_is_nowhere(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     top_up_id, _ = await desk.held()
-    made = await operator_codes.make(await _viewer(desk), address=ADDRESS)
+    made = await codes.make(await _viewer(desk), address=ADDRESS)
     kept = str(desk.books.owner.execute("SELECT * FROM operator_codes").fetchall())
     with pytest.raises(Forbidden):
         await decide(top_up_id, Action.RELEASE, mandate=_mandate(desk, "00000-00000"))

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 
 from onramp_app.config import ConfigurationError
-from onramp_app.domain.ledger import Environment
-from onramp_app.services import instance
+from onramp_app.ledger.words import Environment
+from onramp_app.running import instance
 from tests import rows
 
 

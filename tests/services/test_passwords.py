@@ -8,10 +8,10 @@ import pytest
 from passlib.hash import argon2
 from zxcvbn import zxcvbn
 
+from onramp_app.accounts import passwords
+from onramp_app.accounts.passwords import check_new_password, hash_password, verify_password
 from onramp_app.domain.errors import RateLimited, ValidationFailed
 from onramp_app.domain.shares import Taken, asked_from
-from onramp_app.services import passwords
-from onramp_app.services.passwords import check_new_password, hash_password, verify_password
 
 
 def test_exactly_one_distribution_provides_passlib() -> None:

@@ -10,9 +10,12 @@ import pytest
 import pytest_asyncio
 
 from onramp_app.domain import clock
-from onramp_app.domain.assets import decimals_of, scale_of
 from onramp_app.domain.errors import ValidationFailed
-from onramp_app.domain.provider_errors import (
+from onramp_app.ledger.decimals import decimals_of, scale_of
+from onramp_app.pricing import catalogue as options_module
+from onramp_app.pricing.catalogue import OptionsReader
+from onramp_app.pricing.quotes import Quote, QuoteRequest, SharedQuotes, quote
+from onramp_app.providers.errors import (
     AmountOutOfLimits,
     ProviderPriceIrregular,
     ProviderUnavailable,
@@ -23,9 +26,6 @@ from onramp_app.domain.provider_errors import (
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings
 from onramp_app.providers.onramp.transport import Credentials, Transport
 from onramp_app.providers.port import PaymentKind
-from onramp_app.services import options as options_module
-from onramp_app.services.options import OptionsReader
-from onramp_app.services.quotes import Quote, QuoteRequest, SharedQuotes, quote
 from tests.providers.fake_onramp import FakeOnramp, Reply, Request, ok, ok_text, refused
 
 ASSETS = {"USDT": ("matic20", "bep20"), "USDC": ("matic20",), "NOSUCH": ("matic20",)}

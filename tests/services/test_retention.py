@@ -7,9 +7,10 @@ import secrets
 import psycopg
 import pytest
 
+from onramp_app.accounts import accounts, sessions
+from onramp_app.accounts.sessions import Client
 from onramp_app.db.locks import Lock
-from onramp_app.services import accounts, retention, sessions
-from onramp_app.services.sessions import Client
+from onramp_app.running import retention
 from tests.people import PASSWORD
 
 OLD, RECENT = "now() - interval '91 days'", "now() - interval '89 days'"

@@ -10,19 +10,19 @@ import pytest
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.accounts.sessions import end_session
+from onramp_app.accounts.words import Role
 from onramp_app.config import get_settings
-from onramp_app.db.top_up_tables import TopUp
-from onramp_app.domain.accounts import Role
 from onramp_app.domain.errors import Forbidden, NotFound, ValidationFailed
-from onramp_app.domain.review_errors import ActionNotPossible
-from onramp_app.domain.top_up import Action
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.transfers import Instruction
-from onramp_app.services import review
-from onramp_app.services.operators import Mandate
-from onramp_app.services.review import Decision, decide
-from onramp_app.services.roles import grant_role
-from onramp_app.services.sessions import end_session
+from onramp_app.operators.errors import ActionNotPossible
+from onramp_app.operators.mandate import Mandate
+from onramp_app.operators.roles import grant_role
+from onramp_app.review import decisions
+from onramp_app.review.decisions import Decision, decide
+from onramp_app.top_ups.tables import TopUp
+from onramp_app.top_ups.transitions import Action
 from tests.ledger.books import BY_OPERATOR, BY_POLL, findings, post_now
 from tests.services.conftest import REASON, Desk, unknown_id
 
@@ -381,7 +381,7 @@ async def test_control_without_the_lock_both_operators_win(
     user_id = control_desk.books.user()
     await control_desk.held(100, user_id=user_id)
     top_up_id, _ = await control_desk.held(100, user_id=user_id)
-    monkeypatch.setattr(review, "_locked", unlocked)
+    monkeypatch.setattr(decisions, "_locked", unlocked)
     told = await _both_at_once(control_desk, top_up_id)
     assert [type(one).__name__ for one in told] == ["Decision", "Decision"]
     assert "order_gives_what_it_has" in {finding.rule for finding in await findings()}

@@ -3,10 +3,10 @@
 import pytest
 
 from onramp_app.domain.errors import Forbidden, NotFound
-from onramp_app.domain.review_errors import ActionNotPossible
-from onramp_app.services import changed_users
-from onramp_app.services.operators import Mandate
-from onramp_app.services.review_list import close_item, open_items
+from onramp_app.fleet import changed_people
+from onramp_app.operators.errors import ActionNotPossible
+from onramp_app.operators.mandate import Mandate
+from onramp_app.review.waiting import close_item, open_items
 from tests import rows
 from tests.services.conftest import REASON, Desk, unknown_id
 
@@ -41,7 +41,7 @@ async def test_the_pages_of_the_person_are_told_when_their_payment_is_no_longer_
     desk.books.open_exception("not_found", top_up_id=rows.top_up(owner, user_id, status="canceled"))
     owner.execute("LISTEN user_changed")
     await close_item(await _id_of("not_found"), mandate=desk.mandate)
-    await changed_users.close()
+    await changed_people.close()
     assert [one.payload for one in owner.notifies(timeout=10, stop_after=1)] == [user_id]
 
 

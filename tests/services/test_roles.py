@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
+from onramp_app.accounts.words import Role
 from onramp_app.config import get_settings
-from onramp_app.domain.accounts import Role
 from onramp_app.domain.errors import Forbidden
-from onramp_app.domain.review_errors import ActionNotPossible
-from onramp_app.services.four_eyes import SecondOperatorNeeded
-from onramp_app.services.roles import grant_role
+from onramp_app.operators.errors import ActionNotPossible
+from onramp_app.operators.four_eyes import SecondOperatorNeeded
+from onramp_app.operators.roles import grant_role
 from tests import rows
 from tests.services.conftest import Desk
 

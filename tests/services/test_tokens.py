@@ -11,12 +11,12 @@ from typing import Any
 import jwt
 import pytest
 
+from onramp_app.accounts import tokens
+from onramp_app.accounts.sessions import ACCESS_TOKEN_LIFE
+from onramp_app.accounts.tokens import Claims, TokenType
 from onramp_app.config import get_settings
 from onramp_app.domain import clock
 from onramp_app.domain.errors import Unauthenticated
-from onramp_app.services import tokens
-from onramp_app.services.sessions import ACCESS_TOKEN_LIFE
-from onramp_app.services.tokens import Claims, TokenType
 
 KEY = "k" * 48
 CLAIMS = Claims(user_id="u1", session_id="s1")

@@ -7,9 +7,10 @@ import psycopg
 import pytest
 
 from onramp_app.config import get_settings
-from onramp_app.domain.ledger import Environment
-from onramp_app.services import instance, treasury_addresses
-from onramp_app.services.treasury_addresses import record_changes
+from onramp_app.ledger.words import Environment
+from onramp_app.running import instance
+from onramp_app.treasury import changes
+from onramp_app.treasury.changes import record_changes
 from tests.ledger.books import findings
 
 OURS, THEIRS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"
@@ -62,9 +63,9 @@ async def test_each_change_is_an_alarm_and_a_line_once(
     _set(monkeypatch, matic20=[{"address": OURS}])
     await record_changes()
     _set(monkeypatch, matic20=changed, erc20=[{"address": OURS}])
-    counted = treasury_addresses._CHANGES._value.get()
+    counted = changes._CHANGES._value.get()
     assert await record_changes() == ["matic20"], "a network that is new is no change"
-    assert treasury_addresses._CHANGES._value.get() == counted + 1
+    assert changes._CHANGES._value.get() == counted + 1
     assert len(_lines(database)) == 3
     assert await record_changes() == []
 
@@ -92,7 +93,7 @@ async def test_what_another_environment_recorded_was_not_taken_away(
 ) -> None:
     _set(monkeypatch, matic20=[{"address": OURS}], bep20=[{"address": OURS}])
     await record_changes()
-    monkeypatch.setattr(treasury_addresses, "current_environment", lambda: Environment.SANDBOX)
+    monkeypatch.setattr(changes, "current_environment", lambda: Environment.SANDBOX)
     _set(monkeypatch, matic20=[{"address": THEIRS}])
     assert await record_changes() == []
 

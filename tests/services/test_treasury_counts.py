@@ -15,12 +15,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.db import engine
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import Forbidden, ValidationFailed
-from onramp_app.domain.review_errors import ActionNotPossible
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.balances import TreasuryTotal, treasury_totals
-from onramp_app.services import treasury_counts
-from onramp_app.services.operators import Mandate
-from onramp_app.services.treasury_counts import Count, TreasuryReport, compare, read_counts
+from onramp_app.operators.errors import ActionNotPossible
+from onramp_app.operators.mandate import Mandate
+from onramp_app.treasury import counts as treasury_counts
+from onramp_app.treasury.counts import Count, TreasuryReport, compare, read_counts
 from tests.ledger.books import BY_POLL, post_now
 from tests.services.conftest import REASON, Desk
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from onramp_app.services import usual_time
-from onramp_app.services.usual_time import usual_minutes
+from onramp_app.top_ups import usual_time
+from onramp_app.top_ups.usual_time import usual_minutes
 from tests.ledger.books import NOW, Books
 
 

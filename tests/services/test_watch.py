@@ -11,7 +11,7 @@ from sqlalchemy import text
 from onramp_app.config import get_settings
 from onramp_app.db.direct import Use, connect
 from onramp_app.db.engine import dispose, transaction
-from onramp_app.services.watch import LoopStandsStill, keep_running, made_progress, rest, watched
+from onramp_app.fleet.watch import LoopStandsStill, keep_running, made_progress, rest, watched
 from tests.wall import Wall
 
 WITHIN_SECONDS = 0.2
@@ -61,7 +61,7 @@ async def test_a_process_that_stood_still_as_a_whole_does_not_blame_its_loops() 
 
 
 async def test_a_loop_that_fails_or_stands_still_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onramp_app.services.watch.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("onramp_app.fleet.watch.FIRST_WAIT_SECONDS", 0.01)
     begun = 0
     is_third = asyncio.Event()
 
@@ -84,7 +84,7 @@ async def test_a_loop_that_fails_or_stands_still_begins_again(monkeypatch: pytes
 @pytest.fixture
 async def wall(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wall]:
     """A way to the database, which the application takes."""
-    monkeypatch.setattr("onramp_app.services.watch._CANCEL_EVERY_SECONDS", 0.2)
+    monkeypatch.setattr("onramp_app.fleet.watch._CANCEL_EVERY_SECONDS", 0.2)
     with Wall(database).standing() as wall:
         monkeypatch.setenv("DATABASE_URL", wall.url)
         get_settings.cache_clear()
@@ -124,7 +124,7 @@ async def test_a_loop_on_a_swallowed_connection_is_really_ended(
 async def test_after_a_loop_stood_still_the_pool_opens_its_connections_anew(
     wall: Wall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("onramp_app.services.watch.FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("onramp_app.fleet.watch.FIRST_WAIT_SECONDS", 0.01)
     rounds = 0
 
     async def work() -> None:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from onramp_app.domain.errors import NotFound
-from onramp_app.domain.review_errors import ActionNotPossible
-from onramp_app.services import changed_users
-from onramp_app.services.webhook_events import list_events, replay_event, show_event
+from onramp_app.fleet import changed_people
+from onramp_app.operators.errors import ActionNotPossible
+from onramp_app.provider_orders.webhooks import list_events, replay_event, show_event
 from tests import rows
 from tests.services.conftest import Desk, store_webhook
 
@@ -85,7 +85,7 @@ async def test_a_replay_says_from_when_to_read_although_the_order_is_known(desk:
         "SELECT ordered_at, fiat_type, hinted_top_up_id, read_failures, due_at <= now() FROM provider_orders"
     ).fetchall()
     assert order == (datetime(2026, 3, 1, 6, 25, 17, tzinfo=UTC), 1, top_up_id, 0, True)
-    await changed_users.close()
+    await changed_people.close()
     assert [one.payload for one in owner.notifies(timeout=10, stop_after=1)] == [user_id]
 
 

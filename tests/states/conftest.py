@@ -14,13 +14,13 @@ from reflex.utils.format import format_event_handler
 from reflex_base.constants import RouteVar
 from reflex_base.event.context import EventContext
 
+from onramp_app.accounts import accounts, sessions
+from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.ledger.instructions import receive_available
-from onramp_app.services import accounts, sessions
-from onramp_app.services.sessions import BrowserSession, Client
-from onramp_app.states import connections
-from onramp_app.states.middleware import SessionMiddleware
-from onramp_app.states.page_loads import page_loads
-from onramp_app.states.session import SessionState, show_backend_problem
+from onramp_app.web.tabs import holders
+from onramp_app.web.tabs.admission import SessionMiddleware
+from onramp_app.web.tabs.loads import page_loads
+from onramp_app.web.tabs.session import SessionState, show_backend_problem
 from tests.ledger.books import BY_POLL, SCALES, Books, post_now
 from tests.people import PASSWORD
 
@@ -151,7 +151,7 @@ def _address(events: list[Event]) -> str | None:
 @pytest.fixture
 def open_tab() -> Iterator[Callable[..., Tab]]:
     yield Tab
-    connections.keep_only(())
+    holders.keep_only(())
 
 
 def cookie_of(session: BrowserSession) -> str:

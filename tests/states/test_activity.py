@@ -4,9 +4,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from onramp_app.services.latest import Latest
-from onramp_app.states.activity import MOST, PAGE, ActivityState
-from onramp_app.states.activity_filters import clean, filters_of, query_of
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.activity.filters import clean, filters_of, query_of
+from onramp_app.web.activity.state import MOST, PAGE, ActivityState
 from tests.states.conftest import HOSTILE, arrive, cookie_of
 
 HANDLERS = ActivityState.event_handlers

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from onramp_app.states.entrance import EntranceState
-from onramp_app.states.views import initials_of
+from onramp_app.web.entrance.state import EntranceState
+from onramp_app.web.tabs.shapes import initials_of
 from tests.states.conftest import cookie_of
 
 LOAD = EntranceState.event_handlers["load"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp_app.states.flash import read_flash
+from onramp_app.web.entrance.flash import read_flash
 
 
 def _cookie(value: object) -> str:

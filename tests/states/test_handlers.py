@@ -6,8 +6,8 @@ from reflex_base.registry import RegistrationContext
 
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.onramp_app import app
-from onramp_app.states.profile import ProfileState
-from onramp_app.states.session import PrivateState, SessionState
+from onramp_app.web.profile.state import ProfileState
+from onramp_app.web.tabs.session import PrivateState, SessionState
 from tests.states.conftest import cookie_of
 
 OURS = {

@@ -6,10 +6,10 @@ import pytest
 
 from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.services.latest import Latest
-from onramp_app.states.home import HomeState
-from onramp_app.states.live import catch_up
-from onramp_app.states.views_wallet import Balance
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.home.shapes import Balance
+from onramp_app.web.home.state import HomeState
+from onramp_app.web.tabs.live import catch_up
 from tests.states.conftest import arrive, cookie_of
 
 LOAD = HomeState.event_handlers["load"]
@@ -76,7 +76,7 @@ async def test_a_card_says_how_long_it_usually_takes_and_when_it_takes_longer(ta
     async def four(method: str) -> int:
         return {"UPI": 4}[method]
 
-    monkeypatch.setattr("onramp_app.states.home.usual_minutes", four)
+    monkeypatch.setattr("onramp_app.web.home.state.usual_minutes", four)
     top_up_id = books.top_up(ada.viewer.user_id)
     delivery = books.delivery(10**18, top_up_id=top_up_id)
     books.owner.execute(

@@ -9,16 +9,16 @@ from limits import RateLimitItemPerMinute
 from reflex.state import FrontendEventExceptionState, OnLoadInternalState, State, UpdateVarsInternalState
 from reflex.utils.format import json_dumps
 
+from onramp_app.accounts import sessions
 from onramp_app.config import get_settings
 from onramp_app.db import engine
 from onramp_app.domain import clock
-from onramp_app.services import sessions
-from onramp_app.states import connections, middleware
-from onramp_app.states.entrance import EntranceState
-from onramp_app.states.profile import ProfileState
-from onramp_app.states.session import PrivateState, SessionState
-from onramp_app.states.views import NOBODY
-from onramp_app.states.wizard import WizardState
+from onramp_app.web.add_money.state import WizardState
+from onramp_app.web.entrance.state import EntranceState
+from onramp_app.web.profile.state import ProfileState
+from onramp_app.web.tabs import admission, holders
+from onramp_app.web.tabs.session import PrivateState, SessionState
+from onramp_app.web.tabs.shapes import NOBODY
 from tests.states.conftest import cookie_of
 
 LOAD = ProfileState.event_handlers["load"]
@@ -56,7 +56,7 @@ async def test_hydration_binds_the_tab_to_its_session(new_account, open_tab):
     await tab.hydrate()
     page = await tab.state(SessionState)
     assert (page.is_signed_in, page.person.initials, page.person.country) == (True, "AK", "IN")
-    assert connections.tabs_of_sessions({session.viewer.session_id}) == [tab.token]
+    assert holders.tabs_of_sessions({session.viewer.session_id}) == [tab.token]
 
 
 async def test_nothing_secret_reaches_the_page(new_account, open_tab):
@@ -125,7 +125,7 @@ async def test_an_event_for_anybody_that_finds_the_session_ended_leads_away_too(
     outcome = await tab.send(PROPOSE, "IN")
     assert not outcome.went_on
     assert outcome.leads_to.startswith("/login?")
-    assert connections.tabs_of_sessions({ada.viewer.session_id}) == []
+    assert holders.tabs_of_sessions({ada.viewer.session_id}) == []
     assert (await tab.send(PROPOSE, "IN")).went_on, "now it is nobody's tab"
 
 
@@ -163,7 +163,7 @@ async def test_a_database_that_is_away_is_said_calmly_and_shows_nothing(new_acco
 
 
 async def test_too_many_events_of_one_person_do_not_hold_up_another(new_account, open_tab, monkeypatch):
-    monkeypatch.setattr(middleware, "EVENTS", (RateLimitItemPerMinute(3, namespace="event-test"),))
+    monkeypatch.setattr(admission, "EVENTS", (RateLimitItemPerMinute(3, namespace="event-test"),))
     ada, bob = await new_account(), await new_account("Bob")
     tabs = [open_tab(cookie_of(ada)) for _ in range(5)]
     went_on = [(await tab.hydrate()).went_on and (await tab.send(ENTER)).went_on for tab in tabs]
@@ -175,7 +175,7 @@ async def test_too_many_events_of_one_person_do_not_hold_up_another(new_account,
 
 
 async def test_events_above_the_limit_do_not_reach_the_database(new_account, open_tab, monkeypatch):
-    monkeypatch.setattr(middleware, "EVENTS", (RateLimitItemPerMinute(2, namespace="event-test"),))
+    monkeypatch.setattr(admission, "EVENTS", (RateLimitItemPerMinute(2, namespace="event-test"),))
     tab = open_tab(cookie_of(await new_account()))
     await tab.hydrate()
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/away")
@@ -190,7 +190,7 @@ async def test_events_above_the_limit_do_not_reach_the_database(new_account, ope
 async def test_the_cookie_of_an_ended_session_does_not_use_up_its_owners_events(
     new_account, another_session, open_tab, monkeypatch
 ):
-    monkeypatch.setattr(middleware, "EVENTS", (RateLimitItemPerMinute(3, namespace="event-test"),))
+    monkeypatch.setattr(admission, "EVENTS", (RateLimitItemPerMinute(3, namespace="event-test"),))
     stolen = await new_account()
     owned = await another_session(stolen)
     await sessions.end_session(stolen.viewer.user_id, stolen.viewer.session_id)
@@ -203,7 +203,7 @@ async def test_the_cookie_of_an_ended_session_does_not_use_up_its_owners_events(
 
 
 async def test_nobodys_events_are_counted_by_address(database, open_tab, monkeypatch):
-    monkeypatch.setattr(middleware, "EVENTS", (RateLimitItemPerMinute(2, namespace="event-test"),))
+    monkeypatch.setattr(admission, "EVENTS", (RateLimitItemPerMinute(2, namespace="event-test"),))
     went_on = [(await open_tab(path="/register").send(PROPOSE, "IN")).went_on for _ in range(3)]
     assert went_on == [True, True, False]
     assert (await open_tab(path="/register", address="198.51.100.2").send(PROPOSE, "IN")).went_on
@@ -246,7 +246,7 @@ async def test_if_everything_counted_a_page_would_keep_its_session_for_hours(
     new_account, open_tab, database, monkeypatch
 ):
     """The control of the test above."""
-    monkeypatch.setattr(middleware, "_is_by_person", lambda _event: True)
+    monkeypatch.setattr(admission, "_is_by_person", lambda _event: True)
     tab = open_tab(cookie_of(await new_account()))
     _idle_for(database, 20)
     await tab.hydrate()

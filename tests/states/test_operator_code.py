@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from onramp_app.domain.errors import Forbidden
-from onramp_app.services import operator_codes
-from onramp_app.states.profile import ProfileState
+from onramp_app.operators import codes
+from onramp_app.web.profile.state import ProfileState
 from tests.states.conftest import cookie_of
 
 HANDLERS = ProfileState.event_handlers
@@ -50,7 +50,7 @@ async def test_an_operator_sees_that_a_wrong_code_was_tried_in_their_name(tab):
     await tab.send(HANDLERS["make_operator_code"])
     viewer = await (await tab.state(ProfileState))._viewer()
     with pytest.raises(Forbidden):
-        await operator_codes.refuse_wrong(viewer.user_id, "00000-00000")
+        await codes.refuse_wrong(viewer.user_id, "00000-00000")
     await tab.send(HANDLERS["load"])
     newest = (await tab.state(ProfileState)).security_lines[0]
     assert (newest.what, newest.where) == ("Someone tried a wrong operator code in your name", "")

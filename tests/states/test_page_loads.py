@@ -5,7 +5,7 @@ import time
 import pytest
 
 from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.states.page_loads import ANSWER_WITHIN_SECONDS, LOOK, STORE, Away, PageLoads, away_by
+from onramp_app.web.tabs.loads import ANSWER_WITHIN_SECONDS, LOOK, STORE, Away, PageLoads, away_by
 
 LATER = 100.0  # after every wait
 

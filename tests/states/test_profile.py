@@ -5,10 +5,10 @@ from datetime import datetime
 import psycopg
 import pytest
 
+from onramp_app.accounts import accounts, sessions
 from onramp_app.domain import clock
-from onramp_app.services import accounts, sessions
-from onramp_app.states.profile import ProfileState, _device_name
-from onramp_app.states.session import SessionState
+from onramp_app.web.profile.state import ProfileState, _device_name
+from onramp_app.web.tabs.session import SessionState
 from tests.people import PASSWORD
 from tests.states.conftest import BROWSER, HOSTILE, cookie_of
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from onramp_app.states.activity import ActivityState
-from onramp_app.states.home import HomeState
-from onramp_app.states.story import StoryState
-from onramp_app.states.top_up import TopUpState
+from onramp_app.web.activity.state import ActivityState
+from onramp_app.web.activity.story_state import StoryState
+from onramp_app.web.home.state import HomeState
+from onramp_app.web.top_up.state import TopUpState
 from tests import rows
 from tests.states.conftest import Tab, cookie_of
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from onramp_app.ledger import instructions
-from onramp_app.services.latest import Latest
-from onramp_app.states.story import StoryState
-from onramp_app.states.views_wallet import Story
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.activity.story_state import StoryState
+from onramp_app.web.home.shapes import Story
 from tests.ledger.books import BY_OPERATOR, post_now
 from tests.states.conftest import arrive, cookie_of
 

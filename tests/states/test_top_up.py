@@ -9,10 +9,12 @@ import psycopg
 import pytest
 
 from onramp_app.domain import clock
-from onramp_app.services import last_read, usual_time, wake
-from onramp_app.services.latest import Latest
-from onramp_app.states.amounts import moment_text
-from onramp_app.states.top_up import TopUpState
+from onramp_app.fleet import channels
+from onramp_app.provider_orders import freshness
+from onramp_app.top_ups import usual_time
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.top_up.state import TopUpState
+from onramp_app.web.words.amounts import moment_text
 from tests import rows
 from tests.states.conftest import HOSTILE, cookie_of
 
@@ -51,7 +53,7 @@ class Shelf:
     def __post_init__(self) -> None:
         self.owner = psycopg.connect(self.url, autocommit=True)
         self.owner.execute("INSERT INTO assets VALUES ('USDT', 18, now())")
-        self.owner.execute(f"LISTEN {wake.ORDER_DUE}")
+        self.owner.execute(f"LISTEN {channels.ORDER_DUE}")
 
     def top_up(self, user_id: str) -> str:
         top_up_id = rows.top_up(self.owner, user_id)
@@ -69,7 +71,7 @@ class Shelf:
 
     def rings(self) -> int:
         """How often the reader was woken since this was last asked."""
-        return sum(notice.payload == wake.READ_OPEN for notice in self.owner.notifies(timeout=0.05))
+        return sum(notice.payload == channels.READ_OPEN for notice in self.owner.notifies(timeout=0.05))
 
 
 @pytest.fixture
@@ -153,7 +155,7 @@ async def test_canceling_ends_the_offer(shelf, new_account, open_tab):
 async def test_that_nobody_was_charged_rests_on_the_last_read(shelf, new_account, open_tab):
     _session, top_up_id, tab, state = await _own_page(shelf, new_account, open_tab)
     read_at = clock.now().replace(microsecond=0) + timedelta(seconds=5)
-    await last_read.note_read([1], read_at)
+    await freshness.note_read([1], read_at)
     await tab.send(CANCEL)
     assert (state.page.charged, state.page.as_of) == ("You were not charged.", moment_text(read_at))
     shelf.change(top_up_id, status="expired", charged="unknown", rank=20)

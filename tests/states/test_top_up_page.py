@@ -6,8 +6,17 @@ from datetime import UTC, datetime
 import pytest
 
 from onramp_app.config import get_settings
-from onramp_app.domain.provider_status import StatusClass
-from onramp_app.domain.top_up import (
+from onramp_app.domain.views import (
+    AssetBalanceView,
+    BalancesView,
+    LinkedView,
+    ProviderOrderView,
+    QuoteView,
+    StepView,
+    TopUpView,
+)
+from onramp_app.providers.status import StatusClass
+from onramp_app.top_ups.transitions import (
     CREATED,
     HOLD_REASONS,
     NO_ENTRY_REASONS,
@@ -19,19 +28,10 @@ from onramp_app.domain.top_up import (
     on_action,
     on_order,
 )
-from onramp_app.domain.views import (
-    AssetBalanceView,
-    BalancesView,
-    LinkedView,
-    ProviderOrderView,
-    QuoteView,
-    StepView,
-    TopUpView,
-)
-from onramp_app.states.qr_code import qr_code
-from onramp_app.states.story_words import story_of_top_up
-from onramp_app.states.top_up_page import page_of
-from onramp_app.states.top_up_steps import steps_of
+from onramp_app.web.activity.story_words import story_of_top_up
+from onramp_app.web.top_up.qr_code import qr_code
+from onramp_app.web.top_up.words import page_of
+from onramp_app.web.words.times import steps_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TOP_UP_ID = "01a209145fdf7a58895789bb9f3c21ab"

@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp_app.states.typed_amounts import AmountNotUnderstood, TooManyDecimals, read_amount, round_amounts
-from onramp_app.states.wizard_choices import STEPS, choices_of
+from onramp_app.web.add_money.choices import STEPS, choices_of
+from onramp_app.web.add_money.typed_amounts import (
+    AmountNotUnderstood,
+    TooManyDecimals,
+    read_amount,
+    round_amounts,
+)
 
 
 @pytest.mark.parametrize(

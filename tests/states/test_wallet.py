@@ -3,10 +3,11 @@
 import pytest
 
 from onramp_app.domain import clock
-from onramp_app.services import top_ups, transactions
-from onramp_app.services.top_ups import MAX_SHOWN_OPEN
-from onramp_app.services.transactions import Filters
-from onramp_app.services.wallet import RECENT, Wallets
+from onramp_app.top_ups import top_ups
+from onramp_app.top_ups.top_ups import MAX_SHOWN_OPEN
+from onramp_app.wallet import transactions
+from onramp_app.wallet.home import RECENT, Wallets
+from onramp_app.wallet.transactions import Filters
 from tests.states.conftest import arrive
 
 

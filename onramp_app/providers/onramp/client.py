@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from onramp_app.config import LIVE_API_URL, Settings
 from onramp_app.domain.clock import now
-from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp import configuration, endpoints
 from onramp_app.providers.onramp.history import FLOW_NUMBERS, PageSizes, walk_history
 from onramp_app.providers.onramp.transport import Credentials, Transport, TransportLimits
@@ -33,6 +32,7 @@ from onramp_app.providers.port import (
     PublicConfig,
     WidgetSession,
 )
+from onramp_app.providers.status import Flow
 
 LIVE_WIDGET_URL = "https://onramp.money/main"
 SIMULATOR_URL = "http://localhost:8001"

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeVar
 
-from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp.links import may_be_opened
 from onramp_app.providers.onramp.orders import payment_kind_of
 from onramp_app.providers.onramp.wire import Json, amount_or_none, int_or_none, text_or_none
@@ -20,6 +19,7 @@ from onramp_app.providers.port import (
     PaymentKind,
     PublicConfig,
 )
+from onramp_app.providers.status import Flow
 
 T = TypeVar("T")
 

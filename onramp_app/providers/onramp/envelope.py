@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import ApplicationError
-from onramp_app.domain.provider_errors import (
+from onramp_app.providers.errors import (
     AmountOutOfLimits,
     ProviderBusy,
     ProviderCredentialsRefused,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Generic, TypeVar
 
-from onramp_app.domain.provider_errors import ShareSpent
 from onramp_app.domain.shares import Asker, Taken
+from onramp_app.providers.errors import ShareSpent
 
 T = TypeVar("T")
 

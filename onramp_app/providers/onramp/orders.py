@@ -6,10 +6,10 @@ One bad field never spoils an order: it becomes None, and the untouched text sta
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from onramp_app.domain.provider_status import Flow, StatusClass, status_class, white_label_status_class
 from onramp_app.providers.onramp.maps import currency_of
 from onramp_app.providers.onramp.wire import Json, amount_or_none, int_or_none, text_or_none
 from onramp_app.providers.port import PaymentKind, ProviderOrder
+from onramp_app.providers.status import Flow, StatusClass, status_class, white_label_status_class
 
 MAX_ORDER_ID_CHARACTERS = 64
 MAX_RAW_CHARACTERS = 64 * 1024

@@ -14,8 +14,8 @@ import httpx
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from onramp_app.domain.provider_errors import ProviderBusy, ProviderUnavailable, ShareSpent
 from onramp_app.domain.shares import asker
+from onramp_app.providers.errors import ProviderBusy, ProviderUnavailable, ShareSpent
 from onramp_app.providers.onramp.breaker import BreakerState, CircuitBreaker, Pass
 from onramp_app.providers.onramp.clock_offset import ProviderClock
 from onramp_app.providers.onramp.endpoints import CURRENT_TIMESTAMP, Endpoint

@@ -16,7 +16,6 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from onramp_app.domain.errors import Unauthenticated
-from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp.orders import order_id_of, read_order
 from onramp_app.providers.onramp.wire import (
     Json,
@@ -27,6 +26,7 @@ from onramp_app.providers.onramp.wire import (
     text_or_none,
 )
 from onramp_app.providers.port import ProviderOrder
+from onramp_app.providers.status import Flow
 
 MAX_PAYLOAD_BYTES = 32 * 1024
 MAX_BODY_BYTES = 64 * 1024

@@ -7,7 +7,6 @@ so everything here is learned by asking.
 from collections.abc import Mapping
 
 from onramp_app.config import ConfigurationError, Settings
-from onramp_app.domain.provider_status import Flow
 from onramp_app.providers.onramp import endpoints
 from onramp_app.providers.onramp.links import MAX_LINK_CHARACTERS, may_be_opened
 from onramp_app.providers.onramp.orders import moment_or_none, read_order
@@ -21,6 +20,7 @@ from onramp_app.providers.onramp.wire import (
     unreadable_answer,
 )
 from onramp_app.providers.port import CustomerLimits, KycLink, KycProvider, KycReport, ProviderOrder
+from onramp_app.providers.status import Flow
 
 
 class WhiteLabelClient:

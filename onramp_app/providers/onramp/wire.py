@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NoReturn, TypeAlias
 
-from onramp_app.domain.provider_errors import ProviderAnswerUnreadable
+from onramp_app.providers.errors import ProviderAnswerUnreadable
 
 Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
 JsonOut: TypeAlias = "bool | int | Decimal | str | Sequence[JsonOut] | Mapping[str, JsonOut] | None"

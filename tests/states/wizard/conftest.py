@@ -8,13 +8,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from onramp_app.accounts.sessions import BrowserSession
 from onramp_app.config import get_settings
-from onramp_app.services import top_ups
-from onramp_app.services.assets import enable_assets
-from onramp_app.services.quotes import QuoteRequest
-from onramp_app.services.sessions import BrowserSession
-from onramp_app.states import wizard_offer, wizard_open
-from onramp_app.states.wizard import WizardState
+from onramp_app.ledger.assets import enable_assets
+from onramp_app.pricing.quotes import QuoteRequest
+from onramp_app.top_ups import top_ups
+from onramp_app.web.add_money import ask, open_state
+from onramp_app.web.add_money.state import WizardState
 from tests.simulator.process import Process
 from tests.states.conftest import Outcome, Tab, cookie_of
 
@@ -75,8 +75,8 @@ class Street:
 async def street(simulator: Process, database, new_account, open_tab, monkeypatch) -> AsyncIterator[Street]:
     monkeypatch.setenv("ONRAMP_REQUESTS_PER_MINUTE", "10000")
     monkeypatch.setenv("ONRAMP_WIDGET_URL", f"{simulator.base}/main")
-    monkeypatch.setattr(wizard_open, "READ_WITHIN_SECONDS", 0.1)
-    monkeypatch.setattr(wizard_offer, "RATES_WITHIN_SECONDS", 0)
+    monkeypatch.setattr(open_state, "READ_WITHIN_SECONDS", 0.1)
+    monkeypatch.setattr(ask, "RATES_WITHIN_SECONDS", 0)
     get_settings.cache_clear()
     await enable_assets()
 

@@ -10,8 +10,8 @@ import pytest
 
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.services import reviewed, top_ups
-from onramp_app.services.quotes import get_shared_quotes
+from onramp_app.pricing.quotes import get_shared_quotes
+from onramp_app.top_ups import reviewed, top_ups
 from tests.states.conftest import HOSTILE
 from tests.states.wizard.conftest import HANDLERS, RUPEES, begun
 

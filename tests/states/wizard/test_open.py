@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from onramp_app.accounts import sessions
 from onramp_app.domain import clock
 from onramp_app.domain.errors import RateLimited
-from onramp_app.services import last_read, sessions, throttle, top_ups
-from onramp_app.services.latest import Latest
-from onramp_app.states import wizard_open
+from onramp_app.provider_orders import freshness
+from onramp_app.throttle import throttle
+from onramp_app.top_ups import top_ups
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.add_money import open_state
 from tests.states.wizard.conftest import HANDLERS, begun
 
 
@@ -100,30 +103,30 @@ async def test_only_a_read_since_the_question_counts(visit, street):
     await visit.open()
     await begun(street)
     asked_at = clock.now()
-    assert not (await last_read.read_anew(street.viewer, within_seconds=0)).is_current
-    await last_read.note_read([2], clock.now())
-    assert (await last_read.read_anew(street.viewer, within_seconds=0)).read_at is None, "another currency"
-    await last_read.note_read([1], asked_at)
-    standing = await last_read.read_anew(street.viewer, within_seconds=0)
+    assert not (await freshness.read_anew(street.viewer, within_seconds=0)).is_current
+    await freshness.note_read([2], clock.now())
+    assert (await freshness.read_anew(street.viewer, within_seconds=0)).read_at is None, "another currency"
+    await freshness.note_read([1], asked_at)
+    standing = await freshness.read_anew(street.viewer, within_seconds=0)
     assert (standing.is_current, standing.read_at) == (False, asked_at)
-    later = asyncio.create_task(last_read.read_anew(street.viewer, within_seconds=5))
+    later = asyncio.create_task(freshness.read_anew(street.viewer, within_seconds=5))
     await asyncio.sleep(0.1)
-    await last_read.note_read([1], clock.now())
+    await freshness.note_read([1], clock.now())
     assert (await later).is_current
 
 
 async def test_a_clock_that_is_slow_makes_no_old_read_count(visit, street, monkeypatch):
     await visit.open()
     await begun(street)
-    await last_read.note_read([1], await last_read.database_time())
+    await freshness.note_read([1], await freshness.database_time())
     monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) - timedelta(hours=1))
-    assert not (await last_read.read_anew(street.viewer, within_seconds=0)).is_current
+    assert not (await freshness.read_anew(street.viewer, within_seconds=0)).is_current
 
 
 async def test_nothing_is_shown_to_whose_session_ended_while_the_provider_was_asked(
     visit, street, monkeypatch
 ):
-    monkeypatch.setattr(wizard_open, "READ_WITHIN_SECONDS", 0.5)
+    monkeypatch.setattr(open_state, "READ_WITHIN_SECONDS", 0.5)
     await visit.open()
     await begun(street)
     await visit.tab.send(HANDLERS["load"])
@@ -142,7 +145,7 @@ async def test_asking_again_and_again_is_not_passed_on(visit, street):
         for _ in range(rule.amount):
             with suppress(RateLimited):
                 await throttle.attempt(throttle.READ_ANEW, street.viewer.user_id)
-    await last_read.note_read([1], await last_read.database_time() + timedelta(hours=1))
+    await freshness.note_read([1], await freshness.database_time() + timedelta(hours=1))
     await visit.do("ask_provider")
     assert visit.page.reading == "away"
     throttle.forget()
@@ -161,9 +164,9 @@ async def test_a_read_that_has_not_moved_the_top_up_yet_does_not_count(visit, st
     )
 
     async def asked() -> bool:
-        task = asyncio.create_task(last_read.read_anew(street.viewer, within_seconds=0.4))
+        task = asyncio.create_task(freshness.read_anew(street.viewer, within_seconds=0.4))
         await asyncio.sleep(0.05)
-        await last_read.note_read([1], clock.now())
+        await freshness.note_read([1], clock.now())
         return (await task).is_current
 
     assert not await asked()

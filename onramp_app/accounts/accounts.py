@@ -1,0 +1,279 @@
+"""Accounts: registering, signing in, the profile, the password, and what operators do to accounts."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.accounts import devices, fields, passwords, sessions
+from onramp_app.accounts.sessions import BrowserSession, Client
+from onramp_app.accounts.tables import User
+from onramp_app.accounts.words import LANGUAGES, EndReason, Role, currency_of
+from onramp_app.config import get_settings
+from onramp_app.db.engine import transaction
+from onramp_app.domain import clock
+from onramp_app.domain.errors import EmailTaken, FieldError, InvalidCredentials, Unauthenticated
+from onramp_app.domain.ids import new_id
+from onramp_app.domain.networks import network_of
+from onramp_app.domain.views import Viewer
+from onramp_app.ledger import audit
+from onramp_app.throttle import throttle
+
+Opened = TypeVar("Opened")
+# `sessions.open_browser` or `sessions.open_program`: runs in the transaction of the sign-in.
+OpenSession = Callable[[AsyncSession, User, Client], Awaitable[Opened]]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a person gives to open an account, as typed."""
+
+    email: str
+    password: str = field(repr=False)
+    display_name: str | None = None
+    country: str | None = None
+    display_currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileChanges:
+    """What to change of a profile; None leaves a field as it is."""
+
+    display_name: str | None = None
+    country: str | None = None
+    display_currency: str | None = None
+    language: str | None = None
+
+
+def _personal_words(email: str, display_name: str) -> tuple[str, ...]:
+    return email, email.split("@", maxsplit=1)[0], *display_name.split(), get_settings().app_name
+
+
+async def _new_user(registration: Registration, role: Role) -> User:
+    given = fields.clean(
+        {
+            "email": registration.email,
+            "display_name": registration.display_name,
+            "country": registration.country,
+            "display_currency": registration.display_currency,
+        }
+    )
+    email = given["email"]
+    name = given.get("display_name") or email.split("@")[0]
+    personal = _personal_words(email, name)
+    await passwords.check_new_password(registration.password, field="password", personal=personal)
+    now = clock.now()
+    return User(
+        id=new_id(),
+        email=email,
+        password_hash=await passwords.hash_password(registration.password),
+        display_name=name,
+        country=given.get("country"),
+        display_currency=given.get("display_currency") or currency_of(given.get("country")),
+        language=LANGUAGES[0],
+        role=role.value,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+async def _insert(db: AsyncSession, user: User) -> None:
+    # Two at once with the same e-mail: the unique constraint decides, not a look beforehand.
+    statement = insert(User).values(**user.model_dump()).on_conflict_do_nothing(index_elements=["email"])
+    if not (await db.exec(statement.returning(col(User.id)))).first():
+        raise EmailTaken("An account with this e-mail exists. Sign in instead.")
+    _log.info("account opened", user_id=user.id, role=user.role)
+
+
+async def register(registration: Registration, client: Client, open_session: OpenSession[Opened]) -> Opened:
+    """Open an account and its first session.
+
+    Raises:
+        RateLimited: too many accounts from this address.
+        ValidationFailed: a field cannot be used, or the password is weak.
+        EmailTaken: there is an account with this e-mail.
+    """
+    await throttle.attempt(throttle.REGISTER, network_of(client.address))
+    user = await _new_user(registration, Role.USER)
+    async with transaction() as db:
+        await _insert(db, user)
+        return await open_session(db, user, client)
+
+
+async def _find(known_as: str) -> tuple[str, str] | None:
+    """Return the id and the kept password of an account, or None."""
+    async with transaction() as db:
+        return (await db.exec(select(User.id, User.password_hash).where(User.email == known_as))).first()
+
+
+def _name_for_counting(email: str, known_as: str) -> str:
+    # Whatever was typed is counted like an account, so that a refusal never says whether there is one.
+    return hashlib.sha256((known_as or email).encode(errors="backslashreplace")).hexdigest()
+
+
+async def sign_in(email: str, password: str, client: Client, open_session: OpenSession[Opened]) -> Opened:
+    """Open a session for whoever knows the password.
+
+    An unknown e-mail gets the same answer in the same time as a wrong password. Attempts are counted for
+    the account and address before they are made, and failures for the account from everywhere; a success
+    forgets the former. On a device that the account knows, attempts are counted for that device alone and
+    have a lane of their own to the processor: nobody elsewhere can use up what its owner may try.
+
+    Raises:
+        InvalidCredentials: e-mail and password do not belong together.
+        RateLimited: too many attempts.
+    """
+    try:
+        known_as = fields.clean_email(email)
+    except ValueError:
+        known_as = ""  # nobody's, and answered like any other unknown one
+    name = _name_for_counting(email, known_as)
+    device, found = devices.presented(client.cookie_header), None
+    if device and (found := await _find(known_as)) and device.is_known_to(*found):
+        who = (name, f"device {device.id}")
+        await throttle.attempt_guess(throttle.SIGN_IN, *who)
+    else:
+        device = None
+        who = (name, network_of(client.address))
+        await throttle.attempt(throttle.SIGN_IN_FROM_ADDRESS, who[1])
+        await throttle.refuse_if_spent(throttle.SIGN_IN_TO_ACCOUNT, name)
+        await throttle.attempt_guess(throttle.SIGN_IN, *who)
+        found = await _find(known_as)
+
+    password_hash = found[1] if found else None
+    lane = passwords.KNOWN_DEVICES if device else passwords.EVERYBODY
+    is_right, new_hash = await passwords.verify_password(password, password_hash, lane=lane)
+    if not is_right:
+        if device is None:
+            await throttle.failed(throttle.SIGN_IN_TO_ACCOUNT, name)
+        _log.info("sign-in refused", address=client.address)
+        raise InvalidCredentials("E-mail or password is wrong.")
+    async with transaction() as db:
+        # Read again under a lock: the password may have changed while this one was being verified.
+        user = (
+            await db.exec(
+                select(User)
+                .where(User.email == known_as, User.password_hash == password_hash)
+                .with_for_update()
+            )
+        ).first()
+        if user is None:
+            raise InvalidCredentials("E-mail or password is wrong.")
+        if new_hash is not None:
+            user.password_hash = new_hash
+        opened = await open_session(db, user, client)
+        if device is None and isinstance(opened, BrowserSession):
+            await audit.write_own(
+                db,
+                audit.Act.NEW_DEVICE,
+                actor=user.id,
+                user_id=user.id,
+                at=clock.now(),
+                detail={"session_id": opened.viewer.session_id},
+                address=client.address,
+            )
+    await throttle.guessed_right(throttle.SIGN_IN, *who)
+    return opened
+
+
+async def update_profile(viewer: Viewer, changes: ProfileChanges) -> Viewer:
+    """Change the given fields of the viewer's profile and return it as it is now.
+
+    Raises:
+        ValidationFailed: a field cannot be used; nothing was changed.
+    """
+    given = fields.clean(
+        {
+            "display_name": changes.display_name,
+            "country": changes.country,
+            "display_currency": changes.display_currency,
+            "language": changes.language,
+        }
+    )
+    async with transaction() as db:
+        user = (await db.exec(select(User).where(User.id == viewer.user_id).with_for_update())).first()
+        if user is None:
+            raise Unauthenticated("The account no longer exists.")
+        if given:
+            user.sqlmodel_update({**given, "updated_at": clock.now()})
+    return sessions.viewer_of(user, viewer.session_id)
+
+
+async def change_password(
+    viewer: Viewer, current_password: str, *, new_password: str, address: str = ""
+) -> None:
+    """Replace the password and end all other sessions of the account. `address`: from where, for the record.
+
+    Raises:
+        InvalidCredentials: the current password is wrong.
+        RateLimited: it was wrong too often, or the password was changed too often today.
+        ValidationFailed: the new password is weak.
+    """
+    wrong = InvalidCredentials(
+        "The current password is wrong.", errors=(FieldError("current_password", "This password is wrong."),)
+    )
+    # By session: whoever guesses in a stolen one does not keep the owner from changing the password.
+    await throttle.attempt_guess(throttle.PASSWORD, viewer.session_id)
+    async with transaction() as db:
+        password_hash = (await db.exec(select(User.password_hash).where(User.id == viewer.user_id))).first()
+    is_right, _ = await passwords.verify_password(current_password, password_hash)
+    if not is_right:
+        raise wrong
+    await throttle.attempt(throttle.CHANGE_PASSWORD, viewer.user_id)
+    personal = (
+        viewer.email,
+        viewer.email.split("@")[0],
+        *viewer.display_name.split(),
+        get_settings().app_name,
+    )
+    await passwords.check_new_password(new_password, field="new_password", personal=personal)
+    new_hash = await passwords.hash_password(new_password)
+    async with transaction() as db:
+        changed = await db.exec(
+            update(User)
+            .where(col(User.id) == viewer.user_id, col(User.password_hash) == password_hash)
+            .values(password_hash=new_hash, updated_at=clock.now())
+        )
+        if not changed.rowcount:
+            raise wrong
+        ended = await sessions.end_other_sessions(db, viewer, EndReason.PASSWORD_CHANGED)
+        audit.write(
+            db,
+            audit.Act.PASSWORD_CHANGED,
+            actor=viewer.user_id,
+            subject=viewer.user_id,
+            at=clock.now(),
+            detail={"session_id": viewer.session_id, "sessions_ended": ended},
+            address=address,
+        )
+    await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
+    _log.info("password changed", user_id=viewer.user_id)
+
+
+async def create_user(registration: Registration) -> str:
+    """Open an account without a session, by a command. Returns its id.
+
+    Raises:
+        ValidationFailed: a field cannot be used, or the password is weak.
+        EmailTaken: there is an account with this e-mail.
+    """
+    user = await _new_user(registration, Role.USER)
+    async with transaction() as db:
+        await _insert(db, user)
+        audit.write(
+            db,
+            audit.Act.ACCOUNT_CREATED,
+            actor=audit.COMMAND,
+            subject=user.id,
+            at=user.created_at,
+            detail={"role": user.role},
+            address=audit.this_machine(),
+        )
+    return user.id

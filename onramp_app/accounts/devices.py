@@ -1,0 +1,78 @@
+"""Devices on which somebody has signed in before, known by a cookie that outlives the session.
+
+It opens nothing. It says one thing: attempts that come with it are counted by themselves, so that whoever
+guesses from elsewhere never shuts the owner out (OWASP: device cookies against guessing).
+Nothing of it is stored. Each entry is a code over the device, the account and what is kept of its password,
+so a change of the password ends all of them, and nobody can make one without our key.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from jwt.utils import base64url_encode
+
+from onramp_app.accounts import cookies
+from onramp_app.config import get_settings
+from onramp_app.domain import clock
+
+LIFE = timedelta(days=180)
+MAX_ACCOUNTS = 5
+_SHAPE = re.compile(rf"[\w-]{{22}}(~[0-9a-f]{{1,10}}\.[\w-]{{22}}){{1,{MAX_ACCOUNTS}}}", re.ASCII)
+_CODE_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One browser as its cookie presents it: a random id, and an entry for each account, newest first."""
+
+    id: str
+    entries: tuple[str, ...] = ()
+
+    def is_known_to(self, user_id: str, password_hash: str) -> bool:
+        """Say whether the account was signed in here within `LIFE`, with the password it has now."""
+        keys = [get_settings().secret_key, get_settings().secret_key_previous]
+        texts = [key.get_secret_value() for key in keys if key is not None]
+        oldest = (clock.now() - LIFE).timestamp()
+        return any(
+            int(entry.partition(".")[0], 16) > oldest
+            and any(
+                hmac.compare_digest(entry, self._entry(key, entry.partition(".")[0], user_id, password_hash))
+                for key in texts
+            )
+            for entry in self.entries
+        )
+
+    def with_account(self, user_id: str, password_hash: str, *, at: datetime) -> str:
+        """Return the cookie's value once the account has signed in: its entry first, the oldest dropped."""
+        key, since = get_settings().secret_key.get_secret_value(), f"{int(at.timestamp()):x}"
+        others = [
+            entry
+            for entry in self.entries
+            if not Device(self.id, (entry,)).is_known_to(user_id, password_hash)
+        ]
+        entries = [self._entry(key, since, user_id, password_hash), *others]
+        return "~".join((self.id, *entries[:MAX_ACCOUNTS]))
+
+    def _entry(self, key: str, since: str, user_id: str, password_hash: str) -> str:
+        # The beginning keeps it apart from everything else that is signed with this key.
+        content = "\0".join(("known device", self.id, since, user_id, password_hash))
+        code = hmac.digest(key.encode(), content.encode(), hashlib.sha256)[:_CODE_BYTES]
+        return f"{since}.{base64url_encode(code).decode()}"
+
+
+def presented(cookie_header: str) -> Device | None:
+    """Return the device that a browser's cookies present, or None. Whether an account knows it is open."""
+    value = cookies.read_cookie(cookie_header, cookies.device_cookie_name()) or ""
+    if not _SHAPE.fullmatch(value):
+        return None
+    device_id, *entries = value.split("~")
+    return Device(device_id, tuple(entries))
+
+
+def new_device() -> Device:
+    """Return a device that nobody knows yet."""
+    return Device(secrets.token_urlsafe(16))

@@ -1,0 +1,78 @@
+"""What a person is told of their account's security: sign-ins, sessions that ended, password and role.
+
+Sessions tell their own story as long as they are kept (`RETENTION_DAYS` after their end); what else happened
+to the account stands in the audit log for good.
+"""
+
+from sqlalchemy import text
+
+from onramp_app.accounts.words import EndReason, SecurityEventKind
+from onramp_app.db.engine import transaction
+from onramp_app.domain.views import SecurityEventView, Viewer
+from onramp_app.ledger.audit import Act
+
+MAX_EVENTS = 20
+
+_ENDS: dict[str, SecurityEventKind] = {
+    EndReason.SIGNED_OUT.value: SecurityEventKind.SIGNED_OUT,
+    EndReason.ENDED_BY_USER.value: SecurityEventKind.SESSION_ENDED,
+    EndReason.REFRESH_TOKEN_REUSED.value: SecurityEventKind.REFRESH_TOKEN_REUSED,
+}
+_DEEDS: dict[str, SecurityEventKind] = {
+    Act.PASSWORD_CHANGED.value: SecurityEventKind.PASSWORD_CHANGED,
+    Act.ROLE_GRANTED.value: SecurityEventKind.ROLE_CHANGED,
+    Act.OPERATOR_CODE_MADE.value: SecurityEventKind.OPERATOR_CODE_MADE,
+    Act.OPERATOR_CODE_REFUSED.value: SecurityEventKind.OPERATOR_CODE_REFUSED,
+}
+_KINDS: dict[str, SecurityEventKind] = {
+    "": SecurityEventKind.SIGNED_IN,
+    Act.NEW_DEVICE.value: SecurityEventKind.NEW_DEVICE,
+    **_ENDS,
+    **_DEEDS,
+}
+# Each part reads the newest of its kind from an index of the account. A sign-in from a new device is told
+# once, as that; sessions that a new password or role ended are told by that line.
+_RECENT = text("""
+WITH opened AS (
+    SELECT id, device, address, created_at FROM auth_sessions
+     WHERE user_id = :user_id ORDER BY id DESC LIMIT :most
+), ended AS (
+    SELECT id, device, address, revoked_at, end_reason FROM auth_sessions
+     WHERE user_id = :user_id AND end_reason = ANY(CAST(:ends AS text[])) AND revoked_at IS NOT NULL
+     ORDER BY revoked_at DESC LIMIT :most
+), deeds AS (
+    SELECT a.id, a.action, a.at, a.detail::json ->> 'session_id' AS session_id FROM audit_log a
+     WHERE a.subject = :user_id AND a.action = ANY(CAST(:deeds AS text[]))
+     ORDER BY a.at DESC LIMIT :most
+)
+SELECT id, created_at AS at, device, address,
+       CASE WHEN EXISTS (SELECT FROM audit_log a WHERE a.subject = :user_id AND a.action = :new_device
+                                                   AND a.detail::json ->> 'session_id' = opened.id)
+            THEN :new_device ELSE '' END AS what
+  FROM opened
+UNION ALL SELECT id, revoked_at, device, address, end_reason FROM ended
+UNION ALL SELECT d.id, d.at, coalesce(s.device, ''), coalesce(s.address, ''), d.action
+            FROM deeds d LEFT JOIN auth_sessions s ON s.id = d.session_id AND s.user_id = :user_id
+ ORDER BY at DESC, id DESC LIMIT :most
+""")
+
+
+async def recent_events(viewer: Viewer) -> list[SecurityEventView]:
+    """Return the newest events of the viewer's account, newest first, `MAX_EVENTS` at most.
+
+    Raises:
+        DatabaseUnavailable: they could not be read.
+    """
+    values = {
+        "user_id": viewer.user_id,
+        "most": MAX_EVENTS,
+        "ends": list(_ENDS),
+        "deeds": list(_DEEDS),
+        "new_device": Act.NEW_DEVICE.value,
+    }
+    async with transaction() as db:
+        rows = (await (await db.connection()).execute(_RECENT, values)).all()
+    return [
+        SecurityEventView(_KINDS[row.what].value, at=row.at, device=row.device, address=row.address)
+        for row in rows
+    ]

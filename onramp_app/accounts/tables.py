@@ -1,0 +1,105 @@
+"""The tables of accounts and sessions. Rows never leave the services; views do.
+
+Everything that can be wrong in a column is refused by the database too, so that a mistake in a
+service cannot store it. Changing this file needs a migration; a test compares the two.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text
+from sqlmodel import Field
+
+from onramp_app.accounts.words import EndReason, KycStatus, KycTier, Role, SessionKind
+from onramp_app.db.columns import Row, length, moment, one_of
+from onramp_app.domain.ids import new_id
+
+
+class User(Row, table=True):
+    """One account. `email` is ASCII in lower case, so that its uniqueness ignores case.
+
+    `frozen_at` is when an operator froze it: what arrives is held, and no top-up is begun.
+    """
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("email = lower(email)", name="email_lower_case"),
+        length("email", 3, 254),
+        length("display_name", 1, 80),
+        CheckConstraint("country ~ '^[A-Z]{2}$'", name="country"),
+        CheckConstraint("display_currency ~ '^[A-Z]{3}$'", name="display_currency"),
+        length("language", 2, 12),
+        length("password_hash", 1, 255),
+        one_of("role", Role),
+        one_of("kyc_status", KycStatus),
+        one_of("kyc_tier", KycTier),
+    )
+
+    id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))
+    email: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    password_hash: str = Field(repr=False, sa_column=Column(Text, nullable=False))
+    display_name: str = Field(sa_column=Column(Text, nullable=False))
+    country: str | None = Field(sa_column=Column(Text, nullable=True))
+    display_currency: str = Field(sa_column=Column(Text, nullable=False))
+    language: str = Field(sa_column=Column(Text, nullable=False))
+    role: str = Field(default=Role.USER.value, sa_column=Column(Text, nullable=False))
+    kyc_status: str = Field(default=KycStatus.NONE.value, sa_column=Column(Text, nullable=False))
+    kyc_tier: str = Field(default=KycTier.NONE.value, sa_column=Column(Text, nullable=False))
+    frozen_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    created_at: datetime = Field(sa_column=moment())
+    updated_at: datetime = Field(sa_column=moment())
+
+
+class AuthSession(Row, table=True):
+    """One place where an account is signed in: the only thing that says so, read on every call.
+
+    `expires_at` is the absolute end of a browser session; a program's moves on with each refresh.
+    """
+
+    __tablename__ = "auth_sessions"
+    __table_args__ = (
+        one_of("kind", SessionKind),
+        one_of("end_reason", EndReason),
+        CheckConstraint("(revoked_at IS NULL) = (end_reason IS NULL)", name="end_is_whole"),
+        CheckConstraint("expires_at > created_at", name="expires_later"),
+        length("device", 0, 200),
+        length("address", 0, 45),
+        Index(None, "user_id", "id"),
+        Index(None, "user_id", "revoked_at"),
+    )
+
+    id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))
+    user_id: str = Field(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    device: str = Field(sa_column=Column(Text, nullable=False))
+    address: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=moment())
+    last_seen_at: datetime = Field(sa_column=moment())
+    expires_at: datetime = Field(sa_column=moment())
+    revoked_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    end_reason: str | None = Field(default=None, sa_column=Column(Text, nullable=True))
+
+
+class RefreshToken(Row, table=True):
+    """One refresh token of a program's session, known by its hash only.
+
+    Spent rows stay, because a spent token that comes back is how a theft is noticed
+    (RFC 9700 section 4.14.2). `successor_salt` and the token together make the next token.
+    """
+
+    __tablename__ = "refresh_tokens"
+    __table_args__ = (
+        CheckConstraint("octet_length(token_hash) = 32", name="token_hash_length"),
+        CheckConstraint("octet_length(successor_salt) = 32", name="successor_salt_length"),
+        CheckConstraint("(used_at IS NULL) = (successor_salt IS NULL)", name="use_is_whole"),
+        Index(None, "session_id"),
+    )
+
+    token_hash: bytes = Field(repr=False, sa_column=Column(LargeBinary, primary_key=True))
+    session_id: str = Field(
+        sa_column=Column(Text, ForeignKey("auth_sessions.id", ondelete="CASCADE"), nullable=False)
+    )
+    created_at: datetime = Field(sa_column=moment())
+    used_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    successor_salt: bytes | None = Field(
+        default=None, repr=False, sa_column=Column(LargeBinary, nullable=True)
+    )

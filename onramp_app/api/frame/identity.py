@@ -1,0 +1,93 @@
+"""Who calls: the person behind a token or cookie, the network address, and the page's origin."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection
+
+from onramp_app.accounts.cookies import read_cookie, session_cookie_name
+from onramp_app.accounts.sessions import Client, resolve_bearer, resolve_cookie_header
+from onramp_app.config import get_settings
+from onramp_app.domain.errors import Forbidden, Unauthenticated
+from onramp_app.domain.shares import ask_as_person
+from onramp_app.domain.views import Viewer
+from onramp_app.throttle.callers import address_of
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_bearer = HTTPBearer(auto_error=False, description="The access token of register, login or refresh.")
+_cookie = APIKeyCookie(
+    name="session",
+    auto_error=False,
+    description="The browser's, `__Host-session` in production. Unsafe methods need a matching `Origin`.",
+)
+
+
+def cookie_header_of(request: HTTPConnection) -> str:
+    """Return all cookies as one header; HTTP/2 may send each by itself (RFC 9113 section 8.2.3)."""
+    return "; ".join(request.headers.getlist("cookie"))
+
+
+def client_of(request: HTTPConnection) -> Client:
+    """Return what asks."""
+    return Client(
+        address=address_of(request.scope),
+        user_agent=request.headers.get("user-agent", ""),
+        cookie_header=cookie_header_of(request),
+    )
+
+
+def is_from_our_pages(request: Request) -> bool:
+    """Say whether the `Origin` is that of our pages: by `PUBLIC_URL`, or without it this server's own.
+
+    Exact comparison of scheme, host and port (RFC 6454 section 5), which browsers write in one way only.
+    `null`, as frames without an origin send it, never matches.
+    """
+    settings = get_settings()
+    ours = settings.ui_origins if settings.public_url else (str(request.base_url).rstrip("/"),)
+    return request.headers.get("origin", "").lower() in ours
+
+
+def refuse_other_sites(request: Request, *, origin_required: bool) -> None:
+    """Refuse a request that another site made a browser send (OWASP: cross-site request forgery).
+
+    Args:
+        request: the request.
+        origin_required: whether one without an `Origin` is refused too. Browsers send it with every
+            unsafe method, so without a cookie its absence means a program.
+
+    Raises:
+        Forbidden: the `Origin` is missing or not that of our pages.
+    """
+    if not origin_required and "origin" not in request.headers:
+        return
+    if not is_from_our_pages(request):
+        raise Forbidden("This request did not come from our pages.")
+
+
+async def current_viewer(
+    request: Request,
+    authorization: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    _described: Annotated[str | None, Security(_cookie)],
+) -> Viewer:
+    """Return the person behind the access token or, without one, behind the browser's cookie.
+
+    Raises:
+        Unauthenticated: there is neither, or it is no longer valid.
+        Forbidden: a cookie came with an unsafe method and without our pages' `Origin`.
+    """
+    if authorization is not None:
+        program = await resolve_bearer(authorization.credentials)
+        ask_as_person(program.user_id)
+        return program
+    cookie_header = cookie_header_of(request)
+    if read_cookie(cookie_header, session_cookie_name()):
+        if request.method not in _SAFE_METHODS:
+            refuse_other_sites(request, origin_required=True)
+        if viewer := await resolve_cookie_header(cookie_header, by_person=True):
+            ask_as_person(viewer.user_id)
+            return viewer
+    raise Unauthenticated("Sign in to continue.")
+
+
+CurrentViewer = Annotated[Viewer, Depends(current_viewer)]

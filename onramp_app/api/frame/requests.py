@@ -1,0 +1,112 @@
+"""What every request to the API passes through, as plain ASGI: its id, its size limit, its log line.
+
+It stands in front of the framework, so that also a refusal by the framework carries the id.
+"""
+
+import re
+import secrets
+import time
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from onramp_app.api.frame.bodies import MAX_BODY_BYTES, read_body
+from onramp_app.api.frame.problems import problem_response, unexpected_problem
+from onramp_app.domain.errors import PayloadTooLarge, RequestTooSlow
+from onramp_app.domain.networks import network_of
+from onramp_app.domain.shares import asked_from
+from onramp_app.throttle.callers import address_of
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_log = structlog.get_logger(__name__)
+
+
+class RequestContext:
+    """Gives each request an id, writes one log line for it and turns an escaped exception into a 500.
+
+    A well-formed `X-Request-ID` of the caller's is kept, so that a proxy's log and ours agree.
+    The log line names the path without its query, which may hold what a person typed. A route that keeps
+    its own record of a request says so in the scope (`is_recorded`), and there is no line.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        with asked_from(network_of(address_of(scope))):
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = dict(scope["headers"]).get(b"x-request-id", b"")
+        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        status = 0
+        is_complete = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status, is_complete
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {
+                    **message,
+                    "headers": [*message["headers"], (b"x-request-id", request_id.encode())],
+                }
+            is_complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            _log.exception("request failed", method=scope["method"], path=scope["path"])
+            if not status:
+                await unexpected_problem()(scope, receive, send_with_id)
+            elif not is_complete:  # Half an answer is out: only a broken connection tells the truth now.
+                raise
+        finally:
+            if not scope.get("is_recorded"):
+                milliseconds = round((time.perf_counter() - started) * 1000, 1)
+                _log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    milliseconds=milliseconds,
+                )
+            structlog.contextvars.unbind_contextvars("request_id")
+
+
+class BodyLimit:
+    """Reads the body before anything else sees it: one that is too large or too slow is refused here."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int = MAX_BODY_BYTES) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._app(scope, receive, send)
+            return
+        received = bytearray()
+        try:
+            if not await read_body(receive, received=received, max_bytes=self._max_bytes):
+                return
+        except (PayloadTooLarge, RequestTooSlow) as error:
+            await problem_response(error)(scope, receive, send)
+            return
+        body = bytes(received)
+        delivered = False
+
+        async def replay() -> Message:
+            nonlocal delivered
+            if delivered:
+                return await receive()
+            delivered = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app(scope, replay, send)

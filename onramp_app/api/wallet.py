@@ -1,0 +1,257 @@
+"""`/api/transactions` and `/api/balances`: what a person did, and what they have."""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime, BaseModel, BeforeValidator
+
+from onramp_app.api.auth import keep_nowhere
+from onramp_app.api.frame.identity import CurrentViewer
+from onramp_app.api.frame.problems import error_responses
+from onramp_app.api.quote_models import AssetCode
+from onramp_app.api.top_up_models import FiatAnswer, Status
+from onramp_app.domain.errors import (
+    ApplicationError,
+    DatabaseUnavailable,
+    NotFound,
+    Unauthenticated,
+    ValidationFailed,
+)
+from onramp_app.domain.paging import MAX_LENGTH
+from onramp_app.domain.views import BalancesView, TransactionView
+from onramp_app.top_ups.transitions import TopUpStatus
+from onramp_app.wallet import balances, transactions
+from onramp_app.wallet.transactions import Filters
+
+router = APIRouter(prefix="/api", tags=["wallet"], dependencies=[Depends(keep_nowhere)])
+
+COLUMNS = (
+    "id",
+    "kind",
+    "status",
+    "created_at",
+    "settled_at",
+    "fiat_amount",
+    "fiat_currency",
+    "asset",
+    "network",
+    "amount",
+    "provider",
+    "provider_order_id",
+    "transaction_hash",
+)
+# A spreadsheet takes a field that begins so for a formula (OWASP: CSV injection): the signs themselves, their
+# full-width, small and raised forms, which NFKC turns into them, and the typographic minus.
+_FORMULA_SIGNS = frozenset("=+-@\N{MINUS SIGN}")
+_CELL_BREAKS = ("\t", "\r", "\n")
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+def _only_rfc_3339(value: object) -> object:
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise ValueError("use a time such as 2026-01-31T00:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_only_rfc_3339)]
+
+
+def _errors(*errors: type[ApplicationError]) -> dict[int | str, dict[str, Any]]:
+    return error_responses(Unauthenticated, DatabaseUnavailable, ValidationFailed, *errors)
+
+
+def _filters(
+    status: Annotated[Status | None, Query()] = None,
+    asset: Annotated[AssetCode | None, Query()] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="This moment and later")] = None,
+    before: Annotated[Moment | None, Query(alias="to", description="Before this moment")] = None,
+    q: Annotated[
+        str | None,
+        Query(
+            pattern=r"^[!-~]{1,128}$", description="An id, a provider order id or a transaction hash, exactly"
+        ),
+    ] = None,
+) -> Filters:
+    return Filters(TopUpStatus(status) if status else None, asset, since, before, q)
+
+
+GivenFilters = Annotated[Filters, Depends(_filters)]
+
+
+class TransactionAnswer(BaseModel):
+    """A top-up, or something else that changed a balance; then `amount` has its sign."""
+
+    id: str
+    kind: Literal["top_up", "reversal", "adjustment", "debit"]
+    status: Status
+    fiat: FiatAnswer | None
+    asset: str
+    network: str | None
+    amount: str | None
+    created_at: datetime
+    settled_at: datetime | None
+    provider: Literal["onramp"] | None
+    provider_order_id: str | None
+    transaction_hash: str | None
+
+    @classmethod
+    def of(cls, view: TransactionView) -> Self:
+        """Build it from the view."""
+        fiat = {"amount": view.fiat_amount, "currency": view.fiat_currency}
+        return cls.model_validate(
+            {
+                "id": view.id,
+                "kind": view.kind,
+                "status": view.status,
+                "fiat": None if view.fiat_amount is None else fiat,
+                "asset": view.asset,
+                "network": view.network,
+                "amount": view.amount,
+                "created_at": view.created_at,
+                "settled_at": view.settled_at,
+                "provider": view.provider,
+                "provider_order_id": view.provider_order_id,
+                "transaction_hash": view.transaction_hash,
+            }
+        )
+
+
+class TransactionsAnswer(BaseModel):
+    """One page, newest first."""
+
+    items: list[TransactionAnswer]
+    next_cursor: str | None
+
+
+class DisplayAnswer(BaseModel):
+    """What the available balance is worth; null while there is no exchange rate for all of it."""
+
+    amount: str | None
+    currency: str
+
+
+class AssetBalanceAnswer(BaseModel):
+    """One asset. `pending` is an estimate of what was paid for and has not arrived."""
+
+    asset: str
+    available: str
+    held: str
+    owed: str
+    pending: str
+
+
+class BalancesAnswer(BaseModel):
+    """What a person has. `as_of` and `stale` are the exchange rates'."""
+
+    display: DisplayAnswer
+    items: list[AssetBalanceAnswer]
+    as_of: datetime
+    stale: bool
+
+    @classmethod
+    def of(cls, view: BalancesView) -> Self:
+        """Build it from the view."""
+        return cls(
+            display=DisplayAnswer(amount=view.display_amount, currency=view.display_currency),
+            items=[
+                AssetBalanceAnswer(
+                    asset=item.asset,
+                    available=item.available,
+                    held=item.held,
+                    owed=item.owed,
+                    pending=item.pending,
+                )
+                for item in view.items
+            ],
+            as_of=view.as_of,
+            stale=view.is_stale,
+        )
+
+
+@router.get("/transactions", responses=_errors())
+async def list_transactions(
+    viewer: CurrentViewer,
+    filters: GivenFilters,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(max_length=MAX_LENGTH)] = None,
+) -> TransactionsAnswer:
+    """List top-ups and what else changed a balance, newest first."""
+    views, next_cursor = await transactions.page(viewer, filters, limit=limit, cursor=cursor)
+    return TransactionsAnswer(items=[TransactionAnswer.of(view) for view in views], next_cursor=next_cursor)
+
+
+@router.get(
+    "/transactions.csv",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "content": {"text/csv": {"schema": {"type": "string"}}},
+            "description": "RFC 4180, newest first",
+        },
+        **_errors(),
+    },
+)
+async def export_transactions(viewer: CurrentViewer, filters: GivenFilters) -> StreamingResponse:
+    """Return the whole list as a file for a spreadsheet."""
+    pages = transactions.pages(viewer, filters)
+    first = await anext(pages)  # Before the answer begins, so that a refusal still can be one.
+
+    async def lines() -> AsyncIterator[str]:
+        yield _csv([COLUMNS, *(_fields(view) for view in first)])
+        async for views in pages:
+            yield _csv([_fields(view) for view in views])
+
+    return StreamingResponse(
+        lines(),
+        media_type="text/csv; charset=utf-8",
+        headers={
+            "Content-Disposition": 'attachment; filename="transactions.csv"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+def _fields(view: TransactionView) -> tuple[str, ...]:
+    values = (getattr(view, column) for column in COLUMNS)
+    return tuple(_field(value) for value in values)
+
+
+def _field(value: str | datetime | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return f"'{value}" if value.startswith(_CELL_BREAKS) or _is_calculated(value) else value
+
+
+def _is_calculated(value: str) -> bool:
+    """Say whether a spreadsheet may calculate a field. Some drop blanks and invisible characters first."""
+    visible = (c for c in value if unicodedata.category(c) not in ("Zs", "Zl", "Zp", "Cc", "Cf"))
+    return unicodedata.normalize("NFKC", next(visible, ""))[:1] in _FORMULA_SIGNS
+
+
+def _csv(rows: list[tuple[str, ...]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(rows)
+    return buffer.getvalue()
+
+
+@router.get("/transactions/{transaction_id}", responses=_errors(NotFound))
+async def read_transaction(transaction_id: str, viewer: CurrentViewer) -> TransactionAnswer:
+    """Return one transaction."""
+    return TransactionAnswer.of(await transactions.get(viewer, transaction_id))
+
+
+@router.get("/balances", responses=_errors())
+async def read_balances(viewer: CurrentViewer) -> BalancesAnswer:
+    """Return the balances and what they are worth."""
+    return BalancesAnswer.of(await balances.get(viewer))

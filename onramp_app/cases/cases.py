@@ -1,0 +1,72 @@
+"""Opens and closes exceptions: what a person must look at. One is open at a time for the same thing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.domain.ids import new_id
+from onramp_app.ledger.words import Environment, ExceptionKind
+
+BY_SYSTEM = "system"
+
+_OPEN = text("""
+INSERT INTO exceptions (id, environment, kind, top_up_id, provider_order_id, detail, opened_at)
+VALUES (:id, :environment, :kind, :top_up_id, :provider_order_id, :detail, :at) ON CONFLICT DO NOTHING
+""")
+_CLOSE = text("""
+UPDATE exceptions SET closed_at = :at, closed_by = :by, close_reason = :reason
+ WHERE closed_at IS NULL AND kind = :kind
+   AND (top_up_id = :top_up_id OR provider_order_id = :provider_order_id)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """What a person must look at, or need not any more: a top-up, a provider order (our ids) or both."""
+
+    kind: ExceptionKind
+    top_up_id: str | None = None
+    provider_order_id: str | None = None
+    detail: str = ""
+
+
+async def open_exceptions(
+    session: AsyncSession, concerns: Sequence[Concern], *, environment: Environment, at: datetime
+) -> None:
+    """Open one for each concern that has none open."""
+    if concerns:
+        rows = [
+            {
+                "id": new_id(),
+                "environment": environment.value,
+                "kind": concern.kind.value,
+                "top_up_id": concern.top_up_id,
+                "provider_order_id": concern.provider_order_id,
+                "detail": concern.detail[:1000],
+                "at": at,
+            }
+            for concern in concerns
+        ]
+        await (await session.connection()).execute(_OPEN, rows)
+
+
+async def close_exceptions(
+    session: AsyncSession, concerns: Sequence[Concern], *, at: datetime, by: str = BY_SYSTEM
+) -> None:
+    """Close what the course of things, or an operator (`by`, their id), has answered; `detail` says why."""
+    if concerns:
+        rows = [
+            {
+                "kind": concern.kind.value,
+                "top_up_id": concern.top_up_id,
+                "provider_order_id": concern.provider_order_id,
+                "at": at,
+                "by": by,
+                "reason": concern.detail[:500],
+            }
+            for concern in concerns
+        ]
+        await (await session.connection()).execute(_CLOSE, rows)

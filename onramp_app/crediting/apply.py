@@ -1,0 +1,193 @@
+"""Applies what was read: moves top-ups, posts to the ledger, marks the orders, all in one short transaction.
+
+Many orders share a transaction; one that fails is tried alone, backs off and becomes an exception, and the
+others go on. Everything is decided under the locks of the order and of its top-up, and each delivery has a
+reference of its own in the ledger, so that applying again changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.cases.cases import BY_SYSTEM, close_exceptions, open_exceptions
+from onramp_app.crediting.batch import Batch
+from onramp_app.crediting.context import load_known
+from onramp_app.crediting.delivery import Symbols
+from onramp_app.db.engine import transaction
+from onramp_app.domain.clock import now
+from onramp_app.domain.environment import current_environment
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.domain.ids import new_id
+from onramp_app.fleet.watch import made_progress
+from onramp_app.ledger.posting import post
+from onramp_app.ledger.words import ExceptionKind
+from onramp_app.provider_orders.tables import ProviderOrder
+
+ORDERS_AT_ONCE = 50
+FAILURES_BEFORE_EXCEPTION = 3
+MAX_BACKOFF_SECONDS = 600
+
+_APPLIED = Counter("provider_orders_applied", "Provider orders applied.", ["outcome"])
+_log = structlog.get_logger(__name__)
+
+_FAILED = text("""
+UPDATE provider_orders
+   SET apply_failures = apply_failures + 1, apply_error = :error,
+       apply_after = CAST(:at AS timestamptz)
+                   + interval '1 second' * least(power(2, least(apply_failures, 20)), :most)
+ WHERE id = :id RETURNING apply_failures
+""")
+_FAILURE_EXCEPTION = text("""
+INSERT INTO exceptions (id, environment, kind, provider_order_id, detail, opened_at)
+VALUES (:id, :environment, :kind, :order_id, :detail, :at) ON CONFLICT DO NOTHING
+""")
+# What an operator has closed stays closed: the record says how it ended.
+_AGAIN = text("""
+UPDATE provider_orders SET applied_version = version - 1, apply_after = NULL
+ WHERE id IN (
+    SELECT o.id FROM provider_orders o
+     WHERE o.environment = :environment AND o.flow = 'buy' AND o.status_class = 'delivered'
+       AND o.delivered_minor IS NULL AND o.version > 0 AND o.applied_version = o.version
+       AND NOT EXISTS (
+            SELECT FROM exceptions e
+             WHERE e.closed_by <> :system AND e.kind IN ('not_ours', 'record_unreadable', 'in_review')
+               AND (e.provider_order_id = o.id OR e.top_up_id = o.top_up_id))
+     ORDER BY o.id FOR UPDATE SKIP LOCKED)
+""")
+
+
+@dataclass(slots=True)
+class Applied:
+    """What one round did: how many orders it took, and whose top-ups or balances changed."""
+
+    orders: int = 0
+    failed: int = 0
+    users: set[str] = field(default_factory=set)
+
+
+async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> Applied:
+    """Apply the oldest orders that were read and not applied; nobody waits for another who does the same.
+
+    Raises:
+        DatabaseUnavailable: nothing of this round is certain; whatever was not committed comes again.
+    """
+    applied = Applied()
+    ids: list[str] = []
+    try:
+        async with transaction() as session:
+            orders = await _claim(session, most=most)
+            ids = [order.id for order in orders]
+            applied.users = await _apply(session, orders, symbols)
+        applied.orders = len(ids)
+        _APPLIED.labels("ok").inc(len(ids))
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:
+        if not ids:
+            raise
+        _log.warning("orders are applied one by one", count=len(ids), error=type(error).__name__)
+        applied = await _apply_each(ids, symbols)
+    return applied
+
+
+async def judge_again() -> int:
+    """Have every delivery that was not booked judged once more; returns how many.
+
+    What was judged with an older map of coins and chains, or before an address of ours was configured, may be
+    ours after all, and the provider tells nothing new about an order that has ended.
+
+    Raises:
+        DatabaseUnavailable: nothing was changed.
+    """
+    async with transaction() as session:
+        connection = await session.connection()
+        return (
+            await connection.execute(
+                _AGAIN, {"environment": current_environment().value, "system": BY_SYSTEM}
+            )
+        ).rowcount
+
+
+async def _apply_each(ids: Sequence[str], symbols: Symbols) -> Applied:
+    applied = Applied(orders=len(ids))
+    for order_id in ids:
+        made_progress()
+        try:
+            async with transaction() as session:
+                orders = await _claim(session, most=1, only=order_id)
+                applied.users |= await _apply(session, orders, symbols)
+            _APPLIED.labels("ok").inc(len(orders))
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one order's failure is not the others'
+            reason = _reason_of(error)
+            _log.error("order cannot be applied", provider_order_id=order_id, reason=reason)
+            _APPLIED.labels("failed").inc()
+            applied.failed += 1
+            await _note_failure(order_id, reason)
+    return applied
+
+
+async def _claim(session: AsyncSession, *, most: int, only: str | None = None) -> Sequence[ProviderOrder]:
+    query = select(ProviderOrder).where(
+        ProviderOrder.version > ProviderOrder.applied_version,
+        ProviderOrder.environment == current_environment().value,
+    )
+    if only is None:
+        query = query.where(
+            or_(col(ProviderOrder.apply_after).is_(None), col(ProviderOrder.apply_after) <= now())
+        )
+    else:
+        query = query.where(ProviderOrder.id == only)
+    query = query.order_by(col(ProviderOrder.id)).limit(most).with_for_update(skip_locked=True)
+    return (await session.exec(query)).all()
+
+
+async def _apply(session: AsyncSession, orders: Sequence[ProviderOrder], symbols: Symbols) -> set[str]:
+    if not orders:
+        return set()
+    environment, at = current_environment(), now()
+    known = await load_known(session, orders, environment=environment, at=at)
+    batch = Batch(session, known, symbols=symbols, environment=environment, at=at)
+    for order in orders:
+        await batch.take(order)
+    await session.flush()
+    await close_exceptions(session, batch.answered, at=at)
+    await open_exceptions(session, batch.concerns, environment=environment, at=at)
+    await post(session, batch.instructions)
+    return batch.users
+
+
+def _reason_of(error: Exception) -> str:
+    """Return what failed in words, without the values of rows, which a database's full message repeats."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    told = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
+    return f"{type(cause).__name__}: {told}"[:500]
+
+
+async def _note_failure(order_id: str, reason: str) -> None:
+    """Set when the order is tried again; after a few failures a person has to look."""
+    at = now()
+    async with transaction() as session:
+        connection = await session.connection()
+        failures = await connection.scalar(
+            _FAILED, {"id": order_id, "error": reason, "at": at, "most": MAX_BACKOFF_SECONDS}
+        )
+        if failures and failures >= FAILURES_BEFORE_EXCEPTION:
+            await connection.execute(
+                _FAILURE_EXCEPTION,
+                {
+                    "id": new_id(),
+                    "environment": current_environment().value,
+                    "kind": ExceptionKind.APPLY_FAILED.value,
+                    "order_id": order_id,
+                    "detail": reason,
+                    "at": at,
+                },
+            )

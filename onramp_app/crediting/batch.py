@@ -1,0 +1,325 @@
+"""One batch of orders being applied: what each does to its top-up, the ledger and the list of exceptions.
+
+The transition table (`domain.top_up`) decides; this turns its steps into rows. Nothing is written here but
+through the session of the batch, and what is to be posted is gathered for one call of the ledger.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.accounts.tables import User
+from onramp_app.accounts.words import KycStatus
+from onramp_app.cases.cases import Concern
+from onramp_app.config import get_settings
+from onramp_app.crediting.context import Known, rank_of
+from onramp_app.crediting.delivery import Judgement, Symbols, is_over_delivery, judge, places_of
+from onramp_app.domain.ids import new_id
+from onramp_app.domain.money import amount_text, from_minor
+from onramp_app.ledger import instructions
+from onramp_app.ledger.transfers import Cause, Instruction
+from onramp_app.ledger.words import Environment, ExceptionKind, StepSource
+from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.providers.status import Flow, StatusClass
+from onramp_app.top_ups.crediting_limits import over_limits, paid_in_base
+from onramp_app.top_ups.limits import count_in_base, is_limited, kept_rates, tier_limits
+from onramp_app.top_ups.moves import Evidence, record, state_of
+from onramp_app.top_ups.tables import TopUp
+from onramp_app.top_ups.transitions import CREATED, Posting, Reason, Step, TopUpState, TopUpStatus, on_order
+
+# An amount that cannot be told is read again so often, with back-off, before a person has to look.
+REREADS = 3
+REREAD_SECONDS = 2
+
+
+class Batch:
+    """Takes orders one after the other and gathers what they ask for."""
+
+    def __init__(
+        self,
+        session: AsyncSession,
+        known: Known,
+        *,
+        symbols: Symbols,
+        environment: Environment,
+        at: datetime,
+    ) -> None:
+        self._session = session
+        self._known = known
+        self._symbols = symbols
+        self._environment = environment
+        self._at = at
+        self._places = places_of(get_settings())
+        self.instructions: list[Instruction] = []
+        self.concerns: list[Concern] = []
+        self.answered: list[Concern] = []
+        self.users: set[str] = set()
+        self._kept_rates: Mapping[str, Decimal] | None = None
+
+    async def take(self, order: ProviderOrder) -> None:
+        """Apply one order. Sell and swap orders are recorded only."""
+        if order.flow == Flow.BUY.value:
+            judgement = self._judge(order)
+            if judgement and judgement.reason is Reason.AMOUNT_UNREADABLE and order.apply_failures < REREADS:
+                self._read_again(order)
+                return
+            if judgement is not None:
+                self._keep_judgement(order, judgement)
+            top_up = self._known.top_ups.get(self._known.top_up_of.get(order.id, ""))
+            # What lies in suspense leaves it by an operator's decision only, whoever is named later.
+            is_in_suspense = order.delivered_minor is not None and order.top_up_id is None
+            if top_up is None or is_in_suspense:
+                self._take_ownerless(order, judgement)
+            else:
+                await self._take_owned(order, top_up, judgement)
+        if rank_of(order.status_class) >= StatusClass.PAID.rank:
+            self.answered.append(
+                Concern(ExceptionKind.NOT_FOUND, provider_order_id=order.id, detail="the provider shows it")
+            )
+        if order.apply_failures:
+            self.answered.append(
+                Concern(ExceptionKind.APPLY_FAILED, provider_order_id=order.id, detail="applied")
+            )
+        order.applied_version = order.version
+        order.apply_after, order.apply_failures, order.apply_error = None, 0, None
+        self._session.add(order)
+
+    def _judge(self, order: ProviderOrder) -> Judgement | None:
+        """Judge a delivery that is not booked yet; what is booked stays as it was judged."""
+        if order.status_class != StatusClass.DELIVERED.value or order.delivered_minor is not None:
+            return None
+        issued = self._known.places.get(order.recognition_id or "")
+        return judge(
+            order,
+            settings=get_settings(),
+            symbols=self._symbols,
+            scales=self._known.scales,
+            places=[*self._places, *([issued] if issued else [])],
+        )
+
+    def _read_again(self, order: ProviderOrder) -> None:
+        wait = timedelta(seconds=REREAD_SECONDS * 2**order.apply_failures)
+        order.due_at = self._at + wait / 2
+        order.apply_after = self._at + wait
+        order.apply_failures += 1
+        order.apply_error = "the amount cannot be told; it is read again"
+        self._session.add(order)
+
+    def _keep_judgement(self, order: ProviderOrder, judgement: Judgement) -> None:
+        order.asset, order.network = judgement.asset, judgement.network
+        order.is_ours = judgement.place is not None
+        order.delivered_rule = get_settings().onramp_delivered_rule if order.is_ours else None
+
+    # Orders without an owner
+
+    def _take_ownerless(self, order: ProviderOrder, judgement: Judgement | None) -> None:
+        if order.status_class == StatusClass.UNKNOWN.value:
+            self._find(ExceptionKind.UNKNOWN_STATUS, order, detail=_status_text(order))
+        if judgement is None:
+            return
+        if judgement.place is None:
+            self._find(ExceptionKind.NOT_OURS, order, detail="delivered to an address that is not ours")
+        elif judgement.minor is None:
+            self._find(ExceptionKind.RECORD_UNREADABLE, order, detail="the delivered amount cannot be told")
+        else:
+            delivery = self._delivery(order, judgement)
+            cause = Cause(self._source(order))
+            self.instructions.append(instructions.receive_suspense(delivery, cause=cause))
+            order.delivered_minor = judgement.minor
+            # It may have been judged before, when its coin or our address was not known.
+            self.answered.append(
+                Concern(ExceptionKind.NOT_OURS, provider_order_id=order.id, detail="ours after all")
+            )
+            detail = f"{self._amount(judgement)} arrived, and nobody knows whose it is"
+            detail += f" ({judgement.note})" if judgement.note else ""
+            self._find(ExceptionKind.SUSPENSE, order, detail=detail)
+
+    # Orders of a top-up
+
+    async def _take_owned(self, order: ProviderOrder, top_up: TopUp, judgement: Judgement | None) -> None:
+        order.top_up_id = top_up.id
+        status_class = StatusClass(order.status_class or StatusClass.UNKNOWN)
+        hold, why = await self._hold(order, top_up, judgement) if judgement else (None, "")
+        notes = "; ".join(word for word in (why, judgement.note if judgement else "") if word)
+        detail = f"{status_class.value}: {notes}" if notes else status_class.value
+        is_to_be_booked = judgement is not None and judgement.minor is not None
+        if self._known.last_detail.get(order.id) == detail and not is_to_be_booked:
+            return
+        step = on_order(
+            state_of(top_up),
+            status_class,
+            hold=hold,
+            is_other_order=top_up.best_order_id != order.id,
+            best_other_rank=self._best_other_rank(order, top_up),
+        )
+        if step.needs_linked and judgement is not None:
+            self._record(order, top_up, step, detail=f"{detail}, a top-up of its own was made of it")
+            top_up = await self._linked(order, top_up)
+            order.top_up_id = top_up.id
+            step = on_order(CREATED, status_class, hold=hold)
+        await self._do(order, top_up, step, judgement=judgement, detail=detail)
+
+    async def _do(
+        self, order: ProviderOrder, top_up: TopUp, step: Step, *, judgement: Judgement | None, detail: str
+    ) -> None:
+        before = state_of(top_up)
+        if step.posting is not None and judgement is not None:
+            self._book(order, top_up, step.posting, judgement=judgement)
+            top_up.best_order_id = order.id
+        elif not before.has_entry and self._is_best(order, top_up):
+            top_up.best_order_id = order.id
+        self._record(order, top_up, step, detail=detail)
+        self._raise_and_answer(order, top_up, step, before=before, detail=detail)
+
+    def _book(self, order: ProviderOrder, top_up: TopUp, posting: Posting, *, judgement: Judgement) -> None:
+        receive = (
+            instructions.receive_available
+            if posting is Posting.RECEIVE_AVAILABLE
+            else instructions.receive_held
+        )
+        self.instructions.append(
+            receive(
+                self._delivery(order, judgement),
+                user_id=top_up.user_id,
+                top_up_id=top_up.id,
+                cause=Cause(self._source(order)),
+            )
+        )
+        order.delivered_minor = judgement.minor
+        top_up.received_minor, top_up.received_asset = judgement.minor, judgement.asset
+
+    def _record(self, order: ProviderOrder, top_up: TopUp, step: Step, *, detail: str) -> None:
+        evidence = Evidence(
+            self._source(order),
+            self._at,
+            detail=detail,
+            provider_order_id=order.id,
+            order_version=order.version,
+        )
+        record(self._session, top_up, step.state, evidence=evidence)
+        self.users.add(top_up.user_id)
+
+    def _raise_and_answer(
+        self, order: ProviderOrder, top_up: TopUp, step: Step, *, before: TopUpState, detail: str
+    ) -> None:
+        was_review, is_review = (
+            state.status is TopUpStatus.IN_REVIEW and not state.has_entry for state in (before, step.state)
+        )
+        if was_review and not is_review:
+            self.answered.append(Concern(ExceptionKind.IN_REVIEW, top_up_id=top_up.id, detail=detail))
+        if step.is_alarm:
+            self._find(ExceptionKind.UNKNOWN_STATUS, order, top_up=top_up, detail=_status_text(order))
+        elif self._known.last_detail.get(order.id) == StatusClass.UNKNOWN.value:
+            self.answered.append(
+                Concern(ExceptionKind.UNKNOWN_STATUS, provider_order_id=order.id, detail=detail)
+            )
+        if not step.is_exception:
+            return
+        if step.posting is Posting.RECEIVE_HELD:
+            self._find(ExceptionKind.HELD, order, top_up=top_up, detail=detail)
+        elif step.state.status is TopUpStatus.SETTLED:
+            self._find(ExceptionKind.FAILED_AFTER_SETTLED, order, top_up=top_up, detail=detail)
+        else:
+            self._find(ExceptionKind.IN_REVIEW, order, top_up=top_up, detail=detail)
+
+    async def _hold(
+        self, order: ProviderOrder, top_up: TopUp, judgement: Judgement
+    ) -> tuple[Reason | None, str]:
+        """Return why the delivery is not simply credited, as a reason and in words."""
+        if judgement.reason is not None or judgement.minor is None or judgement.asset is None:
+            reason = judgement.reason or Reason.AMOUNT_UNREADABLE
+            return reason, reason.value
+        settings = get_settings()
+        user: User = self._known.users[top_up.user_id]
+        scale = self._known.scales[judgement.asset]
+        tolerance = settings.onramp_tolerance_percent
+        if (judgement.asset, judgement.network) != (top_up.asset, top_up.network):
+            reason = Reason.WRONG_ASSET
+        elif user.frozen_at is not None:
+            reason = Reason.ACCOUNT_FROZEN
+        elif user.kyc_status == KycStatus.REJECTED.value:
+            reason = Reason.KYC_REJECTED
+        elif is_over_delivery(order, judgement.minor, scale=scale, tolerance_percent=tolerance):
+            reason = Reason.OVER_DELIVERY
+        elif settings.onramp_settlement == "review":
+            return Reason.OVER_LIMIT, "everything is held until released (ONRAMP_SETTLEMENT=review)"
+        elif not is_limited(tier_limits(settings.limits, user.kyc_tier)):
+            return None, ""
+        else:
+            delivered = (from_minor(judgement.minor, scale=scale), judgement.asset)
+            paid = paid_in_base(order, top_up, rates=await self._rates(), delivered=delivered)
+            words = await over_limits(
+                self._session, user, top_up=top_up, paid=paid, rates=await self._rates(), at=self._at
+            )
+            return (Reason.OVER_LIMIT, words) if words else (None, "")
+        return reason, reason.value
+
+    async def _rates(self) -> Mapping[str, Decimal]:
+        if self._kept_rates is None:
+            self._kept_rates = await kept_rates(self._session)
+        return self._kept_rates
+
+    async def _linked(self, order: ProviderOrder, original: TopUp) -> TopUp:
+        """Return a new top-up for another delivered order of the same address."""
+        linked = TopUp(
+            id=new_id(),
+            user_id=original.user_id,
+            environment=original.environment,
+            fiat_amount=original.fiat_amount if order.fiat_amount is None else order.fiat_amount,
+            fiat_currency=order.fiat_currency or original.fiat_currency,
+            fiat_type=original.fiat_type if order.fiat_type is None else order.fiat_type,
+            asset=original.asset,
+            network=original.network,
+            payment_method=original.payment_method,
+            expected_amount=order.expected_amount,
+            linked_to=original.id,
+            created_at=self._at,
+            updated_at=self._at,
+        )
+        count_in_base(linked, rates=await self._rates())
+        self._session.add(linked)
+        await self._session.flush()
+        self._known.top_ups[linked.id] = linked
+        return linked
+
+    def _best_other_rank(self, order: ProviderOrder, top_up: TopUp) -> int:
+        ranks = self._known.ranks.get(top_up.id, {})
+        return max((rank for order_id, rank in ranks.items() if order_id != order.id), default=0)
+
+    def _is_best(self, order: ProviderOrder, top_up: TopUp) -> bool:
+        best = self._known.ranks.get(top_up.id, {}).get(top_up.best_order_id or "", 0)
+        return top_up.best_order_id is None or rank_of(order.status_class) >= best
+
+    def _delivery(self, order: ProviderOrder, judgement: Judgement) -> instructions.Delivery:
+        place = judgement.place
+        if place is None or judgement.minor is None:
+            raise ValueError("what is not ours, or has no amount, is never booked")
+        return instructions.Delivery(
+            environment=self._environment,
+            provider_order_id=order.id,
+            order_id=order.order_id,
+            asset=place.asset,
+            network=place.network,
+            address=place.spelled,
+            amount_minor=judgement.minor,
+        )
+
+    def _source(self, order: ProviderOrder) -> StepSource:
+        return StepSource.WEBHOOK_READ if order.order_id in self._known.hinted else StepSource.POLL
+
+    def _amount(self, judgement: Judgement) -> str:
+        if judgement.minor is None or judgement.asset is None:
+            return ""
+        return f"{amount_text(judgement.minor, scale=self._known.scales[judgement.asset])} {judgement.asset}"
+
+    def _find(
+        self, kind: ExceptionKind, order: ProviderOrder, *, detail: str, top_up: TopUp | None = None
+    ) -> None:
+        top_up_id = top_up.id if top_up else None
+        self.concerns.append(Concern(kind, top_up_id=top_up_id, provider_order_id=order.id, detail=detail))
+
+
+def _status_text(order: ProviderOrder) -> str:
+    return f"status {order.status_text if order.status_number is None else order.status_number}"

@@ -1,0 +1,134 @@
+"""What is known of the orders about to be applied: their top-ups (locked), places, owners, siblings."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.accounts.tables import User
+from onramp_app.config import get_settings
+from onramp_app.crediting.delivery import Place
+from onramp_app.ledger.words import Environment
+from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.providers.status import StatusClass
+from onramp_app.top_ups.limits import is_limited
+from onramp_app.top_ups.tables import Asset, TopUp, WidgetSession
+
+# A read so soon after a webhook of the order was caused by it.
+WEBHOOK_CAUSES_READ = timedelta(minutes=2)
+
+_SIBLINGS = text("""
+SELECT id, top_up_id, status_class FROM provider_orders WHERE top_up_id = ANY(CAST(:ids AS text[]))
+""")
+_LAST_STEPS = text("""
+SELECT DISTINCT ON (provider_order_id) provider_order_id, detail FROM top_up_steps
+ WHERE top_up_id = ANY(CAST(:top_ups AS text[])) AND provider_order_id = ANY(CAST(:orders AS text[]))
+ ORDER BY provider_order_id, id DESC
+""")
+_HINTED = text("""
+SELECT DISTINCT order_id FROM webhook_events
+ WHERE environment = :environment AND order_id = ANY(CAST(:order_ids AS text[])) AND received_at > :since
+""")
+
+
+@dataclass(slots=True)
+class Known:
+    """Everything by id: `top_up_of` and `last_detail` by our id of the order, `hinted` by the provider's."""
+
+    top_ups: dict[str, TopUp]
+    top_up_of: dict[str, str]
+    places: Mapping[str, Place]
+    users: Mapping[str, User]
+    ranks: dict[str, dict[str, int]]
+    last_detail: Mapping[str, str]
+    hinted: frozenset[str]
+    scales: Mapping[str, int]
+
+
+async def load_known(
+    session: AsyncSession, orders: Sequence[ProviderOrder], *, environment: Environment, at: datetime
+) -> Known:
+    """Load it, and lock the people whose limits count and the top-ups, each in the order of their ids."""
+    places, top_up_of = await _bindings(session, orders, environment)
+    ids = sorted(set(top_up_of.values()))
+    users = await _people(session, ids)
+    locked = select(TopUp).where(col(TopUp.id).in_(ids)).order_by(col(TopUp.id)).with_for_update()
+    top_ups = {row.id: row for row in await session.exec(locked)} if ids else {}
+    connection = await session.connection()
+    ranks: dict[str, dict[str, int]] = defaultdict(dict)
+    if ids:
+        for row in await connection.execute(_SIBLINGS, {"ids": ids}):
+            ranks[row.top_up_id][row.id] = rank_of(row.status_class)
+    for order in orders:
+        if order.id in top_up_of:
+            ranks[top_up_of[order.id]][order.id] = rank_of(order.status_class)
+    last = await connection.execute(
+        _LAST_STEPS,
+        {"top_ups": _with_originals(ids, top_ups), "orders": [order.id for order in orders]},
+    )
+    hinted = await connection.execute(
+        _HINTED,
+        {
+            "environment": environment.value,
+            "order_ids": [order.order_id for order in orders],
+            "since": at - WEBHOOK_CAUSES_READ,
+        },
+    )
+    return Known(
+        top_ups=top_ups,
+        top_up_of=top_up_of,
+        places=places,
+        users=users,
+        ranks=ranks,
+        last_detail={row.provider_order_id: row.detail for row in last},
+        hinted=frozenset(hinted.scalars()),
+        scales={asset.code: asset.scale for asset in await session.exec(select(Asset))},
+    )
+
+
+def rank_of(word: str | None) -> int:
+    """Return how far an order of this class has come."""
+    return StatusClass(word).rank if word else 0
+
+
+def _with_originals(ids: Sequence[str], top_ups: Mapping[str, TopUp]) -> list[str]:
+    originals = {top_up.linked_to for top_up in top_ups.values() if top_up.linked_to}
+    return sorted({*ids, *originals})
+
+
+async def _bindings(
+    session: AsyncSession, orders: Sequence[ProviderOrder], environment: Environment
+) -> tuple[dict[str, Place], dict[str, str]]:
+    """Return the places by recognition id, and the top-up of each order that has one."""
+    told = {order.recognition_id for order in orders if order.recognition_id}
+    places: dict[str, Place] = {}
+    owners: dict[str, str] = {}
+    if told:
+        query = select(WidgetSession).where(
+            col(WidgetSession.recognition_id).in_(told), WidgetSession.environment == environment.value
+        )
+        for row in await session.exec(query):
+            places[row.recognition_id] = Place(row.asset, row.network, row.address, row.memo)
+            owners[row.recognition_id] = row.top_up_id
+    top_up_of = {
+        order.id: top_up_id
+        for order in orders
+        if (top_up_id := order.top_up_id or owners.get(order.recognition_id or "")) is not None
+    }
+    return places, top_up_of
+
+
+async def _people(session: AsyncSession, top_up_ids: Sequence[str]) -> dict[str, User]:
+    """Return the owners. Where our limits count, they are locked, as by whoever makes a top-up."""
+    if not top_up_ids:
+        return {}
+    owners = select(TopUp.user_id).where(col(TopUp.id).in_(top_up_ids))
+    query = select(User).where(col(User.id).in_(owners)).order_by(col(User.id))
+    limits = get_settings().limits
+    if any(is_limited(tier) for tier in (limits.none, limits.basic, limits.full)):
+        query = query.with_for_update(key_share=True)
+    return {row.id: row for row in await session.exec(query)}

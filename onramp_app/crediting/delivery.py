@@ -1,0 +1,196 @@
+"""Judges a delivery: what arrived, whether it is ours, how much it is, and what speaks against crediting it.
+
+Pure: docs/money.md ("What was delivered", "What is ours") is the specification. Nothing is rounded and
+nothing is guessed: what cannot be told exactly is left to a person.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+
+from onramp_app.config import Settings
+from onramp_app.domain.money import AmountUnreadable, decimal_text, from_minor, to_minor, without_tail
+from onramp_app.ledger.decimals import decimals_of
+from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.providers.onramp.maps import CHAIN_SYMBOLS, COIN_SYMBOLS, TEST_CHAIN_IDS
+from onramp_app.providers.onramp.wire import NotJson, read_json, text_or_none
+from onramp_app.providers.port import IdMaps
+from onramp_app.top_ups.transitions import Reason
+
+_EVM = re.compile(r"0x[0-9a-fA-F]{40}")
+# Where an order's record would tell the memo; the provider documents none.
+_MEMO_MEMBERS = ("addressTag", "memo")
+_PRECISION = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An asset on a network at an address, memo included where the address is shared."""
+
+    asset: str
+    network: str
+    address: str
+    memo: str | None = None
+
+    @property
+    def spelled(self) -> str:
+        """Return the address in the form that names its treasury account."""
+        return own_form(self.address) + (f":{self.memo}" if self.memo else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """The provider's ids in our words: coins as assets (`USDT`), chains as networks (`matic20`)."""
+
+    assets: Mapping[int, str]
+    networks: Mapping[int, str]
+
+
+DOCUMENTED = Symbols(
+    {coin_id: symbol.upper() for coin_id, symbol in COIN_SYMBOLS.items()}, dict(CHAIN_SYMBOLS)
+)
+
+
+def symbols_of(maps: IdMaps, settings: Settings) -> Symbols:
+    """Return the documented ids and, for what they do not know, the provider's live ones.
+
+    Several symbols may name one id; the one that ASSETS offers is meant then.
+    """
+    assets, networks = dict(DOCUMENTED.assets), dict(DOCUMENTED.networks)
+    offered = {network for names in settings.assets.values() for network in names}
+    for symbol, coin_id in maps.coin_ids.items():
+        if coin_id not in DOCUMENTED.assets and (coin_id not in assets or symbol.upper() in settings.assets):
+            assets[coin_id] = symbol.upper()
+    for symbol, chain_id in maps.chain_ids.items():
+        if chain_id not in DOCUMENTED.networks and (chain_id not in networks or symbol in offered):
+            networks[chain_id] = symbol
+    return Symbols(assets, networks)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one delivered order is.
+
+    `asset` and `network` are None without a map entry. `place` is ours, or None. `minor` is None when the
+    delivery is not ours or its amount cannot be told; `reason` says why it is not booked. `printed` is what
+    the provider printed, where a float's tail was taken off it.
+    """
+
+    asset: str | None
+    network: str | None
+    place: Place | None = None
+    minor: int | None = None
+    reason: Reason | None = None
+    printed: Decimal | None = None
+
+    @property
+    def note(self) -> str:
+        """Return what to note beside the delivery, empty for nothing."""
+        return "" if self.printed is None else f"rounded, since {decimal_text(self.printed)} was printed"
+
+
+def own_form(address: str) -> str:
+    """Return the address in its network's own form: EVM addresses without case, all others exactly."""
+    return address.lower() if _EVM.fullmatch(address) else address
+
+
+def places_of(settings: Settings) -> frozenset[Place]:
+    """Return every place of ours that is enabled now. Old addresses stay known, `until` or not."""
+    return frozenset(
+        Place(asset, network, known.address, known.memo)
+        for asset, networks in settings.assets.items()
+        for network in networks
+        for known in settings.treasury_addresses.get(network, ())
+    )
+
+
+def judge(
+    order: ProviderOrder,
+    *,
+    settings: Settings,
+    symbols: Symbols,
+    scales: Mapping[str, int],
+    places: Iterable[Place],
+) -> Judgement:
+    """Judge a delivered order.
+
+    Args:
+        scales: the decimals of each asset of the books.
+        places: all that are ours: `places_of` the settings, and the one its top-up was given.
+    """
+    asset = symbols.assets.get(order.coin_id) if order.coin_id is not None else None
+    network = symbols.networks.get(order.chain_id) if order.chain_id is not None else None
+    place = None
+    if asset is not None and asset in scales and network is not None:
+        place = _our_place(order, asset, network, known=places)
+    is_refused_test = settings.is_production and (
+        order.chain_id in TEST_CHAIN_IDS or (network or "").endswith("-test")
+    )
+    if asset is None or network is None or place is None or is_refused_test:
+        return Judgement(asset if asset in scales else None, network, reason=Reason.WRONG_ADDRESS)
+    printed = printed_amount(order.bought_amount, order.gas_fee, rule=settings.onramp_delivered_rule)
+    delivered = None if printed is None else delivered_amount(printed, asset=asset, network=network)
+    minor = _minor(delivered, scale=scales[asset])
+    reason = Reason.AMOUNT_UNREADABLE if minor is None else None
+    tail = printed if minor is not None and printed != delivered else None
+    return Judgement(asset, network, place, minor, reason, tail)
+
+
+def _our_place(order: ProviderOrder, asset: str, network: str, *, known: Iterable[Place]) -> Place | None:
+    if order.wallet_address is None:
+        return None
+    address = own_form(order.wallet_address)
+    for place in known:
+        if (place.asset, place.network, own_form(place.address)) != (asset, network, address):
+            continue
+        # At a shared address the memo says whose it is: untold, it may be somebody else's.
+        if place.memo is None or place.memo == _memo(order):
+            return place
+    return None
+
+
+def _memo(order: ProviderOrder) -> str | None:
+    try:
+        record = read_json(order.raw or "")
+    except NotJson:
+        return None
+    fields = record if isinstance(record, dict) else {}
+    return next((memo for name in _MEMO_MEMBERS if (memo := text_or_none(fields.get(name)))), None)
+
+
+def printed_amount(bought: Decimal | None, fee: Decimal | None, *, rule: str) -> Decimal | None:
+    """Return what was delivered by the rule, with all digits that were printed; None: it cannot be told."""
+    if rule == "actual":
+        fee = Decimal(0)
+    if bought is None or fee is None:
+        return None
+    with localcontext(prec=_PRECISION):
+        return bought - fee
+
+
+def delivered_amount(printed: Decimal, *, asset: str, network: str) -> Decimal:
+    """Return the printed amount, without a tail smaller than the network can carry."""
+    decimals = decimals_of(asset, network)
+    return printed if decimals is None else without_tail(printed, decimals=decimals)
+
+
+def _minor(delivered: Decimal | None, *, scale: int) -> int | None:
+    if delivered is None:
+        return None
+    try:
+        return to_minor(delivered, scale=scale) or None
+    except AmountUnreadable:
+        return None
+
+
+def is_over_delivery(order: ProviderOrder, minor: int, *, scale: int, tolerance_percent: Decimal) -> bool:
+    """Say whether more arrived than the provider itself expected, by more than the tolerance.
+
+    Without an expectation nothing can be compared, and a person looks.
+    """
+    if not order.expected_amount:
+        return True
+    with localcontext(prec=_PRECISION):
+        most = order.expected_amount * (100 + tolerance_percent) / 100
+        return from_minor(minor, scale=scale) > most

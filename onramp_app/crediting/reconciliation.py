@@ -1,0 +1,153 @@
+"""Compares the provider, our orders and the ledger over a period, after reading and applying it once more.
+
+What was only missed is healed by that; what is left differs, and a person has to know why.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import text
+
+from onramp_app.config import get_settings
+from onramp_app.crediting.apply import apply_some, judge_again
+from onramp_app.crediting.delivery import delivered_amount, printed_amount, symbols_of
+from onramp_app.db.engine import PROOF, transaction
+from onramp_app.domain.clock import now
+from onramp_app.domain.environment import current_environment
+from onramp_app.domain.money import amount_text
+from onramp_app.provider_orders.records import keep_orders
+from onramp_app.providers.errors import ProviderBusy
+from onramp_app.providers.onramp.maps import FIAT_TYPES
+from onramp_app.providers.port import Provider, ProviderOrder
+from onramp_app.providers.status import Flow, StatusClass
+
+_ORDERS = text("""
+SELECT o.order_id, o.status_class, o.is_ours, o.asset, o.network, s.scale, o.bought_amount, o.gas_fee,
+       o.delivered_rule,
+       o.version > o.applied_version AS is_waiting, o.apply_error,
+       (SELECT sum(e.amount_minor) FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id
+         WHERE t.provider_order_id = o.id AND t.kind = 'receive' AND e.amount_minor > 0) AS booked_minor
+  FROM provider_orders o LEFT JOIN assets s ON s.code = o.asset
+ WHERE o.environment = :environment AND o.flow = 'buy'
+   AND coalesce(o.ordered_at, o.first_seen_at) >= :since AND coalesce(o.ordered_at, o.first_seen_at) < :until
+ ORDER BY o.order_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One order on which the provider, our record and the ledger do not agree. Amounts as decimal texts."""
+
+    order_id: str
+    what: str
+    provider_says: str
+    ledger_says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """How many orders each side knows, what the read changed, and what differs."""
+
+    since: datetime
+    until: datetime
+    provider_orders: int
+    our_orders: int
+    booked_orders: int
+    changed_by_reading: int
+    drifts: tuple[Drift, ...]
+
+
+async def reconcile(provider: Provider, *, since: datetime, until: datetime | None = None) -> Reconciliation:
+    """Read every buy order since a moment, apply what is new, and compare the three sides.
+
+    Args:
+        since: aware; orders created at or after it.
+        until: aware; and before it (now).
+
+    Raises:
+        ProviderUnavailable: the provider does not answer; what was read before stands.
+        DatabaseUnavailable: likewise.
+    """
+    until = until or now()
+    told, changed = await _read(provider, since)
+    symbols = symbols_of(await provider.id_maps(), get_settings())
+    await judge_again()
+    while (await apply_some(symbols)).orders:
+        pass
+    async with transaction(PROOF) as session:
+        found = await (await session.connection()).execute(
+            _ORDERS, {"environment": current_environment().value, "since": since, "until": until}
+        )
+        rows = [dict(row) for row in found.mappings()]
+    return Reconciliation(
+        since=since,
+        until=until,
+        provider_orders=len(told),
+        our_orders=len(rows),
+        booked_orders=sum(row["booked_minor"] is not None for row in rows),
+        changed_by_reading=changed,
+        drifts=tuple(drift for row in rows if (drift := _drift(row, told.get(row["order_id"]))) is not None),
+    )
+
+
+async def _read(provider: Provider, since: datetime) -> tuple[dict[str, ProviderOrder], int]:
+    told: dict[str, ProviderOrder] = {}
+    changed = 0
+    for fiat_type in FIAT_TYPES:
+        next_page = 1
+        while True:
+            asked_at = now()
+            try:
+                async for page in provider.history(
+                    flow=Flow.BUY, fiat_type=fiat_type, since=since, first_page=next_page
+                ):
+                    next_page = page.number + 1
+                    changed += await keep_orders(
+                        page.orders, environment=current_environment(), asked_at=asked_at
+                    )
+                    told.update((order.order_id, order) for order in page.orders)
+                    asked_at = now()
+            except ProviderBusy as error:
+                await asyncio.sleep(error.retry_after_seconds or 1)
+            else:
+                break
+    return told, changed
+
+
+def _drift(row: Mapping[str, object], told: ProviderOrder | None) -> Drift | None:
+    booked, scale = row["booked_minor"], row["scale"]
+    ledger = "nothing" if booked is None else f"{_text(booked, scale)} {row['asset']}"
+    status = str(row["status_class"])
+    is_delivered = status == StatusClass.DELIVERED.value
+    delivered = _delivered(row)
+    provider = f"{status}: {delivered} {row['asset']}" if delivered is not None else status
+    what = None
+    if told is None:
+        what = "the provider does not tell of it any more"
+    elif row["is_waiting"]:
+        what = f"not applied: {row['apply_error'] or 'waits'}"
+    elif booked is not None and not is_delivered:
+        what = "booked, and not delivered by the last read"
+    elif booked is not None and delivered is not None and Decimal(_text(booked, scale)) != delivered:
+        what = "booked with another amount"
+    elif booked is None and is_delivered and row["is_ours"] and delivered:
+        what = "delivered to us and not booked"
+    return None if what is None else Drift(str(row["order_id"]), what, provider, ledger)
+
+
+def _text(minor: object, scale: object) -> str:
+    return amount_text(int(str(minor)), scale=int(str(scale)))
+
+
+def _delivered(row: Mapping[str, object]) -> Decimal | None:
+    bought, fee = row["bought_amount"], row["gas_fee"]
+    if not isinstance(bought, Decimal) or row["delivered_rule"] is None:
+        return None
+    fee = fee if isinstance(fee, Decimal) else None
+    printed = printed_amount(bought, fee, rule=str(row["delivered_rule"]))
+    if printed is None or row["asset"] is None or row["network"] is None:
+        return printed
+    return delivered_amount(printed, asset=str(row["asset"]), network=str(row["network"]))

@@ -1,0 +1,70 @@
+"""Tells every instance whose top-ups or balances changed: ids only, after the commit, many in one NOTIFY.
+
+Inside the money transaction NOTIFY would take a lock that serialises all commits. A notification that is lost
+costs little: pages compare versions by themselves.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from functools import lru_cache
+
+from sqlalchemy import text
+
+from onramp_app.db.engine import transaction
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.domain.shares import ask_for_all
+from onramp_app.fleet import channels
+
+GATHER_SECONDS = 0.01  # between two notifications; the first after a rest goes out at once
+_IDS_AT_ONCE = 200  # A payload holds less than 8,000 bytes; an id has 32 and a comma.
+
+_NOTIFY = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
+
+
+class ChangedUsers:
+    """Gathers ids and sends them, one transaction at a time. Belongs to one event loop; close it."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._sender: asyncio.Task[None] | None = None
+
+    def add(self, user_ids: Iterable[str]) -> None:
+        """Have these users told of soon. Never waits and never fails."""
+        self._ids.update(user_ids)
+        if self._ids and (self._sender is None or self._sender.done()):
+            self._sender = asyncio.create_task(self._send())
+
+    async def close(self) -> None:
+        """Send what waits."""
+        if self._sender is not None:
+            await asyncio.wait([self._sender], timeout=2)
+
+    async def _send(self) -> None:
+        ask_for_all()
+        while self._ids:
+            ids, self._ids = sorted(self._ids), set()
+            payloads = [",".join(ids[n : n + _IDS_AT_ONCE]) for n in range(0, len(ids), _IDS_AT_ONCE)]
+            with contextlib.suppress(DatabaseUnavailable):
+                async with transaction() as db:
+                    await (await db.connection()).execute(
+                        _NOTIFY, {"channel": channels.USER_CHANGED, "payloads": payloads}
+                    )
+            await asyncio.sleep(GATHER_SECONDS)
+
+
+@lru_cache(maxsize=1)
+def _changed_users() -> ChangedUsers:
+    return ChangedUsers()
+
+
+def tell_changed(user_ids: Iterable[str]) -> None:
+    """Have every instance told that these users' top-ups or balances changed. Call it after the commit."""
+    _changed_users().add(user_ids)
+
+
+async def close() -> None:
+    """Send what waits, at shutdown or before another event loop."""
+    if _changed_users.cache_info().currsize:
+        await _changed_users().close()
+        _changed_users.cache_clear()

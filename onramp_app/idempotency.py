@@ -1,0 +1,120 @@
+"""Requests that may be repeated: the first answer under a key is the answer to all, for 24 hours.
+
+A claim is a row without an answer. Whoever holds it acts and stores the answer in the transaction that
+acts, so that neither exists without the other; a claim that was taken over stores nothing, and acts on
+nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import and_, col, delete, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.engine import transaction
+from onramp_app.domain import clock
+from onramp_app.top_ups.errors import IdempotencyConflict, IdempotencyInProgress
+from onramp_app.top_ups.tables import IdempotencyKey
+
+KEPT = timedelta(hours=24)
+MAX_REFUSALS = 100
+# Longer than any request takes: then whoever made the claim is gone without a word.
+CLAIM_LIFE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """The first answer under a key: its HTTP status and body."""
+
+    status: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to act under a key, as long as nobody took it over."""
+
+    user_id: str
+    key: str
+    claimed_at: datetime
+
+
+async def claim(user_id: str, key: str, *, request_hash: bytes) -> Claim | KeptAnswer:
+    """Claim a key, or return the answer that is kept under it.
+
+    Raises:
+        IdempotencyConflict: the key came before with another request.
+        IdempotencyInProgress: the same request is being worked on.
+    """
+    now = clock.now()
+    async with transaction() as db:
+        await db.exec(
+            delete(IdempotencyKey).where(
+                col(IdempotencyKey.user_id) == user_id, col(IdempotencyKey.created_at) <= now - KEPT
+            )
+        )
+        row = {"user_id": user_id, "key": key, "request_hash": request_hash, "created_at": now}
+        made = insert(IdempotencyKey).values(row).on_conflict_do_nothing().returning(col(IdempotencyKey.key))
+        if (await db.exec(made)).first() is not None:
+            return Claim(user_id, key, now)
+        query = select(IdempotencyKey).where(IdempotencyKey.user_id == user_id, IdempotencyKey.key == key)
+        found = (await db.exec(query.with_for_update())).first()
+        if found is None:  # It was given up a moment ago.
+            raise IdempotencyInProgress("The request with this key has just ended. Send it again.")
+        if found.request_hash != request_hash:
+            raise IdempotencyConflict("This key came before with another request.")
+        if found.status is not None and found.body is not None:
+            return KeptAnswer(found.status, found.body)
+        if found.created_at > now - CLAIM_LIFE:
+            raise IdempotencyInProgress("The first request with this key is not answered yet.")
+        found.created_at = now
+        return Claim(user_id, key, now)
+
+
+def _is_held(held: Claim) -> ColumnElement[bool]:
+    return and_(
+        col(IdempotencyKey.user_id) == held.user_id,
+        col(IdempotencyKey.key) == held.key,
+        col(IdempotencyKey.created_at) == held.claimed_at,
+        col(IdempotencyKey.status).is_(None),
+    )
+
+
+async def keep(db: AsyncSession, held: Claim, answer: KeptAnswer) -> None:
+    """Store the answer in the transaction that acted.
+
+    Raises:
+        IdempotencyInProgress: another request took the claim over; the transaction must not commit.
+    """
+    statement = update(IdempotencyKey).where(_is_held(held))
+    kept = await db.exec(statement.values(status=answer.status, body=answer.body))
+    if kept.rowcount != 1:
+        raise IdempotencyInProgress("Another request with this key took over.")
+
+
+async def keep_refusal(held: Claim, answer: KeptAnswer) -> None:
+    """Store the answer of a request that acted on nothing. Raises `IdempotencyInProgress` as `keep` does.
+
+    Refusals cost nobody anything to make, so only the newest `MAX_REFUSALS` of a person are kept.
+    """
+    refusals = (
+        select(IdempotencyKey.key)
+        .where(IdempotencyKey.user_id == held.user_id, col(IdempotencyKey.status) >= 400)
+        .order_by(col(IdempotencyKey.created_at).desc())
+    )
+    async with transaction() as db:
+        await keep(db, held, answer)
+        await db.exec(
+            delete(IdempotencyKey).where(
+                col(IdempotencyKey.user_id) == held.user_id,
+                col(IdempotencyKey.key).in_(refusals.offset(MAX_REFUSALS)),
+            )
+        )
+
+
+async def give_up(held: Claim) -> None:
+    """Forget the claim, so that the request may be tried again."""
+    async with transaction() as db:
+        await db.exec(delete(IdempotencyKey).where(_is_held(held)))

@@ -1,0 +1,103 @@
+"""The audit log: one line for each deed with power over an account, money, or where it goes.
+
+Lines are only ever added, and the hash chain of the books covers them (`python -m onramp_app verify-ledger`).
+"""
+
+import getpass
+import json
+import socket
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.ledger.tables import AuditRow
+
+MAX_SUBJECT_LENGTH = 200
+OWN_A_DAY = 20
+_MAX_ADDRESS_LENGTH = 45
+COMMAND = "command"  # Whoever could run a command on the machine; no account says who.
+SYSTEM = "system"
+
+
+class Act(StrEnum):
+    """What happened to an account (the subject), or to where money goes."""
+
+    ACCOUNT_CREATED = "account.created"
+    ROLE_GRANTED = "account.role_granted"
+    PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 - the name of an event  # nosec B105
+    NEW_DEVICE = "account.new_device"
+    SESSION_ENDED = "session.ended"
+    REFRESH_TOKEN_REUSED = "session.refresh_token_reused"  # noqa: S105 - the name of an event  # nosec B105
+    OPERATOR_CODE_MADE = "operator_code.made"
+    OPERATOR_CODE_REFUSED = "operator_code.refused"
+    TREASURY_ADDRESSES = "treasury.addresses"
+
+
+def this_machine() -> str:
+    """Return from where a command acts: the machine's user and name, such as `root@wallet-1`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number without a name
+        user = ""
+    return f"{user}@{socket.gethostname()}"
+
+
+def write(  # noqa: PLR0913 - the columns of the log
+    db: AsyncSession,
+    action: str,
+    *,
+    actor: str,
+    subject: str,
+    at: datetime,
+    detail: Mapping[str, object],
+    address: str = "",
+    transfer_id: str | None = None,
+) -> None:
+    """Add a line, in the transaction of the deed.
+
+    Args:
+        db: the transaction.
+        action: what was done.
+        actor: who did it: an account's id, `COMMAND` or `SYSTEM`.
+        subject: to whom or what.
+        at: when.
+        detail: the rest, as JSON of at most 4,000 characters.
+        address: from where: a network address, `this_machine()`, or nothing for what happens by itself.
+        transfer_id: the transfer that the deed booked, if it booked one. It was posted before.
+    """
+    db.add(
+        AuditRow(
+            at=at,
+            actor=actor,
+            action=action,
+            subject=subject[:MAX_SUBJECT_LENGTH],
+            address=address[:_MAX_ADDRESS_LENGTH],
+            detail=json.dumps(detail, ensure_ascii=False),
+            transfer_id=transfer_id,
+        )
+    )
+
+
+async def write_own(  # noqa: PLR0913 - the columns of the log
+    db: AsyncSession,
+    act: Act,
+    *,
+    actor: str,
+    user_id: str,
+    at: datetime,
+    detail: Mapping[str, object],
+    address: str,
+) -> None:
+    """Add a line about what a person can have happen to their own account as often as they like.
+
+    Lines stay for good, so there are `OWN_A_DAY` of an act at most; the sessions tell of the others as long
+    as they are kept.
+    """
+    lines = select(func.count()).where(
+        AuditRow.subject == user_id, AuditRow.action == act.value, col(AuditRow.at) > at - timedelta(days=1)
+    )
+    if (await db.exec(lines)).one() < OWN_A_DAY:
+        write(db, act, actor=actor, subject=user_id, at=at, detail=detail, address=address)

@@ -1,0 +1,30 @@
+"""What a person's list of transactions shows: top-ups, and the few ledger transfers beside them. Pure."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from onramp_app.ledger.words import TransferKind
+
+
+class TransactionKind(StrEnum):
+    """What kind of transaction it is, in the words of the public contract."""
+
+    TOP_UP = "top_up"
+    REVERSAL = "reversal"
+    ADJUSTMENT = "adjustment"
+    DEBIT = "debit"
+
+
+# A receipt, its release and its attribution are the top-up itself, and what is remitted, set off or
+# counted is between operator and provider.
+LISTED: Mapping[TransferKind, TransactionKind] = {
+    TransferKind.REVERSE: TransactionKind.REVERSAL,
+    TransferKind.UNDO_REVERSE: TransactionKind.REVERSAL,
+    TransferKind.RETURN: TransactionKind.REVERSAL,
+    TransferKind.RECOVER: TransactionKind.ADJUSTMENT,
+    TransferKind.MAKE_GOOD: TransactionKind.ADJUSTMENT,
+    TransferKind.WRITE_OFF: TransactionKind.ADJUSTMENT,
+    TransferKind.DEBIT: TransactionKind.DEBIT,
+}
+# The condition of the index that serves the list, word for word: a query must repeat it to be served.
+LISTED_CONDITION = f"kind IN ({', '.join(repr(kind.value) for kind in sorted(LISTED))})"

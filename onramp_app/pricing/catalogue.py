@@ -1,0 +1,252 @@
+"""What can be chosen when adding money: currencies, payment methods, assets and their limits.
+
+Everything follows from the provider's live configuration, kept for a while: its limits allow ten requests
+a minute. Our own limits of a tier are somebody else's question.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+
+from onramp_app.config import get_settings
+from onramp_app.domain.clock import now
+from onramp_app.ledger.decimals import decimals_of
+from onramp_app.providers.connection import get_provider
+from onramp_app.providers.errors import ProviderUnavailable, UnsupportedAsset, UnsupportedCurrency
+from onramp_app.providers.onramp.maps import FIAT_TYPES, FiatType, fiat_types_of
+from onramp_app.providers.port import AmountLimits, CoinsAndChains, FiatConfig, PaymentKind, Provider
+from onramp_app.providers.status import Flow
+from onramp_app.texts import _
+
+FRESH = timedelta(minutes=5)
+# Older than this, a configuration promises things that may be long gone; then we rather say "unavailable".
+USABLE = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyOption:
+    """A currency as one country uses it. `reason` says why it is not active, and is None when it is."""
+
+    code: str
+    country: str
+    name: str
+    decimals: int
+    is_active: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodOption:
+    """A payment method and what may be paid with it, in whole units; None: the provider does not say."""
+
+    code: str
+    kind: PaymentKind
+    min: Decimal | None
+    max: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetOption:
+    """An asset on a network; `min` is the least fiat amount for it, `decimals` those of the chain."""
+
+    asset: str
+    network: str
+    min: Decimal | None
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """All that can be chosen. Methods and assets belong to the chosen currency, and are empty without one.
+
+    `closed_methods` exist for it, but cannot be used at the moment. Instant methods come first.
+    """
+
+    currencies: tuple[CurrencyOption, ...]
+    methods: tuple[MethodOption, ...]
+    closed_methods: tuple[MethodOption, ...]
+    assets: tuple[AssetOption, ...]
+    limits: AmountLimits | None
+    as_of: datetime
+    is_stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The provider's configuration as of one moment."""
+
+    buying: Mapping[int, FiatConfig]
+    methods: Mapping[int, Mapping[str, PaymentKind]]
+    limits: Mapping[int, AmountLimits]
+    coins_and_chains: CoinsAndChains
+    read_at: datetime
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it is older than five minutes."""
+        return now() - self.read_at > FRESH
+
+    def reason_against(self, row: FiatType) -> str | None:
+        """Return why this fiat type cannot be paid with, or None."""
+        config = self.buying.get(row.fiat_type)
+        if config is None or not config.is_active:
+            return _("The payment provider does not take this currency at the moment.")
+        if config.methods:
+            return None
+        return _("There is no payment method for this currency at the moment.")
+
+    def fiat_type(self, currency: str, country: str | None) -> FiatType:
+        """Return the fiat type that pays in this currency; of several, the country's, else an active one.
+
+        Raises:
+            UnsupportedCurrency: the provider does not know the currency.
+        """
+        rows = fiat_types_of(currency)
+        if not rows:
+            raise UnsupportedCurrency("This currency is not supported.")
+        own = [row for row in rows if row.country == country]
+        usable = [row for row in rows if self.reason_against(row) is None]
+        return (own or usable or rows)[0]
+
+    def pair(self, asset: str, network: str) -> tuple[int, int]:
+        """Return the provider's coin id and chain id. Raises `UnsupportedAsset`: no such pair there."""
+        coin = self.coins_and_chains.coins.get(asset.lower())
+        chains = self.coins_and_chains.chains.values()
+        chain = next((chain for chain in chains if chain.symbol == network), None)
+        if coin is None or chain is None or chain.chain_id not in coin.chain_ids:
+            raise UnsupportedAsset("This asset is not offered on this network.")
+        return coin.coin_id, chain.chain_id
+
+
+class OptionsReader:
+    """Keeps the catalogue and answers from it. One for each process; belongs to one event loop."""
+
+    def __init__(self, provider: Provider, assets: Mapping[str, tuple[str, ...]]) -> None:
+        self._provider = provider
+        self._assets = assets
+        self._catalogue: Catalogue | None = None
+        self._minimums: dict[int, tuple[datetime, Mapping[int, Mapping[int, Decimal]]]] = {}
+
+    async def refresh(self) -> Catalogue:
+        """Ask the provider for its configuration. Raises `ProviderUnavailable`."""
+        countries, methods, limits, coins = await asyncio.gather(
+            self._provider.country_config(),
+            self._listed_methods(),
+            self._provider.limits(Flow.BUY),
+            self._provider.coins_and_chains(),
+        )
+        self._catalogue = Catalogue(countries.get(Flow.BUY, {}), methods, limits, coins, now())
+        return self._catalogue
+
+    async def _listed_methods(self) -> Mapping[int, Mapping[str, PaymentKind]]:
+        # Only tells what exists beside what is offered, so its absence stops nothing.
+        try:
+            return await self._provider.payment_methods()
+        except ProviderUnavailable:
+            return {}
+
+    async def catalogue(self) -> Catalogue:
+        """Return the kept catalogue, asked for anew after five minutes; an older one while that fails.
+
+        Raises:
+            ProviderUnavailable: nothing younger than a day is known.
+        """
+        kept = self._catalogue
+        if kept is not None and not kept.is_stale:
+            return kept
+        try:
+            return await self.refresh()
+        except ProviderUnavailable:
+            if kept is None or now() - kept.read_at > USABLE:
+                raise
+            return kept
+
+    async def minimums(self, fiat_type: int) -> Mapping[int, Mapping[int, Decimal]]:
+        """Return the least fiat amounts by coin id and chain id; empty while they cannot be asked for.
+
+        Without them a quote still is refused by the provider itself, so their absence stops nothing.
+        """
+        kept = self._minimums.get(fiat_type)
+        if kept is not None and now() - kept[0] < FRESH:
+            return kept[1]
+        try:
+            found = await self._provider.coin_minimums(fiat_type)
+        except ProviderUnavailable:
+            return kept[1] if kept is not None else {}
+        self._minimums[fiat_type] = (now(), found)
+        return found
+
+    async def options(self, currency: str | None, *, country: str | None = None) -> Options:
+        """Return what can be chosen, for one currency where it is given.
+
+        Raises:
+            UnsupportedCurrency: the provider does not know the currency.
+            ProviderUnavailable: nothing younger than a day is known.
+        """
+        catalogue = await self.catalogue()
+        row = None if currency is None else catalogue.fiat_type(currency, country)
+        minimums = {} if row is None else await self.minimums(row.fiat_type)
+        return Options(
+            currencies=tuple(_currency(catalogue, row) for row in FIAT_TYPES.values()),
+            methods=() if row is None else methods_of(catalogue, row),
+            closed_methods=() if row is None else _closed_methods_of(catalogue, row),
+            assets=() if row is None else self._asset_options(catalogue, minimums),
+            limits=None if row is None else catalogue.limits.get(row.fiat_type),
+            as_of=catalogue.read_at,
+            is_stale=catalogue.is_stale,
+        )
+
+    def _asset_options(
+        self, catalogue: Catalogue, minimums: Mapping[int, Mapping[int, Decimal]]
+    ) -> tuple[AssetOption, ...]:
+        options: list[AssetOption] = []
+        for asset, network in self.enabled_pairs():
+            decimals = decimals_of(asset, network)
+            try:
+                coin_id, chain_id = catalogue.pair(asset, network)
+            except UnsupportedAsset:
+                continue
+            if decimals is not None:
+                least = minimums.get(coin_id, {}).get(chain_id)
+                options.append(AssetOption(asset, network, least, decimals))
+        return tuple(options)
+
+    def enabled_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return the operator's pairs of asset and network (`ASSETS`)."""
+        return tuple((asset, network) for asset, networks in self._assets.items() for network in networks)
+
+
+def _currency(catalogue: Catalogue, row: FiatType) -> CurrencyOption:
+    reason = catalogue.reason_against(row)
+    return CurrencyOption(row.currency, row.country, row.name, row.decimals, reason is None, reason)
+
+
+def methods_of(catalogue: Catalogue, row: FiatType) -> tuple[MethodOption, ...]:
+    """Return the payment methods of a fiat type, none while it is not active."""
+    config = catalogue.buying.get(row.fiat_type)
+    if config is None or catalogue.reason_against(row) is not None:
+        return ()
+    limits = catalogue.limits.get(row.fiat_type, AmountLimits(None, None))
+    return _methods(config.methods, limits)
+
+
+def _closed_methods_of(catalogue: Catalogue, row: FiatType) -> tuple[MethodOption, ...]:
+    """Return the methods that the provider lists for a fiat type and does not offer now."""
+    offered = {method.code for method in methods_of(catalogue, row)}
+    listed = catalogue.methods.get(row.fiat_type, {})
+    closed = {code: kind for code, kind in listed.items() if code not in offered}
+    return _methods(closed, AmountLimits(None, None))
+
+
+def _methods(kinds: Mapping[str, PaymentKind], limits: AmountLimits) -> tuple[MethodOption, ...]:
+    by_speed = sorted(kinds.items(), key=lambda entry: entry[1])
+    return tuple(MethodOption(code, kind, limits.min, limits.max) for code, kind in by_speed)
+
+
+@lru_cache(maxsize=1)
+def get_options() -> OptionsReader:
+    """Return the reader of what can be chosen, which keeps the provider's configuration for a while."""
+    return OptionsReader(get_provider(), get_settings().assets)

@@ -1,0 +1,155 @@
+"""Checks what somebody wants to add against what is offered, and asks the provider for a quote."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Protocol
+
+from onramp_app.domain.errors import FieldError, ValidationFailed
+from onramp_app.pricing.catalogue import OptionsReader, methods_of
+from onramp_app.providers.connection import get_provider
+from onramp_app.providers.errors import (
+    AmountOutOfLimits,
+    UnsupportedAsset,
+    UnsupportedCurrency,
+    UnsupportedPaymentMethod,
+)
+from onramp_app.providers.onramp.limits import SharedAnswers
+from onramp_app.providers.onramp.maps import FiatType
+from onramp_app.providers.port import AmountLimits, OrderFlow, PaymentKind, Provider, ProviderQuote
+from onramp_app.providers.status import Flow
+
+# Short enough that nobody loses much of the half minute that a quote is assumed to live.
+SHARED_SECONDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteRequest:
+    """What somebody wants to add. `fiat_amount` in whole units; `country` chooses among several entries."""
+
+    fiat_currency: str
+    fiat_amount: Decimal
+    asset: str
+    network: str
+    payment_method: str
+    country: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A checked request with the provider's ids and its quote."""
+
+    request: QuoteRequest
+    fiat_type: int
+    coin_id: int
+    chain_id: int
+    payment_kind: PaymentKind
+    quoted: ProviderQuote
+
+
+class QuoteSource(Protocol):
+    """Whatever gives quotes: the provider, or what others have just been told by it."""
+
+    async def quote(
+        self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str
+    ) -> ProviderQuote:
+        """Return a quote."""
+        ...
+
+
+class SharedQuotes:
+    """Quotes to look at: the same question within three seconds is asked once, for everybody.
+
+    Not for beginning a top-up, which keeps its quote. One for each process; belongs to one event loop.
+    """
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._answers: SharedAnswers[ProviderQuote] = SharedAnswers()
+
+    async def quote(
+        self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str
+    ) -> ProviderQuote:
+        """Return the answer to this question, with the end it was given. Raises what the provider raises."""
+        return await self._answers.get(
+            f"{flow} {fiat_type} {fiat_amount} {coin_code} {network}",
+            SHARED_SECONDS,
+            ask=lambda: self._provider.quote(
+                flow=flow,
+                fiat_type=fiat_type,
+                fiat_amount=fiat_amount,
+                coin_code=coin_code,
+                network=network,
+            ),
+        )
+
+
+async def quote(source: QuoteSource, options: OptionsReader, *, request: QuoteRequest) -> Quote:
+    """Return a quote.
+
+    Raises:
+        ValidationFailed: the amount has more decimals than the currency, or is no amount.
+        UnsupportedCurrency, UnsupportedPaymentMethod, UnsupportedAsset: not offered now.
+        AmountOutOfLimits: `extra` names `min` and `max` as decimal strings, where they are known.
+        ProviderUnavailable: no answer; nothing was promised.
+    """
+    catalogue = await options.catalogue()
+    row = catalogue.fiat_type(request.fiat_currency, request.country)
+    if (reason := catalogue.reason_against(row)) is not None:
+        raise UnsupportedCurrency(reason)
+    methods = {method.code: method for method in methods_of(catalogue, row)}
+    if request.payment_method not in methods:
+        raise UnsupportedPaymentMethod("This payment method is not offered for this currency.")
+    if (request.asset, request.network) not in options.enabled_pairs():
+        raise UnsupportedAsset("This asset is not offered on this network.")
+    coin_id, chain_id = catalogue.pair(request.asset, request.network)
+    _check_decimals(request.fiat_amount, row)
+    least = (await options.minimums(row.fiat_type)).get(coin_id, {}).get(chain_id)
+    limits = _narrowed(catalogue.limits.get(row.fiat_type, AmountLimits(None, None)), least)
+    _check_limits(request.fiat_amount, limits)
+    try:
+        quoted = await source.quote(
+            flow=Flow.BUY,
+            fiat_type=row.fiat_type,
+            fiat_amount=request.fiat_amount,
+            coin_code=request.asset,
+            network=request.network,
+        )
+    except AmountOutOfLimits as refused:
+        raise _out_of(limits) from refused
+    return Quote(request, row.fiat_type, coin_id, chain_id, methods[request.payment_method].kind, quoted)
+
+
+def _check_decimals(amount: Decimal, row: FiatType) -> None:
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or amount <= 0 or amount.adjusted() > 15:
+        raise ValidationFailed(
+            "The amount is not valid.", errors=(FieldError("fiat_amount", "Enter an amount above zero."),)
+        )
+    if -exponent > row.decimals:
+        message = f"{row.currency} has {row.decimals} decimals at most."
+        raise ValidationFailed("The amount is not valid.", errors=(FieldError("fiat_amount", message),))
+
+
+def _narrowed(limits: AmountLimits, least: Decimal | None) -> AmountLimits:
+    known = [amount for amount in (limits.min, least) if amount is not None]
+    return AmountLimits(max(known, default=None), limits.max)
+
+
+def _check_limits(amount: Decimal, limits: AmountLimits) -> None:
+    too_little = limits.min is not None and amount < limits.min
+    too_much = limits.max is not None and amount > limits.max
+    if too_little or too_much:
+        raise _out_of(limits)
+
+
+def _out_of(limits: AmountLimits) -> AmountOutOfLimits:
+    known = {"min": limits.min, "max": limits.max}
+    extra = {name: format(amount, "f") for name, amount in known.items() if amount is not None}
+    return AmountOutOfLimits("The amount is outside the limits.", extra=extra)
+
+
+@lru_cache(maxsize=1)
+def get_shared_quotes() -> SharedQuotes:
+    """Return the quotes that people look at."""
+    return SharedQuotes(get_provider())

@@ -1,0 +1,134 @@
+"""When what is open was last read from the provider, and having it read anew for somebody who waits."""
+
+import asyncio
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import DateTime, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import func, select
+
+from onramp_app.db.engine import transaction
+from onramp_app.domain.environment import current_environment
+from onramp_app.domain.views import Viewer
+from onramp_app.provider_orders.tables import ProviderRead
+from onramp_app.provider_orders.walks import RECENT, ask_for_read
+
+_LOOK_EVERY_SECONDS = 0.25
+
+# The oldest read of the currencies that the person has something open in. Read is not enough: what was
+# read has to have moved the top-ups before they are looked at.
+_STANDING = text("""
+SELECT count(*) AS open,
+       CASE WHEN bool_and(r.began_at IS NOT NULL) THEN min(r.began_at) END AS read_at,
+       bool_or(EXISTS (
+           SELECT FROM widget_sessions w
+             JOIN provider_orders o ON o.recognition_id = w.recognition_id
+            WHERE w.top_up_id = t.id AND o.version > o.applied_version)) AS is_to_apply
+  FROM top_ups t
+  LEFT JOIN provider_reads r ON r.environment = t.environment AND r.fiat_type = t.fiat_type
+ WHERE t.user_id = :user_id AND t.status IN ('created', 'awaiting_payment', 'processing')
+""")
+
+
+# What has ended is read as often as what is open only for a while. The readings of the whole history that
+# come later are not counted, so the answer may be too early and never too late.
+_KNOWN_AS_OF = text("""
+SELECT GREATEST(t.created_at,
+           CASE WHEN r.began_at IS NULL THEN NULL
+                WHEN t.status IN ('created', 'awaiting_payment', 'processing') THEN r.began_at
+                ELSE LEAST(r.began_at, (SELECT max(s.at) FROM top_up_steps s WHERE s.top_up_id = t.id)
+                                       + CAST(:recent AS interval)) END)
+  FROM top_ups t
+  LEFT JOIN provider_reads r ON r.environment = t.environment AND r.fiat_type = t.fiat_type
+ WHERE t.id = :top_up_id AND t.user_id = :user_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How well we know what a person has open: whether it was read since they asked, and when it was."""
+
+    is_current: bool
+    read_at: datetime | None
+
+
+async def database_time() -> datetime:
+    """Return what time it is in the database: the reader may run where the clock is another.
+
+    Raises:
+        DatabaseUnavailable: it does not answer.
+    """
+    async with transaction() as db:
+        return (await db.exec(select(func.clock_timestamp(type_=DateTime(timezone=True))))).one()
+
+
+async def note_read(fiat_types: Collection[int], began_at: datetime) -> None:
+    """Note that whole reads of what is open in these fiat types have ended.
+
+    Args:
+        began_at: when they began, by `database_time`.
+    """
+    if not fiat_types:
+        return
+    environment = current_environment().value
+    rows = [
+        {"environment": environment, "fiat_type": fiat_type, "began_at": began_at}
+        for fiat_type in sorted(set(fiat_types))
+    ]
+    made = insert(ProviderRead).values(rows)
+    async with transaction() as db:
+        await db.exec(
+            made.on_conflict_do_update(
+                index_elements=["environment", "fiat_type"],
+                # A reader that was stopped for a while must not take back what another has read since.
+                set_={"began_at": func.greatest(ProviderRead.began_at, made.excluded.began_at)},
+            )
+        )
+
+
+async def known_as_of(viewer: Viewer, top_up_id: str) -> datetime | None:
+    """Return a moment until which we know what the provider knew of one top-up: at least its creation.
+
+    Returns:
+        None when it is not the person's.
+
+    Raises:
+        DatabaseUnavailable: it could not be looked up.
+    """
+    values = {"top_up_id": top_up_id, "user_id": viewer.user_id, "recent": RECENT}
+    async with transaction() as db:
+        return (await (await db.connection()).execute(_KNOWN_AS_OF, values)).scalar()
+
+
+async def read_anew(viewer: Viewer, *, within_seconds: float) -> Standing:
+    """Have what is open read, and wait until it was read and has moved the person's top-ups.
+
+    Args:
+        within_seconds: how long to wait at most. A person who has nothing open waits for nothing.
+
+    Returns:
+        Not current when the provider or the reader is away or slow; `read_at` is None when it never was.
+
+    Raises:
+        DatabaseUnavailable: nobody could be asked.
+    """
+    asked_at = await database_time()
+    await ask_for_read()
+    end = time.monotonic() + within_seconds
+    while True:
+        standing = await _standing(viewer, asked_at)
+        if standing.is_current or time.monotonic() >= end:
+            return standing
+        await asyncio.sleep(_LOOK_EVERY_SECONDS)
+
+
+async def _standing(viewer: Viewer, asked_at: datetime) -> Standing:
+    async with transaction() as db:
+        row = (await (await db.connection()).execute(_STANDING, {"user_id": viewer.user_id})).one()
+    if row.open == 0:
+        return Standing(is_current=True, read_at=asked_at)
+    is_read = row.read_at is not None and row.read_at >= asked_at
+    return Standing(is_current=is_read and not row.is_to_apply, read_at=row.read_at)

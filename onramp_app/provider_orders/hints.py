@@ -1,0 +1,201 @@
+"""Hints: webhooks that name an order to read. They make it due, and what comes of none of them is a case.
+
+A hint says what to read and whom to tell that we look, and moves nothing.
+"""
+
+from collections.abc import Collection, Mapping, Set
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.engine import transaction
+from onramp_app.domain.clock import now
+from onramp_app.domain.ids import new_id
+from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.ledger.words import Environment, ExceptionKind
+from onramp_app.providers.port import ProviderOrder
+from onramp_app.providers.status import Flow
+
+MAX_REREADS = 10
+_NOT_FOUND_DETAIL = "a webhook told of this payment, and the provider's list of orders does not show it"
+_NAMELESS_DETAIL = (
+    "webhook {event_id} tells of a purchase and names no order that can be read; while this is open, later"
+    " ones like it stand in the list of webhooks only"
+)
+
+# An order that is settled on its last read needs no other one because its webhook came again; an operator's
+# wish is followed for it, too.
+_MARK = text("""
+INSERT INTO provider_orders (id, environment, provider, flow, order_id, fiat_type, ordered_at, first_seen_at,
+                             due_at, hinted_top_up_id, version, applied_version)
+SELECT g.id, :environment, 'onramp', g.flow, g.order_id, g.fiat_type, g.ordered_at, :at, :at, w.top_up_id,
+       0, 0
+  FROM unnest(CAST(:ids AS text[]), CAST(:flows AS text[]), CAST(:order_ids AS text[]),
+              CAST(:fiat_types AS bigint[]), CAST(:ordered AS timestamptz[]),
+              CAST(:recognitions AS text[]))
+       AS g (id, flow, order_id, fiat_type, ordered_at, recognition_id)
+  LEFT JOIN widget_sessions w ON w.recognition_id = g.recognition_id AND w.environment = :environment
+ ORDER BY g.flow, g.order_id
+    ON CONFLICT (environment, provider, flow, order_id) DO UPDATE
+   SET due_at = excluded.due_at, read_failures = 0,
+       hinted_top_up_id = coalesce(excluded.hinted_top_up_id, provider_orders.hinted_top_up_id),
+       fiat_type = CASE WHEN provider_orders.version = 0
+                        THEN coalesce(excluded.fiat_type, provider_orders.fiat_type)
+                        ELSE provider_orders.fiat_type END,
+       ordered_at = CASE WHEN provider_orders.version = 0
+                         THEN coalesce(excluded.ordered_at, provider_orders.ordered_at)
+                         ELSE provider_orders.ordered_at END
+ WHERE :is_wished OR provider_orders.status_class IS DISTINCT FROM 'delivered'
+    OR provider_orders.version > provider_orders.applied_version
+""")
+# Their page said that they were not charged: that we look is news. What is open is told of by its read.
+_LATE = text("""
+SELECT DISTINCT t.user_id FROM provider_orders o
+  JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)
+ WHERE o.environment = :environment AND o.provider = 'onramp' AND o.flow = 'buy'
+   AND o.order_id = ANY(CAST(:order_ids AS text[])) AND t.status IN ('canceled', 'expired', 'failed')
+""")
+# A webhook tells of a completed purchase: a read that does not show one is behind, and is repeated.
+# A mark that is younger than the question stays: the answer may not know of it. After the first such read the
+# pages learn that a payment is being looked for.
+_REREAD = text("""
+WITH read AS (
+UPDATE provider_orders
+   SET due_at = CASE WHEN flow <> 'buy' OR status_class = 'delivered' OR read_failures >= :tries THEN NULL
+                     ELSE CAST(:at AS timestamptz) + interval '1 second' * power(2, read_failures) END,
+       read_failures = CASE WHEN flow <> 'buy' OR status_class = 'delivered' THEN 0
+                            ELSE read_failures + 1 END
+ WHERE environment = :environment AND flow = :flow AND due_at <= :asked_at
+   AND order_id = ANY(CAST(:order_ids AS text[]))
+RETURNING coalesce(top_up_id, hinted_top_up_id) AS top_up_id, read_failures)
+SELECT DISTINCT t.user_id FROM read JOIN top_ups t ON t.id = read.top_up_id
+ WHERE read.read_failures = 1 AND t.charged = 'no'
+""")
+# A hint that came to nothing. Where its top-up is being paid or looked at, reading goes on or a case is open.
+_NOT_FOUND = text("""
+WITH opened AS (
+INSERT INTO exceptions (id, environment, kind, top_up_id, provider_order_id, detail, opened_at)
+SELECT replace(CAST(gen_random_uuid() AS text), '-', ''), :environment, :kind, t.id, o.id, :detail,
+       CAST(:at AS timestamptz)
+  FROM provider_orders o LEFT JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)
+ WHERE o.environment = :environment AND o.flow = :flow AND o.flow = 'buy' AND o.due_at IS NULL
+   AND o.read_failures > :tries AND o.status_class IS DISTINCT FROM 'delivered'
+   AND o.order_id = ANY(CAST(:order_ids AS text[]))
+   AND (t.id IS NULL OR t.status NOT IN ('processing', 'in_review'))
+    ON CONFLICT DO NOTHING
+RETURNING top_up_id)
+SELECT DISTINCT t.user_id FROM opened JOIN top_ups t ON t.id = opened.top_up_id
+""")
+_NAMELESS = text("""
+INSERT INTO exceptions (id, environment, kind, detail, opened_at)
+SELECT :id, :environment, :kind, :detail, :at
+ WHERE NOT EXISTS (SELECT FROM exceptions
+                    WHERE kind = :kind AND environment = :environment AND closed_at IS NULL
+                      AND top_up_id IS NULL AND provider_order_id IS NULL)
+""")
+# A webhook told of a payment, and no read has shown it: one is being looked for, or the search became a case.
+_SOUGHT = text("""
+SELECT coalesce(top_up_id, hinted_top_up_id) FROM provider_orders
+ WHERE (top_up_id = ANY(CAST(:ids AS text[])) OR hinted_top_up_id = ANY(CAST(:ids AS text[])))
+   AND due_at IS NOT NULL AND status_class IS DISTINCT FROM 'delivered'
+UNION
+SELECT top_up_id FROM exceptions
+ WHERE kind = 'not_found' AND closed_at IS NULL AND top_up_id = ANY(CAST(:ids AS text[]))
+""")
+
+
+async def mark_due(
+    session: AsyncSession,
+    named: Mapping[tuple[str, str], ProviderOrder],
+    *,
+    environment: Environment,
+    at: datetime,
+    is_wished: bool = False,
+) -> Collection[str]:
+    """Make orders due, each known by its flow and id, and note what the webhook says of when to look.
+
+    Args:
+        is_wished: an operator wants it read, even where it was delivered and applied.
+
+    Returns:
+        Whose pages said that they were not charged: tell them, after the commit.
+    """
+    if not named:
+        return ()
+    connection = await session.connection()
+    await connection.execute(
+        _MARK,
+        {
+            "environment": environment.value,
+            "at": at,
+            "is_wished": is_wished,
+            "ids": [new_id() for _ in named],
+            "flows": [flow for flow, _ in named],
+            "order_ids": [order_id for _, order_id in named],
+            "fiat_types": [order.fiat_type for order in named.values()],
+            "ordered": [order.created_at for order in named.values()],
+            "recognitions": [order.recognition_id for order in named.values()],
+        },
+    )
+    order_ids = [order_id for flow, order_id in named if flow == Flow.BUY.value]
+    late = await connection.execute(_LATE, {"environment": environment.value, "order_ids": order_ids})
+    return late.scalars().all()
+
+
+async def open_nameless(
+    session: AsyncSession, event_id: int, *, environment: Environment, at: datetime
+) -> None:
+    """Make a case of a webhook that tells of a purchase and names no order: nothing could be read for it.
+
+    One is open at a time, however many come: a person who has seen a signed header can send twenty of them,
+    and an operator as many examples of the provider as they like.
+    """
+    await (await session.connection()).execute(
+        _NAMELESS,
+        {
+            "id": new_id(),
+            "environment": environment.value,
+            "kind": ExceptionKind.NOT_FOUND.value,
+            "detail": _NAMELESS_DETAIL.format(event_id=event_id),
+            "at": at,
+        },
+    )
+
+
+async def sought_of(session: AsyncSession, top_up_ids: Collection[str]) -> set[str]:
+    """Return those of these top-ups, charged by no read, of which a webhook told that they were paid.
+
+    Nobody can say of them that their owner was not charged.
+    """
+    if not top_up_ids:
+        return set()
+    found = await (await session.connection()).execute(_SOUGHT, {"ids": list(top_up_ids)})
+    return set(found.scalars())
+
+
+async def settle_due(
+    order_ids: Set[str], *, environment: Environment, flow: Flow, asked_at: datetime
+) -> None:
+    """Take the marks off orders that were due and read; set when to read the others again, up to ten times.
+
+    What was not found by then is a case for a person: somebody may have paid for nothing.
+
+    Args:
+        asked_at: when the walk began; marks made since then stay.
+    """
+    if not order_ids:
+        return
+    values = {
+        "environment": environment.value,
+        "flow": flow.value,
+        "at": now(),
+        "order_ids": list(order_ids),
+        "tries": MAX_REREADS,
+    }
+    about = {"kind": ExceptionKind.NOT_FOUND.value, "detail": _NOT_FOUND_DETAIL}
+    async with transaction() as session:
+        connection = await session.connection()
+        looking = (await connection.execute(_REREAD, {**values, "asked_at": asked_at})).scalars().all()
+        users = (await connection.execute(_NOT_FOUND, {**values, **about})).scalars().all()
+    tell_changed({*looking, *users})

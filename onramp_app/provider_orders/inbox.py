@@ -1,0 +1,330 @@
+"""The inbox of signed webhooks: stored once, committed, then acknowledged; and a small book of refusals.
+
+Arrivals that come while another group is being written share the next insert, so that the cost of a commit
+is shared under load and nobody waits without load. A stored event is a hint about what to read.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+import psycopg
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import insert
+
+from onramp_app.config import get_settings
+from onramp_app.db.direct import Connection, Line, Use, notify
+from onramp_app.db.engine import transaction
+from onramp_app.domain.clock import now
+from onramp_app.domain.environment import current_environment
+from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
+from onramp_app.domain.shares import ask_for_all
+from onramp_app.fleet import channels
+from onramp_app.ledger.words import Environment
+from onramp_app.provider_orders.tables import WebhookRefusal
+from onramp_app.providers.onramp.webhook import (
+    VerifiedHeader,
+    WebhookSecrets,
+    translate,
+    verify,
+)
+
+MAX_GROUP = 200
+GATHER_SECONDS = 0.002
+# Then the connection is lost, and there is time for a second try.
+ANSWER_SECONDS = 2.0
+STORE_SECONDS = 4  # The provider counts an answer after 5 s as a failure.
+NOTIFY_EVERY_SECONDS = 0.05
+MAX_REFUSALS_WAITING = 100
+REFUSALS_EVERY_SECONDS = 0.5
+_KEPT_BYTES = 1024
+
+_STORED = Counter("webhook_events_stored", "Signed webhooks acknowledged.")
+_REFUSED = Counter("webhook_events_refused", "Webhook requests refused.", ["reason"])
+_log = structlog.get_logger(__name__)
+
+_INSERT = """
+INSERT INTO webhook_events
+       (environment, header, body, received_at, secret, is_old, differs, flow, order_id)
+SELECT %s, * FROM unnest(%s::bytea[], %s::bytea[], %s::timestamptz[], %s::text[], %s::boolean[],
+                         %s::boolean[], %s::text[], %s::text[])
+    ON CONFLICT (environment, header_hash, body_hash) DO NOTHING
+"""
+# Which of them lie in the inbox, whoever put them there.
+_STORED_ALREADY = """
+SELECT r.number FROM unnest(%s::bytea[], %s::bytea[]) WITH ORDINALITY AS r (header, body, number)
+  JOIN webhook_events e
+    ON e.environment = %s AND e.header_hash = sha256(r.header) AND e.body_hash = sha256(r.body)
+"""
+
+
+class TooManyBodies(ApplicationError):
+    """Twenty other bodies came under this header, which the provider signed once for one of them."""
+
+    status, code, title = 409, "too_many_bodies", "Too many bodies under one signed header"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One verified webhook, ready to be stored."""
+
+    header: bytes
+    body: bytes
+    received_at: datetime
+    secret: str
+    is_old: bool
+    differs: bool
+    flow: str | None
+    order_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One refused request; whoever sent it proved nothing, so only its beginning is kept."""
+
+    reason: str
+    address: str
+    header: bytes
+    body: bytes
+    body_bytes: int
+    received_at: datetime
+
+
+@lru_cache(maxsize=1)
+def _secrets() -> WebhookSecrets:
+    settings = get_settings()
+    previous = settings.onramp_api_secret_previous
+    return WebhookSecrets(
+        settings.onramp_api_secret.get_secret_value(), previous.get_secret_value() if previous else None
+    )
+
+
+def checked(payload: bytes | None, signature: bytes | None, *, body: bytes) -> Arrival:
+    """Verify the raw header bytes and read what the webhook names.
+
+    Raises:
+        WebhookRefused: the headers do not prove that the provider sent them.
+    """
+    header = verify(payload, signature, secrets=_secrets())
+    return _arrival(header, body)
+
+
+def _arrival(header: VerifiedHeader, body: bytes) -> Arrival:
+    received_at = now()
+    seconds = get_settings().onramp_webhook_max_age_seconds
+    event = translate(
+        header,
+        body,
+        received_at=received_at,
+        max_age=None if seconds is None else timedelta(seconds=seconds),
+    )
+    return Arrival(
+        header=header.payload,
+        body=body,
+        received_at=received_at,
+        secret=header.secret.value,
+        is_old=event.is_old,
+        differs=event.differs,
+        flow=event.order.flow.value if event.order and event.order_id else None,
+        order_id=event.order_id,
+    )
+
+
+class Inbox:
+    """Stores arrivals in groups on one connection of its own. Belongs to one event loop; close it."""
+
+    def __init__(self, *, environment: Environment) -> None:
+        self._environment = environment
+        self._waiting: list[tuple[Arrival, asyncio.Future[None]]] = []
+        self._refusals: list[Refused] = []
+        # What is acknowledged is on disk, whatever the server's own default is.
+        self._line = Line(Use.INBOX, setup="SET synchronous_commit = on", answer_seconds=ANSWER_SECONDS)
+        self._writer: asyncio.Task[None] | None = None
+        self._refusal_writer: asyncio.Task[None] | None = None
+        self._notifier: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Take the connection before others need all there are. Raises `DatabaseUnavailable`."""
+        await self._line.open()
+
+    async def store(self, arrival: Arrival) -> None:
+        """Return once the arrival is committed (or was before).
+
+        Raises:
+            DatabaseUnavailable: it may not be stored; the sender has to come again.
+            TooManyBodies: it is not stored and never will be.
+        """
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((arrival, stored))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                await stored
+        except TimeoutError:
+            raise _away() from None
+        _STORED.inc()
+
+    def refuse(self, refused: Refused) -> None:
+        """Keep a refusal for the inspector when there is room: an attacker must not fill or slow anything."""
+        _REFUSED.labels(refused.reason).inc()
+        if len(self._refusals) >= MAX_REFUSALS_WAITING:
+            return
+        self._refusals.append(refused)
+        if self._refusal_writer is None or self._refusal_writer.done():
+            self._refusal_writer = asyncio.create_task(self._write_refusals())
+
+    async def close(self) -> None:
+        """Let what is being written finish, then close the connection."""
+        for task in (self._writer, self._notifier, self._refusal_writer):
+            if task is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(STORE_SECONDS):
+                        await asyncio.wait([task])
+                task.cancel()
+        await self._line.close()
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(GATHER_SECONDS)
+            group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+            # A caller that stopped waiting was answered 503 and comes again.
+            group = [(arrival, stored) for arrival, stored in group if not stored.done()]
+            if group:
+                await self._write_group(group)
+
+    async def _write_group(self, group: Sequence[tuple[Arrival, asyncio.Future[None]]]) -> None:
+        try:
+            refused = await self._insert([arrival for arrival, _ in group])
+        except DatabaseUnavailable as error:
+            _tell(group, error)
+        except psycopg.Error as error:
+            # One of them cannot be stored, and the others must not suffer for it.
+            _log.warning(
+                "webhook group refused by the database", count=len(group), error=type(error).__name__
+            )
+            for arrival, stored in group:
+                try:
+                    refused = await self._insert([arrival])
+                except (DatabaseUnavailable, psycopg.Error):
+                    _tell([(arrival, stored)], _away())
+                else:
+                    _tell([(arrival, stored)], None, refused=refused)
+        except BaseException:
+            _tell(group, _away())
+            raise
+        else:
+            _tell(group, None, refused=refused)
+
+    async def _insert(self, arrivals: Sequence[Arrival]) -> Collection[Arrival]:
+        """Store them. Returns those that are not stored, because their header had its twenty bodies."""
+        # The trigger that counts bodies locks each header, so every group takes them in one order.
+        rows = sorted(arrivals, key=lambda arrival: arrival.header)
+        columns: list[Callable[[Arrival], object]] = [
+            lambda row: row.header,
+            lambda row: row.body,
+            lambda row: row.received_at,
+            lambda row: row.secret,
+            lambda row: row.is_old,
+            lambda row: row.differs,
+            lambda row: row.flow,
+            lambda row: row.order_id,
+        ]
+        values = [self._environment.value, *([read(row) for row in rows] for read in columns)]
+
+        async def insert_all(connection: Connection) -> tuple[int, Collection[Arrival]]:
+            # What a lost connection has stored all the same is found there, and not stored twice.
+            inserted = await connection.execute(_INSERT, values, prepare=True)
+            is_whole = inserted.rowcount == len(rows)
+            return inserted.rowcount, () if is_whole else await self._missing(connection, rows)
+
+        try:
+            async with asyncio.timeout(STORE_SECONDS):
+                count, refused = await self._line.run(insert_all)
+        except (TimeoutError, DatabaseUnavailable) as error:
+            await self._line.close()
+            raise _away() from error
+        if count:
+            self._wake_reader()
+        return refused
+
+    async def _missing(self, connection: Connection, rows: Sequence[Arrival]) -> Collection[Arrival]:
+        found = await connection.execute(
+            _STORED_ALREADY,
+            [[row.header for row in rows], [row.body for row in rows], self._environment.value],
+        )
+        stored = {number for (number,) in await found.fetchall()}
+        return {row for number, row in enumerate(rows, start=1) if number not in stored}
+
+    def _wake_reader(self) -> None:
+        channels.order_due.ring()
+        if self._notifier is None or self._notifier.done():
+            self._notifier = asyncio.create_task(self._notify())
+
+    async def _notify(self) -> None:
+        # NOTIFY takes a global lock at commit, so many arrivals share one. A lost one costs a tick.
+        await asyncio.sleep(NOTIFY_EVERY_SECONDS)
+        with contextlib.suppress(DatabaseUnavailable, psycopg.Error):
+            await self._line.run(lambda connection: notify(connection, channels.ORDER_DUE))
+
+    async def _write_refusals(self) -> None:
+        ask_for_all()
+        while self._refusals:
+            await asyncio.sleep(REFUSALS_EVERY_SECONDS)
+            refusals, self._refusals = self._refusals, []
+            rows = [
+                {
+                    "environment": self._environment.value,
+                    "received_at": refused.received_at,
+                    "reason": refused.reason,
+                    "address": refused.address[:45],
+                    "header": refused.header[:_KEPT_BYTES],
+                    "body": refused.body[:_KEPT_BYTES],
+                    "body_bytes": refused.body_bytes,
+                }
+                for refused in refusals
+            ]
+            try:
+                async with transaction() as session:
+                    await (await session.connection()).execute(insert(WebhookRefusal), rows)
+            except DatabaseUnavailable:
+                _log.warning("refusals not kept", count=len(rows))
+
+
+def _away() -> DatabaseUnavailable:
+    return DatabaseUnavailable("The webhook cannot be stored now. Send it again.", retry_after_seconds=5)
+
+
+def _tell(
+    group: Sequence[tuple[Arrival, asyncio.Future[None]]],
+    error: Exception | None,
+    *,
+    refused: Collection[Arrival] = (),
+) -> None:
+    for arrival, stored in group:
+        if stored.done():
+            continue
+        if error is not None:
+            stored.set_exception(error)
+        elif arrival in refused:
+            stored.set_exception(TooManyBodies("This header came with too many bodies. It is not stored."))
+        else:
+            stored.set_result(None)
+
+
+@lru_cache(maxsize=1)
+def get_inbox() -> Inbox:
+    """Return the process's inbox."""
+    return Inbox(environment=current_environment())
+
+
+async def close() -> None:
+    """Close the process's inbox, at shutdown or before another event loop uses it."""
+    if get_inbox.cache_info().currsize:
+        await get_inbox().close()
+        get_inbox.cache_clear()
+    _secrets.cache_clear()

@@ -1,0 +1,205 @@
+"""The one reader of the fleet: holds a lease, listens, and reads when it is time or something is due."""
+
+import asyncio
+import contextlib
+import time
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from onramp_app.config import get_settings
+from onramp_app.db.direct import Connection, Use, connect
+from onramp_app.db.outages import outages
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.fleet import channels
+from onramp_app.fleet.lease import Lease, LeaseLost
+from onramp_app.fleet.watch import keep_running, made_progress, rest
+from onramp_app.provider_orders.freshness import database_time, note_read
+from onramp_app.provider_orders.walked import due_history, note_walked
+from onramp_app.provider_orders.walks import Walk, due_walks, handle_events, make_walks, open_walks
+from onramp_app.providers.errors import ProviderUnavailable
+from onramp_app.providers.port import Provider
+from onramp_app.top_ups.clock_events import run_clock
+
+LEASE = "reader"
+LEASE_SECONDS = 4.0
+RENEW_EVERY_SECONDS = 1.0
+# A renewal is one statement; the loops' steps wait for locks, and ask the provider with time-outs of its own.
+RENEW_WITHIN_SECONDS = 2.0
+LEASE_WITHIN_SECONDS = 5.0
+READ_WITHIN_SECONDS = 15.0
+TICK_SECONDS = 1.0
+GATHER_SECONDS = 0.05
+HISTORY_EVERY_SECONDS = 3600
+HISTORY_LOOK_SECONDS = 60
+CLOCK_EVERY_SECONDS = 60
+MAX_BACKOFF_SECONDS = 15
+# The share of our request rate that reading by itself may use; the rest is for people who wait.
+READING_SHARE = 0.6
+HISTORY_SHARE = 0.3
+
+_IS_READER = Gauge("reader_here", "1 while this process is the fleet's reader.")
+_LAST_READ = Gauge("reader_last_read_seconds", "Unix time of the last complete read of what is open.")
+_FAILURES = Counter("reader_failures", "Reads that the provider did not answer.")
+_log = structlog.get_logger(__name__)
+
+
+class Reader:
+    """Reads while it holds the lease. One for each process and its event loop."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._lease = Lease(LEASE, seconds=LEASE_SECONDS)
+        self._was_reader = False
+        self._read_at: float | None = None
+        self._next_open = 0.0
+        self._not_before = 0.0
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Wait for the lease, then read, until cancelled; what fails or stands still begins again."""
+        loops = (
+            ("reader lease", self._keep_lease, LEASE_WITHIN_SECONDS),
+            ("reader", self._read, READ_WITHIN_SECONDS),
+            ("history", self._read_history, READ_WITHIN_SECONDS),
+            ("clock", self._watch_clock, READ_WITHIN_SECONDS),
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for name, loop, within_seconds in loops:
+                    tasks.create_task(keep_running(name, loop, within_seconds=within_seconds))
+        finally:
+            await self._leave()
+
+    async def _keep_lease(self) -> None:
+        """Take the lease, renew it, and hear what is due, all on one connection: each renewal tests it."""
+        connection = await connect(Use.READER)
+        try:
+            await self._hear(connection)
+        finally:
+            self._tell(is_reader=False)
+            await connection.close()
+
+    async def _hear(self, connection: Connection) -> None:
+        with outages():
+            made_progress(next_within_seconds=RENEW_WITHIN_SECONDS)
+            await connection.execute(f"LISTEN {channels.ORDER_DUE}")
+            while True:
+                made_progress(next_within_seconds=RENEW_WITHIN_SECONDS)
+                self._tell(is_reader=await self._renew(connection))
+                made_progress()
+                async for notification in connection.notifies(timeout=RENEW_EVERY_SECONDS):
+                    if notification.payload == channels.READ_OPEN:
+                        self._next_open = 0.0
+                    channels.order_due.ring()
+
+    async def _renew(self, connection: Connection) -> bool:
+        ago = None if self._read_at is None else time.monotonic() - self._read_at
+        return await self._lease.take(connection, worked_seconds_ago=ago)
+
+    def _tell(self, *, is_reader: bool) -> None:
+        if is_reader != self._was_reader:
+            _log.info("reader begins" if is_reader else "reader ends")
+        self._was_reader = is_reader
+        _IS_READER.set(is_reader)
+
+    async def _leave(self) -> None:
+        """Let the next one read at once. Where the database is away, the lease runs out by itself."""
+        with contextlib.suppress(DatabaseUnavailable, TimeoutError):
+            async with asyncio.timeout(RENEW_WITHIN_SECONDS), await connect(Use.READER) as connection:
+                await self._lease.leave(connection)
+
+    async def _turn(self) -> None:
+        """Wait until this process is the reader."""
+        made_progress(next_within_seconds=float("inf"))
+        await self._lease.held()
+        made_progress()
+
+    async def _read(self) -> None:
+        """Read what is due at once, what is open every ONRAMP_POLL_SECONDS, within our share of the rate."""
+        while True:
+            await self._turn()
+            await rest(max(0.0, self._not_before - time.monotonic()))
+            with contextlib.suppress(LeaseLost):
+                await self._read_once()
+            wait = min(TICK_SECONDS, max(0.0, self._next_open - time.monotonic()))
+            if await channels.order_due.wait(wait):
+                await asyncio.sleep(GATHER_SECONDS)
+
+    async def _read_once(self) -> None:
+        while await handle_events():
+            made_progress()
+        if time.monotonic() < self._next_open:
+            await self._make(await due_walks())
+            return
+        began_at, began = await database_time(), time.monotonic()
+        # What is due first: somebody's money has arrived.
+        walks = _together(await due_walks(), await open_walks())
+        if await self._make(walks):
+            await note_read(
+                [walk.fiat_type for walk in walks if walk.is_made and walk.sought is None], began_at
+            )
+            self._read_at = began
+            self._next_open = time.monotonic() + get_settings().onramp_poll_seconds
+            _LAST_READ.set_to_current_time()
+
+    async def _make(self, walks: list[Walk]) -> bool:
+        if not walks:
+            return True
+        began = time.monotonic()
+        try:
+            pages = await make_walks(self._provider, walks, before_keeping=self._lease.check)
+        except ProviderUnavailable as error:
+            self._failures += 1
+            _FAILURES.inc()
+            # The client itself keeps what the provider asked for, and refuses at once while it does.
+            wait = min(MAX_BACKOFF_SECONDS, 2 ** min(self._failures - 1, 10))
+            self._not_before = time.monotonic() + wait
+            _log.warning("provider not read", error=type(error).__name__, wait_seconds=wait)
+            return False
+        self._failures = 0
+        self._not_before = began + pages * _seconds_a_page(READING_SHARE)
+        return True
+
+    async def _read_history(self) -> None:
+        """Read the last weeks once an hour, a page at a time, so that what is open is never behind it.
+
+        Which lists were read is kept, so that whoever begins again goes on with the others.
+        """
+        while True:
+            await self._turn()
+            wait = float(HISTORY_LOOK_SECONDS)
+            try:
+                for walk in await due_history(HISTORY_EVERY_SECONDS):
+                    pause = _seconds_a_page(HISTORY_SHARE)
+                    await make_walks(
+                        self._provider, [walk], pause_seconds=pause, before_keeping=self._lease.check
+                    )
+                    await note_walked(walk)
+                    await rest(pause)
+            except LeaseLost:
+                continue
+            except ProviderUnavailable as error:
+                _log.warning("history not read", error=type(error).__name__)
+                wait = 5 * MAX_BACKOFF_SECONDS
+            await rest(wait)
+
+    async def _watch_clock(self) -> None:
+        while True:
+            await self._turn()
+            await run_clock()
+            await rest(CLOCK_EVERY_SECONDS)
+
+
+def _seconds_a_page(share: float) -> float:
+    return 60 / (get_settings().onramp_requests_per_minute * share)
+
+
+def _together(first: list[Walk], then: list[Walk]) -> list[Walk]:
+    """Return one walk for each list of the provider's, beginning with the earlier moment."""
+    back = [walk for walk in first if walk.sought is not None]
+    walks = {(walk.flow, walk.fiat_type): walk for walk in first if walk.sought is None}
+    for walk in then:
+        known = walks.setdefault((walk.flow, walk.fiat_type), walk)
+        known.since = min(known.since, walk.since)
+    return back + list(walks.values())

@@ -1,0 +1,184 @@
+"""Keeps what the provider tells: one row for each of its orders, with the untouched JSON, versioned.
+
+A row that says what the last read said is left alone, so that reading often costs little.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import case, null, or_, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+
+from onramp_app.db.engine import transaction
+from onramp_app.domain.ids import new_id
+from onramp_app.ledger.words import Environment, ExceptionKind
+from onramp_app.provider_orders.tables import ProviderOrder as OrderRow
+from onramp_app.providers.port import ProviderOrder
+
+MAX_UNREADABLE_OPEN = 100
+_log = structlog.get_logger(__name__)
+
+# What a read sets; the rest of the row is ours.
+_TOLD = (
+    "raw",
+    "status_number",
+    "status_text",
+    "status_class",
+    "recognition_id",
+    "reference_id",
+    "wallet_address",
+    "coin_id",
+    "chain_id",
+    "transaction_hash",
+    "fiat_type",
+    "fiat_currency",
+    "fiat_amount",
+    "payment_kind",
+    "expected_price",
+    "expected_amount",
+    "actual_price",
+    "bought_amount",
+    "gas_fee",
+    "provider_fee",
+    "client_fee",
+    "gateway_fee",
+    "is_kyc_needed",
+    "ordered_at",
+    "read_at",
+)
+_KNOWN = text(
+    "SELECT order_id, raw FROM provider_orders WHERE environment = :environment AND provider = 'onramp'"
+    " AND flow = :flow AND order_id = ANY(CAST(:order_ids AS text[]))"
+)
+_UNREADABLE = text("""
+INSERT INTO exceptions (id, environment, kind, detail, opened_at)
+SELECT :id, :environment, :kind, :detail, :at
+ WHERE NOT EXISTS (SELECT FROM exceptions
+                    WHERE kind = :kind AND environment = :environment AND detail = :detail)
+   AND (SELECT count(*) FROM exceptions WHERE kind = :kind AND closed_at IS NULL) < :most
+""")
+
+
+def _row(order: ProviderOrder, environment: Environment, *, read_at: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "environment": environment.value,
+        "provider": "onramp",
+        "flow": order.flow.value,
+        "order_id": order.order_id,
+        "raw": order.raw,
+        "status_number": order.status_number,
+        "status_text": order.status_text,
+        "status_class": order.status_class.value if order.status_class else None,
+        "class_since": read_at,
+        "recognition_id": order.recognition_id,
+        "reference_id": order.reference_id,
+        "wallet_address": order.wallet_address,
+        "coin_id": order.coin_id,
+        "chain_id": order.chain_id,
+        "transaction_hash": order.transaction_hash,
+        "fiat_type": order.fiat_type,
+        "fiat_currency": order.currency,
+        "fiat_amount": order.fiat_amount,
+        "payment_kind": order.payment_kind.value if order.payment_kind else None,
+        "expected_price": order.expected_price,
+        "expected_amount": order.expected_amount,
+        "actual_price": order.actual_price,
+        "bought_amount": order.bought_amount,
+        "gas_fee": order.gas_fee,
+        "provider_fee": order.provider_fee,
+        "client_fee": order.client_fee,
+        "gateway_fee": order.gateway_fee,
+        "is_kyc_needed": order.is_kyc_needed,
+        "ordered_at": order.created_at,
+        "first_seen_at": read_at,
+        "read_at": read_at,
+        "version": 1,
+        "applied_version": 0,
+        "read_failures": 0,
+        "apply_failures": 0,
+    }
+
+
+async def _upsert(rows: Sequence[dict[str, Any]]) -> None:
+    statement = insert(OrderRow)
+    told, kept = statement.excluded, OrderRow.__table__.c  # type: ignore[attr-defined]
+    statement = statement.on_conflict_do_update(
+        index_elements=["environment", "provider", "flow", "order_id"],
+        set_={
+            **{name: told[name] for name in _TOLD},
+            "version": kept.version + 1,
+            "class_since": case(
+                (kept.status_class.is_distinct_from(told.status_class), told.read_at), else_=kept.class_since
+            ),
+            # What was told anew is worth a try at once, however often the last version failed.
+            "apply_after": null(),
+        },
+        # A reader that lost its lock while it waited for an answer must not bring back what is older.
+        where=kept.raw.is_distinct_from(told.raw) & or_(kept.read_at.is_(None), kept.read_at <= told.read_at),
+    )
+    async with transaction() as session:
+        await (await session.connection()).execute(statement, list(rows))
+
+
+async def keep_orders(
+    orders: Sequence[ProviderOrder], *, environment: Environment, asked_at: datetime
+) -> int:
+    """Record what one page told, all of one flow. Returns how many rows are new or changed.
+
+    Args:
+        asked_at: when the page was asked for; what is known from a later question stays.
+
+    Raises:
+        DatabaseUnavailable: nothing, or a part, was recorded; read again.
+    """
+    if not orders:
+        return 0
+    by_id = {order.order_id: order for order in orders}
+    async with transaction() as session:
+        found = await (await session.connection()).execute(
+            _KNOWN,
+            {"environment": environment.value, "flow": orders[0].flow.value, "order_ids": list(by_id)},
+        )
+        known = {row.order_id: row.raw for row in found}
+    news = [order for order in by_id.values() if known.get(order.order_id) != order.raw]
+    # In the order of the unique index, so that two writers cannot wait for each other.
+    rows = [_row(o, environment, read_at=asked_at) for o in sorted(news, key=lambda order: order.order_id)]
+    if not rows:
+        return 0
+    try:
+        await _upsert(rows)
+    except DBAPIError:
+        for row in rows:
+            await _upsert_alone(row, environment)
+    return len(rows)
+
+
+async def _upsert_alone(row: dict[str, Any], environment: Environment) -> None:
+    try:
+        await _upsert([row])
+    except DBAPIError as error:
+        _log.error(
+            "provider order cannot be recorded", order_id=row["order_id"], error=type(error.orig).__name__
+        )
+        await keep_unreadable([row["raw"]], environment=environment, at=row["read_at"])
+
+
+async def keep_unreadable(records: Sequence[str], *, environment: Environment, at: datetime) -> None:
+    """Make an exception of each record that cannot be read, once; a flood of them only up to a number."""
+    for record in records:
+        async with transaction() as session:
+            await (await session.connection()).execute(
+                _UNREADABLE,
+                {
+                    "id": new_id(),
+                    "environment": environment.value,
+                    "kind": ExceptionKind.RECORD_UNREADABLE.value,
+                    "detail": record[:1000].replace("\x00", ""),
+                    "at": at,
+                    "most": MAX_UNREADABLE_OPEN,
+                },
+            )

@@ -1,0 +1,309 @@
+"""Reads the provider: what is due, what is open, and now and then everything of the last weeks.
+
+Every read is a signed walk of `merchantHistory`, outside any transaction, from a moment that does not move
+on by itself: what its `since` filters on is not documented. Webhooks only mark orders as due.
+"""
+
+import base64
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from onramp_app.config import get_settings
+from onramp_app.db.engine import transaction
+from onramp_app.domain.clock import now
+from onramp_app.domain.environment import current_environment
+from onramp_app.fleet import channels
+from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.fleet.watch import made_progress, rest
+from onramp_app.ledger.words import Environment
+from onramp_app.provider_orders.hints import mark_due, open_nameless, settle_due
+from onramp_app.provider_orders.records import keep_orders, keep_unreadable
+from onramp_app.providers.errors import ProviderAnswerUnreadable, ProviderBusy, ProviderRequestRefused
+from onramp_app.providers.onramp.maps import FIAT_TYPES
+from onramp_app.providers.onramp.webhook import EventKind, SecretUsed, VerifiedHeader, WebhookEvent, translate
+from onramp_app.providers.port import HistoryPage, OrderFlow, Provider, ProviderOrder
+from onramp_app.providers.status import Flow
+
+EVENTS_AT_ONCE = 500
+MARGIN = timedelta(hours=1)
+# Top-ups that changed so lately are read like open ones: people pay after they canceled. Of very many
+# changes only the newest count; the others are seen once an hour.
+RECENT = timedelta(hours=1)
+NEWEST_STEPS = 5000
+# A webhook may name an order that is older than what is read anyway, and its body need not be signed. So it
+# is looked for from its own date, in so many walks at a time of so many pages each, whatever the date is.
+MOST_WALKS_BACK = 3
+MOST_PAGES_BACK = 20
+DEFAULT_FIAT_TYPE = 1  # as the provider's own
+# The client has time-outs of its own: three tries of 15 s, the same for its clock and the other secret.
+ASKING_SECONDS = 120
+
+_READS = Counter("provider_walks", "Walks of the provider's orders.", ["outcome"])
+_log = structlog.get_logger(__name__)
+
+_UNHANDLED = text("""
+SELECT id, header, body, received_at FROM webhook_events
+ WHERE handled_at IS NULL AND environment = :environment ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
+""")
+_HANDLED = text("UPDATE webhook_events SET handled_at = :at WHERE id = ANY(CAST(:ids AS bigint[]))")
+# Whose offer was paid is known better than what an unsigned body says of the date.
+_DUE = text("""
+SELECT o.flow, o.order_id, o.fiat_type, o.read_failures, t.fiat_type AS top_up_fiat_type,
+       coalesce(o.ordered_at, t.created_at) AS ordered_at
+  FROM provider_orders o LEFT JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)
+ WHERE o.due_at <= :at AND o.environment = :environment ORDER BY o.due_at LIMIT 1000
+""")
+# Both parts are served by indexes: reading is frequent, and top-ups are many in the end.
+_OPEN = text("""
+SELECT fiat_type, min(since) AS since FROM (
+    SELECT fiat_type, min(created_at) AS since FROM top_ups
+     WHERE environment = :environment AND status IN ('created', 'awaiting_payment', 'processing')
+     GROUP BY fiat_type
+    UNION ALL
+    SELECT t.fiat_type, min(t.created_at)
+      FROM (SELECT top_up_id, at FROM top_up_steps ORDER BY id DESC LIMIT :newest) s
+      JOIN top_ups t ON t.id = s.top_up_id
+     WHERE s.at > :recent AND t.environment = :environment
+     GROUP BY t.fiat_type
+) walks GROUP BY fiat_type
+""")
+_IN_USE = text("""
+SELECT fiat_type FROM top_ups WHERE environment = :environment AND created_at > :since
+UNION SELECT fiat_type FROM provider_orders
+ WHERE environment = :environment AND first_seen_at > :since AND fiat_type IS NOT NULL
+""")
+
+
+@dataclass(slots=True)
+class Walk:
+    """One walk to make: the orders of one flow and fiat type since a moment.
+
+    `due`: those awaited. `is_made`: it was made to its end. `sought`: the one order that it is made for,
+    older than what is read anyway; it ends when that order is seen, or after `MOST_PAGES_BACK`.
+    """
+
+    flow: OrderFlow
+    fiat_type: int
+    since: datetime
+    due: set[str] = field(default_factory=set)
+    is_made: bool = False
+    sought: str | None = None
+
+
+async def handle_events() -> int:
+    """Mark the orders that new webhooks name as due. Returns how many webhooks were handled."""
+    environment = current_environment()
+    at = now()
+    async with transaction() as session:
+        connection = await session.connection()
+        rows = (
+            await connection.execute(_UNHANDLED, {"environment": environment.value, "most": EVENTS_AT_ONCE})
+        ).all()
+        if not rows:
+            return 0
+        events: list[WebhookEvent] = []
+        nameless: list[int] = []
+        for row in rows:
+            # It was verified before it was stored.
+            header = VerifiedHeader(row.header, base64.b64decode(row.header), SecretUsed.CURRENT)
+            event = translate(header, row.body, received_at=row.received_at)
+            events.append(event)
+            if event.order is None and event.kind is EventKind.BUY:
+                nameless.append(row.id)
+        users = await mark_due(session, _named_by(events), environment=environment, at=at)
+        if nameless:
+            await open_nameless(session, nameless[0], environment=environment, at=at)
+        await connection.execute(_HANDLED, {"at": at, "ids": [row.id for row in rows]})
+    tell_changed(users)
+    return len(rows)
+
+
+def _named_by(events: Sequence[WebhookEvent]) -> dict[tuple[str, str], ProviderOrder]:
+    """Return what they say of each order together; what is signed counts more than an unsigned body."""
+    named: dict[tuple[str, str], ProviderOrder] = {}
+    for event in sorted(events, key=lambda event: event.is_signed):
+        if (order := event.order) is None:
+            continue
+        before = named.get((order.flow.value, order.order_id), order)
+        named[order.flow.value, order.order_id] = replace(
+            order,
+            fiat_type=order.fiat_type or before.fiat_type,
+            created_at=order.created_at or before.created_at,
+            recognition_id=order.recognition_id or before.recognition_id,
+        )
+    return named
+
+
+async def due_walks() -> list[Walk]:
+    """Return the walks that show the orders which are due."""
+    settings, environment, at = get_settings(), current_environment(), now()
+    earliest = at - timedelta(days=settings.onramp_history_days)
+    async with transaction() as session:
+        connection = await session.connection()
+        due = (await connection.execute(_DUE, {"environment": environment.value, "at": at})).all()
+        # A fiat type that a webhook named is a hint too; without a usable one the order may be anywhere.
+        in_use = set[int]()
+        if any(not _named_fiat_types(row) for row in due):
+            in_use = await _fiat_types_in_use(connection, environment, earliest) or {DEFAULT_FIAT_TYPE}
+    walks: dict[tuple[str, int], Walk] = {}
+    back: list[Walk] = []
+    for row in due:
+        known = _named_fiat_types(row) or in_use
+        since = min(max(row.ordered_at or earliest, earliest), at) - MARGIN
+        if row.ordered_at is not None and row.ordered_at < earliest and len(back) < MOST_WALKS_BACK:
+            # Once more from further back each time: dates may be in another zone than they seem to be.
+            since_it = row.ordered_at - MARGIN * 2 ** min(row.read_failures, 10)
+            back += [
+                Walk(_flow(row.flow), fiat_type=fiat_type, since=since_it, sought=row.order_id)
+                for fiat_type in sorted(known)[:MOST_WALKS_BACK]
+            ]
+        for fiat_type in known:
+            walk = walks.setdefault(
+                (row.flow, fiat_type), Walk(_flow(row.flow), fiat_type=fiat_type, since=since)
+            )
+            walk.since = min(walk.since, since)
+            walk.due.add(row.order_id)
+    return back + list(walks.values())
+
+
+def _named_fiat_types(row: Row[Any]) -> set[int]:
+    return {row.fiat_type, row.top_up_fiat_type} & FIAT_TYPES.keys()
+
+
+async def open_walks() -> list[Walk]:
+    """Return one walk for every fiat type that has an open or recent top-up."""
+    environment, at = current_environment(), now()
+    async with transaction() as session:
+        rows = (
+            await (await session.connection()).execute(
+                _OPEN, {"environment": environment.value, "recent": at - RECENT, "newest": NEWEST_STEPS}
+            )
+        ).all()
+    return [Walk(Flow.BUY, fiat_type=row.fiat_type, since=row.since - MARGIN) for row in rows]
+
+
+async def history_walks() -> list[Walk]:
+    """Return the walks over ONRAMP_HISTORY_DAYS that find late payments and orders nobody told us of."""
+    environment = current_environment()
+    since = now() - timedelta(days=get_settings().onramp_history_days)
+    async with transaction() as session:
+        in_use = await _fiat_types_in_use(await session.connection(), environment, since)
+    buys = in_use | {fiat_type for fiat_type, fiat in FIAT_TYPES.items() if fiat.can_buy}
+    return [Walk(Flow.BUY, fiat_type=fiat_type, since=since) for fiat_type in sorted(buys)] + [
+        Walk(Flow.SELL, fiat_type=fiat_type, since=since) for fiat_type in sorted(in_use)
+    ]
+
+
+async def _fiat_types_in_use(
+    connection: AsyncConnection, environment: Environment, since: datetime
+) -> set[int]:
+    rows = await connection.execute(_IN_USE, {"environment": environment.value, "since": since})
+    return set(rows.scalars())
+
+
+def _nothing() -> None:
+    pass
+
+
+async def make_walks(
+    provider: Provider,
+    walks: Sequence[Walk],
+    *,
+    pause_seconds: float = 0,
+    before_keeping: Callable[[], None] = _nothing,
+) -> int:
+    """Make the walks, one after the other, and record what they show. Returns the pages asked for.
+
+    Args:
+        pause_seconds: how long to wait after each page, for a walk that is in no hurry.
+        before_keeping: called before anything of a page is recorded; what it raises ends the walks.
+
+    Raises:
+        ProviderUnavailable: the provider does not answer; what was read before stands.
+        DatabaseUnavailable: likewise.
+    """
+    pages = 0
+    for walk in walks:
+        try:
+            pages += await _make(provider, walk, pause_seconds, before_keeping)
+        except (ProviderRequestRefused, ProviderAnswerUnreadable) as error:
+            # It is about this list only; the others may hold somebody's money.
+            _READS.labels("refused").inc()
+            _log.error("provider orders cannot be read", fiat_type=walk.fiat_type, error=type(error).__name__)
+            pages += 1
+            # It counts as a try: a hint that leads nowhere has to become a case.
+            await settle_due(walk.due, environment=current_environment(), flow=walk.flow, asked_at=now())
+        else:
+            _READS.labels("ok").inc()
+            walk.is_made = True
+    return pages
+
+
+async def _make(
+    provider: Provider, walk: Walk, pause_seconds: float, before_keeping: Callable[[], None]
+) -> int:
+    environment = current_environment()
+    began_at = asked_at = now()
+    pages = 1
+    made_progress(next_within_seconds=ASKING_SECONDS)
+    async for page in _pages(provider, walk):
+        pages += 1
+        made_progress()
+        before_keeping()
+        if await keep_orders(page.orders, environment=environment, asked_at=asked_at):
+            channels.order_read.ring()
+        if page.unreadable:
+            await keep_unreadable(page.unreadable, environment=environment, at=asked_at)
+        if walk.sought is not None and (
+            pages > MOST_PAGES_BACK or any(order.order_id == walk.sought for order in page.orders)
+        ):
+            break
+        await rest(pause_seconds)
+        asked_at = now()
+        made_progress(next_within_seconds=ASKING_SECONDS)
+    made_progress()
+    before_keeping()
+    await settle_due(walk.due, environment=environment, flow=walk.flow, asked_at=began_at)
+    return pages
+
+
+async def _pages(provider: Provider, walk: Walk) -> AsyncIterator[HistoryPage]:
+    """Yield the pages of a walk; one of more pages than we may ask for in a minute goes on where it was."""
+    next_page = 1
+    while True:
+        try:
+            async for page in provider.history(
+                flow=walk.flow, fiat_type=walk.fiat_type, since=walk.since, first_page=next_page
+            ):
+                next_page = page.number + 1
+                yield page
+        except ProviderBusy as error:
+            if next_page == 1:
+                raise
+            await rest(error.retry_after_seconds or 1)
+        else:
+            return
+
+
+async def ask_for_read() -> None:
+    """Have what is open read soon, wherever the reader runs: somebody asked, or the widget said something.
+
+    Raises:
+        DatabaseUnavailable: nobody was asked.
+    """
+    async with transaction() as session:
+        await (await session.connection()).execute(
+            text("SELECT pg_notify(:channel, :payload)"),
+            {"channel": channels.ORDER_DUE, "payload": channels.READ_OPEN},
+        )
+
+
+def _flow(word: str) -> OrderFlow:
+    return Flow.SELL if word == Flow.SELL.value else Flow.BUY

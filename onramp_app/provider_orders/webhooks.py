@@ -1,0 +1,158 @@
+"""The stored webhooks, for the operator: which came, what one says, and reading its order once more."""
+
+import base64
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.engine import transaction
+from onramp_app.domain.clock import now
+from onramp_app.domain.errors import NotFound
+from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.ledger.words import Environment
+from onramp_app.operators.errors import ActionNotPossible
+from onramp_app.operators.four_eyes import Deed
+from onramp_app.operators.mandate import Mandate, deciding
+from onramp_app.provider_orders.hints import mark_due
+from onramp_app.provider_orders.tables import WebhookEvent
+from onramp_app.providers.onramp.webhook import SecretUsed, VerifiedHeader, translate
+from onramp_app.providers.onramp.webhook import WebhookEvent as ToldEvent
+
+MAX_LISTED = 100
+_MAX_EVENT_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEvent:
+    """One stored webhook. `handled_at` is when its order was marked as due; `secret` names which signed."""
+
+    id: int
+    environment: str
+    received_at: datetime
+    flow: str | None
+    order_id: str | None
+    secret: str
+    is_old: bool
+    differs: bool
+    handled_at: datetime | None
+    error: str | None
+    replays: int
+    replayed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventDetail:
+    """One stored webhook with its signed header decoded and its body as text, as the provider sent them."""
+
+    line: ListedEvent
+    kind: str
+    status: str | None
+    signed_at: datetime | None
+    is_content_signed: bool
+    header: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Which order is read again, and how often this webhook was replayed by now."""
+
+    id: int
+    flow: str
+    order_id: str
+    replays: int
+
+
+async def list_events(*, limit: int, order_id: str | None = None) -> list[ListedEvent]:
+    """Return the newest `limit` (at most 100) webhooks, of one of the provider's orders or of all."""
+    query = select(WebhookEvent).order_by(col(WebhookEvent.id).desc()).limit(min(limit, MAX_LISTED))
+    if order_id is not None:
+        query = query.where(WebhookEvent.order_id == order_id.replace("\x00", ""))
+    async with transaction() as session:
+        return [_line(row) for row in await session.exec(query)]
+
+
+async def show_event(event_id: int) -> EventDetail:
+    """Return one webhook in full. It may hold personal data of the person who paid.
+
+    Raises:
+        NotFound: there is no such webhook.
+    """
+    async with transaction() as session:
+        row = await _found(session, event_id)
+    told = _told(row)
+    return EventDetail(
+        line=_line(row),
+        kind=told.kind.value,
+        status=told.status_text,
+        signed_at=told.signed_at,
+        is_content_signed=told.is_signed,
+        header=base64.b64decode(row.header).decode(errors="backslashreplace"),
+        body=row.body.decode(errors="backslashreplace"),
+    )
+
+
+async def replay_event(event_id: int, *, mandate: Mandate) -> Replay:
+    """Have the reader look at the order that a webhook names, however often it did before.
+
+    A webhook only says what to read, so replaying one moves no money: what the read tells decides.
+
+    Raises:
+        NotFound: there is no such webhook.
+        ActionNotPossible: it names no order.
+        ValidationFailed, Forbidden: as `operators.deciding`.
+    """
+    async with deciding(mandate) as operator:
+        session = operator.db
+        row = await _found(session, event_id, lock=True)
+        told = _told(row).order
+        if row.flow is None or row.order_id is None or told is None:
+            raise ActionNotPossible("This webhook names no order that could be read.")
+        # It moves no money and says nothing of anybody's, so whose order it is does not matter.
+        await operator.authorise(Deed("webhooks.replay", str(event_id)))
+        at = now()
+        # Unlike a webhook that comes again, it is followed for orders that have ended, too.
+        named, environment = {(row.flow, row.order_id): told}, Environment(row.environment)
+        users = await mark_due(session, named, environment=environment, at=at, is_wished=True)
+        row.replays, row.replayed_at = row.replays + 1, at
+        about = {"flow": row.flow, "order_id": row.order_id}
+        operator.write_audit(at=at, detail=about)
+    tell_changed(users)
+    return Replay(event_id, row.flow, row.order_id, row.replays)
+
+
+async def _found(session: AsyncSession, event_id: int, *, lock: bool = False) -> WebhookEvent:
+    row = None
+    if 0 < event_id <= _MAX_EVENT_ID:
+        query = select(WebhookEvent).where(WebhookEvent.id == event_id)
+        row = (await session.exec(query.with_for_update() if lock else query)).first()
+    if row is None:
+        raise NotFound("There is no webhook with this number.")
+    return row
+
+
+def _told(row: WebhookEvent) -> ToldEvent:
+    # It was verified before it was stored.
+    header = VerifiedHeader(row.header, base64.b64decode(row.header), SecretUsed(row.secret))
+    return translate(header, row.body, received_at=row.received_at)
+
+
+def _line(row: WebhookEvent) -> ListedEvent:
+    if row.id is None:
+        raise ValueError("a stored webhook has a number")
+    return ListedEvent(
+        id=row.id,
+        environment=row.environment,
+        received_at=row.received_at,
+        flow=row.flow,
+        order_id=row.order_id,
+        secret=row.secret,
+        is_old=row.is_old,
+        differs=row.differs,
+        handled_at=row.handled_at,
+        error=row.error,
+        replays=row.replays,
+        replayed_at=row.replayed_at,
+    )

@@ -1,0 +1,227 @@
+"""Gives money that arrived without an owner to the person it belongs to, as a settled top-up of theirs.
+
+The person is named by the id of their account: nobody has proved that an e-mail address is theirs.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.accounts.tables import User
+from onramp_app.cases.cases import Concern, close_exceptions
+from onramp_app.db.engine import transaction
+from onramp_app.domain.clock import now
+from onramp_app.domain.environment import current_environment
+from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
+from onramp_app.domain.ids import is_id, new_id
+from onramp_app.domain.money import amount_text, from_minor
+from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.ledger import instructions
+from onramp_app.ledger.deliveries import Booked, booked_of
+from onramp_app.ledger.words import ExceptionKind, StepSource
+from onramp_app.operators.errors import ActionNotPossible
+from onramp_app.operators.four_eyes import Deed
+from onramp_app.operators.mandate import Mandate, Operator, deciding
+from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.providers.port import PaymentKind
+from onramp_app.providers.status import Flow, StatusClass
+from onramp_app.review.decisions import post_once, refuse_unfit
+from onramp_app.top_ups.limits import count_in_base, kept_rates
+from onramp_app.top_ups.moves import Evidence, record
+from onramp_app.top_ups.tables import TopUp
+from onramp_app.top_ups.transitions import CREATED, on_order
+
+# The provider tells the kind of payment, not the method; the words are those of the public contract.
+_METHODS = {PaymentKind.INSTANT.value: "instant", PaymentKind.BANK_TRANSFER.value: "bank_transfer"}
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """The person that an account id means, for the operator to see who that is."""
+
+    id: str
+    email: str
+    display_name: str
+    created_at: datetime
+    role: str
+    kyc_status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Whose the money of an order is, or would be: the amount in whole units of `asset`.
+
+    `top_up_id` is their new top-up, and `reference` names the transfer; both None where it was only a look.
+    """
+
+    order_id: str
+    user: Recipient
+    amount: str
+    asset: str
+    top_up_id: str | None = None
+    reference: str | None = None
+
+
+async def look(order_id: str, user_id: str) -> Attribution:
+    """Return what `attribute` would do, and change nothing. Raises the same for the order and the person."""
+    async with transaction() as session:
+        order = await _locked(session, order_id)
+        user = await _recipient(session, user_id)
+        booked = await _in_suspense(session, order)
+        _top_up(order, booked, user_id=user.id, at=now())
+        return _attribution(order, user, booked)
+
+
+async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribution:
+    """Credit what lies in suspense of one of the provider's purchases to a person, once.
+
+    Raises:
+        ValidationFailed: who acts or why cannot be used, or `user_id` is no account's id.
+        Forbidden, SecondOperatorNeeded: as `operators.deciding`; also where it is the operator's own account.
+        NotFound: no such purchase, person or operator.
+        ActionNotPossible: nothing of it lies in suspense, what was paid is not known, or the account is
+            frozen or its owner's verification was rejected.
+        DatabaseUnavailable: nothing is certain; look before trying again.
+    """
+    async with deciding(mandate) as operator:
+        session = operator.db
+        order = await _locked(session, order_id)
+        user = await _recipient(session, user_id)
+        booked, at = await _in_suspense(session, order), now()
+        await operator.authorise(_deed(order, user, booked))
+        top_up = await _settled_top_up(session, order, booked, user_id=user.id, by=operator, at=at)
+        answered = Concern(ExceptionKind.SUSPENSE, provider_order_id=order.id, detail=operator.reason)
+        await close_exceptions(session, [answered], at=at, by=operator.id)
+        instruction = instructions.attribute(
+            booked.delivery, user_id=user.id, top_up_id=top_up.id, cause=operator.cause
+        )
+        transfer_id = await post_once(session, instruction)
+        attribution = _attribution(order, user, booked, top_up_id=top_up.id, reference=instruction.reference)
+        operator.write_audit(
+            subject=top_up.id,
+            at=at,
+            detail={
+                "order": attribution.order_id,
+                "user": user.id,
+                "amount": attribution.amount,
+                "asset": attribution.asset,
+                "reference": attribution.reference,
+            },
+            transfer_id=transfer_id,
+        )
+    tell_changed([attribution.user.id])
+    _log.info("order attributed", top_up_id=attribution.top_up_id, operator=operator.id)
+    return attribution
+
+
+def _deed(order: ProviderOrder, user: User, booked: Booked) -> Deed:
+    delivery = booked.delivery
+    return Deed(
+        "review.attribute",
+        order.order_id,
+        concerns=frozenset({user.id}),
+        moves=((from_minor(delivery.amount_minor, scale=booked.scale), delivery.asset),),
+        state={"user": user.id, "email": user.email},
+    )
+
+
+def _attribution(
+    order: ProviderOrder,
+    user: User,
+    booked: Booked,
+    *,
+    top_up_id: str | None = None,
+    reference: str | None = None,
+) -> Attribution:
+    return Attribution(
+        order_id=order.order_id,
+        user=Recipient(user.id, user.email, user.display_name, user.created_at, user.role, user.kyc_status),
+        amount=amount_text(booked.delivery.amount_minor, scale=booked.scale),
+        asset=booked.delivery.asset,
+        top_up_id=top_up_id,
+        reference=reference,
+    )
+
+
+async def _recipient(session: AsyncSession, user_id: str) -> User:
+    """Return who is to be credited, unchanged until the transaction ends."""
+    if not is_id(user_id):
+        message = "Give the id of the account, which its owner finds on their profile page."
+        raise ValidationFailed(
+            "An account is named by its id: addresses are not confirmed.",
+            errors=(FieldError("user_id", message),),
+        )
+    query = select(User).where(User.id == user_id).with_for_update(read=True)
+    user = (await session.exec(query)).first()
+    if user is None:
+        raise NotFound("There is no account with this id.")
+    refuse_unfit(user)
+    return user
+
+
+async def _locked(session: AsyncSession, order_id: str) -> ProviderOrder:
+    query = select(ProviderOrder).where(
+        ProviderOrder.environment == current_environment().value,
+        ProviderOrder.flow == Flow.BUY.value,
+        ProviderOrder.order_id == order_id,
+    )
+    order = (await session.exec(query.with_for_update())).first() if "\x00" not in order_id else None
+    if order is None:
+        raise NotFound("The provider has told of no purchase with this id.")
+    return order
+
+
+async def _in_suspense(session: AsyncSession, order: ProviderOrder) -> Booked:
+    if order.top_up_id is not None:
+        raise ActionNotPossible(f"This order belongs to top-up {order.top_up_id} already.")
+    booked = await booked_of(session, provider_order_id=order.id)
+    if booked is None:
+        raise ActionNotPossible("Nothing of this order was booked, so nothing of it lies in suspense.")
+    return booked
+
+
+async def _settled_top_up(  # noqa: PLR0913 - what, whose, by whom and when
+    session: AsyncSession, order: ProviderOrder, booked: Booked, *, user_id: str, by: Operator, at: datetime
+) -> TopUp:
+    top_up = _top_up(order, booked, user_id=user_id, at=at)
+    count_in_base(top_up, rates=await kept_rates(session))
+    session.add(top_up)
+    await session.flush()  # The order and the top-up name each other.
+    order.top_up_id, top_up.best_order_id = top_up.id, order.id
+    top_up.received_minor, top_up.received_asset = booked.delivery.amount_minor, booked.delivery.asset
+    evidence = Evidence(
+        StepSource.OPERATOR,
+        at,
+        actor=by.id,
+        detail="attributed",
+        provider_order_id=order.id,
+        order_version=order.version,
+    )
+    record(session, top_up, on_order(CREATED, StatusClass.DELIVERED).state, evidence=evidence)
+    await session.flush()
+    return top_up
+
+
+def _top_up(order: ProviderOrder, booked: Booked, *, user_id: str, at: datetime) -> TopUp:
+    """Return the top-up that would have been; what was paid is a fact of the provider's, never guessed."""
+    if order.fiat_amount is None or order.fiat_currency is None or order.fiat_type is None:
+        raise ActionNotPossible("The provider's record does not say what was paid for this order.")
+    return TopUp(
+        id=new_id(),
+        user_id=user_id,
+        environment=order.environment,
+        fiat_amount=order.fiat_amount,
+        fiat_currency=order.fiat_currency,
+        fiat_type=order.fiat_type,
+        asset=booked.delivery.asset,
+        network=booked.delivery.network,
+        payment_method=_METHODS.get(order.payment_kind or 0, "unknown"),
+        expected_amount=order.expected_amount,
+        created_at=at,
+        updated_at=at,
+    )

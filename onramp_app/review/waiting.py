@@ -1,0 +1,148 @@
+"""What waits for an operator: the open exceptions, oldest first, and closing those that only want a look."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.engine import transaction
+from onramp_app.domain.clock import now
+from onramp_app.domain.errors import NotFound
+from onramp_app.domain.ids import is_id
+from onramp_app.domain.money import amount_text
+from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.ledger.tables import OpenException
+from onramp_app.ledger.words import ExceptionKind
+from onramp_app.operators.errors import ActionNotPossible
+from onramp_app.operators.four_eyes import Deed
+from onramp_app.operators.mandate import Mandate, deciding
+from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.top_ups.tables import TopUp
+
+MAX_ITEMS = 1000
+
+# These stand for something that is decided, and end with the decision.
+_WANTS: dict[ExceptionKind, str] = {
+    ExceptionKind.HELD: "Money is held: release or return its top-up.",
+    ExceptionKind.SUSPENSE: "Money lies in suspense: attribute its order.",
+    ExceptionKind.IN_REVIEW: "Its top-up is in review: close the top-up.",
+}
+
+# What was booked for the top-up, or else of the order; nothing where nothing was.
+_OPEN = text("""
+SELECT x.id, x.kind, x.environment, x.top_up_id, o.order_id, x.opened_at, x.detail, u.email,
+       t.status, t.reason, s.code AS asset, s.scale,
+       CASE WHEN t.has_entry THEN t.received_minor ELSE o.delivered_minor END AS amount_minor
+  FROM exceptions x
+  LEFT JOIN top_ups t ON t.id = x.top_up_id
+  LEFT JOIN users u ON u.id = t.user_id
+  LEFT JOIN provider_orders o ON o.id = coalesce(x.provider_order_id, t.best_order_id)
+  LEFT JOIN assets s ON s.code = CASE WHEN t.has_entry THEN t.received_asset ELSE o.asset END
+ WHERE x.closed_at IS NULL
+ ORDER BY x.opened_at, x.id LIMIT :most
+""")
+_COUNT = text("SELECT count(*) FROM exceptions WHERE closed_at IS NULL")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenItem:
+    """One open exception: what it is about, since when, and why a person must look.
+
+    `amount` is what was booked, in whole units of `asset`; both None where nothing was.
+    """
+
+    id: str
+    kind: str
+    environment: str
+    top_up_id: str | None
+    status: str | None
+    reason: str | None
+    order_id: str | None
+    since: datetime
+    amount: str | None
+    asset: str | None
+    user: str | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenItems:
+    """The oldest open exceptions, and how many there are in all."""
+
+    items: list[OpenItem]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedItem:
+    """The exception that was closed."""
+
+    id: str
+    kind: str
+
+
+async def open_items(*, limit: int) -> OpenItems:
+    """Return the oldest `limit` (at most 1,000) open exceptions. Raises `DatabaseUnavailable`."""
+    async with transaction() as session:
+        connection = await session.connection()
+        rows = (await connection.execute(_OPEN, {"most": min(limit, MAX_ITEMS)})).all()
+        total = await connection.scalar(_COUNT)
+    items = [
+        OpenItem(
+            id=row.id,
+            kind=row.kind,
+            environment=row.environment,
+            top_up_id=row.top_up_id,
+            status=row.status,
+            reason=row.reason,
+            order_id=row.order_id,
+            since=row.opened_at,
+            amount=None if row.amount_minor is None else amount_text(int(row.amount_minor), scale=row.scale),
+            asset=None if row.amount_minor is None else row.asset,
+            user=row.email,
+            why=row.detail,
+        )
+        for row in rows
+    ]
+    return OpenItems(items, total or 0)
+
+
+async def close_item(exception_id: str, *, mandate: Mandate) -> ClosedItem:
+    """Close an exception that a person has looked at and that needs no decision.
+
+    Raises:
+        ValidationFailed, Forbidden: as `operators.deciding`; also where the top-up is their own.
+        NotFound: there is no such exception, or no such operator.
+        ActionNotPossible: it is closed already, or stands for money or a top-up that waits for a decision.
+        DatabaseUnavailable: nothing is certain; look before trying again.
+    """
+    async with deciding(mandate) as operator:
+        found, at = None, now()
+        if is_id(exception_id):
+            query = select(OpenException).where(OpenException.id == exception_id).with_for_update()
+            found = (await operator.db.exec(query)).first()
+        if found is None:
+            raise NotFound("There is no such exception.")
+        if found.closed_at is not None:
+            raise ActionNotPossible("This exception is closed already.")
+        if (wanted := _WANTS.get(ExceptionKind(found.kind))) is not None:
+            raise ActionNotPossible(wanted)
+        owners = await _owners(operator.db, found)
+        await operator.authorise(Deed("review.close_exception", found.id, concerns=owners))
+        found.closed_at, found.closed_by, found.close_reason = at, operator.id, operator.reason
+        about = {"kind": found.kind, "top_up": found.top_up_id, "order": found.provider_order_id}
+        operator.write_audit(at=at, detail=about)
+    # What their pages say may rest on it: that a payment is being looked for.
+    tell_changed(owners)
+    return ClosedItem(found.id, found.kind)
+
+
+async def _owners(session: AsyncSession, found: OpenException) -> frozenset[str]:
+    """Return whose top-up the exception is about, by itself or by its order; nobody's without one."""
+    of_order = select(ProviderOrder.top_up_id).where(ProviderOrder.id == found.provider_order_id)
+    query = select(TopUp.user_id).where(
+        or_(col(TopUp.id) == found.top_up_id, col(TopUp.id).in_(of_order.scalar_subquery()))
+    )
+    return frozenset((await session.exec(query)).all())

@@ -1,0 +1,207 @@
+"""What `python -m onramp_app check` looks at: each part in plain words, one function a part."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import psycopg
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import text
+
+from onramp_app.config import Settings
+from onramp_app.db.direct import APPLICATION_ROLE, arguments
+from onramp_app.db.engine import transaction
+from onramp_app.db.migrate import latest_revision, schema_is_current
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.local.server import max_connections, raise_open_files
+from onramp_app.running import connection_checks, provider_checks
+from onramp_app.running.checked import CheckedPart, UnwellError
+from onramp_app.treasury import changes
+
+_MIN_POSTGRES = 15
+_TIMEOUT_SECONDS = 5
+ENOUGH_FILES = 4_096
+
+
+async def _database(settings: Settings) -> str:
+    if settings.database_url is None:
+        return "DATABASE_URL is not set: `reflex run` starts an embedded PostgreSQL."
+    try:
+        connection = await psycopg.AsyncConnection.connect(
+            settings.database_url.get_secret_value(), **arguments("check")
+        )
+    except psycopg.Error as error:
+        # The library names host, port and user, never the password.
+        raise UnwellError(f"DATABASE_URL cannot be reached: {str(error).splitlines()[0]}") from error
+    version = connection.info.server_version
+    await connection.close()
+    major, minor = divmod(version, 10_000)
+    if major < _MIN_POSTGRES:
+        raise UnwellError(f"PostgreSQL {major} is too old: {_MIN_POSTGRES} or newer is needed.")
+    return f"PostgreSQL {major}.{minor} answers."
+
+
+async def _migrations(settings: Settings) -> str:
+    if settings.database_url is None:
+        return "They run at the start of the embedded PostgreSQL."
+    async with transaction() as session:
+        if not await schema_is_current(session):
+            raise UnwellError("The schema is another release's. Run `python -m onramp_app migrate`.")
+    return f"The schema is at {latest_revision()}, the newest."
+
+
+_ACCESS_QUERY = text(
+    "SELECT CASE WHEN grantee = 0 THEN '' ELSE pg_get_userbyid(grantee) END FROM pg_database,"
+    " aclexplode(coalesce(datacl, acldefault('d', datdba)))"
+    " WHERE datname = current_database() AND privilege_type = 'CONNECT' ORDER BY 1"
+)
+_MAKES_TEMPORARY = text("SELECT has_database_privilege(current_database(), 'TEMPORARY')")
+
+
+async def _database_access(settings: Settings) -> str:
+    if settings.database_url is None:
+        return f"The embedded PostgreSQL lets in its owner and {APPLICATION_ROLE}."
+    async with transaction() as session:
+        connection = await session.connection()
+        admitted = list((await connection.execute(_ACCESS_QUERY)).scalars())
+        makes_temporary = bool(await connection.scalar(_MAKES_TEMPORARY))
+    if "" in admitted:
+        who = (
+            "Every login of the server may connect. Its owner can change that: GRANT CONNECT to those who"
+            " should, then REVOKE CONNECT ON DATABASE … FROM PUBLIC."
+        )
+    else:
+        who = (
+            f"{', '.join(admitted)} may connect. Any other login, such as one for backups, needs"
+            " GRANT CONNECT."
+        )
+    if makes_temporary:
+        who += (
+            f" {APPLICATION_ROLE} may make temporary tables, which it never needs. The owner of the database"
+            f" can change that: REVOKE TEMPORARY ON DATABASE … FROM PUBLIC, {APPLICATION_ROLE}."
+        )
+    return who
+
+
+async def _redis(settings: Settings) -> str:
+    if settings.redis_url is None:
+        return "REDIS_URL is not set: one instance at most."
+    client = Redis.from_url(
+        settings.redis_url.get_secret_value(),
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+    )
+    try:
+        await client.ping()  # type: ignore[misc]  # typed for the synchronous client too
+    except (RedisError, OSError) as error:
+        raise UnwellError(f"REDIS_URL cannot be used: {type(error).__name__}.") from error
+    finally:
+        await client.aclose()
+    return "Redis answers."
+
+
+async def _mail(settings: Settings) -> str:
+    if settings.smtp_url is None:
+        return "SMTP_URL is not set, and no mail is sent yet."
+    for setting in ("mail_from", "support_email"):
+        if getattr(settings, setting) is None:
+            raise UnwellError(f"SMTP_URL is set and {setting.upper()} is not.")
+    return f"Mails will come from {settings.mail_from}; none is sent yet."
+
+
+async def _proxies(settings: Settings) -> str:
+    hops = settings.trusted_proxy_hops
+    if settings.is_production and hops == 0:
+        raise UnwellError(
+            "TRUSTED_PROXY_HOPS is 0, so everybody has the address of the proxy that serves https for us, "
+            "and one person's failed attempts count against all. Set how many proxies there are."
+        )
+    if hops == 0:
+        return "TRUSTED_PROXY_HOPS is 0: no proxies are expected, and nobody's word about an address counts."
+    if settings.trusted_proxies == Settings.model_fields["trusted_proxies"].default:
+        names = "loopback and private networks"
+    else:
+        names = ", ".join(map(str, settings.trusted_proxies))
+    return (
+        f"Up to {hops} proxies (TRUSTED_PROXY_HOPS) in {names} (TRUSTED_PROXIES) are believed about"
+        " addresses. Behind a proxy that is not named, or one more of them, all people would have one"
+        " address, and together what it may do, such as open 200 pages."
+    )
+
+
+async def _open_files(_: Settings) -> str:
+    files = raise_open_files()
+    if files < ENOUGH_FILES:
+        raise UnwellError(
+            f"This process may open {files} files, enough for {max_connections()} connections. Raise it to"
+            f" {ENOUGH_FILES} or more (`ulimit -n`, LimitNOFILE of systemd, ulimits of a container)."
+        )
+    return f"This process may open {files} files, enough for {max_connections()} connections."
+
+
+async def _audit(settings: Settings) -> str:
+    if not settings.sealing_keys:
+        return (
+            "AUDIT_KEY is not set: whoever owns the database can rewrite the books and compute their chain"
+            " again, and verify-ledger does not find it."
+        )
+    if settings.audit_head_to is None:
+        return (
+            "The books are sealed. AUDIT_HEAD_TO is not set: whoever owns the database can still cut off the"
+            " newest links together with their seals."
+        )
+    return "The books are sealed, and their head is kept outside."
+
+
+async def _treasury_changes(settings: Settings) -> str:
+    if settings.database_url is None:
+        return "They are recorded at the start of the embedded PostgreSQL."
+    async with transaction() as session:
+        if not await schema_is_current(session):
+            return "They are recorded once the schema is up to date."
+        changed = await changes.changed_since_recorded(session, settings)
+        recorded_at = await changes.last_recorded_at(session)
+    if changed:
+        raise UnwellError(
+            f"TREASURY_ADDRESSES differs for {', '.join(changed)} from what the last start recorded. If"
+            " nobody changed it on purpose, stop and find out who did: deliveries would go there."
+        )
+    if recorded_at is None:
+        return "The first start will record them."
+    return f"As recorded; last recorded anew on {recorded_at:%Y-%m-%d %H:%M} UTC."
+
+
+# Each returns a sentence on what is well, or raises.
+CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
+    "database": _database,
+    "migrations": _migrations,
+    "database role": connection_checks.role,
+    "database access": _database_access,
+    "database sessions": connection_checks.sessions,
+    "database connections": connection_checks.connections,
+    "redis": _redis,
+    "mail": _mail,
+    "treasury addresses": provider_checks.treasury_addresses,
+    "treasury changes": _treasury_changes,
+    "audit": _audit,
+    "provider": provider_checks.provider,
+    "provider clock": provider_checks.provider_clock,
+    "provider account": provider_checks.provider_account,
+    "proxies": _proxies,
+    "open files": _open_files,
+}
+
+
+async def check_everything(settings: Settings) -> list[CheckedPart]:
+    """Return the state of each part, in the order of `CHECKS`. Never raises for a part that is unwell."""
+    # At once: an address that swallows what is sent to it costs one time-out and not several.
+    return await asyncio.gather(*(_checked(name, look_at(settings)) for name, look_at in CHECKS.items()))
+
+
+async def _checked(name: str, looking: Awaitable[str]) -> CheckedPart:
+    try:
+        return CheckedPart(name, is_well=True, detail=await looking)
+    except UnwellError as error:
+        return CheckedPart(name, is_well=False, detail=str(error))
+    except DatabaseUnavailable as error:
+        return CheckedPart(name, is_well=False, detail=error.detail)

@@ -1,0 +1,120 @@
+"""Whether this process has the connections that it needs: as many, as sessions, with a login of its own."""
+
+import contextlib
+
+import structlog
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.config import ConfigurationError, Settings, get_settings
+from onramp_app.db.capacity import Capacity, capacity
+from onramp_app.db.direct import APPLICATION_ROLE, Use, was_refused
+from onramp_app.db.engine import transaction
+from onramp_app.db.poolers import refuse_poolers
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.provider_orders.inbox import get_inbox
+from onramp_app.running.checked import CheckedPart, UnwellError
+
+_ROLE = text("""
+SELECT session_user, current_user, has_schema_privilege('public', 'CREATE'),
+       EXISTS (SELECT FROM pg_class WHERE pg_get_userbyid(relowner) = current_user),
+       EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace
+                                      AND pg_has_role(session_user, relowner, 'MEMBER'))
+""")
+_log = structlog.get_logger(__name__)
+
+
+def _needed(settings: Settings) -> int:
+    """Return how many of the server's connections one process takes: past a pooler only what it holds."""
+    return len(Use) if settings.database_direct_url else settings.database_connections
+
+
+async def _capacity() -> Capacity:
+    async with transaction() as session:
+        return await capacity(session)
+
+
+def _too_few(settings: Settings, found: Capacity) -> str:
+    return (
+        f"DATABASE_CONNECTIONS is {settings.database_connections}, and the database grants this login"
+        f" {found.limit} in all: raise its limit, or lower the setting."
+    )
+
+
+async def connections(settings: Settings) -> str:
+    """Compare `DATABASE_CONNECTIONS` with what the server grants."""
+    if settings.database_url is None:
+        return f"The embedded PostgreSQL grants the {settings.database_connections} of DATABASE_CONNECTIONS."
+    found, needed = await _capacity(), _needed(settings)
+    if found.limit < needed:
+        raise UnwellError(_too_few(settings, found))
+    return (
+        f"Each instance and worker takes up to {needed}. The database grants {found.limit}, of which"
+        f" {found.free} are free: enough for {found.limit // needed} of them in all."
+    )
+
+
+async def sessions(settings: Settings) -> str:
+    """Find out whether locks and notifications have a connection of their own."""
+    if settings.database_url is None:
+        return "The embedded PostgreSQL is used without a pooler."
+    try:
+        await refuse_poolers(settings)
+    except ConfigurationError as error:
+        raise UnwellError(str(error)) from None
+    if settings.database_direct_url:
+        return "DATABASE_DIRECT_URL gives locks, notifications and migrations a connection of their own."
+    return "No pooler shares the connections."
+
+
+async def role(settings: Settings) -> str:
+    """Look at what transactions may do, and in production ask for a login that may not do more."""
+    if settings.database_url is None:
+        return f"The embedded PostgreSQL is used as {APPLICATION_ROLE}."
+    async with transaction() as session:
+        row = (await (await session.connection()).execute(_ROLE)).one()
+    login, role, can_create, owns_tables, may_own = row
+    if can_create:
+        raise UnwellError(
+            f"{role} may create tables: run REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role}."
+        )
+    if owns_tables:
+        raise UnwellError(f"{role} owns tables: give them to the owner of the database.")
+    if not may_own:
+        return f"Logs in as {login}, which may not change the schema."
+    sentence = (
+        f"Logs in as {login} and works as {role}. This guards against mistakes; a login of its own as"
+        f" {APPLICATION_ROLE}, with DATABASE_OWNER_URL for migrations, guards against intent."
+    )
+    if settings.is_production:
+        raise UnwellError(f"{sentence} docs/operations.md has the statements that make it.")
+    return sentence
+
+
+async def warn_at_start() -> None:
+    """Write into the log what `check` would find wrong with connections, and go on.
+
+    Raises:
+        DatabaseUnavailable: it could not be found out.
+    """
+    settings = get_settings()
+    for looking in (connections(settings), role(settings)):
+        try:
+            await looking
+        except UnwellError as error:
+            _log.warning("the database is not set up as it should be", reason=str(error))
+
+
+async def readiness_part(session: AsyncSession) -> CheckedPart:
+    """Say whether this process gets the connections that it asks for, the inbox above all."""
+    found, settings = await capacity(session), get_settings()
+    with contextlib.suppress(DatabaseUnavailable):
+        await get_inbox().open()
+    if was_refused():
+        reason = (
+            f"The database refused a connection just now; of the {found.limit} for this login {found.free}"
+            " are free."
+        )
+        return CheckedPart("connections", is_well=False, detail=reason)
+    is_enough = found.limit >= _needed(settings)
+    return CheckedPart("connections", is_well=True, detail="" if is_enough else _too_few(settings, found))

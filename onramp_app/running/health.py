@@ -1,0 +1,124 @@
+"""Whether this instance can serve, and how the whole system does, each part with its reason.
+
+Whoever asks has an answer within two seconds, whatever is away.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.config import get_settings
+from onramp_app.db import engine
+from onramp_app.db.migrate import Schema, schema_of
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.fleet.watch import end
+from onramp_app.provider_orders.reader import LEASE
+from onramp_app.running.checked import CheckedPart
+from onramp_app.running.connection_checks import readiness_part
+from onramp_app.wallet.announcements import hearing
+
+ANSWER_SECONDS = 1.5
+# What is older than this and not done yet has been forgotten, or there is too much of it.
+BACKLOG_SECONDS = 60
+# The reader may be a while at a long list, and with a provider that answers slowly.
+READ_SECONDS = 60
+_POLLS = 3
+
+_SCHEMA = {
+    Schema.CURRENT: CheckedPart("schema", is_well=True),
+    # A migration is compatible with the release before it, which goes on while the new one starts.
+    Schema.NEWER: CheckedPart("schema", is_well=True, detail="It is the schema of a newer release."),
+    Schema.OLDER: CheckedPart("schema", is_well=False, detail="It is not the one this release expects."),
+}
+_READER = text("""
+SELECT until > clock_timestamp() AS is_held, clock_timestamp() - worked_at AS ago
+  FROM leases WHERE name = :name
+""")
+# Orders that fail wait longer and have exceptions of their own.
+_BACKLOG = text("""
+SELECT extract(epoch FROM now() - least(
+    (SELECT min(received_at) FROM webhook_events WHERE handled_at IS NULL),
+    (SELECT min(read_at) FROM provider_orders WHERE version > applied_version AND apply_failures = 0)))
+""")
+
+Look = Callable[[AsyncSession], Awaitable[list[CheckedPart]]]
+_ending: set[asyncio.Task[None]] = set()
+
+
+async def readiness() -> list[CheckedPart]:
+    """Return the state of each part that requests depend on. Never raises for a part that is down."""
+    return await _answered_in_time(_instance)
+
+
+async def status() -> list[CheckedPart]:
+    """Return the state of each part of the system. Never raises for a part that is down.
+
+    None of them is a reason to send people to another instance: it would see the same.
+    """
+    return await _answered_in_time(_system) + _listening()
+
+
+async def _answered_in_time(look: Look) -> list[CheckedPart]:
+    """Look at the database, and say that it does not answer when that takes too long."""
+    looking = asyncio.create_task(_look(look))
+    try:
+        await asyncio.wait({looking}, timeout=ANSWER_SECONDS)
+        if looking.done():
+            return looking.result()
+    finally:
+        if not looking.done():
+            ending = asyncio.create_task(end(looking))
+            _ending.add(ending)
+            ending.add_done_callback(_ending.discard)
+    reason = "The database does not answer in time, or no connection to it is free."
+    return [CheckedPart("database", is_well=False, detail=reason)]
+
+
+async def _look(look: Look) -> list[CheckedPart]:
+    try:
+        async with engine.transaction() as session:
+            return [CheckedPart("database", is_well=True), *await look(session)]
+    except DatabaseUnavailable as error:
+        return [CheckedPart("database", is_well=False, detail=error.detail)]
+
+
+async def _instance(session: AsyncSession) -> list[CheckedPart]:
+    return [_SCHEMA[await schema_of(session)], await readiness_part(session)]
+
+
+async def _system(session: AsyncSession) -> list[CheckedPart]:
+    schema = _SCHEMA[await schema_of(session)]
+    return [schema, await _reader(session), await _backlog(session)] if schema.is_well else [schema]
+
+
+def _listening() -> list[CheckedPart]:
+    """Say whether this process hears announcements; without them its pages look every two seconds."""
+    if hearing.is_well is None:
+        return []  # It has not been tested yet, or this process shows no pages.
+    detail = "" if hearing.is_well else "Announcements of the database do not arrive; pages look every 2 s."
+    return [CheckedPart("listening", is_well=hearing.is_well, detail=detail)]
+
+
+async def _reader(session: AsyncSession) -> CheckedPart:
+    """Judge by what was read: a reader that holds its lease and reads nothing is none."""
+    row = (await (await session.connection()).execute(_READER, {"name": LEASE})).one_or_none()
+    most = timedelta(seconds=max(READ_SECONDS, _POLLS * get_settings().onramp_poll_seconds))
+    if row is None or not row.is_held:
+        reason = "No process reads the provider."
+    elif row.ago is None:
+        reason = "The reader has begun and not read the provider yet."
+    elif row.ago > most:
+        reason = f"The provider was last read {int(row.ago.total_seconds())} s ago."
+    else:
+        reason = ""
+    return CheckedPart("reader", is_well=not reason, detail=reason)
+
+
+async def _backlog(session: AsyncSession) -> CheckedPart:
+    seconds = await (await session.connection()).scalar(_BACKLOG)
+    is_well = seconds is None or seconds < BACKLOG_SECONDS
+    detail = "" if is_well else f"The oldest event or order that waits is {int(seconds)} s old."
+    return CheckedPart("backlog", is_well=is_well, detail=detail)

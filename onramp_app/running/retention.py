@@ -1,0 +1,93 @@
+"""Deletes what is kept for a time only, once a day by one of the instances.
+
+The books, the audit log, top-ups and what the provider was read to say are kept for good.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Delete, tuple_
+from sqlmodel import col, delete, func, or_, select
+
+from onramp_app import idempotency
+from onramp_app.accounts.tables import AuthSession, RefreshToken
+from onramp_app.config import get_settings
+from onramp_app.db.engine import transaction
+from onramp_app.db.locks import Lock
+from onramp_app.domain import clock
+from onramp_app.provider_orders.tables import WebhookEvent, WebhookRefusal
+from onramp_app.top_ups.tables import IdempotencyKey
+
+_DAY_SECONDS = 86_400
+_AT_ONCE = 1_000  # keeps each transaction, and what it locks, short
+
+_log = structlog.get_logger(__name__)
+
+
+async def purge_daily() -> None:
+    """Purge now and once a day, as long as the instance runs."""
+    while True:
+        try:
+            if purged := await purge():
+                _log.info("purged", **purged)
+        except Exception:  # noqa: BLE001  # tomorrow it may work
+            _log.warning("nothing could be purged", exc_info=True)
+        await asyncio.sleep(_DAY_SECONDS)
+
+
+async def purge() -> dict[str, int]:
+    """Delete what has been kept for its time.
+
+    After `RETENTION_DAYS`: ended sessions with their refresh tokens, spent refresh tokens, webhooks that
+    were acted on, refused requests. After 24 hours: answers kept under an idempotency key.
+
+    Returns how many rows went from each table; nothing when another instance is at it.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer; what was deleted before stays deleted.
+    """
+    now = clock.now()
+    counts: dict[str, int] = {}
+    for name, statement in _statements(now - timedelta(days=get_settings().retention_days), now).items():
+        while purged := await _purge_some(statement):
+            counts[name] = counts.get(name, 0) + purged
+    return counts
+
+
+def _statements(before: datetime, now: datetime) -> dict[str, Delete]:
+    ended = or_(col(AuthSession.revoked_at) < before, col(AuthSession.expires_at) < before)
+    # One that waits is never old: it is money that somebody may still miss.
+    handled = (col(WebhookEvent.received_at) < before, col(WebhookEvent.handled_at).is_not(None))
+    refused = col(WebhookRefusal.received_at) < before
+    answered = col(IdempotencyKey.created_at) <= now - idempotency.KEPT
+    keys = select(IdempotencyKey.user_id, IdempotencyKey.key).where(answered).limit(_AT_ONCE)
+    return {
+        "sessions": delete(AuthSession).where(
+            col(AuthSession.id).in_(select(AuthSession.id).where(ended).limit(_AT_ONCE))
+        ),
+        # Whoever has one that is older than this and has not used it since is not told of a theft any more.
+        "refresh_tokens": delete(RefreshToken).where(
+            col(RefreshToken.token_hash).in_(
+                select(RefreshToken.token_hash).where(col(RefreshToken.used_at) < before).limit(_AT_ONCE)
+            )
+        ),
+        "webhook_events": delete(WebhookEvent).where(
+            col(WebhookEvent.id).in_(select(WebhookEvent.id).where(*handled).limit(_AT_ONCE))
+        ),
+        "webhook_refusals": delete(WebhookRefusal).where(
+            col(WebhookRefusal.id).in_(select(WebhookRefusal.id).where(refused).limit(_AT_ONCE))
+        ),
+        # Asked again, since a key may be claimed anew between the look and the deed.
+        "idempotency_keys": delete(IdempotencyKey).where(
+            tuple_(col(IdempotencyKey.user_id), col(IdempotencyKey.key)).in_(keys), answered
+        ),
+    }
+
+
+async def _purge_some(statement: Delete) -> int:
+    async with transaction() as db:
+        if not (await db.exec(select(func.pg_try_advisory_xact_lock(Lock.PURGE)))).one():
+            return 0
+        deleted = await db.exec(statement)
+    return deleted.rowcount

@@ -1,0 +1,108 @@
+"""The background loops of a process: read the provider, apply what was read. Any number of processes may run.
+
+Each can be killed at any moment: what is to be done stands in the database, and whoever comes next does it.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from onramp_app.config import get_settings
+from onramp_app.crediting.apply import ORDERS_AT_ONCE, apply_some, judge_again
+from onramp_app.crediting.delivery import DOCUMENTED, Symbols, symbols_of
+from onramp_app.db.engine import BACKGROUND
+from onramp_app.fleet import changed_people, channels
+from onramp_app.fleet.watch import end, keep_running, made_progress, rest
+from onramp_app.ledger import sealing
+from onramp_app.provider_orders.reader import Reader
+from onramp_app.provider_orders.walks import ASKING_SECONDS
+from onramp_app.providers.connection import get_provider
+from onramp_app.providers.errors import ProviderUnavailable
+from onramp_app.providers.port import Provider
+from onramp_app.running.instance import running_instance, running_worker
+
+APPLY_TICK_SECONDS = 1.0
+SYMBOLS_EVERY_SECONDS = 3600
+SYMBOLS_RETRY_SECONDS = 15
+# Longer than a transaction of fifty orders and what it waits for.
+APPLY_WITHIN_SECONDS = 15.0
+SEALING_SECONDS = 60.0
+
+_log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def background_work() -> AsyncIterator[None]:
+    """Run the loops of this process inside the context; at its end they stop between two transactions."""
+    provider = get_provider()
+    ids = _LiveIds(provider)
+    loops = (
+        asyncio.create_task(Reader(provider).run()),
+        asyncio.create_task(
+            keep_running("apply", lambda: apply_loop(ids), within_seconds=APPLY_WITHIN_SECONDS)
+        ),
+        asyncio.create_task(keep_running("seals", sealing.keep_sealing, within_seconds=SEALING_SECONDS)),
+        asyncio.create_task(keep_running("live ids", ids.keep, within_seconds=ASKING_SECONDS)),
+    )
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(end(loop) for loop in loops))
+        await changed_people.close()
+
+
+@asynccontextmanager
+async def instance_with_background_work() -> AsyncIterator[None]:
+    """Serve pages and the API, and do the background work in the same process."""
+    async with running_instance(), background_work():
+        yield
+
+
+class _LiveIds:
+    """The provider's own map of coins and chains, as last read; None until then."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self.known: Symbols | None = None
+
+    async def keep(self) -> None:
+        """Read it once an hour, and soon again while the provider does not answer."""
+        while True:
+            made_progress()
+            try:
+                self.known = symbols_of(await self._provider.id_maps(), get_settings())
+            except ProviderUnavailable as error:
+                # Meanwhile the last ones do, or the documented ones. What those do not know is judged later.
+                _log.warning("live ids not read", error=type(error).__name__)
+            await rest(SYMBOLS_RETRY_SECONDS if self.known is None else SYMBOLS_EVERY_SECONDS)
+
+
+async def apply_loop(ids: _LiveIds) -> None:
+    """Apply what was read: at once when the reader is in this process, else within a second."""
+    judged_with: Symbols | None = None
+    while True:
+        if ids.known is not None and ids.known != judged_with:
+            # It looks at every order, so it may take as long as a statement may.
+            made_progress(next_within_seconds=BACKGROUND.wait_seconds + BACKGROUND.statement_seconds)
+            await judge_again()
+            judged_with = ids.known
+            made_progress()
+        applied = await apply_some(judged_with or DOCUMENTED)
+        changed_people.tell_changed(applied.users)
+        made_progress()
+        if applied.orders < ORDERS_AT_ONCE:
+            await channels.order_read.wait(APPLY_TICK_SECONDS)
+
+
+async def run_worker() -> None:
+    """Run the loops alone until the process is told to end (`python -m onramp_app worker`)."""
+    told_to_end = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    async with running_worker(), background_work():
+        _log.info("worker begins")
+        await told_to_end.wait()
+    _log.info("worker ends")

@@ -1,0 +1,21 @@
+"""All tables together: whoever compares, creates or migrates the schema takes the metadata from here."""
+
+from onramp_app.accounts import tables
+from onramp_app.db.columns import Row
+from onramp_app.fleet import tables as lease_tables
+from onramp_app.ledger import tables as ledger_tables
+from onramp_app.operators import tables as operator_tables
+from onramp_app.pricing import tables as rate_tables
+from onramp_app.provider_orders import tables as provider_tables
+from onramp_app.top_ups import tables as top_up_tables
+
+METADATA = Row.metadata
+TABLE_MODULES = (
+    tables,
+    top_up_tables,
+    provider_tables,
+    ledger_tables,
+    rate_tables,
+    operator_tables,
+    lease_tables,
+)

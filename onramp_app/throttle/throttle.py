@@ -1,0 +1,188 @@
+"""How often something may be tried: counted in Redis when there is one, otherwise in this process.
+
+Counting is a help against guessing and never a reason to refuse everybody: when Redis does not answer,
+this process counts for itself. What can be guessed is then asked slowly and counted more strictly, because
+other processes count for themselves too.
+"""
+
+import asyncio
+import math
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+from limits import RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute
+from redis.exceptions import RedisError
+
+from onramp_app.config import get_settings
+from onramp_app.domain.errors import RateLimited
+from onramp_app.throttle.local_counts import LocalCounts, Rules
+from onramp_app.throttle.shared_counts import SharedCounts
+
+_Counts = SharedCounts | LocalCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """How often something secret may be guessed: usually, and `alone` while Redis is set and away."""
+
+    together: Rules
+    alone: Rules
+
+
+def _rounds(size: int, *, a_day: int, namespace: str) -> Rules:
+    """Return rules that allow rounds of `size` guesses with waits of 5, 10, 20, 40 … minutes between them.
+
+    The nth round may begin when all waits before it have passed, 5 · (2ⁿ - 1) minutes after the first.
+    """
+    doubling = (
+        RateLimitItemPerMinute(size * n, 5 * (2**n - 1), namespace=f"{namespace}-round") for n in range(1, 9)
+    )
+    return (*doubling, RateLimitItemPerDay(a_day, namespace=f"{namespace}-day"))
+
+
+def _guesses(namespace: str) -> Guesses:
+    return Guesses(
+        _rounds(10, a_day=100, namespace=namespace), _rounds(5, a_day=50, namespace=f"{namespace}-alone")
+    )
+
+
+# By account and address, or by account and known device. A success forgets the attempts before it, so
+# these count failures.
+SIGN_IN = _guesses("sign-in")
+# By account, from all places where it is not known together. Only failures are counted.
+SIGN_IN_TO_ACCOUNT = (
+    RateLimitItemPerHour(100, namespace="sign-in-account"),
+    RateLimitItemPerDay(300, namespace="sign-in-account-day"),
+)
+# One address that tries one password on many accounts. Successes count too, so it is generous.
+SIGN_IN_FROM_ADDRESS = (RateLimitItemPerMinute(300, 5, namespace="sign-in-address"),)
+REGISTER = (RateLimitItemPerHour(30, namespace="register"),)
+# Each one costs queries, and a quote of the provider's where nothing speaks against it beforehand;
+# and what was begun stays for good, also when it is canceled.
+TOP_UP = (RateLimitItemPerMinute(60, namespace="top-up"), RateLimitItemPerDay(500, namespace="top-up-day"))
+# Each one asks the provider, and its answers are counted for all users together.
+QUOTE = (RateLimitItemPerMinute(30, namespace="quote"),)
+# Each one has the provider read anew, and looks at the database until that was done.
+READ_ANEW = (RateLimitItemPerMinute(20, namespace="read-anew"),)
+# A program refreshes every ten minutes; each refresh leaves a row that stays as long as its session.
+REFRESH = (
+    RateLimitItemPerMinute(30, namespace="refresh"),
+    RateLimitItemPerDay(1_000, namespace="refresh-day"),
+)
+# Each one leaves a line that stays for good.
+CHANGE_PASSWORD = (RateLimitItemPerDay(50, namespace="change-password"),)
+PASSWORD = _guesses("password")
+# Each one leaves a line in the audit log for good.
+OPERATOR_CODE = (RateLimitItemPerHour(30, namespace="operator-code"),)
+ALONE_DELAY_SECONDS = 1.0
+_ASK_REDIS_AGAIN_SECONDS = 3
+
+_away_until = 0.0  # Until then Redis is not asked: each question could cost a time-out of a second.
+
+
+@lru_cache(maxsize=1)
+def _local() -> LocalCounts:
+    return LocalCounts()
+
+
+@lru_cache(maxsize=1)
+def _shared() -> SharedCounts | None:
+    redis_url = get_settings().redis_url
+    return SharedCounts(redis_url.get_secret_value()) if redis_url else None
+
+
+def forget() -> None:
+    """Start counting from nothing in this process, and read the settings again."""
+    global _away_until  # noqa: PLW0603 - one process, one Redis
+    _local.cache_clear()
+    _shared.cache_clear()
+    _away_until = 0.0
+
+
+def _counts() -> _Counts:
+    return _local() if time.monotonic() < _away_until else _shared() or _local()
+
+
+def _notice_redis_away() -> None:
+    global _away_until  # noqa: PLW0603 - one process, one Redis
+    _away_until = time.monotonic() + _ASK_REDIS_AGAIN_SECONDS
+
+
+async def _count(counts: _Counts, rules: Rules, *who: str) -> float:
+    return await counts.count(rules, who) if rules else 0
+
+
+def _refuse(wait_seconds: float) -> None:
+    if wait_seconds:
+        raise RateLimited(
+            "Too many attempts. Wait a little and try again.",
+            retry_after_seconds=max(1, math.ceil(wait_seconds)),
+        )
+
+
+async def attempt(rules: Rules, *who: str) -> None:
+    """Count an attempt by `who` before it is made, so that parallel ones cannot slip through.
+
+    Raises:
+        RateLimited: there were too many; `retry_after_seconds` says when the next is allowed.
+    """
+    try:
+        wait_seconds = await _count(_counts(), rules, *who)
+    except RedisError:
+        _notice_redis_away()
+        wait_seconds = await _count(_local(), rules, *who)
+    _refuse(wait_seconds)
+
+
+async def attempt_guess(guesses: Guesses, *who: str) -> None:
+    """Count a guess by `who` before it is made. While Redis is set and away it takes a second longer.
+
+    Raises:
+        RateLimited: as `attempt`.
+    """
+    if _shared() is not None and _counts() is not _local():
+        try:
+            _refuse(await _count(_counts(), guesses.together, *who))
+        except RedisError:
+            _notice_redis_away()
+        else:
+            return
+    is_alone = _shared() is not None
+    _refuse(await _count(_local(), guesses.alone if is_alone else guesses.together, *who))
+    if is_alone:
+        await asyncio.sleep(ALONE_DELAY_SECONDS)
+
+
+async def refuse_if_spent(rules: Rules, *who: str) -> None:
+    """Refuse when `who` has used up the rules; counts nothing.
+
+    Raises:
+        RateLimited: as `attempt`.
+    """
+    try:
+        wait_seconds = await _counts().seconds_to_wait(rules, who)
+    except RedisError:
+        _notice_redis_away()
+        wait_seconds = await _local().seconds_to_wait(rules, who)
+    _refuse(wait_seconds)
+
+
+async def failed(rules: Rules, *who: str) -> None:
+    """Count a failure after it happened."""
+    try:
+        await _counts().count(rules, who)
+    except RedisError:
+        _notice_redis_away()
+        await _local().count(rules, who)
+
+
+async def guessed_right(guesses: Guesses, *who: str) -> None:
+    """Forget the guesses of `who`: the last one was right."""
+    for rules in (guesses.together, guesses.alone):
+        await _local().forget(rules, who)
+    if (shared := _shared()) is not None and _counts() is shared:
+        try:
+            await shared.forget(guesses.together, who)
+        except RedisError:
+            _notice_redis_away()

@@ -1,0 +1,89 @@
+"""What time alone does to top-ups: offers that nobody took expire, and what nobody knows goes to a person."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.cases.cases import Concern, open_exceptions
+from onramp_app.db.engine import transaction
+from onramp_app.domain.clock import now
+from onramp_app.domain.environment import current_environment
+from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.ledger.words import ExceptionKind, StepSource
+from onramp_app.top_ups.moves import Evidence, record, state_of
+from onramp_app.top_ups.tables import TopUp
+from onramp_app.top_ups.transitions import Action, on_action
+
+AT_ONCE = 200
+UNUSED_AFTER = timedelta(hours=24)
+UNCHANGED_AFTER = timedelta(days=7)
+UNKNOWN_AFTER = timedelta(hours=24)
+
+# The words of the index come first, so that it is used.
+_EXPIRED = text("""
+SELECT t.id FROM top_ups t
+ WHERE t.environment = :environment AND t.status IN ('created', 'awaiting_payment', 'processing')
+   AND ((t.status = 'created' AND t.created_at < :unused
+         AND NOT EXISTS (SELECT FROM provider_orders o WHERE o.top_up_id = t.id))
+     OR (t.status IN ('created', 'awaiting_payment') AND t.updated_at < :unchanged))
+ ORDER BY t.id LIMIT :most FOR UPDATE SKIP LOCKED
+""")
+# A top-up follows its best order: another one that goes on keeps it open.
+_UNKNOWN = text("""
+SELECT t.id FROM top_ups t
+ WHERE t.environment = :environment AND t.status IN ('created', 'awaiting_payment', 'processing')
+   AND EXISTS (SELECT FROM provider_orders o
+                WHERE o.top_up_id = t.id AND o.status_class = 'unknown' AND o.class_since < :since)
+   AND NOT EXISTS (SELECT FROM provider_orders o
+                    WHERE o.top_up_id = t.id AND o.status_class IN
+                          ('claimed', 'paid', 'buying', 'bought', 'sending', 'delivered'))
+ ORDER BY t.id LIMIT :most FOR UPDATE SKIP LOCKED
+""")
+
+
+async def run_clock(at: datetime | None = None) -> int:
+    """Do what is due at a moment (now). Returns how many top-ups moved. Raises `DatabaseUnavailable`."""
+    at = at or now()
+    expired = {"unused": at - UNUSED_AFTER, "unchanged": at - UNCHANGED_AFTER}
+    moved = 0
+    for statement, action, parameters in (
+        (_EXPIRED, Action.EXPIRE, expired),
+        (_UNKNOWN, Action.GIVE_UP_UNKNOWN, {"since": at - UNKNOWN_AFTER}),
+    ):
+        while True:
+            async with transaction() as session:
+                found = (
+                    await (await session.connection()).execute(
+                        statement,
+                        {"environment": current_environment().value, "most": AT_ONCE, **parameters},
+                    )
+                ).scalars()
+                users = await _act(session, list(found), action=action, at=at)
+            tell_changed(users)
+            moved += len(users)
+            if len(users) < AT_ONCE:
+                break
+    return moved
+
+
+async def _act(session: AsyncSession, ids: list[str], *, action: Action, at: datetime) -> list[str]:
+    top_ups = (await session.exec(select(TopUp).where(col(TopUp.id).in_(ids)))).all() if ids else []
+    concerns: list[Concern] = []
+    for top_up in top_ups:
+        step = on_action(state_of(top_up), action)
+        if step is None:
+            continue
+        record(session, top_up, step.state, evidence=Evidence(StepSource.CLOCK, at, detail=action.value))
+        if step.is_exception:
+            concerns.append(
+                Concern(
+                    ExceptionKind.IN_REVIEW,
+                    top_up_id=top_up.id,
+                    detail="a status that nobody knows, for a day",
+                )
+            )
+    await session.flush()
+    await open_exceptions(session, concerns, environment=current_environment(), at=at)
+    return [top_up.user_id for top_up in top_ups]

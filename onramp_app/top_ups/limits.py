@@ -1,0 +1,232 @@
+"""Our own limits (`LIMITS`): how much a person of a tier may add in a UTC day and month.
+
+What may still arrive counts as if it had arrived: open top-ups and those in review, whenever they were
+made. Settled ones count in the period in which they settled, with what was truly paid. Whoever checks and
+then inserts or credits holds the person's row lock meanwhile, so two of them cannot both be the last.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_DOWN, Decimal, localcontext
+
+from sqlalchemy import text
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.accounts.tables import User
+from onramp_app.config import Limits, TierLimits, get_settings
+from onramp_app.db.engine import transaction
+from onramp_app.domain import clock
+from onramp_app.domain.views import Viewer
+from onramp_app.pricing.rates import get_rates, read_kept
+from onramp_app.pricing.worth import worth
+from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
+from onramp_app.top_ups.tables import TopUp
+
+_PRECISION = 50
+
+# The words are in the text, not parameters, because the indexes have the same words in their conditions.
+USED = text("""
+SELECT currency, sum(paid) FILTER (WHERE counts_today) AS today, sum(paid) AS this_month FROM (
+    SELECT CASE WHEN o.fiat_currency <> t.fiat_currency THEN o.fiat_currency
+                ELSE coalesce(t.base_currency, t.fiat_currency) END AS currency,
+           t.status <> 'settled' OR t.settled_at >= :day AS counts_today,
+           CASE WHEN o.fiat_currency <> t.fiat_currency THEN o.fiat_amount
+                ELSE coalesce(t.base_amount, t.fiat_amount) * CASE
+                    WHEN o.fiat_amount IS NULL OR t.fiat_amount = 0 THEN 1
+                    WHEN t.status = 'settled' THEN o.fiat_amount / t.fiat_amount
+                    ELSE greatest(1, o.fiat_amount / t.fiat_amount) END END AS paid
+      FROM top_ups t
+      LEFT JOIN provider_orders o
+             ON o.id = t.best_order_id AND o.fiat_currency IS NOT NULL AND o.fiat_amount IS NOT NULL
+     WHERE t.user_id = :user_id AND t.id IS DISTINCT FROM :except_id
+       AND (t.status IN ('created', 'awaiting_payment', 'processing', 'in_review')
+            OR (t.status = 'settled' AND t.settled_at >= :month))
+) AS counted GROUP BY currency
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a person has used of a day and of a month, in one currency."""
+
+    today: Decimal
+    this_month: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of one limit of ours, in the currency that was asked for. `period`: `day` or `month`."""
+
+    period: str
+    left: Decimal
+    of: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What a person may still add: the most at once now, and what is left of each period's limit."""
+
+    most: Decimal
+    allowances: tuple[Allowance, ...]
+
+
+async def lock_person(db: AsyncSession, user_id: str) -> User:
+    """Return the person's row, locked until the end of the transaction.
+
+    Raises:
+        sqlalchemy.exc.NoResultFound: there is no such person.
+    """
+    query = select(User).where(User.id == user_id).with_for_update(key_share=True)
+    return (await db.exec(query.execution_options(populate_existing=True))).one()
+
+
+async def used(
+    db: AsyncSession, user_id: str, *, at: datetime, except_id: str | None = None
+) -> dict[str, Used]:
+    """Return what the person has used, by the currency in which it is known.
+
+    That is the base currency of the limits at the top-up's creation; the currency that was paid, where people
+    changed it on the provider's page; and the currency that was asked for, where no rate was known then.
+    Amounts of two currencies are never added: `left` converts each of them.
+
+    Args:
+        except_id: a top-up that is left out, because it is the one in question.
+    """
+    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    parameters = {"user_id": user_id, "day": day, "month": day.replace(day=1), "except_id": except_id}
+    rows = await (await db.connection()).execute(USED, parameters)
+    return {row.currency: Used(row.today or Decimal(0), row.this_month) for row in rows}
+
+
+def in_base(amount: Decimal, currency: str, *, rates: Mapping[str, Decimal]) -> Decimal:
+    """Return an amount in the base currency; `rates[C]` is how much of it one unit of C is worth.
+
+    Raises:
+        ProviderUnavailable: there is no rate. What cannot be counted is not let through.
+    """
+    rate = rates.get(currency)
+    if rate is None:
+        raise ProviderUnavailable(
+            "There is no exchange rate for the limits at the moment. Try again shortly.",
+            retry_after_seconds=60,
+        )
+    with localcontext(prec=_PRECISION):
+        return amount * rate
+
+
+def tier_limits(limits: Limits, tier: str) -> TierLimits:
+    """Return the limits of a tier, by its word."""
+    return {"none": limits.none, "basic": limits.basic, "full": limits.full}[tier]
+
+
+def is_limited(limits: TierLimits) -> bool:
+    """Say whether the tier is limited by us at all."""
+    return any(limit is not None for limit in (limits.per_top_up, limits.per_day, limits.per_month))
+
+
+def left(limits: TierLimits, already: Mapping[str, Used], *, rates: Mapping[str, Decimal]) -> Decimal | None:
+    """Return the most that may be added now, in the base currency; None: as much as one likes.
+
+    Raises:
+        ProviderUnavailable: something that counts is in a currency without a rate.
+    """
+    today, this_month = _sums(already, rates)
+    rests = [
+        limits.per_top_up,
+        None if limits.per_day is None else limits.per_day - today,
+        None if limits.per_month is None else limits.per_month - this_month,
+    ]
+    known = [rest for rest in rests if rest is not None]
+    return max(Decimal(0), min(known)) if known else None
+
+
+def _sums(already: Mapping[str, Used], rates: Mapping[str, Decimal]) -> tuple[Decimal, Decimal]:
+    today = sum((in_base(u.today, c, rates=rates) for c, u in already.items()), Decimal(0))
+    this_month = sum((in_base(u.this_month, c, rates=rates) for c, u in already.items()), Decimal(0))
+    return today, this_month
+
+
+async def base_rates(
+    already: Mapping[str, Used], currency: str, *, kept: Mapping[str, Decimal]
+) -> Mapping[str, Decimal]:
+    """Return what one unit of the currency, and of each that counts, is worth in the base currency.
+
+    Args:
+        kept: for what has no rate of today, such as a currency in which nothing is sold any more.
+
+    Raises:
+        ProviderUnavailable: there are no exchange rates at all.
+    """
+    base = get_settings().limits.currency
+    currencies = {currency, *already} - {base}
+    if not currencies:
+        return {base: Decimal(1)}
+    return {**kept, **worth(await get_rates().book(), currencies, base=base)}
+
+
+async def kept_rates(db: AsyncSession) -> Mapping[str, Decimal]:
+    """Return what one unit of each currency and asset is worth in the base currency, by the last known rates.
+
+    Nobody is asked for new ones, so this may be called while rows are locked.
+    """
+    base = get_settings().limits.currency
+    book = await read_kept(db)
+    return {**(worth(book, book.per_stable, base=base) if book else {}), base: Decimal(1)}
+
+
+def count_in_base(top_up: TopUp, *, rates: Mapping[str, Decimal]) -> None:
+    """Give a new top-up its amount in the base currency, which its later limits are counted with.
+
+    Without any rate of its currency it stays without, and is worked out whenever it is counted.
+    """
+    if top_up.fiat_currency in rates:
+        top_up.base_amount = in_base(top_up.fiat_amount, top_up.fiat_currency, rates=rates)
+        top_up.base_currency = get_settings().limits.currency
+
+
+async def remaining(viewer: Viewer, currency: str, *, decimals: int) -> Remaining | None:
+    """Return what the person may still add, in the currency and rounded down; None: not limited by us.
+
+    To show beforehand only: what counts is checked again under the person's lock.
+
+    Raises:
+        ProviderUnavailable: there is no exchange rate to tell it in the currency.
+    """
+    tier = tier_limits(get_settings().limits, viewer.kyc_tier)
+    if not is_limited(tier):
+        return None
+    async with transaction() as db:
+        already, kept = await used(db, viewer.user_id, at=clock.now()), await kept_rates(db)
+    rates = await base_rates(already, currency, kept=kept)
+    rest = left(tier, already, rates=rates)
+    rate = rates.get(currency)
+    if rest is None or rate is None:
+        raise ProviderUnavailable("There is no exchange rate for the limits at the moment.")
+    today, this_month = _sums(already, rates)
+    periods = (("day", tier.per_day, today), ("month", tier.per_month, this_month))
+    return Remaining(
+        _in_asked(rest, rate=rate, decimals=decimals),
+        tuple(
+            Allowance(
+                period,
+                _in_asked(max(Decimal(0), limit - spent), rate=rate, decimals=decimals),
+                _in_asked(limit, rate=rate, decimals=decimals),
+            )
+            for period, limit, spent in periods
+            if limit is not None
+        ),
+    )
+
+
+def _in_asked(base_amount: Decimal, *, rate: Decimal, decimals: int) -> Decimal:
+    with localcontext(prec=_PRECISION):
+        return (base_amount / rate).quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
+
+
+def over_limit(rest: Decimal, *, rate: Decimal, decimals: int, least: Decimal | None) -> AmountOutOfLimits:
+    """Return the refusal that names what is left, in the currency that was asked in, rounded down."""
+    most = _in_asked(rest, rate=rate, decimals=decimals)
+    extra = {"max": format(most, "f")} | ({} if least is None else {"min": format(least, "f")})
+    return AmountOutOfLimits("The amount is more than you may add at the moment.", extra=extra)

@@ -1,0 +1,233 @@
+"""The tables of top-ups: what people asked for, what became of it, and the widget addresses issued for it.
+
+A top-up keeps what was asked and what became of it. Where the money was to go (recognition id, address,
+memo) belongs to each widget session, because a treasury address may change between two of them.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    text,
+)
+from sqlmodel import Field
+
+from onramp_app.db.columns import Minor, Row, decimal, exact, length, moment, octets, one_of, whole, words
+from onramp_app.domain.ids import new_id
+from onramp_app.ledger.words import Environment, StepSource
+from onramp_app.top_ups.transitions import Charged, Reason, TopUpStatus
+
+_OPEN = text("status IN ('created', 'awaiting_payment', 'processing')")
+
+
+class Asset(Row, table=True):
+    """An asset and its one scale, fixed when it is first enabled: all its amounts are counted in it."""
+
+    __tablename__ = "assets"
+    __table_args__ = (
+        CheckConstraint("code ~ '^[A-Z0-9.]{1,20}$'", name="code"),
+        CheckConstraint("scale BETWEEN 0 AND 18", name="scale"),
+    )
+
+    code: str = Field(sa_column=Column(Text, primary_key=True))
+    scale: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    created_at: datetime = Field(sa_column=moment())
+
+
+class TopUp(Row, table=True):
+    """One act of adding money.
+
+    `status`, `reason`, `charged`, `rank` and `has_entry` are `domain.top_up.TopUpState`. `received_minor` is
+    what was booked, in `received_asset`, which is another one than asked for after a wrong delivery.
+    `quote` is a JSON object of decimals as strings; one made for a second or an unknown delivery has none.
+    `base_amount` is the fiat amount in the currency of the limits, at the rate of the creation.
+    `version` grows with each change, by a trigger: pages compare it to notice a lost notification.
+    """
+
+    __tablename__ = "top_ups"
+    __table_args__ = (
+        one_of("environment", Environment),
+        one_of("status", TopUpStatus),
+        one_of("reason", Reason),
+        one_of("charged", Charged),
+        CheckConstraint("rank BETWEEN 0 AND 70", name="rank"),
+        exact("fiat_amount"),
+        CheckConstraint("fiat_currency ~ '^[A-Z]{3}$'", name="fiat_currency"),
+        length("network", 1, 32),
+        length("payment_method", 1, 64),
+        CheckConstraint("json_typeof(quote::json) = 'object' AND char_length(quote) <= 4000", name="quote"),
+        exact("expected_amount"),
+        exact("base_amount"),
+        CheckConstraint("base_currency ~ '^[A-Z]{3}$'", name="base_currency"),
+        CheckConstraint("(base_amount IS NULL) = (base_currency IS NULL)", name="base_is_whole"),
+        CheckConstraint("received_minor > 0", name="received_minor"),
+        CheckConstraint(
+            "has_entry = (received_minor IS NOT NULL) AND has_entry = (received_asset IS NOT NULL)",
+            name="entry_is_whole",
+        ),
+        CheckConstraint(
+            "CASE status WHEN 'settled' THEN has_entry WHEN 'reversed' THEN has_entry"
+            " WHEN 'in_review' THEN true ELSE NOT has_entry END",
+            name="status_fits_entry",
+        ),
+        CheckConstraint("status <> 'in_review' OR reason IS NOT NULL", name="review_has_reason"),
+        CheckConstraint("status <> 'settled' OR settled_at IS NOT NULL", name="settled_has_time"),
+        CheckConstraint("linked_to <> id", name="linked_to_another"),
+        CheckConstraint("version >= 1", name="version"),
+        Index(None, "user_id", "created_at", "id"),
+        Index(None, "user_id", "status", "created_at", "id"),
+        Index(None, "user_id", "asset", "created_at", "id"),
+        Index(None, "user_id", "updated_at"),
+        Index(None, "user_id", "settled_at", postgresql_where=text("status = 'settled'")),
+        Index(
+            "ix_top_ups_settled_by_method",
+            "environment",
+            "payment_method",
+            "settled_at",
+            postgresql_where=text("status = 'settled'"),
+        ),
+        # Empty in production, which refuses to start where it is not.
+        Index("ix_top_ups_not_live", "environment", postgresql_where=text("environment <> 'live'")),
+        Index("ix_top_ups_open", "fiat_type", "created_at", postgresql_where=_OPEN),
+        Index("ix_top_ups_linked_to", "linked_to", postgresql_where=text("linked_to IS NOT NULL")),
+        Index(
+            "ix_top_ups_best_order_id", "best_order_id", postgresql_where=text("best_order_id IS NOT NULL")
+        ),
+    )
+
+    id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))
+    user_id: str = Field(sa_column=Column(Text, ForeignKey("users.id"), nullable=False))
+    environment: str = Field(sa_column=words())
+    fiat_amount: Decimal = Field(sa_column=decimal(nullable=False))
+    fiat_currency: str = Field(sa_column=words())
+    fiat_type: int = Field(sa_column=whole(nullable=False))
+    asset: str = Field(sa_column=Column(Text, ForeignKey("assets.code"), nullable=False))
+    network: str = Field(sa_column=words())
+    payment_method: str = Field(sa_column=words())
+    quote: str | None = Field(default=None, sa_column=words(nullable=True))
+    expected_amount: Decimal | None = Field(default=None, sa_column=decimal())
+    base_amount: Decimal | None = Field(default=None, sa_column=decimal())
+    base_currency: str | None = Field(default=None, sa_column=words(nullable=True))
+    status: str = Field(default=TopUpStatus.CREATED.value, sa_column=words())
+    reason: str | None = Field(default=None, sa_column=words(nullable=True))
+    charged: str = Field(default=Charged.NO.value, sa_column=words())
+    rank: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False))
+    has_entry: bool = Field(default=False, sa_column=Column(Boolean, nullable=False))
+    received_minor: int | None = Field(default=None, sa_column=Column(Minor, nullable=True))
+    received_asset: str | None = Field(
+        default=None, sa_column=Column(Text, ForeignKey("assets.code"), nullable=True)
+    )
+    best_order_id: str | None = Field(
+        default=None,
+        sa_column=Column(
+            Text,
+            ForeignKey("provider_orders.id", name="fk_top_ups_best_order_id", use_alter=True),
+            nullable=True,
+        ),
+    )
+    linked_to: str | None = Field(
+        default=None, sa_column=Column(Text, ForeignKey("top_ups.id"), nullable=True)
+    )
+    version: int = Field(default=1, sa_column=Column(BigInteger, nullable=False))
+    created_at: datetime = Field(sa_column=moment())
+    updated_at: datetime = Field(sa_column=moment())
+    claimed_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    settled_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+
+
+class TopUpStep(Row, table=True):
+    """One line of a top-up's timeline, never changed: what it became, when, by whom and on what evidence.
+
+    `provider_order_id` and `order_version` name the read that was the evidence; `actor` the person, if any.
+    """
+
+    __tablename__ = "top_up_steps"
+    __table_args__ = (
+        one_of("status", TopUpStatus),
+        one_of("reason", Reason),
+        one_of("charged", Charged),
+        one_of("source", StepSource),
+        length("actor", 1, 64),
+        length("detail", 0, 500),
+        Index(None, "top_up_id", "id"),
+    )
+
+    id: int | None = Field(
+        default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
+    )
+    top_up_id: str = Field(sa_column=Column(Text, ForeignKey("top_ups.id"), nullable=False))
+    at: datetime = Field(sa_column=moment())
+    status: str = Field(sa_column=words())
+    reason: str | None = Field(default=None, sa_column=words(nullable=True))
+    charged: str = Field(sa_column=words())
+    source: str = Field(sa_column=words())
+    actor: str | None = Field(default=None, sa_column=words(nullable=True))
+    detail: str = Field(default="", sa_column=words())
+    provider_order_id: str | None = Field(
+        default=None, sa_column=Column(Text, ForeignKey("provider_orders.id"), nullable=True)
+    )
+    order_version: int | None = Field(default=None, sa_column=whole())
+
+
+class WidgetSession(Row, table=True):
+    """One issued widget URL of one top-up.
+
+    `recognition_id` is the only binding between the provider's order and ours: unguessable, and not the
+    top-up's id, which stands in addresses and receipts. Offered until `offered_until`; a payment that
+    comes later is still credited, so the row stays.
+    """
+
+    __tablename__ = "widget_sessions"
+    __table_args__ = (
+        CheckConstraint("recognition_id ~ '^[A-Za-z0-9]{22,32}$'", name="recognition_id"),
+        one_of("environment", Environment),
+        length("network", 1, 32),
+        length("address", 1, 128),
+        length("memo", 1, 64),
+        exact("fiat_amount"),
+        length("url", 1, 2048),
+        Index(None, "top_up_id", "created_at"),
+    )
+
+    recognition_id: str = Field(sa_column=Column(Text, primary_key=True))
+    top_up_id: str = Field(sa_column=Column(Text, ForeignKey("top_ups.id"), nullable=False))
+    environment: str = Field(sa_column=words())
+    asset: str = Field(sa_column=Column(Text, ForeignKey("assets.code"), nullable=False))
+    network: str = Field(sa_column=words())
+    address: str = Field(sa_column=words())
+    memo: str | None = Field(default=None, sa_column=words(nullable=True))
+    fiat_amount: Decimal = Field(sa_column=decimal(nullable=False))
+    url: str = Field(sa_column=words())
+    created_at: datetime = Field(sa_column=moment())
+    offered_until: datetime = Field(sa_column=moment())
+
+
+class IdempotencyKey(Row, table=True):
+    """The first answer to a request that may be repeated; without an answer while it is being worked on."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (
+        CheckConstraint("key ~ '^[!-~]{1,64}$'", name="key"),
+        octets("request_hash", 32, 32),
+        CheckConstraint("status BETWEEN 200 AND 499 AND status <> 429", name="status"),
+        CheckConstraint("(status IS NULL) = (body IS NULL)", name="answer_is_whole"),
+        length("body", 0, 65536),
+        Index(None, "created_at"),
+    )
+
+    user_id: str = Field(sa_column=Column(Text, ForeignKey("users.id"), primary_key=True))
+    key: str = Field(sa_column=Column(Text, primary_key=True))
+    request_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    status: int | None = Field(default=None, sa_column=Column(SmallInteger, nullable=True))
+    body: str | None = Field(default=None, sa_column=words(nullable=True))
+    created_at: datetime = Field(sa_column=moment())

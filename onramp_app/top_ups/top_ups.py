@@ -1,0 +1,337 @@
+"""Top-ups as their owner handles them: begin one, look at it, cancel it. Nothing here moves money."""
+
+import json
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import structlog
+from sqlalchemy import true
+from sqlalchemy.orm import aliased
+from sqlmodel import col, func, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.accounts.tables import User
+from onramp_app.accounts.words import KycStatus
+from onramp_app.config import TreasuryAddress, get_settings
+from onramp_app.db.each import EACH, EACH_ID
+from onramp_app.db.engine import TOP_UP, transaction
+from onramp_app.domain import clock
+from onramp_app.domain.environment import current_environment
+from onramp_app.domain.errors import NotFound
+from onramp_app.domain.ids import is_id, new_id
+from onramp_app.domain.views import TopUpView, Viewer
+from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.ledger.words import StepSource
+from onramp_app.pricing.catalogue import get_options
+from onramp_app.pricing.quotes import Quote, QuoteRequest
+from onramp_app.pricing.quotes import quote as ask_quote
+from onramp_app.providers.connection import get_provider
+from onramp_app.providers.errors import UnsupportedAsset
+from onramp_app.providers.onramp.maps import FIAT_TYPES
+from onramp_app.providers.onramp.widget import new_recognition_id
+from onramp_app.providers.port import WidgetSession as WidgetFacts
+from onramp_app.throttle import throttle
+from onramp_app.top_ups import limits
+from onramp_app.top_ups.errors import (
+    AccountFrozen,
+    KycRequired,
+    NotCancelable,
+    QuoteChanged,
+    TooManyOpenTopUps,
+)
+from onramp_app.top_ups.tables import TopUp, TopUpStep, WidgetSession
+from onramp_app.top_ups.transitions import CREATED, Action, TopUpState, TopUpStatus, on_action
+from onramp_app.top_ups.views import quote_members, quote_view, state_of, view_of, views_of
+
+MAX_OPEN = 5
+MAX_SHOWN_OPEN = 10  # those in review do not count as open, so there may be more
+OFFERED = timedelta(hours=24)  # docs/money.md: without a provider order a top-up expires after a day
+QUOTE_TOLERANCE_PERCENT = 1
+
+_OPEN = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING)
+# Built once: building it takes longer than running it.
+_THEIRS = aliased(
+    TopUp,
+    select(TopUp)
+    .where(
+        col(TopUp.user_id) == EACH_ID,
+        col(TopUp.status).in_([status.value for status in (*_OPEN, TopUpStatus.IN_REVIEW)]),
+    )
+    .order_by(col(TopUp.created_at).desc(), col(TopUp.id).desc())
+    .limit(MAX_SHOWN_OPEN)
+    .lateral("theirs"),
+)
+_NOT_OVER = (
+    select(_THEIRS)
+    .select_from(EACH)
+    .join(_THEIRS, true())
+    .order_by(col(_THEIRS.created_at).desc(), col(_THEIRS.id).desc())
+)
+_log = structlog.get_logger(__name__)
+
+# Is told of the new top-up inside its transaction; what it raises undoes the top-up.
+OnCreated = Callable[[AsyncSession, TopUpView], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A checked request, ready to be stored: everything that needed the provider has been asked.
+
+    `rates[C]` is how much of the base currency of `LIMITS` one unit of C is worth.
+    `least` is the least fiat amount that the provider takes, where it is known.
+    """
+
+    quote: Quote
+    recognition_id: str
+    address: TreasuryAddress
+    widget_url: str
+    rates: Mapping[str, Decimal]
+    least: Decimal | None
+
+
+async def create(
+    viewer: Viewer,
+    request: QuoteRequest,
+    *,
+    expected_amount: Decimal | None = None,
+    on_created: OnCreated | None = None,
+) -> TopUpView:
+    """Begin a top-up and offer a widget address for it.
+
+    What the person may not do at all is refused before the provider is asked: its requests are for everybody.
+
+    Raises:
+        ValidationFailed, UnsupportedCurrency, UnsupportedPaymentMethod, UnsupportedAsset: not possible.
+        AmountOutOfLimits: the provider's limits, or ours.
+        QuoteChanged: a fresh quote is more than 1 % away from `expected_amount`.
+        AccountFrozen, KycRequired, TooManyOpenTopUps: not for this person, now.
+        RateLimited, ProviderUnavailable, DatabaseUnavailable: come back later.
+    """
+    await throttle.attempt(throttle.TOP_UP, viewer.user_id)
+    await may_begin(viewer)
+    offer = await _make_offer(viewer, request, expected_amount)
+    async with transaction(TOP_UP) as db:
+        top_up = await store(db, viewer.user_id, offer)
+        view = await view_of(db, top_up, at=top_up.created_at)
+        if on_created is not None:
+            await on_created(db, view)
+    tell_changed([viewer.user_id])
+    _log.info("top-up created", user_id=viewer.user_id, top_up_id=view.id)
+    return view
+
+
+async def _make_offer(viewer: Viewer, request: QuoteRequest, expected_amount: Decimal | None) -> Offer:
+    provider, options = get_provider(), get_options()
+    quote = await ask_quote(provider, options, request=request)
+    _compare(quote, expected_amount)
+    known = (await options.catalogue()).limits.get(quote.fiat_type)
+    address = current_address(request.network, clock.now())
+    facts = WidgetFacts(
+        recognition_id=new_recognition_id(),
+        wallet_address=address.address,
+        coin_code=request.asset,
+        network=request.network,
+        fiat_type=quote.fiat_type,
+        fiat_amount=request.fiat_amount,
+        payment_kind=quote.payment_kind,
+        address_tag=address.memo,
+        language=viewer.language,
+    )
+    return Offer(
+        quote=quote,
+        recognition_id=facts.recognition_id,
+        address=address,
+        widget_url=await provider.widget_url(facts),
+        rates=await _base_rates(viewer.user_id, request.fiat_currency),
+        least=known.min if known else None,
+    )
+
+
+def _compare(quote: Quote, expected_amount: Decimal | None) -> None:
+    fresh = quote.quoted.expected_amount
+    if expected_amount is None or abs(expected_amount - fresh) * 100 <= fresh * QUOTE_TOLERANCE_PERCENT:
+        return
+    raise QuoteChanged(
+        "The price has moved more than 1 %. Look at the new quote and confirm it.",
+        extra={"quote": quote_members(quote_view(quote.quoted))},
+    )
+
+
+def current_address(network: str, at: datetime) -> TreasuryAddress:
+    """Return the treasury address that new top-ups on a network go to.
+
+    Raises:
+        UnsupportedAsset: every address of the network is past its `until`.
+    """
+    for address in get_settings().treasury_addresses.get(network, ()):
+        if address.until is None or address.until > at:
+            return address
+    raise UnsupportedAsset("This asset cannot be received on this network at the moment.")
+
+
+async def _base_rates(user_id: str, currency: str) -> Mapping[str, Decimal]:
+    """Return what `store` counts with: today's rates for `LIMITS`, and the kept ones while there are none."""
+    settings = get_settings().limits
+    is_limited = any(limits.is_limited(tier) for tier in (settings.none, settings.basic, settings.full))
+    async with transaction(TOP_UP) as db:
+        kept = await limits.kept_rates(db)
+        counted = await limits.used(db, user_id, at=clock.now()) if is_limited else {}
+    return await limits.base_rates(counted, currency, kept=kept) if is_limited else kept
+
+
+async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
+    """Check what belongs to the person and store the top-up, under the person's lock.
+
+    Raises:
+        AccountFrozen, KycRequired, TooManyOpenTopUps, AmountOutOfLimits: nothing is stored.
+    """
+    person = await limits.lock_person(db, user_id)
+    await _check_person(db, person)
+    now = clock.now()
+    await _check_limits(db, person, offer, now)
+    quote = offer.quote
+    request = quote.request
+    top_up = TopUp(
+        id=new_id(),
+        user_id=user_id,
+        environment=current_environment().value,
+        fiat_amount=request.fiat_amount,
+        fiat_currency=request.fiat_currency,
+        fiat_type=quote.fiat_type,
+        asset=request.asset,
+        network=request.network,
+        payment_method=request.payment_method,
+        quote=json.dumps(quote_members(quote_view(quote.quoted))),
+        expected_amount=quote.quoted.expected_amount,
+        created_at=now,
+        updated_at=now,
+    )
+    limits.count_in_base(top_up, rates=offer.rates)
+    db.add(top_up)
+    await db.flush()
+    until = offer.address.until
+    db.add(
+        WidgetSession(
+            recognition_id=offer.recognition_id,
+            top_up_id=top_up.id,
+            environment=top_up.environment,
+            asset=top_up.asset,
+            network=top_up.network,
+            address=offer.address.address,
+            memo=offer.address.memo,
+            fiat_amount=top_up.fiat_amount,
+            url=offer.widget_url,
+            created_at=now,
+            offered_until=now + OFFERED if until is None else min(now + OFFERED, until),
+        )
+    )
+    db.add(_step(top_up.id, CREATED, user_id, now))
+    await db.flush()
+    return top_up
+
+
+async def may_begin(viewer: Viewer) -> None:
+    """Refuse whom `store` would refuse under the person's lock: this one cannot begin a top-up now.
+
+    Raises:
+        AccountFrozen, KycRequired, TooManyOpenTopUps: why not.
+    """
+    async with transaction() as db:
+        await _check_person(db, await db.get_one(User, viewer.user_id))
+
+
+async def _check_person(db: AsyncSession, person: User) -> None:
+    if person.frozen_at is not None:
+        raise AccountFrozen("Your account is frozen. Write to support.")
+    if person.kyc_status == KycStatus.REJECTED:
+        raise KycRequired("Your verification was not accepted, so money cannot be added.")
+    open_ones = select(func.count()).where(
+        TopUp.user_id == person.id, col(TopUp.status).in_([status.value for status in _OPEN])
+    )
+    if (await db.exec(open_ones)).one() >= MAX_OPEN:
+        raise TooManyOpenTopUps(f"Finish or cancel one of your {MAX_OPEN} open top-ups first.")
+
+
+async def _check_limits(db: AsyncSession, person: User, offer: Offer, now: datetime) -> None:
+    tier = limits.tier_limits(get_settings().limits, person.kyc_tier)
+    if not limits.is_limited(tier):
+        return
+    request = offer.quote.request
+    base_amount = limits.in_base(request.fiat_amount, request.fiat_currency, rates=offer.rates)
+    already = await limits.used(db, person.id, at=now)
+    rest = limits.left(tier, already, rates=offer.rates)
+    if rest is not None and base_amount > rest:
+        rate, decimals = offer.rates[request.fiat_currency], FIAT_TYPES[offer.quote.fiat_type].decimals
+        raise limits.over_limit(rest, rate=rate, decimals=decimals, least=offer.least)
+
+
+def _step(top_up_id: str, state: TopUpState, user_id: str, at: datetime) -> TopUpStep:
+    return TopUpStep(
+        top_up_id=top_up_id,
+        at=at,
+        status=state.status.value,
+        reason=state.reason.value if state.reason else None,
+        charged=state.charged.value,
+        source=StepSource.USER.value,
+        actor=user_id,
+    )
+
+
+async def _own(db: AsyncSession, user_id: str, top_up_id: str, *, lock: bool = False) -> TopUp:
+    found = None
+    if is_id(top_up_id):
+        query = select(TopUp).where(TopUp.id == top_up_id, TopUp.user_id == user_id)
+        found = (await db.exec(query.with_for_update() if lock else query)).first()
+    if found is None:
+        raise NotFound("There is no such top-up.")
+    return found
+
+
+async def get(viewer: Viewer, top_up_id: str) -> TopUpView:
+    """Return one top-up. Raises `NotFound`, also for somebody else's."""
+    async with transaction() as db:
+        return await view_of(db, await _own(db, viewer.user_id, top_up_id), at=clock.now())
+
+
+async def list_open(viewer: Viewer) -> list[TopUpView]:
+    """Return the person's top-ups that are not over, newest first: open ones and those in review."""
+    async with transaction() as db:
+        return (await read_open(db, [viewer.user_id]))[viewer.user_id]
+
+
+async def read_open(db: AsyncSession, user_ids: Collection[str]) -> dict[str, list[TopUpView]]:
+    """Read each one's top-ups that are not over, newest first."""
+    found: dict[str, list[TopUpView]] = {user_id: [] for user_id in user_ids}
+    rows = (await db.exec(_NOT_OVER, params={"ids": list(user_ids)})).all()
+    for row, view in zip(rows, await views_of(db, rows, at=clock.now()), strict=True):
+        found[row.user_id].append(view)
+    return found
+
+
+async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
+    """End the offer. A payment made all the same is still credited.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+        NotCancelable: a payment was claimed, or it has ended.
+    """
+    async with transaction(TOP_UP) as db:
+        top_up = await _own(db, viewer.user_id, top_up_id, lock=True)
+        step = on_action(state_of(top_up), Action.CANCEL)
+        if step is None:
+            raise NotCancelable("A payment has begun or this top-up has ended, so it cannot be canceled.")
+        now = clock.now()
+        top_up.status, top_up.updated_at = step.state.status.value, now
+        db.add(_step(top_up.id, step.state, viewer.user_id, now))
+        await db.exec(
+            update(WidgetSession)
+            .where(col(WidgetSession.top_up_id) == top_up.id, col(WidgetSession.offered_until) > now)
+            .values(offered_until=now)
+        )
+        await db.flush()
+        view = await view_of(db, top_up, at=now)
+    tell_changed([viewer.user_id])
+    _log.info("top-up canceled", user_id=viewer.user_id, top_up_id=view.id)
+    return view

@@ -1,0 +1,261 @@
+"""How a top-up moves: its states, and what each event makes of each state. Pure; docs/money.md is the table.
+
+Only a signed read of the provider, the user, the clock or an operator moves a top-up. Nothing here knows
+the ledger: a step says what has to be posted, and the caller posts it in the same transaction.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from onramp_app.providers.status import StatusClass
+
+
+class TopUpStatus(StrEnum):
+    """Where a top-up is, in the words of the public contract."""
+
+    CREATED = "created"
+    AWAITING_PAYMENT = "awaiting_payment"
+    PROCESSING = "processing"
+    SETTLED = "settled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    IN_REVIEW = "in_review"
+    REVERSED = "reversed"
+
+
+class Reason(StrEnum):
+    """Why a top-up is where it is, when that is not the ordinary course."""
+
+    ABANDONED = "abandoned"
+    TIMED_OUT = "timed_out"
+    NAME_MISMATCH = "name_mismatch"
+    AMOUNT_MISMATCH = "amount_mismatch"
+    WRONG_ADDRESS = "wrong_address"
+    WRONG_ASSET = "wrong_asset"
+    OVER_LIMIT = "over_limit"
+    OVER_DELIVERY = "over_delivery"
+    ACCOUNT_FROZEN = "account_frozen"
+    KYC_REJECTED = "kyc_rejected"
+    AMOUNT_UNREADABLE = "amount_unreadable"
+    UNKNOWN_STATUS = "unknown_status"
+    RETURNED = "returned"
+
+
+class Charged(StrEnum):
+    """Whether the person's money left them, as far as a signed read has shown."""
+
+    NO = "no"
+    UNKNOWN = "unknown"
+    YES = "yes"
+
+
+class Posting(StrEnum):
+    """What a step asks the ledger for."""
+
+    RECEIVE_AVAILABLE = "receive_available"
+    RECEIVE_HELD = "receive_held"
+    RELEASE = "release"
+    RETURN = "return"
+    REVERSE = "reverse"
+    UNDO_REVERSE = "undo_reverse"
+
+
+# Why a delivery that is ours may still not be used: it is booked, and held until an operator decides.
+HOLD_REASONS = frozenset(
+    {Reason.WRONG_ASSET, Reason.OVER_LIMIT, Reason.OVER_DELIVERY, Reason.ACCOUNT_FROZEN, Reason.KYC_REJECTED}
+)
+# Why a delivery is not booked: somebody else received it, or nobody can say how much it was.
+NO_ENTRY_REASONS = frozenset({Reason.WRONG_ADDRESS, Reason.AMOUNT_UNREADABLE})
+
+_FINAL_WITH_ENTRY = frozenset({TopUpStatus.SETTLED, TopUpStatus.REVERSED})
+_OPEN = frozenset({TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING})
+_UNPAID = frozenset({TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT})
+_CLOSED = frozenset({TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpState:
+    """What decides how a top-up moves.
+
+    `has_entry` says that its delivery is in the ledger: it tells a review of held money apart from one
+    in which nothing was booked. `rank` is the highest progress any of its orders has shown.
+    """
+
+    status: TopUpStatus
+    reason: Reason | None = None
+    charged: Charged = Charged.NO
+    rank: int = 0
+    has_entry: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse combinations that no sequence of events leads to."""
+        if self.status in _FINAL_WITH_ENTRY and not self.has_entry:
+            raise ValueError(f"a {self.status} top-up has an entry in the ledger")
+        if self.has_entry and self.status not in _FINAL_WITH_ENTRY | {TopUpStatus.IN_REVIEW}:
+            raise ValueError(f"a {self.status} top-up has no entry in the ledger")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether money may still be on its way without anybody having to act."""
+        return self.status in _OPEN
+
+    @property
+    def can_cancel(self) -> bool:
+        """Whether the user may cancel: nobody has claimed a payment yet."""
+        return self.status in _UNPAID and self.charged is Charged.NO
+
+
+CREATED = TopUpState(TopUpStatus.CREATED)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an event made of a state.
+
+    `posting` is due in the same transaction. `is_exception` asks for a person, `is_alarm` for the operator's
+    attention to something the code does not know. `needs_linked` asks for a top-up of its own for a second
+    delivery. A step without any of these, and with the state unchanged, is recorded and nothing else.
+    """
+
+    state: TopUpState
+    posting: Posting | None = None
+    is_exception: bool = False
+    is_alarm: bool = False
+    needs_linked: bool = False
+
+
+def on_order(
+    state: TopUpState,
+    status_class: StatusClass,
+    *,
+    hold: Reason | None = None,
+    is_other_order: bool = False,
+    best_other_rank: int = 0,
+) -> Step:
+    """Return what a signed read of one provider order makes of its top-up.
+
+    Args:
+        status_class: the order's class.
+        hold: for a delivery, why it may not simply be credited: one of `HOLD_REASONS` or `NO_ENTRY_REASONS`.
+        is_other_order: another order of this top-up was posted before this one.
+        best_other_rank: the highest rank among the other orders of this top-up. A top-up follows its best
+            order, so what ends this one does not end a top-up whose other order has come further.
+    """
+    match status_class:
+        case StatusClass.DELIVERED:
+            return _on_delivery(state, hold=hold, is_other_order=is_other_order)
+        case StatusClass.OPENED | StatusClass.CLAIMED:
+            return _on_intent(state, status_class)
+        case StatusClass.PAID | StatusClass.BUYING | StatusClass.BOUGHT | StatusClass.SENDING:
+            return _on_payment(state, status_class)
+        case StatusClass.TIMED_OUT | StatusClass.ABANDONED:
+            return _on_no_payment(state, status_class, best_other_rank=best_other_rank)
+        case StatusClass.NAME_MISMATCH | StatusClass.AMOUNT_MISMATCH:
+            return _on_mismatch(state, status_class, best_other_rank=best_other_rank)
+        case StatusClass.UNKNOWN:
+            # Whatever it means, nobody can say any more that the person was not charged.
+            return Step(_doubted(state) if state.status in _UNPAID else state, is_alarm=True)
+
+
+def _doubted(state: TopUpState) -> TopUpState:
+    return state if state.charged is Charged.YES else replace(state, charged=Charged.UNKNOWN)
+
+
+def _on_delivery(state: TopUpState, *, hold: Reason | None, is_other_order: bool) -> Step:
+    if state.has_entry:
+        return Step(state, needs_linked=is_other_order)
+    seen = replace(state, rank=StatusClass.DELIVERED.rank, charged=Charged.YES)
+    if hold is None:
+        settled = replace(seen, status=TopUpStatus.SETTLED, reason=None, has_entry=True)
+        return Step(settled, posting=Posting.RECEIVE_AVAILABLE)
+    in_review = replace(seen, status=TopUpStatus.IN_REVIEW, reason=hold)
+    if hold in HOLD_REASONS:
+        return Step(replace(in_review, has_entry=True), posting=Posting.RECEIVE_HELD, is_exception=True)
+    if hold in NO_ENTRY_REASONS:
+        return Step(in_review, is_exception=True)
+    raise ValueError(f"{hold} is not a reason to withhold a delivery")
+
+
+def _on_intent(state: TopUpState, status_class: StatusClass) -> Step:
+    if state.status not in _UNPAID:
+        return Step(state)
+    seen = replace(state, status=TopUpStatus.AWAITING_PAYMENT, rank=max(state.rank, status_class.rank))
+    if status_class is StatusClass.CLAIMED:
+        seen = replace(seen, charged=Charged.UNKNOWN)
+    return Step(seen)
+
+
+def _on_payment(state: TopUpState, status_class: StatusClass) -> Step:
+    if state.has_entry:
+        return Step(state)
+    rank = max(state.rank, status_class.rank)
+    return Step(replace(state, status=TopUpStatus.PROCESSING, reason=None, charged=Charged.YES, rank=rank))
+
+
+def _on_no_payment(state: TopUpState, status_class: StatusClass, *, best_other_rank: int) -> Step:
+    reason = Reason.TIMED_OUT if status_class is StatusClass.TIMED_OUT else Reason.ABANDONED
+    if state.status in _UNPAID:
+        if best_other_rank > 0:
+            return Step(state)
+        ended = TopUpStatus.EXPIRED if reason is Reason.TIMED_OUT else TopUpStatus.CANCELED
+        return Step(replace(state, status=ended, reason=reason))
+    if state.status is TopUpStatus.PROCESSING and best_other_rank < StatusClass.PAID.rank:
+        return Step(replace(state, status=TopUpStatus.IN_REVIEW, reason=reason), is_exception=True)
+    return Step(state, is_exception=state.status is TopUpStatus.SETTLED)
+
+
+def _on_mismatch(state: TopUpState, status_class: StatusClass, *, best_other_rank: int) -> Step:
+    if state.status is TopUpStatus.PROCESSING and best_other_rank >= StatusClass.PAID.rank:
+        return Step(state, is_exception=True)
+    if state.status in _OPEN | _CLOSED:
+        # Either number may mean that money was received, so the answer to "was I charged" is not known.
+        reason = Reason(status_class.value)
+        in_review = replace(_doubted(state), status=TopUpStatus.IN_REVIEW, reason=reason)
+        return Step(in_review, is_exception=True)
+    return Step(state, is_exception=state.status is TopUpStatus.SETTLED)
+
+
+class Action(StrEnum):
+    """What a person or the clock can do to a top-up."""
+
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+    GIVE_UP_UNKNOWN = "give_up_unknown"
+    RELEASE = "release"
+    RETURN = "return"
+    CLOSE = "close"
+    REVERSE = "reverse"
+    UNDO_REVERSE = "undo_reverse"
+
+
+def on_action(state: TopUpState, action: Action) -> Step | None:  # noqa: PLR0911 - one answer an action
+    """Return what an action makes of a top-up, or None when the action is not possible in this state.
+
+    `CANCEL` is the user's; `EXPIRE` (too long without an order or a change) and `GIVE_UP_UNKNOWN` (a status
+    that nobody knows, for a day) are the clock's; the others are an operator's.
+    """
+    is_held = state.status is TopUpStatus.IN_REVIEW and state.has_entry
+    match action:
+        case Action.CANCEL if state.can_cancel:
+            return Step(replace(state, status=TopUpStatus.CANCELED, reason=None))
+        case Action.EXPIRE if state.status in _UNPAID:
+            return Step(replace(state, status=TopUpStatus.EXPIRED, reason=None))
+        case Action.GIVE_UP_UNKNOWN if state.status in _OPEN:
+            in_review = replace(_doubted(state), status=TopUpStatus.IN_REVIEW, reason=Reason.UNKNOWN_STATUS)
+            return Step(in_review, is_exception=True)
+        case Action.RELEASE if is_held:
+            return Step(replace(state, status=TopUpStatus.SETTLED, reason=None), posting=Posting.RELEASE)
+        case Action.RETURN if is_held:
+            returned = replace(state, status=TopUpStatus.REVERSED, reason=Reason.RETURNED)
+            return Step(returned, posting=Posting.RETURN)
+        case Action.CLOSE if state.status is TopUpStatus.IN_REVIEW and not state.has_entry:
+            # Closed means refunded by the provider or never charged: either way the money is the person's.
+            return Step(replace(state, status=TopUpStatus.FAILED, charged=Charged.NO))
+        case Action.REVERSE if state.status is TopUpStatus.SETTLED:
+            return Step(replace(state, status=TopUpStatus.REVERSED), posting=Posting.REVERSE)
+        # What was returned was never the user's to use; only a reversal of settled money can be undone.
+        case Action.UNDO_REVERSE if state.status is TopUpStatus.REVERSED and state.reason is None:
+            return Step(replace(state, status=TopUpStatus.SETTLED), posting=Posting.UNDO_REVERSE)
+        case _:
+            return None

@@ -1,0 +1,272 @@
+"""Makes views of top-ups: what their owner sees, out of the rows."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import DateTime, Select, any_, bindparam, true
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import aliased
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
+
+from onramp_app.db.each import EACH, EACH_ID, IDS
+from onramp_app.domain.money import amount_text, decimal_text
+from onramp_app.domain.views import LinkedView, ProviderOrderView, QuoteView, StepView, TopUpView
+from onramp_app.ledger.assets import scales
+from onramp_app.ledger.deliveries import recovered_minor
+from onramp_app.provider_orders.hints import sought_of
+from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.providers.port import ProviderQuote
+from onramp_app.providers.status import Flow, StatusClass
+from onramp_app.top_ups.tables import TopUp, TopUpStep, WidgetSession
+from onramp_app.top_ups.transitions import Charged, Reason, TopUpState, TopUpStatus
+
+_T = TypeVar("_T", TopUpStep, ProviderOrder)
+
+# A provider that wavers may write many lines and orders; nobody reads more than these.
+MAX_STEPS = 200
+MAX_ORDERS = 50
+MAX_LINKED = 10
+
+
+def _newest_of_each(row: type[_T], newest: Select[Any]) -> SelectOfScalar[_T]:
+    """Return the query for the newest rows of each top-up, oldest first."""
+    found = aliased(row, newest.lateral("found"))
+    return select(found).select_from(EACH).join(found, true()).order_by(col(found.id))
+
+
+# Built once: building it takes longer than running it.
+_STEPS = _newest_of_each(
+    TopUpStep,
+    select(TopUpStep)
+    .where(TopUpStep.top_up_id == EACH_ID)
+    .order_by(col(TopUpStep.id).desc())
+    .limit(MAX_STEPS),
+)
+_ORDERS = _newest_of_each(
+    ProviderOrder,
+    select(ProviderOrder)
+    .where(ProviderOrder.top_up_id == EACH_ID, ProviderOrder.flow == Flow.BUY.value)
+    .order_by(col(ProviderOrder.id).desc())
+    .limit(MAX_ORDERS),
+)
+_URLS = (
+    select(WidgetSession.top_up_id, WidgetSession.url)
+    .ext(distinct_on(col(WidgetSession.top_up_id)))
+    .where(
+        col(WidgetSession.top_up_id) == any_(IDS),
+        col(WidgetSession.offered_until) > bindparam("at", type_=DateTime(timezone=True)),
+    )
+    .order_by(col(WidgetSession.top_up_id), col(WidgetSession.created_at).desc())
+)
+
+
+def state_of(top_up: TopUp) -> TopUpState:
+    """Return what decides how the top-up moves."""
+    return TopUpState(
+        status=TopUpStatus(top_up.status),
+        reason=Reason(top_up.reason) if top_up.reason else None,
+        charged=Charged(top_up.charged),
+        rank=top_up.rank,
+        has_entry=top_up.has_entry,
+    )
+
+
+def quote_view(quoted: ProviderQuote) -> QuoteView:
+    """Return the provider's quote as it is shown."""
+    return QuoteView(
+        rate=decimal_text(quoted.rate),
+        fiat_amount=decimal_text(quoted.fiat_amount),
+        expected_amount=decimal_text(quoted.expected_amount),
+        provider_fee=decimal_text(quoted.provider_fee),
+        gateway_fee=decimal_text(quoted.gateway_fee),
+        network_fee=decimal_text(quoted.network_fee),
+        client_fee=decimal_text(quoted.client_fee),
+        expires_at=quoted.expires_at,
+    )
+
+
+def quote_members(quote: QuoteView) -> dict[str, object]:
+    """Return a quote as the members of the public contract's object: what is kept, and what is told."""
+    return {
+        "rate": quote.rate,
+        "fiat_amount": quote.fiat_amount,
+        "expected_amount": quote.expected_amount,
+        "fees": {
+            "provider": quote.provider_fee,
+            "gateway": quote.gateway_fee,
+            "network": quote.network_fee,
+            "client": quote.client_fee,
+        },
+        "expires_at": quote.expires_at.isoformat().replace("+00:00", "Z"),
+    }
+
+
+def quote_of(kept: Mapping[str, Any]) -> QuoteView:
+    """Return a quote out of what `quote_members` made of it."""
+    fees = kept["fees"]
+    return QuoteView(
+        rate=kept["rate"],
+        fiat_amount=kept["fiat_amount"],
+        expected_amount=kept["expected_amount"],
+        provider_fee=fees["provider"],
+        gateway_fee=fees["gateway"],
+        network_fee=fees["network"],
+        client_fee=fees["client"],
+        expires_at=datetime.fromisoformat(kept["expires_at"]),
+    )
+
+
+async def view_of(db: AsyncSession, top_up: TopUp, *, at: datetime) -> TopUpView:
+    """Return a top-up with its timeline, its provider orders and the widget address it is offered at."""
+    return (await views_of(db, [top_up], at=at))[0]
+
+
+async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) -> list[TopUpView]:
+    """Return the same for each of them, read together."""
+    if not top_ups:
+        return []
+    sought = await sought_of(db, [top_up.id for top_up in top_ups if top_up.charged == Charged.NO])
+    ids = [top_up.id for top_up in top_ups]
+    steps: dict[str | None, list[TopUpStep]] = {one: [] for one in ids}
+    for step in await db.exec(_STEPS, params={"ids": ids}):
+        steps[step.top_up_id].append(step)
+    orders: dict[str | None, list[ProviderOrder]] = {one: [] for one in ids}
+    for order in await db.exec(_ORDERS, params={"ids": ids}):
+        orders[order.top_up_id].append(order)
+    known = await scales(db)
+    urls = await _offered_urls(db, [top_up for top_up in top_ups if top_up.id not in sought], at)
+    return [
+        _view(
+            top_up,
+            _Belongings(
+                steps=steps[top_up.id],
+                orders=orders[top_up.id],
+                widget_url=urls.get(top_up.id),
+                is_sought=top_up.id in sought,
+                recovered_amount=await _recovered_text(db, top_up, known),
+                linked=await _linked(db, top_up, known),
+            ),
+            known,
+        )
+        for top_up in top_ups
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Belongings:
+    """What other rows say of one top-up; steps and orders oldest first."""
+
+    steps: Sequence[TopUpStep]
+    orders: Sequence[ProviderOrder]
+    widget_url: str | None
+    is_sought: bool
+    recovered_amount: str | None
+    linked: tuple[LinkedView, ...]
+
+
+def _view(top_up: TopUp, its: _Belongings, known: dict[str, int]) -> TopUpView:
+    best = next((order for order in its.orders if order.id == top_up.best_order_id), None)
+    return TopUpView(
+        id=top_up.id,
+        status=top_up.status,
+        reason=top_up.reason,
+        charged=Charged.UNKNOWN.value if its.is_sought else top_up.charged,
+        fiat_amount=decimal_text(top_up.fiat_amount),
+        fiat_currency=top_up.fiat_currency,
+        asset=top_up.asset,
+        network=top_up.network,
+        payment_method=top_up.payment_method,
+        quote=None if top_up.quote is None else quote_of(json.loads(top_up.quote)),
+        received_amount=received_text(top_up, known),
+        provider_order_id=best.order_id if best else None,
+        provider_orders=tuple(_order_view(order, known) for order in its.orders),
+        transaction_hash=best.transaction_hash if best else None,
+        widget_url=its.widget_url,
+        created_at=top_up.created_at,
+        updated_at=top_up.updated_at,
+        settled_at=top_up.settled_at,
+        timeline=tuple(_step_view(step, its.orders) for step in its.steps),
+        rank=top_up.rank,
+        has_entry=top_up.has_entry,
+        booked_amount=_booked_text(top_up, known),
+        booked_asset=top_up.received_asset,
+        recovered_amount=its.recovered_amount,
+        linked_to=top_up.linked_to,
+        linked=its.linked,
+    )
+
+
+def _step_view(step: TopUpStep, orders: Sequence[ProviderOrder]) -> StepView:
+    # A step that a read of the provider made begins with the class that was read.
+    word = re.match("[a-z_]*", step.detail)
+    order = next((order for order in orders if order.id == step.provider_order_id), None)
+    is_read = order is not None and word is not None and word[0] in set(StatusClass)
+    return StepView(
+        step.status,
+        step.at,
+        step.source,
+        step.detail,
+        status_class=word[0] if is_read and word else None,
+        order_id=order.order_id if order else None,
+    )
+
+
+def _booked_text(top_up: TopUp, known: dict[str, int]) -> str | None:
+    if top_up.received_minor is None or top_up.received_asset is None:
+        return None
+    return amount_text(top_up.received_minor, scale=known[top_up.received_asset])
+
+
+async def _recovered_text(db: AsyncSession, top_up: TopUp, known: dict[str, int]) -> str | None:
+    if top_up.status != TopUpStatus.SETTLED or top_up.received_asset is None:
+        return None
+    recovered = await recovered_minor(db, top_up_id=top_up.id)
+    return amount_text(recovered, scale=known[top_up.received_asset]) if recovered else None
+
+
+async def _linked(db: AsyncSession, top_up: TopUp, known: dict[str, int]) -> tuple[LinkedView, ...]:
+    if not top_up.has_entry:  # A second delivery follows a first one.
+        return ()
+    query = (
+        select(TopUp)
+        .where(TopUp.linked_to == top_up.id)
+        .order_by(col(TopUp.created_at), col(TopUp.id))
+        .limit(MAX_LINKED)
+    )
+    return tuple(
+        LinkedView(one.id, one.status, one.received_asset or one.asset, _booked_text(one, known))
+        for one in await db.exec(query)
+    )
+
+
+def received_text(top_up: TopUp, known: dict[str, int]) -> str | None:
+    """Return what was booked, None when nothing was, or when it was another asset than asked for."""
+    return _booked_text(top_up, known) if top_up.received_asset == top_up.asset else None
+
+
+def _order_view(order: ProviderOrder, known: dict[str, int]) -> ProviderOrderView:
+    amount = None
+    if order.delivered_minor is not None and order.asset is not None:
+        amount = amount_text(order.delivered_minor, scale=known[order.asset])
+    return ProviderOrderView(
+        order.order_id,
+        order.status_class,
+        amount,
+        order.transaction_hash,
+        fiat_amount=None if order.fiat_amount is None else decimal_text(order.fiat_amount),
+        fiat_currency=order.fiat_currency,
+    )
+
+
+async def _offered_urls(db: AsyncSession, top_ups: Sequence[TopUp], at: datetime) -> dict[str, str]:
+    # Claimed, paid or ended: paying again would be paying twice.
+    payable = [top_up.id for top_up in top_ups if state_of(top_up).can_cancel]
+    if not payable:
+        return {}
+    return dict((await db.exec(_URLS, params={"ids": payable, "at": at})).all())

@@ -1,0 +1,124 @@
+"""What a person has, out of the kept balances, and what it is worth in the currency they look at it in."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from decimal import ROUND_DOWN, Decimal, localcontext
+
+from babel.numbers import get_currency_precision
+from sqlalchemy import any_
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.each import IDS
+from onramp_app.db.engine import transaction
+from onramp_app.domain import clock
+from onramp_app.domain.money import amount_text, decimal_text, from_minor
+from onramp_app.domain.views import AssetBalanceView, BalancesView, Viewer
+from onramp_app.ledger.balances import AssetBalance
+from onramp_app.ledger.balances import balances as read_balances
+from onramp_app.pricing.rate_book import RateBook
+from onramp_app.pricing.rates import read_stored
+from onramp_app.pricing.worth import book_after
+from onramp_app.pricing.worth import worth as worth_of
+from onramp_app.top_ups.tables import TopUp
+from onramp_app.top_ups.transitions import TopUpStatus
+
+DOLLARS = "USD"
+_PRECISION = 60
+
+# Built once: building it takes longer than running it.
+_PENDING = (
+    select(TopUp.user_id, TopUp.asset, func.sum(col(TopUp.expected_amount)))
+    .where(col(TopUp.user_id) == any_(IDS), TopUp.status == TopUpStatus.PROCESSING.value)
+    .group_by(col(TopUp.user_id), col(TopUp.asset))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What somebody has, and what is expected of top-ups that were paid and have not arrived."""
+
+    kept: list[AssetBalance]
+    pending: dict[str, Decimal]
+
+    @property
+    def available(self) -> dict[str, Decimal]:
+        """What can be used, by asset; an asset of which there is nothing is missing."""
+        return {
+            one.asset: from_minor(one.balance.available_minor, scale=one.scale)
+            for one in self.kept
+            if one.balance.available_minor
+        }
+
+
+async def get(viewer: Viewer) -> BalancesView:
+    """Return the balances and what they are worth, see `view_of`.
+
+    Raises:
+        DatabaseUnavailable: they could not be read.
+    """
+    async with transaction() as db:
+        holdings = (await read(db, [viewer.user_id]))[viewer.user_id]
+        stored = await read_stored(db) if holdings.available else None
+    return view_of(viewer, holdings, await book_after(stored) if holdings.available else None)
+
+
+async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Holdings]:
+    """Read what each of them has."""
+    kept, pending = await read_balances(db, user_ids), await _pending(db, user_ids)
+    return {user_id: Holdings(kept[user_id], pending[user_id]) for user_id in user_ids}
+
+
+def view_of(viewer: Viewer, holdings: Holdings, book: RateBook | None) -> BalancesView:
+    """Return the balances. The worth is of what is available, and None while there is no rate for it.
+
+    `as_of` and `is_stale` speak of the rates; the balances are of this moment.
+    """
+    pending, available = holdings.pending, holdings.available
+    items = {one.asset: _item(one, pending.get(one.asset, Decimal(0))) for one in holdings.kept}
+    for asset, amount in pending.items():
+        items.setdefault(asset, AssetBalanceView(asset, "0", "0", "0", decimal_text(amount)))
+    now = clock.now()
+    if not available:
+        book = None  # Nothing is worth nothing, whatever the rates.
+    display = total_worth(available, book, currency=viewer.display_currency)
+    for asset, amount in available.items():
+        worth = total_worth({asset: amount}, book, currency=viewer.display_currency)
+        items[asset] = replace(items[asset], worth=worth)
+    return BalancesView(
+        display_amount=display,
+        display_currency=viewer.display_currency,
+        items=tuple(items[asset] for asset in sorted(items)),
+        as_of=book.as_of if book else now,
+        is_stale=display is None or (book is not None and book.is_stale(now)),
+        dollar_amount=total_worth(available, book, currency=DOLLARS),
+    )
+
+
+async def _pending(db: AsyncSession, user_ids: Collection[str]) -> dict[str, dict[str, Decimal]]:
+    """Return what is expected of top-ups that were paid and have not arrived: an estimate, no debt."""
+    found: dict[str, dict[str, Decimal]] = {user_id: {} for user_id in user_ids}
+    for user_id, asset, amount in await db.exec(_PENDING, params={"ids": list(user_ids)}):
+        if amount is not None:
+            found[user_id][asset] = amount
+    return found
+
+
+def _item(one: AssetBalance, pending: Decimal) -> AssetBalanceView:
+    return AssetBalanceView(
+        asset=one.asset,
+        available=amount_text(one.balance.available_minor, scale=one.scale),
+        held=amount_text(one.balance.held_minor, scale=one.scale),
+        owed=amount_text(one.balance.owed_minor, scale=one.scale),
+        pending=decimal_text(pending),
+    )
+
+
+def total_worth(available: Mapping[str, Decimal], book: RateBook | None, *, currency: str) -> str | None:
+    """Return what amounts are worth together, cut to the currency's decimals; None without every rate."""
+    rates = worth_of(book, available, base=currency) if book else {}
+    if not available.keys() <= rates.keys():
+        return None  # A sum that leaves something out would look like a loss.
+    with localcontext(prec=_PRECISION):
+        total = sum((amount * rates[asset] for asset, amount in available.items()), Decimal(0))
+        return format(total.quantize(Decimal(1).scaleb(-get_currency_precision(currency)), ROUND_DOWN), "f")

@@ -1,0 +1,117 @@
+"""How a person's balance came to be what it is: its worth over the last days, all at today's rates.
+
+It walks back from the kept balance through the newest movements, and at most so many of them, so that it
+costs the same however long the books are.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import ROUND_DOWN, Decimal, localcontext
+from itertools import groupby
+
+from babel.numbers import get_currency_precision
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.domain import clock
+from onramp_app.domain.money import from_minor
+from onramp_app.domain.views import WorthPoint
+from onramp_app.pricing.rate_book import RateBook
+from onramp_app.pricing.worth import worth
+
+DAYS = 30
+MAX_MOVES = 200  # more steps than a line of this size can show apart
+LEAST_CHANGES = 2  # One change is no course.
+_PRECISION = 60
+
+# One statement sees one moment: a balance and the movements that led to it, never one without the other.
+# The OFFSET keeps the planner from reading all entries, which it takes for cheaper in middling books.
+HISTORY = text("""
+WITH moves AS MATERIALIZED (
+    SELECT person.id AS user_id, newest.id, newest.created_at
+      FROM unnest(CAST(:user_ids AS text[])) AS person (id)
+     CROSS JOIN LATERAL (SELECT id, created_at FROM ledger_transfers
+                          WHERE user_id = person.id AND created_at > :since
+                          ORDER BY created_at DESC, id DESC LIMIT :most) newest
+)
+SELECT b.user_id, b.asset, s.scale, CAST(NULL AS timestamptz) AS at, b.available_minor AS minor,
+       coalesce(counted.number, 0) AS looked_at
+  FROM user_balances b JOIN assets s ON s.code = b.asset
+  LEFT JOIN (SELECT user_id, count(*) AS number FROM moves GROUP BY user_id) counted USING (user_id)
+ WHERE b.user_id = ANY(CAST(:user_ids AS text[]))
+UNION ALL
+SELECT m.user_id, a.asset, s.scale, m.created_at, -e.amount_minor, 0
+  FROM moves m
+  CROSS JOIN LATERAL (SELECT account_id, amount_minor FROM ledger_entries
+                       WHERE transfer_id = m.id OFFSET 0) e
+  JOIN ledger_accounts a ON a.id = e.account_id AND a.user_id = m.user_id AND a.kind = 'available'
+  JOIN assets s ON s.code = a.asset
+""")
+
+
+@dataclass(slots=True)
+class Moves:
+    """What is available of each asset, and how it changed: when, of which asset and by how much.
+
+    `begins` is when the time looked at begins, None where the changes do not reach back so far.
+    """
+
+    held: dict[str, Decimal]
+    changes: list[tuple[datetime, str, Decimal]]
+    begins: datetime | None
+
+
+async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Moves]:
+    """Read each one's movements of the last 30 days, the newest 200 of them."""
+    since = clock.now() - timedelta(days=DAYS)
+    values = {"user_ids": list(user_ids), "since": since, "most": MAX_MOVES}
+    found = {user_id: Moves({}, [], since) for user_id in user_ids}
+    for user_id, asset, scale, at, minor, looked_at in await (await db.connection()).execute(HISTORY, values):
+        moves, amount = found[user_id], from_minor(int(minor), scale=scale)
+        if at is not None:
+            moves.changes.append((at, asset, amount))
+            continue
+        moves.held[asset] = amount
+        if looked_at >= MAX_MOVES:
+            moves.begins = None
+    return found
+
+
+def course(moves: Moves, book: RateBook | None, *, currency: str) -> list[WorthPoint]:
+    """Return what was available over the last 30 days, or since the 200th movement back, oldest first.
+
+    Each point holds from its moment to the next one's, the last one until now. The first is what there was
+    when the time looked at begins or, where that was nothing, the first change. Amounts are in the given
+    currency, all at today's rates. Empty where fewer than two changes are known, or not every rate.
+    """
+    if len({at for at, _asset, _amount in moves.changes}) < LEAST_CHANGES:
+        return []
+    prices = worth(book, moves.held, base=currency) if book else {}
+    if not moves.held.keys() <= prices.keys():
+        return []
+    with localcontext(prec=_PRECISION):
+        total = sum((amount * prices[asset] for asset, amount in moves.held.items()), Decimal(0))
+        changes = [(at, amount * prices[asset]) for at, asset, amount in moves.changes]
+        return _points(total, changes, begins=moves.begins, decimals=get_currency_precision(currency))
+
+
+def _points(
+    total: Decimal, changes: Iterable[tuple[datetime, Decimal]], *, begins: datetime | None, decimals: int
+) -> list[WorthPoint]:
+    """Walk back from the total. Without `begins` the course starts with the oldest change that is known."""
+    step = Decimal(1).scaleb(-decimals)
+    points = []
+    newest_first = sorted(changes, key=lambda change: change[0], reverse=True)
+    for at, together in groupby(newest_first, key=lambda change: change[0]):
+        points.append(WorthPoint(at, _text(total, step)))
+        total -= sum((change for _at, change in together), Decimal(0))
+    # A wallet that was empty has no course yet: it begins with what came first.
+    if begins is not None and (first := _text(total, step)) != _text(Decimal(0), step):
+        points.append(WorthPoint(begins, first))
+    return points[::-1]
+
+
+def _text(amount: Decimal, step: Decimal) -> str:
+    # A rate that is cut to 12 digits can leave a hair less than nothing.
+    return format(max(amount, Decimal(0)).quantize(step, ROUND_DOWN), "f")

@@ -1,0 +1,75 @@
+"""What the home page shows, read at one go: it is what pages ask for most, and what every push asks for."""
+
+import asyncio
+from collections.abc import Collection
+
+import structlog
+
+from onramp_app.db.engine import transaction
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.domain.views import Viewer, WalletView
+from onramp_app.pricing.rates import read_stored
+from onramp_app.pricing.worth import book_after
+from onramp_app.top_ups import top_ups
+from onramp_app.wallet import balances, history, transactions
+
+RECENT = 6
+
+_log = structlog.get_logger(__name__)
+
+
+class Wallets:
+    """The wallets of people who are told of something at once: read together, when the first is asked for."""
+
+    def __init__(self, viewers: Collection[Viewer]) -> None:
+        self._viewers = viewers
+        self._reading = asyncio.Lock()
+        self._read: dict[str, WalletView] | None = None
+        self._is_together = len(viewers) > 1
+
+    async def of(self, viewer: Viewer) -> WalletView:
+        """Return what the person has, what is on its way, what happened last and how the balance came to be.
+
+        Raises:
+            KeyError: they are none of those people, where there are several.
+            DatabaseUnavailable: it could not be read.
+        """
+        if self._is_together:
+            async with self._reading:
+                await self._read_together()
+        if self._read is not None:
+            return self._read[viewer.user_id]
+        return (await _read([viewer]))[viewer.user_id]
+
+    async def _read_together(self) -> None:
+        if self._read is not None or not self._is_together:
+            return
+        try:
+            self._read = await _read(self._viewers)
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # noqa: BLE001  # what cannot be read of one person is to keep it from nobody else
+            _log.warning("wallets could not be read together", exc_info=True)
+            self._is_together = False
+
+
+async def _read(viewers: Collection[Viewer]) -> dict[str, WalletView]:
+    user_ids = [viewer.user_id for viewer in viewers]
+    async with transaction() as db:
+        holdings = await balances.read(db, user_ids)
+        moves = await history.read(db, user_ids)
+        open_top_ups = await top_ups.read_open(db, user_ids)
+        recent = await transactions.newest(db, user_ids, limit=RECENT)
+        stored = await read_stored(db)
+    # Where they are too old the provider is waited for, which no transaction does.
+    needs_rates = any(holdings[one].available or moves[one].changes for one in user_ids)
+    book = await book_after(stored) if needs_rates else None
+    return {
+        viewer.user_id: WalletView(
+            balances=balances.view_of(viewer, holdings[viewer.user_id], book),
+            open_top_ups=open_top_ups[viewer.user_id],
+            recent=recent[viewer.user_id],
+            history=history.course(moves[viewer.user_id], book, currency=viewer.display_currency),
+        )
+        for viewer in viewers
+    }

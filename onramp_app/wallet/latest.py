@@ -1,0 +1,90 @@
+"""What one person's pages show, each thing read once however many of their tabs ask for it."""
+
+from collections.abc import Awaitable, Callable, Hashable
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from onramp_app.domain.errors import NotFound
+from onramp_app.domain.views import (
+    BalancesView,
+    TopUpView,
+    TransactionView,
+    TransferView,
+    Viewer,
+    WalletView,
+)
+from onramp_app.provider_orders import freshness
+from onramp_app.top_ups import top_ups
+from onramp_app.wallet import balances, transactions
+from onramp_app.wallet.home import Wallets
+from onramp_app.wallet.transactions import Filters
+
+_T = TypeVar("_T")
+
+
+class Latest:
+    """The person's data as of now. Short-lived: made for one event or one push, by one task at a time."""
+
+    def __init__(self, viewer: Viewer, wallets: Wallets | None = None) -> None:
+        self.viewer = viewer
+        self._wallets = wallets or Wallets([viewer])
+        self._read: dict[Hashable, Any] = {}
+
+    async def balances(self) -> BalancesView:
+        """Return what the person has."""
+        return await self.once("balances", lambda: balances.get(self.viewer))
+
+    async def open_top_ups(self) -> list[TopUpView]:
+        """Return what is not over yet, newest first."""
+        return await self.once("open", lambda: top_ups.list_open(self.viewer))
+
+    async def top_up(self, top_up_id: str) -> TopUpView | None:
+        """Return one top-up of the person's, or None."""
+
+        async def read() -> TopUpView | None:
+            try:
+                return await top_ups.get(self.viewer, top_up_id)
+            except NotFound:
+                return None
+
+        return await self.once(("top-up", top_up_id), read)
+
+    async def known_as_of(self, top_up_id: str) -> datetime | None:
+        """Return until when we know what the provider knew of a top-up of the person's."""
+        return await self.once(
+            ("known as of", top_up_id), lambda: freshness.known_as_of(self.viewer, top_up_id)
+        )
+
+    async def transfer(self, transfer_id: str) -> TransferView | None:
+        """Return one listed ledger transfer of the person's, or None."""
+
+        async def read() -> TransferView | None:
+            try:
+                return await transactions.get_transfer(self.viewer, transfer_id)
+            except NotFound:
+                return None
+
+        return await self.once(("transfer", transfer_id), read)
+
+    async def wallet(self) -> WalletView:
+        """Return all that the home page shows."""
+        return await self.once("wallet", lambda: self._wallets.of(self.viewer))
+
+    async def transactions(
+        self, filters: Filters, *, limit: int, cursor: str | None = None
+    ) -> tuple[list[TransactionView], str | None]:
+        """Return the newest transactions, or those after the cursor, and the cursor of the next page or None.
+
+        Raises:
+            ValidationFailed: the cursor is not one of ours.
+        """
+        return await self.once(
+            ("transactions", filters, limit, cursor),
+            lambda: transactions.page(self.viewer, filters, limit=limit, cursor=cursor),
+        )
+
+    async def once(self, key: Hashable, read: Callable[[], Awaitable[_T]]) -> _T:
+        """Return what was read under the key, or read it: also what is made of it for several tabs alike."""
+        if key not in self._read:
+            self._read[key] = await read()
+        return cast("_T", self._read[key])

@@ -1,0 +1,90 @@
+"""The filters of `/activity` as they stand in its address, the same words as those of the API.
+
+Anybody can write an address, so what cannot be used is left out, and said.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from onramp_app.domain.paging import MAX_LENGTH
+from onramp_app.top_ups.transitions import TopUpStatus
+from onramp_app.wallet.transactions import Filters
+from onramp_app.web.home.shapes import ActivityFilter
+
+AFTER = "after"
+_ASSET = re.compile(r"[A-Z0-9.]{1,20}", re.ASCII)
+_EXACT = re.compile(r"[!-~]{1,128}", re.ASCII)
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+)
+_STATUSES = frozenset(status.value for status in TopUpStatus)
+
+
+def clean(given: Mapping[str, object]) -> tuple[ActivityFilter, bool]:
+    """Return what can be used of an address or a form, and whether all of it could.
+
+    The names are `status`, `asset`, `from`, `to` (RFC 3339 with a zone) and `q`.
+    """
+    found = {
+        "status": _text(given, "status"),
+        "asset": _text(given, "asset").upper(),
+        "since": _moment(_text(given, "from")),
+        "before": _moment(_text(given, "to")),
+        "q": _text(given, "q"),
+    }
+    if found["status"] not in _STATUSES:
+        found["status"] = ""
+    for name, shape in (("asset", _ASSET), ("q", _EXACT)):
+        if not shape.fullmatch(found[name]):
+            found[name] = ""
+    asked = sum(bool(given.get(name)) for name in ("status", "asset", "from", "to", "q"))
+    return ActivityFilter(**found), asked == sum(bool(value) for value in found.values())
+
+
+def after_of(given: Mapping[str, object]) -> str | None:
+    """Return the cursor in an address; whether it is one of ours is for whoever reads it to see."""
+    cursor = _text(given, AFTER)
+    return cursor if 0 < len(cursor) <= MAX_LENGTH else None
+
+
+def filters_of(wanted: ActivityFilter) -> Filters:
+    """Return what the service lists by."""
+    return Filters(
+        status=TopUpStatus(wanted.status) if wanted.status else None,
+        asset=wanted.asset or None,
+        since=datetime.fromisoformat(wanted.since) if wanted.since else None,
+        before=datetime.fromisoformat(wanted.before) if wanted.before else None,
+        q=wanted.q or None,
+    )
+
+
+def query_of(wanted: ActivityFilter, *, after: str = "") -> str:
+    """Return the filters as they follow a path: `?asset=USDT`, or nothing."""
+    values = {
+        "status": wanted.status,
+        "asset": wanted.asset,
+        "from": wanted.since,
+        "to": wanted.before,
+        "q": wanted.q,
+        AFTER: after,
+    }
+    query = urlencode({name: value for name, value in values.items() if value})
+    return f"?{query}" if query else ""
+
+
+def _text(given: Mapping[str, object], name: str) -> str:
+    value = given.get(name)
+    return value.strip() if isinstance(value, str) and len(value) <= 256 else ""
+
+
+def _moment(text: str) -> str:
+    if not _MOMENT.fullmatch(text):
+        return ""
+    try:
+        # In UTC, so that no plus of an offset is read as a blank; a moment outside the calendar fails.
+        moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return ""
+    return moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,88 @@
+"""The lines of a person's activity, on the home page and in the whole list."""
+
+import reflex as rx
+
+from onramp_app.web.home.shapes import ActivityRow
+from onramp_app.web.parts.places import link, path_of
+from onramp_app.web.parts.signs import sign
+from onramp_app.web.parts.times import time_of
+
+
+def activity_rows(rows: list[ActivityRow], *, label: str) -> rx.Component:
+    """Return the lines as a list; each is a link to its story."""
+    return rx.el.ul(rx.foreach(rows, _row), aria_label=label, class_name="activity")
+
+
+def _row(row: ActivityRow) -> rx.Component:
+    return rx.el.li(
+        link(
+            direction_sign(row.direction),
+            rx.el.span(
+                rx.el.span(
+                    rx.el.span(row.title, class_name="font-semibold"),
+                    rx.el.span(row.amount, class_name=rx.cond(row.is_expected, "soft", "font-semibold")),
+                    class_name="row-ends",
+                ),
+                rx.el.span(
+                    rx.el.span(
+                        time_of(row.at),
+                        rx.cond(row.paid != "", rx.el.span(" · ", row.paid)),
+                        class_name="soft small",
+                    ),
+                    state_tag(row.tag, row.tone),
+                    class_name="row-ends",
+                ),
+                class_name="grid min-w-0 flex-1 gap-0.5",
+            ),
+            to=f"{path_of('/activity')}/{row.transaction_id}",
+            class_name="activity-row",
+        ),
+        key=row.transaction_id,
+    )
+
+
+def state_tag(words: str, tone: str) -> rx.Component:
+    """Return a state in a few words; its colour only repeats what they say."""
+    return rx.el.span(
+        words,
+        class_name=rx.match(
+            tone,
+            ("good", "tag"),
+            ("now", "tag tag-now"),
+            ("bad", "tag tag-bad"),
+            "tag tag-over",
+        ),
+    )
+
+
+_SIGNS = {
+    "in": "M12 5v14M6 13l6 6 6-6",
+    "out": "M12 19V5M6 11l6-6 6 6",
+    "open": "M12 4a8 8 0 1 0 0 16a8 8 0 0 0 0-16M12 8.5V12l2.5 1.5",
+    "ended": "M7 12h10",
+}
+
+
+def direction_sign(direction: str) -> rx.Component:
+    """Return the round sign before a line: in, out, not over yet, or over without money."""
+    return rx.el.span(
+        sign(rx.match(direction, *_SIGNS.items(), "")),
+        class_name="round-sign row-sign",
+    )
+
+
+def row_skeletons(number: int) -> rx.Component:
+    """Return the shapes of so many lines, while they are read."""
+    return rx.el.div(
+        *[
+            rx.el.div(
+                rx.el.span(class_name="skeleton size-10 rounded-full"),
+                rx.el.span(class_name="skeleton h-5 w-40"),
+                rx.el.span(class_name="skeleton ml-auto h-5 w-20"),
+                class_name="activity-row",
+            )
+            for _number in range(number)
+        ],
+        aria_hidden="true",
+        class_name="activity",
+    )

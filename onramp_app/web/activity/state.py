@@ -1,0 +1,95 @@
+"""`/activity`: the list of everything that happened, with its filters in the address."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import reflex as rx
+from reflex.event import EventSpec
+
+from onramp_app.domain.errors import ValidationFailed
+from onramp_app.texts import _
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.activity.filters import after_of, clean, filters_of, query_of
+from onramp_app.web.activity.words import row_of
+from onramp_app.web.home.shapes import ActivityFilter, ActivityRow
+from onramp_app.web.tabs.live import LiveState
+from onramp_app.web.tabs.session import path_of, to_login
+
+PAGE = 25
+MOST = 100  # Older ones are at an address of their own, so that a tab never holds more.
+
+
+class ActivityState(LiveState):
+    """The list. `query` is its filters as they follow a path; `older` the address of what no tab holds."""
+
+    _place: ClassVar[str] = "/activity"
+
+    is_loaded: bool = False
+    rows: list[ActivityRow] = []  # noqa: RUF012  # Reflex copies the default for each state.
+    filter: ActivityFilter = ActivityFilter()
+    query: str = ""
+    problem: str = ""
+    has_more: bool = False
+    is_later_part: bool = False  # The list does not begin with the newest.
+    older: str = ""
+    _cursor: str = ""
+    _after: str = ""
+
+    @rx.event
+    async def load(self) -> EventSpec | None:
+        """Read the filters from the address and the first page; what was loaded of the same list stays."""
+        given = self.router.url.query_parameters
+        wanted, all_usable = clean(given)
+        after = after_of(given) or ""
+        if (wanted, after) != (self.filter, self._after):
+            self.rows, self.is_loaded = [], False
+        self.filter, self.query, self._after = wanted, query_of(wanted), after
+        self.problem = "" if all_usable else _("A filter in the address cannot be used and was left out.")
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        await self._show(Latest(viewer))
+        return None
+
+    @rx.event
+    async def show_more(self) -> EventSpec | None:
+        """Add the next page below, up to what one tab holds."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        if self._cursor and len(self.rows) < MOST:
+            await self._show(Latest(viewer), more=PAGE)
+        return None
+
+    @rx.event
+    async def search(self, form: dict[str, object], since: str = "", before: str = "") -> EventSpec:
+        """Go to the address of the filters in the form; the browser knows what moments its days are."""
+        if await self._viewer() is None:
+            return to_login(self)
+        given = dict(form) if isinstance(form, Mapping) else {}
+        wanted, _all_usable = clean({**given, "from": since, "to": before})
+        return rx.redirect(f"{path_of(self)}{query_of(wanted)}")
+
+    def _has_loaded(self) -> bool:
+        return self.is_loaded
+
+    async def _catch_up(self, latest: Latest) -> None:
+        await self._show(latest)
+
+    async def _show(self, latest: Latest, *, more: int = 0) -> None:
+        """Read again as much as is shown, and `more`: new lines and changed states appear in their place."""
+        limit = min(max(len(self.rows), PAGE) + more, MOST)
+        try:
+            views, cursor = await latest.transactions(
+                filters_of(self.filter), limit=limit, cursor=self._after or None
+            )
+        except ValidationFailed:
+            self._after = ""
+            self.problem = _("This part of the list cannot be found. Here are the newest.")
+            views, cursor = await latest.transactions(filters_of(self.filter), limit=limit)
+        self.rows = [row_of(view) for view in views]
+        self._cursor = cursor or ""
+        self.has_more = bool(cursor) and len(self.rows) < MOST
+        is_full = bool(cursor) and not self.has_more
+        self.older = f"{path_of(self)}{query_of(self.filter, after=self._cursor)}" if is_full else ""
+        self.is_later_part = bool(self._after)
+        self.is_loaded = True
+        self._is_current()

@@ -1,0 +1,177 @@
+"""`/activity/[id]`: one top-up's whole story, or what one ledger transfer was. Prints as a receipt."""
+
+import reflex as rx
+
+from onramp_app.config import get_settings
+from onramp_app.texts import _
+from onramp_app.web.activity.rows import row_skeletons, state_tag
+from onramp_app.web.activity.story_state import StoryState
+from onramp_app.web.home.shapes import Fact, StoryStep
+from onramp_app.web.parts.layout import private_page
+from onramp_app.web.parts.money import money
+from onramp_app.web.parts.places import link, path_of
+from onramp_app.web.parts.times import as_of_line, time_of
+from onramp_app.web.tabs.session import SessionState
+
+
+def story() -> rx.Component:
+    return private_page(
+        rx.el.div(
+            link("← ", _("Activity"), to="/activity", class_name="place small no-print justify-self-start"),
+            rx.cond(StoryState.is_loaded, rx.cond(StoryState.is_missing, _missing(), _whole()), _skeleton()),
+            class_name="mx-auto grid w-full max-w-[760px] grid-cols-[minmax(0,1fr)] gap-4",
+        ),
+        here="/activity",
+    )
+
+
+def _missing() -> rx.Component:
+    return rx.el.section(
+        rx.el.h1(_("There is nothing here"), class_name="title"),
+        rx.el.p(
+            _("The address may be mistyped, or it belongs to another account. Your money is where it was."),
+            class_name="soft",
+        ),
+        link(_("Go to your activity"), to="/activity", class_name="button button-main mt-3"),
+        class_name="card grid justify-items-start gap-2",
+    )
+
+
+def _whole() -> rx.Component:
+    told = StoryState.story
+    return rx.fragment(
+        _receipt_head(),
+        rx.el.section(
+            rx.el.div(
+                rx.el.h1(told.title, class_name="heading"),
+                state_tag(told.tag, told.tone),
+                class_name="flex flex-wrap items-center justify-between gap-3",
+                role="status",
+            ),
+            rx.el.div(money(told.head, told.tail, unit=told.unit), class_name="mt-2"),
+            time_of(told.at, class_name="soft small"),
+            rx.cond(told.charged != "", rx.el.p(told.charged, class_name="heading mt-4")),
+            as_of_line(told.as_of),
+            rx.cond(told.text != "", rx.el.p(told.text, class_name="soft mt-3")),
+            rx.cond(
+                told.amounts,
+                rx.el.dl(rx.foreach(told.amounts, _amount), class_name="three-facts mt-5"),
+            ),
+            rx.cond(told.variance != "", rx.el.p(told.variance, class_name="soft small mt-3")),
+            _ways_on(),
+            class_name="card",
+        ),
+        rx.cond(told.steps, _steps()),
+        rx.el.section(
+            rx.el.h2(_("Details"), class_name="heading mb-2"),
+            rx.el.dl(rx.foreach(told.facts, _fact), rx.foreach(told.codes, _fact), class_name="fact-list"),
+            class_name="card",
+        ),
+        rx.cond(told.is_top_up, _help()),
+    )
+
+
+def _receipt_head() -> rx.Component:
+    settings, person = get_settings(), SessionState.person
+    simulated = () if settings.is_production else (" · ", _("Simulated money. Nothing here is real."))
+    return rx.el.p(
+        settings.app_name,
+        " · ",
+        person.display_name,
+        " · ",
+        person.email,
+        *simulated,
+        class_name="print-only",
+    )
+
+
+def _amount(fact: Fact) -> rx.Component:
+    return rx.el.div(
+        rx.el.dt(fact.label, class_name="soft tiny"),
+        rx.el.dd(fact.value, class_name="font-semibold"),
+    )
+
+
+def _fact(fact: Fact) -> rx.Component:
+    return rx.el.div(
+        rx.el.dt(fact.label, class_name="soft"),
+        rx.el.dd(
+            fact.value,
+            rx.cond(fact.note != "", rx.el.span(" ", fact.note, class_name="soft small")),
+            class_name=rx.cond(fact.is_code, "code", ""),
+            title=rx.cond(fact.is_code, fact.value, ""),
+        ),
+    )
+
+
+def _ways_on() -> rx.Component:
+    told = StoryState.story
+    print_page: rx.Var[object] = rx.vars.FunctionStringVar.create("(() => window.print())")
+    return rx.el.div(
+        rx.cond(
+            told.next_top_up != "",
+            link(
+                told.next_action,
+                to=f"{path_of('/add-money')}/{told.next_top_up}",
+                class_name="button button-main",
+            ),
+            rx.cond(
+                told.again != "",
+                link(told.again, to=told.again_address, class_name="button button-main"),
+            ),
+        ),
+        rx.cond(
+            told.top_up_id != "",
+            link(
+                _("See the top-up"),
+                to=f"{path_of('/activity')}/{told.top_up_id}",
+                class_name="button button-quiet",
+            ),
+        ),
+        rx.el.button(_("Print"), type="button", on_click=print_page, class_name="button button-quiet"),
+        class_name="no-print flex flex-wrap gap-3 mt-6",
+    )
+
+
+def _steps() -> rx.Component:
+    return rx.el.section(
+        rx.el.h2(_("Step by step"), class_name="heading mb-5"),
+        rx.el.ol(rx.foreach(StoryState.story.steps, _step), class_name="steps"),
+        class_name="card",
+    )
+
+
+def _step(step: StoryStep) -> rx.Component:
+    return rx.el.li(
+        rx.el.span(class_name="step-dot", aria_hidden="true"),
+        rx.el.div(
+            rx.el.p(step.title, class_name="font-semibold"),
+            rx.el.p(time_of(step.at), " · ", step.source, class_name="soft small mt-0.5"),
+        ),
+        class_name=rx.cond(step.is_now, "now", "done"),
+        aria_current=rx.cond(step.is_now, "step", "false"),
+    )
+
+
+def _help() -> rx.Component:
+    address = get_settings().support_email
+    if not address:
+        return rx.fragment()
+    return rx.el.p(
+        _("Something wrong? Write to"),
+        " ",
+        rx.el.a(address, href=f"mailto:{address}?subject={StoryState.story.title}", class_name="link"),
+        " ",
+        _("and name the reference."),
+        class_name="soft small text-center no-print",
+    )
+
+
+def _skeleton() -> rx.Component:
+    return rx.el.div(
+        rx.el.p(_("One moment."), role="status", class_name="sr-only"),
+        rx.el.span(class_name="skeleton h-6 w-40"),
+        rx.el.span(class_name="skeleton mt-4 h-12 w-60"),
+        row_skeletons(5),
+        class_name="card",
+    )

@@ -1,0 +1,57 @@
+"""`/activity/[id]`: one top-up's whole story, or what one ledger transfer was."""
+
+from typing import ClassVar
+
+import reflex as rx
+from reflex.event import EventSpec
+
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.activity.story_words import story_of_top_up, story_of_transfer
+from onramp_app.web.home.shapes import Story
+from onramp_app.web.tabs.live import LiveState
+from onramp_app.web.tabs.session import path_of, to_login
+from onramp_app.web.words.top_ups import can_age
+
+
+class StoryState(LiveState):
+    """One story. `is_missing`: there is none at this address, or it is somebody else's."""
+
+    _place: ClassVar[str] = "/activity/"
+
+    is_loaded: bool = False
+    is_missing: bool = False
+    story: Story = Story()
+    _shown: str = ""
+
+    @rx.event
+    async def load(self) -> EventSpec | None:
+        """Read the story that the address names."""
+        if self._wanted() != self._shown:
+            self.is_loaded, self.is_missing, self.story = False, False, Story()
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        await self._show(Latest(viewer))
+        return None
+
+    def _has_loaded(self) -> bool:
+        return self.is_loaded
+
+    async def _catch_up(self, latest: Latest) -> None:
+        await self._show(latest)
+
+    async def _show(self, latest: Latest) -> None:
+        wanted = self._wanted()
+        top_up = await latest.top_up(wanted)
+        transfer = None if top_up else await latest.transfer(wanted)
+        self.is_missing = top_up is None and transfer is None
+        if top_up is not None:
+            known_as_of = await latest.known_as_of(wanted) if can_age(top_up) else None
+            self.story = story_of_top_up(top_up, known_as_of=known_as_of)
+        elif transfer is not None:
+            self.story = story_of_transfer(transfer)
+        self._shown = wanted
+        self.is_loaded = True
+        self._is_current()
+
+    def _wanted(self) -> str:
+        return path_of(self).rpartition("/")[2]

@@ -1,0 +1,254 @@
+"""One top-up from its quote to its delivery, in words: what was promised, what was paid, what arrived."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from onramp_app.domain.views import QuoteView, StepView, TopUpView, TransferView
+from onramp_app.ledger.words import StepSource
+from onramp_app.providers.status import StatusClass
+from onramp_app.texts import _
+from onramp_app.top_ups.transitions import Charged, TopUpStatus
+from onramp_app.web.activity.words import signed_text, top_up_title, transfer_words
+from onramp_app.web.add_money.words import rate_words
+from onramp_app.web.home.shapes import Fact, Story, StoryStep
+from onramp_app.web.words.amounts import (
+    asset_text,
+    bill_text,
+    exact_text,
+    moment_text,
+    number_text,
+    split_decimals,
+)
+from onramp_app.web.words.names import asset_name, method_name, network_name
+from onramp_app.web.words.times import reference_of
+from onramp_app.web.words.top_ups import (
+    action_text,
+    again_address,
+    asked_text,
+    can_age,
+    difference_text,
+    known_paid_text,
+    paid_text,
+    tag_of,
+    words_of,
+)
+
+_OPEN = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING, TopUpStatus.IN_REVIEW)
+# What happened and what comes next are the same there.
+_SAID_ONCE = (TopUpStatus.PROCESSING, TopUpStatus.SETTLED)
+_UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
+_ENDED_UNPAID = (TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED)
+
+
+def story_of_top_up(view: TopUpView, *, known_as_of: datetime | None = None) -> Story:
+    """Return the whole story of a top-up.
+
+    Args:
+        known_as_of: until when we know what the provider knew; needed where `can_age`.
+    """
+    words = words_of(view)
+    status = TopUpStatus(view.status)
+    # What arrived may be another asset than the one that was asked for.
+    has_arrived = view.booked_amount is not None
+    if view.booked_amount is not None and view.booked_asset is not None:
+        sign = "+" if status is TopUpStatus.SETTLED else ""
+        head, unit = f"{sign}{number_text(view.booked_amount, view.booked_asset)}", view.booked_asset
+    else:
+        head, unit = paid_text(view), ""
+    head, tail = split_decimals(head)
+    again = _again_text(view)
+    is_over_unpaid = status in _ENDED_UNPAID or view.charged == Charged.UNKNOWN
+    charged = words.charged if is_over_unpaid or not has_arrived else ""
+    return Story(
+        title=top_up_title(view.payment_method, view.status),
+        tag=words.tag,
+        tone=words.tone,
+        head=head,
+        tail=tail,
+        unit=unit,
+        at=moment_text(view.settled_at if has_arrived and view.settled_at else view.created_at),
+        charged=charged,
+        as_of=moment_text(known_as_of) if charged and can_age(view) else "",
+        text=words.happened if status in _SAID_ONCE else f"{words.happened} {words.next}",
+        variance=_variance(view),
+        next_top_up=view.id if status in _OPEN else "",
+        next_action=action_text(is_to_pay=status in _UNPAID and view.charged == Charged.NO),
+        again=again,
+        again_address=again_address(view) if again else "",
+        is_top_up=True,
+        amounts=_amounts(view),
+        facts=_facts(view),
+        codes=_codes(view),
+        steps=_steps(view),
+    )
+
+
+def _again_text(view: TopUpView) -> str:
+    """Return what begins another one, nothing while somebody could pay twice by it."""
+    if view.status == TopUpStatus.SETTLED:
+        return _("Add again")
+    is_safe = view.status in _ENDED_UNPAID and view.charged == Charged.NO
+    return _("Start again") if is_safe else ""
+
+
+def _amounts(view: TopUpView) -> list[Fact]:
+    nothing = "\N{EM DASH}"
+    quoted = asset_text(view.quote.expected_amount, view.asset) if view.quote else nothing
+    arrived, asset = view.booked_amount, view.booked_asset
+    return [
+        Fact(_("Quoted"), quoted),
+        Fact(_("You paid"), known_paid_text(view) or nothing),
+        Fact(_("Delivered"), nothing if arrived is None or asset is None else asset_text(arrived, asset)),
+    ]
+
+
+def _variance(view: TopUpView) -> str:
+    """Return how quoted, paid and delivered differ, as sentences; nothing before the delivery."""
+    if view.received_amount is None:
+        return ""
+    sentences = []
+    asked, paid = asked_text(view), known_paid_text(view)
+    if paid is not None and paid != asked:
+        sentences.append(
+            _("You had asked for {asked} and paid {paid} on the provider's page.").format(
+                asked=asked, paid=paid
+            )
+        )
+    # Why another amount than that is held, what happened says.
+    if view.quote is not None and view.status == TopUpStatus.SETTLED:
+        difference = difference_text(view.quote.expected_amount, view.received_amount, asset=view.asset)
+        sentences.append(difference or _("As much arrived as was quoted."))
+    return " ".join(sentences)
+
+
+def _facts(view: TopUpView) -> list[Fact]:
+    quote = view.quote
+    return [
+        Fact(_("You asked for"), asked_text(view)),
+        Fact(_("Payment method"), method_name(view.payment_method)),
+        *(_quoted(quote, view) if quote else []),
+        Fact(_("Asset"), f"{asset_name(view.asset)} ({view.asset})"),
+        Fact(_("Network"), network_name(view.network)),
+        *([Fact(_("Delivered, exactly"), exact_text(view.booked_amount, view.booked_asset))]
+          if view.booked_amount is not None and view.booked_asset is not None else []),
+    ]  # fmt: skip
+
+
+def _quoted(quote: QuoteView, view: TopUpView) -> list[Fact]:
+    fees = (
+        (_("Provider fee"), quote.provider_fee),
+        (_("Payment fee"), quote.gateway_fee),
+        (_("Network fee"), quote.network_fee),
+        (_("Our fee"), quote.client_fee),
+    )
+    currency = view.fiat_currency
+    rate = rate_words(quote, currency=currency, asset=view.asset)
+    return [
+        Fact(_("Rate"), rate, note=_("as quoted")),
+        *[Fact(label, bill_text(fee, currency)) for label, fee in fees if Decimal(fee)],
+    ]
+
+
+def _codes(view: TopUpView) -> list[Fact]:
+    """Return what support asks for, to be copied as it stands."""
+    codes = [
+        Fact(_("Reference"), reference_of(view.id), is_code=True),
+        Fact(_("Complete reference"), view.id, is_code=True),
+    ]
+    for order in view.provider_orders:
+        codes.append(Fact(_("Provider order"), order.order_id, is_code=True))
+        if order.transaction_hash:
+            codes.append(Fact(_("Transaction hash"), order.transaction_hash, is_code=True))
+    return codes
+
+
+def _steps(view: TopUpView) -> list[StoryStep]:
+    last = len(view.timeline) - 1
+    is_open = TopUpStatus(view.status) in _OPEN
+    return [
+        StoryStep(
+            _("Your late payment has arrived")
+            if number and _is_late(view.timeline[number - 1], step)
+            else _step_title(step, view),
+            moment_text(step.at),
+            _source_text(step.source),
+            is_now=is_open and number == last,
+        )
+        for number, step in enumerate(view.timeline)
+    ]
+
+
+def _is_late(before: StepView, step: StepView) -> bool:
+    """Say whether money came for what had ended without it."""
+    return before.status in _ENDED_UNPAID and step.status in _SAID_ONCE
+
+
+def _step_title(step: StepView, view: TopUpView) -> str:
+    """Return what a line of the timeline says: what the provider said, then what we made of it."""
+    said = step.detail.partition(":")[0].partition(",")[0]
+    asset = view.asset
+    told: dict[str, str] = {
+        StatusClass.OPENED: _("Payment page opened"),
+        StatusClass.CLAIMED: _("You said that you paid"),
+        StatusClass.PAID: _("Payment received"),
+        StatusClass.BUYING: _("Buying {asset}").format(asset=asset),
+        StatusClass.BOUGHT: _("{asset} bought").format(asset=asset),
+        StatusClass.SENDING: _("{asset} sent").format(asset=asset),
+        StatusClass.DELIVERED: _("{asset} arrived").format(asset=asset),
+        StatusClass.TIMED_OUT: _("The provider stopped waiting for a payment"),
+        StatusClass.ABANDONED: _("The payment was given up"),
+        StatusClass.NAME_MISMATCH: _("The name on the payment did not fit"),
+        StatusClass.AMOUNT_MISMATCH: _("The amount of the payment did not fit"),
+        StatusClass.UNKNOWN: _("The provider said something that we do not know yet"),
+        "released": _("Released by the operator of this wallet"),
+        "returned": _("Given back by the operator of this wallet"),
+        "closed": _("Closed by the operator of this wallet"),
+        "reversed": _("Taken back by the operator of this wallet"),
+        "reversal undone": _("The reversal was undone"),
+        "attributed": _("Found to be yours"),
+    }
+    if said in told:
+        tag = tag_of(step.status)[0]
+        ends = (TopUpStatus.SETTLED, TopUpStatus.IN_REVIEW, *_ENDED_UNPAID)
+        is_news = step.status in ends and said not in (StatusClass.OPENED, StatusClass.CLAIMED)
+        return f"{told[said]}: {tag[:1].lower()}{tag[1:]}" if is_news else told[said]
+    titles = {
+        TopUpStatus.CREATED: _("Top-up created"),
+        TopUpStatus.CANCELED: _("Canceled by you"),
+        TopUpStatus.EXPIRED: _("Expired"),
+    }
+    return titles.get(TopUpStatus(step.status), tag_of(step.status)[0])
+
+
+def _source_text(source: str) -> str:
+    texts = {
+        StepSource.WEBHOOK_READ: _("The provider told us, and we checked"),
+        StepSource.POLL: _("We asked the provider"),
+        StepSource.USER: _("You"),
+        StepSource.OPERATOR: _("The operator of this wallet"),
+        StepSource.CLOCK: _("Time passed"),
+        StepSource.SYSTEM: _("This wallet"),
+    }
+    return texts[StepSource(source)]
+
+
+def story_of_transfer(view: TransferView) -> Story:
+    """Return what a ledger transfer was, why, and how much."""
+    title, why = transfer_words(view.kind)
+    amount, _space, asset = signed_text(view.amount, view.asset).rpartition(" ")
+    head, tail = split_decimals(amount)
+    return Story(
+        title=title,
+        tag=_("Done"),
+        head=head,
+        tail=tail,
+        unit=asset,
+        at=moment_text(view.created_at),
+        text=why,
+        top_up_id=view.top_up_id or "",
+        facts=[
+            Fact(_("Asset"), f"{asset_name(view.asset)} ({view.asset})"),
+            Fact(_("Exactly"), exact_text(view.amount, view.asset)),
+        ],
+        codes=[Fact(_("Reference"), view.id, is_code=True)],
+    )

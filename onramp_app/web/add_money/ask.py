@@ -1,0 +1,206 @@
+"""Reads what the wizard shows for somebody's choices: what is offered, what is wrong, and a quote.
+
+Asks the provider, so it is slow at times: never called while a tab's lock is held. It changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from onramp_app.accounts.words import currency_of
+from onramp_app.domain.errors import ApplicationError, ValidationFailed
+from onramp_app.domain.money import decimal_text
+from onramp_app.domain.views import QuoteView, Viewer
+from onramp_app.pricing import quotes
+from onramp_app.pricing.catalogue import CurrencyOption, Options, get_options
+from onramp_app.pricing.provider_prices import STABLE_ASSET
+from onramp_app.pricing.quotes import QuoteRequest, get_shared_quotes
+from onramp_app.pricing.worth import book_within, worth
+from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable, UnsupportedCurrency
+from onramp_app.providers.port import AmountLimits
+from onramp_app.throttle import throttle
+from onramp_app.top_ups import limits
+from onramp_app.top_ups.limits import Remaining
+from onramp_app.top_ups.usual_time import usual_minutes
+from onramp_app.top_ups.views import quote_view
+from onramp_app.web.add_money.choices import Choices
+from onramp_app.web.add_money.offer import Known, offer_of
+from onramp_app.web.add_money.shapes import Offer
+from onramp_app.web.add_money.typed_amounts import round_amounts
+from onramp_app.web.add_money.words import (
+    RETRY_SECONDS,
+    amount_not_understood_text,
+    decimals_text,
+    out_of_limits_text,
+    problem_text,
+    too_little_text,
+    too_much_text,
+)
+
+# About so many dollars are offered to choose with one touch; the second is where a newcomer begins.
+_QUICK_DOLLARS = (Decimal(25), Decimal(50), Decimal(100), Decimal(250))
+# Without an exchange rate, so many times the least amount.
+_QUICK_TIMES = (Decimal(5), Decimal(10), Decimal(25), Decimal(50))
+RATES_WITHIN_SECONDS = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is for somebody's choices. `choices` are those that hold, with what was missing filled in.
+
+    `offer` is None when nobody can tell what is offered; `quoted` when there is no quote, and `problem`
+    says why. `retry_seconds`: when asking again may help, 0 for never.
+    """
+
+    choices: Choices
+    offer: Offer | None = None
+    quoted: QuoteView | None = None
+    amount_problem: str = ""
+    problem: str = ""
+    retry_seconds: int = 0
+
+
+async def read_offer(viewer: Viewer, choices: Choices) -> Found:
+    """Return what the wizard shows. Refusals of the provider come back in words.
+
+    Raises:
+        DatabaseUnavailable: our limits, or how long payments take, could not be read.
+    """
+    try:
+        return await _read(viewer, choices)
+    except ProviderUnavailable as error:
+        return Found(choices, problem=problem_text(error), retry_seconds=_retry_seconds(error))
+
+
+async def _read(viewer: Viewer, choices: Choices) -> Found:
+    reader = get_options()
+    row = _currency(viewer, choices, (await reader.options(None)).currencies)
+    options = await reader.options(row.code, country=row.country)
+    remaining = await _remaining(viewer, row)
+    choices = _completed(choices, row, options)
+    theirs = _bounds(choices, options)
+    bounds = _narrowed(theirs, remaining)
+    quick = await _quick_amounts(row, bounds)
+    if choices.amount is None and quick:
+        choices = replace(choices, amount=decimal_text(quick[min(1, len(quick) - 1)]))
+    problem = _amount_problem(choices, row, bounds, remaining=remaining)
+    usual = {method.code: await usual_minutes(method.code) for method in options.methods}
+    offer = offer_of(Known(row, options, theirs, remaining, quick, usual), choices)
+    found = Found(choices, offer, amount_problem=problem)
+    if offer.closed or not choices.method or not choices.amount or problem:
+        return replace(found, choices=replace(choices, step="amount"))
+    return await _with_quote(viewer, found)
+
+
+def _currency(viewer: Viewer, choices: Choices, rows: Sequence[CurrencyOption]) -> CurrencyOption:
+    """Return the chosen currency, else the person's own, else one that can be paid with."""
+    chosen = [row for row in rows if row.code == choices.currency]
+    if chosen:
+        own = [row for row in chosen if row.country == (choices.country or viewer.country)]
+        return (own or [row for row in chosen if row.is_active] or chosen)[0]
+    active = [row for row in rows if row.is_active]
+    wanted = (currency_of(viewer.country), viewer.display_currency, "USD")
+    at_home = [row for row in active if row.country == viewer.country]
+    by_code = [row for code in wanted for row in active if row.code == code]
+    return (at_home or by_code or active or list(rows))[0]
+
+
+def _completed(choices: Choices, row: CurrencyOption, options: Options) -> Choices:
+    """Return the choices with what is offered in place of what is missing or not offered."""
+    assets = [option.asset for option in options.assets]
+    asset = choices.asset if choices.asset in assets else next(iter(assets), "")
+    networks = [option.network for option in options.assets if option.asset == asset]
+    network = choices.network if choices.network in networks else next(iter(networks), "")
+    codes = [method.code for method in options.methods]
+    is_known = choices.method in codes
+    step = "pay" if choices.step == "check" and not is_known else choices.step
+    return replace(
+        choices,
+        step=step,
+        currency=row.code,
+        country=row.country,
+        asset=asset,
+        network=network,
+        method=choices.method if is_known else next(iter(codes), ""),
+    )
+
+
+async def _remaining(viewer: Viewer, row: CurrencyOption) -> Remaining | None:
+    try:
+        return await limits.remaining(viewer, row.code, decimals=row.decimals)
+    except ProviderUnavailable:
+        return None  # Nothing is said that is not known; beginning the top-up counts again.
+
+
+def _bounds(choices: Choices, options: Options) -> AmountLimits:
+    """Return the provider's limits for the currency and the chosen asset."""
+    chosen = [o for o in options.assets if (o.asset, o.network) == (choices.asset, choices.network)]
+    known = options.limits or AmountLimits(None, None)
+    least = [amount for amount in (known.min, *(option.min for option in chosen)) if amount is not None]
+    return AmountLimits(max(least, default=None), known.max)
+
+
+def _narrowed(theirs: AmountLimits, remaining: Remaining | None) -> AmountLimits:
+    most = [amount for amount in (theirs.max, remaining.most if remaining else None) if amount is not None]
+    return AmountLimits(theirs.min, min(most, default=None))
+
+
+async def _quick_amounts(row: CurrencyOption, bounds: AmountLimits) -> list[Decimal]:
+    book = await book_within(RATES_WITHIN_SECONDS)
+    price = worth(book, [STABLE_ASSET], base=row.code).get(STABLE_ASSET) if book else None
+    if price is not None:
+        about = [dollars * price for dollars in _QUICK_DOLLARS]
+    else:
+        about = [times * bounds.min for times in _QUICK_TIMES] if bounds.min else []
+    return round_amounts(about, decimals=row.decimals, least=bounds.min, most=bounds.max)
+
+
+def _amount_problem(
+    choices: Choices, row: CurrencyOption, bounds: AmountLimits, *, remaining: Remaining | None
+) -> str:
+    if not choices.amount:
+        return ""
+    amount = Decimal(choices.amount)
+    if -int(amount.as_tuple().exponent) > row.decimals:
+        return decimals_text(row.code, row.decimals)
+    if not amount:
+        return amount_not_understood_text()
+    if bounds.max is not None and amount > bounds.max:
+        is_ours = remaining is not None and remaining.most == bounds.max
+        return too_much_text(bounds.max, row.code, is_ours=is_ours)
+    if bounds.min is not None and amount < bounds.min:
+        return too_little_text(bounds.min, row.code)
+    return ""
+
+
+async def _with_quote(viewer: Viewer, found: Found) -> Found:
+    request = request_of(found.choices)
+    try:
+        await throttle.attempt(throttle.QUOTE, viewer.user_id)
+        quote = await quotes.quote(get_shared_quotes(), get_options(), request=request)
+    except AmountOutOfLimits as error:
+        words = out_of_limits_text(error.extra, request.fiat_amount, request.fiat_currency)
+        return replace(found, choices=replace(found.choices, step="amount"), amount_problem=words)
+    except ValidationFailed:
+        return replace(found, amount_problem=amount_not_understood_text())
+    except ApplicationError as error:
+        return replace(found, problem=problem_text(error), retry_seconds=_retry_seconds(error))
+    return replace(found, quoted=quote_view(quote.quoted))
+
+
+def request_of(choices: Choices) -> QuoteRequest:
+    """Return what is asked of the services. The amount must be there."""
+    return QuoteRequest(
+        fiat_currency=choices.currency,
+        fiat_amount=Decimal(choices.amount or 0),
+        asset=choices.asset,
+        network=choices.network,
+        payment_method=choices.method,
+        country=choices.country,
+    )
+
+
+def _retry_seconds(error: ApplicationError) -> int:
+    if isinstance(error, UnsupportedCurrency):
+        return 0
+    return max(RETRY_SECONDS, error.retry_after_seconds or 0)

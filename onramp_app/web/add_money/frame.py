@@ -1,0 +1,230 @@
+"""The frame of the wizard: step bars, bills, summary, and what stands there before anything is known."""
+
+import reflex as rx
+
+from onramp_app.texts import _
+from onramp_app.web.add_money.hooks import Countdown
+from onramp_app.web.add_money.shapes import Line
+from onramp_app.web.add_money.state import WizardState
+from onramp_app.web.parts.feedback import notice
+from onramp_app.web.parts.places import link
+from onramp_app.web.parts.signs import sign
+
+NOT_KNOWN = "\N{EN DASH}"  # in place of an amount
+_SECONDS = "wizard-seconds"
+
+
+def step_bars() -> rx.Component:
+    """Show how far it is, and the way back."""
+    is_reached = (True, WizardState.step != "amount", WizardState.step == "check")
+    back = rx.cond(WizardState.step == "check", WizardState.pay_search, WizardState.amount_search)
+    titles = {
+        "amount": _("Step 1 of 3: how much"),
+        "pay": _("Step 2 of 3: how to pay"),
+        "check": _("Step 3 of 3: check and pay"),
+    }
+    return rx.el.div(
+        # It stands at every step, so that the bars beside it do not move.
+        rx.cond(
+            WizardState.step == "amount",
+            link(
+                _arrow(),
+                rx.el.span(_("Back to home"), class_name="sr-only"),
+                to="/home",
+                class_name="wizard-back",
+            ),
+            link(
+                _arrow(),
+                rx.el.span(_("Back"), class_name="sr-only"),
+                to=f"/add-money{back}",
+                class_name="wizard-back",
+            ),
+        ),
+        rx.el.div(
+            *[
+                rx.el.span(class_name=rx.cond(reached, "step-bar step-bar-done", "step-bar"))
+                for reached in is_reached
+            ],
+            class_name="step-bars",
+            aria_hidden="true",
+        ),
+        rx.el.p(rx.match(WizardState.step, *titles.items(), ""), role="status", class_name="sr-only"),
+        class_name="-mt-3 flex min-h-11 items-center gap-2",
+    )
+
+
+def _arrow() -> rx.Component:
+    return sign("M14.5 5.5 8 12l6.5 6.5", width="24", height="24", class_name="rtl:-scale-x-100")
+
+
+def row(label: rx.Component | rx.Var[str] | str, value: rx.Component | rx.Var[str] | str) -> rx.Component:
+    """Return one line of a bill: what it is, and how much."""
+    return rx.el.div(rx.el.dt(label), rx.el.dd(value), class_name="bill-row")
+
+
+def fee_row(line: Line) -> rx.Component:
+    """Return the line of one fee."""
+    return row(line.label, line.amount)
+
+
+def about(words: rx.Var[str] | str) -> rx.Component:
+    """Return an amount that is an estimate, with the sign of one."""
+    return rx.fragment(
+        rx.el.span("≈\N{NO-BREAK SPACE}", aria_hidden="true"),
+        rx.el.span(_("about "), class_name="sr-only"),
+        words,
+    )
+
+
+def summary() -> rx.Component:
+    """Return what was chosen and what comes of it, for beside the steps."""
+    bill = WizardState.bill
+    return rx.el.aside(
+        rx.el.h2(_("Summary"), class_name="heading mb-3", id="summary"),
+        rx.el.dl(
+            row(_("You pay"), _or_dash(bill.pay)),
+            row(_("Fees"), _or_dash(bill.all_fees)),
+            row(_("Rate"), _or_dash(bill.rate)),
+            rx.cond(WizardState.step == "pay", row(_("Pay with"), _or_dash(WizardState.method_name))),
+            row(_("You receive"), rx.cond(bill.receive_words != "", about(bill.receive_words), NOT_KNOWN)),
+            rx.cond(WizardState.time != "", row(_("Arrives"), WizardState.time)),
+            class_name=rx.cond(WizardState.is_old, "bill bill-old", "bill"),
+        ),
+        rx.el.p(custody_text(), class_name="soft tiny mt-4"),
+        aria_labelledby="summary",
+        class_name="card hidden self-start lg:block",
+    )
+
+
+def _or_dash(value: rx.Var[str] | str) -> rx.Component:
+    return rx.cond(value != "", value, NOT_KNOWN)
+
+
+def custody_text() -> str:
+    """Return who holds the money."""
+    return _("Held for you by the operator of this wallet, and shown in your balance once it has arrived.")
+
+
+def short_summary() -> rx.Component:
+    """Return the summary in a line, for above the button where there is no room beside."""
+    bill = WizardState.bill
+    return rx.cond(
+        bill.pay != "",
+        rx.el.p(
+            rx.el.span(bill.pay, class_name="font-semibold"),
+            rx.el.span("→", aria_hidden="true", class_name="soft"),
+            rx.el.span(_(" becomes "), class_name="sr-only"),
+            rx.el.span(about(bill.receive_words), class_name="font-semibold"),
+            class_name=rx.cond(WizardState.is_old, "short-summary is-old", "short-summary"),
+        ),
+    )
+
+
+def actions(*above: rx.Component, button: rx.Component) -> rx.Component:
+    """Return what a step ends with: what there is to know first, its button, and the age of the quote."""
+    return rx.el.div(_quote_notices(), *above, button, _quote_line(), class_name="wizard-actions")
+
+
+def _quote_notices() -> rx.Component:
+    """Say that the quote changed, or why there is none."""
+    return rx.el.div(
+        rx.cond(WizardState.changed != "", notice(WizardState.changed, kind="now")),
+        rx.cond(
+            WizardState.problem != "",
+            notice(
+                WizardState.problem,
+                rx.cond(WizardState.is_old, rx.fragment(" ", _("The figures shown are the last ones."))),
+                kind="now",
+            ),
+        ),
+        aria_live="polite",
+        class_name="grid gap-3 empty:hidden",
+    )
+
+
+def _quote_line() -> rx.Component:
+    """Say how long the quote lasts, or when it is tried again."""
+    seconds = rx.el.span(id=_SECONDS)
+    is_waited_for = WizardState.is_old | (WizardState.bill.pay == "")
+    return rx.el.p(
+        _countdown(),
+        rx.cond(
+            WizardState.is_asking,
+            rx.cond(
+                is_waited_for,
+                rx.fragment(
+                    _("Asking for the rate."),
+                    rx.el.span(
+                        " ", _("The payment provider takes its time."), class_name="appears-when-slow"
+                    ),
+                ),
+                _("Asking for a new rate."),
+            ),
+            rx.cond(
+                WizardState.problem != "",
+                rx.cond(
+                    WizardState.timer_seconds > 0,
+                    rx.fragment(
+                        _("Trying again in"),
+                        " ",
+                        seconds,
+                        "\N{NO-BREAK SPACE}s. ",
+                        _try_now(class_name="link"),
+                    ),
+                ),
+                rx.cond(
+                    WizardState.bill.pay != "",
+                    rx.fragment(_("New rate in"), " ", seconds, "\N{NO-BREAK SPACE}s"),
+                ),
+            ),
+        ),
+        class_name="soft tiny min-h-5 text-center",
+    )
+
+
+def _countdown() -> rx.Component:
+    return Countdown.create(
+        number=WizardState.timer,
+        seconds=WizardState.timer_seconds,
+        shown_in=_SECONDS,
+        on_end=WizardState.refresh,
+    )
+
+
+def _try_now(*, class_name: str) -> rx.Component:
+    return rx.el.button(
+        _("Try again now"),
+        type="button",
+        on_click=WizardState.refresh,
+        disabled=WizardState.is_asking,
+        class_name=class_name,
+    )
+
+
+def skeleton() -> rx.Component:
+    """Return the shape of the form while nothing is known; in words after a while, and for screen readers."""
+    return rx.el.div(
+        rx.el.p(_("One moment."), role="status", class_name="sr-only"),
+        rx.el.div(class_name="skeleton h-1 mt-5"),
+        rx.el.div(class_name="skeleton mt-4 h-10 w-4/5"),
+        rx.el.div(class_name="skeleton h-[92px] rounded-[20px] mt-3"),
+        rx.el.div(class_name="skeleton h-11 w-3/5"),
+        rx.el.div(class_name="skeleton h-[92px] rounded-[20px] mt-12"),
+        rx.el.p(
+            _("The payment provider takes its time. The page goes on by itself."),
+            class_name="soft small appears-when-slow",
+        ),
+        class_name="mx-auto grid w-full max-w-[568px] gap-3",
+    )
+
+
+def no_offer() -> rx.Component:
+    """Say why there is nothing to choose yet, and that it is tried again."""
+    return rx.el.section(
+        rx.el.h1(_("Adding money is not possible right now"), class_name="title"),
+        rx.el.p(WizardState.problem, class_name="lead mt-2"),
+        rx.el.p(_("Your balance is not affected, and nothing was begun."), class_name="soft mt-1 mb-6"),
+        _countdown(),
+        _try_now(class_name="button button-main mt-2"),
+        class_name="card mx-auto grid w-full max-w-[568px] justify-items-start",
+    )

@@ -1,0 +1,96 @@
+"""What was begun before: the part of the wizard that answers "is it safe to try again?"."""
+
+from collections.abc import Sequence
+
+import reflex as rx
+from reflex.event import EventSpec
+
+from onramp_app.domain.errors import DatabaseUnavailable, NotFound, RateLimited
+from onramp_app.domain.ids import new_id
+from onramp_app.domain.views import TopUpView
+from onramp_app.provider_orders import freshness
+from onramp_app.texts import _
+from onramp_app.throttle import throttle
+from onramp_app.top_ups import top_ups
+from onramp_app.top_ups.errors import NotCancelable
+from onramp_app.top_ups.transitions import Charged
+from onramp_app.wallet import announcements
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.add_money.shapes import OpenTopUp
+from onramp_app.web.add_money.words import open_title, open_top_up_of
+from onramp_app.web.tabs.session import PrivateState, to_login
+from onramp_app.web.words.amounts import moment_text
+
+READ_WITHIN_SECONDS = 6.0
+_BY_RISK = (Charged.UNKNOWN, Charged.YES, Charged.NO)
+
+
+class AsksAboutOpen(PrivateState, mixin=True):
+    """What is open, and how well we know whether it was paid.
+
+    `shows` is what stands on the page: nothing yet, `blocked`, `open` (what was begun before) or `form`.
+    """
+
+    shows: str = ""
+    open_ones: list[OpenTopUp] = []  # noqa: RUF012  # Reflex copies the default for each state.
+    open_title: str = ""
+    open_text: str = ""
+    open_problem: str = ""
+    reading: str = ""  # Nothing, `asking`, `current` or `away`.
+    read_at: str = ""  # When it was last read (RFC 3339), nothing when it never was.
+
+    _asked: str = ""  # Names what is being asked; an answer under another name comes too late.
+
+    def _go_to_form(self) -> EventSpec:
+        """Show the form, since nothing stands in its way any more."""
+        raise NotImplementedError
+
+    @rx.event(background=True)
+    async def ask_provider(self) -> EventSpec | None:
+        """Have the provider asked whether what is open was paid, and say so; or say that it was not asked."""
+        async with self:
+            if (viewer := await self._viewer()) is None:
+                return to_login(self)
+            if self.shows != "open":
+                return None
+            self._asked = asked = new_id()
+            self.reading = "asking"
+        try:
+            await throttle.attempt(throttle.READ_ANEW, viewer.user_id)
+            standing = await freshness.read_anew(viewer, within_seconds=READ_WITHIN_SECONDS)
+            views = await Latest(viewer).open_top_ups()
+            if not await announcements.living({viewer.session_id}):
+                return to_login(self)
+        except (DatabaseUnavailable, RateLimited):
+            standing, views = freshness.Standing(is_current=False, read_at=None), None
+        async with self:
+            if self._asked == asked:
+                self.reading = "current" if standing.is_current else "away"
+                self.read_at = moment_text(standing.read_at)
+                if views is not None:
+                    self._show_open(views)
+        return None
+
+    @rx.event
+    async def cancel_open(self, top_up_id: str) -> EventSpec | None:
+        """Cancel one that nobody has paid."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        if self.shows != "open":
+            return None
+        self.open_problem = ""
+        try:
+            await top_ups.cancel(viewer, top_up_id if isinstance(top_up_id, str) else "")
+        except NotCancelable:
+            self.open_problem = _("It cannot be canceled any more: a payment has begun, or it has ended.")
+        except NotFound:
+            pass  # The list says the same.
+        views = await Latest(viewer).open_top_ups()
+        self._show_open(views)
+        return None if views else self._go_to_form()
+
+    def _show_open(self, views: Sequence[TopUpView]) -> None:
+        # What may have been charged comes first, for that one decides whether another is safe.
+        views = sorted(views, key=lambda view: _BY_RISK.index(Charged(view.charged)))
+        self.open_ones = [open_top_up_of(view) for view in views]
+        self.open_title, self.open_text = open_title(views, reading=self.reading)

@@ -1,0 +1,49 @@
+"""The quote that the wizard shows: what it answers, what changed since the one before, and when it ends."""
+
+from onramp_app.domain import clock
+from onramp_app.domain.ids import new_id
+from onramp_app.domain.views import QuoteView
+from onramp_app.web.add_money.choices import Choices
+from onramp_app.web.add_money.shapes import Bill
+from onramp_app.web.add_money.words import bill_of, changed_text
+from onramp_app.web.tabs.session import PrivateState
+
+
+class ShowsQuote(PrivateState, mixin=True):
+    """The last quote. `is_old`: it answers other choices than those made by now, or could not be renewed."""
+
+    bill: Bill = Bill()
+    is_asking: bool = False
+    is_old: bool = False
+    changed: str = ""
+    timer: str = ""  # Another one whenever the seconds begin anew: until the quote ends, or the next try.
+    timer_seconds: int = 0
+
+    _question: str = ""  # What the quote answers.
+    _expected: str = ""  # What the shown quote says will arrive, exactly.
+
+    def _show_quote(self, quote: QuoteView, choices: Choices) -> None:
+        before, question = self.bill, _question(choices)
+        self.bill = bill_of(quote, currency=choices.currency, asset=choices.asset)
+        if self._question == question and (before.rate, before.receive_exact) != (
+            self.bill.rate,
+            self.bill.receive_exact,
+        ):
+            self.changed = changed_text(self.bill)
+        self._question, self._expected, self.is_old = question, quote.expected_amount, False
+        self._count(max(1, int((quote.expires_at - clock.now()).total_seconds())))
+
+    def _hold_quote_against(self, choices: Choices) -> None:
+        self.is_old = self._question not in ("", _question(choices))
+
+    def _forget_quote(self) -> None:
+        self.bill, self._question, self._expected = Bill(), "", ""
+        self.is_old = self.is_asking = False
+
+    def _count(self, seconds: int) -> None:
+        self.timer, self.timer_seconds = new_id(), seconds
+
+
+def _question(choices: Choices) -> str:
+    """Return what a quote depends on."""
+    return f"{choices.amount} {choices.currency} {choices.country} {choices.asset} {choices.network}"

@@ -1,0 +1,392 @@
+"""`/add-money`: the wizard. What was chosen stands in the address; what is slow happens in the background."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import ClassVar
+
+import reflex as rx
+from reflex.event import EventSpec
+
+from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
+from onramp_app.domain.ids import new_id
+from onramp_app.domain.money import decimal_text
+from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
+from onramp_app.top_ups import reviewed, top_ups
+from onramp_app.top_ups.errors import IdempotencyInProgress, QuoteChanged, TooManyOpenTopUps
+from onramp_app.top_ups.views import quote_of
+from onramp_app.wallet import announcements
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.add_money.ask import Found, read_offer, request_of
+from onramp_app.web.add_money.choices import STEPS, Choices, choices_of
+from onramp_app.web.add_money.open_state import AsksAboutOpen
+from onramp_app.web.add_money.quote_state import ShowsQuote
+from onramp_app.web.add_money.shapes import Offer
+from onramp_app.web.add_money.typed_amounts import AmountNotUnderstood, TooManyDecimals, read_amount
+from onramp_app.web.add_money.words import (
+    RETRY_SECONDS,
+    amount_missing_text,
+    amount_not_understood_text,
+    blocked_words,
+    decimals_text,
+    not_read_text,
+    nothing_begun_text,
+    out_of_limits_text,
+    perhaps_begun_text,
+    problem_text,
+)
+from onramp_app.web.tabs.live import LiveState
+from onramp_app.web.tabs.session import path_of, to_login
+from onramp_app.web.words.amounts import number_text
+from onramp_app.web.words.names import method_name, network_name
+
+_TYPING_MS = 350
+
+
+class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
+    """What the wizard shows.
+
+    Whatever answers late is dropped when something newer was asked, or when the tab was reset.
+    """
+
+    _place: ClassVar[str] = "/add-money"
+    _sent_by_page: ClassVar[frozenset[str]] = frozenset(("refresh",))  # when a quote has ended
+
+    blocked_title: str = ""
+    blocked_text: str = ""
+
+    step: str = STEPS[0]
+    search: str = ""  # The address with these choices, and with the same at the earlier steps.
+    amount_search: str = ""
+    pay_search: str = ""
+    forward: str = ""  # Where the page is to go on to, as a visit of its own.
+    amount: str = ""
+    field_text: str = ""  # What the server wrote into the amount's field, not what is typed there.
+    field_number: int = 0  # Another one whenever the server writes into it.
+    amount_problem: str = ""
+    asset: str = ""
+    network: str = ""
+    network_name: str = ""
+    method: str = ""
+    method_name: str = ""
+    time: str = ""  # How long this method usually takes, where that is known.
+
+    offer: Offer = Offer()
+    problem: str = ""
+    review_problem: str = ""
+    is_beginning: bool = False
+
+    _choices: Choices = Choices()
+    _review: str = ""  # Names what is confirmed, until it is known how that ended.
+    _begun: str = ""
+
+    @rx.event
+    async def load(self) -> EventSpec | None:
+        """Take up the choices of the address, and ask about what is open before anything else is begun."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        self.forward = ""
+        wanted = choices_of(self.router.url.query_parameters)
+        # Nobody waits here any more. Whatever goes on all the same is the same review, begun once at most.
+        self.is_beginning = False
+        if self._begun:
+            # Whoever comes back, or whose tab never heard that it was begun, sees that before a form.
+            wanted = replace(wanted, is_another=False)
+            self._begun, self._review = "", ""
+        self._choose(wanted, writes=True)
+        self._forget_messages()
+        self._is_current()
+        try:
+            await top_ups.may_begin(viewer)
+        except TooManyOpenTopUps as error:
+            self.open_problem = problem_text(error)
+        except ApplicationError as error:
+            if (words := blocked_words(error)) is None:
+                raise
+            self.shows, (self.blocked_title, self.blocked_text) = "blocked", words
+            return None
+        self.reading = "asking"
+        self._show_open(await Latest(viewer).open_top_ups())
+        if self.open_ones and (self.open_problem or not self._choices.is_another):
+            self.shows = "open"
+            return WizardState.ask_provider
+        self.shows = "form"
+        return self._ask()
+
+    def _has_loaded(self) -> bool:
+        return bool(self.shows)
+
+    async def _catch_up(self, latest: Latest) -> None:
+        if self.is_beginning:
+            return
+        views = await latest.open_top_ups()
+        if self.shows == "form" and views and not self._choices.is_another:
+            # Begun elsewhere meanwhile: what it is comes before another one.
+            self.shows, self.reading, self.read_at = "open", "", ""
+        self._show_open(views)
+        self._is_current()
+
+    # Choosing
+
+    @rx.event(debounce=_TYPING_MS)
+    async def typed(self, text: str) -> EventSpec | None:
+        """Take up what was typed into the amount's field."""
+        if await self._viewer() is None:
+            return to_login(self)
+        said_before = self.amount_problem
+        amount = self._understood(text)
+        if amount and amount == self._choices.amount:
+            self.amount_problem = said_before
+            return None
+        self._choose(replace(self._choices, amount=amount))
+        if amount:
+            return self._ask()
+        self._forget_quote()
+        return None
+
+    @rx.event
+    async def choose_quick(self, amount: str) -> EventSpec | None:
+        """Take one of the round amounts."""
+        if await self._viewer() is None:
+            return to_login(self)
+        if any(quick.amount == amount for quick in self.offer.quick):
+            self._choose(replace(self._choices, amount=amount), writes=True)
+            return self._ask()
+        return None
+
+    @rx.event
+    async def choose_currency(self, value: str) -> EventSpec | None:
+        """Pay with another currency (`INR-IN`); its amounts are others, so one of its own is proposed."""
+        if await self._viewer() is None:
+            return to_login(self)
+        currency, _sign, country = value.partition("-") if isinstance(value, str) else ("", "", "")
+        wanted = choices_of({"currency": currency, "country": country})
+        if not wanted.currency:
+            return None
+        kept = self._choices
+        self._choose(
+            replace(kept, currency=wanted.currency, country=wanted.country, amount=None, method=""),
+            writes=True,
+        )
+        return self._ask()
+
+    @rx.event
+    async def choose_asset(self, asset: str) -> EventSpec | None:
+        """Receive another asset."""
+        return await self._change("asset", asset)
+
+    @rx.event
+    async def choose_network(self, network: str) -> EventSpec | None:
+        """Receive it over another network."""
+        return await self._change("network", network)
+
+    @rx.event
+    async def choose_method(self, method: str) -> EventSpec | None:
+        """Pay another way."""
+        return await self._change("method", method)
+
+    async def _change(self, name: str, value: str) -> EventSpec | None:
+        if await self._viewer() is None:
+            return to_login(self)
+        wanted = getattr(choices_of({name: value}), name)
+        if not wanted:
+            return None
+        self._choose(replace(self._choices, **{name: wanted}))
+        return self._ask()
+
+    @rx.event
+    async def go_on(self, form: dict[str, str]) -> EventSpec | None:
+        """Go to the next step, with what the form holds: the last keystrokes may not have come before."""
+        if await self._viewer() is None:
+            return to_login(self)
+        form = form if isinstance(form, dict) else {}
+        choices = self._choices
+        if self.step == "amount":
+            said_before = self.amount_problem
+            amount = self._understood(form.get("amount", ""))
+            if not amount:
+                self.amount_problem = self.amount_problem or amount_missing_text()
+                return None
+            if amount == choices.amount:
+                self.amount_problem = said_before
+            if self.amount_problem or self.offer.closed:
+                return None
+            choices, step = replace(choices, amount=amount), "pay"
+        elif self.step == "pay":
+            wanted = choices_of({"method": form.get("method", "")}).method
+            offered = {card.code for card in self.offer.methods if not card.closed}
+            if wanted not in offered:
+                return None
+            choices, step = replace(choices, method=wanted), "check"
+        else:
+            return None
+        self._choose(choices)
+        self.forward = replace(choices, step=step).search()
+        return None
+
+    # Asking the provider
+
+    @rx.event(background=True)
+    async def refresh(self) -> EventSpec | None:
+        """Read what is offered and a quote: when something was chosen, when a quote ended, to try again."""
+        async with self:
+            if (viewer := await self._viewer()) is None:
+                return to_login(self)
+            if self.shows != "form" or not self._is_shown_at(path_of(self)):
+                return None
+            self._asked = asked = new_id()
+            self.is_asking = True
+            choices = self._choices
+        try:
+            found = await read_offer(viewer, choices)
+            if not await announcements.living({viewer.session_id}):
+                return to_login(self)
+        except DatabaseUnavailable:
+            found = Found(choices, problem=not_read_text(), retry_seconds=RETRY_SECONDS)
+        async with self:
+            if self._asked == asked:
+                self._show(found)
+        return None
+
+    # What is open already
+
+    @rx.event
+    async def start_another(self) -> EventSpec | None:
+        """Show the form although something is open."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        if self.shows != "open":
+            return None
+        try:
+            await top_ups.may_begin(viewer)
+        except ApplicationError as error:
+            self.open_problem = problem_text(error)
+            return None
+        return self._go_to_form()
+
+    def _go_to_form(self) -> EventSpec:
+        if not self.is_beginning:
+            self._review = ""  # What it may have begun was on the list.
+        self._choose(replace(self._choices, is_another=bool(self.open_ones), step=STEPS[0]), writes=True)
+        self.shows, self.open_problem = "form", ""
+        if choices_of(self.router.url.query_parameters).step != STEPS[0]:
+            # Whoever came back from paying stands at the address of the last step.
+            return rx.redirect(f"{path_of(self)}{self.search}", replace=True)
+        return self._ask()
+
+    # Beginning
+
+    @rx.event(background=True)
+    async def begin(self) -> EventSpec | None:
+        """Begin the top-up that the review shows, once, and go to where it is paid."""
+        async with self:
+            if (viewer := await self._viewer()) is None:
+                return to_login(self)
+            if (
+                self.is_beginning
+                or self.shows != "form"
+                or self.step != "check"
+                or not self._expected
+                or self.is_old
+            ):
+                return None
+            self.is_beginning, self.review_problem, self.changed = True, "", ""
+            self._review = review = self._review or new_id()
+            choices, expected = self._choices, Decimal(self._expected)
+        top_up_id, refused = "", None
+        try:
+            top_up_id = await reviewed.begin(
+                viewer, request_of(choices), expected_amount=expected, review=review
+            )
+        except ApplicationError as error:
+            refused = error
+        finally:
+            async with self:
+                if self._review == review:
+                    self._begun = top_up_id
+                    self.is_beginning = bool(top_up_id)
+                    if refused is not None:
+                        self._refuse(refused, choices)
+        if top_up_id:
+            return rx.redirect(f"{path_of(self)}/{top_up_id}")
+        return WizardState.refresh if not isinstance(refused, QuoteChanged) else None
+
+    def _refuse(self, error: ApplicationError, choices: Choices) -> None:
+        """Say why nothing was begun, where it can be put right; or that it is not known whether it was."""
+        if isinstance(error, (DatabaseUnavailable, IdempotencyInProgress)):
+            self.review_problem = perhaps_begun_text()
+            return  # Whoever confirms again confirms the same review, so it is begun once at most.
+        self._review = ""
+        if (words := blocked_words(error)) is not None:
+            self.shows, (self.blocked_title, self.blocked_text) = "blocked", words
+        elif isinstance(error, QuoteChanged):
+            if choices == self._choices:  # Of what was chosen meanwhile it says nothing.
+                self._show_quote(quote_of(error.extra["quote"]), choices)  # type: ignore[arg-type]
+            self.changed, self.review_problem = "", problem_text(error)
+        elif isinstance(error, AmountOutOfLimits):
+            amount = Decimal(choices.amount or 0)
+            self.review_problem = out_of_limits_text(error.extra, amount, choices.currency)
+        elif isinstance(error, (RateLimited, ProviderUnavailable)):
+            self.review_problem = nothing_begun_text(error)
+        else:
+            self.review_problem = problem_text(error)
+
+    # What is shown
+
+    def _choose(self, choices: Choices, *, writes: bool = False) -> None:
+        """Take up choices. `writes`: the amount's field is to show them too, as nobody typed them."""
+        if choices != self._choices:
+            self.changed = self.review_problem = ""
+        if not self.is_beginning and request_of(choices) != request_of(self._choices):
+            self._review = ""
+        self._asked = ""
+        self._choices = choices
+        self.step, self.amount = choices.step, choices.amount or ""
+        self.asset, self.network, self.method = choices.asset, choices.network, choices.method
+        self.network_name, self.method_name = network_name(choices.network), method_name(choices.method)
+        self.time = next((card.time for card in self.offer.methods if card.code == choices.method), "")
+        self.search = choices.search()
+        self.amount_search = replace(choices, step="amount").search()
+        self.pay_search = replace(choices, step="pay").search()
+        self._hold_quote_against(choices)
+        written = number_text(self.amount, "") if self.amount else ""
+        if writes and written != self.field_text:
+            self.field_text = written
+            self.field_number += 1
+
+    def _understood(self, text: object) -> str:
+        """Return what was typed as a decimal string, or nothing, with what is wrong said at the field."""
+        self.amount_problem = ""
+        decimals = self.offer.decimals
+        try:
+            amount = read_amount(text if isinstance(text, str) else "?", decimals=decimals)
+        except AmountNotUnderstood:
+            self.amount_problem = amount_not_understood_text()
+        except TooManyDecimals:
+            self.amount_problem = decimals_text(self.offer.currency, decimals)
+        else:
+            return "" if amount is None else decimal_text(amount)
+        return ""
+
+    def _ask(self) -> EventSpec:
+        self.is_asking = True
+        return WizardState.refresh
+
+    def _show(self, found: Found) -> None:
+        """Show an answer. What was typed meanwhile is newer, and then this is not called."""
+        self.is_asking = False
+        if found.offer is not None:
+            self.offer = found.offer
+            self._choose(found.choices, writes=self._choices.amount is None)
+            self.amount_problem = found.amount_problem
+        self.problem = found.problem
+        self._count(found.retry_seconds)
+        if found.quoted is not None:
+            self._show_quote(found.quoted, self._choices)
+        elif found.problem and self._question:
+            self.is_old = True
+        else:
+            self._forget_quote()
+
+    def _forget_messages(self) -> None:
+        self.problem = self.changed = self.review_problem = self.open_problem = ""
+        self.amount_problem = self.reading = self.read_at = ""

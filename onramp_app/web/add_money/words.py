@@ -1,0 +1,237 @@
+"""What the wizard says: bills, limits, what is wrong with an amount, why something cannot be begun now."""
+
+from collections.abc import Sequence
+from decimal import ROUND_DOWN, Decimal
+
+from onramp_app.domain.errors import ApplicationError, RateLimited
+from onramp_app.domain.views import QuoteView, TopUpView
+from onramp_app.providers.errors import ProviderPriceIrregular, ProviderUnavailable
+from onramp_app.providers.port import AmountLimits
+from onramp_app.texts import _, ngettext
+from onramp_app.top_ups.errors import AccountFrozen, KycRequired, QuoteChanged, TooManyOpenTopUps
+from onramp_app.top_ups.transitions import Charged, TopUpStatus
+from onramp_app.web.add_money.shapes import Bill, Line, OpenTopUp
+from onramp_app.web.words.amounts import (
+    asset_text,
+    bill_text,
+    exact_text,
+    fiat_text,
+    moment_text,
+    number_text,
+    rate_text,
+    split_decimals,
+)
+from onramp_app.web.words.payment_methods import method_text
+from onramp_app.web.words.top_ups import action_text, words_of
+
+RETRY_SECONDS = 5
+_MANY = 100
+_UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
+
+
+def bill_of(quote: QuoteView, *, currency: str, asset: str) -> Bill:
+    """Return a quote as a bill. Fees that are nothing are left out, but for the provider's own."""
+    fees = ((_("Payment fee"), quote.gateway_fee), (_("Our fee"), quote.client_fee))
+    charged = [(_("Provider fee"), quote.provider_fee), *(fee for fee in fees if Decimal(fee[1]))]
+    every = sum((Decimal(amount) for _label, amount in charged), Decimal(quote.network_fee))
+    receive, receive_decimals = split_decimals(number_text(quote.expected_amount, asset))
+    pay = bill_text(quote.fiat_amount, currency)
+    pay_head, pay_decimals = split_decimals(pay)
+    return Bill(
+        pay=pay,
+        pay_head=pay_head,
+        pay_decimals=pay_decimals,
+        fees=tuple(Line(label, bill_text(amount, currency)) for label, amount in charged),
+        network_fee=bill_text(quote.network_fee, currency),
+        all_fees=bill_text(every, currency),
+        rate=rate_words(quote, currency=currency, asset=asset),
+        receive=receive,
+        receive_decimals=receive_decimals,
+        receive_words=asset_text(quote.expected_amount, asset),
+        receive_exact=exact_text(quote.expected_amount, asset),
+    )
+
+
+def rate_words(quote: QuoteView, *, currency: str, asset: str) -> str:
+    """Return the price of one unit: `1 USDT = ₹88.14`."""
+    return f"1\N{NO-BREAK SPACE}{asset} = {rate_text(quote.rate, currency)}"
+
+
+def changed_text(bill: Bill) -> str:
+    """Return what to say when a quote that was looked at has become another."""
+    return _("The rate has changed: {rate}, you receive about {amount}.").format(
+        rate=bill.rate, amount=bill.receive_words
+    )
+
+
+def limits_text(limits: AmountLimits, currency: str) -> str:
+    """Return what may be paid at a time, as far as it is known."""
+    if limits.min is not None and limits.max is not None:
+        return _("From {least} to {most}").format(
+            least=fiat_text(limits.min, currency), most=fiat_text(limits.max, currency)
+        )
+    if limits.min is not None:
+        return _("{least} or more").format(least=fiat_text(limits.min, currency))
+    if limits.max is not None:
+        return _("Up to {most}").format(most=fiat_text(limits.max, currency))
+    return ""
+
+
+def amount_missing_text() -> str:
+    """Return what to say about an empty field."""
+    return _("Enter how much you would like to add.")
+
+
+def amount_not_understood_text() -> str:
+    """Return what to say about something that is no amount."""
+    return _("Enter an amount in digits, such as 1,000.")
+
+
+def decimals_text(currency: str, decimals: int) -> str:
+    """Return what to say about too many decimals."""
+    if decimals == 0:
+        return _("{currency} has no decimals.").format(currency=currency)
+    words = ngettext("{currency} has one decimal.", "{currency} has {decimals} decimals.", decimals)
+    return words.format(currency=currency, decimals=decimals)
+
+
+def too_little_text(least: str | Decimal, currency: str) -> str:
+    """Return what to say about an amount below the least."""
+    return _("The least you can add at a time is {least}.").format(least=fiat_text(least, currency))
+
+
+def too_much_text(most: str | Decimal, currency: str, *, is_ours: bool) -> str:
+    """Return what to say about an amount above the most. `is_ours`: it is what is left of our limits."""
+    if not is_ours:
+        return _("The most you can add at a time is {most}.").format(most=fiat_text(most, currency))
+    if not Decimal(most):
+        return _("You have used all that you may add for now.")
+    return _("You may add {most} more for now.").format(most=left_text(most, currency))
+
+
+def left_text(amount: str | Decimal, currency: str) -> str:
+    """Return what is left of our limits, cut to whole units where there are many.
+
+    The limits are in another currency, so the last digits change with every exchange rate.
+    """
+    value = Decimal(amount)
+    return fiat_text(value.to_integral_value(ROUND_DOWN) if value >= _MANY else value, currency)
+
+
+def out_of_limits_text(extra: dict[str, object], amount: Decimal, currency: str) -> str:
+    """Return what to say about a refusal that names the limits where it knows them."""
+    least, most = extra.get("min"), extra.get("max")
+    if isinstance(least, str) and amount < Decimal(least):
+        return too_little_text(least, currency)
+    if isinstance(most, str):
+        return too_much_text(most, currency, is_ours=True)
+    return _("The payment provider does not take this amount. Try another one.")
+
+
+def problem_text(error: ApplicationError) -> str:
+    """Return why there is no quote, or why nothing could be begun, and what to do."""
+    if isinstance(error, ProviderPriceIrregular):
+        return _("The price moves too much to quote right now. We try again in a moment.")
+    if isinstance(error, ProviderUnavailable):
+        return _("The payment provider does not answer right now. We keep trying.")
+    if isinstance(error, RateLimited):
+        return _("That was a lot at once. We go on by ourselves in a moment.")
+    if isinstance(error, QuoteChanged):
+        return _("The price moved by more than 1 % meanwhile. This is the new one: look at it and confirm.")
+    if isinstance(error, TooManyOpenTopUps):
+        return _("You have too many top-ups open. Finish or cancel one of them first.")
+    return _("This is not offered any more. Choose again.")
+
+
+def nothing_begun_text(error: ApplicationError) -> str:
+    """Return why a top-up could not be begun for a reason that passes."""
+    if isinstance(error, RateLimited):
+        return _("You began many top-ups in a short time. Nothing was begun now; wait a minute.")
+    return _("The payment provider does not answer. Nothing was begun and you were not charged; try again.")
+
+
+def perhaps_begun_text() -> str:
+    """Return what to say when nobody knows whether a top-up was begun. Paying comes after that."""
+    return _(
+        "We cannot tell yet whether this was begun. You were not charged. Confirm it again in a minute:"
+        " it is begun once."
+    )
+
+
+def not_read_text() -> str:
+    """Return what to say when what is offered could not be read."""
+    return _("We cannot reach our database right now. Nothing was begun; we try again in a moment.")
+
+
+def blocked_words(error: ApplicationError) -> tuple[str, str] | None:
+    """Return title and text for somebody who cannot add money, None when the error is another."""
+    if isinstance(error, AccountFrozen):
+        return (
+            _("Your account is frozen"),
+            _("You cannot add money until we have looked at it. What you have is safe. Write to us."),
+        )
+    if isinstance(error, KycRequired):
+        return (
+            _("You could not be verified"),
+            _("Your verification was not accepted, so you cannot add money. Write to us if this is wrong."),
+        )
+    return None
+
+
+def open_top_up_of(view: TopUpView) -> OpenTopUp:
+    """Return a top-up that is not over, as the wizard asks about it."""
+    words = words_of(view)
+    can_cancel = view.status in _UNPAID and view.charged == Charged.NO
+    return OpenTopUp(
+        id=view.id,
+        title=_("{amount} by {method}").format(
+            amount=fiat_text(view.fiat_amount, view.fiat_currency), method=method_text(view.payment_method)
+        ),
+        tag=words.tag,
+        tone=words.tone,
+        # What comes next says so already where it was received.
+        charged="" if view.charged == Charged.YES else words.charged,
+        next=words.next,
+        created_at=moment_text(view.created_at),
+        action=action_text(is_to_pay=can_cancel),
+        can_cancel=can_cancel,
+    )
+
+
+def open_title(views: Sequence[TopUpView], *, reading: str) -> tuple[str, str]:
+    """Return the answer to "is it safe to try again?" for what is open, and why.
+
+    Args:
+        reading: `asking` while the provider is being asked, `current` or `away` afterwards; nothing before.
+    """
+    charged = {Charged(view.charged) for view in views}
+    if not views:
+        return _("Nothing is open any more"), _("What you began before is over. You can start another.")
+    if reading == "asking":
+        return _("Looking at what you began"), _("It takes a few seconds to know whether it was paid.")
+    if Charged.UNKNOWN in charged:
+        return (
+            _("Do not pay again yet"),
+            _("The provider still looks for a payment of yours. If it arrives, it is credited by itself."),
+        )
+    is_checked = any(view.status == TopUpStatus.IN_REVIEW for view in views)
+    if is_checked or Charged.YES in charged:
+        return _title_of_received(is_checked=is_checked)
+    if reading != "current":
+        return (
+            _("As far as we know, you have not paid"),
+            _("If you did pay, wait until we can ask the provider: it is credited by itself."),
+        )
+    return _("You have not paid yet"), _("Pay for what you began, or start another.")
+
+
+def _title_of_received(*, is_checked: bool) -> tuple[str, str]:
+    if is_checked:
+        return (
+            _("We are checking what you began"),
+            _("Do not pay for it again. You can add more money if you want to."),
+        )
+    return (
+        _("Your payment was received"),
+        _("It is on its way: do not pay for it again. You can add more money if you want to."),
+    )

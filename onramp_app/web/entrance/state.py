@@ -1,0 +1,87 @@
+"""What the sign-in and registration pages show, above all after the API sent a form back with a reason."""
+
+from urllib.parse import quote
+
+import reflex as rx
+from reflex.event import EventSpec
+
+from onramp_app.accounts import sessions
+from onramp_app.accounts.words import countries, currency_of
+from onramp_app.domain.places import HOME, own_path
+from onramp_app.texts import _
+from onramp_app.web.entrance.flash import read_flash
+
+
+class EntranceState(rx.State):
+    """The typed values but the password, and what was wrong, in words."""
+
+    email: str = ""
+    display_name: str = ""
+    country: str = ""
+    display_currency: str = ""
+    next: str = HOME
+    carried: str = ""  # `next` for the link between the two pages
+    message: str = ""
+    is_refused: bool = False  # The message is about a form that was sent, not a greeting.
+    email_problem: str = ""
+    password_problem: str = ""
+
+    @rx.event
+    async def load(self) -> EventSpec | None:
+        """Fill in what the API sent back: the reason from the address, the values from the cookie.
+
+        Whoever is signed in already goes on to where they wanted to be.
+        """
+        query = self.router.url.query_parameters
+        cookie_header = self.router.headers.cookie
+        self.next = own_path(query.get("next"))
+        self.carried = "" if self.next == HOME else f"?next={quote(self.next, safe='')}"
+        if await sessions.resolve_cookie_header(cookie_header):
+            return rx.redirect(self.next)
+        typed = read_flash(cookie_header)
+        self.email = typed.get("email", "")
+        self.display_name = typed.get("display_name", "")
+        self.country = typed.get("country", "")
+        self.display_currency = typed.get("display_currency", "")
+        self._explain(query.get("reason", ""))
+        return None
+
+    @rx.event
+    def propose_currency(self, country: str) -> None:
+        """Propose the currency of the country that was just chosen."""
+        if isinstance(country, str) and country in countries():
+            self.display_currency = currency_of(country)
+
+    def _explain(self, reason: str) -> None:
+        self.message = self.email_problem = self.password_problem = ""  # nosec B105  # nothing is wrong
+        self.is_refused = reason not in ("session_ended", "signed_out", "signed_out_here")
+        match reason:
+            case "":
+                return
+            case "email_taken":
+                self.email_problem = _("An account with this e-mail exists.")
+            case "weak_password":
+                self.password_problem = weak_password_text()
+            case _other:
+                self.message = _reason_text(reason)
+
+
+def weak_password_text() -> str:
+    """Return what is said at a new password that is refused."""
+    return _("This password is too short or easy to guess. Try a few unrelated words.")
+
+
+def _reason_text(reason: str) -> str:
+    texts = {
+        "invalid_credentials": _("E-mail or password is wrong. Check both and try again."),
+        "rate_limited": _("Too many attempts. Wait a few minutes and try again."),
+        "validation_failed": _("Something in the form cannot be used. Check the fields and try again."),
+        "database_unavailable": _("We cannot reach our database right now. Try again in a minute."),
+        "session_ended": _("Sign in to go on."),
+        "signed_out": _("You are signed out."),
+        "signed_out_here": _(
+            "You're signed out in this browser. We couldn't reach our database to end the session"
+            " itself: it ends within 30 minutes."
+        ),
+    }
+    return texts.get(reason, _("That did not work. Try again."))

@@ -1,0 +1,34 @@
+"""Draws the balance over time: steps, because money comes and goes at once and not by and by."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from onramp_app.domain.views import WorthPoint
+from onramp_app.texts import _
+from onramp_app.web.home.shapes import BalanceLine
+from onramp_app.web.words.amounts import fiat_text, moment_text
+
+WIDTH, HEIGHT, _TOP = 600, 100, 6  # The line is thick; some room keeps its upper edge whole.
+
+
+def draw(points: Sequence[WorthPoint], *, now: datetime, currency: str) -> BalanceLine:
+    """Return the line and the area below it. The box begins at nothing, so heights can be compared."""
+    if not points:
+        return BalanceLine()
+    begins = points[0].at
+    seconds = max(int((now - begins).total_seconds()), 1)
+    most = max(Decimal(point.worth) for point in points)
+    line, last_x, last_y = "", -1, -1
+    for point in points:
+        x = min(WIDTH, max(0, int((point.at - begins).total_seconds()) * WIDTH // seconds))
+        y = HEIGHT - (int(Decimal(point.worth) * (HEIGHT - _TOP) / most) if most else 0)
+        if last_x < 0:
+            line = f"M{x} {y}"
+        elif y != last_y:
+            line += f"V{y}" if x == last_x else f"H{x}V{y}"
+        last_x, last_y = x, y
+    line += f"H{WIDTH}"
+    first, last = (fiat_text(point.worth, currency) for point in (points[0], points[-1]))
+    words = _("Your balance went from {first} to {last}.").format(first=first, last=last)
+    return BalanceLine(line, f"{line}V{HEIGHT}H0Z", words, moment_text(begins))

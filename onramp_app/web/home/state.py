@@ -1,0 +1,139 @@
+"""`/home`: what a person has, what is on its way and what happened last."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+import reflex as rx
+from reflex.event import EventSpec
+
+from onramp_app.domain import clock
+from onramp_app.domain.views import AssetBalanceView, BalancesView
+from onramp_app.texts import _, current_language
+from onramp_app.top_ups.usual_time import usual_minutes
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.activity.words import card_of, row_of
+from onramp_app.web.home.line import draw
+from onramp_app.web.home.shapes import ActivityRow, AssetRow, Balance, BalanceLine, OpenCard
+from onramp_app.web.tabs.live import LiveState
+from onramp_app.web.tabs.session import to_login
+from onramp_app.web.words.amounts import asset_text, fiat_text, moment_text, number_text, split_decimals
+from onramp_app.web.words.names import asset_name
+
+
+class HomeState(LiveState):
+    """The home page. `is_first_run`: nothing was ever added, and nothing is on its way."""
+
+    _place: ClassVar[str] = "/home"
+
+    is_loaded: bool = False
+    is_first_run: bool = False
+    balance: Balance = Balance()
+    line: BalanceLine = BalanceLine()
+    open_cards: list[OpenCard] = []  # noqa: RUF012  # Reflex copies the default for each state.
+    assets: list[AssetRow] = []  # noqa: RUF012
+    recent: list[ActivityRow] = []  # noqa: RUF012
+
+    @rx.event
+    async def load(self) -> EventSpec | None:
+        """Read everything the page shows; what was shown stays where that is not possible."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        await self._show(Latest(viewer))
+        return None
+
+    def _has_loaded(self) -> bool:
+        return self.is_loaded
+
+    async def _catch_up(self, latest: Latest) -> None:
+        await self._show(latest)
+
+    async def _show(self, latest: Latest) -> None:
+        # A person's tabs show the same, and finding the words takes longer than showing them.
+        page = await latest.once(("home", current_language()), lambda: _page_of(latest))
+        self.balance, self.line = page.balance, page.line
+        self.open_cards, self.assets, self.recent = [*page.open_cards], [*page.assets], [*page.recent]
+        self.is_first_run = page.is_first_run
+        self.is_loaded = True
+        self._is_current()
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What the page shows, all words already made."""
+
+    balance: Balance
+    line: BalanceLine
+    open_cards: tuple[OpenCard, ...]
+    assets: tuple[AssetRow, ...]
+    recent: tuple[ActivityRow, ...]
+    is_first_run: bool
+
+
+async def _page_of(latest: Latest) -> _Page:
+    wallet = await latest.wallet()
+    balances, open_top_ups = wallet.balances, wallet.open_top_ups
+    usual = {view.payment_method: await usual_minutes(view.payment_method) for view in open_top_ups}
+    by_worth = sorted(balances.items, key=lambda item: Decimal(item.worth or 0), reverse=True)
+    return _Page(
+        balance=balance_of(balances),
+        line=draw(wallet.history, now=clock.now(), currency=balances.display_currency),
+        open_cards=tuple(card_of(view, usual_minutes=usual[view.payment_method]) for view in open_top_ups),
+        assets=tuple(_asset_row(item, balances.display_currency) for item in by_worth),
+        recent=tuple(row_of(view) for view in wallet.recent),
+        is_first_run=not (balances.items or open_top_ups or wallet.recent),
+    )
+
+
+def balance_of(view: BalancesView) -> Balance:
+    """Return the large amount: the worth of what is available or, without rates, the assets themselves."""
+    has = [item for item in view.items if Decimal(item.available)]
+    if view.display_amount is None:
+        return _unpriced(has)
+    text = fiat_text(view.display_amount, view.display_currency)
+    head, tail = split_decimals(text)
+    second = ""
+    if has and view.dollar_amount is not None and view.display_currency != "USD":
+        second = f"≈ {fiat_text(view.dollar_amount, 'USD')}"
+    return Balance(
+        head=head,
+        tail=tail,
+        words=text,
+        second=second,
+        rates_note=_("The rates are older than usual.") if view.is_stale else "",
+        rates_as_of=moment_text(view.as_of) if has else "",
+    )
+
+
+def _unpriced(has: list[AssetBalanceView]) -> Balance:
+    texts = [asset_text(item.available, item.asset) for item in has]
+    head, tail = split_decimals(number_text(has[0].available, has[0].asset))
+    others = _("and {others}").format(others=", ".join(texts[1:])) if texts[1:] else ""
+    return Balance(
+        head=head,
+        tail=f"{tail} {has[0].asset}",
+        words=", ".join(texts),
+        second=others,
+        rates_note=_("There are no exchange rates right now, so the worth is not shown."),
+    )
+
+
+def _asset_row(item: AssetBalanceView, currency: str) -> AssetRow:
+    arriving, held, owed = (Decimal(amount) for amount in (item.pending, item.held, item.owed))
+    return AssetRow(
+        code=item.asset,
+        name=asset_name(item.asset),
+        amount=number_text(item.available, item.asset),
+        worth=fiat_text(item.worth, currency) if item.worth is not None and Decimal(item.available) else "",
+        arriving=_("≈ {amount} arriving").format(amount=number_text(arriving, item.asset))
+        if arriving
+        else "",
+        held=_("{amount} held for you until we have checked it").format(amount=number_text(held, item.asset))
+        if held
+        else "",
+        owed=_("{amount} owed after a reversal; the next money that arrives pays it first").format(
+            amount=number_text(owed, item.asset)
+        )
+        if owed
+        else "",
+    )

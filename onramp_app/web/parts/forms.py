@@ -1,0 +1,161 @@
+"""Form parts on native elements: the browser checks first, and every message stands at its field."""
+
+from collections.abc import Iterable
+
+import reflex as rx
+from reflex.experimental import ClientStateVar
+
+from onramp_app.texts import _
+from onramp_app.web.parts.feedback import problem
+
+MIN_PASSWORD_LENGTH = 8
+MAX_PASSWORD_LENGTH = 128
+
+
+def _described_by(name: str, message: rx.Var[str] | str | None, *, has_hint: bool) -> dict[str, object]:
+    hint = f"{name}-hint" if has_hint else ""
+    if message is None:
+        return {"aria_describedby": hint} if hint else {}
+    return {
+        "aria_invalid": rx.cond(message != "", "true", "false"),
+        "aria_describedby": rx.cond(message != "", f"{name}-problem {hint}".strip(), hint),
+    }
+
+
+def _below(
+    name: str,
+    message: rx.Var[str] | str | None,
+    hint: rx.Component | str | None,
+    *,
+    remedy: rx.Component | None = None,
+) -> list[rx.Component]:
+    parts = []
+    if message is not None:
+        words = rx.el.span(message, *([" ", remedy] if remedy else []))
+        parts.append(rx.cond(message != "", problem(words, for_field=name)))
+    if hint is not None:
+        parts.append(rx.el.p(hint, class_name="hint", id=f"{name}-hint"))
+    return parts
+
+
+def text_field(
+    label: str,
+    name: str,
+    *,
+    message: rx.Var[str] | str | None = None,
+    remedy: rx.Component | None = None,
+    hint: str | None = None,
+    **props: object,
+) -> rx.Component:
+    """Return a labelled input.
+
+    Args:
+        label: stands above it.
+        name: of the form's field, and its id in the page.
+        message: what is wrong with it; empty while nothing is.
+        remedy: stands behind the message.
+        hint: stands below it, always.
+        props: of the input itself.
+    """
+    return rx.el.div(
+        rx.el.label(label, html_for=name),
+        rx.el.input(
+            id=name,
+            name=name,
+            class_name="input",
+            **_described_by(name, message, has_hint=hint is not None),
+            **props,
+        ),
+        *_below(name, message, hint, remedy=remedy),
+        class_name="field",
+    )
+
+
+def password_field(
+    label: str,
+    name: str,
+    *,
+    autocomplete: str,
+    message: rx.Var[str] | str | None = None,
+    is_new: bool = False,
+) -> rx.Component:
+    """Return a password input with a button that shows what was typed; it never leaves the browser
+    before the form is sent.
+
+    `is_new` asks for at least 8 characters and says so as they are typed.
+    """
+    # Shared, because Reflex makes a component of its own of each part that changes.
+    is_shown = ClientStateVar.create(f"{name}_is_shown", default=False)
+    limits = {"min_length": MIN_PASSWORD_LENGTH} if is_new else {}
+    return rx.el.div(
+        is_shown,
+        rx.el.label(label, html_for=name),
+        rx.el.div(
+            rx.el.input(
+                id=name,
+                name=name,
+                type=rx.cond(is_shown.value, "text", "password"),
+                required=True,
+                max_length=MAX_PASSWORD_LENGTH,
+                auto_complete=autocomplete,
+                auto_capitalize="none",
+                spell_check=False,
+                placeholder=" ",
+                class_name="input",
+                **limits,
+                **_described_by(name, message, has_hint=is_new),
+            ),
+            rx.el.button(
+                rx.cond(is_shown.value, _("Hide"), _("Show")),
+                rx.el.span(" ", label.lower(), class_name="sr-only"),
+                type="button",
+                aria_pressed=rx.cond(is_shown.value, "true", "false"),
+                aria_controls=name,
+                on_click=is_shown.set_value(~is_shown.value),
+            ),
+            class_name="input-with-button",
+        ),
+        *_below(name, message, _length_hint() if is_new else None),
+        class_name="field",
+    )
+
+
+def _length_hint() -> rx.Component:
+    return rx.fragment(
+        rx.el.span(_("At least 8 characters."), class_name="length-missing"),
+        rx.el.span(_("Long enough."), class_name="length-met"),
+        " ",
+        _("Three or four unrelated words are strong and easy to remember."),
+    )
+
+
+def choice_field(
+    label: str,
+    name: str,
+    *,
+    options: Iterable[tuple[str, str]],
+    empty: str | None = None,
+    message: rx.Var[str] | str | None = None,
+    **props: object,
+) -> rx.Component:
+    """Return a labelled select of `(value, words)`; `empty` is what stands there before a choice."""
+    first = [rx.el.option(empty, value="")] if empty is not None else []
+    return rx.el.div(
+        rx.el.label(label, html_for=name),
+        rx.el.select(
+            *first,
+            *[rx.el.option(words, value=value) for value, words in options],
+            id=name,
+            name=name,
+            class_name="input",
+            **_described_by(name, message, has_hint=False),
+            **props,
+        ),
+        *_below(name, message, None),
+        class_name="field",
+    )
+
+
+def main_button(words: str, **props: object) -> rx.Component:
+    """Return the one filled button of a screen."""
+    return rx.el.button(words, type="submit", class_name="button button-main", **props)

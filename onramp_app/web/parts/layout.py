@@ -1,0 +1,268 @@
+"""The shell of every page: banner, header, places, menu, footer, and the frame of its content."""
+
+import reflex as rx
+from reflex.style import color_mode, set_color_mode
+from reflex_components_core.base.error_boundary import error_boundary  # type: ignore[import-untyped]
+from reflex_components_core.core.banner import has_connection_errors  # type: ignore[import-untyped]
+
+from onramp_app.config import get_settings
+from onramp_app.texts import _
+from onramp_app.web.parts.feedback import notice
+from onramp_app.web.parts.live_sign import live_sign
+from onramp_app.web.parts.mark import mark
+from onramp_app.web.parts.places import api_action, link, path_of
+from onramp_app.web.parts.times import clock_of
+from onramp_app.web.tabs.loads import Away
+from onramp_app.web.tabs.session import SessionState
+
+
+def _banner() -> rx.Component:
+    if get_settings().is_production:
+        return rx.fragment()
+    return rx.el.p(
+        _("Simulated money. Nothing here is real."),
+        class_name="bg-(--apricot-wash) px-4 py-1.5 text-center text-[13px]",
+    )
+
+
+def _brand(to: str) -> rx.Component:
+    return link(
+        mark(),
+        rx.el.span(get_settings().app_name, class_name="text-[18px] font-semibold tracking-[-0.01em]"),
+        to=to,
+        class_name="inline-flex min-h-11 items-center gap-2.5",
+    )
+
+
+def theme_switch() -> rx.Component:
+    """Return the choice between the system's theme, light and dark; the browser remembers it."""
+    choices = (("system", _("System")), ("light", _("Light")), ("dark", _("Dark")))
+    return rx.el.div(
+        *[
+            rx.el.button(
+                words,
+                type="button",
+                on_click=set_color_mode(mode),  # type: ignore[arg-type]  # a literal of the tuple above
+                aria_pressed=rx.cond(color_mode == mode, "true", "false"),
+            )
+            for mode, words in choices
+        ],
+        role="group",
+        aria_label=_("Theme"),
+        class_name="segments",
+    )
+
+
+def _own_menu() -> rx.Component:
+    person = SessionState.person
+    # A native popover: it closes on Escape and on a click elsewhere without a script of ours.
+    return rx.el.div(
+        rx.el.button(
+            rx.el.span(person.initials, aria_hidden="true"),
+            rx.el.span(_("Your menu"), class_name="sr-only"),
+            type="button",
+            custom_attrs={"popoverTarget": "own-menu"},
+            class_name="avatar",
+        ),
+        rx.el.div(
+            rx.el.div(
+                rx.el.p(person.display_name, class_name="font-semibold truncate empty:hidden"),
+                rx.el.p(person.email, class_name="soft small truncate"),
+                class_name="px-3 pt-1 pb-3 border-b border-(--line) mb-2",
+            ),
+            link(_("Profile"), to="/profile", class_name="menu-item"),
+            rx.el.div(theme_switch(), class_name="px-1 py-2"),
+            rx.el.form(
+                rx.el.button(_("Sign out"), type="submit", class_name="menu-item"),
+                action=api_action("/api/auth/session/end"),
+                method="post",
+                on_submit=None,
+            ),
+            id="own-menu",
+            custom_attrs={"popover": "auto"},
+            class_name="menu-panel",
+        ),
+    )
+
+
+def _current(is_here: bool) -> dict[str, str]:  # noqa: FBT001  # a fact, named where it is computed
+    return {"aria_current": "page"} if is_here else {}
+
+
+def _signed_in_header(here: str) -> rx.Component:
+    return rx.el.header(
+        _banner(),
+        rx.el.div(
+            _brand("/home"),
+            rx.el.nav(
+                link(_("Home"), to="/home", class_name="place", **_current(here == "/home")),
+                link(_("Activity"), to="/activity", class_name="place", **_current(here == "/activity")),
+                aria_label=_("Places"),
+                class_name="hidden md:flex gap-6 ml-2",
+            ),
+            rx.el.div(
+                live_sign(),
+                rx.cond(SessionState.is_signed_in, _own_menu(), rx.el.span(class_name="avatar")),
+                class_name="ml-auto flex items-center gap-4",
+            ),
+            class_name="wrap flex items-center gap-4 h-[72px]",
+        ),
+    )
+
+
+def _bottom_bar(here: str) -> rx.Component:
+    return rx.el.nav(
+        link(_("Home"), to="/home", **_current(here == "/home")),
+        link(rx.el.span(_("Add money"), class_name="button button-main"), to="/add-money"),
+        link(_("Activity"), to="/activity", **_current(here == "/activity")),
+        aria_label=_("Places"),
+        class_name="bottom-bar",
+    )
+
+
+def _signed_out_header(*, offer: rx.Component | None) -> rx.Component:
+    return rx.el.header(
+        _banner(),
+        rx.el.div(
+            _brand("/"),
+            rx.el.div(*([offer] if offer else []), class_name="ml-auto"),
+            class_name="wrap flex items-center gap-4 h-[72px]",
+        ),
+    )
+
+
+def _footer() -> rx.Component:
+    settings = get_settings()
+    links = [
+        rx.el.a(words, href=url, class_name="place small", rel="noopener")
+        for words, url in (
+            (_("Terms"), settings.terms_url),
+            (_("Privacy"), settings.privacy_url),
+            (_("Help"), f"mailto:{settings.support_email}" if settings.support_email else None),
+        )
+        if url
+    ]
+    return rx.el.footer(
+        rx.el.div(
+            rx.el.p(settings.app_name, class_name="soft small"),
+            *links,
+            rx.el.div(theme_switch(), class_name="md:ml-auto"),
+            class_name="wrap flex flex-wrap items-center gap-x-6 gap-y-3 py-6",
+        ),
+        class_name="mt-auto border-t border-(--line)",
+    )
+
+
+def _shell_notice(*, is_private: bool) -> rx.Component:
+    """Show what went wrong outside any form; it takes the place of toasts, which would need eval."""
+    return rx.fragment(
+        rx.cond(
+            SessionState.notice != "",
+            rx.el.div(notice(SessionState.notice, kind="bad"), class_name="wrap pb-4"),
+        ),
+        rx.cond(
+            has_connection_errors,
+            rx.el.div(
+                notice(_("You're offline. Figures may be out of date. Reconnecting…"), kind="now"),
+                class_name="wrap pb-4",
+            ),
+            _away() if is_private else None,
+        ),
+    )
+
+
+def _away() -> rx.Component:
+    """Say what is away, how old the page is for that, and that it comes back without being loaded again."""
+    return rx.cond(
+        SessionState.away != "",
+        rx.el.div(
+            notice(
+                rx.match(
+                    SessionState.away,
+                    (Away.DATABASE, _("We can't reach our database right now.")),
+                    (Away.UPDATES, _("Part of our service isn't answering right now.")),
+                    _("This page couldn't be updated."),
+                ),
+                " ",
+                rx.cond(
+                    SessionState.is_signed_in,
+                    rx.fragment(
+                        _("Figures may be out of date."),
+                        rx.cond(
+                            SessionState.current_until != "",
+                            rx.fragment(
+                                " ", _("Last updated"), " ", clock_of(SessionState.current_until), "."
+                            ),
+                        ),
+                    ),
+                    _("The page opens as soon as it can be read again."),
+                ),
+                " ",
+                _("Reconnecting…"),
+                kind="now",
+            ),
+            class_name="wrap pb-4",
+        ),
+    )
+
+
+def _frame(*children: rx.Component) -> rx.Component:
+    return rx.el.div(
+        rx.el.a(_("Skip to content"), href="#content", class_name="skip-link button button-main"),
+        *children,
+        class_name="flex min-h-dvh flex-col",
+    )
+
+
+def public_page(*content: rx.Component, offer: rx.Component | None = None) -> rx.Component:
+    """Frame a page that anyone may see; `offer` stands at the end of the header."""
+    return _frame(
+        _signed_out_header(offer=offer),
+        _shell_notice(is_private=False),
+        rx.el.main(*content, id="content", tab_index=-1, class_name="wrap pt-4 pb-16 outline-none"),
+        _footer(),
+    )
+
+
+def private_page(*content: rx.Component, here: str) -> rx.Component:
+    """Frame a page of a signed-in person. Its content exists only while there is one.
+
+    While somebody adds money nothing else asks for attention: there the phone has no bar.
+    """
+    has_bar = not here.startswith("/add-money")
+    return _frame(
+        _signed_in_header(here),
+        _shell_notice(is_private=True),
+        rx.el.main(
+            rx.cond(
+                SessionState.is_signed_in,
+                rx.fragment(*content),
+                rx.el.p(_("One moment."), class_name="soft", role="status"),
+            ),
+            id="content",
+            tab_index=-1,
+            class_name=f"wrap pt-4 {'pb-28 md:pb-16' if has_bar else 'pb-16'} outline-none",
+        ),
+        *([_bottom_bar(here)] if has_bar else []),
+    )
+
+
+def sign_in_offer() -> rx.Component:
+    """Return the quiet button of the public header, for whoever is not signed in."""
+    return rx.cond(
+        SessionState.is_signed_in,
+        rx.fragment(),
+        rx.el.a(_("Sign in"), href=path_of("/login"), class_name="button button-quiet button-slim"),
+    )
+
+
+def failure_boundary(_stateful: bool) -> rx.Component:  # noqa: FBT001  # Reflex calls it with one flag
+    """Return what stands in place of a page that could not be drawn."""
+    return error_boundary(
+        fallback_render=rx.el.main(
+            rx.el.h1(_("This page could not be shown"), class_name="title"),
+            rx.el.p(_("Your money is not affected. Load the page again."), class_name="lead mt-2"),
+            rx.el.a(_("Load again"), href="", class_name="button button-main mt-6"),
+            class_name="wrap py-16",
+        )
+    )

@@ -1,0 +1,246 @@
+"""`/profile`: details, password, and the places where the person is signed in."""
+
+import reflex as rx
+
+from onramp_app.texts import _
+from onramp_app.web.parts.countries import country_options, currency_options, language_options
+from onramp_app.web.parts.feedback import notice
+from onramp_app.web.parts.forms import choice_field, main_button, password_field, text_field
+from onramp_app.web.parts.layout import private_page
+from onramp_app.web.parts.places import api_action
+from onramp_app.web.parts.times import clock_of, time_of
+from onramp_app.web.profile.state import ProfileState
+from onramp_app.web.tabs.session import SessionState
+from onramp_app.web.tabs.shapes import SecurityLine, SessionLine
+
+
+def profile() -> rx.Component:
+    return private_page(
+        rx.el.div(
+            rx.el.div(
+                rx.el.h1(_("Profile"), class_name="title"),
+                rx.el.p(SessionState.person.email, class_name="soft mt-1 break-words"),
+                rx.el.p(
+                    _("Account ID"),
+                    " ",
+                    rx.el.code(ProfileState.account_id, class_name="inline-block max-w-full break-all"),
+                    class_name="soft small mt-1",
+                ),
+            ),
+            rx.cond(ProfileState.is_operator, _operator_code()),
+            _details(),
+            _password(),
+            _sessions(),
+            _security(),
+            class_name="mx-auto grid w-full max-w-[640px] gap-6 md:pt-4",
+        ),
+        here="/profile",
+    )
+
+
+def _operator_code() -> rx.Component:
+    return rx.el.section(
+        rx.el.h2(_("Operator code"), class_name="heading", id="operator-code"),
+        rx.el.p(
+            _("Approves one action on the command line. Valid for 10 minutes."),
+            class_name="soft small mt-1 mb-5",
+        ),
+        rx.el.div(
+            rx.cond(
+                ProfileState.operator_code != "",
+                rx.el.div(
+                    rx.el.span(_("Your code:"), " ", class_name="sr-only"),
+                    rx.el.code(
+                        ProfileState.operator_code,
+                        class_name="font-mono text-[26px] font-semibold tracking-wider select-all",
+                    ),
+                    rx.el.p(
+                        _("Valid until"),
+                        " ",
+                        clock_of(ProfileState.operator_code_until),
+                        ". ",
+                        _("You won't see it again, so copy it now."),
+                        class_name="soft small mt-1",
+                    ),
+                    class_name="mb-5",
+                ),
+            ),
+            role="status",
+        ),
+        rx.cond(
+            ProfileState.operator_code_problem != "",
+            rx.el.div(notice(ProfileState.operator_code_problem, kind="bad"), class_name="mb-5"),
+        ),
+        rx.cond(
+            ProfileState.must_sign_in_again,
+            _sign_in_again(),
+            rx.el.button(
+                rx.cond(ProfileState.operator_code != "", _("Make a new code"), _("Make a code")),
+                type="button",
+                on_click=ProfileState.make_operator_code,
+                class_name="button button-quiet",
+            ),
+        ),
+        aria_labelledby="operator-code",
+        class_name="card",
+    )
+
+
+def _sign_in_again() -> rx.Component:
+    return rx.el.form(
+        notice(_("You signed in more than 15 minutes ago. Sign in again to make a code."), kind="now"),
+        rx.el.button(_("Sign out"), type="submit", class_name="button button-quiet mt-5"),
+        action=api_action("/api/auth/session/end"),
+        method="post",
+        on_submit=None,
+    )
+
+
+def _details() -> rx.Component:
+    person = SessionState.person
+    return rx.el.section(
+        rx.el.h2(_("Details"), class_name="heading mb-5", id="details"),
+        rx.el.form(
+            text_field(
+                _("Name"),
+                "display_name",
+                message=ProfileState.name_problem,
+                required=True,
+                max_length=80,
+                auto_complete="name",
+                default_value=person.display_name,
+            ),
+            choice_field(
+                _("Country"),
+                "country",
+                options=country_options(),
+                empty=_("Choose a country"),
+                auto_complete="country",
+                default_value=person.country,
+            ),
+            choice_field(
+                _("Show amounts in"),
+                "display_currency",
+                options=currency_options(),
+                default_value=person.display_currency,
+            ),
+            choice_field(
+                _("Language"), "language", options=language_options(), default_value=person.language
+            ),
+            rx.cond(ProfileState.details_problem != "", notice(ProfileState.details_problem, kind="bad")),
+            rx.cond(ProfileState.details_saved, notice(_("Saved."), kind="good")),
+            rx.el.div(main_button(_("Save")), class_name="pt-1"),
+            on_submit=ProfileState.save_details,
+            class_name="grid gap-5",
+        ),
+        aria_labelledby="details",
+        class_name="card",
+    )
+
+
+def _password() -> rx.Component:
+    return rx.el.section(
+        rx.el.h2(_("Password"), class_name="heading", id="password-heading"),
+        rx.el.p(_("Changing it signs you out everywhere else."), class_name="soft small mt-1 mb-5"),
+        rx.el.form(
+            # Password managers look for the account that the new password belongs to.
+            rx.el.input(
+                type="text",
+                name="username",
+                auto_complete="username",
+                value=SessionState.person.email,
+                read_only=True,
+                hidden=True,
+            ),
+            password_field(
+                _("Current password"),
+                "current_password",
+                autocomplete="current-password",
+                message=ProfileState.current_password_problem,
+            ),
+            password_field(
+                _("New password"),
+                "new_password",
+                autocomplete="new-password",
+                message=ProfileState.new_password_problem,
+                is_new=True,
+            ),
+            rx.cond(
+                ProfileState.password_changed,
+                notice(_("Your password is changed. Everywhere else you are signed out."), kind="good"),
+            ),
+            rx.el.div(
+                rx.el.button(_("Change password"), type="submit", class_name="button button-quiet"),
+                class_name="pt-1",
+            ),
+            on_submit=ProfileState.change_password,
+            key=ProfileState.password_form,
+            class_name="grid gap-5",
+        ),
+        aria_labelledby="password-heading",
+        class_name="card",
+    )
+
+
+def _sessions() -> rx.Component:
+    return rx.el.section(
+        rx.el.h2(_("Where you are signed in"), class_name="heading", id="sessions"),
+        rx.el.p(_("Do not know one? End it and change your password."), class_name="soft small mt-1 mb-5"),
+        rx.el.ul(rx.foreach(ProfileState.session_lines, _session_line), class_name="rows"),
+        aria_labelledby="sessions",
+        class_name="card",
+    )
+
+
+def _session_line(line: SessionLine) -> rx.Component:
+    return rx.el.li(
+        rx.el.div(
+            rx.el.p(line.device, class_name="font-semibold break-words"),
+            rx.el.p(
+                _("Signed in"),
+                " ",
+                time_of(line.begun_at, is_inside=True),
+                ", ",
+                line.seen,
+                class_name="soft small mt-0.5",
+            ),
+            class_name="min-w-0",
+        ),
+        rx.cond(
+            line.is_current,
+            rx.el.span(_("This one"), class_name="tag flex-none"),
+            rx.el.button(
+                _("End"),
+                rx.el.span(" ", line.device, class_name="sr-only"),
+                type="button",
+                on_click=ProfileState.end_session(line.session_id),  # type: ignore[operator]
+                class_name="button button-quiet button-slim flex-none",
+            ),
+        ),
+        key=line.session_id,
+        class_name="flex items-center justify-between gap-4",
+    )
+
+
+def _security() -> rx.Component:
+    return rx.el.section(
+        rx.el.h2(_("Recent security activity"), class_name="heading", id="security"),
+        rx.el.p(
+            _("If something here was not you, change your password: it signs everybody else out."),
+            class_name="soft small mt-1 mb-5",
+        ),
+        rx.el.ol(rx.foreach(ProfileState.security_lines, _security_line), class_name="rows"),
+        aria_labelledby="security",
+        class_name="card",
+    )
+
+
+def _security_line(line: SecurityLine) -> rx.Component:
+    return rx.el.li(
+        rx.el.p(line.what, class_name="font-semibold"),
+        rx.el.p(
+            time_of(line.at),
+            rx.cond(line.where != "", rx.el.span(" · ", line.where)),
+            class_name="soft small mt-0.5 break-words",
+        ),
+    )

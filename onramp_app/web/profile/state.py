@@ -1,0 +1,233 @@
+"""`/profile`: the person's details, password and sessions. Every handler asks anew who it works for."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import datetime
+
+import reflex as rx
+from babel.dates import format_timedelta
+from reflex.event import EventSpec
+
+from onramp_app.accounts import accounts, security_events, session_list, sessions
+from onramp_app.accounts.accounts import ProfileChanges
+from onramp_app.accounts.words import Role, SecurityEventKind
+from onramp_app.domain import clock
+from onramp_app.domain.errors import (
+    Forbidden,
+    InvalidCredentials,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+    ValidationFailed,
+)
+from onramp_app.domain.views import SecurityEventView, SessionView, Viewer
+from onramp_app.operators import codes
+from onramp_app.operators.errors import RecentSignInRequired
+from onramp_app.texts import _, current_language
+from onramp_app.web.entrance.state import weak_password_text
+from onramp_app.web.tabs.session import PrivateState, SessionState, to_login
+from onramp_app.web.tabs.shapes import SecurityLine, SessionLine
+from onramp_app.web.words.amounts import moment_text
+
+_MAX_FIELD_LENGTH = 1024
+_SHOWN_SESSIONS = 50
+
+
+class ProfileState(PrivateState):
+    """What the profile page shows beside the person: what was saved, what was wrong, the sessions."""
+
+    account_id: str = ""  # By it support knows the account: nobody has proved that an address is theirs.
+    is_operator: bool = False
+    operator_code: str = ""  # On its way to the page only: the server forgets it at once.
+    operator_code_until: str = ""
+    operator_code_problem: str = ""
+    must_sign_in_again: bool = False
+    details_saved: bool = False
+    name_problem: str = ""
+    details_problem: str = ""
+    password_changed: bool = False
+    current_password_problem: str = ""
+    new_password_problem: str = ""
+    password_form: int = 0  # Counts up when the form is to be emptied.
+    session_lines: list[SessionLine] = []  # noqa: RUF012  # Reflex copies the default for each state.
+    security_lines: list[SecurityLine] = []  # noqa: RUF012  # as above
+
+    @rx.event
+    async def load(self) -> EventSpec | None:
+        """Read the sessions and forget the messages of an earlier visit."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        self._forget_messages()
+        self.account_id = viewer.user_id
+        self.is_operator = viewer.role != Role.USER
+        await self._list_security(viewer)
+        return None
+
+    @rx.event
+    async def save_details(self, form: dict[str, object]) -> EventSpec | None:
+        """Save name, country, currency and language."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        self._forget_messages()
+        changes = ProfileChanges(
+            display_name=_text(form, "display_name"),
+            country=_text(form, "country") or None,
+            display_currency=_text(form, "display_currency") or None,
+            language=_text(form, "language") or None,
+        )
+        try:
+            saved = await accounts.update_profile(viewer, changes)
+        except ValidationFailed as error:
+            if any(wrong.field == "display_name" for wrong in error.errors):
+                self.name_problem = _("Use 1 to 80 letters.")
+            else:
+                self.details_problem = _("Choose from the lists and save again.")
+            return None
+        page = await self.get_state(SessionState)
+        page._bind(saved)
+        self.details_saved = True
+        return None
+
+    @rx.event
+    async def change_password(self, form: dict[str, object]) -> EventSpec | None:
+        """Change the password. This session goes on; all others of the person end."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        self._forget_messages()
+        try:
+            await accounts.change_password(
+                viewer,
+                _text(form, "current_password"),
+                new_password=_text(form, "new_password"),
+                address=self.router.session.client_ip,
+            )
+        except InvalidCredentials:
+            self.current_password_problem = _("This is not your current password.")
+        except ValidationFailed:
+            self.new_password_problem = weak_password_text()
+        except RateLimited:
+            self.current_password_problem = _("Too many attempts. Wait a few minutes and try again.")
+        else:
+            self.password_changed = True
+            self.password_form += 1
+            await self._list_security(viewer)
+        return None
+
+    @rx.event
+    async def end_session(self, session_id: str) -> EventSpec | None:
+        """End one session of the person's; one that has ended already is simply gone from the list."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        self._forget_messages()
+        with suppress(NotFound):  # The list below says the same.
+            wanted = session_id if isinstance(session_id, str) else ""
+            await sessions.end_session(viewer.user_id, wanted, address=self.router.session.client_ip)
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        await self._list_security(viewer)
+        return None
+
+    @rx.event
+    async def make_operator_code(self) -> AsyncIterator[EventSpec | None]:
+        """Make a one-time code and show it, this once: no reload and no other tab shows it again."""
+        if (viewer := await self._viewer()) is None:
+            yield to_login(self)
+            return
+        self._forget_messages()
+        try:
+            made = await codes.make(viewer, address=self.router.session.client_ip)
+        except RecentSignInRequired:
+            self.must_sign_in_again = True
+        except RateLimited:
+            self.operator_code_problem = _("Too many codes. Wait a few minutes and try again.")
+        except (Forbidden, Unauthenticated):
+            yield to_login(self)
+        else:
+            self.operator_code, self.operator_code_until = made.code, made.expires_at.isoformat()
+            yield None  # The page has it now.
+            # What this state keeps is pickled between events. The page is not told that it was forgotten.
+            self.operator_code = ""
+            self.dirty_vars.discard("operator_code")
+            await self._list_security(viewer)
+
+    async def _list_security(self, viewer: Viewer) -> None:
+        views, _cursor = await session_list.list_sessions(viewer, limit=_SHOWN_SESSIONS)
+        now = clock.now()
+        lines = [_line(view, now) for view in views]
+        self.session_lines = sorted(lines, key=lambda line: not line.is_current)
+        self.security_lines = [_security_line(event) for event in await security_events.recent_events(viewer)]
+
+    def _forget_messages(self) -> None:
+        self.details_saved = self.password_changed = self.must_sign_in_again = False
+        self.operator_code = self.operator_code_until = self.operator_code_problem = ""
+        self.name_problem = self.details_problem = ""
+        self.current_password_problem = self.new_password_problem = ""  # nosec B105  # nothing is wrong
+
+
+def _text(form: object, name: str) -> str:
+    """Return a field of a form that anybody may have sent: a text of bearable length, or nothing."""
+    value = form.get(name) if isinstance(form, dict) else None
+    if not isinstance(value, str) or len(value) > _MAX_FIELD_LENGTH:
+        return ""
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold and no database takes
+        return ""
+    return value
+
+
+def _line(view: SessionView, now: datetime) -> SessionLine:
+    ago = format_timedelta(view.last_seen_at - now, add_direction=True, locale=current_language())
+    return SessionLine(
+        session_id=view.session_id,
+        device=_device_name(view.device),
+        begun_at=moment_text(view.created_at),
+        seen=_("last active {ago}").format(ago=ago),
+        is_current=view.is_current,
+    )
+
+
+def _security_line(event: SecurityEventView) -> SecurityLine:
+    where = []
+    if event.device or event.address:
+        where = [_device_name(event.device), *([event.address] if event.address else [])]
+    return SecurityLine(
+        what=_what_happened()[SecurityEventKind(event.kind)],
+        where=" · ".join(where),
+        at=moment_text(event.at),
+    )
+
+
+def _what_happened() -> dict[SecurityEventKind, str]:
+    return {
+        SecurityEventKind.SIGNED_IN: _("Signed in"),
+        SecurityEventKind.NEW_DEVICE: _("Signed in on a new device"),
+        SecurityEventKind.SIGNED_OUT: _("Signed out"),
+        SecurityEventKind.SESSION_ENDED: _("Session ended"),
+        SecurityEventKind.PASSWORD_CHANGED: _("Password changed"),
+        SecurityEventKind.REFRESH_TOKEN_REUSED: _("Session ended: its old key was used again"),
+        SecurityEventKind.OPERATOR_CODE_MADE: _("Operator code made"),
+        SecurityEventKind.OPERATOR_CODE_REFUSED: _("Someone tried a wrong operator code in your name"),
+        SecurityEventKind.ROLE_CHANGED: _("Your role changed, and you were signed out everywhere"),
+    }
+
+
+# What a browser calls itself names others too, for the sake of old sites: the first that fits is meant.
+_BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
+_SYSTEMS = {
+    "Windows": "Windows",
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Mac OS X": "Mac",
+    "Linux": "Linux",
+}
+
+
+def _device_name(user_agent: str) -> str:
+    """Return a User-Agent in words, such as `Firefox on Linux`; a program by its first word."""
+    browser = next((name for sign, name in _BROWSERS.items() if sign in user_agent), None)
+    system = next((name for sign, name in _SYSTEMS.items() if sign in user_agent), None)
+    if browser and system:
+        return _("{browser} on {system}").format(browser=browser, system=system)
+    return browser or system or user_agent.partition("/")[0][:40].strip() or _("Unknown device")

@@ -1,0 +1,112 @@
+"""Every page with its address, title and what it loads, once per language."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import reflex as rx
+
+from onramp_app.config import get_settings
+from onramp_app.texts import LANGUAGES, _, language_of_texts
+from onramp_app.web.activity.page import activity
+from onramp_app.web.activity.state import ActivityState
+from onramp_app.web.activity.story_page import story
+from onramp_app.web.activity.story_state import StoryState
+from onramp_app.web.add_money.page import add_money
+from onramp_app.web.add_money.state import WizardState
+from onramp_app.web.entrance.landing import landing
+from onramp_app.web.entrance.not_found import not_found
+from onramp_app.web.entrance.page import login, register
+from onramp_app.web.entrance.state import EntranceState
+from onramp_app.web.home.page import home
+from onramp_app.web.home.state import HomeState
+from onramp_app.web.parts.places import path_of
+from onramp_app.web.profile.page import profile
+from onramp_app.web.profile.state import ProfileState
+from onramp_app.web.tabs.session import PrivateState
+from onramp_app.web.top_up.page import top_up
+from onramp_app.web.top_up.state import TopUpState
+
+
+@dataclass(frozen=True)
+class _Page:
+    route: str
+    build: Callable[[], rx.Component]
+    title: str
+    description: str
+    on_load: tuple[Any, ...] = ()  # event handlers, which Reflex's decorator types as a namespace
+
+
+def _pages() -> tuple[_Page, ...]:
+    return (
+        _Page("/", landing, _("Add money and watch it arrive"), _("A wallet that you can add money to.")),
+        _Page("/login", login, _("Sign in"), _("Sign in to your wallet."), (EntranceState.load,)),
+        _Page(
+            "/activity",
+            activity,
+            _("Activity"),
+            _("Everything that happened in your wallet."),
+            (PrivateState.enter, ActivityState.load),
+        ),
+        _Page(
+            "/activity/[id]",
+            story,
+            _("Activity"),
+            _("One top-up from beginning to end."),
+            (PrivateState.enter, StoryState.load),
+        ),
+        _Page("/home", home, _("Home"), _("Your wallet."), (PrivateState.enter, HomeState.load)),
+        _Page("/add-money", add_money, _("Add money"), _("Add money to your wallet."), (WizardState.load,)),
+        _Page("/profile", profile, _("Profile"), _("Your details and sessions."), (ProfileState.load,)),
+        _Page("/add-money/[top_up_id]", top_up, _("Your top-up"), _("One top-up."), (TopUpState.load,)),
+        _Page("/register", register, _("Create an account"), _("Open your wallet."), (EntranceState.load,)),
+    )
+
+
+def add_pages(app: rx.App) -> None:
+    """Add all pages to the application, in every language."""
+    name = get_settings().app_name
+    for language in LANGUAGES:
+        with language_of_texts(language):
+            for page in _pages():
+                app.add_page(
+                    _in_language(language, page.build),
+                    route=path_of(page.route),
+                    title=f"{page.title} · {name}",
+                    description=page.description,
+                    on_load=list(page.on_load),
+                )
+    app.add_page(not_found, route="404", title=f"{_('There is no page here')} · {name}", description=name)
+
+
+def _in_language(language: str, build: Callable[[], rx.Component]) -> Callable[[], rx.Component]:
+    # Reflex calls it when it compiles, long after the loop over the languages has ended. It puts the parts
+    # of a page into a file named after the function's module: each page's own, so none loads another's.
+    @wraps(build)
+    def build_page() -> rx.Component:
+        with language_of_texts(language):
+            return build()
+
+    return build_page
+
+
+def head_components() -> list[rx.Component]:
+    """Return what stands in the head of every page: icon, manifest, and the font of the first paint."""
+    return [
+        rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
+        rx.el.link(rel="manifest", href="/manifest.webmanifest"),
+        rx.el.link(
+            rel="preload",
+            href="/fonts/plex-sans-basic.woff2",
+            custom_attrs={"as": "font", "type": "font/woff2", "crossOrigin": "anonymous"},
+        ),
+        *[
+            rx.el.meta(
+                name="theme-color",
+                content=paper,
+                custom_attrs={"media": f"(prefers-color-scheme: {scheme})"},
+            )
+            for scheme, paper in (("light", "#F7F3EA"), ("dark", "#0C1718"))
+        ],
+    ]

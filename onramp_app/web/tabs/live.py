@@ -1,0 +1,52 @@
+"""The parent of states that change by themselves: how a push reaches what a tab shows."""
+
+from typing import ClassVar
+
+import reflex as rx
+
+from onramp_app.domain import clock
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.tabs.session import PrivateState, path_of
+from onramp_app.web.words.amounts import moment_text
+
+
+class LiveState(PrivateState):
+    """Parent of every state whose content may change while somebody looks at it.
+
+    Its children read in `load` and are told of changes by `_catch_up`, both with the same `Latest`, so a
+    tab that comes back after a lost connection and one that never left it show the same.
+    """
+
+    # The page that shows it, such as `/home`; with a slash at its end, every page below it.
+    _place: ClassVar[str]
+
+    as_of: str = ""  # When what this tab shows was last read (RFC 3339).
+
+    async def _catch_up(self, latest: Latest) -> None:
+        """Show what is new; the tab is at its page. Every child has its own."""
+        raise NotImplementedError
+
+    def _has_loaded(self) -> bool:
+        """Say whether `load` has run: in a state that was lost it has not. Every child has its own."""
+        raise NotImplementedError
+
+    @classmethod
+    def _is_shown_at(cls, path: str) -> bool:
+        return path.startswith(cls._place) if cls._place.endswith("/") else path == cls._place
+
+    def _is_current(self) -> None:
+        self.as_of = moment_text(clock.now())
+
+
+async def catch_up(tab: rx.State, latest: Latest) -> bool:
+    """Show what is new on the page that a tab shows, given any state of the tab.
+
+    Returns False where nothing is left of what the page had loaded, so that it has to load again.
+    """
+    path, had_all = path_of(tab), True
+    for part in LiveState.__subclasses__():
+        if part._is_shown_at(path):
+            state = await tab.get_state(part)
+            had_all = had_all and state._has_loaded()
+            await state._catch_up(latest)
+    return had_all

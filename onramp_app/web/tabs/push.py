@@ -1,0 +1,336 @@
+"""Carries what happened elsewhere to the tabs of this instance: changed money, and that a session has ended.
+
+Announcements do it at once. A look every 10 seconds finds what a lost announcement left, and sessions that
+ended by age; where announcements do not arrive at all, it looks every 2 seconds. A tab that leaves is
+dropped at the next look, because Reflex tells nobody.
+
+What is away is said on every page, and a page that could not be loaded, or whose state is gone, is asked to
+load again once it is back.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import cast
+
+import reflex as rx
+import structlog
+from prometheus_client import Counter
+from reflex.event import Event
+from reflex.state import StateUpdate
+
+from onramp_app.db.engine import BACKGROUND, places_of
+from onramp_app.domain import clock
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.fleet.channels import Bell
+from onramp_app.wallet import announcements
+from onramp_app.wallet.announcements import Listening, Living, SessionEnded, UsersChanged, hearing
+from onramp_app.wallet.home import Wallets
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.tabs import holders
+from onramp_app.web.tabs.holders import Holder
+from onramp_app.web.tabs.left import drop_oldest_states
+from onramp_app.web.tabs.live import catch_up
+from onramp_app.web.tabs.loads import LOOK, STORE, Away, page_loads
+from onramp_app.web.tabs.session import SessionState, path_of, to_login
+from onramp_app.web.tabs.socket import PageSocket
+from onramp_app.web.tabs.store import PageStore, PageStoreAway
+from onramp_app.web.words.amounts import moment_text
+
+LOOK_EVERY_SECONDS = 10
+LOOK_EVERY_SECONDS_WHEN_DEAF = 2
+LOOK_EVERY_SECONDS_WHILE_AWAY = 1
+LOOK_WITHIN_SECONDS = 8
+_LOOK_AT_STORE_EVERY_SECONDS = 2
+_ASK_TO_LOAD_EVERY_SECONDS = 0.5
+# Loading again takes the database, and people who click meanwhile need that too.
+_LOADS_AT_ONCE = 20
+_RETRY_SECONDS = 1
+_LET_IN_WITHIN_SECONDS = 0.5
+_READ_TOGETHER = 50
+
+_SHOWN = Counter("tabs_brought_up_to_date", "Tabs that were shown what had changed.")
+_log = structlog.get_logger(__name__)
+
+
+async def keep_tabs_current(app: rx.App) -> None:
+    """Bring every tab up to date, as long as this instance runs, and lead it to `/login` at its end."""
+    async with asyncio.TaskGroup() as tasks:
+        tabs = Tabs(app, tasks)
+        tasks.create_task(_again_and_again(tabs.listen))
+        tasks.create_task(_again_and_again(tabs.look_now_and_then))
+        tasks.create_task(_again_and_again(tabs.look_at_store))
+        tasks.create_task(_again_and_again(tabs.load_again))
+
+
+async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except Exception:  # noqa: BLE001  # whatever it was, the tabs still have to be told
+            _log.warning("telling the tabs was interrupted", work=work.__name__, exc_info=True)
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _hears() -> bool:
+    if not (hears := await hearing.test()):
+        _log.warning("announcements do not arrive; is there a pooler before the database?")
+    return hears
+
+
+class _Places:
+    """So many may read at once. Who keeps a tab waiting meanwhile goes before those who do not."""
+
+    def __init__(self, number: int) -> None:
+        self._free = number
+        self._with_tab: deque[asyncio.Future[None]] = deque()
+        self._without: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def take(self, *, holds_tab: bool) -> AsyncIterator[None]:
+        """Have a place for as long as the block lasts."""
+        if self._free:
+            self._free -= 1
+        else:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            (self._with_tab if holds_tab else self._without).append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():
+                    self._give_back()
+                raise
+        try:
+            yield
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        for line in (self._with_tab, self._without):
+            while line:
+                if not (turn := line.popleft()).done():
+                    turn.set_result(None)
+                    return
+        self._free += 1
+
+
+class Tabs:
+    """The tabs of this instance, and what they have to be told."""
+
+    def __init__(self, app: rx.App, tasks: asyncio.TaskGroup) -> None:
+        self._app = app
+        self._tasks = tasks
+        self._changed: dict[str, None] = {}  # people who have to be told, whoever waits longest first
+        self._is_telling = False
+        self._being_told: set[str] = set()
+        self._being_ended: set[str] = set()  # tabs that are led away
+        # Each one holds a connection of the pool, which requests need too.
+        self._places = _Places(places_of(BACKGROUND))
+        self._versions: dict[str, str] = {}
+        self._look_sooner = Bell()
+        self._store = PageStore(app)
+        self._said = Away.NOTHING  # What the pages were last told is away.
+
+    async def listen(self) -> None:
+        """Take note of what is announced. What was missed until it listens is looked for once."""
+        try:
+            async for announcement in announcements.listen():
+                match announcement:
+                    case Listening():
+                        await self.look()
+                        self._look_sooner.ring()  # The pages may have been told that the database is away.
+                    case SessionEnded(session_id):
+                        self._end({session_id})
+                        self._tasks.create_task(self._end_who_was_let_in(session_id))
+                    case UsersChanged(user_ids):
+                        self._tell(user_ids & holders.known_users())
+        finally:
+            self._look_sooner.ring()  # The database may be away, and no page says so yet.
+
+    async def look_now_and_then(self) -> None:
+        """Look for what nobody announced, and note whether the database answers."""
+        while True:
+            seconds: float = LOOK_EVERY_SECONDS_WHILE_AWAY
+            began = clock.now()
+            try:
+                async with asyncio.timeout(LOOK_WITHIN_SECONDS):
+                    await self.look()
+                    page_loads.note(LOOK, Away.NOTHING)
+                    if not page_loads.away:
+                        page_loads.current_until = moment_text(began)
+                    seconds = LOOK_EVERY_SECONDS if await _hears() else LOOK_EVERY_SECONDS_WHEN_DEAF
+            except (DatabaseUnavailable, TimeoutError):
+                page_loads.note(LOOK, Away.DATABASE)
+            except Exception:
+                page_loads.note(LOOK, Away.UPDATES)
+                raise
+            await self._look_sooner.wait(seconds)
+
+    async def look_at_store(self) -> None:
+        """Note whether Redis answers, and have every page load again whose state is gone from it."""
+        while True:
+            try:
+                if not await self._store.has_kept():
+                    _log.warning("the states of the pages are gone from Redis; the pages load again")
+                    for socket_id in self._namespace().sockets:
+                        page_loads.lost(socket_id)
+                page_loads.note(STORE, Away.NOTHING)
+            except PageStoreAway:
+                page_loads.note(STORE, Away.UPDATES)
+            await asyncio.sleep(_LOOK_AT_STORE_EVERY_SECONDS)
+
+    async def load_again(self) -> None:
+        """Tell pages what is away, and ask those to load again for which that failed."""
+        while True:
+            page_loads.keep_only(self._namespace().sockets)
+            for socket_id, words in page_loads.take_unanswered().items():
+                await self._namespace().tell_what_is_away(socket_id, words=words)
+                if page_loads.away_of(socket_id) is not Away.PAGE:
+                    self._look_sooner.ring()
+            if self._said != page_loads.away:
+                self._said = page_loads.away
+                _log.warning("what the pages are told is away", away=self._said)
+                for socket_id in [*self._namespace().sockets]:
+                    await self._namespace().tell_what_is_away(socket_id)
+            for socket_id in page_loads.take_due(time.monotonic(), at_once=_LOADS_AT_ONCE):
+                await self._namespace().ask_to_load(socket_id)
+            await page_loads.bell.wait(_ASK_TO_LOAD_EVERY_SECONDS)
+
+    def _namespace(self) -> PageSocket:
+        return cast("PageSocket", self._app.event_namespace)
+
+    async def look(self) -> None:
+        """Compare what the tabs show with the database, once."""
+        connected = self._connected()
+        holders.keep_only(connected)
+        drop_oldest_states(self._app, connected)
+        shown = holders.known_sessions()
+        living = await announcements.living(shown)
+        self._end(shown - living.keys())
+        versions = {one.viewer.user_id: one.version for one in living.values()}
+        # Who is new here may have read just before a change whose announcement was lost: they are told too.
+        changed = {user_id for user_id, version in versions.items() if self._versions.get(user_id) != version}
+        self._versions = versions
+        self._tell(changed)
+
+    def _tell(self, user_ids: Collection[str]) -> None:
+        self._changed |= dict.fromkeys(user_ids)
+        if self._changed and not self._is_telling:
+            self._is_telling = True
+            self._tasks.create_task(self._tell_changed())
+
+    async def _tell_changed(self) -> None:
+        # Whoever came while others were read is read together with all who came meanwhile.
+        try:
+            while waiting := [one for one in self._changed if one not in self._being_told][:_READ_TOGETHER]:
+                for user_id in waiting:
+                    del self._changed[user_id]
+                self._being_told.update(waiting)
+                await self._tell_together(waiting)
+        finally:
+            self._is_telling = False
+
+    async def _tell_together(self, user_ids: Collection[str]) -> None:
+        tabs = holders.tabs_of_users(user_ids)
+        shown = {holder.session_id for theirs in tabs.values() for holder in theirs.values()}
+        living: dict[str, Living] = {}
+        try:
+            async with self._places.take(holds_tab=False):
+                living = await announcements.living(shown)
+        except Exception:  # noqa: BLE001  # the next look finds what this one left
+            _log.warning("people's tabs could not be brought up to date", exc_info=True)
+            for user_id in user_ids:
+                self._versions.pop(user_id, None)
+        people = {one.viewer.user_id: one for one in living.values()}
+        wallets = Wallets([one.viewer for one in people.values()])
+        tabs_now = holders.tabs_of_users(people)
+        for user_id, one in people.items():
+            # Where the session has ended, whoever notices leads the tab away.
+            theirs = {token: holder for token, holder in tabs[user_id].items() if holder.session_id in living}
+            # A tab that came meanwhile may have read before this version: then the next look has to find it.
+            version = one.version if tabs_now[user_id].keys() <= tabs[user_id].keys() else None
+            # A tab may be busy for seconds. That holds up nobody but its own person.
+            self._tasks.create_task(self._tell_person(Latest(one.viewer, wallets), theirs, version))
+        self._being_told.difference_update(set(user_ids) - people.keys())
+
+    async def _tell_person(self, latest: Latest, tabs: Mapping[str, Holder], version: str | None) -> None:
+        """Show a person's tabs what is new. It is read once for all of them."""
+        user_id = latest.viewer.user_id
+        try:
+            are_shown = [
+                await self._show(token, holder.session_id, latest)
+                for token, holder in tabs.items()
+                if token in self._connected()
+            ]
+            if version is not None and all(are_shown):
+                self._versions[user_id] = version
+            else:
+                self._versions.pop(user_id, None)
+        except Exception:  # noqa: BLE001  # the next look finds what this one left
+            self._versions.pop(user_id, None)
+            _log.warning("somebody's tabs could not be brought up to date", exc_info=True)
+        finally:
+            self._being_told.discard(user_id)
+        self._tell(())  # whoever changed again meanwhile
+
+    async def _show(self, token: str, session_id: str, latest: Latest) -> bool:
+        """Show one tab what is new. Returns False where its state is gone, so that it loads again first."""
+        async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
+            page = await state.get_state(SessionState)
+            if not page._session_id or not path_of(page):
+                # The tab is somebody's, and its state knows nothing of that: it is a new one.
+                self._namespace().has_lost(token)
+                return False
+            # The tab may have gone over to somebody else, who reads for themselves; and its session may have
+            # ended while this waited for the tab: then nothing is shown there any more.
+            is_ended = not page.is_signed_in or token in self._being_ended
+            if page._session_id != session_id or is_ended:
+                return True
+            async with self._places.take(holds_tab=True):
+                if not await catch_up(page, latest):
+                    self._namespace().has_lost(token)
+        _SHOWN.inc()
+        return True
+
+    def _connected(self) -> Collection[str]:
+        return cast("PageSocket", self._app.event_namespace).tabs if self._app.event_namespace else ()
+
+    def _end(self, session_ids: Collection[str]) -> None:
+        # Each by itself: a tab that is busy must not keep others open, nor keep anybody from listening.
+        for token in set(holders.tabs_of_sessions(session_ids)) - self._being_ended:
+            self._being_ended.add(token)
+            self._tasks.create_task(self._end_tab(token, session_ids))
+
+    async def _end_who_was_let_in(self, session_id: str) -> None:
+        # Whose row was read just before its end comes on the list just after the announcement.
+        await asyncio.sleep(_LET_IN_WITHIN_SECONDS)
+        self._end({session_id})
+
+    async def _end_tab(self, token: str, session_ids: Collection[str]) -> None:
+        try:
+            if token in self._connected():
+                await self._lead_to_login(token, session_ids)
+            # Not before, because it says which socket may be told; and not who has signed in meanwhile.
+            if _belongs(token, session_ids):
+                holders.forget(token)
+        except Exception:  # noqa: BLE001  # one tab that fails must not keep the others open
+            _log.exception("a tab could not be ended")  # It stays on the list, for the next look.
+        finally:
+            self._being_ended.discard(token)
+
+    async def _lead_to_login(self, token: str, session_ids: Collection[str]) -> None:
+        async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
+            if not _belongs(token, session_ids):
+                return  # Somebody has signed in there while this waited for the tab.
+            page = await state.get_state(SessionState)
+            page._forget_person()
+            leave = Event.from_event_type(to_login(page))
+        if self._app.event_namespace is not None:
+            await self._app.event_namespace.emit_update(update=StateUpdate(events=leave), token=token)
+
+
+def _belongs(token: str, session_ids: Collection[str]) -> bool:
+    holder = holders.holder_of(token)
+    return holder is not None and holder.session_id in session_ids

@@ -1,0 +1,160 @@
+"""What every page knows of its session, and the parent of all states that need one.
+
+The event middleware binds and unbinds; pages and handlers only read.
+"""
+
+from collections import deque
+from typing import ClassVar
+from urllib.parse import quote, urlsplit
+
+import reflex as rx
+import structlog
+from reflex.event import EventSpec
+from reflex.state import OnLoadInternalState, State
+from reflex.utils.format import format_event_handler
+from reflex_base.constants import CompileVars, RouteVar
+from reflex_base.constants.state import FIELD_MARKER
+from reflex_base.event.context import EventContext
+
+from onramp_app.accounts import sessions
+from onramp_app.domain.views import Viewer
+from onramp_app.texts import _
+from onramp_app.web.tabs.loads import Away, away_by, page_loads
+from onramp_app.web.tabs.shapes import NOBODY, Person, initials_of
+
+_log = structlog.get_logger(__name__)
+
+
+def _event_name(name: str) -> str:
+    return format_event_handler(State.event_handlers[name])
+
+
+HYDRATE_AND_LOAD = _event_name(CompileVars.HYDRATE_AND_LOAD)
+HYDRATIONS = frozenset((_event_name(CompileVars.HYDRATE), HYDRATE_AND_LOAD))
+# What a page sends to be loaded: when it connects, and when somebody goes to it.
+LOADS = HYDRATIONS | {format_event_handler(OnLoadInternalState.event_handlers["on_load_internal"])}
+
+
+def problem_text(code: str) -> str:
+    """Return what is said to a person whose click came to nothing; general words for an unknown code."""
+    texts = {
+        "database_unavailable": _(
+            "That didn't go through: we can't reach our database right now. Try again shortly."
+        ),
+        "updates_unavailable": _(
+            "That didn't go through: part of our service isn't answering right now. Try again shortly."
+        ),
+        "rate_limited": _("That was a lot at once. Wait a minute and go on."),
+        "unexpected": _("Something on our side failed. Nothing was changed; try again, or reload the page."),
+    }
+    return texts.get(code, texts["unexpected"])
+
+
+class SessionState(rx.State):
+    """The person and the one message that the shell shows. Nothing here is secret."""
+
+    person: Person = NOBODY
+    is_signed_in: bool = False
+    notice: str = ""
+    # What keeps this page from being current, an `Away`, and until when it was (RFC 3339). Sockets are told
+    # without their states, which never hold it: Redis may be what is away.
+    away: str = ""
+    current_until: str = ""
+    _session_id: str = ""  # The session whose data this state may hold; kept on the server.
+
+    @rx.event
+    def tell(self, code: str) -> None:
+        """Show the message of a code; an unknown one shows the general message."""
+        self._say(code if isinstance(code, str) else "unexpected")
+
+    def _say(self, code: str) -> None:
+        self.notice = problem_text(code)
+
+    def _bind(self, viewer: Viewer) -> None:
+        person = Person(
+            email=viewer.email,
+            display_name=viewer.display_name,
+            initials=initials_of(viewer.display_name, viewer.email),
+            country=viewer.country or "",
+            display_currency=viewer.display_currency,
+            language=viewer.language,
+        )
+        self._session_id = viewer.session_id
+        if self.person != person:
+            self.person = person
+        if not self.is_signed_in:
+            self.is_signed_in = True
+
+    def _forget_person(self) -> None:
+        """Reset all that is loaded. The binding stays, so that the next hydration resets the rest too."""
+        bound = self._session_id
+        self._get_root_state().reset()
+        self._session_id = bound
+
+
+class PrivateState(rx.State):
+    """Parent of every state that needs a signed-in person.
+
+    The event middleware refuses its events, and those of its children, to anybody else.
+    """
+
+    # Handlers that a page of the state calls without the person: by a clock, say. They keep no session alive.
+    _sent_by_page: ClassVar[frozenset[str]] = frozenset()
+
+    @rx.event
+    def enter(self) -> None:
+        """Guard a private page: the middleware sends whoever may not see it to `/login`."""
+
+    async def _viewer(self) -> Viewer | None:
+        """Return who asks, read anew: no handler relies on what the middleware found."""
+        return await sessions.resolve_cookie_header(self.router.headers.cookie)
+
+
+def path_of(state: rx.State) -> str:
+    """Return the path of the page that the tab shows, without a slash at its end."""
+    return urlsplit(str(state.router.url)).path.rstrip("/")
+
+
+def to_login(state: rx.State) -> EventSpec:
+    """Return the event that leads to `/login` and back to this page afterwards."""
+    here, query = path_of(state) or "/", urlsplit(str(state.router.url)).query
+    target = f"{here}?{query}" if query else here
+    return rx.redirect(f"/login?reason=session_ended&next={quote(target, safe='')}")
+
+
+def shown_as_away(away: Away, current_until: str, words: str = "") -> dict[str, dict[str, str]]:
+    """Return the delta of a state (as Reflex sends it) by which a page shows what is away for it."""
+    values = {"away": str(away), "current_until": current_until, **({"notice": words} if words else {})}
+    return {SessionState.get_full_name(): {f"{name}{FIELD_MARKER}": text for name, text in values.items()}}
+
+
+_told: deque[str] = deque(maxlen=200)  # Events whose failure the person is being told.
+
+
+def show_backend_problem(exception: Exception) -> EventSpec | None:
+    """Log what escaped a handler, have the page loaded again, and tell the person.
+
+    Telling is an event too, and needs the state of the tab. Where that cannot be had, the socket is told.
+    """
+    context, away = EventContext.get(), away_by(exception)
+    socket_id = context.router_data.get(RouteVar.SESSION_ID, "")
+    is_part_of_load = context.parent_txid is not None or page_loads.is_loading(socket_id)
+    if away is Away.PAGE:
+        _log.error("event failed", exc_info=exception)
+        if is_part_of_load:
+            page_loads.failed(socket_id, away)
+        if context.parent_txid in _told:
+            return None  # Telling failed. That is not told again.
+        _told.append(context.txid)
+        return SessionState.tell("unexpected")  # type: ignore[operator]
+    _log.warning(
+        "event failed, because something is away", away=away, reason=str(exception.__cause__ or exception)
+    )
+    code = "database_unavailable" if away is Away.DATABASE else "updates_unavailable"
+    page_loads.failed(socket_id, away, words="" if is_part_of_load else problem_text(code))
+    return None
+
+
+def log_frontend_problem(exception: Exception) -> None:
+    """Log what failed in a browser; the text comes from there and is cut."""
+    _log.warning("page failed", report=str(exception)[:2000])

@@ -1,0 +1,123 @@
+"""`/add-money/[id]`: one top-up, from the payment page to the balance. Nothing here decides about money.
+
+The widget's messages come from a page that anybody can open: they make us ask the provider, and no more.
+"""
+
+import re
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+import reflex as rx
+from reflex.event import EventSpec
+
+from onramp_app.domain import clock
+from onramp_app.domain.errors import NotFound
+from onramp_app.provider_orders import walks
+from onramp_app.top_ups import top_ups
+from onramp_app.top_ups.errors import NotCancelable
+from onramp_app.top_ups.usual_time import usual_minutes
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.tabs.live import LiveState
+from onramp_app.web.tabs.session import path_of, to_login
+from onramp_app.web.top_up.shapes import NOTHING_YET, TopUpPage
+from onramp_app.web.top_up.words import missing_page, page_of
+from onramp_app.web.words.amounts import moment_text
+from onramp_app.web.words.top_ups import can_age
+
+ASK_AT_MOST_EVERY = timedelta(seconds=2)
+# The provider's vocabulary, both dialects: docs/onramp.md. What tells of progress is worth a look.
+_PROGRESS = re.compile(r"ONRAMP_(?:WIDGET_TX|KYC)_[A-Z_]{1,40}")
+_CLOSED = "ONRAMP_WIDGET_CLOSE_REQUEST_CONFIRMED"
+_BROKEN = "ONRAMP_WIDGET_FAILED"
+_READY = "ONRAMP_WIDGET_READY"
+
+
+class TopUpState(LiveState):
+    """The one top-up that the tab shows."""
+
+    _place: ClassVar[str] = "/add-money/"
+
+    page: TopUpPage = NOTHING_YET
+    asked_at: str = ""  # When the provider was last asked because of this tab (RFC 3339).
+    is_widget_broken: bool = False
+    _asked: datetime | None = None
+
+    @rx.event
+    async def load(self) -> EventSpec | None:
+        """Read the top-up that the address names."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        if self.page.id != self._wanted():
+            self._forget_top_up()
+        await self._catch_up(Latest(viewer))
+        return None
+
+    @rx.event
+    async def check_now(self) -> EventSpec | None:
+        """Have the provider asked now, because the person wants to know."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        await self._ask()
+        await self._catch_up(Latest(viewer))
+        return None
+
+    @rx.event
+    async def widget_said(self, kind: str) -> EventSpec | None:
+        """Take the type of a message of the widget: a hint that something may have happened there."""
+        if await self._viewer() is None:
+            return to_login(self)
+        if not isinstance(kind, str) or self.page.kind not in ("offered", "moving"):
+            return None
+        if kind in (_BROKEN, _READY):
+            self.is_widget_broken = kind == _BROKEN
+        elif kind == _CLOSED or _PROGRESS.fullmatch(kind):
+            await self._ask()
+        return None
+
+    @rx.event
+    async def cancel(self) -> EventSpec | None:
+        """End the offer of the top-up that the tab shows."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        # Where it has ended or was paid meanwhile, the page says so below.
+        with suppress(NotFound, NotCancelable):
+            await top_ups.cancel(viewer, self._wanted())
+        await self._catch_up(Latest(viewer))
+        return None
+
+    def _has_loaded(self) -> bool:
+        return bool(self.page.id)
+
+    async def _catch_up(self, latest: Latest) -> None:
+        if not (wanted := self._wanted()):  # A handler took so long that the tab has gone on.
+            return
+        view = await latest.top_up(wanted)
+        if view is None:
+            page = missing_page(wanted)
+        else:
+            balances = await latest.balances() if view.has_entry else None
+            usual = await usual_minutes(view.payment_method)
+            known_as_of = await latest.known_as_of(wanted) if can_age(view) else None
+            page = page_of(view, balances, usual_minutes=usual, known_as_of=known_as_of)
+        if self.page != page:
+            self.page = page
+        self._is_current()
+
+    async def _ask(self) -> None:
+        now = clock.now()
+        if self._asked is not None and now - self._asked < ASK_AT_MOST_EVERY:
+            return
+        self._asked = now
+        await walks.ask_for_read()
+        self.asked_at = moment_text(now)
+
+    def _wanted(self) -> str:
+        """Return the id in the address, nothing where the tab shows another page."""
+        path = path_of(self)
+        return path.removeprefix(self._place) if self._is_shown_at(path) else ""
+
+    def _forget_top_up(self) -> None:
+        self.page = NOTHING_YET
+        self.asked_at = ""
+        self.is_widget_broken = False

@@ -1,0 +1,109 @@
+"""The provider's payment page inside ours, and the script that hears what it tells us.
+
+A message of the widget is a hint that is worth a look. Whoever opens our page can send messages to it, so
+only the type passes, only from the frame itself, and only from its origin (WHATWG HTML, 9.3: web messaging).
+"""
+
+from typing import Any, cast
+
+import reflex as rx
+from reflex_base.components.memoize_helpers import get_memoized_event_triggers
+from reflex_base.vars.base import Var
+from reflex_components_core.base.fragment import Fragment  # type: ignore[import-untyped]
+
+from onramp_app.providers.port import WIDGET_FEATURES
+from onramp_app.texts import _
+from onramp_app.web.parts.feedback import notice
+
+FRAME_ID = "widget"
+_LISTEN = """
+useEffect(() => {{
+  const hear = {hear};
+  const listen = (event) => {{
+    const frame = document.getElementById('{frame_id}');
+    if (!frame || !event.isTrusted) return;
+    if (event.origin !== {origin} || event.source !== frame.contentWindow) return;
+    const kind = event.data?.eventData?.type;
+    if (typeof kind !== 'string' || !/^ONRAMP_[A-Z_]{{1,57}}$/.test(kind)) return;
+    frame.dataset.heard = '';  // It is there, so nobody has to be told that it may not be.
+    hear(kind);
+  }};
+  window.addEventListener('message', listen);
+  return () => window.removeEventListener('message', listen);
+}}, [{origin}]);
+"""
+
+
+def _kind_spec(kind: rx.Var[str]) -> tuple[rx.Var[str]]:
+    return (kind,)
+
+
+class WidgetMessages(Fragment):
+    """Fires `on_message` with the type of each message that the frame of `origin` sends."""
+
+    origin: rx.Var[str]
+    on_message: rx.EventHandler[_kind_spec]  # type: ignore[type-arg, valid-type]  # Reflex's own notation
+
+    @classmethod
+    def create(cls, **props: Any) -> "WidgetMessages":
+        """Create it beside the frame."""
+        component = cast("WidgetMessages", super().create(**props))
+        component.event_triggers = {
+            **component.event_triggers,
+            **get_memoized_event_triggers(component),
+        }
+        return component
+
+    def _exclude_props(self) -> list[str]:
+        return [*super()._exclude_props(), "origin", *self.event_triggers]
+
+    def add_imports(self) -> dict[str, str]:
+        """Name what the hook needs."""
+        return {"react": "useEffect"}
+
+    def add_hooks(self) -> list[str | Var[Any]]:
+        """Return the hook that listens for as long as the component is on the page."""
+        hear = Var.create(self.event_triggers["on_message"])
+        return [Var(_LISTEN.format(frame_id=FRAME_ID, origin=self.origin, hear=hear))]
+
+
+def widget_frame(url: rx.Var[str] | str, origin: rx.Var[str] | str, *, on_message: Any) -> rx.Component:
+    """Return the provider's page in a frame, with the features that it asks for."""
+    allow: Any = ""
+    for feature in WIDGET_FEATURES:
+        allow = allow + f"{feature} " + origin + "; "
+    return rx.el.div(
+        _when_late(url),
+        rx.el.div(
+            WidgetMessages.create(origin=origin, on_message=on_message),
+            rx.el.p(_("The payment page is opening."), class_name="widget-waiting soft"),
+            rx.el.iframe(
+                src=url,
+                id=FRAME_ID,
+                title=_("The payment provider's page"),
+                allow=allow,
+                referrer_policy="strict-origin",
+                class_name="widget-frame",
+            ),
+            class_name="widget",
+        ),
+        class_name="widget-place",
+    )
+
+
+def _when_late(url: rx.Var[str] | str) -> rx.Component:
+    """Offer a way out where the page is not heard of: it may be slow, or something here keeps it away.
+
+    Browsers do not tell a page whether a frame of another origin could be shown.
+    """
+    return rx.el.div(
+        notice(
+            _("Nothing to see below? The payment page may be slow, or blocked in this browser."),
+            " ",
+            rx.el.a(_("Open it in a new tab"), href=url, target="_blank", rel="noopener", class_name="link"),
+            ": ",
+            _("it is the same payment."),
+            kind="now",
+        ),
+        class_name="widget-late",
+    )

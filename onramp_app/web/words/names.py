@@ -1,0 +1,42 @@
+"""What networks, assets and payment methods are called: people do not pay with `matic20`."""
+
+from onramp_app.web.words.payment_methods import method_text
+
+_NETWORKS = {
+    "arbitrum": "Arbitrum",
+    "bep2": "BNB Beacon Chain",
+    "bep20": "BNB Smart Chain",
+    "erc20": "Ethereum",
+    "matic20": "Polygon",
+    "matic20-test": "Polygon (test)",
+    "spl": "Solana",
+    "ton": "TON",
+    "trc20": "Tron",
+}
+_ASSETS = {
+    "BNB": "BNB",
+    "BTC": "Bitcoin",
+    "ETH": "Ethereum",
+    "MATIC": "Polygon",
+    "SOL": "Solana",
+    "TON": "Toncoin",
+    "USDC": "USD Coin",
+    "USDT": "Tether",
+    "XRP": "XRP",
+}
+
+
+def network_name(network: str) -> str:
+    """Return `Polygon` for `matic20`; a network without a name is called by its code."""
+    return _NETWORKS.get(network, network)
+
+
+def asset_name(asset: str) -> str:
+    """Return `Tether` for `USDT`; an asset without a name is called by its code."""
+    return _ASSETS.get(asset, asset)
+
+
+def method_name(code: str) -> str:
+    """Return a payment method where it stands alone: `UPI`, or `Bank transfer` for `NG-BANK-TRANSFER`."""
+    words = method_text(code)
+    return words[:1].upper() + words[1:]
