@@ -8,20 +8,62 @@ nothing.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Text,
+)
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import and_, col, delete, select, update
+from sqlmodel import Field, and_, col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.db.columns import Row, length, moment, octets, words
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
-from onramp_app.top_ups.errors import IdempotencyConflict, IdempotencyInProgress
-from onramp_app.top_ups.tables import IdempotencyKey
+from onramp_app.domain.errors import ApplicationError
 
 KEPT = timedelta(hours=24)
 MAX_REFUSALS = 100
 # Longer than any request takes: then whoever made the claim is gone without a word.
 CLAIM_LIFE = timedelta(minutes=2)
+
+
+class IdempotencyKey(Row, table=True):
+    """The first answer to a request that may be repeated; without an answer while it is being worked on."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (
+        CheckConstraint("key ~ '^[!-~]{1,64}$'", name="key"),
+        octets("request_hash", 32, 32),
+        CheckConstraint("status BETWEEN 200 AND 499 AND status <> 429", name="status"),
+        CheckConstraint("(status IS NULL) = (body IS NULL)", name="answer_is_whole"),
+        length("body", 0, 65536),
+        Index(None, "created_at"),
+    )
+
+    user_id: str = Field(sa_column=Column(Text, ForeignKey("users.id"), primary_key=True))
+    key: str = Field(sa_column=Column(Text, primary_key=True))
+    request_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    status: int | None = Field(default=None, sa_column=Column(SmallInteger, nullable=True))
+    body: str | None = Field(default=None, sa_column=words(nullable=True))
+    created_at: datetime = Field(sa_column=moment())
+
+
+class IdempotencyConflict(ApplicationError):
+    """The key came before with another request."""
+
+    status, code, title = 409, "idempotency_conflict", "This key was used for another request"
+
+
+class IdempotencyInProgress(ApplicationError):
+    """The request with this key is still being worked on; ask again shortly."""
+
+    status, code, title = 409, "idempotency_in_progress", "This request is still being worked on"
 
 
 @dataclass(frozen=True, slots=True)

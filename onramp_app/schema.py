@@ -1,6 +1,8 @@
 """All tables together: whoever compares, creates or migrates the schema takes the metadata from here."""
 
-from onramp_app.accounts import tables
+from onramp_app import idempotency
+from onramp_app.accounts import tables as account_tables
+from onramp_app.cases import tables as case_tables
 from onramp_app.db.columns import Row
 from onramp_app.fleet import tables as lease_tables
 from onramp_app.ledger import tables as ledger_tables
@@ -11,11 +13,13 @@ from onramp_app.top_ups import tables as top_up_tables
 
 METADATA = Row.metadata
 TABLE_MODULES = (
-    tables,
+    account_tables,
     top_up_tables,
     provider_tables,
     ledger_tables,
     rate_tables,
     operator_tables,
+    case_tables,
+    idempotency,
     lease_tables,
 )

@@ -2,11 +2,11 @@
 
 import psycopg
 
+from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.ids import new_id
 from onramp_app.fleet import changed_people
 from onramp_app.ledger.instructions import UserAmount, make_good
 from onramp_app.ledger.transfers import Cause
-from onramp_app.ledger.words import Environment, StepSource
 from tests.operators import post_on_record
 
 

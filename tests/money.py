@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import psycopg
 
+from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.ids import new_id
 from onramp_app.ledger.instructions import Delivery, receive_available
 from onramp_app.ledger.transfers import Cause, Instruction
-from onramp_app.ledger.words import Environment, StepSource
 from tests import rows
 from tests.operators import post_on_record
 from tests.people import Person

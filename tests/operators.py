@@ -6,10 +6,10 @@ from sqlalchemy import text
 
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
+from onramp_app.domain.environment import StepSource
 from onramp_app.domain.ids import new_id
 from onramp_app.ledger.posting import Posted, post
 from onramp_app.ledger.transfers import Instruction
-from onramp_app.ledger.words import StepSource
 
 _USER = text(
     "INSERT INTO users (id, email, password_hash, display_name, display_currency, language, role, kyc_status,"

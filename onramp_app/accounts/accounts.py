@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.accounts import devices, fields, passwords, sessions
 from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.accounts.tables import User
+from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import LANGUAGES, EndReason, Role, currency_of
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
@@ -20,7 +21,6 @@ from onramp_app.domain import clock
 from onramp_app.domain.errors import EmailTaken, FieldError, InvalidCredentials, Unauthenticated
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.networks import network_of
-from onramp_app.domain.views import Viewer
 from onramp_app.ledger import audit
 from onramp_app.throttle import throttle
 

@@ -6,9 +6,9 @@ to the account stands in the audit log for good.
 
 from sqlalchemy import text
 
+from onramp_app.accounts.views import SecurityEventView, Viewer
 from onramp_app.accounts.words import EndReason, SecurityEventKind
 from onramp_app.db.engine import transaction
-from onramp_app.domain.views import SecurityEventView, Viewer
 from onramp_app.ledger.audit import Act
 
 MAX_EVENTS = 20

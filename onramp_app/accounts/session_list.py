@@ -4,12 +4,12 @@ from sqlmodel import col, or_, select
 
 from onramp_app.accounts.sessions import BROWSER_IDLE
 from onramp_app.accounts.tables import AuthSession
+from onramp_app.accounts.views import SessionView, Viewer
 from onramp_app.accounts.words import SessionKind
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.errors import FieldError, ValidationFailed
 from onramp_app.domain.ids import is_id
-from onramp_app.domain.views import SessionView, Viewer
 
 
 async def list_sessions(

@@ -13,12 +13,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.accounts import cookies, devices, tokens
 from onramp_app.accounts.tables import AuthSession, RefreshToken, User
 from onramp_app.accounts.tokens import Claims, TokenType
+from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import EndReason, SessionKind
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable, NotFound, RefreshTokenReused, Unauthenticated
 from onramp_app.domain.ids import is_id
-from onramp_app.domain.views import Viewer
 from onramp_app.ledger import audit
 from onramp_app.throttle import throttle
 

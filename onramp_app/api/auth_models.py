@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from onramp_app.accounts.fields import MAX_DISPLAY_NAME_LENGTH, MAX_EMAIL_LENGTH
 from onramp_app.accounts.passwords import MAX_LENGTH, MIN_LENGTH
 from onramp_app.accounts.sessions import ProgramSession
+from onramp_app.accounts.views import SecurityEventView, SessionView, Viewer
 from onramp_app.accounts.words import SecurityEventKind
-from onramp_app.domain.views import SecurityEventView, SessionView, Viewer
 
 Email = Annotated[str, Field(min_length=3, max_length=MAX_EMAIL_LENGTH, examples=["ada@example.com"])]
 Password = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, repr=False)]

@@ -7,8 +7,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field
 
 from onramp_app.api.auth_models import Country, Currency, Request
-from onramp_app.domain.views import QuoteView
 from onramp_app.pricing import quotes
+from onramp_app.pricing.quotes import QuoteView
 
 # Enough digits for any currency; what a currency truly has is checked with its row.
 FiatText = Annotated[str, Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,8})?$", examples=["1000.00"])]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field
 
 from onramp_app.api.quote_models import QuoteAnswer, QuoteRequest
-from onramp_app.domain.views import TopUpView
+from onramp_app.top_ups.views import TopUpView
 
 # Enough digits for any coin; what an asset truly has is checked with it.
 CoinText = Annotated[str, Field(pattern=r"^[0-9]{1,20}(\.[0-9]{1,18})?$", examples=["11.25"])]

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app import idempotency
+from onramp_app.accounts.views import Viewer
 from onramp_app.api.auth import keep_nowhere
 from onramp_app.api.frame.idempotency import IdempotencyKey, once
 from onramp_app.api.frame.identity import CurrentViewer
@@ -23,8 +24,7 @@ from onramp_app.domain.errors import (
     Unauthenticated,
     ValidationFailed,
 )
-from onramp_app.domain.views import TopUpView, Viewer
-from onramp_app.idempotency import Claim, KeptAnswer
+from onramp_app.idempotency import Claim, IdempotencyConflict, IdempotencyInProgress, KeptAnswer
 from onramp_app.providers.errors import (
     AmountOutOfLimits,
     ProviderUnavailable,
@@ -36,13 +36,12 @@ from onramp_app.throttle import throttle
 from onramp_app.top_ups import top_ups
 from onramp_app.top_ups.errors import (
     AccountFrozen,
-    IdempotencyConflict,
-    IdempotencyInProgress,
     KycRequired,
     NotCancelable,
     QuoteChanged,
     TooManyOpenTopUps,
 )
+from onramp_app.top_ups.views import TopUpView
 
 router = APIRouter(prefix="/api/top-ups", tags=["top-ups"], dependencies=[Depends(keep_nowhere)])
 

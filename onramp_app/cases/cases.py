@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.cases.words import ExceptionKind
+from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
-from onramp_app.ledger.words import Environment, ExceptionKind
 
 BY_SYSTEM = "system"
 

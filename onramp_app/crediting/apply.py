@@ -16,6 +16,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.cases.cases import BY_SYSTEM, close_exceptions, open_exceptions
+from onramp_app.cases.words import ExceptionKind
 from onramp_app.crediting.batch import Batch
 from onramp_app.crediting.context import load_known
 from onramp_app.crediting.delivery import Symbols
@@ -26,7 +27,6 @@ from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.ids import new_id
 from onramp_app.fleet.watch import made_progress
 from onramp_app.ledger.posting import post
-from onramp_app.ledger.words import ExceptionKind
 from onramp_app.provider_orders.tables import ProviderOrder
 
 ORDERS_AT_ONCE = 50

@@ -1,7 +1,7 @@
 """One batch of orders being applied: what each does to its top-up, the ledger and the list of exceptions.
 
-The transition table (`domain.top_up`) decides; this turns its steps into rows. Nothing is written here but
-through the session of the batch, and what is to be posted is gathered for one call of the ledger.
+The transition table (`top_ups.transitions`) decides; this turns its steps into rows. Nothing is written here
+but through the session of the batch, and what is to be posted is gathered for one call of the ledger.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.words import KycStatus
 from onramp_app.cases.cases import Concern
+from onramp_app.cases.words import ExceptionKind
 from onramp_app.config import get_settings
 from onramp_app.crediting.context import Known, rank_of
-from onramp_app.crediting.delivery import Judgement, Symbols, is_over_delivery, judge, places_of
+from onramp_app.crediting.delivery import Judgement, Symbols, is_over_delivery, judge
+from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.money import amount_text, from_minor
 from onramp_app.ledger import instructions
 from onramp_app.ledger.transfers import Cause, Instruction
-from onramp_app.ledger.words import Environment, ExceptionKind, StepSource
 from onramp_app.provider_orders.tables import ProviderOrder
 from onramp_app.providers.status import Flow, StatusClass
 from onramp_app.top_ups.crediting_limits import over_limits, paid_in_base
@@ -28,6 +29,7 @@ from onramp_app.top_ups.limits import count_in_base, is_limited, kept_rates, tie
 from onramp_app.top_ups.moves import Evidence, record, state_of
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import CREATED, Posting, Reason, Step, TopUpState, TopUpStatus, on_order
+from onramp_app.treasury.places import places_of
 
 # An amount that cannot be told is read again so often, with back-off, before a person has to look.
 REREADS = 3

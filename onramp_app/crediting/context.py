@@ -11,12 +11,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
 from onramp_app.config import get_settings
-from onramp_app.crediting.delivery import Place
-from onramp_app.ledger.words import Environment
+from onramp_app.domain.environment import Environment
+from onramp_app.ledger.tables import Asset
 from onramp_app.provider_orders.tables import ProviderOrder
 from onramp_app.providers.status import StatusClass
 from onramp_app.top_ups.limits import is_limited
-from onramp_app.top_ups.tables import Asset, TopUp, WidgetSession
+from onramp_app.top_ups.tables import TopUp, WidgetSession
+from onramp_app.treasury.places import Place
 
 # A read so soon after a webhook of the order was caused by it.
 WEBHOOK_CAUSES_READ = timedelta(minutes=2)

@@ -4,7 +4,6 @@ Pure: docs/money.md ("What was delivered", "What is ours") is the specification.
 nothing is guessed: what cannot be told exactly is left to a person.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
@@ -17,26 +16,11 @@ from onramp_app.providers.onramp.maps import CHAIN_SYMBOLS, COIN_SYMBOLS, TEST_C
 from onramp_app.providers.onramp.wire import NotJson, read_json, text_or_none
 from onramp_app.providers.port import IdMaps
 from onramp_app.top_ups.transitions import Reason
+from onramp_app.treasury.places import Place, own_form
 
-_EVM = re.compile(r"0x[0-9a-fA-F]{40}")
 # Where an order's record would tell the memo; the provider documents none.
 _MEMO_MEMBERS = ("addressTag", "memo")
 _PRECISION = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An asset on a network at an address, memo included where the address is shared."""
-
-    asset: str
-    network: str
-    address: str
-    memo: str | None = None
-
-    @property
-    def spelled(self) -> str:
-        """Return the address in the form that names its treasury account."""
-        return own_form(self.address) + (f":{self.memo}" if self.memo else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +72,6 @@ class Judgement:
     def note(self) -> str:
         """Return what to note beside the delivery, empty for nothing."""
         return "" if self.printed is None else f"rounded, since {decimal_text(self.printed)} was printed"
-
-
-def own_form(address: str) -> str:
-    """Return the address in its network's own form: EVM addresses without case, all others exactly."""
-    return address.lower() if _EVM.fullmatch(address) else address
-
-
-def places_of(settings: Settings) -> frozenset[Place]:
-    """Return every place of ours that is enabled now. Old addresses stay known, `until` or not."""
-    return frozenset(
-        Place(asset, network, known.address, known.memo)
-        for asset, networks in settings.assets.items()
-        for network in networks
-        for known in settings.treasury_addresses.get(network, ())
-    )
 
 
 def judge(

@@ -1,7 +1,27 @@
 """Which environment this instance works in: every provider order, top-up and transfer carries the word."""
 
+from enum import StrEnum
+
 from onramp_app.config import Settings, get_settings
-from onramp_app.ledger.words import Environment
+
+
+class Environment(StrEnum):
+    """Where an order, and the money of it, comes from. Only `LIVE` is real."""
+
+    SIMULATOR = "simulator"
+    SANDBOX = "sandbox"
+    LIVE = "live"
+
+
+class StepSource(StrEnum):
+    """Who or what moved a top-up, or caused a transfer."""
+
+    WEBHOOK_READ = "webhook_read"
+    POLL = "poll"
+    USER = "user"
+    OPERATOR = "operator"
+    CLOCK = "clock"
+    SYSTEM = "system"
 
 
 def environment_of(settings: Settings) -> Environment:

@@ -9,7 +9,7 @@ from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.ledger.decimals import scale_of
-from onramp_app.top_ups.tables import Asset
+from onramp_app.ledger.tables import Asset
 
 _SCALES = select(col(Asset.code), col(Asset.scale))
 _log = structlog.get_logger(__name__)

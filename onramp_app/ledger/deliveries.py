@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.domain.environment import Environment
 from onramp_app.ledger.instructions import Delivery
-from onramp_app.ledger.words import Environment, TransferKind
+from onramp_app.ledger.words import TransferKind
 
 _ORDER_OF_TOP_UP = text(
     "SELECT provider_order_id FROM ledger_transfers"

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 
+from onramp_app.domain.environment import Environment
 from onramp_app.ledger.transfers import Account, Balance, Cause, Entry, Instruction, Transfer
-from onramp_app.ledger.words import AccountKind, Environment, TransferKind
+from onramp_app.ledger.words import AccountKind, TransferKind
 
 
 @dataclass(frozen=True, slots=True)

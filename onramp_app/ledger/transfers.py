@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.money import MAX_MINOR
-from onramp_app.ledger.words import AccountKind, Environment, StepSource, TransferKind
+from onramp_app.ledger.words import AccountKind, TransferKind
 
 _HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 

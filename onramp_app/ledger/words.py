@@ -6,14 +6,6 @@ docs/money.md is the specification of these lists.
 from enum import StrEnum
 
 
-class Environment(StrEnum):
-    """Where an order, and the money of it, comes from. Only `LIVE` is real."""
-
-    SIMULATOR = "simulator"
-    SANDBOX = "sandbox"
-    LIVE = "live"
-
-
 class AccountKind(StrEnum):
     """What a ledger account is for; it decides which sign its balance may have."""
 
@@ -43,36 +35,6 @@ class TransferKind(StrEnum):
     WRITE_OFF = "write_off"
     DEBIT = "debit"
     COUNT = "count"
-
-
-class StepSource(StrEnum):
-    """Who or what moved a top-up, or caused a transfer."""
-
-    WEBHOOK_READ = "webhook_read"
-    POLL = "poll"
-    USER = "user"
-    OPERATOR = "operator"
-    CLOCK = "clock"
-    SYSTEM = "system"
-
-
-class ExceptionKind(StrEnum):
-    """Why a person must look.
-
-    `HELD` is open exactly while money of its top-up is held, `SUSPENSE` while its order's money has no
-    owner; `IN_REVIEW` is a top-up in review in which nothing was booked. `NOT_FOUND` is a payment that a
-    webhook told of and that no read of the provider showed, however often it was repeated.
-    """
-
-    HELD = "held"
-    SUSPENSE = "suspense"
-    IN_REVIEW = "in_review"
-    NOT_OURS = "not_ours"
-    FAILED_AFTER_SETTLED = "failed_after_settled"
-    UNKNOWN_STATUS = "unknown_status"
-    APPLY_FAILED = "apply_failed"
-    RECORD_UNREADABLE = "record_unreadable"
-    NOT_FOUND = "not_found"
 
 
 class ChainedKind(StrEnum):

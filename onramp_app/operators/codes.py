@@ -18,13 +18,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.sessions import is_alive
 from onramp_app.accounts.tables import AuthSession
+from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import Role
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.errors import Forbidden, Unauthenticated
 from onramp_app.domain.ids import new_id
-from onramp_app.domain.views import Viewer
 from onramp_app.ledger import audit
 from onramp_app.operators.errors import RecentSignInRequired
 from onramp_app.operators.tables import MAX_GUESSES, OperatorCode

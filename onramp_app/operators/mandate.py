@@ -18,11 +18,11 @@ from onramp_app.accounts.words import Role
 from onramp_app.config import get_settings
 from onramp_app.db.engine import REQUEST, Purpose, transaction
 from onramp_app.db.locks import Lock
+from onramp_app.domain.environment import StepSource
 from onramp_app.domain.errors import FieldError, Forbidden, NotFound, ValidationFailed
 from onramp_app.domain.ids import is_id
 from onramp_app.ledger import audit, sealing
 from onramp_app.ledger.transfers import Cause
-from onramp_app.ledger.words import StepSource
 from onramp_app.operators import codes, four_eyes
 from onramp_app.operators.codes import SpentCode
 from onramp_app.operators.four_eyes import Deed, SecondOperatorNeeded

@@ -1,6 +1,7 @@
 """Checks what somebody wants to add against what is offered, and asks the provider for a quote."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Protocol
@@ -21,6 +22,20 @@ from onramp_app.providers.status import Flow
 
 # Short enough that nobody loses much of the half minute that a quote is assumed to live.
 SHARED_SECONDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteView:
+    """What the provider expected to deliver. Amounts are decimal strings; fees in the fiat currency."""
+
+    rate: str
+    fiat_amount: str
+    expected_amount: str
+    provider_fee: str
+    gateway_fee: str
+    network_fee: str
+    client_fee: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

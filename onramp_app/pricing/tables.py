@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, Column, Text
 from sqlmodel import Field
 
 from onramp_app.db.columns import Row, decimal, moment, one_of
-from onramp_app.ledger.words import Environment
+from onramp_app.domain.environment import Environment
 
 
 class ExchangeRate(Row, table=True):

@@ -10,9 +10,9 @@ from sqlalchemy import DateTime, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import func, select
 
+from onramp_app.accounts.views import Viewer
 from onramp_app.db.engine import transaction
 from onramp_app.domain.environment import current_environment
-from onramp_app.domain.views import Viewer
 from onramp_app.provider_orders.tables import ProviderRead
 from onramp_app.provider_orders.walks import RECENT, ask_for_read
 

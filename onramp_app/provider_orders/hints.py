@@ -9,11 +9,12 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.cases.words import ExceptionKind
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
+from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
 from onramp_app.fleet.changed_people import tell_changed
-from onramp_app.ledger.words import Environment, ExceptionKind
 from onramp_app.providers.port import ProviderOrder
 from onramp_app.providers.status import Flow
 

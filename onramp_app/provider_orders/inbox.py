@@ -20,11 +20,10 @@ from onramp_app.config import get_settings
 from onramp_app.db.direct import Connection, Line, Use, notify
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
-from onramp_app.domain.environment import current_environment
+from onramp_app.domain.environment import Environment, current_environment
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.domain.shares import ask_for_all
 from onramp_app.fleet import channels
-from onramp_app.ledger.words import Environment
 from onramp_app.provider_orders.tables import WebhookRefusal
 from onramp_app.providers.onramp.webhook import (
     VerifiedHeader,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -19,7 +20,6 @@ from onramp_app.provider_orders.walked import due_history, note_walked
 from onramp_app.provider_orders.walks import Walk, due_walks, handle_events, make_walks, open_walks
 from onramp_app.providers.errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
-from onramp_app.top_ups.clock_events import run_clock
 
 LEASE = "reader"
 LEASE_SECONDS = 4.0
@@ -47,8 +47,10 @@ _log = structlog.get_logger(__name__)
 class Reader:
     """Reads while it holds the lease. One for each process and its event loop."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, *, run_clock: Callable[[], Awaitable[object]]) -> None:
+        """`run_clock` does once a minute what time alone does; only the fleet's reader calls it."""
         self._provider = provider
+        self._run_clock = run_clock
         self._lease = Lease(LEASE, seconds=LEASE_SECONDS)
         self._was_reader = False
         self._read_at: float | None = None
@@ -187,7 +189,7 @@ class Reader:
     async def _watch_clock(self) -> None:
         while True:
             await self._turn()
-            await run_clock()
+            await self._run_clock()
             await rest(CLOCK_EVERY_SECONDS)
 
 

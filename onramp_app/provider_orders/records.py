@@ -12,9 +12,10 @@ from sqlalchemy import case, null, or_, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
+from onramp_app.cases.words import ExceptionKind
 from onramp_app.db.engine import transaction
+from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
-from onramp_app.ledger.words import Environment, ExceptionKind
 from onramp_app.provider_orders.tables import ProviderOrder as OrderRow
 from onramp_app.providers.port import ProviderOrder
 

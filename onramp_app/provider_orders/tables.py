@@ -33,8 +33,8 @@ from onramp_app.db.columns import (
     whole,
     words,
 )
+from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
-from onramp_app.ledger.words import Environment
 from onramp_app.providers.status import Flow, StatusClass
 
 _AMOUNTS = (

@@ -18,11 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
-from onramp_app.domain.environment import current_environment
+from onramp_app.domain.environment import Environment, current_environment
 from onramp_app.fleet import channels
 from onramp_app.fleet.changed_people import tell_changed
 from onramp_app.fleet.watch import made_progress, rest
-from onramp_app.ledger.words import Environment
 from onramp_app.provider_orders.hints import mark_due, open_nameless, settle_due
 from onramp_app.provider_orders.records import keep_orders, keep_unreadable
 from onramp_app.providers.errors import ProviderAnswerUnreadable, ProviderBusy, ProviderRequestRefused

@@ -9,9 +9,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
+from onramp_app.domain.environment import Environment
 from onramp_app.domain.errors import NotFound
 from onramp_app.fleet.changed_people import tell_changed
-from onramp_app.ledger.words import Environment
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, deciding

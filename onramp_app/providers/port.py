@@ -209,7 +209,7 @@ class CustomerLimits:
 class Provider(Protocol):
     """The payment provider.
 
-    Every method that asks raises only errors of `domain.provider_errors`; `ProviderUnavailable` and its
+    Every method that asks raises only errors of `providers.errors`; `ProviderUnavailable` and its
     kinds say nothing about what happened at the provider.
     """
 

@@ -12,16 +12,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
 from onramp_app.cases.cases import Concern, close_exceptions
+from onramp_app.cases.words import ExceptionKind
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
-from onramp_app.domain.environment import current_environment
+from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
 from onramp_app.domain.ids import is_id, new_id
 from onramp_app.domain.money import amount_text, from_minor
 from onramp_app.fleet.changed_people import tell_changed
 from onramp_app.ledger import instructions
 from onramp_app.ledger.deliveries import Booked, booked_of
-from onramp_app.ledger.words import ExceptionKind, StepSource
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, Operator, deciding

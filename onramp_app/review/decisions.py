@@ -1,8 +1,8 @@
 """What operators decide about a top-up: release, return, close, reverse, and undo a reversal.
 
 Each decision is one transaction under the lock of its top-up: the state, the ledger, the exceptions, the
-timeline and the audit log move together or not at all. Nothing is decided here; `domain.top_up.on_action`
-says what an action makes of a state.
+timeline and the audit log move together or not at all. Nothing is decided here;
+`top_ups.transitions.on_action` says what an action makes of a state.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.words import KycStatus
 from onramp_app.cases.cases import Concern, close_exceptions
+from onramp_app.cases.words import ExceptionKind
 from onramp_app.domain.clock import now
+from onramp_app.domain.environment import StepSource
 from onramp_app.domain.errors import NotFound
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.money import amount_text, from_minor
@@ -26,7 +28,7 @@ from onramp_app.ledger.deliveries import Booked, booked_for
 from onramp_app.ledger.errors import AccountOverdrawn
 from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Instruction
-from onramp_app.ledger.words import ExceptionKind, StepSource, TransferKind
+from onramp_app.ledger.words import TransferKind
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, Operator, deciding

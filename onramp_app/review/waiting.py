@@ -7,14 +7,14 @@ from sqlalchemy import text
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.cases.tables import OpenException
+from onramp_app.cases.words import ExceptionKind
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import NotFound
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.money import amount_text
 from onramp_app.fleet.changed_people import tell_changed
-from onramp_app.ledger.tables import OpenException
-from onramp_app.ledger.words import ExceptionKind
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, deciding

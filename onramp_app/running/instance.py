@@ -15,13 +15,12 @@ from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import direct, engine
 from onramp_app.db.migrate import migrate, owner_url
 from onramp_app.db.poolers import refuse_poolers
-from onramp_app.domain.environment import current_environment
+from onramp_app.domain.environment import Environment, current_environment
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet import changed_people
 from onramp_app.fleet.lease import Lease
 from onramp_app.fleet.watch import end, keep_running, rest
 from onramp_app.ledger.assets import enable_assets
-from onramp_app.ledger.words import Environment
 from onramp_app.pricing.rates import get_rates
 from onramp_app.provider_orders import inbox, webhook_address
 from onramp_app.running import closing

@@ -16,8 +16,8 @@ from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.db.locks import Lock
 from onramp_app.domain import clock
+from onramp_app.idempotency import IdempotencyKey
 from onramp_app.provider_orders.tables import WebhookEvent, WebhookRefusal
-from onramp_app.top_ups.tables import IdempotencyKey
 
 _DAY_SECONDS = 86_400
 _AT_ONCE = 1_000  # keeps each transaction, and what it locks, short

@@ -23,6 +23,7 @@ from onramp_app.providers.connection import get_provider
 from onramp_app.providers.errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
 from onramp_app.running.instance import running_instance, running_worker
+from onramp_app.top_ups.clock_events import run_clock
 
 APPLY_TICK_SECONDS = 1.0
 SYMBOLS_EVERY_SECONDS = 3600
@@ -40,7 +41,7 @@ async def background_work() -> AsyncIterator[None]:
     provider = get_provider()
     ids = _LiveIds(provider)
     loops = (
-        asyncio.create_task(Reader(provider).run()),
+        asyncio.create_task(Reader(provider, run_clock=run_clock).run()),
         asyncio.create_task(
             keep_running("apply", lambda: apply_loop(ids), within_seconds=APPLY_WITHIN_SECONDS)
         ),

@@ -7,11 +7,11 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.cases.cases import Concern, open_exceptions
+from onramp_app.cases.words import ExceptionKind
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
-from onramp_app.domain.environment import current_environment
+from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.fleet.changed_people import tell_changed
-from onramp_app.ledger.words import ExceptionKind, StepSource
 from onramp_app.top_ups.moves import Evidence, record, state_of
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import Action, on_action

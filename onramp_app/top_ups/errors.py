@@ -15,18 +15,6 @@ class KycRequired(ApplicationError):
     status, code, title = 403, "kyc_required", "Verify yourself first"
 
 
-class IdempotencyConflict(ApplicationError):
-    """The key came before with another request."""
-
-    status, code, title = 409, "idempotency_conflict", "This key was used for another request"
-
-
-class IdempotencyInProgress(ApplicationError):
-    """The request with this key is still being worked on; ask again shortly."""
-
-    status, code, title = 409, "idempotency_in_progress", "This request is still being worked on"
-
-
 class NotCancelable(ApplicationError):
     """A payment was claimed, or the top-up has ended."""
 

@@ -15,10 +15,10 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
+from onramp_app.accounts.views import Viewer
 from onramp_app.config import Limits, TierLimits, get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
-from onramp_app.domain.views import Viewer
 from onramp_app.pricing.rates import get_rates, read_kept
 from onramp_app.pricing.worth import worth
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable

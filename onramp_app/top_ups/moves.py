@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.ledger.words import StepSource
+from onramp_app.domain.environment import StepSource
 from onramp_app.providers.status import StatusClass
 from onramp_app.top_ups.tables import TopUp, TopUpStep
 from onramp_app.top_ups.transitions import Charged, Reason, TopUpState, TopUpStatus

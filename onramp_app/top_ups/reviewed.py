@@ -7,10 +7,11 @@ from decimal import Decimal
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app import idempotency
-from onramp_app.domain.views import TopUpView, Viewer
+from onramp_app.accounts.views import Viewer
 from onramp_app.idempotency import KeptAnswer
 from onramp_app.pricing.quotes import QuoteRequest
 from onramp_app.top_ups import top_ups
+from onramp_app.top_ups.views import TopUpView
 
 _CREATED = 201
 

@@ -15,40 +15,26 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
-    LargeBinary,
     SmallInteger,
     Text,
     text,
 )
 from sqlmodel import Field
 
-from onramp_app.db.columns import Minor, Row, decimal, exact, length, moment, octets, one_of, whole, words
+from onramp_app.db.columns import Minor, Row, decimal, exact, length, moment, one_of, whole, words
+from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.ids import new_id
-from onramp_app.ledger.words import Environment, StepSource
 from onramp_app.top_ups.transitions import Charged, Reason, TopUpStatus
 
 _OPEN = text("status IN ('created', 'awaiting_payment', 'processing')")
 
 
-class Asset(Row, table=True):
-    """An asset and its one scale, fixed when it is first enabled: all its amounts are counted in it."""
-
-    __tablename__ = "assets"
-    __table_args__ = (
-        CheckConstraint("code ~ '^[A-Z0-9.]{1,20}$'", name="code"),
-        CheckConstraint("scale BETWEEN 0 AND 18", name="scale"),
-    )
-
-    code: str = Field(sa_column=Column(Text, primary_key=True))
-    scale: int = Field(sa_column=Column(SmallInteger, nullable=False))
-    created_at: datetime = Field(sa_column=moment())
-
-
 class TopUp(Row, table=True):
     """One act of adding money.
 
-    `status`, `reason`, `charged`, `rank` and `has_entry` are `domain.top_up.TopUpState`. `received_minor` is
-    what was booked, in `received_asset`, which is another one than asked for after a wrong delivery.
+    `status`, `reason`, `charged`, `rank` and `has_entry` are `top_ups.transitions.TopUpState`.
+    `received_minor` is what was booked, in `received_asset`, which is another one than asked for after a
+    wrong delivery.
     `quote` is a JSON object of decimals as strings; one made for a second or an unknown delivery has none.
     `base_amount` is the fiat amount in the currency of the limits, at the rate of the creation.
     `version` grows with each change, by a trigger: pages compare it to notice a lost notification.
@@ -210,24 +196,3 @@ class WidgetSession(Row, table=True):
     url: str = Field(sa_column=words())
     created_at: datetime = Field(sa_column=moment())
     offered_until: datetime = Field(sa_column=moment())
-
-
-class IdempotencyKey(Row, table=True):
-    """The first answer to a request that may be repeated; without an answer while it is being worked on."""
-
-    __tablename__ = "idempotency_keys"
-    __table_args__ = (
-        CheckConstraint("key ~ '^[!-~]{1,64}$'", name="key"),
-        octets("request_hash", 32, 32),
-        CheckConstraint("status BETWEEN 200 AND 499 AND status <> 429", name="status"),
-        CheckConstraint("(status IS NULL) = (body IS NULL)", name="answer_is_whole"),
-        length("body", 0, 65536),
-        Index(None, "created_at"),
-    )
-
-    user_id: str = Field(sa_column=Column(Text, ForeignKey("users.id"), primary_key=True))
-    key: str = Field(sa_column=Column(Text, primary_key=True))
-    request_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    status: int | None = Field(default=None, sa_column=Column(SmallInteger, nullable=True))
-    body: str | None = Field(default=None, sa_column=words(nullable=True))
-    created_at: datetime = Field(sa_column=moment())

@@ -13,17 +13,16 @@ from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
+from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import KycStatus
 from onramp_app.config import TreasuryAddress, get_settings
 from onramp_app.db.each import EACH, EACH_ID
 from onramp_app.db.engine import TOP_UP, transaction
 from onramp_app.domain import clock
-from onramp_app.domain.environment import current_environment
+from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.domain.errors import NotFound
 from onramp_app.domain.ids import is_id, new_id
-from onramp_app.domain.views import TopUpView, Viewer
 from onramp_app.fleet.changed_people import tell_changed
-from onramp_app.ledger.words import StepSource
 from onramp_app.pricing.catalogue import get_options
 from onramp_app.pricing.quotes import Quote, QuoteRequest
 from onramp_app.pricing.quotes import quote as ask_quote
@@ -43,7 +42,7 @@ from onramp_app.top_ups.errors import (
 )
 from onramp_app.top_ups.tables import TopUp, TopUpStep, WidgetSession
 from onramp_app.top_ups.transitions import CREATED, Action, TopUpState, TopUpStatus, on_action
-from onramp_app.top_ups.views import quote_members, quote_view, state_of, view_of, views_of
+from onramp_app.top_ups.views import TopUpView, quote_members, quote_view, state_of, view_of, views_of
 
 MAX_OPEN = 5
 MAX_SHOWN_OPEN = 10  # those in review do not count as open, so there may be more

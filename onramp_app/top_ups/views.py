@@ -16,9 +16,9 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from onramp_app.db.each import EACH, EACH_ID, IDS
 from onramp_app.domain.money import amount_text, decimal_text
-from onramp_app.domain.views import LinkedView, ProviderOrderView, QuoteView, StepView, TopUpView
 from onramp_app.ledger.assets import scales
 from onramp_app.ledger.deliveries import recovered_minor
+from onramp_app.pricing.quotes import QuoteView
 from onramp_app.provider_orders.hints import sought_of
 from onramp_app.provider_orders.tables import ProviderOrder
 from onramp_app.providers.port import ProviderQuote
@@ -32,6 +32,85 @@ _T = TypeVar("_T", TopUpStep, ProviderOrder)
 MAX_STEPS = 200
 MAX_ORDERS = 50
 MAX_LINKED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOrderView:
+    """One provider order of a top-up: its class, what it delivered and what was paid, where known."""
+
+    order_id: str
+    status: str | None
+    amount: str | None
+    transaction_hash: str | None
+    fiat_amount: str | None = None
+    fiat_currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One line of a top-up's timeline.
+
+    `status_class` is what the provider said of order `order_id`; both None where it was not the provider.
+    """
+
+    status: str
+    at: datetime
+    source: str
+    detail: str
+    status_class: str | None
+    order_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedView:
+    """A top-up that was made of a second delivery; `amount` of `asset`, None where it was not booked."""
+
+    id: str
+    status: str
+    asset: str
+    amount: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TopUpView:
+    """One top-up as its owner sees it.
+
+    Amounts are decimal strings; `status`, `reason` and `charged` the words of `top_ups.transitions`.
+    `received_amount` is in `asset`, and None when another asset arrived. `widget_url` is None once a
+    payment was claimed, and when the offer has ended.
+
+    `booked_amount` of `booked_asset` is what arrived and is in the books, whichever asset it is, and
+    `has_entry` says that there is such an amount; `recovered_amount` of it paid what the person owed.
+    `rank` is the highest progress of `providers.status`. A top-up made of a second delivery has the
+    first one's id in `linked_to`; the first one has those made of it in `linked`.
+    """
+
+    id: str
+    status: str
+    reason: str | None
+    charged: str
+    fiat_amount: str
+    fiat_currency: str
+    asset: str
+    network: str
+    payment_method: str
+    quote: QuoteView | None
+    received_amount: str | None
+    provider_order_id: str | None
+    provider_orders: tuple[ProviderOrderView, ...]
+    transaction_hash: str | None
+    widget_url: str | None
+    created_at: datetime
+    updated_at: datetime
+    settled_at: datetime | None
+    timeline: tuple[StepView, ...]
+    rank: int
+    has_entry: bool
+    booked_amount: str | None
+    booked_asset: str | None
+    recovered_amount: str | None
+    linked_to: str | None
+    linked: tuple[LinkedView, ...]
 
 
 def _newest_of_each(row: type[_T], newest: Select[Any]) -> SelectOfScalar[_T]:

@@ -17,7 +17,6 @@ from decimal import Decimal
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.crediting.delivery import own_form
 from onramp_app.db.engine import PROOF, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import current_environment
@@ -32,6 +31,7 @@ from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, Operator, deciding
 from onramp_app.providers.onramp.wire import NotJson, read_json
+from onramp_app.treasury.places import own_form
 
 MAX_FILE_BYTES = 1024 * 1024
 MAX_COUNTS = 1000

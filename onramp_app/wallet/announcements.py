@@ -12,11 +12,11 @@ from sqlmodel import col, select
 
 from onramp_app.accounts.sessions import ENDED_CHANNEL, is_alive, viewer_of
 from onramp_app.accounts.tables import AuthSession, User
+from onramp_app.accounts.views import Viewer
 from onramp_app.db.direct import Use, connect
 from onramp_app.db.engine import transaction
 from onramp_app.db.outages import outages
 from onramp_app.domain import clock
-from onramp_app.domain.views import Viewer
 from onramp_app.fleet import channels
 
 ECHO_CHANNEL = "announcements_echo"

@@ -9,11 +9,11 @@ from sqlalchemy import any_
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.accounts.views import Viewer
 from onramp_app.db.each import IDS
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.money import amount_text, decimal_text, from_minor
-from onramp_app.domain.views import AssetBalanceView, BalancesView, Viewer
 from onramp_app.ledger.balances import AssetBalance
 from onramp_app.ledger.balances import balances as read_balances
 from onramp_app.pricing.rate_book import RateBook
@@ -22,6 +22,7 @@ from onramp_app.pricing.worth import book_after
 from onramp_app.pricing.worth import worth as worth_of
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import TopUpStatus
+from onramp_app.wallet.views import AssetBalanceView, BalancesView
 
 DOLLARS = "USD"
 _PRECISION = 60

@@ -16,9 +16,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.domain import clock
 from onramp_app.domain.money import from_minor
-from onramp_app.domain.views import WorthPoint
 from onramp_app.pricing.rate_book import RateBook
 from onramp_app.pricing.worth import worth
+from onramp_app.wallet.views import WorthPoint
 
 DAYS = 30
 MAX_MOVES = 200  # more steps than a line of this size can show apart

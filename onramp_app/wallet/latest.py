@@ -4,20 +4,15 @@ from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
+from onramp_app.accounts.views import Viewer
 from onramp_app.domain.errors import NotFound
-from onramp_app.domain.views import (
-    BalancesView,
-    TopUpView,
-    TransactionView,
-    TransferView,
-    Viewer,
-    WalletView,
-)
 from onramp_app.provider_orders import freshness
 from onramp_app.top_ups import top_ups
+from onramp_app.top_ups.views import TopUpView
 from onramp_app.wallet import balances, transactions
 from onramp_app.wallet.home import Wallets
 from onramp_app.wallet.transactions import Filters
+from onramp_app.wallet.views import BalancesView, TransactionView, TransferView, WalletView
 
 _T = TypeVar("_T")
 

@@ -35,6 +35,7 @@ from sqlalchemy import (
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.accounts.views import Viewer
 from onramp_app.db.each import EACH, EACH_ID
 from onramp_app.db.engine import transaction
 from onramp_app.domain.environment import current_environment
@@ -42,7 +43,6 @@ from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.money import amount_text, decimal_text
 from onramp_app.domain.paging import Position, read_cursor, write_cursor
-from onramp_app.domain.views import TransactionView, TransferView, Viewer
 from onramp_app.ledger.assets import scales
 from onramp_app.ledger.listed import LISTED, LISTED_CONDITION, TransactionKind
 from onramp_app.ledger.tables import LedgerAccount, LedgerEntry, LedgerTransfer
@@ -52,6 +52,7 @@ from onramp_app.provider_orders.tables import ProviderOrder
 from onramp_app.providers.status import Flow
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import Charged, TopUpStatus
+from onramp_app.wallet.views import TransactionView, TransferView
 
 PROVIDER = "onramp"
 EXPORT_PAGE = 500

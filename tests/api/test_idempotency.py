@@ -7,8 +7,7 @@ from collections import Counter
 import pytest
 
 from onramp_app import idempotency
-from onramp_app.idempotency import Claim, KeptAnswer
-from onramp_app.top_ups.errors import IdempotencyInProgress
+from onramp_app.idempotency import Claim, IdempotencyInProgress, KeptAnswer
 from tests.money import WANTED, Wallet, assert_problem
 from tests.people import Person
 

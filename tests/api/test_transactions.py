@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.ids import new_id
 from onramp_app.ledger import instructions
 from onramp_app.ledger.instructions import UserAmount
 from onramp_app.ledger.transfers import Cause
-from onramp_app.ledger.words import Environment, StepSource
 from onramp_app.pricing import worth as services_worth
 from onramp_app.pricing.rate_book import RateBook
 from onramp_app.pricing.rates import get_rates

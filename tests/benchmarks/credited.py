@@ -10,12 +10,11 @@ from pathlib import Path
 from onramp_app.accounts import accounts, sessions
 from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.config import get_settings
-from onramp_app.domain.environment import current_environment
+from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.domain.ids import new_id
 from onramp_app.fleet import changed_people
 from onramp_app.ledger.instructions import UserAmount, make_good
 from onramp_app.ledger.transfers import Cause
-from onramp_app.ledger.words import StepSource
 from onramp_app.local import postgres
 from tests.e2e.site import Site, running_site
 from tests.operators import post_on_record

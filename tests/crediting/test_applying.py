@@ -14,10 +14,10 @@ from onramp_app.crediting.apply import apply_some, judge_again
 from onramp_app.crediting.delivery import DOCUMENTED, Symbols
 from onramp_app.db.engine import pool_size, transaction
 from onramp_app.domain.clock import now
+from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.ledger import instructions
 from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Cause
-from onramp_app.ledger.words import Environment, StepSource
 from onramp_app.provider_orders.records import keep_unreadable
 from onramp_app.providers.status import Flow
 from onramp_app.top_ups.clock_events import run_clock

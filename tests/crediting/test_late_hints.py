@@ -9,7 +9,6 @@ import pytest
 
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
-from onramp_app.domain.views import TopUpView
 from onramp_app.fleet import changed_people
 from onramp_app.provider_orders import hints
 from onramp_app.provider_orders import walks as reading
@@ -17,7 +16,7 @@ from onramp_app.provider_orders.walks import due_walks, handle_events, make_walk
 from onramp_app.providers.port import HistoryPage, ProviderOrder
 from onramp_app.providers.status import Flow
 from onramp_app.top_ups.tables import TopUp
-from onramp_app.top_ups.views import view_of
+from onramp_app.top_ups.views import TopUpView, view_of
 from onramp_app.web.activity.story_words import story_of_top_up
 from tests.crediting.test_scenarios import delivered_of
 from tests.crediting.told import apply_all, order_of, recognition_id

@@ -22,6 +22,7 @@ from onramp_app.local import postgres
 from onramp_app.provider_orders import reader
 from onramp_app.providers.connection import get_provider
 from onramp_app.running import worker
+from onramp_app.top_ups.clock_events import run_clock
 from tests.crediting.test_scenarios import delivered_of
 from tests.crediting.world import World
 from tests.simulator.process import Process
@@ -114,7 +115,7 @@ async def test_payments_settle_although_every_connection_was_swallowed(
 async def test_two_readers_at_once_harm_nothing(world: World) -> None:
     """As after one was stopped, another took over, and the first goes on before it notices."""
     orders = opened(world, 20)
-    second = reader.Reader(get_provider())
+    second = reader.Reader(get_provider(), run_clock=run_clock)
     second._lease = Lease("another", seconds=60)
     async with worker.background_work():
         reading = asyncio.create_task(second.run())

@@ -7,7 +7,7 @@ from typing import Any
 from onramp_app.crediting.apply import Applied, apply_some
 from onramp_app.crediting.delivery import DOCUMENTED
 from onramp_app.domain.clock import now
-from onramp_app.ledger.words import Environment
+from onramp_app.domain.environment import Environment
 from onramp_app.provider_orders.records import keep_orders
 from onramp_app.providers.onramp.orders import read_order
 from onramp_app.providers.port import ProviderOrder

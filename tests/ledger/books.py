@@ -8,12 +8,12 @@ from decimal import Decimal
 import psycopg
 
 from onramp_app.db.engine import transaction
+from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.money import from_minor
 from onramp_app.ledger.instructions import Delivery, UserAmount
 from onramp_app.ledger.posting import Posted
 from onramp_app.ledger.transfers import Cause, Instruction
 from onramp_app.ledger.verification import Finding, verify_ledger
-from onramp_app.ledger.words import Environment, StepSource
 from tests import rows
 from tests.operators import post_on_record
 

@@ -4,10 +4,11 @@ from datetime import date
 
 import pytest
 
+from onramp_app.domain.environment import Environment
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.instructions import Delivery, UserAmount
 from onramp_app.ledger.transfers import Account, Balance, Entry, Instruction, Transfer
-from onramp_app.ledger.words import AccountKind, Environment, TransferKind
+from onramp_app.ledger.words import AccountKind, TransferKind
 from tests.ledger.books import BY_OPERATOR, BY_POLL
 
 X = 700

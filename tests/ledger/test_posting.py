@@ -10,12 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from onramp_app.db.engine import pool_size, transaction
+from onramp_app.domain.environment import Environment
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.balances import balances, treasury_totals
 from onramp_app.ledger.errors import AccountOverdrawn, InsufficientFunds, ReferenceTaken
 from onramp_app.ledger.posting import MAX_INSTRUCTIONS, post
 from onramp_app.ledger.transfers import Account, Balance, Instruction
-from onramp_app.ledger.words import Environment
 from tests.ledger.books import BY_OPERATOR, BY_POLL, Books, findings, post_now
 
 

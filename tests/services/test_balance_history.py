@@ -7,10 +7,10 @@ from decimal import Decimal
 import psycopg
 
 from onramp_app.db.engine import transaction
-from onramp_app.domain.views import WorthPoint
 from onramp_app.ledger import instructions
 from onramp_app.pricing.rate_book import RateBook
 from onramp_app.wallet.history import HISTORY, MAX_MOVES, course, read
+from onramp_app.wallet.views import WorthPoint
 from tests.ledger.books import BY_OPERATOR, post_now
 
 UNIT = 10**18

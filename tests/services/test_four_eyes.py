@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from onramp_app.__main__ import app
 from onramp_app.accounts.words import Role
+from onramp_app.cases.words import ExceptionKind
 from onramp_app.config import get_settings
 from onramp_app.db import engine
 from onramp_app.domain.errors import Forbidden, NotFound
-from onramp_app.ledger.words import ExceptionKind
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import SecondOperatorNeeded
 from onramp_app.operators.mandate import Mandate

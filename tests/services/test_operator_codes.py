@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 from onramp_app.__main__ import app
 from onramp_app.accounts import sessions
 from onramp_app.accounts.tables import User
+from onramp_app.accounts.views import Viewer
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.errors import Forbidden, RateLimited, Unauthenticated
-from onramp_app.domain.views import Viewer
 from onramp_app.operators import codes
 from onramp_app.operators.errors import ActionNotPossible, RecentSignInRequired
 from onramp_app.operators.four_eyes import Deed

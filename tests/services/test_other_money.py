@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from onramp_app.config import ConfigurationError
-from onramp_app.ledger.words import Environment
+from onramp_app.domain.environment import Environment
 from onramp_app.running import instance
 from tests import rows
 

@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
+from onramp_app.accounts.views import Viewer
 from onramp_app.domain.money import amount_text
-from onramp_app.domain.views import TopUpView, Viewer
 from onramp_app.ledger import instructions as ledger
 from onramp_app.review.decisions import decide
 from onramp_app.top_ups import top_ups
 from onramp_app.top_ups.transitions import Action
+from onramp_app.top_ups.views import TopUpView
 from tests.ledger.books import BY_POLL, NOW, SCALES, post_now
 from tests.services.conftest import Desk
 

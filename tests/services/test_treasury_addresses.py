@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from onramp_app.config import get_settings
-from onramp_app.ledger.words import Environment
+from onramp_app.domain.environment import Environment
 from onramp_app.running import instance
 from onramp_app.treasury import changes
 from onramp_app.treasury.changes import record_changes

@@ -6,15 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from onramp_app.config import get_settings
-from onramp_app.domain.views import (
-    AssetBalanceView,
-    BalancesView,
-    LinkedView,
-    ProviderOrderView,
-    QuoteView,
-    StepView,
-    TopUpView,
-)
+from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.status import StatusClass
 from onramp_app.top_ups.transitions import (
     CREATED,
@@ -28,6 +20,8 @@ from onramp_app.top_ups.transitions import (
     on_action,
     on_order,
 )
+from onramp_app.top_ups.views import LinkedView, ProviderOrderView, StepView, TopUpView
+from onramp_app.wallet.views import AssetBalanceView, BalancesView
 from onramp_app.web.activity.story_words import story_of_top_up
 from onramp_app.web.top_up.qr_code import qr_code
 from onramp_app.web.top_up.words import page_of

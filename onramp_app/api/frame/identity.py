@@ -8,10 +8,10 @@ from starlette.requests import HTTPConnection
 
 from onramp_app.accounts.cookies import read_cookie, session_cookie_name
 from onramp_app.accounts.sessions import Client, resolve_bearer, resolve_cookie_header
+from onramp_app.accounts.views import Viewer
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import Forbidden, Unauthenticated
 from onramp_app.domain.shares import ask_as_person
-from onramp_app.domain.views import Viewer
 from onramp_app.throttle.callers import address_of
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -140,7 +140,7 @@ class Transport:
     ) -> Answer:
         """Return the endpoint's answer; shared endpoints are asked once for all callers.
 
-        Raises: the errors of `domain.provider_errors`, never anything of httpx.
+        Raises: the errors of `providers.errors`, never anything of httpx.
         """
         if not endpoint.shared_seconds:
             return await self._call(endpoint, body or {}, query=query)

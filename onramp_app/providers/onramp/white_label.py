@@ -24,7 +24,7 @@ from onramp_app.providers.status import Flow
 
 
 class WhiteLabelClient:
-    """Implements `providers.port.KycProvider`. All methods raise the errors of `domain.provider_errors`."""
+    """Implements `providers.port.KycProvider`. All methods raise the errors of `providers.errors`."""
 
     def __init__(self, transport: Transport, *, is_simulated: bool = False) -> None:
         self._transport = transport

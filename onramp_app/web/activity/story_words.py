@@ -3,11 +3,13 @@
 from datetime import datetime
 from decimal import Decimal
 
-from onramp_app.domain.views import QuoteView, StepView, TopUpView, TransferView
-from onramp_app.ledger.words import StepSource
+from onramp_app.domain.environment import StepSource
+from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import Charged, TopUpStatus
+from onramp_app.top_ups.views import StepView, TopUpView
+from onramp_app.wallet.views import TransferView
 from onramp_app.web.activity.words import signed_text, top_up_title, transfer_words
 from onramp_app.web.add_money.words import rate_words
 from onramp_app.web.home.shapes import Fact, Story, StoryStep

@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 
-from onramp_app.domain.views import TopUpView, TransactionView
 from onramp_app.ledger.listed import TransactionKind
 from onramp_app.ledger.words import TransferKind
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import Charged, TopUpStatus
+from onramp_app.top_ups.views import TopUpView
+from onramp_app.wallet.views import TransactionView
 from onramp_app.web.home.shapes import ActivityRow, OpenCard
 from onramp_app.web.words.amounts import asset_text, fiat_text, moment_text
 from onramp_app.web.words.payment_methods import method_text

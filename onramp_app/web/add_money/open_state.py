@@ -7,13 +7,13 @@ from reflex.event import EventSpec
 
 from onramp_app.domain.errors import DatabaseUnavailable, NotFound, RateLimited
 from onramp_app.domain.ids import new_id
-from onramp_app.domain.views import TopUpView
 from onramp_app.provider_orders import freshness
 from onramp_app.texts import _
 from onramp_app.throttle import throttle
 from onramp_app.top_ups import top_ups
 from onramp_app.top_ups.errors import NotCancelable
 from onramp_app.top_ups.transitions import Charged
+from onramp_app.top_ups.views import TopUpView
 from onramp_app.wallet import announcements
 from onramp_app.wallet.latest import Latest
 from onramp_app.web.add_money.shapes import OpenTopUp

@@ -2,7 +2,7 @@
 
 from onramp_app.domain import clock
 from onramp_app.domain.ids import new_id
-from onramp_app.domain.views import QuoteView
+from onramp_app.pricing.quotes import QuoteView
 from onramp_app.web.add_money.choices import Choices
 from onramp_app.web.add_money.shapes import Bill
 from onramp_app.web.add_money.words import bill_of, changed_text

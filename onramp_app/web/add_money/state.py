@@ -10,9 +10,10 @@ from reflex.event import EventSpec
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.money import decimal_text
+from onramp_app.idempotency import IdempotencyInProgress
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
 from onramp_app.top_ups import reviewed, top_ups
-from onramp_app.top_ups.errors import IdempotencyInProgress, QuoteChanged, TooManyOpenTopUps
+from onramp_app.top_ups.errors import QuoteChanged, TooManyOpenTopUps
 from onramp_app.top_ups.views import quote_of
 from onramp_app.wallet import announcements
 from onramp_app.wallet.latest import Latest

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 
 from onramp_app.domain.errors import ApplicationError, RateLimited
-from onramp_app.domain.views import QuoteView, TopUpView
+from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.errors import ProviderPriceIrregular, ProviderUnavailable
 from onramp_app.providers.port import AmountLimits
 from onramp_app.texts import _, ngettext
 from onramp_app.top_ups.errors import AccountFrozen, KycRequired, QuoteChanged, TooManyOpenTopUps
 from onramp_app.top_ups.transitions import Charged, TopUpStatus
+from onramp_app.top_ups.views import TopUpView
 from onramp_app.web.add_money.shapes import Bill, Line, OpenTopUp
 from onramp_app.web.words.amounts import (
     asset_text,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from onramp_app.domain.views import WorthPoint
 from onramp_app.texts import _
+from onramp_app.wallet.views import WorthPoint
 from onramp_app.web.home.shapes import BalanceLine
 from onramp_app.web.words.amounts import fiat_text, moment_text
 

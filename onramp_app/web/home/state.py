@@ -8,10 +8,10 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from onramp_app.domain import clock
-from onramp_app.domain.views import AssetBalanceView, BalancesView
 from onramp_app.texts import _, current_language
 from onramp_app.top_ups.usual_time import usual_minutes
 from onramp_app.wallet.latest import Latest
+from onramp_app.wallet.views import AssetBalanceView, BalancesView
 from onramp_app.web.activity.words import card_of, row_of
 from onramp_app.web.home.line import draw
 from onramp_app.web.home.shapes import ActivityRow, AssetRow, Balance, BalanceLine, OpenCard

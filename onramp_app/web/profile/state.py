@@ -10,6 +10,7 @@ from reflex.event import EventSpec
 
 from onramp_app.accounts import accounts, security_events, session_list, sessions
 from onramp_app.accounts.accounts import ProfileChanges
+from onramp_app.accounts.views import SecurityEventView, SessionView, Viewer
 from onramp_app.accounts.words import Role, SecurityEventKind
 from onramp_app.domain import clock
 from onramp_app.domain.errors import (
@@ -20,7 +21,6 @@ from onramp_app.domain.errors import (
     Unauthenticated,
     ValidationFailed,
 )
-from onramp_app.domain.views import SecurityEventView, SessionView, Viewer
 from onramp_app.operators import codes
 from onramp_app.operators.errors import RecentSignInRequired
 from onramp_app.texts import _, current_language

@@ -14,10 +14,10 @@ from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
 
 from onramp_app.accounts import sessions
+from onramp_app.accounts.views import Viewer
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
 from onramp_app.domain.networks import network_of
 from onramp_app.domain.shares import ask_as
-from onramp_app.domain.views import Viewer
 from onramp_app.throttle import throttle
 from onramp_app.web.tabs import holders
 from onramp_app.web.tabs.holders import Holder

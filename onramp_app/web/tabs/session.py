@@ -17,7 +17,7 @@ from reflex_base.constants.state import FIELD_MARKER
 from reflex_base.event.context import EventContext
 
 from onramp_app.accounts import sessions
-from onramp_app.domain.views import Viewer
+from onramp_app.accounts.views import Viewer
 from onramp_app.texts import _
 from onramp_app.web.tabs.loads import Away, away_by, page_loads
 from onramp_app.web.tabs.shapes import NOBODY, Person, initials_of

@@ -5,9 +5,10 @@ from decimal import Decimal
 from urllib.parse import quote, urlsplit
 
 from onramp_app.config import get_settings
-from onramp_app.domain.views import BalancesView, LinkedView, TopUpView
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import Charged, TopUpStatus
+from onramp_app.top_ups.views import LinkedView, TopUpView
+from onramp_app.wallet.views import BalancesView
 from onramp_app.web.top_up.qr_code import qr_code
 from onramp_app.web.top_up.shapes import AmountFact, Related, TopUpPage
 from onramp_app.web.words.amounts import (

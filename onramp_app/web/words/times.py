@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 
 from onramp_app.domain import clock
-from onramp_app.domain.views import TopUpView
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _, ngettext
 from onramp_app.top_ups.transitions import TopUpStatus
+from onramp_app.top_ups.views import TopUpView
 from onramp_app.web.top_up.shapes import StepLine
 from onramp_app.web.words.amounts import asset_text, moment_text
 from onramp_app.web.words.payment_methods import method_text

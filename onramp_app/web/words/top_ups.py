@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import urlencode
 
-from onramp_app.domain.views import ProviderOrderView, TopUpView
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import Charged, Reason, TopUpStatus
+from onramp_app.top_ups.views import ProviderOrderView, TopUpView
 from onramp_app.web.words.amounts import asset_text, fiat_text, shown_amount
 
 

@@ -1,0 +1,22 @@
+"""The words for what a person must look at. Pure; docs/money.md is the specification of this list."""
+
+from enum import StrEnum
+
+
+class ExceptionKind(StrEnum):
+    """Why a person must look.
+
+    `HELD` is open exactly while money of its top-up is held, `SUSPENSE` while its order's money has no
+    owner; `IN_REVIEW` is a top-up in review in which nothing was booked. `NOT_FOUND` is a payment that a
+    webhook told of and that no read of the provider showed, however often it was repeated.
+    """
+
+    HELD = "held"
+    SUSPENSE = "suspense"
+    IN_REVIEW = "in_review"
+    NOT_OURS = "not_ours"
+    FAILED_AFTER_SETTLED = "failed_after_settled"
+    UNKNOWN_STATUS = "unknown_status"
+    APPLY_FAILED = "apply_failed"
+    RECORD_UNREADABLE = "record_unreadable"
+    NOT_FOUND = "not_found"

@@ -1,0 +1,99 @@
+"""Frozen views of what a person has and did.
+
+Pages keep views pickled between events, so they are made of primitives only and hold no secret."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from onramp_app.top_ups.views import TopUpView
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionView:
+    """One line of a person's list: a top-up, or a ledger transfer beside it.
+
+    `amount` is a decimal string of `asset` with its sign, None while nothing has arrived. `fiat_amount` is
+    what was asked for and `paid_amount` of `paid_currency` what the provider says was paid, None while it
+    does not say so; `charged` is a word of `top_ups.transitions`, None for a ledger transfer.
+    """
+
+    id: str
+    kind: str
+    status: str
+    fiat_amount: str | None
+    fiat_currency: str | None
+    asset: str
+    network: str | None
+    amount: str | None
+    created_at: datetime
+    settled_at: datetime | None
+    provider: str | None
+    provider_order_id: str | None
+    transaction_hash: str | None
+    payment_method: str | None = None
+    charged: str | None = None
+    paid_amount: str | None = None
+    paid_currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferView:
+    """One ledger transfer of a person's, in the words of `ledger.words`; `amount` with its sign.
+
+    `top_up_id` is the top-up it belongs to, if any.
+    """
+
+    id: str
+    kind: str
+    asset: str
+    amount: str
+    created_at: datetime
+    top_up_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AssetBalanceView:
+    """One asset of a person's balance, in decimal strings; `pending` is an estimate.
+
+    `worth` is that of what is available, in the display currency; None without a rate.
+    """
+
+    asset: str
+    available: str
+    held: str
+    owed: str
+    pending: str
+    worth: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BalancesView:
+    """What a person has. `display_amount` is the worth of what is available, None without a rate.
+
+    `dollar_amount` is the same in US dollars.
+    """
+
+    display_amount: str | None
+    display_currency: str
+    items: tuple[AssetBalanceView, ...]
+    as_of: datetime
+    is_stale: bool
+    dollar_amount: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorthPoint:
+    """From `at` on, what was available was worth `worth` at today's rates: a decimal string."""
+
+    at: datetime
+    worth: str
+
+
+@dataclass(frozen=True, slots=True)
+class WalletView:
+    """What somebody's home page shows: `open_top_ups` and `recent` newest first, `history` oldest first."""
+
+    balances: BalancesView
+    open_top_ups: list[TopUpView]
+    recent: list[TransactionView]
+    history: list[WorthPoint]
