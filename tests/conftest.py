@@ -29,6 +29,12 @@ _QUICK = {
 }
 
 
+# The folders whose files start instances and servers of their own.
+_START_INSTANCES = ("fleet", "local", "commands", "web/tabs")
+
+pytest_plugins = ["tests.desk"]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--postgres",
@@ -38,12 +44,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest and is not divided, so that all processes end at about the same time.
-
-    The files of this very folder start instances and servers of their own; quick ones come last.
-    """
+    """Begin with what takes longest and is not divided, so that all processes end at about the same time."""
     here = Path(__file__).parent
-    items.sort(key=lambda item: (here / "e2e" not in item.path.parents, item.path.parent != here))
+    first = [here / name for name in _START_INSTANCES]
+    items.sort(
+        key=lambda item: (
+            here / "e2e" not in item.path.parents,
+            not any(f in item.path.parents for f in first),
+        )
+    )
 
 
 class _ByFile(LoadScopeScheduling):

@@ -13,7 +13,7 @@ from onramp_app.web.tabs import admission, holders
 from tests.api.conftest import client, new_person, wallet
 from tests.attack.scene import Logged, Scene, prepare
 from tests.log_lines import log_lines
-from tests.states.conftest import new_account
+from tests.web.conftest import new_account
 
 __all__ = ["client", "new_account", "new_person", "wallet"]
 

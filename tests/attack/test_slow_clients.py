@@ -36,7 +36,7 @@ class Size:
     message_deadline: int
 
 
-SHORT = Size("tests.hasty_instance:app", 300, 456, deadline=2, message_deadline=3)
+SHORT = Size("tests.fleet.hasty_instance:app", 300, 456, deadline=2, message_deadline=3)
 FULL = Size("onramp_app.onramp_app:app", 2_000, 1_024, deadline=10, message_deadline=30)
 
 

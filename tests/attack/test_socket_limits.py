@@ -17,7 +17,7 @@ from onramp_app.web.tabs.left import drop_oldest_states
 from tests.attack.scene import new_address
 from tests.attack.wire import Wire
 from tests.served import served
-from tests.test_socket import CONNECT, PING, opened
+from tests.web.tabs.test_served_socket import CONNECT, PING, opened
 
 
 @pytest.fixture(scope="module")

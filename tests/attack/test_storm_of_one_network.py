@@ -77,7 +77,7 @@ _CURRENCIES = ("INR", "TRY", "AED", "MXN", "VND", "NGN", "BRL", "PEN", "COP", "C
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("app", ["onramp_app.onramp_app:app", "tests.shareless_instance:app"])
+@pytest.mark.parametrize("app", ["onramp_app.onramp_app:app", "tests.fleet.shareless_instance:app"])
 def test_an_honest_person_is_quoted_while_one_network_does_what_it_can(
     database: str, simulator: Process, app: str
 ) -> None:
@@ -104,7 +104,7 @@ def test_an_honest_person_is_quoted_while_one_network_does_what_it_can(
             thread.join()
     p95 = statistics.quantiles(seconds, n=20)[18]
     sys.stdout.write(f"{app}: honest {dict(answers)}, p95 {p95:.2f} s; storm {sum(statuses.values())}\n")
-    if app == "tests.shareless_instance:app":
+    if app == "tests.fleet.shareless_instance:app":
         assert answers[503] + answers[429] > len(seconds) / 3, "the control"
     else:
         assert set(answers) == {200}

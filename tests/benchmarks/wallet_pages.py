@@ -25,7 +25,7 @@ from onramp_app.web.activity.state import ActivityState
 from onramp_app.web.home.state import HomeState
 from tests.benchmarks.machine import load
 from tests.people import PASSWORD
-from tests.states.conftest import BROWSER, Tab, cookie_of
+from tests.web.conftest import BROWSER, Tab, cookie_of
 
 ROUNDS = 60
 

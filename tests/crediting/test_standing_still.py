@@ -29,7 +29,7 @@ from tests.simulator.process import Process
 from tests.wall import Wall
 
 WATCHED = ("-m", "onramp_app", "worker")
-UNWATCHED = ("-m", "tests.unwatched_worker")
+UNWATCHED = ("-m", "tests.fleet.unwatched_worker")
 SETTLED = "SELECT count(*) FROM top_ups WHERE status = 'settled'"
 APPLIED = "SELECT count(*) FROM provider_orders WHERE applied_version > 0"
 READER = "SELECT holder FROM leases WHERE name = 'reader' AND until > clock_timestamp()"

@@ -1,0 +1,209 @@
+"""Whatever was away while a page opened, moved or was looked at, it is current within 15 s of the return."""
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from redis import Redis
+
+from onramp_app.accounts.sessions import BrowserSession
+from onramp_app.config import get_settings
+from onramp_app.db import engine
+from onramp_app.domain.ids import new_id
+from onramp_app.fleet import changed_people
+from onramp_app.throttle import throttle
+from onramp_app.web.profile.state import ProfileState
+from tests.fleet.test_ended_sessions import first_session
+from tests.live_money import credit
+from tests.pages import Page
+from tests.postgres_server import PostgresServer
+from tests.redis_server import RedisServer
+from tests.served import served
+from tests.sockets import ON_LOAD
+
+WITHIN_SECONDS = 15
+PATHS = ("/home", "/add-money", f"/add-money/{new_id()}", "/activity", f"/activity/{new_id()}", "/profile")
+KINDS = ("killed", "frozen", "flushed")
+PROFILE = ProfileState.get_full_name()
+REFUSED = "didn't go through"
+
+full = pytest.mark.full
+
+
+@pytest.fixture
+def two_instances(database: str, redis_server: RedisServer) -> Iterator[list[str]]:
+    with _two(database, redis_server, app="onramp_app.onramp_app:app") as urls:
+        yield urls
+
+
+@pytest.fixture
+def forgetful_instances(database: str, redis_server: RedisServer) -> Iterator[list[str]]:
+    with _two(database, redis_server, app="tests.fleet.unmended_instance:app") as urls:
+        yield urls
+
+
+@contextmanager
+def _two(database: str, redis: RedisServer, *, app: str) -> Iterator[list[str]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(served(database, app=app, REDIS_URL=redis.url)) for _ in range(2)]
+
+
+@pytest.fixture
+async def own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PostgresServer]:
+    """A PostgreSQL that may stop, as the database of the settings."""
+    server = PostgresServer(tmp_path, monkeypatch)
+    server.start()
+    monkeypatch.setenv("APP_ENV", "test")
+    monkeypatch.setenv("DATABASE_URL", server.url)
+    get_settings.cache_clear()
+    yield server
+    await changed_people.close()
+    await engine.dispose()
+    server.stop()
+
+
+class Person:
+    """Somebody with pages open, at several instances."""
+
+    def __init__(self, session: BrowserSession, instances: list[str]) -> None:
+        self.user_id = session.viewer.user_id
+        self.pages: list[Page] = []
+        self._cookie = f"session={session.cookie_value}"
+        self._instances = instances
+
+    async def open(self, path: str) -> Page:
+        url = self._instances[len(self.pages) % len(self._instances)]
+        self.pages.append(await Page.open(url, path, cookie=self._cookie))
+        return self.pages[-1]
+
+    async def all_are(self, wanted: Callable[[Page], bool], *, seconds: float = WITHIN_SECONDS) -> None:
+        """Raises `TimeoutError` where one page is not as wanted within so many seconds of now."""
+        async with asyncio.timeout(seconds):
+            while not all(wanted(page) for page in self.pages):  # noqa: ASYNC110  # pages tell nobody
+                await asyncio.sleep(0.02)
+
+    async def saves(self, page: Page, name: str) -> None:
+        """Change the name on the profile page, wherever the page is."""
+        await page.send(f"{PROFILE}.save_details", form={"display_name": name, "language": "en"})
+
+
+def _is_current(page: Page) -> bool:
+    has_amount = page.path != "/home" or page.amounts == ["1.00"]
+    return page.is_live and page.is_signed_in and not page.notice and has_amount
+
+
+async def _look_on(person: Person, database: str, *, takes_away: Callable[[], None], away: str) -> Page:
+    """Open pages before something goes away and while it is, with money that arrives. Returns one clicked."""
+    await person.open("/home")
+    await person.open("/home")
+    moved = await person.open("/profile")
+    await person.all_are(lambda page: page.is_live)
+    takes_away()
+    moved.path = "/home"
+    await moved.send(ON_LOAD)
+    if away == "updates":
+        await credit(database, person.user_id)
+    for path in PATHS:
+        await person.open(path)
+    if away:
+        await person.all_are(lambda page: page.away == away)
+        await person.saves(moved, "Late")
+        async with asyncio.timeout(WITHIN_SECONDS):
+            while REFUSED not in moved.notice:  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.02)
+    return moved
+
+
+async def _round(
+    kind: str, instances: list[str], redis: RedisServer, database: str, *, seconds: float = 0
+) -> None:
+    """Let Redis go away and come back once. Raises `TimeoutError` where a page does not become current."""
+    throttle.forget()  # One network may open only so many accounts in an hour.
+    person = Person(await first_session(), instances)
+    try:
+        if kind == "flushed":
+            await person.open("/home")
+            await person.open("/home")
+            await person.all_are(lambda page: page.is_live)
+            with Redis.from_url(redis.url) as client:
+                client.flushall()
+            await credit(database, person.user_id)
+        else:
+            take, give = {"killed": (redis.kill, redis.start), "frozen": (redis.freeze, redis.thaw)}[kind]
+            clicked = await _look_on(person, database, takes_away=take, away="updates")
+            await asyncio.sleep(seconds)
+            give()
+        began = time.monotonic()
+        await person.all_are(_is_current)
+        print(f"{kind}: current after {time.monotonic() - began:.1f} s")  # noqa: T201 - the figures
+        if kind != "flushed":
+            assert _name(database, person.user_id) == "Ada King", "what was refused was not done later"
+            await person.saves(clicked, "Grace")
+            await _until(lambda: clicked.shows(PROFILE, "details_saved"))
+    finally:
+        for page in person.pages:
+            await page.close()
+
+
+def _name(database: str, user_id: str) -> str:
+    with psycopg.connect(database) as connection:
+        row = connection.execute("SELECT display_name FROM users WHERE id = %s", (user_id,)).fetchone()
+    assert row
+    return row[0]
+
+
+async def _until(found: Callable[[], object]) -> None:
+    async with asyncio.timeout(WITHIN_SECONDS):
+        while not found():  # noqa: ASYNC110  # pages tell nobody
+            await asyncio.sleep(0.02)
+
+
+async def test_pages_are_current_again_after_redis_was_away_or_flushed(
+    two_instances: list[str], redis_server: RedisServer, database: str
+) -> None:
+    for kind in ("killed", "flushed"):
+        await _round(kind, two_instances, redis_server, database)
+
+
+@full
+async def test_fifty_times(two_instances: list[str], redis_server: RedisServer, database: str) -> None:
+    seed = secrets.randbits(32)
+    print(f"seed {seed}")  # noqa: T201 - to do the same again
+    dice = random.Random(seed)
+    for number in range(50):
+        kind = KINDS[number % len(KINDS)]
+        await _round(kind, two_instances, redis_server, database, seconds=dice.uniform(0, 8))
+
+
+@full
+async def test_the_control_without_asking_pages_to_load_none_comes_back(
+    forgetful_instances: list[str], redis_server: RedisServer, database: str
+) -> None:
+    for kind in ("killed", "flushed"):
+        with pytest.raises(TimeoutError):
+            await _round(kind, forgetful_instances, redis_server, database)
+
+
+@full
+@pytest.mark.parametrize("rounds", [10])
+async def test_pages_of_a_lone_instance_are_current_again_after_the_database_was_away(
+    own_database: PostgresServer, rounds: int
+) -> None:
+    with served(own_database.url) as url:
+        for _ in range(rounds):
+            person = Person(await first_session(), [url])
+            await credit(own_database.url, person.user_id)
+            clicked = await _look_on(person, own_database.url, takes_away=own_database.stop, away="database")
+            own_database.start()
+            await person.all_are(_is_current)
+            assert _name(own_database.url, person.user_id) == "Ada King"
+            await person.saves(clicked, "Grace")
+            await _until(lambda clicked=clicked: clicked.shows(PROFILE, "details_saved"))
+            for page in person.pages:
+                await page.close()

@@ -1,0 +1,81 @@
+"""What an owner is told of a top-up beyond its state: what was read when, what paid a debt, what followed."""
+
+from datetime import timedelta
+
+from onramp_app.accounts.views import Viewer
+from onramp_app.domain.money import amount_text
+from onramp_app.ledger import instructions as ledger
+from onramp_app.review.decisions import decide
+from onramp_app.top_ups import top_ups
+from onramp_app.top_ups.transitions import Action
+from onramp_app.top_ups.views import TopUpView
+from tests.desk import Desk
+from tests.ledger.books import BY_POLL, NOW, SCALES, post_now
+
+
+def _text(minor: int) -> str:
+    return amount_text(minor, scale=SCALES["USDT"])
+
+
+async def _view(desk: Desk, top_up_id: str) -> TopUpView:
+    user_id = desk.owner_of(top_up_id)
+    viewer = Viewer(user_id, "", "", "", None, "INR", "en", "user", "none", "none", NOW)
+    return await top_ups.get(viewer, top_up_id)
+
+
+def _read(desk: Desk, top_up_id: str, order_row: str | None, detail: str, *, seconds: int) -> None:
+    desk.books.owner.execute(
+        "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail, provider_order_id)"
+        " VALUES (%s, %s, 'processing', 'yes', %s, %s, %s)",
+        (top_up_id, NOW + timedelta(seconds=seconds), "poll" if order_row else "operator", detail, order_row),
+    )
+
+
+async def test_each_line_says_what_was_read_of_which_order(desk: Desk) -> None:
+    top_up_id, delivery = await desk.settled()
+    order = delivery.provider_order_id
+    _read(desk, top_up_id, order, "paid", seconds=1)
+    _read(desk, top_up_id, order, "delivered: over_limit", seconds=2)
+    _read(desk, top_up_id, order, "delivered, a top-up of its own was made of it", seconds=3)
+    _read(desk, top_up_id, order, "something else", seconds=4)
+    _read(desk, top_up_id, None, "paid", seconds=5)  # the words of a person, not of a read
+    lines = [(line.status_class, line.order_id) for line in (await _view(desk, top_up_id)).timeline]
+    told = delivery.order_id
+    assert lines == [
+        ("paid", told),
+        ("delivered", told),
+        ("delivered", told),
+        (None, told),
+        (None, None),
+    ]
+
+
+async def test_what_paid_a_debt_is_told_with_the_top_up_that_paid_it(desk: Desk) -> None:
+    first, _delivery = await desk.settled(100)
+    user_id = desk.owner_of(first)
+    await post_now(ledger.debit("shop-1", desk.books.amount(user_id, 60), cause=BY_POLL))
+    await decide(first, Action.REVERSE, mandate=desk.mandate)
+    second, _delivery = await desk.settled(100, user_id=user_id)
+    third, _delivery = await desk.settled(100, user_id=user_id)
+    views = [await _view(desk, top_up_id) for top_up_id in (first, second, third)]
+    assert [view.recovered_amount for view in views] == [None, _text(60), None]
+    assert [view.booked_amount for view in views] == [_text(100)] * 3
+
+
+async def test_held_money_of_another_asset_is_told_and_is_not_what_was_asked_for(desk: Desk) -> None:
+    top_up_id, _delivery = await desk.held(100)
+    desk.books.owner.execute("UPDATE top_ups SET asset = 'USDC' WHERE id = %s", (top_up_id,))
+    view = await _view(desk, top_up_id)
+    assert (view.received_amount, view.booked_amount, view.booked_asset) == (None, _text(100), "USDT")
+    assert view.has_entry
+
+
+async def test_a_second_delivery_is_told_on_both_sides(desk: Desk) -> None:
+    first, _delivery = await desk.settled(100)
+    second, _delivery = await desk.settled(50, user_id=desk.owner_of(first))
+    desk.books.owner.execute("UPDATE top_ups SET linked_to = %s WHERE id = %s", (first, second))
+    view = await _view(desk, first)
+    assert [(one.id, one.status, one.asset, one.amount) for one in view.linked] == [
+        (second, "settled", "USDT", _text(50))
+    ]
+    assert (view.linked_to, (await _view(desk, second)).linked_to) == (None, first)

@@ -1,0 +1,139 @@
+"""One top-up's story: quoted, paid, delivered, and how they differ; and what a ledger transfer was."""
+
+import json
+
+import pytest
+
+from onramp_app.ledger import instructions
+from onramp_app.wallet.latest import Latest
+from onramp_app.web.activity.story_state import StoryState
+from onramp_app.web.home.shapes import Story
+from tests.ledger.books import BY_OPERATOR, post_now
+from tests.web.conftest import arrive, cookie_of
+
+LOAD = StoryState.event_handlers["load"]
+QUOTE = {
+    "rate": "88.5",
+    "fiat_amount": "1000",
+    "expected_amount": "101.5",
+    "fees": {"provider": "2.5", "gateway": "0", "network": "8.85", "client": "0"},
+    "expires_at": "2026-03-01T12:00:30Z",
+}
+
+
+@pytest.fixture
+async def ada(new_account):
+    return await new_account()
+
+
+@pytest.fixture
+async def tab(ada, open_tab, books):
+    tab = open_tab(cookie_of(ada), path="/activity/nothing")
+    await tab.hydrate()
+    return tab
+
+
+async def told(tab, session, transaction_id: str) -> StoryState:
+    tab.connect(cookie_of(session), path=f"/activity/{transaction_id}")
+    await tab.send(LOAD)
+    return await tab.state(StoryState)
+
+
+async def test_a_settled_top_up_is_told_from_its_quote_to_its_delivery(tab, ada, books):
+    top_up_id = await arrive(books, ada.viewer.user_id, 100)
+    books.owner.execute("UPDATE top_ups SET quote = %s WHERE id = %s", (json.dumps(QUOTE), top_up_id))
+    books.owner.execute("UPDATE provider_orders SET fiat_amount = 900, fiat_currency = 'INR'")
+    story = (await told(tab, ada, top_up_id)).story
+    assert (story.title, story.head + story.tail, story.unit, story.tag) == (
+        "Added by UPI",
+        "+100.00",
+        "USDT",
+        "In your balance",
+    )
+    assert [(fact.label, fact.value) for fact in story.amounts] == [
+        ("Quoted", "101.50 USDT"),
+        ("You paid", "₹900"),
+        ("Delivered", "100.00 USDT"),
+    ]
+    assert "asked for ₹1,000 and paid ₹900" in story.variance
+    assert "1.50 USDT less arrived" in story.variance
+    facts = {fact.label: fact.value for fact in story.facts}
+    assert (facts["Rate"], facts["Provider fee"]) == ("1\N{NO-BREAK SPACE}USDT = ₹88.50", "₹2.50")
+    assert "Payment fee" not in facts  # there was none
+    assert {fact.label for fact in story.codes} == {"Reference", "Complete reference", "Provider order"}
+    assert story.next_top_up == ""
+    assert story.again == "Add again"
+    assert story.again_address.startswith("/add-money?amount=1000")
+
+
+async def test_one_that_is_open_leads_on_and_says_where_it_stands(tab, ada, books):
+    top_up_id = books.top_up(ada.viewer.user_id)
+    books.owner.execute(
+        "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail)"
+        " VALUES (%s, now(), 'created', 'no', 'user', ''),"
+        " (%s, now(), 'processing', 'yes', 'poll', 'buying')",
+        (top_up_id, top_up_id),
+    )
+    story = (await told(tab, ada, top_up_id)).story
+    assert story.next_top_up == top_up_id
+    assert story.charged == "Your payment was received."
+    assert [(step.title, step.source, step.is_now) for step in story.steps] == [
+        ("Top-up created", "You", False),
+        ("Buying USDT", "We asked the provider", True),
+    ]
+
+
+@pytest.mark.parametrize(("charged", "again"), [("no", "Start again"), ("unknown", "")])
+async def test_another_is_offered_only_where_nobody_pays_twice_by_it(tab, ada, books, charged, again):
+    top_up_id = books.top_up(ada.viewer.user_id)
+    books.owner.execute(
+        "UPDATE top_ups SET status = 'expired', charged = %s, rank = 0 WHERE id = %s", (charged, top_up_id)
+    )
+    story = (await told(tab, ada, top_up_id)).story
+    assert (story.again, bool(story.again_address)) == (again, bool(again))
+
+
+async def test_a_push_tells_on(tab, ada, books):
+    top_up_id = books.top_up(ada.viewer.user_id)
+    page = await told(tab, ada, top_up_id)
+    books.owner.execute(
+        "UPDATE top_ups SET status = 'failed', charged = 'no', rank = 0 WHERE id = %s", (top_up_id,)
+    )
+    await page._catch_up(Latest(ada.viewer))
+    assert page.story.tag == "Did not go through"
+    assert page.story.charged == "You were not charged, or the provider has given your money back."
+
+
+async def test_what_was_added_or_spent_without_a_top_up_has_a_story_too(tab, ada, books):
+    user_id = ada.viewer.user_id
+    amount = books.amount(user_id, 5 * 10**18)
+    given = instructions.make_good("1", amount, cause=BY_OPERATOR)
+    spent = instructions.debit("7", amount, cause=BY_OPERATOR)
+    (added,) = await post_now(given)
+    (taken,) = await post_now(spent)
+    story = (await told(tab, ada, added.transfer_id)).story
+    assert (story.title, story.head + story.tail, story.unit) == ("Corrected for you", "+5.00", "USDT")
+    assert BY_OPERATOR.reason not in repr(story)  # An operator's own words are for operators.
+    story = (await told(tab, ada, taken.transfer_id)).story
+    assert (story.title, story.head + story.tail) == ("Spent", "\N{MINUS SIGN}5.00")
+
+
+@pytest.mark.parametrize("address", ["nonsense", "x" * 3000, "0" * 32, "%00", "..", "[id]"])
+async def test_an_address_of_nothing_says_so(tab, ada, address):
+    page = await told(tab, ada, address)
+    assert page.is_missing
+    assert page.story == Story()
+
+
+async def test_somebody_elses_is_not_there_nor_what_was_shown_before(tab, ada, books, new_account):
+    mine = await arrive(books, ada.viewer.user_id, 100)
+    eve = await new_account("Eve")
+    theirs = await arrive(books, eve.viewer.user_id, 7)
+    (transfer_id,) = books.owner.execute(
+        "SELECT id FROM ledger_transfers WHERE user_id = %s", (eve.viewer.user_id,)
+    ).fetchone()
+    assert (await told(tab, ada, mine)).story.head == "+100"
+    for address in (theirs, transfer_id):
+        page = await told(tab, ada, address)
+        assert page.is_missing
+        assert page.story == Story()
