@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from onramp_app.accounts.views import SecurityEventView, Viewer
 from onramp_app.accounts.words import EndReason, SecurityEventKind
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.ledger.audit import Act
 
 MAX_EVENTS = 20
@@ -71,7 +71,7 @@ async def recent_events(viewer: Viewer) -> list[SecurityEventView]:
         "new_device": Act.NEW_DEVICE.value,
     }
     async with transaction() as db:
-        rows = (await (await db.connection()).execute(_RECENT, values)).all()
+        rows = (await execute(db, _RECENT, values)).all()
     return [
         SecurityEventView(_KINDS[row.what].value, at=row.at, device=row.device, address=row.address)
         for row in rows

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.cases.words import ExceptionKind
+from onramp_app.db.engine import execute
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
 
@@ -35,7 +36,7 @@ class Concern:
 
 
 async def open_exceptions(
-    session: AsyncSession, concerns: Sequence[Concern], *, environment: Environment, at: datetime
+    db: AsyncSession, concerns: Sequence[Concern], *, environment: Environment, at: datetime
 ) -> None:
     """Open one for each concern that has none open."""
     if concerns:
@@ -51,11 +52,11 @@ async def open_exceptions(
             }
             for concern in concerns
         ]
-        await (await session.connection()).execute(_OPEN, rows)
+        await execute(db, _OPEN, rows)
 
 
 async def close_exceptions(
-    session: AsyncSession, concerns: Sequence[Concern], *, at: datetime, by: str = BY_SYSTEM
+    db: AsyncSession, concerns: Sequence[Concern], *, at: datetime, by: str = BY_SYSTEM
 ) -> None:
     """Close what the course of things, or an operator (`by`, their id), has answered; `detail` says why."""
     if concerns:
@@ -70,4 +71,4 @@ async def close_exceptions(
             }
             for concern in concerns
         ]
-        await (await session.connection()).execute(_CLOSE, rows)
+        await execute(db, _CLOSE, rows)

@@ -80,10 +80,10 @@ async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> Applied
     applied = Applied()
     ids: list[str] = []
     try:
-        async with transaction() as session:
-            orders = await _claim(session, most=most)
+        async with transaction() as db:
+            orders = await _claim(db, most=most)
             ids = [order.id for order in orders]
-            applied.users = await _apply(session, orders, symbols)
+            applied.users = await _apply(db, orders, symbols)
         applied.orders = len(ids)
         _APPLIED.labels("ok").inc(len(ids))
     except DatabaseUnavailable:
@@ -105,8 +105,8 @@ async def judge_again() -> int:
     Raises:
         DatabaseUnavailable: nothing was changed.
     """
-    async with transaction() as session:
-        connection = await session.connection()
+    async with transaction() as db:
+        connection = await db.connection()
         return (
             await connection.execute(
                 _AGAIN, {"environment": current_environment().value, "system": BY_SYSTEM}
@@ -119,9 +119,9 @@ async def _apply_each(ids: Sequence[str], symbols: Symbols) -> Applied:
     for order_id in ids:
         made_progress()
         try:
-            async with transaction() as session:
-                orders = await _claim(session, most=1, only=order_id)
-                applied.users |= await _apply(session, orders, symbols)
+            async with transaction() as db:
+                orders = await _claim(db, most=1, only=order_id)
+                applied.users |= await _apply(db, orders, symbols)
             _APPLIED.labels("ok").inc(len(orders))
         except DatabaseUnavailable:
             raise
@@ -134,7 +134,7 @@ async def _apply_each(ids: Sequence[str], symbols: Symbols) -> Applied:
     return applied
 
 
-async def _claim(session: AsyncSession, *, most: int, only: str | None = None) -> Sequence[ProviderOrder]:
+async def _claim(db: AsyncSession, *, most: int, only: str | None = None) -> Sequence[ProviderOrder]:
     query = select(ProviderOrder).where(
         ProviderOrder.version > ProviderOrder.applied_version,
         ProviderOrder.environment == current_environment().value,
@@ -146,21 +146,21 @@ async def _claim(session: AsyncSession, *, most: int, only: str | None = None) -
     else:
         query = query.where(ProviderOrder.id == only)
     query = query.order_by(col(ProviderOrder.id)).limit(most).with_for_update(skip_locked=True)
-    return (await session.exec(query)).all()
+    return (await db.exec(query)).all()
 
 
-async def _apply(session: AsyncSession, orders: Sequence[ProviderOrder], symbols: Symbols) -> set[str]:
+async def _apply(db: AsyncSession, orders: Sequence[ProviderOrder], symbols: Symbols) -> set[str]:
     if not orders:
         return set()
     environment, at = current_environment(), now()
-    known = await load_known(session, orders, environment=environment, at=at)
-    batch = Batch(session, known, symbols=symbols, environment=environment, at=at)
+    known = await load_known(db, orders, environment=environment, at=at)
+    batch = Batch(db, known, symbols=symbols, environment=environment, at=at)
     for order in orders:
         await batch.take(order)
-    await session.flush()
-    await close_exceptions(session, batch.answered, at=at)
-    await open_exceptions(session, batch.concerns, environment=environment, at=at)
-    await post(session, batch.instructions)
+    await db.flush()
+    await close_exceptions(db, batch.answered, at=at)
+    await open_exceptions(db, batch.concerns, environment=environment, at=at)
+    await post(db, batch.instructions)
     return batch.users
 
 
@@ -174,8 +174,8 @@ def _reason_of(error: Exception) -> str:
 async def _note_failure(order_id: str, reason: str) -> None:
     """Set when the order is tried again; after a few failures a person has to look."""
     at = now()
-    async with transaction() as session:
-        connection = await session.connection()
+    async with transaction() as db:
+        connection = await db.connection()
         failures = await connection.scalar(
             _FAILED, {"id": order_id, "error": reason, "at": at, "most": MAX_BACKOFF_SECONDS}
         )

@@ -41,14 +41,14 @@ class Batch:
 
     def __init__(
         self,
-        session: AsyncSession,
+        db: AsyncSession,
         known: Known,
         *,
         symbols: Symbols,
         environment: Environment,
         at: datetime,
     ) -> None:
-        self._session = session
+        self._session = db
         self._known = known
         self._symbols = symbols
         self._environment = environment

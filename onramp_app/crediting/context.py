@@ -51,15 +51,15 @@ class Known:
 
 
 async def load_known(
-    session: AsyncSession, orders: Sequence[ProviderOrder], *, environment: Environment, at: datetime
+    db: AsyncSession, orders: Sequence[ProviderOrder], *, environment: Environment, at: datetime
 ) -> Known:
     """Load it, and lock the people whose limits count and the top-ups, each in the order of their ids."""
-    places, top_up_of = await _bindings(session, orders, environment)
+    places, top_up_of = await _bindings(db, orders, environment)
     ids = sorted(set(top_up_of.values()))
-    users = await _people(session, ids)
+    users = await _people(db, ids)
     locked = select(TopUp).where(col(TopUp.id).in_(ids)).order_by(col(TopUp.id)).with_for_update()
-    top_ups = {row.id: row for row in await session.exec(locked)} if ids else {}
-    connection = await session.connection()
+    top_ups = {row.id: row for row in await db.exec(locked)} if ids else {}
+    connection = await db.connection()
     ranks: dict[str, dict[str, int]] = defaultdict(dict)
     if ids:
         for row in await connection.execute(_SIBLINGS, {"ids": ids}):
@@ -87,7 +87,7 @@ async def load_known(
         ranks=ranks,
         last_detail={row.provider_order_id: row.detail for row in last},
         hinted=frozenset(hinted.scalars()),
-        scales={asset.code: asset.scale for asset in await session.exec(select(Asset))},
+        scales={asset.code: asset.scale for asset in await db.exec(select(Asset))},
     )
 
 
@@ -102,7 +102,7 @@ def _with_originals(ids: Sequence[str], top_ups: Mapping[str, TopUp]) -> list[st
 
 
 async def _bindings(
-    session: AsyncSession, orders: Sequence[ProviderOrder], environment: Environment
+    db: AsyncSession, orders: Sequence[ProviderOrder], environment: Environment
 ) -> tuple[dict[str, Place], dict[str, str]]:
     """Return the places by recognition id, and the top-up of each order that has one."""
     told = {order.recognition_id for order in orders if order.recognition_id}
@@ -112,7 +112,7 @@ async def _bindings(
         query = select(WidgetSession).where(
             col(WidgetSession.recognition_id).in_(told), WidgetSession.environment == environment.value
         )
-        for row in await session.exec(query):
+        for row in await db.exec(query):
             places[row.recognition_id] = Place(row.asset, row.network, row.address, row.memo)
             owners[row.recognition_id] = row.top_up_id
     top_up_of = {
@@ -123,7 +123,7 @@ async def _bindings(
     return places, top_up_of
 
 
-async def _people(session: AsyncSession, top_up_ids: Sequence[str]) -> dict[str, User]:
+async def _people(db: AsyncSession, top_up_ids: Sequence[str]) -> dict[str, User]:
     """Return the owners. Where our limits count, they are locked, as by whoever makes a top-up."""
     if not top_up_ids:
         return {}
@@ -132,4 +132,4 @@ async def _people(session: AsyncSession, top_up_ids: Sequence[str]) -> dict[str,
     limits = get_settings().limits
     if any(is_limited(tier) for tier in (limits.none, limits.basic, limits.full)):
         query = query.with_for_update(key_share=True)
-    return {row.id: row for row in await session.exec(query)}
+    return {row.id: row for row in await db.exec(query)}

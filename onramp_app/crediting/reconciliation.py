@@ -14,7 +14,7 @@ from sqlalchemy import text
 from onramp_app.config import get_settings
 from onramp_app.crediting.apply import apply_some, judge_again
 from onramp_app.crediting.delivery import delivered_amount, printed_amount, symbols_of
-from onramp_app.db.engine import PROOF, transaction
+from onramp_app.db.engine import PROOF, execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.money import amount_text
@@ -77,9 +77,9 @@ async def reconcile(provider: Provider, *, since: datetime, until: datetime | No
     await judge_again()
     while (await apply_some(symbols)).orders:
         pass
-    async with transaction(PROOF) as session:
-        found = await (await session.connection()).execute(
-            _ORDERS, {"environment": current_environment().value, "since": since, "until": until}
+    async with transaction(PROOF) as db:
+        found = await execute(
+            db, _ORDERS, {"environment": current_environment().value, "since": since, "until": until}
         )
         rows = [dict(row) for row in found.mappings()]
     return Reconciliation(

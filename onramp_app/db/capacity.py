@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.db.engine import execute
+
 # Those of superusers are not counted against a role's limit, and some are kept for them. Processes of the
 # server itself have no user.
 _CAPACITY = text("""
@@ -34,7 +36,7 @@ class Capacity:
     free: int
 
 
-async def capacity(session: AsyncSession) -> Capacity:
+async def capacity(db: AsyncSession) -> Capacity:
     """Ask the server."""
-    limit, free = (await (await session.connection()).execute(_CAPACITY)).one()
+    limit, free = (await execute(db, _CAPACITY)).one()
     return Capacity(limit, free)

@@ -4,16 +4,17 @@ The pool belongs to the event loop that first used it; `dispose` before another 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from time import time
+from typing import Any
 from weakref import WeakValueDictionary
 
 import psycopg
-from sqlalchemy import event, text
+from sqlalchemy import CursorResult, Executable, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import InvalidatePoolError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -34,6 +35,8 @@ from onramp_app.db.outages import AWAY, FULL, READ_ONLY, outage_of, outages, una
 from onramp_app.db.pipelines import end_pipelines_with_sync
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.shares import asker, share_of_network
+
+_Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,14 +216,25 @@ async def transaction(purpose: Purpose | None = None) -> AsyncIterator[AsyncSess
             yield session
 
 
-async def _connect(session: AsyncSession, purpose: Purpose) -> None:
+async def _connect(db: AsyncSession, purpose: Purpose) -> None:
     outer = _purpose.set(purpose)
     try:
-        await session.connection()
+        await db.connection()
     except InvalidRequestError as error:  # The pool has tried a second connection, and that was lost too.
         raise unavailable(AWAY) from error
     finally:
         _purpose.reset(outer)
+
+
+async def execute(
+    db: AsyncSession, statement: Executable, values: _Values | Sequence[_Values] | None = None
+) -> CursorResult[*tuple[Any, ...]]:
+    """Run a statement within the transaction; its rows come as they are, nothing is made an object of them.
+
+    Args:
+        values: one mapping of parameters, or several to run the statement with each.
+    """
+    return await (await db.connection()).execute(statement, values)
 
 
 def distrust_connections() -> None:
@@ -229,12 +243,6 @@ def distrust_connections() -> None:
         # What SQLAlchemy itself does after a lost connection. Disposing of the pool would begin a second one
         # beside the connections that are in use.
         _get_pool().engine.sync_engine.pool._invalidate_time = time()
-
-
-async def ping() -> None:
-    """Make one round trip. Raises `DatabaseUnavailable`."""
-    async with transaction() as session:
-        await (await session.connection()).execute(text("SELECT 1"))
 
 
 async def dispose() -> None:

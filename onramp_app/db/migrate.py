@@ -118,9 +118,9 @@ class Schema(Enum):
     NEWER = auto()
 
 
-async def schema_of(session: AsyncSession) -> Schema:
+async def schema_of(db: AsyncSession) -> Schema:
     """Say how far the database is: newer is what a later release than this one has made of it."""
-    connection = await session.connection()
+    connection = await db.connection()
     if not await connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
         return Schema.OLDER
     stands_at: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -129,6 +129,6 @@ async def schema_of(session: AsyncSession) -> Schema:
     return Schema.OLDER if stands_at is None or stands_at in _known_revisions() else Schema.NEWER
 
 
-async def schema_is_current(session: AsyncSession) -> bool:
+async def schema_is_current(db: AsyncSession) -> bool:
     """Say whether the database stands at the newest migration of this code."""
-    return await schema_of(session) is Schema.CURRENT
+    return await schema_of(db) is Schema.CURRENT

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from sqlalchemy import text
 
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.shares import ask_for_all
 from onramp_app.fleet import channels
@@ -47,9 +47,7 @@ class ChangedUsers:
             payloads = [",".join(ids[n : n + _IDS_AT_ONCE]) for n in range(0, len(ids), _IDS_AT_ONCE)]
             with contextlib.suppress(DatabaseUnavailable):
                 async with transaction() as db:
-                    await (await db.connection()).execute(
-                        _NOTIFY, {"channel": channels.USER_CHANGED, "payloads": payloads}
-                    )
+                    await execute(db, _NOTIFY, {"channel": channels.USER_CHANGED, "payloads": payloads})
             await asyncio.sleep(GATHER_SECONDS)
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.db.engine import execute
 from onramp_app.domain.money import from_minor
 from onramp_app.ledger.transfers import Balance
 
@@ -65,22 +66,22 @@ class TreasuryTotal:
     balance_minor: int
 
 
-async def balances(session: AsyncSession, user_ids: Collection[str]) -> dict[str, list[AssetBalance]]:
+async def balances(db: AsyncSession, user_ids: Collection[str]) -> dict[str, list[AssetBalance]]:
     """Return each user's balances by asset; an asset that never moved is missing."""
     found: dict[str, list[AssetBalance]] = {user_id: [] for user_id in user_ids}
-    for row in await (await session.connection()).execute(_BALANCES, {"user_ids": list(user_ids)}):
+    for row in await execute(db, _BALANCES, {"user_ids": list(user_ids)}):
         balance = Balance(int(row.available_minor), int(row.held_minor), int(row.owed_minor))
         found[row.user_id].append(AssetBalance(row.asset, row.scale, balance, row.version))
     return found
 
 
-async def treasury_totals(session: AsyncSession, *, on: date | None = None) -> list[TreasuryTotal]:
+async def treasury_totals(db: AsyncSession, *, on: date | None = None) -> list[TreasuryTotal]:
     """Return the book's total of every treasury account, for comparing with the chain.
 
     Args:
         on: the day at whose end in UTC the book is looked at; None: now.
     """
-    connection = await session.connection()
+    connection = await db.connection()
     if on is None:
         rows = await connection.execute(_TREASURIES)
     else:
@@ -91,13 +92,13 @@ async def treasury_totals(session: AsyncSession, *, on: date | None = None) -> l
     ]
 
 
-async def last_counts(session: AsyncSession) -> dict[str, date]:
+async def last_counts(db: AsyncSession) -> dict[str, date]:
     """Return, by treasury account, the last day for which a counted difference was booked."""
-    rows = await (await session.connection()).execute(_LAST_COUNTS)
+    rows = await execute(db, _LAST_COUNTS)
     return {row.name: row.day for row in rows}
 
 
-async def counted_since(session: AsyncSession, since: datetime) -> list[tuple[Decimal, str]]:
+async def counted_since(db: AsyncSession, since: datetime) -> list[tuple[Decimal, str]]:
     """Return what was booked as counted since a moment, up and down added up: (whole units, asset)."""
-    rows = await (await session.connection()).execute(_COUNTED_SINCE, {"since": since})
+    rows = await execute(db, _COUNTED_SINCE, {"since": since})
     return [(from_minor(int(row.minor), scale=row.scale), row.asset) for row in rows]

@@ -46,16 +46,16 @@ class Booked:
     made: Mapping[TransferKind, int]
 
 
-async def booked_for(session: AsyncSession, *, top_up_id: str) -> Booked | None:
+async def booked_for(db: AsyncSession, *, top_up_id: str) -> Booked | None:
     """Return what was booked for a top-up, received for it or attributed to it; None when nothing was."""
-    connection = await session.connection()
+    connection = await db.connection()
     found = await connection.scalar(_ORDER_OF_TOP_UP, {"top_up_id": top_up_id})
-    return None if found is None else await booked_of(session, provider_order_id=found)
+    return None if found is None else await booked_of(db, provider_order_id=found)
 
 
-async def booked_of(session: AsyncSession, *, provider_order_id: str) -> Booked | None:
+async def booked_of(db: AsyncSession, *, provider_order_id: str) -> Booked | None:
     """Return what was booked of a provider order (our id); None when nothing was."""
-    connection = await session.connection()
+    connection = await db.connection()
     told = {"provider_order_id": provider_order_id}
     row = (await connection.execute(_RECEIVED, told)).one_or_none()
     if row is None:
@@ -73,7 +73,7 @@ async def booked_of(session: AsyncSession, *, provider_order_id: str) -> Booked 
     return Booked(delivery, row.scale, Counter(TransferKind(kind) for kind in kinds))
 
 
-async def recovered_minor(session: AsyncSession, *, top_up_id: str) -> int:
+async def recovered_minor(db: AsyncSession, *, top_up_id: str) -> int:
     """Return how much of what arrived for a top-up paid what its owner owed; 0 when nothing did."""
-    connection = await session.connection()
+    connection = await db.connection()
     return int(await connection.scalar(_RECOVERED, {"top_up_id": top_up_id}) or 0)

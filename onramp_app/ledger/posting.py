@@ -74,7 +74,7 @@ class _Made:
         return (self.instruction.environment.value, self.transfer.reference)
 
 
-async def post(session: AsyncSession, instructions: Sequence[Instruction]) -> list[Posted]:
+async def post(db: AsyncSession, instructions: Sequence[Instruction]) -> list[Posted]:
     """Post instructions in their order, at most 1,000, in the caller's transaction: all of them or none.
 
     Users' balances are locked first, in one order for everybody; call this once in a transaction, after
@@ -93,7 +93,7 @@ async def post(session: AsyncSession, instructions: Sequence[Instruction]) -> li
         raise ValueError(f"more than {MAX_INSTRUCTIONS} instructions at once")
     if not instructions:
         return []
-    connection = await session.connection()
+    connection = await db.connection()
     try:
         balances = await _lock_balances(connection, instructions)
         # Read after the locks: whoever posted the same for the same user has committed by now.

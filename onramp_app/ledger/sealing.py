@@ -19,7 +19,7 @@ from sqlmodel import func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import Settings, get_settings
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.db.locks import Lock
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import DatabaseUnavailable
@@ -164,7 +164,7 @@ async def _line(made: Seal | None) -> bytes | None:
     else:  # Without a key the head alone still shows a removed tail.
         query = text("SELECT seq, encode(hash, 'hex') AS hash FROM ledger_chain ORDER BY seq DESC LIMIT 1")
         async with transaction() as db:
-            row = (await (await db.connection()).execute(query)).one_or_none()
+            row = (await execute(db, query)).one_or_none()
         if row is None:
             return None
         told = {"seq": row.seq, "hash": row.hash}

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.db.engine import execute
 from onramp_app.ledger.transfers import Head
 
 FIRST = bytes(32)  # What stands for the seal before the first one.
@@ -71,11 +72,11 @@ def derived(secret: str) -> tuple[str, bytes]:
     return hmac.digest(key, b"its id", "sha256").hex()[:16], key
 
 
-async def broken_seals(session: AsyncSession, keys: Keys, *, now: datetime) -> list[tuple[str, str, str]]:
+async def broken_seals(db: AsyncSession, keys: Keys, *, now: datetime) -> list[tuple[str, str, str]]:
     """Return what the seals find: rule, subject and what is wrong. Without keys nothing is checked."""
     if not keys:
         return []
-    connection = await session.connection()
+    connection = await db.connection()
     found: list[tuple[str, str, str]] = []
     unknown: list[Seal] = []
     previous, sealed = FIRST, 0
@@ -105,20 +106,18 @@ async def broken_seals(session: AsyncSession, keys: Keys, *, now: datetime) -> l
     return found
 
 
-async def newest_seal(session: AsyncSession) -> tuple[Seal, bytes | None] | None:
+async def newest_seal(db: AsyncSession) -> tuple[Seal, bytes | None] | None:
     """Return the newest seal, with the hash that the chain has at its link now; None without seals."""
-    row = (await (await session.connection()).execute(text(f"{_SEALS} DESC LIMIT 1"))).one_or_none()
+    row = (await execute(db, text(f"{_SEALS} DESC LIMIT 1"))).one_or_none()
     if row is None:
         return None
     return Seal(row.seq, row.hash, row.previous, row.at, row.key_id, row.mac), row.chained
 
 
-async def broken_heads(
-    session: AsyncSession, heads: list[tuple[Head, str | None]]
-) -> list[tuple[str, str, str]]:
+async def broken_heads(db: AsyncSession, heads: list[tuple[Head, str | None]]) -> list[tuple[str, str, str]]:
     """Return which heads that were kept outside the database no longer holds, with their seals' codes."""
     found = []
-    connection = await session.connection()
+    connection = await db.connection()
     for head, mac in heads:
         row = (
             await connection.execute(

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.db.engine import execute
 from onramp_app.domain.clock import now
 from onramp_app.ledger.rules import RULES
 from onramp_app.ledger.seals import Keys, broken_heads, broken_seals
@@ -28,7 +29,7 @@ class Finding:
 
 
 async def verify_ledger(
-    session: AsyncSession,
+    db: AsyncSession,
     *,
     keys: Keys | None = None,
     kept_heads: Sequence[tuple[Head, str | None]] = (),
@@ -43,20 +44,20 @@ async def verify_ledger(
             seal. Without one, a removed tail (the newest links with all they cover, and their seals) leaves
             no trace.
     """
-    connection = await session.connection()
+    connection = await db.connection()
     await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     findings = [
         finding for rule, statement in RULES.items() async for finding in _breaks(connection, rule, statement)
     ]
-    found = await broken_seals(session, keys or {}, now=now())
-    found += await broken_heads(session, list(kept_heads))
+    found = await broken_seals(db, keys or {}, now=now())
+    found += await broken_heads(db, list(kept_heads))
     return findings + [Finding(*one) for one in found]
 
 
-async def chain_head(session: AsyncSession) -> Head | None:
+async def chain_head(db: AsyncSession) -> Head | None:
     """Return the newest link of the chain, or None while nothing was booked."""
-    found = await (await session.connection()).execute(
-        text("SELECT seq, encode(hash, 'hex') AS hash FROM ledger_chain ORDER BY seq DESC LIMIT 1")
+    found = await execute(
+        db, text("SELECT seq, encode(hash, 'hex') AS hash FROM ledger_chain ORDER BY seq DESC LIMIT 1")
     )
     row = found.one_or_none()
     return None if row is None else Head(row.seq, row.hash)

@@ -52,7 +52,7 @@ async def verify_books(*, kept_head: str | None = None, heads: Path | None = Non
         notes.append("AUDIT_KEY is not set: a chain that the database's owner computed again is not found.")
     if not kept:
         notes.append("No head from outside was given: a tail that was cut off with its seals is not found.")
-    async with transaction(PROOF) as session:
-        findings = await verify_ledger(session, keys=known, kept_heads=kept)
-        head = await chain_head(session)
+    async with transaction(PROOF) as db:
+        findings = await verify_ledger(db, keys=known, kept_heads=kept)
+        head = await chain_head(db)
     return Verification(findings, None if head is None else str(head), notes)

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import func, select
 
 from onramp_app.accounts.views import Viewer
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.environment import current_environment
 from onramp_app.provider_orders.tables import ProviderRead
 from onramp_app.provider_orders.walks import RECENT, ask_for_read
@@ -100,7 +100,7 @@ async def known_as_of(viewer: Viewer, top_up_id: str) -> datetime | None:
     """
     values = {"top_up_id": top_up_id, "user_id": viewer.user_id, "recent": RECENT}
     async with transaction() as db:
-        return (await (await db.connection()).execute(_KNOWN_AS_OF, values)).scalar()
+        return (await execute(db, _KNOWN_AS_OF, values)).scalar()
 
 
 async def read_anew(viewer: Viewer, *, within_seconds: float) -> Standing:
@@ -127,7 +127,7 @@ async def read_anew(viewer: Viewer, *, within_seconds: float) -> Standing:
 
 async def _standing(viewer: Viewer, asked_at: datetime) -> Standing:
     async with transaction() as db:
-        row = (await (await db.connection()).execute(_STANDING, {"user_id": viewer.user_id})).one()
+        row = (await execute(db, _STANDING, {"user_id": viewer.user_id})).one()
     if row.open == 0:
         return Standing(is_current=True, read_at=asked_at)
     is_read = row.read_at is not None and row.read_at >= asked_at

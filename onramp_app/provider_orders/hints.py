@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.cases.words import ExceptionKind
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
@@ -107,7 +107,7 @@ SELECT top_up_id FROM exceptions
 
 
 async def mark_due(
-    session: AsyncSession,
+    db: AsyncSession,
     named: Mapping[tuple[str, str], ProviderOrder],
     *,
     environment: Environment,
@@ -124,7 +124,7 @@ async def mark_due(
     """
     if not named:
         return ()
-    connection = await session.connection()
+    connection = await db.connection()
     await connection.execute(
         _MARK,
         {
@@ -144,15 +144,14 @@ async def mark_due(
     return late.scalars().all()
 
 
-async def open_nameless(
-    session: AsyncSession, event_id: int, *, environment: Environment, at: datetime
-) -> None:
+async def open_nameless(db: AsyncSession, event_id: int, *, environment: Environment, at: datetime) -> None:
     """Make a case of a webhook that tells of a purchase and names no order: nothing could be read for it.
 
     One is open at a time, however many come: a person who has seen a signed header can send twenty of them,
     and an operator as many examples of the provider as they like.
     """
-    await (await session.connection()).execute(
+    await execute(
+        db,
         _NAMELESS,
         {
             "id": new_id(),
@@ -164,14 +163,14 @@ async def open_nameless(
     )
 
 
-async def sought_of(session: AsyncSession, top_up_ids: Collection[str]) -> set[str]:
+async def sought_of(db: AsyncSession, top_up_ids: Collection[str]) -> set[str]:
     """Return those of these top-ups, charged by no read, of which a webhook told that they were paid.
 
     Nobody can say of them that their owner was not charged.
     """
     if not top_up_ids:
         return set()
-    found = await (await session.connection()).execute(_SOUGHT, {"ids": list(top_up_ids)})
+    found = await execute(db, _SOUGHT, {"ids": list(top_up_ids)})
     return set(found.scalars())
 
 
@@ -195,8 +194,8 @@ async def settle_due(
         "tries": MAX_REREADS,
     }
     about = {"kind": ExceptionKind.NOT_FOUND.value, "detail": _NOT_FOUND_DETAIL}
-    async with transaction() as session:
-        connection = await session.connection()
+    async with transaction() as db:
+        connection = await db.connection()
         looking = (await connection.execute(_REREAD, {**values, "asked_at": asked_at})).scalars().all()
         users = (await connection.execute(_NOT_FOUND, {**values, **about})).scalars().all()
     tell_changed({*looking, *users})

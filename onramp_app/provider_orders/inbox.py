@@ -18,7 +18,7 @@ from sqlalchemy import insert
 
 from onramp_app.config import get_settings
 from onramp_app.db.direct import Connection, Line, Use, notify
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import Environment, current_environment
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
@@ -288,8 +288,8 @@ class Inbox:
                 for refused in refusals
             ]
             try:
-                async with transaction() as session:
-                    await (await session.connection()).execute(insert(WebhookRefusal), rows)
+                async with transaction() as db:
+                    await execute(db, insert(WebhookRefusal), rows)
             except DatabaseUnavailable:
                 _log.warning("refusals not kept", count=len(rows))
 

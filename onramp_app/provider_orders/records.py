@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from onramp_app.cases.words import ExceptionKind
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
 from onramp_app.provider_orders.tables import ProviderOrder as OrderRow
@@ -121,8 +121,8 @@ async def _upsert(rows: Sequence[dict[str, Any]]) -> None:
         # A reader that lost its lock while it waited for an answer must not bring back what is older.
         where=kept.raw.is_distinct_from(told.raw) & or_(kept.read_at.is_(None), kept.read_at <= told.read_at),
     )
-    async with transaction() as session:
-        await (await session.connection()).execute(statement, list(rows))
+    async with transaction() as db:
+        await execute(db, statement, list(rows))
 
 
 async def keep_orders(
@@ -139,8 +139,9 @@ async def keep_orders(
     if not orders:
         return 0
     by_id = {order.order_id: order for order in orders}
-    async with transaction() as session:
-        found = await (await session.connection()).execute(
+    async with transaction() as db:
+        found = await execute(
+            db,
             _KNOWN,
             {"environment": environment.value, "flow": orders[0].flow.value, "order_ids": list(by_id)},
         )
@@ -171,8 +172,9 @@ async def _upsert_alone(row: dict[str, Any], environment: Environment) -> None:
 async def keep_unreadable(records: Sequence[str], *, environment: Environment, at: datetime) -> None:
     """Make an exception of each record that cannot be read, once; a flood of them only up to a number."""
     for record in records:
-        async with transaction() as session:
-            await (await session.connection()).execute(
+        async with transaction() as db:
+            await execute(
+                db,
                 _UNREADABLE,
                 {
                     "id": new_id(),

@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.environment import current_environment
 from onramp_app.provider_orders.walks import Walk, history_walks
 
@@ -24,8 +24,8 @@ async def due_history(every_seconds: float) -> list[Walk]:
         DatabaseUnavailable: it is not known which.
     """
     values = {"environment": current_environment().value, "seconds": every_seconds}
-    async with transaction() as session:
-        rows = await (await session.connection()).execute(_LATELY, values)
+    async with transaction() as db:
+        rows = await execute(db, _LATELY, values)
         lately = {(row.flow, row.fiat_type) for row in rows}
     return [walk for walk in await history_walks() if (walk.flow.value, walk.fiat_type) not in lately]
 
@@ -41,5 +41,5 @@ async def note_walked(walk: Walk) -> None:
         "flow": walk.flow.value,
         "fiat_type": walk.fiat_type,
     }
-    async with transaction() as session:
-        await (await session.connection()).execute(_WALKED, values)
+    async with transaction() as db:
+        await execute(db, _WALKED, values)

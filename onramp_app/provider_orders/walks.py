@@ -16,7 +16,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from onramp_app.config import get_settings
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import Environment, current_environment
 from onramp_app.fleet import channels
@@ -100,8 +100,8 @@ async def handle_events() -> int:
     """Mark the orders that new webhooks name as due. Returns how many webhooks were handled."""
     environment = current_environment()
     at = now()
-    async with transaction() as session:
-        connection = await session.connection()
+    async with transaction() as db:
+        connection = await db.connection()
         rows = (
             await connection.execute(_UNHANDLED, {"environment": environment.value, "most": EVENTS_AT_ONCE})
         ).all()
@@ -116,9 +116,9 @@ async def handle_events() -> int:
             events.append(event)
             if event.order is None and event.kind is EventKind.BUY:
                 nameless.append(row.id)
-        users = await mark_due(session, _named_by(events), environment=environment, at=at)
+        users = await mark_due(db, _named_by(events), environment=environment, at=at)
         if nameless:
-            await open_nameless(session, nameless[0], environment=environment, at=at)
+            await open_nameless(db, nameless[0], environment=environment, at=at)
         await connection.execute(_HANDLED, {"at": at, "ids": [row.id for row in rows]})
     tell_changed(users)
     return len(rows)
@@ -144,8 +144,8 @@ async def due_walks() -> list[Walk]:
     """Return the walks that show the orders which are due."""
     settings, environment, at = get_settings(), current_environment(), now()
     earliest = at - timedelta(days=settings.onramp_history_days)
-    async with transaction() as session:
-        connection = await session.connection()
+    async with transaction() as db:
+        connection = await db.connection()
         due = (await connection.execute(_DUE, {"environment": environment.value, "at": at})).all()
         # A fiat type that a webhook named is a hint too; without a usable one the order may be anywhere.
         in_use = set[int]()
@@ -179,10 +179,10 @@ def _named_fiat_types(row: Row[Any]) -> set[int]:
 async def open_walks() -> list[Walk]:
     """Return one walk for every fiat type that has an open or recent top-up."""
     environment, at = current_environment(), now()
-    async with transaction() as session:
+    async with transaction() as db:
         rows = (
-            await (await session.connection()).execute(
-                _OPEN, {"environment": environment.value, "recent": at - RECENT, "newest": NEWEST_STEPS}
+            await execute(
+                db, _OPEN, {"environment": environment.value, "recent": at - RECENT, "newest": NEWEST_STEPS}
             )
         ).all()
     return [Walk(Flow.BUY, fiat_type=row.fiat_type, since=row.since - MARGIN) for row in rows]
@@ -192,8 +192,8 @@ async def history_walks() -> list[Walk]:
     """Return the walks over ONRAMP_HISTORY_DAYS that find late payments and orders nobody told us of."""
     environment = current_environment()
     since = now() - timedelta(days=get_settings().onramp_history_days)
-    async with transaction() as session:
-        in_use = await _fiat_types_in_use(await session.connection(), environment, since)
+    async with transaction() as db:
+        in_use = await _fiat_types_in_use(await db.connection(), environment, since)
     buys = in_use | {fiat_type for fiat_type, fiat in FIAT_TYPES.items() if fiat.can_buy}
     return [Walk(Flow.BUY, fiat_type=fiat_type, since=since) for fiat_type in sorted(buys)] + [
         Walk(Flow.SELL, fiat_type=fiat_type, since=since) for fiat_type in sorted(in_use)
@@ -297,8 +297,9 @@ async def ask_for_read() -> None:
     Raises:
         DatabaseUnavailable: nobody was asked.
     """
-    async with transaction() as session:
-        await (await session.connection()).execute(
+    async with transaction() as db:
+        await execute(
+            db,
             text("SELECT pg_notify(:channel, :payload)"),
             {"channel": channels.ORDER_DUE, "payload": channels.READ_OPEN},
         )

@@ -70,8 +70,8 @@ async def list_events(*, limit: int, order_id: str | None = None) -> list[Listed
     query = select(WebhookEvent).order_by(col(WebhookEvent.id).desc()).limit(min(limit, MAX_LISTED))
     if order_id is not None:
         query = query.where(WebhookEvent.order_id == order_id.replace("\x00", ""))
-    async with transaction() as session:
-        return [_line(row) for row in await session.exec(query)]
+    async with transaction() as db:
+        return [_line(row) for row in await db.exec(query)]
 
 
 async def show_event(event_id: int) -> EventDetail:
@@ -80,8 +80,8 @@ async def show_event(event_id: int) -> EventDetail:
     Raises:
         NotFound: there is no such webhook.
     """
-    async with transaction() as session:
-        row = await _found(session, event_id)
+    async with transaction() as db:
+        row = await _found(db, event_id)
     told = _told(row)
     return EventDetail(
         line=_line(row),
@@ -123,11 +123,11 @@ async def replay_event(event_id: int, *, mandate: Mandate) -> Replay:
     return Replay(event_id, row.flow, row.order_id, row.replays)
 
 
-async def _found(session: AsyncSession, event_id: int, *, lock: bool = False) -> WebhookEvent:
+async def _found(db: AsyncSession, event_id: int, *, lock: bool = False) -> WebhookEvent:
     row = None
     if 0 < event_id <= _MAX_EVENT_ID:
         query = select(WebhookEvent).where(WebhookEvent.id == event_id)
-        row = (await session.exec(query.with_for_update() if lock else query)).first()
+        row = (await db.exec(query.with_for_update() if lock else query)).first()
     if row is None:
         raise NotFound("There is no webhook with this number.")
     return row

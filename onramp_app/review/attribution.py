@@ -69,10 +69,10 @@ class Attribution:
 
 async def look(order_id: str, user_id: str) -> Attribution:
     """Return what `attribute` would do, and change nothing. Raises the same for the order and the person."""
-    async with transaction() as session:
-        order = await _locked(session, order_id)
-        user = await _recipient(session, user_id)
-        booked = await _in_suspense(session, order)
+    async with transaction() as db:
+        order = await _locked(db, order_id)
+        user = await _recipient(db, user_id)
+        booked = await _in_suspense(db, order)
         _top_up(order, booked, user_id=user.id, at=now())
         return _attribution(order, user, booked)
 
@@ -148,7 +148,7 @@ def _attribution(
     )
 
 
-async def _recipient(session: AsyncSession, user_id: str) -> User:
+async def _recipient(db: AsyncSession, user_id: str) -> User:
     """Return who is to be credited, unchanged until the transaction ends."""
     if not is_id(user_id):
         message = "Give the id of the account, which its owner finds on their profile page."
@@ -157,41 +157,41 @@ async def _recipient(session: AsyncSession, user_id: str) -> User:
             errors=(FieldError("user_id", message),),
         )
     query = select(User).where(User.id == user_id).with_for_update(read=True)
-    user = (await session.exec(query)).first()
+    user = (await db.exec(query)).first()
     if user is None:
         raise NotFound("There is no account with this id.")
     refuse_unfit(user)
     return user
 
 
-async def _locked(session: AsyncSession, order_id: str) -> ProviderOrder:
+async def _locked(db: AsyncSession, order_id: str) -> ProviderOrder:
     query = select(ProviderOrder).where(
         ProviderOrder.environment == current_environment().value,
         ProviderOrder.flow == Flow.BUY.value,
         ProviderOrder.order_id == order_id,
     )
-    order = (await session.exec(query.with_for_update())).first() if "\x00" not in order_id else None
+    order = (await db.exec(query.with_for_update())).first() if "\x00" not in order_id else None
     if order is None:
         raise NotFound("The provider has told of no purchase with this id.")
     return order
 
 
-async def _in_suspense(session: AsyncSession, order: ProviderOrder) -> Booked:
+async def _in_suspense(db: AsyncSession, order: ProviderOrder) -> Booked:
     if order.top_up_id is not None:
         raise ActionNotPossible(f"This order belongs to top-up {order.top_up_id} already.")
-    booked = await booked_of(session, provider_order_id=order.id)
+    booked = await booked_of(db, provider_order_id=order.id)
     if booked is None:
         raise ActionNotPossible("Nothing of this order was booked, so nothing of it lies in suspense.")
     return booked
 
 
 async def _settled_top_up(  # noqa: PLR0913 - what, whose, by whom and when
-    session: AsyncSession, order: ProviderOrder, booked: Booked, *, user_id: str, by: Operator, at: datetime
+    db: AsyncSession, order: ProviderOrder, booked: Booked, *, user_id: str, by: Operator, at: datetime
 ) -> TopUp:
     top_up = _top_up(order, booked, user_id=user_id, at=at)
-    count_in_base(top_up, rates=await kept_rates(session))
-    session.add(top_up)
-    await session.flush()  # The order and the top-up name each other.
+    count_in_base(top_up, rates=await kept_rates(db))
+    db.add(top_up)
+    await db.flush()  # The order and the top-up name each other.
     order.top_up_id, top_up.best_order_id = top_up.id, order.id
     top_up.received_minor, top_up.received_asset = booked.delivery.amount_minor, booked.delivery.asset
     evidence = Evidence(
@@ -202,8 +202,8 @@ async def _settled_top_up(  # noqa: PLR0913 - what, whose, by whom and when
         provider_order_id=order.id,
         order_version=order.version,
     )
-    record(session, top_up, on_order(CREATED, StatusClass.DELIVERED).state, evidence=evidence)
-    await session.flush()
+    record(db, top_up, on_order(CREATED, StatusClass.DELIVERED).state, evidence=evidence)
+    await db.flush()
     return top_up
 
 

@@ -151,12 +151,12 @@ def _deed(
     )
 
 
-async def _owner(session: AsyncSession, top_up_id: str) -> User | None:
+async def _owner(db: AsyncSession, top_up_id: str) -> User | None:
     """Return whose the top-up is, unchanged until the transaction ends. People are locked before top-ups."""
     if not is_id(top_up_id):
         return None
     query = select(User).join(TopUp, col(TopUp.user_id) == col(User.id)).where(TopUp.id == top_up_id)
-    return (await session.exec(query.with_for_update(read=True, of=User))).first()
+    return (await db.exec(query.with_for_update(read=True, of=User))).first()
 
 
 def refuse_unfit(user: User) -> None:
@@ -167,10 +167,10 @@ def refuse_unfit(user: User) -> None:
         raise ActionNotPossible("This person's verification was rejected: nothing can be credited to them.")
 
 
-async def _locked(session: AsyncSession, top_up_id: str) -> TopUp:
+async def _locked(db: AsyncSession, top_up_id: str) -> TopUp:
     found = None
     if is_id(top_up_id):
-        found = (await session.exec(select(TopUp).where(TopUp.id == top_up_id).with_for_update())).first()
+        found = (await db.exec(select(TopUp).where(TopUp.id == top_up_id).with_for_update())).first()
     if found is None:
         raise NotFound("There is no such top-up.")
     return found
@@ -205,7 +205,7 @@ def _instruction(
             raise ValueError(f"{posting} is not an operator's to do")
 
 
-async def post_once(session: AsyncSession, instruction: Instruction) -> str:
+async def post_once(db: AsyncSession, instruction: Instruction) -> str:
     """Post what was not posted before. Returns the transfer's id.
 
     Raises:
@@ -213,7 +213,7 @@ async def post_once(session: AsyncSession, instruction: Instruction) -> str:
         InsufficientFunds, ReferenceTaken: as `ledger.posting.post`.
     """
     try:
-        (posted,) = await post(session, [instruction])
+        (posted,) = await post(db, [instruction])
     except AccountOverdrawn as error:
         raise ActionNotPossible("The account holds less than is to be taken: run verify-ledger.") from error
     if not posted.is_new:

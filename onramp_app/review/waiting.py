@@ -85,8 +85,8 @@ class ClosedItem:
 
 async def open_items(*, limit: int) -> OpenItems:
     """Return the oldest `limit` (at most 1,000) open exceptions. Raises `DatabaseUnavailable`."""
-    async with transaction() as session:
-        connection = await session.connection()
+    async with transaction() as db:
+        connection = await db.connection()
         rows = (await connection.execute(_OPEN, {"most": min(limit, MAX_ITEMS)})).all()
         total = await connection.scalar(_COUNT)
     items = [
@@ -139,10 +139,10 @@ async def close_item(exception_id: str, *, mandate: Mandate) -> ClosedItem:
     return ClosedItem(found.id, found.kind)
 
 
-async def _owners(session: AsyncSession, found: OpenException) -> frozenset[str]:
+async def _owners(db: AsyncSession, found: OpenException) -> frozenset[str]:
     """Return whose top-up the exception is about, by itself or by its order; nobody's without one."""
     of_order = select(ProviderOrder.top_up_id).where(ProviderOrder.id == found.provider_order_id)
     query = select(TopUp.user_id).where(
         or_(col(TopUp.id) == found.top_up_id, col(TopUp.id).in_(of_order.scalar_subquery()))
     )
-    return frozenset((await session.exec(query)).all())
+    return frozenset((await db.exec(query)).all())

@@ -44,8 +44,8 @@ async def _database(settings: Settings) -> str:
 async def _migrations(settings: Settings) -> str:
     if settings.database_url is None:
         return "They run at the start of the embedded PostgreSQL."
-    async with transaction() as session:
-        if not await schema_is_current(session):
+    async with transaction() as db:
+        if not await schema_is_current(db):
             raise UnwellError("The schema is another release's. Run `python -m onramp_app migrate`.")
     return f"The schema is at {latest_revision()}, the newest."
 
@@ -61,8 +61,8 @@ _MAKES_TEMPORARY = text("SELECT has_database_privilege(current_database(), 'TEMP
 async def _database_access(settings: Settings) -> str:
     if settings.database_url is None:
         return f"The embedded PostgreSQL lets in its owner and {APPLICATION_ROLE}."
-    async with transaction() as session:
-        connection = await session.connection()
+    async with transaction() as db:
+        connection = await db.connection()
         admitted = list((await connection.execute(_ACCESS_QUERY)).scalars())
         makes_temporary = bool(await connection.scalar(_MAKES_TEMPORARY))
     if "" in admitted:
@@ -156,11 +156,11 @@ async def _audit(settings: Settings) -> str:
 async def _treasury_changes(settings: Settings) -> str:
     if settings.database_url is None:
         return "They are recorded at the start of the embedded PostgreSQL."
-    async with transaction() as session:
-        if not await schema_is_current(session):
+    async with transaction() as db:
+        if not await schema_is_current(db):
             return "They are recorded once the schema is up to date."
-        changed = await changes.changed_since_recorded(session, settings)
-        recorded_at = await changes.last_recorded_at(session)
+        changed = await changes.changed_since_recorded(db, settings)
+        recorded_at = await changes.last_recorded_at(db)
     if changed:
         raise UnwellError(
             f"TREASURY_ADDRESSES differs for {', '.join(changed)} from what the last start recorded. If"

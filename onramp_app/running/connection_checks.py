@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db.capacity import Capacity, capacity
 from onramp_app.db.direct import APPLICATION_ROLE, Use, was_refused
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.db.poolers import refuse_poolers
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.provider_orders.inbox import get_inbox
@@ -30,8 +30,8 @@ def _needed(settings: Settings) -> int:
 
 
 async def _capacity() -> Capacity:
-    async with transaction() as session:
-        return await capacity(session)
+    async with transaction() as db:
+        return await capacity(db)
 
 
 def _too_few(settings: Settings, found: Capacity) -> str:
@@ -71,8 +71,8 @@ async def role(settings: Settings) -> str:
     """Look at what transactions may do, and in production ask for a login that may not do more."""
     if settings.database_url is None:
         return f"The embedded PostgreSQL is used as {APPLICATION_ROLE}."
-    async with transaction() as session:
-        row = (await (await session.connection()).execute(_ROLE)).one()
+    async with transaction() as db:
+        row = (await execute(db, _ROLE)).one()
     login, role, can_create, owns_tables, may_own = row
     if can_create:
         raise UnwellError(
@@ -105,9 +105,9 @@ async def warn_at_start() -> None:
             _log.warning("the database is not set up as it should be", reason=str(error))
 
 
-async def readiness_part(session: AsyncSession) -> CheckedPart:
+async def readiness_part(db: AsyncSession) -> CheckedPart:
     """Say whether this process gets the connections that it asks for, the inbox above all."""
-    found, settings = await capacity(session), get_settings()
+    found, settings = await capacity(db), get_settings()
     with contextlib.suppress(DatabaseUnavailable):
         await get_inbox().open()
     if was_refused():

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import get_settings
 from onramp_app.db import engine
+from onramp_app.db.engine import execute
 from onramp_app.db.migrate import Schema, schema_of
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet.watch import end
@@ -79,19 +80,19 @@ async def _answered_in_time(look: Look) -> list[CheckedPart]:
 
 async def _look(look: Look) -> list[CheckedPart]:
     try:
-        async with engine.transaction() as session:
-            return [CheckedPart("database", is_well=True), *await look(session)]
+        async with engine.transaction() as db:
+            return [CheckedPart("database", is_well=True), *await look(db)]
     except DatabaseUnavailable as error:
         return [CheckedPart("database", is_well=False, detail=error.detail)]
 
 
-async def _instance(session: AsyncSession) -> list[CheckedPart]:
-    return [_SCHEMA[await schema_of(session)], await readiness_part(session)]
+async def _instance(db: AsyncSession) -> list[CheckedPart]:
+    return [_SCHEMA[await schema_of(db)], await readiness_part(db)]
 
 
-async def _system(session: AsyncSession) -> list[CheckedPart]:
-    schema = _SCHEMA[await schema_of(session)]
-    return [schema, await _reader(session), await _backlog(session)] if schema.is_well else [schema]
+async def _system(db: AsyncSession) -> list[CheckedPart]:
+    schema = _SCHEMA[await schema_of(db)]
+    return [schema, await _reader(db), await _backlog(db)] if schema.is_well else [schema]
 
 
 def _listening() -> list[CheckedPart]:
@@ -102,9 +103,9 @@ def _listening() -> list[CheckedPart]:
     return [CheckedPart("listening", is_well=hearing.is_well, detail=detail)]
 
 
-async def _reader(session: AsyncSession) -> CheckedPart:
+async def _reader(db: AsyncSession) -> CheckedPart:
     """Judge by what was read: a reader that holds its lease and reads nothing is none."""
-    row = (await (await session.connection()).execute(_READER, {"name": LEASE})).one_or_none()
+    row = (await execute(db, _READER, {"name": LEASE})).one_or_none()
     most = timedelta(seconds=max(READ_SECONDS, _POLLS * get_settings().onramp_poll_seconds))
     if row is None or not row.is_held:
         reason = "No process reads the provider."
@@ -117,8 +118,8 @@ async def _reader(session: AsyncSession) -> CheckedPart:
     return CheckedPart("reader", is_well=not reason, detail=reason)
 
 
-async def _backlog(session: AsyncSession) -> CheckedPart:
-    seconds = await (await session.connection()).scalar(_BACKLOG)
+async def _backlog(db: AsyncSession) -> CheckedPart:
+    seconds: float | None = (await execute(db, _BACKLOG)).scalar()
     is_well = seconds is None or seconds < BACKLOG_SECONDS
     detail = "" if is_well else f"The oldest event or order that waits is {int(seconds)} s old."
     return CheckedPart("backlog", is_well=is_well, detail=detail)

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import direct, engine
+from onramp_app.db.engine import execute
 from onramp_app.db.migrate import migrate, owner_url
 from onramp_app.db.poolers import refuse_poolers
 from onramp_app.domain.environment import Environment, current_environment
@@ -129,8 +130,8 @@ async def refuse_other_money() -> None:
     """
     if current_environment() is not Environment.LIVE:
         return
-    async with engine.transaction() as session:
-        if await (await session.connection()).scalar(_OTHER_MONEY):
+    async with engine.transaction() as db:
+        if (await execute(db, _OTHER_MONEY)).scalar():
             raise ConfigurationError(
                 "DATABASE_URL names a database with simulated or test top-ups; production needs its own."
             )

@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.cases.cases import Concern, open_exceptions
 from onramp_app.cases.words import ExceptionKind
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.fleet.changed_people import tell_changed
@@ -53,14 +53,15 @@ async def run_clock(at: datetime | None = None) -> int:
         (_UNKNOWN, Action.GIVE_UP_UNKNOWN, {"since": at - UNKNOWN_AFTER}),
     ):
         while True:
-            async with transaction() as session:
+            async with transaction() as db:
                 found = (
-                    await (await session.connection()).execute(
+                    await execute(
+                        db,
                         statement,
                         {"environment": current_environment().value, "most": AT_ONCE, **parameters},
                     )
                 ).scalars()
-                users = await _act(session, list(found), action=action, at=at)
+                users = await _act(db, list(found), action=action, at=at)
             tell_changed(users)
             moved += len(users)
             if len(users) < AT_ONCE:
@@ -68,14 +69,14 @@ async def run_clock(at: datetime | None = None) -> int:
     return moved
 
 
-async def _act(session: AsyncSession, ids: list[str], *, action: Action, at: datetime) -> list[str]:
-    top_ups = (await session.exec(select(TopUp).where(col(TopUp.id).in_(ids)))).all() if ids else []
+async def _act(db: AsyncSession, ids: list[str], *, action: Action, at: datetime) -> list[str]:
+    top_ups = (await db.exec(select(TopUp).where(col(TopUp.id).in_(ids)))).all() if ids else []
     concerns: list[Concern] = []
     for top_up in top_ups:
         step = on_action(state_of(top_up), action)
         if step is None:
             continue
-        record(session, top_up, step.state, evidence=Evidence(StepSource.CLOCK, at, detail=action.value))
+        record(db, top_up, step.state, evidence=Evidence(StepSource.CLOCK, at, detail=action.value))
         if step.is_exception:
             concerns.append(
                 Concern(
@@ -84,6 +85,6 @@ async def _act(session: AsyncSession, ids: list[str], *, action: Action, at: dat
                     detail="a status that nobody knows, for a day",
                 )
             )
-    await session.flush()
-    await open_exceptions(session, concerns, environment=current_environment(), at=at)
+    await db.flush()
+    await open_exceptions(db, concerns, environment=current_environment(), at=at)
     return [top_up.user_id for top_up in top_ups]

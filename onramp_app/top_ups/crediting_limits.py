@@ -42,7 +42,7 @@ def paid_in_base(
 
 
 async def over_limits(  # noqa: PLR0913 - who, for what, how much, by which rates and when
-    session: AsyncSession,
+    db: AsyncSession,
     user: User,
     *,
     top_up: TopUp,
@@ -61,8 +61,8 @@ async def over_limits(  # noqa: PLR0913 - who, for what, how much, by which rate
     """
     if paid is None:
         return UNCOUNTED
-    await session.flush()  # What the same transaction did before counts as well.
-    already = await used(session, user.id, at=at, except_id=None if top_up.has_entry else top_up.id)
+    await db.flush()  # What the same transaction did before counts as well.
+    already = await used(db, user.id, at=at, except_id=None if top_up.has_entry else top_up.id)
     try:
         rest = left(tier_limits(get_settings().limits, user.kyc_tier), already, rates=rates)
     except ProviderUnavailable:

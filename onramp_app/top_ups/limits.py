@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.views import Viewer
 from onramp_app.config import Limits, TierLimits, get_settings
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.domain import clock
 from onramp_app.pricing.rates import get_rates, read_kept
 from onramp_app.pricing.worth import worth
@@ -96,7 +96,7 @@ async def used(
     """
     day = at.replace(hour=0, minute=0, second=0, microsecond=0)
     parameters = {"user_id": user_id, "day": day, "month": day.replace(day=1), "except_id": except_id}
-    rows = await (await db.connection()).execute(USED, parameters)
+    rows = await execute(db, USED, parameters)
     return {row.currency: Used(row.today or Decimal(0), row.this_month) for row in rows}
 
 

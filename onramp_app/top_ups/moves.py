@@ -37,7 +37,7 @@ def state_of(top_up: TopUp) -> TopUpState:
     )
 
 
-def record(session: AsyncSession, top_up: TopUp, state: TopUpState, *, evidence: Evidence) -> None:
+def record(db: AsyncSession, top_up: TopUp, state: TopUpState, *, evidence: Evidence) -> None:
     """Give the top-up its new state, and its timeline a line. What was booked is the caller's to set."""
     if state != state_of(top_up):
         top_up.status, top_up.charged = state.status.value, state.charged.value
@@ -48,7 +48,7 @@ def record(session: AsyncSession, top_up: TopUp, state: TopUpState, *, evidence:
             top_up.claimed_at = evidence.at
         if state.status is TopUpStatus.SETTLED and top_up.settled_at is None:
             top_up.settled_at = evidence.at
-    session.add(
+    db.add(
         TopUpStep(
             top_up_id=top_up.id,
             at=evidence.at,

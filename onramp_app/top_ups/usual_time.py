@@ -4,7 +4,7 @@ import time
 
 from sqlalchemy import text
 
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.environment import current_environment
 
 LOOKED_AT = 200
@@ -57,7 +57,7 @@ async def usual_minutes(payment_method: str) -> int | None:
         "looked_at": LOOKED_AT,
     }
     async with transaction() as db:
-        number, took = (await (await db.connection()).execute(_LATEST, values)).one()
+        number, took = (await execute(db, _LATEST, values)).one()
     minutes = int(took.total_seconds()) // 60 + 1 if number >= LEAST_NUMBER else None
     if len(_kept) >= _MAX_KEPT:
         _kept.clear()

@@ -17,7 +17,7 @@ from decimal import Decimal
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.db.engine import PROOF, transaction
+from onramp_app.db.engine import PROOF, execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import FieldError, ValidationFailed
@@ -172,23 +172,23 @@ async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) ->
         ActionNotPossible: a difference was booked for an account and this day, or a later one, before.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
-    async with transaction(PROOF) as session:
-        report = await _report(session, await _paired_with_books(session, counts))
+    async with transaction(PROOF) as db:
+        report = await _report(db, await _paired_with_books(db, counts))
     if mandate is None or report.is_even:
         return report
     async with deciding(mandate, purpose=PROOF) as operator:
-        session = operator.db
-        await (await session.connection()).execute(_ONE_AT_A_TIME)
-        pairs = await _paired_with_books(session, counts)
-        due = await _due(session, pairs, operator)
+        db = operator.db
+        await execute(db, _ONE_AT_A_TIME)
+        pairs = await _paired_with_books(db, counts)
+        due = await _due(db, pairs, operator)
         # One difference, cut into a count for each of several days, needs two operators as well.
-        lately = await counted_since(session, now() - timedelta(days=1))
+        lately = await counted_since(db, now() - timedelta(days=1))
         await operator.authorise(_deed(pairs, due, lately))
-        posted = await post(session, due)
+        posted = await post(db, due)
         if not all(one.is_new for one in posted):
             raise ActionNotPossible("A difference of this file was booked before: run verify-ledger.")
         booked = {one.reference: one.transfer_id for one in posted}
-        report = await _report(session, pairs, booked=set(booked))
+        report = await _report(db, pairs, booked=set(booked))
         for one in report.compared:
             if one.reference is not None:
                 detail = {"account": one.account, "date": one.on.isoformat(), "book": one.book}
@@ -220,16 +220,16 @@ def _deed(pairs: Sequence[_Pair], due: Sequence[Instruction], lately: Sequence[t
 
 
 async def _report(
-    session: AsyncSession, pairs: Sequence[_Pair], *, booked: Collection[str] = ()
+    db: AsyncSession, pairs: Sequence[_Pair], *, booked: Collection[str] = ()
 ) -> TreasuryReport:
     compared = [_compared(count, total, minor, booked=booked) for count, total, minor in pairs]
     seen = {one.account for one in compared}
-    names = {_treasury(total).name for total in await treasury_totals(session) if total.balance_minor}
+    names = {_treasury(total).name for total in await treasury_totals(db) if total.balance_minor}
     return TreasuryReport(compared, sorted(names - seen))
 
 
-async def _paired_with_books(session: AsyncSession, counts: Sequence[Count]) -> list[_Pair]:
-    books = {on: await treasury_totals(session, on=on) for on in sorted({count.on for count in counts})}
+async def _paired_with_books(db: AsyncSession, counts: Sequence[Count]) -> list[_Pair]:
+    books = {on: await treasury_totals(db, on=on) for on in sorted({count.on for count in counts})}
     return _paired(counts, books)
 
 
@@ -258,9 +258,9 @@ def _treasury(total: TreasuryTotal) -> Account:
     return Account(AccountKind.TREASURY, total.asset, network=total.network, address=total.address)
 
 
-async def _due(session: AsyncSession, pairs: Sequence[_Pair], operator: Operator) -> list[Instruction]:
+async def _due(db: AsyncSession, pairs: Sequence[_Pair], operator: Operator) -> list[Instruction]:
     """Return what books the differences. A day after which one was booked is closed: it is in there."""
-    last, due = await last_counts(session), []
+    last, due = await last_counts(db), []
     for count, total, counted_minor in pairs:
         treasury, missing_minor = _treasury(total), total.balance_minor - counted_minor
         if missing_minor == 0:

@@ -14,7 +14,7 @@ from onramp_app.accounts.sessions import ENDED_CHANNEL, is_alive, viewer_of
 from onramp_app.accounts.tables import AuthSession, User
 from onramp_app.accounts.views import Viewer
 from onramp_app.db.direct import Use, connect
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.db.outages import outages
 from onramp_app.domain import clock
 from onramp_app.fleet import channels
@@ -93,7 +93,7 @@ class Hearing:
         await self._echo.wait(0)
         async with transaction() as db:
             call = text("SELECT pg_notify(:channel, :word)")
-            await (await db.connection()).execute(call, {"channel": ECHO_CHANNEL, "word": self._word})
+            await execute(db, call, {"channel": ECHO_CHANNEL, "word": self._word})
         self.is_well = await self._echo.wait(ECHO_WAIT_SECONDS)
         return self.is_well
 

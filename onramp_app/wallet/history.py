@@ -14,6 +14,7 @@ from babel.numbers import get_currency_precision
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.db.engine import execute
 from onramp_app.domain import clock
 from onramp_app.domain.money import from_minor
 from onramp_app.pricing.rate_book import RateBook
@@ -67,7 +68,7 @@ async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Moves]:
     since = clock.now() - timedelta(days=DAYS)
     values = {"user_ids": list(user_ids), "since": since, "most": MAX_MOVES}
     found = {user_id: Moves({}, [], since) for user_id in user_ids}
-    for user_id, asset, scale, at, minor, looked_at in await (await db.connection()).execute(HISTORY, values):
+    for user_id, asset, scale, at, minor, looked_at in await execute(db, HISTORY, values):
         moves, amount = found[user_id], from_minor(int(minor), scale=scale)
         if at is not None:
             moves.changes.append((at, asset, amount))

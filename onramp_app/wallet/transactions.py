@@ -37,7 +37,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.views import Viewer
 from onramp_app.db.each import EACH, EACH_ID
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
 from onramp_app.domain.ids import is_id
@@ -109,7 +109,7 @@ async def newest(
 ) -> dict[str, list[TransactionView]]:
     """Read each one's newest transactions, whatever they are."""
     values = {"ids": list(user_ids), "most": limit}
-    rows = (await (await db.connection()).execute(_newest_of_each(), values)).all()
+    rows = (await execute(db, _newest_of_each(), values)).all()
     found: dict[str, list[TransactionView]] = {user_id: [] for user_id in user_ids}
     for row, view in zip(rows, await _views(db, rows), strict=True):
         found[row.user_id].append(view)
@@ -154,7 +154,7 @@ async def get_transfer(viewer: Viewer, transfer_id: str) -> TransferView:
             )
         )
         async with transaction() as db:
-            row = (await (await db.connection()).execute(query)).first()
+            row = (await execute(db, query)).first()
             known = await scales(db)
     if row is None:
         raise NotFound("There is no such transaction.")
@@ -184,8 +184,8 @@ async def _look_up(db: AsyncSession, user_id: str, filters: Filters) -> Wanted:
     )
     by_hash = theirs.where(col(ProviderOrder.transaction_hash) == q).limit(_MAX_FOUND)
     found = [
-        *(await (await db.connection()).execute(by_number)),
-        *(await (await db.connection()).execute(by_hash)),
+        *(await execute(db, by_number)),
+        *(await execute(db, by_hash)),
     ]
     ids = {q} | {row.top_up_id for row in found}
     return Wanted(filters, tuple(sorted(ids)), tuple(sorted({row.id for row in found})))
@@ -195,7 +195,7 @@ async def _read(
     db: AsyncSession, user_id: str, wanted: Wanted, *, after: Position | None, limit: int
 ) -> list[TransactionView]:
     query, values = statement(user_id, wanted, after=after, limit=limit)
-    return await _views(db, (await (await db.connection()).execute(query, values)).all())
+    return await _views(db, (await execute(db, query, values)).all())
 
 
 def statement(

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import ConfigurationError, get_settings
-from onramp_app.db.engine import dispose, ping, sqlalchemy_url, transaction
+from onramp_app.db.engine import dispose, sqlalchemy_url, transaction
 from onramp_app.db.migrate import _alone, downgrade, latest_revision, migrate, schema_is_current
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.schema import METADATA
@@ -272,7 +272,8 @@ async def test_a_database_that_was_never_migrated_is_reported_as_not_ready(
     get_settings.cache_clear()
     try:
         with pytest.raises(DatabaseUnavailable, match="migrations have not run"):
-            await ping()
+            async with transaction():
+                pass
     finally:
         await dispose()
         get_settings.cache_clear()
