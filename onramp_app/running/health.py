@@ -120,6 +120,7 @@ async def _reader(db: AsyncSession) -> CheckedPart:
 
 async def _backlog(db: AsyncSession) -> CheckedPart:
     seconds: float | None = (await execute(db, _BACKLOG)).scalar()
-    is_well = seconds is None or seconds < BACKLOG_SECONDS
-    detail = "" if is_well else f"The oldest event or order that waits is {int(seconds)} s old."
-    return CheckedPart("backlog", is_well=is_well, detail=detail)
+    if seconds is None or seconds < BACKLOG_SECONDS:
+        return CheckedPart("backlog", is_well=True, detail="")
+    detail = f"The oldest event or order that waits is {int(seconds)} s old."
+    return CheckedPart("backlog", is_well=False, detail=detail)
