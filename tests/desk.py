@@ -43,7 +43,7 @@ class Desk:
         top_up_id = self.books.top_up(user_id)
         delivery = self.books.delivery(amount, top_up_id=top_up_id)
         self.books.settle(top_up_id, amount, status="in_review")
-        self.books.open_exception("held", top_up_id=top_up_id, order_row=delivery.provider_order_id)
+        self.books.open_case("held", top_up_id=top_up_id, order_row=delivery.provider_order_id)
         await post_now(ledger.receive_held(delivery, user_id=user_id, top_up_id=top_up_id, cause=BY_POLL))
         return top_up_id, delivery
 
@@ -64,7 +64,7 @@ class Desk:
             " payment_kind = 1 WHERE id = %s",
             (delivery.provider_order_id,),
         )
-        self.books.open_exception("suspense", order_row=delivery.provider_order_id)
+        self.books.open_case("suspense", order_row=delivery.provider_order_id)
         await post_now(ledger.receive_suspense(delivery, cause=BY_POLL))
         return delivery
 
@@ -74,7 +74,7 @@ class Desk:
         self.books.owner.execute(
             "UPDATE top_ups SET status = 'in_review', reason = 'timed_out' WHERE id = %s", (top_up_id,)
         )
-        self.books.open_exception("in_review", top_up_id=top_up_id)
+        self.books.open_case("in_review", top_up_id=top_up_id)
         return top_up_id
 
     def owner_of(self, top_up_id: str) -> str:

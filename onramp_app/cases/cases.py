@@ -1,4 +1,4 @@
-"""Opens and closes exceptions: what a person must look at. One is open at a time for the same thing."""
+"""Opens and closes cases: what a person must look at. One case is open at a time for the same thing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.cases.words import ExceptionKind
+from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import execute
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
@@ -27,18 +27,18 @@ UPDATE exceptions SET closed_at = :at, closed_by = :by, close_reason = :reason
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """What a person must look at, or need not any more: a top-up, a provider order (our ids) or both."""
+    """What a case is about: a top-up, a provider order (each by the id of our row) or both, and why."""
 
-    kind: ExceptionKind
+    kind: CaseKind
     top_up_id: str | None = None
     provider_order_id: str | None = None
     detail: str = ""
 
 
-async def open_exceptions(
+async def open_cases(
     db: AsyncSession, concerns: Sequence[Concern], *, environment: Environment, at: datetime
 ) -> None:
-    """Open one for each concern that has none open."""
+    """Open a case for each concern that has none open."""
     if concerns:
         rows = [
             {
@@ -55,10 +55,10 @@ async def open_exceptions(
         await execute(db, _OPEN, rows)
 
 
-async def close_exceptions(
+async def close_cases(
     db: AsyncSession, concerns: Sequence[Concern], *, at: datetime, by: str = BY_SYSTEM
 ) -> None:
-    """Close what the course of things, or an operator (`by`, their id), has answered; `detail` says why."""
+    """Close the cases of these concerns, whose `detail` says why: `by` an operator's id, or the system."""
     if concerns:
         rows = [
             {

@@ -12,19 +12,19 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from onramp_app.cases.words import ExceptionKind
+from onramp_app.cases.words import CaseKind
 from onramp_app.db.columns import Row, length, moment, one_of, words
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
 
 
-class OpenException(Row, table=True):
-    """Something a person must look at, or looked at: closed by whom and why."""
+class Case(Row, table=True):
+    """Something a person must look at, or has looked at: then it says who closed the case, and why."""
 
     __tablename__ = "exceptions"
     __table_args__ = (
         one_of("environment", Environment),
-        one_of("kind", ExceptionKind),
+        one_of("kind", CaseKind),
         CheckConstraint("kind <> 'held' OR top_up_id IS NOT NULL", name="held_names_top_up"),
         CheckConstraint("kind <> 'suspense' OR provider_order_id IS NOT NULL", name="suspense_names_order"),
         length("detail", 0, 1000),

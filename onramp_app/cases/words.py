@@ -1,9 +1,9 @@
-"""The words for what a person must look at. Pure; docs/money.md is the specification of this list."""
+"""The kinds of case: why a person must look. Pure; docs/money.md is the specification of this list."""
 
 from enum import StrEnum
 
 
-class ExceptionKind(StrEnum):
+class CaseKind(StrEnum):
     """Why a person must look.
 
     `HELD` is open exactly while money of its top-up is held, `SUSPENSE` while its order's money has no

@@ -25,7 +25,7 @@ from onramp_app.commands.running import (
 from onramp_app.operators.mandate import Mandate
 from onramp_app.review import decisions
 from onramp_app.review.attribution import Attribution, attribute, look
-from onramp_app.review.waiting import OpenItem, close_item, open_items
+from onramp_app.review.waiting import OpenCase, close_case, waiting_cases
 from onramp_app.top_ups.transitions import Action
 
 app = typer.Typer(help="Decide what waits for a person.", no_args_is_help=True)
@@ -33,14 +33,14 @@ app = typer.Typer(help="Decide what waits for a person.", no_args_is_help=True)
 
 @app.command("list")
 def review_list(limit: Annotated[int, typer.Option(min=1, max=1000)] = 100, as_json: AsJson = False) -> None:
-    """List what is open, oldest first."""
-    found = run(lambda: open_items(limit=limit))
+    """List the open cases, oldest first."""
+    found = run(lambda: waiting_cases(limit=limit))
     lines = [_open_line(item) for item in found.items]
-    lines.append(f"{len(found.items)} of {found.total} open exceptions.")
+    lines.append(f"{len(found.items)} of {found.total} open cases.")
     answer(as_json, asdict(found), "\n".join(lines))
 
 
-def _open_line(item: OpenItem) -> str:
+def _open_line(item: OpenCase) -> str:
     amount = f"{item.amount} {item.asset}" if item.amount else "nothing booked"
     about = [f"top-up {item.top_up_id or '-'}", f"order {item.order_id or '-'}", amount, item.user or "-"]
     why = ": ".join(word for word in (item.reason, item.why) if word)
@@ -76,18 +76,19 @@ def review_close(
     by: By,
     code: Code = None,
     confirm: Confirm = None,
-    exception: Annotated[
-        bool, typer.Option("--exception", help="The id is an exception's that only wanted a look.")
+    is_case: Annotated[
+        bool,
+        typer.Option("--case", "--exception", help="The id is that of a case that needs no decision."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """End a review in which nothing was booked: refunded by the provider, or never charged."""
     who = mandate(by, reason, code=code, confirm=confirm)
-    if not exception:
+    if not is_case:
         _decide(top_up, Action.CLOSE, who, as_json)
         return
-    closed = decide(lambda: close_item(top_up, mandate=who), as_json=as_json)
-    answer(as_json, asdict(closed), f"Exception {closed.id} ({closed.kind}) is closed.")
+    closed = decide(lambda: close_case(top_up, mandate=who), as_json=as_json)
+    answer(as_json, asdict(closed), f"Case {closed.id} ({closed.kind}) is closed.")
 
 
 @app.command("reverse")

@@ -1,6 +1,6 @@
 """Applies what was read: moves top-ups, posts to the ledger, marks the orders, all in one short transaction.
 
-Many orders share a transaction; one that fails is tried alone, backs off and becomes an exception, and the
+Many orders share a transaction; one that fails is tried alone, backs off and becomes a case, and the
 others go on. Everything is decided under the locks of the order and of its top-up, and each delivery has a
 reference of its own in the ledger, so that applying again changes nothing.
 """
@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.cases.cases import BY_SYSTEM, close_exceptions, open_exceptions
-from onramp_app.cases.words import ExceptionKind
+from onramp_app.cases.cases import BY_SYSTEM, close_cases, open_cases
+from onramp_app.cases.words import CaseKind
 from onramp_app.crediting.batch import Batch
 from onramp_app.crediting.context import load_known
 from onramp_app.crediting.delivery import Symbols
@@ -30,7 +30,7 @@ from onramp_app.ledger.posting import post
 from onramp_app.provider_orders.tables import ProviderOrder
 
 ORDERS_AT_ONCE = 50
-FAILURES_BEFORE_EXCEPTION = 3
+FAILURES_BEFORE_CASE = 3
 MAX_BACKOFF_SECONDS = 600
 
 _APPLIED = Counter("provider_orders_applied", "Provider orders applied.", ["outcome"])
@@ -158,8 +158,8 @@ async def _apply(db: AsyncSession, orders: Sequence[ProviderOrder], symbols: Sym
     for order in orders:
         await batch.take(order)
     await db.flush()
-    await close_exceptions(db, batch.answered, at=at)
-    await open_exceptions(db, batch.concerns, environment=environment, at=at)
+    await close_cases(db, batch.answered, at=at)
+    await open_cases(db, batch.concerns, environment=environment, at=at)
     await post(db, batch.instructions)
     return batch.users
 
@@ -179,13 +179,13 @@ async def _note_failure(order_id: str, reason: str) -> None:
         failures = await connection.scalar(
             _FAILED, {"id": order_id, "error": reason, "at": at, "most": MAX_BACKOFF_SECONDS}
         )
-        if failures and failures >= FAILURES_BEFORE_EXCEPTION:
+        if failures and failures >= FAILURES_BEFORE_CASE:
             await connection.execute(
                 _FAILURE_EXCEPTION,
                 {
                     "id": new_id(),
                     "environment": current_environment().value,
-                    "kind": ExceptionKind.APPLY_FAILED.value,
+                    "kind": CaseKind.APPLY_FAILED.value,
                     "order_id": order_id,
                     "detail": reason,
                     "at": at,

@@ -1,4 +1,4 @@
-"""One batch of orders being applied: what each does to its top-up, the ledger and the list of exceptions.
+"""One batch of orders being applied: what each does to its top-up, the ledger and the open cases.
 
 The transition table (`top_ups.transitions`) decides; this turns its steps into rows. Nothing is written here
 but through the session of the batch, and what is to be posted is gathered for one call of the ledger.
@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.words import KycStatus
 from onramp_app.cases.cases import Concern
-from onramp_app.cases.words import ExceptionKind
+from onramp_app.cases.words import CaseKind
 from onramp_app.config import get_settings
 from onramp_app.crediting.context import Known, rank_of
 from onramp_app.crediting.delivery import Judgement, Symbols, is_over_delivery, judge
@@ -78,12 +78,10 @@ class Batch:
                 await self._take_owned(order, top_up, judgement)
         if rank_of(order.status_class) >= StatusClass.PAID.rank:
             self.answered.append(
-                Concern(ExceptionKind.NOT_FOUND, provider_order_id=order.id, detail="the provider shows it")
+                Concern(CaseKind.NOT_FOUND, provider_order_id=order.id, detail="the provider shows it")
             )
         if order.apply_failures:
-            self.answered.append(
-                Concern(ExceptionKind.APPLY_FAILED, provider_order_id=order.id, detail="applied")
-            )
+            self.answered.append(Concern(CaseKind.APPLY_FAILED, provider_order_id=order.id, detail="applied"))
         order.applied_version = order.version
         order.apply_after, order.apply_failures, order.apply_error = None, 0, None
         self._session.add(order)
@@ -118,13 +116,13 @@ class Batch:
 
     def _take_ownerless(self, order: ProviderOrder, judgement: Judgement | None) -> None:
         if order.status_class == StatusClass.UNKNOWN.value:
-            self._find(ExceptionKind.UNKNOWN_STATUS, order, detail=_status_text(order))
+            self._find(CaseKind.UNKNOWN_STATUS, order, detail=_status_text(order))
         if judgement is None:
             return
         if judgement.place is None:
-            self._find(ExceptionKind.NOT_OURS, order, detail="delivered to an address that is not ours")
+            self._find(CaseKind.NOT_OURS, order, detail="delivered to an address that is not ours")
         elif judgement.minor is None:
-            self._find(ExceptionKind.RECORD_UNREADABLE, order, detail="the delivered amount cannot be told")
+            self._find(CaseKind.RECORD_UNREADABLE, order, detail="the delivered amount cannot be told")
         else:
             delivery = self._delivery(order, judgement)
             cause = Cause(self._source(order))
@@ -132,11 +130,11 @@ class Batch:
             order.delivered_minor = judgement.minor
             # It may have been judged before, when its coin or our address was not known.
             self.answered.append(
-                Concern(ExceptionKind.NOT_OURS, provider_order_id=order.id, detail="ours after all")
+                Concern(CaseKind.NOT_OURS, provider_order_id=order.id, detail="ours after all")
             )
             detail = f"{self._amount(judgement)} arrived, and nobody knows whose it is"
             detail += f" ({judgement.note})" if judgement.note else ""
-            self._find(ExceptionKind.SUSPENSE, order, detail=detail)
+            self._find(CaseKind.SUSPENSE, order, detail=detail)
 
     # Orders of a top-up
 
@@ -210,21 +208,19 @@ class Batch:
             state.status is TopUpStatus.IN_REVIEW and not state.has_entry for state in (before, step.state)
         )
         if was_review and not is_review:
-            self.answered.append(Concern(ExceptionKind.IN_REVIEW, top_up_id=top_up.id, detail=detail))
+            self.answered.append(Concern(CaseKind.IN_REVIEW, top_up_id=top_up.id, detail=detail))
         if step.is_alarm:
-            self._find(ExceptionKind.UNKNOWN_STATUS, order, top_up=top_up, detail=_status_text(order))
+            self._find(CaseKind.UNKNOWN_STATUS, order, top_up=top_up, detail=_status_text(order))
         elif self._known.last_detail.get(order.id) == StatusClass.UNKNOWN.value:
-            self.answered.append(
-                Concern(ExceptionKind.UNKNOWN_STATUS, provider_order_id=order.id, detail=detail)
-            )
-        if not step.is_exception:
+            self.answered.append(Concern(CaseKind.UNKNOWN_STATUS, provider_order_id=order.id, detail=detail))
+        if not step.opens_case:
             return
         if step.posting is Posting.RECEIVE_HELD:
-            self._find(ExceptionKind.HELD, order, top_up=top_up, detail=detail)
+            self._find(CaseKind.HELD, order, top_up=top_up, detail=detail)
         elif step.state.status is TopUpStatus.SETTLED:
-            self._find(ExceptionKind.FAILED_AFTER_SETTLED, order, top_up=top_up, detail=detail)
+            self._find(CaseKind.FAILED_AFTER_SETTLED, order, top_up=top_up, detail=detail)
         else:
-            self._find(ExceptionKind.IN_REVIEW, order, top_up=top_up, detail=detail)
+            self._find(CaseKind.IN_REVIEW, order, top_up=top_up, detail=detail)
 
     async def _hold(
         self, order: ProviderOrder, top_up: TopUp, judgement: Judgement
@@ -317,7 +313,7 @@ class Batch:
         return f"{amount_text(judgement.minor, scale=self._known.scales[judgement.asset])} {judgement.asset}"
 
     def _find(
-        self, kind: ExceptionKind, order: ProviderOrder, *, detail: str, top_up: TopUp | None = None
+        self, kind: CaseKind, order: ProviderOrder, *, detail: str, top_up: TopUp | None = None
     ) -> None:
         top_up_id = top_up.id if top_up else None
         self.concerns.append(Concern(kind, top_up_id=top_up_id, provider_order_id=order.id, detail=detail))

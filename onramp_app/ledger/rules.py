@@ -236,7 +236,7 @@ RULES = {
                 OR u.received_asset IS DISTINCT FROM r.asset)
     """,  # nosec B608  # constants of this file
     "held_has_exception": f"""
-        SELECT p.top_up_id, -p.total || ' held, and no exception is open'
+        SELECT p.top_up_id, -p.total || ' held, and no case is open'
           FROM (SELECT top_up_id, sum(total) AS total FROM ({_POSITIONS}) each
                  WHERE kind = 'held' GROUP BY top_up_id) p
          WHERE p.total < 0
@@ -244,7 +244,7 @@ RULES = {
                               AND x.top_up_id = p.top_up_id)
     """,  # nosec B608  # constants of this file
     "exception_has_held": f"""
-        SELECT x.top_up_id, 'an exception for held money is open, and nothing is held'
+        SELECT x.top_up_id, 'a case for held money is open, and nothing is held'
           FROM exceptions x
          WHERE x.kind = 'held' AND x.closed_at IS NULL
            AND NOT EXISTS (SELECT FROM (SELECT top_up_id, sum(total) AS total FROM ({_POSITIONS}) each
@@ -252,7 +252,7 @@ RULES = {
                             WHERE p.top_up_id = x.top_up_id AND p.total < 0)
     """,  # nosec B608  # constants of this file
     "suspense_has_exception": f"""
-        SELECT p.provider_order_id, -p.total || ' in suspense, and no exception is open'
+        SELECT p.provider_order_id, -p.total || ' in suspense, and no case is open'
           FROM (SELECT provider_order_id, sum(total) AS total FROM ({_POSITIONS}) each
                  WHERE kind = 'suspense' GROUP BY provider_order_id) p
          WHERE p.total < 0

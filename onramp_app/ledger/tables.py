@@ -1,4 +1,4 @@
-"""The tables of the books: accounts, transfers, entries, kept balances, exceptions, audit log, hash chain.
+"""The tables of the books: accounts, transfers, entries, kept balances, audit log, hash chain.
 
 The rules that hold them together are triggers of the migration that made them: nothing is changed or
 removed, each transfer balances, kept balances move with entries only, and everything is chained.

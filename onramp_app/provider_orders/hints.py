@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.cases.words import ExceptionKind
+from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import Environment
@@ -156,7 +156,7 @@ async def open_nameless(db: AsyncSession, event_id: int, *, environment: Environ
         {
             "id": new_id(),
             "environment": environment.value,
-            "kind": ExceptionKind.NOT_FOUND.value,
+            "kind": CaseKind.NOT_FOUND.value,
             "detail": _NAMELESS_DETAIL.format(event_id=event_id),
             "at": at,
         },
@@ -193,7 +193,7 @@ async def settle_due(
         "order_ids": list(order_ids),
         "tries": MAX_REREADS,
     }
-    about = {"kind": ExceptionKind.NOT_FOUND.value, "detail": _NOT_FOUND_DETAIL}
+    about = {"kind": CaseKind.NOT_FOUND.value, "detail": _NOT_FOUND_DETAIL}
     async with transaction() as db:
         connection = await db.connection()
         looking = (await connection.execute(_REREAD, {**values, "asked_at": asked_at})).scalars().all()

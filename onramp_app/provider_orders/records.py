@@ -12,7 +12,7 @@ from sqlalchemy import case, null, or_, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
-from onramp_app.cases.words import ExceptionKind
+from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
@@ -170,7 +170,7 @@ async def _upsert_alone(row: dict[str, Any], environment: Environment) -> None:
 
 
 async def keep_unreadable(records: Sequence[str], *, environment: Environment, at: datetime) -> None:
-    """Make an exception of each record that cannot be read, once; a flood of them only up to a number."""
+    """Open a case for each record that cannot be read, once; a flood of them only up to a number."""
     for record in records:
         async with transaction() as db:
             await execute(
@@ -179,7 +179,7 @@ async def keep_unreadable(records: Sequence[str], *, environment: Environment, a
                 {
                     "id": new_id(),
                     "environment": environment.value,
-                    "kind": ExceptionKind.RECORD_UNREADABLE.value,
+                    "kind": CaseKind.RECORD_UNREADABLE.value,
                     "detail": record[:1000].replace("\x00", ""),
                     "at": at,
                     "most": MAX_UNREADABLE_OPEN,

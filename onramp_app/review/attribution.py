@@ -11,8 +11,8 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
-from onramp_app.cases.cases import Concern, close_exceptions
-from onramp_app.cases.words import ExceptionKind
+from onramp_app.cases.cases import Concern, close_cases
+from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import StepSource, current_environment
@@ -95,8 +95,8 @@ async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribu
         booked, at = await _in_suspense(session, order), now()
         await operator.authorise(_deed(order, user, booked))
         top_up = await _settled_top_up(session, order, booked, user_id=user.id, by=operator, at=at)
-        answered = Concern(ExceptionKind.SUSPENSE, provider_order_id=order.id, detail=operator.reason)
-        await close_exceptions(session, [answered], at=at, by=operator.id)
+        answered = Concern(CaseKind.SUSPENSE, provider_order_id=order.id, detail=operator.reason)
+        await close_cases(session, [answered], at=at, by=operator.id)
         instruction = instructions.attribute(
             booked.delivery, user_id=user.id, top_up_id=top_up.id, cause=operator.cause
         )

@@ -1,6 +1,6 @@
 """What operators decide about a top-up: release, return, close, reverse, and undo a reversal.
 
-Each decision is one transaction under the lock of its top-up: the state, the ledger, the exceptions, the
+Each decision is one transaction under the lock of its top-up: the state, the ledger, the cases, the
 timeline and the audit log move together or not at all. Nothing is decided here;
 `top_ups.transitions.on_action` says what an action makes of a state.
 """
@@ -15,8 +15,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.words import KycStatus
-from onramp_app.cases.cases import Concern, close_exceptions
-from onramp_app.cases.words import ExceptionKind
+from onramp_app.cases.cases import Concern, close_cases
+from onramp_app.cases.words import CaseKind
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import StepSource
 from onramp_app.domain.errors import NotFound
@@ -45,11 +45,11 @@ _TOLD: Mapping[Action, str] = {
     Action.UNDO_REVERSE: "reversal undone",
 }
 # What a decision answers. An alarm about a status that nobody knows outlives all but a closed top-up.
-_ANSWERED: Mapping[Action, tuple[ExceptionKind, ...]] = {
-    Action.RELEASE: (ExceptionKind.HELD,),
-    Action.RETURN: (ExceptionKind.HELD,),
-    Action.CLOSE: (ExceptionKind.IN_REVIEW, ExceptionKind.UNKNOWN_STATUS),
-    Action.REVERSE: (ExceptionKind.FAILED_AFTER_SETTLED,),
+_ANSWERED: Mapping[Action, tuple[CaseKind, ...]] = {
+    Action.RELEASE: (CaseKind.HELD,),
+    Action.RETURN: (CaseKind.HELD,),
+    Action.CLOSE: (CaseKind.IN_REVIEW, CaseKind.UNKNOWN_STATUS),
+    Action.REVERSE: (CaseKind.FAILED_AFTER_SETTLED,),
     Action.UNDO_REVERSE: (),
 }
 
@@ -106,7 +106,7 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
         record(session, top_up, step.state, evidence=evidence)
         await session.flush()
         answered = [Concern(kind, top_up_id=top_up.id, detail=operator.reason) for kind in _ANSWERED[action]]
-        await close_exceptions(session, answered, at=at, by=operator.id)
+        await close_cases(session, answered, at=at, by=operator.id)
         transfer_id = None if instruction is None else await post_once(session, instruction)
         decision = _decision(top_up, action, booked, instruction=instruction)
         operator.write_audit(

@@ -1,4 +1,4 @@
-"""What waits for an operator: the open exceptions, oldest first, and closing those that only want a look."""
+"""What waits for an operator: the open cases, oldest first, and how one that needs no decision is closed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,8 +7,8 @@ from sqlalchemy import text
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.cases.tables import OpenException
-from onramp_app.cases.words import ExceptionKind
+from onramp_app.cases.tables import Case
+from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import NotFound
@@ -24,10 +24,10 @@ from onramp_app.top_ups.tables import TopUp
 MAX_ITEMS = 1000
 
 # These stand for something that is decided, and end with the decision.
-_WANTS: dict[ExceptionKind, str] = {
-    ExceptionKind.HELD: "Money is held: release or return its top-up.",
-    ExceptionKind.SUSPENSE: "Money lies in suspense: attribute its order.",
-    ExceptionKind.IN_REVIEW: "Its top-up is in review: close the top-up.",
+_WANTS: dict[CaseKind, str] = {
+    CaseKind.HELD: "Money is held: release or return its top-up.",
+    CaseKind.SUSPENSE: "Money lies in suspense: attribute its order.",
+    CaseKind.IN_REVIEW: "Its top-up is in review: close the top-up.",
 }
 
 # What was booked for the top-up, or else of the order; nothing where nothing was.
@@ -47,8 +47,8 @@ _COUNT = text("SELECT count(*) FROM exceptions WHERE closed_at IS NULL")
 
 
 @dataclass(frozen=True, slots=True)
-class OpenItem:
-    """One open exception: what it is about, since when, and why a person must look.
+class OpenCase:
+    """One open case: what it is about, since when, and why a person must look.
 
     `amount` is what was booked, in whole units of `asset`; both None where nothing was.
     """
@@ -68,29 +68,29 @@ class OpenItem:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenItems:
-    """The oldest open exceptions, and how many there are in all."""
+class OpenCases:
+    """The oldest open cases, and how many are open in all."""
 
-    items: list[OpenItem]
+    items: list[OpenCase]
     total: int
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedItem:
-    """The exception that was closed."""
+class ClosedCase:
+    """The case that was closed."""
 
     id: str
     kind: str
 
 
-async def open_items(*, limit: int) -> OpenItems:
-    """Return the oldest `limit` (at most 1,000) open exceptions. Raises `DatabaseUnavailable`."""
+async def waiting_cases(*, limit: int) -> OpenCases:
+    """Return the oldest `limit` (at most 1,000) open cases. Raises `DatabaseUnavailable`."""
     async with transaction() as db:
         connection = await db.connection()
         rows = (await connection.execute(_OPEN, {"most": min(limit, MAX_ITEMS)})).all()
         total = await connection.scalar(_COUNT)
     items = [
-        OpenItem(
+        OpenCase(
             id=row.id,
             kind=row.kind,
             environment=row.environment,
@@ -106,41 +106,43 @@ async def open_items(*, limit: int) -> OpenItems:
         )
         for row in rows
     ]
-    return OpenItems(items, total or 0)
+    return OpenCases(items, total or 0)
 
 
-async def close_item(exception_id: str, *, mandate: Mandate) -> ClosedItem:
-    """Close an exception that a person has looked at and that needs no decision.
+async def close_case(case_id: str, *, mandate: Mandate) -> ClosedCase:
+    """Close a case that a person has looked at and that needs no decision.
 
     Raises:
         ValidationFailed, Forbidden: as `operators.deciding`; also where the top-up is their own.
-        NotFound: there is no such exception, or no such operator.
-        ActionNotPossible: it is closed already, or stands for money or a top-up that waits for a decision.
+        NotFound: there is no such case, or no such operator.
+        ActionNotPossible: the case is closed already, or stands for money or a top-up that waits for a
+            decision.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     async with deciding(mandate) as operator:
         found, at = None, now()
-        if is_id(exception_id):
-            query = select(OpenException).where(OpenException.id == exception_id).with_for_update()
+        if is_id(case_id):
+            query = select(Case).where(Case.id == case_id).with_for_update()
             found = (await operator.db.exec(query)).first()
         if found is None:
-            raise NotFound("There is no such exception.")
+            raise NotFound("There is no such case.")
         if found.closed_at is not None:
-            raise ActionNotPossible("This exception is closed already.")
-        if (wanted := _WANTS.get(ExceptionKind(found.kind))) is not None:
+            raise ActionNotPossible("This case is closed already.")
+        if (wanted := _WANTS.get(CaseKind(found.kind))) is not None:
             raise ActionNotPossible(wanted)
         owners = await _owners(operator.db, found)
+        # The audit log has always called this deed so.
         await operator.authorise(Deed("review.close_exception", found.id, concerns=owners))
         found.closed_at, found.closed_by, found.close_reason = at, operator.id, operator.reason
         about = {"kind": found.kind, "top_up": found.top_up_id, "order": found.provider_order_id}
         operator.write_audit(at=at, detail=about)
     # What their pages say may rest on it: that a payment is being looked for.
     tell_changed(owners)
-    return ClosedItem(found.id, found.kind)
+    return ClosedCase(found.id, found.kind)
 
 
-async def _owners(db: AsyncSession, found: OpenException) -> frozenset[str]:
-    """Return whose top-up the exception is about, by itself or by its order; nobody's without one."""
+async def _owners(db: AsyncSession, found: Case) -> frozenset[str]:
+    """Return the owner of the top-up that the case names, or that its order belongs to; empty without one."""
     of_order = select(ProviderOrder.top_up_id).where(ProviderOrder.id == found.provider_order_id)
     query = select(TopUp.user_id).where(
         or_(col(TopUp.id) == found.top_up_id, col(TopUp.id).in_(of_order.scalar_subquery()))

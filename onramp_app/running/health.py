@@ -38,7 +38,7 @@ _READER = text("""
 SELECT until > clock_timestamp() AS is_held, clock_timestamp() - worked_at AS ago
   FROM leases WHERE name = :name
 """)
-# Orders that fail wait longer and have exceptions of their own.
+# Orders that fail wait longer and have cases of their own.
 _BACKLOG = text("""
 SELECT extract(epoch FROM now() - least(
     (SELECT min(received_at) FROM webhook_events WHERE handled_at IS NULL),

@@ -6,8 +6,8 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.cases.cases import Concern, open_exceptions
-from onramp_app.cases.words import ExceptionKind
+from onramp_app.cases.cases import Concern, open_cases
+from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import StepSource, current_environment
@@ -77,14 +77,14 @@ async def _act(db: AsyncSession, ids: list[str], *, action: Action, at: datetime
         if step is None:
             continue
         record(db, top_up, step.state, evidence=Evidence(StepSource.CLOCK, at, detail=action.value))
-        if step.is_exception:
+        if step.opens_case:
             concerns.append(
                 Concern(
-                    ExceptionKind.IN_REVIEW,
+                    CaseKind.IN_REVIEW,
                     top_up_id=top_up.id,
                     detail="a status that nobody knows, for a day",
                 )
             )
     await db.flush()
-    await open_exceptions(db, concerns, environment=current_environment(), at=at)
+    await open_cases(db, concerns, environment=current_environment(), at=at)
     return [top_up.user_id for top_up in top_ups]

@@ -113,14 +113,14 @@ CREATED = TopUpState(TopUpStatus.CREATED)
 class Step:
     """What an event made of a state.
 
-    `posting` is due in the same transaction. `is_exception` asks for a person, `is_alarm` for the operator's
+    `posting` is due in the same transaction. `opens_case` asks for a person, `is_alarm` for the operator's
     attention to something the code does not know. `needs_linked` asks for a top-up of its own for a second
     delivery. A step without any of these, and with the state unchanged, is recorded and nothing else.
     """
 
     state: TopUpState
     posting: Posting | None = None
-    is_exception: bool = False
+    opens_case: bool = False
     is_alarm: bool = False
     needs_linked: bool = False
 
@@ -171,9 +171,9 @@ def _on_delivery(state: TopUpState, *, hold: Reason | None, is_other_order: bool
         return Step(settled, posting=Posting.RECEIVE_AVAILABLE)
     in_review = replace(seen, status=TopUpStatus.IN_REVIEW, reason=hold)
     if hold in HOLD_REASONS:
-        return Step(replace(in_review, has_entry=True), posting=Posting.RECEIVE_HELD, is_exception=True)
+        return Step(replace(in_review, has_entry=True), posting=Posting.RECEIVE_HELD, opens_case=True)
     if hold in NO_ENTRY_REASONS:
-        return Step(in_review, is_exception=True)
+        return Step(in_review, opens_case=True)
     raise ValueError(f"{hold} is not a reason to withhold a delivery")
 
 
@@ -201,19 +201,19 @@ def _on_no_payment(state: TopUpState, status_class: StatusClass, *, best_other_r
         ended = TopUpStatus.EXPIRED if reason is Reason.TIMED_OUT else TopUpStatus.CANCELED
         return Step(replace(state, status=ended, reason=reason))
     if state.status is TopUpStatus.PROCESSING and best_other_rank < StatusClass.PAID.rank:
-        return Step(replace(state, status=TopUpStatus.IN_REVIEW, reason=reason), is_exception=True)
-    return Step(state, is_exception=state.status is TopUpStatus.SETTLED)
+        return Step(replace(state, status=TopUpStatus.IN_REVIEW, reason=reason), opens_case=True)
+    return Step(state, opens_case=state.status is TopUpStatus.SETTLED)
 
 
 def _on_mismatch(state: TopUpState, status_class: StatusClass, *, best_other_rank: int) -> Step:
     if state.status is TopUpStatus.PROCESSING and best_other_rank >= StatusClass.PAID.rank:
-        return Step(state, is_exception=True)
+        return Step(state, opens_case=True)
     if state.status in _OPEN | _CLOSED:
         # Either number may mean that money was received, so the answer to "was I charged" is not known.
         reason = Reason(status_class.value)
         in_review = replace(_doubted(state), status=TopUpStatus.IN_REVIEW, reason=reason)
-        return Step(in_review, is_exception=True)
-    return Step(state, is_exception=state.status is TopUpStatus.SETTLED)
+        return Step(in_review, opens_case=True)
+    return Step(state, opens_case=state.status is TopUpStatus.SETTLED)
 
 
 class Action(StrEnum):
@@ -243,7 +243,7 @@ def on_action(state: TopUpState, action: Action) -> Step | None:  # noqa: PLR091
             return Step(replace(state, status=TopUpStatus.EXPIRED, reason=None))
         case Action.GIVE_UP_UNKNOWN if state.status in _OPEN:
             in_review = replace(_doubted(state), status=TopUpStatus.IN_REVIEW, reason=Reason.UNKNOWN_STATUS)
-            return Step(in_review, is_exception=True)
+            return Step(in_review, opens_case=True)
         case Action.RELEASE if is_held:
             return Step(replace(state, status=TopUpStatus.SETTLED, reason=None), posting=Posting.RELEASE)
         case Action.RETURN if is_held:

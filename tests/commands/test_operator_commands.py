@@ -71,7 +71,7 @@ def test_the_list_shows_what_is_open_oldest_first(work: Work) -> None:
     assert (in_review["top_up_id"], in_review["amount"]) == (work.in_review, None)
     shown = work.run("review", "list", "--limit", "1").stdout.splitlines()
     assert work.held in shown[0]
-    assert shown[1:] == ["1 of 3 open exceptions."]
+    assert shown[1:] == ["1 of 3 open cases."]
 
 
 def test_what_the_provider_wrote_cannot_play_with_the_terminal(work: Work) -> None:
@@ -141,17 +141,17 @@ def test_an_attribution_is_told_and_refused_the_second_time(work: Work) -> None:
     assert [item["kind"] for item in left["items"]] == ["held", "in_review"]
 
 
-def test_an_exception_that_was_looked_at_is_closed_by_its_own_id(work: Work) -> None:
-    work.desk.books.open_exception("not_ours", order_row=work.orphan.provider_order_id)
+def test_a_case_that_was_looked_at_is_closed_by_its_own_id(work: Work) -> None:
+    work.desk.books.open_case("not_ours", order_row=work.orphan.provider_order_id)
     (item,) = [
         one for one in work.told(work.run("review", "list", "--json"))["items"] if one["kind"] == "not_ours"
     ]
     assert item["id"] in work.run("review", "list").stdout
-    done = work.told(work.act("review", "close", item["id"], "--exception", "--json"))
+    done = work.told(work.act("review", "close", item["id"], "--case", "--json"))
     assert done == {"id": item["id"], "kind": "not_ours"}
     again = work.act("review", "close", item["id"], "--exception")
     assert (again.exit_code, again.stdout) == (1, "")
-    assert again.stderr == "This exception is closed already.\n"
+    assert again.stderr == "This case is closed already.\n"
     assert work.desk.audit() == [(work.desk.operator_id, "review.close_exception", item["id"])]
 
 

@@ -44,7 +44,7 @@ async def test_what_was_judged_without_knowing_its_coin_is_judged_again(
     knows_no_coin = Symbols({}, DOCUMENTED.networks)
     await keep(order_of(1, 4, merchantRecognitionId=recognition if with_owner else "nobody"))
     await apply_some(knows_no_coin)
-    assert world.open_exceptions() == (["in_review"] if with_owner else ["not_ours"])
+    assert world.open_cases() == (["in_review"] if with_owner else ["not_ours"])
     await apply_some(DOCUMENTED)
     assert (
         world.one("SELECT count(*) FROM ledger_transfers") == 0
@@ -52,7 +52,7 @@ async def test_what_was_judged_without_knowing_its_coin_is_judged_again(
     assert await judge_again() == 1
     await apply_some(DOCUMENTED)
     assert world.one("SELECT count(*) FROM ledger_transfers") == 1
-    assert world.open_exceptions() == ([] if with_owner else ["suspense"])
+    assert world.open_cases() == ([] if with_owner else ["suspense"])
     if with_owner:
         assert (world.balance(user), world.state(top_up)["status"]) == ((TEN, 0), "settled")
     assert await judge_again() == 0
@@ -150,11 +150,11 @@ async def test_an_amount_that_cannot_be_told_is_read_again_and_then_left_to_a_pe
     assert waits == sorted(waits)
     ended = world.state(top_up)
     assert (ended["status"], ended["reason"], ended["has_entry"]) == ("in_review", "amount_unreadable", False)
-    assert world.open_exceptions() == ["in_review"]
+    assert world.open_cases() == ["in_review"]
     await tell(order_of(1, 5, merchantRecognitionId=recognition))
     assert world.state(top_up)["status"] == "settled"
     assert world.balance(user) == (TEN, 0)
-    assert world.open_exceptions() == []
+    assert world.open_cases() == []
 
 
 async def test_a_reread_that_tells_the_amount_is_applied_at_once(
@@ -200,9 +200,9 @@ async def test_only_what_is_ours_enters_the_books(
     assert world.one("SELECT count(*) FROM ledger_transfers") == int(is_booked)
     if with_owner:
         assert world.state(top_up)["status"] == ("settled" if is_booked else "in_review")
-        assert world.open_exceptions() == ([] if is_booked else ["in_review"])
+        assert world.open_cases() == ([] if is_booked else ["in_review"])
     else:
-        assert world.open_exceptions() == (["suspense"] if is_booked else ["not_ours"])
+        assert world.open_cases() == (["suspense"] if is_booked else ["not_ours"])
 
 
 async def test_an_address_that_was_ours_when_the_top_up_was_created_is_ours(
@@ -214,7 +214,7 @@ async def test_an_address_that_was_ours_when_the_top_up_was_created_is_ours(
     get_settings.cache_clear()
     await tell(order_of(1, 4, merchantRecognitionId=recognition), order_of(2, 4))
     assert world.balance(user) == (TEN, 0)
-    assert world.open_exceptions() == ["not_ours"]
+    assert world.open_cases() == ["not_ours"]
 
 
 @pytest.mark.parametrize(("rule", "minor"), [("actual", 105), ("actual_minus_gas", 100)])
@@ -310,7 +310,7 @@ async def test_what_is_owed_is_recovered_from_the_next_delivery(
     assert world.one("SELECT owed_minor FROM user_balances") == 0
 
 
-async def test_poison_backs_off_becomes_an_exception_and_harms_nobody(world: World) -> None:
+async def test_poison_backs_off_becomes_a_case_and_harms_nobody(world: World) -> None:
     user = world.user()
     recognitions = [recognition_id(world, world.top_up(user)) for _ in range(40)]
     with psycopg.connect(world.database, autocommit=True) as owner:
@@ -328,14 +328,14 @@ async def test_poison_backs_off_becomes_an_exception_and_harms_nobody(world: Wor
     waiting = world.rows("SELECT apply_after, apply_error FROM provider_orders WHERE apply_failures > 0")
     assert len(waiting) == len(poisoned)
     assert all(row["apply_after"] and "CheckViolation" in row["apply_error"] for row in waiting)
-    for _ in range(apply.FAILURES_BEFORE_EXCEPTION - 1):
+    for _ in range(apply.FAILURES_BEFORE_CASE - 1):
         world.run("UPDATE provider_orders SET apply_after = now() WHERE apply_failures > 0")
         await apply_all()
-    assert world.open_exceptions() == ["apply_failed"] * len(poisoned)
+    assert world.open_cases() == ["apply_failed"] * len(poisoned)
     world.run("ALTER TABLE top_up_steps DROP CONSTRAINT poison")
     world.run("UPDATE provider_orders SET apply_after = now() WHERE apply_failures > 0")
     await apply_all()
-    assert world.open_exceptions() == []
+    assert world.open_cases() == []
     assert world.one("SELECT count(*) FROM top_ups WHERE status = 'processing'") == len(poisoned)
 
 
@@ -353,11 +353,11 @@ async def test_time_alone_ends_what_nobody_took_and_hands_over_what_nobody_knows
     statuses = [world.state(top_up)["status"] for top_up in (unused, fresh, quiet, paid, unknown)]
     assert statuses == ["expired", "created", "expired", "processing", "in_review"]
     assert world.state(unknown)["reason"] == "unknown_status"
-    assert sorted(world.open_exceptions()) == ["in_review", "unknown_status"]
+    assert sorted(world.open_cases()) == ["in_review", "unknown_status"]
     assert await run_clock() == 0
     await tell(order_of(1, 4, merchantRecognitionId=recognition_id(world, unknown)))
     assert world.state(unknown)["status"] == "settled"
-    assert world.open_exceptions() == []
+    assert world.open_cases() == []
 
 
 async def test_a_read_that_is_older_than_what_is_known_changes_nothing(
@@ -375,7 +375,7 @@ async def test_reading_the_same_again_changes_no_version(world: World, person: t
     assert world.one("SELECT version FROM provider_orders") == 1
 
 
-async def test_an_unreadable_record_is_one_exception_however_often_it_is_read(world: World) -> None:
+async def test_an_unreadable_record_is_one_case_however_often_it_is_read(world: World) -> None:
     for _ in range(3):
         await keep_unreadable(['{"orderId": null}'], environment=Environment.SIMULATOR, at=now())
     assert world.rows("SELECT kind, detail FROM exceptions") == [

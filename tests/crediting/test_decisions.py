@@ -119,7 +119,7 @@ async def test_money_in_suspense_waits_for_an_operator_even_when_its_top_up_is_t
     await tell(order_of(1, 4))
     await tell(order_of(1, 15, merchantRecognitionId=recognition_id(world, top_up)))
     assert (world.balance(user), _status(world, top_up)) == ((0, 0), "created")
-    assert world.open_exceptions() == ["suspense"]
+    assert world.open_cases() == ["suspense"]
     assert world.one("SELECT count(*) FROM provider_orders WHERE version > applied_version") == 0
     done = await attribute("1", user, mandate=mandate())
     await tell(order_of(1, 5, merchantRecognitionId=recognition_id(world, top_up)))

@@ -99,7 +99,7 @@ async def test_a_webhook_for_an_order_of_45_days_ago_settles_it_at_once(
     hint(world, order_of(1, 4, **{**fields, **({without: None} if without else {})}))
     await read_due(Told(order_of(1, 4, **fields)))
     assert world.state(top_up)["status"] == "settled"
-    assert world.open_exceptions() == []
+    assert world.open_cases() == []
 
 
 async def test_unsigned_bodies_beside_the_signed_event_do_not_change_from_when_it_is_read(
@@ -128,7 +128,7 @@ async def test_an_order_of_45_days_ago_is_settled_within_seconds_of_its_webhook(
         world.simulator.move(order, 4)
         await world.ends(top_up, "settled", seconds=10)
     assert world.balance(world.state(top_up)["user_id"]) == (delivered_of(world, order), 0)
-    assert world.open_exceptions() == []
+    assert world.open_cases() == []
     (event,) = world.rows("SELECT header FROM webhook_events")
     created = datetime.fromisoformat(json.loads(base64.b64decode(event["header"]))["body"]["createdAt"])
     assert LONG_AGO <= now() - created < LONG_AGO + timedelta(minutes=5)
@@ -164,7 +164,7 @@ async def test_a_hint_that_comes_to_nothing_becomes_a_case_and_the_person_reads_
     assert await charged(top_up) == "no"
     nobody = Told()
     for turn in range(hints.MAX_REREADS + 1):
-        assert world.open_exceptions() == []
+        assert world.open_cases() == []
         await read_due(nobody)
         assert await charged(top_up) == "unknown", turn
         world.run("UPDATE provider_orders SET due_at = now() WHERE due_at IS NOT NULL")
@@ -176,7 +176,7 @@ async def test_a_hint_that_comes_to_nothing_becomes_a_case_and_the_person_reads_
     assert await charged(top_up) == "no"
     hint(world, order_of(1, 4, **fields, again=True))
     await read_due(Told(order))
-    assert (world.state(top_up)["status"], world.open_exceptions()) == ("settled", [])
+    assert (world.state(top_up)["status"], world.open_cases()) == ("settled", [])
 
 
 async def test_pages_are_told_when_a_payment_is_looked_for_and_when_that_becomes_a_case(
@@ -205,7 +205,7 @@ async def test_pages_are_told_when_a_payment_is_looked_for_and_when_that_becomes
     world.run("UPDATE provider_orders SET due_at = now() WHERE due_at IS NOT NULL")
     await make_walks(Told(), walks)  # type: ignore[arg-type]
     assert await told(world) == people[canceled] | people[waiting]
-    assert world.open_exceptions() == ["not_found"] * 2
+    assert world.open_cases() == ["not_found"] * 2
 
 
 NAMELESS = [
@@ -224,7 +224,7 @@ async def test_a_purchase_without_an_order_that_can_be_read_is_one_case_however_
         store(world, "{}", header=json.dumps({"timestamp": 1, "body": event}).encode())
         store(world, json.dumps(event))  # The signed header may hold the time alone.
         assert await handle_events() == 2
-        assert world.open_exceptions() == ["not_found"], event
+        assert world.open_cases() == ["not_found"], event
         world.run("UPDATE exceptions SET closed_at = now(), closed_by = 'o', close_reason = 'an example'")
     cases = world.rows("SELECT top_up_id, provider_order_id, detail FROM exceptions")
     assert len(cases) == len(NAMELESS)
@@ -237,7 +237,7 @@ async def test_what_tells_of_no_purchase_is_no_case(world: World) -> None:
     for event in ({"eventType": "kyc", "referenceId": "p1"}, {"eventType": "offramp"}, {}, {"status": 4}):
         store(world, "{}", header=json.dumps({"timestamp": 1, "body": event}).encode())
     assert await handle_events() == 4
-    assert world.open_exceptions() == []
+    assert world.open_cases() == []
 
 
 async def test_an_unread_list_and_an_unknown_currency_become_cases_too(world: World) -> None:
@@ -245,7 +245,7 @@ async def test_an_unread_list_and_an_unknown_currency_become_cases_too(world: Wo
     for _ in range(hints.MAX_REREADS + 1):
         await read_due(Told())
         world.run("UPDATE provider_orders SET due_at = now() WHERE due_at IS NOT NULL")
-    assert world.open_exceptions() == ["not_found"]
+    assert world.open_cases() == ["not_found"]
 
 
 @pytest.mark.parametrize("fiat_type", [1, None], ids=["named", "any"])

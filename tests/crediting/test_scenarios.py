@@ -108,7 +108,7 @@ async def test_what_a_person_must_look_at_is_in_review_without_an_entry(world: W
     assert (ended["reason"], ended["has_entry"]) == (name, False)
     assert world.balance(user) == (0, 0)
     assert not transfers(world)
-    assert world.open_exceptions() == ["in_review"]
+    assert world.open_cases() == ["in_review"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ async def test_what_may_not_be_used_yet_is_held(
     assert (ended["reason"], ended["has_entry"], ended["received_asset"]) == (name, True, asset)
     available, held = world.balance(user, asset)
     assert (available, held > 0) == (0, True)
-    assert world.open_exceptions() == ["held"]
+    assert world.open_cases() == ["held"]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ async def test_an_order_of_nobody_goes_to_suspense(world: World) -> None:
         user, top_up, order = await paid(world, name="unknown_order")
         await world.until(lambda: transfers(world))
     assert transfers(world) == [("receive", f"onramp:buy:{order}:receive")]
-    assert world.open_exceptions() == ["suspense"]
+    assert world.open_cases() == ["suspense"]
     assert (world.balance(user), world.state(top_up)["status"]) == ((0, 0), "created")
 
 
@@ -172,12 +172,12 @@ async def test_an_unknown_status_moves_nothing_and_makes_an_alarm(world: World) 
         _, top_up, order = await paid(world, steps=(1,), name="unknown_status")
         await world.ends(top_up, "awaiting_payment")
         world.simulator.move(order, 3)
-        await world.until(world.open_exceptions)
-        assert world.open_exceptions() == ["unknown_status"]
+        await world.until(world.open_cases)
+        assert world.open_cases() == ["unknown_status"]
         assert world.state(top_up)["status"] == "awaiting_payment"
         world.simulator.move(order, 4)
         await world.ends(top_up, "settled")
-        assert not world.open_exceptions()
+        assert not world.open_cases()
 
 
 async def test_before_a_claim_an_unknown_status_leaves_open_whether_somebody_was_charged(
@@ -188,7 +188,7 @@ async def test_before_a_claim_an_unknown_status_leaves_open_whether_somebody_was
         opened = await world.ends(top_up, "awaiting_payment")
         assert opened["charged"] == "no"
         world.simulator.move(order, 3)
-        await world.until(world.open_exceptions)
+        await world.until(world.open_cases)
         state = world.state(top_up)
     assert (state["status"], state["charged"]) == ("awaiting_payment", "unknown")
 
@@ -207,10 +207,10 @@ async def test_a_link_that_is_paid_twice_makes_two_credits_and_two_records(world
     assert world.balance(user)[0] == sum(delivered_of(world, int(row["order_id"])) for row in orders)
 
 
-async def test_an_order_that_fails_after_it_settled_stays_settled_with_an_exception(world: World) -> None:
+async def test_an_order_that_fails_after_it_settled_stays_settled_with_a_case(world: World) -> None:
     async with world.running():
         user, top_up, order = await paid(world, name="settled_then_failed")
-        await world.until(lambda: world.open_exceptions() == ["failed_after_settled"])
+        await world.until(lambda: world.open_cases() == ["failed_after_settled"])
     assert world.state(top_up)["status"] == "settled"
     assert world.balance(user) == (delivered_of(world, order), 0)
 

@@ -83,7 +83,7 @@ class World:
         )
         return (int(found[0]["available_minor"]), int(found[0]["held_minor"])) if found else (0, 0)
 
-    def open_exceptions(self) -> list[str]:
+    def open_cases(self) -> list[str]:
         return [row["kind"] for row in self.rows("SELECT kind FROM exceptions WHERE closed_at IS NULL")]
 
     async def until(self, look: Callable[[], Any], *, seconds: float = 15) -> Any:

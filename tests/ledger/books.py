@@ -79,16 +79,14 @@ class Books:
             (status, amount_minor, asset, NOW, "over_limit" if status == "in_review" else None, top_up_id),
         )
 
-    def open_exception(
-        self, kind: str, *, top_up_id: str | None = None, order_row: str | None = None
-    ) -> None:
+    def open_case(self, kind: str, *, top_up_id: str | None = None, order_row: str | None = None) -> None:
         self.owner.execute(
             "INSERT INTO exceptions (id, environment, kind, top_up_id, provider_order_id, detail, opened_at)"
             " VALUES (%s, 'simulator', %s, %s, %s, '', %s)",
             (secrets.token_hex(16), kind, top_up_id, order_row, NOW),
         )
 
-    def close_exceptions(self, *, top_up_id: str | None = None, order_row: str | None = None) -> None:
+    def close_cases(self, *, top_up_id: str | None = None, order_row: str | None = None) -> None:
         self.owner.execute(
             "UPDATE exceptions SET closed_at = %s, closed_by = 'operator-1', close_reason = 'looked at'"
             " WHERE closed_at IS NULL AND (top_up_id = %s OR provider_order_id = %s)",

@@ -68,12 +68,12 @@ BREAKS: list[tuple[str, str, list[str]]] = [
         f" WHERE id = (SELECT top_up_id FROM ledger_transfers WHERE id = {_RECEIVE})"]),
     ("a settled top-up that shows another amount", "top_up_has_receive", [
         "UPDATE top_ups SET received_minor = received_minor + 1 WHERE status = 'settled'"]),
-    ("held money without an open exception", "held_has_exception", [
+    ("held money without an open case", "held_has_exception", [
         "UPDATE exceptions SET closed_at = now(), closed_by = 'x', close_reason = 'x' WHERE kind = 'held'"]),
-    ("an open exception without held money", "exception_has_held", [
+    ("an open case without held money", "exception_has_held", [
         "INSERT INTO exceptions (id, environment, kind, top_up_id, detail, opened_at) SELECT 'x', environment,"
         " 'held', id, '', now() FROM top_ups WHERE status = 'settled' LIMIT 1"]),
-    ("suspense without an open exception", "suspense_has_exception", ["DELETE FROM exceptions WHERE kind = 'suspense'"]),
+    ("suspense without an open case", "suspense_has_exception", ["DELETE FROM exceptions WHERE kind = 'suspense'"]),
     ("one order's money given back for another", "order_gives_what_it_has", [
         "UPDATE ledger_transfers SET provider_order_id = (SELECT id FROM provider_orders WHERE order_id = '5'),"
         " kind = 'remit' WHERE kind = 'reverse'",

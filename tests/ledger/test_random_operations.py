@@ -55,14 +55,14 @@ class Life:
         delivery = self.books.delivery(amount, asset=asset, top_up_id=whose["top_up_id"])
         await post_now(ledger.receive_held(delivery, **whose, cause=BY_POLL))
         self.books.settle(whose["top_up_id"], amount, asset=asset, status="in_review")
-        self.books.open_exception("held", top_up_id=whose["top_up_id"])
+        self.books.open_case("held", top_up_id=whose["top_up_id"])
         self.held.append((delivery, whose))
 
     async def receive_for_nobody(self) -> None:
         asset = self._asset()
         delivery = self.books.delivery(self.lot.randrange(1, 10**9), asset=asset)
         await post_now(ledger.receive_suspense(delivery, cause=BY_POLL))
-        self.books.open_exception("suspense", order_row=delivery.provider_order_id)
+        self.books.open_case("suspense", order_row=delivery.provider_order_id)
         self.unowned.append(delivery)
 
     async def attribute(self) -> None:
@@ -70,21 +70,21 @@ class Life:
         whose = self._whose(delivery.asset)
         await post_now(ledger.attribute(delivery, **whose, cause=BY_OPERATOR))
         self.books.settle(whose["top_up_id"], delivery.amount_minor, asset=delivery.asset)
-        self.books.close_exceptions(order_row=delivery.provider_order_id)
+        self.books.close_cases(order_row=delivery.provider_order_id)
         self.settled.append((delivery, whose, 1))
 
     async def release(self) -> None:
         delivery, whose = self._take(self.held)
         await post_now(ledger.release(delivery, **whose, cause=BY_OPERATOR))
         self.books.settle(whose["top_up_id"], delivery.amount_minor, asset=delivery.asset)
-        self.books.close_exceptions(top_up_id=whose["top_up_id"])
+        self.books.close_cases(top_up_id=whose["top_up_id"])
         self.settled.append((delivery, whose, 1))
 
     async def give_back(self) -> None:
         delivery, whose = self._take(self.held)
         await post_now(ledger.return_(delivery, **whose, cause=BY_OPERATOR))
         self.books.settle(whose["top_up_id"], delivery.amount_minor, asset=delivery.asset, status="reversed")
-        self.books.close_exceptions(top_up_id=whose["top_up_id"])
+        self.books.close_cases(top_up_id=whose["top_up_id"])
         self.payable.append(delivery)
 
     async def spend(self) -> None:

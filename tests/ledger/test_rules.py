@@ -233,12 +233,12 @@ def test_what_cannot_be_is_refused(booked: Books, subtests: pytest.Subtests) -> 
     booked.owner.execute("UPDATE provider_orders SET version = 2, status_number = 5")
 
 
-def test_an_order_and_an_open_exception_are_there_once(booked: Books) -> None:
-    booked.open_exception("unknown_status", order_row=_order(booked))
+def test_an_order_and_an_open_case_are_there_once(booked: Books) -> None:
+    booked.open_case("unknown_status", order_row=_order(booked))
     with pytest.raises(psycopg.errors.UniqueViolation):
-        booked.open_exception("unknown_status", order_row=_order(booked))
-    booked.close_exceptions(order_row=_order(booked))
-    booked.open_exception("unknown_status", order_row=_order(booked))
+        booked.open_case("unknown_status", order_row=_order(booked))
+    booked.close_cases(order_row=_order(booked))
+    booked.open_case("unknown_status", order_row=_order(booked))
     with pytest.raises(psycopg.errors.UniqueViolation):
         booked.owner.execute(
             "INSERT INTO provider_orders (id, environment, provider, flow, order_id, first_seen_at, version,"

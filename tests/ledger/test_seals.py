@@ -167,7 +167,7 @@ async def test_after_the_key_was_changed_old_seals_are_still_proved(
     assert await _rules() == set()
     delivery = sealed.delivery(5)
     await post_now(ledger.receive_suspense(delivery, cause=BY_POLL))
-    sealed.open_exception("suspense", order_row=delivery.provider_order_id)
+    sealed.open_case("suspense", order_row=delivery.provider_order_id)
     made = await sealing.seal()
     assert made is not None
     assert made.key_id == derived(NEW)[0]

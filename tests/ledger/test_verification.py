@@ -47,10 +47,10 @@ async def sound(books: Books) -> Books:
     held = books.delivery(500, top_up_id=held_top_up)
     await post_now(ledger.receive_held(held, user_id=held_for, top_up_id=held_top_up, cause=BY_POLL))
     books.settle(held_top_up, 500, status="in_review")
-    books.open_exception("held", top_up_id=held_top_up)
+    books.open_case("held", top_up_id=held_top_up)
     unknown = books.delivery(77, asset="BTC")
     await post_now(ledger.receive_suspense(unknown, cause=BY_POLL))
-    books.open_exception("suspense", order_row=unknown.provider_order_id)
+    books.open_case("suspense", order_row=unknown.provider_order_id)
     for number in range(3):
         books.owner.execute(
             "INSERT INTO audit_log (id, at, actor, action, subject, address, detail)"

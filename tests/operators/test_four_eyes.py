@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from onramp_app.__main__ import app
 from onramp_app.accounts.words import Role
-from onramp_app.cases.words import ExceptionKind
+from onramp_app.cases.words import CaseKind
 from onramp_app.config import get_settings
 from onramp_app.db import engine
 from onramp_app.domain.errors import Forbidden, NotFound
@@ -22,7 +22,7 @@ from onramp_app.operators.mandate import Mandate
 from onramp_app.operators.roles import grant_role
 from onramp_app.review.attribution import attribute
 from onramp_app.review.decisions import decide
-from onramp_app.review.waiting import close_item
+from onramp_app.review.waiting import close_case
 from onramp_app.top_ups.transitions import Action
 from onramp_app.treasury.counts import Count, compare
 from tests import rows
@@ -215,10 +215,10 @@ async def test_nobody_decides_about_their_own_account(desk: Desk, monkeypatch: p
     desk.books.owner.execute(
         "UPDATE top_ups SET status = 'in_review', reason = 'timed_out' WHERE id = %s", (in_review,)
     )
-    desk.books.open_exception("in_review", top_up_id=in_review)
-    for kind in (ExceptionKind.NOT_OURS, ExceptionKind.UNKNOWN_STATUS):
-        desk.books.open_exception(kind.value, top_up_id=settled)
-    exceptions = [
+    desk.books.open_case("in_review", top_up_id=in_review)
+    for kind in (CaseKind.NOT_OURS, CaseKind.UNKNOWN_STATUS):
+        desk.books.open_case(kind.value, top_up_id=settled)
+    cases = [
         row
         for (row,) in desk.books.owner.execute("SELECT id FROM exceptions WHERE top_up_id = %s", (settled,))
     ]
@@ -234,7 +234,7 @@ async def test_nobody_decides_about_their_own_account(desk: Desk, monkeypatch: p
             )
         ),
         lambda mandate: attribute(orphan.order_id, own, mandate=mandate),
-        lambda mandate: close_item(exceptions[0], mandate=mandate),
+        lambda mandate: close_case(cases[0], mandate=mandate),
         lambda mandate: grant_role(f"{own}@example.org", Role.USER, mandate=mandate),
     ]
     before = desk.everything()

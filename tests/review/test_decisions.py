@@ -45,7 +45,7 @@ async def test_a_release_makes_what_was_held_available(desk: Desk) -> None:
     assert desk.audit() == [(desk.operator_id, "review.release", top_up_id)]
 
 
-async def test_the_reason_is_kept_with_the_transfer_the_exception_and_the_deed_but_not_shown(
+async def test_the_reason_is_kept_with_the_transfer_the_case_and_the_deed_but_not_shown(
     desk: Desk,
 ) -> None:
     top_up_id, delivery = await desk.held()
@@ -115,7 +115,7 @@ async def test_a_return_gives_what_was_held_back_to_the_provider(desk: Desk) -> 
 
 async def test_closing_a_review_without_an_entry_books_nothing(desk: Desk) -> None:
     top_up_id = desk.in_review()
-    desk.books.open_exception("unknown_status", top_up_id=top_up_id)
+    desk.books.open_case("unknown_status", top_up_id=top_up_id)
     done = await decide(top_up_id, Action.CLOSE, mandate=desk.mandate)
     assert (done.status, done.amount, done.reference) == ("failed", None, None)
     assert desk.books.accounts() == {}
@@ -128,7 +128,7 @@ async def test_closing_a_review_without_an_entry_books_nothing(desk: Desk) -> No
 async def test_a_reversal_takes_what_is_there_and_the_rest_is_owed(desk: Desk) -> None:
     top_up_id, delivery = await desk.settled(100)
     user_id = desk.owner_of(top_up_id)
-    desk.books.open_exception("failed_after_settled", top_up_id=top_up_id)
+    desk.books.open_case("failed_after_settled", top_up_id=top_up_id)
     await post_now(ledger.debit("d", desk.books.amount(user_id, 60), cause=BY_POLL))
     done = await decide(top_up_id, Action.REVERSE, mandate=desk.mandate)
     assert (done.status, done.reference) == ("reversed", f"onramp:buy:{delivery.order_id}:reverse")

@@ -1,4 +1,4 @@
-"""Exceptions that only want a look are closed by one; those that stand for a decision are not."""
+"""A case that needs no decision is closed by an operator; one that stands for a decision is not."""
 
 import pytest
 
@@ -6,13 +6,13 @@ from onramp_app.domain.errors import Forbidden, NotFound
 from onramp_app.fleet import changed_people
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.mandate import Mandate
-from onramp_app.review.waiting import close_item, open_items
+from onramp_app.review.waiting import close_case, waiting_cases
 from tests import rows
 from tests.desk import REASON, Desk, unknown_id
 
 
 async def _id_of(kind: str) -> str:
-    (found,) = [item.id for item in (await open_items(limit=100)).items if item.kind == kind]
+    (found,) = [item.id for item in (await waiting_cases(limit=100)).items if item.kind == kind]
     return found
 
 
@@ -21,15 +21,15 @@ async def _id_of(kind: str) -> str:
 )
 async def test_what_only_wants_a_look_is_closed_with_its_reason(desk: Desk, kind: str) -> None:
     top_up_id, _ = await desk.settled()
-    desk.books.open_exception(kind, top_up_id=top_up_id)
-    exception_id = await _id_of(kind)
+    desk.books.open_case(kind, top_up_id=top_up_id)
+    case_id = await _id_of(kind)
     before = desk.books.accounts()
-    assert (await close_item(exception_id, mandate=desk.mandate)).kind == kind
+    assert (await close_case(case_id, mandate=desk.mandate)).kind == kind
     closed = desk.books.owner.execute(
         "SELECT closed_at IS NOT NULL, closed_by, close_reason FROM exceptions"
     ).fetchall()
     assert closed == [(True, desk.operator_id, REASON)]
-    assert desk.audit() == [(desk.operator_id, "review.close_exception", exception_id)]
+    assert desk.audit() == [(desk.operator_id, "review.close_exception", case_id)]
     assert desk.books.accounts() == before
     assert desk.top_up(top_up_id)[0] == "settled"
 
@@ -38,14 +38,14 @@ async def test_the_pages_of_the_person_are_told_when_their_payment_is_no_longer_
     desk: Desk,
 ) -> None:
     owner, user_id = desk.books.owner, desk.books.user()
-    desk.books.open_exception("not_found", top_up_id=rows.top_up(owner, user_id, status="canceled"))
+    desk.books.open_case("not_found", top_up_id=rows.top_up(owner, user_id, status="canceled"))
     owner.execute("LISTEN user_changed")
-    await close_item(await _id_of("not_found"), mandate=desk.mandate)
+    await close_case(await _id_of("not_found"), mandate=desk.mandate)
     await changed_people.close()
     assert [one.payload for one in owner.notifies(timeout=10, stop_after=1)] == [user_id]
 
 
-async def test_what_stands_for_a_decision_is_not_closed_by_itself(desk: Desk) -> None:
+async def test_a_case_that_stands_for_a_decision_is_not_closed(desk: Desk) -> None:
     await desk.held()
     await desk.suspense()
     desk.in_review()
@@ -56,17 +56,17 @@ async def test_what_stands_for_a_decision_is_not_closed_by_itself(desk: Desk) ->
         ("in_review", "close the top-up"),
     ):
         with pytest.raises(ActionNotPossible, match=why):
-            await close_item(await _id_of(kind), mandate=desk.mandate)
-    with pytest.raises(NotFound, match="no such exception"):
-        await close_item(unknown_id(), mandate=desk.mandate)
+            await close_case(await _id_of(kind), mandate=desk.mandate)
+    with pytest.raises(NotFound, match="no such case"):
+        await close_case(unknown_id(), mandate=desk.mandate)
     with pytest.raises(Forbidden):
-        await close_item(await _id_of("held"), mandate=Mandate(desk.books.user(), REASON, "x"))
+        await close_case(await _id_of("held"), mandate=Mandate(desk.books.user(), REASON, "x"))
     assert desk.everything() == before
 
 
 async def test_the_list_is_cut_at_its_limit_and_tells_the_total(desk: Desk) -> None:
     for _ in range(4):
         desk.in_review()
-    found = await open_items(limit=3)
+    found = await waiting_cases(limit=3)
     assert (len(found.items), found.total) == (3, 4)
     assert [item.id for item in found.items] == sorted(item.id for item in found.items)

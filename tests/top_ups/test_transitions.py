@@ -118,7 +118,7 @@ def test_only_a_first_delivery_of_money_that_is_ours_asks_for_a_receive(letter: 
 def test_a_delivery_that_may_not_be_used_yet_is_booked_and_held(letter: str, hold: Reason) -> None:
     step = on_order(STATES[letter], StatusClass.DELIVERED, hold=hold)
     assert (_letter(step.state), step.state.reason, step.posting) == ("R", hold, Posting.RECEIVE_HELD)
-    assert step.is_exception
+    assert step.opens_case
     assert step.state.charged is Charged.YES
 
 
@@ -127,7 +127,7 @@ def test_a_delivery_that_may_not_be_used_yet_is_booked_and_held(letter: str, hol
 def test_a_delivery_that_is_not_ours_or_unreadable_is_not_booked(letter: str, hold: Reason) -> None:
     step = on_order(STATES[letter], StatusClass.DELIVERED, hold=hold)
     assert (_letter(step.state), step.state.reason, step.posting) == ("r", hold, None)
-    assert step.is_exception
+    assert step.opens_case
 
 
 def test_a_delivery_cannot_be_withheld_for_a_reason_that_is_none() -> None:
@@ -149,7 +149,7 @@ def test_a_second_order_that_is_delivered_becomes_a_top_up_of_its_own(letter: st
 )
 def test_a_failure_after_settling_changes_nothing_and_calls_a_person(failure: StatusClass) -> None:
     step = on_order(STATES["S"], failure)
-    assert (step.state, step.is_exception) == (STATES["S"], True)
+    assert (step.state, step.opens_case) == (STATES["S"], True)
 
 
 @pytest.mark.parametrize("letter", STATES)
@@ -177,7 +177,7 @@ def test_an_order_that_ends_does_not_end_a_top_up_whose_other_order_has_come_fur
         assert on_order(STATES["P"], failure, best_other_rank=30).state == STATES["P"]
         assert _letter(on_order(STATES["P"], failure, best_other_rank=20).state) == "r"
     mismatch = on_order(STATES["P"], StatusClass.NAME_MISMATCH, best_other_rank=30)
-    assert (mismatch.state, mismatch.is_exception) == (STATES["P"], True)
+    assert (mismatch.state, mismatch.opens_case) == (STATES["P"], True)
 
 
 def test_after_a_claim_the_answer_to_was_i_charged_stays_unknown() -> None:

@@ -71,7 +71,7 @@ def begin_to_look(books, top_up_id: str) -> None:
 
 def become_a_case(books, top_up_id: str) -> None:
     books.owner.execute("UPDATE provider_orders SET due_at = NULL")
-    books.open_exception("not_found", top_up_id=top_up_id, order_row="d" * 32)
+    books.open_case("not_found", top_up_id=top_up_id, order_row="d" * 32)
 
 
 @pytest.mark.parametrize("status", ["created", "awaiting_payment", "canceled", "failed"])
@@ -87,7 +87,7 @@ async def test_every_page_says_that_we_look_until_it_is_found_or_its_case_is_clo
         assert await pages.tags() == {"Looking for payment"}
         is_open = status in ("created", "awaiting_payment")
         assert [one for one, _ in await pages.cards()] == ["Looking for your ₹1,000"] * is_open
-    books.close_exceptions(top_up_id=pages.top_up_id)
+    books.close_cases(top_up_id=pages.top_up_id)
     assert (await pages.titles(), await pages.tags(), await pages.cards()) == before
 
 
