@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
 from onramp_app.config import Settings
+from onramp_app.domain.exact_json import NotJson, read_json
 from onramp_app.domain.money import AmountUnreadable, decimal_text, from_minor, to_minor, without_tail
 from onramp_app.ledger.decimals import decimals_of
 from onramp_app.provider_orders.tables import ProviderOrder
 from onramp_app.providers.onramp.maps import CHAIN_SYMBOLS, COIN_SYMBOLS, TEST_CHAIN_IDS
-from onramp_app.providers.onramp.wire import NotJson, read_json, text_or_none
+from onramp_app.providers.onramp.wire import text_or_none
 from onramp_app.providers.port import IdMaps
 from onramp_app.top_ups.transitions import Reason
 from onramp_app.treasury.places import Place, own_form

@@ -15,9 +15,9 @@ from onramp_app.providers.errors import (
     UnsupportedCurrency,
     UnsupportedPaymentMethod,
 )
-from onramp_app.providers.onramp.limits import SharedAnswers
 from onramp_app.providers.onramp.maps import FiatType
 from onramp_app.providers.port import AmountLimits, OrderFlow, PaymentKind, Provider, ProviderQuote
+from onramp_app.providers.shared_answers import SharedAnswers
 from onramp_app.providers.status import Flow
 
 # Short enough that nobody loses much of the half minute that a quote is assumed to live.

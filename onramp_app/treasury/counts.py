@@ -21,6 +21,7 @@ from onramp_app.db.engine import PROOF, execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import FieldError, ValidationFailed
+from onramp_app.domain.exact_json import NotJson, read_json
 from onramp_app.domain.money import AmountUnreadable, amount_text, from_minor, to_minor
 from onramp_app.ledger import instructions
 from onramp_app.ledger.balances import TreasuryTotal, counted_since, last_counts, treasury_totals
@@ -30,7 +31,6 @@ from onramp_app.ledger.words import AccountKind
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, Operator, deciding
-from onramp_app.providers.onramp.wire import NotJson, read_json
 from onramp_app.treasury.places import own_form
 
 MAX_FILE_BYTES = 1024 * 1024

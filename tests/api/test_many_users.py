@@ -14,7 +14,8 @@ from onramp_app.accounts.tables import User
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.pricing.rates import get_rates
-from onramp_app.providers.onramp.limits import RequestRate, SharedAnswers
+from onramp_app.providers.onramp.limits import RequestRate
+from onramp_app.providers.shared_answers import SharedAnswers
 from onramp_app.running import closing
 from tests.money import WANTED
 from tests.people import Person

@@ -5,20 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp_app.providers.onramp.signing import payload_of, signature_of, signed_headers
-from onramp_app.providers.onramp.wire import (
+from onramp_app.domain.exact_json import (
     NotJson,
-    amount_or_none,
     array_items,
-    decimal_or_none,
-    int_or_none,
     member_text,
     plain_decimal,
     read_json,
     read_json_bytes,
-    text_or_none,
     write_json,
 )
+from onramp_app.providers.onramp.signing import payload_of, signature_of, signed_headers
+from onramp_app.providers.onramp.wire import amount_or_none, decimal_or_none, int_or_none, text_or_none
 
 numbers = st.decimals(allow_nan=False, allow_infinity=False, places=None).filter(
     lambda d: len(str(d)) < 40 and abs(d.adjusted()) < 30

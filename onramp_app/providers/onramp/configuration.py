@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeVar
 
+from onramp_app.domain.exact_json import Json
 from onramp_app.providers.onramp.links import may_be_opened
 from onramp_app.providers.onramp.orders import payment_kind_of
-from onramp_app.providers.onramp.wire import Json, amount_or_none, int_or_none, text_or_none
+from onramp_app.providers.onramp.wire import amount_or_none, int_or_none, text_or_none
 from onramp_app.providers.port import (
     AmountLimits,
     Chain,

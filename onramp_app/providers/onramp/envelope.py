@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import ApplicationError
+from onramp_app.domain.exact_json import Json, NotJson, read_json
 from onramp_app.providers.errors import (
     AmountOutOfLimits,
     ProviderBusy,
@@ -23,15 +24,7 @@ from onramp_app.providers.errors import (
     Suspect,
     UnsupportedAsset,
 )
-from onramp_app.providers.onramp.wire import (
-    Answer,
-    Json,
-    NotJson,
-    int_or_none,
-    read_json,
-    text_or_none,
-    unreadable_answer,
-)
+from onramp_app.providers.onramp.wire import Answer, int_or_none, text_or_none, unreadable_answer
 
 MAX_RETRY_AFTER_SECONDS = 3600
 

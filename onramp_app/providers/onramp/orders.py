@@ -6,8 +6,9 @@ One bad field never spoils an order: it becomes None, and the untouched text sta
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from onramp_app.domain.exact_json import Json
 from onramp_app.providers.onramp.maps import currency_of
-from onramp_app.providers.onramp.wire import Json, amount_or_none, int_or_none, text_or_none
+from onramp_app.providers.onramp.wire import amount_or_none, int_or_none, text_or_none
 from onramp_app.providers.port import PaymentKind, ProviderOrder
 from onramp_app.providers.status import Flow, StatusClass, status_class, white_label_status_class
 

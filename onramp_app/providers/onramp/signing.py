@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Literal
 
-from onramp_app.providers.onramp.wire import JsonOut, write_json
+from onramp_app.domain.exact_json import JsonOut, write_json
 
 HeaderStyle = Literal["x-onramp", "plain"]
 

@@ -16,15 +16,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from onramp_app.domain.errors import Unauthenticated
+from onramp_app.domain.exact_json import Json, NotJson, member_text, read_json_bytes
 from onramp_app.providers.onramp.orders import order_id_of, read_order
-from onramp_app.providers.onramp.wire import (
-    Json,
-    NotJson,
-    int_or_none,
-    member_text,
-    read_json_bytes,
-    text_or_none,
-)
+from onramp_app.providers.onramp.wire import int_or_none, text_or_none
 from onramp_app.providers.port import ProviderOrder
 from onramp_app.providers.status import Flow
 

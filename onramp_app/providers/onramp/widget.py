@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from onramp_app.providers.onramp.wire import plain_decimal
+from onramp_app.domain.exact_json import plain_decimal
 from onramp_app.providers.port import WidgetSession
 
 LANGUAGES = frozenset({"en", "tr", "vi", "es", "pt", "fil", "th", "sw", "id"})

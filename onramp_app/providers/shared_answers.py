@@ -1,0 +1,57 @@
+"""Answers of the provider that callers share: one request in flight for each question."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Generic, TypeVar
+
+from onramp_app.providers.errors import ShareSpent
+
+T = TypeVar("T")
+
+
+class SharedAnswers(Generic[T]):
+    """One request in flight per key, and its answer for everybody for a while. Errors are never kept."""
+
+    MAX_KEYS = 256
+
+    def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._kept: dict[str, tuple[float, T]] = {}
+        self._in_flight: dict[str, asyncio.Task[T]] = {}
+
+    async def get(self, key: str, seconds: float, *, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return the kept answer, that of the request in flight, or that of a new one.
+
+        A caller that is canceled leaves the request to the others. Raises what the request raises.
+        """
+        while True:
+            kept = self._kept.get(key)
+            if kept and kept[0] > self._clock():
+                return kept[1]
+            task = self._in_flight.get(key)
+            # One that has just ended stands there until its callback runs. Its refusal was somebody else's.
+            is_mine = task is None or task.done()
+            if task is None or task.done():
+                task = asyncio.ensure_future(self._ask(key, seconds, ask=ask))
+                self._in_flight[key] = task
+                task.add_done_callback(lambda done: self._forget(key, done))
+            try:
+                return await asyncio.shield(task)
+            except ShareSpent:
+                # Somebody else began it, and their share is spent; ours may not be.
+                if is_mine:
+                    raise
+
+    async def _ask(self, key: str, seconds: float, *, ask: Callable[[], Awaitable[T]]) -> T:
+        answer = await ask()
+        if len(self._kept) >= self.MAX_KEYS:
+            self._kept.clear()
+        self._kept[key] = (self._clock() + seconds, answer)
+        return answer
+
+    def _forget(self, key: str, task: asyncio.Task[T]) -> None:
+        if self._in_flight.get(key) is task:
+            del self._in_flight[key]
+        if not task.cancelled():
+            task.exception()  # Marks it as seen: all its callers may have been canceled.
