@@ -55,11 +55,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
+# What their files have in common is started once: the built site, a pair of instances.
+_UNDIVIDED = ("tests/e2e/", "tests/fleet/")
+
+
 class _ByFile(LoadScopeScheduling):
-    """Gives all tests of a file to one process, and all that open the one built site."""
+    """Gives all tests of a file to one process, and all of a folder that shares what is started."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "e2e" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
+        folder = next((folder for folder in _UNDIVIDED if nodeid.startswith(folder)), None)
+        return folder or nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

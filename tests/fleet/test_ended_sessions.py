@@ -3,8 +3,6 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
@@ -13,21 +11,15 @@ from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.accounts.tables import User
 from onramp_app.db.engine import transaction
 from onramp_app.web.profile.state import ProfileState
+from tests.fleet.conftest import Pair
 from tests.people import PASSWORD
-from tests.redis_server import RedisServer
-from tests.served import Instance, served
+from tests.served import Instance
 from tests.sockets import HYDRATE_AND_LOAD, TabSocket
 
 TABS = 3
 TRIALS_OF_ONE = 25
 LEFT = '"/login?reason=session_ended'
 SIZES = [pytest.param(8, id="short"), pytest.param(500, id="full", marks=pytest.mark.full)]
-
-
-@pytest.fixture
-def two_instances(database: str, redis_server: RedisServer) -> Iterator[list[str]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(served(database, REDIS_URL=redis_server.url)) for _ in range(2)]
 
 
 async def first_session() -> BrowserSession:
@@ -90,7 +82,5 @@ async def test_ending_a_session_ends_all_its_tabs_within_a_second(instance: Inst
 
 
 @pytest.mark.parametrize("trials", SIZES)
-async def test_tabs_on_another_instance_end_within_a_second_too(
-    two_instances: list[str], trials: int
-) -> None:
-    assert (await _trials(trials, two_instances))[-1] <= 1
+async def test_tabs_on_another_instance_end_within_a_second_too(pair: Pair, trials: int) -> None:
+    assert (await _trials(trials, pair.urls))[-1] <= 1

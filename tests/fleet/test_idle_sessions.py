@@ -1,7 +1,6 @@
 """Only what a person does keeps a session: an abandoned page that reconnects again and again does not."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
@@ -10,24 +9,11 @@ from reflex.utils.format import format_event_handler
 from onramp_app.accounts import accounts, sessions
 from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.web.profile.state import ProfileState
-from tests.databases import in_settings
 from tests.people import PASSWORD
-from tests.served import Instance, served
+from tests.served import Instance
 from tests.sockets import ON_LOAD, TabSocket
 
 HYDRATED = '"is_hydrated_rx_state_": true'
-
-
-@pytest.fixture(scope="module")
-def looking_instance(database_of_the_file: str) -> Iterator[Instance]:
-    with served(database_of_the_file, app="tests.fleet.looking_instance:app") as url:
-        yield Instance(url, database_of_the_file)
-
-
-@pytest.fixture
-async def instance(looking_instance: Instance, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Instance]:
-    async with in_settings(looking_instance.database, monkeypatch):
-        yield looking_instance
 
 
 @pytest.fixture

@@ -6,16 +6,15 @@ The figure at its full size is that of `tests/benchmarks/live_balance.py`.
 import random
 
 from tests.benchmarks.live_balance import watch
-from tests.served import served
+from tests.served import Instance
 
 # Of a machine that does other things meanwhile. A lost announcement would take up to ten seconds.
 MOST_SECONDS = 5
 
 
-async def test_every_credit_is_shown_soon_and_the_last_screens_are_right(database: str):
+async def test_every_credit_is_shown_soon_and_the_last_screens_are_right(instance: Instance):
     seed = random.randrange(10**6)
-    with served(database) as url:
-        seen = await watch(url, tabs=10, count=60, seed=seed, settling_seconds=1)
+    seen = await watch(instance.url, tabs=10, count=60, seed=seed, settling_seconds=1)
     assert seen.reconnects > 3
     assert seen.right == 10, f"seed {seed}"
     assert len(seen.delays) == 60, f"seed {seed}"

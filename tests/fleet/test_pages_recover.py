@@ -4,8 +4,7 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import psycopg
@@ -19,11 +18,11 @@ from onramp_app.domain.ids import new_id
 from onramp_app.fleet import changed_people
 from onramp_app.throttle import throttle
 from onramp_app.web.profile.state import ProfileState
+from tests.fleet.conftest import Pair
 from tests.fleet.test_ended_sessions import first_session
 from tests.live_money import credit
 from tests.pages import Page
 from tests.postgres_server import PostgresServer
-from tests.redis_server import RedisServer
 from tests.served import served
 from tests.sockets import ON_LOAD
 
@@ -34,24 +33,6 @@ PROFILE = ProfileState.get_full_name()
 REFUSED = "didn't go through"
 
 full = pytest.mark.full
-
-
-@pytest.fixture
-def two_instances(database: str, redis_server: RedisServer) -> Iterator[list[str]]:
-    with _two(database, redis_server, app="onramp_app.onramp_app:app") as urls:
-        yield urls
-
-
-@pytest.fixture
-def forgetful_instances(database: str, redis_server: RedisServer) -> Iterator[list[str]]:
-    with _two(database, redis_server, app="tests.fleet.unmended_instance:app") as urls:
-        yield urls
-
-
-@contextmanager
-def _two(database: str, redis: RedisServer, *, app: str) -> Iterator[list[str]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(served(database, app=app, REDIS_URL=redis.url)) for _ in range(2)]
 
 
 @pytest.fixture
@@ -120,12 +101,10 @@ async def _look_on(person: Person, database: str, *, takes_away: Callable[[], No
     return moved
 
 
-async def _round(
-    kind: str, instances: list[str], redis: RedisServer, database: str, *, seconds: float = 0
-) -> None:
+async def _round(kind: str, pair: Pair, *, seconds: float = 0) -> None:
     """Let Redis go away and come back once. Raises `TimeoutError` where a page does not become current."""
     throttle.forget()  # One network may open only so many accounts in an hour.
-    person = Person(await first_session(), instances)
+    person, database, redis = Person(await first_session(), pair.urls), pair.database, pair.redis
     try:
         if kind == "flushed":
             await person.open("/home")
@@ -164,30 +143,27 @@ async def _until(found: Callable[[], object]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_pages_are_current_again_after_redis_was_away_or_flushed(
-    two_instances: list[str], redis_server: RedisServer, database: str
-) -> None:
+async def test_pages_are_current_again_after_redis_was_away_or_flushed(pair: Pair) -> None:
     for kind in ("killed", "flushed"):
-        await _round(kind, two_instances, redis_server, database)
+        await _round(kind, pair)
 
 
 @full
-async def test_fifty_times(two_instances: list[str], redis_server: RedisServer, database: str) -> None:
+async def test_fifty_times(pair: Pair) -> None:
     seed = secrets.randbits(32)
     print(f"seed {seed}")  # noqa: T201 - to do the same again
     dice = random.Random(seed)
     for number in range(50):
         kind = KINDS[number % len(KINDS)]
-        await _round(kind, two_instances, redis_server, database, seconds=dice.uniform(0, 8))
+        await _round(kind, pair, seconds=dice.uniform(0, 8))
 
 
 @full
-async def test_the_control_without_asking_pages_to_load_none_comes_back(
-    forgetful_instances: list[str], redis_server: RedisServer, database: str
-) -> None:
+@pytest.mark.parametrize("broken_pair", ["tests.fleet.unmended_instance:app"], indirect=True)
+async def test_the_control_without_asking_pages_to_load_none_comes_back(broken_pair: Pair) -> None:
     for kind in ("killed", "flushed"):
         with pytest.raises(TimeoutError):
-            await _round(kind, forgetful_instances, redis_server, database)
+            await _round(kind, broken_pair)
 
 
 @full
