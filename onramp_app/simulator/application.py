@@ -12,15 +12,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onramp_app.simulator.api import Api, endpoints
 from onramp_app.simulator.control import Control
-from onramp_app.simulator.control_page import ControlPage
-from onramp_app.simulator.kyc_page import KycPage
 from onramp_app.simulator.merchant import Merchant
 from onramp_app.simulator.orders import Orders
+from onramp_app.simulator.pages.control import ControlPage
+from onramp_app.simulator.pages.kyc import KycPage
+from onramp_app.simulator.pages.widget import Widget
 from onramp_app.simulator.scenarios import Scenarios
 from onramp_app.simulator.store import Store
 from onramp_app.simulator.webhooks import Timing, Webhooks
 from onramp_app.simulator.white_label import WhiteLabel
-from onramp_app.simulator.widget import Widget
 from onramp_app.simulator.wire import now_ms
 
 _LONGEST_SLEEP_SECONDS = 60.0

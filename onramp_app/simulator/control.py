@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from onramp_app.simulator.api import Api, read_limited
-from onramp_app.simulator.catalog import catalog
+from onramp_app.simulator.market.catalog import catalog
 from onramp_app.simulator.orders import AmountTooSmall, Orders
 from onramp_app.simulator.purchase import PARAMETERS, UnusableLink, parse_widget_url, read_purchase
 from onramp_app.simulator.scenarios import KINDS, Scenario, Scenarios, UnusableScenario

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from onramp_app.simulator.catalog import BUY, SELL, Coin, Fiat, Network, catalog
+from onramp_app.simulator.market.catalog import BUY, SELL, Coin, Fiat, Network, catalog
+from onramp_app.simulator.market.prices import Terms
 from onramp_app.simulator.orders import AmountTooSmall, Orders
-from onramp_app.simulator.prices import Terms
 from onramp_app.simulator.purchase import amount_of, check_amount, is_web_address
 from onramp_app.simulator.scenarios import Scenarios
 from onramp_app.simulator.store import HistoryPage, Store

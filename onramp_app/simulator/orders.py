@@ -4,8 +4,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from onramp_app.simulator.catalog import BUY, SELL, Coin, Fiat, catalog
-from onramp_app.simulator.prices import Terms, cut, draw, fiat_for, price, terms
+from onramp_app.simulator.market.catalog import BUY, SELL, Coin, Fiat, catalog
+from onramp_app.simulator.market.prices import Terms, cut, draw, fiat_for, price, terms
 from onramp_app.simulator.purchase import Purchase
 from onramp_app.simulator.scenarios import Scenarios
 from onramp_app.simulator.store import Order, Store

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from urllib.parse import parse_qsl, urlsplit
 
-from onramp_app.simulator.catalog import BUY, SELL, SWAP, Catalog, Coin, Fiat, Network
+from onramp_app.simulator.market.catalog import BUY, SELL, SWAP, Catalog, Coin, Fiat, Network
 
 PARAMETERS = (
     "appId",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from onramp_app.simulator.catalog import catalog
+from onramp_app.simulator.market.catalog import catalog
 from onramp_app.simulator.store import Order, Store
 from onramp_app.simulator.wire import now_ms
 

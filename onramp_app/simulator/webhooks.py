@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from onramp_app.simulator.catalog import SELL, catalog, sample_webhook
+from onramp_app.simulator.market.catalog import SELL, catalog, sample_webhook
 from onramp_app.simulator.scenarios import Scenarios
 from onramp_app.simulator.signing import API_SECRET, NEXT_SECRET, make_payload, sign
 from onramp_app.simulator.store import Order, Store, Webhook, printed_document

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from onramp_app.simulator.catalog import BUY, catalog
+from onramp_app.simulator.market.catalog import BUY, catalog
+from onramp_app.simulator.market.prices import draw
 from onramp_app.simulator.merchant import (
     Body,
     asset_fields,
@@ -15,7 +16,6 @@ from onramp_app.simulator.merchant import (
     text_field,
 )
 from onramp_app.simulator.orders import AmountTooSmall, Orders
-from onramp_app.simulator.prices import draw
 from onramp_app.simulator.purchase import UnusableLink, is_web_address, read_purchase
 from onramp_app.simulator.scenarios import Scenarios
 from onramp_app.simulator.signing import API_SECRET, sign

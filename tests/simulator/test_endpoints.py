@@ -74,8 +74,8 @@ def test_a_wrong_quote_is_refused_with_the_documented_code(
 
 
 def test_prices_move_with_time_and_stay_near_the_middle(simulator: Any) -> None:
-    from onramp_app.simulator.catalog import catalog
-    from onramp_app.simulator.prices import price
+    from onramp_app.simulator.market.catalog import catalog
+    from onramp_app.simulator.market.prices import price
 
     coin, rupee = catalog().coins["usdt"], catalog().fiats[1]
     seen = [price(coin, rupee, seed=7, elapsed_ms=30_000 * step) for step in range(200)]

@@ -17,7 +17,7 @@ PINNED = {
     "webhook_buy.json": "e714aa53761408d420df50df3cfdf182bab968ee38c9c1e5f4a083a0b82a2228",
     "widget_events.json": "fc5576f126c2d7e3f11027f98c22d3876aead0e30f078077b8dd54c09d23ede9",
 }
-SHIPPED = Path(__file__).parents[2] / "onramp_app" / "simulator" / "data"
+SHIPPED = Path(__file__).parents[2] / "onramp_app" / "simulator" / "market" / "data"
 
 
 def test_fixtures_are_the_pinned_bytes(fixtures: Path) -> None:

@@ -11,9 +11,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from onramp_app.simulator.api import read_limited
-from onramp_app.simulator.catalog import BUY, Fiat, catalog
+from onramp_app.simulator.market.catalog import BUY, Fiat, catalog
 from onramp_app.simulator.orders import BOUGHT, DELIVERED, PAID, AmountTooSmall, Orders
-from onramp_app.simulator.pages import STATUS_WORDS, page, shortened, static_routes
+from onramp_app.simulator.pages.frame import STATUS_WORDS, page, shortened, static_routes
 from onramp_app.simulator.purchase import (
     Purchase,
     UnusableLink,

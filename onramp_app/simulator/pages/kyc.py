@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from onramp_app.simulator.api import read_limited
-from onramp_app.simulator.pages import page
+from onramp_app.simulator.pages.frame import page
 from onramp_app.simulator.white_label import WhiteLabel
 from onramp_app.simulator.wire import ProviderError
 

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
-from onramp_app.simulator.catalog import Coin, Fiat, catalog
+from onramp_app.simulator.market.catalog import Coin, Fiat, catalog
 
 STEP_SECONDS = 30  # a quote is assumed to live as long
 _MOVE_PERCENT = Decimal("0.3")  # at most this far from the middle, so that an honest order stays in tolerance
