@@ -1,8 +1,10 @@
-"""The import contract holds, and would notice when it does not."""
+"""The import contract holds, the architecture page shows the house as it is, and both notice a change."""
 
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -52,6 +54,60 @@ def test_an_import_in_the_wrong_direction_breaks_the_contract(copy: Path, module
     path = copy / "onramp_app" / module
     path.write_text(path.read_text() + f"\n{line}\n")
     assert _lint(copy).returncode != 0
+
+
+def _drawn_layers(page: str) -> list[set[str]]:
+    """The lines of the tree in the architecture page; what lies within a room belongs to the room's line."""
+    tree = page.partition("```\nonramp_app/\n")[2].partition("```")[0]
+    layers: list[set[str]] = []
+    for line in tree.splitlines():
+        names = re.split(r" {3,}", line.strip())[0]
+        if line.startswith("    "):
+            for name in names.split():
+                folder, _, inner = name.partition("{")
+                layers[-1] |= {f"{folder}{one}".rstrip("/") for one in inner.rstrip("}/").split(",")}
+        else:
+            layers.append({name.strip().rstrip("/") for name in names.split("|")})
+    return layers
+
+
+def _drawn_wrongly(page: str, project: Path) -> list[str]:
+    """What the tree says otherwise than the contract (which room stands above which) and the folders."""
+    layers = _drawn_layers(page)
+    contracts = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    held = [set(layer.split(" | ")) for layer in contracts[0]["layers"]]
+    drawn = [{name.removesuffix(".py") for name in layer if "/" not in name} for layer in layers]
+    package = project / "onramp_app"
+    rooms = {str(path.parent.relative_to(package)) for path in package.glob("*/*/__init__.py")}
+    rooms = {room for room in rooms if not room.startswith("simulator/")}
+    named = {name for layer in layers for name in layer if "/" in name and not name.endswith(".py")}
+    return [
+        *(f"{one} is drawn where {two} stands" for one, two in zip(drawn, held, strict=False) if one != two),
+        *([] if len(drawn) == len(held) else ["not as many layers as the contract has"]),
+        *(f"{room} is missing or too much" for room in sorted(rooms ^ named)),
+        *(f"{name} is no file" for layer in layers for name in layer if not (package / name).exists()),
+    ]
+
+
+def test_the_architecture_page_shows_the_rooms_that_there_are(project_dir: Path) -> None:
+    page = (project_dir / "docs" / "architecture.md").read_text()
+    assert _drawn_wrongly(page, project_dir) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("| treasury/", "| treasuries/"),
+        ("  running/ ", "  cleaning/ "),
+        ("{home,add_money,", "{add_money,"),
+        ("    providers/onramp/ ", "    providers/other/ "),
+        ("  db/  ", "  domain/  "),
+    ],
+)
+def test_a_tree_that_is_not_so_is_noticed(project_dir: Path, old: str, new: str) -> None:
+    page = (project_dir / "docs" / "architecture.md").read_text()
+    assert old in page
+    assert _drawn_wrongly(page.replace(old, new, 1), project_dir) != []
 
 
 def test_package_files_stay_empty(project_dir: Path) -> None:
