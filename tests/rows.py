@@ -89,6 +89,21 @@ def top_up(owner: Owner, user_id: str, **columns: Any) -> str:
     return str(row["id"])
 
 
+def step(owner: Owner, top_up_id: str, **columns: Any) -> None:
+    """Write a line of a top-up's timeline: by the user who created it, or a read where a class is given."""
+    read = {"act": "read", "source": "poll", "status": "processing", "charged": "yes"}
+    row = {
+        "top_up_id": top_up_id,
+        "at": datetime.now(UTC),
+        "act": "created",
+        "source": "user",
+        "status": "created",
+        "charged": "no",
+        "detail": columns.get("status_class", ""),
+    }
+    insert(owner, "top_up_steps", **(row | (read if "status_class" in columns else {}) | columns))
+
+
 def widget_session(owner: Owner, top_up_id: str, **columns: Any) -> str:
     """Write the widget session of a top-up, offered for an hour. Returns its recognition id."""
     now = datetime.now(UTC)

@@ -29,11 +29,8 @@ def test_the_settings_name_the_database(database: str) -> None:
 def _fill(owner: psycopg.Connection) -> int:
     owner.execute("INSERT INTO assets VALUES ('USDT', 18, now())")
     top_up_id = rows.top_up(owner, rows.user(owner))
-    step = owner.execute(
-        "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail)"
-        " VALUES (%s, now(), 'created', 'no', 'user', '') RETURNING id",
-        (top_up_id,),
-    )
+    rows.step(owner, top_up_id)
+    step = owner.execute("SELECT max(id) FROM top_up_steps")
     owner.execute(
         "INSERT INTO audit_log (id, at, actor, action, subject, address, detail)"
         " VALUES ('a', now(), 'operator-1', 'grant_role', 's', '', '')"

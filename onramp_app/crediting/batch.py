@@ -28,7 +28,16 @@ from onramp_app.top_ups.crediting_limits import over_limits, paid_in_base
 from onramp_app.top_ups.limits import count_in_base, is_limited, kept_rates, tier_limits
 from onramp_app.top_ups.moves import Evidence, record, state_of
 from onramp_app.top_ups.tables import TopUp
-from onramp_app.top_ups.transitions import CREATED, Posting, Reason, Step, TopUpState, TopUpStatus, on_order
+from onramp_app.top_ups.transitions import (
+    CREATED,
+    Act,
+    Posting,
+    Reason,
+    Step,
+    TopUpState,
+    TopUpStatus,
+    on_order,
+)
 from onramp_app.treasury.places import places_of
 
 # An amount that cannot be told is read again so often, with back-off, before a person has to look.
@@ -145,7 +154,7 @@ class Batch:
         notes = "; ".join(word for word in (why, judgement.note if judgement else "") if word)
         detail = f"{status_class.value}: {notes}" if notes else status_class.value
         is_to_be_booked = judgement is not None and judgement.minor is not None
-        if self._known.last_detail.get(order.id) == detail and not is_to_be_booked:
+        if self._known.last_read.get(order.id) == (status_class, hold) and not is_to_be_booked:
             return
         step = on_order(
             state_of(top_up),
@@ -155,14 +164,28 @@ class Batch:
             best_other_rank=self._best_other_rank(order, top_up),
         )
         if step.needs_linked and judgement is not None:
-            self._record(order, top_up, step, detail=f"{detail}, a top-up of its own was made of it")
+            self._record(
+                order,
+                top_up,
+                step,
+                act=Act.LINKED,
+                hold=hold,
+                detail=f"{detail}, a top-up of its own was made of it",
+            )
             top_up = await self._linked(order, top_up)
             order.top_up_id = top_up.id
             step = on_order(CREATED, status_class, hold=hold)
-        await self._do(order, top_up, step, judgement=judgement, detail=detail)
+        await self._do(order, top_up, step, judgement=judgement, hold=hold, detail=detail)
 
-    async def _do(
-        self, order: ProviderOrder, top_up: TopUp, step: Step, *, judgement: Judgement | None, detail: str
+    async def _do(  # noqa: PLR0913 - what was read of what, and what follows from it
+        self,
+        order: ProviderOrder,
+        top_up: TopUp,
+        step: Step,
+        *,
+        judgement: Judgement | None,
+        hold: Reason | None,
+        detail: str,
     ) -> None:
         before = state_of(top_up)
         if step.posting is not None and judgement is not None:
@@ -170,7 +193,7 @@ class Batch:
             top_up.best_order_id = order.id
         elif not before.has_entry and self._is_best(order, top_up):
             top_up.best_order_id = order.id
-        self._record(order, top_up, step, detail=detail)
+        self._record(order, top_up, step, act=Act.READ, hold=hold, detail=detail)
         self._raise_and_answer(order, top_up, step, before=before, detail=detail)
 
     def _book(self, order: ProviderOrder, top_up: TopUp, posting: Posting, *, judgement: Judgement) -> None:
@@ -190,10 +213,15 @@ class Batch:
         order.delivered_minor = judgement.minor
         top_up.received_minor, top_up.received_asset = judgement.minor, judgement.asset
 
-    def _record(self, order: ProviderOrder, top_up: TopUp, step: Step, *, detail: str) -> None:
+    def _record(  # noqa: PLR0913 - what was read of what, and what follows from it
+        self, order: ProviderOrder, top_up: TopUp, step: Step, *, act: Act, hold: Reason | None, detail: str
+    ) -> None:
         evidence = Evidence(
             self._source(order),
             self._at,
+            act,
+            status_class=StatusClass(order.status_class or StatusClass.UNKNOWN),
+            hold=hold,
             detail=detail,
             provider_order_id=order.id,
             order_version=order.version,
@@ -211,7 +239,7 @@ class Batch:
             self.answered.append(Concern(CaseKind.IN_REVIEW, top_up_id=top_up.id, detail=detail))
         if step.is_alarm:
             self._find(CaseKind.UNKNOWN_STATUS, order, top_up=top_up, detail=_status_text(order))
-        elif self._known.last_detail.get(order.id) == StatusClass.UNKNOWN.value:
+        elif self._known.last_read.get(order.id) == (StatusClass.UNKNOWN, None):
             self.answered.append(Concern(CaseKind.UNKNOWN_STATUS, provider_order_id=order.id, detail=detail))
         if not step.opens_case:
             return

@@ -26,7 +26,7 @@ _SIBLINGS = text("""
 SELECT id, top_up_id, status_class FROM provider_orders WHERE top_up_id = ANY(CAST(:ids AS text[]))
 """)
 _LAST_STEPS = text("""
-SELECT DISTINCT ON (provider_order_id) provider_order_id, detail FROM top_up_steps
+SELECT DISTINCT ON (provider_order_id) provider_order_id, status_class, hold FROM top_up_steps
  WHERE top_up_id = ANY(CAST(:top_ups AS text[])) AND provider_order_id = ANY(CAST(:orders AS text[]))
  ORDER BY provider_order_id, id DESC
 """)
@@ -38,14 +38,18 @@ SELECT DISTINCT order_id FROM webhook_events
 
 @dataclass(slots=True)
 class Known:
-    """Everything by id: `top_up_of` and `last_detail` by our id of the order, `hinted` by the provider's."""
+    """Everything by id: `top_up_of` and `last_read` by our id of the order, `hinted` by the provider's.
+
+    `last_read` has the class that the newest line about an order has, and why a delivery was not simply
+    credited; both None where that line is not a read.
+    """
 
     top_ups: dict[str, TopUp]
     top_up_of: dict[str, str]
     places: Mapping[str, Place]
     users: Mapping[str, User]
     ranks: dict[str, dict[str, int]]
-    last_detail: Mapping[str, str]
+    last_read: Mapping[str, tuple[str | None, str | None]]
     hinted: frozenset[str]
     scales: Mapping[str, int]
 
@@ -85,7 +89,7 @@ async def load_known(
         places=places,
         users=users,
         ranks=ranks,
-        last_detail={row.provider_order_id: row.detail for row in last},
+        last_read={row.provider_order_id: (row.status_class, row.hold) for row in last},
         hinted=frozenset(hinted.scalars()),
         scales={asset.code: asset.scale for asset in await db.exec(select(Asset))},
     )

@@ -32,7 +32,7 @@ from onramp_app.review.decisions import post_once, refuse_unfit
 from onramp_app.top_ups.limits import count_in_base, kept_rates
 from onramp_app.top_ups.moves import Evidence, record
 from onramp_app.top_ups.tables import TopUp
-from onramp_app.top_ups.transitions import CREATED, on_order
+from onramp_app.top_ups.transitions import CREATED, Act, on_order
 
 # The provider tells the kind of payment, not the method; the words are those of the public contract.
 _METHODS = {PaymentKind.INSTANT.value: "instant", PaymentKind.BANK_TRANSFER.value: "bank_transfer"}
@@ -197,6 +197,7 @@ async def _settled_top_up(  # noqa: PLR0913 - what, whose, by whom and when
     evidence = Evidence(
         StepSource.OPERATOR,
         at,
+        Act.ATTRIBUTED,
         actor=by.id,
         detail="attributed",
         provider_order_id=order.id,

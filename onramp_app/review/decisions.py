@@ -34,7 +34,15 @@ from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, Operator, deciding
 from onramp_app.top_ups.moves import Evidence, record, state_of
 from onramp_app.top_ups.tables import TopUp
-from onramp_app.top_ups.transitions import Action, Posting, Reason, TopUpState, TopUpStatus, on_action
+from onramp_app.top_ups.transitions import (
+    ACT_OF,
+    Action,
+    Posting,
+    Reason,
+    TopUpState,
+    TopUpStatus,
+    on_action,
+)
 
 # What the owner of the top-up reads in its timeline. The operator's reason is for the operator's eyes.
 _TOLD: Mapping[Action, str] = {
@@ -102,7 +110,7 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
         if step.posting is not None:
             instruction = _instruction(step.posting, top_up, booked, operator=operator)
         await operator.authorise(_deed(top_up, before, action, booked=booked, instruction=instruction))
-        evidence = Evidence(StepSource.OPERATOR, at, actor=operator.id, detail=_TOLD[action])
+        evidence = Evidence(StepSource.OPERATOR, at, ACT_OF[action], actor=operator.id, detail=_TOLD[action])
         record(session, top_up, step.state, evidence=evidence)
         await session.flush()
         answered = [Concern(kind, top_up_id=top_up.id, detail=operator.reason) for kind in _ANSWERED[action]]

@@ -14,7 +14,7 @@ from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.fleet.changed_people import tell_changed
 from onramp_app.top_ups.moves import Evidence, record, state_of
 from onramp_app.top_ups.tables import TopUp
-from onramp_app.top_ups.transitions import Action, on_action
+from onramp_app.top_ups.transitions import ACT_OF, Action, on_action
 
 AT_ONCE = 200
 UNUSED_AFTER = timedelta(hours=24)
@@ -76,7 +76,8 @@ async def _act(db: AsyncSession, ids: list[str], *, action: Action, at: datetime
         step = on_action(state_of(top_up), action)
         if step is None:
             continue
-        record(db, top_up, step.state, evidence=Evidence(StepSource.CLOCK, at, detail=action.value))
+        evidence = Evidence(StepSource.CLOCK, at, ACT_OF[action], detail=action.value)
+        record(db, top_up, step.state, evidence=evidence)
         if step.opens_case:
             concerns.append(
                 Concern(

@@ -8,19 +8,23 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.domain.environment import StepSource
 from onramp_app.providers.status import StatusClass
 from onramp_app.top_ups.tables import TopUp, TopUpStep
-from onramp_app.top_ups.transitions import Charged, Reason, TopUpState, TopUpStatus
+from onramp_app.top_ups.transitions import Act, Charged, Reason, TopUpState, TopUpStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Who or what moved a top-up and when; for a read of the provider, of which order and version.
+    """Who or what moved a top-up, when and how; for a read of the provider, what was read of which order.
 
-    `actor` is the person's id, where a person did it. `detail` is shown to the owner of the top-up.
+    `actor` is the person's id, where a person did it. `status_class` is what was read, and `hold` why a
+    delivery is not simply credited. `detail` is shown to the owner of the top-up.
     """
 
     source: StepSource
     at: datetime
+    act: Act
     actor: str | None = None
+    status_class: StatusClass | None = None
+    hold: Reason | None = None
     detail: str = ""
     provider_order_id: str | None = None
     order_version: int | None = None
@@ -56,6 +60,9 @@ def record(db: AsyncSession, top_up: TopUp, state: TopUpState, *, evidence: Evid
             reason=state.reason.value if state.reason else None,
             charged=state.charged.value,
             source=evidence.source.value,
+            act=evidence.act.value,
+            status_class=evidence.status_class.value if evidence.status_class else None,
+            hold=evidence.hold.value if evidence.hold else None,
             actor=evidence.actor,
             detail=evidence.detail,
             provider_order_id=evidence.provider_order_id,

@@ -24,7 +24,8 @@ from sqlmodel import Field
 from onramp_app.db.columns import Minor, Row, decimal, exact, length, moment, one_of, whole, words
 from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.ids import new_id
-from onramp_app.top_ups.transitions import Charged, Reason, TopUpStatus
+from onramp_app.providers.status import StatusClass
+from onramp_app.top_ups.transitions import Act, Charged, Reason, TopUpStatus
 
 _OPEN = text("status IN ('created', 'awaiting_payment', 'processing')")
 
@@ -134,7 +135,9 @@ class TopUp(Row, table=True):
 class TopUpStep(Row, table=True):
     """One line of a top-up's timeline, never changed: what it became, when, by whom and on what evidence.
 
-    `provider_order_id` and `order_version` name the read that was the evidence; `actor` the person, if any.
+    `act` says what was done. A read of the provider has the class that was read as `status_class` and, for
+    a delivery that was not simply credited, the reason as `hold`; `provider_order_id` and `order_version`
+    name what was read. `actor` is the person, if any. `detail` is a sentence for people: code never reads it.
     """
 
     __tablename__ = "top_up_steps"
@@ -143,6 +146,13 @@ class TopUpStep(Row, table=True):
         one_of("reason", Reason),
         one_of("charged", Charged),
         one_of("source", StepSource),
+        one_of("act", Act),
+        one_of("status_class", StatusClass),
+        one_of("hold", Reason),
+        CheckConstraint(
+            "(status_class IS NOT NULL) = (act IN ('read', 'linked'))", name="status_class_of_a_read"
+        ),
+        CheckConstraint("hold IS NULL OR status_class = 'delivered'", name="hold_of_a_delivery"),
         length("actor", 1, 64),
         length("detail", 0, 500),
         Index(None, "top_up_id", "id"),
@@ -163,6 +173,9 @@ class TopUpStep(Row, table=True):
         default=None, sa_column=Column(Text, ForeignKey("provider_orders.id"), nullable=True)
     )
     order_version: int | None = Field(default=None, sa_column=whole())
+    act: str = Field(sa_column=words())
+    status_class: str | None = Field(default=None, sa_column=words(nullable=True))
+    hold: str | None = Field(default=None, sa_column=words(nullable=True))
 
 
 class WidgetSession(Row, table=True):

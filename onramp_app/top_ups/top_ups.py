@@ -40,9 +40,10 @@ from onramp_app.top_ups.errors import (
     QuoteChanged,
     TooManyOpenTopUps,
 )
-from onramp_app.top_ups.tables import TopUp, TopUpStep, WidgetSession
-from onramp_app.top_ups.transitions import CREATED, Action, TopUpState, TopUpStatus, on_action
-from onramp_app.top_ups.views import TopUpView, quote_members, quote_view, state_of, view_of, views_of
+from onramp_app.top_ups.moves import Evidence, record, state_of
+from onramp_app.top_ups.tables import TopUp, WidgetSession
+from onramp_app.top_ups.transitions import ACT_OF, CREATED, Act, Action, TopUpStatus, on_action
+from onramp_app.top_ups.views import TopUpView, quote_members, quote_view, view_of, views_of
 
 MAX_OPEN = 5
 MAX_SHOWN_OPEN = 10  # those in review do not count as open, so there may be more
@@ -226,7 +227,7 @@ async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
             offered_until=now + OFFERED if until is None else min(now + OFFERED, until),
         )
     )
-    db.add(_step(top_up.id, CREATED, user_id, now))
+    record(db, top_up, CREATED, evidence=Evidence(StepSource.USER, now, Act.CREATED, actor=user_id))
     await db.flush()
     return top_up
 
@@ -264,18 +265,6 @@ async def _check_limits(db: AsyncSession, person: User, offer: Offer, now: datet
     if rest is not None and base_amount > rest:
         rate, decimals = offer.rates[request.fiat_currency], FIAT_TYPES[offer.quote.fiat_type].decimals
         raise limits.over_limit(rest, rate=rate, decimals=decimals, least=offer.least)
-
-
-def _step(top_up_id: str, state: TopUpState, user_id: str, at: datetime) -> TopUpStep:
-    return TopUpStep(
-        top_up_id=top_up_id,
-        at=at,
-        status=state.status.value,
-        reason=state.reason.value if state.reason else None,
-        charged=state.charged.value,
-        source=StepSource.USER.value,
-        actor=user_id,
-    )
 
 
 async def _own(db: AsyncSession, user_id: str, top_up_id: str, *, lock: bool = False) -> TopUp:
@@ -322,8 +311,8 @@ async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
         if step is None:
             raise NotCancelable("A payment has begun or this top-up has ended, so it cannot be canceled.")
         now = clock.now()
-        top_up.status, top_up.updated_at = step.state.status.value, now
-        db.add(_step(top_up.id, step.state, viewer.user_id, now))
+        evidence = Evidence(StepSource.USER, now, ACT_OF[Action.CANCEL], actor=viewer.user_id)
+        record(db, top_up, step.state, evidence=evidence)
         await db.exec(
             update(WidgetSession)
             .where(col(WidgetSession.top_up_id) == top_up.id, col(WidgetSession.offered_until) > now)

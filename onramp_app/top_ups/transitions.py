@@ -4,6 +4,7 @@ Only a signed read of the provider, the user, the clock or an operator moves a t
 the ledger: a step says what has to be posted, and the caller posts it in the same transaction.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -227,6 +228,39 @@ class Action(StrEnum):
     CLOSE = "close"
     REVERSE = "reverse"
     UNDO_REVERSE = "undo_reverse"
+
+
+class Act(StrEnum):
+    """What a line of a top-up's timeline stands for.
+
+    `READ` is a signed read of a provider order, `LINKED` one whose delivery became a top-up of its own. The
+    others are what the user (`CREATED`, `CANCELED`), the clock (`EXPIRED`, `GIVEN_UP`) or an operator did.
+    """
+
+    CREATED = "created"
+    READ = "read"
+    LINKED = "linked"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    GIVEN_UP = "given_up"
+    RELEASED = "released"
+    RETURNED = "returned"
+    CLOSED = "closed"
+    REVERSED = "reversed"
+    REVERSAL_UNDONE = "reversal_undone"
+    ATTRIBUTED = "attributed"
+
+
+ACT_OF: Mapping[Action, Act] = {
+    Action.CANCEL: Act.CANCELED,
+    Action.EXPIRE: Act.EXPIRED,
+    Action.GIVE_UP_UNKNOWN: Act.GIVEN_UP,
+    Action.RELEASE: Act.RELEASED,
+    Action.RETURN: Act.RETURNED,
+    Action.CLOSE: Act.CLOSED,
+    Action.REVERSE: Act.REVERSED,
+    Action.UNDO_REVERSE: Act.REVERSAL_UNDONE,
+}
 
 
 def on_action(state: TopUpState, action: Action) -> Step | None:  # noqa: PLR0911 - one answer an action

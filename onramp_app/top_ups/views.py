@@ -1,7 +1,6 @@
 """Makes views of top-ups: what their owner sees, out of the rows."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,9 +21,10 @@ from onramp_app.pricing.quotes import QuoteView
 from onramp_app.provider_orders.hints import sought_of
 from onramp_app.provider_orders.tables import ProviderOrder
 from onramp_app.providers.port import ProviderQuote
-from onramp_app.providers.status import Flow, StatusClass
+from onramp_app.providers.status import Flow
+from onramp_app.top_ups.moves import state_of
 from onramp_app.top_ups.tables import TopUp, TopUpStep, WidgetSession
-from onramp_app.top_ups.transitions import Charged, Reason, TopUpState, TopUpStatus
+from onramp_app.top_ups.transitions import Charged, TopUpStatus
 
 _T = TypeVar("_T", TopUpStep, ProviderOrder)
 
@@ -50,7 +50,8 @@ class ProviderOrderView:
 class StepView:
     """One line of a top-up's timeline.
 
-    `status_class` is what the provider said of order `order_id`; both None where it was not the provider.
+    `act` is a word of `top_ups.transitions.Act`. `status_class` is what the provider said of an order, None
+    where the line is no read; `order_id` is the provider's id of an order that the view shows.
     """
 
     status: str
@@ -59,6 +60,7 @@ class StepView:
     detail: str
     status_class: str | None
     order_id: str | None
+    act: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +145,6 @@ _URLS = (
     )
     .order_by(col(WidgetSession.top_up_id), col(WidgetSession.created_at).desc())
 )
-
-
-def state_of(top_up: TopUp) -> TopUpState:
-    """Return what decides how the top-up moves."""
-    return TopUpState(
-        status=TopUpStatus(top_up.status),
-        reason=Reason(top_up.reason) if top_up.reason else None,
-        charged=Charged(top_up.charged),
-        rank=top_up.rank,
-        has_entry=top_up.has_entry,
-    )
 
 
 def quote_view(quoted: ProviderQuote) -> QuoteView:
@@ -282,17 +273,15 @@ def _view(top_up: TopUp, its: _Belongings, known: dict[str, int]) -> TopUpView:
 
 
 def _step_view(step: TopUpStep, orders: Sequence[ProviderOrder]) -> StepView:
-    # A step that a read of the provider made begins with the class that was read.
-    word = re.match("[a-z_]*", step.detail)
     order = next((order for order in orders if order.id == step.provider_order_id), None)
-    is_read = order is not None and word is not None and word[0] in set(StatusClass)
     return StepView(
         step.status,
         step.at,
         step.source,
         step.detail,
-        status_class=word[0] if is_read and word else None,
+        status_class=step.status_class,
         order_id=order.order_id if order else None,
+        act=step.act,
     )
 
 

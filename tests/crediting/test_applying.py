@@ -273,6 +273,43 @@ async def test_a_floats_tail_is_taken_off_and_noted(
     assert f"{'11.030000000000001'} was printed" in world.one("SELECT detail FROM top_up_steps")
 
 
+async def test_the_same_read_again_is_no_news_whatever_its_sentence_said(
+    world: World, person: tuple[str, str, str]
+) -> None:
+    _, top_up, recognition = person
+    # The first line also notes what was rounded, and the second read has nothing to note.
+    amounts = {"merchantRecognitionId": recognition, "actualCryptoAmount": "10.000000000000000001"}
+    for printed in ("0xaa", "0xbb"):
+        await tell(order_of(1, 4, **amounts, gasFee="0.0000000000000000001", transactionHash=printed))
+    lines = world.rows("SELECT act, status_class, hold FROM top_up_steps WHERE top_up_id = %s", top_up)
+    assert lines == [{"act": "read", "status_class": "delivered", "hold": None}]
+    assert world.one("SELECT applied_version FROM provider_orders") == 2
+
+
+async def test_each_line_says_in_columns_what_was_read_and_what_it_came_to(
+    world: World, person: tuple[str, str, str]
+) -> None:
+    _, top_up, recognition = person
+    for order_id, status, fields in (
+        (1, 99, {}),
+        (1, 2, {}),
+        (1, 4, {}),
+        (2, 4, {"actualCryptoAmount": "30.5"}),
+    ):
+        await tell(order_of(order_id, status, merchantRecognitionId=recognition, **fields))
+    lines = world.rows("SELECT top_up_id, act, status_class, hold FROM top_up_steps ORDER BY id")
+    assert [
+        (line["top_up_id"] == top_up, line["act"], line["status_class"], line["hold"]) for line in lines
+    ] == [
+        (True, "read", "unknown", None),
+        (True, "read", "paid", None),
+        (True, "read", "delivered", None),
+        (True, "linked", "delivered", "over_delivery"),
+        (False, "read", "delivered", "over_delivery"),
+    ]
+    assert world.open_cases() == ["held"]  # the alarm about the unknown status was answered
+
+
 async def test_sell_orders_are_recorded_and_touch_nothing(world: World, person: tuple[str, str, str]) -> None:
     applied = await tell(order_of(1, 4, flow=Flow.SELL, merchantRecognitionId=person[2]))
     assert applied.orders == 1

@@ -18,6 +18,7 @@ from onramp_app.providers.status import Flow
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.views import TopUpView, view_of
 from onramp_app.web.activity.story_words import story_of_top_up
+from tests import rows
 from tests.crediting.test_scenarios import delivered_of
 from tests.crediting.told import apply_all, order_of, recognition_id
 from tests.crediting.world import World
@@ -80,13 +81,7 @@ def old(world: World) -> Any:
     at = now() - LONG_AGO
     top_up = world.top_up(world.user(), status="canceled", created_at=at, updated_at=at)
     for status in ("created", "canceled"):
-        world.run(
-            "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail)"
-            " VALUES (%s, %s, %s, 'no', 'user', '')",
-            top_up,
-            at,
-            status,
-        )
+        rows.step(world.owner, top_up, at=at, act=status, status=status)
     fields = {"merchantRecognitionId": recognition_id(world, top_up), "createdAt": at.isoformat()}
     return top_up, fields
 

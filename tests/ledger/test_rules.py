@@ -41,11 +41,7 @@ async def booked(books: Books) -> Books:
         " VALUES ('a1', %s, 'operator-1', 'grant_role', 'u', '127.0.0.1', '')",
         (NOW,),
     )
-    books.owner.execute(
-        "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail)"
-        " VALUES (%s, %s, 'created', 'no', 'user', '')",
-        (top_up_id, NOW),
-    )
+    rows.step(books.owner, top_up_id, at=NOW)
     return books
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from onramp_app.provider_orders.freshness import known_as_of, note_read
 from onramp_app.provider_orders.walks import RECENT
+from tests import rows
 from tests.ledger.books import NOW, Books
 
 LATER = NOW + timedelta(days=1)
@@ -26,11 +27,7 @@ def _top_up(books: Books, status: str, *, changed_at: datetime = NOW) -> tuple[S
     books.owner.execute(
         "UPDATE top_ups SET status = %s, charged = 'no', rank = 0 WHERE id = %s", (status, top_up_id)
     )
-    books.owner.execute(
-        "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail)"
-        " VALUES (%s, %s, %s, 'no', 'user', '')",
-        (top_up_id, changed_at, status),
-    )
+    rows.step(books.owner, top_up_id, at=changed_at, status=status)
     return SimpleNamespace(user_id=user_id), top_up_id
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from onramp_app.top_ups import usual_time
 from onramp_app.top_ups.usual_time import usual_minutes
+from tests import rows
 from tests.ledger.books import NOW, Books
 
 
@@ -27,11 +28,7 @@ def _settled(books: Books, *seconds: int, method: str = "UPI", is_seen_paid: boo
         paid_at = at - timedelta(seconds=took)
         # Another step of being paid comes later, and must not count.
         for moment in (paid_at, paid_at + timedelta(seconds=took / 2)) if is_seen_paid else ():
-            books.owner.execute(
-                "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail)"
-                " VALUES (%s, %s, 'processing', 'yes', 'poll', 'paid')",
-                (top_up_id, moment),
-            )
+            rows.step(books.owner, top_up_id, at=moment, status_class="paid")
         books.settle(top_up_id, 100)
         books.owner.execute(
             "UPDATE top_ups SET settled_at = %s, payment_method = %s WHERE id = %s", (at, method, top_up_id)

@@ -1,7 +1,5 @@
 """What an owner is told of a top-up beyond its state: what was read when, what paid a debt, what followed."""
 
-from datetime import timedelta
-
 from onramp_app.accounts.views import Viewer
 from onramp_app.domain.money import amount_text
 from onramp_app.ledger import instructions as ledger
@@ -9,6 +7,7 @@ from onramp_app.review.decisions import decide
 from onramp_app.top_ups import top_ups
 from onramp_app.top_ups.transitions import Action
 from onramp_app.top_ups.views import TopUpView
+from tests import rows
 from tests.desk import Desk
 from tests.ledger.books import BY_POLL, NOW, SCALES, post_now
 
@@ -23,30 +22,26 @@ async def _view(desk: Desk, top_up_id: str) -> TopUpView:
     return await top_ups.get(viewer, top_up_id)
 
 
-def _read(desk: Desk, top_up_id: str, order_row: str | None, detail: str, *, seconds: int) -> None:
-    desk.books.owner.execute(
-        "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail, provider_order_id)"
-        " VALUES (%s, %s, 'processing', 'yes', %s, %s, %s)",
-        (top_up_id, NOW + timedelta(seconds=seconds), "poll" if order_row else "operator", detail, order_row),
-    )
-
-
 async def test_each_line_says_what_was_read_of_which_order(desk: Desk) -> None:
     top_up_id, delivery = await desk.settled()
     order = delivery.provider_order_id
-    _read(desk, top_up_id, order, "paid", seconds=1)
-    _read(desk, top_up_id, order, "delivered: over_limit", seconds=2)
-    _read(desk, top_up_id, order, "delivered, a top-up of its own was made of it", seconds=3)
-    _read(desk, top_up_id, order, "something else", seconds=4)
-    _read(desk, top_up_id, None, "paid", seconds=5)  # the words of a person, not of a read
-    lines = [(line.status_class, line.order_id) for line in (await _view(desk, top_up_id)).timeline]
+    for columns in (
+        {"status_class": "paid", "provider_order_id": order},
+        {"status_class": "delivered", "act": "linked", "provider_order_id": order},
+        # A sentence is for people, however much it looks like what was read.
+        {"status_class": "sending", "provider_order_id": order, "detail": "delivered: over_limit"},
+        {"act": "attributed", "source": "operator", "provider_order_id": order, "detail": "paid"},
+        {"act": "released", "source": "operator", "detail": "reversed"},
+    ):
+        rows.step(desk.books.owner, top_up_id, **columns)
+    lines = [(line.act, line.status_class, line.order_id) for line in (await _view(desk, top_up_id)).timeline]
     told = delivery.order_id
     assert lines == [
-        ("paid", told),
-        ("delivered", told),
-        ("delivered", told),
-        (None, told),
-        (None, None),
+        ("read", "paid", told),
+        ("linked", "delivered", told),
+        ("read", "sending", told),
+        ("attributed", None, told),
+        ("released", None, None),
     ]
 
 

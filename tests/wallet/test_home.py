@@ -8,6 +8,7 @@ from onramp_app.top_ups.top_ups import MAX_SHOWN_OPEN
 from onramp_app.wallet import transactions
 from onramp_app.wallet.home import RECENT, Wallets
 from onramp_app.wallet.transactions import Filters
+from tests import rows
 from tests.web.conftest import arrive
 
 
@@ -62,17 +63,13 @@ async def test_each_open_top_up_has_its_own_steps_and_orders(people, books):
     for viewer in people[:2]:
         for view in await top_ups.list_open(viewer):
             orders[view.id] = books.delivery(10**18, top_up_id=view.id).provider_order_id
-            books.owner.execute(
-                "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail, provider_order_id)"
-                " SELECT %s, now(), 'processing', 'yes', 'poll', word, %s"
-                " FROM unnest(ARRAY['paid', 'sent']) AS word",
-                (view.id, orders[view.id]),
-            )
+            for word in ("paid", "sending"):
+                rows.step(books.owner, view.id, status_class=word, provider_order_id=orders[view.id])
     numbers = dict(books.owner.execute("SELECT id, order_id FROM provider_orders").fetchall())
     together = Wallets(people)
     for viewer in people[:2]:
         for view in (await together.of(viewer)).open_top_ups:
-            assert [step.detail for step in view.timeline] == ["paid", "sent"]
+            assert [step.status_class for step in view.timeline] == ["paid", "sending"]
             assert {step.order_id for step in view.timeline} == {numbers[orders[view.id]]}
             assert [order.order_id for order in view.provider_orders] == [numbers[orders[view.id]]]
 

@@ -7,7 +7,7 @@ from onramp_app.domain.environment import StepSource
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
-from onramp_app.top_ups.transitions import Charged, TopUpStatus
+from onramp_app.top_ups.transitions import Act, Charged, TopUpStatus
 from onramp_app.top_ups.views import StepView, TopUpView
 from onramp_app.wallet.views import TransferView
 from onramp_app.web.activity.words import signed_text, top_up_title, transfer_words
@@ -187,7 +187,7 @@ def _is_late(before: StepView, step: StepView) -> bool:
 
 def _step_title(step: StepView, view: TopUpView) -> str:
     """Return what a line of the timeline says: what the provider said, then what we made of it."""
-    said = step.detail.partition(":")[0].partition(",")[0]
+    said = step.status_class or step.act
     asset = view.asset
     told: dict[str, str] = {
         StatusClass.OPENED: _("Payment page opened"),
@@ -202,12 +202,12 @@ def _step_title(step: StepView, view: TopUpView) -> str:
         StatusClass.NAME_MISMATCH: _("The name on the payment did not fit"),
         StatusClass.AMOUNT_MISMATCH: _("The amount of the payment did not fit"),
         StatusClass.UNKNOWN: _("The provider said something that we do not know yet"),
-        "released": _("Released by the operator of this wallet"),
-        "returned": _("Given back by the operator of this wallet"),
-        "closed": _("Closed by the operator of this wallet"),
-        "reversed": _("Taken back by the operator of this wallet"),
-        "reversal undone": _("The reversal was undone"),
-        "attributed": _("Found to be yours"),
+        Act.RELEASED: _("Released by the operator of this wallet"),
+        Act.RETURNED: _("Given back by the operator of this wallet"),
+        Act.CLOSED: _("Closed by the operator of this wallet"),
+        Act.REVERSED: _("Taken back by the operator of this wallet"),
+        Act.REVERSAL_UNDONE: _("The reversal was undone"),
+        Act.ATTRIBUTED: _("Found to be yours"),
     }
     if said in told:
         tag = tag_of(step.status)[0]

@@ -111,6 +111,7 @@ def _first(view: TopUpView, *, least: int) -> datetime | None:
         step.at
         for step in view.timeline
         if step.status_class is not None
+        and step.order_id is not None
         and step.order_id == view.provider_order_id
         and StatusClass(step.status_class).rank >= least
     )

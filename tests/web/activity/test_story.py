@@ -8,6 +8,7 @@ from onramp_app.ledger import instructions
 from onramp_app.wallet.latest import Latest
 from onramp_app.web.activity.story_state import StoryState
 from onramp_app.web.home.shapes import Story
+from tests import rows
 from tests.ledger.books import BY_OPERATOR, post_now
 from tests.web.conftest import arrive, cookie_of
 
@@ -68,12 +69,8 @@ async def test_a_settled_top_up_is_told_from_its_quote_to_its_delivery(tab, ada,
 
 async def test_one_that_is_open_leads_on_and_says_where_it_stands(tab, ada, books):
     top_up_id = books.top_up(ada.viewer.user_id)
-    books.owner.execute(
-        "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail)"
-        " VALUES (%s, now(), 'created', 'no', 'user', ''),"
-        " (%s, now(), 'processing', 'yes', 'poll', 'buying')",
-        (top_up_id, top_up_id),
-    )
+    rows.step(books.owner, top_up_id)
+    rows.step(books.owner, top_up_id, status_class="buying")
     story = (await told(tab, ada, top_up_id)).story
     assert story.next_top_up == top_up_id
     assert story.charged == "Your payment was received."

@@ -10,6 +10,7 @@ from onramp_app.wallet.latest import Latest
 from onramp_app.web.home.shapes import Balance
 from onramp_app.web.home.state import HomeState
 from onramp_app.web.tabs.live import catch_up
+from tests import rows
 from tests.web.conftest import arrive, cookie_of
 
 LOAD = HomeState.event_handlers["load"]
@@ -83,11 +84,7 @@ async def test_a_card_says_how_long_it_usually_takes_and_when_it_takes_longer(ta
         "UPDATE provider_orders SET status_class = 'paid', fiat_amount = 900, fiat_currency = 'INR'"
     )
     books.owner.execute("UPDATE top_ups SET best_order_id = %s", (delivery.provider_order_id,))
-    books.owner.execute(
-        "INSERT INTO top_up_steps (top_up_id, at, status, charged, source, detail, provider_order_id)"
-        " VALUES (%s, now(), 'processing', 'yes', 'poll', 'paid', %s)",
-        (top_up_id, delivery.provider_order_id),
-    )
+    rows.step(books.owner, top_up_id, status_class="paid", provider_order_id=delivery.provider_order_id)
     (card,) = (await shown(tab)).open_cards
     assert (card.title, card.text) == (
         "₹900 is on its way",

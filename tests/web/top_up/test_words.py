@@ -231,7 +231,7 @@ def test_why_more_is_held_than_was_quoted_is_not_blamed_on_prices():
 
 
 def test_a_payment_after_the_offer_had_ended_is_called_late():
-    ended = StepView("canceled", NOW, "user", "", None, None)
+    ended = StepView("canceled", NOW, "user", "", None, None, "canceled")
     paid = TopUpState(TopUpStatus.PROCESSING, charged=Charged.YES, rank=30)
     assert _page(paid, timeline=(ended,)).title == "Your late payment has arrived"
     assert _page(paid).title == "Your money is on its way"
@@ -294,7 +294,7 @@ def test_a_second_payment_is_said_on_both_pages():
 
 def _told(*classes: tuple[str, int], order_id: str = "4711") -> tuple[StepView, ...]:
     return tuple(
-        StepView("processing", NOW.replace(minute=minute), "poll", word, word, order_id)
+        StepView("processing", NOW.replace(minute=minute), "poll", word, word, order_id, "read")
         for word, minute in classes
     )
 
