@@ -1,6 +1,8 @@
 """Composition root: puts the settings, the API, the pages and the lifespan tasks together. No logic."""
 
 import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import reflex as rx
 from reflex.constants import Dirs
@@ -14,10 +16,10 @@ from onramp_app.api.frame.gate import before_private_pages
 from onramp_app.api.frame.headers import with_headers
 from onramp_app.api.frame.sockets import before_sockets
 from onramp_app.config import get_settings
+from onramp_app.fleet.watch import beside
 from onramp_app.logs import configure_logs
-from onramp_app.running.instance import running_instance
+from onramp_app.running.lifecycle import web_instance
 from onramp_app.running.retention import purge_daily
-from onramp_app.running.worker import instance_with_background_work
 from onramp_app.texts import DEFAULT_LANGUAGE
 from onramp_app.web.parts.layout import failure_boundary
 from onramp_app.web.routes import add_pages, head_components
@@ -51,6 +53,16 @@ class _Application(rx.App):
         return served
 
 
+@asynccontextmanager
+async def _life(app: rx.App) -> AsyncIterator[None]:
+    async with (
+        web_instance(settings),
+        watched_connections(),
+        beside(purge_daily(), keep_tabs_current(app)),
+    ):
+        yield
+
+
 app = _Application(
     api_transformer=[before_private_pages, before_sockets, before_pages(create_api(settings.app_name))],
     app_wraps={(55, "ErrorBoundary"): failure_boundary},
@@ -63,10 +75,5 @@ app = _Application(
 )
 guard_socket(app)
 app.add_middleware(SessionMiddleware())
-app.register_lifespan_task(
-    instance_with_background_work if settings.background_work == "on" else running_instance
-)
-app.register_lifespan_task(watched_connections)
-app.register_lifespan_task(keep_tabs_current)
-app.register_lifespan_task(purge_daily)
+app.register_lifespan_task(_life)
 add_pages(app)

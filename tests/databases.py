@@ -9,12 +9,9 @@ import pytest
 from psycopg import sql
 
 from onramp_app.config import get_settings
-from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
-from onramp_app.fleet import changed_people
 from onramp_app.ledger import sealing
-from onramp_app.provider_orders import inbox
-from onramp_app.running import closing
+from onramp_app.running import lifecycle
 from onramp_app.throttle import throttle
 
 _TEMPLATE = "migrated_template"
@@ -59,12 +56,9 @@ async def in_settings(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     get_settings.cache_clear()
     throttle.forget()
     sealing.forget()
-    yield
-    # Whatever the test has begun to use ends with it: the next one has another provider and database.
-    await changed_people.close()
-    await closing.disconnect()
-    await inbox.close()
-    await engine.dispose()
+    # What the test has begun to use ends with it: the next one has another provider and database.
+    async with lifecycle.connections():
+        yield
     get_settings.cache_clear()
 
 

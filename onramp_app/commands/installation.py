@@ -32,7 +32,7 @@ from onramp_app.db.poolers import refuse_poolers
 from onramp_app.operators import roles
 from onramp_app.running.checked import CheckedPart
 from onramp_app.running.checks import check_everything
-from onramp_app.running.worker import run_worker
+from onramp_app.running.lifecycle import run_worker
 
 
 def migrate(as_json: AsJson = False) -> None:
@@ -101,7 +101,8 @@ def check(as_json: AsJson = False) -> None:
 
 def worker() -> None:
     """Read the provider and apply what was read, without serving pages."""
-    run(run_worker)
+    with refusals(), database():
+        asyncio.run(run_worker())
 
 
 def simulator(

@@ -13,13 +13,11 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 
 from onramp_app.config import DATA_DIR, ConfigurationError, Settings, get_settings
-from onramp_app.db import engine
 from onramp_app.domain.errors import ApplicationError
-from onramp_app.fleet import changed_people
 from onramp_app.local.postgres import local_database
 from onramp_app.operators.four_eyes import SecondOperatorNeeded
 from onramp_app.operators.mandate import Mandate
-from onramp_app.running import closing
+from onramp_app.running.lifecycle import connections
 
 Result = TypeVar("Result")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -113,12 +111,8 @@ def decide(use_case: Callable[[], Awaitable[Result]], *, as_json: bool) -> Resul
 
 
 async def _to_its_end(use_case: Callable[[], Awaitable[Result]]) -> Result:
-    try:
+    async with connections():
         return await use_case()
-    finally:
-        await changed_people.close()
-        await closing.disconnect()
-        await engine.dispose()
 
 
 def answer(as_json: bool, document: dict[str, Any], text: str) -> None:

@@ -5,7 +5,8 @@ nothing for a quarter of an hour. Each loop says when it gets on, and how long t
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from contextvars import ContextVar, copy_context
 from time import monotonic
 from typing import Any
@@ -110,6 +111,23 @@ async def end(task: asyncio.Task[Any]) -> None:
         await asyncio.wait({task}, timeout=_CANCEL_EVERY_SECONDS)
     if not task.done():
         _log.error("a task does not end", task=task.get_name())
+
+
+@asynccontextmanager
+async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run each piece of work as a task of its own while the context lasts, and end them all with it."""
+    tasks = [asyncio.create_task(piece) for piece in work]
+    for task in tasks:
+        task.add_done_callback(_log_failure)
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(end(task) for task in tasks))
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("work of this process failed", work=task.get_name(), exc_info=error)
 
 
 async def keep_running(name: str, work: Callable[[], Awaitable[None]], *, within_seconds: float) -> None:

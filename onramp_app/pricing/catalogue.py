@@ -250,3 +250,8 @@ def _methods(kinds: Mapping[str, PaymentKind], limits: AmountLimits) -> tuple[Me
 def get_options() -> OptionsReader:
     """Return the reader of what can be chosen, which keeps the provider's configuration for a while."""
     return OptionsReader(get_provider(), get_settings().assets)
+
+
+def forget() -> None:
+    """Forget the provider's configuration, and the connection by which it was read."""
+    get_options.cache_clear()

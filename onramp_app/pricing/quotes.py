@@ -168,3 +168,8 @@ def _out_of(limits: AmountLimits) -> AmountOutOfLimits:
 def get_shared_quotes() -> SharedQuotes:
     """Return the quotes that people look at."""
     return SharedQuotes(get_provider())
+
+
+def forget() -> None:
+    """Forget the quotes, and the connection by which they were read."""
+    get_shared_quotes.cache_clear()

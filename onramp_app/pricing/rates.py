@@ -211,3 +211,10 @@ async def _alone_in_the_fleet() -> AsyncIterator[None]:
 def get_rates() -> RatesReader:
     """Return the keeper of exchange rates."""
     return RatesReader(get_provider(), get_options(), assets=get_settings().assets)
+
+
+async def close() -> None:
+    """End what this process reads of the rates, at shutdown or before another event loop."""
+    if get_rates.cache_info().currsize:
+        await get_rates().close()
+        get_rates.cache_clear()

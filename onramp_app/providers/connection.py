@@ -12,3 +12,11 @@ def get_provider() -> Provider:
     """Return the client of the settings."""
     settings = get_settings()
     return client_from(settings, transport_from(settings))
+
+
+async def close() -> None:
+    """Close the connection, at shutdown or before another event loop uses it."""
+    if get_provider.cache_info().currsize:
+        provider = get_provider()
+        get_provider.cache_clear()
+        await provider.close()

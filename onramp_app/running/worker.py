@@ -3,8 +3,6 @@
 Each can be killed at any moment: what is to be done stands in the database, and whoever comes next does it.
 """
 
-import asyncio
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,14 +13,13 @@ from onramp_app.crediting.apply import ORDERS_AT_ONCE, apply_some, judge_again
 from onramp_app.crediting.delivery import DOCUMENTED, Symbols, symbols_of
 from onramp_app.db.engine import BACKGROUND
 from onramp_app.fleet import changed_people, channels
-from onramp_app.fleet.watch import end, keep_running, made_progress, rest
+from onramp_app.fleet.watch import beside, keep_running, made_progress, rest
 from onramp_app.ledger import sealing
 from onramp_app.provider_orders.reader import Reader
 from onramp_app.provider_orders.walks import ASKING_SECONDS
 from onramp_app.providers.connection import get_provider
 from onramp_app.providers.errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
-from onramp_app.running.instance import running_instance, running_worker
 from onramp_app.top_ups.clock_events import run_clock
 
 APPLY_TICK_SECONDS = 1.0
@@ -40,25 +37,12 @@ async def background_work() -> AsyncIterator[None]:
     """Run the loops of this process inside the context; at its end they stop between two transactions."""
     provider = get_provider()
     ids = _LiveIds(provider)
-    loops = (
-        asyncio.create_task(Reader(provider, run_clock=run_clock).run()),
-        asyncio.create_task(
-            keep_running("apply", lambda: apply_loop(ids), within_seconds=APPLY_WITHIN_SECONDS)
-        ),
-        asyncio.create_task(keep_running("seals", sealing.keep_sealing, within_seconds=SEALING_SECONDS)),
-        asyncio.create_task(keep_running("live ids", ids.keep, within_seconds=ASKING_SECONDS)),
-    )
-    try:
-        yield
-    finally:
-        await asyncio.gather(*(end(loop) for loop in loops))
-        await changed_people.close()
-
-
-@asynccontextmanager
-async def instance_with_background_work() -> AsyncIterator[None]:
-    """Serve pages and the API, and do the background work in the same process."""
-    async with running_instance(), background_work():
+    async with beside(
+        Reader(provider, run_clock=run_clock).run(),
+        keep_running("apply", lambda: apply_loop(ids), within_seconds=APPLY_WITHIN_SECONDS),
+        keep_running("seals", sealing.keep_sealing, within_seconds=SEALING_SECONDS),
+        keep_running("live ids", ids.keep, within_seconds=ASKING_SECONDS),
+    ):
         yield
 
 
@@ -96,14 +80,3 @@ async def apply_loop(ids: _LiveIds) -> None:
         made_progress()
         if applied.orders < ORDERS_AT_ONCE:
             await channels.order_read.wait(APPLY_TICK_SECONDS)
-
-
-async def run_worker() -> None:
-    """Run the loops alone until the process is told to end (`python -m onramp_app worker`)."""
-    told_to_end = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
-    async with running_worker(), background_work():
-        _log.info("worker begins")
-        await told_to_end.wait()
-    _log.info("worker ends")

@@ -61,6 +61,10 @@ class SharedCounts:
         """Forget what was counted."""
         await self._redis.delete(_key(rules, who))
 
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._redis.aclose()
+
     async def _run(self, rules: Rules, who: Sequence[str], what: str) -> float:
         given: list[str | int] = [
             repr(time.time()),

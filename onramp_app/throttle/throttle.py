@@ -100,6 +100,14 @@ def forget() -> None:
     _away_until = 0.0
 
 
+async def close() -> None:
+    """Close the connection to Redis and forget what was counted, at shutdown or before another event loop."""
+    shared = _shared() if _shared.cache_info().currsize else None
+    forget()
+    if shared is not None:
+        await shared.close()
+
+
 def _counts() -> _Counts:
     return _local() if time.monotonic() < _away_until else _shared() or _local()
 

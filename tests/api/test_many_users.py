@@ -16,7 +16,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.pricing.rates import get_rates
 from onramp_app.providers.onramp.limits import RequestRate
 from onramp_app.providers.shared_answers import SharedAnswers
-from onramp_app.running import closing
+from onramp_app.running import lifecycle
 from tests.money import WANTED
 from tests.people import Person
 from tests.simulator.process import Process
@@ -63,7 +63,7 @@ async def test_fifty_at_once_cost_what_one_costs(
     started = time.monotonic()
     assert (await begin(client, people[0]))[:2] == (200, 200)
     alone_seconds = time.monotonic() - started
-    await closing.disconnect()
+    await lifecycle.close_provider()
     simulator.begin()
     simulator.scenario("api_slow", times=None, value=0.3)
 

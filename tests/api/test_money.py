@@ -21,7 +21,7 @@ from onramp_app.pricing.rates import get_rates
 from onramp_app.pricing.tables import ExchangeRate
 from onramp_app.providers.connection import get_provider
 from onramp_app.providers.errors import ProviderUnavailable
-from onramp_app.running import closing
+from onramp_app.running import lifecycle
 from tests.money import WANTED
 from tests.people import Person
 from tests.simulator.process import Process
@@ -243,7 +243,7 @@ async def test_rates_are_kept_in_the_database_and_read_again_after_five_minutes(
         return str(found["as_of"])
 
     first = await as_of()
-    await closing.disconnect()  # Another process, which has nothing but the database.
+    await lifecycle.disconnect()  # Another process, which has nothing but the database.
     assert await as_of() == first
     age(database, 4)
     kept = await as_of()
@@ -260,7 +260,7 @@ async def test_old_rates_are_marked_stale_while_the_provider_is_away_and_end_aft
     client: httpx.AsyncClient, simulator: Process, database: str
 ) -> None:
     await get_rates_of(client, "INR", "USDT")
-    await closing.disconnect()  # Quotes are shared for seconds; a new connection has none.
+    await lifecycle.disconnect()  # Quotes are shared for seconds; a new connection has none.
     simulator.scenario("api_down", times=None)
     age(database, 14)
     assert not (await get_rates_of(client, "INR", "USDT")).json()["stale"]

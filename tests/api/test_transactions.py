@@ -16,7 +16,7 @@ from onramp_app.ledger.transfers import Cause
 from onramp_app.pricing import worth as services_worth
 from onramp_app.pricing.rate_book import RateBook
 from onramp_app.pricing.rates import get_rates
-from onramp_app.running import closing
+from onramp_app.running import lifecycle
 from tests.money import Wallet, assert_problem
 from tests.people import Person
 
@@ -334,7 +334,7 @@ async def test_without_rates_the_balances_are_still_told(wallet: Wallet, ada: Pe
     seen = (await wallet.get(ada, "/api/balances")).json()
     assert (seen["display"], seen["stale"]) == ({"amount": None, "currency": "JPY"}, True)
     assert seen["items"][0]["available"] == "3"
-    await closing.disconnect()
+    await lifecycle.disconnect()
     wallet.simulator.scenario("api_down", times=None)
     answer = await wallet.get(ada, "/api/balances")
     assert (answer.status_code, answer.json()["display"]["amount"]) == (200, None)

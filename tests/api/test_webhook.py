@@ -12,10 +12,10 @@ import pytest
 
 from onramp_app.api.build import create_api
 from onramp_app.config import get_settings
-from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
 from onramp_app.provider_orders import inbox
+from onramp_app.running import lifecycle
 from tests.signed_webhooks import PATH, event_of, headers_of, signed
 
 
@@ -185,8 +185,7 @@ async def test_without_a_database_it_is_503_and_it_recovers_by_itself(
                 break
             await asyncio.sleep(0.1)
         assert 2000 in acknowledged, "it recovers within 5 s"
-        await inbox.close()
-        await engine.dispose()
+        await lifecycle.disconnect()
     with psycopg.connect(server.url) as connection:
         stored = {int(row[0]) for row in connection.execute("SELECT order_id FROM webhook_events")}
     server.stop()

@@ -10,8 +10,7 @@ import time
 
 from playwright.async_api import Page, async_playwright
 
-from onramp_app.db import engine
-from onramp_app.fleet import changed_people
+from onramp_app.running import lifecycle
 from tests.benchmarks.credited import credit, measured_site, person
 from tests.benchmarks.machine import load
 from tests.e2e.site import CHROMIUM_FLAGS, Site, chromium_path
@@ -75,8 +74,7 @@ async def _run(site: Site, count: int) -> list[float]:
         await browser.close()
     for tab in sockets:
         await tab.close()
-    await changed_people.close()
-    await engine.dispose()
+    await lifecycle.disconnect()
     return took
 
 

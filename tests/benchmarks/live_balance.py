@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from onramp_app.accounts.sessions import BrowserSession
-from onramp_app.db import engine
-from onramp_app.fleet import changed_people
+from onramp_app.running import lifecycle
 from tests.benchmarks.credited import credit, measured_instance, person
 from tests.benchmarks.machine import load
 from tests.sockets import HYDRATE_AND_LOAD, TabSocket, values_of
@@ -118,8 +117,7 @@ async def watch(
         assert one.tab is not None
         await one.tab.close()
     right = sum(1 for one in people if not one.committed or one.shown[-1][0] == len(one.committed))
-    await changed_people.close()
-    await engine.dispose()
+    await lifecycle.disconnect()
     return Seen(sorted(delay for one in people for delay in one.delays()), right, reconnects, took)
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import httpx
 
-from onramp_app.db import engine
 from onramp_app.fleet import changed_people
+from onramp_app.running import lifecycle
 from tests.benchmarks.credited import credit, measured_instance, person
 from tests.benchmarks.machine import load
 from tests.simulator.process import free_port
@@ -112,8 +112,7 @@ async def _run(ours: str, bare: str, count: int, number_of_people: int) -> None:
             times.append((took, await _push(bare_tabs, tell_bare)))
     for tab in (*our_tabs, *bare_tabs):
         await tab.close()
-    await changed_people.close()
-    await engine.dispose()
+    await lifecycle.disconnect()
     our_push, bare_push = (statistics.median(column) for column in zip(*times, strict=True))
     ratio = statistics.median(a / b for a, b in times)
     print(  # noqa: T201

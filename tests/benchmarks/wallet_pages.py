@@ -16,10 +16,9 @@ import psycopg
 from reflex.event import EventHandler
 
 from onramp_app.accounts import accounts, sessions
-from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
-from onramp_app.running import closing
+from onramp_app.running import lifecycle
 from onramp_app.throttle import throttle
 from onramp_app.web.activity.state import ActivityState
 from onramp_app.web.home.state import HomeState
@@ -103,8 +102,7 @@ async def _measure(owner: psycopg.Connection, rows: int) -> None:
         }
         figures = " · ".join(f"{name} {ms:.1f} ms" for name, ms in times.items())
         print(f"{high:>9,} rows: {figures}; {load()}")  # noqa: T201
-    await closing.disconnect()
-    await engine.dispose()
+    await lifecycle.disconnect()
 
 
 def main(rows: int) -> None:

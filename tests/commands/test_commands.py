@@ -18,7 +18,7 @@ from onramp_app.db import engine
 from onramp_app.db.migrate import latest_revision
 from onramp_app.local import postgres
 from onramp_app.provider_orders import webhook_address
-from onramp_app.running import closing
+from onramp_app.running import lifecycle
 from onramp_app.running.checked import UnwellError
 from onramp_app.running.checks import CHECKS
 from onramp_app.treasury import changes
@@ -327,7 +327,7 @@ async def test_the_webhook_address_is_registered_as_soon_as_the_simulator_answer
     monkeypatch.setattr(webhook_address, "FIRST_WAIT_SECONDS", 0.05)
     simulator.scenario("api_down", times=2)
     await asyncio.wait_for(webhook_address.register_with_simulator(), 10)
-    await closing.disconnect()
+    await lifecycle.disconnect()
     registered = simulator.control("requests", method="GET")["items"]
     tries = next(row for row in registered if row["path"].endswith("setWebhookUrl"))["by_status"]
     assert tries["200"] == 1

@@ -25,12 +25,11 @@ from onramp_app.crediting import apply
 from onramp_app.crediting.apply import apply_some
 from onramp_app.crediting.batch import Batch
 from onramp_app.crediting.delivery import DOCUMENTED
-from onramp_app.db import engine
 from onramp_app.domain.clock import now
-from onramp_app.fleet import changed_people
 from onramp_app.ledger.instructions import Delivery
 from onramp_app.provider_orders.walks import handle_events
 from onramp_app.providers.port import ProviderOrder
+from onramp_app.running import lifecycle
 from tests.crediting.told import apply_all, keep, order_of, recognition_id
 from tests.crediting.world import World
 from tests.signed_webhooks import event_of, headers_of
@@ -194,8 +193,7 @@ def _loop_of_its_own() -> Iterator[asyncio.Runner]:
         try:
             yield runner
         finally:
-            runner.run(changed_people.close())
-            runner.run(engine.dispose())
+            runner.run(lifecycle.disconnect())
             get_settings.cache_clear()
 
 

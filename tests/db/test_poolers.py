@@ -15,7 +15,7 @@ from onramp_app.api.build import create_api
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db import engine, poolers
 from onramp_app.provider_orders import inbox
-from onramp_app.running import connection_checks, instance
+from onramp_app.running import connection_checks, lifecycle
 from onramp_app.running.checked import UnwellError
 from tests.people import PASSWORD
 from tests.pooler import pooler
@@ -73,7 +73,7 @@ async def test_sessions_are_not_taken_for_a_pooler(database: str, tmp_path: Path
 @pytest.mark.usefixtures("pooled")
 async def test_without_a_way_past_the_pooler_the_start_is_refused_in_a_sentence() -> None:
     with pytest.raises(ConfigurationError, match=r"^DATABASE_URL leads to a pooler .* DATABASE_DIRECT_URL"):
-        async with instance.running_instance():
+        async with lifecycle.web_instance(get_settings()):
             pytest.fail("it runs where its locks are nobody's")
 
 
@@ -83,7 +83,7 @@ async def test_a_way_past_the_pooler_that_leads_to_it_is_refused(
     monkeypatch.setenv("DATABASE_DIRECT_URL", pooled)
     get_settings.cache_clear()
     with pytest.raises(ConfigurationError, match=r"^DATABASE_DIRECT_URL leads to a pooler"):
-        async with instance.running_worker():
+        async with lifecycle.worker(get_settings()):
             pytest.fail("it runs where its locks are nobody's")
 
 
@@ -100,7 +100,7 @@ async def test_check_tells_of_a_pooler_and_of_the_way_past_it(
 
 @pytest.mark.usefixtures("past_pooler")
 async def test_behind_a_pooler_accounts_and_webhooks_work() -> None:
-    async with instance.running_instance():
+    async with lifecycle.web_instance(get_settings()):
         transport = httpx.ASGITransport(app=create_api("Wallet"))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
             person = {"email": "ada@example.com", "password": PASSWORD}

@@ -20,6 +20,7 @@ from onramp_app.db import engine
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.provider_orders import inbox
 from onramp_app.provider_orders.inbox import get_inbox
+from onramp_app.running import lifecycle
 from onramp_app.wallet import announcements
 from tests.signed_webhooks import PATH, event_of, headers_of
 from tests.wall import Wall
@@ -72,8 +73,7 @@ async def _recovers(swallow: AbstractContextManager[object]) -> float:
             answer, *_ = await asyncio.gather(sending, *(_one() for _ in range(10)))
             took = time.monotonic() - began
     assert answer.status_code == 200
-    await inbox.close()
-    await engine.dispose()
+    await lifecycle.disconnect()
     return took
 
 

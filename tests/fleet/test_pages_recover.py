@@ -13,9 +13,8 @@ from redis import Redis
 
 from onramp_app.accounts.sessions import BrowserSession
 from onramp_app.config import get_settings
-from onramp_app.db import engine
 from onramp_app.domain.ids import new_id
-from onramp_app.fleet import changed_people
+from onramp_app.running import lifecycle
 from onramp_app.throttle import throttle
 from onramp_app.web.profile.state import ProfileState
 from tests.fleet.conftest import Pair
@@ -44,8 +43,7 @@ async def own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Async
     monkeypatch.setenv("DATABASE_URL", server.url)
     get_settings.cache_clear()
     yield server
-    await changed_people.close()
-    await engine.dispose()
+    await lifecycle.disconnect()
     server.stop()
 
 

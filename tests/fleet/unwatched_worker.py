@@ -10,7 +10,7 @@ import psycopg
 
 from onramp_app.db import direct
 from onramp_app.fleet import watch
-from onramp_app.running.worker import run_worker
+from onramp_app.running.lifecycle import run_worker
 
 
 async def _unwatched(name: str, work: Callable[[], Awaitable[None]], *, within_seconds: float) -> None:

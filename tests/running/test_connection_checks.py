@@ -14,10 +14,8 @@ import pytest
 from onramp_app.api.build import create_api
 from onramp_app.config import AppEnv, get_settings
 from onramp_app.db import direct, engine
-from onramp_app.fleet import changed_people
-from onramp_app.provider_orders import inbox
 from onramp_app.provider_orders.inbox import get_inbox
-from onramp_app.running import connection_checks
+from onramp_app.running import connection_checks, lifecycle
 from onramp_app.running.checked import CheckedPart, UnwellError
 from onramp_app.running.health import readiness
 from tests.people import PASSWORD
@@ -40,9 +38,7 @@ async def few(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[s
         monkeypatch.setenv("DATABASE_URL", address)
         get_settings.cache_clear()
         yield name
-        await changed_people.close()
-        await inbox.close()
-        await engine.dispose()
+        await lifecycle.disconnect()
         owner.execute(f"DROP ROLE {name}".encode())
 
 

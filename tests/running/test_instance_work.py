@@ -8,7 +8,7 @@ import pytest
 
 from onramp_app.config import get_settings
 from onramp_app.pricing.rates import stored_book
-from onramp_app.running.instance import running_instance
+from onramp_app.running.lifecycle import web_instance
 from tests.simulator.process import Process
 
 
@@ -30,7 +30,7 @@ async def test_an_instance_registers_its_webhook_address_and_reads_the_rates(sim
     async def is_done() -> bool:
         return "setWebhookUrl" in asked(simulator) and await stored_book() is not None
 
-    async with running_instance():
+    async with web_instance(get_settings()):
         await soon(is_done)
 
 
@@ -43,7 +43,7 @@ async def test_without_background_work_rates_are_read_on_demand_only(
     async def is_registered() -> bool:
         return "setWebhookUrl" in asked(simulator)
 
-    async with running_instance():
+    async with web_instance(get_settings()):
         await soon(is_registered)
         await asyncio.sleep(0.3)
         assert "quotes" not in asked(simulator)
@@ -55,7 +55,7 @@ async def test_a_provider_that_is_away_stops_no_start_and_no_end(
 ) -> None:
     monkeypatch.setenv("ONRAMP_API_URL", "http://127.0.0.1:1")
     get_settings.cache_clear()
-    async with asyncio.timeout(10), running_instance():
+    async with asyncio.timeout(10), web_instance(get_settings()):
         await asyncio.sleep(0.2)
     assert asked(simulator) == set()
 
@@ -65,6 +65,6 @@ async def test_a_provider_that_is_not_the_simulator_is_told_no_address(
 ) -> None:
     monkeypatch.setenv("ONRAMP_API_URL", "https://provider.invalid")
     get_settings.cache_clear()
-    async with running_instance():
+    async with web_instance(get_settings()):
         await asyncio.sleep(0.2)
     assert asked(simulator) == set()

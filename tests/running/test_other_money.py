@@ -7,7 +7,7 @@ import pytest
 
 from onramp_app.config import ConfigurationError
 from onramp_app.domain.environment import Environment
-from onramp_app.running import instance
+from onramp_app.running.lifecycle import refuse_other_money
 from tests import rows
 
 
@@ -26,20 +26,16 @@ def _order(owner: psycopg.Connection, environment: str) -> None:
 
 @pytest.mark.parametrize("write", [_top_up, _order], ids=["top-up", "provider order"])
 async def test_production_refuses_a_database_with_other_money(
-    database: str,
-    monkeypatch: pytest.MonkeyPatch,
-    write: Callable[[psycopg.Connection, str], None],
+    database: str, write: Callable[[psycopg.Connection, str], None]
 ) -> None:
-    await instance.refuse_other_money()
+    await refuse_other_money(Environment.LIVE)
     with psycopg.connect(database, autocommit=True) as owner:
         write(owner, "live")
-    monkeypatch.setattr(instance, "current_environment", lambda: Environment.LIVE)
-    await instance.refuse_other_money()
+    await refuse_other_money(Environment.LIVE)
     for environment in ("simulator", "sandbox"):
         with psycopg.connect(database, autocommit=True) as owner:
             owner.execute(f"UPDATE top_ups SET environment = '{environment}'".encode())
             owner.execute(f"UPDATE provider_orders SET environment = '{environment}'".encode())
         with pytest.raises(ConfigurationError, match="simulated or test top-ups"):
-            await instance.refuse_other_money()
-    monkeypatch.setattr(instance, "current_environment", lambda: Environment.SIMULATOR)
-    await instance.refuse_other_money()
+            await refuse_other_money(Environment.LIVE)
+    await refuse_other_money(Environment.SIMULATOR)

@@ -8,7 +8,7 @@ import pytest
 
 from onramp_app.config import get_settings
 from onramp_app.domain.environment import Environment
-from onramp_app.running import instance
+from onramp_app.running.lifecycle import web_instance
 from onramp_app.treasury import changes
 from onramp_app.treasury.changes import record_changes
 from tests.ledger.books import findings
@@ -102,7 +102,7 @@ async def test_a_start_records_them_and_two_at_once_record_once(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _set(monkeypatch, matic20=[{"address": OURS}])
-    async with instance.running_instance():
+    async with web_instance(get_settings()):
         assert len(_lines(database)) == 1
     _set(monkeypatch, matic20=[{"address": THEIRS}])
     told = await asyncio.gather(*(record_changes() for _ in range(4)))

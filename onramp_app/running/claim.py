@@ -1,0 +1,96 @@
+"""The claim of a production instance on its database: held alone, or shared by all that have Redis.
+
+Without Redis each instance would keep its own states of the pages and its own throttles.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from onramp_app.config import ConfigurationError, Settings
+from onramp_app.db import direct
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.fleet.lease import Lease
+from onramp_app.fleet.watch import beside, keep_running, rest
+
+HANDOVER_SECONDS = 30
+RENEW_SECONDS = 2.0
+_CLAIM = "instance"
+_WITH_REDIS = "those with Redis"
+_CLAIM_SECONDS = 8.0
+_CLAIM_WITHIN_SECONDS = 5.0
+
+_log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def claim(
+    settings: Settings, *, handover_seconds: int = HANDOVER_SECONDS, renew_seconds: float = RENEW_SECONDS
+) -> AsyncIterator[None]:
+    """Hold the claim for as long as the context lasts. Outside production nothing is claimed.
+
+    The claim is a lease that is renewed all the time. An instance that loses it ends its own process.
+
+    Args:
+        handover_seconds: how long an old release may take to leave.
+        renew_seconds: the time between two renewals.
+
+    Raises:
+        ConfigurationError: another instance holds the database, and one of the two has no Redis.
+        DatabaseUnavailable: the database does not answer.
+    """
+    if not settings.is_production or settings.database_url is None:
+        yield
+        return
+    is_shared = settings.redis_url is not None
+    lease = Lease(_CLAIM, seconds=_CLAIM_SECONDS, holder=_WITH_REDIS if is_shared else "")
+    await _take(lease, handover_seconds)
+    keeping = keep_running("claim", lambda: _keep(lease, renew_seconds), within_seconds=_CLAIM_WITHIN_SECONDS)
+    try:
+        async with beside(keeping):
+            yield
+    finally:
+        if not is_shared:  # Others may hold it too, and renew it.
+            await _leave(lease)
+
+
+async def _take(lease: Lease, handover_seconds: int) -> None:
+    async with await direct.connect(direct.Use.INSTANCE) as connection:
+        for _ in range(handover_seconds):
+            if await lease.take(connection):
+                _log.info("instance claimed the database")
+                return
+            await asyncio.sleep(1)
+    raise ConfigurationError(
+        "REDIS_URL is not set, and another instance already runs on this database; "
+        "several instances need Redis, all of them."
+    )
+
+
+async def _keep(lease: Lease, renew_seconds: float) -> None:
+    """Renew the claim; end this process when another instance has it.
+
+    Going on without it would mean two instances that know nothing of each other's sessions and counts.
+    While the database itself is away there is nothing to claim, so this waits for it.
+    """
+    async with await direct.connect(direct.Use.INSTANCE) as connection:
+        while await lease.take(connection):
+            await rest(renew_seconds)
+    _log.error("this instance cannot go on", reason="Another instance has claimed the database.")
+    os.kill(os.getpid(), signal.SIGTERM)
+    await rest(3600)
+
+
+async def _leave(lease: Lease) -> None:
+    """Let the next instance begin at once. Where the database is away, the claim runs out."""
+    with contextlib.suppress(DatabaseUnavailable, TimeoutError):
+        async with (
+            asyncio.timeout(_CLAIM_WITHIN_SECONDS),
+            await direct.connect(direct.Use.INSTANCE) as connection,
+        ):
+            await lease.leave(connection)

@@ -1,0 +1,179 @@
+"""The life of a process: what it begins, in this order, and ends in the reverse one.
+
+An instance, a worker and a command differ in how much of it they begin; all close by the same list.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+
+import structlog
+from sqlalchemy import text
+
+from onramp_app.config import ConfigurationError, Settings, get_settings
+from onramp_app.db import engine
+from onramp_app.db.engine import execute
+from onramp_app.db.migrate import migrate, owner_url
+from onramp_app.db.poolers import refuse_poolers
+from onramp_app.domain.environment import Environment, environment_of
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.fleet import changed_people
+from onramp_app.fleet.watch import beside
+from onramp_app.ledger.assets import enable_assets
+from onramp_app.pricing import catalogue, quotes, rates
+from onramp_app.provider_orders import inbox, webhook_address
+from onramp_app.providers import connection
+from onramp_app.running.claim import claim
+from onramp_app.running.connection_checks import warn_at_start
+from onramp_app.running.worker import background_work
+from onramp_app.throttle import throttle
+from onramp_app.treasury import changes
+
+Close = Callable[[], Awaitable[None]]
+
+_log = structlog.get_logger(__name__)
+
+
+async def close_provider() -> None:
+    """Close the connection to the provider, and forget quotes and options that were read by it."""
+    quotes.forget()
+    catalogue.forget()
+    await connection.close()
+
+
+# Opened when first needed. Each may use those above it until it is closed: what waits for NOTIFY goes out
+# through the pool, and a reading of the rates asks the provider.
+HELD: Sequence[Close] = (
+    engine.dispose,
+    throttle.close,
+    close_provider,
+    rates.close,
+    changed_people.close,
+    inbox.close,
+)
+
+
+async def disconnect(held: Sequence[Close] = HELD) -> None:
+    """Close what this process holds open, the last of the list first; what is not open is left alone.
+
+    The process may open it again, as it has to where another event loop takes over.
+
+    Raises:
+        Exception: what one of them raised; all others are closed all the same.
+    """
+    async with AsyncExitStack() as stack:
+        for close in held:
+            stack.push_async_callback(close)
+
+
+@asynccontextmanager
+async def connections(held: Sequence[Close] = HELD) -> AsyncIterator[None]:
+    """Let the process open what it needs, and close all of that when the context ends."""
+    try:
+        yield
+    finally:
+        await disconnect(held)
+
+
+@asynccontextmanager
+async def web_instance(settings: Settings) -> AsyncIterator[None]:
+    """Be ready to serve pages and the API for as long as the context lasts.
+
+    Raises:
+        ConfigurationError: as for `worker`; a second production instance without `REDIS_URL`.
+        DatabaseUnavailable: the database does not answer.
+    """
+    async with AsyncExitStack() as life:
+        with _refusal_logged():
+            await life.enter_async_context(connections())
+            await _bring_up_to_date(settings)
+            await life.enter_async_context(claim(settings))
+            await inbox.get_inbox().open()
+            await _prepare_books(settings)
+            if settings.uses_simulator:
+                await life.enter_async_context(beside(webhook_address.register_with_simulator()))
+            if settings.background_work == "on":
+                await life.enter_async_context(beside(rates.get_rates().run()))
+                await life.enter_async_context(background_work())
+        yield
+
+
+@asynccontextmanager
+async def worker(settings: Settings) -> AsyncIterator[None]:
+    """Do the background work for as long as the context lasts, without claiming the database.
+
+    Raises:
+        ConfigurationError: a database with play money in production; an asset whose decimals nobody knows.
+        DatabaseUnavailable: the database does not answer.
+    """
+    async with AsyncExitStack() as life:
+        with _refusal_logged():
+            await life.enter_async_context(connections())
+            await _bring_up_to_date(settings)
+            await _prepare_books(settings)
+            await life.enter_async_context(beside(rates.get_rates().run()))
+            await life.enter_async_context(background_work())
+        yield
+
+
+async def run_worker() -> None:
+    """Be a worker until the process gets SIGINT or SIGTERM (`python -m onramp_app worker`).
+
+    Raises:
+        ConfigurationError, DatabaseUnavailable: as for `worker`.
+    """
+    ending = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    async with worker(get_settings()):
+        _log.info("worker begins")
+        await ending.wait()
+    _log.info("worker ends")
+
+
+@contextmanager
+def _refusal_logged() -> Iterator[None]:
+    try:
+        yield
+    except (ConfigurationError, DatabaseUnavailable) as error:
+        _log.error("this instance cannot run", reason=str(error))
+        raise
+
+
+async def _bring_up_to_date(settings: Settings) -> None:
+    owner = owner_url(settings)
+    await refuse_poolers(settings)
+    await asyncio.to_thread(migrate, owner)
+
+
+async def _prepare_books(settings: Settings) -> None:
+    await refuse_other_money(environment_of(settings))
+    await warn_at_start()
+    await enable_assets()
+    await changes.record_changes()
+
+
+# Each part is served by an index, and stops at the first row it finds.
+_OTHER_MONEY = text("""
+SELECT EXISTS (SELECT FROM top_ups WHERE environment <> 'live')
+    OR EXISTS (SELECT FROM provider_orders WHERE environment < 'live')
+    OR EXISTS (SELECT FROM provider_orders WHERE environment > 'live')
+    OR EXISTS (SELECT FROM ledger_transfers WHERE environment < 'live')
+    OR EXISTS (SELECT FROM ledger_transfers WHERE environment > 'live')
+""")
+
+
+async def refuse_other_money(environment: Environment) -> None:
+    """Keep play money out of production: a balance made in a simulator would be paid out for real.
+
+    Raises:
+        ConfigurationError: this is production, and the database holds orders of a simulator or sandbox.
+    """
+    if environment is not Environment.LIVE:
+        return
+    async with engine.transaction() as db:
+        if (await execute(db, _OTHER_MONEY)).scalar():
+            raise ConfigurationError(
+                "DATABASE_URL names a database with simulated or test top-ups; production needs its own."
+            )
