@@ -13,10 +13,23 @@ from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
 
 BY_SYSTEM = "system"
+_MAX_DETAIL_LENGTH = 1000
+_MAX_REASON_LENGTH = 500
 
 _OPEN = text("""
 INSERT INTO exceptions (id, environment, kind, top_up_id, provider_order_id, detail, opened_at)
-VALUES (:id, :environment, :kind, :top_up_id, :provider_order_id, :detail, :at) ON CONFLICT DO NOTHING
+SELECT c.id, :environment, c.kind, c.top_up_id, c.provider_order_id, c.detail, :at
+  FROM unnest(CAST(:ids AS text[]), CAST(:kinds AS text[]), CAST(:top_up_ids AS text[]),
+              CAST(:order_ids AS text[]), CAST(:details AS text[]))
+       AS c (id, kind, top_up_id, provider_order_id, detail)
+    ON CONFLICT DO NOTHING
+RETURNING id
+""")
+# The unique index keeps single only what names a top-up or an order.
+_UNNAMED = text("""
+SELECT count(*) FILTER (WHERE closed_at IS NULL AND top_up_id IS NULL AND provider_order_id IS NULL) AS open,
+       count(*) FILTER (WHERE detail = :detail) AS same
+  FROM exceptions WHERE kind = :kind AND environment = :environment
 """)
 _CLOSE = text("""
 UPDATE exceptions SET closed_at = :at, closed_by = :by, close_reason = :reason
@@ -37,28 +50,66 @@ class Concern:
 
 async def open_cases(
     db: AsyncSession, concerns: Sequence[Concern], *, environment: Environment, at: datetime
+) -> list[Concern]:
+    """Open a case for each concern that has none open. Returns the concerns that had none."""
+    if not concerns:
+        return []
+    by_id = {new_id(): concern for concern in concerns}
+    opened = await execute(
+        db,
+        _OPEN,
+        {
+            "environment": environment.value,
+            "at": at,
+            "ids": list(by_id),
+            "kinds": [concern.kind.value for concern in concerns],
+            "top_up_ids": [concern.top_up_id for concern in concerns],
+            "order_ids": [concern.provider_order_id for concern in concerns],
+            "details": [concern.detail[:_MAX_DETAIL_LENGTH] for concern in concerns],
+        },
+    )
+    return [by_id[case_id] for case_id in opened.scalars()]
+
+
+async def open_unnamed(  # noqa: PLR0913 - what the case says, and how often
+    db: AsyncSession,
+    kind: CaseKind,
+    detail: str,
+    *,
+    most: int,
+    is_once: bool = False,
+    environment: Environment,
+    at: datetime,
 ) -> None:
-    """Open a case for each concern that has none open."""
-    if concerns:
-        rows = [
-            {
-                "id": new_id(),
-                "environment": environment.value,
-                "kind": concern.kind.value,
-                "top_up_id": concern.top_up_id,
-                "provider_order_id": concern.provider_order_id,
-                "detail": concern.detail[:1000],
-                "at": at,
-            }
-            for concern in concerns
-        ]
-        await execute(db, _OPEN, rows)
+    """Open a case that names neither a top-up nor an order, unless `most` of the kind are open.
+
+    Args:
+        db: the transaction.
+        kind: why a person must look.
+        detail: at what.
+        most: how many such cases of the kind may be open at a time.
+        is_once: whether the same detail is a case only once, even after that was closed.
+        environment: whose money it concerns.
+        at: when.
+    """
+    detail = detail[:_MAX_DETAIL_LENGTH]
+    values = {"kind": kind.value, "environment": environment.value, "detail": detail}
+    known = (await execute(db, _UNNAMED, values)).one()
+    if known.open < most and not (is_once and known.same):
+        await open_cases(db, [Concern(kind, detail=detail)], environment=environment, at=at)
 
 
 async def close_cases(
     db: AsyncSession, concerns: Sequence[Concern], *, at: datetime, by: str = BY_SYSTEM
 ) -> None:
-    """Close the cases of these concerns, whose `detail` says why: `by` an operator's id, or the system."""
+    """Close the open cases of these concerns, whose `detail` says why.
+
+    Args:
+        db: the transaction.
+        concerns: a case is meant by its kind and by either of its two ids.
+        at: when.
+        by: the id of the operator who decided it, or `BY_SYSTEM` where a read did.
+    """
     if concerns:
         rows = [
             {
@@ -67,7 +118,7 @@ async def close_cases(
                 "provider_order_id": concern.provider_order_id,
                 "at": at,
                 "by": by,
-                "reason": concern.detail[:500],
+                "reason": concern.detail[:_MAX_REASON_LENGTH],
             }
             for concern in concerns
         ]

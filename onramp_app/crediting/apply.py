@@ -15,16 +15,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.cases.cases import BY_SYSTEM, close_cases, open_cases
+from onramp_app.cases.cases import BY_SYSTEM, Concern, close_cases, open_cases
 from onramp_app.cases.words import CaseKind
 from onramp_app.crediting.batch import Batch
 from onramp_app.crediting.context import load_known
 from onramp_app.crediting.delivery import Symbols
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.domain.ids import new_id
 from onramp_app.fleet.watch import made_progress
 from onramp_app.ledger.posting import post
 from onramp_app.provider_orders.tables import ProviderOrder
@@ -42,10 +41,6 @@ UPDATE provider_orders
        apply_after = CAST(:at AS timestamptz)
                    + interval '1 second' * least(power(2, least(apply_failures, 20)), :most)
  WHERE id = :id RETURNING apply_failures
-""")
-_FAILURE_EXCEPTION = text("""
-INSERT INTO exceptions (id, environment, kind, provider_order_id, detail, opened_at)
-VALUES (:id, :environment, :kind, :order_id, :detail, :at) ON CONFLICT DO NOTHING
 """)
 # What an operator has closed stays closed: the record says how it ended.
 _AGAIN = text("""
@@ -105,13 +100,9 @@ async def judge_again() -> int:
     Raises:
         DatabaseUnavailable: nothing was changed.
     """
+    values = {"environment": current_environment().value, "system": BY_SYSTEM}
     async with transaction() as db:
-        connection = await db.connection()
-        return (
-            await connection.execute(
-                _AGAIN, {"environment": current_environment().value, "system": BY_SYSTEM}
-            )
-        ).rowcount
+        return (await execute(db, _AGAIN, values)).rowcount
 
 
 async def _apply_each(ids: Sequence[str], symbols: Symbols) -> Applied:
@@ -173,21 +164,10 @@ def _reason_of(error: Exception) -> str:
 
 async def _note_failure(order_id: str, reason: str) -> None:
     """Set when the order is tried again; after a few failures a person has to look."""
-    at = now()
+    environment, at = current_environment(), now()
+    values = {"id": order_id, "error": reason, "at": at, "most": MAX_BACKOFF_SECONDS}
     async with transaction() as db:
-        connection = await db.connection()
-        failures = await connection.scalar(
-            _FAILED, {"id": order_id, "error": reason, "at": at, "most": MAX_BACKOFF_SECONDS}
-        )
+        failures = (await execute(db, _FAILED, values)).scalar()
         if failures and failures >= FAILURES_BEFORE_CASE:
-            await connection.execute(
-                _FAILURE_EXCEPTION,
-                {
-                    "id": new_id(),
-                    "environment": current_environment().value,
-                    "kind": CaseKind.APPLY_FAILED.value,
-                    "order_id": order_id,
-                    "detail": reason,
-                    "at": at,
-                },
-            )
+            concern = Concern(CaseKind.APPLY_FAILED, provider_order_id=order_id, detail=reason)
+            await open_cases(db, [concern], environment=environment, at=at)

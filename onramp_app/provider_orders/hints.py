@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.cases.cases import Concern, open_cases, open_unnamed
 from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
@@ -74,26 +75,14 @@ SELECT DISTINCT t.user_id FROM read JOIN top_ups t ON t.id = read.top_up_id
  WHERE read.read_failures = 1 AND t.charged = 'no'
 """)
 # A hint that came to nothing. Where its top-up is being paid or looked at, reading goes on or a case is open.
-_NOT_FOUND = text("""
-WITH opened AS (
-INSERT INTO exceptions (id, environment, kind, top_up_id, provider_order_id, detail, opened_at)
-SELECT replace(CAST(gen_random_uuid() AS text), '-', ''), :environment, :kind, t.id, o.id, :detail,
-       CAST(:at AS timestamptz)
+_FRUITLESS = text("""
+SELECT o.id, t.id AS top_up_id, t.user_id
   FROM provider_orders o LEFT JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)
  WHERE o.environment = :environment AND o.flow = :flow AND o.flow = 'buy' AND o.due_at IS NULL
    AND o.read_failures > :tries AND o.status_class IS DISTINCT FROM 'delivered'
    AND o.order_id = ANY(CAST(:order_ids AS text[]))
    AND (t.id IS NULL OR t.status NOT IN ('processing', 'in_review'))
-    ON CONFLICT DO NOTHING
-RETURNING top_up_id)
-SELECT DISTINCT t.user_id FROM opened JOIN top_ups t ON t.id = opened.top_up_id
-""")
-_NAMELESS = text("""
-INSERT INTO exceptions (id, environment, kind, detail, opened_at)
-SELECT :id, :environment, :kind, :detail, :at
- WHERE NOT EXISTS (SELECT FROM exceptions
-                    WHERE kind = :kind AND environment = :environment AND closed_at IS NULL
-                      AND top_up_id IS NULL AND provider_order_id IS NULL)
+ ORDER BY o.id
 """)
 # A webhook told of a payment, and no read has shown it: one is being looked for, or the search became a case.
 _SOUGHT = text("""
@@ -150,17 +139,8 @@ async def open_nameless(db: AsyncSession, event_id: int, *, environment: Environ
     One is open at a time, however many come: a person who has seen a signed header can send twenty of them,
     and an operator as many examples of the provider as they like.
     """
-    await execute(
-        db,
-        _NAMELESS,
-        {
-            "id": new_id(),
-            "environment": environment.value,
-            "kind": CaseKind.NOT_FOUND.value,
-            "detail": _NAMELESS_DETAIL.format(event_id=event_id),
-            "at": at,
-        },
-    )
+    detail = _NAMELESS_DETAIL.format(event_id=event_id)
+    await open_unnamed(db, CaseKind.NOT_FOUND, detail, most=1, environment=environment, at=at)
 
 
 async def sought_of(db: AsyncSession, top_up_ids: Collection[str]) -> set[str]:
@@ -186,16 +166,24 @@ async def settle_due(
     """
     if not order_ids:
         return
+    at = now()
     values = {
         "environment": environment.value,
         "flow": flow.value,
-        "at": now(),
         "order_ids": list(order_ids),
         "tries": MAX_REREADS,
     }
-    about = {"kind": CaseKind.NOT_FOUND.value, "detail": _NOT_FOUND_DETAIL}
     async with transaction() as db:
-        connection = await db.connection()
-        looking = (await connection.execute(_REREAD, {**values, "asked_at": asked_at})).scalars().all()
-        users = (await connection.execute(_NOT_FOUND, {**values, **about})).scalars().all()
-    tell_changed({*looking, *users})
+        looking = (await execute(db, _REREAD, {**values, "at": at, "asked_at": asked_at})).scalars().all()
+        rows = (await execute(db, _FRUITLESS, values)).all()
+        concerns = {
+            Concern(
+                CaseKind.NOT_FOUND,
+                top_up_id=row.top_up_id,
+                provider_order_id=row.id,
+                detail=_NOT_FOUND_DETAIL,
+            ): row.user_id
+            for row in rows
+        }
+        opened = await open_cases(db, list(concerns), environment=environment, at=at)
+    tell_changed({*looking, *(user_id for one in opened if (user_id := concerns[one]) is not None)})

@@ -12,6 +12,7 @@ from sqlalchemy import case, null, or_, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
+from onramp_app.cases.cases import open_unnamed
 from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.environment import Environment
@@ -54,13 +55,6 @@ _KNOWN = text(
     "SELECT order_id, raw FROM provider_orders WHERE environment = :environment AND provider = 'onramp'"
     " AND flow = :flow AND order_id = ANY(CAST(:order_ids AS text[]))"
 )
-_UNREADABLE = text("""
-INSERT INTO exceptions (id, environment, kind, detail, opened_at)
-SELECT :id, :environment, :kind, :detail, :at
- WHERE NOT EXISTS (SELECT FROM exceptions
-                    WHERE kind = :kind AND environment = :environment AND detail = :detail)
-   AND (SELECT count(*) FROM exceptions WHERE kind = :kind AND closed_at IS NULL) < :most
-""")
 
 
 def _row(order: ProviderOrder, environment: Environment, *, read_at: datetime) -> dict[str, Any]:
@@ -173,15 +167,12 @@ async def keep_unreadable(records: Sequence[str], *, environment: Environment, a
     """Open a case for each record that cannot be read, once; a flood of them only up to a number."""
     for record in records:
         async with transaction() as db:
-            await execute(
+            await open_unnamed(
                 db,
-                _UNREADABLE,
-                {
-                    "id": new_id(),
-                    "environment": environment.value,
-                    "kind": CaseKind.RECORD_UNREADABLE.value,
-                    "detail": record[:1000].replace("\x00", ""),
-                    "at": at,
-                    "most": MAX_UNREADABLE_OPEN,
-                },
+                CaseKind.RECORD_UNREADABLE,
+                record.replace("\x00", ""),
+                most=MAX_UNREADABLE_OPEN,
+                is_once=True,
+                environment=environment,
+                at=at,
             )
