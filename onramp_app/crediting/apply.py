@@ -1,8 +1,8 @@
-"""Applies what was read: moves top-ups, posts to the ledger, marks the orders, all in one short transaction.
+"""Applies what was read: moves top-ups, posts to the ledger and marks the orders, in one short transaction.
 
-Many orders share a transaction; one that fails is tried alone, backs off and becomes a case, and the
-others go on. Everything is decided under the locks of the order and of its top-up, and each delivery has a
-reference of its own in the ledger, so that applying again changes nothing.
+Many orders share a transaction; where that fails, each order is tried alone, so that one which fails harms no
+other: it backs off and becomes a case. Everything is decided under the locks of the order and of its top-up,
+and each delivery has a reference of its own in the ledger, so that applying again changes nothing.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.cases.cases import BY_SYSTEM, Concern, close_cases, open_cases
 from onramp_app.cases.words import CaseKind
 from onramp_app.crediting.batch import Batch
-from onramp_app.crediting.context import load_known
+from onramp_app.crediting.context import load_context
 from onramp_app.crediting.delivery import Symbols
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
@@ -59,7 +59,7 @@ UPDATE provider_orders SET applied_version = version - 1, apply_after = NULL
 
 @dataclass(slots=True)
 class Applied:
-    """What one round did: how many orders it took, and whose top-ups or balances changed."""
+    """What one round did: orders taken and failed, and the ids of users whose top-ups or balances changed."""
 
     orders: int = 0
     failed: int = 0
@@ -67,10 +67,14 @@ class Applied:
 
 
 async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> Applied:
-    """Apply the oldest orders that were read and not applied; nobody waits for another who does the same.
+    """Apply orders that were read and not applied yet; those that another process holds are left to it.
+
+    Args:
+        symbols: the provider's ids in our words.
+        most: how many orders to take.
 
     Raises:
-        DatabaseUnavailable: nothing of this round is certain; whatever was not committed comes again.
+        DatabaseUnavailable: nothing of this round is certain; what was not committed is taken again.
     """
     applied = Applied()
     ids: list[str] = []
@@ -92,10 +96,10 @@ async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> Applied
 
 
 async def judge_again() -> int:
-    """Have every delivery that was not booked judged once more; returns how many.
+    """Have every delivery that was not booked judged once more. Returns how many there are.
 
-    What was judged with an older map of coins and chains, or before an address of ours was configured, may be
-    ours after all, and the provider tells nothing new about an order that has ended.
+    A delivery that was judged with an older map of coins and chains, or before one of our addresses was
+    configured, may be ours after all, and the provider sends nothing new about an order that has ended.
 
     Raises:
         DatabaseUnavailable: nothing was changed.
@@ -144,8 +148,8 @@ async def _apply(db: AsyncSession, orders: Sequence[ProviderOrder], symbols: Sym
     if not orders:
         return set()
     environment, at = current_environment(), now()
-    known = await load_known(db, orders, environment=environment, at=at)
-    batch = Batch(db, known, symbols=symbols, environment=environment, at=at)
+    context = await load_context(db, orders, environment=environment, at=at)
+    batch = Batch(db, context, symbols=symbols, environment=environment, at=at)
     for order in orders:
         await batch.take(order)
     await db.flush()
@@ -156,14 +160,14 @@ async def _apply(db: AsyncSession, orders: Sequence[ProviderOrder], symbols: Sym
 
 
 def _reason_of(error: Exception) -> str:
-    """Return what failed in words, without the values of rows, which a database's full message repeats."""
+    """Return why it failed, without the values of rows, which a database's full message repeats."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    told = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
-    return f"{type(cause).__name__}: {told}"[:500]
+    message = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
+    return f"{type(cause).__name__}: {message}"[:500]
 
 
 async def _note_failure(order_id: str, reason: str) -> None:
-    """Set when the order is tried again; after a few failures a person has to look."""
+    """Set when the order is tried again, and after three failures open a case."""
     environment, at = current_environment(), now()
     values = {"id": order_id, "error": reason, "at": at, "most": MAX_BACKOFF_SECONDS}
     async with transaction() as db:

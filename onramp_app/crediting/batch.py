@@ -15,8 +15,8 @@ from onramp_app.accounts.words import KycStatus
 from onramp_app.cases.cases import Concern
 from onramp_app.cases.words import CaseKind
 from onramp_app.config import get_settings
-from onramp_app.crediting.context import Known, rank_of
-from onramp_app.crediting.delivery import Judgement, Symbols, is_over_delivery, judge
+from onramp_app.crediting.context import Context, rank_of
+from onramp_app.crediting.delivery import JudgedDelivery, Symbols, is_over_delivery, judge_delivery
 from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.money import amount_text, from_minor
@@ -51,14 +51,14 @@ class Batch:
     def __init__(
         self,
         db: AsyncSession,
-        known: Known,
+        context: Context,
         *,
         symbols: Symbols,
         environment: Environment,
         at: datetime,
     ) -> None:
-        self._session = db
-        self._known = known
+        self._db = db
+        self._context = context
         self._symbols = symbols
         self._environment = environment
         self._at = at
@@ -72,19 +72,19 @@ class Batch:
     async def take(self, order: ProviderOrder) -> None:
         """Apply one order. Sell and swap orders are recorded only."""
         if order.flow == Flow.BUY.value:
-            judgement = self._judge(order)
-            if judgement and judgement.reason is Reason.AMOUNT_UNREADABLE and order.apply_failures < REREADS:
+            judged = self._judge(order)
+            if judged and judged.reason is Reason.AMOUNT_UNREADABLE and order.apply_failures < REREADS:
                 self._read_again(order)
                 return
-            if judgement is not None:
-                self._keep_judgement(order, judgement)
-            top_up = self._known.top_ups.get(self._known.top_up_of.get(order.id, ""))
+            if judged is not None:
+                self._note_judged(order, judged)
+            top_up = self._context.top_ups.get(self._context.top_up_of.get(order.id, ""))
             # What lies in suspense leaves it by an operator's decision only, whoever is named later.
             is_in_suspense = order.delivered_minor is not None and order.top_up_id is None
             if top_up is None or is_in_suspense:
-                self._take_ownerless(order, judgement)
+                self._take_ownerless(order, judged)
             else:
-                await self._take_owned(order, top_up, judgement)
+                await self._take_owned(order, top_up, judged)
         if rank_of(order.status_class) >= StatusClass.PAID.rank:
             self.answered.append(
                 Concern(CaseKind.NOT_FOUND, provider_order_id=order.id, detail="the provider shows it")
@@ -93,18 +93,18 @@ class Batch:
             self.answered.append(Concern(CaseKind.APPLY_FAILED, provider_order_id=order.id, detail="applied"))
         order.applied_version = order.version
         order.apply_after, order.apply_failures, order.apply_error = None, 0, None
-        self._session.add(order)
+        self._db.add(order)
 
-    def _judge(self, order: ProviderOrder) -> Judgement | None:
+    def _judge(self, order: ProviderOrder) -> JudgedDelivery | None:
         """Judge a delivery that is not booked yet; what is booked stays as it was judged."""
         if order.status_class != StatusClass.DELIVERED.value or order.delivered_minor is not None:
             return None
-        issued = self._known.places.get(order.recognition_id or "")
-        return judge(
+        issued = self._context.places.get(order.recognition_id or "")
+        return judge_delivery(
             order,
             settings=get_settings(),
             symbols=self._symbols,
-            scales=self._known.scales,
+            scales=self._context.scales,
             places=[*self._places, *([issued] if issued else [])],
         )
 
@@ -114,47 +114,47 @@ class Batch:
         order.apply_after = self._at + wait
         order.apply_failures += 1
         order.apply_error = "the amount cannot be told; it is read again"
-        self._session.add(order)
+        self._db.add(order)
 
-    def _keep_judgement(self, order: ProviderOrder, judgement: Judgement) -> None:
-        order.asset, order.network = judgement.asset, judgement.network
-        order.is_ours = judgement.place is not None
+    def _note_judged(self, order: ProviderOrder, judged: JudgedDelivery) -> None:
+        order.asset, order.network = judged.asset, judged.network
+        order.is_ours = judged.place is not None
         order.delivered_rule = get_settings().onramp_delivered_rule if order.is_ours else None
 
     # Orders without an owner
 
-    def _take_ownerless(self, order: ProviderOrder, judgement: Judgement | None) -> None:
+    def _take_ownerless(self, order: ProviderOrder, judged: JudgedDelivery | None) -> None:
         if order.status_class == StatusClass.UNKNOWN.value:
             self._find(CaseKind.UNKNOWN_STATUS, order, detail=_status_text(order))
-        if judgement is None:
+        if judged is None:
             return
-        if judgement.place is None:
+        if judged.place is None:
             self._find(CaseKind.NOT_OURS, order, detail="delivered to an address that is not ours")
-        elif judgement.minor is None:
+        elif judged.minor is None:
             self._find(CaseKind.RECORD_UNREADABLE, order, detail="the delivered amount cannot be told")
         else:
-            delivery = self._delivery(order, judgement)
+            delivery = self._delivery(order, judged)
             cause = Cause(self._source(order))
             self.instructions.append(instructions.receive_suspense(delivery, cause=cause))
-            order.delivered_minor = judgement.minor
+            order.delivered_minor = judged.minor
             # It may have been judged before, when its coin or our address was not known.
             self.answered.append(
                 Concern(CaseKind.NOT_OURS, provider_order_id=order.id, detail="ours after all")
             )
-            detail = f"{self._amount(judgement)} arrived, and nobody knows whose it is"
-            detail += f" ({judgement.note})" if judgement.note else ""
+            detail = f"{self._amount(judged)} arrived, and nobody knows whose it is"
+            detail += f" ({judged.note})" if judged.note else ""
             self._find(CaseKind.SUSPENSE, order, detail=detail)
 
     # Orders of a top-up
 
-    async def _take_owned(self, order: ProviderOrder, top_up: TopUp, judgement: Judgement | None) -> None:
+    async def _take_owned(self, order: ProviderOrder, top_up: TopUp, judged: JudgedDelivery | None) -> None:
         order.top_up_id = top_up.id
         status_class = StatusClass(order.status_class or StatusClass.UNKNOWN)
-        hold, why = await self._hold(order, top_up, judgement) if judgement else (None, "")
-        notes = "; ".join(word for word in (why, judgement.note if judgement else "") if word)
+        hold, why = await self._hold(order, top_up, judged) if judged else (None, "")
+        notes = "; ".join(word for word in (why, judged.note if judged else "") if word)
         detail = f"{status_class.value}: {notes}" if notes else status_class.value
-        is_to_be_booked = judgement is not None and judgement.minor is not None
-        if self._known.last_read.get(order.id) == (status_class, hold) and not is_to_be_booked:
+        is_to_be_booked = judged is not None and judged.minor is not None
+        if self._context.last_read.get(order.id) == (status_class, hold) and not is_to_be_booked:
             return
         step = on_order(
             state_of(top_up),
@@ -163,7 +163,7 @@ class Batch:
             is_other_order=top_up.best_order_id != order.id,
             best_other_rank=self._best_other_rank(order, top_up),
         )
-        if step.needs_linked and judgement is not None:
+        if step.needs_linked and judged is not None:
             self._record(
                 order,
                 top_up,
@@ -175,7 +175,7 @@ class Batch:
             top_up = await self._linked(order, top_up)
             order.top_up_id = top_up.id
             step = on_order(CREATED, status_class, hold=hold)
-        await self._do(order, top_up, step, judgement=judgement, hold=hold, detail=detail)
+        await self._do(order, top_up, step, judged=judged, hold=hold, detail=detail)
 
     async def _do(  # noqa: PLR0913 - what was read of what, and what follows from it
         self,
@@ -183,20 +183,20 @@ class Batch:
         top_up: TopUp,
         step: Step,
         *,
-        judgement: Judgement | None,
+        judged: JudgedDelivery | None,
         hold: Reason | None,
         detail: str,
     ) -> None:
         before = state_of(top_up)
-        if step.posting is not None and judgement is not None:
-            self._book(order, top_up, step.posting, judgement=judgement)
+        if step.posting is not None and judged is not None:
+            self._book(order, top_up, step.posting, judged=judged)
             top_up.best_order_id = order.id
         elif not before.has_entry and self._is_best(order, top_up):
             top_up.best_order_id = order.id
         self._record(order, top_up, step, act=Act.READ, hold=hold, detail=detail)
         self._raise_and_answer(order, top_up, step, before=before, detail=detail)
 
-    def _book(self, order: ProviderOrder, top_up: TopUp, posting: Posting, *, judgement: Judgement) -> None:
+    def _book(self, order: ProviderOrder, top_up: TopUp, posting: Posting, *, judged: JudgedDelivery) -> None:
         receive = (
             instructions.receive_available
             if posting is Posting.RECEIVE_AVAILABLE
@@ -204,14 +204,14 @@ class Batch:
         )
         self.instructions.append(
             receive(
-                self._delivery(order, judgement),
+                self._delivery(order, judged),
                 user_id=top_up.user_id,
                 top_up_id=top_up.id,
                 cause=Cause(self._source(order)),
             )
         )
-        order.delivered_minor = judgement.minor
-        top_up.received_minor, top_up.received_asset = judgement.minor, judgement.asset
+        order.delivered_minor = judged.minor
+        top_up.received_minor, top_up.received_asset = judged.minor, judged.asset
 
     def _record(  # noqa: PLR0913 - what was read of what, and what follows from it
         self, order: ProviderOrder, top_up: TopUp, step: Step, *, act: Act, hold: Reason | None, detail: str
@@ -226,7 +226,7 @@ class Batch:
             provider_order_id=order.id,
             order_version=order.version,
         )
-        record(self._session, top_up, step.state, evidence=evidence)
+        record(self._db, top_up, step.state, evidence=evidence)
         self.users.add(top_up.user_id)
 
     def _raise_and_answer(
@@ -239,7 +239,7 @@ class Batch:
             self.answered.append(Concern(CaseKind.IN_REVIEW, top_up_id=top_up.id, detail=detail))
         if step.is_alarm:
             self._find(CaseKind.UNKNOWN_STATUS, order, top_up=top_up, detail=_status_text(order))
-        elif self._known.last_read.get(order.id) == (StatusClass.UNKNOWN, None):
+        elif self._context.last_read.get(order.id) == (StatusClass.UNKNOWN, None):
             self.answered.append(Concern(CaseKind.UNKNOWN_STATUS, provider_order_id=order.id, detail=detail))
         if not step.opens_case:
             return
@@ -251,40 +251,40 @@ class Batch:
             self._find(CaseKind.IN_REVIEW, order, top_up=top_up, detail=detail)
 
     async def _hold(
-        self, order: ProviderOrder, top_up: TopUp, judgement: Judgement
+        self, order: ProviderOrder, top_up: TopUp, judged: JudgedDelivery
     ) -> tuple[Reason | None, str]:
         """Return why the delivery is not simply credited, as a reason and in words."""
-        if judgement.reason is not None or judgement.minor is None or judgement.asset is None:
-            reason = judgement.reason or Reason.AMOUNT_UNREADABLE
+        if judged.reason is not None or judged.minor is None or judged.asset is None:
+            reason = judged.reason or Reason.AMOUNT_UNREADABLE
             return reason, reason.value
         settings = get_settings()
-        user: User = self._known.users[top_up.user_id]
-        scale = self._known.scales[judgement.asset]
+        user: User = self._context.users[top_up.user_id]
+        scale = self._context.scales[judged.asset]
         tolerance = settings.onramp_tolerance_percent
-        if (judgement.asset, judgement.network) != (top_up.asset, top_up.network):
+        if (judged.asset, judged.network) != (top_up.asset, top_up.network):
             reason = Reason.WRONG_ASSET
         elif user.frozen_at is not None:
             reason = Reason.ACCOUNT_FROZEN
         elif user.kyc_status == KycStatus.REJECTED.value:
             reason = Reason.KYC_REJECTED
-        elif is_over_delivery(order, judgement.minor, scale=scale, tolerance_percent=tolerance):
+        elif is_over_delivery(order, judged.minor, scale=scale, tolerance_percent=tolerance):
             reason = Reason.OVER_DELIVERY
         elif settings.onramp_settlement == "review":
             return Reason.OVER_LIMIT, "everything is held until released (ONRAMP_SETTLEMENT=review)"
         elif not is_limited(tier_limits(settings.limits, user.kyc_tier)):
             return None, ""
         else:
-            delivered = (from_minor(judgement.minor, scale=scale), judgement.asset)
+            delivered = (from_minor(judged.minor, scale=scale), judged.asset)
             paid = paid_in_base(order, top_up, rates=await self._rates(), delivered=delivered)
             words = await over_limits(
-                self._session, user, top_up=top_up, paid=paid, rates=await self._rates(), at=self._at
+                self._db, user, top_up=top_up, paid=paid, rates=await self._rates(), at=self._at
             )
             return (Reason.OVER_LIMIT, words) if words else (None, "")
         return reason, reason.value
 
     async def _rates(self) -> Mapping[str, Decimal]:
         if self._kept_rates is None:
-            self._kept_rates = await kept_rates(self._session)
+            self._kept_rates = await kept_rates(self._db)
         return self._kept_rates
 
     async def _linked(self, order: ProviderOrder, original: TopUp) -> TopUp:
@@ -305,22 +305,22 @@ class Batch:
             updated_at=self._at,
         )
         count_in_base(linked, rates=await self._rates())
-        self._session.add(linked)
-        await self._session.flush()
-        self._known.top_ups[linked.id] = linked
+        self._db.add(linked)
+        await self._db.flush()
+        self._context.top_ups[linked.id] = linked
         return linked
 
     def _best_other_rank(self, order: ProviderOrder, top_up: TopUp) -> int:
-        ranks = self._known.ranks.get(top_up.id, {})
+        ranks = self._context.ranks.get(top_up.id, {})
         return max((rank for order_id, rank in ranks.items() if order_id != order.id), default=0)
 
     def _is_best(self, order: ProviderOrder, top_up: TopUp) -> bool:
-        best = self._known.ranks.get(top_up.id, {}).get(top_up.best_order_id or "", 0)
+        best = self._context.ranks.get(top_up.id, {}).get(top_up.best_order_id or "", 0)
         return top_up.best_order_id is None or rank_of(order.status_class) >= best
 
-    def _delivery(self, order: ProviderOrder, judgement: Judgement) -> instructions.Delivery:
-        place = judgement.place
-        if place is None or judgement.minor is None:
+    def _delivery(self, order: ProviderOrder, judged: JudgedDelivery) -> instructions.Delivery:
+        place = judged.place
+        if place is None or judged.minor is None:
             raise ValueError("what is not ours, or has no amount, is never booked")
         return instructions.Delivery(
             environment=self._environment,
@@ -329,16 +329,16 @@ class Batch:
             asset=place.asset,
             network=place.network,
             address=place.spelled,
-            amount_minor=judgement.minor,
+            amount_minor=judged.minor,
         )
 
     def _source(self, order: ProviderOrder) -> StepSource:
-        return StepSource.WEBHOOK_READ if order.order_id in self._known.hinted else StepSource.POLL
+        return StepSource.WEBHOOK_READ if order.order_id in self._context.hinted else StepSource.POLL
 
-    def _amount(self, judgement: Judgement) -> str:
-        if judgement.minor is None or judgement.asset is None:
+    def _amount(self, judged: JudgedDelivery) -> str:
+        if judged.minor is None or judged.asset is None:
             return ""
-        return f"{amount_text(judgement.minor, scale=self._known.scales[judgement.asset])} {judgement.asset}"
+        return f"{amount_text(judged.minor, scale=self._context.scales[judged.asset])} {judged.asset}"
 
     def _find(
         self, kind: CaseKind, order: ProviderOrder, *, detail: str, top_up: TopUp | None = None

@@ -1,4 +1,4 @@
-"""What is known of the orders about to be applied: their top-ups (locked), places, owners, siblings."""
+"""Loads everything that applying a batch of orders needs: top-ups, owners, addresses, other orders."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -37,11 +37,14 @@ SELECT DISTINCT order_id FROM webhook_events
 
 
 @dataclass(slots=True)
-class Known:
-    """Everything by id: `top_up_of` and `last_read` by our id of the order, `hinted` by the provider's.
+class Context:
+    """What a batch is applied with.
 
-    `last_read` has the class that the newest line about an order has, and why a delivery was not simply
-    credited; both None where that line is not a read.
+    `top_ups` and `users` are keyed by their ids, `top_up_of` (ids of top-ups) and `last_read` by the id of
+    our row of the order, `places` by recognition id. `last_read` is the status class of an order's newest
+    line in the timeline, and why its delivery was not simply credited; both None where that line is no read.
+    `ranks` holds, by top-up, the rank of each of its orders. `hinted` are the provider's ids of orders that a
+    recent webhook named. `scales` are the decimals of each asset.
     """
 
     top_ups: dict[str, TopUp]
@@ -54,10 +57,10 @@ class Known:
     scales: Mapping[str, int]
 
 
-async def load_known(
+async def load_context(
     db: AsyncSession, orders: Sequence[ProviderOrder], *, environment: Environment, at: datetime
-) -> Known:
-    """Load it, and lock the people whose limits count and the top-ups, each in the order of their ids."""
+) -> Context:
+    """Load everything a batch needs; lock users (only where limits count), then top-ups, each by id."""
     places, top_up_of = await _bindings(db, orders, environment)
     ids = sorted(set(top_up_of.values()))
     users = await _people(db, ids)
@@ -83,7 +86,7 @@ async def load_known(
             "since": at - WEBHOOK_CAUSES_READ,
         },
     )
-    return Known(
+    return Context(
         top_ups=top_ups,
         top_up_of=top_up_of,
         places=places,
@@ -96,7 +99,7 @@ async def load_known(
 
 
 def rank_of(word: str | None) -> int:
-    """Return how far an order of this class has come."""
+    """Return how far an order of this status class has come; 0 for None."""
     return StatusClass(word).rank if word else 0
 
 
@@ -108,13 +111,14 @@ def _with_originals(ids: Sequence[str], top_ups: Mapping[str, TopUp]) -> list[st
 async def _bindings(
     db: AsyncSession, orders: Sequence[ProviderOrder], environment: Environment
 ) -> tuple[dict[str, Place], dict[str, str]]:
-    """Return the places by recognition id, and the top-up of each order that has one."""
-    told = {order.recognition_id for order in orders if order.recognition_id}
+    """Return the places by recognition id, and the id of the top-up of each order that has one."""
+    recognition_ids = {order.recognition_id for order in orders if order.recognition_id}
     places: dict[str, Place] = {}
     owners: dict[str, str] = {}
-    if told:
+    if recognition_ids:
         query = select(WidgetSession).where(
-            col(WidgetSession.recognition_id).in_(told), WidgetSession.environment == environment.value
+            col(WidgetSession.recognition_id).in_(recognition_ids),
+            WidgetSession.environment == environment.value,
         )
         for row in await db.exec(query):
             places[row.recognition_id] = Place(row.asset, row.network, row.address, row.memo)
@@ -128,7 +132,7 @@ async def _bindings(
 
 
 async def _people(db: AsyncSession, top_up_ids: Sequence[str]) -> dict[str, User]:
-    """Return the owners. Where our limits count, they are locked, as by whoever makes a top-up."""
+    """Return the owners by id, locked where our limits count, as beginning a top-up locks them."""
     if not top_up_ids:
         return {}
     owners = select(TopUp.user_id).where(col(TopUp.id).in_(top_up_ids))

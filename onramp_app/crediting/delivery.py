@@ -1,7 +1,7 @@
-"""Judges a delivery: what arrived, whether it is ours, how much it is, and what speaks against crediting it.
+"""Judges a delivery: which asset arrived where, whether the address is ours, how much it is.
 
-Pure: docs/money.md ("What was delivered", "What is ours") is the specification. Nothing is rounded and
-nothing is guessed: what cannot be told exactly is left to a person.
+Pure: docs/money.md ("What was delivered", "What is ours") is the specification. Nothing is guessed, and
+nothing rounded but the tail of a float: what cannot be read exactly is left to a person.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ from onramp_app.providers.port import IdMaps
 from onramp_app.top_ups.transitions import Reason
 from onramp_app.treasury.places import Place, own_form
 
-# Where an order's record would tell the memo; the provider documents none.
+# Where an order's record would have the memo; the provider documents none.
 _MEMO_MEMBERS = ("addressTag", "memo")
 _PRECISION = 80
 
@@ -38,9 +38,9 @@ DOCUMENTED = Symbols(
 
 
 def symbols_of(maps: IdMaps, settings: Settings) -> Symbols:
-    """Return the documented ids and, for what they do not know, the provider's live ones.
+    """Return the documented ids, and the provider's live ones where an id is not documented.
 
-    Several symbols may name one id; the one that ASSETS offers is meant then.
+    Where several symbols share an id, the one that `ASSETS` offers wins.
     """
     assets, networks = dict(DOCUMENTED.assets), dict(DOCUMENTED.networks)
     offered = {network for names in settings.assets.values() for network in names}
@@ -54,12 +54,13 @@ def symbols_of(maps: IdMaps, settings: Settings) -> Symbols:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class JudgedDelivery:
     """What one delivered order is.
 
-    `asset` and `network` are None without a map entry. `place` is ours, or None. `minor` is None when the
-    delivery is not ours or its amount cannot be told; `reason` says why it is not booked. `printed` is what
-    the provider printed, where a float's tail was taken off it.
+    `asset` and `network` are None where the provider's ids are not known. `place` is our address it went to,
+    or None. `minor` is the amount in minor units, None when the delivery is not ours or its amount cannot be
+    read; then `reason` says why nothing is booked. `printed` is the amount as the provider printed it, where
+    the tail of a float was taken off.
     """
 
     asset: str | None
@@ -71,50 +72,53 @@ class Judgement:
 
     @property
     def note(self) -> str:
-        """Return what to note beside the delivery, empty for nothing."""
+        """A note for the timeline, empty where nothing was rounded."""
         return "" if self.printed is None else f"rounded, since {decimal_text(self.printed)} was printed"
 
 
-def judge(
+def judge_delivery(
     order: ProviderOrder,
     *,
     settings: Settings,
     symbols: Symbols,
     scales: Mapping[str, int],
     places: Iterable[Place],
-) -> Judgement:
+) -> JudgedDelivery:
     """Judge a delivered order.
 
     Args:
+        order: one whose status class is delivered.
+        settings: which rule says what was delivered, and whether this is production.
+        symbols: the provider's ids in our words.
         scales: the decimals of each asset of the books.
-        places: all that are ours: `places_of` the settings, and the one its top-up was given.
+        places: our addresses: `places_of` the settings, and the one that the widget was given.
     """
     asset = symbols.assets.get(order.coin_id) if order.coin_id is not None else None
     network = symbols.networks.get(order.chain_id) if order.chain_id is not None else None
     place = None
     if asset is not None and asset in scales and network is not None:
-        place = _our_place(order, asset, network, known=places)
+        place = _our_place(order, asset, network, among=places)
     is_refused_test = settings.is_production and (
         order.chain_id in TEST_CHAIN_IDS or (network or "").endswith("-test")
     )
     if asset is None or network is None or place is None or is_refused_test:
-        return Judgement(asset if asset in scales else None, network, reason=Reason.WRONG_ADDRESS)
+        return JudgedDelivery(asset if asset in scales else None, network, reason=Reason.WRONG_ADDRESS)
     printed = printed_amount(order.bought_amount, order.gas_fee, rule=settings.onramp_delivered_rule)
     delivered = None if printed is None else delivered_amount(printed, asset=asset, network=network)
     minor = _minor(delivered, scale=scales[asset])
     reason = Reason.AMOUNT_UNREADABLE if minor is None else None
     tail = printed if minor is not None and printed != delivered else None
-    return Judgement(asset, network, place, minor, reason, tail)
+    return JudgedDelivery(asset, network, place, minor, reason, tail)
 
 
-def _our_place(order: ProviderOrder, asset: str, network: str, *, known: Iterable[Place]) -> Place | None:
+def _our_place(order: ProviderOrder, asset: str, network: str, *, among: Iterable[Place]) -> Place | None:
     if order.wallet_address is None:
         return None
     address = own_form(order.wallet_address)
-    for place in known:
+    for place in among:
         if (place.asset, place.network, own_form(place.address)) != (asset, network, address):
             continue
-        # At a shared address the memo says whose it is: untold, it may be somebody else's.
+        # At a shared address the memo says whose money it is: without one it may be somebody else's.
         if place.memo is None or place.memo == _memo(order):
             return place
     return None
@@ -130,7 +134,13 @@ def _memo(order: ProviderOrder) -> str | None:
 
 
 def printed_amount(bought: Decimal | None, fee: Decimal | None, *, rule: str) -> Decimal | None:
-    """Return what was delivered by the rule, with all digits that were printed; None: it cannot be told."""
+    """Return the delivered amount with all digits that were printed, or None where a part of it is missing.
+
+    Args:
+        bought: what the provider bought, in whole units.
+        fee: its gas fee, in the same units.
+        rule: `ONRAMP_DELIVERED_RULE`: `actual` takes no fee off, any other does.
+    """
     if rule == "actual":
         fee = Decimal(0)
     if bought is None or fee is None:
@@ -140,7 +150,7 @@ def printed_amount(bought: Decimal | None, fee: Decimal | None, *, rule: str) ->
 
 
 def delivered_amount(printed: Decimal, *, asset: str, network: str) -> Decimal:
-    """Return the printed amount, without a tail smaller than the network can carry."""
+    """Return the printed amount in whole units, without a tail smaller than the network can carry."""
     decimals = decimals_of(asset, network)
     return printed if decimals is None else without_tail(printed, decimals=decimals)
 
@@ -157,7 +167,7 @@ def _minor(delivered: Decimal | None, *, scale: int) -> int | None:
 def is_over_delivery(order: ProviderOrder, minor: int, *, scale: int, tolerance_percent: Decimal) -> bool:
     """Say whether more arrived than the provider itself expected, by more than the tolerance.
 
-    Without an expectation nothing can be compared, and a person looks.
+    True without an expected amount: nothing can be compared, so a person looks.
     """
     if not order.expected_amount:
         return True

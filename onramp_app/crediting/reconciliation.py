@@ -1,6 +1,6 @@
 """Compares the provider, our orders and the ledger over a period, after reading and applying it once more.
 
-What was only missed is healed by that; what is left differs, and a person has to know why.
+Reading again repairs what was only missed; what still differs needs a person.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ SELECT o.order_id, o.status_class, o.is_ours, o.asset, o.network, s.scale, o.bou
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One order on which the provider, our record and the ledger do not agree. Amounts as decimal texts."""
+    """One order on which the provider, our record and the ledger disagree. Amounts are decimal strings."""
 
     order_id: str
     what: str
@@ -49,7 +49,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """How many orders each side knows, what the read changed, and what differs."""
+    """How many orders each side has, how many the read changed, and which of them differ."""
 
     since: datetime
     until: datetime
@@ -64,15 +64,16 @@ async def reconcile(provider: Provider, *, since: datetime, until: datetime | No
     """Read every buy order since a moment, apply what is new, and compare the three sides.
 
     Args:
-        since: aware; orders created at or after it.
-        until: aware; and before it (now).
+        provider: where to read.
+        since: aware; orders created at or after this moment.
+        until: aware; and before this moment (now).
 
     Raises:
         ProviderUnavailable: the provider does not answer; what was read before stands.
         DatabaseUnavailable: likewise.
     """
     until = until or now()
-    told, changed = await _read(provider, since)
+    by_id, changed = await _read(provider, since)
     symbols = symbols_of(await provider.id_maps(), get_settings())
     await judge_again()
     while (await apply_some(symbols)).orders:
@@ -85,16 +86,16 @@ async def reconcile(provider: Provider, *, since: datetime, until: datetime | No
     return Reconciliation(
         since=since,
         until=until,
-        provider_orders=len(told),
+        provider_orders=len(by_id),
         our_orders=len(rows),
         booked_orders=sum(row["booked_minor"] is not None for row in rows),
         changed_by_reading=changed,
-        drifts=tuple(drift for row in rows if (drift := _drift(row, told.get(row["order_id"]))) is not None),
+        drifts=tuple(drift for row in rows if (drift := _drift(row, by_id.get(row["order_id"]))) is not None),
     )
 
 
 async def _read(provider: Provider, since: datetime) -> tuple[dict[str, ProviderOrder], int]:
-    told: dict[str, ProviderOrder] = {}
+    by_id: dict[str, ProviderOrder] = {}
     changed = 0
     for fiat_type in FIAT_TYPES:
         next_page = 1
@@ -108,16 +109,16 @@ async def _read(provider: Provider, since: datetime) -> tuple[dict[str, Provider
                     changed += await keep_orders(
                         page.orders, environment=current_environment(), asked_at=asked_at
                     )
-                    told.update((order.order_id, order) for order in page.orders)
+                    by_id.update((order.order_id, order) for order in page.orders)
                     asked_at = now()
             except ProviderBusy as error:
                 await asyncio.sleep(error.retry_after_seconds or 1)
             else:
                 break
-    return told, changed
+    return by_id, changed
 
 
-def _drift(row: Mapping[str, object], told: ProviderOrder | None) -> Drift | None:
+def _drift(row: Mapping[str, object], at_provider: ProviderOrder | None) -> Drift | None:
     booked, scale = row["booked_minor"], row["scale"]
     ledger = "nothing" if booked is None else f"{_text(booked, scale)} {row['asset']}"
     status = str(row["status_class"])
@@ -125,7 +126,7 @@ def _drift(row: Mapping[str, object], told: ProviderOrder | None) -> Drift | Non
     delivered = _delivered(row)
     provider = f"{status}: {delivered} {row['asset']}" if delivered is not None else status
     what = None
-    if told is None:
+    if at_provider is None:
         what = "the provider does not tell of it any more"
     elif row["is_waiting"]:
         what = f"not applied: {row['apply_error'] or 'waits'}"
