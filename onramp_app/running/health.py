@@ -15,11 +15,11 @@ from onramp_app.db import engine
 from onramp_app.db.engine import execute
 from onramp_app.db.migrate import Schema, schema_of
 from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.fleet.hearing import hearing
 from onramp_app.fleet.watch import end
 from onramp_app.provider_orders.reader import LEASE
 from onramp_app.running.checked import CheckedPart
 from onramp_app.running.connection_checks import readiness_part
-from onramp_app.wallet.announcements import hearing
 
 ANSWER_SECONDS = 1.5
 # What is older than this and not done yet has been forgotten, or there is too much of it.

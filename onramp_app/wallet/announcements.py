@@ -1,26 +1,24 @@
-"""What happened anywhere in the fleet: sessions that ended, people whose money changed.
+"""Announcements from anywhere in the fleet: sessions that ended, people whose money changed.
 
-A notification is quick and may be lost: whoever shows something compares now and then as well.
+A notification is quick and may be lost, so pages compare versions now and then as well.
 """
 
-import secrets
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, bindparam, literal_column, text
+from sqlalchemy import ColumnElement, bindparam, literal_column
 from sqlmodel import col, select
 
 from onramp_app.accounts.sessions import ENDED_CHANNEL, is_alive, viewer_of
 from onramp_app.accounts.tables import AuthSession, User
 from onramp_app.accounts.views import Viewer
 from onramp_app.db.direct import Use, connect
-from onramp_app.db.engine import execute, transaction
+from onramp_app.db.engine import transaction
 from onramp_app.db.outages import outages
 from onramp_app.domain import clock
 from onramp_app.fleet import channels
+from onramp_app.fleet.hearing import ECHO_CHANNEL, hearing
 
-ECHO_CHANNEL = "announcements_echo"
-ECHO_WAIT_SECONDS = 2.0
 # Silence may mean that nothing happens, or that the connection is lost.
 TEST_EVERY_SECONDS = 5.0
 ANSWER_SECONDS = 3.0
@@ -40,7 +38,7 @@ _LIVING = (
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """It listens from here on: what was announced before was missed."""
+    """The connection listens from here on: what was announced before was missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class UsersChanged:
 
 @dataclass(frozen=True, slots=True)
 class Living:
-    """Whom a session stands for. After any change of their top-ups or balances `version` is another text."""
+    """The person of a live session. `version` changes with any of their top-ups or balances."""
 
     viewer: Viewer
     version: str
@@ -68,41 +66,8 @@ class Living:
 Announcement = Listening | SessionEnded | UsersChanged
 
 
-class Hearing:
-    """Whether notifications arrive here: behind a pooler that shares connections, LISTEN fails silently.
-
-    One for each process; `is_well` is None until it was tested once.
-    """
-
-    def __init__(self) -> None:
-        self.is_well: bool | None = None
-        self._word = secrets.token_hex(8)
-        self._echo = channels.Bell()
-
-    def heard(self, word: str) -> None:
-        """Take note of an echo; those of other processes are none of ours."""
-        if word == self._word:
-            self._echo.ring()
-
-    async def test(self) -> bool:
-        """Call through the pool and wait two seconds for the echo.
-
-        Raises:
-            DatabaseUnavailable: it could not even call.
-        """
-        await self._echo.wait(0)
-        async with transaction() as db:
-            call = text("SELECT pg_notify(:channel, :word)")
-            await execute(db, call, {"channel": ECHO_CHANNEL, "word": self._word})
-        self.is_well = await self._echo.wait(ECHO_WAIT_SECONDS)
-        return self.is_well
-
-
-hearing = Hearing()
-
-
 async def listen() -> AsyncIterator[Announcement]:
-    """Yield what is announced, on a connection of its own; `Listening` comes first.
+    """Yield announcements, `Listening` first. Holds a connection of its own.
 
     Raises:
         DatabaseUnavailable: the connection failed or was lost; what was announced meanwhile was missed.
@@ -127,12 +92,12 @@ async def listen() -> AsyncIterator[Announcement]:
 
 
 async def living(session_ids: Collection[str]) -> dict[str, Living]:
-    """Return whom each of the sessions stands for, without those that have ended, in one query.
+    """Return the person of each session that has not ended, in one query.
 
-    Is no event of theirs: looking on does not keep a session alive.
+    Does not count as use of a session, so an open page does not keep one alive.
 
     Raises:
-        DatabaseUnavailable: it could not be read.
+        DatabaseUnavailable: nothing could be read.
     """
     async with transaction() as db:
         rows = (await db.exec(_LIVING, params={"session_ids": list(session_ids)})).all()

@@ -13,8 +13,9 @@ from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.accounts.words import EndReason
 from onramp_app.domain import clock
 from onramp_app.fleet import changed_people
+from onramp_app.fleet.hearing import Hearing, hearing
 from onramp_app.wallet import announcements
-from onramp_app.wallet.announcements import Announcement, Hearing, Listening, SessionEnded, UsersChanged
+from onramp_app.wallet.announcements import Announcement, Listening, SessionEnded, UsersChanged
 from tests.people import PASSWORD
 
 
@@ -69,15 +70,13 @@ async def test_changed_people_are_announced(heard):
     assert await asyncio.wait_for(heard.get(), 2) == UsersChanged(frozenset({"ada", "bo"}))
 
 
-async def test_a_listener_that_hears_is_told_from_one_that_does_not(heard, monkeypatch):
-    hearing = Hearing()
-    monkeypatch.setattr(announcements, "hearing", hearing)
+async def test_a_process_that_hears_is_distinguished_from_one_that_does_not(heard, monkeypatch):
+    monkeypatch.setattr(hearing, "is_well", None)
     assert await hearing.test()
     assert hearing.is_well
-    monkeypatch.setattr(announcements, "ECHO_WAIT_SECONDS", 0.3)
-    monkeypatch.setattr(announcements, "hearing", Hearing())  # what a pooler does: nothing comes back
-    assert not await hearing.test()
-    assert hearing.is_well is False
+    deaf = Hearing(wait_seconds=0.3)  # The listener echoes to this process's own one, as if a pooler hid it.
+    assert not await deaf.test()
+    assert deaf.is_well is False
 
 
 @pytest.mark.parametrize("after", [timedelta(minutes=31), timedelta(hours=13)])
@@ -101,7 +100,7 @@ async def test_revoked_and_unknown_sessions_are_not_among_the_living(session):
     assert set(await announcements.living(asked)) == {session.viewer.session_id}
 
 
-async def test_asking_is_no_event_of_the_persons(session, database):
+async def test_asking_does_not_count_as_use_of_the_session(session, database):
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE auth_sessions SET last_seen_at = last_seen_at - interval '20 minutes'")
         before = connection.execute("SELECT last_seen_at FROM auth_sessions").fetchone()

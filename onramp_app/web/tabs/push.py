@@ -25,8 +25,9 @@ from onramp_app.db.engine import BACKGROUND, places_of
 from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet.channels import Bell
+from onramp_app.fleet.hearing import hearing
 from onramp_app.wallet import announcements
-from onramp_app.wallet.announcements import Listening, Living, SessionEnded, UsersChanged, hearing
+from onramp_app.wallet.announcements import Listening, Living, SessionEnded, UsersChanged
 from onramp_app.wallet.home import Wallets
 from onramp_app.wallet.latest import Latest
 from onramp_app.web.tabs import holders

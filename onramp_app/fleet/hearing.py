@@ -1,0 +1,45 @@
+"""Tests whether notifications reach this process: one is sent through the pool, and its echo awaited."""
+
+import secrets
+
+from sqlalchemy import text
+
+from onramp_app.db.engine import execute, transaction
+from onramp_app.fleet import channels
+
+ECHO_CHANNEL = "announcements_echo"
+ECHO_WAIT_SECONDS = 2.0
+
+
+class Hearing:
+    """Whether notifications reach this process: behind a pooler that shares connections LISTEN fails mutely.
+
+    `is_well` is None until the first test. Each process has one: `hearing`.
+    """
+
+    def __init__(self, *, wait_seconds: float = ECHO_WAIT_SECONDS) -> None:
+        self._wait_seconds = wait_seconds
+        self.is_well: bool | None = None
+        self._word = secrets.token_hex(8)
+        self._echo = channels.Bell()
+
+    def heard(self, word: str) -> None:
+        """Note an echo, unless another process called for it."""
+        if word == self._word:
+            self._echo.ring()
+
+    async def test(self) -> bool:
+        """Notify this process through the pool, and return whether the echo came in time.
+
+        Raises:
+            DatabaseUnavailable: nothing could be sent.
+        """
+        await self._echo.wait(0)
+        async with transaction() as db:
+            call = text("SELECT pg_notify(:channel, :word)")
+            await execute(db, call, {"channel": ECHO_CHANNEL, "word": self._word})
+        self.is_well = await self._echo.wait(self._wait_seconds)
+        return self.is_well
+
+
+hearing = Hearing()
