@@ -27,7 +27,7 @@ from onramp_app.domain.errors import (
 from onramp_app.domain.paging import MAX_LENGTH
 from onramp_app.top_ups.transitions import TopUpStatus
 from onramp_app.wallet import balances, transactions
-from onramp_app.wallet.transactions import Filters
+from onramp_app.wallet.transaction_queries import Filters
 from onramp_app.wallet.views import BalancesView, TransactionView
 
 router = APIRouter(prefix="/api", tags=["wallet"], dependencies=[Depends(keep_nowhere)])

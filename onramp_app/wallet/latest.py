@@ -11,7 +11,7 @@ from onramp_app.top_ups import top_ups
 from onramp_app.top_ups.views import TopUpView
 from onramp_app.wallet import balances, transactions
 from onramp_app.wallet.home import Wallets
-from onramp_app.wallet.transactions import Filters
+from onramp_app.wallet.transaction_queries import Filters
 from onramp_app.wallet.views import BalancesView, TransactionView, TransferView, WalletView
 
 _T = TypeVar("_T")

@@ -7,7 +7,7 @@ from onramp_app.top_ups import top_ups
 from onramp_app.top_ups.top_ups import MAX_SHOWN_OPEN
 from onramp_app.wallet import transactions
 from onramp_app.wallet.home import RECENT, Wallets
-from onramp_app.wallet.transactions import Filters
+from onramp_app.wallet.transaction_queries import Filters
 from tests import rows
 from tests.web.conftest import arrive
 

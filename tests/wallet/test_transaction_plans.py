@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from onramp_app.domain.paging import Position
 from onramp_app.top_ups import limits
 from onramp_app.top_ups.transitions import TopUpStatus
-from onramp_app.wallet.transactions import Filters, Wanted, statement
+from onramp_app.wallet.transaction_queries import Filters, Wanted, statement
 
 ROWS = 20_000
 ME = f"{1:032x}"

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from onramp_app.domain.paging import MAX_LENGTH
 from onramp_app.top_ups.transitions import TopUpStatus
-from onramp_app.wallet.transactions import Filters
+from onramp_app.wallet.transaction_queries import Filters
 from onramp_app.web.home.shapes import ActivityFilter
 
 AFTER = "after"

@@ -1,0 +1,248 @@
+"""The queries of a person's transactions: top-ups and the listed ledger transfers merged into one order.
+
+Each half is read newest first from an index of its own, so every page costs the same, however long the list.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Integer,
+    Numeric,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+    type_coerce,
+    union_all,
+)
+from sqlmodel import col
+
+from onramp_app.db.each import EACH, EACH_ID
+from onramp_app.domain.paging import Position
+from onramp_app.ledger.listed import LISTED_CONDITION, TransactionKind
+from onramp_app.ledger.tables import LedgerAccount, LedgerEntry, LedgerTransfer
+from onramp_app.ledger.words import AccountKind, TransferKind
+from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.top_ups.tables import TopUp
+from onramp_app.top_ups.transitions import Charged, TopUpStatus
+
+PROVIDER = "onramp"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What to list: created from `since` on and before `before`; `q` is an id, a provider order or a hash."""
+
+    status: TopUpStatus | None = None
+    asset: str | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The filters, and what `q` stands for: ids of top-ups or transfers, and of provider orders."""
+
+    filters: Filters
+    ids: tuple[str, ...] | None = None
+    order_ids: tuple[str, ...] = ()
+
+
+def statement(
+    user_id: str, wanted: Wanted, *, after: Position | None, limit: int
+) -> tuple[Select[Any], dict[str, Any]]:
+    """Return the query of one page, newest first, and the values of its parameters.
+
+    A transfer does not name its asset, its entries do: filtered by asset, the person's listed transfers are
+    looked at one by one until the page is full. Top-ups never are.
+    """
+    filters = wanted.filters
+    given: dict[str, Any] = {
+        "status": filters.status.value if filters.status else None,
+        "asset": filters.asset,
+        "since": filters.since,
+        "before": filters.before,
+        "ids": wanted.ids,
+        "order_ids": None if wanted.ids is None else wanted.order_ids,
+        "after_at": after.created_at if after else None,
+        "after_id": after.id if after else None,
+    }
+    values = {name: value for name, value in given.items() if value is not None}
+    # What is booked has no other status.
+    has_transfers = filters.status in (None, TopUpStatus.SETTLED)
+    return _query(frozenset(values), has_transfers=has_transfers), {
+        **values,
+        "user_id": user_id,
+        "most": limit,
+    }
+
+
+@lru_cache(maxsize=64)
+def _query(given: frozenset[str], *, has_transfers: bool) -> Select[Any]:
+    """Return the query for these parameters, kept: building it takes longer than running it."""
+    return _page_of(bindparam("user_id", type_=Text), given, has_transfers=has_transfers)
+
+
+@lru_cache(maxsize=1)
+def newest_of_each() -> Select[Any]:
+    """Return the query of the `most` newest transactions of each of the people in `ids`."""
+    newest = _page_of(EACH_ID, frozenset(), has_transfers=True).lateral("newest")
+    return (
+        select(EACH_ID.label("user_id"), newest)
+        .select_from(EACH)
+        .join(newest, true())
+        .order_by(newest.c.created_at.desc(), newest.c.id.desc())
+    )
+
+
+def _page_of(user_id: ColumnElement[str], given: frozenset[str], *, has_transfers: bool) -> Select[Any]:
+    parts = [_top_ups(user_id, given)]
+    if has_transfers:
+        parts.append(_transfers(user_id, given))
+    merged = union_all(*(select(part.subquery()) for part in parts)).subquery()
+    newest = select(merged).order_by(merged.c.created_at.desc(), merged.c.id.desc())
+    found = newest.limit(bindparam("most", type_=Integer)).subquery()
+    order = col(ProviderOrder.id) == found.c.order_row_id
+    # What an order says of an amount is what it asks for, until it says that this was paid.
+    is_paid = found.c.charged == Charged.YES.value
+    return (
+        select(
+            found,
+            col(ProviderOrder.order_id),
+            col(ProviderOrder.transaction_hash),
+            case((is_paid, col(ProviderOrder.fiat_amount))).label("paid_amount"),
+            case((is_paid, col(ProviderOrder.fiat_currency))).label("paid_currency"),
+        )
+        .outerjoin(ProviderOrder, order)
+        .order_by(found.c.created_at.desc(), found.c.id.desc())
+    )
+
+
+def _within(created_at: Any, row_id: Any, given: frozenset[str]) -> list[Any]:
+    moment = DateTime(timezone=True)
+    conditions = []
+    if "since" in given:
+        conditions.append(created_at >= bindparam("since", type_=moment))
+    if "before" in given:
+        conditions.append(created_at < bindparam("before", type_=moment))
+    if "after_at" in given:
+        last = tuple_(bindparam("after_at", type_=moment), bindparam("after_id", type_=Text))
+        conditions.append(tuple_(created_at, row_id) < last)
+    return conditions
+
+
+def _top_ups(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any]:
+    created_at, row_id = col(TopUp.created_at), col(TopUp.id)
+    conditions = [
+        col(TopUp.user_id) == user_id,
+        *_within(created_at, row_id, given),
+    ]
+    if "status" in given:
+        conditions.append(col(TopUp.status) == bindparam("status", type_=Text))
+    if "asset" in given:
+        conditions.append(col(TopUp.asset) == bindparam("asset", type_=Text))
+    if "ids" in given:
+        conditions.append(row_id.in_(bindparam("ids", expanding=True)))
+    # What arrived in another asset than asked for is no amount of the asset that the line names.
+    received = case((col(TopUp.received_asset) == col(TopUp.asset), col(TopUp.received_minor)))
+    return (
+        select(
+            row_id.label("id"),
+            literal(TransactionKind.TOP_UP.value, Text).label("kind"),
+            col(TopUp.status).label("status"),
+            col(TopUp.fiat_amount).label("fiat_amount"),
+            col(TopUp.fiat_currency).label("fiat_currency"),
+            col(TopUp.asset).label("asset"),
+            col(TopUp.network).label("network"),
+            type_coerce(received, Numeric).label("amount_minor"),
+            created_at.label("created_at"),
+            col(TopUp.settled_at).label("settled_at"),
+            col(TopUp.best_order_id).label("order_row_id"),
+            literal(PROVIDER, Text).label("provider"),
+            col(TopUp.payment_method).label("payment_method"),
+            col(TopUp.charged).label("charged"),
+        )
+        .where(*conditions)
+        .order_by(created_at.desc(), row_id.desc())
+        .limit(bindparam("most", type_=Integer))
+    )
+
+
+def _transfers(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any]:
+    created_at, row_id = col(LedgerTransfer.created_at), col(LedgerTransfer.id)
+    conditions = [
+        col(LedgerTransfer.user_id) == user_id,
+        text(LISTED_CONDITION),
+        *_within(created_at, row_id, given),
+    ]
+    if "ids" in given:
+        of_orders = col(LedgerTransfer.provider_order_id).in_(bindparam("order_ids", expanding=True))
+        conditions.append(or_(row_id.in_(bindparam("ids", expanding=True)), of_orders))
+    change = moved().lateral("moved")
+    if "asset" in given:
+        conditions.append(change.c.asset == bindparam("asset", type_=Text))
+    return (
+        select(
+            row_id.label("id"),
+            col(LedgerTransfer.kind).label("kind"),
+            literal(TopUpStatus.SETTLED.value, Text).label("status"),
+            null().cast(Numeric).label("fiat_amount"),
+            null().cast(Text).label("fiat_currency"),
+            change.c.asset.label("asset"),
+            null().cast(Text).label("network"),
+            change.c.amount_minor.label("amount_minor"),
+            created_at.label("created_at"),
+            created_at.label("settled_at"),
+            col(LedgerTransfer.provider_order_id).label("order_row_id"),
+            case((col(LedgerTransfer.provider_order_id).is_not(None), PROVIDER)).cast(Text).label("provider"),
+            null().cast(Text).label("payment_method"),
+            null().cast(Text).label("charged"),
+        )
+        .join(change, true())
+        .where(*conditions)
+        .order_by(created_at.desc(), row_id.desc())
+        .limit(bindparam("most", type_=Integer))
+    )
+
+
+def moved() -> Select[Any, Any]:
+    """Return the query of what a transfer did to what its user has, below zero where they have less.
+
+    All accounts of the user in the asset count, since a debt is less too. Recovering a debt moves from one to
+    the other, so there it is what was taken from the available balance. To be joined as a lateral of
+    `LedgerTransfer`; columns `asset` and `amount_minor`.
+    """
+    counted = or_(
+        col(LedgerTransfer.kind) != TransferKind.RECOVER.value,
+        col(LedgerAccount.kind) == AccountKind.AVAILABLE.value,
+    )
+    of_user = and_(
+        col(LedgerAccount.id) == col(LedgerEntry.account_id),
+        col(LedgerAccount.user_id) == col(LedgerTransfer.user_id),
+    )
+    return (
+        select(
+            col(LedgerAccount.asset).label("asset"),
+            (-func.sum(type_coerce(col(LedgerEntry.amount_minor), Numeric))).label("amount_minor"),
+        )
+        .select_from(LedgerEntry)
+        .join(LedgerAccount, of_user)
+        .where(col(LedgerEntry.transfer_id) == col(LedgerTransfer.id), counted)
+        .group_by(col(LedgerAccount.asset))
+        .correlate(LedgerTransfer)
+    )
