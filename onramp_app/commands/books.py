@@ -21,7 +21,7 @@ from onramp_app.commands.running import (
     visible_lines,
 )
 from onramp_app.crediting import reconciliation
-from onramp_app.operators.books import verify_books
+from onramp_app.ledger.verification import verify_books
 from onramp_app.operators.mandate import Mandate
 from onramp_app.providers.connection import get_provider
 from onramp_app.treasury import counts

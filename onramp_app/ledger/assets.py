@@ -1,4 +1,4 @@
-"""The assets of the books: each one's scale, fixed when the operator first enables it."""
+"""The assets of the books, each with its scale, which is fixed when the operator first enables the asset."""
 
 import structlog
 from sqlalchemy.dialects.postgresql import insert
@@ -16,10 +16,10 @@ _log = structlog.get_logger(__name__)
 
 
 async def enable_assets() -> None:
-    """Give every asset of `ASSETS` that is new its row. Run at the start, before anything is offered.
+    """Add a row for every new asset of `ASSETS`. Run at the start, before anything is offered.
 
     Raises:
-        ConfigurationError: nobody knows how many decimals an asset has on one of its networks.
+        ConfigurationError: the number of decimals of an asset on one of its networks is not known.
     """
     wanted: dict[str, int] = {}
     for code, networks in get_settings().assets.items():
@@ -40,5 +40,5 @@ async def enable_assets() -> None:
 
 
 async def scales(db: AsyncSession) -> dict[str, int]:
-    """Return how many decimals the amounts of each asset have. There are a handful of rows."""
+    """Return the number of decimals of each asset of the books. There are a handful."""
     return dict((await db.exec(_SCALES)).all())

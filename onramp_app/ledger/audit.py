@@ -1,4 +1,4 @@
-"""The audit log: one line for each deed with power over an account, money, or where it goes.
+"""The audit log: one line for each deed with power over an account, over money or over where money goes.
 
 Lines are only ever added, and the hash chain of the books covers them (`python -m onramp_app verify-ledger`).
 """
@@ -18,12 +18,12 @@ from onramp_app.ledger.tables import AuditRow
 MAX_SUBJECT_LENGTH = 200
 OWN_A_DAY = 20
 _MAX_ADDRESS_LENGTH = 45
-COMMAND = "command"  # Whoever could run a command on the machine; no account says who.
+COMMAND = "command"  # Somebody who can run commands on the machine; no account says who.
 SYSTEM = "system"
 
 
 class Act(StrEnum):
-    """What happened to an account (the subject), or to where money goes."""
+    """Deeds that are not an operator's decision, as the log calls them."""
 
     ACCOUNT_CREATED = "account.created"
     ROLE_GRANTED = "account.role_granted"
@@ -37,7 +37,7 @@ class Act(StrEnum):
 
 
 def this_machine() -> str:
-    """Return from where a command acts: the machine's user and name, such as `root@wallet-1`."""
+    """Return where a command runs: the machine's user and name, such as `root@wallet-1`."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number without a name
@@ -56,7 +56,7 @@ def write(  # noqa: PLR0913 - the columns of the log
     address: str = "",
     transfer_id: str | None = None,
 ) -> None:
-    """Add a line, in the transaction of the deed.
+    """Add a line to the log, in the transaction of the deed.
 
     Args:
         db: the transaction.
@@ -65,8 +65,8 @@ def write(  # noqa: PLR0913 - the columns of the log
         subject: to whom or what.
         at: when.
         detail: the rest, as JSON of at most 4,000 characters.
-        address: from where: a network address, `this_machine()`, or nothing for what happens by itself.
-        transfer_id: the transfer that the deed booked, if it booked one. It was posted before.
+        address: from where: a network address, `this_machine()`, or empty where nobody asked for the deed.
+        transfer_id: the transfer that the deed booked, posted before; None where it booked none.
     """
     db.add(
         AuditRow(
@@ -91,10 +91,10 @@ async def write_own(  # noqa: PLR0913 - the columns of the log
     detail: Mapping[str, object],
     address: str,
 ) -> None:
-    """Add a line about what a person can have happen to their own account as often as they like.
+    """Add a line about something that people can do to their own account as often as they like.
 
-    Lines stay for good, so there are `OWN_A_DAY` of an act at most; the sessions tell of the others as long
-    as they are kept.
+    Lines stay for good, so at most `OWN_A_DAY` of an act are written; the rows of sessions show the others
+    for as long as those are kept.
     """
     lines = select(func.count()).where(
         AuditRow.subject == user_id, AuditRow.action == act.value, col(AuditRow.at) > at - timedelta(days=1)

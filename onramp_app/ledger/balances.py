@@ -1,4 +1,4 @@
-"""Reads balances: a user's from the kept rows, the treasuries' summed from entries."""
+"""Reads balances: those of users from the kept rows, those of treasuries summed from entries."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ class TreasuryTotal:
 
 
 async def balances(db: AsyncSession, user_ids: Collection[str]) -> dict[str, list[AssetBalance]]:
-    """Return each user's balances by asset; an asset that never moved is missing."""
+    """Return each user's balances, sorted by asset; an asset that never moved is missing."""
     found: dict[str, list[AssetBalance]] = {user_id: [] for user_id in user_ids}
     for row in await execute(db, _BALANCES, {"user_ids": list(user_ids)}):
         balance = Balance(int(row.available_minor), int(row.held_minor), int(row.owed_minor))
@@ -76,29 +76,32 @@ async def balances(db: AsyncSession, user_ids: Collection[str]) -> dict[str, lis
 
 
 async def treasury_totals(db: AsyncSession, *, on: date | None = None) -> list[TreasuryTotal]:
-    """Return the book's total of every treasury account, for comparing with the chain.
+    """Return what every treasury account holds by the books, to compare with the chain.
 
     Args:
-        on: the day at whose end in UTC the book is looked at; None: now.
+        db: the transaction.
+        on: the day whose end in UTC is meant; None means now.
     """
-    connection = await db.connection()
     if on is None:
-        rows = await connection.execute(_TREASURIES)
+        rows = await execute(db, _TREASURIES)
     else:
         end = datetime.combine(on, time.min, tzinfo=UTC) + timedelta(days=1)
-        rows = await connection.execute(_TREASURIES_ON, {"day": on, "end": end})
+        rows = await execute(db, _TREASURIES_ON, {"day": on, "end": end})
     return [
         TreasuryTotal(row.network, row.address, row.asset, row.scale, int(row.balance_minor)) for row in rows
     ]
 
 
 async def last_counts(db: AsyncSession) -> dict[str, date]:
-    """Return, by treasury account, the last day for which a counted difference was booked."""
+    """Return, by name of the treasury account, the last day for which a counted difference was booked."""
     rows = await execute(db, _LAST_COUNTS)
     return {row.name: row.day for row in rows}
 
 
 async def counted_since(db: AsyncSession, since: datetime) -> list[tuple[Decimal, str]]:
-    """Return what was booked as counted since a moment, up and down added up: (whole units, asset)."""
+    """Return the counted differences booked since a moment, by asset: (sum of amounts in whole units, asset).
+
+    Differences in either direction add up.
+    """
     rows = await execute(db, _COUNTED_SINCE, {"since": since})
     return [(from_minor(int(row.minor), scale=row.scale), row.asset) for row in rows]

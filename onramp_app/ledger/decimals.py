@@ -28,12 +28,12 @@ _BY_NETWORK: Mapping[str, Mapping[str, int]] = {
 
 
 def decimals_of(asset: str, network: str) -> int | None:
-    """Return the decimals of `USDT` on `matic20` (6), or None for a pair we know nothing of."""
+    """Return how many decimals an asset has on a network (`USDT`, `matic20`: 6); None for an unknown pair."""
     listed = _BY_NETWORK.get(asset)
     return _SAME_EVERYWHERE.get(asset) if listed is None else listed.get(network)
 
 
 def scale_of(asset: str, networks: Iterable[str]) -> int | None:
-    """Return the asset's one scale, the largest of its networks; None when any of them is unknown."""
+    """Return the largest number of decimals among the networks; None when one of them is unknown."""
     known = [decimals_of(asset, network) for network in networks]
     return max((n for n in known if n is not None), default=None) if None not in known else None

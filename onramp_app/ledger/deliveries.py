@@ -1,7 +1,7 @@
-"""Finds a delivery again as it was booked: what an operator's decision moves is read from the books alone.
+"""Finds a booked delivery: an operator's decision moves what the books say, not what the provider says now.
 
-What the provider told may have been read anew since; the treasury account and the amount of the entry that
-received it cannot change.
+The provider's record may have changed since; the treasury account and the amount of the entry that received
+the delivery cannot.
 """
 
 from collections import Counter
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.db.engine import execute
 from onramp_app.domain.environment import Environment
 from onramp_app.ledger.instructions import Delivery
 from onramp_app.ledger.words import TransferKind
@@ -47,17 +48,15 @@ class Booked:
 
 
 async def booked_for(db: AsyncSession, *, top_up_id: str) -> Booked | None:
-    """Return what was booked for a top-up, received for it or attributed to it; None when nothing was."""
-    connection = await db.connection()
-    found = await connection.scalar(_ORDER_OF_TOP_UP, {"top_up_id": top_up_id})
+    """Return the delivery that was received for a top-up or attributed to it; None where none was."""
+    found = (await execute(db, _ORDER_OF_TOP_UP, {"top_up_id": top_up_id})).scalar()
     return None if found is None else await booked_of(db, provider_order_id=found)
 
 
 async def booked_of(db: AsyncSession, *, provider_order_id: str) -> Booked | None:
-    """Return what was booked of a provider order (our id); None when nothing was."""
-    connection = await db.connection()
-    told = {"provider_order_id": provider_order_id}
-    row = (await connection.execute(_RECEIVED, told)).one_or_none()
+    """Return the booked delivery of a provider order (the id of our row); None where none was."""
+    values = {"provider_order_id": provider_order_id}
+    row = (await execute(db, _RECEIVED, values)).one_or_none()
     if row is None:
         return None
     delivery = Delivery(
@@ -69,11 +68,10 @@ async def booked_of(db: AsyncSession, *, provider_order_id: str) -> Booked | Non
         address=row.address,
         amount_minor=int(row.amount_minor),
     )
-    kinds = (await connection.execute(_MADE, told)).scalars()
+    kinds = (await execute(db, _MADE, values)).scalars()
     return Booked(delivery, row.scale, Counter(TransferKind(kind) for kind in kinds))
 
 
 async def recovered_minor(db: AsyncSession, *, top_up_id: str) -> int:
-    """Return how much of what arrived for a top-up paid what its owner owed; 0 when nothing did."""
-    connection = await db.connection()
-    return int(await connection.scalar(_RECOVERED, {"top_up_id": top_up_id}) or 0)
+    """Return, in minor units, how much of a top-up went to pay what the user owed; 0 for nothing."""
+    return int((await execute(db, _RECOVERED, {"top_up_id": top_up_id})).scalar() or 0)

@@ -1,10 +1,10 @@
-"""What the books refuse."""
+"""The errors of the books."""
 
 from onramp_app.domain.errors import ApplicationError
 
 
 class InsufficientFunds(ApplicationError):
-    """The user has less available than is to be taken."""
+    """The user has less available than the transfer takes."""
 
     status, code, title = 409, "insufficient_funds", "Not enough available"
 
@@ -16,4 +16,4 @@ class ReferenceTaken(ApplicationError):
 
 
 class AccountOverdrawn(Exception):
-    """More was to be taken from held, owed, suspense or payable than is there: what asked for it is wrong."""
+    """Held, owed, suspense or payable holds less than the transfer takes: the caller made a mistake."""

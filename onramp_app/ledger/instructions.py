@@ -15,10 +15,10 @@ from onramp_app.ledger.words import AccountKind, TransferKind
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What one provider order delivered to one of our addresses.
+    """What one provider order delivered to one of our addresses, in minor units of `asset`.
 
-    `provider_order_id` is the id of our row, `order_id` the provider's own. `asset`, `network` and
-    `address` are what arrived, and where; `address` in the network's own form, memo included.
+    `provider_order_id` is the id of our row, `order_id` the provider's own. `address` is in the network's own
+    form, memo included.
     """
 
     environment: Environment
@@ -40,12 +40,12 @@ class Delivery:
 
     @property
     def treasury(self) -> Account:
-        """Return the treasury account that it arrived in."""
+        """The treasury account that the delivery arrived in."""
         return Account(AccountKind.TREASURY, self.asset, network=self.network, address=self.address)
 
 
 def receive_available(delivery: Delivery, *, user_id: str, top_up_id: str, cause: Cause) -> Instruction:
-    """Settled, short or late: the user may use it. What they owe is recovered from it in the same go."""
+    """Book a delivery that the user may use; what they owe is recovered from it in the same posting."""
     available = Account(AccountKind.AVAILABLE, delivery.asset, user_id)
     made = _fixed(delivery, TransferKind.RECEIVE, debit=delivery.treasury, credit=available)
     instruction = _of_delivery(delivery, made, cause=cause, user_id=user_id, top_up_id=top_up_id)
@@ -53,21 +53,21 @@ def receive_available(delivery: Delivery, *, user_id: str, top_up_id: str, cause
 
 
 def receive_held(delivery: Delivery, *, user_id: str, top_up_id: str, cause: Cause) -> Instruction:
-    """Another enabled asset, or something forbids its use: the user's, held until an operator decides."""
+    """Book a delivery that is the user's but may not be used: held until an operator decides."""
     held = Account(AccountKind.HELD, delivery.asset, user_id)
     made = _fixed(delivery, TransferKind.RECEIVE, debit=delivery.treasury, credit=held)
     return _of_delivery(delivery, made, cause=cause, user_id=user_id, top_up_id=top_up_id)
 
 
 def receive_suspense(delivery: Delivery, *, cause: Cause) -> Instruction:
-    """It arrived at our address, and nobody knows whose it is."""
+    """Book a delivery to our address whose owner is unknown."""
     suspense = Account(AccountKind.SUSPENSE, delivery.asset)
     made = _fixed(delivery, TransferKind.RECEIVE, debit=delivery.treasury, credit=suspense)
     return _of_delivery(delivery, made, cause=cause)
 
 
 def attribute(delivery: Delivery, *, user_id: str, top_up_id: str, cause: Cause) -> Instruction:
-    """Somebody found out whose it is. What that user owes is recovered from it, as from any delivery."""
+    """Give a delivery in suspense to the user it belongs to; what they owe is recovered from it."""
     suspense = Account(AccountKind.SUSPENSE, delivery.asset)
     available = Account(AccountKind.AVAILABLE, delivery.asset, user_id)
     made = _fixed(delivery, TransferKind.ATTRIBUTE, debit=suspense, credit=available)
@@ -76,7 +76,7 @@ def attribute(delivery: Delivery, *, user_id: str, top_up_id: str, cause: Cause)
 
 
 def release(delivery: Delivery, *, user_id: str, top_up_id: str, cause: Cause) -> Instruction:
-    """An operator lets the user have what was held. What they owe is recovered from it."""
+    """Let the user have what was held; what they owe is recovered from it."""
     held = Account(AccountKind.HELD, delivery.asset, user_id)
     available = Account(AccountKind.AVAILABLE, delivery.asset, user_id)
     made = _fixed(delivery, TransferKind.RELEASE, debit=held, credit=available)
@@ -85,7 +85,7 @@ def release(delivery: Delivery, *, user_id: str, top_up_id: str, cause: Cause) -
 
 
 def return_(delivery: Delivery, *, user_id: str, top_up_id: str, cause: Cause) -> Instruction:
-    """An operator agrees to give back what was held."""
+    """Owe what was held to the provider, which gives it back."""
     held = Account(AccountKind.HELD, delivery.asset, user_id)
     payable = Account(AccountKind.PAYABLE, delivery.asset)
     made = _fixed(delivery, TransferKind.RETURN, debit=held, credit=payable)
@@ -93,7 +93,7 @@ def return_(delivery: Delivery, *, user_id: str, top_up_id: str, cause: Cause) -
 
 
 def reverse(delivery: Delivery, *, user_id: str, top_up_id: str, cause: Cause, turn: int = 1) -> Instruction:
-    """An operator confirms a reversal: available first, and what is not there any more is owed.
+    """Take a credit back: from what is available first; the user owes the rest.
 
     `turn` counts the reversals of one delivery, from 1: undone ones may be confirmed again.
     """
@@ -126,7 +126,7 @@ def reverse(delivery: Delivery, *, user_id: str, top_up_id: str, cause: Cause, t
 def undo_reverse(
     delivery: Delivery, *, user_id: str, top_up_id: str, cause: Cause, turn: int = 1
 ) -> Instruction:
-    """An operator undoes a reversal: it pays what the user owes by now, and the rest is theirs again."""
+    """Undo a reversal: pays what the user owes by now first; the rest is available to them again."""
     reference = delivery.reference(TransferKind.UNDO_REVERSE, turn=turn)
     amount = delivery.amount_minor
 
@@ -154,14 +154,14 @@ def undo_reverse(
 
 
 def remit(delivery: Delivery, *, cause: Cause) -> Instruction:
-    """What was agreed to be given back was sent on chain, from the treasury it had arrived in."""
+    """Book that a returned or reversed delivery was sent back on chain, from the treasury it arrived in."""
     payable = Account(AccountKind.PAYABLE, delivery.asset)
     made = _fixed(delivery, TransferKind.REMIT, debit=payable, credit=delivery.treasury)
     return _of_delivery(delivery, made, cause=cause)
 
 
 def setoff(delivery: Delivery, *, cause: Cause) -> Instruction:
-    """The provider's invoice took what was agreed to be given back; the coins stay in the treasury."""
+    """Book that the provider's invoice settled a returned or reversed delivery; the coins stay with us."""
     payable = Account(AccountKind.PAYABLE, delivery.asset)
     adjustments = Account(AccountKind.ADJUSTMENTS, delivery.asset)
     made = _fixed(delivery, TransferKind.SETOFF, debit=payable, credit=adjustments)
@@ -170,7 +170,7 @@ def setoff(delivery: Delivery, *, cause: Cause) -> Instruction:
 
 @dataclass(frozen=True, slots=True)
 class UserAmount:
-    """An amount of one user's that no delivery stands for."""
+    """An amount of one user, in minor units, that belongs to no delivery."""
 
     environment: Environment
     user_id: str
@@ -181,7 +181,7 @@ class UserAmount:
 def make_good(
     adjustment_id: str, amount: UserAmount, *, cause: Cause, top_up_id: str | None = None
 ) -> Instruction:
-    """The operator makes a shortfall good, and says why in `cause.reason`."""
+    """Credit a shortfall at the operator's expense; `cause.reason` says why."""
     debit_account = Account(AccountKind.ADJUSTMENTS, amount.asset)
     credit_account = Account(AccountKind.AVAILABLE, amount.asset, amount.user_id)
     made = _transfer(
@@ -195,7 +195,7 @@ def make_good(
 
 
 def write_off(write_off_id: str, amount: UserAmount, *, cause: Cause) -> Instruction:
-    """The operator gives up what a user owes, and says why in `cause.reason`."""
+    """Cancel a debt of the user's at the operator's expense; `cause.reason` says why."""
     made = _transfer(
         f"writeoff:{write_off_id}",
         TransferKind.WRITE_OFF,
@@ -207,7 +207,7 @@ def write_off(write_off_id: str, amount: UserAmount, *, cause: Cause) -> Instruc
 
 
 def debit(reference: str, amount: UserAmount, *, cause: Cause) -> Instruction:
-    """A user spends with the operator, under a reference of the caller's."""
+    """Book that a user spends with the operator, under the caller's reference."""
     made = _transfer(
         f"debit:{reference}",
         TransferKind.DEBIT,
@@ -221,7 +221,7 @@ def debit(reference: str, amount: UserAmount, *, cause: Cause) -> Instruction:
 def count(
     treasury: Account, *, missing_minor: int, on: date, environment: Environment, cause: Cause
 ) -> Instruction:
-    """A treasury was counted: `missing_minor` less is on the chain than in the book; below zero: more.
+    """Book a counted difference: the chain holds `missing_minor` less than the book; below zero, more.
 
     Raises:
         ValueError: no treasury account, or no difference.

@@ -1,4 +1,4 @@
-"""What a person's list of transactions shows: top-ups, and the few ledger transfers beside them. Pure."""
+"""Which ledger transfers a person's list of transactions shows beside the top-ups. Pure."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -7,7 +7,7 @@ from onramp_app.ledger.words import TransferKind
 
 
 class TransactionKind(StrEnum):
-    """What kind of transaction it is, in the words of the public contract."""
+    """The kinds of transaction, in the words of the public contract."""
 
     TOP_UP = "top_up"
     REVERSAL = "reversal"

@@ -77,8 +77,8 @@ class _Made:
 async def post(db: AsyncSession, instructions: Sequence[Instruction]) -> list[Posted]:
     """Post instructions in their order, at most 1,000, in the caller's transaction: all of them or none.
 
-    Users' balances are locked first, in one order for everybody; call this once in a transaction, after
-    other row locks were taken. An instruction whose reference was posted with the same input does nothing.
+    Locks the users' balances, always in the same order: call this once in a transaction, after it took every
+    other row lock. An instruction whose reference was posted with the same input does nothing.
 
     Raises:
         ReferenceTaken: a reference was used with another input.
@@ -96,12 +96,12 @@ async def post(db: AsyncSession, instructions: Sequence[Instruction]) -> list[Po
     connection = await db.connection()
     try:
         balances = await _lock_balances(connection, instructions)
-        # Read after the locks: whoever posted the same for the same user has committed by now.
+        # Read after the locks: a transaction that posted the same for the same user has committed by now.
         posted = await _posted(connection, instructions)
         made = _resolve(instructions, balances=balances, posted=posted)
         inserted = await _insert_transfers(connection, made)
         raced = [one.instruction for one in made if one.transfer_id not in inserted]
-        if raced:  # Nobody's money has no lock: another transaction posted the same in between.
+        if raced:  # Suspense has no balance to lock: another transaction posted the same in between.
             posted |= await _posted(connection, raced)
             _resolve(raced, balances={}, posted=posted)
         await _insert_entries(connection, [one for one in made if one.transfer_id in inserted])

@@ -1,7 +1,7 @@
-"""What holds in sound books, as statements that return what breaks it: (subject, what is wrong).
+"""The rules of sound books, each a statement that returns what breaks it: (subject, what is wrong).
 
-The list of docs/money.md, and what follows from it. Casts are written CAST, because a colon may begin a
-parameter. Nothing from outside enters these statements.
+They are the list of docs/money.md and what follows from it. Casts are written CAST, because a colon may
+begin a parameter. Nothing from outside enters these statements.
 """
 
 # Where the money of each order and top-up lies, from the entries alone.

@@ -1,7 +1,7 @@
-"""Seals the chain of the books with `AUDIT_KEY`, and takes its head out of the database.
+"""Seals the hash chain with `AUDIT_KEY`, and copies its head out of the database to `AUDIT_HEAD_TO`.
 
-Neither ever holds up money: what fails is logged, counted and tried again. A chain that contradicts its
-newest seal, or a seal of this process that is gone, is not sealed again: that would make it good.
+Neither ever holds up money: a failure is logged, counted and tried again. A chain that contradicts its
+newest seal, or lacks one that this process made, is not sealed again: a new seal would approve it.
 """
 
 import asyncio
@@ -38,6 +38,7 @@ _UNSENT = Counter(
     "ledger_heads_unsent", "Heads that could not be taken to AUDIT_HEAD_TO; each is tried again."
 )
 _SENT_AT = Gauge("ledger_head_sent_seconds", "Unix time of the last head that this process took out.")
+_NEWEST_LINK = text("SELECT seq, hash FROM ledger_chain ORDER BY seq DESC LIMIT 1")
 _log = structlog.get_logger(__name__)
 _made: Seal | None = None
 
@@ -47,22 +48,22 @@ class SealBroken(Exception):
 
 
 def forget() -> None:
-    """Forget what this process sealed: another database begins."""
+    """Forget what this process sealed, before it uses another database."""
     global _made  # noqa: PLW0603 - one process, one chain
     _made = None
 
 
 def keys(settings: Settings) -> Keys:
-    """Return the keys that seals may be made with, the one for new seals first; none without `AUDIT_KEY`."""
+    """Return the keys of seals by id, the one for new seals first; empty without `AUDIT_KEY`."""
     return dict(derived(secret.get_secret_value()) for secret in settings.sealing_keys)
 
 
 async def seal() -> Seal | None:
-    """Seal the newest link. Returns its seal, or None without a key or before anything is booked.
+    """Seal the newest link. Returns the seal, or None without a key or before anything is booked.
 
     Raises:
-        SealBroken: the chain does not hold what was sealed last, so this is nothing to seal.
-        DatabaseUnavailable: tried again later.
+        SealBroken: the chain does not hold what was sealed last.
+        DatabaseUnavailable: nothing was sealed.
     """
     global _made  # noqa: PLW0603
     known = keys(get_settings())
@@ -70,10 +71,7 @@ async def seal() -> Seal | None:
         return None
     async with transaction() as db:
         await db.exec(select(func.pg_advisory_xact_lock(Lock.SEAL)))
-        connection = await db.connection()
-        head = (
-            await connection.execute(text("SELECT seq, hash FROM ledger_chain ORDER BY seq DESC LIMIT 1"))
-        ).one_or_none()
+        head = (await execute(db, _NEWEST_LINK)).one_or_none()
         newest = await newest_seal(db)
         await _refuse_broken(db, newest, known)
         if head is None:
@@ -107,12 +105,12 @@ async def _refuse_broken(db: AsyncSession, newest: tuple[Seal, bytes | None] | N
 
 
 async def after_deed() -> None:
-    """Seal what an operator has done and take its head out. Never raises: the deed is done already."""
+    """Seal an operator's deed and copy the head out. Never raises: the deed is done already."""
     await _take_out(await _seal_quietly())
 
 
 async def keep_sealing() -> None:
-    """Seal each minute while the head moves, and take the head out each hour, as long as this runs."""
+    """Seal the newest link every minute and copy the head out every hour. Runs until it is cancelled."""
     next_send = 0.0
     while True:
         made_progress()
@@ -134,7 +132,7 @@ async def _seal_quietly() -> Seal | None:
 
 
 async def _take_out(made: Seal | None) -> bool:
-    """Write the head to `AUDIT_HEAD_TO`. Returns whether nothing is left to do."""
+    """Append the head to `AUDIT_HEAD_TO`, or post it there. Returns whether nothing is left to do."""
     to = get_settings().audit_head_to
     if to is None:
         return True
@@ -158,17 +156,16 @@ async def _take_out(made: Seal | None) -> bool:
 
 
 async def _line(made: Seal | None) -> bytes | None:
-    told: dict[str, object]
+    fields: dict[str, object]
     if made is not None:
-        told = {"seq": made.seq, "hash": made.hash.hex(), "key_id": made.key_id, "mac": made.mac.hex()}
+        fields = {"seq": made.seq, "hash": made.hash.hex(), "key_id": made.key_id, "mac": made.mac.hex()}
     else:  # Without a key the head alone still shows a removed tail.
-        query = text("SELECT seq, encode(hash, 'hex') AS hash FROM ledger_chain ORDER BY seq DESC LIMIT 1")
         async with transaction() as db:
-            row = (await execute(db, query)).one_or_none()
+            row = (await execute(db, _NEWEST_LINK)).one_or_none()
         if row is None:
             return None
-        told = {"seq": row.seq, "hash": row.hash}
-    return json.dumps({"at": now().isoformat(), **told}).encode() + b"\n"
+        fields = {"seq": row.seq, "hash": row.hash.hex()}
+    return json.dumps({"at": now().isoformat(), **fields}).encode() + b"\n"
 
 
 def _append(path: Path, line: bytes) -> None:
@@ -183,11 +180,11 @@ def _append(path: Path, line: bytes) -> None:
 
 
 def kept_heads(settings: Settings, path: Path | None) -> list[tuple[Head, str | None]]:
-    """Return the heads of a file that grew with them, with the codes of their seals.
+    """Return the heads of a file of heads, each with the code of its seal in hexadecimal or None.
 
     Args:
-        settings: name `AUDIT_HEAD_TO`, which is read where it is a file that exists.
-        path: another file.
+        settings: with `AUDIT_HEAD_TO`, read where that is a file that exists.
+        path: another file to read instead.
 
     Raises:
         ValueError: a line cannot be read, or the file is larger than 64 MiB.
@@ -205,9 +202,9 @@ def kept_heads(settings: Settings, path: Path | None) -> list[tuple[Head, str | 
     heads = []
     for number, line in enumerate(content.splitlines(), start=1):
         try:
-            told = json.loads(line)
-            mac = told.get("mac")
-            heads.append((Head.parse(f"{told['seq']}:{told['hash']}"), None if mac is None else str(mac)))
+            head = json.loads(line)
+            mac = head.get("mac")
+            heads.append((Head.parse(f"{head['seq']}:{head['hash']}"), None if mac is None else str(mac)))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ValueError(f"its line {number} is not a head") from None
     return heads

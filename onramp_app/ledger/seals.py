@@ -1,4 +1,4 @@
-"""Seals of the hash chain: what only who has `AUDIT_KEY` can make, and what they prove.
+"""Seals of the hash chain, which only a holder of `AUDIT_KEY` can make, and what they prove.
 
 A seal says which hash the chain had at one link, and covers the seal before it, whatever key that one was
 made with. The key stays in the application: a database that computed seals could forge them.
@@ -17,8 +17,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.db.engine import execute
 from onramp_app.ledger.transfers import Head
 
-FIRST = bytes(32)  # What stands for the seal before the first one.
-# Links are sealed each minute and after each deed of an operator's; none waits for so long.
+FIRST = bytes(32)  # The digest before that of the first seal.
+# Links are sealed every minute and after each deed of an operator: none waits so long.
 MAX_UNSEALED = timedelta(minutes=10)
 
 _SEALS = text(
@@ -31,13 +31,17 @@ _UNSEALED = text(
     "  LEFT JOIN audit_log l ON c.kind = 'audit' AND l.id = c.subject_id"
     " WHERE c.seq > :seq"
 )
+_LINK = text(
+    "SELECT encode(c.hash, 'hex') AS hash, encode(s.mac, 'hex') AS mac FROM ledger_chain c"
+    "  LEFT JOIN ledger_seals s ON s.seq = c.seq WHERE c.seq = :seq"
+)
 
-Keys = Mapping[str, bytes]  # by their ids
+Keys = Mapping[str, bytes]  # Keys of seals by their ids.
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """`seq` and `hash` of the link it seals; `previous` is the digest of the seal before it."""
+    """One seal: `seq` and `hash` of the sealed link; `previous` is the digest of the seal before."""
 
     seq: int
     hash: bytes
@@ -49,31 +53,31 @@ class Seal:
     @property
     def _content(self) -> bytes:
         microseconds = (self.at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-        told = ("seal", self.seq, self.hash.hex(), self.previous.hex(), microseconds, self.key_id)
-        return json.dumps(told).encode()
+        content = ("seal", self.seq, self.hash.hex(), self.previous.hex(), microseconds, self.key_id)
+        return json.dumps(content).encode()
 
     @property
     def digest(self) -> bytes:
-        """Return the sha256 of all of it, which the next seal covers."""
+        """The sha256 of the whole seal, which the next seal covers."""
         return hashlib.sha256(self._content + self.mac).digest()
 
     def made_with(self, key: bytes) -> bytes:
-        """Return the code that this key gives it: HMAC-SHA256."""
+        """Return the HMAC-SHA256 of the seal under this key."""
         return hmac.digest(key, self._content, "sha256")
 
     def is_genuine(self, key: bytes) -> bool:
-        """Say whether it was made with this key."""
+        """Say whether the seal was made with this key."""
         return hmac.compare_digest(self.made_with(key), self.mac)
 
 
 def derived(secret: str) -> tuple[str, bytes]:
-    """Return the id and the key that seals are made with, from `AUDIT_KEY`; the id tells nothing of it."""
+    """Return the id and the key that `AUDIT_KEY` gives for seals. The id reveals nothing of the key."""
     key = hmac.digest(secret.encode(), b"seals of the ledger's chain", "sha256")
     return hmac.digest(key, b"its id", "sha256").hex()[:16], key
 
 
 async def broken_seals(db: AsyncSession, keys: Keys, *, now: datetime) -> list[tuple[str, str, str]]:
-    """Return what the seals find: rule, subject and what is wrong. Without keys nothing is checked."""
+    """Return what is wrong by the seals: (rule, subject, detail). Without keys nothing is checked."""
     if not keys:
         return []
     connection = await db.connection()
@@ -101,13 +105,13 @@ async def broken_seals(db: AsyncSession, keys: Keys, *, now: datetime) -> list[t
     ]
     left = (await connection.execute(_UNSEALED, {"seq": sealed})).one()
     if left.links and (left.since is None or left.since < now - MAX_UNSEALED):
-        told = f"{left.links} links after it are not sealed, the oldest of {left.since:%Y-%m-%d %H:%M} UTC"
-        found.append(("unsealed", str(sealed), told))
+        detail = f"{left.links} links after it are not sealed, the oldest of {left.since:%Y-%m-%d %H:%M} UTC"
+        found.append(("unsealed", str(sealed), detail))
     return found
 
 
 async def newest_seal(db: AsyncSession) -> tuple[Seal, bytes | None] | None:
-    """Return the newest seal, with the hash that the chain has at its link now; None without seals."""
+    """Return the newest seal, and the hash that the chain has at its link now; None without seals."""
     row = (await execute(db, text(f"{_SEALS} DESC LIMIT 1"))).one_or_none()
     if row is None:
         return None
@@ -115,19 +119,15 @@ async def newest_seal(db: AsyncSession) -> tuple[Seal, bytes | None] | None:
 
 
 async def broken_heads(db: AsyncSession, heads: list[tuple[Head, str | None]]) -> list[tuple[str, str, str]]:
-    """Return which heads that were kept outside the database no longer holds, with their seals' codes."""
+    """Return which of the kept heads the chain contradicts: (rule, subject, detail).
+
+    Args:
+        db: the transaction.
+        heads: heads that were kept outside the database, each with the code of its seal or None.
+    """
     found = []
-    connection = await db.connection()
     for head, mac in heads:
-        row = (
-            await connection.execute(
-                text(
-                    "SELECT encode(c.hash, 'hex') AS hash, encode(s.mac, 'hex') AS mac FROM ledger_chain c"
-                    " LEFT JOIN ledger_seals s ON s.seq = c.seq WHERE c.seq = :seq"
-                ),
-                {"seq": head.seq},
-            )
-        ).one_or_none()
+        row = (await execute(db, _LINK, {"seq": head.seq})).one_or_none()
         if row is None or row.hash != head.hash:
             found.append(("kept_head", str(head.seq), "the chain no longer holds this head"))
         elif mac is not None and row.mac != mac:

@@ -18,7 +18,7 @@ _HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last link of the hash chain. Kept outside the database, it shows whether the tail was removed."""
+    """The last link of the hash chain. Kept outside the database, a head shows whether a tail was removed."""
 
     seq: int
     hash: str
@@ -28,9 +28,9 @@ class Head:
         return f"{self.seq}:{self.hash}"
 
     @classmethod
-    def parse(cls, told: str) -> "Head":
-        """Return the head of its text. Raises `ValueError`."""
-        found = _HEAD.fullmatch(told)
+    def parse(cls, text: str) -> "Head":
+        """Return the head that `{seq}:{hash}` names. Raises `ValueError`."""
+        found = _HEAD.fullmatch(text)
         if found is None:
             raise ValueError("a head looks like 1234:<64 hexadecimal digits>")
         return cls(int(found[1]), found[2])
@@ -38,7 +38,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account, by its parts. `user_id` for a user's accounts; `network` and `address` for a treasury."""
+    """One account, by its parts: `user_id` for a user's accounts, `network` and `address` for a treasury."""
 
     kind: AccountKind
     asset: str
@@ -72,7 +72,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One balanced movement under a reference that makes it happen once."""
+    """One balanced movement. Its reference makes it happen once."""
 
     reference: str
     kind: TransferKind
@@ -117,7 +117,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who or what asked for a transfer: `actor` is the person's id, `reason` what they gave as one."""
+    """Who or what asked for a transfer: `actor` is an operator's id, `reason` the one they gave."""
 
     source: StepSource
     actor: str | None = None
@@ -128,9 +128,9 @@ class Cause:
 class Instruction:
     """One event of docs/money.md, not posted yet.
 
-    `resolve` makes its transfers, the one under `reference` first. Some depend on what the user has or owes
-    at that moment, so they are made when the balance is locked. The hash covers the instruction
-    and not the entries: the same event told again is the same, whatever the balance has become.
+    `resolve` makes the transfers, the one under `reference` first. Some depend on what the user has or owes
+    at that moment, so they are made once the balance is locked. The hash covers the instruction and not the
+    entries: the same event is recognised when it comes again, whatever the balance has become.
     """
 
     reference: str
@@ -147,8 +147,8 @@ class Instruction:
 
     @property
     def input_hash(self) -> bytes:
-        """Return the sha256 of everything that decides what is posted; who asked for it does not."""
-        told = (
+        """Return the sha256 of everything that decides what is posted, which is not who asked for it."""
+        parts = (
             self.reference,
             self.kind,
             self.environment,
@@ -159,4 +159,4 @@ class Instruction:
             self.provider_order_id,
             *self.detail,
         )
-        return hashlib.sha256(json.dumps(told, ensure_ascii=True).encode()).digest()
+        return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).digest()

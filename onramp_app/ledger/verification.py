@@ -1,17 +1,22 @@
 """Proves the books: every rule is one statement that returns what breaks it, so sound books return nothing.
 
-The rules look at the rows as they are and trust no trigger: somebody may have switched the triggers off.
+The rules look at the rows and trust no trigger: somebody may have switched the triggers off.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.db.engine import execute
+from onramp_app.config import get_settings
+from onramp_app.db.engine import PROOF, execute, transaction
 from onramp_app.domain.clock import now
+from onramp_app.domain.errors import ValidationFailed
+from onramp_app.ledger import sealing
 from onramp_app.ledger.rules import RULES
 from onramp_app.ledger.seals import Keys, broken_heads, broken_seals
 from onramp_app.ledger.transfers import Head
@@ -21,11 +26,57 @@ MAX_FINDINGS_PER_RULE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: which rule it breaks, what it is about, and how."""
+    """One thing that is wrong: the rule that it breaks, the account, transfer or row it is in, and how."""
 
     rule: str
     subject: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What is wrong with the books, and the head of the chain, to be kept outside the database.
+
+    `head` is `{seq}:{hash}`, or None while nothing is booked. `notes` say what was not proved.
+    """
+
+    findings: list[Finding]
+    head: str | None
+    notes: list[str]
+
+
+async def verify_books(*, kept_head: str | None = None, heads: Path | None = None) -> Verification:
+    """Check the books in a transaction of their own, with the configured keys and the kept heads.
+
+    Args:
+        kept_head: a head of an earlier run; with it, a removed tail of the books is found.
+        heads: a file of heads; by default that of `AUDIT_HEAD_TO`, where that is a file that exists.
+
+    Raises:
+        ValidationFailed: `kept_head` is not a head, or the file of heads cannot be read.
+        DatabaseUnavailable: the database does not answer.
+    """
+    settings = get_settings()
+    try:
+        kept: list[tuple[Head, str | None]] = []
+        if kept_head is not None:
+            kept.append((Head.parse(kept_head), None))
+    except ValueError as error:
+        raise ValidationFailed(f"The head cannot be read: {error}.") from None
+    try:
+        kept += await asyncio.to_thread(sealing.kept_heads, settings, heads)
+    except (OSError, ValueError) as error:
+        raise ValidationFailed(f"The file of heads cannot be used: {error}.") from None
+    notes = []
+    keys = sealing.keys(settings)
+    if not keys:
+        notes.append("AUDIT_KEY is not set: a chain that the database's owner computed again is not found.")
+    if not kept:
+        notes.append("No head from outside was given: a tail that was cut off with its seals is not found.")
+    async with transaction(PROOF) as db:
+        findings = await verify_ledger(db, keys=keys, kept_heads=kept)
+        head = await chain_head(db)
+    return Verification(findings, None if head is None else str(head), notes)
 
 
 async def verify_ledger(
@@ -36,16 +87,17 @@ async def verify_ledger(
 ) -> list[Finding]:
     """Check all books and return what is wrong, at most 10,000 findings for each rule.
 
-    Must be the first thing in its transaction, which becomes read-only and sees one moment.
+    Must come first in its transaction, which becomes read-only and sees one moment.
 
     Args:
-        keys: what seals may be made with. Without them, a chain that was computed again leaves no trace.
+        db: the transaction.
+        keys: the keys of seals by id. Without them, a chain that was computed again leaves no trace.
         kept_heads: heads that were noted earlier and kept outside the database, each with the code of its
             seal. Without one, a removed tail (the newest links with all they cover, and their seals) leaves
             no trace.
     """
+    await execute(db, text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     connection = await db.connection()
-    await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     findings = [
         finding for rule, statement in RULES.items() async for finding in _breaks(connection, rule, statement)
     ]
@@ -55,7 +107,7 @@ async def verify_ledger(
 
 
 async def chain_head(db: AsyncSession) -> Head | None:
-    """Return the newest link of the chain, or None while nothing was booked."""
+    """Return the newest link of the chain, or None while nothing is booked."""
     found = await execute(
         db, text("SELECT seq, encode(hash, 'hex') AS hash FROM ledger_chain ORDER BY seq DESC LIMIT 1")
     )

@@ -1,4 +1,4 @@
-"""The words of the books: kinds of accounts, of transfers, of what a person must look at. Pure.
+"""The words of the books: kinds of accounts, of transfers and of links in the hash chain. Pure.
 
 docs/money.md is the specification of these lists.
 """
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class AccountKind(StrEnum):
-    """What a ledger account is for; it decides which sign its balance may have."""
+    """What a ledger account is for. The kind decides which sign its balance may have."""
 
     TREASURY = "treasury"
     AVAILABLE = "available"
@@ -20,7 +20,7 @@ class AccountKind(StrEnum):
 
 
 class TransferKind(StrEnum):
-    """What happened, one word for each row of the table of entries."""
+    """What a transfer books, one word for each row of the table of entries."""
 
     RECEIVE = "receive"
     RECOVER = "recover"

@@ -19,8 +19,7 @@ from onramp_app.domain import clock
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger import sealing
 from onramp_app.ledger.seals import derived
-from onramp_app.ledger.verification import Finding, chain_head, verify_ledger
-from onramp_app.operators.books import verify_books
+from onramp_app.ledger.verification import Finding, chain_head, verify_books, verify_ledger
 from tests.ledger.books import BY_POLL, Books, post_now
 
 OLD, NEW = "an audit key of thirty-two bytes and more", "another audit key of thirty-two bytes and more"

@@ -18,8 +18,7 @@ from onramp_app.domain.errors import ValidationFailed
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger import sealing
 from onramp_app.ledger.rules import RULES
-from onramp_app.ledger.verification import chain_head, verify_ledger
-from onramp_app.operators.books import verify_books
+from onramp_app.ledger.verification import chain_head, verify_books, verify_ledger
 from tests.ledger.books import BY_OPERATOR, BY_POLL, NOW, Books, findings, post_now
 from tests.ledger.breaks import BREAKS, TAMPERINGS
 
