@@ -1,8 +1,7 @@
-"""Requests that may be repeated: the first answer under a key is the answer to all, for 24 hours.
+"""Idempotency keys: the first answer under a key answers every repeat of the request, for 24 hours.
 
-A claim is a row without an answer. Whoever holds it acts and stores the answer in the transaction that
-acts, so that neither exists without the other; a claim that was taken over stores nothing, and acts on
-nothing.
+A claim is a row without an answer. Its holder stores the answer in the transaction that acts, so that neither
+exists without the other; a holder whose claim was taken over stores nothing and changes nothing.
 """
 
 from dataclasses import dataclass
@@ -29,12 +28,12 @@ from onramp_app.domain.errors import ApplicationError
 
 KEPT = timedelta(hours=24)
 MAX_REFUSALS = 100
-# Longer than any request takes: then whoever made the claim is gone without a word.
+# Longer than any request takes: the process that made an older claim is gone.
 CLAIM_LIFE = timedelta(minutes=2)
 
 
 class IdempotencyKey(Row, table=True):
-    """The first answer to a request that may be repeated; without an answer while it is being worked on."""
+    """A key with the first answer to its request; without an answer while the request is worked on."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (
@@ -55,13 +54,13 @@ class IdempotencyKey(Row, table=True):
 
 
 class IdempotencyConflict(ApplicationError):
-    """The key came before with another request."""
+    """The key was used for another request."""
 
     status, code, title = 409, "idempotency_conflict", "This key was used for another request"
 
 
 class IdempotencyInProgress(ApplicationError):
-    """The request with this key is still being worked on; ask again shortly."""
+    """The request with this key is still being worked on; send it again shortly."""
 
     status, code, title = 409, "idempotency_in_progress", "This request is still being worked on"
 
@@ -76,7 +75,7 @@ class KeptAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to act under a key, as long as nobody took it over."""
+    """The right to act under a key, until another request takes the claim over."""
 
     user_id: str
     key: str
@@ -84,10 +83,15 @@ class Claim:
 
 
 async def claim(user_id: str, key: str, *, request_hash: bytes) -> Claim | KeptAnswer:
-    """Claim a key, or return the answer that is kept under it.
+    """Claim a key, or return the answer that is kept under the key.
+
+    Args:
+        user_id: whose key: others may use the same.
+        key: 1 to 64 visible ASCII characters.
+        request_hash: 32 bytes that identify the request.
 
     Raises:
-        IdempotencyConflict: the key came before with another request.
+        IdempotencyConflict: the key was used for another request.
         IdempotencyInProgress: the same request is being worked on.
     """
     now = clock.now()
@@ -103,7 +107,7 @@ async def claim(user_id: str, key: str, *, request_hash: bytes) -> Claim | KeptA
             return Claim(user_id, key, now)
         query = select(IdempotencyKey).where(IdempotencyKey.user_id == user_id, IdempotencyKey.key == key)
         found = (await db.exec(query.with_for_update())).first()
-        if found is None:  # It was given up a moment ago.
+        if found is None:  # The claim was given up a moment ago.
             raise IdempotencyInProgress("The request with this key has just ended. Send it again.")
         if found.request_hash != request_hash:
             raise IdempotencyConflict("This key came before with another request.")
@@ -137,9 +141,9 @@ async def keep(db: AsyncSession, held: Claim, answer: KeptAnswer) -> None:
 
 
 async def keep_refusal(held: Claim, answer: KeptAnswer) -> None:
-    """Store the answer of a request that acted on nothing. Raises `IdempotencyInProgress` as `keep` does.
+    """Store the answer of a request that changed nothing. Raises `IdempotencyInProgress` as `keep` does.
 
-    Refusals cost nobody anything to make, so only the newest `MAX_REFUSALS` of a person are kept.
+    Refusals cost their sender nothing, so only the newest `MAX_REFUSALS` of a person are kept.
     """
     refusals = (
         select(IdempotencyKey.key)

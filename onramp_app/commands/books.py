@@ -1,4 +1,4 @@
-"""Commands that prove the books: against themselves, against the provider, against what was counted."""
+"""`verify-ledger` and `reconcile`: the books against their rules, the provider and what was counted."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -42,9 +42,9 @@ def verify_ledger(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove the books; exit status 1 when anything is wrong. Keep the printed head outside the database."""
+    """Prove the books. Exit status 1 when anything is wrong. Keep the printed head outside the database."""
     verification = run(lambda: verify_books(kept_head=head, heads=heads))
-    lines = [f"{told.rule}: {told.subject}: {told.detail}" for told in verification.findings]
+    lines = [f"{finding.rule}: {finding.subject}: {finding.detail}" for finding in verification.findings]
     lines += verification.notes
     lines.append(f"{len(verification.findings)} findings. Head: {verification.head or 'none yet'}")
     answer(as_json, asdict(verification), "\n".join(lines))
@@ -128,7 +128,7 @@ def _with_treasury(path: Path, who: Mandate | None, as_json: bool) -> None:
 
 
 def _read(path: Path, *, most: int) -> bytes:
-    """Return the content, one byte more than `most` at the utmost: too large is for the reader to say."""
+    """Return at most `most` + 1 bytes of the file, enough for `read_counts` to refuse a larger one."""
     try:
         with path.open("rb") as file:
             return file.read(most + 1)

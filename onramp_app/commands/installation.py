@@ -1,4 +1,4 @@
-"""Commands for setting up and running an installation: schema, accounts, checks, its other processes."""
+"""Commands that set up and run an installation: schema, accounts, checks, other processes."""
 
 import asyncio
 import os
@@ -54,7 +54,7 @@ def create_user(
     country: Annotated[str | None, typer.Option(help="ISO 3166-1 alpha-2, such as IN.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Open an account. The password is asked for, or read from standard input when that is not a terminal."""
+    """Open an account. Prompts for the password; without a terminal, reads it from standard input."""
     password = getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     registration = accounts.Registration(email, password, display_name=display_name, country=country)
     user_id = run(lambda: accounts.create_user(registration))
@@ -70,9 +70,9 @@ def grant_role(
     confirm: Confirm = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give an account a role. It is signed out everywhere and has the role from its next sign-in on.
+    """Give an account a role. Signs the account out everywhere; the role counts from the next sign-in.
 
-    An admin grants roles: --by and --code. Only as long as there is no admin, it goes without.
+    Only admins grant roles, with --by and --code. As long as there is no admin, neither is needed.
     """
     who = by and mandate(by, reason or f"grant {role}", code=code, confirm=confirm)
     user_id = decide(lambda: roles.grant_role(email, role, mandate=who or None), as_json=as_json)
@@ -108,7 +108,7 @@ def worker() -> None:
 def simulator(
     port: Annotated[int, typer.Option()] = 8001, host: Annotated[str, typer.Option()] = "127.0.0.1"
 ) -> None:
-    """Run the provider's simulator alone; `reflex run` starts one by itself outside production."""
+    """Run the provider's simulator alone. Outside production `reflex run` starts one, too."""
     with refusals():
         if get_settings().is_production:
             fail("The simulator does not start in production: nothing that it says is paid.")

@@ -1,4 +1,4 @@
-"""`review`: what waits for a person, and the decisions an operator can make about it."""
+"""`review`: the cases that wait for an operator, and the decisions about them."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -18,7 +18,7 @@ from onramp_app.commands.running import (
     fail,
     mandate,
     run,
-    told,
+    time_text,
     visible,
     visible_lines,
 )
@@ -44,7 +44,7 @@ def _open_line(item: OpenCase) -> str:
     amount = f"{item.amount} {item.asset}" if item.amount else "nothing booked"
     about = [f"top-up {item.top_up_id or '-'}", f"order {item.order_id or '-'}", amount, item.user or "-"]
     why = ": ".join(word for word in (item.reason, item.why) if word)
-    return visible(f"{told(item.since)}  {item.kind} {item.id}  {'  '.join(about)}  {why}")
+    return visible(f"{time_text(item.since)}  {item.kind} {item.id}  {'  '.join(about)}  {why}")
 
 
 def _decide(top_up: str, action: Action, who: Mandate, as_json: bool) -> None:
@@ -124,21 +124,21 @@ def review_attribute(
     if not yes:
         found = run(lambda: look(order, user))
         outcome = f"Nothing was changed. Repeat with --yes to credit it to {found.user.email}."
-        _tell_attribution(found, outcome, as_json)
+        _answer_attribution(found, outcome, as_json)
         return
     if reason is None or by is None:
         fail("Give --reason, --by and --code with --yes.")
     who = mandate(by, reason, code=code, confirm=confirm)
     done = decide(lambda: attribute(order, user, mandate=who), as_json=as_json)
-    _tell_attribution(done, f"It is theirs now: top-up {done.top_up_id}.", as_json)
+    _answer_attribution(done, f"It is theirs now: top-up {done.top_up_id}.", as_json)
 
 
-def _tell_attribution(found: Attribution, outcome: str, as_json: bool) -> None:
+def _answer_attribution(found: Attribution, outcome: str, as_json: bool) -> None:
     person = found.user
     lines = [
         f"Order {found.order_id}: {found.amount} {found.asset}",
         f"Account {person.id}: {person.email}, {person.display_name}, {person.role},"
-        f" verification {person.kyc_status}, since {told(person.created_at)}",
+        f" verification {person.kyc_status}, since {time_text(person.created_at)}",
         outcome,
     ]
     answer(as_json, {"done": found.top_up_id is not None, **asdict(found)}, visible_lines(lines))

@@ -1,4 +1,4 @@
-"""What all operator commands share: a database, a use case run to its end, an answer in words or JSON."""
+"""What all commands share: a database, running a use case to its end, an answer as text or JSON."""
 
 import asyncio
 import json
@@ -32,21 +32,21 @@ Code = Annotated[
 Confirm = Annotated[
     str | None, typer.Option("--confirm", help="The proposal of another operator that this confirms.")
 ]
-# For commands that only look unless they are told otherwise.
+# For commands that change nothing unless an option asks for it.
 MaybeWhy = Annotated[str | None, typer.Option("--reason", help="Why, in one line: it is kept for good.")]
 MaybeBy = Annotated[str | None, typer.Option("--by", help="The operator's e-mail address or account.")]
-WAITS = 3  # the exit status of a decision that waits for a second operator
+WAITS = 3  # The exit status of a decision that waits for a second operator.
 
 
 def fail(message: str) -> NoReturn:
-    """Say why on standard error and end with status 1."""
+    """Print the message on standard error and exit with status 1."""
     typer.echo(message, err=True)
     raise typer.Exit(1)
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """End the command with the plain reason when what is inside is refused."""
+    """Exit with the plain reason where the body is refused or the configuration is unusable."""
     try:
         yield
     except ApplicationError as error:
@@ -58,9 +58,9 @@ def refusals() -> Iterator[None]:
 
 @contextmanager
 def database() -> Iterator[Settings]:
-    """Give the settings with a database: the configured one, or in development the folder's own.
+    """Yield the settings with a database: the configured one, or in development the embedded one.
 
-    The folder's is attached to while the application runs, and otherwise started for this command.
+    The embedded one is shared with a running application, and otherwise started for this command.
     """
     settings = get_settings()
     if settings.database_url is not None or settings.is_production:
@@ -73,21 +73,21 @@ def database() -> Iterator[Settings]:
 
 
 def run(use_case: Callable[[], Awaitable[Result]]) -> Result:
-    """Run one use case on the database; end with its plain reason when it is refused."""
+    """Run one use case on the database and return the result. Exits with the plain reason of a refusal."""
     with refusals(), database():
         return asyncio.run(_to_its_end(use_case))
 
 
 def ask_provider(use_case: Callable[[], Awaitable[Result]]) -> Result:
-    """Run one use case that needs the provider and no database."""
+    """Run one use case that needs no database, as `run` does."""
     with refusals():
         return asyncio.run(_to_its_end(use_case))
 
 
 def mandate(by: str, reason: str, *, code: str | None, confirm: str | None) -> Mandate:
-    """Return who decides and why. A code that was not given is asked for, or read from standard input.
+    """Return the operator's mandate. Without `code` the code is prompted for, or read from standard input.
 
-    Other users of the machine see the arguments of a command while it runs.
+    That is for shared machines: other users see the arguments of a command while it runs.
     """
     if code is None:
         code = getpass("One-time code: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
@@ -97,13 +97,13 @@ def mandate(by: str, reason: str, *, code: str | None, confirm: str | None) -> M
 
 
 def decide(use_case: Callable[[], Awaitable[Result]], *, as_json: bool) -> Result:
-    """Run an operator's decision. Where it waits for a second operator, say so and end with status 3."""
+    """Run an operator's decision as `run` does. Where it waits for a second operator, exits with status 3."""
     try:
         return run(use_case)
     except SecondOperatorNeeded as needed:
         document = {"done": False, "proposal": needed.proposal, "expires_at": needed.expires_at}
         text = (
-            f"Nothing was done yet: another operator has to confirm it until {told(needed.expires_at)},"
+            f"Nothing was done yet: another operator has to confirm it until {time_text(needed.expires_at)},"
             f" by the same command with their own --by and --code, and --confirm {needed.proposal}"
         )
         answer(as_json, document, text)
@@ -116,20 +116,20 @@ async def _to_its_end(use_case: Callable[[], Awaitable[Result]]) -> Result:
 
 
 def answer(as_json: bool, document: dict[str, Any], text: str) -> None:
-    """Print the document for a program, or the text for a person."""
-    typer.echo(json.dumps(document, ensure_ascii=False, default=told) if as_json else text)
+    """Print the document as JSON, or the text."""
+    typer.echo(json.dumps(document, ensure_ascii=False, default=time_text) if as_json else text)
 
 
-def told(moment: datetime | date) -> str:
-    """Return a time as RFC 3339."""
+def time_text(moment: datetime | date) -> str:
+    """Return a moment as RFC 3339 in UTC, or a date."""
     return moment.isoformat().replace("+00:00", "Z")
 
 
 def visible(text: str) -> str:
-    """Return the text without characters that would move a terminal's cursor or hide what follows."""
+    """Return the text with unprintable characters escaped, which can move the cursor or hide text."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def visible_lines(lines: list[str]) -> str:
-    """Return lines as one text, each made visible."""
+    """Return the lines joined, each as `visible` returns it."""
     return "\n".join(visible(line) for line in lines)

@@ -1,4 +1,4 @@
-"""`webhooks`: what arrived and is stored. `onramp`: what the provider is asked to send."""
+"""`webhooks`: the stored webhooks. `onramp`: requests to the provider about webhooks."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -17,7 +17,7 @@ from onramp_app.commands.running import (
     decide,
     mandate,
     run,
-    told,
+    time_text,
     visible_lines,
 )
 from onramp_app.provider_orders import webhook_address, webhooks
@@ -35,7 +35,7 @@ def webhooks_list(
     """List the newest stored webhooks."""
     events = run(lambda: webhooks.list_events(limit=limit, order_id=order))
     lines = [
-        f"{event.id}  {told(event.received_at)}  {event.flow or '-'} {event.order_id or '-'}"
+        f"{event.id}  {time_text(event.received_at)}  {event.flow or '-'} {event.order_id or '-'}"
         f"  {'handled' if event.handled_at else 'waiting'}"
         f"{', old' if event.is_old else ''}{', body differs' if event.differs else ''}"
         f"{f', replayed {event.replays} times' if event.replays else ''}"
@@ -49,7 +49,9 @@ def webhooks_show(event: int, as_json: AsJson = False) -> None:
     """Show one webhook with its signed header decoded. It may hold personal data."""
     found = run(lambda: webhooks.show_event(event))
     document = {**asdict(found.line), **{k: v for k, v in asdict(found).items() if k != "line"}}
-    words = {key: told(value) if isinstance(value, datetime) else value for key, value in document.items()}
+    words = {
+        key: time_text(value) if isinstance(value, datetime) else value for key, value in document.items()
+    }
     answer(as_json, document, visible_lines([f"{key}: {value}" for key, value in words.items()]))
 
 
@@ -57,7 +59,7 @@ def webhooks_show(event: int, as_json: AsJson = False) -> None:
 def webhooks_replay(
     event: int, reason: Why, by: By, code: Code = None, confirm: Confirm = None, as_json: AsJson = False
 ) -> None:
-    """Have the order of a webhook read again. Safe to repeat: what the read tells decides."""
+    """Read the order of a webhook again. Safe to repeat: only what is read decides."""
     who = mandate(by, reason, code=code, confirm=confirm)
     done = decide(lambda: webhooks.replay_event(event, mandate=who), as_json=as_json)
     answer(as_json, asdict(done), f"Order {done.order_id} ({done.flow}) will be read again.")
@@ -68,7 +70,7 @@ def set_webhook(
     url: Annotated[str | None, typer.Argument(help="Left out: our own address.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have the provider send its webhooks to an address; it keeps one for each account."""
+    """Have the provider send its webhooks to an address. The provider keeps one address for each account."""
     registered = ask_provider(lambda: webhook_address.register(url))
     answer(as_json, {"webhook_url": registered}, f"Webhooks go to {registered}.")
 
@@ -85,6 +87,6 @@ def send_dummy(
 
 @onramp.command()
 def resend(order_id: str, as_json: AsJson = False) -> None:
-    """Have the provider send the webhook of a completed order again. It is credited once all the same."""
+    """Have the provider send the webhook of a completed order again. The order is still credited once."""
     ask_provider(lambda: webhook_address.resend(order_id))
     answer(as_json, {"order_id": order_id}, f"The provider is sending the webhook of order {order_id} again.")

@@ -1,8 +1,8 @@
-"""One-time codes: an operator makes one in their own session, and one deed of theirs spends it.
+"""One-time codes: an operator makes one in their session, and one deed of that operator spends it.
 
-Only a keyed hash is kept, so whoever reads the database learns no code. A code is good for ten minutes, for
-its person, and as long as the session lives that it was made in. Five wrong guesses end it: they are counted
-in the database, because each command is a process of its own.
+Only a keyed hash is kept, so the database reveals no code. A code is good for ten minutes, for its operator,
+and only while the session that it was made in lives. Five wrong guesses end it: they are counted in the
+database, because each command is a process of its own.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class NewCode:
-    """A code as its operator sees it, once: `K7Q2M-9XF4D`."""
+    """A new code in the form in which its operator sees it, once: `K7Q2M-9XF4D`."""
 
     code: str = field(repr=False)
     expires_at: datetime
@@ -51,19 +51,19 @@ class NewCode:
 
 @dataclass(frozen=True, slots=True)
 class SpentCode:
-    """Which code was spent, as the audit log names it, and the session that it was made in."""
+    """A code that was spent: its id in the audit log, and the session that it was made in."""
 
     id: str
     session_id: str
 
 
 async def make(viewer: Viewer, *, address: str) -> NewCode:
-    """Make a code for one deed of the viewer's; an earlier one of the same session is good no more.
+    """Make a code for one deed of the viewer. It replaces an earlier one of the same session.
 
     Raises:
-        Forbidden: the viewer is no operator.
+        Forbidden: the viewer is not an operator.
         RecentSignInRequired: the session is older than 15 minutes.
-        RateLimited: too many were made.
+        RateLimited: the viewer made too many codes.
         Unauthenticated: the session has ended.
     """
     if viewer.role == Role.USER.value:
@@ -102,9 +102,9 @@ async def make(viewer: Viewer, *, address: str) -> NewCode:
 
 
 async def spend(db: AsyncSession, user_id: str, code: str) -> SpentCode | None:
-    """Take the code away in the caller's transaction, or return None when it is not good.
+    """Delete the code in the caller's transaction, or return None when the code is not good.
 
-    Until the transaction ends, its session does not end either, and nobody else can take the same code.
+    Until the transaction ends, the code's session cannot end and no other transaction can spend the code.
     """
     found = await _matching(db, user_id, code)
     if found is None:
@@ -114,7 +114,7 @@ async def spend(db: AsyncSession, user_id: str, code: str) -> SpentCode | None:
 
 
 async def refuse_wrong(user_id: str, code: str) -> None:
-    """Count a wrong code against all open ones of the person, in a transaction of its own, and refuse it.
+    """Refuse a wrong code, and count it against every open code of the person in a transaction of its own.
 
     Raises:
         Forbidden: the code is not good: wrong, spent, too old, or of a session that has ended.
@@ -138,7 +138,7 @@ async def refuse_wrong(user_id: str, code: str) -> None:
 
 
 def wrong() -> Forbidden:
-    """Return the refusal of a code, which does not say what is wrong with it."""
+    """Return the refusal of a code. It does not say what is wrong with the code."""
     return Forbidden(
         "This code is not good, or not any more. Make a new one on the profile page of the wallet."
     )

@@ -1,4 +1,4 @@
-"""Acts above `FOUR_EYES_ABOVE`: one operator proposes, another one confirms exactly the same within a day."""
+"""Four eyes: above `FOUR_EYES_ABOVE` one operator proposes a deed, and another confirms it within a day."""
 
 import hashlib
 import json
@@ -27,17 +27,17 @@ _PRECISION = 50
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What an operator is about to do: what a second one confirms is exactly this.
+    """What an operator is about to do, and exactly what a second operator confirms.
 
     Args:
         action: what is done, as the audit log calls it.
         subject: to what: an id.
-        concerns: the ids of the accounts whose owners must not decide it.
-        moves: (amount in whole units, asset) of each movement of money; none: it moves nothing.
-            None: what it is worth cannot be told, which counts as above every threshold.
+        concerns: the ids of the accounts whose owners must not decide about it.
+        moves: (amount in whole units, asset) of each movement of money; empty where it moves none. None where
+            its worth is not known, which counts as above every threshold.
         lately: movements of the same kind that were done before. They count against the threshold, so that
-            nobody does in parts what needs two; they are no part of the deed.
-        state: what it was decided on, and what else belongs to it. Another state is another deed.
+            nobody does in parts what needs two operators, but are no part of the deed.
+        state: what it was decided on, and what else identifies it. Another state makes it another deed.
     """
 
     action: str
@@ -49,14 +49,14 @@ class Deed:
 
     @property
     def hash(self) -> bytes:
-        """Return the hash of all that the deed is."""
+        """The sha256 of everything that makes the deed what it is."""
         moves = None if self.moves is None else [[format(amount, "f"), asset] for amount, asset in self.moves]
         parts = [self.action, self.subject, sorted(self.concerns), moves, dict(self.state)]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
 
 
 class SecondOperatorNeeded(Exception):
-    """Nothing was done: the deed is recorded as a proposal, which another operator has to confirm."""
+    """Nothing was done: the deed became a proposal, which another operator has to confirm."""
 
     def __init__(self, proposal: str, *, expires_at: datetime) -> None:
         super().__init__(f"Proposal {proposal} waits for another operator.")
@@ -65,7 +65,7 @@ class SecondOperatorNeeded(Exception):
 
 
 def needs_second(deed: Deed, book: RateBook | None) -> bool:
-    """Say whether one operator is not enough for the deed, at these exchange rates."""
+    """Say whether the deed needs a second operator at these exchange rates. True without a rate it needs."""
     above = get_settings().four_eyes_above
     if above is None:
         return False
@@ -81,7 +81,7 @@ def needs_second(deed: Deed, book: RateBook | None) -> bool:
 
 
 async def propose(db: AsyncSession, deed: Deed, *, by: str, reason: str) -> Proposal:
-    """Record the deed as one that waits for another operator, in the caller's transaction."""
+    """Record a proposal of the deed in the caller's transaction. It waits for another operator for a day."""
     at = now()
     proposal = Proposal(
         action=deed.action,
@@ -99,15 +99,19 @@ async def propose(db: AsyncSession, deed: Deed, *, by: str, reason: str) -> Prop
 async def confirm(
     db: AsyncSession, proposal_id: str, deed: Deed, *, by: str, proposers: frozenset[Role]
 ) -> Proposal:
-    """Mark a proposal as confirmed, in the transaction that does the deed; of several at once one does.
+    """Mark a proposal as confirmed, locked, in the transaction that does the deed.
 
     Args:
-        proposers: the roles that may propose this deed; who proposed it must still have one of them.
+        db: the transaction.
+        proposal_id: which one.
+        deed: what is about to be done: it must be what was proposed.
+        by: the id of the confirming operator.
+        proposers: the roles that may propose this deed; the proposer must still have one of them.
 
     Raises:
         NotFound: there is no such proposal.
-        Forbidden: the confirming operator proposed it, or the proposing one is not an operator any more.
-        ActionNotPossible: it was confirmed, is too old, or is of something else than this deed.
+        Forbidden: the confirming operator proposed it, or the proposer has lost the role for it.
+        ActionNotPossible: it was confirmed before, is older than a day, or is not of this deed.
     """
     found = None
     if is_id(proposal_id):

@@ -1,7 +1,7 @@
-"""Operators: who acts, how they prove it, and the line of the audit log that every deed of theirs leaves.
+"""Lets an operator decide: proves who they are, asks for a second one where needed, and writes the audit log.
 
-Everything that an operator decides runs inside `deciding`. It ends without a trace unless the deed was
-authorised there and recorded in the audit log, so no decision can leave out either.
+Every decision runs inside `deciding`, which rolls back unless the deed was authorised and recorded in the
+audit log, so no decision can leave out either.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -37,9 +37,9 @@ ADMINS = frozenset({Role.ADMIN})
 
 @dataclass(frozen=True, slots=True)
 class Mandate:
-    """Who acts and why, as typed: `by` is the operator's e-mail or account id, `code` their one-time code.
+    """An operator and a reason, as typed: `by` is an e-mail address or account id, `code` the one-time code.
 
-    `confirms` is the id of another operator's proposal of the very same deed.
+    `confirms` is the id of another operator's proposal of the same deed.
     """
 
     by: str
@@ -49,7 +49,7 @@ class Mandate:
 
 
 class Operator:
-    """An operator with their reason, in the transaction `db` of one deed."""
+    """The operator who decides, in the transaction `db` of one deed."""
 
     def __init__(  # noqa: PLR0913 - what one deed needs
         self,
@@ -75,14 +75,14 @@ class Operator:
 
     @property
     def cause(self) -> Cause:
-        """Return the operator as what caused a transfer."""
+        """The operator as the cause of a transfer."""
         return Cause(StepSource.OPERATOR, actor=self.id, reason=self.reason)
 
     async def authorise(self, deed: Deed) -> None:
-        """Ask whether the operator may do this, before anything of it is written.
+        """Check that the operator may do the deed. Call it once, before anything of the deed is written.
 
         Raises:
-            Forbidden: it concerns their own account.
+            Forbidden: the deed concerns the operator's own account.
             NotFound, Forbidden, ActionNotPossible: as `four_eyes.confirm`.
         """
         if self._deed is not None or self.db.new or self.db.dirty or self.db.deleted:
@@ -105,13 +105,13 @@ class Operator:
         subject: str | None = None,
         transfer_id: str | None = None,
     ) -> None:
-        """Add the deed to the audit log, in its transaction, after what it posted.
+        """Add a line about the deed to the audit log, after posting what it posts.
 
         Args:
             at: when.
-            detail: the rest, beside the reason.
-            subject: to what, if it is another than the deed's.
-            transfer_id: the transfer that was posted; it is not committed without its line.
+            detail: what else to record beside the reason.
+            subject: what it was done to, where that is not the deed's subject.
+            transfer_id: the transfer that was posted, which cannot be committed without such a line.
         """
         if self._deed is None:
             raise RuntimeError("a deed is authorised before it is recorded")
@@ -121,14 +121,14 @@ class Operator:
         self._is_recorded = True
 
     async def propose(self, deed: Deed) -> SecondOperatorNeeded:
-        """Record the deed as one that waits for another operator."""
+        """Record a proposal of the deed, and return the error that says so."""
         proposal = await four_eyes.propose(self.db, deed, by=self.id, reason=self.reason)
         detail = {"proposal": proposal.id, **deed.state}
         self._write(f"{deed.action}.proposed", deed.subject, at=proposal.proposed_at, detail=detail)
         return SecondOperatorNeeded(proposal.id, expires_at=proposal.expires_at)
 
     def expect_done(self) -> None:
-        """Make sure that what was done here was authorised and recorded."""
+        """Raise `RuntimeError` unless the deed was authorised and recorded."""
         if not self._is_recorded:
             raise RuntimeError("a decision has to be authorised, and recorded in the audit log")
 
@@ -141,10 +141,10 @@ class Operator:
         detail: Mapping[str, object],
         transfer_id: str | None = None,
     ) -> None:
-        told: dict[str, object] = {"reason": self.reason, **detail}
-        told |= {"code": self._code.id, "session_id": self._code.session_id}
+        whole: dict[str, object] = {"reason": self.reason, **detail}
+        whole |= {"code": self._code.id, "session_id": self._code.session_id}
         if self._proposal is not None:
-            told |= {
+            whole |= {
                 "proposal": self._proposal.id,
                 "proposed_by": self._proposal.proposed_by,
                 "proposed_because": self._proposal.reason,
@@ -155,14 +155,14 @@ class Operator:
             actor=self.id,
             subject=subject,
             at=at,
-            detail=told,
+            detail=whole,
             address=audit.this_machine(),
             transfer_id=transfer_id,
         )
 
 
 class _Unconfirmed(Exception):
-    """The deed is above `FOUR_EYES_ABOVE`, and nobody confirmed it yet."""
+    """The deed is above `FOUR_EYES_ABOVE` and not confirmed yet."""
 
     def __init__(self, deed: Deed) -> None:
         super().__init__(deed.action)
@@ -173,34 +173,33 @@ class _Unconfirmed(Exception):
 async def deciding(
     mandate: Mandate, *, roles: frozenset[Role] = OPERATORS, purpose: Purpose = REQUEST
 ) -> AsyncIterator[Operator]:
-    """Give the operator who decides, in the one transaction of their deed, which spends their code.
+    """Open the one transaction of an operator's deed, spend the operator's code in it, yield the operator.
 
-    What is done inside calls `authorise` before it writes and `write_audit` before it ends. Where one
-    operator is not enough, nothing of it is done and the deed is recorded as a proposal. A confirmation is
-    any operator's to give.
+    The body calls `authorise` before it writes anything and `write_audit` before it ends. Where a second
+    operator is needed, nothing is done and the deed becomes a proposal, which any operator may confirm.
 
     Args:
-        mandate: who, why, their code, and which proposal they confirm.
-        roles: which roles may do it alone or propose it.
-        purpose: how long its statements may take.
+        mandate: the operator, the reason, the code, and the proposal that is confirmed.
+        roles: which roles may do the deed alone or propose it.
+        purpose: how long the statements may take.
 
     Raises:
-        ValidationFailed: the reason cannot be used, or `by` is neither an e-mail address nor an id.
+        ValidationFailed: the reason is unusable, or `by` is neither an e-mail address nor an id.
         NotFound: there is no such account.
-        Forbidden: the account has not the role, or the code is not good.
+        Forbidden: the account lacks the role, or the code is not good.
         SecondOperatorNeeded: the deed was recorded as a proposal, and the code is spent.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     reason = clean_reason(mandate.reason)
     allowed = roles if mandate.confirms is None else OPERATORS
-    # Read before the transaction: what is worth how much does not have to be that new.
+    # Read before the transaction: exchange rates need not be that new.
     book = await stored_book() if get_settings().four_eyes_above is not None else None
     async with transaction() as db:
         user_id = (await _acting(db, mandate.by, allowed)).id
     await codes.refuse_wrong(user_id, mandate.code)
     needed = None
     async with transaction(purpose) as db:
-        if roles == ADMINS:  # Two who took the role from each other at once would leave nobody with it.
+        if roles == ADMINS:  # Two admins who demoted each other at once would leave none.
             await lock_roles(db)
         user = await _acting(db, mandate.by, allowed)
         code = await codes.spend(db, user.id, mandate.code)
@@ -218,7 +217,7 @@ async def deciding(
 
 
 def clean_reason(text: str) -> str:
-    """Return the reason trimmed. Raises `ValidationFailed`."""
+    """Return the reason trimmed. Raises `ValidationFailed` unless it is one line of 1 to 500 characters."""
     reason = text.strip()
     if not 1 <= len(reason) <= MAX_REASON_LENGTH or not reason.isprintable():
         message = f"Use one line of 1 to {MAX_REASON_LENGTH} characters."
@@ -227,12 +226,12 @@ def clean_reason(text: str) -> str:
 
 
 async def lock_roles(db: AsyncSession) -> None:
-    """Keep everybody else from changing roles until the transaction ends."""
+    """Keep other transactions from changing roles until this one ends."""
     await db.exec(select(func.pg_advisory_xact_lock(Lock.ROLES)))
 
 
 async def is_another(db: AsyncSession, *roles: Role, than: str | None = None) -> bool:
-    """Say whether an account with one of the roles exists, other than the one named."""
+    """Say whether an account with one of the roles exists, other than the account `than`."""
     query = select(User.id).where(col(User.role).in_([role.value for role in roles]))
     if than is not None:
         query = query.where(User.id != than)
@@ -240,15 +239,15 @@ async def is_another(db: AsyncSession, *roles: Role, than: str | None = None) ->
 
 
 async def _acting(db: AsyncSession, by: str, roles: frozenset[Role]) -> User:
-    """Return who acts. Until the transaction ends they keep their role.
+    """Return the account of the operator, who keeps the role until the transaction ends.
 
-    So whoever takes it away waits for the decision, and when that is done nothing comes after.
+    Taking the role away waits for the decision, so no decision comes after the loss of the role.
     """
     if is_id(by):
         query = select(User).where(User.id == by)
     else:
         query = select(User).where(User.email == fields.clean({"email": by})["email"])
-    # Shared with each other and with what refers to the account; `grant_role` alone has to wait.
+    # Decisions and rows that refer to the account share this lock; only `grant_role` has to wait.
     user = (await db.exec(query.with_for_update(read=True, key_share=True))).first()
     if user is None:
         raise NotFound("There is no account of the operator who is to have done this.")

@@ -1,4 +1,4 @@
-"""Roles: the first admin by a command alone, every later role by an admin, and nobody's own."""
+"""Grants roles: the first admin by a command alone, every later role by an admin, never to themselves."""
 
 import structlog
 from sqlmodel import select
@@ -21,36 +21,36 @@ _log = structlog.get_logger(__name__)
 async def grant_role(email: str, role: Role, *, mandate: Mandate | None = None) -> str:
     """Give the account a role. Returns the account's id.
 
-    As long as there is no admin, whoever can run commands grants roles; afterwards an admin does. With
-    `FOUR_EYES_ABOVE` set a second operator confirms it, as soon as there is one: whoever could make
+    As long as there is no admin, anybody who can run commands grants roles; afterwards an admin does. With
+    `FOUR_EYES_ABOVE` set a second operator confirms it, as soon as there is one: an admin who could make
     operators alone could be both pairs of eyes.
 
-    All its sessions end with the change, and the person signs in again: a session is renewed when what it
-    may do changes (OWASP: renew the session id after any privilege level change), and a command cannot
-    hand a browser its new cookie. So nobody who rode along in an old session gets the new power.
+    All sessions of the account end with the change (OWASP: renew the session id after any privilege level
+    change), and the person signs in again, because a command cannot hand a browser a new cookie. So nobody
+    who shares an old session gains the new power.
 
     Raises:
         ValidationFailed: this is not an e-mail address.
         NotFound: there is no such account.
-        Forbidden: there is an admin, and no mandate of one; or it is the admin's own account.
-        ActionNotPossible: a mandate was given, and the account has the role already.
+        Forbidden: there is an admin and no mandate was given; or the account is the admin's own.
+        ActionNotPossible: a mandate was given and the account has the role already.
         ValidationFailed, SecondOperatorNeeded: as `operators.deciding`.
     """
-    known_as = fields.clean({"email": email})["email"]
+    email = fields.clean({"email": email})["email"]
     if mandate is None:
-        user_id = await _grant_first(known_as, role)
+        user_id = await _grant_first(email, role)
     else:
-        user_id = await _grant(known_as, role, mandate)
+        user_id = await _grant(email, role, mandate)
     _log.info("role granted", user_id=user_id, role=role.value)
     return user_id
 
 
-async def _grant_first(known_as: str, role: Role) -> str:
+async def _grant_first(email: str, role: Role) -> str:
     async with transaction() as db:
         await lock_roles(db)
         if await is_another(db, Role.ADMIN):
             raise Forbidden("There is an admin: an admin grants roles, with --by and --code.")
-        user = await _found(db, known_as)
+        user = await _found(db, email)
         if user.role != role.value:
             audit.write(
                 db,
@@ -64,12 +64,12 @@ async def _grant_first(known_as: str, role: Role) -> str:
     return user.id
 
 
-async def _grant(known_as: str, role: Role, mandate: Mandate) -> str:
+async def _grant(email: str, role: Role, mandate: Mandate) -> str:
     async with deciding(mandate, roles=ADMINS) as operator:
-        user = await _found(operator.db, known_as)
+        user = await _found(operator.db, email)
         if user.role == role.value:
             raise ActionNotPossible(f"{user.email} has this role already.")
-        # What a role is worth cannot be told. Where there is no second operator, nobody could confirm it.
+        # A role has no worth to compare, so it needs a second operator wherever there is one.
         can_be_confirmed = await is_another(operator.db, Role.OPERATOR, Role.ADMIN, than=operator.id)
         deed = Deed(
             audit.Act.ROLE_GRANTED,
@@ -83,8 +83,8 @@ async def _grant(known_as: str, role: Role, mandate: Mandate) -> str:
     return user.id
 
 
-async def _found(db: AsyncSession, known_as: str) -> User:
-    user = (await db.exec(select(User).where(User.email == known_as).with_for_update())).first()
+async def _found(db: AsyncSession, email: str) -> User:
+    user = (await db.exec(select(User).where(User.email == email).with_for_update())).first()
     if user is None:
         raise NotFound("There is no account with this e-mail.")
     return user

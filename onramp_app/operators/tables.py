@@ -1,4 +1,4 @@
-"""The tables of what operators prove and propose: one-time codes, and deeds that wait for a second one."""
+"""The tables of operators: one-time codes, and proposals that wait for a second operator."""
 
 from datetime import datetime
 
@@ -12,9 +12,9 @@ MAX_GUESSES = 5
 
 
 class OperatorCode(Row, table=True):
-    """The one open code of a session, known by its hash only; it goes with its use and with its session.
+    """The one open code of a session, kept as a hash. Deleted when it is used and with its session.
 
-    `id` names it in the audit log. `guesses_left` is how often a wrong code may still be tried.
+    `id` names the code in the audit log. `guesses_left` is how many wrong codes may still be tried.
     """
 
     __tablename__ = "operator_codes"
@@ -39,7 +39,7 @@ class OperatorCode(Row, table=True):
 class Proposal(Row, table=True):
     """A deed that one operator proposed and that only another one can have done.
 
-    `deed_hash` covers all that the deed is and what it was decided on, so a confirmation is of exactly that.
+    `deed_hash` covers the deed and what it was decided on, so a confirmation is of exactly that.
     """
 
     __tablename__ = "proposals"

@@ -1,6 +1,6 @@
-"""Gives money that arrived without an owner to the person it belongs to, as a settled top-up of theirs.
+"""Credits money in suspense to the person it belongs to, as a new settled top-up.
 
-The person is named by the id of their account: nobody has proved that an e-mail address is theirs.
+The person is named by the id of their account, because e-mail addresses are not confirmed.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from onramp_app.top_ups.moves import Evidence, record
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import CREATED, Act, on_order
 
-# The provider tells the kind of payment, not the method; the words are those of the public contract.
+# The provider says the kind of payment, not the method. The words are those of the public contract.
 _METHODS = {PaymentKind.INSTANT.value: "instant", PaymentKind.BANK_TRANSFER.value: "bank_transfer"}
 
 _log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The person that an account id means, for the operator to see who that is."""
+    """The person whose account an id names, for the operator to see who that is."""
 
     id: str
     email: str
@@ -54,9 +54,9 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Whose the money of an order is, or would be: the amount in whole units of `asset`.
+    """The money of an order and the person who gets it; `amount` in whole units of `asset`.
 
-    `top_up_id` is their new top-up, and `reference` names the transfer; both None where it was only a look.
+    `top_up_id` is the new top-up and `reference` names the transfer; both None where nothing was done yet.
     """
 
     order_id: str
@@ -68,7 +68,7 @@ class Attribution:
 
 
 async def look(order_id: str, user_id: str) -> Attribution:
-    """Return what `attribute` would do, and change nothing. Raises the same for the order and the person."""
+    """Return what `attribute` would do, and change nothing. Raises its errors of the order and the user."""
     async with transaction() as db:
         order = await _locked(db, order_id)
         user = await _recipient(db, user_id)
@@ -78,29 +78,34 @@ async def look(order_id: str, user_id: str) -> Attribution:
 
 
 async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribution:
-    """Credit what lies in suspense of one of the provider's purchases to a person, once.
+    """Credit to a person what lies in suspense of an order, once.
+
+    Args:
+        order_id: the provider's id of a buy order.
+        user_id: the id of the account.
+        mandate: the operator, with reason and code.
 
     Raises:
-        ValidationFailed: who acts or why cannot be used, or `user_id` is no account's id.
-        Forbidden, SecondOperatorNeeded: as `operators.deciding`; also where it is the operator's own account.
-        NotFound: no such purchase, person or operator.
-        ActionNotPossible: nothing of it lies in suspense, what was paid is not known, or the account is
-            frozen or its owner's verification was rejected.
+        ValidationFailed: the mandate is unusable, or `user_id` is not an id.
+        Forbidden, SecondOperatorNeeded: as `operators.deciding`; also for the operator's own account.
+        NotFound: there is no such order, person or operator.
+        ActionNotPossible: nothing of the order lies in suspense, what was paid is not known, the account is
+            frozen, or the person's verification was rejected.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     async with deciding(mandate) as operator:
-        session = operator.db
-        order = await _locked(session, order_id)
-        user = await _recipient(session, user_id)
-        booked, at = await _in_suspense(session, order), now()
+        db = operator.db
+        order = await _locked(db, order_id)
+        user = await _recipient(db, user_id)
+        booked, at = await _in_suspense(db, order), now()
         await operator.authorise(_deed(order, user, booked))
-        top_up = await _settled_top_up(session, order, booked, user_id=user.id, by=operator, at=at)
+        top_up = await _settled_top_up(db, order, booked, user_id=user.id, by=operator, at=at)
         answered = Concern(CaseKind.SUSPENSE, provider_order_id=order.id, detail=operator.reason)
-        await close_cases(session, [answered], at=at, by=operator.id)
+        await close_cases(db, [answered], at=at, by=operator.id)
         instruction = instructions.attribute(
             booked.delivery, user_id=user.id, top_up_id=top_up.id, cause=operator.cause
         )
-        transfer_id = await post_once(session, instruction)
+        transfer_id = await post_once(db, instruction)
         attribution = _attribution(order, user, booked, top_up_id=top_up.id, reference=instruction.reference)
         operator.write_audit(
             subject=top_up.id,
@@ -149,7 +154,7 @@ def _attribution(
 
 
 async def _recipient(db: AsyncSession, user_id: str) -> User:
-    """Return who is to be credited, unchanged until the transaction ends."""
+    """Return the person to credit, locked against changes until the transaction ends."""
     if not is_id(user_id):
         message = "Give the id of the account, which its owner finds on their profile page."
         raise ValidationFailed(
@@ -209,7 +214,7 @@ async def _settled_top_up(  # noqa: PLR0913 - what, whose, by whom and when
 
 
 def _top_up(order: ProviderOrder, booked: Booked, *, user_id: str, at: datetime) -> TopUp:
-    """Return the top-up that would have been; what was paid is a fact of the provider's, never guessed."""
+    """Return the top-up that the order would have had. What was paid is the provider's to say."""
     if order.fiat_amount is None or order.fiat_currency is None or order.fiat_type is None:
         raise ActionNotPossible("The provider's record does not say what was paid for this order.")
     return TopUp(

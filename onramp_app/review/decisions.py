@@ -1,4 +1,4 @@
-"""What operators decide about a top-up: release, return, close, reverse, and undo a reversal.
+"""Operators' decisions about a top-up: release, return, close, reverse, and undo a reversal.
 
 Each decision is one transaction under the lock of its top-up: the state, the ledger, the cases, the
 timeline and the audit log move together or not at all. Nothing is decided here;
@@ -45,15 +45,15 @@ from onramp_app.top_ups.transitions import (
 )
 
 # What the owner of the top-up reads in its timeline. The operator's reason is for the operator's eyes.
-_TOLD: Mapping[Action, str] = {
+_DONE: Mapping[Action, str] = {
     Action.RELEASE: "released",
     Action.RETURN: "returned",
     Action.CLOSE: "closed",
     Action.REVERSE: "reversed",
     Action.UNDO_REVERSE: "reversal undone",
 }
-# What a decision answers. An alarm about a status that nobody knows outlives all but a closed top-up.
-_ANSWERED: Mapping[Action, tuple[CaseKind, ...]] = {
+# Which cases a decision closes. An alarm about an unknown status outlives every decision but closing.
+_CLOSED_BY: Mapping[Action, tuple[CaseKind, ...]] = {
     Action.RELEASE: (CaseKind.HELD,),
     Action.RETURN: (CaseKind.HELD,),
     Action.CLOSE: (CaseKind.IN_REVIEW, CaseKind.UNKNOWN_STATUS),
@@ -61,7 +61,7 @@ _ANSWERED: Mapping[Action, tuple[CaseKind, ...]] = {
     Action.UNDO_REVERSE: (),
 }
 
-# What lets somebody use money.
+# Decisions after which the user can use money.
 _CREDITING = frozenset({Action.RELEASE, Action.UNDO_REVERSE})
 
 _log = structlog.get_logger(__name__)
@@ -69,9 +69,9 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a decision did. `amount` in whole units of `asset`, None with it when nothing was booked.
+    """What a decision did. `amount` is in whole units of `asset`; both are None when nothing was booked.
 
-    `reference` names the transfer that was posted, if any.
+    `order_id` is the provider's. `reference` names the transfer that was posted, if any.
     """
 
     top_up_id: str
@@ -85,37 +85,37 @@ class Decision:
 
 
 async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decision:
-    """Do one of an operator's actions to a top-up, once.
+    """Carry out an operator's decision about a top-up, once.
 
     Raises:
-        ValidationFailed, Forbidden, SecondOperatorNeeded: as `operators.deciding`; also where the top-up is
-            the operator's own.
-        NotFound: there is no such top-up, or no such operator.
-        ActionNotPossible: not in this state, done before, or the account may not be credited; nothing was
-            changed.
+        ValidationFailed, Forbidden, SecondOperatorNeeded: as `operators.deciding`; Forbidden also where the
+            top-up is the operator's own.
+        NotFound: there is no such top-up or operator.
+        ActionNotPossible: the state does not allow the action, it was done before, or the account may not be
+            credited. Nothing was changed.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     async with deciding(mandate) as operator:
-        session = operator.db
-        owner = await _owner(session, top_up_id)
-        top_up = await _locked(session, top_up_id)
+        db = operator.db
+        owner = await _owner(db, top_up_id)
+        top_up = await _locked(db, top_up_id)
         before, at = state_of(top_up), now()
         step = on_action(before, action)
         if step is None:
             raise ActionNotPossible(why_not(before, action))
         if action in _CREDITING and owner is not None:
             refuse_unfit(owner)
-        booked = await booked_for(session, top_up_id=top_up.id) if before.has_entry else None
+        booked = await booked_for(db, top_up_id=top_up.id) if before.has_entry else None
         instruction = None
         if step.posting is not None:
             instruction = _instruction(step.posting, top_up, booked, operator=operator)
         await operator.authorise(_deed(top_up, before, action, booked=booked, instruction=instruction))
-        evidence = Evidence(StepSource.OPERATOR, at, ACT_OF[action], actor=operator.id, detail=_TOLD[action])
-        record(session, top_up, step.state, evidence=evidence)
-        await session.flush()
-        answered = [Concern(kind, top_up_id=top_up.id, detail=operator.reason) for kind in _ANSWERED[action]]
-        await close_cases(session, answered, at=at, by=operator.id)
-        transfer_id = None if instruction is None else await post_once(session, instruction)
+        evidence = Evidence(StepSource.OPERATOR, at, ACT_OF[action], actor=operator.id, detail=_DONE[action])
+        record(db, top_up, step.state, evidence=evidence)
+        await db.flush()
+        answered = [Concern(kind, top_up_id=top_up.id, detail=operator.reason) for kind in _CLOSED_BY[action]]
+        await close_cases(db, answered, at=at, by=operator.id)
+        transfer_id = None if instruction is None else await post_once(db, instruction)
         decision = _decision(top_up, action, booked, instruction=instruction)
         operator.write_audit(
             at=at,
@@ -160,7 +160,7 @@ def _deed(
 
 
 async def _owner(db: AsyncSession, top_up_id: str) -> User | None:
-    """Return whose the top-up is, unchanged until the transaction ends. People are locked before top-ups."""
+    """Return the owner, locked against changes: people are locked before top-ups."""
     if not is_id(top_up_id):
         return None
     query = select(User).join(TopUp, col(TopUp.user_id) == col(User.id)).where(TopUp.id == top_up_id)
@@ -168,7 +168,7 @@ async def _owner(db: AsyncSession, top_up_id: str) -> User | None:
 
 
 def refuse_unfit(user: User) -> None:
-    """Refuse to credit an account that is frozen, or whose owner was rejected. Raises `ActionNotPossible`."""
+    """Raise `ActionNotPossible` where the account is frozen or the person's verification was rejected."""
     if user.frozen_at is not None:
         raise ActionNotPossible("This account is frozen: nothing can be credited to it.")
     if user.kyc_status == KycStatus.REJECTED.value:
@@ -202,7 +202,7 @@ def _instruction(
                 delivery, user_id=user_id, top_up_id=top_up_id, cause=cause, turn=turn
             )
         case Posting.UNDO_REVERSE:
-            # What the provider is owed is one sum for all orders, so the books alone would take another's.
+            # What we owe the provider is one sum for all orders, so undoing would take that of another order.
             if made.get(TransferKind.REMIT, 0) or made.get(TransferKind.SETOFF, 0):
                 raise ActionNotPossible("It was sent back or set off already, so the reversal stands.")
             turn = made.get(TransferKind.UNDO_REVERSE, 0) + 1
@@ -214,10 +214,10 @@ def _instruction(
 
 
 async def post_once(db: AsyncSession, instruction: Instruction) -> str:
-    """Post what was not posted before. Returns the transfer's id.
+    """Post an instruction for the first time. Returns the id of the transfer.
 
     Raises:
-        ActionNotPossible: it was, or an account does not hold what is to be taken from it.
+        ActionNotPossible: it was posted before, or an account holds less than the instruction takes.
         InsufficientFunds, ReferenceTaken: as `ledger.posting.post`.
     """
     try:
@@ -240,7 +240,7 @@ def _decision(
     return Decision(
         top_up_id=top_up.id,
         user_id=top_up.user_id,
-        done=_TOLD[action],
+        done=_DONE[action],
         status=top_up.status,
         order_id=delivery.order_id if delivery else None,
         amount=amount_text(delivery.amount_minor, scale=booked.scale) if delivery and booked else None,
@@ -250,7 +250,7 @@ def _decision(
 
 
 def why_not(state: TopUpState, action: Action) -> str:  # noqa: PLR0911 - one answer a case
-    """Return, for an operator, why an action is not possible in a state, and what is."""
+    """Return, for the operator, why the action is not possible in this state, and what is."""
     is_review, status = state.status is TopUpStatus.IN_REVIEW, state.status.value
     match action:
         case Action.RELEASE | Action.RETURN if is_review:

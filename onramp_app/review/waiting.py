@@ -23,14 +23,14 @@ from onramp_app.top_ups.tables import TopUp
 
 MAX_ITEMS = 1000
 
-# These stand for something that is decided, and end with the decision.
+# Cases of these kinds end with the decision that they wait for.
 _WANTS: dict[CaseKind, str] = {
     CaseKind.HELD: "Money is held: release or return its top-up.",
     CaseKind.SUSPENSE: "Money lies in suspense: attribute its order.",
     CaseKind.IN_REVIEW: "Its top-up is in review: close the top-up.",
 }
 
-# What was booked for the top-up, or else of the order; nothing where nothing was.
+# The amount is what was booked for the top-up or else of the order; null where nothing was.
 _OPEN = text("""
 SELECT x.id, x.kind, x.environment, x.top_up_id, o.order_id, x.opened_at, x.detail, u.email,
        t.status, t.reason, s.code AS asset, s.scale,
@@ -136,7 +136,7 @@ async def close_case(case_id: str, *, mandate: Mandate) -> ClosedCase:
         found.closed_at, found.closed_by, found.close_reason = at, operator.id, operator.reason
         about = {"kind": found.kind, "top_up": found.top_up_id, "order": found.provider_order_id}
         operator.write_audit(at=at, detail=about)
-    # What their pages say may rest on it: that a payment is being looked for.
+    # Pages may say, because of the case, that a payment is being looked for.
     tell_changed(owners)
     return ClosedCase(found.id, found.kind)
 

@@ -1,6 +1,6 @@
-"""Whether an address can exist on its network: length, alphabet and checksum. Pure; asks no chain.
+"""Checks whether an address can exist on its network: length, alphabet, checksum. Pure; asks no chain.
 
-What is sent to a mistyped address is lost, and nearly every form can show that it was typed right.
+What is sent to a mistyped address is lost, and nearly every form of address reveals a typing mistake.
 """
 
 import base64
@@ -18,7 +18,7 @@ _BECH32_CHECK, _BECH32M_CHECK = 1, 0x2BC830A3  # BIP 173 and BIP 350
 
 
 class UnusableAddress(ValueError):
-    """The address cannot exist; the text says why and never repeats it."""
+    """The address cannot exist. The message says why and never repeats the address."""
 
 
 def _base58(address: str) -> bytes:
@@ -150,20 +150,20 @@ _FORMS: Mapping[str, Callable[[str], None]] = {
     "xrp": _ripple,
     "xlm": _stellar,
 }
-# One address there serves many people; the memo says whose it is. Source: the provider's `addressTag`.
+# One address there serves many people; the memo says whose money it is. Source: the provider's `addressTag`.
 _NEEDS_MEMO = frozenset({"xrp", "xlm"})
 
 
 def is_known(network: str) -> bool:
-    """Say whether we know what addresses of the network look like."""
+    """Say whether the form of the network's addresses is known."""
     return network in _FORMS
 
 
 def check_address(network: str, address: str, *, memo: str | None = None) -> None:
-    """Check an address and its memo; on a network we do not know, nothing is checked.
+    """Check an address and its memo. On an unknown network nothing is checked.
 
     Raises:
-        UnusableAddress: it cannot be an address of the network, or lacks its memo.
+        UnusableAddress: the address cannot be one of the network, or its memo is missing.
     """
     if (check := _FORMS.get(network)) is not None:
         check(address)

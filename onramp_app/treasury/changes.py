@@ -1,7 +1,7 @@
-"""Whether `TREASURY_ADDRESSES` is what it was: whoever can change it sends people's crypto elsewhere.
+"""Watches `TREASURY_ADDRESSES` for changes: an attacker who changes it redirects people's crypto.
 
-The audit log keeps what each start found. A difference is an alarm, not a refusal: the operator changes
-addresses on purpose too.
+The audit log keeps the addresses that each start found. A difference raises an alarm and refuses nothing,
+because operators change addresses on purpose too.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from onramp_app.domain.environment import current_environment
 from onramp_app.ledger import audit
 from onramp_app.ledger.tables import AuditRow
 
-_MAX_TOLD_LENGTH = 3_000  # of the 4,000 characters that a line of the audit log has
+_MAX_RECORDED_LENGTH = 3_000  # of the 4,000 characters that a line of the audit log has
 
 _CHANGES = Counter("treasury_address_changes", "Starts that found other treasury addresses than before.")
 _log = structlog.get_logger(__name__)
@@ -33,16 +33,16 @@ def _subject(network: str) -> str:
     return f"treasury:{current_environment()}:{network}"
 
 
-def _told(addresses: Sequence[TreasuryAddress]) -> list[dict[str, object]]:
+def _recordable(addresses: Sequence[TreasuryAddress]) -> list[dict[str, object]]:
     return [address.model_dump(mode="json", exclude_none=True) for address in addresses]
 
 
 def _fingerprint(addresses: Sequence[TreasuryAddress]) -> str:
-    return hashlib.sha256(json.dumps(_told(addresses), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_recordable(addresses), sort_keys=True).encode()).hexdigest()
 
 
-def _is_ours() -> tuple[ColumnElement[bool], ...]:
-    """Return what tells lines of this environment from all others of the audit log."""
+def _is_of_environment() -> tuple[ColumnElement[bool], ...]:
+    """Return the condition that selects this environment's addresses in the audit log."""
     return (
         col(AuditRow.action) == audit.Act.TREASURY_ADDRESSES,
         col(AuditRow.subject).startswith(_subject(""), autoescape=True),
@@ -50,8 +50,8 @@ def _is_ours() -> tuple[ColumnElement[bool], ...]:
 
 
 async def _recorded(db: AsyncSession) -> dict[str, str]:
-    """Return by network the hash of the addresses that were recorded last."""
-    query = select(AuditRow.subject, AuditRow.detail).where(*_is_ours())
+    """Return, by network, the hash of the addresses that were recorded last."""
+    query = select(AuditRow.subject, AuditRow.detail).where(*_is_of_environment())
     rows = (await db.exec(query.order_by(col(AuditRow.at), col(AuditRow.id)))).all()  # a later one wins
     return {subject.removeprefix(_subject("")): json.loads(detail)["sha256"] for subject, detail in rows}
 
@@ -63,7 +63,7 @@ def _differences(recorded: Mapping[str, str], settings: Settings) -> list[str]:
 
 
 async def changed_since_recorded(db: AsyncSession, settings: Settings) -> list[str]:
-    """Return the networks whose addresses differ from what was last recorded, also those without any now.
+    """Return the networks whose addresses differ from those recorded last, also networks without any now.
 
     A network that was never recorded does not differ.
     """
@@ -72,20 +72,18 @@ async def changed_since_recorded(db: AsyncSession, settings: Settings) -> list[s
 
 async def last_recorded_at(db: AsyncSession) -> datetime | None:
     """Return when addresses were last recorded in this environment, or None."""
-    return (await db.exec(select(func.max(AuditRow.at)).where(*_is_ours()))).one()
+    return (await db.exec(select(func.max(AuditRow.at)).where(*_is_of_environment()))).one()
 
 
 async def record_changes() -> list[str]:
-    """Record what the settings say where it is new, and raise the alarm where it differs from before.
-
-    Returns the networks that differ.
+    """Record addresses that are new, raise an alarm where they changed, and return the changed networks.
 
     Raises:
-        DatabaseUnavailable: it could not be read or written.
+        DatabaseUnavailable: nothing was read or recorded.
     """
     settings = get_settings()
     async with transaction() as db:
-        # One after the other, or two instances that start together both tell of the same change.
+        # Without the lock two instances that start together would both report the same change.
         await db.exec(select(func.pg_advisory_xact_lock(Lock.TREASURY)))
         recorded = await _recorded(db)
         changed = _differences(recorded, settings)
@@ -98,14 +96,14 @@ async def record_changes() -> list[str]:
 
 
 def _record(db: AsyncSession, network: str, addresses: Sequence[TreasuryAddress]) -> None:
-    told = _told(addresses)
-    while len(json.dumps(told, ensure_ascii=False)) > _MAX_TOLD_LENGTH:
-        told.pop()
+    listed = _recordable(addresses)
+    while len(json.dumps(listed, ensure_ascii=False)) > _MAX_RECORDED_LENGTH:
+        listed.pop()
     audit.write(
         db,
         audit.Act.TREASURY_ADDRESSES,
         actor=audit.SYSTEM,
         subject=_subject(network),
         at=clock.now(),
-        detail={"sha256": _fingerprint(addresses), "count": len(addresses), "addresses": told},
+        detail={"sha256": _fingerprint(addresses), "count": len(addresses), "addresses": listed},
     )

@@ -1,7 +1,7 @@
 """Compares the treasury accounts of the books with what an operator counted on the chains.
 
-A difference is booked once for each account and day, against the operator's own adjustments, and only when
-asked for: it is either a mistake of ours that wants finding, or somebody's money.
+A difference is booked once for each account and day, against the operator's own adjustments, and only on
+request: it is either a mistake of ours that has to be found, or somebody's money.
 """
 
 import csv
@@ -38,18 +38,17 @@ MAX_COUNTS = 1000
 _COLUMNS = ("network", "address", "asset", "amount", "date")
 _AMOUNT = re.compile(r"[0-9]{1,38}(?:\.[0-9]{1,18})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-# Two operators who book counts of two days at once would both book the same difference.
+# Without the lock two operators who book counts of two days at once would both book the same difference.
 _ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtext('treasury_counts'))")
 
-_Pair = tuple[
-    "Count", TreasuryTotal, int
-]  # what was counted, the book of its day, and the counted minor units
+# What was counted, the book of that day, and the counted minor units.
+_Pair = tuple["Count", TreasuryTotal, int]
 _Key = tuple[str, str, str]  # network, address in the network's own form, asset
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What was counted at one address at the end of a day in UTC (today: until now)."""
+    """What an operator counted at one address: `amount` in whole units at the end of the day `on` in UTC."""
 
     network: str
     address: str
@@ -60,9 +59,10 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One treasury account: book, counted and what is missing on the chain, in whole units.
+    """One treasury account in whole units: what the book says, what was counted, and what is missing.
 
-    `missing` below zero: more was counted than is in the book. `reference` names the difference's booking.
+    `missing` is below zero where more was counted than is in the book. `reference` names the transfer that
+    booked the difference, if one did.
     """
 
     account: str
@@ -75,33 +75,34 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class TreasuryReport:
-    """All that was counted, and the accounts with money in the book that nobody counted."""
+    """The counted accounts, and the names of accounts with money in the book that nobody counted."""
 
     compared: list[Compared]
     not_counted: list[str]
 
     @property
     def is_even(self) -> bool:
-        """Whether every difference there was is booked now."""
+        """Whether every difference is booked now."""
         return all(one.missing == "0" or one.reference is not None for one in self.compared)
 
 
 def read_counts(content: bytes) -> list[Count]:
-    """Read a file of counts: a JSON list of objects, or CSV with a header, of the same five members.
+    """Read a file of counts: a JSON list of objects, or CSV with a header.
 
-    `network, address, asset, amount, date`; the amount is a decimal string, never a JSON number, and the
-    date `YYYY-MM-DD`. At most 1 MiB and 1,000 counts, one for each account.
+    Each count has `network`, `address`, `asset`, `amount` (a decimal string, never a JSON number) and `date`
+    (`YYYY-MM-DD`). At most 1 MiB and 1,000 counts, one for each account.
 
     Raises:
-        ValidationFailed: names every row that cannot be read.
+        ValidationFailed: with an error for every row that cannot be read.
     """
     if len(content) > MAX_FILE_BYTES:
         raise ValidationFailed("The file is larger than 1 MiB.")
     try:
-        told = content.decode("utf-8-sig")
+        content_text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValidationFailed("The file is not UTF-8 text.") from None
-    rows = _json_rows(told) if told.lstrip().startswith("[") else _csv_rows(told)
+    is_json = content_text.lstrip().startswith("[")
+    rows = _json_rows(content_text) if is_json else _csv_rows(content_text)
     if not 1 <= len(rows) <= MAX_COUNTS:
         raise ValidationFailed(f"The file must hold 1 to {MAX_COUNTS} counts.")
     counts, errors = [], []
@@ -122,16 +123,16 @@ def read_counts(content: bytes) -> list[Count]:
     return counts
 
 
-def _json_rows(told: str) -> Sequence[object]:
+def _json_rows(content: str) -> Sequence[object]:
     try:
-        rows = read_json(told)
+        rows = read_json(content)
     except NotJson as error:
         raise ValidationFailed(f"The file is not JSON that can be read: {error}.") from None
     return rows if isinstance(rows, list) else []
 
 
-def _csv_rows(told: str) -> Sequence[object]:
-    reader = csv.DictReader(io.StringIO(told), strict=True)
+def _csv_rows(content: str) -> Sequence[object]:
+    reader = csv.DictReader(io.StringIO(content), strict=True)
     try:
         if sorted(reader.fieldnames or ()) != sorted(_COLUMNS):
             raise ValidationFailed(f"The first line of a CSV file must be {','.join(_COLUMNS)}.")
@@ -162,14 +163,14 @@ def _key(network: str, address: str, asset: str) -> _Key:
 async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) -> TreasuryReport:
     """Compare counts with the books and, with a mandate, book the differences: all of them or none.
 
-    The book of a day is what was posted until its end in UTC, and the counts that were booked for it or
-    for an earlier day.
+    The book of a day is what was posted until the end of the day in UTC, and the differences that were booked
+    for that or an earlier day.
 
     Raises:
-        ValidationFailed: an account that the books do not know, an amount with too many decimals, or a
-            mandate that cannot be used.
+        ValidationFailed: the books do not know an account, an amount has too many decimals, or the mandate
+            is unusable.
         NotFound, Forbidden, SecondOperatorNeeded: as `operators.deciding`.
-        ActionNotPossible: a difference was booked for an account and this day, or a later one, before.
+        ActionNotPossible: a difference of an account was booked for this day, or a later one, before.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     async with transaction(PROOF) as db:
@@ -181,7 +182,7 @@ async def compare(counts: Sequence[Count], *, mandate: Mandate | None = None) ->
         await execute(db, _ONE_AT_A_TIME)
         pairs = await _paired_with_books(db, counts)
         due = await _due(db, pairs, operator)
-        # One difference, cut into a count for each of several days, needs two operators as well.
+        # A difference that is cut into counts of several days needs two operators as well.
         lately = await counted_since(db, now() - timedelta(days=1))
         await operator.authorise(_deed(pairs, due, lately))
         posted = await post(db, due)
@@ -259,7 +260,7 @@ def _treasury(total: TreasuryTotal) -> Account:
 
 
 async def _due(db: AsyncSession, pairs: Sequence[_Pair], operator: Operator) -> list[Instruction]:
-    """Return what books the differences. A day after which one was booked is closed: it is in there."""
+    """Return the instructions that book the differences. A day up to which one was booked is closed."""
     last, due = await last_counts(db), []
     for count, total, counted_minor in pairs:
         treasury, missing_minor = _treasury(total), total.balance_minor - counted_minor

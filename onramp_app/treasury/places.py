@@ -1,4 +1,4 @@
-"""The places of the treasury: which assets may arrive on which network at which address."""
+"""The places of the treasury: at which address each asset may arrive on each network."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _EVM = re.compile(r"0x[0-9a-fA-F]{40}")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An asset on a network at an address, memo included where the address is shared."""
+    """An asset on a network at an address; `memo` where many people share the address."""
 
     asset: str
     network: str
@@ -19,7 +19,7 @@ class Place:
 
     @property
     def spelled(self) -> str:
-        """Return the address in the form that names its treasury account."""
+        """The address in the form that names its treasury account, memo included."""
         return own_form(self.address) + (f":{self.memo}" if self.memo else "")
 
 
@@ -29,7 +29,7 @@ def own_form(address: str) -> str:
 
 
 def places_of(settings: Settings) -> frozenset[Place]:
-    """Return every place of ours that is enabled now. Old addresses stay known, `until` or not."""
+    """Return every configured place of the enabled assets, also at addresses whose `until` has passed."""
     return frozenset(
         Place(asset, network, known.address, known.memo)
         for asset, networks in settings.assets.items()

@@ -1,4 +1,4 @@
-"""What a person has, out of the kept balances, and what it is worth in the currency they look at it in."""
+"""Reads what a person has, and what that is worth in their display currency."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from onramp_app.wallet.views import AssetBalanceView, BalancesView
 DOLLARS = "USD"
 _PRECISION = 60
 
-# Built once: building it takes longer than running it.
+# Built once: building the query takes longer than running it.
 _PENDING = (
     select(TopUp.user_id, TopUp.asset, func.sum(col(TopUp.expected_amount)))
     .where(col(TopUp.user_id) == any_(IDS), TopUp.status == TopUpStatus.PROCESSING.value)
@@ -37,14 +37,14 @@ _PENDING = (
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What somebody has, and what is expected of top-ups that were paid and have not arrived."""
+    """What a person has, and what is expected of paid top-ups that have not arrived (`pending`, by asset)."""
 
     kept: list[AssetBalance]
     pending: dict[str, Decimal]
 
     @property
     def available(self) -> dict[str, Decimal]:
-        """What can be used, by asset; an asset of which there is nothing is missing."""
+        """What can be used, in whole units by asset; assets of which there is nothing are missing."""
         return {
             one.asset: from_minor(one.balance.available_minor, scale=one.scale)
             for one in self.kept
@@ -53,10 +53,10 @@ class Holdings:
 
 
 async def get(viewer: Viewer) -> BalancesView:
-    """Return the balances and what they are worth, see `view_of`.
+    """Return the viewer's balances and their worth, as `view_of` does.
 
     Raises:
-        DatabaseUnavailable: they could not be read.
+        DatabaseUnavailable: nothing could be read.
     """
     async with transaction() as db:
         holdings = (await read(db, [viewer.user_id]))[viewer.user_id]
@@ -65,15 +65,15 @@ async def get(viewer: Viewer) -> BalancesView:
 
 
 async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Holdings]:
-    """Read what each of them has."""
+    """Return the holdings of each user."""
     kept, pending = await read_balances(db, user_ids), await _pending(db, user_ids)
     return {user_id: Holdings(kept[user_id], pending[user_id]) for user_id in user_ids}
 
 
 def view_of(viewer: Viewer, holdings: Holdings, book: RateBook | None) -> BalancesView:
-    """Return the balances. The worth is of what is available, and None while there is no rate for it.
+    """Return the balances, with the worth of what is available; None while a rate is missing.
 
-    `as_of` and `is_stale` speak of the rates; the balances are of this moment.
+    `as_of` and `is_stale` concern the rates; the balances are of this moment.
     """
     pending, available = holdings.pending, holdings.available
     items = {one.asset: _item(one, pending.get(one.asset, Decimal(0))) for one in holdings.kept}
@@ -81,7 +81,7 @@ def view_of(viewer: Viewer, holdings: Holdings, book: RateBook | None) -> Balanc
         items.setdefault(asset, AssetBalanceView(asset, "0", "0", "0", decimal_text(amount)))
     now = clock.now()
     if not available:
-        book = None  # Nothing is worth nothing, whatever the rates.
+        book = None  # An empty balance is worth nothing, whatever the rates.
     display = total_worth(available, book, currency=viewer.display_currency)
     for asset, amount in available.items():
         worth = total_worth({asset: amount}, book, currency=viewer.display_currency)
@@ -97,7 +97,7 @@ def view_of(viewer: Viewer, holdings: Holdings, book: RateBook | None) -> Balanc
 
 
 async def _pending(db: AsyncSession, user_ids: Collection[str]) -> dict[str, dict[str, Decimal]]:
-    """Return what is expected of top-ups that were paid and have not arrived: an estimate, no debt."""
+    """Return, by user and asset, what is expected of paid top-ups that have not arrived: an estimate."""
     found: dict[str, dict[str, Decimal]] = {user_id: {} for user_id in user_ids}
     for user_id, asset, amount in await db.exec(_PENDING, params={"ids": list(user_ids)}):
         if amount is not None:
@@ -116,7 +116,7 @@ def _item(one: AssetBalance, pending: Decimal) -> AssetBalanceView:
 
 
 def total_worth(available: Mapping[str, Decimal], book: RateBook | None, *, currency: str) -> str | None:
-    """Return what amounts are worth together, cut to the currency's decimals; None without every rate."""
+    """Return the worth of all amounts, cut to the currency's decimals; None where a rate is missing."""
     rates = worth_of(book, available, base=currency) if book else {}
     if not available.keys() <= rates.keys():
         return None  # A sum that leaves something out would look like a loss.

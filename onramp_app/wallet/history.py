@@ -1,7 +1,7 @@
-"""How a person's balance came to be what it is: its worth over the last days, all at today's rates.
+"""The course of a person's balance: its worth over the last 30 days, all at today's rates.
 
-It walks back from the kept balance through the newest movements, and at most so many of them, so that it
-costs the same however long the books are.
+The course is walked back from the kept balance through the newest movements, at most 200 of them, so it costs
+the same however long the books are.
 """
 
 from collections.abc import Collection, Iterable
@@ -23,11 +23,11 @@ from onramp_app.wallet.views import WorthPoint
 
 DAYS = 30
 MAX_MOVES = 200  # more steps than a line of this size can show apart
-LEAST_CHANGES = 2  # One change is no course.
+LEAST_CHANGES = 2  # One change makes no line.
 _PRECISION = 60
 
 # One statement sees one moment: a balance and the movements that led to it, never one without the other.
-# The OFFSET keeps the planner from reading all entries, which it takes for cheaper in middling books.
+# The OFFSET keeps the planner from reading all entries, which it takes for cheaper in books of middling size.
 HISTORY = text("""
 WITH moves AS MATERIALIZED (
     SELECT person.id AS user_id, newest.id, newest.created_at
@@ -53,9 +53,9 @@ SELECT m.user_id, a.asset, s.scale, m.created_at, -e.amount_minor, 0
 
 @dataclass(slots=True)
 class Moves:
-    """What is available of each asset, and how it changed: when, of which asset and by how much.
+    """What is available of each asset (`held`), and its changes: moment, asset, amount in whole units.
 
-    `begins` is when the time looked at begins, None where the changes do not reach back so far.
+    `begins` is when the 30 days begin, None where the changes do not reach back so far.
     """
 
     held: dict[str, Decimal]
@@ -64,7 +64,7 @@ class Moves:
 
 
 async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Moves]:
-    """Read each one's movements of the last 30 days, the newest 200 of them."""
+    """Return each user's movements of the last 30 days, at most the newest 200."""
     since = clock.now() - timedelta(days=DAYS)
     values = {"user_ids": list(user_ids), "since": since, "most": MAX_MOVES}
     found = {user_id: Moves({}, [], since) for user_id in user_ids}
@@ -82,9 +82,9 @@ async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Moves]:
 def course(moves: Moves, book: RateBook | None, *, currency: str) -> list[WorthPoint]:
     """Return what was available over the last 30 days, or since the 200th movement back, oldest first.
 
-    Each point holds from its moment to the next one's, the last one until now. The first is what there was
-    when the time looked at begins or, where that was nothing, the first change. Amounts are in the given
-    currency, all at today's rates. Empty where fewer than two changes are known, or not every rate.
+    Each point holds until the next one, the last one until now. The first point is the balance at the
+    beginning of the 30 days or, where that was nothing, the first change. Worth is in the given currency at
+    today's rates. Empty where fewer than two changes are known or a rate is missing.
     """
     if len({at for at, _asset, _amount in moves.changes}) < LEAST_CHANGES:
         return []
@@ -100,19 +100,19 @@ def course(moves: Moves, book: RateBook | None, *, currency: str) -> list[WorthP
 def _points(
     total: Decimal, changes: Iterable[tuple[datetime, Decimal]], *, begins: datetime | None, decimals: int
 ) -> list[WorthPoint]:
-    """Walk back from the total. Without `begins` the course starts with the oldest change that is known."""
+    """Walk back from the total. Without `begins` the course starts with the oldest known change."""
     step = Decimal(1).scaleb(-decimals)
     points = []
     newest_first = sorted(changes, key=lambda change: change[0], reverse=True)
     for at, together in groupby(newest_first, key=lambda change: change[0]):
         points.append(WorthPoint(at, _text(total, step)))
         total -= sum((change for _at, change in together), Decimal(0))
-    # A wallet that was empty has no course yet: it begins with what came first.
+    # A wallet that was empty has no course yet: its line begins with the first change.
     if begins is not None and (first := _text(total, step)) != _text(Decimal(0), step):
         points.append(WorthPoint(begins, first))
     return points[::-1]
 
 
 def _text(amount: Decimal, step: Decimal) -> str:
-    # A rate that is cut to 12 digits can leave a hair less than nothing.
+    # A rate that is cut to 12 digits can leave slightly less than zero.
     return format(max(amount, Decimal(0)).quantize(step, ROUND_DOWN), "f")

@@ -1,4 +1,4 @@
-"""What the home page shows, read at one go: it is what pages ask for most, and what every push asks for."""
+"""Reads everything that the home page shows at once: pages ask for it most, and every push does."""
 
 import asyncio
 from collections.abc import Collection
@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Wallets:
-    """The wallets of people who are told of something at once: read together, when the first is asked for."""
+    """The wallets of people to whom one push goes: all read together when the first is asked for."""
 
     def __init__(self, viewers: Collection[Viewer]) -> None:
         self._viewers = viewers
@@ -29,11 +29,11 @@ class Wallets:
         self._is_together = len(viewers) > 1
 
     async def of(self, viewer: Viewer) -> WalletView:
-        """Return what the person has, what is on its way, what happened last and how the balance came to be.
+        """Return the viewer's balances, open top-ups, newest transactions and the course of the balance.
 
         Raises:
-            KeyError: they are none of those people, where there are several.
-            DatabaseUnavailable: it could not be read.
+            KeyError: the viewer is not among the people of these wallets, where there are several.
+            DatabaseUnavailable: nothing could be read.
         """
         if self._is_together:
             async with self._reading:
@@ -49,7 +49,7 @@ class Wallets:
             self._read = await _read(self._viewers)
         except DatabaseUnavailable:
             raise
-        except Exception:  # noqa: BLE001  # what cannot be read of one person is to keep it from nobody else
+        except Exception:  # noqa: BLE001  # one unreadable wallet must not keep the others from being read
             _log.warning("wallets could not be read together", exc_info=True)
             self._is_together = False
 
@@ -62,7 +62,7 @@ async def _read(viewers: Collection[Viewer]) -> dict[str, WalletView]:
         open_top_ups = await top_ups.read_open(db, user_ids)
         recent = await transactions.newest(db, user_ids, limit=RECENT)
         stored = await read_stored(db)
-    # Where they are too old the provider is waited for, which no transaction does.
+    # Rates that are too old are read from the provider, and no transaction waits for that.
     needs_rates = any(holdings[one].available or moves[one].changes for one in user_ids)
     book = await book_after(stored) if needs_rates else None
     return {

@@ -1,4 +1,4 @@
-"""What one person's pages show, each thing read once however many of their tabs ask for it."""
+"""Reads what one person's pages show, each thing once however many tabs ask for it."""
 
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 class Latest:
-    """The person's data as of now. Short-lived: made for one event or one push, by one task at a time."""
+    """One person's data as of now. Make one for each event or push, and use it in one task at a time."""
 
     def __init__(self, viewer: Viewer, wallets: Wallets | None = None) -> None:
         self.viewer = viewer
@@ -26,15 +26,15 @@ class Latest:
         self._read: dict[Hashable, Any] = {}
 
     async def balances(self) -> BalancesView:
-        """Return what the person has."""
+        """Return the person's balances."""
         return await self.once("balances", lambda: balances.get(self.viewer))
 
     async def open_top_ups(self) -> list[TopUpView]:
-        """Return what is not over yet, newest first."""
+        """Return the open top-ups, newest first."""
         return await self.once("open", lambda: top_ups.list_open(self.viewer))
 
     async def top_up(self, top_up_id: str) -> TopUpView | None:
-        """Return one top-up of the person's, or None."""
+        """Return one of the person's top-ups, or None."""
 
         async def read() -> TopUpView | None:
             try:
@@ -51,7 +51,7 @@ class Latest:
         )
 
     async def transfer(self, transfer_id: str) -> TransferView | None:
-        """Return one listed ledger transfer of the person's, or None."""
+        """Return one of the person's listed ledger transfers, or None."""
 
         async def read() -> TransferView | None:
             try:
@@ -62,7 +62,7 @@ class Latest:
         return await self.once(("transfer", transfer_id), read)
 
     async def wallet(self) -> WalletView:
-        """Return all that the home page shows."""
+        """Return everything that the home page shows."""
         return await self.once("wallet", lambda: self._wallets.of(self.viewer))
 
     async def transactions(
@@ -71,7 +71,7 @@ class Latest:
         """Return the newest transactions, or those after the cursor, and the cursor of the next page or None.
 
         Raises:
-            ValidationFailed: the cursor is not one of ours.
+            ValidationFailed: the cursor is not from an earlier answer.
         """
         return await self.once(
             ("transactions", filters, limit, cursor),
@@ -79,7 +79,10 @@ class Latest:
         )
 
     async def once(self, key: Hashable, read: Callable[[], Awaitable[_T]]) -> _T:
-        """Return what was read under the key, or read it: also what is made of it for several tabs alike."""
+        """Return what `read` returned under this key, calling it only the first time.
+
+        Tabs that show the same also share what is made of the data, under keys of their own.
+        """
         if key not in self._read:
             self._read[key] = await read()
         return cast("_T", self._read[key])

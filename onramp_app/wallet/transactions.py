@@ -43,7 +43,7 @@ async def page(
     """Return one page, newest first, and the cursor of the next one or None.
 
     Raises:
-        ValidationFailed: the cursor is not one of ours.
+        ValidationFailed: the cursor is not from an earlier answer.
     """
     after = None
     if cursor is not None:
@@ -85,7 +85,7 @@ async def pages(viewer: Viewer, filters: Filters) -> AsyncIterator[list[Transact
 
 
 async def get(viewer: Viewer, transaction_id: str) -> TransactionView:
-    """Return one transaction. Raises `NotFound`, also for somebody else's."""
+    """Return one of the viewer's transactions. Raises `NotFound`, also for another person's."""
     views = []
     if is_id(transaction_id):
         wanted = Wanted(Filters(), ids=(transaction_id,))
@@ -97,7 +97,7 @@ async def get(viewer: Viewer, transaction_id: str) -> TransactionView:
 
 
 async def get_transfer(viewer: Viewer, transfer_id: str) -> TransferView:
-    """Return one of the listed ledger transfers. Raises `NotFound`, also for somebody else's."""
+    """Return one of the viewer's listed ledger transfers. Raises `NotFound`, also for another person's."""
     row = None
     if is_id(transfer_id):
         change = moved().lateral("moved")

@@ -1,6 +1,7 @@
-"""Frozen views of what a person has and did.
+"""Views of a person's balances and transactions.
 
-Pages keep views pickled between events, so they are made of primitives only and hold no secret."""
+Pages keep views pickled between events, so views are frozen, made of primitives only and hold no secret.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,9 +39,9 @@ class TransactionView:
 
 @dataclass(frozen=True, slots=True)
 class TransferView:
-    """One ledger transfer of a person's, in the words of `ledger.words`; `amount` with its sign.
+    """One ledger transfer of a person, in the words of `ledger.words`; `amount` is signed.
 
-    `top_up_id` is the top-up it belongs to, if any.
+    `top_up_id` is the top-up that the transfer belongs to, if any.
     """
 
     id: str
@@ -68,9 +69,9 @@ class AssetBalanceView:
 
 @dataclass(frozen=True, slots=True)
 class BalancesView:
-    """What a person has. `display_amount` is the worth of what is available, None without a rate.
+    """A person's balances. `display_amount` is the worth of what is available, None without a rate.
 
-    `dollar_amount` is the same in US dollars.
+    `dollar_amount` is the same in US dollars. `as_of` and `is_stale` concern the rates.
     """
 
     display_amount: str | None
@@ -83,7 +84,7 @@ class BalancesView:
 
 @dataclass(frozen=True, slots=True)
 class WorthPoint:
-    """From `at` on, what was available was worth `worth` at today's rates: a decimal string."""
+    """The worth from `at` on of what was available then, at today's rates: a decimal string."""
 
     at: datetime
     worth: str
@@ -91,7 +92,7 @@ class WorthPoint:
 
 @dataclass(frozen=True, slots=True)
 class WalletView:
-    """What somebody's home page shows: `open_top_ups` and `recent` newest first, `history` oldest first."""
+    """What a home page shows: `open_top_ups` and `recent` newest first, `history` oldest first."""
 
     balances: BalancesView
     open_top_ups: list[TopUpView]
