@@ -10,7 +10,7 @@ import pytest
 from onramp_app.provider_orders import inbox
 from tests.attack.hostile import Malice
 from tests.crediting.conftest import money_simulator, world
-from tests.crediting.told import apply_all, keep, order_of, recognition_id
+from tests.crediting.reads import apply_all, keep, order_of, recognition_id
 from tests.crediting.world import World
 from tests.signed_webhooks import PATH, event_of, headers_of
 

@@ -15,7 +15,7 @@ from onramp_app.crediting.delivery import DOCUMENTED
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
-from tests.crediting.told import keep, order_of, recognition_id
+from tests.crediting.reads import keep, order_of, recognition_id
 from tests.crediting.world import World
 from tests.simulator.process import Process, free_port
 

@@ -1,4 +1,4 @@
-"""The operator's commands over real books, as a shell sees them: output, exit status, JSON."""
+"""Operators' commands over real books, as a shell sees them: output, exit status, JSON."""
 
 import base64
 import json
@@ -35,7 +35,7 @@ class Work:
         mandate = self.desk.mandate
         return self.run(*arguments, "--reason", REASON, "--by", mandate.by, "--code", mandate.code)
 
-    def told(self, result: Result) -> dict[str, Any]:
+    def answer(self, result: Result) -> dict[str, Any]:
         assert result.exit_code == 0, result.output
         document = json.loads(result.stdout)
         assert isinstance(document, dict)
@@ -58,7 +58,7 @@ async def work(desk: Desk) -> Work:
 
 
 def test_the_list_shows_what_is_open_oldest_first(work: Work) -> None:
-    document = work.told(work.run("review", "list", "--json"))
+    document = work.answer(work.run("review", "list", "--json"))
     assert document["total"] == 3
     assert [item["kind"] for item in document["items"]] == ["held", "suspense", "in_review"]
     held, suspense, in_review = document["items"]
@@ -92,7 +92,7 @@ def test_each_decision_is_told_and_refused_the_second_time(work: Work) -> None:
         ("close", work.in_review, "failed"),
         ("reverse", work.settled, "reversed"),
     ):
-        done = work.told(work.act("review", command, top_up_id, "--json"))
+        done = work.answer(work.act("review", command, top_up_id, "--json"))
         assert (done["top_up_id"], done["status"]) == (top_up_id, status)
         again = work.act("review", command, top_up_id)
         assert (again.exit_code, again.stdout) == (1, "")
@@ -110,9 +110,9 @@ def test_each_decision_is_told_and_refused_the_second_time(work: Work) -> None:
 def test_the_pages_of_the_user_are_told_after_a_decision(work: Work) -> None:
     user_id = work.desk.owner_of(work.held)
     work.desk.books.owner.execute("LISTEN user_changed")
-    work.told(work.act("review", "release", work.held, "--json"))
-    (told,) = work.desk.books.owner.notifies(timeout=20, stop_after=1)
-    assert told.payload == user_id
+    work.answer(work.act("review", "release", work.held, "--json"))
+    (notified,) = work.desk.books.owner.notifies(timeout=20, stop_after=1)
+    assert notified.payload == user_id
     assert work.act("review", "release", work.held).exit_code == 1
     assert list(work.desk.books.owner.notifies(timeout=0.2)) == []
 
@@ -126,28 +126,28 @@ def test_a_return_is_told(work: Work) -> None:
 def test_an_attribution_is_told_and_refused_the_second_time(work: Work) -> None:
     user = work.desk.owner_of(work.settled)
     wanted = ("review", "attribute", work.orphan.order_id, user)
-    seen = work.told(work.run(*wanted, "--json"))
+    seen = work.answer(work.run(*wanted, "--json"))
     assert (seen["done"], seen["top_up_id"], seen["user"]["email"]) == (False, None, f"{user}@example.org")
     assert f"Account {user}: {user}@example.org, Asha, user" in work.run(*wanted).stdout
     without = work.run(*wanted, "--yes")
     assert (without.exit_code, without.stderr) == (1, "Give --reason, --by and --code with --yes.\n")
     assert work.desk.audit() == []
-    done = work.told(work.act(*wanted, "--yes", "--json"))
+    done = work.answer(work.act(*wanted, "--yes", "--json"))
     assert (done["done"], done["user"], done["amount"], done["asset"]) == (True, seen["user"], "1", "USDT")
     again = work.act(*wanted, "--yes")
     assert (again.exit_code, again.stdout) == (1, "")
     assert f"belongs to top-up {done['top_up_id']} already" in again.stderr
-    left = work.told(work.run("review", "list", "--json"))
+    left = work.answer(work.run("review", "list", "--json"))
     assert [item["kind"] for item in left["items"]] == ["held", "in_review"]
 
 
 def test_a_case_that_was_looked_at_is_closed_by_its_own_id(work: Work) -> None:
     work.desk.books.open_case("not_ours", order_row=work.orphan.provider_order_id)
     (item,) = [
-        one for one in work.told(work.run("review", "list", "--json"))["items"] if one["kind"] == "not_ours"
+        one for one in work.answer(work.run("review", "list", "--json"))["items"] if one["kind"] == "not_ours"
     ]
     assert item["id"] in work.run("review", "list").stdout
-    done = work.told(work.act("review", "close", item["id"], "--case", "--json"))
+    done = work.answer(work.act("review", "close", item["id"], "--case", "--json"))
     assert done == {"id": item["id"], "kind": "not_ours"}
     again = work.act("review", "close", item["id"], "--exception")
     assert (again.exit_code, again.stdout) == (1, "")
@@ -174,15 +174,15 @@ def test_webhooks_are_listed_shown_and_replayed(work: Work) -> None:
     body = {"orderId": 77, "status": 4, "fiatType": 1}
     header = base64.b64encode(json.dumps({"timestamp": 1772349917000, "body": body}).encode())
     event = str(store_webhook(work.desk.books, header, order_id="77"))
-    listed = work.told(work.run("webhooks", "list", "--order", "77", "--json"))
+    listed = work.answer(work.run("webhooks", "list", "--order", "77", "--json"))
     assert [item["order_id"] for item in listed["items"]] == ["77"]
-    assert work.told(work.run("webhooks", "list", "--order", "78", "--json")) == {"items": []}
-    shown = work.told(work.run("webhooks", "show", event, "--json"))
+    assert work.answer(work.run("webhooks", "list", "--order", "78", "--json")) == {"items": []}
+    shown = work.answer(work.run("webhooks", "show", event, "--json"))
     assert json.loads(shown["header"])["body"] == body
     assert (shown["id"], shown["signed_at"]) == (int(event), "2026-03-01T07:25:17Z")
     assert work.run("webhooks", "replay", event).exit_code == 2
     for turn in (1, 2):
-        assert work.told(work.act("webhooks", "replay", event, "--json"))["replays"] == turn
+        assert work.answer(work.act("webhooks", "replay", event, "--json"))["replays"] == turn
     assert "replayed 2 times" in work.run("webhooks", "list").stdout
     missing = work.act("webhooks", "replay", "999999")
     assert (missing.exit_code, missing.stdout, missing.stderr) == (
@@ -196,16 +196,16 @@ def test_a_counted_treasury_is_compared_and_its_difference_booked(work: Work, tm
     today = work.desk.books.owner.execute("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD')").fetchone()
     file = tmp_path / "counted.csv"
     file.write_text(f"network,address,asset,amount,date\nmatic20,0xaaaa,USDT,4,{today[0]}\n")
-    told = work.run("reconcile", "--treasury", str(file))
-    assert told.exit_code == 1
+    compared = work.run("reconcile", "--treasury", str(file))
+    assert compared.exit_code == 1
     line = f"treasury:matic20:0xaaaa:USDT  {today[0]}  book 3.5  counted 4  missing -0.5"
-    assert told.stdout == f"{line}\n"
+    assert compared.stdout == f"{line}\n"
     alone = work.run("reconcile", "--treasury", str(file), "--post")
     assert (alone.exit_code, alone.stderr) == (1, "Give --reason, --by and --code with --post.\n")
     assert work.desk.audit() == []
     posted = work.act("reconcile", "--treasury", str(file), "--post")
     assert (posted.exit_code, posted.stdout) == (0, f"{line}  booked now\n")
-    even = work.told(work.run("reconcile", "--treasury", str(file), "--json"))
+    even = work.answer(work.run("reconcile", "--treasury", str(file), "--json"))
     assert (even["ok"], even["compared"][0]["missing"]) == (True, "0")
     assert even["compared"][0]["on"] == today[0]
 
@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_used_is_refused_row_by_row(work: Work, tmp_path: 
     file = tmp_path / "counted.json"
     row = {"network": "matic20", "address": "0xaaaa", "asset": "USDT", "amount": "1", "date": "2026-03-31"}
     file.write_text(json.dumps([row, {**row, "address": "0xbbbb", "amount": 1}]))
-    told = work.run("reconcile", "--treasury", str(file))
-    assert (told.exit_code, told.stdout) == (1, "")
-    assert "count 2: all its members must be text, the amount too." in told.stderr
+    compared = work.run("reconcile", "--treasury", str(file))
+    assert (compared.exit_code, compared.stdout) == (1, "")
+    assert "count 2: all its members must be text, the amount too." in compared.stderr
     assert work.run("reconcile", "--treasury", str(tmp_path / "none.json")).exit_code == 2

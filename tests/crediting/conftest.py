@@ -1,4 +1,4 @@
-"""The world of one test; the books are proven after each."""
+"""The world of one test; the books are proven after each test."""
 
 from collections.abc import AsyncIterator, Iterator
 

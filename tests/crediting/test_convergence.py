@@ -30,7 +30,7 @@ from onramp_app.ledger.instructions import Delivery
 from onramp_app.provider_orders.walks import handle_events
 from onramp_app.providers.port import ProviderOrder
 from onramp_app.running import lifecycle
-from tests.crediting.told import apply_all, keep, order_of, recognition_id
+from tests.crediting.reads import apply_all, keep, order_of, recognition_id
 from tests.crediting.world import World
 from tests.signed_webhooks import event_of, headers_of
 
@@ -61,7 +61,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Course:
-    """One order of the provider's on its way."""
+    """One order at the provider, and how far it has come."""
 
     order_id: int
     path: tuple[int, ...]
@@ -69,13 +69,13 @@ class Course:
     recognition: str
     step: int = 0
 
-    def told(self, step: int | None = None) -> ProviderOrder:
+    def record(self, step: int | None = None) -> ProviderOrder:
         status = self.path[self.step if step is None else step]
         return order_of(self.order_id, status, merchantRecognitionId=self.recognition, **KINDS[self.kind])
 
 
 class Provider(RuleBasedStateMachine):
-    """Orders that go their ways, and what is read and applied of them meanwhile."""
+    """Orders that move on while they are read and applied."""
 
     world: ClassVar[World]
     runner: ClassVar[asyncio.Runner]  # The pool belongs to one event loop.
@@ -113,13 +113,13 @@ class Provider(RuleBasedStateMachine):
 
     @rule(missing=st.integers(0, 7))
     def read(self, missing: int) -> None:
-        self.run(keep(*(c.told() for n, c in enumerate(self.courses) if n != missing)))
+        self.run(keep(*(c.record() for n, c in enumerate(self.courses) if n != missing)))
 
     @rule(number=st.integers(0, 3), back=st.integers(1, 3))
     def an_old_answer_arrives(self, number: int, back: int) -> None:
         course = self._one(number)
         asked_at: datetime = self.began_at - timedelta(seconds=back)
-        self.run(keep(course.told(max(0, course.step - back)), asked_at=asked_at))
+        self.run(keep(course.record(max(0, course.step - back)), asked_at=asked_at))
 
     @rule(number=st.integers(0, 3), repeats=st.integers(1, 3))
     def webhook(self, number: int, repeats: int) -> None:
@@ -149,7 +149,7 @@ class Provider(RuleBasedStateMachine):
             return
         for course in self.courses:
             course.step = len(course.path) - 1
-        self.run(keep(*(course.told() for course in self.courses)))
+        self.run(keep(*(course.record() for course in self.courses)))
         self.run(apply_all())
         delivered = [c for c in self.courses if c.path[-1] in (4, 5, 15, 16)]
         arrived = [course.kind for course in delivered]

@@ -1,4 +1,4 @@
-"""Operators' decisions between reads of the provider: whatever it tells next, nothing is credited twice."""
+"""Operators' decisions between reads of the provider: whatever is read next, nothing is credited twice."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from onramp_app.review.attribution import attribute
 from onramp_app.review.decisions import decide
 from onramp_app.top_ups.transitions import Action
 from tests import rows
-from tests.crediting.told import order_of, recognition_id, tell
+from tests.crediting.reads import keep_and_apply, order_of, recognition_id
 from tests.crediting.world import World
 from tests.people import operator_code
 
@@ -34,11 +34,11 @@ async def test_an_attributed_order_that_is_told_again_stays_credited_once(
     world: World, mandate: NewMandate
 ) -> None:
     user = world.user()
-    await tell(order_of(1, 4))
+    await keep_and_apply(order_of(1, 4))
     done = await attribute("1", user, mandate=mandate())
     assert world.balance(user) == (TEN, 0)
     for status in (15, 5, 14, -1):
-        await tell(order_of(1, status, transactionHash=f"0x{status + 1:064}"))
+        await keep_and_apply(order_of(1, status, transactionHash=f"0x{status + 1:064}"))
         assert _status(world, done.top_up_id) == "settled"
     assert world.balance(user) == (TEN, 0)
     assert world.one("SELECT count(*) FROM top_ups") == 1
@@ -52,16 +52,16 @@ async def test_a_released_delivery_that_is_told_again_stays_released_and_its_fai
     recognition = recognition_id(world, top_up)
     # Far more than the provider itself expected.
     over = {"merchantRecognitionId": recognition, "expectedCryptoAmount": 1}
-    await tell(order_of(1, 4, **over))
+    await keep_and_apply(order_of(1, 4, **over))
     assert world.balance(user) == (0, TEN)
     await decide(top_up, Action.RELEASE, mandate=mandate())
-    await tell(order_of(1, 15, **over))
+    await keep_and_apply(order_of(1, 15, **over))
     assert (world.balance(user), _status(world, top_up)) == ((TEN, 0), "settled")
-    await tell(order_of(1, -1, **over))
+    await keep_and_apply(order_of(1, -1, **over))
     assert world.one("SELECT kind FROM exceptions WHERE closed_at IS NULL") == "failed_after_settled"
     await decide(top_up, Action.REVERSE, mandate=mandate())
     assert world.one("SELECT count(*) FROM exceptions WHERE closed_at IS NULL") == 0
-    await tell(order_of(1, 4, **over, transactionHash="0x1"))
+    await keep_and_apply(order_of(1, 4, **over, transactionHash="0x1"))
     assert (world.balance(user), _status(world, top_up)) == ((0, 0), "reversed")
 
 
@@ -71,9 +71,9 @@ async def test_a_returned_delivery_that_is_told_again_stays_returned(
     user = world.user()
     top_up = world.top_up(user)
     over = {"merchantRecognitionId": recognition_id(world, top_up), "expectedCryptoAmount": 1}
-    await tell(order_of(1, 4, **over))
+    await keep_and_apply(order_of(1, 4, **over))
     await decide(top_up, Action.RETURN, mandate=mandate())
-    await tell(order_of(1, 15, **over))
+    await keep_and_apply(order_of(1, 15, **over))
     assert (world.balance(user), _status(world, top_up)) == ((0, 0), "reversed")
 
 
@@ -83,12 +83,12 @@ async def test_a_closed_review_is_credited_when_its_delivery_comes_all_the_same(
     user = world.user()
     top_up = world.top_up(user)
     recognition = recognition_id(world, top_up)
-    await tell(order_of(1, 2, merchantRecognitionId=recognition))
-    await tell(order_of(1, -1, merchantRecognitionId=recognition))
+    await keep_and_apply(order_of(1, 2, merchantRecognitionId=recognition))
+    await keep_and_apply(order_of(1, -1, merchantRecognitionId=recognition))
     assert _status(world, top_up) == "in_review"
     await decide(top_up, Action.CLOSE, mandate=mandate())
     assert _status(world, top_up) == "failed"
-    await tell(order_of(1, 4, merchantRecognitionId=recognition))
+    await keep_and_apply(order_of(1, 4, merchantRecognitionId=recognition))
     assert (world.balance(user), _status(world, top_up)) == ((TEN, 0), "settled")
     assert world.one("SELECT count(*) FROM exceptions WHERE closed_at IS NULL") == 0
 
@@ -100,11 +100,11 @@ async def test_closing_while_the_delivery_is_being_applied_ends_in_one_credit(
     for number in range(1, 9):
         top_up = world.top_up(user)
         recognition = recognition_id(world, top_up)
-        await tell(order_of(number, 2, merchantRecognitionId=recognition))
-        await tell(order_of(number, -1, merchantRecognitionId=recognition))
+        await keep_and_apply(order_of(number, 2, merchantRecognitionId=recognition))
+        await keep_and_apply(order_of(number, -1, merchantRecognitionId=recognition))
         closed, _ = await asyncio.gather(
             decide(top_up, Action.CLOSE, mandate=mandate()),
-            tell(order_of(number, 4, merchantRecognitionId=recognition)),
+            keep_and_apply(order_of(number, 4, merchantRecognitionId=recognition)),
             return_exceptions=True,
         )
         assert not isinstance(closed, BaseException) or isinstance(closed, ActionNotPossible)
@@ -116,12 +116,12 @@ async def test_money_in_suspense_waits_for_an_operator_even_when_its_top_up_is_t
 ) -> None:
     user = world.user()
     top_up = world.top_up(user)
-    await tell(order_of(1, 4))
-    await tell(order_of(1, 15, merchantRecognitionId=recognition_id(world, top_up)))
+    await keep_and_apply(order_of(1, 4))
+    await keep_and_apply(order_of(1, 15, merchantRecognitionId=recognition_id(world, top_up)))
     assert (world.balance(user), _status(world, top_up)) == ((0, 0), "created")
     assert world.open_cases() == ["suspense"]
     assert world.one("SELECT count(*) FROM provider_orders WHERE version > applied_version") == 0
     done = await attribute("1", user, mandate=mandate())
-    await tell(order_of(1, 5, merchantRecognitionId=recognition_id(world, top_up)))
+    await keep_and_apply(order_of(1, 5, merchantRecognitionId=recognition_id(world, top_up)))
     assert (world.balance(user), _status(world, done.top_up_id)) == ((TEN, 0), "settled")
     assert _status(world, top_up) == "created"

@@ -1,4 +1,4 @@
-"""A webhook for an order older than what is read anyway: found from its own date, or handed to a person."""
+"""A webhook for an order older than what is read regularly: found from its date, or handed to a person."""
 
 import base64
 import json
@@ -19,15 +19,15 @@ from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.views import TopUpView, view_of
 from onramp_app.web.activity.story_words import story_of_top_up
 from tests import rows
+from tests.crediting.reads import apply_all, order_of, recognition_id
 from tests.crediting.test_scenarios import delivered_of
-from tests.crediting.told import apply_all, order_of, recognition_id
 from tests.crediting.world import World
 
 LONG_AGO = timedelta(days=45)
 
 
-class Told:
-    """A provider that lists orders from their creation on, so many a page."""
+class ListingProvider:
+    """A provider that lists orders created since a moment, `size` to a page."""
 
     def __init__(self, *orders: ProviderOrder, size: int = 500) -> None:
         self.orders, self.size, self.pages = orders, size, 0
@@ -53,14 +53,14 @@ def store(world: World, body: str, *, order_id: str | None = None, header: bytes
     )
 
 
-async def told(world: World) -> set[str]:
-    """Return whose pages were told since this was asked last; the world listens from the first time on."""
+async def notified(world: World) -> set[str]:
+    """Return the ids of users notified since the last call. The world listens from the first call on."""
     await changed_people.close()
     notices = world.owner.notifies(timeout=0.2, stop_after=1)
     return {user_id for notice in notices for user_id in notice.payload.split(",")}
 
 
-async def read_due(provider: Told) -> None:
+async def read_due(provider: ListingProvider) -> None:
     await handle_events()
     await make_walks(provider, await due_walks())  # type: ignore[arg-type]
     await apply_all()
@@ -92,7 +92,7 @@ async def test_a_webhook_for_an_order_of_45_days_ago_settles_it_at_once(
 ) -> None:
     top_up, fields = old
     hint(world, order_of(1, 4, **{**fields, **({without: None} if without else {})}))
-    await read_due(Told(order_of(1, 4, **fields)))
+    await read_due(ListingProvider(order_of(1, 4, **fields)))
     assert world.state(top_up)["status"] == "settled"
     assert world.open_cases() == []
 
@@ -105,7 +105,7 @@ async def test_unsigned_bodies_beside_the_signed_event_do_not_change_from_when_i
     store(world, "{}", header=json.dumps({"timestamp": 1, "body": json.loads(order.raw)}).encode())
     hint(world, order_of(1, 4, createdAt=now().isoformat(), fiatType=2))
     hint(world, order_of(1, 4, createdAt=None, fiatType=None))
-    await read_due(Told(order))
+    await read_due(ListingProvider(order))
     assert world.state(top_up)["status"] == "settled"
 
 
@@ -157,7 +157,7 @@ async def test_a_hint_that_comes_to_nothing_becomes_a_case_and_the_person_reads_
     order = order_of(1, 4, **fields)
     hint(world, order)
     assert await charged(top_up) == "no"
-    nobody = Told()
+    nobody = ListingProvider()
     for turn in range(hints.MAX_REREADS + 1):
         assert world.open_cases() == []
         await read_due(nobody)
@@ -170,7 +170,7 @@ async def test_a_hint_that_comes_to_nothing_becomes_a_case_and_the_person_reads_
     world.run("UPDATE exceptions SET closed_at = now(), closed_by = 'operator', close_reason = 'refunded'")
     assert await charged(top_up) == "no"
     hint(world, order_of(1, 4, **fields, again=True))
-    await read_due(Told(order))
+    await read_due(ListingProvider(order))
     assert (world.state(top_up)["status"], world.open_cases()) == ("settled", [])
 
 
@@ -185,21 +185,21 @@ async def test_pages_are_told_when_a_payment_is_looked_for_and_when_that_becomes
     world.run("LISTEN user_changed")
     hint(world, order_of(1, 4, **fields))
     await handle_events()
-    assert await told(world) == people[canceled]
+    assert await notified(world) == people[canceled]
     hint(world, order_of(2, 4, **recent))
     await handle_events()
-    assert await told(world) == set()
+    assert await notified(world) == set()
     walks = await due_walks()
-    await make_walks(Told(), walks)  # type: ignore[arg-type]
-    assert await told(world) == people[canceled] | people[waiting]
+    await make_walks(ListingProvider(), walks)  # type: ignore[arg-type]
+    assert await notified(world) == people[canceled] | people[waiting]
     assert await charged(waiting) == "unknown"
     for _ in range(hints.MAX_REREADS - 1):
         world.run("UPDATE provider_orders SET due_at = now() WHERE due_at IS NOT NULL")
-        await make_walks(Told(), walks)  # type: ignore[arg-type]
-    assert await told(world) == set()
+        await make_walks(ListingProvider(), walks)  # type: ignore[arg-type]
+    assert await notified(world) == set()
     world.run("UPDATE provider_orders SET due_at = now() WHERE due_at IS NOT NULL")
-    await make_walks(Told(), walks)  # type: ignore[arg-type]
-    assert await told(world) == people[canceled] | people[waiting]
+    await make_walks(ListingProvider(), walks)  # type: ignore[arg-type]
+    assert await notified(world) == people[canceled] | people[waiting]
     assert world.open_cases() == ["not_found"] * 2
 
 
@@ -238,7 +238,7 @@ async def test_what_tells_of_no_purchase_is_no_case(world: World) -> None:
 async def test_an_unread_list_and_an_unknown_currency_become_cases_too(world: World) -> None:
     hint(world, order_of(7, 4, fiatType=None))
     for _ in range(hints.MAX_REREADS + 1):
-        await read_due(Told())
+        await read_due(ListingProvider())
         world.run("UPDATE provider_orders SET due_at = now() WHERE due_at IS NOT NULL")
     assert world.open_cases() == ["not_found"]
 
@@ -255,6 +255,6 @@ async def test_a_made_up_date_costs_so_many_pages_at_most(
     for number in range(20):
         hint(world, order_of(10_000 + number, 4, createdAt="2001-01-01T00:00:00Z", fiatType=fiat_type))
     orders = (order_of(number, 0, createdAt=at, fiatType=listed) for listed in in_use for number in range(20))
-    provider = Told(*orders, size=1)
+    provider = ListingProvider(*orders, size=1)
     await read_due(provider)
     assert provider.pages == reading.MOST_WALKS_BACK * reading.MOST_PAGES_BACK

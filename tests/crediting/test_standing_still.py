@@ -1,4 +1,4 @@
-"""What stands still is ended, and what one process does goes over to another: money comes all the same."""
+"""A process that stands still is ended, and another one takes over its work: money still arrives."""
 
 import asyncio
 import os

@@ -53,7 +53,7 @@ BREAKS: list[tuple[str, str, list[str]]] = [
         f"UPDATE ledger_entries SET amount_minor = amount_minor * 2 WHERE transfer_id = {_RECEIVE}"]),
     ("a receive of an order that was not delivered to us", "receive_is_what_was_delivered", [
         "UPDATE provider_orders SET is_ours = false, delivered_minor = NULL WHERE order_id = '1'"]),
-    ("an order whose amount is not what was told", "delivered_is_what_was_told", [
+    ("an order whose amount is not what arrived", "delivered_is_what_was_told", [
         "UPDATE provider_orders SET bought_amount = bought_amount + 1 WHERE order_id = '1'"]),
     ("an order delivered and never booked", "delivered_order_has_receive", [
         "INSERT INTO provider_orders (id, environment, provider, flow, order_id, raw, status_class, bought_amount,"
@@ -123,7 +123,7 @@ BREAKS: list[tuple[str, str, list[str]]] = [
         " WHERE kind = 'available' AND id IN (SELECT account_id FROM ledger_entries WHERE transfer_id = "
         f"{_DEBIT})"]),
     ("an asset with another scale", "chained_is_unchanged", ["UPDATE assets SET scale = 6 WHERE code = 'USDT'"]),
-    ("a transfer told at another time", "chained_is_unchanged", [
+    ("a transfer that claims another time", "chained_is_unchanged", [
         f"UPDATE ledger_transfers SET created_at = created_at - interval '1 microsecond' WHERE id = {_DEBIT}"]),
     ("an audit row that was changed", "chained_is_unchanged", ["UPDATE audit_log SET actor = 'nobody' WHERE id = 'a1'"]),
     ("an audit row that was removed", "chained_is_unchanged", ["DELETE FROM audit_log WHERE id = 'a1'"]),

@@ -23,7 +23,7 @@ AVAILABLE, HELD, OWED = (f"user:u1:USDT:{kind}" for kind in ("available", "held"
 SUSPENSE, PAYABLE = "suspense:USDT", "provider:onramp:USDT:payable"
 INCOME, ADJUSTMENTS = "operator:USDT:income", "operator:USDT:adjustments"
 
-# event, what is told, the balance at that moment, then reference → {account: debit or credit}.
+# event, the instruction, the balance at that moment, then reference → {account: debit or credit}.
 ROWS: list[tuple[str, Instruction, Balance, dict[str, dict[str, int]]]] = [
     (
         "settled, short, or late",
@@ -198,7 +198,7 @@ def test_an_event_makes_the_entries_of_its_row(
 
 
 def test_every_kind_of_transfer_stands_in_the_table() -> None:
-    made = {transfer.kind for _, told, balance, _ in ROWS for transfer in told.resolve(balance)}
+    made = {transfer.kind for _, instruction, balance, _ in ROWS for transfer in instruction.resolve(balance)}
     assert made == set(TransferKind)
 
 

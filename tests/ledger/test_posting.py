@@ -29,7 +29,7 @@ def _settled(books: Books, amount: int, *, asset: str = "USDT") -> tuple[str, In
 
 async def _balance(user_id: str, asset: str = "USDT") -> Balance:
     async with transaction() as session:
-        found = {told.asset: told.balance for told in (await balances(session, [user_id]))[user_id]}
+        found = {kept.asset: kept.balance for kept in (await balances(session, [user_id]))[user_id]}
     return found.get(asset, Balance())
 
 
@@ -40,14 +40,14 @@ async def test_a_posted_delivery_is_available_and_lies_in_the_treasury(books: Bo
     assert await _balance(user_id) == Balance(available_minor=1_500_000)
     async with transaction() as session:
         (total,) = await treasury_totals(session)
-        (told,) = (await balances(session, [user_id]))[user_id]
+        (kept,) = (await balances(session, [user_id]))[user_id]
     assert (total.network, total.address, total.asset, total.balance_minor) == (
         "matic20",
         "0xaaaa",
         "USDT",
         1_500_000,
     )
-    assert (told.scale, told.version) == (18, 1)
+    assert (kept.scale, kept.version) == (18, 1)
     assert await findings() == []
 
 
@@ -208,11 +208,11 @@ async def test_nothing_and_too_much_at_once(books: Books) -> None:
 
 def test_only_a_treasury_is_counted_and_only_a_difference_is_booked() -> None:
     treasury = Account(ledger.AccountKind.TREASURY, "USDT", network="matic20", address="0xaaaa")
-    told = {"on": date(2026, 3, 1), "environment": Environment.LIVE, "cause": BY_OPERATOR}
+    values = {"on": date(2026, 3, 1), "environment": Environment.LIVE, "cause": BY_OPERATOR}
     with pytest.raises(ValueError, match="not a treasury"):
-        ledger.count(Account(ledger.AccountKind.SUSPENSE, "USDT"), missing_minor=1, **told)
+        ledger.count(Account(ledger.AccountKind.SUSPENSE, "USDT"), missing_minor=1, **values)
     with pytest.raises(ValueError, match="moves nothing"):
-        ledger.count(treasury, missing_minor=0, **told)
+        ledger.count(treasury, missing_minor=0, **values)
 
 
 @pytest.mark.parametrize("owner_is_known", [True, False])
@@ -224,8 +224,8 @@ async def test_sixteen_posts_of_one_reference_at_once_post_it_once(
         if not owner_is_known:
             receive = ledger.receive_suspense(books.delivery(100), cause=BY_POLL)
         posted = await asyncio.gather(*(post_now(receive) for _ in range(16)))
-        assert sum(told[0].is_new for told in posted) == 1
-        assert len({told[0].transfer_id for told in posted}) == 1
+        assert sum(answer[0].is_new for answer in posted) == 1
+        assert len({answer[0].transfer_id for answer in posted}) == 1
     assert books.accounts()["treasury:matic20:0xaaaa:USDT"] == 1000
 
 

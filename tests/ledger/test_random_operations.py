@@ -43,9 +43,9 @@ class Life:
         whose = self._whose(asset)
         delivery = self.books.delivery(amount, asset=asset, top_up_id=whose["top_up_id"])
         receive = ledger.receive_available(delivery, **whose, cause=BY_POLL)
-        # Told twice, sometimes in one batch: it may not matter.
+        # Posted twice, sometimes in one batch: that must not matter.
         posted = await post_now(*[receive] * self.lot.randrange(1, 3))
-        assert [told.is_new for told in posted] == [True, False][: len(posted)]
+        assert [one.is_new for one in posted] == [True, False][: len(posted)]
         self.books.settle(whose["top_up_id"], amount, asset=asset)
         self.settled.append((delivery, whose, 1))
 
@@ -156,7 +156,7 @@ class Life:
 
 async def _live(books: Books, operations: int) -> None:
     seed = random.SystemRandom().randrange(2**32)
-    print("seed", seed)  # noqa: T201 - a random trial tells its seed
+    print("seed", seed)  # noqa: T201 - a failed random trial needs its seed
     life = Life(books, random.Random(seed))
     await life.live(operations)
     assert await findings() == []

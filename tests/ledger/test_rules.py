@@ -1,4 +1,4 @@
-"""What the database refuses by itself: to the application's role, and to its owner."""
+"""What the database itself refuses: to the role of the application, and to its owner."""
 
 from collections.abc import Iterator
 

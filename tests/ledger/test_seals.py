@@ -1,4 +1,4 @@
-"""Who owns the database rewrites the books: the key finds it, and heads outside find a tail that is gone."""
+"""The owner of a database rewrites the books: the key finds it, and kept heads find a tail that is gone."""
 # ruff: noqa: E501 - a statement is easier to read in one piece
 
 import http.server
@@ -229,5 +229,5 @@ async def test_the_head_goes_to_an_address_and_an_outage_of_it_is_told_and_harms
     monkeypatch.setenv("AUDIT_HEAD_TO", address)
     get_settings.cache_clear()
     await sealing.after_deed()
-    told = _Receiver.received[-1]
-    assert (told["seq"], told["hash"], told["mac"]) == (made.seq, made.hash.hex(), made.mac.hex())
+    head = _Receiver.received[-1]
+    assert (head["seq"], head["hash"], head["mac"]) == (made.seq, made.hash.hex(), made.mac.hex())

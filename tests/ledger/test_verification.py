@@ -120,10 +120,10 @@ async def test_books_that_are_written_to_meanwhile_are_still_sound(sound: Books)
             # Income covers what is made good, so the treasury does all the while.
             await post_now(
                 *(
-                    ledger.make_good(f"{number}-{n}", told, cause=BY_OPERATOR)
-                    for n, told in enumerate(amounts)
+                    ledger.make_good(f"{number}-{n}", amount, cause=BY_OPERATOR)
+                    for n, amount in enumerate(amounts)
                 ),
-                *(ledger.debit(f"{number}-{n}", told, cause=BY_POLL) for n, told in enumerate(amounts)),
+                *(ledger.debit(f"{number}-{n}", amount, cause=BY_POLL) for n, amount in enumerate(amounts)),
             )
 
     writing = asyncio.create_task(write())
@@ -159,13 +159,13 @@ def test_the_command_exits_with_1_when_something_is_wrong(left: Books) -> None:
     left.tamper("UPDATE audit_log SET actor = 'nobody' WHERE id = 'a1'")
     broken = _command("--json")
     assert broken.exit_code == 1
-    told = json.loads(broken.stdout)
-    assert [finding["rule"] for finding in told["findings"]] == ["chained_is_unchanged"]
+    answer = json.loads(broken.stdout)
+    assert [finding["rule"] for finding in answer["findings"]] == ["chained_is_unchanged"]
 
 
 async def _tampered_rows_are_found(books: Books, *, rows: int) -> None:
     seed = random.SystemRandom().randrange(2**32)
-    print("seed", seed)  # noqa: T201 - a random trial tells its seed
+    print("seed", seed)  # noqa: T201 - a failed random trial needs its seed
     lot = random.Random(seed)
     users = [books.user() for _ in range(10)]
     for number in range(25):
@@ -188,11 +188,11 @@ async def _tampered_rows_are_found(books: Books, *, rows: int) -> None:
         for _ in range(rows):
             table, column, statement = lot.choice(TAMPERINGS)
             keys = [row[0] for row in connection.execute(f"SELECT {column} FROM {table} ORDER BY 1")]
-            told = statement.format(
+            change = statement.format(
                 id=lot.choice(keys), n=lot.randrange(1001, 2000)
             )  # never an amount to zero
-            assert connection.execute(told).rowcount > 0, told
-            assert _red(connection, among=CHAIN_RULES), told
+            assert connection.execute(change).rowcount > 0, change
+            assert _red(connection, among=CHAIN_RULES), change
             connection.rollback()
 
 

@@ -76,10 +76,10 @@ async def test_an_act_that_was_refused_leaves_the_code_good(desk: Desk) -> None:
 async def _raced(desk: Desk) -> list[str]:
     held = [(await desk.held())[0] for _ in range(16)]
     mandate = desk.mandate
-    told = await asyncio.gather(
+    outcomes = await asyncio.gather(
         *(decide(top_up_id, Action.RELEASE, mandate=mandate) for top_up_id in held), return_exceptions=True
     )
-    return sorted(type(one).__name__ for one in told)
+    return sorted(type(one).__name__ for one in outcomes)
 
 
 async def test_of_sixteen_acts_with_one_code_one_is_done(desk: Desk) -> None:
@@ -140,10 +140,10 @@ async def test_five_wrong_guesses_end_a_code_however_many_are_made_at_once(desk:
     top_up_id, _ = await desk.held()
     mandate, state = desk.mandate, desk.everything()[:3]
     guesses = [_mandate(desk, f"{number:05}-00000") for number in range(16)]
-    told = await asyncio.gather(
+    outcomes = await asyncio.gather(
         *(decide(top_up_id, Action.RELEASE, mandate=guess) for guess in guesses), return_exceptions=True
     )
-    assert {type(one) for one in told} == {Forbidden}
+    assert {type(one) for one in outcomes} == {Forbidden}
     assert _left(desk) == [0]
     assert [action for _, action, _ in desk.audit()] == ["operator_code.refused"] * 5
     with pytest.raises(Forbidden):
@@ -152,7 +152,7 @@ async def test_five_wrong_guesses_end_a_code_however_many_are_made_at_once(desk:
 
 
 async def test_guesses_of_other_processes_count_too(desk: Desk) -> None:
-    """Each command is a process of its own: what is counted in memory would begin anew with each."""
+    """Each command is a process of its own: a count in memory would start again with each."""
     mandate = desk.mandate
     top_up_id, _ = await desk.held()
     for number in range(4):
@@ -282,5 +282,5 @@ def test_every_command_that_decides_takes_a_code_and_a_confirmation() -> None:
 def test_a_code_that_was_not_given_is_read_from_standard_input(desk: Desk) -> None:
     code = operator_code(desk.books.owner, desk.operator_id)
     wanted = ("review", "release", "0" * 32, "--reason", REASON, "--by", desk.operator_id)
-    told = CliRunner().invoke(app, wanted, input=f"{code}\n")
-    assert told.stderr == "There is no such top-up.\n", "it came as far as that"
+    refused = CliRunner().invoke(app, wanted, input=f"{code}\n")
+    assert refused.stderr == "There is no such top-up.\n", "it came as far as that"

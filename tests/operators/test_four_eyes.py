@@ -1,4 +1,4 @@
-"""Above `FOUR_EYES_ABOVE` one operator proposes and another one confirms exactly the same; nobody's own."""
+"""Above `FOUR_EYES_ABOVE` one operator proposes and another confirms exactly that; nobody decides their own."""
 
 import asyncio
 import json
@@ -69,8 +69,8 @@ async def test_what_is_worth_more_waits_for_another_operator(hundred_dollars: De
     (detail,) = desk.books.owner.execute(
         "SELECT detail FROM audit_log WHERE action = 'review.release'"
     ).fetchone()
-    told = json.loads(detail)
-    assert (told["proposal"], told["proposed_by"], told["proposed_because"]) == (
+    recorded = json.loads(detail)
+    assert (recorded["proposal"], recorded["proposed_by"], recorded["proposed_because"]) == (
         proposal,
         desk.operator_id,
         REASON,
@@ -182,10 +182,10 @@ async def test_of_confirmations_at_once_one_does_it(hundred_dollars: Desk) -> No
     await desk.held(200 * USDT)  # Enough is held for two.
     proposal = await _proposed(_release(held), desk.mandate)
     mandates = [desk.mandate_of(desk.operator(), confirms=proposal) for _ in range(16)]
-    told = await asyncio.gather(
+    outcomes = await asyncio.gather(
         *(decide(held, Action.RELEASE, mandate=mandate) for mandate in mandates), return_exceptions=True
     )
-    assert sorted(type(one).__name__ for one in told) == [*["ActionNotPossible"] * 15, "Decision"]
+    assert sorted(type(one).__name__ for one in outcomes) == [*["ActionNotPossible"] * 15, "Decision"]
     assert len(desk.timeline(held)) == 1
 
 
@@ -262,10 +262,10 @@ def test_the_command_tells_a_proposal_and_takes_its_confirmation(hundred_dollars
     first, second = desk.mandate, desk.mandate_of(desk.operator())
     waits = CliRunner().invoke(app, (*wanted, "--by", first.by, "--code", first.code))
     assert waits.exit_code == 3
-    told = json.loads(waits.stdout)
-    assert (told["done"], len(told["proposal"])) == (False, 32)
+    answer = json.loads(waits.stdout)
+    assert (answer["done"], len(answer["proposal"])) == (False, 32)
     done = CliRunner().invoke(
-        app, (*wanted, "--by", second.by, "--code", second.code, "--confirm", told["proposal"])
+        app, (*wanted, "--by", second.by, "--code", second.code, "--confirm", answer["proposal"])
     )
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["status"] == "settled"

@@ -1,4 +1,4 @@
-"""Who makes operators: whoever can run commands makes the first admin, and after that only admins."""
+"""Who grants roles: anybody who can run commands makes the first admin, and after that only admins do."""
 
 import asyncio
 
@@ -42,10 +42,10 @@ async def test_the_first_admin_is_made_by_a_command_and_later_ones_by_an_admin(d
 
 async def test_of_two_first_admins_at_once_one_is_made(desk: Desk) -> None:
     users = [desk.books.user() for _ in range(4)]
-    told = await asyncio.gather(
+    outcomes = await asyncio.gather(
         *(grant_role(_email(user), Role.ADMIN) for user in users), return_exceptions=True
     )
-    assert sorted(type(one).__name__ for one in told) == [*["Forbidden"] * 3, "str"]
+    assert sorted(type(one).__name__ for one in outcomes) == [*["Forbidden"] * 3, "str"]
     assert sorted(_roles(desk, *users)) == ["admin", "user", "user", "user"]
 
 
@@ -54,14 +54,14 @@ async def test_an_admin_is_left_when_two_take_the_role_from_each_other(desk: Des
         for (admin,) in desk.books.owner.execute("SELECT id FROM users WHERE role = 'admin'").fetchall():
             rows.grant_role(desk.books.owner, admin, "user")
         pair = [desk.operator("admin"), desk.operator("admin")]
-        told = await asyncio.gather(
+        outcomes = await asyncio.gather(
             *(
                 grant_role(_email(other), Role.USER, mandate=desk.mandate_of(own))
                 for own, other in (pair, reversed(pair))
             ),
             return_exceptions=True,
         )
-        assert sorted(type(one).__name__ for one in told) == ["Forbidden", "str"]
+        assert sorted(type(one).__name__ for one in outcomes) == ["Forbidden", "str"]
         assert sorted(_roles(desk, *pair)) == ["admin", "user"]
 
 

@@ -32,11 +32,11 @@ async def test_what_lay_in_suspense_becomes_a_settled_top_up_of_the_user(desk: D
         f"user:{user_id}:USDT:available": -delivery.amount_minor,
     }
     assert desk.top_up(done.top_up_id) == ("settled", None, "yes", True)
-    told = desk.books.owner.execute(
+    booked = desk.books.owner.execute(
         "SELECT user_id, environment, fiat_amount, fiat_currency, asset, network, payment_method,"
         " received_minor, received_asset, best_order_id, settled_at IS NOT NULL FROM top_ups"
     ).fetchall()
-    assert told == [
+    assert booked == [
         (user_id, "simulator", 950, "INR", "USDT", "matic20", "instant", delivery.amount_minor, "USDT",
          delivery.provider_order_id, True)
     ]  # fmt: skip
@@ -132,11 +132,11 @@ async def test_nothing_is_attributed_to_an_account_that_may_not_be_credited(
 
 async def _both_at_once(desk: Desk, order_id: str) -> list[str]:
     users = {desk.books.user(): desk.mandate, desk.books.user(): desk.mandate_of(desk.operator())}
-    told = await asyncio.gather(
+    outcomes = await asyncio.gather(
         *(attribute(order_id, user, mandate=mandate) for user, mandate in users.items()),
         return_exceptions=True,
     )
-    return sorted(type(one).__name__ for one in told)
+    return sorted(type(one).__name__ for one in outcomes)
 
 
 async def test_of_two_attributions_at_once_one_wins(desk: Desk) -> None:

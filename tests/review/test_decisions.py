@@ -50,10 +50,10 @@ async def test_the_reason_is_kept_with_the_transfer_the_case_and_the_deed_but_no
 ) -> None:
     top_up_id, delivery = await desk.held()
     await decide(top_up_id, Action.RELEASE, mandate=desk.mandate)
-    told = desk.books.owner.execute(
+    booked = desk.books.owner.execute(
         "SELECT source, actor, reason FROM ledger_transfers WHERE kind = 'release'"
     ).fetchone()
-    assert told == ("operator", desk.operator_id, REASON)
+    assert booked == ("operator", desk.operator_id, REASON)
     assert desk.books.owner.execute("SELECT closed_by, close_reason FROM exceptions").fetchone() == (
         desk.operator_id,
         REASON,
@@ -61,10 +61,10 @@ async def test_the_reason_is_kept_with_the_transfer_the_case_and_the_deed_but_no
     (detail,) = desk.books.owner.execute(
         "SELECT detail FROM audit_log WHERE transfer_id IS NOT NULL"
     ).fetchone()
-    told = json.loads(detail)
-    named = (told.pop("code"), told.pop("session_id"))
+    recorded = json.loads(detail)
+    named = (recorded.pop("code"), recorded.pop("session_id"))
     assert [len(one) for one in named] == [32, 32], "which code, and never the code itself"
-    assert told == {
+    assert recorded == {
         "reason": REASON,
         "before": "in_review",
         "after": "settled",
@@ -362,8 +362,8 @@ async def test_of_two_operators_who_decide_at_once_one_wins_and_the_other_is_tol
     await desk.held(100, user_id=user_id)  # Enough is held for both, so that only the lock decides.
     for round_number in range(1, 9):
         top_up_id, _ = await desk.held(100, user_id=user_id)
-        told = await _both_at_once(desk, top_up_id)
-        assert sorted(type(one).__name__ for one in told) == ["ActionNotPossible", "Decision"]
+        outcomes = await _both_at_once(desk, top_up_id)
+        assert sorted(type(one).__name__ for one in outcomes) == ["ActionNotPossible", "Decision"]
         assert len(desk.timeline(top_up_id)) == 1
         assert len(desk.audit()) == round_number
 
@@ -382,6 +382,6 @@ async def test_control_without_the_lock_both_operators_win(
     await control_desk.held(100, user_id=user_id)
     top_up_id, _ = await control_desk.held(100, user_id=user_id)
     monkeypatch.setattr(decisions, "_locked", unlocked)
-    told = await _both_at_once(control_desk, top_up_id)
-    assert [type(one).__name__ for one in told] == ["Decision", "Decision"]
+    outcomes = await _both_at_once(control_desk, top_up_id)
+    assert [type(one).__name__ for one in outcomes] == ["Decision", "Decision"]
     assert "order_gives_what_it_has" in {finding.rule for finding in await findings()}

@@ -1,4 +1,4 @@
-"""Whoever changes where money goes is noticed at the next start."""
+"""A change of where money goes is noticed at the next start."""
 
 import asyncio
 import json
@@ -105,8 +105,8 @@ async def test_a_start_records_them_and_two_at_once_record_once(
     async with web_instance(get_settings()):
         assert len(_lines(database)) == 1
     _set(monkeypatch, matic20=[{"address": THEIRS}])
-    told = await asyncio.gather(*(record_changes() for _ in range(4)))
-    assert sorted(told) == [[], [], [], ["matic20"]]
+    found = await asyncio.gather(*(record_changes() for _ in range(4)))
+    assert sorted(found) == [[], [], [], ["matic20"]]
     assert len(_lines(database)) == 2
 
 

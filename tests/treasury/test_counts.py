@@ -120,10 +120,10 @@ async def test_a_difference_is_told_and_booked_only_when_asked_for(desk: Desk) -
     assert accounts[ACCOUNT] == 10 * USDT + USDT // 2
     assert accounts["operator:USDT:adjustments"] == -USDT // 2
     assert desk.audit() == [(desk.operator_id, "treasury.count", ACCOUNT)]
-    told = desk.books.owner.execute(
+    booked = desk.books.owner.execute(
         "SELECT reference, source, actor, reason, environment FROM ledger_transfers WHERE kind = 'count'"
     ).fetchall()
-    assert told == [(reference, "operator", desk.operator_id, REASON, "simulator")]
+    assert booked == [(reference, "operator", desk.operator_id, REASON, "simulator")]
 
 
 async def test_a_difference_is_booked_once_for_an_account_and_day(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Reconciling heals what was missed and names what differs."""
+"""Reconciling repairs what was missed and names what still differs."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from onramp_app.config import PROJECT_DIR
 from onramp_app.crediting.reconciliation import reconcile
 from onramp_app.domain.clock import now
 from onramp_app.providers.connection import get_provider
-from tests.crediting.told import keep, order_of
+from tests.crediting.reads import keep, order_of
 from tests.crediting.world import World
 
 

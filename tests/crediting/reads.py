@@ -1,4 +1,4 @@
-"""What the provider tells, without the provider: records of its orders, kept and applied as reads are."""
+"""Reads of the provider without the provider: records of orders, kept and applied as the application does."""
 
 import json
 from datetime import datetime
@@ -16,7 +16,7 @@ from tests.crediting.world import MATIC_ADDRESS, World
 
 
 def order_of(order_id: int, status: int, *, flow: Flow = Flow.BUY, **fields: Any) -> ProviderOrder:
-    """A record of one order that delivers 10 USDT to us unless it says otherwise."""
+    """Return the record of an order that delivers 10 USDT to us unless `fields` say otherwise."""
     content = {
         "orderId": order_id,
         "status": status,
@@ -46,7 +46,7 @@ async def keep(*orders: ProviderOrder, asked_at: datetime | None = None) -> int:
 
 
 async def apply_all() -> Applied:
-    """Apply until nothing is left that may be tried now."""
+    """Apply until no order is left that may be applied now."""
     total = Applied()
     while True:
         applied = await apply_some(DOCUMENTED)
@@ -57,6 +57,6 @@ async def apply_all() -> Applied:
             return total
 
 
-async def tell(*orders: ProviderOrder) -> Applied:
+async def keep_and_apply(*orders: ProviderOrder) -> Applied:
     await keep(*orders)
     return await apply_all()

@@ -1,4 +1,4 @@
-"""What each delivery becomes in the cases that the simulator does not play, and poison among good orders."""
+"""Deliveries of every kind that the simulator does not play, and a poisonous order among good ones."""
 
 import asyncio
 from datetime import timedelta
@@ -21,16 +21,16 @@ from onramp_app.ledger.transfers import Cause
 from onramp_app.provider_orders.records import keep_unreadable
 from onramp_app.providers.status import Flow
 from onramp_app.top_ups.clock_events import run_clock
-from tests.crediting.told import apply_all, keep, order_of, recognition_id, tell
+from tests.crediting.reads import apply_all, keep, keep_and_apply, order_of, recognition_id
 from tests.crediting.world import MATIC_ADDRESS, World
-from tests.operators import post_on_record
+from tests.recorded_posting import post_on_record
 
 TEN = 10 * 10**18
 
 
 @pytest.fixture
 def person(world: World) -> tuple[str, str, str]:
-    """A user, a top-up of theirs and its recognition id."""
+    """A user, one of their top-ups, and its recognition id."""
     user = world.user()
     top_up = world.top_up(user)
     return user, top_up, recognition_id(world, top_up)
@@ -48,7 +48,7 @@ async def test_what_was_judged_without_knowing_its_coin_is_judged_again(
     await apply_some(DOCUMENTED)
     assert (
         world.one("SELECT count(*) FROM ledger_transfers") == 0
-    )  # The control: nothing looks again by itself.
+    )  # The control: nothing judges it again without being asked.
     assert await judge_again() == 1
     await apply_some(DOCUMENTED)
     assert world.one("SELECT count(*) FROM ledger_transfers") == 1
@@ -63,7 +63,7 @@ async def test_what_an_operator_has_closed_is_not_judged_again(
 ) -> None:
     await keep(order_of(1, 4, merchantRecognitionId="nobody"))
     await apply_some(Symbols({}, DOCUMENTED.networks))
-    world.run("UPDATE exceptions SET closed_at = now(), closed_by = 'operator-1', close_reason = 'told'")
+    world.run("UPDATE exceptions SET closed_at = now(), closed_by = 'operator-1', close_reason = 'looked at'")
     assert await judge_again() == 0
 
 
@@ -108,7 +108,7 @@ async def test_control_checking_before_inserting_credits_more_than_once(
     assert "order_has_one_receive" in await world.findings()
 
 
-async def test_applying_is_done_by_whoever_comes_and_each_order_by_one(world: World) -> None:
+async def test_any_process_may_apply_and_each_order_is_applied_by_one(world: World) -> None:
     user = world.user()
     orders = []
     for number in range(120):
@@ -138,7 +138,7 @@ async def test_an_amount_that_cannot_be_told_is_read_again_and_then_left_to_a_pe
     world: World, person: tuple[str, str, str], fields: dict[str, Any]
 ) -> None:
     user, top_up, recognition = person
-    await tell(order_of(1, 4, merchantRecognitionId=recognition, **fields))
+    await keep_and_apply(order_of(1, 4, merchantRecognitionId=recognition, **fields))
     waits = []
     for _ in range(3):
         assert world.state(top_up)["status"] == "created"
@@ -151,7 +151,7 @@ async def test_an_amount_that_cannot_be_told_is_read_again_and_then_left_to_a_pe
     ended = world.state(top_up)
     assert (ended["status"], ended["reason"], ended["has_entry"]) == ("in_review", "amount_unreadable", False)
     assert world.open_cases() == ["in_review"]
-    await tell(order_of(1, 5, merchantRecognitionId=recognition))
+    await keep_and_apply(order_of(1, 5, merchantRecognitionId=recognition))
     assert world.state(top_up)["status"] == "settled"
     assert world.balance(user) == (TEN, 0)
     assert world.open_cases() == []
@@ -161,8 +161,8 @@ async def test_a_reread_that_tells_the_amount_is_applied_at_once(
     world: World, person: tuple[str, str, str]
 ) -> None:
     user, _, recognition = person
-    await tell(order_of(1, 4, merchantRecognitionId=recognition, actualCryptoAmount=None))
-    await tell(order_of(1, 4, merchantRecognitionId=recognition))
+    await keep_and_apply(order_of(1, 4, merchantRecognitionId=recognition, actualCryptoAmount=None))
+    await keep_and_apply(order_of(1, 4, merchantRecognitionId=recognition))
     assert world.balance(user) == (TEN, 0)
 
 
@@ -196,7 +196,9 @@ async def test_only_what_is_ours_enters_the_books(
     world: World, person: tuple[str, str, str], fields: dict[str, Any], *, is_booked: bool, with_owner: bool
 ) -> None:
     _, top_up, recognition = person
-    await tell(order_of(1, 4, merchantRecognitionId=recognition if with_owner else "nobody", **fields))
+    await keep_and_apply(
+        order_of(1, 4, merchantRecognitionId=recognition if with_owner else "nobody", **fields)
+    )
     assert world.one("SELECT count(*) FROM ledger_transfers") == int(is_booked)
     if with_owner:
         assert world.state(top_up)["status"] == ("settled" if is_booked else "in_review")
@@ -212,7 +214,7 @@ async def test_an_address_that_was_ours_when_the_top_up_was_created_is_ours(
     monkeypatch.setenv("TREASURY_ADDRESSES", '{"matic20": [{"address": "0x' + "ab" * 20 + '"}]}')
     monkeypatch.setenv("ASSETS", '{"USDT": ["matic20"]}')
     get_settings.cache_clear()
-    await tell(order_of(1, 4, merchantRecognitionId=recognition), order_of(2, 4))
+    await keep_and_apply(order_of(1, 4, merchantRecognitionId=recognition), order_of(2, 4))
     assert world.balance(user) == (TEN, 0)
     assert world.open_cases() == ["not_ours"]
 
@@ -224,7 +226,7 @@ async def test_the_rule_says_what_was_delivered(
     monkeypatch.setenv("ONRAMP_DELIVERED_RULE", rule)
     monkeypatch.setenv("ONRAMP_TOLERANCE_PERCENT", "5")
     get_settings.cache_clear()
-    await tell(order_of(1, 4, merchantRecognitionId=person[2]))
+    await keep_and_apply(order_of(1, 4, merchantRecognitionId=person[2]))
     assert world.balance(person[0]) == (minor * 10**17, 0)
 
 
@@ -232,7 +234,7 @@ async def test_the_rule_says_what_was_delivered(
 async def test_more_than_the_provider_expected_by_the_tolerance_is_held(
     world: World, person: tuple[str, str, str], bought: str, *, is_held: bool
 ) -> None:
-    await tell(order_of(1, 4, merchantRecognitionId=person[2], actualCryptoAmount=bought))
+    await keep_and_apply(order_of(1, 4, merchantRecognitionId=person[2], actualCryptoAmount=bought))
     assert (world.balance(person[0])[1] > 0) == is_held
 
 
@@ -241,7 +243,7 @@ async def test_eighteen_decimals_and_large_amounts_are_exact(
 ) -> None:
     amounts = {"actualCryptoAmount": "123456789012.123456789012345678", "gasFee": "0.000000000000000001"}
     expected = {"expectedCryptoAmount": "123456789012.2"}
-    await tell(order_of(1, 4, merchantRecognitionId=person[2], **amounts, **expected))
+    await keep_and_apply(order_of(1, 4, merchantRecognitionId=person[2], **amounts, **expected))
     # The network carries six decimals: what is printed beyond them cannot have been sent.
     assert world.balance(person[0]) == (123456789012123457 * 10**12, 0)
 
@@ -280,7 +282,9 @@ async def test_the_same_read_again_is_no_news_whatever_its_sentence_said(
     # The first line also notes what was rounded, and the second read has nothing to note.
     amounts = {"merchantRecognitionId": recognition, "actualCryptoAmount": "10.000000000000000001"}
     for printed in ("0xaa", "0xbb"):
-        await tell(order_of(1, 4, **amounts, gasFee="0.0000000000000000001", transactionHash=printed))
+        await keep_and_apply(
+            order_of(1, 4, **amounts, gasFee="0.0000000000000000001", transactionHash=printed)
+        )
     lines = world.rows("SELECT act, status_class, hold FROM top_up_steps WHERE top_up_id = %s", top_up)
     assert lines == [{"act": "read", "status_class": "delivered", "hold": None}]
     assert world.one("SELECT applied_version FROM provider_orders") == 2
@@ -296,7 +300,7 @@ async def test_each_line_says_in_columns_what_was_read_and_what_it_came_to(
         (1, 4, {}),
         (2, 4, {"actualCryptoAmount": "30.5"}),
     ):
-        await tell(order_of(order_id, status, merchantRecognitionId=recognition, **fields))
+        await keep_and_apply(order_of(order_id, status, merchantRecognitionId=recognition, **fields))
     lines = world.rows("SELECT top_up_id, act, status_class, hold FROM top_up_steps ORDER BY id")
     assert [
         (line["top_up_id"] == top_up, line["act"], line["status_class"], line["hold"]) for line in lines
@@ -311,7 +315,7 @@ async def test_each_line_says_in_columns_what_was_read_and_what_it_came_to(
 
 
 async def test_sell_orders_are_recorded_and_touch_nothing(world: World, person: tuple[str, str, str]) -> None:
-    applied = await tell(order_of(1, 4, flow=Flow.SELL, merchantRecognitionId=person[2]))
+    applied = await keep_and_apply(order_of(1, 4, flow=Flow.SELL, merchantRecognitionId=person[2]))
     assert applied.orders == 1
     assert world.state(person[1])["status"] == "created"
     assert world.one("SELECT count(*) FROM ledger_transfers") == 0
@@ -325,7 +329,7 @@ async def test_late_payments_together_are_held_at_the_limit(
     user = world.user()
     canceled = {"status": "canceled", "base_amount": Decimal(12), "base_currency": "USD"}
     recognitions = [recognition_id(world, world.top_up(user, **canceled)) for _ in range(3)]
-    await tell(*(order_of(n, 4, merchantRecognitionId=r) for n, r in enumerate(recognitions)))
+    await keep_and_apply(*(order_of(n, 4, merchantRecognitionId=r) for n, r in enumerate(recognitions)))
     assert world.balance(user) == (2 * TEN, TEN)
     assert world.one("SELECT count(*) FROM top_ups WHERE reason = 'over_limit'") == 1
 
@@ -334,7 +338,7 @@ async def test_what_is_owed_is_recovered_from_the_next_delivery(
     world: World, person: tuple[str, str, str]
 ) -> None:
     user, top_up, recognition = person
-    await tell(order_of(1, 4, merchantRecognitionId=recognition))
+    await keep_and_apply(order_of(1, 4, merchantRecognitionId=recognition))
     row = world.one("SELECT id FROM provider_orders")
     delivery = instructions.Delivery(Environment.SIMULATOR, row, "1", "USDT", "matic20", MATIC_ADDRESS, TEN)
     cause = Cause(StepSource.OPERATOR, actor="operator", reason="spent")
@@ -342,7 +346,7 @@ async def test_what_is_owed_is_recovered_from_the_next_delivery(
     await post_on_record([instructions.debit("spent-1", amount, cause=cause)])
     await post_on_record([instructions.reverse(delivery, user_id=user, top_up_id=top_up, cause=cause)])
     world.run("UPDATE top_ups SET status = 'reversed' WHERE id = %s", top_up)
-    await tell(order_of(2, 4, merchantRecognitionId=recognition_id(world, world.top_up(user))))
+    await keep_and_apply(order_of(2, 4, merchantRecognitionId=recognition_id(world, world.top_up(user))))
     assert world.balance(user) == (TEN // 2, 0)
     assert world.one("SELECT owed_minor FROM user_balances") == 0
 
@@ -384,7 +388,7 @@ async def test_time_alone_ends_what_nobody_took_and_hands_over_what_nobody_knows
     quiet = world.top_up(user, status="awaiting_payment", rank=10, created_at=week, updated_at=week)
     paid = world.top_up(user, status="processing", charged="yes", rank=30, created_at=week, updated_at=week)
     unknown = world.top_up(user)
-    await tell(order_of(1, 77, merchantRecognitionId=recognition_id(world, unknown)))
+    await keep_and_apply(order_of(1, 77, merchantRecognitionId=recognition_id(world, unknown)))
     world.run("UPDATE provider_orders SET class_since = %s", day)
     assert await run_clock() == 3
     statuses = [world.state(top_up)["status"] for top_up in (unused, fresh, quiet, paid, unknown)]
@@ -392,7 +396,7 @@ async def test_time_alone_ends_what_nobody_took_and_hands_over_what_nobody_knows
     assert world.state(unknown)["reason"] == "unknown_status"
     assert sorted(world.open_cases()) == ["in_review", "unknown_status"]
     assert await run_clock() == 0
-    await tell(order_of(1, 4, merchantRecognitionId=recognition_id(world, unknown)))
+    await keep_and_apply(order_of(1, 4, merchantRecognitionId=recognition_id(world, unknown)))
     assert world.state(unknown)["status"] == "settled"
     assert world.open_cases() == []
 
