@@ -25,7 +25,7 @@ SELECT c.id, :environment, c.kind, c.top_up_id, c.provider_order_id, c.detail, :
     ON CONFLICT DO NOTHING
 RETURNING id
 """)
-# The unique index keeps single only what names a top-up or an order.
+# The unique index sees no two cases as the same that name neither a top-up nor an order.
 _UNNAMED = text("""
 SELECT count(*) FILTER (WHERE closed_at IS NULL AND top_up_id IS NULL AND provider_order_id IS NULL) AS open,
        count(*) FILTER (WHERE detail = :detail) AS same

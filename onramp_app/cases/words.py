@@ -6,9 +6,9 @@ from enum import StrEnum
 class CaseKind(StrEnum):
     """Why a person must look.
 
-    `HELD` is open exactly while money of its top-up is held, `SUSPENSE` while its order's money has no
-    owner; `IN_REVIEW` is a top-up in review in which nothing was booked. `NOT_FOUND` is a payment that a
-    webhook told of and that no read of the provider showed, however often it was repeated.
+    `HELD` is open exactly while money of the top-up is held, and `SUSPENSE` while money of the order has no
+    owner. `IN_REVIEW` is a top-up in review of which nothing was booked. `NOT_FOUND` is a payment that a
+    webhook announced and no read of the provider has shown, however often reading was repeated.
     """
 
     HELD = "held"

@@ -19,7 +19,7 @@ from onramp_app.top_ups.limits import is_limited
 from onramp_app.top_ups.tables import TopUp, WidgetSession
 from onramp_app.treasury.places import Place
 
-# A read so soon after a webhook of the order was caused by it.
+# A read that follows a webhook of the order within this time was caused by the webhook.
 WEBHOOK_CAUSES_READ = timedelta(minutes=2)
 
 _SIBLINGS = text("""

@@ -15,8 +15,8 @@ class TransactionKind(StrEnum):
     DEBIT = "debit"
 
 
-# A receipt, its release and its attribution are the top-up itself, and what is remitted, set off or
-# counted is between operator and provider.
+# Receiving, releasing and attributing are the top-up itself, and remitting, setting off and counting are
+# between the operator and the provider.
 LISTED: Mapping[TransferKind, TransactionKind] = {
     TransferKind.REVERSE: TransactionKind.REVERSAL,
     TransferKind.UNDO_REVERSE: TransactionKind.REVERSAL,

@@ -14,7 +14,7 @@ _POSITIONS = """
      GROUP BY t.provider_order_id, t.top_up_id, a.kind
 """
 
-# What each transfer that brings money to somebody brought, and in which asset.
+# What each transfer that brings in money brought, and in which asset.
 _RECEIVED = """
     SELECT t.id, t.kind, t.reference, t.environment, t.provider_order_id, t.top_up_id, a.asset,
            sum(e.amount_minor) AS amount_minor,
@@ -59,14 +59,14 @@ _FITS = """
         WHEN 'count' THEN ARRAY['adjustments+', 'treasury-', 'treasury+', 'adjustments-'] END))
 """
 
-# What an operator alone books. A recovery follows from what it recovers from, whoever caused that.
+# What only an operator books. A recovery follows from another transfer, so its own source does not count.
 _BY_OPERATOR = """
     (t.kind IN ('attribute', 'release', 'return', 'make_good', 'reverse', 'undo_reverse', 'remit', 'setoff',
                 'write_off', 'count') OR (t.source = 'operator' AND t.kind <> 'recover'))
 """
 
-# Each line of the audit log that gives an account a role: where it stands in the chain, who gave which.
-# What an admin has proposed any operator confirms.
+# Each line of the audit log that grants a role: its place in the chain, who granted it, and which role.
+# Any operator may confirm what an admin proposed.
 _ROLES = """
     SELECT c.seq, l.id, l.subject, l.actor,
            coalesce(substring(l.detail FROM '"after": "([a-z]+)"'),

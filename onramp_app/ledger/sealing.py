@@ -169,7 +169,7 @@ async def _line(made: Seal | None) -> bytes | None:
 
 
 def _append(path: Path, line: bytes) -> None:
-    # Nothing that was written before can be lost: the system itself adds at the end.
+    # With O_APPEND the system itself writes at the end, so no earlier line can be lost.
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         if os.write(descriptor, line) != len(line):

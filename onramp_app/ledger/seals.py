@@ -95,7 +95,7 @@ async def broken_seals(db: AsyncSession, keys: Keys, *, now: datetime) -> list[t
             if (key := keys.get(seal.key_id)) is None:
                 unknown.append(seal)
             elif seal.is_genuine(key):
-                # It covers those before it, with whatever key they were made.
+                # A seal covers those before it, whatever keys they were made with.
                 sealed, unknown = seal.seq, []
             else:
                 found.append(("seal_is_genuine", str(seal.seq), "it was not made with the key that it names"))

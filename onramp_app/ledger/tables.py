@@ -42,7 +42,7 @@ _NAME = (
 
 
 class Asset(Row, table=True):
-    """An asset and its one scale, fixed when it is first enabled: all its amounts are counted in it."""
+    """An asset. `scale`, the decimals of all its amounts, is fixed when the asset is first enabled."""
 
     __tablename__ = "assets"
     __table_args__ = (
@@ -84,7 +84,7 @@ class LedgerAccount(Row, table=True):
 
 
 class LedgerTransfer(Row, table=True):
-    """One balanced movement. `reference` makes it happen once; `input_hash` tells a repeat from a clash.
+    """One balanced movement. `reference` makes it happen once; `input_hash` distinguishes repeat and clash.
 
     A transfer moves one user's money or nobody's, so `user_id` is the user of all its user accounts.
     """
@@ -107,7 +107,7 @@ class LedgerTransfer(Row, table=True):
             "kind NOT IN ('make_good', 'write_off') OR reason IS NOT NULL", name="reason_is_told"
         ),
         Index(None, "user_id", "created_at", "id", postgresql_where=text("user_id IS NOT NULL")),
-        # What a person's list shows beside their top-ups: few rows among the many receipts.
+        # For the list of transactions, which shows few of the many transfers beside the top-ups.
         Index(
             "ix_ledger_transfers_listed",
             "user_id",
@@ -175,9 +175,9 @@ class UserBalance(Row, table=True):
 
 
 class AuditRow(Row, table=True):
-    """One deed of a person or program with power: who, what, to whom, from where. Never changed, chained.
+    """One line of the audit log: who did what, to whom and from where. Never changed, and chained.
 
-    `transfer_id` names the transfer that it answers for, which must have such a line (`ledger.rules`).
+    `transfer_id` names the transfer that the deed posted, which must have such a line (`ledger.rules`).
     """
 
     __tablename__ = "audit_log"
@@ -228,9 +228,9 @@ class ChainLink(Row, table=True):
 
 
 class LedgerSeal(Row, table=True):
-    """What the chain was at one link, under a key that the database does not know (`ledger.seals`).
+    """A seal of one link of the chain, made with a key that the database does not know (`ledger.seals`).
 
-    The application's role adds seals; nobody changes or removes them.
+    The application's role adds seals; no role may change or remove them.
     """
 
     __tablename__ = "ledger_seals"

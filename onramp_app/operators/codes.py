@@ -184,6 +184,6 @@ def _keys() -> list[bytes]:
 
 
 def _hash(key: bytes, user_id: str, session_id: str, digits: str) -> bytes:
-    # The beginning keeps it apart from everything else that is signed with this key.
+    # The first part keeps these hashes apart from everything else that is signed with this key.
     content = "\0".join(("operator code", user_id, session_id, digits))
     return hmac.digest(key, content.encode(errors="backslashreplace"), hashlib.sha256)

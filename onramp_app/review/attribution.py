@@ -177,7 +177,7 @@ async def _locked(db: AsyncSession, order_id: str) -> ProviderOrder:
     )
     order = (await db.exec(query.with_for_update())).first() if "\x00" not in order_id else None
     if order is None:
-        raise NotFound("The provider has told of no purchase with this id.")
+        raise NotFound("The provider has no purchase with this id.")
     return order
 
 

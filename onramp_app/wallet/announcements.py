@@ -23,7 +23,7 @@ from onramp_app.fleet.hearing import ECHO_CHANNEL, hearing
 TEST_EVERY_SECONDS = 5.0
 ANSWER_SECONDS = 3.0
 
-# Few rows a person: kept balances, and the newest change by its index.
+# Reads few rows a person: the kept balances, and the newest change by its index.
 _VERSION: ColumnElement[str] = literal_column("""concat_ws('/',
        (SELECT sum(b.version) FROM user_balances b WHERE b.user_id = users.id),
        (SELECT concat_ws('/', t.updated_at, t.id, t.version) FROM top_ups t WHERE t.user_id = users.id

@@ -83,7 +83,7 @@ def statement(
         "after_id": after.id if after else None,
     }
     values = {name: value for name, value in given.items() if value is not None}
-    # What is booked has no other status.
+    # A transfer is booked, which is what settled means.
     has_transfers = filters.status in (None, TopUpStatus.SETTLED)
     return _query(frozenset(values), has_transfers=has_transfers), {
         **values,
@@ -118,7 +118,7 @@ def _page_of(user_id: ColumnElement[str], given: frozenset[str], *, has_transfer
     newest = select(merged).order_by(merged.c.created_at.desc(), merged.c.id.desc())
     found = newest.limit(bindparam("most", type_=Integer)).subquery()
     order = col(ProviderOrder.id) == found.c.order_row_id
-    # What an order says of an amount is what it asks for, until it says that this was paid.
+    # An order states the amount that it asks for, until it says that this was paid.
     is_paid = found.c.charged == Charged.YES.value
     return (
         select(
@@ -158,7 +158,7 @@ def _top_ups(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any]:
         conditions.append(col(TopUp.asset) == bindparam("asset", type_=Text))
     if "ids" in given:
         conditions.append(row_id.in_(bindparam("ids", expanding=True)))
-    # What arrived in another asset than asked for is no amount of the asset that the line names.
+    # The line names the asset that was asked for, so an amount of another one must not stand in it.
     received = case((col(TopUp.received_asset) == col(TopUp.asset), col(TopUp.received_minor)))
     return (
         select(

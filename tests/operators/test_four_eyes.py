@@ -1,4 +1,4 @@
-"""Above `FOUR_EYES_ABOVE` one operator proposes and another confirms exactly that; nobody decides their own."""
+"""Above `FOUR_EYES_ABOVE` one operator proposes and another confirms just that; nobody decides their own."""
 
 import asyncio
 import json
