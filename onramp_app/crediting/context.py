@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
 from onramp_app.config import get_settings
+from onramp_app.db.engine import execute
 from onramp_app.domain.environment import Environment
 from onramp_app.ledger.tables import Asset
 from onramp_app.provider_orders.tables import ProviderOrder
@@ -66,19 +67,20 @@ async def load_context(
     users = await _people(db, ids)
     locked = select(TopUp).where(col(TopUp.id).in_(ids)).order_by(col(TopUp.id)).with_for_update()
     top_ups = {row.id: row for row in await db.exec(locked)} if ids else {}
-    connection = await db.connection()
     ranks: dict[str, dict[str, int]] = defaultdict(dict)
     if ids:
-        for row in await connection.execute(_SIBLINGS, {"ids": ids}):
+        for row in await execute(db, _SIBLINGS, {"ids": ids}):
             ranks[row.top_up_id][row.id] = rank_of(row.status_class)
     for order in orders:
         if order.id in top_up_of:
             ranks[top_up_of[order.id]][order.id] = rank_of(order.status_class)
-    last = await connection.execute(
+    last = await execute(
+        db,
         _LAST_STEPS,
         {"top_ups": _with_originals(ids, top_ups), "orders": [order.id for order in orders]},
     )
-    hinted = await connection.execute(
+    hinted = await execute(
+        db,
         _HINTED,
         {
             "environment": environment.value,

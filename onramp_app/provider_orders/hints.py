@@ -113,8 +113,8 @@ async def mark_due(
     """
     if not named:
         return ()
-    connection = await db.connection()
-    await connection.execute(
+    await execute(
+        db,
         _MARK,
         {
             "environment": environment.value,
@@ -129,7 +129,7 @@ async def mark_due(
         },
     )
     order_ids = [order_id for flow, order_id in named if flow == Flow.BUY.value]
-    late = await connection.execute(_LATE, {"environment": environment.value, "order_ids": order_ids})
+    late = await execute(db, _LATE, {"environment": environment.value, "order_ids": order_ids})
     return late.scalars().all()
 
 

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.cases.tables import Case
 from onramp_app.cases.words import CaseKind
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import NotFound
 from onramp_app.domain.ids import is_id
@@ -86,9 +86,8 @@ class ClosedCase:
 async def waiting_cases(*, limit: int) -> OpenCases:
     """Return the oldest `limit` (at most 1,000) open cases. Raises `DatabaseUnavailable`."""
     async with transaction() as db:
-        connection = await db.connection()
-        rows = (await connection.execute(_OPEN, {"most": min(limit, MAX_ITEMS)})).all()
-        total = await connection.scalar(_COUNT)
+        rows = (await execute(db, _OPEN, {"most": min(limit, MAX_ITEMS)})).all()
+        total = (await execute(db, _COUNT)).scalar_one()
     items = [
         OpenCase(
             id=row.id,
@@ -106,7 +105,7 @@ async def waiting_cases(*, limit: int) -> OpenCases:
         )
         for row in rows
     ]
-    return OpenCases(items, total or 0)
+    return OpenCases(items, total)
 
 
 async def close_case(case_id: str, *, mandate: Mandate) -> ClosedCase:

@@ -181,7 +181,7 @@ ROWS: list[tuple[str, Instruction, Balance, dict[str, dict[str, int]]]] = [
 ]
 
 
-def _told(transfers: tuple[Transfer, ...]) -> dict[str, dict[str, int]]:
+def _movements(transfers: tuple[Transfer, ...]) -> dict[str, dict[str, int]]:
     return {
         transfer.reference: {entry.account.name: entry.amount_minor for entry in transfer.entries}
         for transfer in transfers
@@ -193,7 +193,7 @@ def test_an_event_makes_the_entries_of_its_row(
     event: str, instruction: Instruction, balance: Balance, expected: dict[str, dict[str, int]]
 ) -> None:
     transfers = instruction.resolve(balance)
-    assert _told(transfers) == expected
+    assert _movements(transfers) == expected
     assert transfers[0].reference == instruction.reference
 
 
