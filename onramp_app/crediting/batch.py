@@ -1,7 +1,7 @@
-"""One batch of orders being applied: what each does to its top-up, the ledger and the open cases.
+"""Applies a batch of orders: what each does to its top-up, the ledger and the open cases.
 
-The transition table (`top_ups.transitions`) decides; this turns its steps into rows. Nothing is written here
-but through the session of the batch, and what is to be posted is gathered for one call of the ledger.
+The transition table (`top_ups.transitions`) decides; a batch turns the steps into rows, and gathers what the
+ledger has to post and which cases open or close, for one call each.
 """
 
 from collections.abc import Mapping
@@ -40,13 +40,17 @@ from onramp_app.top_ups.transitions import (
 )
 from onramp_app.treasury.places import places_of
 
-# An amount that cannot be told is read again so often, with back-off, before a person has to look.
+# An amount that cannot be read is asked for so many times more, with back-off, before a person has to look.
 REREADS = 3
 REREAD_SECONDS = 2
 
 
 class Batch:
-    """Takes orders one after the other and gathers what they ask for."""
+    """Takes orders one after the other and gathers what follows from them.
+
+    Afterwards `instructions` are to be posted, `concerns` to become cases, the cases of `answered` to be
+    closed, and `users` (ids) to be told that their top-ups or balances changed.
+    """
 
     def __init__(
         self,
@@ -79,7 +83,7 @@ class Batch:
             if judged is not None:
                 self._note_judged(order, judged)
             top_up = self._context.top_ups.get(self._context.top_up_of.get(order.id, ""))
-            # What lies in suspense leaves it by an operator's decision only, whoever is named later.
+            # Only an operator takes money out of suspense, even if an owner becomes known later.
             is_in_suspense = order.delivered_minor is not None and order.top_up_id is None
             if top_up is None or is_in_suspense:
                 self._take_ownerless(order, judged)
@@ -137,7 +141,7 @@ class Batch:
             cause = Cause(self._source(order))
             self.instructions.append(instructions.receive_suspense(delivery, cause=cause))
             order.delivered_minor = judged.minor
-            # It may have been judged before, when its coin or our address was not known.
+            # An earlier judgement may have lacked the coin or the address, and called the order not ours.
             self.answered.append(
                 Concern(CaseKind.NOT_OURS, provider_order_id=order.id, detail="ours after all")
             )
@@ -253,7 +257,7 @@ class Batch:
     async def _hold(
         self, order: ProviderOrder, top_up: TopUp, judged: JudgedDelivery
     ) -> tuple[Reason | None, str]:
-        """Return why the delivery is not simply credited, as a reason and in words."""
+        """Return the reason that keeps the delivery from being credited, None for none, and its words."""
         if judged.reason is not None or judged.minor is None or judged.asset is None:
             reason = judged.reason or Reason.AMOUNT_UNREADABLE
             return reason, reason.value

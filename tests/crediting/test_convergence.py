@@ -187,7 +187,7 @@ def dying() -> Iterator[None]:
 
 
 @contextmanager
-def _loop_of_its_own() -> Iterator[asyncio.Runner]:
+def _own_loop() -> Iterator[asyncio.Runner]:
     """The pool and the announcements belong to one event loop: a loop that ends takes both with it."""
     with asyncio.Runner() as runner:
         try:
@@ -198,7 +198,7 @@ def _loop_of_its_own() -> Iterator[asyncio.Runner]:
 
 
 def converge(world: World, *, examples: int) -> None:
-    with _loop_of_its_own() as runner:
+    with _own_loop() as runner:
         run_state_machine_as_test(
             machine(world, runner),
             settings=settings(
@@ -220,8 +220,8 @@ def test_any_of_two_thousand_courses_ends_in_the_same_ledger(world: World) -> No
     converge(world, examples=2_000)
 
 
-def _told_twice_of_a_delivery(world: World) -> None:
-    with _loop_of_its_own() as runner:
+def _read_a_delivery_twice(world: World) -> None:
+    with _own_loop() as runner:
         course = machine(world, runner)()
         course.begin(orders=[((0, 4, 5), "nobody's", 0)])
         course.advance(number=0, steps=1)
@@ -233,7 +233,7 @@ def _told_twice_of_a_delivery(world: World) -> None:
 def test_control_a_ledger_that_forgets_what_it_booked_is_found(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _told_twice_of_a_delivery(world)
+    _read_a_delivery_twice(world)
     real_judge = Batch._judge
 
     def judge_again(self: Batch, order: Any) -> Any:
@@ -246,4 +246,4 @@ def test_control_a_ledger_that_forgets_what_it_booked_is_found(
     )
     world.is_sound = False
     with pytest.raises(AssertionError):
-        _told_twice_of_a_delivery(world)
+        _read_a_delivery_twice(world)
