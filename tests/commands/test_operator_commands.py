@@ -86,7 +86,7 @@ def test_what_the_provider_wrote_cannot_play_with_the_terminal(work: Work) -> No
         assert not set(ESCAPE[:1] + "\u202e\u009b") & set(shown.stdout)
 
 
-def test_each_decision_is_told_and_refused_the_second_time(work: Work) -> None:
+def test_each_decision_is_printed_and_refused_the_second_time(work: Work) -> None:
     for command, top_up_id, status in (
         ("release", work.held, "settled"),
         ("close", work.in_review, "failed"),
@@ -107,7 +107,7 @@ def test_each_decision_is_told_and_refused_the_second_time(work: Work) -> None:
     ]
 
 
-def test_the_pages_of_the_user_are_told_after_a_decision(work: Work) -> None:
+def test_the_pages_of_the_user_are_notified_after_a_decision(work: Work) -> None:
     user_id = work.desk.owner_of(work.held)
     work.desk.books.owner.execute("LISTEN user_changed")
     work.answer(work.act("review", "release", work.held, "--json"))
@@ -117,13 +117,13 @@ def test_the_pages_of_the_user_are_told_after_a_decision(work: Work) -> None:
     assert list(work.desk.books.owner.notifies(timeout=0.2)) == []
 
 
-def test_a_return_is_told(work: Work) -> None:
+def test_a_return_is_printed(work: Work) -> None:
     assert work.act("review", "return", work.held).stdout == (
         f"Top-up {work.held} is reversed now: returned, 1.5 USDT.\n"
     )
 
 
-def test_an_attribution_is_told_and_refused_the_second_time(work: Work) -> None:
+def test_an_attribution_is_printed_and_refused_the_second_time(work: Work) -> None:
     user = work.desk.owner_of(work.settled)
     wanted = ("review", "attribute", work.orphan.order_id, user)
     seen = work.answer(work.run(*wanted, "--json"))

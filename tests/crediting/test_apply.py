@@ -134,7 +134,7 @@ async def test_any_process_may_apply_and_each_order_is_applied_by_one(world: Wor
     ],
     ids=["missing", "zero", "no number", "too many decimals", "less than the fee", "fee missing"],
 )
-async def test_an_amount_that_cannot_be_told_is_read_again_and_then_left_to_a_person(
+async def test_an_unreadable_amount_is_read_again_and_then_left_to_a_person(
     world: World, person: tuple[str, str, str], fields: dict[str, Any]
 ) -> None:
     user, top_up, recognition = person

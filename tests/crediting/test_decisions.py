@@ -30,7 +30,7 @@ def _status(world: World, top_up_id: str) -> str:
     return str(world.one("SELECT status FROM top_ups WHERE id = %s", top_up_id))
 
 
-async def test_an_attributed_order_that_is_told_again_stays_credited_once(
+async def test_an_attributed_order_that_is_read_again_stays_credited_once(
     world: World, mandate: NewMandate
 ) -> None:
     user = world.user()
@@ -44,7 +44,7 @@ async def test_an_attributed_order_that_is_told_again_stays_credited_once(
     assert world.one("SELECT count(*) FROM top_ups") == 1
 
 
-async def test_a_released_delivery_that_is_told_again_stays_released_and_its_failure_is_reversed(
+async def test_a_released_delivery_that_is_read_again_stays_released_and_its_failure_is_reversed(
     world: World, mandate: NewMandate
 ) -> None:
     user = world.user()
@@ -65,7 +65,7 @@ async def test_a_released_delivery_that_is_told_again_stays_released_and_its_fai
     assert (world.balance(user), _status(world, top_up)) == ((0, 0), "reversed")
 
 
-async def test_a_returned_delivery_that_is_told_again_stays_returned(
+async def test_a_returned_delivery_that_is_read_again_stays_returned(
     world: World, mandate: NewMandate
 ) -> None:
     user = world.user()
@@ -77,7 +77,7 @@ async def test_a_returned_delivery_that_is_told_again_stays_returned(
     assert (world.balance(user), _status(world, top_up)) == ((0, 0), "reversed")
 
 
-async def test_a_closed_review_is_credited_when_its_delivery_comes_all_the_same(
+async def test_a_closed_review_is_credited_when_the_delivery_comes_after_all(
     world: World, mandate: NewMandate
 ) -> None:
     user = world.user()
@@ -111,7 +111,7 @@ async def test_closing_while_the_delivery_is_being_applied_ends_in_one_credit(
         assert (world.balance(user), _status(world, top_up)) == ((TEN * number, 0), "settled")
 
 
-async def test_money_in_suspense_waits_for_an_operator_even_when_its_top_up_is_told_later(
+async def test_money_in_suspense_waits_for_an_operator_even_when_its_top_up_is_known_later(
     world: World, mandate: NewMandate
 ) -> None:
     user = world.user()

@@ -134,7 +134,7 @@ async def test_a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats
     assert sum(world.balance(user)[0] for user in users) == sum(delivered_of(world, o) for o in orders)
 
 
-async def test_an_outage_of_the_database_is_503_and_heals_by_itself(
+async def test_an_outage_of_the_database_is_503_and_heals_without_help(
     world: World, postgres_server: str
 ) -> None:
     top_ups = [world.top_up(world.user()) for _ in range(10)]

@@ -174,7 +174,7 @@ async def test_a_hint_that_comes_to_nothing_becomes_a_case_and_the_person_reads_
     assert (world.state(top_up)["status"], world.open_cases()) == ("settled", [])
 
 
-async def test_pages_are_told_when_a_payment_is_looked_for_and_when_that_becomes_a_case(
+async def test_pages_learn_when_a_payment_is_looked_for_and_when_that_becomes_a_case(
     world: World, old: Any
 ) -> None:
     """Also of an open top-up, whose page says "not charged" until the first read shows nothing."""

@@ -231,7 +231,7 @@ def test_nothing_delivered_is_never_booked(amount: int) -> None:
             instruction("x", UserAmount(Environment.SIMULATOR, "u1", "USDT", amount), cause=BY_POLL)
 
 
-def test_the_same_event_has_the_same_hash_whoever_tells_it_and_any_other_has_another() -> None:
+def test_an_event_has_the_same_hash_from_any_source_and_another_event_another_one() -> None:
     first = ledger.receive_available(DELIVERY, **WHOSE)
     assert (
         first.input_hash == ledger.receive_available(DELIVERY, **{**WHOSE, "cause": BY_OPERATOR}).input_hash

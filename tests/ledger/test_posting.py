@@ -102,7 +102,7 @@ async def test_a_reference_with_another_input_is_refused_and_nothing_of_its_batc
     assert await _balance(other_user) == Balance()
 
 
-async def test_a_delivery_told_again_recovers_nothing_that_was_owed_later(books: Books) -> None:
+async def test_a_delivery_posted_again_recovers_nothing_that_was_owed_later(books: Books) -> None:
     user_id, receive = _settled(books, 100)
     await post_now(receive, ledger.debit("d", books.amount(user_id, 100), cause=BY_POLL))
     top_up_id = receive.top_up_id or ""

@@ -213,7 +213,7 @@ def address() -> Iterator[str]:
     server.server_close()
 
 
-async def test_the_head_goes_to_an_address_and_an_outage_of_it_is_told_and_harms_nothing(
+async def test_the_head_goes_to_an_address_whose_outage_is_logged_and_harms_nothing(
     sealed: Books, address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     made = await sealing.seal()

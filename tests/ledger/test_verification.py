@@ -78,7 +78,7 @@ async def test_each_planted_break_is_found(sound: Books, subtests: pytest.Subtes
             connection.rollback()
 
 
-async def test_what_a_rule_finds_is_told(sound: Books) -> None:
+async def test_what_a_rule_finds_is_returned(sound: Books) -> None:
     sound.tamper("UPDATE user_balances SET available_minor = available_minor + 1 WHERE held_minor > 0")
     (finding,) = await findings()
     assert finding.rule == "kept_balance"

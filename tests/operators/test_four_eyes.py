@@ -256,7 +256,7 @@ async def held(hundred_dollars: Desk) -> str:
     return top_up_id
 
 
-def test_the_command_tells_a_proposal_and_takes_its_confirmation(hundred_dollars: Desk, held: str) -> None:
+def test_the_command_prints_a_proposal_and_takes_its_confirmation(hundred_dollars: Desk, held: str) -> None:
     desk = hundred_dollars
     wanted = ("review", "release", held, "--reason", REASON, "--json")
     first, second = desk.mandate, desk.mandate_of(desk.operator())

@@ -84,9 +84,9 @@ async def test_another_attribution_of_the_same_order_is_refused(desk: Desk) -> N
 async def test_what_cannot_be_attributed_says_why_and_changes_nothing(desk: Desk) -> None:
     delivery, user_id = await desk.suspense(), desk.books.user()
     _, owned = await desk.settled()
-    untold = await desk.suspense()
+    unpaid = await desk.suspense()
     desk.books.owner.execute(
-        "UPDATE provider_orders SET fiat_amount = NULL WHERE id = %s", (untold.provider_order_id,)
+        "UPDATE provider_orders SET fiat_amount = NULL WHERE id = %s", (unpaid.provider_order_id,)
     )
     desk.books.owner.execute(
         "INSERT INTO provider_orders (id, environment, provider, flow, order_id, first_seen_at, version,"
@@ -102,7 +102,7 @@ async def test_what_cannot_be_attributed_says_why_and_changes_nothing(desk: Desk
         ("sold", user_id, mandate, NotFound, "no purchase with this id"),
         ("\x00", user_id, mandate, NotFound, "no purchase with this id"),
         (owned.order_id, user_id, mandate, ActionNotPossible, "belongs to top-up"),
-        (untold.order_id, user_id, mandate, ActionNotPossible, "does not say what was paid"),
+        (unpaid.order_id, user_id, mandate, ActionNotPossible, "does not say what was paid"),
         (delivery.order_id, unknown_id(), mandate, NotFound, "no account with this id"),
         (delivery.order_id, f"{user_id}@example.org", mandate, ValidationFailed, "named by its id"),
         (delivery.order_id, "\x00", mandate, ValidationFailed, "named by its id"),

@@ -357,7 +357,7 @@ async def _both_at_once(desk: Desk, top_up_id: str) -> list[object]:
     )
 
 
-async def test_of_two_operators_who_decide_at_once_one_wins_and_the_other_is_told(desk: Desk) -> None:
+async def test_of_two_operators_who_decide_at_once_one_wins_and_the_other_is_refused(desk: Desk) -> None:
     user_id = desk.books.user()
     await desk.held(100, user_id=user_id)  # Enough is held for both, so that only the lock decides.
     for round_number in range(1, 9):

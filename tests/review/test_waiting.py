@@ -19,7 +19,7 @@ async def _id_of(kind: str) -> str:
 @pytest.mark.parametrize(
     "kind", ["not_ours", "failed_after_settled", "unknown_status", "apply_failed", "record_unreadable"]
 )
-async def test_what_only_wants_a_look_is_closed_with_its_reason(desk: Desk, kind: str) -> None:
+async def test_a_case_that_only_needs_a_look_is_closed_with_a_reason(desk: Desk, kind: str) -> None:
     top_up_id, _ = await desk.settled()
     desk.books.open_case(kind, top_up_id=top_up_id)
     case_id = await _id_of(kind)
@@ -34,7 +34,7 @@ async def test_what_only_wants_a_look_is_closed_with_its_reason(desk: Desk, kind
     assert desk.top_up(top_up_id)[0] == "settled"
 
 
-async def test_the_pages_of_the_person_are_told_when_their_payment_is_no_longer_looked_for(
+async def test_the_persons_pages_learn_when_their_payment_is_no_longer_looked_for(
     desk: Desk,
 ) -> None:
     owner, user_id = desk.books.owner, desk.books.user()
@@ -64,7 +64,7 @@ async def test_a_case_that_stands_for_a_decision_is_not_closed(desk: Desk) -> No
     assert desk.everything() == before
 
 
-async def test_the_list_is_cut_at_its_limit_and_tells_the_total(desk: Desk) -> None:
+async def test_the_list_is_cut_at_its_limit_and_has_the_total(desk: Desk) -> None:
     for _ in range(4):
         desk.in_review()
     found = await waiting_cases(limit=3)

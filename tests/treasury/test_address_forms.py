@@ -87,7 +87,7 @@ def test_an_address_of_another_length_or_network_is_refused(network: str, addres
         ("trc20", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "another network"),
     ],
 )
-def test_the_reason_is_told(network: str, address: str, reason: str) -> None:
+def test_the_message_says_why(network: str, address: str, reason: str) -> None:
     with pytest.raises(UnusableAddress, match=reason):
         check_address(network, address)
 

@@ -110,7 +110,7 @@ async def test_a_start_records_them_and_two_at_once_record_once(
     assert len(_lines(database)) == 2
 
 
-async def test_more_addresses_than_a_line_holds_are_told_in_part_and_compared_whole(
+async def test_more_addresses_than_a_line_holds_are_recorded_in_part_and_compared_whole(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many = [{"address": f"{number:0128}"} for number in range(60)]

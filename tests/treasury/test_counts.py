@@ -107,7 +107,7 @@ async def test_without_a_difference_nothing_is_booked(desk: Desk) -> None:
     assert desk.everything() == before
 
 
-async def test_a_difference_is_told_and_booked_only_when_asked_for(desk: Desk) -> None:
+async def test_a_difference_is_shown_and_booked_only_on_request(desk: Desk) -> None:
     await desk.settled(10 * USDT)
     before = desk.everything()
     report = await compare([_counted("10.5")])
