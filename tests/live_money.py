@@ -7,7 +7,7 @@ from onramp_app.domain.ids import new_id
 from onramp_app.fleet import changed_people
 from onramp_app.ledger.instructions import UserAmount, make_good
 from onramp_app.ledger.transfers import Cause
-from tests.operators import post_on_record
+from tests.recorded_posting import post_on_record
 
 
 async def credit(database: str, user_id: str, *, announced: bool = True) -> None:

@@ -16,8 +16,8 @@ from onramp_app.domain.ids import new_id
 from onramp_app.ledger.instructions import Delivery, receive_available
 from onramp_app.ledger.transfers import Cause, Instruction
 from tests import rows
-from tests.operators import post_on_record
 from tests.people import Person
+from tests.recorded_posting import post_on_record
 from tests.simulator.process import Process
 
 WANTED: Mapping[str, Any] = {

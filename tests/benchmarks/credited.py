@@ -17,8 +17,8 @@ from onramp_app.ledger.instructions import UserAmount, make_good
 from onramp_app.ledger.transfers import Cause
 from onramp_app.local import postgres
 from tests.e2e.site import Site, running_site
-from tests.operators import post_on_record
 from tests.people import PASSWORD
+from tests.recorded_posting import post_on_record
 from tests.served import served
 from tests.simulator.process import FAST, Process, free_port
 

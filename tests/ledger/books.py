@@ -15,7 +15,7 @@ from onramp_app.ledger.posting import Posted
 from onramp_app.ledger.transfers import Cause, Instruction
 from onramp_app.ledger.verification import Finding, verify_ledger
 from tests import rows
-from tests.operators import post_on_record
+from tests.recorded_posting import post_on_record
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BY_POLL = Cause(StepSource.POLL)
