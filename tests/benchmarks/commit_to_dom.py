@@ -13,7 +13,8 @@ from playwright.async_api import Page, async_playwright
 from onramp_app.running import lifecycle
 from tests.benchmarks.credited import credit, measured_site, person
 from tests.benchmarks.machine import load
-from tests.e2e.site import CHROMIUM_FLAGS, Site, chromium_path
+from tests.chromium import FLAGS, chromium_path
+from tests.e2e.site import Site
 from tests.sockets import TabSocket
 
 IDLE_PEOPLE = 100
@@ -62,7 +63,7 @@ async def _run(site: Site, count: int) -> list[float]:
     watcher = await person(IDLE_PEOPLE)
     await credit(watcher.viewer.user_id)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         # An amount that counts up would change before it is what it should be, and long after.
         context = await browser.new_context(base_url=site.url, reduced_motion="reduce")
         await context.add_cookies([{"name": "session", "value": watcher.cookie_value, "url": site.url}])

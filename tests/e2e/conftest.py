@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from tests.e2e.site import CHROMIUM_FLAGS, OpenPage, Site, chromium_path, running_site
+from tests.chromium import FLAGS, chromium_path
+from tests.e2e.site import OpenPage, Site, running_site
 from tests.e2e.watched import tell_violations
 
 
@@ -38,7 +39,7 @@ def site(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest_asyncio.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         yield browser
         await browser.close()
 

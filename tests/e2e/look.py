@@ -1,6 +1,6 @@
 """Takes pictures of pages, in both themes and at three widths, for people to look at.
 
-python tests/e2e/look.py http://localhost:3000 /tmp/pictures / /login
+python -m tests.e2e.look http://localhost:3000 /tmp/pictures / /login
 With --email and --password it signs in first; --menu opens the person's menu.
 """
 
@@ -8,6 +8,8 @@ import argparse
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
+
+from tests.chromium import FLAGS, chromium_path
 
 SIZES = {360: 780, 768: 1024, 1280: 860}
 
@@ -31,7 +33,7 @@ def main() -> None:
     parser.add_argument("--menu", action="store_true")
     arguments = parser.parse_args()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         for theme in ("light", "dark"):
             page = browser.new_context(color_scheme=theme, reduced_motion="reduce").new_page()
             if arguments.email:

@@ -12,8 +12,9 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from onramp_app.local import postgres
+from tests.chromium import FLAGS, chromium_path
 from tests.e2e.people import Mouse, ask_for, expect_success, new_email, pay, register
-from tests.e2e.site import CHROMIUM_FLAGS, PROJECT, Site, chromium_path, open_order, running_site
+from tests.e2e.site import PROJECT, Site, open_order, running_site
 
 FOLDER = PROJECT / "docs" / "screens"
 _HANDS = Mouse()
@@ -97,7 +98,7 @@ async def _narrow(browser: Browser, site: Site) -> None:
 
 async def _take_all(site: Site) -> None:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         await _wide(browser, site)
         await _narrow(browser, site)
         await browser.close()

@@ -1,7 +1,6 @@
 """The application as production serves it, with a simulator beside it: for tests, benchmarks and pictures."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,13 +19,6 @@ from tests.served import ENDS_IN_TIME
 from tests.simulator.process import Process, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # Slow enough that each step of a payment is seen, quick enough for a test.
 _TEMPO = ("--tempo-seconds", "0.4", "--webhook-timeout-seconds", "1.5", "--webhook-retry-seconds", "0.2")
 _SCRIPTS = Path(sys.executable).parent
@@ -58,12 +50,6 @@ def open_order(site: Site, address: str) -> int:
         ).fetchone()
     assert row is not None, f"there is no top-up at {address}"
     return int(site.simulator.control("orders", {"widget_url": row[0]})["orderId"])
-
-
-def chromium_path() -> str | None:
-    """Return where Chromium is, None when there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
 
 
 @contextmanager

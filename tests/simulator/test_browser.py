@@ -1,7 +1,6 @@
 """The pages in a real Chromium: messages to the page around the frame, and the way back without one."""
 
 import http.server
-import shutil
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,21 +9,19 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, sync_playwright
 
+from tests.chromium import FLAGS, chromium_path
 from tests.simulator.process import Process, eventually
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium was found"),
+    pytest.mark.skipif(chromium_path() is None, reason="no Chromium was found"),
 ]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        started = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
         yield started
         started.close()
 
