@@ -1,5 +1,6 @@
 """The import contract holds, the architecture page shows the house as it is, and both notice a change."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -108,6 +109,39 @@ def test_a_tree_that_is_not_so_is_noticed(project_dir: Path, old: str, new: str)
     page = (project_dir / "docs" / "architecture.md").read_text()
     assert old in page
     assert _drawn_wrongly(page.replace(old, new, 1), project_dir) != []
+
+
+def _unknown_functions(page: str, package: Path) -> list[str]:
+    """The steps of the walks, `room.module.function`, that name no function of the code."""
+    walks = page.partition("## Three walks")[2].partition("\n## ")[0]
+    named = re.findall(r"`([a-z_]+(?:\.[A-Za-z_]+){2,})`", walks)
+    assert len(named) > 25
+    return [name for name in named if not _is_defined(name.split("."), package)]
+
+
+def _is_defined(parts: list[str], package: Path) -> bool:
+    files = [package.joinpath(*parts[:n]).with_suffix(".py") for n in range(1, len(parts))]
+    found = next(((n, file) for n, file in enumerate(files, start=1) if file.is_file()), None)
+    if found is None:
+        return False
+    scope: ast.AST = ast.parse(found[1].read_text())
+    for name in parts[found[0] :]:
+        inner = [one for one in ast.iter_child_nodes(scope) if getattr(one, "name", None) == name]
+        if not inner:
+            return False
+        scope = inner[0]
+    return True
+
+
+def test_the_walks_name_functions_that_there_are(project_dir: Path) -> None:
+    page = (project_dir / "docs" / "architecture.md").read_text()
+    assert _unknown_functions(page, project_dir / "onramp_app") == []
+
+
+@pytest.mark.parametrize("old", ["Inbox.store", "ledger.posting", "load_context"])
+def test_a_walk_over_what_is_gone_is_noticed(project_dir: Path, old: str) -> None:
+    page = (project_dir / "docs" / "architecture.md").read_text()
+    assert _unknown_functions(page.replace(old, f"{old}_no_more"), project_dir / "onramp_app") != []
 
 
 def test_package_files_stay_empty(project_dir: Path) -> None:
