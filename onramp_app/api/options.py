@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from onramp_app.api.frame.problems import error_responses
 from onramp_app.domain.errors import ValidationFailed
 from onramp_app.domain.money import decimal_text
+from onramp_app.domain.payments import PaymentKind
 from onramp_app.pricing.catalogue import Options, get_options
 from onramp_app.providers.errors import ProviderUnavailable, UnsupportedCurrency
-from onramp_app.providers.port import PaymentKind
 
 router = APIRouter(prefix="/api/options", tags=["money"])
 

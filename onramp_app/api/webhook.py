@@ -13,7 +13,7 @@ from onramp_app.api.frame.problems import problem_response
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import ApplicationError, PayloadTooLarge, RequestTooSlow
 from onramp_app.provider_orders.inbox import Refused, TooManyBodies, checked, get_inbox
-from onramp_app.providers.onramp.webhook import WebhookRefused
+from onramp_app.providers.errors import WebhookRefused
 from onramp_app.throttle.callers import address_of
 
 PATH = "/api/webhooks/onramp"

@@ -9,18 +9,14 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
 from onramp_app.config import Settings
-from onramp_app.domain.exact_json import NotJson, read_json
 from onramp_app.domain.money import AmountUnreadable, decimal_text, from_minor, to_minor, without_tail
 from onramp_app.ledger.decimals import decimals_of
 from onramp_app.provider_orders.tables import ProviderOrder
-from onramp_app.providers.onramp.maps import CHAIN_SYMBOLS, COIN_SYMBOLS, TEST_CHAIN_IDS
-from onramp_app.providers.onramp.wire import text_or_none
+from onramp_app.providers.connection import ADAPTER
 from onramp_app.providers.port import IdMaps
 from onramp_app.top_ups.transitions import Reason
 from onramp_app.treasury.places import Place, own_form
 
-# Where an order's record would have the memo; the provider documents none.
-_MEMO_MEMBERS = ("addressTag", "memo")
 _PRECISION = 80
 
 
@@ -33,7 +29,7 @@ class Symbols:
 
 
 DOCUMENTED = Symbols(
-    {coin_id: symbol.upper() for coin_id, symbol in COIN_SYMBOLS.items()}, dict(CHAIN_SYMBOLS)
+    {coin_id: symbol.upper() for coin_id, symbol in ADAPTER.coin_symbols.items()}, dict(ADAPTER.chain_symbols)
 )
 
 
@@ -99,7 +95,7 @@ def judge_delivery(
     if asset is not None and asset in scales and network is not None:
         place = _our_place(order, asset, network, among=places)
     is_refused_test = settings.is_production and (
-        order.chain_id in TEST_CHAIN_IDS or (network or "").endswith("-test")
+        order.chain_id in ADAPTER.test_chain_ids or (network or "").endswith("-test")
     )
     if asset is None or network is None or place is None or is_refused_test:
         return JudgedDelivery(asset if asset in scales else None, network, reason=Reason.WRONG_ADDRESS)
@@ -119,18 +115,9 @@ def _our_place(order: ProviderOrder, asset: str, network: str, *, among: Iterabl
         if (place.asset, place.network, own_form(place.address)) != (asset, network, address):
             continue
         # At a shared address the memo says whose money it is: without one it may be somebody else's.
-        if place.memo is None or place.memo == _memo(order):
+        if place.memo is None or place.memo == ADAPTER.memo_of(order.raw or ""):
             return place
     return None
-
-
-def _memo(order: ProviderOrder) -> str | None:
-    try:
-        record = read_json(order.raw or "")
-    except NotJson:
-        return None
-    fields = record if isinstance(record, dict) else {}
-    return next((memo for name in _MEMO_MEMBERS if (memo := text_or_none(fields.get(name)))), None)
 
 
 def printed_amount(bought: Decimal | None, fee: Decimal | None, *, rule: str) -> Decimal | None:

@@ -19,8 +19,8 @@ from onramp_app.domain.clock import now
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.money import amount_text
 from onramp_app.provider_orders.records import keep_orders
+from onramp_app.providers.connection import ADAPTER
 from onramp_app.providers.errors import ProviderBusy
-from onramp_app.providers.onramp.maps import FIAT_TYPES
 from onramp_app.providers.port import Provider, ProviderOrder
 from onramp_app.providers.status import Flow, StatusClass
 
@@ -97,7 +97,7 @@ async def reconcile(provider: Provider, *, since: datetime, until: datetime | No
 async def _read(provider: Provider, since: datetime) -> tuple[dict[str, ProviderOrder], int]:
     by_id: dict[str, ProviderOrder] = {}
     changed = 0
-    for fiat_type in FIAT_TYPES:
+    for fiat_type in ADAPTER.fiat_types:
         next_page = 1
         while True:
             asked_at = now()

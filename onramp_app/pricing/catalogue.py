@@ -13,11 +13,11 @@ from functools import lru_cache
 
 from onramp_app.config import get_settings
 from onramp_app.domain.clock import now
+from onramp_app.domain.payments import AmountLimits, PaymentKind
 from onramp_app.ledger.decimals import decimals_of
-from onramp_app.providers.connection import get_provider
+from onramp_app.providers.connection import ADAPTER, get_provider
 from onramp_app.providers.errors import ProviderUnavailable, UnsupportedAsset, UnsupportedCurrency
-from onramp_app.providers.onramp.maps import FIAT_TYPES, FiatType, fiat_types_of
-from onramp_app.providers.port import AmountLimits, CoinsAndChains, FiatConfig, PaymentKind, Provider
+from onramp_app.providers.port import CoinsAndChains, FiatConfig, FiatType, Provider
 from onramp_app.providers.status import Flow
 from onramp_app.texts import _
 
@@ -104,7 +104,7 @@ class Catalogue:
         Raises:
             UnsupportedCurrency: the provider does not know the currency.
         """
-        rows = fiat_types_of(currency)
+        rows = [row for row in ADAPTER.fiat_types.values() if row.currency == currency]
         if not rows:
             raise UnsupportedCurrency("This currency is not supported.")
         own = [row for row in rows if row.country == country]
@@ -190,7 +190,7 @@ class OptionsReader:
         row = None if currency is None else catalogue.fiat_type(currency, country)
         minimums = {} if row is None else await self.minimums(row.fiat_type)
         return Options(
-            currencies=tuple(_currency(catalogue, row) for row in FIAT_TYPES.values()),
+            currencies=tuple(_currency(catalogue, row) for row in ADAPTER.fiat_types.values()),
             methods=() if row is None else methods_of(catalogue, row),
             closed_methods=() if row is None else _closed_methods_of(catalogue, row),
             assets=() if row is None else self._asset_options(catalogue, minimums),

@@ -10,9 +10,9 @@ from onramp_app.domain.clock import now
 from onramp_app.domain.errors import ApplicationError
 from onramp_app.pricing.catalogue import Catalogue
 from onramp_app.pricing.rate_book import RateBook
+from onramp_app.providers.connection import ADAPTER
 from onramp_app.providers.errors import ProviderUnavailable
-from onramp_app.providers.onramp.maps import FIAT_TYPES, FiatType
-from onramp_app.providers.port import Provider
+from onramp_app.providers.port import FiatType, Provider
 from onramp_app.providers.status import Flow
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ async def read_rates(provider: Provider, catalogue: Catalogue, *, assets: Iterab
     # Of several entries of one currency the first, the general one, gives the price.
     rows = {
         row.currency: row
-        for row in reversed(tuple(FIAT_TYPES.values()))
+        for row in reversed(tuple(ADAPTER.fiat_types.values()))
         if catalogue.reason_against(row) is None
     }
     prices = await asyncio.gather(*(_price(provider, catalogue, row=row, gate=gate) for row in rows.values()))

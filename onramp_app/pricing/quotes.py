@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from onramp_app.domain.errors import FieldError, ValidationFailed
+from onramp_app.domain.payments import AmountLimits, PaymentKind
 from onramp_app.pricing.catalogue import OptionsReader, methods_of
 from onramp_app.providers.connection import get_provider
 from onramp_app.providers.errors import (
@@ -15,8 +16,7 @@ from onramp_app.providers.errors import (
     UnsupportedCurrency,
     UnsupportedPaymentMethod,
 )
-from onramp_app.providers.onramp.maps import FiatType
-from onramp_app.providers.port import AmountLimits, OrderFlow, PaymentKind, Provider, ProviderQuote
+from onramp_app.providers.port import FiatType, OrderFlow, Provider, ProviderQuote
 from onramp_app.providers.shared_answers import SharedAnswers
 from onramp_app.providers.status import Flow
 

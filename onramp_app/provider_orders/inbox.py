@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 
 import psycopg
@@ -16,7 +16,6 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy import insert
 
-from onramp_app.config import get_settings
 from onramp_app.db.direct import Connection, Line, Use, notify
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
@@ -25,12 +24,7 @@ from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.domain.shares import ask_for_all
 from onramp_app.fleet import channels
 from onramp_app.provider_orders.tables import WebhookRefusal
-from onramp_app.providers.onramp.webhook import (
-    VerifiedHeader,
-    WebhookSecrets,
-    translate,
-    verify,
-)
+from onramp_app.providers.connection import get_webhook_reader
 
 MAX_GROUP = 200
 GATHER_SECONDS = 0.002
@@ -93,34 +87,15 @@ class Refused:
     received_at: datetime
 
 
-@lru_cache(maxsize=1)
-def _secrets() -> WebhookSecrets:
-    settings = get_settings()
-    previous = settings.onramp_api_secret_previous
-    return WebhookSecrets(
-        settings.onramp_api_secret.get_secret_value(), previous.get_secret_value() if previous else None
-    )
-
-
 def checked(payload: bytes | None, signature: bytes | None, *, body: bytes) -> Arrival:
     """Verify the raw header bytes and read what the webhook names.
 
     Raises:
         WebhookRefused: the headers do not prove that the provider sent them.
     """
-    header = verify(payload, signature, secrets=_secrets())
-    return _arrival(header, body)
-
-
-def _arrival(header: VerifiedHeader, body: bytes) -> Arrival:
-    received_at = now()
-    seconds = get_settings().onramp_webhook_max_age_seconds
-    event = translate(
-        header,
-        body,
-        received_at=received_at,
-        max_age=None if seconds is None else timedelta(seconds=seconds),
-    )
+    reader, received_at = get_webhook_reader(), now()
+    header = reader.verify(payload, signature)
+    event = reader.translate(header, body, received_at=received_at)
     return Arrival(
         header=header.payload,
         body=body,
@@ -326,4 +301,4 @@ async def close() -> None:
     if get_inbox.cache_info().currsize:
         await get_inbox().close()
         get_inbox.cache_clear()
-    _secrets.cache_clear()
+    get_webhook_reader.cache_clear()

@@ -4,7 +4,6 @@ Every read is a signed walk of `merchantHistory`, outside any transaction, from 
 on by itself: what its `since` filters on is not documented. Webhooks only mark orders as due.
 """
 
-import base64
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,11 +23,11 @@ from onramp_app.fleet.changed_people import tell_changed
 from onramp_app.fleet.watch import made_progress, rest
 from onramp_app.provider_orders.hints import mark_due, open_nameless, settle_due
 from onramp_app.provider_orders.records import keep_orders, keep_unreadable
+from onramp_app.providers.connection import ADAPTER, get_webhook_reader
 from onramp_app.providers.errors import ProviderAnswerUnreadable, ProviderBusy, ProviderRequestRefused
-from onramp_app.providers.onramp.maps import FIAT_TYPES
-from onramp_app.providers.onramp.webhook import EventKind, SecretUsed, VerifiedHeader, WebhookEvent, translate
 from onramp_app.providers.port import HistoryPage, OrderFlow, Provider, ProviderOrder
 from onramp_app.providers.status import Flow
+from onramp_app.providers.webhooks import EventKind, SecretUsed, WebhookEvent
 
 EVENTS_AT_ONCE = 500
 MARGIN = timedelta(hours=1)
@@ -40,7 +39,6 @@ NEWEST_STEPS = 5000
 # is looked for from its own date, in so many walks at a time of so many pages each, whatever the date is.
 MOST_WALKS_BACK = 3
 MOST_PAGES_BACK = 20
-DEFAULT_FIAT_TYPE = 1  # as the provider's own
 # The client has time-outs of its own: three tries of 15 s, the same for its clock and the other secret.
 ASKING_SECONDS = 120
 
@@ -48,7 +46,7 @@ _READS = Counter("provider_walks", "Walks of the provider's orders.", ["outcome"
 _log = structlog.get_logger(__name__)
 
 _UNHANDLED = text("""
-SELECT id, header, body, received_at FROM webhook_events
+SELECT id, header, body, received_at, secret FROM webhook_events
  WHERE handled_at IS NULL AND environment = :environment ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
 """)
 _HANDLED = text("UPDATE webhook_events SET handled_at = :at WHERE id = ANY(CAST(:ids AS bigint[]))")
@@ -109,10 +107,10 @@ async def handle_events() -> int:
             return 0
         events: list[WebhookEvent] = []
         nameless: list[int] = []
+        reader = get_webhook_reader()
         for row in rows:
-            # It was verified before it was stored.
-            header = VerifiedHeader(row.header, base64.b64decode(row.header), SecretUsed.CURRENT)
-            event = translate(header, row.body, received_at=row.received_at)
+            header = reader.verified_before(row.header, SecretUsed(row.secret))
+            event = reader.translate(header, row.body, received_at=row.received_at)
             events.append(event)
             if event.order is None and event.kind is EventKind.BUY:
                 nameless.append(row.id)
@@ -150,7 +148,9 @@ async def due_walks() -> list[Walk]:
         # A fiat type that a webhook named is a hint too; without a usable one the order may be anywhere.
         in_use = set[int]()
         if any(not _named_fiat_types(row) for row in due):
-            in_use = await _fiat_types_in_use(connection, environment, earliest) or {DEFAULT_FIAT_TYPE}
+            in_use = await _fiat_types_in_use(connection, environment, earliest) or {
+                ADAPTER.default_fiat_type
+            }
     walks: dict[tuple[str, int], Walk] = {}
     back: list[Walk] = []
     for row in due:
@@ -173,7 +173,7 @@ async def due_walks() -> list[Walk]:
 
 
 def _named_fiat_types(row: Row[Any]) -> set[int]:
-    return {row.fiat_type, row.top_up_fiat_type} & FIAT_TYPES.keys()
+    return {row.fiat_type, row.top_up_fiat_type} & ADAPTER.fiat_types.keys()
 
 
 async def open_walks() -> list[Walk]:
@@ -194,7 +194,7 @@ async def history_walks() -> list[Walk]:
     since = now() - timedelta(days=get_settings().onramp_history_days)
     async with transaction() as db:
         in_use = await _fiat_types_in_use(await db.connection(), environment, since)
-    buys = in_use | {fiat_type for fiat_type, fiat in FIAT_TYPES.items() if fiat.can_buy}
+    buys = in_use | {fiat_type for fiat_type, fiat in ADAPTER.fiat_types.items() if fiat.can_buy}
     return [Walk(Flow.BUY, fiat_type=fiat_type, since=since) for fiat_type in sorted(buys)] + [
         Walk(Flow.SELL, fiat_type=fiat_type, since=since) for fiat_type in sorted(in_use)
     ]

@@ -1,6 +1,5 @@
 """The stored webhooks, for the operator: which came, what one says, and reading its order once more."""
 
-import base64
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,8 +16,9 @@ from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, deciding
 from onramp_app.provider_orders.hints import mark_due
 from onramp_app.provider_orders.tables import WebhookEvent
-from onramp_app.providers.onramp.webhook import SecretUsed, VerifiedHeader, translate
-from onramp_app.providers.onramp.webhook import WebhookEvent as ToldEvent
+from onramp_app.providers.connection import get_webhook_reader
+from onramp_app.providers.webhooks import SecretUsed, VerifiedHeader
+from onramp_app.providers.webhooks import WebhookEvent as ToldEvent
 
 MAX_LISTED = 100
 _MAX_EVENT_ID = 2**63 - 1
@@ -89,7 +89,7 @@ async def show_event(event_id: int) -> EventDetail:
         status=told.status_text,
         signed_at=told.signed_at,
         is_content_signed=told.is_signed,
-        header=base64.b64decode(row.header).decode(errors="backslashreplace"),
+        header=_header(row).content.decode(errors="backslashreplace"),
         body=row.body.decode(errors="backslashreplace"),
     )
 
@@ -133,10 +133,12 @@ async def _found(db: AsyncSession, event_id: int, *, lock: bool = False) -> Webh
     return row
 
 
+def _header(row: WebhookEvent) -> VerifiedHeader:
+    return get_webhook_reader().verified_before(row.header, SecretUsed(row.secret))
+
+
 def _told(row: WebhookEvent) -> ToldEvent:
-    # It was verified before it was stored.
-    header = VerifiedHeader(row.header, base64.b64decode(row.header), SecretUsed(row.secret))
-    return translate(header, row.body, received_at=row.received_at)
+    return get_webhook_reader().translate(_header(row), row.body, received_at=row.received_at)
 
 
 def _line(row: WebhookEvent) -> ListedEvent:

@@ -5,7 +5,7 @@ All of them are `ApplicationError`s, so an unhandled one becomes an honest answe
 
 from enum import StrEnum
 
-from onramp_app.domain.errors import ApplicationError, NotFound
+from onramp_app.domain.errors import ApplicationError, NotFound, Unauthenticated
 
 
 class Suspect(StrEnum):
@@ -93,3 +93,23 @@ class UnsupportedPaymentMethod(ApplicationError):
     """The payment method is not one of the currency's."""
 
     status, code, title = 422, "unsupported_payment_method", "The payment method is not supported"
+
+
+class Refusal(StrEnum):
+    """Why a webhook was refused."""
+
+    PAYLOAD_MISSING = "payload_missing"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    PAYLOAD_NOT_BASE64 = "payload_not_base64"
+    SIGNATURE_MISSING = "signature_missing"
+    SIGNATURE_WRONG_LENGTH = "signature_wrong_length"
+    SIGNATURE_NOT_LOWER_HEX = "signature_not_lower_hex"
+    SIGNATURE_WRONG = "signature_wrong"
+
+
+class WebhookRefused(Unauthenticated):
+    """The header pair does not prove that the provider sent this; `reason` says why."""
+
+    def __init__(self, reason: Refusal) -> None:
+        super().__init__("The webhook's signature is missing or wrong.")
+        self.reason = reason

@@ -8,22 +8,12 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import IntEnum
 from typing import Literal, Protocol
 
+from onramp_app.domain.payments import AmountLimits, PaymentKind
 from onramp_app.providers.status import Flow, StatusClass
 
 OrderFlow = Literal[Flow.BUY, Flow.SELL]
-# What the provider's page in a frame may use: it checks identities, and people copy and paste what they pay
-# with (docs/onramp.md). Chromium hands on to a frame only what the page around it may use too.
-WIDGET_FEATURES = ("camera", "clipboard-read", "clipboard-write", "microphone")
-
-
-class PaymentKind(IntEnum):
-    """How a payment method moves money; the values are the provider's numbers."""
-
-    INSTANT = 1
-    BANK_TRANSFER = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +85,26 @@ class ProviderQuote:
 
 
 @dataclass(frozen=True, slots=True)
-class AmountLimits:
-    """The least and the most that may be paid, in fiat. None: not published, which is not "no limit"."""
+class FiatType:
+    """One kind of money in one country, by the provider's number for it.
 
-    min: Decimal | None
-    max: Decimal | None
+    `symbol` is the provider's word and `currency` the ISO 4217 code, which several countries may share.
+    `flows` holds what the provider does with this money; `decimals` is how many digits after the point the
+    currency has.
+    """
+
+    fiat_type: int
+    symbol: str
+    currency: str
+    country: str
+    name: str
+    flows: frozenset[Flow] = frozenset()
+    decimals: int = 2
+
+    @property
+    def can_buy(self) -> bool:
+        """Whether coins can be bought with this money."""
+        return Flow.BUY in self.flows
 
 
 @dataclass(frozen=True, slots=True)

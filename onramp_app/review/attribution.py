@@ -19,6 +19,7 @@ from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
 from onramp_app.domain.ids import is_id, new_id
 from onramp_app.domain.money import amount_text, from_minor
+from onramp_app.domain.payments import PaymentKind
 from onramp_app.fleet.changed_people import tell_changed
 from onramp_app.ledger import instructions
 from onramp_app.ledger.deliveries import Booked, booked_of
@@ -26,7 +27,6 @@ from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, Operator, deciding
 from onramp_app.provider_orders.tables import ProviderOrder
-from onramp_app.providers.port import PaymentKind
 from onramp_app.providers.status import Flow, StatusClass
 from onramp_app.review.decisions import post_once, refuse_unfit
 from onramp_app.top_ups.limits import count_in_base, kept_rates

@@ -26,10 +26,8 @@ from onramp_app.fleet.changed_people import tell_changed
 from onramp_app.pricing.catalogue import get_options
 from onramp_app.pricing.quotes import Quote, QuoteRequest
 from onramp_app.pricing.quotes import quote as ask_quote
-from onramp_app.providers.connection import get_provider
+from onramp_app.providers.connection import ADAPTER, get_provider
 from onramp_app.providers.errors import UnsupportedAsset
-from onramp_app.providers.onramp.maps import FIAT_TYPES
-from onramp_app.providers.onramp.widget import new_recognition_id
 from onramp_app.providers.port import WidgetSession as WidgetFacts
 from onramp_app.throttle import throttle
 from onramp_app.top_ups import limits
@@ -129,7 +127,7 @@ async def _make_offer(viewer: Viewer, request: QuoteRequest, expected_amount: De
     known = (await options.catalogue()).limits.get(quote.fiat_type)
     address = current_address(request.network, clock.now())
     facts = WidgetFacts(
-        recognition_id=new_recognition_id(),
+        recognition_id=ADAPTER.new_recognition_id(),
         wallet_address=address.address,
         coin_code=request.asset,
         network=request.network,
@@ -263,7 +261,8 @@ async def _check_limits(db: AsyncSession, person: User, offer: Offer, now: datet
     already = await limits.used(db, person.id, at=now)
     rest = limits.left(tier, already, rates=offer.rates)
     if rest is not None and base_amount > rest:
-        rate, decimals = offer.rates[request.fiat_currency], FIAT_TYPES[offer.quote.fiat_type].decimals
+        rate = offer.rates[request.fiat_currency]
+        decimals = ADAPTER.fiat_types[offer.quote.fiat_type].decimals
         raise limits.over_limit(rest, rate=rate, decimals=decimals, least=offer.least)
 
 

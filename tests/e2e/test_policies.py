@@ -9,7 +9,7 @@ import secrets
 
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
-from onramp_app.providers.port import WIDGET_FEATURES
+from onramp_app.top_ups.widget_frame import WIDGET_FEATURES
 from tests.e2e.site import OpenPage, Site
 from tests.e2e.test_account import PASSWORD
 from tests.e2e.watched import PRIVATE, PUBLIC, tell_violations

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from onramp_app.providers.port import WIDGET_FEATURES
+from onramp_app.top_ups.widget_frame import WIDGET_FEATURES
 from tests import rows
 from tests.e2e.people import be_somebody_new, new_email
 from tests.e2e.site import OpenPage, Site

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from onramp_app.domain import clock
 from onramp_app.domain.errors import ValidationFailed
+from onramp_app.domain.payments import PaymentKind
 from onramp_app.ledger.decimals import decimals_of, scale_of
 from onramp_app.pricing import catalogue as options_module
 from onramp_app.pricing.catalogue import OptionsReader
@@ -25,7 +26,6 @@ from onramp_app.providers.errors import (
 )
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings
 from onramp_app.providers.onramp.transport import Credentials, Transport
-from onramp_app.providers.port import PaymentKind
 from tests.providers.fake_onramp import FakeOnramp, Reply, Request, ok, ok_text, refused
 
 ASSETS = {"USDT": ("matic20", "bep20"), "USDC": ("matic20",), "NOSUCH": ("matic20",)}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from onramp_app.domain.payments import PaymentKind
 from onramp_app.providers.errors import (
     AmountOutOfLimits,
     ProviderCredentialsRefused,
@@ -22,11 +23,12 @@ from onramp_app.providers.onramp import endpoints
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings
 from onramp_app.providers.onramp.endpoints import Endpoint
 from onramp_app.providers.onramp.transport import Credentials, Transport
-from onramp_app.providers.onramp.webhook import SecretUsed, WebhookSecrets, translate, verify
+from onramp_app.providers.onramp.webhook import WebhookSecrets, translate, verify
 from onramp_app.providers.onramp.white_label import WhiteLabelClient
 from onramp_app.providers.onramp.widget import new_recognition_id
-from onramp_app.providers.port import PaymentKind, WidgetSession
+from onramp_app.providers.port import WidgetSession
 from onramp_app.providers.status import Flow, StatusClass
+from onramp_app.providers.webhooks import SecretUsed
 from tests.providers.fake_onramp import FakeOnramp, ok
 from tests.simulator.process import KEY, SECRET, Process
 

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from onramp_app.config import ConfigurationError, Settings
+from onramp_app.domain.payments import PaymentKind
 from onramp_app.providers.errors import (
     ProviderAnswerUnreadable,
     ProviderLoginRequired,
@@ -17,7 +18,7 @@ from onramp_app.providers.onramp import history
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings, client_from, transport_from
 from onramp_app.providers.onramp.transport import Transport
 from onramp_app.providers.onramp.white_label import WhiteLabelClient, white_label_from
-from onramp_app.providers.port import PaymentKind, WidgetSession
+from onramp_app.providers.port import WidgetSession
 from onramp_app.providers.status import Flow, StatusClass
 from tests.providers.fake_onramp import KEY, SECRET, FakeOnramp, Reply, Request, ok, ok_text, refused
 

@@ -11,20 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp_app.providers.onramp.webhook import (
-    EventKind,
-    EventLine,
-    Refusal,
-    SecretUsed,
-    VerifiedHeader,
-    WebhookEvent,
-    WebhookRefused,
-    WebhookSecrets,
-    translate,
-    verify,
-)
-from onramp_app.providers.port import PaymentKind
+from onramp_app.domain.payments import PaymentKind
+from onramp_app.providers.errors import Refusal, WebhookRefused
+from onramp_app.providers.onramp.webhook import WebhookSecrets, translate, verify
 from onramp_app.providers.status import Flow, StatusClass
+from onramp_app.providers.webhooks import EventKind, EventLine, SecretUsed, VerifiedHeader, WebhookEvent
 from tests.providers.webhook_mutations import SECRETS, Verifier, pair_of, run, sign
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

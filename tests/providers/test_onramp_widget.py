@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onramp_app.domain.payments import PaymentKind
 from onramp_app.providers.onramp.widget import local_widget_url, new_recognition_id
-from onramp_app.providers.port import PaymentKind, WidgetSession
+from onramp_app.providers.port import WidgetSession
 
 BASE = "https://onramp.money/main"
 SESSION = WidgetSession(

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from onramp_app.providers.onramp.webhook import Refusal, WebhookRefused, WebhookSecrets
+from onramp_app.providers.errors import Refusal, WebhookRefused
+from onramp_app.providers.onramp.webhook import WebhookSecrets
 
 Pair = tuple[bytes | None, bytes | None]
 Verifier = Callable[[bytes | None, bytes | None], object]

@@ -17,10 +17,11 @@ from onramp_app.accounts.tables import User
 from onramp_app.config import TreasuryAddress, get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain.ids import new_id
+from onramp_app.domain.payments import PaymentKind
 from onramp_app.ledger.assets import enable_assets
 from onramp_app.pricing.quotes import Quote, QuoteRequest
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
-from onramp_app.providers.port import PaymentKind, ProviderQuote
+from onramp_app.providers.port import ProviderQuote
 from onramp_app.top_ups import limits, top_ups
 from onramp_app.top_ups.errors import TooManyOpenTopUps
 from onramp_app.top_ups.top_ups import Offer

@@ -20,8 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onramp_app.config import Settings
 from onramp_app.domain.places import is_private
-from onramp_app.providers.onramp.client import widget_origin
-from onramp_app.providers.port import WIDGET_FEATURES
+from onramp_app.top_ups.widget_frame import WIDGET_FEATURES, widget_origin
 
 _Headers = tuple[tuple[bytes, bytes], ...]
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from onramp_app.config import LIVE_API_URL, Settings
 from onramp_app.domain.clock import now
 from onramp_app.domain.exact_json import Json, JsonOut
+from onramp_app.domain.payments import AmountLimits, PaymentKind
 from onramp_app.providers.onramp import configuration, endpoints
 from onramp_app.providers.onramp.history import FLOW_NUMBERS, PageSizes, walk_history
 from onramp_app.providers.onramp.transport import Credentials, Transport, TransportLimits
@@ -20,14 +21,12 @@ from onramp_app.providers.onramp.widget import (
 )
 from onramp_app.providers.onramp.wire import amount_or_none, int_or_none, unreadable_answer
 from onramp_app.providers.port import (
-    AmountLimits,
     CoinsAndChains,
     FiatConfig,
     GasFee,
     HistoryPage,
     IdMaps,
     OrderFlow,
-    PaymentKind,
     Provider,
     ProviderQuote,
     PublicConfig,

@@ -5,11 +5,11 @@ from decimal import Decimal
 from typing import TypeVar
 
 from onramp_app.domain.exact_json import Json
+from onramp_app.domain.payments import AmountLimits, PaymentKind
 from onramp_app.providers.onramp.links import may_be_opened
 from onramp_app.providers.onramp.orders import payment_kind_of
 from onramp_app.providers.onramp.wire import amount_or_none, int_or_none, text_or_none
 from onramp_app.providers.port import (
-    AmountLimits,
     Chain,
     Coin,
     CoinsAndChains,
@@ -17,7 +17,6 @@ from onramp_app.providers.port import (
     GasFee,
     IdMaps,
     OrderFlow,
-    PaymentKind,
     PublicConfig,
 )
 from onramp_app.providers.status import Flow

@@ -5,91 +5,67 @@ currencies and their decimals ISO 4217. `EU` is reserved there for the euro area
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-_CURRENCIES = {"RAND": "ZAR", "TWN": "TWD", "GAB": "XAF", "COG": "XAF"}
+from onramp_app.providers.port import FiatType
+from onramp_app.providers.status import Flow
 
-
-@dataclass(frozen=True, slots=True)
-class FiatType:
-    """One fiat type of the provider's, with the symbol it uses.
-
-    `flows` has b where the provider sells coins for this money and s where it buys them. `decimals` is
-    how many digits after the point the currency has.
-    """
-
-    fiat_type: int
-    symbol: str
-    country: str
-    name: str
-    flows: str = ""
-    decimals: int = 2
-
-    @property
-    def currency(self) -> str:
-        """The ISO 4217 code; a few of the provider's symbols are its own."""
-        return _CURRENCIES.get(self.symbol, self.symbol)
-
-    @property
-    def can_buy(self) -> bool:
-        """Whether coins can be bought with this money."""
-        return "b" in self.flows
-
+_BUY, _SELL = frozenset({Flow.BUY}), frozenset({Flow.SELL})
+_BOTH = _BUY | _SELL
 
 FIAT_TYPES: Mapping[int, FiatType] = {
     row.fiat_type: row
     for row in (
-        FiatType(1, "INR", "IN", "Indian Rupee", flows="bs"),
-        FiatType(2, "TRY", "TR", "Turkish Lira", flows="bs"),
-        FiatType(3, "AED", "AE", "UAE Dirham", flows="b"),
-        FiatType(4, "MXN", "MX", "Mexican Peso", flows="bs"),
-        FiatType(5, "VND", "VN", "Vietnamese Dong", flows="bs", decimals=0),
-        FiatType(6, "NGN", "NG", "Nigerian Naira", flows="bs"),
-        FiatType(7, "BRL", "BR", "Brazilian Real", flows="bs"),
-        FiatType(8, "PEN", "PE", "Peruvian Sol", flows="bs"),
-        FiatType(9, "COP", "CO", "Colombian Peso", flows="bs"),
-        FiatType(10, "CLP", "CL", "Chilean Peso", flows="bs", decimals=0),
-        FiatType(11, "PHP", "PH", "Philippine Peso", flows="bs"),
-        FiatType(12, "EUR", "EU", "Euro", flows="bs"),
-        FiatType(14, "IDR", "ID", "Indonesian Rupiah", flows="bs"),
-        FiatType(15, "KES", "KE", "Kenyan Shilling", flows="bs"),
-        FiatType(16, "GHS", "GH", "Ghanaian Cedi", flows="bs"),
-        FiatType(17, "RAND", "ZA", "South African Rand", flows="b"),
-        FiatType(18, "RWF", "RW", "Rwandan Franc", flows="bs", decimals=0),
-        FiatType(19, "XAF", "CM", "Central African CFA Franc", flows="bs", decimals=0),
-        FiatType(20, "GBP", "GB", "Pound Sterling", flows="bs"),
-        FiatType(21, "USD", "US", "United States Dollar", flows="b"),
-        FiatType(22, "BWP", "BW", "Botswana Pula", flows="bs"),
-        FiatType(23, "MWK", "MW", "Malawian Kwacha", flows="bs"),
-        FiatType(24, "TZS", "TZ", "Tanzanian Shilling", flows="bs"),
-        FiatType(25, "UGX", "UG", "Ugandan Shilling", flows="bs", decimals=0),
-        FiatType(26, "ZMW", "ZM", "Zambian Kwacha", flows="bs"),
-        FiatType(27, "THB", "TH", "Thai Baht"),
-        FiatType(28, "MYR", "MY", "Malaysian Ringgit"),
-        FiatType(29, "ARS", "AR", "Argentine Peso", flows="bs"),
-        FiatType(30, "AUD", "AU", "Australian Dollar"),
-        FiatType(31, "EGP", "EG", "Egyptian Pound"),
-        FiatType(32, "LKR", "LK", "Sri Lankan Rupee"),
-        FiatType(33, "PLN", "PL", "Polish Zloty", flows="b"),
-        FiatType(34, "TWN", "TW", "New Taiwan Dollar"),
-        FiatType(35, "SGD", "SG", "Singapore Dollar"),
-        FiatType(36, "NZD", "NZ", "New Zealand Dollar"),
-        FiatType(37, "JPY", "JP", "Japanese Yen", decimals=0),
-        FiatType(38, "KRW", "KR", "South Korean Won", decimals=0),
-        FiatType(39, "XOF", "BJ", "West African CFA Franc", flows="b", decimals=0),
-        FiatType(40, "CDF", "CD", "Congolese Franc", flows="b"),
-        FiatType(41, "GAB", "GA", "Central African CFA Franc", flows="b", decimals=0),
-        FiatType(42, "COG", "CG", "Central African CFA Franc", flows="b", decimals=0),
-        FiatType(43, "USD", "EC", "United States Dollar", flows="s"),
-        FiatType(44, "PYG", "PY", "Paraguayan Guarani", flows="s", decimals=0),
-        FiatType(45, "UYU", "UY", "Uruguayan Peso", flows="s"),
-        FiatType(46, "USD", "PA", "United States Dollar", flows="s"),
-        FiatType(47, "CRC", "CR", "Costa Rican Colón", flows="s"),
-        FiatType(48, "GTQ", "GT", "Guatemalan Quetzal", flows="s"),
-        FiatType(49, "USD", "SV", "United States Dollar", flows="s"),
-        FiatType(50, "CAD", "CA", "Canadian Dollar", flows="bs"),
-        FiatType(51, "BOB", "BO", "Bolivian Boliviano", flows="s"),
-        FiatType(52, "VES", "VE", "Venezuelan Bolívar Soberano", flows="s"),
+        FiatType(1, "INR", "INR", "IN", "Indian Rupee", flows=_BOTH),
+        FiatType(2, "TRY", "TRY", "TR", "Turkish Lira", flows=_BOTH),
+        FiatType(3, "AED", "AED", "AE", "UAE Dirham", flows=_BUY),
+        FiatType(4, "MXN", "MXN", "MX", "Mexican Peso", flows=_BOTH),
+        FiatType(5, "VND", "VND", "VN", "Vietnamese Dong", flows=_BOTH, decimals=0),
+        FiatType(6, "NGN", "NGN", "NG", "Nigerian Naira", flows=_BOTH),
+        FiatType(7, "BRL", "BRL", "BR", "Brazilian Real", flows=_BOTH),
+        FiatType(8, "PEN", "PEN", "PE", "Peruvian Sol", flows=_BOTH),
+        FiatType(9, "COP", "COP", "CO", "Colombian Peso", flows=_BOTH),
+        FiatType(10, "CLP", "CLP", "CL", "Chilean Peso", flows=_BOTH, decimals=0),
+        FiatType(11, "PHP", "PHP", "PH", "Philippine Peso", flows=_BOTH),
+        FiatType(12, "EUR", "EUR", "EU", "Euro", flows=_BOTH),
+        FiatType(14, "IDR", "IDR", "ID", "Indonesian Rupiah", flows=_BOTH),
+        FiatType(15, "KES", "KES", "KE", "Kenyan Shilling", flows=_BOTH),
+        FiatType(16, "GHS", "GHS", "GH", "Ghanaian Cedi", flows=_BOTH),
+        FiatType(17, "RAND", "ZAR", "ZA", "South African Rand", flows=_BUY),
+        FiatType(18, "RWF", "RWF", "RW", "Rwandan Franc", flows=_BOTH, decimals=0),
+        FiatType(19, "XAF", "XAF", "CM", "Central African CFA Franc", flows=_BOTH, decimals=0),
+        FiatType(20, "GBP", "GBP", "GB", "Pound Sterling", flows=_BOTH),
+        FiatType(21, "USD", "USD", "US", "United States Dollar", flows=_BUY),
+        FiatType(22, "BWP", "BWP", "BW", "Botswana Pula", flows=_BOTH),
+        FiatType(23, "MWK", "MWK", "MW", "Malawian Kwacha", flows=_BOTH),
+        FiatType(24, "TZS", "TZS", "TZ", "Tanzanian Shilling", flows=_BOTH),
+        FiatType(25, "UGX", "UGX", "UG", "Ugandan Shilling", flows=_BOTH, decimals=0),
+        FiatType(26, "ZMW", "ZMW", "ZM", "Zambian Kwacha", flows=_BOTH),
+        FiatType(27, "THB", "THB", "TH", "Thai Baht"),
+        FiatType(28, "MYR", "MYR", "MY", "Malaysian Ringgit"),
+        FiatType(29, "ARS", "ARS", "AR", "Argentine Peso", flows=_BOTH),
+        FiatType(30, "AUD", "AUD", "AU", "Australian Dollar"),
+        FiatType(31, "EGP", "EGP", "EG", "Egyptian Pound"),
+        FiatType(32, "LKR", "LKR", "LK", "Sri Lankan Rupee"),
+        FiatType(33, "PLN", "PLN", "PL", "Polish Zloty", flows=_BUY),
+        FiatType(34, "TWN", "TWD", "TW", "New Taiwan Dollar"),
+        FiatType(35, "SGD", "SGD", "SG", "Singapore Dollar"),
+        FiatType(36, "NZD", "NZD", "NZ", "New Zealand Dollar"),
+        FiatType(37, "JPY", "JPY", "JP", "Japanese Yen", decimals=0),
+        FiatType(38, "KRW", "KRW", "KR", "South Korean Won", decimals=0),
+        FiatType(39, "XOF", "XOF", "BJ", "West African CFA Franc", flows=_BUY, decimals=0),
+        FiatType(40, "CDF", "CDF", "CD", "Congolese Franc", flows=_BUY),
+        FiatType(41, "GAB", "XAF", "GA", "Central African CFA Franc", flows=_BUY, decimals=0),
+        FiatType(42, "COG", "XAF", "CG", "Central African CFA Franc", flows=_BUY, decimals=0),
+        FiatType(43, "USD", "USD", "EC", "United States Dollar", flows=_SELL),
+        FiatType(44, "PYG", "PYG", "PY", "Paraguayan Guarani", flows=_SELL, decimals=0),
+        FiatType(45, "UYU", "UYU", "UY", "Uruguayan Peso", flows=_SELL),
+        FiatType(46, "USD", "USD", "PA", "United States Dollar", flows=_SELL),
+        FiatType(47, "CRC", "CRC", "CR", "Costa Rican Colón", flows=_SELL),
+        FiatType(48, "GTQ", "GTQ", "GT", "Guatemalan Quetzal", flows=_SELL),
+        FiatType(49, "USD", "USD", "SV", "United States Dollar", flows=_SELL),
+        FiatType(50, "CAD", "CAD", "CA", "Canadian Dollar", flows=_BOTH),
+        FiatType(51, "BOB", "BOB", "BO", "Bolivian Boliviano", flows=_SELL),
+        FiatType(52, "VES", "VES", "VE", "Venezuelan Bolívar Soberano", flows=_SELL),
     )
 }
 
@@ -112,8 +88,3 @@ def currency_of(fiat_type: int | None) -> str | None:
     """Return the ISO 4217 code of a fiat type, or None when it is not known."""
     row = FIAT_TYPES.get(fiat_type) if fiat_type is not None else None
     return row.currency if row else None
-
-
-def fiat_types_of(currency: str) -> tuple[FiatType, ...]:
-    """Return every fiat type of a currency, the general one first: several countries can share one."""
-    return tuple(row for row in FIAT_TYPES.values() if row.currency == currency)

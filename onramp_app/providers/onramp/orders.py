@@ -6,14 +6,17 @@ One bad field never spoils an order: it becomes None, and the untouched text sta
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from onramp_app.domain.exact_json import Json
+from onramp_app.domain.exact_json import Json, NotJson, read_json
+from onramp_app.domain.payments import PaymentKind
 from onramp_app.providers.onramp.maps import currency_of
 from onramp_app.providers.onramp.wire import amount_or_none, int_or_none, text_or_none
-from onramp_app.providers.port import PaymentKind, ProviderOrder
+from onramp_app.providers.port import ProviderOrder
 from onramp_app.providers.status import Flow, StatusClass, status_class, white_label_status_class
 
 MAX_ORDER_ID_CHARACTERS = 64
 MAX_RAW_CHARACTERS = 64 * 1024
+# Where an order's record would name the memo; the provider documents none.
+_MEMO_MEMBERS = ("addressTag", "memo")
 
 
 def order_id_of(fields: Mapping[str, Json]) -> str | None:
@@ -83,6 +86,16 @@ def failure_reasons_of(fields: Mapping[str, Json]) -> tuple[str, ...]:
     found = metadata.get("failure_reasons") if isinstance(metadata, Mapping) else None
     listed = found if isinstance(found, list) else [found]
     return tuple(text for item in listed[:16] if (text := text_or_none(item)) is not None)
+
+
+def memo_of(record: str) -> str | None:
+    """Return the memo in an order's untouched text; None where there is none that can be read."""
+    try:
+        value = read_json(record)
+    except NotJson:
+        return None
+    fields = value if isinstance(value, dict) else {}
+    return next((memo for name in _MEMO_MEMBERS if (memo := text_or_none(fields.get(name)))), None)
 
 
 def payment_kind_of(value: Json) -> PaymentKind | None:

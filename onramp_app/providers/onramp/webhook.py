@@ -1,6 +1,5 @@
-"""Onramp's webhooks in two verbs: `verify` proves who sent it, `translate` says what it tells.
+"""Onramp's webhooks in two verbs: `verify` proves who sent one, `translate` says what it means.
 
-Whatever it tells is a hint: it names an order to read, and never moves money or a status by itself.
 The signed bytes are the header `x-onramp-payload`, not the HTTP body. Source: the provider's
 documentation; the content of the header is not documented, so a body inside it is used when there is one.
 """
@@ -13,14 +12,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
-from onramp_app.domain.errors import Unauthenticated
+from onramp_app.config import Settings
 from onramp_app.domain.exact_json import Json, NotJson, member_text, read_json_bytes
+from onramp_app.providers.errors import Refusal, WebhookRefused
 from onramp_app.providers.onramp.orders import order_id_of, read_order
 from onramp_app.providers.onramp.wire import int_or_none, text_or_none
-from onramp_app.providers.port import ProviderOrder
 from onramp_app.providers.status import Flow
+from onramp_app.providers.webhooks import EventKind, EventLine, SecretUsed, VerifiedHeader, WebhookEvent
 
 MAX_PAYLOAD_BYTES = 32 * 1024
 MAX_BODY_BYTES = 64 * 1024
@@ -28,33 +27,8 @@ _BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]
 _SIGNATURE = re.compile(rb"[0-9a-f]{128}")
 
 
-class Refusal(StrEnum):
-    """Why a webhook was refused."""
-
-    PAYLOAD_MISSING = "payload_missing"
-    PAYLOAD_TOO_LARGE = "payload_too_large"
-    PAYLOAD_NOT_BASE64 = "payload_not_base64"
-    SIGNATURE_MISSING = "signature_missing"
-    SIGNATURE_WRONG_LENGTH = "signature_wrong_length"
-    SIGNATURE_NOT_LOWER_HEX = "signature_not_lower_hex"
-    SIGNATURE_WRONG = "signature_wrong"
-
-
-class WebhookRefused(Unauthenticated):
-    """The header pair does not prove that the provider sent this; `reason` says why."""
-
+class _Refused(WebhookRefused):
     challenge = "X-ONRAMP-SIGNATURE"
-
-    def __init__(self, reason: Refusal) -> None:
-        super().__init__("The webhook's signature is missing or wrong.")
-        self.reason = reason
-
-
-class SecretUsed(StrEnum):
-    """Which of the two secrets signed, while they are being rotated."""
-
-    CURRENT = "current"
-    PREVIOUS = "previous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +41,6 @@ class WebhookSecrets:
     def __repr__(self) -> str:
         """Tell nothing: a secret must not reach a log through a traceback."""
         return "WebhookSecrets(…)"
-
-
-@dataclass(frozen=True, slots=True)
-class VerifiedHeader:
-    """A header the provider signed. `content` is what its base64 stands for, not yet looked into."""
-
-    payload: bytes
-    content: bytes
-    secret: SecretUsed
 
 
 def verify(payload: bytes | None, signature: bytes | None, *, secrets: WebhookSecrets) -> VerifiedHeader:
@@ -92,15 +57,15 @@ def verify(payload: bytes | None, signature: bytes | None, *, secrets: WebhookSe
         WebhookRefused: with its reason; nothing else, whatever the bytes.
     """
     if not payload:
-        raise WebhookRefused(Refusal.PAYLOAD_MISSING)
+        raise _Refused(Refusal.PAYLOAD_MISSING)
     if not signature:
-        raise WebhookRefused(Refusal.SIGNATURE_MISSING)
+        raise _Refused(Refusal.SIGNATURE_MISSING)
     if len(payload) > MAX_PAYLOAD_BYTES:
-        raise WebhookRefused(Refusal.PAYLOAD_TOO_LARGE)
+        raise _Refused(Refusal.PAYLOAD_TOO_LARGE)
     if len(signature) != 128:
-        raise WebhookRefused(Refusal.SIGNATURE_WRONG_LENGTH)
+        raise _Refused(Refusal.SIGNATURE_WRONG_LENGTH)
     if not _SIGNATURE.fullmatch(signature):
-        raise WebhookRefused(Refusal.SIGNATURE_NOT_LOWER_HEX)
+        raise _Refused(Refusal.SIGNATURE_NOT_LOWER_HEX)
     content = _strictly_decoded(payload)
     is_current = hmac.compare_digest(_signature_of(payload, secrets.current), signature)
     # Without a previous secret the same work is done and its result thrown away.
@@ -109,7 +74,7 @@ def verify(payload: bytes | None, signature: bytes | None, *, secrets: WebhookSe
         return VerifiedHeader(payload, content, SecretUsed.CURRENT)
     if is_previous and secrets.previous is not None:
         return VerifiedHeader(payload, content, SecretUsed.PREVIOUS)
-    raise WebhookRefused(Refusal.SIGNATURE_WRONG)
+    raise _Refused(Refusal.SIGNATURE_WRONG)
 
 
 def _signature_of(payload: bytes, secret: str) -> bytes:
@@ -124,48 +89,8 @@ def _strictly_decoded(payload: bytes) -> bytes:
     except binascii.Error:
         content = None
     if content is None or base64.b64encode(content) != payload:
-        raise WebhookRefused(Refusal.PAYLOAD_NOT_BASE64)
+        raise _Refused(Refusal.PAYLOAD_NOT_BASE64)
     return content
-
-
-class EventLine(StrEnum):
-    """Which product line speaks: the widget in orders, the white label in an envelope with metadata."""
-
-    WIDGET = "widget"
-    WHITE_LABEL = "white_label"
-
-
-class EventKind(StrEnum):
-    """What the event is about. `UNKNOWN` events are kept and change nothing."""
-
-    BUY = "onramp"
-    SELL = "offramp"
-    KYC = "kyc"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookEvent:
-    """What a webhook tells; always a hint about what to read next.
-
-    `is_signed`: the content stood in the signed header; otherwise anybody who saw a valid header may have
-    written it. `is_old`: its timestamp is older than ONRAMP_WEBHOOK_MAX_AGE_SECONDS. `differs`: the HTTP
-    body tells something else than the signed header. `raw` is the untouched text, empty when unreadable.
-    For KYC `client_customer_id` is our id of the person and `customer_id` the provider's.
-    """
-
-    line: EventLine
-    kind: EventKind
-    is_signed: bool
-    is_old: bool
-    differs: bool
-    signed_at: datetime | None
-    order_id: str | None
-    order: ProviderOrder | None
-    status_text: str | None
-    client_customer_id: str | None
-    customer_id: str | None
-    raw: str
 
 
 def translate(
@@ -285,3 +210,37 @@ def _order_fields(content: Mapping[str, Json], line: EventLine) -> Mapping[str, 
     metadata = content.get("metadata")
     known = metadata if isinstance(metadata, Mapping) else {}
     return {**known, **content, "orderId": content.get("referenceId")}
+
+
+class OnrampWebhooks:
+    """Implements `providers.webhooks.WebhookReader` for Onramp.
+
+    `max_age` is ONRAMP_WEBHOOK_MAX_AGE_SECONDS, from which on an event counts as old; None: never.
+    """
+
+    def __init__(self, secrets: WebhookSecrets, *, max_age: timedelta | None = None) -> None:
+        self._secrets = secrets
+        self._max_age = max_age
+
+    def verify(self, payload: bytes | None, signature: bytes | None) -> VerifiedHeader:
+        """Prove that the provider signed the header."""
+        return verify(payload, signature, secrets=self._secrets)
+
+    def verified_before(self, payload: bytes, secret: SecretUsed) -> VerifiedHeader:
+        """Return a header that was verified before it was stored."""
+        return VerifiedHeader(payload, base64.b64decode(payload), secret)
+
+    def translate(self, header: VerifiedHeader, body: bytes, *, received_at: datetime) -> WebhookEvent:
+        """Say what a verified webhook means."""
+        return translate(header, body, received_at=received_at, max_age=self._max_age)
+
+
+def webhook_reader_from(settings: Settings) -> OnrampWebhooks:
+    """Return the reader with the secrets of the settings."""
+    previous, seconds = settings.onramp_api_secret_previous, settings.onramp_webhook_max_age_seconds
+    return OnrampWebhooks(
+        WebhookSecrets(
+            settings.onramp_api_secret.get_secret_value(), previous.get_secret_value() if previous else None
+        ),
+        max_age=None if seconds is None else timedelta(seconds=seconds),
+    )

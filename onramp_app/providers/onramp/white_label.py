@@ -13,7 +13,13 @@ from onramp_app.providers.onramp.links import MAX_LINK_CHARACTERS, may_be_opened
 from onramp_app.providers.onramp.orders import moment_or_none, read_order
 from onramp_app.providers.onramp.transport import Transport
 from onramp_app.providers.onramp.wire import amount_or_none, text_or_none, unreadable_answer
-from onramp_app.providers.port import CustomerLimits, KycLink, KycProvider, KycReport, ProviderOrder
+from onramp_app.providers.port import (
+    CustomerLimits,
+    KycLink,
+    KycProvider,
+    KycReport,
+    ProviderOrder,
+)
 from onramp_app.providers.status import Flow
 
 

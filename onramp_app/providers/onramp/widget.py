@@ -14,6 +14,9 @@ from onramp_app.providers.port import WidgetSession
 
 LANGUAGES = frozenset({"en", "tr", "vi", "es", "pt", "fil", "th", "sw", "id"})
 MAX_URL_CHARACTERS = 2048
+# What the provider's page in a frame may use: it checks identities, and people copy and paste what they pay
+# with (docs/onramp.md). Chromium hands on to a frame only what the page around it may use too.
+WIDGET_FEATURES = ("camera", "clipboard-read", "clipboard-write", "microphone")
 
 # Which texts may stand in which parameter. ASCII only, because look-alikes help nobody but a forger.
 _SHAPES = {

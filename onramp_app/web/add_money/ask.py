@@ -11,13 +11,13 @@ from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import currency_of
 from onramp_app.domain.errors import ApplicationError, ValidationFailed
 from onramp_app.domain.money import decimal_text
+from onramp_app.domain.payments import AmountLimits
 from onramp_app.pricing import quotes
 from onramp_app.pricing.catalogue import CurrencyOption, Options, get_options
 from onramp_app.pricing.provider_prices import STABLE_ASSET
 from onramp_app.pricing.quotes import QuoteRequest, QuoteView, get_shared_quotes
 from onramp_app.pricing.worth import book_within, worth
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable, UnsupportedCurrency
-from onramp_app.providers.port import AmountLimits
 from onramp_app.throttle import throttle
 from onramp_app.top_ups import limits
 from onramp_app.top_ups.limits import Remaining

@@ -7,8 +7,8 @@ from decimal import Decimal
 from babel import Locale
 
 from onramp_app.domain.money import decimal_text
+from onramp_app.domain.payments import AmountLimits, PaymentKind
 from onramp_app.pricing.catalogue import AssetOption, CurrencyOption, MethodOption, Options
-from onramp_app.providers.port import AmountLimits, PaymentKind
 from onramp_app.texts import _, current_language
 from onramp_app.top_ups.limits import Remaining
 from onramp_app.web.add_money.choices import Choices

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 
 from onramp_app.domain.errors import ApplicationError, RateLimited
+from onramp_app.domain.payments import AmountLimits
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.errors import ProviderPriceIrregular, ProviderUnavailable
-from onramp_app.providers.port import AmountLimits
 from onramp_app.texts import _, ngettext
 from onramp_app.top_ups.errors import AccountFrozen, KycRequired, QuoteChanged, TooManyOpenTopUps
 from onramp_app.top_ups.transitions import Charged, TopUpStatus

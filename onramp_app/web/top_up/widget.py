@@ -11,8 +11,8 @@ from reflex_base.components.memoize_helpers import get_memoized_event_triggers
 from reflex_base.vars.base import Var
 from reflex_components_core.base.fragment import Fragment  # type: ignore[import-untyped]
 
-from onramp_app.providers.port import WIDGET_FEATURES
 from onramp_app.texts import _
+from onramp_app.top_ups.widget_frame import WIDGET_FEATURES
 from onramp_app.web.parts.feedback import notice
 
 FRAME_ID = "widget"

@@ -1,0 +1,20 @@
+"""How somebody pays, and how much they may pay: words that provider, prices and pages share."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import IntEnum
+
+
+class PaymentKind(IntEnum):
+    """How a payment method moves money; the values are the provider's numbers."""
+
+    INSTANT = 1
+    BANK_TRANSFER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AmountLimits:
+    """The least and the most that may be paid, in fiat. None: not published, which is not "no limit"."""
+
+    min: Decimal | None
+    max: Decimal | None

@@ -1,0 +1,37 @@
+"""What a folder beside this file offers, so that `connection.py` can choose it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from onramp_app.config import Settings
+from onramp_app.providers.port import FiatType, Provider
+from onramp_app.providers.webhooks import WebhookReader
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """All that the application has of one provider: what is known without asking it, and how to ask it.
+
+    `fiat_types`: by the provider's number; of one currency's types the general one stands first.
+    `default_fiat_type`: what an order is in whose fiat type nobody knows.
+    `coin_symbols`, `chain_symbols`: the documented ones by id; `IdMaps` holds the live ones.
+    `test_chain_ids`: networks on which coins are worth nothing.
+    `widget_features`: the browser features that the provider's page in a frame may use.
+    `connect`: the provider of the settings; it belongs to one event loop, close it at the end.
+    `webhook_reader`: what reads its webhooks, with the secrets of the settings.
+    `widget_origin`: the origin of the provider's page (RFC 6454 section 6.2), like `https://onramp.money`.
+    `new_recognition_id`: an id that nobody can guess, for the provider to repeat in a top-up's order.
+    `memo_of`: the memo in the untouched JSON of an order; None where there is none that can be read.
+    """
+
+    fiat_types: Mapping[int, FiatType]
+    default_fiat_type: int
+    coin_symbols: Mapping[int, str]
+    chain_symbols: Mapping[int, str]
+    test_chain_ids: frozenset[int]
+    widget_features: tuple[str, ...]
+    connect: Callable[[Settings], Provider]
+    webhook_reader: Callable[[Settings], WebhookReader]
+    widget_origin: Callable[[Settings], str]
+    new_recognition_id: Callable[[], str]
+    memo_of: Callable[[str], str | None]

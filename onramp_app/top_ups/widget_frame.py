@@ -1,0 +1,11 @@
+"""What our page has to allow the provider's page that it frames."""
+
+from onramp_app.config import Settings
+from onramp_app.providers.connection import ADAPTER
+
+WIDGET_FEATURES = ADAPTER.widget_features
+
+
+def widget_origin(settings: Settings) -> str:
+    """Return the only origin that our pages frame, such as `https://onramp.money`."""
+    return ADAPTER.widget_origin(settings)
