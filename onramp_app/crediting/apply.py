@@ -26,7 +26,7 @@ from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet.watch import made_progress
 from onramp_app.ledger.posting import post
-from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.provider_orders.tables import OrderRecord
 
 ORDERS_AT_ONCE = 50
 FAILURES_BEFORE_CASE = 3
@@ -129,22 +129,22 @@ async def _apply_each(ids: Sequence[str], symbols: Symbols) -> Applied:
     return applied
 
 
-async def _claim(db: AsyncSession, *, most: int, only: str | None = None) -> Sequence[ProviderOrder]:
-    query = select(ProviderOrder).where(
-        ProviderOrder.version > ProviderOrder.applied_version,
-        ProviderOrder.environment == current_environment().value,
+async def _claim(db: AsyncSession, *, most: int, only: str | None = None) -> Sequence[OrderRecord]:
+    query = select(OrderRecord).where(
+        OrderRecord.version > OrderRecord.applied_version,
+        OrderRecord.environment == current_environment().value,
     )
     if only is None:
         query = query.where(
-            or_(col(ProviderOrder.apply_after).is_(None), col(ProviderOrder.apply_after) <= now())
+            or_(col(OrderRecord.apply_after).is_(None), col(OrderRecord.apply_after) <= now())
         )
     else:
-        query = query.where(ProviderOrder.id == only)
-    query = query.order_by(col(ProviderOrder.id)).limit(most).with_for_update(skip_locked=True)
+        query = query.where(OrderRecord.id == only)
+    query = query.order_by(col(OrderRecord.id)).limit(most).with_for_update(skip_locked=True)
     return (await db.exec(query)).all()
 
 
-async def _apply(db: AsyncSession, orders: Sequence[ProviderOrder], symbols: Symbols) -> set[str]:
+async def _apply(db: AsyncSession, orders: Sequence[OrderRecord], symbols: Symbols) -> set[str]:
     if not orders:
         return set()
     environment, at = current_environment(), now()

@@ -22,7 +22,7 @@ from onramp_app.domain.ids import new_id
 from onramp_app.domain.money import amount_text, from_minor
 from onramp_app.ledger import instructions
 from onramp_app.ledger.transfers import Cause, Instruction
-from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import Flow, StatusClass
 from onramp_app.top_ups.crediting_limits import over_limits, paid_in_base
 from onramp_app.top_ups.limits import count_in_base, is_limited, kept_rates, tier_limits
@@ -73,7 +73,7 @@ class Batch:
         self.users: set[str] = set()
         self._kept_rates: Mapping[str, Decimal] | None = None
 
-    async def take(self, order: ProviderOrder) -> None:
+    async def take(self, order: OrderRecord) -> None:
         """Apply one order. Sell and swap orders are recorded only."""
         if order.flow == Flow.BUY.value:
             judged = self._judge(order)
@@ -99,7 +99,7 @@ class Batch:
         order.apply_after, order.apply_failures, order.apply_error = None, 0, None
         self._db.add(order)
 
-    def _judge(self, order: ProviderOrder) -> JudgedDelivery | None:
+    def _judge(self, order: OrderRecord) -> JudgedDelivery | None:
         """Judge a delivery that is not booked yet; what is booked stays as it was judged."""
         if order.status_class != StatusClass.DELIVERED.value or order.delivered_minor is not None:
             return None
@@ -112,7 +112,7 @@ class Batch:
             places=[*self._places, *([issued] if issued else [])],
         )
 
-    def _read_again(self, order: ProviderOrder) -> None:
+    def _read_again(self, order: OrderRecord) -> None:
         wait = timedelta(seconds=REREAD_SECONDS * 2**order.apply_failures)
         order.due_at = self._at + wait / 2
         order.apply_after = self._at + wait
@@ -120,14 +120,14 @@ class Batch:
         order.apply_error = "the amount cannot be told; it is read again"
         self._db.add(order)
 
-    def _note_judged(self, order: ProviderOrder, judged: JudgedDelivery) -> None:
+    def _note_judged(self, order: OrderRecord, judged: JudgedDelivery) -> None:
         order.asset, order.network = judged.asset, judged.network
         order.is_ours = judged.place is not None
         order.delivered_rule = get_settings().onramp_delivered_rule if order.is_ours else None
 
     # Orders without an owner
 
-    def _take_ownerless(self, order: ProviderOrder, judged: JudgedDelivery | None) -> None:
+    def _take_ownerless(self, order: OrderRecord, judged: JudgedDelivery | None) -> None:
         if order.status_class == StatusClass.UNKNOWN.value:
             self._find(CaseKind.UNKNOWN_STATUS, order, detail=_status_text(order))
         if judged is None:
@@ -151,7 +151,7 @@ class Batch:
 
     # Orders of a top-up
 
-    async def _take_owned(self, order: ProviderOrder, top_up: TopUp, judged: JudgedDelivery | None) -> None:
+    async def _take_owned(self, order: OrderRecord, top_up: TopUp, judged: JudgedDelivery | None) -> None:
         order.top_up_id = top_up.id
         status_class = StatusClass(order.status_class or StatusClass.UNKNOWN)
         hold, why = await self._hold(order, top_up, judged) if judged else (None, "")
@@ -183,7 +183,7 @@ class Batch:
 
     async def _do(  # noqa: PLR0913 - what was read of what, and what follows from it
         self,
-        order: ProviderOrder,
+        order: OrderRecord,
         top_up: TopUp,
         step: Step,
         *,
@@ -200,7 +200,7 @@ class Batch:
         self._record(order, top_up, step, act=Act.READ, hold=hold, detail=detail)
         self._raise_and_answer(order, top_up, step, before=before, detail=detail)
 
-    def _book(self, order: ProviderOrder, top_up: TopUp, posting: Posting, *, judged: JudgedDelivery) -> None:
+    def _book(self, order: OrderRecord, top_up: TopUp, posting: Posting, *, judged: JudgedDelivery) -> None:
         receive = (
             instructions.receive_available
             if posting is Posting.RECEIVE_AVAILABLE
@@ -218,7 +218,7 @@ class Batch:
         top_up.received_minor, top_up.received_asset = judged.minor, judged.asset
 
     def _record(  # noqa: PLR0913 - what was read of what, and what follows from it
-        self, order: ProviderOrder, top_up: TopUp, step: Step, *, act: Act, hold: Reason | None, detail: str
+        self, order: OrderRecord, top_up: TopUp, step: Step, *, act: Act, hold: Reason | None, detail: str
     ) -> None:
         evidence = Evidence(
             self._source(order),
@@ -234,7 +234,7 @@ class Batch:
         self.users.add(top_up.user_id)
 
     def _raise_and_answer(
-        self, order: ProviderOrder, top_up: TopUp, step: Step, *, before: TopUpState, detail: str
+        self, order: OrderRecord, top_up: TopUp, step: Step, *, before: TopUpState, detail: str
     ) -> None:
         was_review, is_review = (
             state.status is TopUpStatus.IN_REVIEW and not state.has_entry for state in (before, step.state)
@@ -255,7 +255,7 @@ class Batch:
             self._find(CaseKind.IN_REVIEW, order, top_up=top_up, detail=detail)
 
     async def _hold(
-        self, order: ProviderOrder, top_up: TopUp, judged: JudgedDelivery
+        self, order: OrderRecord, top_up: TopUp, judged: JudgedDelivery
     ) -> tuple[Reason | None, str]:
         """Return the reason that keeps the delivery from being credited, None for none, and its words."""
         if judged.reason is not None or judged.minor is None or judged.asset is None:
@@ -291,7 +291,7 @@ class Batch:
             self._kept_rates = await kept_rates(self._db)
         return self._kept_rates
 
-    async def _linked(self, order: ProviderOrder, original: TopUp) -> TopUp:
+    async def _linked(self, order: OrderRecord, original: TopUp) -> TopUp:
         """Return a new top-up for another delivered order of the same address."""
         linked = TopUp(
             id=new_id(),
@@ -314,15 +314,15 @@ class Batch:
         self._context.top_ups[linked.id] = linked
         return linked
 
-    def _best_other_rank(self, order: ProviderOrder, top_up: TopUp) -> int:
+    def _best_other_rank(self, order: OrderRecord, top_up: TopUp) -> int:
         ranks = self._context.ranks.get(top_up.id, {})
         return max((rank for order_id, rank in ranks.items() if order_id != order.id), default=0)
 
-    def _is_best(self, order: ProviderOrder, top_up: TopUp) -> bool:
+    def _is_best(self, order: OrderRecord, top_up: TopUp) -> bool:
         best = self._context.ranks.get(top_up.id, {}).get(top_up.best_order_id or "", 0)
         return top_up.best_order_id is None or rank_of(order.status_class) >= best
 
-    def _delivery(self, order: ProviderOrder, judged: JudgedDelivery) -> instructions.Delivery:
+    def _delivery(self, order: OrderRecord, judged: JudgedDelivery) -> instructions.Delivery:
         place = judged.place
         if place is None or judged.minor is None:
             raise ValueError("what is not ours, or has no amount, is never booked")
@@ -336,7 +336,7 @@ class Batch:
             amount_minor=judged.minor,
         )
 
-    def _source(self, order: ProviderOrder) -> StepSource:
+    def _source(self, order: OrderRecord) -> StepSource:
         return StepSource.WEBHOOK_READ if order.order_id in self._context.hinted else StepSource.POLL
 
     def _amount(self, judged: JudgedDelivery) -> str:
@@ -344,12 +344,10 @@ class Batch:
             return ""
         return f"{amount_text(judged.minor, scale=self._context.scales[judged.asset])} {judged.asset}"
 
-    def _find(
-        self, kind: CaseKind, order: ProviderOrder, *, detail: str, top_up: TopUp | None = None
-    ) -> None:
+    def _find(self, kind: CaseKind, order: OrderRecord, *, detail: str, top_up: TopUp | None = None) -> None:
         top_up_id = top_up.id if top_up else None
         self.concerns.append(Concern(kind, top_up_id=top_up_id, provider_order_id=order.id, detail=detail))
 
 
-def _status_text(order: ProviderOrder) -> str:
+def _status_text(order: OrderRecord) -> str:
     return f"status {order.status_text if order.status_number is None else order.status_number}"

@@ -14,10 +14,10 @@ from onramp_app.config import get_settings
 from onramp_app.db.engine import execute
 from onramp_app.domain.environment import Environment
 from onramp_app.ledger.tables import Asset
-from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import StatusClass
 from onramp_app.top_ups.limits import is_limited
-from onramp_app.top_ups.tables import TopUp, WidgetSession
+from onramp_app.top_ups.tables import TopUp, WidgetRecord
 from onramp_app.treasury.places import Place
 
 # A read that follows a webhook of the order within this time was caused by the webhook.
@@ -59,7 +59,7 @@ class Context:
 
 
 async def load_context(
-    db: AsyncSession, orders: Sequence[ProviderOrder], *, environment: Environment, at: datetime
+    db: AsyncSession, orders: Sequence[OrderRecord], *, environment: Environment, at: datetime
 ) -> Context:
     """Load everything a batch needs; lock users (only where limits count), then top-ups, each by id."""
     places, top_up_of = await _bindings(db, orders, environment)
@@ -111,16 +111,16 @@ def _with_originals(ids: Sequence[str], top_ups: Mapping[str, TopUp]) -> list[st
 
 
 async def _bindings(
-    db: AsyncSession, orders: Sequence[ProviderOrder], environment: Environment
+    db: AsyncSession, orders: Sequence[OrderRecord], environment: Environment
 ) -> tuple[dict[str, Place], dict[str, str]]:
     """Return the places by recognition id, and the id of the top-up of each order that has one."""
     recognition_ids = {order.recognition_id for order in orders if order.recognition_id}
     places: dict[str, Place] = {}
     owners: dict[str, str] = {}
     if recognition_ids:
-        query = select(WidgetSession).where(
-            col(WidgetSession.recognition_id).in_(recognition_ids),
-            WidgetSession.environment == environment.value,
+        query = select(WidgetRecord).where(
+            col(WidgetRecord.recognition_id).in_(recognition_ids),
+            WidgetRecord.environment == environment.value,
         )
         for row in await db.exec(query):
             places[row.recognition_id] = Place(row.asset, row.network, row.address, row.memo)

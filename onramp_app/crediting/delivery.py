@@ -11,7 +11,7 @@ from decimal import Decimal, localcontext
 from onramp_app.config import Settings
 from onramp_app.domain.money import AmountUnreadable, decimal_text, from_minor, to_minor, without_tail
 from onramp_app.ledger.decimals import decimals_of
-from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.connection import ADAPTER
 from onramp_app.providers.port import IdMaps
 from onramp_app.top_ups.transitions import Reason
@@ -73,7 +73,7 @@ class JudgedDelivery:
 
 
 def judge_delivery(
-    order: ProviderOrder,
+    order: OrderRecord,
     *,
     settings: Settings,
     symbols: Symbols,
@@ -107,7 +107,7 @@ def judge_delivery(
     return JudgedDelivery(asset, network, place, minor, reason, tail)
 
 
-def _our_place(order: ProviderOrder, asset: str, network: str, *, among: Iterable[Place]) -> Place | None:
+def _our_place(order: OrderRecord, asset: str, network: str, *, among: Iterable[Place]) -> Place | None:
     if order.wallet_address is None:
         return None
     address = own_form(order.wallet_address)
@@ -151,7 +151,7 @@ def _minor(delivered: Decimal | None, *, scale: int) -> int | None:
         return None
 
 
-def is_over_delivery(order: ProviderOrder, minor: int, *, scale: int, tolerance_percent: Decimal) -> bool:
+def is_over_delivery(order: OrderRecord, minor: int, *, scale: int, tolerance_percent: Decimal) -> bool:
     """Say whether more arrived than the provider itself expected, by more than the tolerance.
 
     True without an expected amount: nothing can be compared, so a person looks.

@@ -35,7 +35,7 @@ SELECT count(*) AS open,
 
 # What has ended is read as often as what is open only for a while. The readings of the whole history that
 # come later are not counted, so the answer may be too early and never too late.
-_KNOWN_AS_OF = text("""
+_FRESH_UNTIL = text("""
 SELECT GREATEST(t.created_at,
            CASE WHEN r.began_at IS NULL THEN NULL
                 WHEN t.status IN ('created', 'awaiting_payment', 'processing') THEN r.began_at
@@ -89,7 +89,7 @@ async def note_read(fiat_types: Collection[int], began_at: datetime) -> None:
         )
 
 
-async def known_as_of(viewer: Viewer, top_up_id: str) -> datetime | None:
+async def fresh_until(viewer: Viewer, top_up_id: str) -> datetime | None:
     """Return a moment until which we know what the provider knew of one top-up: at least its creation.
 
     Returns:
@@ -100,7 +100,7 @@ async def known_as_of(viewer: Viewer, top_up_id: str) -> datetime | None:
     """
     values = {"top_up_id": top_up_id, "user_id": viewer.user_id, "recent": RECENT}
     async with transaction() as db:
-        return (await execute(db, _KNOWN_AS_OF, values)).scalar()
+        return (await execute(db, _FRESH_UNTIL, values)).scalar()
 
 
 async def read_anew(viewer: Viewer, *, within_seconds: float) -> Standing:

@@ -17,7 +17,7 @@ from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
-from onramp_app.provider_orders.tables import ProviderOrder as OrderRow
+from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.port import ProviderOrder
 
 MAX_UNREADABLE_OPEN = 100
@@ -99,8 +99,8 @@ def _row(order: ProviderOrder, environment: Environment, *, read_at: datetime) -
 
 
 async def _upsert(rows: Sequence[dict[str, Any]]) -> None:
-    statement = insert(OrderRow)
-    told, kept = statement.excluded, OrderRow.__table__.c  # type: ignore[attr-defined]
+    statement = insert(OrderRecord)
+    told, kept = statement.excluded, OrderRecord.__table__.c  # type: ignore[attr-defined]
     statement = statement.on_conflict_do_update(
         index_elements=["environment", "provider", "flow", "order_id"],
         set_={

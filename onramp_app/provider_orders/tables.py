@@ -50,7 +50,7 @@ _AMOUNTS = (
 )
 
 
-class ProviderOrder(Row, table=True):
+class OrderRecord(Row, table=True):
     """One order of the provider's, as last read, with its untouched JSON (`raw`).
 
     Version 0 is an order that a webhook named and nobody has read yet. Each read that told something new
@@ -162,7 +162,7 @@ class ProviderOrder(Row, table=True):
     apply_error: str | None = Field(default=None, sa_column=words(nullable=True))
 
 
-class WebhookEvent(Row, table=True):
+class StoredWebhook(Row, table=True):
     """One signed webhook, kept as the bytes that came. It is a hint about what to read, nothing more.
 
     Known by the hash of the signed header together with that of the body: the body alone is unsigned, so a

@@ -15,10 +15,9 @@ from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, deciding
 from onramp_app.provider_orders.hints import mark_due
-from onramp_app.provider_orders.tables import WebhookEvent
+from onramp_app.provider_orders.tables import StoredWebhook
 from onramp_app.providers.connection import get_webhook_reader
-from onramp_app.providers.webhooks import SecretUsed, VerifiedHeader
-from onramp_app.providers.webhooks import WebhookEvent as ToldEvent
+from onramp_app.providers.webhooks import SecretUsed, VerifiedHeader, WebhookEvent
 
 MAX_LISTED = 100
 _MAX_EVENT_ID = 2**63 - 1
@@ -67,9 +66,9 @@ class Replay:
 
 async def list_events(*, limit: int, order_id: str | None = None) -> list[ListedEvent]:
     """Return the newest `limit` (at most 100) webhooks, of one of the provider's orders or of all."""
-    query = select(WebhookEvent).order_by(col(WebhookEvent.id).desc()).limit(min(limit, MAX_LISTED))
+    query = select(StoredWebhook).order_by(col(StoredWebhook.id).desc()).limit(min(limit, MAX_LISTED))
     if order_id is not None:
-        query = query.where(WebhookEvent.order_id == order_id.replace("\x00", ""))
+        query = query.where(StoredWebhook.order_id == order_id.replace("\x00", ""))
     async with transaction() as db:
         return [_line(row) for row in await db.exec(query)]
 
@@ -123,25 +122,25 @@ async def replay_event(event_id: int, *, mandate: Mandate) -> Replay:
     return Replay(event_id, row.flow, row.order_id, row.replays)
 
 
-async def _found(db: AsyncSession, event_id: int, *, lock: bool = False) -> WebhookEvent:
+async def _found(db: AsyncSession, event_id: int, *, lock: bool = False) -> StoredWebhook:
     row = None
     if 0 < event_id <= _MAX_EVENT_ID:
-        query = select(WebhookEvent).where(WebhookEvent.id == event_id)
+        query = select(StoredWebhook).where(StoredWebhook.id == event_id)
         row = (await db.exec(query.with_for_update() if lock else query)).first()
     if row is None:
         raise NotFound("There is no webhook with this number.")
     return row
 
 
-def _header(row: WebhookEvent) -> VerifiedHeader:
+def _header(row: StoredWebhook) -> VerifiedHeader:
     return get_webhook_reader().verified_before(row.header, SecretUsed(row.secret))
 
 
-def _told(row: WebhookEvent) -> ToldEvent:
+def _told(row: StoredWebhook) -> WebhookEvent:
     return get_webhook_reader().translate(_header(row), row.body, received_at=row.received_at)
 
 
-def _line(row: WebhookEvent) -> ListedEvent:
+def _line(row: StoredWebhook) -> ListedEvent:
     if row.id is None:
         raise ValueError("a stored webhook has a number")
     return ListedEvent(

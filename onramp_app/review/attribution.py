@@ -26,7 +26,7 @@ from onramp_app.ledger.deliveries import Booked, booked_of
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, Operator, deciding
-from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import Flow, StatusClass
 from onramp_app.review.decisions import post_once, refuse_unfit
 from onramp_app.top_ups.limits import count_in_base, kept_rates
@@ -124,7 +124,7 @@ async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribu
     return attribution
 
 
-def _deed(order: ProviderOrder, user: User, booked: Booked) -> Deed:
+def _deed(order: OrderRecord, user: User, booked: Booked) -> Deed:
     delivery = booked.delivery
     return Deed(
         "review.attribute",
@@ -136,7 +136,7 @@ def _deed(order: ProviderOrder, user: User, booked: Booked) -> Deed:
 
 
 def _attribution(
-    order: ProviderOrder,
+    order: OrderRecord,
     user: User,
     booked: Booked,
     *,
@@ -169,11 +169,11 @@ async def _recipient(db: AsyncSession, user_id: str) -> User:
     return user
 
 
-async def _locked(db: AsyncSession, order_id: str) -> ProviderOrder:
-    query = select(ProviderOrder).where(
-        ProviderOrder.environment == current_environment().value,
-        ProviderOrder.flow == Flow.BUY.value,
-        ProviderOrder.order_id == order_id,
+async def _locked(db: AsyncSession, order_id: str) -> OrderRecord:
+    query = select(OrderRecord).where(
+        OrderRecord.environment == current_environment().value,
+        OrderRecord.flow == Flow.BUY.value,
+        OrderRecord.order_id == order_id,
     )
     order = (await db.exec(query.with_for_update())).first() if "\x00" not in order_id else None
     if order is None:
@@ -181,7 +181,7 @@ async def _locked(db: AsyncSession, order_id: str) -> ProviderOrder:
     return order
 
 
-async def _in_suspense(db: AsyncSession, order: ProviderOrder) -> Booked:
+async def _in_suspense(db: AsyncSession, order: OrderRecord) -> Booked:
     if order.top_up_id is not None:
         raise ActionNotPossible(f"This order belongs to top-up {order.top_up_id} already.")
     booked = await booked_of(db, provider_order_id=order.id)
@@ -191,7 +191,7 @@ async def _in_suspense(db: AsyncSession, order: ProviderOrder) -> Booked:
 
 
 async def _settled_top_up(  # noqa: PLR0913 - what, whose, by whom and when
-    db: AsyncSession, order: ProviderOrder, booked: Booked, *, user_id: str, by: Operator, at: datetime
+    db: AsyncSession, order: OrderRecord, booked: Booked, *, user_id: str, by: Operator, at: datetime
 ) -> TopUp:
     top_up = _top_up(order, booked, user_id=user_id, at=at)
     count_in_base(top_up, rates=await kept_rates(db))
@@ -213,7 +213,7 @@ async def _settled_top_up(  # noqa: PLR0913 - what, whose, by whom and when
     return top_up
 
 
-def _top_up(order: ProviderOrder, booked: Booked, *, user_id: str, at: datetime) -> TopUp:
+def _top_up(order: OrderRecord, booked: Booked, *, user_id: str, at: datetime) -> TopUp:
     """Return the top-up that the order would have had. What was paid is the provider's to say."""
     if order.fiat_amount is None or order.fiat_currency is None or order.fiat_type is None:
         raise ActionNotPossible("The provider's record does not say what was paid for this order.")

@@ -18,7 +18,7 @@ from onramp_app.fleet.changed_people import tell_changed
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, deciding
-from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.top_ups.tables import TopUp
 
 MAX_ITEMS = 1000
@@ -142,7 +142,7 @@ async def close_case(case_id: str, *, mandate: Mandate) -> ClosedCase:
 
 async def _owners(db: AsyncSession, found: Case) -> frozenset[str]:
     """Return the owner of the top-up that the case names, or that its order belongs to; empty without one."""
-    of_order = select(ProviderOrder.top_up_id).where(ProviderOrder.id == found.provider_order_id)
+    of_order = select(OrderRecord.top_up_id).where(OrderRecord.id == found.provider_order_id)
     query = select(TopUp.user_id).where(
         or_(col(TopUp.id) == found.top_up_id, col(TopUp.id).in_(of_order.scalar_subquery()))
     )

@@ -17,7 +17,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.db.locks import Lock
 from onramp_app.domain import clock
 from onramp_app.idempotency import IdempotencyKey
-from onramp_app.provider_orders.tables import WebhookEvent, WebhookRefusal
+from onramp_app.provider_orders.tables import StoredWebhook, WebhookRefusal
 
 _DAY_SECONDS = 86_400
 _AT_ONCE = 1_000  # keeps each transaction, and what it locks, short
@@ -58,7 +58,7 @@ async def purge() -> dict[str, int]:
 def _statements(before: datetime, now: datetime) -> dict[str, Delete]:
     ended = or_(col(AuthSession.revoked_at) < before, col(AuthSession.expires_at) < before)
     # One that waits is never old: it is money that somebody may still miss.
-    handled = (col(WebhookEvent.received_at) < before, col(WebhookEvent.handled_at).is_not(None))
+    handled = (col(StoredWebhook.received_at) < before, col(StoredWebhook.handled_at).is_not(None))
     refused = col(WebhookRefusal.received_at) < before
     answered = col(IdempotencyKey.created_at) <= now - idempotency.KEPT
     keys = select(IdempotencyKey.user_id, IdempotencyKey.key).where(answered).limit(_AT_ONCE)
@@ -72,8 +72,8 @@ def _statements(before: datetime, now: datetime) -> dict[str, Delete]:
                 select(RefreshToken.token_hash).where(col(RefreshToken.used_at) < before).limit(_AT_ONCE)
             )
         ),
-        "webhook_events": delete(WebhookEvent).where(
-            col(WebhookEvent.id).in_(select(WebhookEvent.id).where(*handled).limit(_AT_ONCE))
+        "webhook_events": delete(StoredWebhook).where(
+            col(StoredWebhook.id).in_(select(StoredWebhook.id).where(*handled).limit(_AT_ONCE))
         ),
         "webhook_refusals": delete(WebhookRefusal).where(
             col(WebhookRefusal.id).in_(select(WebhookRefusal.id).where(refused).limit(_AT_ONCE))

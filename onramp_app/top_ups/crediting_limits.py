@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
 from onramp_app.config import get_settings
-from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.errors import ProviderUnavailable
 from onramp_app.top_ups.limits import left, tier_limits, used
 from onramp_app.top_ups.tables import TopUp
@@ -20,7 +20,7 @@ UNCOUNTED = f"{Reason.OVER_LIMIT.value}: it cannot be counted, since no exchange
 
 
 def paid_in_base(
-    order: ProviderOrder, top_up: TopUp, *, rates: Mapping[str, Decimal], delivered: tuple[Decimal, str]
+    order: OrderRecord, top_up: TopUp, *, rates: Mapping[str, Decimal], delivered: tuple[Decimal, str]
 ) -> Decimal | None:
     """Return what was truly paid, in the base currency of the limits; None: no rate was ever known.
 

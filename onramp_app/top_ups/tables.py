@@ -178,7 +178,7 @@ class TopUpStep(Row, table=True):
     hold: str | None = Field(default=None, sa_column=words(nullable=True))
 
 
-class WidgetSession(Row, table=True):
+class WidgetRecord(Row, table=True):
     """One issued widget URL of one top-up.
 
     `recognition_id` is the only binding between the provider's order and ours: unguessable, and not the

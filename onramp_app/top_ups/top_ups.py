@@ -28,7 +28,7 @@ from onramp_app.pricing.quotes import Quote, QuoteRequest
 from onramp_app.pricing.quotes import quote as ask_quote
 from onramp_app.providers.connection import ADAPTER, get_provider
 from onramp_app.providers.errors import UnsupportedAsset
-from onramp_app.providers.port import WidgetSession as WidgetFacts
+from onramp_app.providers.port import WidgetSession
 from onramp_app.throttle import throttle
 from onramp_app.top_ups import limits
 from onramp_app.top_ups.errors import (
@@ -39,7 +39,7 @@ from onramp_app.top_ups.errors import (
     TooManyOpenTopUps,
 )
 from onramp_app.top_ups.moves import Evidence, record, state_of
-from onramp_app.top_ups.tables import TopUp, WidgetSession
+from onramp_app.top_ups.tables import TopUp, WidgetRecord
 from onramp_app.top_ups.transitions import ACT_OF, CREATED, Act, Action, TopUpStatus, on_action
 from onramp_app.top_ups.views import TopUpView, quote_members, quote_view, view_of, views_of
 
@@ -126,7 +126,7 @@ async def _make_offer(viewer: Viewer, request: QuoteRequest, expected_amount: De
     _compare(quote, expected_amount)
     known = (await options.catalogue()).limits.get(quote.fiat_type)
     address = current_address(request.network, clock.now())
-    facts = WidgetFacts(
+    facts = WidgetSession(
         recognition_id=ADAPTER.new_recognition_id(),
         wallet_address=address.address,
         coin_code=request.asset,
@@ -211,7 +211,7 @@ async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
     await db.flush()
     until = offer.address.until
     db.add(
-        WidgetSession(
+        WidgetRecord(
             recognition_id=offer.recognition_id,
             top_up_id=top_up.id,
             environment=top_up.environment,
@@ -313,8 +313,8 @@ async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
         evidence = Evidence(StepSource.USER, now, ACT_OF[Action.CANCEL], actor=viewer.user_id)
         record(db, top_up, step.state, evidence=evidence)
         await db.exec(
-            update(WidgetSession)
-            .where(col(WidgetSession.top_up_id) == top_up.id, col(WidgetSession.offered_until) > now)
+            update(WidgetRecord)
+            .where(col(WidgetRecord.top_up_id) == top_up.id, col(WidgetRecord.offered_until) > now)
             .values(offered_until=now)
         )
         await db.flush()

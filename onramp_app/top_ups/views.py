@@ -19,14 +19,14 @@ from onramp_app.ledger.assets import scales
 from onramp_app.ledger.deliveries import recovered_minor
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.provider_orders.hints import sought_of
-from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.port import ProviderQuote
 from onramp_app.providers.status import Flow
 from onramp_app.top_ups.moves import state_of
-from onramp_app.top_ups.tables import TopUp, TopUpStep, WidgetSession
+from onramp_app.top_ups.tables import TopUp, TopUpStep, WidgetRecord
 from onramp_app.top_ups.transitions import Charged, TopUpStatus
 
-_T = TypeVar("_T", TopUpStep, ProviderOrder)
+_T = TypeVar("_T", TopUpStep, OrderRecord)
 
 # A provider that wavers may write many lines and orders; nobody reads more than these.
 MAX_STEPS = 200
@@ -130,20 +130,20 @@ _STEPS = _newest_of_each(
     .limit(MAX_STEPS),
 )
 _ORDERS = _newest_of_each(
-    ProviderOrder,
-    select(ProviderOrder)
-    .where(ProviderOrder.top_up_id == EACH_ID, ProviderOrder.flow == Flow.BUY.value)
-    .order_by(col(ProviderOrder.id).desc())
+    OrderRecord,
+    select(OrderRecord)
+    .where(OrderRecord.top_up_id == EACH_ID, OrderRecord.flow == Flow.BUY.value)
+    .order_by(col(OrderRecord.id).desc())
     .limit(MAX_ORDERS),
 )
 _URLS = (
-    select(WidgetSession.top_up_id, WidgetSession.url)
-    .ext(distinct_on(col(WidgetSession.top_up_id)))
+    select(WidgetRecord.top_up_id, WidgetRecord.url)
+    .ext(distinct_on(col(WidgetRecord.top_up_id)))
     .where(
-        col(WidgetSession.top_up_id) == any_(IDS),
-        col(WidgetSession.offered_until) > bindparam("at", type_=DateTime(timezone=True)),
+        col(WidgetRecord.top_up_id) == any_(IDS),
+        col(WidgetRecord.offered_until) > bindparam("at", type_=DateTime(timezone=True)),
     )
-    .order_by(col(WidgetSession.top_up_id), col(WidgetSession.created_at).desc())
+    .order_by(col(WidgetRecord.top_up_id), col(WidgetRecord.created_at).desc())
 )
 
 
@@ -206,7 +206,7 @@ async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) 
     steps: dict[str | None, list[TopUpStep]] = {one: [] for one in ids}
     for step in await db.exec(_STEPS, params={"ids": ids}):
         steps[step.top_up_id].append(step)
-    orders: dict[str | None, list[ProviderOrder]] = {one: [] for one in ids}
+    orders: dict[str | None, list[OrderRecord]] = {one: [] for one in ids}
     for order in await db.exec(_ORDERS, params={"ids": ids}):
         orders[order.top_up_id].append(order)
     known = await scales(db)
@@ -233,7 +233,7 @@ class _Belongings:
     """What other rows say of one top-up; steps and orders oldest first."""
 
     steps: Sequence[TopUpStep]
-    orders: Sequence[ProviderOrder]
+    orders: Sequence[OrderRecord]
     widget_url: str | None
     is_sought: bool
     recovered_amount: str | None
@@ -272,7 +272,7 @@ def _view(top_up: TopUp, its: _Belongings, known: dict[str, int]) -> TopUpView:
     )
 
 
-def _step_view(step: TopUpStep, orders: Sequence[ProviderOrder]) -> StepView:
+def _step_view(step: TopUpStep, orders: Sequence[OrderRecord]) -> StepView:
     order = next((order for order in orders if order.id == step.provider_order_id), None)
     return StepView(
         step.status,
@@ -318,7 +318,7 @@ def received_text(top_up: TopUp, known: dict[str, int]) -> str | None:
     return _booked_text(top_up, known) if top_up.received_asset == top_up.asset else None
 
 
-def _order_view(order: ProviderOrder, known: dict[str, int]) -> ProviderOrderView:
+def _order_view(order: OrderRecord, known: dict[str, int]) -> ProviderOrderView:
     amount = None
     if order.delivered_minor is not None and order.asset is not None:
         amount = amount_text(order.delivered_minor, scale=known[order.asset])

@@ -44,10 +44,10 @@ class Latest:
 
         return await self.once(("top-up", top_up_id), read)
 
-    async def known_as_of(self, top_up_id: str) -> datetime | None:
+    async def fresh_until(self, top_up_id: str) -> datetime | None:
         """Return until when we know what the provider knew of a top-up of the person's."""
         return await self.once(
-            ("known as of", top_up_id), lambda: freshness.known_as_of(self.viewer, top_up_id)
+            ("fresh until", top_up_id), lambda: freshness.fresh_until(self.viewer, top_up_id)
         )
 
     async def transfer(self, transfer_id: str) -> TransferView | None:

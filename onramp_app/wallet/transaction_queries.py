@@ -36,7 +36,7 @@ from onramp_app.domain.paging import Position
 from onramp_app.ledger.listed import LISTED_CONDITION, TransactionKind
 from onramp_app.ledger.tables import LedgerAccount, LedgerEntry, LedgerTransfer
 from onramp_app.ledger.words import AccountKind, TransferKind
-from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import Charged, TopUpStatus
 
@@ -117,18 +117,18 @@ def _page_of(user_id: ColumnElement[str], given: frozenset[str], *, has_transfer
     merged = union_all(*(select(part.subquery()) for part in parts)).subquery()
     newest = select(merged).order_by(merged.c.created_at.desc(), merged.c.id.desc())
     found = newest.limit(bindparam("most", type_=Integer)).subquery()
-    order = col(ProviderOrder.id) == found.c.order_row_id
+    order = col(OrderRecord.id) == found.c.order_row_id
     # An order states the amount that it asks for, until it says that this was paid.
     is_paid = found.c.charged == Charged.YES.value
     return (
         select(
             found,
-            col(ProviderOrder.order_id),
-            col(ProviderOrder.transaction_hash),
-            case((is_paid, col(ProviderOrder.fiat_amount))).label("paid_amount"),
-            case((is_paid, col(ProviderOrder.fiat_currency))).label("paid_currency"),
+            col(OrderRecord.order_id),
+            col(OrderRecord.transaction_hash),
+            case((is_paid, col(OrderRecord.fiat_amount))).label("paid_amount"),
+            case((is_paid, col(OrderRecord.fiat_currency))).label("paid_currency"),
         )
-        .outerjoin(ProviderOrder, order)
+        .outerjoin(OrderRecord, order)
         .order_by(found.c.created_at.desc(), found.c.id.desc())
     )
 

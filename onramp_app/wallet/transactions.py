@@ -19,7 +19,7 @@ from onramp_app.ledger.listed import LISTED, LISTED_CONDITION, TransactionKind
 from onramp_app.ledger.tables import LedgerTransfer
 from onramp_app.ledger.words import TransferKind
 from onramp_app.provider_orders.hints import sought_of
-from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import Flow
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import Charged
@@ -130,17 +130,17 @@ async def _look_up(db: AsyncSession, user_id: str, filters: Filters) -> Wanted:
     """Find what `q` stands for among the person's own: an id, a provider order or a hash."""
     q = filters.q or ""
     orders = (
-        select(col(ProviderOrder.id), col(ProviderOrder.top_up_id))
-        .join(TopUp, col(TopUp.id) == col(ProviderOrder.top_up_id))
+        select(col(OrderRecord.id), col(OrderRecord.top_up_id))
+        .join(TopUp, col(TopUp.id) == col(OrderRecord.top_up_id))
         .where(col(TopUp.user_id) == user_id)
     )
     by_number = orders.where(
-        col(ProviderOrder.environment) == current_environment().value,
-        col(ProviderOrder.provider) == PROVIDER,
-        col(ProviderOrder.flow) == Flow.BUY.value,
-        col(ProviderOrder.order_id) == q,
+        col(OrderRecord.environment) == current_environment().value,
+        col(OrderRecord.provider) == PROVIDER,
+        col(OrderRecord.flow) == Flow.BUY.value,
+        col(OrderRecord.order_id) == q,
     )
-    by_hash = orders.where(col(ProviderOrder.transaction_hash) == q).limit(_MAX_FOUND)
+    by_hash = orders.where(col(OrderRecord.transaction_hash) == q).limit(_MAX_FOUND)
     found = [
         *(await execute(db, by_number)),
         *(await execute(db, by_hash)),

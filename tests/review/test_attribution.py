@@ -10,7 +10,7 @@ from onramp_app.domain.errors import Forbidden, NotFound, ValidationFailed
 from onramp_app.ledger import instructions as ledger
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.mandate import Mandate
-from onramp_app.provider_orders.tables import ProviderOrder
+from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.review import attribution
 from onramp_app.review.attribution import attribute, look
 from onramp_app.review.decisions import decide
@@ -152,8 +152,8 @@ async def test_control_without_the_lock_only_the_ledger_stops_the_second(
     """Without the row lock both begin, and the reference of the ledger refuses the one that comes later."""
     both_looked = asyncio.Barrier(2)
 
-    async def unlocked(session: AsyncSession, order_id: str) -> ProviderOrder:
-        query = select(ProviderOrder).where(col(ProviderOrder.order_id) == order_id)
+    async def unlocked(session: AsyncSession, order_id: str) -> OrderRecord:
+        query = select(OrderRecord).where(col(OrderRecord.order_id) == order_id)
         found = (await session.exec(query)).one()
         await both_looked.wait()
         return found

@@ -45,8 +45,8 @@ class StoryState(LiveState):
         transfer = None if top_up else await latest.transfer(wanted)
         self.is_missing = top_up is None and transfer is None
         if top_up is not None:
-            known_as_of = await latest.known_as_of(wanted) if can_age(top_up) else None
-            self.story = story_of_top_up(top_up, known_as_of=known_as_of)
+            fresh_until = await latest.fresh_until(wanted) if can_age(top_up) else None
+            self.story = story_of_top_up(top_up, fresh_until=fresh_until)
         elif transfer is not None:
             self.story = story_of_transfer(transfer)
         self._shown = wanted

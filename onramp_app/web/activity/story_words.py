@@ -42,11 +42,11 @@ _UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
 _ENDED_UNPAID = (TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED)
 
 
-def story_of_top_up(view: TopUpView, *, known_as_of: datetime | None = None) -> Story:
+def story_of_top_up(view: TopUpView, *, fresh_until: datetime | None = None) -> Story:
     """Return the whole story of a top-up.
 
     Args:
-        known_as_of: until when we know what the provider knew; needed where `can_age`.
+        fresh_until: until when we know what the provider knew; needed where `can_age`.
     """
     words = words_of(view)
     status = TopUpStatus(view.status)
@@ -70,7 +70,7 @@ def story_of_top_up(view: TopUpView, *, known_as_of: datetime | None = None) -> 
         unit=unit,
         at=moment_text(view.settled_at if has_arrived and view.settled_at else view.created_at),
         charged=charged,
-        as_of=moment_text(known_as_of) if charged and can_age(view) else "",
+        as_of=moment_text(fresh_until) if charged and can_age(view) else "",
         text=words.happened if status in _SAID_ONCE else f"{words.happened} {words.next}",
         variance=_variance(view),
         next_top_up=view.id if status in _OPEN else "",

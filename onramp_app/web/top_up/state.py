@@ -98,8 +98,8 @@ class TopUpState(LiveState):
         else:
             balances = await latest.balances() if view.has_entry else None
             usual = await usual_minutes(view.payment_method)
-            known_as_of = await latest.known_as_of(wanted) if can_age(view) else None
-            page = page_of(view, balances, usual_minutes=usual, known_as_of=known_as_of)
+            fresh_until = await latest.fresh_until(wanted) if can_age(view) else None
+            page = page_of(view, balances, usual_minutes=usual, fresh_until=fresh_until)
         if self.page != page:
             self.page = page
         self._is_current()

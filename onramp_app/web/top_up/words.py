@@ -51,7 +51,7 @@ def page_of(
     balances: BalancesView | None,
     *,
     usual_minutes: int | None,
-    known_as_of: datetime | None = None,
+    fresh_until: datetime | None = None,
 ) -> TopUpPage:
     """Return the page.
 
@@ -59,7 +59,7 @@ def page_of(
         view: the top-up, its owner's.
         balances: needed once something was booked; None before.
         usual_minutes: how long such payments take, where that is known.
-        known_as_of: until when we know what the provider knew; needed where `can_age`.
+        fresh_until: until when we know what the provider knew; needed where `can_age`.
     """
     words = words_of(view)
     kind = _kind(view)
@@ -84,7 +84,7 @@ def page_of(
         title=title,
         happened=words.happened,
         charged=words.charged,
-        as_of=moment_text(known_as_of) if can_age(view) else "",
+        as_of=moment_text(fresh_until) if can_age(view) else "",
         next=following,
         warning=words.charged if kind == "moving" and view.charged != Charged.YES else "",
         announcement=title if kind == "offered" else f"{title}. {words.charged}",

@@ -134,7 +134,7 @@ def test_nobody_is_told_less_or_more_than_is_known_of_the_charge(state):
 
 @pytest.mark.parametrize("state", REACHABLE, ids=str)
 def test_that_nobody_was_charged_is_said_with_the_moment_it_rests_on(state):
-    page = page_of(_view(state), BALANCES if state.has_entry else None, usual_minutes=None, known_as_of=NOW)
+    page = page_of(_view(state), BALANCES if state.has_entry else None, usual_minutes=None, fresh_until=NOW)
     assert (page.as_of != "") == (page.charged == "You were not charged.")
     if page.kind == "offered":
         assert "charged" not in page.announcement
