@@ -310,7 +310,6 @@ class Settings(BaseSettings):
     app_name: str = Field(default="Wallet", min_length=1, max_length=40)
     terms_url: HttpUrl | None = None
     privacy_url: HttpUrl | None = None
-    otel_exporter_otlp_endpoint: HttpUrl | None = None
 
     @field_validator("*", mode="before")
     @classmethod

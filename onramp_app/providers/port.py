@@ -153,13 +153,6 @@ class CoinsAndChains:
 
 
 @dataclass(frozen=True, slots=True)
-class GasFee:
-    """The network fee of one coin on one network, in the coin."""
-
-    fee: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
 class PublicConfig:
     """The public price list: prices in INR by coin and network (`None`: every network)."""
 
@@ -224,10 +217,6 @@ class Provider(Protocol):
         """Ask for a quote. Also raises `AmountOutOfLimits`, `UnsupportedAsset`, `ProviderPriceIrregular`."""
         ...
 
-    async def order_status(self, order_id: str, *, flow: OrderFlow) -> int:
-        """Return the status number of an order. Raises `ProviderOrderGone`."""
-        ...
-
     def history(
         self, *, flow: OrderFlow, fiat_type: int, since: datetime, first_page: int = 1
     ) -> AsyncIterator[HistoryPage]:
@@ -252,10 +241,6 @@ class Provider(Protocol):
 
     async def coins_and_chains(self) -> CoinsAndChains:
         """Return the live configuration of coins and networks."""
-        ...
-
-    async def gas_fees(self) -> Mapping[int, Mapping[int, GasFee]]:
-        """Return the network fees by coin id and chain id."""
         ...
 
     async def coin_minimums(self, fiat_type: int) -> Mapping[int, Mapping[int, Decimal]]:

@@ -66,17 +66,6 @@ async def test_a_quote_with_a_missing_figure_is_unreadable_and_never_zero(
         await quote(client)
 
 
-async def test_an_order_status_is_a_number_even_when_it_comes_as_text(
-    onramp: FakeOnramp, client: OnrampClient, sample
-) -> None:
-    onramp.answers["orderStatus"] = ok({"orderStatus": "15"})
-    assert await client.order_status("338", flow=Flow.BUY) == 15
-    assert onramp.requests[-1].json == {"orderId": 338, "type": 1}
-    onramp.answers["orderStatus"] = ok(sample("order_status.response.json")["data"])
-    assert await client.order_status("338", flow=Flow.SELL) == 4
-    assert onramp.requests[-1].json["type"] == 2
-
-
 async def test_history_keeps_amounts_ids_and_the_untouched_text(
     onramp: FakeOnramp, client: OnrampClient, sample
 ) -> None:
@@ -228,7 +217,6 @@ async def test_configuration_answers_become_views(onramp: FakeOnramp, client: On
         },
     }
     onramp.answers["allChainMapping"] = ok(coins)
-    onramp.answers["allGasFee"] = ok_text('{"54":{"3":{"withdrawalFee":"0.00019","nodeInSync":1}}}')
     onramp.answers["allCoinLimits"] = ok_text('{"54":{"3":100,"11":100.1}}')
     onramp.answers["allConfig"] = ok(
         {**coins, "coinData": {"54": 88.5, "6": {"0": 161528.499}}, "minimumBuyAmount": {"54": {"3": 100}}}
@@ -243,12 +231,11 @@ async def test_configuration_answers_become_views(onramp: FakeOnramp, client: On
     assert found.coins["usdt"].chain_ids == (0, 3)
     assert found.chains[3].transaction_url == "https://polygonscan.com/tx/"
     assert found.chains[9].transaction_url is None
-    assert (await client.gas_fees())[54][3].fee == Decimal("0.00019")
     assert (await client.coin_minimums(1))[54][11] == Decimal("100.1")
     public = await client.public_config()
     assert public.inr_prices == {54: {None: Decimal("88.5")}, 6: {0: Decimal("161528.499")}}
     signed = {request.path.rsplit("/", 1)[1] for request in onramp.requests if request.method == "POST"}
-    assert signed == {"allConfigMapping", "allChainMapping", "allGasFee", "allCoinLimits"}
+    assert signed == {"allConfigMapping", "allChainMapping", "allCoinLimits"}
     assert all(request.is_signed_with(SECRET) for request in onramp.requests if request.method == "POST")
 
 

@@ -24,7 +24,6 @@ LIMITED = [
     endpoints.LIMITS,
     endpoints.CONFIG_MAPPING,
     endpoints.CHAIN_MAPPING,
-    endpoints.GAS_FEES,
     endpoints.COIN_LIMITS,
     endpoints.COUNTRY_CONFIG,
 ]

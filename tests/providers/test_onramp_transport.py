@@ -116,12 +116,12 @@ async def test_an_answer_that_is_not_the_documented_one_is_unreadable(
 async def test_an_error_page_without_an_envelope_is_judged_by_its_http_status(
     onramp: FakeOnramp, connect: Connect
 ) -> None:
-    onramp.answers["orderStatus"] = Reply(status=417, body=b"<html>")
-    found = await fails(connect(), endpoints.ORDER_STATUS)
+    onramp.answers["merchantHistory"] = Reply(status=417, body=b"<html>")
+    found = await fails(connect(), endpoints.MERCHANT_HISTORY)
     assert isinstance(found, ProviderOrderGone)
     assert isinstance(found, NotFound)
-    onramp.answers["orderStatus"] = Reply(status=503, body=b'{"status":1,"code":200,"data":{}}')
-    assert type(await fails(connect(), endpoints.ORDER_STATUS)) is ProviderUnavailable
+    onramp.answers["merchantHistory"] = Reply(status=503, body=b'{"status":1,"code":200,"data":{}}')
+    assert type(await fails(connect(), endpoints.MERCHANT_HISTORY)) is ProviderUnavailable
 
 
 BROKEN = [
@@ -174,7 +174,7 @@ async def test_retry_after_is_kept_without_asking_again(
     onramp: FakeOnramp, connect: Connect, code: int
 ) -> None:
     onramp.answers["quotes"] = refused(code, retry_after="120")
-    onramp.answers["orderStatus"] = ok({"orderStatus": 4})
+    onramp.answers["merchantHistory"] = ok([])
     transport = connect()
     first = await fails(transport)
     assert (first.status, first.retry_after_seconds) == (503, 120)
@@ -182,7 +182,7 @@ async def test_retry_after_is_kept_without_asking_again(
     second = await fails(transport)
     assert 100 < second.retry_after_seconds <= 120
     assert onramp.count("quotes") == 1
-    await transport.call(endpoints.ORDER_STATUS, BODY)  # The other endpoints go on.
+    await transport.call(endpoints.MERCHANT_HISTORY, BODY)  # The other endpoints go on.
 
 
 def test_retry_after_holds_seconds_or_a_date_and_has_bounds() -> None:
@@ -280,15 +280,15 @@ async def test_the_breaker_stops_one_endpoint_and_not_the_others(
     onramp: FakeOnramp, connect: Connect
 ) -> None:
     transport = connect(read_attempts=1, open_seconds=30)
-    onramp.answers |= {"quotes": refused(500), "orderStatus": ok({"orderStatus": 4})}
+    onramp.answers |= {"quotes": refused(500), "merchantHistory": ok([])}
     for _ in range(5):
         await fails(transport)
     told = [await fails(transport) for _ in range(20)]
     assert onramp.count("quotes") == 5
     assert all(type(error) is ProviderUnavailable and error.retry_after_seconds > 20 for error in told)
-    await transport.call(endpoints.ORDER_STATUS, BODY)
-    assert transport.breaker_states["quotes"] is BreakerState.OPEN
-    assert transport.breaker_states["order_status"] is BreakerState.CLOSED
+    await transport.call(endpoints.MERCHANT_HISTORY, BODY)
+    assert transport.breaker(endpoints.QUOTES).state is BreakerState.OPEN
+    assert transport.breaker(endpoints.MERCHANT_HISTORY).state is BreakerState.CLOSED
 
 
 async def test_one_call_tries_a_provider_that_was_away_and_closes_the_breaker(

@@ -19,11 +19,10 @@ from onramp_app.providers.onramp.widget import (
     remote_query,
     widget_parameters,
 )
-from onramp_app.providers.onramp.wire import amount_or_none, int_or_none, unreadable_answer
+from onramp_app.providers.onramp.wire import amount_or_none, unreadable_answer
 from onramp_app.providers.port import (
     CoinsAndChains,
     FiatConfig,
-    GasFee,
     HistoryPage,
     IdMaps,
     OrderFlow,
@@ -87,15 +86,6 @@ class OnrampClient:
             raw=answer.text,
         )
 
-    async def order_status(self, order_id: str, *, flow: OrderFlow) -> int:
-        """Return the status number of an order."""
-        body: dict[str, JsonOut] = {"orderId": _provider_id(order_id), "type": FLOW_NUMBERS[flow]}
-        answer = await self._transport.call(endpoints.ORDER_STATUS, body)
-        number = int_or_none(answer.object().get("orderStatus"))
-        if number is None:
-            raise unreadable_answer()
-        return number
-
     def history(
         self, *, flow: OrderFlow, fiat_type: int, since: datetime, first_page: int = 1
     ) -> AsyncIterator[HistoryPage]:
@@ -133,11 +123,6 @@ class OnrampClient:
         """Return the live configuration of coins and networks."""
         answer = await self._transport.call(endpoints.CHAIN_MAPPING)
         return configuration.read_coins_and_chains(answer.object())
-
-    async def gas_fees(self) -> Mapping[int, Mapping[int, GasFee]]:
-        """Return the network fees by coin id and chain id."""
-        answer = await self._transport.call(endpoints.GAS_FEES)
-        return configuration.read_gas_fees(answer.object())
 
     async def coin_minimums(self, fiat_type: int) -> Mapping[int, Mapping[int, Decimal]]:
         """Return the least fiat amount by coin id and chain id."""

@@ -14,7 +14,6 @@ from onramp_app.providers.port import (
     Coin,
     CoinsAndChains,
     FiatConfig,
-    GasFee,
     IdMaps,
     OrderFlow,
     PublicConfig,
@@ -121,17 +120,6 @@ def read_coins_and_chains(data: Mapping[str, Json]) -> CoinsAndChains:
 def _link_or_none(value: Json) -> str | None:
     text = text_or_none(value)
     return text if text and may_be_opened(text) else None
-
-
-def read_gas_fees(data: Mapping[str, Json]) -> dict[int, dict[int, GasFee]]:
-    """Return network fees by coin id and chain id."""
-    return {
-        coin_id: {
-            chain_id: GasFee(amount_or_none(_object(fee).get("withdrawalFee")))
-            for chain_id, fee in _by_id(chains).items()
-        }
-        for coin_id, chains in _by_id(dict(data)).items()
-    }
 
 
 def read_minimums(value: Json) -> dict[int, dict[int, Decimal]]:

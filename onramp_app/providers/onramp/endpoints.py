@@ -52,12 +52,10 @@ _WHITE_LABEL = f"{_V2}/whiteLabel"
 
 CURRENT_TIMESTAMP = Endpoint("current_timestamp", f"{_COMMON}/public/currentTimestamp", "GET")
 QUOTES = Endpoint("quotes", f"{_COMMON}/transaction/quotes", is_chosen=True)
-ORDER_STATUS = Endpoint("order_status", f"{_COMMON}/transaction/orderStatus")
 MERCHANT_HISTORY = Endpoint("merchant_history", "/onramp/api/v1/transaction/merchantHistory")
 LIMITS = _limited("limits", f"{_COMMON}/transaction/limits")
 CONFIG_MAPPING = _limited("config_mapping", f"{_COMMON}/transaction/allConfigMapping")
 CHAIN_MAPPING = _limited("chain_mapping", f"{_COMMON}/transaction/allChainMapping")
-GAS_FEES = _limited("gas_fees", f"{_COMMON}/transaction/allGasFee")
 COIN_LIMITS = _limited("coin_limits", f"{_COMMON}/transaction/allCoinLimits", is_chosen=True)
 COUNTRY_CONFIG = _limited("country_config", f"{_COMMON}/public/fetchAllCountryConfig", "GET")
 PAYMENT_METHODS = Endpoint(

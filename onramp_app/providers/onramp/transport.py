@@ -128,11 +128,6 @@ class Transport:
             )
         return self._breakers[endpoint.name]
 
-    @property
-    def breaker_states(self) -> dict[str, BreakerState]:
-        """Return the state of each endpoint that was ever asked."""
-        return {name: breaker.state for name, breaker in self._breakers.items()}
-
     async def call(
         self,
         endpoint: Endpoint,
