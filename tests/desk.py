@@ -1,5 +1,6 @@
 """Books with an operator, for what operators decide; sound again after each test."""
 
+import base64
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import pytest
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger.instructions import Delivery
 from onramp_app.operators.mandate import Mandate
-from tests import rows
+from tests import rows, stored_webhooks
 from tests.ledger.books import BY_POLL, NOW, Books, findings, post_now
 from tests.people import operator_code
 
@@ -136,11 +137,12 @@ async def desk(control_desk: Desk) -> AsyncIterator[Desk]:
 
 
 def store_webhook(books: Books, header: bytes, *, order_id: str | None, body: bytes = b"{}") -> int:
-    return books.owner.execute(
-        "INSERT INTO webhook_events (environment, header, body, received_at, secret, is_old, differs, flow,"
-        " order_id) VALUES ('simulator', %s, %s, %s, 'current', false, false, %s, %s) RETURNING id",
-        (header, body, NOW, "buy" if order_id else None, order_id),
-    ).fetchone()[0]
+    number = stored_webhooks.store(books.owner, base64.b64decode(header), body=body, received_at=NOW)
+    books.owner.execute(
+        "UPDATE webhook_events SET flow = %s, order_id = %s WHERE id = %s",
+        ("buy" if order_id else None, order_id, number),
+    )
+    return number
 
 
 def unknown_id() -> str:

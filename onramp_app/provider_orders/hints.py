@@ -3,7 +3,8 @@
 A hint says what to read and whom to tell that we look, and moves nothing.
 """
 
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import text
@@ -16,7 +17,7 @@ from onramp_app.domain.clock import now
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
 from onramp_app.fleet.changed_people import tell_changed
-from onramp_app.providers.port import ProviderOrder
+from onramp_app.provider_orders.translation import Translation
 from onramp_app.providers.status import Flow
 
 MAX_REREADS = 10
@@ -95,23 +96,58 @@ SELECT top_up_id FROM exceptions
 """)
 
 
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """An order to read, and what webhooks say of where and from when to look for it, and whose it may be."""
+
+    flow: str
+    order_id: str
+    fiat_type: int | None
+    ordered_at: datetime | None
+    recognition_id: str | None
+
+
+def hint_in(said: Translation) -> Hint | None:
+    """Return the hint in what a webhook says; None where it names no order that can be read."""
+    if said.flow is None or said.order_id is None:
+        return None
+    return Hint(said.flow, said.order_id, said.fiat_type, said.ordered_at, said.recognition_id)
+
+
+def together(said: Iterable[Translation]) -> list[Hint]:
+    """Return one hint for each order; what is signed counts more than what an unsigned body says."""
+    found: dict[tuple[str, str], Hint] = {}
+    for one in sorted(said, key=lambda one: one.is_content_signed):
+        if (hint := hint_in(one)) is None:
+            continue
+        before = found.get((hint.flow, hint.order_id), hint)
+        found[hint.flow, hint.order_id] = replace(
+            hint,
+            fiat_type=hint.fiat_type or before.fiat_type,
+            ordered_at=hint.ordered_at or before.ordered_at,
+            recognition_id=hint.recognition_id or before.recognition_id,
+        )
+    return list(found.values())
+
+
 async def mark_due(
     db: AsyncSession,
-    named: Mapping[tuple[str, str], ProviderOrder],
+    hints: Sequence[Hint],
     *,
     environment: Environment,
     at: datetime,
     is_wished: bool = False,
 ) -> Collection[str]:
-    """Make orders due, each known by its flow and id, and note what the webhook says of when to look.
+    """Make orders due and note what webhooks say of them.
 
     Args:
+        hints: at most one for each order.
         is_wished: an operator wants it read, even where it was delivered and applied.
 
     Returns:
         Whose pages said that they were not charged: tell them, after the commit.
     """
-    if not named:
+    if not hints:
         return ()
     await execute(
         db,
@@ -120,15 +156,15 @@ async def mark_due(
             "environment": environment.value,
             "at": at,
             "is_wished": is_wished,
-            "ids": [new_id() for _ in named],
-            "flows": [flow for flow, _ in named],
-            "order_ids": [order_id for _, order_id in named],
-            "fiat_types": [order.fiat_type for order in named.values()],
-            "ordered": [order.created_at for order in named.values()],
-            "recognitions": [order.recognition_id for order in named.values()],
+            "ids": [new_id() for _ in hints],
+            "flows": [hint.flow for hint in hints],
+            "order_ids": [hint.order_id for hint in hints],
+            "fiat_types": [hint.fiat_type for hint in hints],
+            "ordered": [hint.ordered_at for hint in hints],
+            "recognitions": [hint.recognition_id for hint in hints],
         },
     )
-    order_ids = [order_id for flow, order_id in named if flow == Flow.BUY.value]
+    order_ids = [hint.order_id for hint in hints if hint.flow == Flow.BUY.value]
     late = await execute(db, _LATE, {"environment": environment.value, "order_ids": order_ids})
     return late.scalars().all()
 

@@ -24,6 +24,7 @@ from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.domain.shares import ask_for_all
 from onramp_app.fleet import channels
 from onramp_app.provider_orders.tables import WebhookRefusal
+from onramp_app.provider_orders.translation import Translation, translation_of
 from onramp_app.providers.connection import get_webhook_reader
 
 MAX_GROUP = 200
@@ -42,9 +43,11 @@ _log = structlog.get_logger(__name__)
 
 _INSERT = """
 INSERT INTO webhook_events
-       (environment, header, body, received_at, secret, is_old, differs, flow, order_id)
+       (environment, header, body, received_at, secret, is_old, differs, kind, status_text, signed_at,
+        is_content_signed, flow, order_id, fiat_type, ordered_at, recognition_id)
 SELECT %s, * FROM unnest(%s::bytea[], %s::bytea[], %s::timestamptz[], %s::text[], %s::boolean[],
-                         %s::boolean[], %s::text[], %s::text[])
+                         %s::boolean[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[], %s::text[],
+                         %s::text[], %s::bigint[], %s::timestamptz[], %s::text[])
     ON CONFLICT (environment, header_hash, body_hash) DO NOTHING
 """
 # Which of them lie in the inbox, whoever put them there.
@@ -71,8 +74,7 @@ class Arrival:
     secret: str
     is_old: bool
     differs: bool
-    flow: str | None
-    order_id: str | None
+    translation: Translation
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,7 @@ def checked(payload: bytes | None, signature: bytes | None, *, body: bytes) -> A
         secret=header.secret.value,
         is_old=event.is_old,
         differs=event.differs,
-        flow=event.order.flow.value if event.order and event.order_id else None,
-        order_id=event.order_id,
+        translation=translation_of(event),
     )
 
 
@@ -205,8 +206,15 @@ class Inbox:
             lambda row: row.secret,
             lambda row: row.is_old,
             lambda row: row.differs,
-            lambda row: row.flow,
-            lambda row: row.order_id,
+            lambda row: row.translation.kind.value,
+            lambda row: row.translation.status_text,
+            lambda row: row.translation.signed_at,
+            lambda row: row.translation.is_content_signed,
+            lambda row: row.translation.flow,
+            lambda row: row.translation.order_id,
+            lambda row: row.translation.fiat_type,
+            lambda row: row.translation.ordered_at,
+            lambda row: row.translation.recognition_id,
         ]
         values = [self._environment.value, *([read(row) for row in rows] for read in columns)]
 

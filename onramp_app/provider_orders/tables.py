@@ -36,6 +36,7 @@ from onramp_app.db.columns import (
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
 from onramp_app.providers.status import Flow, StatusClass
+from onramp_app.providers.webhooks import EventKind
 
 _AMOUNTS = (
     "fiat_amount",
@@ -167,6 +168,9 @@ class StoredWebhook(Row, table=True):
 
     Known by the hash of the signed header together with that of the body: the body alone is unsigned, so a
     forged one must not silence the real event. A trigger keeps at most 20 bodies for one header.
+
+    What it says is kept from `kind` to `recognition_id` (`translation.py`); null `kind`: the row is of a
+    version that kept only `flow` and `order_id`, and is translated when it is read.
     """
 
     __tablename__ = "webhook_events"
@@ -179,7 +183,10 @@ class StoredWebhook(Row, table=True):
         length("flow", 1, 16),
         length("order_id", 1, 64),
         CheckConstraint("replays >= 0", name="replays"),
-        length("error", 1, 500),
+        one_of("kind", EventKind),
+        length("status_text", 1, 64),
+        length("recognition_id", 1, 256),
+        CheckConstraint("(kind IS NULL) = (is_content_signed IS NULL)", name="translation_is_whole"),
         Index(None, "order_id"),
         Index("ix_webhook_events_unhandled", "id", postgresql_where=text("handled_at IS NULL")),
         Index(None, "received_at"),
@@ -202,10 +209,16 @@ class StoredWebhook(Row, table=True):
     secret: str = Field(sa_column=words())
     is_old: bool = Field(sa_column=Column(Boolean, nullable=False))
     differs: bool = Field(sa_column=Column(Boolean, nullable=False))
+    kind: str | None = Field(default=None, sa_column=words(nullable=True))
+    status_text: str | None = Field(default=None, sa_column=words(nullable=True))
+    signed_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    is_content_signed: bool | None = Field(default=None, sa_column=Column(Boolean, nullable=True))
     flow: str | None = Field(default=None, sa_column=words(nullable=True))
     order_id: str | None = Field(default=None, sa_column=words(nullable=True))
+    fiat_type: int | None = Field(default=None, sa_column=whole())
+    ordered_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    recognition_id: str | None = Field(default=None, sa_column=words(nullable=True))
     handled_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
-    error: str | None = Field(default=None, sa_column=words(nullable=True))
     replays: int = Field(default=0, sa_column=count())
     replayed_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
 

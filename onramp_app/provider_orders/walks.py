@@ -5,7 +5,7 @@ on by itself: what its `since` filters on is not documented. Webhooks only mark 
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col, select
 
 from onramp_app.config import get_settings
 from onramp_app.db.engine import execute, transaction
@@ -21,13 +22,14 @@ from onramp_app.domain.environment import Environment, current_environment
 from onramp_app.fleet import channels
 from onramp_app.fleet.changed_people import tell_changed
 from onramp_app.fleet.watch import made_progress, rest
-from onramp_app.provider_orders.hints import mark_due, open_nameless, settle_due
+from onramp_app.provider_orders.hints import mark_due, open_nameless, settle_due, together
 from onramp_app.provider_orders.records import keep_orders, keep_unreadable
-from onramp_app.providers.connection import ADAPTER, get_webhook_reader
+from onramp_app.provider_orders.tables import StoredWebhook
+from onramp_app.provider_orders.translation import stored_translation
+from onramp_app.providers.connection import ADAPTER
 from onramp_app.providers.errors import ProviderAnswerUnreadable, ProviderBusy, ProviderRequestRefused
-from onramp_app.providers.port import HistoryPage, OrderFlow, Provider, ProviderOrder
+from onramp_app.providers.port import HistoryPage, OrderFlow, Provider
 from onramp_app.providers.status import Flow
-from onramp_app.providers.webhooks import EventKind, SecretUsed, WebhookEvent
 
 EVENTS_AT_ONCE = 500
 MARGIN = timedelta(hours=1)
@@ -45,10 +47,13 @@ ASKING_SECONDS = 120
 _READS = Counter("provider_walks", "Walks of the provider's orders.", ["outcome"])
 _log = structlog.get_logger(__name__)
 
-_UNHANDLED = text("""
-SELECT id, header, body, received_at, secret FROM webhook_events
- WHERE handled_at IS NULL AND environment = :environment ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED
-""")
+_UNHANDLED = (
+    select(StoredWebhook)
+    .where(col(StoredWebhook.handled_at).is_(None))
+    .order_by(col(StoredWebhook.id))
+    .limit(EVENTS_AT_ONCE)
+    .with_for_update(skip_locked=True)
+)
 _HANDLED = text("UPDATE webhook_events SET handled_at = :at WHERE id = ANY(CAST(:ids AS bigint[]))")
 # Whose offer was paid is known better than what an unsigned body says of the date.
 _DUE = text("""
@@ -98,44 +103,19 @@ async def handle_events() -> int:
     """Mark the orders that new webhooks name as due. Returns how many webhooks were handled."""
     environment = current_environment()
     at = now()
+    query = _UNHANDLED.where(StoredWebhook.environment == environment.value)
     async with transaction() as db:
-        connection = await db.connection()
-        rows = (
-            await connection.execute(_UNHANDLED, {"environment": environment.value, "most": EVENTS_AT_ONCE})
-        ).all()
+        rows = (await db.exec(query)).all()
         if not rows:
             return 0
-        events: list[WebhookEvent] = []
-        nameless: list[int] = []
-        reader = get_webhook_reader()
-        for row in rows:
-            header = reader.verified_before(row.header, SecretUsed(row.secret))
-            event = reader.translate(header, row.body, received_at=row.received_at)
-            events.append(event)
-            if event.order is None and event.kind is EventKind.BUY:
-                nameless.append(row.id)
-        users = await mark_due(db, _named_by(events), environment=environment, at=at)
+        said = {row.id: stored_translation(row) for row in rows if row.id is not None}
+        users = await mark_due(db, together(said.values()), environment=environment, at=at)
+        nameless = [number for number, one in said.items() if one.is_nameless_purchase]
         if nameless:
             await open_nameless(db, nameless[0], environment=environment, at=at)
-        await connection.execute(_HANDLED, {"at": at, "ids": [row.id for row in rows]})
+        await execute(db, _HANDLED, {"at": at, "ids": list(said)})
     tell_changed(users)
     return len(rows)
-
-
-def _named_by(events: Sequence[WebhookEvent]) -> dict[tuple[str, str], ProviderOrder]:
-    """Return what they say of each order together; what is signed counts more than an unsigned body."""
-    named: dict[tuple[str, str], ProviderOrder] = {}
-    for event in sorted(events, key=lambda event: event.is_signed):
-        if (order := event.order) is None:
-            continue
-        before = named.get((order.flow.value, order.order_id), order)
-        named[order.flow.value, order.order_id] = replace(
-            order,
-            fiat_type=order.fiat_type or before.fiat_type,
-            created_at=order.created_at or before.created_at,
-            recognition_id=order.recognition_id or before.recognition_id,
-        )
-    return named
 
 
 async def due_walks() -> list[Walk]:

@@ -14,18 +14,23 @@ from onramp_app.fleet.changed_people import tell_changed
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, deciding
-from onramp_app.provider_orders.hints import mark_due
+from onramp_app.provider_orders.hints import hint_in, mark_due
 from onramp_app.provider_orders.tables import StoredWebhook
+from onramp_app.provider_orders.translation import stored_translation
 from onramp_app.providers.connection import get_webhook_reader
-from onramp_app.providers.webhooks import SecretUsed, VerifiedHeader, WebhookEvent
+from onramp_app.providers.webhooks import SecretUsed
 
 MAX_LISTED = 100
 _MAX_EVENT_ID = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedEvent:
-    """One stored webhook. `handled_at` is when its order was marked as due; `secret` names which signed."""
+    """One stored webhook.
+
+    `handled_at` is when its order was marked as due; `secret` names which signed. `error` is always null,
+    for programs that read it: nothing of a webhook can fail after it was stored.
+    """
 
     id: int
     environment: str
@@ -36,7 +41,7 @@ class ListedEvent:
     is_old: bool
     differs: bool
     handled_at: datetime | None
-    error: str | None
+    error: None = None
     replays: int
     replayed_at: datetime | None
 
@@ -81,14 +86,15 @@ async def show_event(event_id: int) -> EventDetail:
     """
     async with transaction() as db:
         row = await _found(db, event_id)
-    told = _told(row)
+    said = stored_translation(row)
+    header = get_webhook_reader().verified_before(row.header, SecretUsed(row.secret))
     return EventDetail(
         line=_line(row),
-        kind=told.kind.value,
-        status=told.status_text,
-        signed_at=told.signed_at,
-        is_content_signed=told.is_signed,
-        header=_header(row).content.decode(errors="backslashreplace"),
+        kind=said.kind.value,
+        status=said.status_text,
+        signed_at=said.signed_at,
+        is_content_signed=said.is_content_signed,
+        header=header.content.decode(errors="backslashreplace"),
         body=row.body.decode(errors="backslashreplace"),
     )
 
@@ -104,22 +110,21 @@ async def replay_event(event_id: int, *, mandate: Mandate) -> Replay:
         ValidationFailed, Forbidden: as `operators.deciding`.
     """
     async with deciding(mandate) as operator:
-        session = operator.db
-        row = await _found(session, event_id, lock=True)
-        told = _told(row).order
-        if row.flow is None or row.order_id is None or told is None:
+        row = await _found(operator.db, event_id, lock=True)
+        hint = hint_in(stored_translation(row))
+        if hint is None:
             raise ActionNotPossible("This webhook names no order that could be read.")
         # It moves no money and says nothing of anybody's, so whose order it is does not matter.
         await operator.authorise(Deed("webhooks.replay", str(event_id)))
         at = now()
         # Unlike a webhook that comes again, it is followed for orders that have ended, too.
-        named, environment = {(row.flow, row.order_id): told}, Environment(row.environment)
-        users = await mark_due(session, named, environment=environment, at=at, is_wished=True)
+        users = await mark_due(
+            operator.db, [hint], environment=Environment(row.environment), at=at, is_wished=True
+        )
         row.replays, row.replayed_at = row.replays + 1, at
-        about = {"flow": row.flow, "order_id": row.order_id}
-        operator.write_audit(at=at, detail=about)
+        operator.write_audit(at=at, detail={"flow": hint.flow, "order_id": hint.order_id})
     tell_changed(users)
-    return Replay(event_id, row.flow, row.order_id, row.replays)
+    return Replay(event_id, hint.flow, hint.order_id, row.replays)
 
 
 async def _found(db: AsyncSession, event_id: int, *, lock: bool = False) -> StoredWebhook:
@@ -130,14 +135,6 @@ async def _found(db: AsyncSession, event_id: int, *, lock: bool = False) -> Stor
     if row is None:
         raise NotFound("There is no webhook with this number.")
     return row
-
-
-def _header(row: StoredWebhook) -> VerifiedHeader:
-    return get_webhook_reader().verified_before(row.header, SecretUsed(row.secret))
-
-
-def _told(row: StoredWebhook) -> WebhookEvent:
-    return get_webhook_reader().translate(_header(row), row.body, received_at=row.received_at)
 
 
 def _line(row: StoredWebhook) -> ListedEvent:
@@ -153,7 +150,6 @@ def _line(row: StoredWebhook) -> ListedEvent:
         is_old=row.is_old,
         differs=row.differs,
         handled_at=row.handled_at,
-        error=row.error,
         replays=row.replays,
         replayed_at=row.replayed_at,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,24 @@ async def test_a_signed_webhook_is_stored_as_the_bytes_that_came(
     assert len(answer.headers["x-request-id"]) == 16
     stored = rows("SELECT header, body, flow, order_id, is_old, differs, secret FROM webhook_events")
     assert stored == [(headers["x-onramp-payload"].encode(), body, "buy", "4711", False, False, "current")]
+
+
+async def test_what_a_webhook_says_is_stored_beside_its_bytes(client: httpx.AsyncClient, rows: Any) -> None:
+    said = {"createdAt": "2026-03-01T06:25:17Z", "merchantRecognitionId": "r1", "fiatType": 2}
+    headers = signed({"timestamp": 1772349917000, "body": event_of(1, **said)})
+    assert (await client.post(PATH, headers=headers, content=b"{}")).status_code == 200
+    person = {"referenceId": "p", "eventType": "kyc", "status": "done"}
+    headers = signed({"timestamp": 1772349917000})
+    assert (await client.post(PATH, headers=headers, content=json.dumps(person))).status_code == 200
+    signed_at, ordered_at = (datetime(2026, 3, 1, hour, 25, 17, tzinfo=UTC) for hour in (7, 6))
+    stored = rows(
+        "SELECT kind, status_text, signed_at, is_content_signed, fiat_type, ordered_at, recognition_id"
+        " FROM webhook_events ORDER BY id"
+    )
+    assert stored == [
+        ("onramp", "4", signed_at, True, 2, ordered_at, "r1"),
+        ("kyc", "done", signed_at, False, None, None, None),
+    ]
 
 
 async def test_a_webhook_sent_fifty_times_at_once_is_one_event(client: httpx.AsyncClient, rows: Any) -> None:

@@ -50,9 +50,10 @@ end
 """
 # A header of the same size that was never seen, and the two indexes and the trigger that the route pays for.
 _PGBENCH = """
-INSERT INTO webhook_events (environment, header, body, received_at, secret, is_old, differs, flow, order_id)
+INSERT INTO webhook_events (environment, header, body, received_at, secret, is_old, differs, kind,
+                            status_text, signed_at, is_content_signed, flow, order_id, fiat_type)
 VALUES ('simulator', convert_to(repeat(md5(random()::text), 5), 'UTF8'), '{"orderId": 4711, "round": 0}',
-        now(), 'current', false, false, 'buy', '4711')
+        now(), 'current', false, false, 'onramp', '4', now(), true, 'buy', '4711', 1)
     ON CONFLICT (environment, header_hash, body_hash) DO NOTHING;
 """
 

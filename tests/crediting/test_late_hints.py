@@ -18,7 +18,7 @@ from onramp_app.providers.status import Flow
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.views import TopUpView, view_of
 from onramp_app.web.activity.story_words import story_of_top_up
-from tests import rows
+from tests import rows, stored_webhooks
 from tests.crediting.reads import apply_all, order_of, recognition_id
 from tests.crediting.test_scenarios import delivered_of
 from tests.crediting.world import World
@@ -40,17 +40,11 @@ class ListingProvider:
 
 
 def hint(world: World, order: ProviderOrder) -> None:
-    store(world, order.raw, order_id=order.order_id)
+    store(world, order.raw)
 
 
-def store(world: World, body: str, *, order_id: str | None = None, header: bytes = b"{}") -> None:
-    world.run(
-        "INSERT INTO webhook_events (environment, header, body, received_at, secret, is_old, differs, flow,"
-        " order_id) VALUES ('simulator', %s, %s, now(), 'current', false, false, 'buy', %s)",
-        base64.b64encode(header),
-        body.encode(),
-        order_id,
-    )
+def store(world: World, body: str, *, header: bytes = b"{}") -> None:
+    stored_webhooks.store(world.owner, header, body=body.encode())
 
 
 async def notified(world: World) -> set[str]:

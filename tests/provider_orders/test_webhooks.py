@@ -9,6 +9,7 @@ import pytest
 from onramp_app.domain.errors import NotFound
 from onramp_app.fleet import changed_people
 from onramp_app.operators.errors import ActionNotPossible
+from onramp_app.provider_orders.walks import handle_events
 from onramp_app.provider_orders.webhooks import list_events, replay_event, show_event
 from tests import rows
 from tests.desk import Desk, store_webhook
@@ -48,6 +49,15 @@ async def test_a_replay_makes_an_order_due_that_nobody_has_read(desk: Desk) -> N
     ).fetchall()
     ordered_at = datetime(2026, 3, 1, 6, 25, 17, tzinfo=UTC)
     assert order == ("simulator", "buy", "77", 1, ordered_at, 0, True)
+
+
+async def test_what_was_kept_is_not_translated_again(desk: Desk) -> None:
+    event_id = store_webhook(desk.books, _header(), order_id="77")
+    desk.books.owner.execute("UPDATE webhook_events SET header = 'e30=', body = '', fiat_type = 7")
+    assert await handle_events() == 1
+    (order,) = desk.books.owner.execute("SELECT order_id, fiat_type FROM provider_orders").fetchall()
+    assert order == ("77", 7)
+    assert (await show_event(event_id)).kind == "onramp"
 
 
 async def test_replaying_again_reads_again_and_moves_no_money(desk: Desk) -> None:
