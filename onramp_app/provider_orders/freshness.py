@@ -1,4 +1,4 @@
-"""When what is open was last read from the provider, and having it read anew for somebody who waits."""
+"""When open top-ups were last read from the provider, and reading them again for a person who waits."""
 
 import asyncio
 import time
@@ -49,7 +49,7 @@ SELECT GREATEST(t.created_at,
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How well we know what a person has open: whether it was read since they asked, and when it was."""
+    """How fresh a person's open top-ups are: whether they were read since the person asked, and when."""
 
     is_current: bool
     read_at: datetime | None
@@ -103,7 +103,7 @@ async def fresh_until(viewer: Viewer, top_up_id: str) -> datetime | None:
         return (await execute(db, _FRESH_UNTIL, values)).scalar()
 
 
-async def read_anew(viewer: Viewer, *, within_seconds: float) -> Standing:
+async def read_now(viewer: Viewer, *, within_seconds: float) -> Standing:
     """Have what is open read, and wait until it was read and has moved the person's top-ups.
 
     Args:

@@ -1,6 +1,6 @@
-"""Hints: webhooks that name an order to read. They make it due, and what comes of none of them is a case.
+"""Hints: webhooks that name an order to read. A hint makes its order due; one that leads nowhere is a case.
 
-A hint says what to read and whom to tell that we look, and moves nothing.
+A hint says what to read and whose page shows that we look. It moves nothing.
 """
 
 from collections.abc import Collection, Iterable, Sequence, Set
@@ -52,14 +52,14 @@ SELECT g.id, :environment, 'onramp', g.flow, g.order_id, g.fiat_type, g.ordered_
  WHERE :is_wished OR provider_orders.status_class IS DISTINCT FROM 'delivered'
     OR provider_orders.version > provider_orders.applied_version
 """)
-# Their page said that they were not charged: that we look is news. What is open is told of by its read.
+# These people's pages say that they were not charged, so that we look is news. For open top-ups the read is.
 _LATE = text("""
 SELECT DISTINCT t.user_id FROM provider_orders o
   JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)
  WHERE o.environment = :environment AND o.provider = 'onramp' AND o.flow = 'buy'
    AND o.order_id = ANY(CAST(:order_ids AS text[])) AND t.status IN ('canceled', 'expired', 'failed')
 """)
-# A webhook tells of a completed purchase: a read that does not show one is behind, and is repeated.
+# A webhook is about a completed purchase: a read that does not show one is behind, and is repeated.
 # A mark that is younger than the question stays: the answer may not know of it. After the first such read the
 # pages learn that a payment is being looked for.
 _REREAD = text("""
@@ -85,7 +85,7 @@ SELECT o.id, t.id AS top_up_id, t.user_id
    AND (t.id IS NULL OR t.status NOT IN ('processing', 'in_review'))
  ORDER BY o.id
 """)
-# A webhook told of a payment, and no read has shown it: one is being looked for, or the search became a case.
+# A webhook was about a payment that no read has shown: it is being looked for, or the search became a case.
 _SOUGHT = text("""
 SELECT coalesce(top_up_id, hinted_top_up_id) FROM provider_orders
  WHERE (top_up_id = ANY(CAST(:ids AS text[])) OR hinted_top_up_id = ANY(CAST(:ids AS text[])))
@@ -145,7 +145,7 @@ async def mark_due(
         is_wished: an operator wants it read, even where it was delivered and applied.
 
     Returns:
-        Whose pages said that they were not charged: tell them, after the commit.
+        The ids of users whose pages say that they were not charged; notify them after the commit.
     """
     if not hints:
         return ()
@@ -170,7 +170,7 @@ async def mark_due(
 
 
 async def open_nameless(db: AsyncSession, event_id: int, *, environment: Environment, at: datetime) -> None:
-    """Make a case of a webhook that tells of a purchase and names no order: nothing could be read for it.
+    """Make a case of a webhook about a purchase that names no order which could be read.
 
     One is open at a time, however many come: a person who has seen a signed header can send twenty of them,
     and an operator as many examples of the provider as they like.
@@ -180,9 +180,9 @@ async def open_nameless(db: AsyncSession, event_id: int, *, environment: Environ
 
 
 async def sought_of(db: AsyncSession, top_up_ids: Collection[str]) -> set[str]:
-    """Return those of these top-ups, charged by no read, of which a webhook told that they were paid.
+    """Return those of these top-ups that a webhook called paid and no read has shown as paid.
 
-    Nobody can say of them that their owner was not charged.
+    Nobody can say of one of them that its owner was not charged.
     """
     if not top_up_ids:
         return set()

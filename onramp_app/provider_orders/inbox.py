@@ -50,7 +50,7 @@ SELECT %s, * FROM unnest(%s::bytea[], %s::bytea[], %s::timestamptz[], %s::text[]
                          %s::text[], %s::bigint[], %s::timestamptz[], %s::text[])
     ON CONFLICT (environment, header_hash, body_hash) DO NOTHING
 """
-# Which of them lie in the inbox, whoever put them there.
+# Which of them lie in the inbox, from this process or another.
 _STORED_ALREADY = """
 SELECT r.number FROM unnest(%s::bytea[], %s::bytea[]) WITH ORDINALITY AS r (header, body, number)
   JOIN webhook_events e
@@ -79,7 +79,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One refused request; whoever sent it proved nothing, so only its beginning is kept."""
+    """One refused request. Its sender proved nothing, so only the beginning is kept."""
 
     reason: str
     address: str
@@ -116,7 +116,7 @@ class Inbox:
         self._environment = environment
         self._waiting: list[tuple[Arrival, asyncio.Future[None]]] = []
         self._refusals: list[Refused] = []
-        # What is acknowledged is on disk, whatever the server's own default is.
+        # What is acknowledged is on disk, even where the server's own default is another.
         self._line = Line(Use.INBOX, setup="SET synchronous_commit = on", answer_seconds=ANSWER_SECONDS)
         self._writer: asyncio.Task[None] | None = None
         self._refusal_writer: asyncio.Task[None] | None = None

@@ -1,4 +1,4 @@
-"""The one reader of the fleet: holds a lease, listens, and reads when it is time or something is due."""
+"""The one reader of the fleet: it holds a lease, listens, and reads what is due, open or long unread."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from onramp_app.fleet import channels
 from onramp_app.fleet.lease import Lease, LeaseLost
 from onramp_app.fleet.watch import keep_running, made_progress, rest
 from onramp_app.provider_orders.freshness import database_time, note_read
-from onramp_app.provider_orders.walked import due_history, note_walked
+from onramp_app.provider_orders.walked_lists import due_history, note_walked
 from onramp_app.provider_orders.walks import Walk, due_walks, handle_events, make_walks, open_walks
 from onramp_app.providers.errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
@@ -34,7 +34,7 @@ HISTORY_EVERY_SECONDS = 3600
 HISTORY_LOOK_SECONDS = 60
 CLOCK_EVERY_SECONDS = 60
 MAX_BACKOFF_SECONDS = 15
-# The share of our request rate that reading by itself may use; the rest is for people who wait.
+# The share of our request rate that background reading may use; the rest is for people who wait.
 READING_SHARE = 0.6
 HISTORY_SHARE = 0.3
 
@@ -59,7 +59,7 @@ class Reader:
         self._failures = 0
 
     async def run(self) -> None:
-        """Wait for the lease, then read, until cancelled; what fails or stands still begins again."""
+        """Wait for the lease, then read, until cancelled; a loop that fails or stalls is begun again."""
         loops = (
             ("reader lease", self._keep_lease, LEASE_WITHIN_SECONDS),
             ("reader", self._read, READ_WITHIN_SECONDS),
@@ -79,7 +79,7 @@ class Reader:
         try:
             await self._hear(connection)
         finally:
-            self._tell(is_reader=False)
+            self._note(is_reader=False)
             await connection.close()
 
     async def _hear(self, connection: Connection) -> None:
@@ -88,7 +88,7 @@ class Reader:
             await connection.execute(f"LISTEN {channels.ORDER_DUE}")
             while True:
                 made_progress(next_within_seconds=RENEW_WITHIN_SECONDS)
-                self._tell(is_reader=await self._renew(connection))
+                self._note(is_reader=await self._renew(connection))
                 made_progress()
                 async for notification in connection.notifies(timeout=RENEW_EVERY_SECONDS):
                     if notification.payload == channels.READ_OPEN:
@@ -99,19 +99,19 @@ class Reader:
         ago = None if self._read_at is None else time.monotonic() - self._read_at
         return await self._lease.take(connection, worked_seconds_ago=ago)
 
-    def _tell(self, *, is_reader: bool) -> None:
+    def _note(self, *, is_reader: bool) -> None:
         if is_reader != self._was_reader:
             _log.info("reader begins" if is_reader else "reader ends")
         self._was_reader = is_reader
         _IS_READER.set(is_reader)
 
     async def _leave(self) -> None:
-        """Let the next one read at once. Where the database is away, the lease runs out by itself."""
+        """Give up the lease, so that the next process reads at once; without a database it runs out."""
         with contextlib.suppress(DatabaseUnavailable, TimeoutError):
             async with asyncio.timeout(RENEW_WITHIN_SECONDS), await connect(Use.READER) as connection:
                 await self._lease.leave(connection)
 
-    async def _turn(self) -> None:
+    async def _await_lease(self) -> None:
         """Wait until this process is the reader."""
         made_progress(next_within_seconds=float("inf"))
         await self._lease.held()
@@ -120,7 +120,7 @@ class Reader:
     async def _read(self) -> None:
         """Read what is due at once, what is open every ONRAMP_POLL_SECONDS, within our share of the rate."""
         while True:
-            await self._turn()
+            await self._await_lease()
             await rest(max(0.0, self._not_before - time.monotonic()))
             with contextlib.suppress(LeaseLost):
                 await self._read_once()
@@ -166,10 +166,10 @@ class Reader:
     async def _read_history(self) -> None:
         """Read the last weeks once an hour, a page at a time, so that what is open is never behind it.
 
-        Which lists were read is kept, so that whoever begins again goes on with the others.
+        Which lists were read is kept, so that the next reader goes on with the others.
         """
         while True:
-            await self._turn()
+            await self._await_lease()
             wait = float(HISTORY_LOOK_SECONDS)
             try:
                 for walk in await due_history(HISTORY_EVERY_SECONDS):
@@ -188,7 +188,7 @@ class Reader:
 
     async def _watch_clock(self) -> None:
         while True:
-            await self._turn()
+            await self._await_lease()
             await self._run_clock()
             await rest(CLOCK_EVERY_SECONDS)
 

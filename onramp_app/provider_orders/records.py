@@ -1,6 +1,6 @@
-"""Keeps what the provider tells: one row for each of its orders, with the untouched JSON, versioned.
+"""Keeps the provider's orders as last read: a row for each, versioned, with the untouched JSON.
 
-A row that says what the last read said is left alone, so that reading often costs little.
+A row whose order has not changed is left alone, so that reading often costs little.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ from onramp_app.providers.port import ProviderOrder
 MAX_UNREADABLE_OPEN = 100
 _log = structlog.get_logger(__name__)
 
-# What a read sets; the rest of the row is ours.
-_TOLD = (
+# What a read sets; the rest of the row is our own judgement and bookkeeping.
+_READ = (
     "raw",
     "status_number",
     "status_text",
@@ -100,20 +100,20 @@ def _row(order: ProviderOrder, environment: Environment, *, read_at: datetime) -
 
 async def _upsert(rows: Sequence[dict[str, Any]]) -> None:
     statement = insert(OrderRecord)
-    told, kept = statement.excluded, OrderRecord.__table__.c  # type: ignore[attr-defined]
+    read, kept = statement.excluded, OrderRecord.__table__.c  # type: ignore[attr-defined]
     statement = statement.on_conflict_do_update(
         index_elements=["environment", "provider", "flow", "order_id"],
         set_={
-            **{name: told[name] for name in _TOLD},
+            **{name: read[name] for name in _READ},
             "version": kept.version + 1,
             "class_since": case(
-                (kept.status_class.is_distinct_from(told.status_class), told.read_at), else_=kept.class_since
+                (kept.status_class.is_distinct_from(read.status_class), read.read_at), else_=kept.class_since
             ),
-            # What was told anew is worth a try at once, however often the last version failed.
+            # A new version is worth a try at once, however often the last one failed.
             "apply_after": null(),
         },
         # A reader that lost its lock while it waited for an answer must not bring back what is older.
-        where=kept.raw.is_distinct_from(told.raw) & or_(kept.read_at.is_(None), kept.read_at <= told.read_at),
+        where=kept.raw.is_distinct_from(read.raw) & or_(kept.read_at.is_(None), kept.read_at <= read.read_at),
     )
     async with transaction() as db:
         await execute(db, statement, list(rows))
@@ -122,7 +122,7 @@ async def _upsert(rows: Sequence[dict[str, Any]]) -> None:
 async def keep_orders(
     orders: Sequence[ProviderOrder], *, environment: Environment, asked_at: datetime
 ) -> int:
-    """Record what one page told, all of one flow. Returns how many rows are new or changed.
+    """Record the orders of one page, all of one flow. Returns how many rows are new or changed.
 
     Args:
         asked_at: when the page was asked for; what is known from a later question stays.

@@ -1,4 +1,4 @@
-"""The tables of what the provider tells: its orders as last read, and the webhooks that hint at them."""
+"""The tables of what comes from the provider: orders as last read, and webhooks that hint at them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -52,14 +52,14 @@ _AMOUNTS = (
 
 
 class OrderRecord(Row, table=True):
-    """One order of the provider's, as last read, with its untouched JSON (`raw`).
+    """One of the provider's orders, as last read, with its untouched JSON (`raw`).
 
-    Version 0 is an order that a webhook named and nobody has read yet. Each read that told something new
-    adds one to `version`; applying it sets `applied_version`. `due_at` is when it is to be read (null: not
-    by itself), `apply_after` when applying may be tried again; both count their failures.
+    Version 0 is an order that a webhook named and nobody has read yet. Each read that shows something new
+    adds one to `version`; applying it sets `applied_version`. `due_at` is when it is to be read (null:
+    only with its list), `apply_after` when applying may be tried again; both count their failures.
 
-    `hinted_top_up_id` is the top-up that a webhook named. It says whom to tell that we look, and from when to
-    read; whose the money is says a signed read only.
+    `hinted_top_up_id` is the top-up that a webhook named. The hint says whose page shows that we look, and
+    from when to read; only a signed read says whose the money is.
 
     Our judgement, set when it is applied: `asset` and `network` in our words (null: no map entry),
     `is_ours` (the triple of network, address and asset is or was ours), `delivered_minor` by
@@ -226,7 +226,7 @@ class StoredWebhook(Row, table=True):
 class WebhookRefusal(Row, table=True):
     """One refused webhook request, for the inspector. A trigger keeps the newest 1,000.
 
-    `header` and `body` are beginnings only: whoever sends this proved nothing, so it earns little room.
+    `header` and `body` are beginnings only: the sender proved nothing, so the request earns little room.
     """
 
     __tablename__ = "webhook_refusals"
@@ -252,7 +252,7 @@ class WebhookRefusal(Row, table=True):
 
 
 class ProviderRead(Row, table=True):
-    """When the last whole read of what is open in a fiat type began: what the provider knew then, we know."""
+    """When the last complete read of what is open in a fiat type began."""
 
     __tablename__ = "provider_reads"
     __table_args__ = (one_of("environment", Environment),)

@@ -28,7 +28,7 @@ class Translation:
 
     @property
     def is_nameless_purchase(self) -> bool:
-        """Whether it tells of a purchase and names no order that can be read."""
+        """Whether the webhook is about a purchase and names no order that can be read."""
         return self.flow is None and self.kind is EventKind.BUY
 
 

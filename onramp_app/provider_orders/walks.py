@@ -1,7 +1,7 @@
 """Reads the provider: what is due, what is open, and now and then everything of the last weeks.
 
-Every read is a signed walk of `merchantHistory`, outside any transaction, from a moment that does not move
-on by itself: what its `since` filters on is not documented. Webhooks only mark orders as due.
+Every read is a signed walk through the provider's history, outside any transaction. It begins at a moment
+that the last read does not move: what `since` filters on is not documented. Webhooks only mark orders as due.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -85,10 +85,11 @@ UNION SELECT fiat_type FROM provider_orders
 
 @dataclass(slots=True)
 class Walk:
-    """One walk to make: the orders of one flow and fiat type since a moment.
+    """A walk to make: the orders of one flow and fiat type since a moment.
 
-    `due`: those awaited. `is_made`: it was made to its end. `sought`: the one order that it is made for,
-    older than what is read anyway; it ends when that order is seen, or after `MOST_PAGES_BACK`.
+    `due`: the ids of the orders that are awaited. `is_made`: the walk reached its end. `sought`: the id of
+    the one order that the walk is made for, which is older than what is read anyway; the walk ends when
+    that order is seen, or after `MOST_PAGES_BACK`.
     """
 
     flow: OrderFlow
@@ -169,7 +170,7 @@ async def open_walks() -> list[Walk]:
 
 
 async def history_walks() -> list[Walk]:
-    """Return the walks over ONRAMP_HISTORY_DAYS that find late payments and orders nobody told us of."""
+    """Return the walks over ONRAMP_HISTORY_DAYS that find late payments, and orders that no webhook named."""
     environment = current_environment()
     since = now() - timedelta(days=get_settings().onramp_history_days)
     async with transaction() as db:
@@ -198,7 +199,7 @@ async def make_walks(
     pause_seconds: float = 0,
     before_keeping: Callable[[], None] = _nothing,
 ) -> int:
-    """Make the walks, one after the other, and record what they show. Returns the pages asked for.
+    """Make the walks one after the other and record what they show. Returns how many pages were asked for.
 
     Args:
         pause_seconds: how long to wait after each page, for a walk that is in no hurry.
@@ -213,11 +214,11 @@ async def make_walks(
         try:
             pages += await _make(provider, walk, pause_seconds, before_keeping)
         except (ProviderRequestRefused, ProviderAnswerUnreadable) as error:
-            # It is about this list only; the others may hold somebody's money.
+            # The refusal is about this list only; another may hold somebody's money.
             _READS.labels("refused").inc()
             _log.error("provider orders cannot be read", fiat_type=walk.fiat_type, error=type(error).__name__)
             pages += 1
-            # It counts as a try: a hint that leads nowhere has to become a case.
+            # The refusal counts as a try: a hint that leads nowhere has to become a case.
             await settle_due(walk.due, environment=current_environment(), flow=walk.flow, asked_at=now())
         else:
             _READS.labels("ok").inc()
@@ -272,7 +273,7 @@ async def _pages(provider: Provider, walk: Walk) -> AsyncIterator[HistoryPage]:
 
 
 async def ask_for_read() -> None:
-    """Have what is open read soon, wherever the reader runs: somebody asked, or the widget said something.
+    """Ask the reader, in whichever process it runs, to read soon what is open.
 
     Raises:
         DatabaseUnavailable: nobody was asked.

@@ -1,4 +1,4 @@
-"""The stored webhooks, for the operator: which came, what one says, and reading its order once more."""
+"""The stored webhooks, for an operator: to list them, to show one, to have its order read again."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -102,7 +102,7 @@ async def show_event(event_id: int) -> EventDetail:
 async def replay_event(event_id: int, *, mandate: Mandate) -> Replay:
     """Have the reader look at the order that a webhook names, however often it did before.
 
-    A webhook only says what to read, so replaying one moves no money: what the read tells decides.
+    A webhook only says what to read, so replaying one moves no money: what the read shows decides.
 
     Raises:
         NotFound: there is no such webhook.

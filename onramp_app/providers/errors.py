@@ -1,4 +1,4 @@
-"""What the provider can refuse, as facts. Few on purpose: one for each thing a caller does differently.
+"""The refusals of a provider. Few on purpose: one for each thing that a caller does differently.
 
 All of them are `ApplicationError`s, so an unhandled one becomes an honest answer of the public contract.
 """
@@ -9,7 +9,7 @@ from onramp_app.domain.errors import ApplicationError, NotFound, Unauthenticated
 
 
 class Suspect(StrEnum):
-    """Which of our credentials the provider's words point at; it documents one code for both."""
+    """Which credential the refusal points at; the provider documents one code for both."""
 
     KEY = "key"
     SECRET = "secret"  # noqa: S105 - the name of a setting  # nosec B105
@@ -23,7 +23,7 @@ class ProviderUnavailable(ApplicationError):
 
 
 class ProviderBusy(ProviderUnavailable):
-    """Too many requests: theirs (429) or our own limit for the endpoint, kept before anything was sent."""
+    """Too many requests: for the provider (429), or for our own limit, which sends nothing."""
 
 
 class ShareSpent(ProviderBusy):

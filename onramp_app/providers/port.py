@@ -1,4 +1,4 @@
-"""The provider as the services see it: frozen views in the product's words, and one Protocol.
+"""The provider as the services see it: frozen views in the words of the product, and a Protocol.
 
 Amounts are exact decimals in whole units (rupees, USDT), never floats and never minor units: only the
 ledger knows an asset's scale. None means that the provider did not say, or said something unreadable.
@@ -18,9 +18,9 @@ OrderFlow = Literal[Flow.BUY, Flow.SELL]
 
 @dataclass(frozen=True, slots=True)
 class ProviderOrder:
-    """One order of the provider's, as one read or one webhook event told it.
+    """One of the provider's orders, as a read or a webhook shows it.
 
-    `bought_amount` is what was bought (their `actualCryptoAmount`) and `gas_fee` is in the same coin: what
+    `bought_amount` is what was bought (Onramp's `actualCryptoAmount`) and `gas_fee` is in the same coin: what
     was delivered follows from both by ONRAMP_DELIVERED_RULE (docs/money.md). `status_class` is None for
     sell and swap orders, which move nothing. `raw` is the untouched JSON text (keep it in a text column:
     PostgreSQL's jsonb refuses some of what JSON allows).
@@ -190,7 +190,7 @@ class KycLink:
 
 @dataclass(frozen=True, slots=True)
 class KycReport:
-    """A signed read of somebody's verification: the provider's own status text, and when it changed."""
+    """The verification of a person, read with a signature: the provider's status text and when it changed."""
 
     status: str
     updated_at: datetime | None
@@ -205,7 +205,7 @@ class CustomerLimits:
 
 
 class Provider(Protocol):
-    """The payment provider.
+    """A connection to the payment provider.
 
     Every method that asks raises only errors of `providers.errors`; `ProviderUnavailable` and its
     kinds say nothing about what happened at the provider.
@@ -256,7 +256,7 @@ class Provider(Protocol):
         ...
 
     async def set_webhook_url(self, url: str) -> None:
-        """Register where webhooks go. Never repeated by itself: after an error the outcome is not known."""
+        """Register where webhooks go. Never retried: after an error the outcome is not known."""
         ...
 
     async def send_dummy_webhook(self, url: str | None = None) -> None:
@@ -282,13 +282,13 @@ class KycProvider(Protocol):
         ...
 
     async def kyc_link_again(self, customer_id: str, *, redirect_url: str | None = None) -> KycLink:
-        """Return a fresh address for somebody the provider knows."""
+        """Return a fresh address for a person whom the provider knows."""
         ...
 
     async def kyc_report(self, customer_id: str) -> KycReport:
-        """Return somebody's verification status in the provider's words."""
+        """Return the verification status of a person in the provider's words."""
         ...
 
     async def customer_limits(self, customer_id: str, *, fiat_type: int) -> CustomerLimits:
-        """Return what somebody may still buy. Raises `ProviderLoginRequired`."""
+        """Return what a person may still buy. Raises `ProviderLoginRequired`."""
         ...

@@ -30,7 +30,7 @@ class SharedAnswers(Generic[T]):
             if kept and kept[0] > self._clock():
                 return kept[1]
             task = self._in_flight.get(key)
-            # One that has just ended stands there until its callback runs. Its refusal was somebody else's.
+            # A task that has just ended stays until its callback runs; its refusal was another caller's.
             is_mine = task is None or task.done()
             if task is None or task.done():
                 task = asyncio.ensure_future(self._ask(key, seconds, ask=ask))
@@ -39,7 +39,7 @@ class SharedAnswers(Generic[T]):
             try:
                 return await asyncio.shield(task)
             except ShareSpent:
-                # Somebody else began it, and their share is spent; ours may not be.
+                # Another caller began it, whose share is spent; the share of this one may not be.
                 if is_mine:
                     raise
 

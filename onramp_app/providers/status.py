@@ -74,8 +74,8 @@ _WHITE_LABEL_CLASSES = {
     "ON_CHAIN_COMPLETED": StatusClass.DELIVERED,
 }
 
-# Words that tell the reasons of a white-label FAILED apart. The provider publishes no list, so whatever
-# is not plainly one of these stays unknown: a person looks, and nothing is read into it.
+# The words in the reasons of a white-label FAILED. The provider publishes no list, so a reason that is not
+# plainly one of these stays unknown: a person looks, and nothing is read into it.
 _FAILURE_WORDS = (
     ("NAME_MISMATCH", StatusClass.NAME_MISMATCH),
     ("AMOUNT_MISMATCH", StatusClass.AMOUNT_MISMATCH),
@@ -101,7 +101,7 @@ def status_class(flow: Flow, number: int | None) -> StatusClass | None:
 def white_label_status_class(
     flow: Flow, text: str, *, failure_reasons: Iterable[str] = ()
 ) -> StatusClass | None:
-    """Return the class of a white-label status text; `FAILED` is told apart by its reasons.
+    """Return the class of a white-label status text; of `FAILED` by its reasons.
 
     Case, spaces and hyphens do not matter ("TRADE COMPLETED" is seen). None for sell and swap.
     """

@@ -45,11 +45,11 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """What a webhook tells; always a hint about what to read next.
+    """What a webhook says; always a hint about what to read next.
 
     `is_signed`: the content stood in the signed header; otherwise anybody who saw a valid header may have
     written it. `is_old`: its timestamp is older than ONRAMP_WEBHOOK_MAX_AGE_SECONDS. `differs`: the HTTP
-    body tells something else than the signed header. `raw` is the untouched text, empty when unreadable.
+    body says something else than the signed header. `raw` is the untouched text, empty when unreadable.
     For KYC `client_customer_id` is our id of the person and `customer_id` the provider's.
     """
 
@@ -71,7 +71,7 @@ class WebhookReader(Protocol):
     """Proves who sent a webhook and says what it means, with the secrets of one process."""
 
     def verify(self, payload: bytes | None, signature: bytes | None) -> VerifiedHeader:
-        """Prove that the provider signed the header, in a time that tells nothing about a secret.
+        """Prove that the provider signed the header, in a time that reveals nothing about a secret.
 
         Args:
             payload: the raw bytes of the signed header; None when it is missing, or came twice.

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from onramp_app.provider_orders.walked import due_history, note_walked
+from onramp_app.provider_orders.walked_lists import due_history, note_walked
 from onramp_app.running.worker import background_work
 from tests.crediting.world import World
 

@@ -1,4 +1,4 @@
-"""A circuit breaker: while the provider is down, callers are told at once and it is left in peace."""
+"""A circuit breaker: while the provider is down, callers are refused at once and nothing is sent."""
 
 import math
 import random

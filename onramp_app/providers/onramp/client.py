@@ -1,4 +1,4 @@
-"""The Onramp client: one method for each thing the services ask the provider. Never touches the database."""
+"""The Onramp client: a method for each question to the provider. Never touches the database."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -153,7 +153,7 @@ class OnrampClient:
         return url
 
     async def set_webhook_url(self, url: str) -> None:
-        """Register where webhooks go. Never repeated by itself: after an error the outcome is not known."""
+        """Register where webhooks go. Never retried: after an error the outcome is not known."""
         await self._transport.call(endpoints.SET_WEBHOOK_URL, {"webhookUrl": url})
 
     async def send_dummy_webhook(self, url: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""How far the provider's clock is from ours: measured, applied to every signature, measured again in time."""
+"""The provider's clock against ours: measured, applied to every signature, measured again in time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -63,8 +63,8 @@ class ProviderClock:
             if self._measurements != seen:
                 return
             self._due_at = self._clock() + RETRY_MEASURE_SECONDS
-            theirs = await self._ask()
-            offset = theirs - now_ms()
+            provider_ms = await self._ask()
+            offset = provider_ms - now_ms()
             if abs(offset) < MAX_OFFSET_MS:
                 self.offset_ms = offset
             self._measurements += 1

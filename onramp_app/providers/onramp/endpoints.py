@@ -14,7 +14,7 @@ class Endpoint:
     `is_read`: it changes nothing at the provider, so a failed attempt may be repeated.
     `requests_per_minute`: the documented limit; None where none is documented.
     `shared_seconds`: how long one answer serves all callers of this process (0: never shared).
-    `is_chosen`: what is asked is chosen by whoever asks, so each has a share of the requests. What is the
+    `is_chosen`: what is asked is chosen by the asker, so each has a share of the requests. What is the
     same for all is asked for all.
     """
 

@@ -8,13 +8,13 @@ from time import monotonic
 
 from onramp_app.domain.shares import Asker, Taken
 
-# Requests may arrive closer together than they were sent, so our minute is a little longer than theirs.
+# Requests may arrive closer together than they were sent, so this minute is longer than the provider's.
 WINDOW_SECONDS = 61.0
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Why nothing may be sent now: seconds (≥ 1), and whether it is only the asker who has to wait."""
+    """Why nothing may be sent now: the seconds to wait (≥ 1), and whether only the asker has to."""
 
     seconds: int
     is_share: bool = False
@@ -55,7 +55,7 @@ class RequestRate:
         self._held_until: dict[str, float] = {}
 
     def take(self, name: str, per_minute: int, who: Asker | None = None) -> Wait | None:
-        """Take one request of the endpoint for somebody, or for all. Returns None, or how long to wait."""
+        """Take one request of the endpoint for `who` (None: for everybody). Returns None, or the wait."""
         now = self._clock()
         wait = self._held_until.get(name, 0.0) - now
         window = self._windows.setdefault(name, _Window())
@@ -71,6 +71,6 @@ class RequestRate:
         return None
 
     def hold(self, name: str, seconds: float) -> None:
-        """Send nothing to the endpoint for so long: it said `Retry-After`."""
+        """Send nothing to the endpoint for so many seconds: it answered with `Retry-After`."""
         until = self._clock() + seconds
         self._held_until[name] = max(until, self._held_until.get(name, 0.0))

@@ -55,7 +55,7 @@ class Credentials:
     previous_secret: str | None = None
 
     def __repr__(self) -> str:
-        """Tell nothing: an object in a traceback or a log must not carry a secret."""
+        """Show nothing: an object in a traceback or a log must not carry a secret."""
         return "Credentials(…)"
 
     @property
@@ -298,7 +298,7 @@ class Transport:
         try:
             await self.clock.measure(unless_newer_than=unless_newer_than)
         except CallFailed as failed:
-            # The call itself will tell whether the provider is away; the last offset is better than none.
+            # The call itself shows whether the provider is away; the last offset is better than none.
             log.warning("provider_clock_not_measured", outcome=failed.outcome)
         else:
             _OFFSET.set(self.clock.offset_ms)

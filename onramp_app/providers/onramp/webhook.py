@@ -39,12 +39,12 @@ class WebhookSecrets:
     previous: str | None = None
 
     def __repr__(self) -> str:
-        """Tell nothing: a secret must not reach a log through a traceback."""
+        """Show nothing: a secret must not reach a log through a traceback."""
         return "WebhookSecrets(…)"
 
 
 def verify(payload: bytes | None, signature: bytes | None, *, secrets: WebhookSecrets) -> VerifiedHeader:
-    """Prove that the provider signed the header, in a time that tells nothing about either secret.
+    """Prove that the provider signed the header, in a time that reveals nothing about either secret.
 
     Args:
         payload: the raw bytes of `x-onramp-payload`, at most 32 KiB; None when the header is missing.
@@ -96,7 +96,7 @@ def _strictly_decoded(payload: bytes) -> bytes:
 def translate(
     header: VerifiedHeader, body: bytes, *, received_at: datetime, max_age: timedelta | None = None
 ) -> WebhookEvent:
-    """Say what a verified webhook tells. Never raises: what cannot be read is an event without an order.
+    """Say what a verified webhook means. Never raises: the unreadable is an event without an order.
 
     Args:
         header: from `verify`.
@@ -105,14 +105,16 @@ def translate(
         max_age: from ONRAMP_WEBHOOK_MAX_AGE_SECONDS; None: no age is old.
     """
     signed = _read_signed(header.content)
-    told = _read_object(body) if len(body) <= MAX_BODY_BYTES else None
-    source = signed.event or told or _Text("", {})
+    unsigned = _read_object(body) if len(body) <= MAX_BODY_BYTES else None
+    source = signed.event or unsigned or _Text("", {})
     age = None if signed.at is None else received_at - signed.at
     return _event(
         source,
         signed,
         is_old=max_age is not None and age is not None and age > max_age,
-        differs=bool(body) and signed.event is not None and (not told or told.fields != signed.event.fields),
+        differs=bool(body)
+        and signed.event is not None
+        and (not unsigned or unsigned.fields != signed.event.fields),
     )
 
 
@@ -194,12 +196,12 @@ def _is_white_label(content: Mapping[str, Json]) -> bool:
 
 
 def _kind_of(content: Mapping[str, Json], line: EventLine) -> EventKind:
-    told = content.get("eventType")
-    if told is None and line is EventLine.WIDGET and "orderId" in content:
+    name = content.get("eventType")
+    if name is None and line is EventLine.WIDGET and "orderId" in content:
         # The documented widget sample has no eventType and is a purchase. A sale without one would be
         # looked for among the purchases and not be found there: a hint that leads nowhere, no harm.
         return EventKind.BUY
-    word = told.strip().lower() if isinstance(told, str) else ""
+    word = name.strip().lower() if isinstance(name, str) else ""
     return EventKind(word) if word in {"onramp", "offramp", "kyc"} else EventKind.UNKNOWN
 
 

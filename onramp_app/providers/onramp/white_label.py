@@ -33,10 +33,10 @@ class WhiteLabelClient:
     async def kyc_link(
         self, *, email: str, phone_number: str, client_customer_id: str, redirect_url: str | None = None
     ) -> KycLink:
-        """Begin somebody's verification. `phone_number` as `+91-9999999999`.
+        """Begin the verification of a person. `phone_number` as `+91-9999999999`.
 
         A phone the provider already knows raises `ProviderRequestRefused` with `customer_id`; go on with
-        `kyc_link_again`. Never repeated by itself, because it creates a customer.
+        `kyc_link_again`. Never retried, because it creates a customer.
         """
         body: dict[str, JsonOut] = {
             "email": email,
@@ -47,7 +47,7 @@ class WhiteLabelClient:
         return await self._link({**body, **({"kycRedirectUrl": redirect_url} if redirect_url else {})})
 
     async def kyc_link_again(self, customer_id: str, *, redirect_url: str | None = None) -> KycLink:
-        """Return a fresh address for somebody the provider knows."""
+        """Return a fresh address for a person whom the provider knows."""
         body: dict[str, JsonOut] = {"customerId": customer_id, "type": "INDIVIDUAL"}
         return await self._link({**body, **({"kycRedirectUrl": redirect_url} if redirect_url else {})})
 
@@ -61,7 +61,7 @@ class WhiteLabelClient:
         return KycLink(url, customer_id)
 
     async def kyc_report(self, customer_id: str) -> KycReport:
-        """Return somebody's verification status in the provider's words."""
+        """Return the verification status of a person in the provider's words."""
         answer = await self._transport.call(endpoints.KYC_STATUS, {"customerId": customer_id})
         # Before the first sign-in the whole answer is one bare word instead of an object.
         status = answer.data if isinstance(answer.data, str) else answer.object().get("status")
@@ -72,7 +72,7 @@ class WhiteLabelClient:
         return KycReport(text, moment_or_none(updated))
 
     async def customer_limits(self, customer_id: str, *, fiat_type: int) -> CustomerLimits:
-        """Return what somebody may still buy."""
+        """Return what a person may still buy."""
         body: dict[str, JsonOut] = {"customerId": customer_id, "fiatType": fiat_type}
         answer = await self._transport.call(endpoints.USER_LIMIT, body)
         fields = answer.object()

@@ -1,4 +1,4 @@
-"""Builds the address of the Onramp widget from the facts of a stored top-up. Nothing else reaches it.
+"""Builds the address of the Onramp widget from the facts of a stored top-up, and from nothing else.
 
 The address is unsigned: a person can change everything in it, so nothing in it is proof of anything.
 Source: the provider's documentation of the widget's query parameters.
@@ -39,7 +39,7 @@ def widget_parameters(session: WidgetSession, app_id: int) -> dict[str, str]:
     """Return the query parameters, allow-listed and checked.
 
     Raises:
-        ValueError: a fact that no top-up of ours can have; the text names the parameter, not the value.
+        ValueError: a fact that no top-up can have; the text names the parameter, not the value.
     """
     if not session.fiat_amount.is_finite() or not 0 < session.fiat_amount < 10**15:
         raise ValueError("fiatAmount cannot stand in a widget address")
@@ -100,9 +100,9 @@ def is_trusted_widget_url(url: str, base_url: str, *, parameters: Mapping[str, s
     if len(url) > MAX_URL_CHARACTERS or not url.isascii() or not url.isprintable() or "\\" in url:
         return False
     try:
-        theirs, ours = urlsplit(url), urlsplit(base_url)
-        same_origin = (theirs.scheme, theirs.netloc.lower()) == (ours.scheme, ours.netloc.lower())
-        repeated = parse_qs(theirs.query, max_num_fields=64)
+        made, base = urlsplit(url), urlsplit(base_url)
+        same_origin = (made.scheme, made.netloc.lower()) == (base.scheme, base.netloc.lower())
+        repeated = parse_qs(made.query, max_num_fields=64)
     except ValueError:
         return False
     return same_origin and all(

@@ -57,7 +57,7 @@ class AsksAboutOpen(PrivateState, mixin=True):
             self.reading = "asking"
         try:
             await throttle.attempt(throttle.READ_ANEW, viewer.user_id)
-            standing = await freshness.read_anew(viewer, within_seconds=READ_WITHIN_SECONDS)
+            standing = await freshness.read_now(viewer, within_seconds=READ_WITHIN_SECONDS)
             views = await Latest(viewer).open_top_ups()
             if not await announcements.living({viewer.session_id}):
                 return to_login(self)

@@ -103,13 +103,13 @@ async def test_only_a_read_since_the_question_counts(visit, street):
     await visit.open()
     await begun(street)
     asked_at = clock.now()
-    assert not (await freshness.read_anew(street.viewer, within_seconds=0)).is_current
+    assert not (await freshness.read_now(street.viewer, within_seconds=0)).is_current
     await freshness.note_read([2], clock.now())
-    assert (await freshness.read_anew(street.viewer, within_seconds=0)).read_at is None, "another currency"
+    assert (await freshness.read_now(street.viewer, within_seconds=0)).read_at is None, "another currency"
     await freshness.note_read([1], asked_at)
-    standing = await freshness.read_anew(street.viewer, within_seconds=0)
+    standing = await freshness.read_now(street.viewer, within_seconds=0)
     assert (standing.is_current, standing.read_at) == (False, asked_at)
-    later = asyncio.create_task(freshness.read_anew(street.viewer, within_seconds=5))
+    later = asyncio.create_task(freshness.read_now(street.viewer, within_seconds=5))
     await asyncio.sleep(0.1)
     await freshness.note_read([1], clock.now())
     assert (await later).is_current
@@ -120,7 +120,7 @@ async def test_a_clock_that_is_slow_makes_no_old_read_count(visit, street, monke
     await begun(street)
     await freshness.note_read([1], await freshness.database_time())
     monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) - timedelta(hours=1))
-    assert not (await freshness.read_anew(street.viewer, within_seconds=0)).is_current
+    assert not (await freshness.read_now(street.viewer, within_seconds=0)).is_current
 
 
 async def test_nothing_is_shown_to_whose_session_ended_while_the_provider_was_asked(
@@ -164,7 +164,7 @@ async def test_a_read_that_has_not_moved_the_top_up_yet_does_not_count(visit, st
     )
 
     async def asked() -> bool:
-        task = asyncio.create_task(freshness.read_anew(street.viewer, within_seconds=0.4))
+        task = asyncio.create_task(freshness.read_now(street.viewer, within_seconds=0.4))
         await asyncio.sleep(0.05)
         await freshness.note_read([1], clock.now())
         return (await task).is_current

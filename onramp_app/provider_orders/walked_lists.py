@@ -1,4 +1,4 @@
-"""Which lists of the provider were walked through their last weeks lately, kept for whoever reads next."""
+"""Which of the provider's lists were walked lately, kept so that the next reader goes on with the others."""
 
 from sqlalchemy import text
 
