@@ -99,12 +99,18 @@ def judge_delivery(
     )
     if asset is None or network is None or place is None or is_refused_test:
         return JudgedDelivery(asset if asset in scales else None, network, reason=Reason.WRONG_ADDRESS)
-    printed = printed_amount(order.bought_amount, order.gas_fee, rule=settings.onramp_delivered_rule)
-    delivered = None if printed is None else delivered_amount(printed, asset=asset, network=network)
-    minor = _minor(delivered, scale=scales[asset])
-    reason = Reason.AMOUNT_UNREADABLE if minor is None else None
-    tail = printed if minor is not None and printed != delivered else None
-    return JudgedDelivery(asset, network, place, minor, reason, tail)
+    delivered = delivered_amount(
+        order.bought_amount,
+        order.gas_fee,
+        rule=settings.onramp_delivered_rule,
+        asset=asset,
+        network=network,
+    )
+    minor = None if delivered is None else _minor(delivered.exact, scale=scales[asset])
+    if delivered is None or minor is None:
+        return JudgedDelivery(asset, network, place, reason=Reason.AMOUNT_UNREADABLE)
+    tail = delivered.printed if delivered.printed != delivered.exact else None
+    return JudgedDelivery(asset, network, place, minor, printed=tail)
 
 
 def _our_place(order: OrderRecord, asset: str, network: str, *, among: Iterable[Place]) -> Place | None:
@@ -120,31 +126,34 @@ def _our_place(order: OrderRecord, asset: str, network: str, *, among: Iterable[
     return None
 
 
-def printed_amount(bought: Decimal | None, fee: Decimal | None, *, rule: str) -> Decimal | None:
-    """Return the delivered amount with all digits that were printed, or None where a part of it is missing.
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """How much was delivered: with all digits that were printed, and without what no network can carry."""
+
+    printed: Decimal
+    exact: Decimal
+
+
+def delivered_amount(
+    bought: Decimal | None, fee: Decimal | None, *, rule: str, asset: str, network: str
+) -> Delivered | None:
+    """Return what was delivered by the rule, in whole units; None where a figure that it needs is missing.
 
     Args:
-        bought: what the provider bought, in whole units.
-        fee: its gas fee, in the same units.
-        rule: `ONRAMP_DELIVERED_RULE`: `actual` takes no fee off, any other does.
+        bought: what was bought, in the coin.
+        fee: the network fee in the same coin, which the rule `actual` does not need.
     """
     if rule == "actual":
         fee = Decimal(0)
     if bought is None or fee is None:
         return None
     with localcontext(prec=_PRECISION):
-        return bought - fee
-
-
-def delivered_amount(printed: Decimal, *, asset: str, network: str) -> Decimal:
-    """Return the printed amount in whole units, without a tail smaller than the network can carry."""
+        printed = bought - fee
     decimals = decimals_of(asset, network)
-    return printed if decimals is None else without_tail(printed, decimals=decimals)
+    return Delivered(printed, printed if decimals is None else without_tail(printed, decimals=decimals))
 
 
-def _minor(delivered: Decimal | None, *, scale: int) -> int | None:
-    if delivered is None:
-        return None
+def _minor(delivered: Decimal, *, scale: int) -> int | None:
     try:
         return to_minor(delivered, scale=scale) or None
     except AmountUnreadable:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from onramp_app.config import get_settings
 from onramp_app.crediting.apply import apply_some, judge_again
-from onramp_app.crediting.delivery import delivered_amount, printed_amount, symbols_of
+from onramp_app.crediting.delivery import delivered_amount, symbols_of
 from onramp_app.db.engine import PROOF, execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import current_environment
@@ -144,11 +144,15 @@ def _text(minor: object, scale: object) -> str:
 
 
 def _delivered(row: Mapping[str, object]) -> Decimal | None:
-    bought, fee = row["bought_amount"], row["gas_fee"]
-    if not isinstance(bought, Decimal) or row["delivered_rule"] is None:
+    # Only what is ours has a rule, and with it an asset and a network.
+    if row["delivered_rule"] is None:
         return None
-    fee = fee if isinstance(fee, Decimal) else None
-    printed = printed_amount(bought, fee, rule=str(row["delivered_rule"]))
-    if printed is None or row["asset"] is None or row["network"] is None:
-        return printed
-    return delivered_amount(printed, asset=str(row["asset"]), network=str(row["network"]))
+    bought, fee = row["bought_amount"], row["gas_fee"]
+    delivered = delivered_amount(
+        bought if isinstance(bought, Decimal) else None,
+        fee if isinstance(fee, Decimal) else None,
+        rule=str(row["delivered_rule"]),
+        asset=str(row["asset"]),
+        network=str(row["network"]),
+    )
+    return None if delivered is None else delivered.exact

@@ -14,7 +14,7 @@ from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.fleet.changed_people import tell_changed
 from onramp_app.top_ups.moves import Evidence, record, state_of
 from onramp_app.top_ups.tables import TopUp
-from onramp_app.top_ups.transitions import ACT_OF, Action, on_action
+from onramp_app.top_ups.transitions import ACT_OF, OPEN_SQL, UNPAID, Action, on_action, sql_words
 
 AT_ONCE = 200
 UNUSED_AFTER = timedelta(hours=24)
@@ -22,25 +22,25 @@ UNCHANGED_AFTER = timedelta(days=7)
 UNKNOWN_AFTER = timedelta(hours=24)
 
 # The words of the index come first, so that it is used.
-_EXPIRED = text("""
+_EXPIRED = text(f"""
 SELECT t.id FROM top_ups t
- WHERE t.environment = :environment AND t.status IN ('created', 'awaiting_payment', 'processing')
+ WHERE t.environment = :environment AND t.status IN ({OPEN_SQL})
    AND ((t.status = 'created' AND t.created_at < :unused
          AND NOT EXISTS (SELECT FROM provider_orders o WHERE o.top_up_id = t.id))
-     OR (t.status IN ('created', 'awaiting_payment') AND t.updated_at < :unchanged))
+     OR (t.status IN ({sql_words(UNPAID)}) AND t.updated_at < :unchanged))
  ORDER BY t.id LIMIT :most FOR UPDATE SKIP LOCKED
-""")
+""")  # noqa: S608 - the words are our own  # nosec B608
 # A top-up follows its best order: another one that goes on keeps it open.
-_UNKNOWN = text("""
+_UNKNOWN = text(f"""
 SELECT t.id FROM top_ups t
- WHERE t.environment = :environment AND t.status IN ('created', 'awaiting_payment', 'processing')
+ WHERE t.environment = :environment AND t.status IN ({OPEN_SQL})
    AND EXISTS (SELECT FROM provider_orders o
                 WHERE o.top_up_id = t.id AND o.status_class = 'unknown' AND o.class_since < :since)
    AND NOT EXISTS (SELECT FROM provider_orders o
                     WHERE o.top_up_id = t.id AND o.status_class IN
                           ('claimed', 'paid', 'buying', 'bought', 'sending', 'delivered'))
  ORDER BY t.id LIMIT :most FOR UPDATE SKIP LOCKED
-""")
+""")  # noqa: S608 - the words are our own  # nosec B608
 
 
 async def run_clock(at: datetime | None = None) -> int:

@@ -23,11 +23,12 @@ from onramp_app.pricing.rates import get_rates, read_kept
 from onramp_app.pricing.worth import worth
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
 from onramp_app.top_ups.tables import TopUp
+from onramp_app.top_ups.transitions import OPEN_SQL
 
 _PRECISION = 50
 
 # The words are in the text, not parameters, because the indexes have the same words in their conditions.
-USED = text("""
+USED = text(f"""
 SELECT currency, sum(paid) FILTER (WHERE counts_today) AS today, sum(paid) AS this_month FROM (
     SELECT CASE WHEN o.fiat_currency <> t.fiat_currency THEN o.fiat_currency
                 ELSE coalesce(t.base_currency, t.fiat_currency) END AS currency,
@@ -41,10 +42,10 @@ SELECT currency, sum(paid) FILTER (WHERE counts_today) AS today, sum(paid) AS th
       LEFT JOIN provider_orders o
              ON o.id = t.best_order_id AND o.fiat_currency IS NOT NULL AND o.fiat_amount IS NOT NULL
      WHERE t.user_id = :user_id AND t.id IS DISTINCT FROM :except_id
-       AND (t.status IN ('created', 'awaiting_payment', 'processing', 'in_review')
+       AND (t.status IN ({OPEN_SQL}, 'in_review')
             OR (t.status = 'settled' AND t.settled_at >= :month))
 ) AS counted GROUP BY currency
-""")
+""")  # noqa: S608 - the words are our own  # nosec B608
 
 
 @dataclass(frozen=True, slots=True)

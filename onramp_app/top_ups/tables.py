@@ -25,9 +25,9 @@ from onramp_app.db.columns import Minor, Row, decimal, exact, length, moment, on
 from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.ids import new_id
 from onramp_app.providers.status import StatusClass
-from onramp_app.top_ups.transitions import Act, Charged, Reason, TopUpStatus
+from onramp_app.top_ups.transitions import OPEN_SQL, Act, Charged, Reason, TopUpStatus
 
-_OPEN = text("status IN ('created', 'awaiting_payment', 'processing')")
+_OPEN = text(f"status IN ({OPEN_SQL})")
 
 
 class TopUp(Row, table=True):

@@ -40,7 +40,7 @@ from onramp_app.top_ups.errors import (
 )
 from onramp_app.top_ups.moves import Evidence, record, state_of
 from onramp_app.top_ups.tables import TopUp, WidgetRecord
-from onramp_app.top_ups.transitions import ACT_OF, CREATED, Act, Action, TopUpStatus, on_action
+from onramp_app.top_ups.transitions import ACT_OF, CREATED, OPEN, Act, Action, TopUpStatus, on_action
 from onramp_app.top_ups.views import TopUpView, quote_members, quote_view, view_of, views_of
 
 MAX_OPEN = 5
@@ -48,14 +48,13 @@ MAX_SHOWN_OPEN = 10  # those in review do not count as open, so there may be mor
 OFFERED = timedelta(hours=24)  # docs/money.md: without a provider order a top-up expires after a day
 QUOTE_TOLERANCE_PERCENT = 1
 
-_OPEN = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING)
 # Built once: building it takes longer than running it.
 _THEIRS = aliased(
     TopUp,
     select(TopUp)
     .where(
         col(TopUp.user_id) == EACH_ID,
-        col(TopUp.status).in_([status.value for status in (*_OPEN, TopUpStatus.IN_REVIEW)]),
+        col(TopUp.status).in_([status.value for status in (*OPEN, TopUpStatus.IN_REVIEW)]),
     )
     .order_by(col(TopUp.created_at).desc(), col(TopUp.id).desc())
     .limit(MAX_SHOWN_OPEN)
@@ -246,7 +245,7 @@ async def _check_person(db: AsyncSession, person: User) -> None:
     if person.kyc_status == KycStatus.REJECTED:
         raise KycRequired("Your verification was not accepted, so money cannot be added.")
     open_ones = select(func.count()).where(
-        TopUp.user_id == person.id, col(TopUp.status).in_([status.value for status in _OPEN])
+        TopUp.user_id == person.id, col(TopUp.status).in_([status.value for status in OPEN])
     )
     if (await db.exec(open_ones)).one() >= MAX_OPEN:
         raise TooManyOpenTopUps(f"Finish or cancel one of your {MAX_OPEN} open top-ups first.")

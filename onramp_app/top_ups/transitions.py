@@ -4,7 +4,7 @@ Only a signed read of the provider, the user, the clock or an operator moves a t
 the ledger: a step says what has to be posted, and the caller posts it in the same transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -70,9 +70,28 @@ HOLD_REASONS = frozenset(
 NO_ENTRY_REASONS = frozenset({Reason.WRONG_ADDRESS, Reason.AMOUNT_UNREADABLE})
 
 _FINAL_WITH_ENTRY = frozenset({TopUpStatus.SETTLED, TopUpStatus.REVERSED})
-_OPEN = frozenset({TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING})
-_UNPAID = frozenset({TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT})
-_CLOSED = frozenset({TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED})
+# Of these nobody has seen money yet; of open ones money may be on its way without anybody having to act.
+UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
+OPEN = (*UNPAID, TopUpStatus.PROCESSING)
+# These ended without money; a late payment opens them again.
+ENDED_UNPAID = (TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED)
+
+
+def sql_words(statuses: Iterable[TopUpStatus]) -> str:
+    """Return statuses as the list of an SQL `IN`, such as `'created', 'awaiting_payment'`.
+
+    An index that has the words in its condition is used only where a statement has the same words, not
+    parameters.
+    """
+    return ", ".join(f"'{status.value}'" for status in statuses)
+
+
+OPEN_SQL = sql_words(OPEN)
+
+
+def can_cancel(status: TopUpStatus, charged: Charged) -> bool:
+    """Say whether the user may cancel: nobody has claimed a payment yet."""
+    return status in UNPAID and charged is Charged.NO
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +116,9 @@ class TopUpState:
             raise ValueError(f"a {self.status} top-up has no entry in the ledger")
 
     @property
-    def is_open(self) -> bool:
-        """Whether money may still be on its way without anybody having to act."""
-        return self.status in _OPEN
-
-    @property
     def can_cancel(self) -> bool:
         """Whether the user may cancel: nobody has claimed a payment yet."""
-        return self.status in _UNPAID and self.charged is Charged.NO
+        return can_cancel(self.status, self.charged)
 
 
 CREATED = TopUpState(TopUpStatus.CREATED)
@@ -156,7 +170,7 @@ def on_order(
             return _on_mismatch(state, status_class, best_other_rank=best_other_rank)
         case StatusClass.UNKNOWN:
             # Whatever it means, nobody can say any more that the person was not charged.
-            return Step(_doubted(state) if state.status in _UNPAID else state, is_alarm=True)
+            return Step(_doubted(state) if state.status in UNPAID else state, is_alarm=True)
 
 
 def _doubted(state: TopUpState) -> TopUpState:
@@ -179,7 +193,7 @@ def _on_delivery(state: TopUpState, *, hold: Reason | None, is_other_order: bool
 
 
 def _on_intent(state: TopUpState, status_class: StatusClass) -> Step:
-    if state.status not in _UNPAID:
+    if state.status not in UNPAID:
         return Step(state)
     seen = replace(state, status=TopUpStatus.AWAITING_PAYMENT, rank=max(state.rank, status_class.rank))
     if status_class is StatusClass.CLAIMED:
@@ -196,7 +210,7 @@ def _on_payment(state: TopUpState, status_class: StatusClass) -> Step:
 
 def _on_no_payment(state: TopUpState, status_class: StatusClass, *, best_other_rank: int) -> Step:
     reason = Reason.TIMED_OUT if status_class is StatusClass.TIMED_OUT else Reason.ABANDONED
-    if state.status in _UNPAID:
+    if state.status in UNPAID:
         if best_other_rank > 0:
             return Step(state)
         ended = TopUpStatus.EXPIRED if reason is Reason.TIMED_OUT else TopUpStatus.CANCELED
@@ -209,7 +223,7 @@ def _on_no_payment(state: TopUpState, status_class: StatusClass, *, best_other_r
 def _on_mismatch(state: TopUpState, status_class: StatusClass, *, best_other_rank: int) -> Step:
     if state.status is TopUpStatus.PROCESSING and best_other_rank >= StatusClass.PAID.rank:
         return Step(state, opens_case=True)
-    if state.status in _OPEN | _CLOSED:
+    if state.status in (*OPEN, *ENDED_UNPAID):
         # Either number may mean that money was received, so the answer to "was I charged" is not known.
         reason = Reason(status_class.value)
         in_review = replace(_doubted(state), status=TopUpStatus.IN_REVIEW, reason=reason)
@@ -273,9 +287,9 @@ def on_action(state: TopUpState, action: Action) -> Step | None:  # noqa: PLR091
     match action:
         case Action.CANCEL if state.can_cancel:
             return Step(replace(state, status=TopUpStatus.CANCELED, reason=None))
-        case Action.EXPIRE if state.status in _UNPAID:
+        case Action.EXPIRE if state.status in UNPAID:
             return Step(replace(state, status=TopUpStatus.EXPIRED, reason=None))
-        case Action.GIVE_UP_UNKNOWN if state.status in _OPEN:
+        case Action.GIVE_UP_UNKNOWN if state.status in OPEN:
             in_review = replace(_doubted(state), status=TopUpStatus.IN_REVIEW, reason=Reason.UNKNOWN_STATUS)
             return Step(in_review, opens_case=True)
         case Action.RELEASE if is_held:

@@ -24,7 +24,7 @@ from onramp_app.providers.port import ProviderQuote
 from onramp_app.providers.status import Flow
 from onramp_app.top_ups.moves import state_of
 from onramp_app.top_ups.tables import TopUp, TopUpStep, WidgetRecord
-from onramp_app.top_ups.transitions import Charged, TopUpStatus
+from onramp_app.top_ups.transitions import Charged, TopUpStatus, can_cancel
 
 _T = TypeVar("_T", TopUpStep, OrderRecord)
 
@@ -113,6 +113,11 @@ class TopUpView:
     recovered_amount: str | None
     linked_to: str | None
     linked: tuple[LinkedView, ...]
+
+    @property
+    def can_cancel(self) -> bool:
+        """Whether the owner may cancel, and may still pay without paying twice."""
+        return can_cancel(TopUpStatus(self.status), Charged(self.charged))
 
 
 def _newest_of_each(row: type[_T], newest: Select[Any]) -> SelectOfScalar[_T]:

@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from decimal import Decimal
 
-from onramp_app.config import PROJECT_DIR
+import pytest
+
+from onramp_app.config import PROJECT_DIR, get_settings
 from onramp_app.crediting.reconciliation import reconcile
 from onramp_app.domain.clock import now
 from onramp_app.providers.connection import get_provider
@@ -22,6 +25,25 @@ async def test_what_nobody_read_is_found_and_credited(world: World) -> None:
     assert (found.provider_orders, found.our_orders, found.booked_orders) == (1, 1, 1)
     assert (found.changed_by_reading, found.drifts) == (1, ())
     assert world.state(top_up)["status"] == "settled"
+
+
+@pytest.mark.parametrize("rule", ["actual_minus_gas", "actual"])
+async def test_what_was_credited_is_what_is_compared_by_each_rule(
+    world: World, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    monkeypatch.setenv("ONRAMP_DELIVERED_RULE", rule)
+    get_settings.cache_clear()
+    user = world.user()
+    # A float's tail is taken off, the network fee by one rule only.
+    world.simulator.move(
+        world.open_order(world.top_up(user, asset="USDC")), 4, actualCryptoAmount="11.030000000000001"
+    )
+    found = await reconcile(get_provider(), since=now() - timedelta(hours=1))
+    fee = world.one("SELECT gas_fee FROM provider_orders")
+    credited = Decimal("11.03") - (fee if rule == "actual_minus_gas" else 0)
+    assert fee
+    assert Decimal(sum(world.balance(user, "USDC"))).scaleb(-6) == credited
+    assert found.drifts == ()
 
 
 async def test_each_difference_is_named(world: World) -> None:

@@ -3,7 +3,9 @@
 The expectations are written out from the specification's rows, not computed from the code.
 """
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from onramp_app.top_ups.transitions import (
     CREATED,
     HOLD_REASONS,
     NO_ENTRY_REASONS,
+    OPEN_SQL,
     Action,
     Charged,
     Posting,
@@ -197,6 +200,39 @@ def test_what_was_returned_cannot_be_undone_as_a_reversal() -> None:
     assert returned is not None
     assert returned.state.reason is Reason.RETURNED
     assert on_action(returned.state, Action.UNDO_REVERSE) is None
+
+
+def _lists_of_statuses(source: str) -> list[str]:
+    """Return the lists that begin with the status of a new top-up, in SQL and in Python."""
+    in_sql = re.findall(r"'created'(?:, '[a-z_]+')+", source)
+    return in_sql + re.findall(r"TopUpStatus\.CREATED,\s*TopUpStatus\.[A-Z_]+", source)
+
+
+def test_which_top_ups_are_open_is_said_once(project_dir: Path) -> None:
+    found = {
+        path.relative_to(project_dir / "onramp_app").as_posix(): lists
+        for path in (project_dir / "onramp_app").rglob("*.py")
+        if (lists := _lists_of_statuses(path.read_text()))
+    }
+    # These read the table from a room below, which may not import the words.
+    copies = {
+        f"provider_orders/{name}.py": found.pop(f"provider_orders/{name}.py")
+        for name in ("walks", "freshness")
+    }
+    assert {words for lists in copies.values() for words in lists} == {OPEN_SQL}
+    assert list(found) == ["top_ups/transitions.py"]
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "status IN ('created', 'awaiting_payment', 'in_review')",
+        "_OPEN = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)",
+        "_OPEN = (\n    TopUpStatus.CREATED,\n    TopUpStatus.PROCESSING,\n)",
+    ],
+)
+def test_control_a_copy_is_seen(copy: str) -> None:
+    assert _lists_of_statuses(copy) not in ([], [OPEN_SQL])
 
 
 @pytest.mark.parametrize("status", [TopUpStatus.SETTLED, TopUpStatus.REVERSED])

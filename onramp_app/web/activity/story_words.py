@@ -7,7 +7,7 @@ from onramp_app.domain.environment import StepSource
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
-from onramp_app.top_ups.transitions import Act, Charged, TopUpStatus
+from onramp_app.top_ups.transitions import ENDED_UNPAID, OPEN, Act, Charged, TopUpStatus
 from onramp_app.top_ups.views import StepView, TopUpView
 from onramp_app.wallet.views import TransferView
 from onramp_app.web.activity.words import signed_text, top_up_title, transfer_words
@@ -35,11 +35,9 @@ from onramp_app.web.words.top_ups import (
     words_of,
 )
 
-_OPEN = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING, TopUpStatus.IN_REVIEW)
+_NOT_OVER = (*OPEN, TopUpStatus.IN_REVIEW)
 # What happened and what comes next are the same there.
 _SAID_ONCE = (TopUpStatus.PROCESSING, TopUpStatus.SETTLED)
-_UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
-_ENDED_UNPAID = (TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED)
 
 
 def story_of_top_up(view: TopUpView, *, fresh_until: datetime | None = None) -> Story:
@@ -59,7 +57,7 @@ def story_of_top_up(view: TopUpView, *, fresh_until: datetime | None = None) -> 
         head, unit = paid_text(view), ""
     head, tail = split_decimals(head)
     again = _again_text(view)
-    is_over_unpaid = status in _ENDED_UNPAID or view.charged == Charged.UNKNOWN
+    is_over_unpaid = status in ENDED_UNPAID or view.charged == Charged.UNKNOWN
     charged = words.charged if is_over_unpaid or not has_arrived else ""
     return Story(
         title=top_up_title(view.payment_method, view.status),
@@ -73,8 +71,8 @@ def story_of_top_up(view: TopUpView, *, fresh_until: datetime | None = None) -> 
         as_of=moment_text(fresh_until) if charged and can_age(view) else "",
         text=words.happened if status in _SAID_ONCE else f"{words.happened} {words.next}",
         variance=_variance(view),
-        next_top_up=view.id if status in _OPEN else "",
-        next_action=action_text(is_to_pay=status in _UNPAID and view.charged == Charged.NO),
+        next_top_up=view.id if status in _NOT_OVER else "",
+        next_action=action_text(is_to_pay=view.can_cancel),
         again=again,
         again_address=again_address(view) if again else "",
         is_top_up=True,
@@ -89,7 +87,7 @@ def _again_text(view: TopUpView) -> str:
     """Return what begins another one, nothing while somebody could pay twice by it."""
     if view.status == TopUpStatus.SETTLED:
         return _("Add again")
-    is_safe = view.status in _ENDED_UNPAID and view.charged == Charged.NO
+    is_safe = view.status in ENDED_UNPAID and view.charged == Charged.NO
     return _("Start again") if is_safe else ""
 
 
@@ -166,7 +164,7 @@ def _codes(view: TopUpView) -> list[Fact]:
 
 def _steps(view: TopUpView) -> list[StoryStep]:
     last = len(view.timeline) - 1
-    is_open = TopUpStatus(view.status) in _OPEN
+    is_open = TopUpStatus(view.status) in _NOT_OVER
     return [
         StoryStep(
             _("Your late payment has arrived")
@@ -182,7 +180,7 @@ def _steps(view: TopUpView) -> list[StoryStep]:
 
 def _is_late(before: StepView, step: StepView) -> bool:
     """Say whether money came for what had ended without it."""
-    return before.status in _ENDED_UNPAID and step.status in _SAID_ONCE
+    return before.status in ENDED_UNPAID and step.status in _SAID_ONCE
 
 
 def _step_title(step: StepView, view: TopUpView) -> str:
@@ -211,7 +209,7 @@ def _step_title(step: StepView, view: TopUpView) -> str:
     }
     if said in told:
         tag = tag_of(step.status)[0]
-        ends = (TopUpStatus.SETTLED, TopUpStatus.IN_REVIEW, *_ENDED_UNPAID)
+        ends = (TopUpStatus.SETTLED, TopUpStatus.IN_REVIEW, *ENDED_UNPAID)
         is_news = step.status in ends and said not in (StatusClass.OPENED, StatusClass.CLAIMED)
         return f"{told[said]}: {tag[:1].lower()}{tag[1:]}" if is_news else told[said]
     titles = {

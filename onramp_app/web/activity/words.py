@@ -6,7 +6,7 @@ from onramp_app.ledger.listed import TransactionKind
 from onramp_app.ledger.words import TransferKind
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
-from onramp_app.top_ups.transitions import Charged, TopUpStatus
+from onramp_app.top_ups.transitions import OPEN, Charged, TopUpStatus
 from onramp_app.top_ups.views import TopUpView
 from onramp_app.wallet.views import TransactionView
 from onramp_app.web.home.shapes import ActivityRow, OpenCard
@@ -15,7 +15,6 @@ from onramp_app.web.words.payment_methods import method_text
 from onramp_app.web.words.times import late_text, usually_text
 from onramp_app.web.words.top_ups import action_text, paid_text, tag_of, words_of
 
-_OPEN = frozenset({TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT, TopUpStatus.PROCESSING})
 _STEPS = 5  # begun, opened, paid, bought, sent
 
 
@@ -70,7 +69,7 @@ def _direction(status: TopUpStatus, *, charged: str | None) -> str:
         return "in"
     if status is TopUpStatus.REVERSED:
         return "out"
-    is_open = status in _OPEN or status is TopUpStatus.IN_REVIEW or charged == Charged.UNKNOWN
+    is_open = status in OPEN or status is TopUpStatus.IN_REVIEW or charged == Charged.UNKNOWN
     return "open" if is_open else "ended"
 
 
@@ -147,7 +146,7 @@ def card_of(view: TopUpView, *, usual_minutes: int | None) -> OpenCard:
         title = _("We are checking your top-up of {amount}")
     else:
         title = _("Looking for your {amount}") if is_claimed else _("{amount} is waiting for payment")
-    is_to_pay = status in _OPEN and not is_claimed
+    is_to_pay = view.can_cancel
     return OpenCard(
         top_up_id=view.id,
         title=title.format(amount=paid_text(view)),
@@ -163,7 +162,7 @@ def _card_text(view: TopUpView, *, is_to_pay: bool, usual_minutes: int | None) -
         # Not that nobody was charged: a payment is seen a little after it was made.
         return _("No payment has been seen yet.")
     happened = words_of(view).happened
-    if view.status in _OPEN and view.charged == Charged.UNKNOWN:
+    if view.status in OPEN and view.charged == Charged.UNKNOWN:
         return f"{happened} {_('Do not pay again yet.')}"
     if view.status != TopUpStatus.PROCESSING:
         return happened

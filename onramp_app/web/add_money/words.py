@@ -27,7 +27,6 @@ from onramp_app.web.words.top_ups import action_text, words_of
 
 RETRY_SECONDS = 5
 _MANY = 100
-_UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
 
 
 def bill_of(quote: QuoteView, *, currency: str, asset: str) -> Bill:
@@ -182,7 +181,6 @@ def blocked_words(error: ApplicationError) -> tuple[str, str] | None:
 def open_top_up_of(view: TopUpView) -> OpenTopUp:
     """Return a top-up that is not over, as the wizard asks about it."""
     words = words_of(view)
-    can_cancel = view.status in _UNPAID and view.charged == Charged.NO
     return OpenTopUp(
         id=view.id,
         title=_("{amount} by {method}").format(
@@ -194,8 +192,8 @@ def open_top_up_of(view: TopUpView) -> OpenTopUp:
         charged="" if view.charged == Charged.YES else words.charged,
         next=words.next,
         created_at=moment_text(view.created_at),
-        action=action_text(is_to_pay=can_cancel),
-        can_cancel=can_cancel,
+        action=action_text(is_to_pay=view.can_cancel),
+        can_cancel=view.can_cancel,
     )
 
 

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from onramp_app.config import get_settings
 from onramp_app.texts import _
-from onramp_app.top_ups.transitions import Charged, TopUpStatus
+from onramp_app.top_ups.transitions import UNPAID, Charged, TopUpStatus
 from onramp_app.top_ups.views import LinkedView, TopUpView
 from onramp_app.wallet.views import BalancesView
 from onramp_app.web.top_up.qr_code import qr_code
@@ -31,8 +31,6 @@ from onramp_app.web.words.top_ups import (
     tag_of,
     words_of,
 )
-
-_UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
 
 
 def missing_page(top_up_id: str) -> TopUpPage:
@@ -99,7 +97,7 @@ def page_of(
         asset=view.booked_asset or view.asset,
         expected=asset_text(view.quote.expected_amount, view.asset) if view.quote else "",
         balance=_balance(view, balances),
-        can_cancel=view.status in _UNPAID and view.charged == Charged.NO,
+        can_cancel=view.can_cancel,
         can_start_again=view.charged == Charged.NO,
         widget_url=view.widget_url or "",
         widget_origin=_origin(view.widget_url) if view.widget_url else "",
@@ -129,7 +127,7 @@ def _kind(view: TopUpView) -> str:
         TopUpStatus.IN_REVIEW: "review",
         TopUpStatus.REVERSED: "reversed",
     }
-    is_claimed = view.status in _UNPAID and view.charged != Charged.NO
+    is_claimed = view.status in UNPAID and not view.can_cancel
     return "moving" if is_claimed else kinds[TopUpStatus(view.status)]
 
 

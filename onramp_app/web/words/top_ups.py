@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
-from onramp_app.top_ups.transitions import Charged, Reason, TopUpStatus
+from onramp_app.top_ups.transitions import ENDED_UNPAID, UNPAID, Charged, Reason, TopUpStatus
 from onramp_app.top_ups.views import ProviderOrderView, TopUpView
 from onramp_app.web.words.amounts import asset_text, fiat_text, shown_amount
 
@@ -30,16 +30,7 @@ class TopUpWords:
 
 _PRICES_MOVE_PERCENT = 5  # between a quote and the purchase, at most, on all but the wildest days
 # A payment that was claimed may still arrive: what became of the offer matters less than that.
-_MAY_BE_PAID = (
-    TopUpStatus.CREATED,
-    TopUpStatus.AWAITING_PAYMENT,
-    TopUpStatus.CANCELED,
-    TopUpStatus.EXPIRED,
-    TopUpStatus.FAILED,
-)
-
-
-_ENDED = (TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED)
+_MAY_BE_PAID = (*UNPAID, *ENDED_UNPAID)
 
 
 def tag_of(status: str, *, charged: str = Charged.NO) -> tuple[str, str]:
@@ -162,9 +153,9 @@ def _charged(view: TopUpView) -> str:
 def _title(view: TopUpView) -> str:
     if view.status == TopUpStatus.AWAITING_PAYMENT and view.charged == Charged.UNKNOWN:
         return _("Looking for your payment")
-    if view.status in (TopUpStatus.CREATED, *_ENDED) and view.charged == Charged.UNKNOWN:
+    if view.status in (TopUpStatus.CREATED, *ENDED_UNPAID) and view.charged == Charged.UNKNOWN:
         return _("We are looking for your payment")
-    if view.status == TopUpStatus.PROCESSING and any(step.status in _ENDED for step in view.timeline):
+    if view.status == TopUpStatus.PROCESSING and any(step.status in ENDED_UNPAID for step in view.timeline):
         return _("Your late payment has arrived")
     titles = {
         TopUpStatus.CREATED: _("Waiting for your payment"),

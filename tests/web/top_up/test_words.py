@@ -12,6 +12,7 @@ from onramp_app.top_ups.transitions import (
     CREATED,
     HOLD_REASONS,
     NO_ENTRY_REASONS,
+    UNPAID,
     Action,
     Charged,
     Reason,
@@ -23,13 +24,15 @@ from onramp_app.top_ups.transitions import (
 from onramp_app.top_ups.views import LinkedView, ProviderOrderView, StepView, TopUpView
 from onramp_app.wallet.views import AssetBalanceView, BalancesView
 from onramp_app.web.activity.story_words import story_of_top_up
+from onramp_app.web.activity.words import card_of
+from onramp_app.web.add_money.words import open_top_up_of
 from onramp_app.web.top_up.qr_code import qr_code
 from onramp_app.web.top_up.words import page_of
 from onramp_app.web.words.times import steps_of
+from onramp_app.web.words.top_ups import action_text
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TOP_UP_ID = "01a209145fdf7a58895789bb9f3c21ab"
-UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
 
 
 def _next(state: TopUpState) -> set[TopUpState]:
@@ -147,6 +150,24 @@ def test_another_amount_is_said_to_be_paid_only_once_it_was(state):
     is_paid = state.charged is Charged.YES
     assert page.summary == f"₹{'9,500' if is_paid else '10,000'} by UPI"
     assert {fact.label: fact.value for fact in story.amounts}["You paid"] == ("₹9,500" if is_paid else "—")
+
+
+@pytest.mark.parametrize("is_sought", [False, True])
+@pytest.mark.parametrize("state", REACHABLE, ids=str)
+def test_every_page_agrees_on_who_may_cancel_and_pay(state, is_sought):
+    # While a payment is sought that a webhook named, nobody is asked to pay though nothing was read of it.
+    view = _view(state, charged=Charged.UNKNOWN) if is_sought else _view(state)
+    to_pay = action_text(is_to_pay=True)
+    card = card_of(view, usual_minutes=None)
+    says = {
+        "page": page_of(view, None, usual_minutes=None, known_as_of=NOW).can_cancel,
+        "wizard": open_top_up_of(view).can_cancel,
+        "wizard's action": open_top_up_of(view).action == to_pay,
+        "card": card.action == to_pay,
+        "story": story_of_top_up(view, known_as_of=NOW).next_action == to_pay,
+        "view": view.can_cancel,
+    }
+    assert set(says.values()) == {state.can_cancel and not is_sought}
 
 
 @pytest.mark.parametrize("state", REACHABLE, ids=str)
