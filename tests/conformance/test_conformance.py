@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from onramp_app.config import PROJECT_DIR
-from tests.served import served
+from tests.served import answers, served
 from tests.simulator.process import Process
 
 PLANTED = ("/api/balances", "/api/transactions", "/api/auth/me")
@@ -48,7 +48,7 @@ def server(database_of_the_file: str, simulator_process: Process, tmp_path_facto
     with served(database_of_the_file, log=log, LOG_FORMAT="json", **values) as url:
         running = Server(url, log)
         deadline = time.monotonic() + 30
-        while not httpx.get(f"{running.url}/api/exchange-rates?base=INR&symbols=USDT").is_success:
+        while not answers(f"{running.url}/api/exchange-rates?base=INR&symbols=USDT"):
             assert time.monotonic() < deadline, running.log.read_text()[-2000:]
             time.sleep(0.2)
         yield running

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import psycopg
 from playwright.async_api import Page
 
-from tests.served import ENDS_IN_TIME
+from tests.served import ENDS_IN_TIME, answers
 from tests.simulator.process import Process, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -136,10 +135,7 @@ def _wait_until_ready(url: str, server: subprocess.Popen[bytes], log: Path) -> N
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert server.poll() is None, log.read_text()[-4000:]
-        try:
-            if httpx.get(f"{url}/api/health/ready", timeout=2).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
+        if answers(f"{url}/api/health/ready"):
+            return
         time.sleep(0.1)
     raise AssertionError("the application did not become ready:\n" + log.read_text()[-4000:])
