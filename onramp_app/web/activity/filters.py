@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from onramp_app.domain.paging import MAX_LENGTH
 from onramp_app.top_ups.transitions import TopUpStatus
 from onramp_app.wallet.transaction_queries import Filters
-from onramp_app.web.home.shapes import ActivityFilter
+from onramp_app.web.activity.shapes import ActivityFilter
 
 AFTER = "after"
 _ASSET = re.compile(r"[A-Z0-9.]{1,20}", re.ASCII)

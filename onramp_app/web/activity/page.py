@@ -5,8 +5,8 @@ import reflex as rx
 from onramp_app.config import get_settings
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import TopUpStatus
-from onramp_app.web.activity.rows import activity_rows, row_skeletons
 from onramp_app.web.activity.state import ActivityState
+from onramp_app.web.parts.activity_rows import activity_rows, row_skeletons
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.forms import choice_field, main_button, text_field
 from onramp_app.web.parts.layout import private_page

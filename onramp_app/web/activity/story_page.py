@@ -4,9 +4,9 @@ import reflex as rx
 
 from onramp_app.config import get_settings
 from onramp_app.texts import _
-from onramp_app.web.activity.rows import row_skeletons, state_tag
+from onramp_app.web.activity.shapes import Fact, StoryStep
 from onramp_app.web.activity.story_state import StoryState
-from onramp_app.web.home.shapes import Fact, StoryStep
+from onramp_app.web.parts.activity_rows import row_skeletons, state_tag
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.money import money
 from onramp_app.web.parts.places import link, path_of

@@ -6,8 +6,8 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from onramp_app.wallet.latest import Latest
+from onramp_app.web.activity.shapes import Story
 from onramp_app.web.activity.story_words import story_of_top_up, story_of_transfer
-from onramp_app.web.home.shapes import Story
 from onramp_app.web.tabs.live import LiveState
 from onramp_app.web.tabs.session import path_of, to_login
 from onramp_app.web.words.top_ups import can_age

@@ -10,9 +10,9 @@ from onramp_app.texts import _
 from onramp_app.top_ups.transitions import ENDED_UNPAID, OPEN, Act, Charged, TopUpStatus
 from onramp_app.top_ups.views import StepView, TopUpView
 from onramp_app.wallet.views import TransferView
-from onramp_app.web.activity.words import signed_text, top_up_title, transfer_words
+from onramp_app.web.activity.shapes import Fact, Story, StoryStep
 from onramp_app.web.add_money.words import rate_words
-from onramp_app.web.home.shapes import Fact, Story, StoryStep
+from onramp_app.web.top_up.timeline import reference_of
 from onramp_app.web.words.amounts import (
     asset_text,
     bill_text,
@@ -22,7 +22,6 @@ from onramp_app.web.words.amounts import (
     split_decimals,
 )
 from onramp_app.web.words.names import asset_name, method_name, network_name
-from onramp_app.web.words.times import reference_of
 from onramp_app.web.words.top_ups import (
     action_text,
     again_address,
@@ -34,6 +33,7 @@ from onramp_app.web.words.top_ups import (
     tag_of,
     words_of,
 )
+from onramp_app.web.words.transactions import signed_text, top_up_title, transfer_words
 
 _NOT_OVER = (*OPEN, TopUpStatus.IN_REVIEW)
 # What happened and what comes next are the same there.

@@ -21,9 +21,9 @@ from onramp_app.web.add_money.shapes import (
     QuickAmount,
 )
 from onramp_app.web.add_money.words import left_text, limits_text
+from onramp_app.web.top_up.timeline import usually_text
 from onramp_app.web.words.amounts import fiat_text
 from onramp_app.web.words.names import asset_name, method_name, network_name
-from onramp_app.web.words.times import usually_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ import reflex as rx
 
 from onramp_app.config import get_settings
 from onramp_app.texts import _
-from onramp_app.web.activity.rows import state_tag
 from onramp_app.web.add_money.shapes import OpenTopUp
 from onramp_app.web.add_money.state import WizardState
+from onramp_app.web.parts.activity_rows import state_tag
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.times import clock_of, time_of

@@ -12,13 +12,13 @@ from onramp_app.texts import _, current_language
 from onramp_app.top_ups.usual_time import usual_minutes
 from onramp_app.wallet.latest import Latest
 from onramp_app.wallet.views import AssetBalanceView, BalancesView
-from onramp_app.web.activity.words import card_of, row_of
+from onramp_app.web.activity.shapes import ActivityRow, AssetRow, Balance, BalanceLine, OpenCard
 from onramp_app.web.home.line import draw
-from onramp_app.web.home.shapes import ActivityRow, AssetRow, Balance, BalanceLine, OpenCard
 from onramp_app.web.tabs.live import LiveState
 from onramp_app.web.tabs.session import to_login
 from onramp_app.web.words.amounts import asset_text, fiat_text, moment_text, number_text, split_decimals
 from onramp_app.web.words.names import asset_name
+from onramp_app.web.words.transactions import card_of, row_of
 
 
 class HomeState(LiveState):

@@ -6,8 +6,8 @@ import pytest
 
 from onramp_app.ledger import instructions
 from onramp_app.wallet.latest import Latest
+from onramp_app.web.activity.shapes import Story
 from onramp_app.web.activity.story_state import StoryState
-from onramp_app.web.home.shapes import Story
 from tests import rows
 from tests.ledger.books import BY_OPERATOR, post_now
 from tests.web.conftest import arrive, cookie_of

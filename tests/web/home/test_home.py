@@ -7,7 +7,7 @@ import pytest
 from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.wallet.latest import Latest
-from onramp_app.web.home.shapes import Balance
+from onramp_app.web.activity.shapes import Balance
 from onramp_app.web.home.state import HomeState
 from onramp_app.web.tabs.live import catch_up
 from tests import rows

@@ -24,11 +24,11 @@ from onramp_app.top_ups.transitions import (
 from onramp_app.top_ups.views import LinkedView, ProviderOrderView, StepView, TopUpView
 from onramp_app.wallet.views import AssetBalanceView, BalancesView
 from onramp_app.web.activity.story_words import story_of_top_up
-from onramp_app.web.activity.words import card_of
+from onramp_app.web.words.transactions import card_of
 from onramp_app.web.add_money.words import open_top_up_of
 from onramp_app.web.top_up.qr_code import qr_code
+from onramp_app.web.top_up.timeline import steps_of
 from onramp_app.web.top_up.words import page_of
-from onramp_app.web.words.times import steps_of
 from onramp_app.web.words.top_ups import action_text
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

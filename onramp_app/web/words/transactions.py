@@ -9,10 +9,10 @@ from onramp_app.texts import _
 from onramp_app.top_ups.transitions import OPEN, Charged, TopUpStatus
 from onramp_app.top_ups.views import TopUpView
 from onramp_app.wallet.views import TransactionView
-from onramp_app.web.home.shapes import ActivityRow, OpenCard
+from onramp_app.web.activity.shapes import ActivityRow, OpenCard
+from onramp_app.web.top_up.timeline import late_text, usually_text
 from onramp_app.web.words.amounts import asset_text, fiat_text, moment_text
 from onramp_app.web.words.payment_methods import method_text
-from onramp_app.web.words.times import late_text, usually_text
 from onramp_app.web.words.top_ups import action_text, paid_text, tag_of, words_of
 
 _STEPS = 5  # begun, opened, paid, bought, sent
