@@ -46,6 +46,8 @@ def test_a_stray_package_breaks_the_contract(copy: Path) -> None:
         ("domain/clock.py", "from onramp_app.accounts import accounts"),
         ("running/health.py", "import reflex"),
         ("web/home/page.py", "from onramp_app.db import engine"),
+        ("web/home/page.py", "from onramp_app.web.activity import filters"),
+        ("web/words/amounts.py", "from onramp_app.web.top_up import timeline"),
         ("providers/port.py", "from onramp_app.db import columns"),
         ("simulator/signing.py", "from onramp_app.config import get_settings"),
         ("providers/onramp/signing.py", "from onramp_app.simulator import signing"),

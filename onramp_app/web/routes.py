@@ -26,7 +26,7 @@ from onramp_app.web.profile.page import profile
 from onramp_app.web.profile.state import ProfileState
 from onramp_app.web.tabs.session import PrivateState
 from onramp_app.web.top_up.page import top_up
-from onramp_app.web.top_up.state import TopUpState
+from onramp_app.web.top_up.state import TopUpPageState
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _pages() -> tuple[_Page, ...]:
         _Page("/home", home, _("Home"), _("Your wallet."), (PrivateState.enter, HomeState.load)),
         _Page("/add-money", add_money, _("Add money"), _("Add money to your wallet."), (WizardState.load,)),
         _Page("/profile", profile, _("Profile"), _("Your details and sessions."), (ProfileState.load,)),
-        _Page("/add-money/[top_up_id]", top_up, _("Your top-up"), _("One top-up."), (TopUpState.load,)),
+        _Page("/add-money/[top_up_id]", top_up, _("Your top-up"), _("One top-up."), (TopUpPageState.load,)),
         _Page("/register", register, _("Create an account"), _("Open your wallet."), (EntranceState.load,)),
     )
 

@@ -10,10 +10,10 @@ from onramp_app.domain.errors import ValidationFailed
 from onramp_app.texts import _
 from onramp_app.wallet.latest import Latest
 from onramp_app.web.activity.filters import after_of, clean, filters_of, query_of
-from onramp_app.web.activity.shapes import ActivityFilter, ActivityRow
+from onramp_app.web.activity.shapes import ActivityFilter
 from onramp_app.web.tabs.live import LiveState
 from onramp_app.web.tabs.session import path_of, to_login
-from onramp_app.web.words.transactions import row_of
+from onramp_app.web.words.transactions import ActivityRow, row_of
 
 PAGE = 25
 MOST = 100  # Older ones are at an address of their own, so that a tab never holds more.

@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from onramp_app.domain.environment import StepSource
+from onramp_app.ledger.words import TransferKind
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
@@ -11,14 +12,13 @@ from onramp_app.top_ups.transitions import ENDED_UNPAID, OPEN, Act, Charged, Top
 from onramp_app.top_ups.views import StepView, TopUpView
 from onramp_app.wallet.views import TransferView
 from onramp_app.web.activity.shapes import Fact, Story, StoryStep
-from onramp_app.web.add_money.words import rate_words
-from onramp_app.web.top_up.timeline import reference_of
 from onramp_app.web.words.amounts import (
     asset_text,
     bill_text,
     exact_text,
     moment_text,
     number_text,
+    rate_words,
     split_decimals,
 )
 from onramp_app.web.words.names import asset_name, method_name, network_name
@@ -30,10 +30,11 @@ from onramp_app.web.words.top_ups import (
     difference_text,
     known_paid_text,
     paid_text,
+    reference_of,
     tag_of,
     words_of,
 )
-from onramp_app.web.words.transactions import signed_text, top_up_title, transfer_words
+from onramp_app.web.words.transactions import signed_text, top_up_title
 
 _NOT_OVER = (*OPEN, TopUpStatus.IN_REVIEW)
 # What happened and what comes next are the same there.
@@ -234,7 +235,7 @@ def _source_text(source: str) -> str:
 
 def story_of_transfer(view: TransferView) -> Story:
     """Return what a ledger transfer was, why, and how much."""
-    title, why = transfer_words(view.kind)
+    title, why = _transfer_words(view.kind)
     amount, _space, asset = signed_text(view.amount, view.asset).rpartition(" ")
     head, tail = split_decimals(amount)
     return Story(
@@ -252,3 +253,35 @@ def story_of_transfer(view: TransferView) -> Story:
         ],
         codes=[Fact(_("Reference"), view.id, is_code=True)],
     )
+
+
+def _transfer_words(kind: str) -> tuple[str, str]:
+    """Return what a ledger transfer is, as a title, and why it happened, as a sentence."""
+    texts = {
+        TransferKind.REVERSE: (
+            _("Top-up taken back"),
+            _("The payment was reversed, so what it had brought was taken out of your balance."),
+        ),
+        TransferKind.UNDO_REVERSE: (
+            _("Given back to you"),
+            _("The reversal of this top-up was undone, so it is yours again."),
+        ),
+        TransferKind.RETURN: (
+            _("Sent back"),
+            _("What was held is given back to where it came from."),
+        ),
+        TransferKind.RECOVER: (
+            _("Kept for what you owed"),
+            _("You owed this from an earlier reversal. It was kept from money that arrived."),
+        ),
+        TransferKind.MAKE_GOOD: (
+            _("Corrected for you"),
+            _("Less had arrived than it should have. The operator of this wallet added the rest."),
+        ),
+        TransferKind.WRITE_OFF: (
+            _("Corrected for you"),
+            _("You do not owe this any more. The operator of this wallet took it over."),
+        ),
+        TransferKind.DEBIT: (_("Spent"), _("You used this with the operator of this wallet.")),
+    }
+    return texts.get(TransferKind(kind), (_("Corrected for you"), ""))

@@ -24,8 +24,8 @@ from onramp_app.top_ups.limits import Remaining
 from onramp_app.top_ups.usual_time import usual_minutes
 from onramp_app.top_ups.views import quote_view
 from onramp_app.web.add_money.choices import Choices
-from onramp_app.web.add_money.offer import Known, offer_of
-from onramp_app.web.add_money.shapes import Offer
+from onramp_app.web.add_money.offer import Asked, offer_of
+from onramp_app.web.add_money.shapes import OfferShown
 from onramp_app.web.add_money.typed_amounts import round_amounts
 from onramp_app.web.add_money.words import (
     RETRY_SECONDS,
@@ -53,7 +53,7 @@ class Found:
     """
 
     choices: Choices
-    offer: Offer | None = None
+    offer: OfferShown | None = None
     quoted: QuoteView | None = None
     amount_problem: str = ""
     problem: str = ""
@@ -85,7 +85,7 @@ async def _read(viewer: Viewer, choices: Choices) -> Found:
         choices = replace(choices, amount=decimal_text(quick[min(1, len(quick) - 1)]))
     problem = _amount_problem(choices, row, bounds, remaining=remaining)
     usual = {method.code: await usual_minutes(method.code) for method in options.methods}
-    offer = offer_of(Known(row, options, theirs, remaining, quick, usual), choices)
+    offer = offer_of(Asked(row, options, theirs, remaining, quick, usual), choices)
     found = Found(choices, offer, amount_problem=problem)
     if offer.closed or not choices.method or not choices.amount or problem:
         return replace(found, choices=replace(choices, step="amount"))

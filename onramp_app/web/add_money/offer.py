@@ -17,17 +17,17 @@ from onramp_app.web.add_money.shapes import (
     Choice,
     ClosedChoices,
     MethodCard,
-    Offer,
+    OfferShown,
     QuickAmount,
 )
 from onramp_app.web.add_money.words import left_text, limits_text
-from onramp_app.web.top_up.timeline import usually_text
 from onramp_app.web.words.amounts import fiat_text
+from onramp_app.web.words.durations import usually_text
 from onramp_app.web.words.names import asset_name, method_name, network_name
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Asked:
     """What was read: the chosen currency, its options, our limits, round amounts, usual minutes by method.
 
     `bounds` are the provider's limits for the chosen asset, narrowed by nothing of ours.
@@ -41,16 +41,16 @@ class Known:
     usual: Mapping[str, int | None]
 
 
-def offer_of(known: Known, choices: Choices) -> Offer:
+def offer_of(asked: Asked, choices: Choices) -> OfferShown:
     """Return everything that can be chosen, and what cannot with its reason."""
-    row, options = known.row, known.options
+    row, options = asked.row, asked.options
     several = {code for code in _codes(options) if _codes(options).count(code) > 1}
     closed: dict[str, list[Choice]] = {}
     for other in options.currencies:
         if other.reason is not None:
             closed.setdefault(other.reason, []).append(_currency_choice(other, several))
     currencies = (_currency_choice(other, several) for other in options.currencies if other.is_active)
-    return Offer(
+    return OfferShown(
         currency=row.code,
         country=row.country,
         currency_value=f"{row.code}-{row.country}",
@@ -58,13 +58,13 @@ def offer_of(known: Known, choices: Choices) -> Offer:
         currencies=tuple(sorted(currencies, key=lambda choice: choice.words)),
         closed_currencies=tuple(ClosedChoices(reason, tuple(rows)) for reason, rows in closed.items()),
         closed=row.reason or ("" if options.assets else _("Nothing can be bought at the moment.")),
-        limits=limits_text(known.bounds, row.code),
-        quick=tuple(QuickAmount(decimal_text(amount), fiat_text(amount, row.code)) for amount in known.quick),
-        allowances=_allowances(known.remaining, row.code),
+        limits=limits_text(asked.bounds, row.code),
+        quick=tuple(QuickAmount(decimal_text(amount), fiat_text(amount, row.code)) for amount in asked.quick),
+        allowances=_allowances(asked.remaining, row.code),
         assets=_asset_choices(options.assets),
         networks=_network_choices([o.network for o in options.assets if o.asset == choices.asset]),
         methods=(
-            *(_method_card(method, row.code, known.usual.get(method.code)) for method in options.methods),
+            *(_method_card(method, row.code, asked.usual.get(method.code)) for method in options.methods),
             *(_closed_card(method) for method in options.closed_methods),
         ),
     )

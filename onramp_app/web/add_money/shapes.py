@@ -52,7 +52,7 @@ class MethodCard:
 
 
 @dataclass(frozen=True)
-class Offer:
+class OfferShown:
     """Everything that can be chosen with one currency. Without a currency nothing is known yet."""
 
     currency: str = ""

@@ -21,7 +21,7 @@ from onramp_app.web.add_money.ask import Found, read_offer, request_of
 from onramp_app.web.add_money.choices import STEPS, Choices, choices_of
 from onramp_app.web.add_money.open_state import AsksAboutOpen
 from onramp_app.web.add_money.quote_state import ShowsQuote
-from onramp_app.web.add_money.shapes import Offer
+from onramp_app.web.add_money.shapes import OfferShown
 from onramp_app.web.add_money.typed_amounts import AmountNotUnderstood, TooManyDecimals, read_amount
 from onramp_app.web.add_money.words import (
     RETRY_SECONDS,
@@ -71,7 +71,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
     method_name: str = ""
     time: str = ""  # How long this method usually takes, where that is known.
 
-    offer: Offer = Offer()
+    offer: OfferShown = OfferShown()
     problem: str = ""
     review_problem: str = ""
     is_beginning: bool = False

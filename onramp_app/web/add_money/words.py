@@ -19,10 +19,10 @@ from onramp_app.web.words.amounts import (
     fiat_text,
     moment_text,
     number_text,
-    rate_text,
+    rate_words,
     split_decimals,
 )
-from onramp_app.web.words.payment_methods import method_text
+from onramp_app.web.words.names import method_text
 from onramp_app.web.words.top_ups import action_text, words_of
 
 RETRY_SECONDS = 5
@@ -50,11 +50,6 @@ def bill_of(quote: QuoteView, *, currency: str, asset: str) -> Bill:
         receive_words=asset_text(quote.expected_amount, asset),
         receive_exact=exact_text(quote.expected_amount, asset),
     )
-
-
-def rate_words(quote: QuoteView, *, currency: str, asset: str) -> str:
-    """Return the price of one unit: `1 USDT = ₹88.14`."""
-    return f"1\N{NO-BREAK SPACE}{asset} = {rate_text(quote.rate, currency)}"
 
 
 def changed_text(bill: Bill) -> str:

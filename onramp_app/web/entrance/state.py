@@ -10,6 +10,7 @@ from onramp_app.accounts.words import countries, currency_of
 from onramp_app.domain.places import HOME, own_path
 from onramp_app.texts import _
 from onramp_app.web.entrance.flash import read_flash
+from onramp_app.web.words.passwords import weak_password_text
 
 
 class EntranceState(rx.State):
@@ -64,11 +65,6 @@ class EntranceState(rx.State):
                 self.password_problem = weak_password_text()
             case _other:
                 self.message = _reason_text(reason)
-
-
-def weak_password_text() -> str:
-    """Return what is said at a new password that is refused."""
-    return _("This password is too short or easy to guess. Try a few unrelated words.")
 
 
 def _reason_text(reason: str) -> str:

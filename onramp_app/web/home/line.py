@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from onramp_app.texts import _
 from onramp_app.wallet.views import WorthPoint
-from onramp_app.web.activity.shapes import BalanceLine
+from onramp_app.web.home.shapes import BalanceLine
 from onramp_app.web.words.amounts import fiat_text, moment_text
 
 WIDTH, HEIGHT, _TOP = 600, 100, 6  # The line is thick; some room keeps its upper edge whole.

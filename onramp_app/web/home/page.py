@@ -3,8 +3,8 @@
 import reflex as rx
 
 from onramp_app.texts import _
-from onramp_app.web.activity.shapes import AssetRow, OpenCard
 from onramp_app.web.home.count_up import CountsUp
+from onramp_app.web.home.shapes import AssetRow, OpenCard
 from onramp_app.web.home.state import HomeState
 from onramp_app.web.parts.activity_rows import activity_rows, row_skeletons
 from onramp_app.web.parts.layout import private_page

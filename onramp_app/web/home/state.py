@@ -12,13 +12,14 @@ from onramp_app.texts import _, current_language
 from onramp_app.top_ups.usual_time import usual_minutes
 from onramp_app.wallet.latest import Latest
 from onramp_app.wallet.views import AssetBalanceView, BalancesView
-from onramp_app.web.activity.shapes import ActivityRow, AssetRow, Balance, BalanceLine, OpenCard
+from onramp_app.web.home.cards import card_of
 from onramp_app.web.home.line import draw
+from onramp_app.web.home.shapes import AssetRow, BalanceLine, BalanceShown, OpenCard
 from onramp_app.web.tabs.live import LiveState
 from onramp_app.web.tabs.session import to_login
 from onramp_app.web.words.amounts import asset_text, fiat_text, moment_text, number_text, split_decimals
 from onramp_app.web.words.names import asset_name
-from onramp_app.web.words.transactions import card_of, row_of
+from onramp_app.web.words.transactions import ActivityRow, row_of
 
 
 class HomeState(LiveState):
@@ -28,7 +29,7 @@ class HomeState(LiveState):
 
     is_loaded: bool = False
     is_first_run: bool = False
-    balance: Balance = Balance()
+    balance: BalanceShown = BalanceShown()
     line: BalanceLine = BalanceLine()
     open_cards: list[OpenCard] = []  # noqa: RUF012  # Reflex copies the default for each state.
     assets: list[AssetRow] = []  # noqa: RUF012
@@ -62,7 +63,7 @@ class HomeState(LiveState):
 class _Page:
     """What the page shows, all words already made."""
 
-    balance: Balance
+    balance: BalanceShown
     line: BalanceLine
     open_cards: tuple[OpenCard, ...]
     assets: tuple[AssetRow, ...]
@@ -85,7 +86,7 @@ async def _page_of(latest: Latest) -> _Page:
     )
 
 
-def balance_of(view: BalancesView) -> Balance:
+def balance_of(view: BalancesView) -> BalanceShown:
     """Return the large amount: the worth of what is available or, without rates, the assets themselves."""
     has = [item for item in view.items if Decimal(item.available)]
     if view.display_amount is None:
@@ -95,7 +96,7 @@ def balance_of(view: BalancesView) -> Balance:
     second = ""
     if has and view.dollar_amount is not None and view.display_currency != "USD":
         second = f"≈ {fiat_text(view.dollar_amount, 'USD')}"
-    return Balance(
+    return BalanceShown(
         head=head,
         tail=tail,
         words=text,
@@ -105,11 +106,11 @@ def balance_of(view: BalancesView) -> Balance:
     )
 
 
-def _unpriced(has: list[AssetBalanceView]) -> Balance:
+def _unpriced(has: list[AssetBalanceView]) -> BalanceShown:
     texts = [asset_text(item.available, item.asset) for item in has]
     head, tail = split_decimals(number_text(has[0].available, has[0].asset))
     others = _("and {others}").format(others=", ".join(texts[1:])) if texts[1:] else ""
-    return Balance(
+    return BalanceShown(
         head=head,
         tail=f"{tail} {has[0].asset}",
         words=", ".join(texts),

@@ -2,10 +2,10 @@
 
 import reflex as rx
 
-from onramp_app.web.activity.shapes import ActivityRow
 from onramp_app.web.parts.places import link, path_of
 from onramp_app.web.parts.signs import sign
 from onramp_app.web.parts.times import time_of
+from onramp_app.web.words.transactions import ActivityRow
 
 
 def activity_rows(rows: list[ActivityRow], *, label: str) -> rx.Component:

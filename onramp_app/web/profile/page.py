@@ -9,9 +9,9 @@ from onramp_app.web.parts.forms import choice_field, main_button, password_field
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.places import api_action
 from onramp_app.web.parts.times import clock_of, time_of
+from onramp_app.web.profile.shapes import SecurityLine, SessionLine
 from onramp_app.web.profile.state import ProfileState
 from onramp_app.web.tabs.session import SessionState
-from onramp_app.web.tabs.shapes import SecurityLine, SessionLine
 
 
 def profile() -> rx.Component:

@@ -24,10 +24,10 @@ from onramp_app.domain.errors import (
 from onramp_app.operators import codes
 from onramp_app.operators.errors import RecentSignInRequired
 from onramp_app.texts import _, current_language
-from onramp_app.web.entrance.state import weak_password_text
+from onramp_app.web.profile.shapes import SecurityLine, SessionLine
 from onramp_app.web.tabs.session import PrivateState, SessionState, to_login
-from onramp_app.web.tabs.shapes import SecurityLine, SessionLine
 from onramp_app.web.words.amounts import moment_text
+from onramp_app.web.words.passwords import weak_password_text
 
 _MAX_FIELD_LENGTH = 1024
 _SHOWN_SESSIONS = 50

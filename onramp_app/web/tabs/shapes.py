@@ -21,26 +21,6 @@ class Person:
 NOBODY = Person()
 
 
-@dataclass(frozen=True)
-class SessionLine:
-    """One row of the list of sessions: begun at a moment (RFC 3339), `seen` so long ago, in words."""
-
-    session_id: str
-    device: str
-    begun_at: str
-    seen: str
-    is_current: bool
-
-
-@dataclass(frozen=True)
-class SecurityLine:
-    """One row of recent security activity, in words: what happened where, at a moment (RFC 3339)."""
-
-    what: str
-    where: str
-    at: str
-
-
 def initials_of(display_name: str, email: str) -> str:
     """Return one or two letters for the avatar: of the name, or else of the e-mail."""
     words = display_name.split() or [email]

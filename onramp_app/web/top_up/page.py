@@ -1,10 +1,7 @@
 """`/add-money/[id]`: one top-up on any device: pay, watch it arrive, or read what became of it."""
 
-from urllib.parse import urlsplit
-
 import reflex as rx
 
-from onramp_app.config import get_settings
 from onramp_app.texts import _
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.layout import private_page
@@ -12,12 +9,12 @@ from onramp_app.web.parts.mark import mark
 from onramp_app.web.parts.money import money
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.times import as_of_line, clock_of
+from onramp_app.web.top_up.check_now import asked_line, check_now
+from onramp_app.web.top_up.offer_page import offered
 from onramp_app.web.top_up.shapes import AmountFact, Related, StepLine
-from onramp_app.web.top_up.state import TopUpState
-from onramp_app.web.top_up.widget import widget_frame
+from onramp_app.web.top_up.state import TopUpPageState
 
-_page = TopUpState.page
-_DIALOG = "cancel-top-up"
+_page = TopUpPageState.page
 
 
 def top_up() -> rx.Component:
@@ -29,143 +26,15 @@ def top_up() -> rx.Component:
             _page.id == rx.State.top_up_id,  # type: ignore[attr-defined]  # Reflex adds it with the route
             rx.match(
                 _page.kind,
-                ("offered", _offered()),
+                ("offered", offered()),
                 ("moving", _moving()),
                 ("settled", _settled()),
                 ("missing", _missing()),
-                _told(),
+                _closed(),
             ),
             rx.el.p(_("One moment."), class_name="soft top-up"),
         ),
         here="/add-money",
-    )
-
-
-# Pay
-
-
-def _offered() -> rx.Component:
-    return rx.el.div(
-        rx.el.section(
-            rx.el.div(
-                rx.el.div(
-                    rx.el.h1(_page.title, class_name="title"),
-                    rx.cond(
-                        _page.expected != "",
-                        rx.el.p(
-                            _("You receive about"), " ", rx.el.strong(_page.expected), class_name="soft mt-1"
-                        ),
-                    ),
-                ),
-                rx.el.a(
-                    _("Open in a new tab"),
-                    href=_page.widget_url,
-                    target="_blank",
-                    rel="noopener",
-                    class_name="button button-quiet button-slim",
-                ),
-                class_name="flex flex-wrap items-end justify-between gap-x-6 gap-y-4 mb-4",
-            ),
-            rx.cond(
-                TopUpState.is_widget_broken,
-                rx.el.div(
-                    notice(
-                        _("The payment page cannot be shown here. Open it in a new tab; nothing is lost."),
-                        kind="now",
-                    ),
-                    class_name="mb-4",
-                ),
-            ),
-            widget_frame(_page.widget_url, _page.widget_origin, on_message=TopUpState.widget_said),
-            class_name="min-w-0",
-        ),
-        rx.el.aside(_while_you_pay(), _on_the_phone(), _cancel(), class_name="grid content-start gap-6"),
-        class_name="grid gap-6 lg:grid-cols-[minmax(0,1fr)_320px] lg:gap-8",
-    )
-
-
-def _while_you_pay() -> rx.Component:
-    lines = (
-        _("You pay on the payment provider's own page. We never see your bank or card details."),
-        _("We notice your payment by ourselves. You can close this page as soon as you have paid."),
-        _("Your balance changes as soon as it has arrived."),
-    )
-    return rx.el.section(
-        rx.el.h2(_("While you pay"), class_name="heading", id="while"),
-        rx.el.ul(*[rx.el.li(line) for line in lines], class_name="plain-list mt-3"),
-        rx.cond(_page.usual != "", rx.el.p(_page.usual, ".", class_name="soft small mt-3")),
-        rx.el.div(
-            rx.el.span(_("Paid already?"), class_name="soft small"),
-            _check_now(),
-            class_name="flex flex-wrap items-center gap-x-3 gap-y-1 mt-4",
-        ),
-        _asked(),
-        aria_labelledby="while",
-    )
-
-
-def _on_the_phone() -> rx.Component:
-    is_local = urlsplit(get_settings().ui_origin).hostname in ("localhost", "127.0.0.1", "::1")
-    words = (
-        _("While this runs on your own computer, only that computer can open the address.")
-        if is_local
-        else _("Scan it, sign in, and you are here again.")
-    )
-    return rx.el.section(
-        rx.el.h2(_("Continue on your phone"), class_name="heading", id="phone"),
-        rx.el.p(words, class_name="soft small mt-1"),
-        rx.el.svg(
-            rx.el.svg.title(_("QR code of this page's address")),
-            rx.el.svg.path(d=_page.code, fill="#14272a"),
-            view_box=f"0 0 {_page.code_size} {_page.code_size}",
-            role="img",
-            shape_rendering="crispEdges",
-            class_name="qr-code mt-4",
-        ),
-        aria_labelledby="phone",
-        class_name="hidden md:block",
-    )
-
-
-def _cancel() -> rx.Component:
-    # Native: it opens without a script, Escape closes it, and the rest of the page waits behind it.
-    return rx.el.div(
-        rx.el.button(
-            _("Cancel this top-up"),
-            type="button",
-            custom_attrs={"popoverTarget": _DIALOG},
-            class_name="link small min-h-11",
-        ),
-        link(_("Back to home"), to="/home", class_name="link small inline-flex items-center min-h-11"),
-        rx.el.dialog(
-            rx.el.h2(_("Cancel this top-up?"), class_name="heading", id=f"{_DIALOG}-title"),
-            rx.el.p(
-                _("The offer ends. A payment that you made all the same is still credited."),
-                class_name="soft mt-2",
-            ),
-            rx.el.div(
-                rx.el.button(
-                    _("Keep it"),
-                    type="button",
-                    auto_focus=True,
-                    custom_attrs={"popoverTarget": _DIALOG, "popoverTargetAction": "hide"},
-                    class_name="button button-quiet",
-                ),
-                rx.el.button(
-                    _("Cancel top-up"),
-                    type="button",
-                    on_click=TopUpState.cancel.temporal,  # type: ignore[attr-defined]  # Reflex makes it a handler
-                    custom_attrs={"popoverTarget": _DIALOG, "popoverTargetAction": "hide"},
-                    class_name="button button-main",
-                ),
-                class_name="flex flex-wrap gap-3 mt-6",
-            ),
-            id=_DIALOG,
-            custom_attrs={"popover": "auto"},
-            aria_labelledby=f"{_DIALOG}-title",
-            class_name="dialog",
-        ),
-        class_name="flex flex-wrap gap-x-6",
     )
 
 
@@ -182,10 +51,10 @@ def _moving() -> rx.Component:
         rx.el.ol(rx.foreach(_page.steps, _step), class_name="steps timeline mt-7"),
         rx.el.div(
             link(_("Back to home"), to="/home", class_name="button button-quiet"),
-            _check_now(size="button"),
+            check_now(size="button"),
             class_name="flex flex-wrap items-center gap-3 mt-7",
         ),
-        _asked(),
+        asked_line(),
         _help(),
         class_name="card top-up",
     )
@@ -283,7 +152,7 @@ def _related_line(related: Related) -> rx.Component:
 # What became of it
 
 
-def _told() -> rx.Component:
+def _closed() -> rx.Component:
     return rx.el.article(
         rx.el.p(_page.summary, class_name="soft"),
         rx.el.h1(_page.title, class_name="title mt-1"),
@@ -340,32 +209,6 @@ def _missing() -> rx.Component:
 
 
 # What several of them show
-
-
-def _check_now(size: str = "button button-slim") -> rx.Component:
-    return rx.el.button(
-        _("Check now"),
-        type="button",
-        on_click=TopUpState.check_now,
-        class_name=f"{size} button-quiet",
-    )
-
-
-def _asked() -> rx.Component:
-    return rx.el.p(
-        rx.cond(
-            TopUpState.asked_at != "",
-            rx.fragment(
-                _("Asked the provider at"),
-                " ",
-                clock_of(TopUpState.asked_at),
-                ". ",
-                _("News shows here by itself."),
-            ),
-        ),
-        role="status",
-        class_name="soft tiny mt-3 empty:hidden",
-    )
 
 
 def _story() -> rx.Component:

@@ -33,7 +33,7 @@ _BROKEN = "ONRAMP_WIDGET_FAILED"
 _READY = "ONRAMP_WIDGET_READY"
 
 
-class TopUpState(LiveState):
+class TopUpPageState(LiveState):
     """The one top-up that the tab shows."""
 
     _place: ClassVar[str] = "/add-money/"

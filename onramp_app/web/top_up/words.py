@@ -11,7 +11,7 @@ from onramp_app.top_ups.views import LinkedView, TopUpView
 from onramp_app.wallet.views import BalancesView
 from onramp_app.web.top_up.qr_code import qr_code
 from onramp_app.web.top_up.shapes import AmountFact, Related, TopUpPage
-from onramp_app.web.top_up.timeline import reference_of, steps_of, usual_text
+from onramp_app.web.top_up.timeline import steps_of
 from onramp_app.web.words.amounts import (
     asset_text,
     exact_text,
@@ -20,7 +20,8 @@ from onramp_app.web.words.amounts import (
     number_text,
     split_decimals,
 )
-from onramp_app.web.words.payment_methods import method_text
+from onramp_app.web.words.durations import usual_text
+from onramp_app.web.words.names import method_text
 from onramp_app.web.words.top_ups import (
     again_address,
     asked_text,
@@ -28,6 +29,7 @@ from onramp_app.web.words.top_ups import (
     difference_text,
     is_much_less,
     paid_text,
+    reference_of,
     tag_of,
     words_of,
 )

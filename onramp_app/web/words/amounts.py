@@ -7,6 +7,7 @@ from decimal import ROUND_DOWN, Decimal, localcontext
 from babel import Locale
 from babel.numbers import format_decimal, get_currency_precision, parse_pattern
 
+from onramp_app.pricing.quotes import QuoteView
 from onramp_app.texts import current_language
 
 # What costs about one dollar or euro reads like money: two decimals. Everything else keeps up to eight.
@@ -31,6 +32,11 @@ def rate_text(rate: str | Decimal, currency: str) -> str:
     """Return a price with at least four figures: `₹88.14`, but `€0.9235`."""
     value = Decimal(rate)
     return _fiat(value, currency, max(get_currency_precision(currency), min(8, 3 - value.adjusted())))
+
+
+def rate_words(quote: QuoteView, *, currency: str, asset: str) -> str:
+    """Return the price of one unit: `1 USDT = ₹88.14`."""
+    return f"1\N{NO-BREAK SPACE}{asset} = {rate_text(quote.rate, currency)}"
 
 
 def _fiat(value: Decimal, currency: str, digits: int) -> str:

@@ -1,6 +1,6 @@
 """What networks, assets and payment methods are called: people do not pay with `matic20`."""
 
-from onramp_app.web.words.payment_methods import method_text
+from onramp_app.texts import _
 
 _NETWORKS = {
     "arbitrum": "Arbitrum",
@@ -40,3 +40,24 @@ def method_name(code: str) -> str:
     """Return a payment method where it stands alone: `UPI`, or `Bank transfer` for `NG-BANK-TRANSFER`."""
     words = method_text(code)
     return words[:1].upper() + words[1:]
+
+
+def method_text(code: str) -> str:
+    """Return a method inside a sentence: `UPI`, or `bank transfer` for `NG-BANK-TRANSFER`."""
+    plain = code.replace("-", " ").replace("_", " ").strip().upper()
+    if plain.endswith("BANK TRANSFER"):
+        return _("bank transfer")
+    names = {
+        "FASTER PAYMENTS": "Faster Payments",
+        "GCASH": "GCash",
+        "INSTANT": _("instant payment"),
+        "KHIPU": "Khipu",
+        "MPESA PAYBILL": "M-Pesa Paybill",
+        "PIX": "Pix",
+        "THAI QR": "Thai QR",
+        "VIET QR": "VietQR",
+        "MOBILE CARRIER": _("mobile carrier"),
+        "MOBILE MONEY": _("mobile money"),
+        "OPEN BANKING": _("open banking"),
+    }
+    return names.get(plain, plain.title() if len(plain) > len("SPEI") else plain)

@@ -33,6 +33,12 @@ _PRICES_MOVE_PERCENT = 5  # between a quote and the purchase, at most, on all bu
 _MAY_BE_PAID = (*UNPAID, *ENDED_UNPAID)
 
 
+def reference_of(top_up_id: str) -> str:
+    """Return the end of an id as people read it out, `9F3C-21AB`."""
+    end = top_up_id[-8:].upper()
+    return f"{end[:4]}-{end[4:]}"
+
+
 def tag_of(status: str, *, charged: str = Charged.NO) -> tuple[str, str]:
     """Return a state in a few words, and its tone."""
     if charged == Charged.UNKNOWN and status in _MAY_BE_PAID:

@@ -7,7 +7,7 @@ import pytest
 from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.wallet.latest import Latest
-from onramp_app.web.activity.shapes import Balance
+from onramp_app.web.home.shapes import BalanceShown
 from onramp_app.web.home.state import HomeState
 from onramp_app.web.tabs.live import catch_up
 from tests import rows
@@ -151,5 +151,5 @@ async def test_somebody_else_sees_nothing_of_it(tab, ada, books, new_account):
     eve = await new_account("Eve")
     tab.connect(cookie_of(eve), path="/home")
     await tab.hydrate()
-    assert (await tab.state(HomeState)).balance == Balance()
+    assert (await tab.state(HomeState)).balance == BalanceShown()
     assert (await shown(tab)).is_first_run

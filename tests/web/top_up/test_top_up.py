@@ -13,15 +13,15 @@ from onramp_app.fleet import channels
 from onramp_app.provider_orders import freshness
 from onramp_app.top_ups import usual_time
 from onramp_app.wallet.latest import Latest
-from onramp_app.web.top_up.state import TopUpState
+from onramp_app.web.top_up.state import TopUpPageState
 from onramp_app.web.words.amounts import moment_text
 from tests import rows
 from tests.web.conftest import HOSTILE, cookie_of
 
-LOAD = TopUpState.event_handlers["load"]
-CHECK = TopUpState.event_handlers["check_now"]
-SAID = TopUpState.event_handlers["widget_said"]
-CANCEL = TopUpState.event_handlers["cancel"]
+LOAD = TopUpPageState.event_handlers["load"]
+CHECK = TopUpPageState.event_handlers["check_now"]
+SAID = TopUpPageState.event_handlers["widget_said"]
+CANCEL = TopUpPageState.event_handlers["cancel"]
 # Both dialects of the provider's SDK, and what else is worth a look.
 WORTH_A_LOOK = [
     *(f"ONRAMP_WIDGET_TX_{word}" for word in ("INIT", "FINDING", "PURCHASING", "SENDING", "COMPLETED")),
@@ -97,7 +97,7 @@ async def _own_page(shelf, new_account, open_tab):
     tab = open_tab(cookie_of(session), path=f"/add-money/{top_up_id}")
     await tab.hydrate()
     await tab.send(LOAD)
-    return session, top_up_id, tab, await tab.state(TopUpState)
+    return session, top_up_id, tab, await tab.state(TopUpPageState)
 
 
 async def test_the_owner_sees_it_and_the_payment_page(shelf, new_account, open_tab):
@@ -117,7 +117,7 @@ async def test_somebody_elses_and_an_unknown_one_look_the_same(shelf, new_accoun
     for wanted in (theirs, "f" * 32, "settled", "%00", "..", "'; DROP TABLE top_ups"):
         tab.connect(tab.root.router_data["headers"]["cookie"], path=f"/add-money/{wanted}")
         await tab.send(LOAD)
-        page = (await tab.state(TopUpState)).page
+        page = (await tab.state(TopUpPageState)).page
         assert page.id == wanted
         pages.append((page.kind, page.title, page.widget_url, page.summary, page.charged))
     assert set(pages) == {("missing", "There is no such top-up", "", "", "")}
@@ -130,7 +130,7 @@ async def test_nobody_cancels_or_sees_what_is_somebody_elses(shelf, new_account,
     before = shelf.rows()
     for handler in (LOAD, CANCEL, CHECK):
         await tab.send(handler)
-        assert (await tab.state(TopUpState)).page.kind == "missing"
+        assert (await tab.state(TopUpPageState)).page.kind == "missing"
     assert shelf.rows() == before
 
 
