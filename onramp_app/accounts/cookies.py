@@ -1,7 +1,17 @@
-"""Our cookies: their names, and finding one in what a browser sent."""
+"""The cookies of this application: their names, how to find one in a header, and what a typed form keeps."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
 
 from onramp_app.config import get_settings
 
+# What a person typed into a form that was sent back: read by the page that shows the form once more.
+FORM_COOKIE = "form"
+FORM_SECONDS = 120
+_FORM_FIELDS = {"email": 254, "display_name": 80, "country": 2, "display_currency": 3}  # never a password
+_MAX_FORM_LENGTH = 4096
 _MAX_HEADER_LENGTH = 16_384
 
 
@@ -30,3 +40,31 @@ def read_cookie(cookie_header: str, name: str) -> str | None:
         if key == name:
             return value.strip('"')
     return None
+
+
+def form_cookie_value(typed: Mapping[str, str]) -> str:
+    """Return the value of the `form` cookie: the typed fields that may be kept, each cut to its length."""
+    kept = {name: typed[name][:length] for name, length in _FORM_FIELDS.items() if name in typed}
+    return base64.urlsafe_b64encode(json.dumps(kept, ensure_ascii=False).encode()).decode().rstrip("=")
+
+
+def read_form_cookie(cookie_header: str) -> dict[str, str]:
+    """Return the typed fields of the `form` cookie by name.
+
+    A browser sent the cookie, so anything may stand in it: only a known field with a text of bearable length
+    is returned.
+    """
+    value = read_cookie(cookie_header, FORM_COOKIE) or ""
+    if not value or len(value) > _MAX_FORM_LENGTH:
+        return {}
+    try:
+        typed = json.loads(base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, RecursionError):
+        return {}
+    if not isinstance(typed, dict):
+        return {}
+    return {
+        name: typed[name]
+        for name, length in _FORM_FIELDS.items()
+        if isinstance(typed.get(name), str) and len(typed[name]) <= length
+    }

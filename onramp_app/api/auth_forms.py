@@ -1,7 +1,5 @@
 """`/api/auth` for browsers: plain forms that answer with a redirect and the session cookie."""
 
-import base64
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -11,7 +9,14 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from onramp_app.accounts import accounts, devices, sessions
-from onramp_app.accounts.cookies import device_cookie_name, read_cookie, session_cookie_name
+from onramp_app.accounts.cookies import (
+    FORM_COOKIE,
+    FORM_SECONDS,
+    device_cookie_name,
+    form_cookie_value,
+    read_cookie,
+    session_cookie_name,
+)
 from onramp_app.accounts.sessions import BrowserSession
 from onramp_app.api.auth_models import (
     MAX_OTP_LENGTH,
@@ -35,10 +40,7 @@ from onramp_app.domain.errors import (
 )
 from onramp_app.domain.places import HOME, own_path
 
-FORM_COOKIE = "form"
-FORM_SECONDS = 120
 _MAX_FIELDS = 20
-_KEPT_FIELDS = {"email": 254, "display_name": 80, "country": 2, "display_currency": 3}
 
 
 class LoginForm(BaseModel):
@@ -143,9 +145,7 @@ def _refused(request: Request, page: str, error: ApplicationError, typed: Mappin
     if next_path != HOME:
         query["next"] = next_path
     response = _go(request, f"{page}?{urlencode(query)}")
-    kept = {name: typed[name][:limit] for name, limit in _KEPT_FIELDS.items() if name in typed}
-    value = base64.urlsafe_b64encode(json.dumps(kept, ensure_ascii=False).encode()).decode().rstrip("=")
-    _set_cookie(response, FORM_COOKIE, value, max_age_seconds=FORM_SECONDS)
+    _set_cookie(response, FORM_COOKIE, form_cookie_value(typed), max_age_seconds=FORM_SECONDS)
     return response
 
 

@@ -6,10 +6,10 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from onramp_app.accounts import sessions
+from onramp_app.accounts.cookies import read_form_cookie
 from onramp_app.accounts.words import countries, currency_of
 from onramp_app.domain.places import HOME, own_path
 from onramp_app.texts import _
-from onramp_app.web.entrance.flash import read_flash
 from onramp_app.web.words.passwords import weak_password_text
 
 
@@ -39,7 +39,7 @@ class EntranceState(rx.State):
         self.carried = "" if self.next == HOME else f"?next={quote(self.next, safe='')}"
         if await sessions.resolve_cookie_header(cookie_header):
             return rx.redirect(self.next)
-        typed = read_flash(cookie_header)
+        typed = read_form_cookie(cookie_header)
         self.email = typed.get("email", "")
         self.display_name = typed.get("display_name", "")
         self.country = typed.get("country", "")

@@ -1,4 +1,4 @@
-"""The `form` cookie comes from a browser: whatever stands in it, a page still opens."""
+"""The `form` cookie brings typed fields back, and opens the page whatever a browser has put into it."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp_app.web.entrance.flash import read_flash
+from onramp_app.accounts.cookies import form_cookie_value, read_form_cookie
 
 
 def _cookie(value: object) -> str:
@@ -16,7 +16,15 @@ def _cookie(value: object) -> str:
 
 def test_typed_values_come_back_without_any_password():
     header = "session=abc; " + _cookie({"email": "a@b.c", "display_name": "Zoë", "password": "hunter22"})
-    assert read_flash(header) == {"email": "a@b.c", "display_name": "Zoë"}
+    assert read_form_cookie(header) == {"email": "a@b.c", "display_name": "Zoë"}
+
+
+@given(st.dictionaries(st.sampled_from(["email", "display_name", "country", "password"]), st.text()))
+def test_what_one_side_writes_the_other_reads(typed: dict[str, str]):
+    lengths = {"email": 254, "display_name": 80, "country": 2}
+    kept = {name: typed[name][:length] for name, length in lengths.items() if name in typed}
+    header = f"form={form_cookie_value(typed)}"
+    assert read_form_cookie(header) == kept
 
 
 @pytest.mark.parametrize(
@@ -39,10 +47,10 @@ def test_typed_values_come_back_without_any_password():
     ],
 )
 def test_anything_else_is_dropped(header: str):
-    assert read_flash(header) == {}
+    assert read_form_cookie(header) == {}
 
 
 @given(st.text(max_size=300))
 def test_no_header_breaks_the_page(header: str):
-    assert all(isinstance(value, str) for value in read_flash(header).values())
-    assert all(isinstance(value, str) for value in read_flash(f"form={header}").values())
+    assert all(isinstance(value, str) for value in read_form_cookie(header).values())
+    assert all(isinstance(value, str) for value in read_form_cookie(f"form={header}").values())
