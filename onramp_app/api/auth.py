@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request
 
 from onramp_app.accounts import accounts, security_events, session_list, sessions
 from onramp_app.accounts.words import EndReason
@@ -22,6 +22,7 @@ from onramp_app.api.auth_models import (
 )
 from onramp_app.api.frame.identity import CurrentViewer, client_of
 from onramp_app.api.frame.problems import error_responses
+from onramp_app.api.frame.routes import keep_nowhere
 from onramp_app.domain.errors import (
     ApplicationError,
     DatabaseUnavailable,
@@ -35,13 +36,6 @@ from onramp_app.domain.errors import (
     Unauthenticated,
     ValidationFailed,
 )
-
-
-def keep_nowhere(response: Response) -> None:
-    """Have an answer that is personal, or carries tokens, cached nowhere."""
-    # RFC 6749 section 5.1: answers with tokens, and here all that are personal, are never cached.
-    response.headers["Cache-Control"] = "no-store"
-
 
 router = APIRouter(prefix="/api/auth", tags=["account"], dependencies=[Depends(keep_nowhere)])
 

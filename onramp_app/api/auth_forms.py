@@ -20,8 +20,6 @@ from onramp_app.accounts.cookies import (
 from onramp_app.accounts.sessions import BrowserSession
 from onramp_app.api.auth_models import (
     MAX_OTP_LENGTH,
-    Country,
-    Currency,
     DisplayName,
     Email,
     NewPassword,
@@ -29,6 +27,7 @@ from onramp_app.api.auth_models import (
 )
 from onramp_app.api.frame.identity import client_of, cookie_header_of, refuse_other_sites
 from onramp_app.api.frame.problems import error_responses
+from onramp_app.api.frame.routes import Country, Currency
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import (
     ApplicationError,

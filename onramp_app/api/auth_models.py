@@ -3,31 +3,24 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from onramp_app.accounts.fields import MAX_DISPLAY_NAME_LENGTH, MAX_EMAIL_LENGTH
 from onramp_app.accounts.passwords import MAX_LENGTH, MIN_LENGTH
 from onramp_app.accounts.sessions import ProgramSession
 from onramp_app.accounts.views import SecurityEventView, SessionView, Viewer
 from onramp_app.accounts.words import SecurityEventKind
+from onramp_app.api.frame.routes import Country, Currency, RequestBody
 
 Email = Annotated[str, Field(min_length=3, max_length=MAX_EMAIL_LENGTH, examples=["ada@example.com"])]
 Password = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, repr=False)]
 NewPassword = Annotated[str, Field(min_length=MIN_LENGTH, max_length=MAX_LENGTH, repr=False)]
 DisplayName = Annotated[str, Field(min_length=1, max_length=MAX_DISPLAY_NAME_LENGTH)]
-Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2", examples=["IN"])]
-Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217", examples=["INR"])]
 Language = Annotated[str, Field(min_length=2, max_length=12)]
 MAX_OTP_LENGTH = 16
 
 
-class Request(BaseModel):
-    """Base of request bodies."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class RegisterRequest(Request):
+class RegisterRequest(RequestBody):
     """What opens an account. Left out, the name is taken from the e-mail, the currency from the country."""
 
     email: Email
@@ -37,7 +30,7 @@ class RegisterRequest(Request):
     display_currency: Currency | None = None
 
 
-class LoginRequest(Request):
+class LoginRequest(RequestBody):
     """What opens a session. `otp` is for accounts with a second factor; others ignore it."""
 
     email: Email
@@ -45,20 +38,20 @@ class LoginRequest(Request):
     otp: str | None = Field(default=None, max_length=MAX_OTP_LENGTH, repr=False)
 
 
-class RefreshRequest(Request):
+class RefreshRequest(RequestBody):
     """The refresh token to spend."""
 
     refresh_token: Annotated[str, Field(min_length=1, max_length=128, repr=False)]
 
 
-class PasswordRequest(Request):
+class PasswordRequest(RequestBody):
     """The password now and the one to come."""
 
     current_password: Password
     new_password: NewPassword
 
 
-class ProfileRequest(Request):
+class ProfileRequest(RequestBody):
     """The fields to change; one that is left out stays. The defaults are never used."""
 
     display_name: DisplayName = ""

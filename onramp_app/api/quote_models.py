@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, Field
 
-from onramp_app.api.auth_models import Country, Currency, Request
+from onramp_app.api.frame.routes import Country, Currency, RequestBody
 from onramp_app.pricing import quotes
 from onramp_app.pricing.quotes import QuoteView
 
@@ -20,7 +20,7 @@ PaymentMethod = Annotated[
 ]
 
 
-class QuoteRequest(Request):
+class QuoteRequest(RequestBody):
     """What to price. `country` chooses where the provider has several entries for the currency.
 
     Left out, it is the account's.

@@ -9,10 +9,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app import idempotency
 from onramp_app.accounts.views import Viewer
-from onramp_app.api.auth import keep_nowhere
 from onramp_app.api.frame.idempotency import IdempotencyKey, once
 from onramp_app.api.frame.identity import CurrentViewer
 from onramp_app.api.frame.problems import error_responses, invalid_fields
+from onramp_app.api.frame.routes import keep_nowhere
 from onramp_app.api.top_up_models import TopUpAnswer, TopUpRequest
 from onramp_app.domain.errors import (
     ApplicationError,

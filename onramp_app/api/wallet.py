@@ -12,9 +12,9 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, BeforeValidator
 
-from onramp_app.api.auth import keep_nowhere
 from onramp_app.api.frame.identity import CurrentViewer
 from onramp_app.api.frame.problems import error_responses
+from onramp_app.api.frame.routes import keep_nowhere
 from onramp_app.api.quote_models import AssetCode
 from onramp_app.api.top_up_models import FiatAnswer, Status
 from onramp_app.domain.errors import (
