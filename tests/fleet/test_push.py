@@ -260,26 +260,6 @@ async def test_a_tab_that_is_busy_holds_up_nobody_else(never_look, app, database
     await _shows(busy, "1.00")
 
 
-async def test_whoever_keeps_a_tab_waiting_reads_first_and_no_place_is_lost():
-    places = push._Places(1)
-    order = []
-
-    async def read(name: str, *, holds_tab: bool) -> None:
-        async with places.take(holds_tab=holds_tab):
-            await asyncio.sleep(0.01)
-            order.append(name)
-
-    reading = [
-        asyncio.create_task(read(name, holds_tab=name.startswith("tab")))
-        for name in ("first", "second", "third", "tab given up", "tab")
-    ]
-    await asyncio.sleep(0)
-    reading[3].cancel()
-    await asyncio.gather(*reading, return_exceptions=True)
-    await read("last", holds_tab=False)
-    assert order == ["first", "tab", "second", "third", "last"]
-
-
 async def test_a_session_that_ends_while_nobody_listens_is_found_at_the_next_listening(
     never_look, app, database, new_account
 ):

@@ -10,9 +10,7 @@ load again once it is back.
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import cast
 
 import reflex as rx
@@ -21,7 +19,6 @@ from prometheus_client import Counter
 from reflex.event import Event
 from reflex.state import StateUpdate
 
-from onramp_app.db.engine import BACKGROUND, places_of
 from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet.channels import Bell
@@ -30,6 +27,7 @@ from onramp_app.wallet import announcements
 from onramp_app.wallet.announcements import Listening, Living, SessionEnded, UsersChanged
 from onramp_app.wallet.home import Wallets
 from onramp_app.wallet.latest import Latest
+from onramp_app.wallet.reading_places import ReadingPlaces
 from onramp_app.web.tabs import holders
 from onramp_app.web.tabs.holders import Holder
 from onramp_app.web.tabs.left import drop_oldest_states
@@ -81,42 +79,6 @@ async def _hears() -> bool:
     return hears
 
 
-class _Places:
-    """So many may read at once. Who keeps a tab waiting meanwhile goes before those who do not."""
-
-    def __init__(self, number: int) -> None:
-        self._free = number
-        self._with_tab: deque[asyncio.Future[None]] = deque()
-        self._without: deque[asyncio.Future[None]] = deque()
-
-    @asynccontextmanager
-    async def take(self, *, holds_tab: bool) -> AsyncIterator[None]:
-        """Have a place for as long as the block lasts."""
-        if self._free:
-            self._free -= 1
-        else:
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            (self._with_tab if holds_tab else self._without).append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if not turn.cancelled():
-                    self._give_back()
-                raise
-        try:
-            yield
-        finally:
-            self._give_back()
-
-    def _give_back(self) -> None:
-        for line in (self._with_tab, self._without):
-            while line:
-                if not (turn := line.popleft()).done():
-                    turn.set_result(None)
-                    return
-        self._free += 1
-
-
 class Tabs:
     """The tabs of this instance, and what they have to be told."""
 
@@ -127,8 +89,7 @@ class Tabs:
         self._is_telling = False
         self._being_told: set[str] = set()
         self._being_ended: set[str] = set()  # tabs that are led away
-        # Each one holds a connection of the pool, which requests need too.
-        self._places = _Places(places_of(BACKGROUND))
+        self._places = ReadingPlaces()
         self._versions: dict[str, str] = {}
         self._look_sooner = Bell()
         self._store = PageStore(app)
