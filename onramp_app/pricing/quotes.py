@@ -22,6 +22,8 @@ from onramp_app.providers.status import Flow
 
 # Short enough that nobody loses much of the half minute that a quote is assumed to live.
 SHARED_SECONDS = 3
+# By how much prices move between a quote and the purchase, at most, on all but the wildest days.
+_PRICES_MOVE_PERCENT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,14 @@ class Quote:
     chain_id: int
     payment_kind: PaymentKind
     quoted: ProviderQuote
+
+
+def is_much_less(quoted: str, arrived: str) -> bool:
+    """Say whether so much less of an asset arrived than was quoted that prices do not explain it.
+
+    Both amounts are decimal strings of the same asset.
+    """
+    return Decimal(arrived) * 100 < Decimal(quoted) * (100 - _PRICES_MOVE_PERCENT)
 
 
 class QuoteSource(Protocol):

@@ -15,7 +15,7 @@ from onramp_app.domain.payments import PaymentKind
 from onramp_app.ledger.decimals import decimals_of, scale_of
 from onramp_app.pricing import catalogue as options_module
 from onramp_app.pricing.catalogue import OptionsReader
-from onramp_app.pricing.quotes import Quote, QuoteRequest, SharedQuotes, quote
+from onramp_app.pricing.quotes import Quote, QuoteRequest, SharedQuotes, is_much_less, quote
 from onramp_app.providers.errors import (
     AmountOutOfLimits,
     ProviderPriceIrregular,
@@ -272,3 +272,10 @@ def test_an_asset_has_the_largest_scale_of_its_networks_or_none() -> None:
     assert scale_of("USDT", ("matic20",)) == 6
     assert scale_of("USDT", ("matic20", "nosuch")) is None
     assert scale_of("USDT", ()) is None
+
+
+@pytest.mark.parametrize(
+    ("arrived", "is_less"), [("100", False), ("95", False), ("94.99", True), ("106", False)]
+)
+def test_prices_explain_five_in_a_hundred(arrived: str, is_less: bool):
+    assert is_much_less("100", arrived) is is_less

@@ -5,6 +5,7 @@ from decimal import Decimal
 from urllib.parse import quote, urlsplit
 
 from onramp_app.config import get_settings
+from onramp_app.pricing.quotes import is_much_less
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import UNPAID, Charged, TopUpStatus
 from onramp_app.top_ups.views import LinkedView, TopUpView
@@ -27,7 +28,6 @@ from onramp_app.web.words.top_ups import (
     asked_text,
     can_age,
     difference_text,
-    is_much_less,
     paid_text,
     reference_of,
     tag_of,

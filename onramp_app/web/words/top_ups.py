@@ -1,9 +1,9 @@
 """What a top-up's state means for its owner: what happened, was I charged, what now. Used by every page."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from urllib.parse import urlencode
 
+from onramp_app.pricing.quotes import is_much_less
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import ENDED_UNPAID, UNPAID, Charged, Reason, TopUpStatus
@@ -28,7 +28,6 @@ class TopUpWords:
     next: str
 
 
-_PRICES_MOVE_PERCENT = 5  # between a quote and the purchase, at most, on all but the wildest days
 # A payment that was claimed may still arrive: what became of the offer matters less than that.
 _MAY_BE_PAID = (*UNPAID, *ENDED_UNPAID)
 
@@ -106,11 +105,6 @@ def paid_text(view: TopUpView) -> str:
 def asked_text(view: TopUpView) -> str:
     """Return the amount that the top-up was begun with. People may pay another one."""
     return fiat_text(view.fiat_amount, view.fiat_currency)
-
-
-def is_much_less(quoted: str, arrived: str) -> bool:
-    """Say whether so much less arrived than was quoted that prices do not explain it."""
-    return Decimal(arrived) * 100 < Decimal(quoted) * (100 - _PRICES_MOVE_PERCENT)
 
 
 def difference_text(quoted: str, arrived: str, *, asset: str) -> str:
