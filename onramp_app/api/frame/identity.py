@@ -44,8 +44,8 @@ def is_from_our_pages(request: Request) -> bool:
     `null`, as frames without an origin send it, never matches.
     """
     settings = get_settings()
-    ours = settings.ui_origins if settings.public_url else (str(request.base_url).rstrip("/"),)
-    return request.headers.get("origin", "").lower() in ours
+    our_origins = settings.ui_origins if settings.public_url else (str(request.base_url).rstrip("/"),)
+    return request.headers.get("origin", "").lower() in our_origins
 
 
 def refuse_other_sites(request: Request, *, origin_required: bool) -> None:

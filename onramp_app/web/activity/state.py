@@ -12,7 +12,7 @@ from onramp_app.wallet.latest import Latest
 from onramp_app.web.activity.filters import after_of, clean, filters_of, query_of
 from onramp_app.web.activity.shapes import ActivityFilter
 from onramp_app.web.tabs.live import LiveState
-from onramp_app.web.tabs.session import path_of, to_login
+from onramp_app.web.tabs.session import page_path, to_login
 from onramp_app.web.words.transactions import ActivityRow, row_of
 
 PAGE = 25
@@ -66,7 +66,7 @@ class ActivityState(LiveState):
             return to_login(self)
         given = dict(form) if isinstance(form, Mapping) else {}
         wanted, _all_usable = clean({**given, "from": since, "to": before})
-        return rx.redirect(f"{path_of(self)}{query_of(wanted)}")
+        return rx.redirect(f"{page_path(self)}{query_of(wanted)}")
 
     def _has_loaded(self) -> bool:
         return self.is_loaded
@@ -89,7 +89,7 @@ class ActivityState(LiveState):
         self._cursor = cursor or ""
         self.has_more = bool(cursor) and len(self.rows) < MOST
         is_full = bool(cursor) and not self.has_more
-        self.older = f"{path_of(self)}{query_of(self.filter, after=self._cursor)}" if is_full else ""
+        self.older = f"{page_path(self)}{query_of(self.filter, after=self._cursor)}" if is_full else ""
         self.is_later_part = bool(self._after)
         self.is_loaded = True
         self._is_current()

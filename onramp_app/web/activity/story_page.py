@@ -38,36 +38,40 @@ def _missing() -> rx.Component:
 
 
 def _whole() -> rx.Component:
-    told = StoryState.story
+    story_shown = StoryState.story
     return rx.fragment(
         _receipt_head(),
         rx.el.section(
             rx.el.div(
-                rx.el.h1(told.title, class_name="heading"),
-                state_tag(told.tag, told.tone),
+                rx.el.h1(story_shown.title, class_name="heading"),
+                state_tag(story_shown.tag, story_shown.tone),
                 class_name="flex flex-wrap items-center justify-between gap-3",
                 role="status",
             ),
-            rx.el.div(money(told.head, told.tail, unit=told.unit), class_name="mt-2"),
-            time_of(told.at, class_name="soft small"),
-            rx.cond(told.charged != "", rx.el.p(told.charged, class_name="heading mt-4")),
-            as_of_line(told.as_of),
-            rx.cond(told.text != "", rx.el.p(told.text, class_name="soft mt-3")),
+            rx.el.div(money(story_shown.head, story_shown.tail, unit=story_shown.unit), class_name="mt-2"),
+            time_of(story_shown.at, class_name="soft small"),
+            rx.cond(story_shown.charged != "", rx.el.p(story_shown.charged, class_name="heading mt-4")),
+            as_of_line(story_shown.as_of),
+            rx.cond(story_shown.text != "", rx.el.p(story_shown.text, class_name="soft mt-3")),
             rx.cond(
-                told.amounts,
-                rx.el.dl(rx.foreach(told.amounts, _amount), class_name="three-facts mt-5"),
+                story_shown.amounts,
+                rx.el.dl(rx.foreach(story_shown.amounts, _amount), class_name="three-facts mt-5"),
             ),
-            rx.cond(told.variance != "", rx.el.p(told.variance, class_name="soft small mt-3")),
+            rx.cond(story_shown.variance != "", rx.el.p(story_shown.variance, class_name="soft small mt-3")),
             _ways_on(),
             class_name="card",
         ),
-        rx.cond(told.steps, _steps()),
+        rx.cond(story_shown.steps, _steps()),
         rx.el.section(
             rx.el.h2(_("Details"), class_name="heading mb-2"),
-            rx.el.dl(rx.foreach(told.facts, _fact), rx.foreach(told.codes, _fact), class_name="fact-list"),
+            rx.el.dl(
+                rx.foreach(story_shown.facts, _fact),
+                rx.foreach(story_shown.codes, _fact),
+                class_name="fact-list",
+            ),
             class_name="card",
         ),
-        rx.cond(told.is_top_up, _help()),
+        rx.cond(story_shown.is_top_up, _help()),
     )
 
 
@@ -105,26 +109,26 @@ def _fact(fact: Fact) -> rx.Component:
 
 
 def _ways_on() -> rx.Component:
-    told = StoryState.story
+    story_shown = StoryState.story
     print_page: rx.Var[object] = rx.vars.FunctionStringVar.create("(() => window.print())")
     return rx.el.div(
         rx.cond(
-            told.next_top_up != "",
+            story_shown.next_top_up != "",
             link(
-                told.next_action,
-                to=f"{path_of('/add-money')}/{told.next_top_up}",
+                story_shown.next_action,
+                to=f"{path_of('/add-money')}/{story_shown.next_top_up}",
                 class_name="button button-main",
             ),
             rx.cond(
-                told.again != "",
-                link(told.again, to=told.again_address, class_name="button button-main"),
+                story_shown.again != "",
+                link(story_shown.again, to=story_shown.again_address, class_name="button button-main"),
             ),
         ),
         rx.cond(
-            told.top_up_id != "",
+            story_shown.top_up_id != "",
             link(
                 _("See the top-up"),
-                to=f"{path_of('/activity')}/{told.top_up_id}",
+                to=f"{path_of('/activity')}/{story_shown.top_up_id}",
                 class_name="button button-quiet",
             ),
         ),

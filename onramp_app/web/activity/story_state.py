@@ -9,7 +9,7 @@ from onramp_app.wallet.latest import Latest
 from onramp_app.web.activity.shapes import Story
 from onramp_app.web.activity.story_words import story_of_top_up, story_of_transfer
 from onramp_app.web.tabs.live import LiveState
-from onramp_app.web.tabs.session import path_of, to_login
+from onramp_app.web.tabs.session import page_path, to_login
 from onramp_app.web.words.top_ups import can_age
 
 
@@ -54,4 +54,4 @@ class StoryState(LiveState):
         self._is_current()
 
     def _wanted(self) -> str:
-        return path_of(self).rpartition("/")[2]
+        return page_path(self).rpartition("/")[2]

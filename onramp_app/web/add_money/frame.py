@@ -4,7 +4,7 @@ import reflex as rx
 
 from onramp_app.texts import _
 from onramp_app.web.add_money.hooks import Countdown
-from onramp_app.web.add_money.shapes import Line
+from onramp_app.web.add_money.shapes import BillLine
 from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.places import link
@@ -62,7 +62,7 @@ def row(label: rx.Component | rx.Var[str] | str, value: rx.Component | rx.Var[st
     return rx.el.div(rx.el.dt(label), rx.el.dd(value), class_name="bill-row")
 
 
-def fee_row(line: Line) -> rx.Component:
+def fee_row(line: BillLine) -> rx.Component:
     """Return the line of one fee."""
     return row(line.label, line.amount)
 

@@ -71,7 +71,7 @@ class OfferShown:
 
 
 @dataclass(frozen=True)
-class Line:
+class BillLine:
     """One line of a bill."""
 
     label: str
@@ -89,7 +89,7 @@ class Bill:
     pay: str = ""
     pay_head: str = ""
     pay_decimals: str = ""
-    fees: tuple[Line, ...] = ()
+    fees: tuple[BillLine, ...] = ()
     network_fee: str = ""
     all_fees: str = ""
     rate: str = ""

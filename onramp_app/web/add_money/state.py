@@ -36,7 +36,7 @@ from onramp_app.web.add_money.words import (
     problem_text,
 )
 from onramp_app.web.tabs.live import LiveState
-from onramp_app.web.tabs.session import path_of, to_login
+from onramp_app.web.tabs.session import page_path, to_login
 from onramp_app.web.words.amounts import number_text
 from onramp_app.web.words.names import method_name, network_name
 
@@ -232,7 +232,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
         async with self:
             if (viewer := await self._viewer()) is None:
                 return to_login(self)
-            if self.shows != "form" or not self._is_shown_at(path_of(self)):
+            if self.shows != "form" or not self._is_shown_at(page_path(self)):
                 return None
             self._asked = asked = new_id()
             self.is_asking = True
@@ -271,7 +271,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
         self.shows, self.open_problem = "form", ""
         if choices_of(self.router.url.query_parameters).step != STEPS[0]:
             # Whoever came back from paying stands at the address of the last step.
-            return rx.redirect(f"{path_of(self)}{self.search}", replace=True)
+            return rx.redirect(f"{page_path(self)}{self.search}", replace=True)
         return self._ask()
 
     # Beginning
@@ -308,7 +308,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
                     if refused is not None:
                         self._refuse(refused, choices)
         if top_up_id:
-            return rx.redirect(f"{path_of(self)}/{top_up_id}")
+            return rx.redirect(f"{page_path(self)}/{top_up_id}")
         return WizardState.refresh if not isinstance(refused, QuoteChanged) else None
 
     def _refuse(self, error: ApplicationError, choices: Choices) -> None:

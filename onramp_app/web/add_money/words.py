@@ -11,7 +11,7 @@ from onramp_app.texts import _, ngettext
 from onramp_app.top_ups.errors import AccountFrozen, KycRequired, QuoteChanged, TooManyOpenTopUps
 from onramp_app.top_ups.transitions import Charged, TopUpStatus
 from onramp_app.top_ups.views import TopUpView
-from onramp_app.web.add_money.shapes import Bill, Line, OpenTopUp
+from onramp_app.web.add_money.shapes import Bill, BillLine, OpenTopUp
 from onramp_app.web.words.amounts import (
     asset_text,
     bill_text,
@@ -41,7 +41,7 @@ def bill_of(quote: QuoteView, *, currency: str, asset: str) -> Bill:
         pay=pay,
         pay_head=pay_head,
         pay_decimals=pay_decimals,
-        fees=tuple(Line(label, bill_text(amount, currency)) for label, amount in charged),
+        fees=tuple(BillLine(label, bill_text(amount, currency)) for label, amount in charged),
         network_fee=bill_text(quote.network_fee, currency),
         all_fees=bill_text(every, currency),
         rate=rate_words(quote, currency=currency, asset=asset),

@@ -60,7 +60,7 @@ class HomeState(LiveState):
 
 
 @dataclass(frozen=True, slots=True)
-class _Page:
+class _HomePage:
     """What the page shows, all words already made."""
 
     balance: BalanceShown
@@ -71,12 +71,12 @@ class _Page:
     is_first_run: bool
 
 
-async def _page_of(latest: Latest) -> _Page:
+async def _page_of(latest: Latest) -> _HomePage:
     wallet = await latest.wallet()
     balances, open_top_ups = wallet.balances, wallet.open_top_ups
     usual = {view.payment_method: await usual_minutes(view.payment_method) for view in open_top_ups}
     by_worth = sorted(balances.items, key=lambda item: Decimal(item.worth or 0), reverse=True)
-    return _Page(
+    return _HomePage(
         balance=balance_of(balances),
         line=draw(wallet.history, now=clock.now(), currency=balances.display_currency),
         open_cards=tuple(card_of(view, usual_minutes=usual[view.payment_method]) for view in open_top_ups),

@@ -6,7 +6,7 @@ import reflex as rx
 
 from onramp_app.domain import clock
 from onramp_app.wallet.latest import Latest
-from onramp_app.web.tabs.session import PrivateState, path_of
+from onramp_app.web.tabs.session import PrivateState, page_path
 from onramp_app.web.words.amounts import moment_text
 
 
@@ -43,7 +43,7 @@ async def catch_up(tab: rx.State, latest: Latest) -> bool:
 
     Returns False where nothing is left of what the page had loaded, so that it has to load again.
     """
-    path, had_all = path_of(tab), True
+    path, had_all = page_path(tab), True
     for part in LiveState.__subclasses__():
         if part._is_shown_at(path):
             state = await tab.get_state(part)

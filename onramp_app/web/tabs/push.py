@@ -33,7 +33,7 @@ from onramp_app.web.tabs.holders import Holder
 from onramp_app.web.tabs.left import drop_oldest_states
 from onramp_app.web.tabs.live import catch_up
 from onramp_app.web.tabs.loads import LOOK, STORE, Away, page_loads
-from onramp_app.web.tabs.session import SessionState, path_of, to_login
+from onramp_app.web.tabs.session import SessionState, page_path, to_login
 from onramp_app.web.tabs.socket import PageSocket
 from onramp_app.web.tabs.store import PageStore, PageStoreAway
 from onramp_app.web.words.amounts import moment_text
@@ -241,7 +241,7 @@ class Tabs:
         """Show one tab what is new. Returns False where its state is gone, so that it loads again first."""
         async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
             page = await state.get_state(SessionState)
-            if not page._session_id or not path_of(page):
+            if not page._session_id or not page_path(page):
                 # The tab is somebody's, and its state knows nothing of that: it is a new one.
                 self._namespace().has_lost(token)
                 return False

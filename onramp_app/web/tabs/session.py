@@ -35,7 +35,7 @@ HYDRATIONS = frozenset((_event_name(CompileVars.HYDRATE), HYDRATE_AND_LOAD))
 LOADS = HYDRATIONS | {format_event_handler(OnLoadInternalState.event_handlers["on_load_internal"])}
 
 
-def problem_text(code: str) -> str:
+def failure_text(code: str) -> str:
     """Return what is said to a person whose click came to nothing; general words for an unknown code."""
     texts = {
         "database_unavailable": _(
@@ -68,7 +68,7 @@ class SessionState(rx.State):
         self._say(code if isinstance(code, str) else "unexpected")
 
     def _say(self, code: str) -> None:
-        self.notice = problem_text(code)
+        self.notice = failure_text(code)
 
     def _bind(self, viewer: Viewer) -> None:
         person = Person(
@@ -110,14 +110,14 @@ class PrivateState(rx.State):
         return await sessions.resolve_cookie_header(self.router.headers.cookie)
 
 
-def path_of(state: rx.State) -> str:
+def page_path(state: rx.State) -> str:
     """Return the path of the page that the tab shows, without a slash at its end."""
     return urlsplit(str(state.router.url)).path.rstrip("/")
 
 
 def to_login(state: rx.State) -> EventSpec:
     """Return the event that leads to `/login` and back to this page afterwards."""
-    here, query = path_of(state) or "/", urlsplit(str(state.router.url)).query
+    here, query = page_path(state) or "/", urlsplit(str(state.router.url)).query
     target = f"{here}?{query}" if query else here
     return rx.redirect(f"/login?reason=session_ended&next={quote(target, safe='')}")
 
@@ -151,7 +151,7 @@ def show_backend_problem(exception: Exception) -> EventSpec | None:
         "event failed, because something is away", away=away, reason=str(exception.__cause__ or exception)
     )
     code = "database_unavailable" if away is Away.DATABASE else "updates_unavailable"
-    page_loads.failed(socket_id, away, words="" if is_part_of_load else problem_text(code))
+    page_loads.failed(socket_id, away, words="" if is_part_of_load else failure_text(code))
     return None
 
 

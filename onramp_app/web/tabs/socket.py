@@ -33,7 +33,7 @@ from onramp_app.accounts import sessions
 from onramp_app.throttle.callers import address_of
 from onramp_app.web.tabs import holders
 from onramp_app.web.tabs.loads import page_loads
-from onramp_app.web.tabs.session import HYDRATE_AND_LOAD, LOADS, problem_text, shown_as_away
+from onramp_app.web.tabs.session import HYDRATE_AND_LOAD, LOADS, failure_text, shown_as_away
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PATH = re.compile(r"/[!-\[\]-~]{0,2047}")  # visible ASCII as browsers write addresses, without a backslash
@@ -146,7 +146,7 @@ class PageSocket(EventNamespace):
                 await super().on_event(sid, event)
             else:
                 # What waited for Redis would be done whenever that is back, when nobody expects it any more.
-                words = "" if event["name"] in LOADS else problem_text("updates_unavailable")
+                words = "" if event["name"] in LOADS else failure_text("updates_unavailable")
                 page_loads.failed(sid, page_loads.away, words=words)
 
     def on_disconnect(self, sid: str) -> asyncio.Task[None] | None:

@@ -41,7 +41,7 @@ def missing_page(top_up_id: str) -> TopUpPage:
     return TopUpPage(id=top_up_id, kind="missing", title=title, announcement=title)
 
 
-def address_of(top_up_id: str) -> str:
+def top_up_address(top_up_id: str) -> str:
     """Return where a top-up's page is, without the origin."""
     return f"/add-money/{top_up_id}"
 
@@ -72,7 +72,7 @@ def page_of(
         title = _("This offer has ended")
         following = _("If you paid all the same, it is credited when it arrives. You can start again.")
     code, code_size = (
-        qr_code(get_settings().ui_origin + address_of(view.id)) if kind == "offered" else ("", 0)
+        qr_code(get_settings().ui_origin + top_up_address(view.id)) if kind == "offered" else ("", 0)
     )
     amount, decimals = split_decimals(_arrived(view))
     return TopUpPage(
@@ -221,11 +221,11 @@ def _variance(view: TopUpView) -> str:
 
 def _related(view: TopUpView) -> tuple[Related, ...]:
     first = [
-        Related(_("This is a second payment to an earlier top-up."), address_of(one))
+        Related(_("This is a second payment to an earlier top-up."), top_up_address(one))
         for one in [view.linked_to]
         if one
     ]
-    return *first, *(Related(_second_payment(one), address_of(one.id)) for one in view.linked)
+    return *first, *(Related(_second_payment(one), top_up_address(one.id)) for one in view.linked)
 
 
 def _second_payment(linked: LinkedView) -> str:
