@@ -1,6 +1,6 @@
-"""The filters of `/activity` as they stand in its address, the same words as those of the API.
+"""The filters of `/activity` as its address holds them, under the same names as in the API.
 
-Anybody can write an address, so what cannot be used is left out, and said.
+Anybody can write an address, so a filter that cannot be used is left out, and the page says so.
 """
 
 import re
@@ -23,7 +23,7 @@ _STATUSES = frozenset(status.value for status in TopUpStatus)
 
 
 def clean(given: Mapping[str, object]) -> tuple[ActivityFilter, bool]:
-    """Return what can be used of an address or a form, and whether all of it could.
+    """Return the usable filters of an address or a form, and whether all of them were usable.
 
     The names are `status`, `asset`, `from`, `to` (RFC 3339 with a zone) and `q`.
     """
@@ -44,13 +44,13 @@ def clean(given: Mapping[str, object]) -> tuple[ActivityFilter, bool]:
 
 
 def after_of(given: Mapping[str, object]) -> str | None:
-    """Return the cursor in an address; whether it is one of ours is for whoever reads it to see."""
+    """Return the cursor in an address, or None. Whether it is valid is found out when the list is read."""
     cursor = _text(given, AFTER)
     return cursor if 0 < len(cursor) <= MAX_LENGTH else None
 
 
 def filters_of(wanted: ActivityFilter) -> Filters:
-    """Return what the service lists by."""
+    """Return the filters as `wallet.transactions` takes them."""
     return Filters(
         status=TopUpStatus(wanted.status) if wanted.status else None,
         asset=wanted.asset or None,
@@ -83,7 +83,7 @@ def _moment(text: str) -> str:
     if not _MOMENT.fullmatch(text):
         return ""
     try:
-        # In UTC, so that no plus of an offset is read as a blank; a moment outside the calendar fails.
+        # In UTC, because the plus sign of an offset would be read as a blank. Fails outside the calendar.
         moment = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         return ""

@@ -1,4 +1,4 @@
-"""`/activity`: everything that happened, newest first, with its filters in the address."""
+"""`/activity`: every transaction, newest first. The filters are in the address."""
 
 import reflex as rx
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class ActivityFilter:
-    """What the list is filtered by, as it stands in the address; all texts, empty where not asked for."""
+    """The filters of the list as the address holds them; empty where nothing was asked for."""
 
     status: str = ""
     asset: str = ""
@@ -19,7 +19,7 @@ class ActivityFilter:
 
 @dataclass(frozen=True)
 class Fact:
-    """One line of a list of facts; `note` explains it, `is_code` asks for letters of one width."""
+    """One line of a list of facts; `note` explains the value, `is_code` asks for a monospaced font."""
 
     label: str
     value: str
@@ -29,9 +29,9 @@ class Fact:
 
 @dataclass(frozen=True)
 class StoryStep:
-    """One line of a timeline: what happened, when, and how it came to be known.
+    """One line of a timeline: what happened, when, and how we know.
 
-    `is_now` marks where a top-up stands that is not over.
+    `is_now` marks the line at which an open top-up stands.
     """
 
     title: str
@@ -44,9 +44,10 @@ class StoryStep:
 class Story:
     """One top-up or ledger transfer, from beginning to end.
 
-    `head` and `tail` are one amount in two sizes. `next_top_up` is the top-up to go on with while it is open,
-    by what `next_action` says; `again` and `again_address` begin another one, where that is safe; `top_up_id`
-    is the top-up that a transfer belongs to. `charged` is true as of `as_of`, or whenever that is empty.
+    `head` and `tail` are one amount in two sizes. `next_top_up` is the id of a top-up that is still open, and
+    `next_action` the words of the link to it; `again` and `again_address` begin another top-up, where that is
+    safe; `top_up_id` is the top-up that a transfer belongs to. `charged` is true as of `as_of`, or for good
+    where that is empty.
     """
 
     title: str = ""

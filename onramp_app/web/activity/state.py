@@ -1,4 +1,4 @@
-"""`/activity`: the list of everything that happened, with its filters in the address."""
+"""The state of `/activity`: the list of transactions. The filters are in the address."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -16,11 +16,11 @@ from onramp_app.web.tabs.session import page_path, to_login
 from onramp_app.web.words.transactions import ActivityRow, row_of
 
 PAGE = 25
-MOST = 100  # Older ones are at an address of their own, so that a tab never holds more.
+MOST = 100  # A tab never holds more lines. Older ones are at an address of their own.
 
 
 class ActivityState(LiveState):
-    """The list. `query` is its filters as they follow a path; `older` the address of what no tab holds."""
+    """The list. `query` holds the filters as they follow a path; `older` is the address of further lines."""
 
     _place: ClassVar[str] = "/activity"
 
@@ -37,7 +37,7 @@ class ActivityState(LiveState):
 
     @rx.event
     async def load(self) -> EventSpec | None:
-        """Read the filters from the address and the first page; what was loaded of the same list stays."""
+        """Read the filters from the address, and the list. Lines that were loaded of the same list stay."""
         given = self.router.url.query_parameters
         wanted, all_usable = clean(given)
         after = after_of(given) or ""
@@ -52,7 +52,7 @@ class ActivityState(LiveState):
 
     @rx.event
     async def show_more(self) -> EventSpec | None:
-        """Add the next page below, up to what one tab holds."""
+        """Add the next page below, up to `MOST` lines."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         if self._cursor and len(self.rows) < MOST:
@@ -61,7 +61,10 @@ class ActivityState(LiveState):
 
     @rx.event
     async def search(self, form: dict[str, object], since: str = "", before: str = "") -> EventSpec:
-        """Go to the address of the filters in the form; the browser knows what moments its days are."""
+        """Go to the address of the filters in the form.
+
+        `since` and `before` are the moments at which the chosen days begin and end where the browser is.
+        """
         if await self._viewer() is None:
             return to_login(self)
         given = dict(form) if isinstance(form, Mapping) else {}
@@ -75,7 +78,7 @@ class ActivityState(LiveState):
         await self._show(latest)
 
     async def _show(self, latest: Latest, *, more: int = 0) -> None:
-        """Read again as much as is shown, and `more`: new lines and changed states appear in their place."""
+        """Read as many lines as are shown, and `more`, so that new lines and changed states appear."""
         limit = min(max(len(self.rows), PAGE) + more, MOST)
         try:
             views, cursor = await latest.transactions(

@@ -1,4 +1,4 @@
-"""`/activity/[id]`: one top-up's whole story, or what one ledger transfer was. Prints as a receipt."""
+"""`/activity/[id]`: the whole story of one top-up or ledger transfer. The page prints as a receipt."""
 
 import reflex as rx
 

@@ -1,4 +1,4 @@
-"""`/activity/[id]`: one top-up's whole story, or what one ledger transfer was."""
+"""The state of `/activity/[id]`: the story of one top-up or ledger transfer."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from onramp_app.web.words.top_ups import can_age
 
 
 class StoryState(LiveState):
-    """One story. `is_missing`: there is none at this address, or it is somebody else's."""
+    """One story. `is_missing`: this address has none, or it belongs to somebody else."""
 
     _place: ClassVar[str] = "/activity/"
 

@@ -37,7 +37,7 @@ from onramp_app.web.words.top_ups import (
 from onramp_app.web.words.transactions import signed_text, top_up_title
 
 _NOT_OVER = (*OPEN, TopUpStatus.IN_REVIEW)
-# What happened and what comes next are the same there.
+# In these states, what happened and what comes next are the same sentence.
 _SAID_ONCE = (TopUpStatus.PROCESSING, TopUpStatus.SETTLED)
 
 
@@ -45,11 +45,11 @@ def story_of_top_up(view: TopUpView, *, fresh_until: datetime | None = None) -> 
     """Return the whole story of a top-up.
 
     Args:
-        fresh_until: until when we know what the provider knew; needed where `can_age`.
+        fresh_until: the moment up to which the provider has been read; needed where `can_age`.
     """
     words = words_of(view)
     status = TopUpStatus(view.status)
-    # What arrived may be another asset than the one that was asked for.
+    # Another asset may have arrived than the one that was asked for.
     has_arrived = view.booked_amount is not None
     if view.booked_amount is not None and view.booked_asset is not None:
         sign = "+" if status is TopUpStatus.SETTLED else ""
@@ -85,7 +85,7 @@ def story_of_top_up(view: TopUpView, *, fresh_until: datetime | None = None) -> 
 
 
 def _again_text(view: TopUpView) -> str:
-    """Return what begins another one, nothing while somebody could pay twice by it."""
+    """Return the words that begin another top-up, or nothing while they could make somebody pay twice."""
     if view.status == TopUpStatus.SETTLED:
         return _("Add again")
     is_safe = view.status in ENDED_UNPAID and view.charged == Charged.NO
@@ -115,7 +115,7 @@ def _variance(view: TopUpView) -> str:
                 asked=asked, paid=paid
             )
         )
-    # Why another amount than that is held, what happened says.
+    # Where another amount is held, `happened` says why.
     if view.quote is not None and view.status == TopUpStatus.SETTLED:
         difference = difference_text(view.quote.expected_amount, view.received_amount, asset=view.asset)
         sentences.append(difference or _("As much arrived as was quoted."))
@@ -151,7 +151,7 @@ def _quoted(quote: QuoteView, view: TopUpView) -> list[Fact]:
 
 
 def _codes(view: TopUpView) -> list[Fact]:
-    """Return what support asks for, to be copied as it stands."""
+    """Return the references that support asks for, to be copied as they stand."""
     codes = [
         Fact(_("Reference"), reference_of(view.id), is_code=True),
         Fact(_("Complete reference"), view.id, is_code=True),

@@ -1,4 +1,4 @@
-"""The cards of top-ups that are not over, as the home page shows them."""
+"""The cards of open top-ups on the home page."""
 
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
@@ -12,10 +12,10 @@ _STEPS = 5  # begun, opened, paid, bought, sent
 
 
 def card_of(view: TopUpView, *, usual_minutes: int | None) -> OpenCard:
-    """Return the card for a top-up that is not over.
+    """Return the card of an open top-up.
 
     Args:
-        usual_minutes: how long such payments take, where that is known.
+        usual_minutes: within how many minutes most such payments arrive; None while too few are known.
     """
     status = TopUpStatus(view.status)
     is_claimed = view.charged != Charged.NO
@@ -38,7 +38,7 @@ def card_of(view: TopUpView, *, usual_minutes: int | None) -> OpenCard:
 
 def _card_text(view: TopUpView, *, is_to_pay: bool, usual_minutes: int | None) -> str:
     if is_to_pay:
-        # Not that nobody was charged: a payment is seen a little after it was made.
+        # Not "you were not charged": a payment is seen a little after it was made.
         return _("No payment has been seen yet.")
     happened = words_of(view).happened
     if view.status in OPEN and view.charged == Charged.UNKNOWN:

@@ -1,4 +1,4 @@
-"""Lets a large amount count up when money arrives. It only draws: at rest there stands what the page says."""
+"""Counts a large amount up when money arrives. At rest, the page shows exactly what the server wrote."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ _MILLISECONDS = 400
 
 
 class CountsUp(rx.Fragment):
-    """Lets the amount in the element `shown_in` count up from the one before, whenever it grows.
+    """Counts the amount in the element `shown_in` up from the previous amount, whenever it grows.
 
-    The element holds `head` and then `tail`, the amount's decimals, each as one text. While it counts only
-    their digits differ, so currency and grouping stay as the language writes them. Whoever wants less motion,
-    and a tab that nobody sees, get the new amount at once.
+    The element holds `head` and then `tail`, the decimals, each as one text. Counting changes digits only, so
+    the currency and the grouping stay as the language writes them. People who prefer reduced motion, and tabs
+    in the background, get the new amount at once.
     """
 
     shown_in: rx.Var[str]
@@ -27,9 +27,9 @@ class CountsUp(rx.Fragment):
         return {"react": ["useLayoutEffect", "useRef"]}
 
     def add_hooks(self) -> list[rx.Var[Any]]:
-        """Begin before the browser paints, so that the new amount is not seen before it is counted up to.
+        """Start before the browser paints, so that the new amount does not flash up before the count.
 
-        The page's texts are written anew whenever they change, because React leaves alone what it has drawn
+        The texts are written again whenever they change, because React leaves text alone that it has drawn
         before, and that may be the middle of an earlier count.
         """
         return [

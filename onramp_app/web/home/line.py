@@ -1,4 +1,4 @@
-"""Draws the balance over time: steps, because money comes and goes at once and not by and by."""
+"""Draws the balance over time, in steps: money arrives all at once, not gradually."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,11 +9,11 @@ from onramp_app.wallet.views import WorthPoint
 from onramp_app.web.home.shapes import BalanceLine
 from onramp_app.web.words.amounts import fiat_text, moment_text
 
-WIDTH, HEIGHT, _TOP = 600, 100, 6  # The line is thick; some room keeps its upper edge whole.
+WIDTH, HEIGHT, _TOP = 600, 100, 6  # Room for the upper half of the stroke, which would be cut off otherwise.
 
 
 def draw(points: Sequence[WorthPoint], *, now: datetime, currency: str) -> BalanceLine:
-    """Return the line and the area below it. The box begins at nothing, so heights can be compared."""
+    """Return the line and the area below it. The bottom of the box is zero, so heights can be compared."""
     if not points:
         return BalanceLine()
     begins = points[0].at

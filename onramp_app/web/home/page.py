@@ -1,4 +1,4 @@
-"""`/home`: what a person has, what is on its way, and what happened last."""
+"""`/home`: the balance, the top-ups on their way, and the latest activity."""
 
 import reflex as rx
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BalanceShown:
-    """The large amount: `head` and `tail` are drawn in two sizes, `words` is the same for listeners.
+    """The large amount: `head` and `tail` are drawn in two sizes, `words` is the same for screen readers.
 
-    `second` stands below it; `rates_note` says quietly what is wrong with the rates of `rates_as_of`.
+    `second` stands below the amount; `rates_note` says what is wrong with the rates of `rates_as_of`.
     """
 
     head: str = ""
@@ -33,7 +33,7 @@ class BalanceLine:
 
 @dataclass(frozen=True)
 class OpenCard:
-    """A top-up that is not over. `step` of `steps` is done; 0 where nobody can say how far it is."""
+    """An open top-up. `step` of `steps` are done; 0 where nobody can say how far it is."""
 
     top_up_id: str
     title: str
@@ -45,7 +45,7 @@ class OpenCard:
 
 @dataclass(frozen=True)
 class AssetRow:
-    """One asset of the balance. Each note is a sentence or nothing."""
+    """One asset of the balance. `arriving`, `held` and `owed` are sentences, empty where there is nothing."""
 
     code: str
     name: str

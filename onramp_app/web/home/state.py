@@ -1,4 +1,4 @@
-"""`/home`: what a person has, what is on its way and what happened last."""
+"""The state of `/home`: the balance, the top-ups on their way, and the latest activity."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,7 +23,7 @@ from onramp_app.web.words.transactions import ActivityRow, row_of
 
 
 class HomeState(LiveState):
-    """The home page. `is_first_run`: nothing was ever added, and nothing is on its way."""
+    """What the home page shows. `is_first_run`: no money was ever added, and none is on its way."""
 
     _place: ClassVar[str] = "/home"
 
@@ -37,7 +37,7 @@ class HomeState(LiveState):
 
     @rx.event
     async def load(self) -> EventSpec | None:
-        """Read everything the page shows; what was shown stays where that is not possible."""
+        """Read everything that the page shows. If the read fails, the page keeps what it shows."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         await self._show(Latest(viewer))
@@ -50,7 +50,7 @@ class HomeState(LiveState):
         await self._show(latest)
 
     async def _show(self, latest: Latest) -> None:
-        # A person's tabs show the same, and finding the words takes longer than showing them.
+        # All tabs of a person show the same page, and making its words takes longer than showing them.
         page = await latest.once(("home", current_language()), lambda: _page_of(latest))
         self.balance, self.line = page.balance, page.line
         self.open_cards, self.assets, self.recent = [*page.open_cards], [*page.assets], [*page.recent]
@@ -61,7 +61,7 @@ class HomeState(LiveState):
 
 @dataclass(frozen=True, slots=True)
 class _HomePage:
-    """What the page shows, all words already made."""
+    """Everything that the page shows, all words already made."""
 
     balance: BalanceShown
     line: BalanceLine
@@ -87,7 +87,7 @@ async def _page_of(latest: Latest) -> _HomePage:
 
 
 def balance_of(view: BalancesView) -> BalanceShown:
-    """Return the large amount: the worth of what is available or, without rates, the assets themselves."""
+    """Return the large amount: the worth of the available assets or, without rates, the assets themselves."""
     has = [item for item in view.items if Decimal(item.available)]
     if view.display_amount is None:
         return _unpriced(has)

@@ -1,4 +1,4 @@
-"""The lines of a person's activity, on the home page and in the whole list."""
+"""The lines of activity, as the home page and the list show them."""
 
 import reflex as rx
 
@@ -42,7 +42,7 @@ def _row(row: ActivityRow) -> rx.Component:
 
 
 def state_tag(words: str, tone: str) -> rx.Component:
-    """Return a state in a few words; its colour only repeats what they say."""
+    """Return a state as a tag. The colour only repeats what the words say."""
     return rx.el.span(
         words,
         class_name=rx.match(
@@ -72,7 +72,7 @@ def direction_sign(direction: str) -> rx.Component:
 
 
 def row_skeletons(number: int) -> rx.Component:
-    """Return the shapes of so many lines, while they are read."""
+    """Return placeholders for `number` lines, shown until the lines are read."""
     return rx.el.div(
         *[
             rx.el.div(

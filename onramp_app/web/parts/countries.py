@@ -1,4 +1,4 @@
-"""Names of countries, currencies and languages in the language of the page being built (CLDR, by Babel)."""
+"""Options of countries, currencies and languages, named in the language of the page being built (CLDR)."""
 
 from babel import Locale
 
@@ -19,5 +19,5 @@ def currency_options() -> list[tuple[str, str]]:
 
 
 def language_options() -> list[tuple[str, str]]:
-    """Return `(code, name in itself)` of the languages that the pages exist in."""
+    """Return `(code, name in that language)` of every language of the pages."""
     return list(LANGUAGES.items())

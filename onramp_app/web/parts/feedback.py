@@ -1,4 +1,4 @@
-"""How the application tells people what happened: notices and problems, in words, never in toasts."""
+"""How pages say what happened: notices and problems, in words and in place, never as toasts."""
 
 import reflex as rx
 
@@ -16,7 +16,7 @@ def good_sign() -> rx.Component:
 
 
 def notice(*children: rx.Component | rx.Var[str] | str, kind: str = "") -> rx.Component:
-    """Show a notice; `kind` is `good`, `bad`, `now` or nothing. Screen readers hear it when it appears."""
+    """Return a notice; `kind` is `good`, `bad`, `now` or nothing. Screen readers read it when it appears."""
     sign = {"bad": bad_sign, "good": good_sign}.get(kind)
     return rx.el.div(
         *([sign()] if sign else []),
@@ -27,5 +27,5 @@ def notice(*children: rx.Component | rx.Var[str] | str, kind: str = "") -> rx.Co
 
 
 def problem(words: rx.Component, *, for_field: str) -> rx.Component:
-    """Show what is wrong with one field, below it; the field names it in `aria-describedby`."""
+    """Return what is wrong with one field, shown below it; the field refers to it by `aria-describedby`."""
     return rx.el.p(bad_sign(), words, class_name="problem", id=f"{for_field}-problem")

@@ -1,4 +1,4 @@
-"""Form parts on native elements: the browser checks first, and every message stands at its field."""
+"""Fields of forms, made of native elements: the browser checks first, and each field shows its message."""
 
 from collections.abc import Iterable
 
@@ -50,12 +50,12 @@ def text_field(
     """Return a labelled input.
 
     Args:
-        label: stands above it.
-        name: of the form's field, and its id in the page.
-        message: what is wrong with it; empty while nothing is.
-        remedy: stands behind the message.
-        hint: stands below it, always.
-        props: of the input itself.
+        label: the words above the input.
+        name: the field's name in the form, and its id in the page.
+        message: what is wrong with the value; empty while nothing is.
+        remedy: a link or the like behind the message.
+        hint: the words that always stand below.
+        props: attributes of the input itself.
     """
     return rx.el.div(
         rx.el.label(label, html_for=name),
@@ -79,12 +79,12 @@ def password_field(
     message: rx.Var[str] | str | None = None,
     is_new: bool = False,
 ) -> rx.Component:
-    """Return a password input with a button that shows what was typed; it never leaves the browser
-    before the form is sent.
+    """Return a password input with a button that shows what was typed.
 
-    `is_new` asks for at least 8 characters and says so as they are typed.
+    What was typed stays in the browser until the form is sent. `is_new` asks for at least 8 characters, and
+    says whether there are enough while the person types.
     """
-    # Shared, because Reflex makes a component of its own of each part that changes.
+    # A shared variable, because Reflex makes each part that changes a component of its own.
     is_shown = ClientStateVar.create(f"{name}_is_shown", default=False)
     limits = {"min_length": MIN_PASSWORD_LENGTH} if is_new else {}
     return rx.el.div(
@@ -138,7 +138,7 @@ def choice_field(
     message: rx.Var[str] | str | None = None,
     **props: object,
 ) -> rx.Component:
-    """Return a labelled select of `(value, words)`; `empty` is what stands there before a choice."""
+    """Return a labelled select of `(value, words)`; `empty` is shown before a choice."""
     first = [rx.el.option(empty, value="")] if empty is not None else []
     return rx.el.div(
         rx.el.label(label, html_for=name),

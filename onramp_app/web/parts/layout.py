@@ -1,4 +1,4 @@
-"""The shell of every page: banner, header, places, menu, footer, and the frame of its content."""
+"""The shell of every page: banner, header, navigation, menu, footer, and the frame of the content."""
 
 import reflex as rx
 from reflex.style import color_mode, set_color_mode
@@ -154,7 +154,7 @@ def _footer() -> rx.Component:
 
 
 def _shell_notice(*, is_private: bool) -> rx.Component:
-    """Show what went wrong outside any form; it takes the place of toasts, which would need eval."""
+    """Return what went wrong outside any form. Toasts would need `eval`, which the content policy forbids."""
     return rx.fragment(
         rx.cond(
             SessionState.notice != "",
@@ -172,7 +172,7 @@ def _shell_notice(*, is_private: bool) -> rx.Component:
 
 
 def _away() -> rx.Component:
-    """Say what is away, how old the page is for that, and that it comes back without being loaded again."""
+    """Say what is away, how old the page therefore is, and that it reconnects without being reloaded."""
     return rx.cond(
         SessionState.away != "",
         rx.el.div(
@@ -215,7 +215,7 @@ def _frame(*children: rx.Component) -> rx.Component:
 
 
 def public_page(*content: rx.Component, offer: rx.Component | None = None) -> rx.Component:
-    """Frame a page that anyone may see; `offer` stands at the end of the header."""
+    """Return the frame of a page that anyone may see; `offer` stands at the end of the header."""
     return _frame(
         _signed_out_header(offer=offer),
         _shell_notice(is_private=False),
@@ -225,9 +225,9 @@ def public_page(*content: rx.Component, offer: rx.Component | None = None) -> rx
 
 
 def private_page(*content: rx.Component, here: str) -> rx.Component:
-    """Frame a page of a signed-in person. Its content exists only while there is one.
+    """Return the frame of a page for a signed-in person. The content exists only while somebody is signed in.
 
-    While somebody adds money nothing else asks for attention: there the phone has no bar.
+    On the pages for adding money, phones show no bottom bar: nothing else should ask for attention there.
     """
     has_bar = not here.startswith("/add-money")
     return _frame(
@@ -248,7 +248,7 @@ def private_page(*content: rx.Component, here: str) -> rx.Component:
 
 
 def sign_in_offer() -> rx.Component:
-    """Return the quiet button of the public header, for whoever is not signed in."""
+    """Return the sign-in button of the public header, for people who are not signed in."""
     return rx.cond(
         SessionState.is_signed_in,
         rx.fragment(),

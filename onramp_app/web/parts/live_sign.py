@@ -1,4 +1,4 @@
-"""The quiet sign of the shell that says whether this page is live, and how old it is when it is not."""
+"""The sign in the header that says whether the page is live and, if it is not, how old it is."""
 
 import reflex as rx
 from reflex_components_core.core.banner import has_connection_errors  # type: ignore[import-untyped]
@@ -10,7 +10,7 @@ from onramp_app.web.tabs.session import SessionState
 
 
 def live_sign() -> rx.Component:
-    """Return a dot with a word: live, connecting, out of date, or not connected; and since when it is not."""
+    """Return a dot with a word: live, connecting, not live or not connected. The last two say since when."""
     return rx.el.p(
         rx.cond(
             has_connection_errors,

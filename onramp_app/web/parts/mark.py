@@ -4,7 +4,7 @@ import reflex as rx
 
 
 def mark(size: int = 26) -> rx.Component:
-    """Draw the mark, `size` pixels wide. It is decoration: the name always stands beside it."""
+    """Draw the mark, `size` pixels wide, as decoration: the name of the application is always close by."""
     return rx.el.svg(
         rx.el.svg.path(d="M0 0h32v32H0z", fill="var(--petrol)"),
         rx.el.svg.path(

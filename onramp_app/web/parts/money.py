@@ -1,4 +1,4 @@
-"""The large amount of a page: the money is the largest thing on it."""
+"""The large amount of a page."""
 
 import reflex as rx
 
@@ -6,7 +6,7 @@ _MOST_LETTERS = 10
 
 
 def money_size(head: rx.Var[str] | str) -> rx.Var[str]:
-    """Return the classes of a large amount, smaller where `head` would not fit on a phone's line."""
+    """Return the classes of a large amount: smaller where `head` is too long for a line on a phone."""
     letters = rx.Var.create(head).length()  # type: ignore[attr-defined]  # a text's Var has it
     return rx.cond(letters > _MOST_LETTERS, "large-money large-money-long", "large-money")
 
@@ -18,7 +18,7 @@ def money(
     unit: rx.Var[str] | str,
     exact: rx.Var[str] | str = "",
 ) -> rx.Component:
-    """Return a large amount, its decimals and its unit softer; `exact` is shown to whoever points at it."""
+    """Return a large amount with softer decimals and unit; `exact` is shown on hover."""
     return rx.el.p(
         head,
         rx.el.span(tail, class_name="money-tail"),

@@ -1,4 +1,4 @@
-"""Links and addresses: what leads where, in the language of the page that is being built."""
+"""Links and addresses in the language of the page that is being built."""
 
 import json
 
@@ -18,17 +18,17 @@ def path_of(route: str) -> str:
 
 
 def link(*children: object, to: str | rx.Var[str], **props: object) -> rx.Component:
-    """Return a link to a page of this application that does not reload it; a Var is a whole route too."""
+    """Return a link to a page of this application that does not reload it. A Var holds a whole route too."""
     address = path_of(to) if isinstance(to, str) else rx.Var.create(path_of("")).to(str) + to.to(str)
     return ReactRouterLink.create(*children, to=address, **props)
 
 
 def api_action(path: str) -> str | rx.Var[str]:
-    """Return where a plain form posts to.
+    """Return the address that a plain form posts to.
 
-    In development the API listens on a port of its own, at the host that the person typed: a cookie for
-    localhost is none for 127.0.0.1. A production build is served beside the API and must fit every host
-    name, so there the address is relative.
+    In development the API has a port of its own, and the host must be the one that the person typed, because
+    a cookie for localhost is not sent to 127.0.0.1. In production the API serves the pages, under any host
+    name, so the address is relative.
     """
     if is_prod_mode():
         return path

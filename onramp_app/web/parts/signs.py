@@ -4,7 +4,7 @@ import reflex as rx
 
 
 def sign(*paths: rx.Var[str] | str, **props: object) -> rx.Component:
-    """Draw paths in a box of 24 by 24. Listeners are told nothing: the words beside it say the same."""
+    """Draw paths in a box of 24 by 24, hidden from screen readers: the words beside the sign say the same."""
     return rx.el.svg(
         *[rx.el.svg.path(d=path) for path in paths],
         view_box="0 0 24 24",

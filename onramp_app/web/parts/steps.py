@@ -1,4 +1,4 @@
-"""Steps to come, joined by a line."""
+"""A card with the steps that lie ahead, joined by a line."""
 
 import reflex as rx
 
@@ -6,7 +6,7 @@ from onramp_app.texts import _
 
 
 def how_adding_money_works() -> rx.Component:
-    """Return the three steps of adding money, for whoever has not done it yet."""
+    """Return the three steps of adding money, for people who have not done it yet."""
     return steps_to_come(
         _("How adding money works"),
         (_("Say how much"), _("You see the rate, every fee and what you receive before you pay.")),
@@ -16,7 +16,7 @@ def how_adding_money_works() -> rx.Component:
 
 
 def steps_to_come(heading: str, *steps: tuple[str, str]) -> rx.Component:
-    """Return a card with steps (title, text), of which the first comes now."""
+    """Return a card with steps (title, text); the first one is marked as the current step."""
     return rx.el.section(
         rx.el.h2(heading, class_name="heading mb-6", id="steps"),
         rx.el.ol(

@@ -1,4 +1,4 @@
-"""Moments as people say them, in the zone of whoever looks: only their browser knows it."""
+"""Moments as people say them, in the time zone of the reader, which only the browser knows."""
 
 import reflex as rx
 
@@ -8,7 +8,7 @@ from onramp_app.texts import _, current_language
 def time_of(at: rx.Var[str] | str, *, is_inside: bool = False, class_name: str = "") -> rx.Component:
     """Show a moment (RFC 3339, UTC; nothing for an empty one) as `Today, 09:41` or `18 Nov, 09:41`.
 
-    `is_inside`: it stands inside a sentence. The exact moment with its zone is in the title.
+    `is_inside`: the moment stands inside a sentence. The exact moment with its zone is in the title.
     """
     moment = _var(at)
     return rx.el.time(
@@ -20,7 +20,7 @@ def time_of(at: rx.Var[str] | str, *, is_inside: bool = False, class_name: str =
 
 
 def as_of_line(at: rx.Var[str] | str) -> rx.Component:
-    """Say until when the answer above is what the provider told us; nothing for an empty moment."""
+    """Say as of which moment the provider has been read; nothing for an empty moment."""
     return rx.cond(
         at != "",
         rx.el.p(

@@ -1,4 +1,4 @@
-"""Amounts and moments as pages show them. Exact decimal strings come in; nothing here is ever rounded up."""
+"""Amounts and moments as pages show them: exact decimals in, text out, never rounded up."""
 
 import re
 from datetime import UTC, datetime
@@ -10,21 +10,21 @@ from babel.numbers import format_decimal, get_currency_precision, parse_pattern
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.texts import current_language
 
-# What costs about one dollar or euro reads like money: two decimals. Everything else keeps up to eight.
+# Assets worth about a dollar or a euro are shown like money, with two decimals. Others keep up to eight.
 _LIKE_MONEY = frozenset({"USDT", "USDC", "DAI", "BUSD", "TUSD", "USDP", "PYUSD", "EURC", "FDUSD"})
 _LIKE_MONEY_DECIMALS, _DECIMALS = 2, 8
 _DIGITS = 60  # The books have 38, and patterns write up to 18 decimals; Python's own 28 raise beyond.
 
 
 def fiat_text(amount: str | Decimal, currency: str) -> str:
-    """Return `₹10,000` or `₹10,000.50`: idle decimals are left out, those there are stay."""
+    """Return `₹10,000` or `₹10,000.50`: decimals are left out where all of them are zero."""
     value = Decimal(amount)
     is_whole = value == value.to_integral_value()
     return _fiat(value, currency, 0 if is_whole else get_currency_precision(currency))
 
 
 def bill_text(amount: str | Decimal, currency: str) -> str:
-    """Return `₹10,000.00`, always with the currency's decimals: for amounts that stand below each other."""
+    """Return `₹10,000.00`, always with the currency's decimals, for amounts in a column."""
     return _fiat(Decimal(amount), currency, get_currency_precision(currency))
 
 
@@ -50,9 +50,9 @@ def _fiat(value: Decimal, currency: str, digits: int) -> str:
 
 
 def number_text(amount: str | Decimal, asset: str) -> str:
-    """Return an amount of an asset without its code, cut to what is read easily, such as `1,113.09`.
+    """Return an amount of an asset without its code, cut to a readable length, such as `1,113.09`.
 
-    What would be cut away entirely is shown in full, so that nothing that is there looks like nothing.
+    An amount that the cut would turn into zero is returned in full.
     """
     cut = shown_amount(amount, asset)
     least = _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else 0
@@ -63,7 +63,7 @@ def number_text(amount: str | Decimal, asset: str) -> str:
 
 
 def shown_amount(amount: str | Decimal, asset: str) -> Decimal:
-    """Return as much of an amount of an asset as is shown."""
+    """Return the part of an amount of an asset that pages show."""
     value = Decimal(amount)
     decimals = _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else _DECIMALS
     with localcontext(prec=_DIGITS):
@@ -76,14 +76,14 @@ def asset_text(amount: str | Decimal, asset: str) -> str:
 
 
 def exact_text(amount: str, asset: str) -> str:
-    """Return an amount with every decimal it has, for whoever asks."""
+    """Return an amount with all of its decimals and its asset's code."""
     return f"{amount} {asset}"
 
 
 def split_decimals(text: str) -> tuple[str, str]:
-    """Return what stands before the decimals and the decimals with their sign: `("$482", ".16")`.
+    """Split a text into what stands before the decimals, and the decimals with their sign: `("$482", ".16")`.
 
-    The decimals of a large amount are drawn smaller. A text without any gives an empty second part.
+    Pages draw the decimals of a large amount smaller. Without decimals the second part is empty.
     """
     symbol = Locale.parse(current_language()).number_symbols["latn"]["decimal"]
     head, sign, tail = text.rpartition(symbol)
@@ -91,5 +91,5 @@ def split_decimals(text: str) -> tuple[str, str]:
 
 
 def moment_text(at: datetime | None) -> str:
-    """Return a moment as the browser reads it (RFC 3339, UTC), nothing for None. Pages show it locally."""
+    """Return a moment as RFC 3339 in UTC, or "" for None. The browser shows it in the reader's zone."""
     return "" if at is None else at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

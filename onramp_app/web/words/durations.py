@@ -9,14 +9,14 @@ from onramp_app.top_ups.views import TopUpView
 
 
 def usually_text(minutes: int | None) -> str:
-    """Return how long 8 of 10 payments stay below, in few words; nothing while too few are known."""
+    """Return in a few words how long 8 of 10 payments take at most; nothing while too few are known."""
     if minutes is None:
         return ""
     return ngettext("usually under {n} minute", "usually under {n} minutes", minutes).format(n=minutes)
 
 
 def usual_text(minutes: int | None) -> str:
-    """Return the same as a sentence that says what it rests on."""
+    """Return the same as `usually_text`, as a sentence that says what the number rests on."""
     if minutes is None:
         return ""
     return ngettext(
@@ -27,7 +27,7 @@ def usual_text(minutes: int | None) -> str:
 
 
 def late_text(view: TopUpView, usual_minutes: int | None) -> str:
-    """Return what to say of a payment that takes twice as long as most, nothing of any other."""
+    """Return a sentence for a payment that takes twice as long as most; nothing for any other."""
     paid_at = first_reached(view, least=StatusClass.PAID.rank)
     if usual_minutes is None or paid_at is None:
         return ""
@@ -37,7 +37,7 @@ def late_text(view: TopUpView, usual_minutes: int | None) -> str:
 
 
 def first_reached(view: TopUpView, *, least: int) -> datetime | None:
-    """Return when the order that the top-up follows was first seen to have come so far."""
+    """Return when the order that the top-up follows was first seen at rank `least` or beyond, or None."""
     moments = (
         step.at
         for step in view.timeline

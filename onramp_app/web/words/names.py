@@ -1,4 +1,4 @@
-"""What networks, assets and payment methods are called: people do not pay with `matic20`."""
+"""Names of networks, assets and payment methods, out of the codes that the provider uses."""
 
 from onramp_app.texts import _
 
@@ -37,13 +37,13 @@ def asset_name(asset: str) -> str:
 
 
 def method_name(code: str) -> str:
-    """Return a payment method where it stands alone: `UPI`, or `Bank transfer` for `NG-BANK-TRANSFER`."""
+    """Return the name of a payment method on its own: `UPI`, or `Bank transfer` for `NG-BANK-TRANSFER`."""
     words = method_text(code)
     return words[:1].upper() + words[1:]
 
 
 def method_text(code: str) -> str:
-    """Return a method inside a sentence: `UPI`, or `bank transfer` for `NG-BANK-TRANSFER`."""
+    """Return the name of a payment method inside a sentence: `UPI`, or `bank transfer`."""
     plain = code.replace("-", " ").replace("_", " ").strip().upper()
     if plain.endswith("BANK TRANSFER"):
         return _("bank transfer")

@@ -1,4 +1,4 @@
-"""What a top-up's state means for its owner: what happened, was I charged, what now. Used by every page."""
+"""What the state of a top-up means for its owner: what happened, was I charged, what now."""
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -28,12 +28,12 @@ class TopUpWords:
     next: str
 
 
-# A payment that was claimed may still arrive: what became of the offer matters less than that.
+# In these states a payment that was claimed may still arrive, and that matters more than the state.
 _MAY_BE_PAID = (*UNPAID, *ENDED_UNPAID)
 
 
 def reference_of(top_up_id: str) -> str:
-    """Return the end of an id as people read it out, `9F3C-21AB`."""
+    """Return the reference that people read out: the end of the id, as `9F3C-21AB`."""
     end = top_up_id[-8:].upper()
     return f"{end[:4]}-{end[4:]}"
 
@@ -70,12 +70,12 @@ def words_of(view: TopUpView) -> TopUpWords:
 
 
 def action_text(*, is_to_pay: bool) -> str:
-    """Return what leads to the page of a top-up that is not over."""
+    """Return the words of the link to the page of an open top-up."""
     return _("Go to payment") if is_to_pay else _("Follow it")
 
 
 def again_address(view: TopUpView) -> str:
-    """Return where another top-up like this one begins."""
+    """Return the address at which another top-up with the same choices begins."""
     choices = {
         "amount": view.fiat_amount,
         "currency": view.fiat_currency,
@@ -87,9 +87,9 @@ def again_address(view: TopUpView) -> str:
 
 
 def known_paid_text(view: TopUpView) -> str | None:
-    """Return what the provider says was paid, None while it does not say so.
+    """Return the amount that the provider says was paid, or None while it has not said so.
 
-    The amount of an order that is opened or claimed is what it asks for, and was paid by nobody yet.
+    An order that is opened or claimed has an amount too, which nobody has paid yet.
     """
     best = _best_order(view)
     if view.charged != Charged.YES or best is None or best.fiat_amount is None or best.fiat_currency is None:
@@ -98,7 +98,7 @@ def known_paid_text(view: TopUpView) -> str | None:
 
 
 def paid_text(view: TopUpView) -> str:
-    """Return what was paid or, while that is not known, what was asked for."""
+    """Return the amount that was paid or, while that is not known, the amount that was asked for."""
     return known_paid_text(view) or asked_text(view)
 
 
@@ -108,8 +108,8 @@ def asked_text(view: TopUpView) -> str:
 
 
 def difference_text(quoted: str, arrived: str, *, asset: str) -> str:
-    """Return by how much what arrived differs from the quote, and why; nothing where both look the same."""
-    # Of the amounts as they are shown, or the sum would seem wrong to whoever does it again.
+    """Return by how much more or less arrived than was quoted, and why; nothing where both look alike."""
+    # The amounts as they are shown, or a reader who subtracts them would get another result.
     difference = shown_amount(arrived, asset) - shown_amount(quoted, asset)
     if not difference:
         return ""
@@ -125,7 +125,7 @@ def difference_text(quoted: str, arrived: str, *, asset: str) -> str:
 
 
 def charged_text(charged: str) -> str:
-    """Return the answer to "was I charged", as far as the provider has told."""
+    """Return the answer to "was I charged?", as far as the provider has answered it."""
     texts = {
         Charged.NO: _("You were not charged."),
         Charged.YES: _("Your payment was received."),
@@ -135,13 +135,13 @@ def charged_text(charged: str) -> str:
 
 
 def can_age(view: TopUpView) -> bool:
-    """Say whether "you were not charged" is true as of the last read of the provider only."""
+    """Say whether "you were not charged" is true only as of the last read of the provider."""
     return view.charged == Charged.NO and view.status != TopUpStatus.FAILED
 
 
 def _charged(view: TopUpView) -> str:
     if view.status == TopUpStatus.FAILED and view.charged != Charged.UNKNOWN:
-        # A person closed it as refunded or as never charged; either way the money is its owner's.
+        # An operator closed it as refunded or as never charged. Either way its owner has the money.
         return _("You were not charged, or the provider has given your money back.")
     if view.status == TopUpStatus.REVERSED and view.reason == Reason.RETURNED:
         return _("Your payment was received, and is being given back.")
@@ -251,7 +251,7 @@ def _best_order(view: TopUpView) -> ProviderOrderView | None:
 
 
 def progress_text(view: TopUpView) -> str:
-    """Return what the provider is doing with a payment that was received."""
+    """Return what the provider is doing with the payment it received."""
     best = _best_order(view)
     texts: dict[str, str] = {
         StatusClass.PAID: _("Payment received. Buying {asset}."),
@@ -264,7 +264,7 @@ def progress_text(view: TopUpView) -> str:
 
 
 def review_text(reason: str | None) -> str:
-    """Return why a person of the operator's has to look, in words that accuse nobody."""
+    """Return why an operator has to look at the top-up, in words that accuse nobody."""
     texts = {
         Reason.NAME_MISMATCH: _("The name on the payment is not the name of the account with the provider."),
         Reason.AMOUNT_MISMATCH: _("The provider received another amount than the one that was asked for."),

@@ -16,8 +16,8 @@ from onramp_app.web.words.top_ups import tag_of
 class ActivityRow:
     """One line of the list of activity.
 
-    `direction` is `in`, `out`, `open` or `ended`; `amount` what it did to the balance or, while nothing
-    has arrived (`is_expected`), what was to be paid; `paid` stands beside the time.
+    `direction` is `in`, `out`, `open` or `ended`. `amount` is the change of the balance or, while nothing
+    has arrived (`is_expected`), the amount to be paid; `paid` stands beside the time.
     """
 
     transaction_id: str
@@ -32,13 +32,13 @@ class ActivityRow:
 
 
 def signed_text(amount: str, asset: str) -> str:
-    """Return what a balance became more or less by, such as `+108.92 USDT`."""
+    """Return a change of a balance with its sign, such as `+108.92 USDT`."""
     sign = "+" if Decimal(amount) > 0 else ""
     return f"{sign}{asset_text(amount, asset)}"
 
 
 def top_up_title(payment_method: str, status: str) -> str:
-    """Return what a top-up is called: `Added by UPI` once it was."""
+    """Return the title of a top-up: `Added by UPI` once it has settled, `Top-up by UPI` until then."""
     sentence = _("Added by {method}") if status == TopUpStatus.SETTLED else _("Top-up by {method}")
     return sentence.format(method=method_text(payment_method))
 
@@ -55,7 +55,7 @@ def _top_up_row(view: TransactionView) -> ActivityRow:
     is_settled = status is TopUpStatus.SETTLED
     amount = paid
     if view.amount is not None:
-        # Held, or taken back by a transfer with a line of its own: no sign, for it adds nothing here.
+        # No sign where nothing is added here: it is held, or was taken back by a transfer with its own line.
         amount = (signed_text if is_settled else asset_text)(view.amount, view.asset)
     return ActivityRow(
         transaction_id=view.id,
@@ -102,7 +102,7 @@ def _transfer_row(view: TransactionView) -> ActivityRow:
 
 
 def kind_title(kind: str, *, amount: str) -> str:
-    """Return what a ledger transfer is called in the list; its sign tells a deed from its undoing."""
+    """Return the title of a ledger transfer in the list. A negative `amount` takes money away."""
     is_less = Decimal(amount) < 0
     titles = {
         TransactionKind.REVERSAL: _("Top-up taken back") if is_less else _("Given back to you"),
