@@ -1,4 +1,4 @@
-"""Every page with its address, title and what it loads, once per language."""
+"""Every page with its address, title and load events, once per language."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,8 +81,8 @@ def add_pages(app: rx.App) -> None:
 
 
 def _in_language(language: str, build: Callable[[], rx.Component]) -> Callable[[], rx.Component]:
-    # Reflex calls it when it compiles, long after the loop over the languages has ended. It puts the parts
-    # of a page into a file named after the function's module: each page's own, so none loads another's.
+    # Reflex builds a page when it compiles, long after the loop over the languages has ended. It puts the
+    # parts of a page into a file named after the function's module, so that no page loads those of another.
     @wraps(build)
     def build_page() -> rx.Component:
         with language_of_texts(language):
@@ -92,7 +92,7 @@ def _in_language(language: str, build: Callable[[], rx.Component]) -> Callable[[
 
 
 def head_components() -> list[rx.Component]:
-    """Return what stands in the head of every page: icon, manifest, and the font of the first paint."""
+    """Return the head of every page: icon, manifest, theme colours, and the font of the first paint."""
     return [
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
         rx.el.link(rel="manifest", href="/manifest.webmanifest"),

@@ -161,7 +161,7 @@ async def test_what_was_told_is_not_told_again_by_looking(database, new_account)
             before = _shown()
             await credit(database, session.viewer.user_id, announced=False)
             if announced:
-                tabs._tell({session.viewer.user_id})
+                tabs._queue({session.viewer.user_id})
                 await _shows(tab, f"{len(numbers) + 1}.00")
             await tabs.look()
             await _shows(tab, f"{len(numbers) + 1}.00")
@@ -185,7 +185,7 @@ async def test_who_changed_together_is_read_together_and_shown_their_own(
     read_at_once = []
     monkeypatch.setattr(home, "_read", _noting(home._read, read_at_once))
     async with asyncio.TaskGroup() as tasks:
-        push.Tabs(app, tasks)._tell({one.viewer.user_id for one in people})  # type: ignore[arg-type]
+        push.Tabs(app, tasks)._queue({one.viewer.user_id for one in people})  # type: ignore[arg-type]
     assert [await _amount(tab) for tab in tabs_of_people] == [["1.00"], ["2.00"], ["3.00"]]
     assert read_at_once == [3]
 

@@ -1,4 +1,4 @@
-"""What somebody has chosen in the wizard: it stands in the page's address, and anybody can write there."""
+"""The choices made in the wizard. They stand in the address of the page, which anybody can write."""
 
 import re
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ _SHAPES = {
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The choices so far. `amount` is a decimal string, empty when emptied, None when not said yet.
+    """The choices so far. `amount` is a decimal string, empty when the field is empty, None before a choice.
 
-    `is_another`: what is open already was seen, and another one is wanted all the same.
+    `is_another`: the person has seen the open top-ups, and wants another one all the same.
     """
 
     step: str = "amount"
@@ -49,7 +49,7 @@ class Choices:
 
 
 def choices_of(query: Mapping[str, str]) -> Choices:
-    """Return the choices that an address holds; what cannot be one is left out."""
+    """Return the choices that an address holds, without those that cannot be valid."""
 
     def said(name: str) -> str | None:
         value = query.get(name)

@@ -1,4 +1,4 @@
-"""The frame of the wizard: step bars, bills, summary, and what stands there before anything is known."""
+"""What the steps of the wizard share: bars, bills, the summary, notices, and the skeleton before an offer."""
 
 import reflex as rx
 
@@ -15,7 +15,7 @@ _SECONDS = "wizard-seconds"
 
 
 def step_bars() -> rx.Component:
-    """Show how far it is, and the way back."""
+    """Return the bars that show how far the person has come, and the way back."""
     is_reached = (True, WizardState.step != "amount", WizardState.step == "check")
     back = rx.cond(WizardState.step == "check", WizardState.pay_search, WizardState.amount_search)
     titles = {
@@ -24,7 +24,7 @@ def step_bars() -> rx.Component:
         "check": _("Step 3 of 3: check and pay"),
     }
     return rx.el.div(
-        # It stands at every step, so that the bars beside it do not move.
+        # The arrow stands at every step, so that the bars beside it do not move.
         rx.cond(
             WizardState.step == "amount",
             link(
@@ -58,17 +58,17 @@ def _arrow() -> rx.Component:
 
 
 def row(label: rx.Component | rx.Var[str] | str, value: rx.Component | rx.Var[str] | str) -> rx.Component:
-    """Return one line of a bill: what it is, and how much."""
+    """Return one line of a bill: a label and an amount."""
     return rx.el.div(rx.el.dt(label), rx.el.dd(value), class_name="bill-row")
 
 
 def fee_row(line: BillLine) -> rx.Component:
-    """Return the line of one fee."""
+    """Return the line of one fee in a bill."""
     return row(line.label, line.amount)
 
 
 def about(words: rx.Var[str] | str) -> rx.Component:
-    """Return an amount that is an estimate, with the sign of one."""
+    """Return an estimated amount with a sign that says so."""
     return rx.fragment(
         rx.el.span("≈\N{NO-BREAK SPACE}", aria_hidden="true"),
         rx.el.span(_("about "), class_name="sr-only"),
@@ -77,7 +77,7 @@ def about(words: rx.Var[str] | str) -> rx.Component:
 
 
 def summary() -> rx.Component:
-    """Return what was chosen and what comes of it, for beside the steps."""
+    """Return the summary beside the steps: what was chosen, and what the person receives for it."""
     bill = WizardState.bill
     return rx.el.aside(
         rx.el.h2(_("Summary"), class_name="heading mb-3", id="summary"),
@@ -101,12 +101,12 @@ def _or_dash(value: rx.Var[str] | str) -> rx.Component:
 
 
 def custody_text() -> str:
-    """Return who holds the money."""
+    """Return the sentence that says who holds the money."""
     return _("Held for you by the operator of this wallet, and shown in your balance once it has arrived.")
 
 
 def short_summary() -> rx.Component:
-    """Return the summary in a line, for above the button where there is no room beside."""
+    """Return the summary in one line above the button, for screens without room beside the steps."""
     bill = WizardState.bill
     return rx.cond(
         bill.pay != "",
@@ -121,12 +121,12 @@ def short_summary() -> rx.Component:
 
 
 def actions(*above: rx.Component, button: rx.Component) -> rx.Component:
-    """Return what a step ends with: what there is to know first, its button, and the age of the quote."""
+    """Return the end of a step: notices, `above`, the button, and how long the quote lasts."""
     return rx.el.div(_quote_notices(), *above, button, _quote_line(), class_name="wizard-actions")
 
 
 def _quote_notices() -> rx.Component:
-    """Say that the quote changed, or why there is none."""
+    """Return the notices that the quote has changed, or why there is none."""
     return rx.el.div(
         rx.cond(WizardState.changed != "", notice(WizardState.changed, kind="now")),
         rx.cond(
@@ -143,7 +143,7 @@ def _quote_notices() -> rx.Component:
 
 
 def _quote_line() -> rx.Component:
-    """Say how long the quote lasts, or when it is tried again."""
+    """Return the line that says how long the quote lasts, or when it is asked for again."""
     seconds = rx.el.span(id=_SECONDS)
     is_waited_for = WizardState.is_old | (WizardState.bill.pay == "")
     return rx.el.p(
@@ -202,7 +202,7 @@ def _try_now(*, class_name: str) -> rx.Component:
 
 
 def skeleton() -> rx.Component:
-    """Return the shape of the form while nothing is known; in words after a while, and for screen readers."""
+    """Return the outline of the form until an offer is there, with words for a long wait."""
     return rx.el.div(
         rx.el.p(_("One moment."), role="status", class_name="sr-only"),
         rx.el.div(class_name="skeleton h-1 mt-5"),
@@ -219,7 +219,7 @@ def skeleton() -> rx.Component:
 
 
 def no_offer() -> rx.Component:
-    """Say why there is nothing to choose yet, and that it is tried again."""
+    """Return why nothing can be chosen yet, with a countdown to the next try."""
     return rx.el.section(
         rx.el.h1(_("Adding money is not possible right now"), class_name="title"),
         rx.el.p(WizardState.problem, class_name="lead mt-2"),

@@ -1,7 +1,7 @@
-"""What the wizard's page does by itself in the browser: it counts a quote's seconds and follows the choices.
+"""Hooks of the wizard in the browser: one counts the seconds of a quote, one keeps the address up to date.
 
-Neither draws anything. An event is fired once a quote has ended, never each second, and never while the tab
-is hidden: whoever comes back to it then gets a new quote at once.
+Neither draws anything. The countdown sends one event when a quote has ended, not one each second, and none
+while the tab is hidden; a person who comes back to the tab gets a new quote at once.
 """
 
 from typing import Any
@@ -12,10 +12,10 @@ from reflex_base.components.memoize_helpers import get_memoized_event_triggers
 
 
 class Countdown(rx.Fragment):
-    """Writes the seconds that are left into the element `shown_in`, and fires `on_end` after the last.
+    """Writes the remaining seconds into the element `shown_in`, and fires `on_end` after the last one.
 
-    `number` is another one for each countdown; the browser's own clock may be wrong, so it is told how many
-    `seconds` there are and not when they end.
+    `number` names a countdown: another number starts another one. The server sends how many `seconds` there
+    are and not when they end, because the clock of the browser may be wrong.
     """
 
     number: rx.Var[str]
@@ -25,7 +25,7 @@ class Countdown(rx.Fragment):
 
     @classmethod
     def create(cls, *children: Any, **props: Any) -> rx.Component:
-        """Create it, with a trigger that stays the same between drawings."""
+        """Create the component with a trigger that stays the same between renders."""
         made = super().create(*children, **props)
         made.event_triggers = {**made.event_triggers, **get_memoized_event_triggers(made)}
         return made
@@ -38,7 +38,7 @@ class Countdown(rx.Fragment):
         return {"react": "useEffect"}
 
     def add_hooks(self) -> list[rx.Var[Any]]:
-        """Count while the tab can be seen."""
+        """Return the hook that counts while the tab is visible."""
         on_end = rx.Var.create(self.event_triggers["on_end"])
         return [
             rx.Var(f"""
@@ -68,11 +68,11 @@ useEffect(() => {{
 
 
 class AddressOf(rx.Fragment):
-    """Keeps the query of the address equal to `search`, and goes on to the query `forward`, if any.
+    """Keeps the query of the address equal to `search`, and then goes to the query `forward`, if any.
 
-    Typing is no page to go back to, so it replaces the address; a step forward is one. Both happen here,
-    one after the other: a redirect by the server would overtake the last keystrokes, and whoever came back
-    would find what stood there before them. Whoever has gone to another step meanwhile is left alone.
+    A keystroke replaces the address, since nobody wants to go back to it; a step forward is a visit of its
+    own. Both happen here, in this order: a redirect by the server would overtake the last keystrokes, and the
+    way back would lead to the amount before them. A tab that is at another step by now is left alone.
     """
 
     search: rx.Var[str]
@@ -86,7 +86,7 @@ class AddressOf(rx.Fragment):
         return {"react": "useEffect", "react-router": "useNavigate"}
 
     def add_hooks(self) -> list[rx.Var[Any]]:
-        """Follow `search` and `forward` whenever they change."""
+        """Return the hook that follows `search` and `forward` whenever they change."""
         return [
             rx.Var("const goTo = useNavigate();"),
             rx.Var(f"""

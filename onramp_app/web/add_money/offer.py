@@ -1,4 +1,4 @@
-"""What is offered, in the words of the wizard: lists to choose from, limits, ways to pay."""
+"""Puts the offer into the words of the wizard: lists to choose from, limits, payment methods."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ from onramp_app.web.words.names import asset_name, method_name, network_name
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was read: the chosen currency, its options, our limits, round amounts, usual minutes by method.
+    """What was asked for: the chosen currency, its options, our limits, round amounts, usual minutes.
 
-    `bounds` are the provider's limits for the chosen asset, narrowed by nothing of ours.
+    `bounds` are the limits of the provider alone; `remaining` holds ours.
     """
 
     row: CurrencyOption
@@ -42,7 +42,7 @@ class Asked:
 
 
 def offer_of(asked: Asked, choices: Choices) -> OfferShown:
-    """Return everything that can be chosen, and what cannot with its reason."""
+    """Return everything that can be chosen, and what is closed with its reason."""
     row, options = asked.row, asked.options
     several = {code for code in _codes(options) if _codes(options).count(code) > 1}
     closed: dict[str, list[Choice]] = {}
@@ -83,7 +83,7 @@ def _currency_choice(row: CurrencyOption, several: set[str]) -> Choice:
 
 
 def _network_choices(networks: Sequence[str]) -> tuple[Choice, ...]:
-    """Return the networks to choose from: none where there is nothing to choose."""
+    """Return the networks to choose from: none where there is only one."""
     return tuple(Choice(network, network_name(network)) for network in networks if len(networks) > 1)
 
 

@@ -1,4 +1,4 @@
-"""What the wizard shows before its form: what was begun already, or why nothing can be begun."""
+"""What the wizard shows in place of its form: the open top-ups, or why no top-up can be begun."""
 
 import reflex as rx
 
@@ -13,7 +13,7 @@ from onramp_app.web.parts.times import clock_of, time_of
 
 
 def open_question() -> rx.Component:
-    """Answer "is it safe to try again?" before somebody begins another."""
+    """Return the answer to "is it safe to try again?", shown before somebody begins another top-up."""
     return rx.el.section(
         rx.el.div(
             rx.el.div(
@@ -96,7 +96,7 @@ def _open_one(one: OpenTopUp, number: rx.Var[int]) -> rx.Component:
         ),
         rx.el.p(
             rx.cond(
-                # A read that is old does not tell that nobody was charged since.
+                # An old read says nothing about charges since.
                 (one.charged != "") & (WizardState.reading == "current"),
                 rx.fragment(rx.el.span(one.charged, class_name="font-semibold"), " "),
             ),
@@ -126,7 +126,7 @@ def _open_one(one: OpenTopUp, number: rx.Var[int]) -> rx.Component:
 
 
 def blocked() -> rx.Component:
-    """Say why this person cannot add money, and whom to write to."""
+    """Return why this person cannot add money, and whom to write to."""
     address = get_settings().support_email
     return rx.el.section(
         rx.el.h1(WizardState.blocked_title, class_name="title"),

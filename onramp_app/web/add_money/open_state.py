@@ -1,4 +1,4 @@
-"""What was begun before: the part of the wizard that answers "is it safe to try again?"."""
+"""The part of the wizard's state that answers "is it safe to try again?" for open top-ups."""
 
 from collections.abc import Sequence
 
@@ -26,9 +26,9 @@ _BY_RISK = (Charged.UNKNOWN, Charged.YES, Charged.NO)
 
 
 class AsksAboutOpen(PrivateState, mixin=True):
-    """What is open, and how well we know whether it was paid.
+    """The open top-ups, and how well we know whether they were paid.
 
-    `shows` is what stands on the page: nothing yet, `blocked`, `open` (what was begun before) or `form`.
+    `shows` says what the page shows: nothing yet, `blocked`, `open` (the open top-ups) or `form`.
     """
 
     shows: str = ""
@@ -37,17 +37,17 @@ class AsksAboutOpen(PrivateState, mixin=True):
     open_text: str = ""
     open_problem: str = ""
     reading: str = ""  # Nothing, `asking`, `current` or `away`.
-    read_at: str = ""  # When it was last read (RFC 3339), nothing when it never was.
+    read_at: str = ""  # When the provider was last read (RFC 3339); empty when it never was.
 
-    _asked: str = ""  # Names what is being asked; an answer under another name comes too late.
+    _asked: str = ""  # Names the question that is open. An answer to another one comes too late.
 
     def _go_to_form(self) -> EventSpec:
-        """Show the form, since nothing stands in its way any more."""
+        """Show the form: no open top-up stands in its way any more."""
         raise NotImplementedError
 
     @rx.event(background=True)
     async def ask_provider(self) -> EventSpec | None:
-        """Have the provider asked whether what is open was paid, and say so; or say that it was not asked."""
+        """Have the provider asked whether the open top-ups were paid, and say whether that succeeded."""
         async with self:
             if (viewer := await self._viewer()) is None:
                 return to_login(self)
@@ -73,7 +73,7 @@ class AsksAboutOpen(PrivateState, mixin=True):
 
     @rx.event
     async def cancel_open(self, top_up_id: str) -> EventSpec | None:
-        """Cancel one that nobody has paid."""
+        """Cancel an open top-up that nobody has paid."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         if self.shows != "open":
@@ -90,7 +90,7 @@ class AsksAboutOpen(PrivateState, mixin=True):
         return None if views else self._go_to_form()
 
     def _show_open(self, views: Sequence[TopUpView]) -> None:
-        # What may have been charged comes first, for that one decides whether another is safe.
+        # Those that may have been charged come first: they decide whether another top-up is safe.
         views = sorted(views, key=lambda view: _BY_RISK.index(Charged(view.charged)))
         self.open_ones = [open_top_up_of(view) for view in views]
         self.open_title, self.open_text = open_title(views, reading=self.reading)

@@ -1,4 +1,4 @@
-"""`/add-money`: the wizard."""
+"""`/add-money`: the wizard by which a top-up is begun."""
 
 import reflex as rx
 

@@ -1,4 +1,4 @@
-"""The quote that the wizard shows: what it answers, what changed since the one before, and when it ends."""
+"""The part of the wizard's state that holds the quote: its bill, what changed, and when it ends."""
 
 from onramp_app.domain import clock
 from onramp_app.domain.ids import new_id
@@ -10,13 +10,13 @@ from onramp_app.web.tabs.session import PrivateState
 
 
 class ShowsQuote(PrivateState, mixin=True):
-    """The last quote. `is_old`: it answers other choices than those made by now, or could not be renewed."""
+    """The last quote. `is_old`: the choices have changed since, or the quote could not be renewed."""
 
     bill: Bill = Bill()
     is_asking: bool = False
     is_old: bool = False
     changed: str = ""
-    timer: str = ""  # Another one whenever the seconds begin anew: until the quote ends, or the next try.
+    timer: str = ""  # Names the countdown to the end of the quote, or to the next try.
     timer_seconds: int = 0
 
     _question: str = ""  # What the quote answers.
@@ -45,5 +45,5 @@ class ShowsQuote(PrivateState, mixin=True):
 
 
 def _question(choices: Choices) -> str:
-    """Return what a quote depends on."""
+    """Return everything that a quote depends on, as one text."""
     return f"{choices.amount} {choices.currency} {choices.country} {choices.asset} {choices.network}"

@@ -1,6 +1,6 @@
-"""What the pages of the wizard remember: frozen, primitives only, all words and amounts already made.
+"""What the wizard remembers, all words and amounts already made.
 
-States are pickled between events, so this module and the names in it never move.
+Frozen and of primitives only: states are pickled between events, so the names here never move.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class QuickAmount:
 
 @dataclass(frozen=True)
 class AllowanceLine:
-    """What is left of a limit of ours, and how many percent of it are used."""
+    """What is left of one of our limits, and how many percent of it are used."""
 
     label: str
     words: str
@@ -80,10 +80,10 @@ class BillLine:
 
 @dataclass(frozen=True)
 class Bill:
-    """A quote in words. `receive` and `receive_decimals` together are the amount that arrives, about, as
-    `pay_head` and `pay_decimals` together are `pay`.
+    """A quote in words. `fees` leaves the network fee out, which stands beside the choice of a network.
 
-    `fees` are those but the network's, which stands beside the choice of a network.
+    `receive` and `receive_decimals` together are about the amount that arrives; `pay_head` and `pay_decimals`
+    together are `pay`.
     """
 
     pay: str = ""
@@ -101,7 +101,7 @@ class Bill:
 
 @dataclass(frozen=True)
 class OpenTopUp:
-    """A top-up that is not over. `tone` is that of its tag; `created_at` RFC 3339."""
+    """An open top-up. `tone` is that of the tag; `created_at` is RFC 3339."""
 
     id: str
     title: str

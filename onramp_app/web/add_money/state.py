@@ -1,4 +1,4 @@
-"""`/add-money`: the wizard. What was chosen stands in the address; what is slow happens in the background."""
+"""The state of `/add-money`: the choices stand in the address, and slow work happens in the background."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -46,7 +46,7 @@ _TYPING_MS = 350
 class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
     """What the wizard shows.
 
-    Whatever answers late is dropped when something newer was asked, or when the tab was reset.
+    An answer that comes late is dropped when something newer was asked, or when the tab was reset.
     """
 
     _place: ClassVar[str] = "/add-money"
@@ -56,13 +56,15 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
     blocked_text: str = ""
 
     step: str = STEPS[0]
-    search: str = ""  # The address with these choices, and with the same at the earlier steps.
+    search: str = (
+        ""  # The query of the address with these choices; below, with the same choices at earlier steps.
+    )
     amount_search: str = ""
     pay_search: str = ""
-    forward: str = ""  # Where the page is to go on to, as a visit of its own.
+    forward: str = ""  # The query of the next step, to which the page then goes.
     amount: str = ""
-    field_text: str = ""  # What the server wrote into the amount's field, not what is typed there.
-    field_number: int = 0  # Another one whenever the server writes into it.
+    field_text: str = ""  # What the server wrote into the field of the amount, not what was typed there.
+    field_number: int = 0  # Counts up whenever the server writes into the field.
     amount_problem: str = ""
     asset: str = ""
     network: str = ""
@@ -77,7 +79,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
     is_beginning: bool = False
 
     _choices: Choices = Choices()
-    _review: str = ""  # Names what is confirmed, until it is known how that ended.
+    _review: str = ""  # Names the review that is confirmed, until it is known how that ended.
     _begun: str = ""
 
     @rx.event
@@ -87,10 +89,10 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
             return to_login(self)
         self.forward = ""
         wanted = choices_of(self.router.url.query_parameters)
-        # Nobody waits here any more. Whatever goes on all the same is the same review, begun once at most.
+        # Nobody waits here any more. A confirmation that still runs begins the same review, once at most.
         self.is_beginning = False
         if self._begun:
-            # Whoever comes back, or whose tab never heard that it was begun, sees that before a form.
+            # A person who comes back, or whose tab missed the beginning, sees the top-up before a form.
             wanted = replace(wanted, is_another=False)
             self._begun, self._review = "", ""
         self._choose(wanted, writes=True)
@@ -121,7 +123,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
             return
         views = await latest.open_top_ups()
         if self.shows == "form" and views and not self._choices.is_another:
-            # Begun elsewhere meanwhile: what it is comes before another one.
+            # A top-up was begun elsewhere meanwhile. It is shown before another one can be begun.
             self.shows, self.reading, self.read_at = "open", "", ""
         self._show_open(views)
         self._is_current()
@@ -130,7 +132,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
 
     @rx.event(debounce=_TYPING_MS)
     async def typed(self, text: str) -> EventSpec | None:
-        """Take up what was typed into the amount's field."""
+        """Take up what was typed into the field of the amount."""
         if await self._viewer() is None:
             return to_login(self)
         said_before = self.amount_problem
@@ -156,7 +158,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
 
     @rx.event
     async def choose_currency(self, value: str) -> EventSpec | None:
-        """Pay with another currency (`INR-IN`); its amounts are others, so one of its own is proposed."""
+        """Pay with another currency (`INR-IN`). An amount in that currency is proposed."""
         if await self._viewer() is None:
             return to_login(self)
         currency, _sign, country = value.partition("-") if isinstance(value, str) else ("", "", "")
@@ -177,7 +179,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
 
     @rx.event
     async def choose_network(self, network: str) -> EventSpec | None:
-        """Receive it over another network."""
+        """Receive the asset over another network."""
         return await self._change("network", network)
 
     @rx.event
@@ -196,7 +198,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
 
     @rx.event
     async def go_on(self, form: dict[str, str]) -> EventSpec | None:
-        """Go to the next step, with what the form holds: the last keystrokes may not have come before."""
+        """Go to the next step with what the form holds: the last keystrokes may not have arrived before."""
         if await self._viewer() is None:
             return to_login(self)
         form = form if isinstance(form, dict) else {}
@@ -228,7 +230,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
 
     @rx.event(background=True)
     async def refresh(self) -> EventSpec | None:
-        """Read what is offered and a quote: when something was chosen, when a quote ended, to try again."""
+        """Read the offer and a quote: after a choice, when a quote has ended, or to try again."""
         async with self:
             if (viewer := await self._viewer()) is None:
                 return to_login(self)
@@ -252,7 +254,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
 
     @rx.event
     async def start_another(self) -> EventSpec | None:
-        """Show the form although something is open."""
+        """Show the form although a top-up is open."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         if self.shows != "open":
@@ -266,11 +268,11 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
 
     def _go_to_form(self) -> EventSpec:
         if not self.is_beginning:
-            self._review = ""  # What it may have begun was on the list.
+            self._review = ""  # The top-up that it may have begun was on the list.
         self._choose(replace(self._choices, is_another=bool(self.open_ones), step=STEPS[0]), writes=True)
         self.shows, self.open_problem = "form", ""
         if choices_of(self.router.url.query_parameters).step != STEPS[0]:
-            # Whoever came back from paying stands at the address of the last step.
+            # A person who came back from paying is at the address of the last step.
             return rx.redirect(f"{page_path(self)}{self.search}", replace=True)
         return self._ask()
 
@@ -278,7 +280,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
 
     @rx.event(background=True)
     async def begin(self) -> EventSpec | None:
-        """Begin the top-up that the review shows, once, and go to where it is paid."""
+        """Begin the top-up that the review shows, once, and go to the page where it is paid."""
         async with self:
             if (viewer := await self._viewer()) is None:
                 return to_login(self)
@@ -312,15 +314,15 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
         return WizardState.refresh if not isinstance(refused, QuoteChanged) else None
 
     def _refuse(self, error: ApplicationError, choices: Choices) -> None:
-        """Say why nothing was begun, where it can be put right; or that it is not known whether it was."""
+        """Say why no top-up was begun, at the place where that can be corrected, or that nobody knows yet."""
         if isinstance(error, (DatabaseUnavailable, IdempotencyInProgress)):
             self.review_problem = perhaps_begun_text()
-            return  # Whoever confirms again confirms the same review, so it is begun once at most.
+            return  # Confirming again confirms the same review, which is begun once at most.
         self._review = ""
         if (words := blocked_words(error)) is not None:
             self.shows, (self.blocked_title, self.blocked_text) = "blocked", words
         elif isinstance(error, QuoteChanged):
-            if choices == self._choices:  # Of what was chosen meanwhile it says nothing.
+            if choices == self._choices:  # The new quote does not answer choices made meanwhile.
                 self._show_quote(quote_of(error.extra["quote"]), choices)  # type: ignore[arg-type]
             self.changed, self.review_problem = "", problem_text(error)
         elif isinstance(error, AmountOutOfLimits):
@@ -334,7 +336,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
     # What is shown
 
     def _choose(self, choices: Choices, *, writes: bool = False) -> None:
-        """Take up choices. `writes`: the amount's field is to show them too, as nobody typed them."""
+        """Take up choices. `writes`: the amount goes into its field too, because nobody typed it there."""
         if choices != self._choices:
             self.changed = self.review_problem = ""
         if not self.is_beginning and request_of(choices) != request_of(self._choices):
@@ -355,7 +357,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
             self.field_number += 1
 
     def _understood(self, text: object) -> str:
-        """Return what was typed as a decimal string, or nothing, with what is wrong said at the field."""
+        """Return what was typed as a decimal string. For anything else return "", and say why."""
         self.amount_problem = ""
         decimals = self.offer.decimals
         try:
@@ -373,7 +375,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
         return WizardState.refresh
 
     def _show(self, found: Found) -> None:
-        """Show an answer. What was typed meanwhile is newer, and then this is not called."""
+        """Show what was found. Never called where something newer was typed meanwhile."""
         self.is_asking = False
         if found.offer is not None:
             self.offer = found.offer

@@ -35,7 +35,7 @@ def _pill(
     is_quiet: bool = False,
     **props: object,
 ) -> rx.Component:
-    """Return a native select that looks like a pill with few letters; its list has all the words."""
+    """Return a native select that looks like a pill. The pill shows a short text, the list the full words."""
     return rx.el.span(
         rx.el.span(shown, aria_hidden="true"),
         rx.el.select(*options, aria_label=label, **props),
@@ -47,7 +47,7 @@ def _pill(
 
 
 def amount_form() -> rx.Component:
-    """Ask how much, and show what comes of it while it is typed."""
+    """Return the first step: how much, with what the person receives updated on each keystroke."""
     return rx.el.form(
         _heading(_("How much would you like to add?"), _("You see every fee before you pay.")),
         rx.el.div(_pay_field(), _joined(), _receive_field(), class_name="grid"),
@@ -100,7 +100,7 @@ def _pay_field() -> rx.Component:
             ),
             class_name=rx.cond(WizardState.amount_problem != "", "money-card money-card-bad", "money-card"),
         ),
-        # A problem says the limit that it is about, in the place of both: nothing below it moves.
+        # A problem names the limit, and stands in the place of the limits: nothing below moves.
         rx.el.div(
             rx.el.div(
                 rx.cond(
@@ -219,7 +219,7 @@ def _allowance(allowance: AllowanceLine) -> rx.Component:
 
 
 def pay_form() -> rx.Component:
-    """Ask how to pay."""
+    """Return the second step: the payment methods."""
     return rx.el.form(
         _heading(_("How would you like to pay?"), _("You pay on the payment provider's own page.")),
         rx.el.fieldset(
@@ -275,7 +275,7 @@ def _method(card: MethodCard) -> rx.Component:
 
 
 def check_form() -> rx.Component:
-    """Show everything once more, and begin."""
+    """Return the third step: everything once more, and the button that begins the top-up."""
     bill = WizardState.bill
     return rx.el.form(
         _heading(_("Check and pay"), _("Nothing is charged before you pay on the provider's page.")),
@@ -351,7 +351,7 @@ def _changeable(words: rx.Var[str] | str, search: rx.Var[str] | str) -> rx.Compo
 
 
 def what_happens_next() -> rx.Component:
-    """Say what comes after the button, for beside the review."""
+    """Return what happens after the button, shown beside the review."""
     return rx.el.div(
         steps_to_come(
             _("What happens next"),

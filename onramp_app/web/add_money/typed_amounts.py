@@ -1,4 +1,4 @@
-"""Amounts as people type them, and round ones to offer. No float comes near either."""
+"""Reads amounts as people type them, and finds round amounts to offer. All are decimals, never floats."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ _ROUND = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
 
 
 class AmountNotUnderstood(ValueError):
-    """What was typed is not an amount, or could mean several."""
+    """The text is no amount, or could mean more than one."""
 
 
 class TooManyDecimals(ValueError):
@@ -19,14 +19,15 @@ class TooManyDecimals(ValueError):
 
 
 def read_amount(text: str, *, decimals: int) -> Decimal | None:
-    """Return what was typed as an amount with at most `decimals` decimals, None for nothing.
+    """Return a typed text as an amount with at most `decimals` decimals, or None for an empty one.
 
     `10,000`, `10 000`, `1,00,000`, `10'000.50`, `1.000,50` and `₹ 500` are understood, in any script's
     digits. A lone comma or point before three digits groups thousands, since no currency has three decimals.
     Blanks and apostrophes only group, and a currency's sign stands at an end: `10 50` could mean two things.
 
     Raises:
-        AmountNotUnderstood, TooManyDecimals: in the words of the class.
+        AmountNotUnderstood: the text is no amount, or could mean more than one.
+        TooManyDecimals: the amount has more than `decimals` decimals.
     """
     if len(text) > _MAX_TYPED:
         raise AmountNotUnderstood
@@ -64,7 +65,7 @@ def _plain(character: str) -> str:
 
 
 def _parts(plain: str) -> tuple[str, str]:
-    """Return whole digits and decimals of digits with commas, points and apostrophes."""
+    """Split digits with commas, points and apostrophes into whole digits and decimals."""
     last = max(plain.rfind(","), plain.rfind("."))
     if last < 0:
         return _ungrouped(plain, "'"), ""
@@ -97,7 +98,7 @@ def round_amounts(
 ) -> list[Decimal]:
     """Return amounts near those given that are easy to say (1, 2, 2.5 or 5 times a power of ten).
 
-    Each once, in order, only those within the limits, and none with more decimals than the currency.
+    In ascending order and without repeats, within the limits and with no more decimals than the currency.
     """
     found: list[Decimal] = []
     for amount in about:

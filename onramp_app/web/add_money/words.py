@@ -1,4 +1,4 @@
-"""What the wizard says: bills, limits, what is wrong with an amount, why something cannot be begun now."""
+"""The sentences of the wizard: bills, limits, problems of an amount, and why a top-up cannot be begun."""
 
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
@@ -30,7 +30,7 @@ _MANY = 100
 
 
 def bill_of(quote: QuoteView, *, currency: str, asset: str) -> Bill:
-    """Return a quote as a bill. Fees that are nothing are left out, but for the provider's own."""
+    """Return a quote as a bill. Fees of zero are left out, except that of the provider."""
     fees = ((_("Payment fee"), quote.gateway_fee), (_("Our fee"), quote.client_fee))
     charged = [(_("Provider fee"), quote.provider_fee), *(fee for fee in fees if Decimal(fee[1]))]
     every = sum((Decimal(amount) for _label, amount in charged), Decimal(quote.network_fee))
@@ -53,14 +53,14 @@ def bill_of(quote: QuoteView, *, currency: str, asset: str) -> Bill:
 
 
 def changed_text(bill: Bill) -> str:
-    """Return what to say when a quote that was looked at has become another."""
+    """Return the sentence for a quote that has changed while it was shown."""
     return _("The rate has changed: {rate}, you receive about {amount}.").format(
         rate=bill.rate, amount=bill.receive_words
     )
 
 
 def limits_text(limits: AmountLimits, currency: str) -> str:
-    """Return what may be paid at a time, as far as it is known."""
+    """Return how much may be paid at a time, as far as that is known."""
     if limits.min is not None and limits.max is not None:
         return _("From {least} to {most}").format(
             least=fiat_text(limits.min, currency), most=fiat_text(limits.max, currency)
@@ -73,17 +73,17 @@ def limits_text(limits: AmountLimits, currency: str) -> str:
 
 
 def amount_missing_text() -> str:
-    """Return what to say about an empty field."""
+    """Return the sentence for an empty field."""
     return _("Enter how much you would like to add.")
 
 
 def amount_not_understood_text() -> str:
-    """Return what to say about something that is no amount."""
+    """Return the sentence for a text that is no amount."""
     return _("Enter an amount in digits, such as 1,000.")
 
 
 def decimals_text(currency: str, decimals: int) -> str:
-    """Return what to say about too many decimals."""
+    """Return the sentence for too many decimals."""
     if decimals == 0:
         return _("{currency} has no decimals.").format(currency=currency)
     words = ngettext("{currency} has one decimal.", "{currency} has {decimals} decimals.", decimals)
@@ -91,12 +91,12 @@ def decimals_text(currency: str, decimals: int) -> str:
 
 
 def too_little_text(least: str | Decimal, currency: str) -> str:
-    """Return what to say about an amount below the least."""
+    """Return the sentence for an amount below the least."""
     return _("The least you can add at a time is {least}.").format(least=fiat_text(least, currency))
 
 
 def too_much_text(most: str | Decimal, currency: str, *, is_ours: bool) -> str:
-    """Return what to say about an amount above the most. `is_ours`: it is what is left of our limits."""
+    """Return the sentence for an amount above the most. `is_ours`: our limits leave no more than that."""
     if not is_ours:
         return _("The most you can add at a time is {most}.").format(most=fiat_text(most, currency))
     if not Decimal(most):
@@ -107,14 +107,14 @@ def too_much_text(most: str | Decimal, currency: str, *, is_ours: bool) -> str:
 def left_text(amount: str | Decimal, currency: str) -> str:
     """Return what is left of our limits, cut to whole units where there are many.
 
-    The limits are in another currency, so the last digits change with every exchange rate.
+    Our limits are in another currency, so the last digits would change with every exchange rate.
     """
     value = Decimal(amount)
     return fiat_text(value.to_integral_value(ROUND_DOWN) if value >= _MANY else value, currency)
 
 
 def out_of_limits_text(extra: dict[str, object], amount: Decimal, currency: str) -> str:
-    """Return what to say about a refusal that names the limits where it knows them."""
+    """Return the sentence for a refusal; `extra` holds `min` and `max` as decimal strings, where known."""
     least, most = extra.get("min"), extra.get("max")
     if isinstance(least, str) and amount < Decimal(least):
         return too_little_text(least, currency)
@@ -124,7 +124,7 @@ def out_of_limits_text(extra: dict[str, object], amount: Decimal, currency: str)
 
 
 def problem_text(error: ApplicationError) -> str:
-    """Return why there is no quote, or why nothing could be begun, and what to do."""
+    """Return why there is no quote, or why no top-up could be begun, and what to do."""
     if isinstance(error, ProviderPriceIrregular):
         return _("The price moves too much to quote right now. We try again in a moment.")
     if isinstance(error, ProviderUnavailable):
@@ -146,7 +146,7 @@ def nothing_begun_text(error: ApplicationError) -> str:
 
 
 def perhaps_begun_text() -> str:
-    """Return what to say when nobody knows whether a top-up was begun. Paying comes after that."""
+    """Return the sentence for when nobody knows whether a top-up was begun. Nothing is paid before that."""
     return _(
         "We cannot tell yet whether this was begun. You were not charged. Confirm it again in a minute:"
         " it is begun once."
@@ -154,12 +154,12 @@ def perhaps_begun_text() -> str:
 
 
 def not_read_text() -> str:
-    """Return what to say when what is offered could not be read."""
+    """Return the sentence for an offer that could not be read."""
     return _("We cannot reach our database right now. Nothing was begun; we try again in a moment.")
 
 
 def blocked_words(error: ApplicationError) -> tuple[str, str] | None:
-    """Return title and text for somebody who cannot add money, None when the error is another."""
+    """Return a title and a text for a person who may not add money, or None for any other error."""
     if isinstance(error, AccountFrozen):
         return (
             _("Your account is frozen"),
@@ -174,7 +174,7 @@ def blocked_words(error: ApplicationError) -> tuple[str, str] | None:
 
 
 def open_top_up_of(view: TopUpView) -> OpenTopUp:
-    """Return a top-up that is not over, as the wizard asks about it."""
+    """Return an open top-up as the wizard shows it."""
     words = words_of(view)
     return OpenTopUp(
         id=view.id,
@@ -183,7 +183,7 @@ def open_top_up_of(view: TopUpView) -> OpenTopUp:
         ),
         tag=words.tag,
         tone=words.tone,
-        # What comes next says so already where it was received.
+        # Where the payment was received, `next` says so already.
         charged="" if view.charged == Charged.YES else words.charged,
         next=words.next,
         created_at=moment_text(view.created_at),
@@ -193,10 +193,10 @@ def open_top_up_of(view: TopUpView) -> OpenTopUp:
 
 
 def open_title(views: Sequence[TopUpView], *, reading: str) -> tuple[str, str]:
-    """Return the answer to "is it safe to try again?" for what is open, and why.
+    """Return the answer to "is it safe to try again?" for the open top-ups, and the reason.
 
     Args:
-        reading: `asking` while the provider is being asked, `current` or `away` afterwards; nothing before.
+        reading: `asking` while the provider is asked, `current` or `away` afterwards, empty before.
     """
     charged = {Charged(view.charged) for view in views}
     if not views:

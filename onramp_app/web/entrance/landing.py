@@ -1,4 +1,4 @@
-"""`/`: what this is, for whom, and how it works."""
+"""`/`: what the wallet is, for whom, and how it works."""
 
 import reflex as rx
 

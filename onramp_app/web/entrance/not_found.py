@@ -1,4 +1,4 @@
-"""The page for addresses that lead nowhere."""
+"""The page for addresses at which there is no page."""
 
 import reflex as rx
 

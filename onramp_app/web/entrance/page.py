@@ -1,4 +1,4 @@
-"""`/login` and `/register`: plain HTML forms that post to the API, so that they work as forms always did."""
+"""`/login` and `/register`: plain HTML forms that post to the API."""
 
 import reflex as rx
 

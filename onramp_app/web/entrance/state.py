@@ -1,4 +1,4 @@
-"""What the sign-in and registration pages show, above all after the API sent a form back with a reason."""
+"""The state of `/login` and `/register`, above all after the API sent a form back with a reason."""
 
 from urllib.parse import quote
 
@@ -14,7 +14,7 @@ from onramp_app.web.words.passwords import weak_password_text
 
 
 class EntranceState(rx.State):
-    """The typed values but the password, and what was wrong, in words."""
+    """The typed values, without the password, and what was wrong, in words."""
 
     email: str = ""
     display_name: str = ""
@@ -31,7 +31,7 @@ class EntranceState(rx.State):
     async def load(self) -> EventSpec | None:
         """Fill in what the API sent back: the reason from the address, the values from the cookie.
 
-        Whoever is signed in already goes on to where they wanted to be.
+        A person who is signed in already goes on to the page they wanted.
         """
         query = self.router.url.query_parameters
         cookie_header = self.router.headers.cookie

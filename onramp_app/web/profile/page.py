@@ -1,4 +1,4 @@
-"""`/profile`: details, password, and the places where the person is signed in."""
+"""`/profile`: details, password, sessions, recent security activity, and codes of operators."""
 
 import reflex as rx
 

@@ -1,4 +1,4 @@
-"""`/profile`: the person's details, password and sessions. Every handler asks anew who it works for."""
+"""The state of `/profile`. Each handler resolves the session again before it acts for a person."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -34,11 +34,11 @@ _SHOWN_SESSIONS = 50
 
 
 class ProfileState(PrivateState):
-    """What the profile page shows beside the person: what was saved, what was wrong, the sessions."""
+    """What the profile shows besides the person: results, problems, sessions and security activity."""
 
-    account_id: str = ""  # By it support knows the account: nobody has proved that an address is theirs.
+    account_id: str = ""  # Support goes by this id, because nobody has proved to own their e-mail address.
     is_operator: bool = False
-    operator_code: str = ""  # On its way to the page only: the server forgets it at once.
+    operator_code: str = ""  # Set only on its way to the page: the server forgets the code at once.
     operator_code_until: str = ""
     operator_code_problem: str = ""
     must_sign_in_again: bool = False
@@ -90,7 +90,7 @@ class ProfileState(PrivateState):
 
     @rx.event
     async def change_password(self, form: dict[str, object]) -> EventSpec | None:
-        """Change the password. This session goes on; all others of the person end."""
+        """Change the password. This session stays; all other sessions of the person end."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         self._forget_messages()
@@ -115,7 +115,7 @@ class ProfileState(PrivateState):
 
     @rx.event
     async def end_session(self, session_id: str) -> EventSpec | None:
-        """End one session of the person's; one that has ended already is simply gone from the list."""
+        """End one session of the person. One that has ended already is just missing from the list."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         self._forget_messages()
@@ -129,7 +129,7 @@ class ProfileState(PrivateState):
 
     @rx.event
     async def make_operator_code(self) -> AsyncIterator[EventSpec | None]:
-        """Make a one-time code and show it, this once: no reload and no other tab shows it again."""
+        """Make a one-time code and show it once: neither a reload nor another tab shows it again."""
         if (viewer := await self._viewer()) is None:
             yield to_login(self)
             return
@@ -145,7 +145,7 @@ class ProfileState(PrivateState):
         else:
             self.operator_code, self.operator_code_until = made.code, made.expires_at.isoformat()
             yield None  # The page has it now.
-            # What this state keeps is pickled between events. The page is not told that it was forgotten.
+            # The state is pickled between events, so the code goes. The page keeps showing what it got.
             self.operator_code = ""
             self.dirty_vars.discard("operator_code")
             await self._list_security(viewer)
@@ -165,7 +165,7 @@ class ProfileState(PrivateState):
 
 
 def _text(form: object, name: str) -> str:
-    """Return a field of a form that anybody may have sent: a text of bearable length, or nothing."""
+    """Return a text of bearable length from a form that anybody may have sent, or ""."""
     value = form.get(name) if isinstance(form, dict) else None
     if not isinstance(value, str) or len(value) > _MAX_FIELD_LENGTH:
         return ""
@@ -212,7 +212,7 @@ def _what_happened() -> dict[SecurityEventKind, str]:
     }
 
 
-# What a browser calls itself names others too, for the sake of old sites: the first that fits is meant.
+# A User-Agent names other browsers too, for the sake of old sites. The first name here that occurs is meant.
 _BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
 _SYSTEMS = {
     "Windows": "Windows",
@@ -225,7 +225,7 @@ _SYSTEMS = {
 
 
 def _device_name(user_agent: str) -> str:
-    """Return a User-Agent in words, such as `Firefox on Linux`; a program by its first word."""
+    """Return a User-Agent in words, such as `Firefox on Linux`; of a program, the first word."""
     browser = next((name for sign, name in _BROWSERS.items() if sign in user_agent), None)
     system = next((name for sign, name in _SYSTEMS.items() if sign in user_agent), None)
     if browser and system:

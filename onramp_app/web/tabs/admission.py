@@ -1,7 +1,7 @@
-"""What every event of every tab passes through: who sends it, may they, and how often.
+"""Admits each event of each tab: who sends it, may they, and how often.
 
-Reflex shows a handler the cookie of the socket's handshake only, and anybody may claim any client
-token. So the session's row is read for each event, and a state belongs to the session it was bound to.
+Reflex shows a handler only the cookie of the socket's handshake, and anybody may claim any client token. So
+the row of the session is read for each event, and a state belongs to the session it was bound to.
 """
 
 import reflex as rx
@@ -35,21 +35,21 @@ from onramp_app.web.tabs.session import (
 EVENTS = (RateLimitItemPerMinute(600, namespace="event"),)
 
 
-# What a page sends by itself: on connecting, when its storage changes, when its script fails.
-_BY_ITSELF = HYDRATIONS | {
+# Events that no person causes: a page sends them when it connects, its storage changes, or its script fails.
+_WITHOUT_PERSON = HYDRATIONS | {
     f"{State.get_full_name()}.{CompileVars.UPDATE_VARS_INTERNAL}",
     f"{CompileVars.FRONTEND_EXCEPTION_STATE_FULL}.handle_frontend_exception",
 }
 
 
 def _is_by_person(event: Event) -> bool:
-    """Say whether the person did something just now, as far as an event can tell.
+    """Say whether a person did something just now, as far as an event can tell.
 
-    An abandoned page reconnects again and again, and its clocks go on. So neither what it sends by itself
-    counts, nor what another event caused, such as the loading of the page after a reconnect; going to
-    another page does, because there the page itself asks to load.
+    An abandoned page reconnects again and again, and its timers go on. So neither the events of a page alone
+    count, nor those that another event caused, such as a load after a reconnect. Going to another page does
+    count: that load is the page's own request.
     """
-    if event.name in _BY_ITSELF or EventContext.get().parent_txid is not None:
+    if event.name in _WITHOUT_PERSON or EventContext.get().parent_txid is not None:
         return False
     state, name = _state_of(event), event.name.rpartition(".")[2]
     return not (state is not None and issubclass(state, PrivateState) and name in state._sent_by_page)
@@ -61,13 +61,13 @@ def _state_of(event: Event) -> type[BaseState] | None:
 
 
 def _is_left_behind(app: rx.App, page: SessionState) -> bool:
-    """Say whether the event comes from another socket than the one that its tab is at now."""
+    """Say whether an event comes from another socket than the one that serves the tab now."""
     namespace, socket = app.event_namespace, page.router.session
     at = namespace._token_manager.token_to_socket.get(socket.client_token) if namespace else None
     return at is not None and at.sid != socket.session_id
 
 
-# One sets any variable of a state, the other what a page keeps in the browser's storage.
+# One sets any variable of a state, the other a variable that a page keeps in the storage of the browser.
 _SETTERS = (".setvar", f".{CompileVars.UPDATE_VARS_INTERNAL}")
 
 
@@ -77,7 +77,7 @@ def _is_private(event: Event) -> bool:
 
 
 async def _refuse(page: SessionState, *events: Event) -> StateUpdate:
-    # What was reset has to reach the browser with the refusal: nobody else will send it.
+    # The reset values have to reach the browser with the refusal: nothing else will send them.
     root = page._get_root_state()
     delta = await root._get_resolved_delta()
     root._clean()
@@ -85,13 +85,13 @@ async def _refuse(page: SessionState, *events: Event) -> StateUpdate:
 
 
 class SessionMiddleware(Middleware):
-    """Binds each tab's state to one session and refuses what the session may not do."""
+    """Binds the state of each tab to one session, and refuses events that the session may not send."""
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
-        """Return None to let the event go on, or what the browser gets instead of it."""
+        """Return None to admit the event, or the update that the browser gets instead."""
         page = await state.get_state(SessionState)
         if event.name.endswith(_SETTERS):
-            return await _refuse(page)  # Reflex has them in every state; no page of ours uses them.
+            return await _refuse(page)  # Reflex adds setters to every state; our pages use none.
         is_hydration = event.name in HYDRATIONS
         try:
             await self._count(page)
@@ -101,10 +101,10 @@ class SessionMiddleware(Middleware):
         except (DatabaseUnavailable, RateLimited) as error:
             return await self._hold_back(page, error, event)
         if not is_hydration and _is_left_behind(app, page):
-            # What a socket began goes on when its tab is at another one already. It may end what it began for
-            # the same session; the tab itself is the other socket's.
-            is_theirs = viewer is not None and page._session_id == viewer.session_id
-            return None if is_theirs else StateUpdate()
+            # An event that a socket began goes on although the tab is at another socket by now. It may finish
+            # for the same session; anything else is up to the other socket.
+            is_same_session = viewer is not None and page._session_id == viewer.session_id
+            return None if is_same_session else StateUpdate()
         if viewer is not None:
             return await self._admit(page, viewer, is_hydration=is_hydration)
         was_signed_in = page.is_signed_in
@@ -112,16 +112,16 @@ class SessionMiddleware(Middleware):
         if page._session_id and (is_hydration or was_signed_in):
             page._forget_person()
         if is_hydration:
-            page._session_id = ""  # All states were loaded and reset: nothing of that session is left.
+            page._session_id = ""  # A hydration resets all states, so nothing of that session is left.
             return None
-        # Nobody looks at a tab that is forgotten. So the event that finds its session ended leads it away,
-        # also one that anybody may send, such as the last one of a page that was just being opened.
+        # The push skips a tab without a holder. So the event that finds the session ended leads the tab away,
+        # even an event that anybody may send, such as the last one of a page that was just opening.
         leaves = was_signed_in or _is_private(event)
         return await _refuse(page, *Event.from_event_type(to_login(page))) if leaves else None
 
     async def _count(self, page: SessionState) -> None:
-        # Before the database is asked for anything. The network is part of the key, so that whoever
-        # holds the cookie of an ended session cannot use up what its owner may send.
+        # Counted before the database is asked for anything. The network is part of the key, so that somebody
+        # with the cookie of an ended session cannot use up the events of its owner.
         network = network_of(page.router.session.client_ip)
         claimed = sessions.claimed_user(page.router.headers.cookie) or ""
         ask_as(network, claimed)
@@ -132,12 +132,12 @@ class SessionMiddleware(Middleware):
             page._forget_person()
             holders.forget(page.router.session.client_token)
             if not is_hydration:
-                # This may be somebody else's tab, or one whose state was lost. Only a hydration loads
-                # all states, so only there all of them can be reset.
+                # The tab may be somebody else's, or its state was lost. Only a hydration loads all states, so
+                # only a hydration can reset all of them.
                 return await _refuse(page, Event(name=HYDRATE_AND_LOAD))
         page._bind(viewer)
         if page.notice:
-            page.notice = ""  # Reflex sends what is set, changed or not.
+            page.notice = ""  # Only if there is one: Reflex sends what is set, changed or not.
         socket = page.router.session
         holders.remember(socket.client_token, Holder(viewer.session_id, viewer.user_id, socket.session_id))
         return None
@@ -147,7 +147,7 @@ class SessionMiddleware(Middleware):
     ) -> StateUpdate | None:
         is_hydration = event.name in HYDRATIONS
         if is_hydration:
-            # The page has to open, but whose it is could not be read: it opens without a person.
+            # The page has to open although the session could not be read, so it opens without a person.
             page._forget_person()
             holders.forget(page.router.session.client_token)
         away = away_by(error)
@@ -155,5 +155,5 @@ class SessionMiddleware(Middleware):
         if is_load or away is not Away.PAGE:
             page_loads.failed(page.router.session.session_id, away)
         if not is_load or away is Away.PAGE:
-            page._say(error.code)  # Of a load that failed the page says what is away.
+            page._say(error.code)  # For a load that failed, the page says what is away instead.
         return None if is_hydration else await _refuse(page)

@@ -1,6 +1,6 @@
-"""Which tab of this process belongs to whom: what must be told when something changes or a session ends.
+"""Which tab of this process belongs to which session: where changes and ends of sessions have to arrive.
 
-A tab is named by Reflex's client token, which the page invents: it says where to send, never who asks.
+A tab is named by Reflex's client token, which the page invents: the token says where to send, never who asks.
 """
 
 from collections.abc import Collection
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Holder(NamedTuple):
-    """Whose pages a tab shows."""
+    """The session and the person whose pages a tab shows."""
 
     session_id: str
     user_id: str
@@ -19,12 +19,12 @@ _holder_of_token: dict[str, Holder] = {}
 
 
 def remember(token: str, holder: Holder) -> None:
-    """Note that the tab shows pages of the session."""
+    """Note that a tab shows pages of the holder's session."""
     _holder_of_token[token] = holder
 
 
 def holder_of(token: str) -> Holder | None:
-    """Return whose pages a tab shows, None for a tab without a session."""
+    """Return the holder of a tab, or None for a tab without a session."""
     return _holder_of_token.get(token)
 
 
@@ -34,7 +34,7 @@ def tabs_of_sessions(session_ids: Collection[str]) -> list[str]:
 
 
 def tabs_of_users(user_ids: Collection[str]) -> dict[str, dict[str, Holder]]:
-    """Return each person's tabs, each with its holder."""
+    """Return the tabs of each person by token, each with its holder."""
     found: dict[str, dict[str, Holder]] = {user_id: {} for user_id in user_ids}
     for token, holder in _holder_of_token.items():
         if holder.user_id in found:
@@ -43,21 +43,21 @@ def tabs_of_users(user_ids: Collection[str]) -> dict[str, dict[str, Holder]]:
 
 
 def known_sessions() -> set[str]:
-    """Return the sessions that have a tab here."""
+    """Return the ids of the sessions that have a tab in this process."""
     return {holder.session_id for holder in _holder_of_token.values()}
 
 
 def known_users() -> set[str]:
-    """Return the people who have a tab here."""
+    """Return the ids of the people who have a tab in this process."""
     return {holder.user_id for holder in _holder_of_token.values()}
 
 
 def forget(token: str) -> None:
-    """Drop a tab."""
+    """Forget the holder of a tab."""
     _holder_of_token.pop(token, None)
 
 
 def keep_only(connected: Collection[str]) -> None:
-    """Drop every tab that is not connected; Reflex calls nobody when one leaves."""
+    """Forget every tab that is not connected. Reflex does not say when a tab leaves."""
     for token in _holder_of_token.keys() - set(connected):
         del _holder_of_token[token]

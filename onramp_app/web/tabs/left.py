@@ -1,19 +1,19 @@
-"""What is kept of tabs that have left: enough for those that come back, not all that anybody ever opened."""
+"""Bounds the states of tabs that left: enough for those that come back, not all that were ever opened."""
 
 from collections.abc import Collection
 
 import reflex as rx
 from reflex.istate.manager.memory import StateManagerMemory
 
-# A state is some 15 KiB. A tab that comes back without one reads everything anew.
+# A state takes some 15 KiB. A tab that comes back without one loads again.
 MAX_KEPT = 1_000
 
 
 def drop_oldest_states(app: rx.App, connected: Collection[str]) -> None:
-    """Drop the states of tabs that left, the longest ago first, beyond what is kept in this process.
+    """Drop the states of tabs that left, beyond `MAX_KEPT`, those that left first before others.
 
-    Reflex keeps each for an hour, and whoever connects names the token of a new one. In Redis they expire
-    by themselves.
+    Reflex keeps a state for an hour, and a client can open as many as it names tokens. States in Redis expire
+    without this.
     """
     manager = app.state_manager
     if not isinstance(manager, StateManagerMemory):

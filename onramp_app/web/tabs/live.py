@@ -1,4 +1,4 @@
-"""The parent of states that change by themselves: how a push reaches what a tab shows."""
+"""The parent of states that change while they are shown: how a push reaches what a tab shows."""
 
 from typing import ClassVar
 
@@ -13,21 +13,21 @@ from onramp_app.web.words.amounts import moment_text
 class LiveState(PrivateState):
     """Parent of every state whose content may change while somebody looks at it.
 
-    Its children read in `load` and are told of changes by `_catch_up`, both with the same `Latest`, so a
-    tab that comes back after a lost connection and one that never left it show the same.
+    A child reads in `load`, and shows changes in `_catch_up`, both from a `Latest`. So a tab that comes back
+    after a lost connection shows the same as one that never lost it.
     """
 
-    # The page that shows it, such as `/home`; with a slash at its end, every page below it.
+    # The page that shows the state, such as `/home`; with a slash at the end, every page below.
     _place: ClassVar[str]
 
     as_of: str = ""  # When what this tab shows was last read (RFC 3339).
 
     async def _catch_up(self, latest: Latest) -> None:
-        """Show what is new; the tab is at its page. Every child has its own."""
+        """Show what is new. Called while the tab is at the page of the state. Each child overrides this."""
         raise NotImplementedError
 
     def _has_loaded(self) -> bool:
-        """Say whether `load` has run: in a state that was lost it has not. Every child has its own."""
+        """Say whether `load` has run; in a state that was lost it has not. Each child overrides this."""
         raise NotImplementedError
 
     @classmethod
@@ -39,9 +39,9 @@ class LiveState(PrivateState):
 
 
 async def catch_up(tab: rx.State, latest: Latest) -> bool:
-    """Show what is new on the page that a tab shows, given any state of the tab.
+    """Show what is new on the page of a tab, given any state of the tab.
 
-    Returns False where nothing is left of what the page had loaded, so that it has to load again.
+    Returns False where the state has lost what the page had loaded, so that the page has to load again.
     """
     path, had_all = page_path(tab), True
     for part in LiveState.__subclasses__():

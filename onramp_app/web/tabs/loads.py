@@ -1,7 +1,7 @@
-"""Which pages of this process have to load again, and what they are told is away.
+"""Which pages of this process have to load again, and which part of the system each is told is away.
 
-A page is known here by its socket, from its first message on. One whose load failed has neither a state nor a
-person, so no other list names it. Reflex itself answers a page nothing when its state cannot be had.
+A page is known by its socket, from its first message on. A page whose load failed has neither a state nor a
+person, so no other list names it, and Reflex does not answer a page whose state cannot be read.
 """
 
 import time
@@ -15,24 +15,24 @@ from reflex_base.utils.exceptions import LockExpiredError
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet.channels import Bell
 
-# A load may take seconds when everybody loads at once. One without an answer after that is asked for again.
+# A load may take seconds when everybody loads at once. Without an answer by then, the page is asked again.
 ANSWER_WITHIN_SECONDS = 10
 _LONGEST_WAIT_SECONDS = 60
-# What all pages need: the regular look at the database, and the store of their states.
+# The parts that all pages need: the regular look at the database, and the store of their states.
 LOOK, STORE = "look", "store"
 
 
 class Away(StrEnum):
-    """What keeps a page from being current, as the page itself is told."""
+    """The part that keeps a page from being current, by the word that the page gets."""
 
     NOTHING = ""
     DATABASE = "database"
     UPDATES = "updates"  # Redis, where the states of pages lie, or the look for what has changed.
-    PAGE = "page"  # Nothing is known to be away: this one page could not be loaded.
+    PAGE = "page"  # No part is known to be away, but this one page could not be loaded.
 
 
 def away_by(error: BaseException) -> Away:
-    """Return what an error says is away."""
+    """Return the part that is away, going by an error."""
     match error:
         case DatabaseUnavailable():
             return Away.DATABASE
@@ -44,7 +44,7 @@ def away_by(error: BaseException) -> Away:
 
 @dataclass(slots=True)
 class _Load:
-    """One load that is not known to have ended well."""
+    """One load that has not ended well yet."""
 
     due_at: float  # When the page is asked to load again.
     asked_at: float | None = None  # When it was asked last; None once that load has begun or failed.
@@ -53,27 +53,27 @@ class _Load:
 
 
 class PageLoads:
-    """The loads of one process. Moments are those of `time.monotonic`, handed in where they are compared."""
+    """The loads of one process. Times are those of `time.monotonic`, in seconds."""
 
     def __init__(self) -> None:
         self.bell = Bell()  # Rung whenever a page waits for an answer.
-        self.current_until = ""  # Until when pages are known to have shown what is so (RFC 3339).
+        self.current_until = ""  # The moment up to which pages are known to have been current (RFC 3339).
         self._away: dict[str, Away] = {}  # By the part that is away.
         self._loads: dict[str, _Load] = {}
         self._unanswered: dict[str, str] = {}
 
     @property
     def away(self) -> Away:
-        """What is away for every page here."""
+        """The part that is away for every page of this process."""
         return next(iter(self._away.values()), Away.NOTHING)
 
     @property
     def is_shut(self) -> bool:
-        """Whether no event can be run: the states of the pages cannot be had."""
+        """Whether no event can run, because the store of the states is away."""
         return STORE in self._away
 
     def note(self, part: str, away: Away) -> None:
-        """Note whether a part is away. Once nothing is any more, every page that waits may load at once."""
+        """Note whether a part is away. Once no part is, every page whose load failed may load at once."""
         before = self.away
         self._away.pop(part, None)
         if away:
@@ -86,24 +86,24 @@ class PageLoads:
             self.bell.ring()
 
     def begun(self, socket_id: str) -> None:
-        """Note that a page asks to be loaded."""
+        """Note that a page has asked to load."""
         load = self._loads.setdefault(socket_id, _Load(0))
         load.failure, load.asked_at = None, None
         load.due_at = time.monotonic() + max(ANSWER_WITHIN_SECONDS, _wait(load.tries))
 
     def ended(self, socket_id: str) -> None:
-        """Note that a page has all it asked for, unless a part of that failed."""
+        """Note that the load of a page has ended, unless a part of the load has failed."""
         load = self._loads.get(socket_id)
         if load is not None and load.failure is None:
             del self._loads[socket_id]
 
     def failed(self, socket_id: str, away: Away, *, words: str = "") -> None:
-        """Note that an event of a page failed, so that it is loaded again once that is possible.
+        """Note that an event of a page failed, so that the page loads again once that is possible.
 
-        `words`: what its person is told, where they did something themselves.
+        `words`: the message for the person, where the event was one of theirs.
         """
         if not socket_id:
-            return  # It was no event of a page.
+            return  # The event did not come from a page.
         load = self._loads.setdefault(socket_id, _Load(0))
         load.failure, load.asked_at = away, None
         load.due_at = time.monotonic() + _wait(load.tries)
@@ -111,18 +111,18 @@ class PageLoads:
         self.bell.ring()
 
     def lost(self, socket_id: str) -> None:
-        """Note that nothing is left of a page's state, although the page shows something."""
+        """Note that the state of a page is lost, although the page still shows something."""
         if socket_id not in self._loads:
             self._loads[socket_id] = _Load(0)
             self.bell.ring()
 
     def forget(self, socket_id: str) -> None:
-        """Drop the page of a socket that has closed."""
+        """Forget the page of a socket that has closed."""
         self._loads.pop(socket_id, None)
         self._unanswered.pop(socket_id, None)
 
     def keep_only(self, connected: Collection[str]) -> None:
-        """Drop the pages of sockets that have closed: an event may fail after its page has left."""
+        """Forget the pages of closed sockets: an event may fail after its page has left."""
         for socket_id in (self._loads.keys() | self._unanswered.keys()) - set(connected):
             self.forget(socket_id)
 
@@ -132,19 +132,19 @@ class PageLoads:
         return load is not None and load.failure is None
 
     def away_of(self, socket_id: str) -> Away:
-        """Return what one page is told is away."""
+        """Return the part that is away for one page."""
         load = self._loads.get(socket_id)
         return (load and load.failure) or self.away
 
     def take_unanswered(self) -> dict[str, str]:
-        """Return the pages that wait for an answer, each with the words for its person."""
+        """Return and clear the pages that wait for an answer, each with the words for the person."""
         unanswered, self._unanswered = self._unanswered, {}
         return unanswered
 
     def take_due(self, now: float, *, at_once: int) -> list[str]:
-        """Return pages to be asked to load now, so that about `at_once` are loading together.
+        """Return the sockets of pages to be asked to load now, so that about `at_once` load together.
 
-        Those that show nothing come first. None while something is away: it would fail again.
+        Pages that show nothing come first. Empty while a part is away, because the loads would fail again.
         """
         if self.away:
             return []

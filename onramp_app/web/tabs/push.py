@@ -1,11 +1,11 @@
-"""Carries what happened elsewhere to the tabs of this instance: changed money, and that a session has ended.
+"""Brings changes of money and ends of sessions to the tabs of this instance.
 
-Announcements do it at once. A look every 10 seconds finds what a lost announcement left, and sessions that
-ended by age; where announcements do not arrive at all, it looks every 2 seconds. A tab that leaves is
-dropped at the next look, because Reflex tells nobody.
+Announcements bring them at once. A look every 10 seconds finds changes whose announcement was lost, and
+sessions that ended by age; while no announcements arrive, the look comes every 2 seconds. A tab that left is
+dropped at the next look, because Reflex does not report it.
 
-What is away is said on every page, and a page that could not be loaded, or whose state is gone, is asked to
-load again once it is back.
+Every page says which part of the system is away. A page that could not be loaded, or whose state is lost, is
+asked to load again once that part is back.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def keep_tabs_current(app: rx.App) -> None:
-    """Bring every tab up to date, as long as this instance runs, and lead it to `/login` at its end."""
+    """Keep every tab of this instance up to date, and lead it to `/login` when its session ends."""
     async with asyncio.TaskGroup() as tasks:
         tabs = Tabs(app, tasks)
         tasks.create_task(_again_and_again(tabs.listen))
@@ -68,8 +68,8 @@ async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-        except Exception:  # noqa: BLE001  # whatever it was, the tabs still have to be told
-            _log.warning("telling the tabs was interrupted", work=work.__name__, exc_info=True)
+        except Exception:  # noqa: BLE001  # whatever failed, the tabs still need their changes
+            _log.warning("bringing changes to the tabs was interrupted", work=work.__name__, exc_info=True)
         await asyncio.sleep(_RETRY_SECONDS)
 
 
@@ -80,39 +80,39 @@ async def _hears() -> bool:
 
 
 class Tabs:
-    """The tabs of this instance, and what they have to be told."""
+    """The tabs of this instance, and the changes that they have to show."""
 
     def __init__(self, app: rx.App, tasks: asyncio.TaskGroup) -> None:
         self._app = app
         self._tasks = tasks
-        self._changed: dict[str, None] = {}  # people who have to be told, whoever waits longest first
-        self._is_telling = False
-        self._being_told: set[str] = set()
+        self._changed: dict[str, None] = {}  # people whose tabs have to be updated, the longest wait first
+        self._is_showing = False
+        self._being_shown: set[str] = set()
         self._being_ended: set[str] = set()  # tabs that are led away
         self._places = ReadingPlaces()
         self._versions: dict[str, str] = {}
         self._look_sooner = Bell()
         self._store = PageStore(app)
-        self._said = Away.NOTHING  # What the pages were last told is away.
+        self._said = Away.NOTHING  # The part that the pages last said is away.
 
     async def listen(self) -> None:
-        """Take note of what is announced. What was missed until it listens is looked for once."""
+        """Act on announcements. Once it listens, it looks for changes that it may have missed."""
         try:
             async for announcement in announcements.listen():
                 match announcement:
                     case Listening():
                         await self.look()
-                        self._look_sooner.ring()  # The pages may have been told that the database is away.
+                        self._look_sooner.ring()  # The pages may still say that the database is away.
                     case SessionEnded(session_id):
                         self._end({session_id})
                         self._tasks.create_task(self._end_who_was_let_in(session_id))
                     case UsersChanged(user_ids):
-                        self._tell(user_ids & holders.known_users())
+                        self._queue(user_ids & holders.known_users())
         finally:
             self._look_sooner.ring()  # The database may be away, and no page says so yet.
 
     async def look_now_and_then(self) -> None:
-        """Look for what nobody announced, and note whether the database answers."""
+        """Look regularly for changes that nobody announced, and note whether the database answers."""
         while True:
             seconds: float = LOOK_EVERY_SECONDS_WHILE_AWAY
             began = clock.now()
@@ -131,7 +131,7 @@ class Tabs:
             await self._look_sooner.wait(seconds)
 
     async def look_at_store(self) -> None:
-        """Note whether Redis answers, and have every page load again whose state is gone from it."""
+        """Note regularly whether Redis answers, and have pages load again whose states it has lost."""
         while True:
             try:
                 if not await self._store.has_kept():
@@ -144,7 +144,7 @@ class Tabs:
             await asyncio.sleep(_LOOK_AT_STORE_EVERY_SECONDS)
 
     async def load_again(self) -> None:
-        """Tell pages what is away, and ask those to load again for which that failed."""
+        """Tell pages which part is away, and ask pages whose load failed to load again."""
         while True:
             page_loads.keep_only(self._namespace().sockets)
             for socket_id, words in page_loads.take_unanswered().items():
@@ -153,7 +153,7 @@ class Tabs:
                     self._look_sooner.ring()
             if self._said != page_loads.away:
                 self._said = page_loads.away
-                _log.warning("what the pages are told is away", away=self._said)
+                _log.warning("the pages say what is away", away=self._said)
                 for socket_id in [*self._namespace().sockets]:
                     await self._namespace().tell_what_is_away(socket_id)
             for socket_id in page_loads.take_due(time.monotonic(), at_once=_LOADS_AT_ONCE):
@@ -164,7 +164,7 @@ class Tabs:
         return cast("PageSocket", self._app.event_namespace)
 
     async def look(self) -> None:
-        """Compare what the tabs show with the database, once."""
+        """Compare once what the tabs show with the database."""
         connected = self._connected()
         holders.keep_only(connected)
         drop_oldest_states(self._app, connected)
@@ -172,31 +172,31 @@ class Tabs:
         living = await announcements.living(shown)
         self._end(shown - living.keys())
         versions = {one.viewer.user_id: one.version for one in living.values()}
-        # Who is new here may have read just before a change whose announcement was lost: they are told too.
+        # New people may have read just before a change whose announcement was lost: update them too.
         changed = {user_id for user_id, version in versions.items() if self._versions.get(user_id) != version}
         self._versions = versions
-        self._tell(changed)
+        self._queue(changed)
 
-    def _tell(self, user_ids: Collection[str]) -> None:
+    def _queue(self, user_ids: Collection[str]) -> None:
         self._changed |= dict.fromkeys(user_ids)
-        if self._changed and not self._is_telling:
-            self._is_telling = True
-            self._tasks.create_task(self._tell_changed())
+        if self._changed and not self._is_showing:
+            self._is_showing = True
+            self._tasks.create_task(self._show_changed())
 
-    async def _tell_changed(self) -> None:
-        # Whoever came while others were read is read together with all who came meanwhile.
+    async def _show_changed(self) -> None:
+        # People who are queued while others are read are read together afterwards.
         try:
-            while waiting := [one for one in self._changed if one not in self._being_told][:_READ_TOGETHER]:
+            while waiting := [one for one in self._changed if one not in self._being_shown][:_READ_TOGETHER]:
                 for user_id in waiting:
                     del self._changed[user_id]
-                self._being_told.update(waiting)
-                await self._tell_together(waiting)
+                self._being_shown.update(waiting)
+                await self._show_together(waiting)
         finally:
-            self._is_telling = False
+            self._is_showing = False
 
-    async def _tell_together(self, user_ids: Collection[str]) -> None:
+    async def _show_together(self, user_ids: Collection[str]) -> None:
         tabs = holders.tabs_of_users(user_ids)
-        shown = {holder.session_id for theirs in tabs.values() for holder in theirs.values()}
+        shown = {holder.session_id for held in tabs.values() for holder in held.values()}
         living: dict[str, Living] = {}
         try:
             async with self._places.take(holds_tab=False):
@@ -209,16 +209,16 @@ class Tabs:
         wallets = Wallets([one.viewer for one in people.values()])
         tabs_now = holders.tabs_of_users(people)
         for user_id, one in people.items():
-            # Where the session has ended, whoever notices leads the tab away.
-            theirs = {token: holder for token, holder in tabs[user_id].items() if holder.session_id in living}
-            # A tab that came meanwhile may have read before this version: then the next look has to find it.
+            # A tab whose session has ended is led away by the task that finds that out.
+            held = {token: holder for token, holder in tabs[user_id].items() if holder.session_id in living}
+            # A tab that came meanwhile may have read before this version, so the next look has to find it.
             version = one.version if tabs_now[user_id].keys() <= tabs[user_id].keys() else None
-            # A tab may be busy for seconds. That holds up nobody but its own person.
-            self._tasks.create_task(self._tell_person(Latest(one.viewer, wallets), theirs, version))
-        self._being_told.difference_update(set(user_ids) - people.keys())
+            # A tab may be busy for seconds, so each person is a task of their own.
+            self._tasks.create_task(self._show_person(Latest(one.viewer, wallets), held, version))
+        self._being_shown.difference_update(set(user_ids) - people.keys())
 
-    async def _tell_person(self, latest: Latest, tabs: Mapping[str, Holder], version: str | None) -> None:
-        """Show a person's tabs what is new. It is read once for all of them."""
+    async def _show_person(self, latest: Latest, tabs: Mapping[str, Holder], version: str | None) -> None:
+        """Show the tabs of one person what is new, read once for all of them."""
         user_id = latest.viewer.user_id
         try:
             are_shown = [
@@ -234,19 +234,19 @@ class Tabs:
             self._versions.pop(user_id, None)
             _log.warning("somebody's tabs could not be brought up to date", exc_info=True)
         finally:
-            self._being_told.discard(user_id)
-        self._tell(())  # whoever changed again meanwhile
+            self._being_shown.discard(user_id)
+        self._queue(())  # people who changed again meanwhile
 
     async def _show(self, token: str, session_id: str, latest: Latest) -> bool:
-        """Show one tab what is new. Returns False where its state is gone, so that it loads again first."""
+        """Show one tab what is new. Returns False where the state is lost: the page loads again first."""
         async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
             page = await state.get_state(SessionState)
             if not page._session_id or not page_path(page):
-                # The tab is somebody's, and its state knows nothing of that: it is a new one.
+                # The tab has a holder of which its state knows nothing, so the state is a new one.
                 self._namespace().has_lost(token)
                 return False
-            # The tab may have gone over to somebody else, who reads for themselves; and its session may have
-            # ended while this waited for the tab: then nothing is shown there any more.
+            # The tab may belong to somebody else by now, whose load reads everything; or its session may have
+            # ended while this waited for the tab, and then the tab shows nothing private any more.
             is_ended = not page.is_signed_in or token in self._being_ended
             if page._session_id != session_id or is_ended:
                 return True
@@ -260,13 +260,13 @@ class Tabs:
         return cast("PageSocket", self._app.event_namespace).tabs if self._app.event_namespace else ()
 
     def _end(self, session_ids: Collection[str]) -> None:
-        # Each by itself: a tab that is busy must not keep others open, nor keep anybody from listening.
+        # A task for each tab: a busy one must neither keep others open nor hold up the listening.
         for token in set(holders.tabs_of_sessions(session_ids)) - self._being_ended:
             self._being_ended.add(token)
             self._tasks.create_task(self._end_tab(token, session_ids))
 
     async def _end_who_was_let_in(self, session_id: str) -> None:
-        # Whose row was read just before its end comes on the list just after the announcement.
+        # A session that was read just before it ended gets its holder just after the announcement.
         await asyncio.sleep(_LET_IN_WITHIN_SECONDS)
         self._end({session_id})
 
@@ -274,18 +274,18 @@ class Tabs:
         try:
             if token in self._connected():
                 await self._lead_to_login(token, session_ids)
-            # Not before, because it says which socket may be told; and not who has signed in meanwhile.
+            # Only now, because the holder says which socket may be reached. Somebody else may have signed in.
             if _belongs(token, session_ids):
                 holders.forget(token)
         except Exception:  # noqa: BLE001  # one tab that fails must not keep the others open
-            _log.exception("a tab could not be ended")  # It stays on the list, for the next look.
+            _log.exception("a tab could not be ended")  # The holder stays, so the next look tries again.
         finally:
             self._being_ended.discard(token)
 
     async def _lead_to_login(self, token: str, session_ids: Collection[str]) -> None:
         async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
             if not _belongs(token, session_ids):
-                return  # Somebody has signed in there while this waited for the tab.
+                return  # Somebody signed in at this tab meanwhile.
             page = await state.get_state(SessionState)
             page._forget_person()
             leave = Event.from_event_type(to_login(page))

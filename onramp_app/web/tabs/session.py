@@ -1,6 +1,6 @@
-"""What every page knows of its session, and the parent of all states that need one.
+"""The session as pages know it, and the parent of all states that need one.
 
-The event middleware binds and unbinds; pages and handlers only read.
+The event middleware binds and unbinds states; pages and handlers only read.
 """
 
 from collections import deque
@@ -31,12 +31,12 @@ def _event_name(name: str) -> str:
 
 HYDRATE_AND_LOAD = _event_name(CompileVars.HYDRATE_AND_LOAD)
 HYDRATIONS = frozenset((_event_name(CompileVars.HYDRATE), HYDRATE_AND_LOAD))
-# What a page sends to be loaded: when it connects, and when somebody goes to it.
+# Events by which a page loads: when it connects, and when somebody goes to it.
 LOADS = HYDRATIONS | {format_event_handler(OnLoadInternalState.event_handlers["on_load_internal"])}
 
 
 def failure_text(code: str) -> str:
-    """Return what is said to a person whose click came to nothing; general words for an unknown code."""
+    """Return the message for a person whose action failed; a general one for an unknown code."""
     texts = {
         "database_unavailable": _(
             "That didn't go through: we can't reach our database right now. Try again shortly."
@@ -56,8 +56,8 @@ class SessionState(rx.State):
     person: Person = NOBODY
     is_signed_in: bool = False
     notice: str = ""
-    # What keeps this page from being current, an `Away`, and until when it was (RFC 3339). Sockets are told
-    # without their states, which never hold it: Redis may be what is away.
+    # The part that keeps this page from being current (an `Away`), and until when it was current (RFC 3339).
+    # Set in the browser alone: no stored state holds them, because the store may be what is away.
     away: str = ""
     current_until: str = ""
     _session_id: str = ""  # The session whose data this state may hold; kept on the server.
@@ -86,7 +86,7 @@ class SessionState(rx.State):
             self.is_signed_in = True
 
     def _forget_person(self) -> None:
-        """Reset all that is loaded. The binding stays, so that the next hydration resets the rest too."""
+        """Reset all states that are loaded. The binding stays, so the next hydration resets the others."""
         bound = self._session_id
         self._get_root_state().reset()
         self._session_id = bound
@@ -98,15 +98,15 @@ class PrivateState(rx.State):
     The event middleware refuses its events, and those of its children, to anybody else.
     """
 
-    # Handlers that a page of the state calls without the person: by a clock, say. They keep no session alive.
+    # Handlers that a page calls without the person, by a timer for example. They keep no session alive.
     _sent_by_page: ClassVar[frozenset[str]] = frozenset()
 
     @rx.event
     def enter(self) -> None:
-        """Guard a private page: the middleware sends whoever may not see it to `/login`."""
+        """Guard a private page: the middleware sends anybody who may not see it to `/login`."""
 
     async def _viewer(self) -> Viewer | None:
-        """Return who asks, read anew: no handler relies on what the middleware found."""
+        """Return the person, read again from the session: no handler relies on what the middleware found."""
         return await sessions.resolve_cookie_header(self.router.headers.cookie)
 
 
@@ -123,18 +123,19 @@ def to_login(state: rx.State) -> EventSpec:
 
 
 def shown_as_away(away: Away, current_until: str, words: str = "") -> dict[str, dict[str, str]]:
-    """Return the delta of a state (as Reflex sends it) by which a page shows what is away for it."""
+    """Return the delta, as Reflex sends it, by which a page says which part is away."""
     values = {"away": str(away), "current_until": current_until, **({"notice": words} if words else {})}
     return {SessionState.get_full_name(): {f"{name}{FIELD_MARKER}": text for name, text in values.items()}}
 
 
-_told: deque[str] = deque(maxlen=200)  # Events whose failure the person is being told.
+_reported: deque[str] = deque(maxlen=200)  # Ids of events whose failure is being shown to the person.
 
 
 def show_backend_problem(exception: Exception) -> EventSpec | None:
-    """Log what escaped a handler, have the page loaded again, and tell the person.
+    """Log an exception that escaped a handler, have the page load again, and tell the person.
 
-    Telling is an event too, and needs the state of the tab. Where that cannot be had, the socket is told.
+    The message is an event too, and needs the state of the tab. Where the state cannot be read, the message
+    goes to the socket instead.
     """
     context, away = EventContext.get(), away_by(exception)
     socket_id = context.router_data.get(RouteVar.SESSION_ID, "")
@@ -143,9 +144,9 @@ def show_backend_problem(exception: Exception) -> EventSpec | None:
         _log.error("event failed", exc_info=exception)
         if is_part_of_load:
             page_loads.failed(socket_id, away)
-        if context.parent_txid in _told:
-            return None  # Telling failed. That is not told again.
-        _told.append(context.txid)
+        if context.parent_txid in _reported:
+            return None  # Showing the failure failed itself. Do not try that again.
+        _reported.append(context.txid)
         return SessionState.tell("unexpected")  # type: ignore[operator]
     _log.warning(
         "event failed, because something is away", away=away, reason=str(exception.__cause__ or exception)
@@ -156,5 +157,5 @@ def show_backend_problem(exception: Exception) -> EventSpec | None:
 
 
 def log_frontend_problem(exception: Exception) -> None:
-    """Log what failed in a browser; the text comes from there and is cut."""
+    """Log a failure in a browser. The text comes from there, so it is cut."""
     _log.warning("page failed", report=str(exception)[:2000])

@@ -1,6 +1,6 @@
 """What pages remember of a person: frozen, primitives only, never table rows, tokens or secrets.
 
-States are pickled between events, so this module and the names in it never move.
+States are pickled between events, so the names here never move.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""The end of the socket that browsers talk to: what may come in, and which tab what goes out may reach.
+"""The server's end of the socket: which messages may come in, and which socket an update may reach.
 
-Reflex takes a client token for a tab, and a token is whatever a page says. So what is sent goes only to the
-socket whose handshake carried the session that the state is bound to. And Reflex looks at an event's shape
-only while it runs it, with a traceback for each that does not fit; here such a message is dropped unread.
+Reflex takes a client token for a tab, and a page can say any token. So updates go only to the socket whose
+handshake carried the session that the state is bound to. Reflex looks at the shape of an event only while it
+runs the event, and logs a traceback for each that does not fit; here such a message is dropped before.
 """
 
 import asyncio
@@ -46,11 +46,11 @@ _log = structlog.get_logger(__name__)
 
 
 class _Unfit(Exception):
-    """What came is no event that a page of ours sends."""
+    """The message is no event that one of our pages sends."""
 
 
 def guard_socket(app: rx.App) -> None:
-    """Put the guarded end in the place of Reflex's own."""
+    """Replace the namespace of Reflex by the guarded one."""
     namespace = PageSocket(get_config().get_event_namespace(), app)
     app._event_namespace = namespace
     assert app.sio is not None  # noqa: S101 - an application with states has a socket
@@ -58,7 +58,7 @@ def guard_socket(app: rx.App) -> None:
 
 
 class PageSocket(EventNamespace):
-    """Reflex's namespace for events, with a closer look at both directions."""
+    """Reflex's namespace for events, with checks in both directions."""
 
     @property
     def sockets(self) -> Collection[str]:
@@ -73,14 +73,14 @@ class PageSocket(EventNamespace):
 
     @property
     def tabs(self) -> Collection[str]:
-        """The tokens of the tabs that are connected here now; Reflex copies them at each look."""
+        """The tokens of the tabs that are connected here now. Reflex makes a copy on each access."""
         return self._token_manager.token_to_socket.keys()
 
     async def trigger_event(self, event: Any, *args: Any) -> object:
-        """Let through what the server itself says about a socket, and the three messages of a page.
+        """Admit what the server itself says about a socket, and the three messages of a page.
 
-        Socket.IO gives a message to `on_<name>` whatever its name is. So without this a page could send
-        `connect` with a handshake that it made up: another address, another tab's token.
+        Socket.IO hands a message of any name to `on_<name>`. Without this a page could send `connect` with an
+        invented handshake: another address, the token of another tab.
         """
         sid, *values = args
         match event:
@@ -99,11 +99,11 @@ class PageSocket(EventNamespace):
         return None
 
     async def on_connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
-        """Take one tab for each socket.
+        """Connect a socket to one tab.
 
         Raises:
-            ConnectRefused: the socket has its tab, or names it in a way that no page of ours does. A tab
-                costs memory, and further ones would stay when the socket has gone. Or it cannot be taken now.
+            ConnectRefused: the socket has a tab already, or names it as none of our pages does, or cannot be
+                connected now. A tab costs memory, and further ones would outlive the socket.
         """
         tokens = re.findall(r"(?:^|&)token=([^&]*)", environ.get("QUERY_STRING", ""))
         if environ.get(_CONNECTED) or len(tokens) != 1 or not _TOKEN.fullmatch(tokens[0]):
@@ -113,7 +113,7 @@ class PageSocket(EventNamespace):
         try:
             await super().on_connect(sid, environ, auth)
         except Exception as error:
-            # Socket.IO would not answer, and the page would wait for ever. Refused, it tries again.
+            # Without a refusal Socket.IO would not answer, and the page would wait instead of retrying.
             self.on_disconnect(sid)
             _log.warning("a page could not connect", error=repr(error))
             raise ConnectRefused("try again") from error
@@ -121,7 +121,7 @@ class PageSocket(EventNamespace):
     async def link_token_to_sid(self, sid: str, token: str, *, update_state: bool = True) -> None:
         """Note which tab a socket is at; in this process alone while Redis is away.
 
-        Reflex does that too, but only once Redis has refused. One that is frozen would keep the page waiting.
+        Reflex falls back like this only after Redis has refused. A frozen Redis would keep the page waiting.
         """
         if not page_loads.is_shut:
             await super().link_token_to_sid(sid, token, update_state=update_state)
@@ -129,12 +129,12 @@ class PageSocket(EventNamespace):
             await self.emit("new_token", new_token, to=sid)
 
     def _build_static_router_data(self, sid: str, environ: dict[str, Any]) -> dict[str, Any]:
-        """Return what is the same for all events of a socket, with the address that the API would see too."""
+        """Return what is the same for all events of a socket, with the client address as the API sees it."""
         data = super()._build_static_router_data(sid, environ)
         return {**data, RouteVar.CLIENT_IP: address_of(environ["asgi.scope"])}
 
     async def on_event(self, sid: str, data: Any) -> None:
-        """Pass an event on whose handler exists and takes what it brings."""
+        """Pass on an event whose handler exists and takes its arguments."""
         try:
             event = _read(data)
         except _Unfit as unfit:
@@ -145,40 +145,40 @@ class PageSocket(EventNamespace):
             if not page_loads.is_shut:
                 await super().on_event(sid, event)
             else:
-                # What waited for Redis would be done whenever that is back, when nobody expects it any more.
+                # An event that waited would run once Redis is back, when nobody expects it any more.
                 words = "" if event["name"] in LOADS else failure_text("updates_unavailable")
                 page_loads.failed(sid, page_loads.away, words=words)
 
     def on_disconnect(self, sid: str) -> asyncio.Task[None] | None:
-        """Forget what the page waits for."""
+        """Forget the loads of the page."""
         page_loads.forget(sid)
         return super().on_disconnect(sid)
 
     async def ask_to_load(self, socket_id: str) -> None:
-        """Have a page load again, as it does when it has connected again."""
+        """Ask a page to load again, as it does after a reconnect."""
         load = Event(name=HYDRATE_AND_LOAD)
         await self.emit(str(SocketEvent.EVENT), StateUpdate(events=[load]), to=socket_id)
 
     async def tell_what_is_away(self, socket_id: str, *, words: str = "") -> None:
-        """Tell a page what is away for it, without its state: that may be what is away.
+        """Tell a page which part is away, without reading its state: the store may be that part.
 
-        `words`: what its person is told of what they did. They go when the page loads again.
+        `words`: the message for an action of the person that failed. It goes when the page loads again.
         """
-        told = shown_as_away(page_loads.away_of(socket_id), page_loads.current_until, words)
-        await self.emit(str(SocketEvent.EVENT), StateUpdate(delta=told), to=socket_id)
+        delta = shown_as_away(page_loads.away_of(socket_id), page_loads.current_until, words)
+        await self.emit(str(SocketEvent.EVENT), StateUpdate(delta=delta), to=socket_id)
 
     def has_lost(self, token: str) -> None:
-        """Have the page of a tab load again whose state is gone."""
+        """Have the page of a tab load again, because its state is lost."""
         there = self._token_manager.token_to_socket.get(token)
         if there is not None and there.instance_id == self._token_manager.instance_id:
             page_loads.lost(there.sid)
 
     async def emit_update(self, update: StateUpdate, token: str) -> None:
-        """Send to a tab, unless its token has gone over to a socket that showed no session yet.
+        """Send an update to a tab, unless its token is now at a socket that has shown no session yet.
 
-        Whoever knows the token of a tab that left can connect with it and wait for what comes.
+        Anybody who knows the token of a tab that left can connect with it and wait for updates.
         """
-        # Where the socket is at another instance, that instance asks the same question.
+        # Where the socket is at another instance, that instance makes the same check.
         there = self._token_manager.token_to_socket.get(token)
         is_elsewhere = there is None or there.instance_id != self._token_manager.instance_id
         if is_elsewhere or (there and _may_reach(token, there.sid)):
@@ -190,21 +190,21 @@ class PageSocket(EventNamespace):
 
 
 def _with_what_is_away(update: StateUpdate, socket_id: str) -> StateUpdate:
-    """Add to what ends a load, or shows a whole state, what is away: no stored state says that."""
+    """Add which part is away to an update that ends a load: no stored state holds that."""
     is_loaded = update.delta.get(_ROOT, {}).get(_IS_HYDRATED)
     if is_loaded is None:
         return update
     if is_loaded:
         page_loads.ended(socket_id)
-    told = shown_as_away(page_loads.away_of(socket_id), page_loads.current_until)
+    away = shown_as_away(page_loads.away_of(socket_id), page_loads.current_until)
     delta = dict(update.delta)
-    for state, values in told.items():
+    for state, values in away.items():
         delta[state] = {**delta.get(state, {}), **values}
     return StateUpdate(delta=delta, events=update.events)
 
 
 def _read(data: Any) -> dict[str, Any]:
-    """Return what came as the event that it is. Raises `_Unfit` with the reason."""
+    """Return a message as an event. Raises `_Unfit` with the reason."""
     if not isinstance(data, dict):
         raise _Unfit("shape")
     name, payload, route = data.get("name"), data.get("payload", {}), data.get("router_data", {})
@@ -219,13 +219,13 @@ def _read(data: Any) -> dict[str, Any]:
 
 
 def _refuse(reason: str) -> None:
-    # What was sent is nobody's business, and a line for each would be the sender's to multiply.
+    # Debug only and without the message: it may be private, and a sender could fill the log with it.
     _REFUSED.labels(reason).inc()
     _log.debug("a message of a page was refused", reason=reason)
 
 
 def _may_reach(token: str, socket_id: str) -> bool:
-    """Say whether what is sent to a tab may reach the socket that uses its token now."""
+    """Say whether an update for a tab may reach the socket that uses its token now."""
     try:
         route = EventContext.get().router_data
     except LookupError:
@@ -236,13 +236,13 @@ def _may_reach(token: str, socket_id: str) -> bool:
     holder = holders.holder_of(token)
     if holder is None or holder.socket_id != socket_id:
         return False
-    # An answer that took long finds the same person on another socket, or somebody else.
+    # A slow answer may find the same person on another socket, or somebody else.
     cookie_header = route.get(RouteVar.HEADERS, {}).get("cookie", "")
     return asked_by is None or sessions.claimed_user(cookie_header) == holder.user_id
 
 
 def _address(route: dict[str, Any]) -> dict[str, Any]:
-    """Return the page's address as Reflex wants it. Raises `_Unfit` where no browser could have sent it."""
+    """Return the address of the page as Reflex takes it. Raises `_Unfit` for one that no browser sends."""
     path, full, query = route.get("pathname", "/"), route.get("asPath", "/"), route.get("query", {})
     are_paths = all(isinstance(text, str) and _PATH.fullmatch(text) for text in (path, full))
     is_query = isinstance(query, dict) and len(query) <= _MAX_QUERY_FIELDS
@@ -257,7 +257,7 @@ def _address(route: dict[str, Any]) -> dict[str, Any]:
 
 def _takes(handler: EventHandler, payload: dict[str, Any]) -> bool:
     if payload.get("vars") and handler.fn.__module__.startswith("reflex"):
-        return False  # What pages keep in the browser's storage, which is nothing.
+        return False  # Our pages keep nothing in the storage of the browser.
     known = _arguments(handler.fn)
     if (
         payload.keys() - known.keys()
@@ -275,7 +275,7 @@ def _takes(handler: EventHandler, payload: dict[str, Any]) -> bool:
 
 @lru_cache(maxsize=1024)
 def _arguments(function: Any) -> dict[str, tuple[TypeAdapter[Any] | None, bool]]:
-    """Return each argument of a handler: how to check it, and whether it must come."""
+    """Return the arguments of a handler by name: a validator of each, and whether it is required."""
     _state, *parameters = signature(function, eval_str=True).parameters.values()
     return {
         parameter.name: (_adapter(parameter.annotation), parameter.default is parameter.empty)
@@ -287,4 +287,4 @@ def _adapter(annotation: Any) -> TypeAdapter[Any] | None:
     try:
         return None if annotation in (None, Any) else TypeAdapter(annotation)
     except PydanticUserError:
-        return None  # A type that pydantic does not know: the handler looks itself.
+        return None  # Pydantic does not know the type, so the handler checks the value itself.

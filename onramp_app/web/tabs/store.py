@@ -1,4 +1,4 @@
-"""The Redis in which the states of pages lie, where there is one: does it answer, and has it kept them?"""
+"""Watches the Redis that keeps the states of pages, where there is one: does it answer, has it kept them?"""
 
 import asyncio
 import secrets
@@ -20,7 +20,7 @@ from onramp_app.web.tabs.socket import PageSocket
 
 _ANSWER_WITHIN_SECONDS = 2
 _KEPT_SECONDS = 24 * 60 * 60
-# Reflex would try a command again for up to 14 seconds, and a click must not be carried out so long after it.
+# Reflex would retry a command for up to 14 seconds, and a click must not take effect so late.
 _RETRIES = Retry(ConstantBackoff(0.2), 2)
 
 _log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ class PageStoreAway(Exception):
 
 
 class PageStore:
-    """Looks after Reflex's two clients of one Redis: that of the states and that of the sockets."""
+    """Watches the two clients that Reflex has of one Redis: for states and for sockets."""
 
     def __init__(self, app: rx.App) -> None:
         self._app = app
@@ -46,12 +46,12 @@ class PageStore:
         return manager if isinstance(manager, StateManagerRedis) else None
 
     async def has_kept(self) -> bool:
-        """Say whether what was stored at the last call is still stored; True without Redis.
+        """Say whether Redis has kept what was stored at the last call; True without Redis.
 
-        It is gone after a flush, a restart without persistence, or a fail-over to an empty or older copy.
+        A flush, a restart without persistence, or a fail-over to an empty or older copy loses it.
 
         Raises:
-            PageStoreAway: Redis does not answer within 2 seconds. Whatever waits for it has failed by then.
+            PageStoreAway: Redis does not answer within 2 seconds. Commands that waited have failed by then.
         """
         if (manager := self._manager) is None:
             return True
@@ -96,12 +96,12 @@ class PageStore:
             )
 
     async def _cut_off(self) -> None:
-        # A Redis that is frozen, or whose machine vanished, would hold events until it is back.
+        # A frozen Redis, or one whose machine vanished, would hold events until it is back.
         for client in self._clients():
             await client.connection_pool.disconnect()
 
     async def _listen_again(self, manager: StateManagerRedis) -> None:
-        # Reflex gives its subscriptions up after five errors, and a new Redis announces no keys by default.
+        # Reflex gives up its subscriptions after five errors, and a new Redis announces no keys by default.
         await enable_keyspace_notifications(manager.redis)
         manager._ensure_lock_task()
         if (sockets := self._sockets()) is not None and self._app.event_namespace is not None:
@@ -109,8 +109,8 @@ class PageStore:
             sockets.ensure_lost_and_found_task(self._app.event_namespace.emit_update)
 
     async def _drop_locks(self, manager: StateManagerRedis, tokens: Collection[str]) -> None:
-        # What was cut off took locks all the same when Redis went on, and for 10 seconds nobody gives them
-        # back. An event that still runs here fails when it wants to store: it finds its lock gone.
+        # Commands that were cut off still took their locks once Redis went on, and nothing gives those back
+        # for 10 seconds. An event that still runs here fails to store its state, because its lock is gone.
         keys = [manager._lock_key(BaseStateToken(ident=token, cls=State)) for token in tokens]
         if keys:
             await manager.redis.delete(*keys)

@@ -8,7 +8,7 @@ from onramp_app.web.top_up.state import TopUpPageState
 
 
 def check_now(size: str = "button button-slim") -> rx.Component:
-    """Return the button that has the provider asked at once; `size` is its classes of size."""
+    """Return the button that has the provider asked at once; `size` holds its CSS classes of size."""
     return rx.el.button(
         _("Check now"),
         type="button",

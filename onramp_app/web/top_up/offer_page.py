@@ -101,7 +101,7 @@ def _on_the_phone() -> rx.Component:
 
 
 def _cancel() -> rx.Component:
-    # Native: it opens without a script, Escape closes it, and the rest of the page waits behind it.
+    # A native dialog opens without a script, closes on Escape, and keeps the rest of the page behind it.
     return rx.el.div(
         rx.el.button(
             _("Cancel this top-up"),

@@ -1,4 +1,4 @@
-"""`/add-money/[id]`: one top-up on any device: pay, watch it arrive, or read what became of it."""
+"""`/add-money/[id]`: one top-up, on any device: pay, watch the money arrive, or read how it ended."""
 
 import reflex as rx
 
@@ -19,7 +19,7 @@ _page = TopUpPageState.page
 
 def top_up() -> rx.Component:
     return private_page(
-        # It stands here before anything changes: a live region that comes with its words is not read out.
+        # Always on the page, because screen readers skip a live region that appears together with its words.
         rx.el.p(_page.announcement, role="status", class_name="sr-only"),
         rx.cond(
             # Another top-up's page may still be here while this one's is read.

@@ -1,4 +1,4 @@
-"""Draws an address as a QR code (ISO/IEC 18004), as data that a page puts into an SVG path."""
+"""Draws an address as a QR code (ISO/IEC 18004): the data of an SVG path."""
 
 from functools import lru_cache
 from itertools import groupby
@@ -8,10 +8,9 @@ import segno
 
 @lru_cache(maxsize=128)
 def qr_code(address: str) -> tuple[str, int]:
-    """Return the data of a path of filled squares, one unit each, and how many units the code is wide.
+    """Return the data of an SVG path of filled squares, one unit each, and the width of the code in units.
 
-    The quiet zone of four units that readers need is part of it. Error correction is M (15 %), which a
-    screen needs less than paper does.
+    The width includes the quiet zone of four units that scanners need. Error correction is level M (15 %).
     """
     code = segno.make_qr(address, error="m")
     rows = [list(row) for row in code.matrix_iter(border=4)]

@@ -1,6 +1,6 @@
-"""What `/add-money/[id]` remembers of one top-up: words and addresses, all made on the server.
+"""What the page of a top-up remembers: words and addresses, all made on the server.
 
-States are pickled between events, so this module and the names in it never move.
+States are pickled between events, so the names here never move.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class StepLine:
 
 @dataclass(frozen=True)
 class AmountFact:
-    """One amount with what it is; `exact` has all its decimals, empty when the amount itself has."""
+    """One amount and its label; `exact` has all decimals, and is empty where `amount` has them itself."""
 
     label: str
     amount: str
@@ -27,7 +27,7 @@ class AmountFact:
 
 @dataclass(frozen=True)
 class Related:
-    """Another top-up that belongs to this one, as a sentence and its address."""
+    """A top-up that belongs to this one: a sentence about it, and its address."""
 
     words: str
     address: str

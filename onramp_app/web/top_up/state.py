@@ -1,6 +1,7 @@
-"""`/add-money/[id]`: one top-up, from the payment page to the balance. Nothing here decides about money.
+"""The state of `/add-money/[id]`: one top-up, from the payment page to the balance.
 
-The widget's messages come from a page that anybody can open: they make us ask the provider, and no more.
+Nothing here decides about money. The messages of the widget come from a page that anybody can open, so they
+make us ask the provider, and no more.
 """
 
 import re
@@ -26,7 +27,7 @@ from onramp_app.web.words.amounts import moment_text
 from onramp_app.web.words.top_ups import can_age
 
 ASK_AT_MOST_EVERY = timedelta(seconds=2)
-# The provider's vocabulary, both dialects: docs/onramp.md. What tells of progress is worth a look.
+# The words of the widget in both dialects (docs/onramp.md). Those of progress are worth a look.
 _PROGRESS = re.compile(r"ONRAMP_(?:WIDGET_TX|KYC)_[A-Z_]{1,40}")
 _CLOSED = "ONRAMP_WIDGET_CLOSE_REQUEST_CONFIRMED"
 _BROKEN = "ONRAMP_WIDGET_FAILED"
@@ -55,7 +56,7 @@ class TopUpPageState(LiveState):
 
     @rx.event
     async def check_now(self) -> EventSpec | None:
-        """Have the provider asked now, because the person wants to know."""
+        """Have the provider asked now: the person pressed the button."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         await self._ask()
@@ -64,7 +65,7 @@ class TopUpPageState(LiveState):
 
     @rx.event
     async def widget_said(self, kind: str) -> EventSpec | None:
-        """Take the type of a message of the widget: a hint that something may have happened there."""
+        """Take the type of a message of the widget, a hint that something may have happened there."""
         if await self._viewer() is None:
             return to_login(self)
         if not isinstance(kind, str) or self.page.kind not in ("offered", "moving"):
@@ -80,7 +81,7 @@ class TopUpPageState(LiveState):
         """End the offer of the top-up that the tab shows."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
-        # Where it has ended or was paid meanwhile, the page says so below.
+        # Where the offer has ended or was paid meanwhile, the page shows that.
         with suppress(NotFound, NotCancelable):
             await top_ups.cancel(viewer, self._wanted())
         await self._catch_up(Latest(viewer))

@@ -1,4 +1,4 @@
-"""The timeline of a top-up that goes on: what is done, what happens now, what is next, and when it was."""
+"""The timeline of a top-up in progress: what is done and when, what happens now, what is next."""
 
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
@@ -14,7 +14,7 @@ _PAID, _BOUGHT = StatusClass.PAID.rank, StatusClass.BOUGHT.rank
 
 
 def steps_of(view: TopUpView, *, usual_minutes: int | None) -> tuple[StepLine, ...]:
-    """Return the five lines from the top-up's creation to the balance."""
+    """Return the five lines of the timeline, from the creation of the top-up to the balance."""
     created = StepLine(
         _("Top-up created"),
         _("Reference {reference}").format(reference=reference_of(view.id)),

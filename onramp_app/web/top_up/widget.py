@@ -1,7 +1,7 @@
-"""The provider's payment page inside ours, and the script that hears what it tells us.
+"""The payment page of the provider in a frame of our page, and the script that receives its messages.
 
-A message of the widget is a hint that is worth a look. Whoever opens our page can send messages to it, so
-only the type passes, only from the frame itself, and only from its origin (WHATWG HTML, 9.3: web messaging).
+A message of the widget is only a hint to ask the provider. Any window that opens our page can send messages
+to it, so only the type passes, only from the frame, and only from its origin (WHATWG HTML 9.3).
 """
 
 from typing import Any, cast
@@ -25,7 +25,7 @@ useEffect(() => {{
     if (event.origin !== {origin} || event.source !== frame.contentWindow) return;
     const kind = event.data?.eventData?.type;
     if (typeof kind !== 'string' || !/^ONRAMP_[A-Z_]{{1,57}}$/.test(kind)) return;
-    frame.dataset.heard = '';  // It is there, so nobody has to be told that it may not be.
+    frame.dataset.heard = '';  // The widget is there: hide the notice for when it is not.
     hear(kind);
   }};
   window.addEventListener('message', listen);
@@ -46,7 +46,7 @@ class WidgetMessages(Fragment):
 
     @classmethod
     def create(cls, **props: Any) -> "WidgetMessages":
-        """Create it beside the frame."""
+        """Create the component, which stands beside the frame."""
         component = cast("WidgetMessages", super().create(**props))
         component.event_triggers = {
             **component.event_triggers,
@@ -58,7 +58,7 @@ class WidgetMessages(Fragment):
         return [*super()._exclude_props(), "origin", *self.event_triggers]
 
     def add_imports(self) -> dict[str, str]:
-        """Name what the hook needs."""
+        """Import the hook."""
         return {"react": "useEffect"}
 
     def add_hooks(self) -> list[str | Var[Any]]:
@@ -68,7 +68,7 @@ class WidgetMessages(Fragment):
 
 
 def widget_frame(url: rx.Var[str] | str, origin: rx.Var[str] | str, *, on_message: Any) -> rx.Component:
-    """Return the provider's page in a frame, with the features that it asks for."""
+    """Return the payment page in a frame that may use the features it asks for."""
     allow: Any = ""
     for feature in WIDGET_FEATURES:
         allow = allow + f"{feature} " + origin + "; "
@@ -92,9 +92,9 @@ def widget_frame(url: rx.Var[str] | str, origin: rx.Var[str] | str, *, on_messag
 
 
 def _when_late(url: rx.Var[str] | str) -> rx.Component:
-    """Offer a way out where the page is not heard of: it may be slow, or something here keeps it away.
+    """Return a way out for when no message comes: the payment page may be slow, or blocked by the browser.
 
-    Browsers do not tell a page whether a frame of another origin could be shown.
+    A page cannot find out whether a frame of another origin could be shown.
     """
     return rx.el.div(
         notice(

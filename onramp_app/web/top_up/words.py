@@ -1,4 +1,4 @@
-"""Makes the page of one top-up out of what was read: which picture, which words, which amounts."""
+"""Makes the page of one top-up from its view: the kind of page, the words, the amounts."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -36,13 +36,13 @@ from onramp_app.web.words.top_ups import (
 
 
 def missing_page(top_up_id: str) -> TopUpPage:
-    """Return the page for an id that is nobody's, or somebody else's: both look the same."""
+    """Return the page for an unknown id, or one of somebody else: both look the same."""
     title = _("There is no such top-up")
     return TopUpPage(id=top_up_id, kind="missing", title=title, announcement=title)
 
 
 def top_up_address(top_up_id: str) -> str:
-    """Return where a top-up's page is, without the origin."""
+    """Return the address of a top-up's page, without the origin."""
     return f"/add-money/{top_up_id}"
 
 
@@ -53,13 +53,13 @@ def page_of(
     usual_minutes: int | None,
     fresh_until: datetime | None = None,
 ) -> TopUpPage:
-    """Return the page.
+    """Return the page of a top-up in words.
 
     Args:
-        view: the top-up, its owner's.
+        view: the top-up as its owner sees it.
         balances: needed once something was booked; None before.
         usual_minutes: how long such payments take, where that is known.
-        fresh_until: until when we know what the provider knew; needed where `can_age`.
+        fresh_until: the moment up to which the provider has been read; needed where `can_age`.
     """
     words = words_of(view)
     kind = _kind(view)
@@ -157,7 +157,7 @@ def _balance(view: TopUpView, balances: BalancesView | None) -> str:
     if balances.display_amount is not None:
         worth = fiat_text(balances.display_amount, balances.display_currency)
         return _("Your balance is now {amount}").format(amount=worth)
-    # Without a rate there is no worth to say, but there still is the amount.
+    # Without a rate the worth is unknown, but the amount is not.
     own = next((item for item in balances.items if item.asset == view.booked_asset), None)
     if own is None:
         return ""
@@ -165,7 +165,7 @@ def _balance(view: TopUpView, balances: BalancesView | None) -> str:
 
 
 def _facts(view: TopUpView) -> tuple[AmountFact, ...]:
-    """Return quoted, paid and delivered, as far as they are known. Without a payment there is none of it."""
+    """Return what was quoted, paid and delivered, as far as known; nothing before a payment."""
     if view.charged != Charged.YES:
         return ()
     facts = [AmountFact(_("You paid"), paid_text(view))]
@@ -205,7 +205,7 @@ def _is_short(view: TopUpView) -> bool:
 
 
 def _variance(view: TopUpView) -> str:
-    """Return why another amount arrived than was quoted, where the difference can be seen."""
+    """Return why another amount arrived than was quoted, where the shown amounts differ."""
     if view.quote is None or view.booked_amount is None or view.booked_asset != view.asset:
         return ""
     difference = difference_text(view.quote.expected_amount, view.booked_amount, asset=view.asset)
@@ -245,7 +245,7 @@ def _mail_address(top_up_id: str) -> str:
 def _origin(url: str) -> str:
     """Return the origin of an address (RFC 6454), as browsers say it in `event.origin`.
 
-    They leave out the port that belongs to the scheme.
+    Browsers leave out the default port of the scheme.
     """
     parts = urlsplit(url)
     standard = {"https": 443, "http": 80}.get(parts.scheme)

@@ -7,7 +7,7 @@ import pytest
 from onramp_app.web.activity.state import ActivityState
 from onramp_app.web.activity.story_state import StoryState
 from onramp_app.web.home.state import HomeState
-from onramp_app.web.top_up.state import TopUpState
+from onramp_app.web.top_up.state import TopUpPageState
 from tests import rows
 from tests.web.conftest import Tab, cookie_of
 
@@ -30,7 +30,7 @@ class Pages:
 
     async def titles(self) -> tuple[str, str, bool]:
         """Return the title, the answer to "was I charged", and whether another payment is offered."""
-        page = (await self.load(TopUpState, f"/add-money/{self.top_up_id}")).page
+        page = (await self.load(TopUpPageState, f"/add-money/{self.top_up_id}")).page
         story = (await self.load(StoryState, f"/activity/{self.top_up_id}")).story
         assert story.charged == page.charged
         return page.title, page.charged, page.can_start_again or bool(page.widget_url) or bool(story.again)
