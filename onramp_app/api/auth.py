@@ -1,4 +1,4 @@
-"""`/api/auth` for programs: accounts, tokens, sessions. Sets no cookie."""
+"""`/api/auth` for programs: accounts, tokens, sessions. These routes set no cookie."""
 
 from typing import Annotated, Any
 
@@ -65,9 +65,9 @@ async def login(body: LoginRequest, request: Request) -> SignedInAnswer:
 
 @router.post("/refresh", responses=_errors(RefreshTokenReused, Unauthenticated, RateLimited))
 async def refresh(body: RefreshRequest, request: Request) -> TokensAnswer:
-    """Spend a refresh token for the next pair.
+    """Spend a refresh token for the next pair of tokens.
 
-    The same token sent again within 10 s, before its successor was used, gets the same pair. Later it
+    The same token sent again within 10 s, before its successor was used, gets the same pair. Sent later, it
     ends the session.
     """
     address = client_of(request).address
@@ -76,19 +76,19 @@ async def refresh(body: RefreshRequest, request: Request) -> TokensAnswer:
 
 @router.post("/logout", status_code=204, responses=_own_errors())
 async def logout(viewer: CurrentViewer) -> None:
-    """End the session that asks."""
+    """End the session of the caller."""
     await sessions.end_session(viewer.user_id, viewer.session_id, reason=EndReason.SIGNED_OUT)
 
 
 @router.get("/me", responses=_own_errors())
 async def me(viewer: CurrentViewer) -> UserAnswer:
-    """Return the account."""
+    """Return the account of the caller."""
     return UserAnswer.of(viewer)
 
 
 @router.patch("/me", responses=_own_errors())
 async def change_me(body: ProfileRequest, viewer: CurrentViewer) -> UserAnswer:
-    """Change the given fields of the profile."""
+    """Change the given fields of the profile, and return the account."""
     changes = accounts.ProfileChanges(**body.model_dump(exclude_unset=True))
     return UserAnswer.of(await accounts.update_profile(viewer, changes))
 
@@ -114,12 +114,12 @@ async def list_sessions(
 
 @router.delete("/sessions/{session_id}", status_code=204, responses=_own_errors(NotFound))
 async def end_session(session_id: str, request: Request, viewer: CurrentViewer) -> None:
-    """End one session. Its tabs lose what is private and go to the sign-in page."""
+    """End one session. Its tabs drop everything private and go to the sign-in page."""
     await sessions.end_session(viewer.user_id, session_id, address=client_of(request).address)
 
 
 @router.get("/events", responses=_own_errors())
 async def list_events(viewer: CurrentViewer) -> SecurityEventsAnswer:
-    """List what happened to the account's security lately, 20 events at most."""
+    """List the latest security events of the account, 20 at most."""
     events = await security_events.recent_events(viewer)
     return SecurityEventsAnswer(items=[SecurityEventAnswer.of(event) for event in events])

@@ -1,4 +1,4 @@
-"""`/api/auth` for browsers: plain forms that answer with a redirect and the session cookie."""
+"""`/api/auth` for browsers: plain forms, answered by a redirect with the session cookie."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -53,7 +53,7 @@ class LoginForm(BaseModel):
 
 
 class RegistrationForm(BaseModel):
-    """The fields of the registration page; one left empty counts as not given."""
+    """The fields of the registration page; an empty one counts as not given."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -79,7 +79,7 @@ _SEE_OTHER: dict[int | str, dict[str, Any]] = {
 
 
 async def _read_form(request: Request) -> dict[str, str]:
-    """Return the fields of a URL-encoded body that are not empty; nothing when it is not one."""
+    """Return the fields of a URL-encoded body that are not empty; none for any other body."""
     try:
         pairs = parse_qsl((await request.body()).decode(), max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError:
@@ -88,9 +88,9 @@ async def _read_form(request: Request) -> dict[str, str]:
 
 
 def _next_path(request: Request, typed: Mapping[str, str]) -> str:
-    """Return where the person wanted to go: by the form, or by the address the form stood at.
+    """Return the path that the person wanted: from the form or, where it has none, from its address.
 
-    The form's hidden field is filled once the page is connected; a password manager may be quicker.
+    The hidden field of the form is filled once the page is connected, and a password manager may be quicker.
     """
     if (wanted := own_path(typed.get("next"))) != HOME:
         return wanted
@@ -102,8 +102,8 @@ def _next_path(request: Request, typed: Mapping[str, str]) -> str:
 
 
 def _go(request: Request, path: str) -> RedirectResponse:
-    # In development pages and API are different origins, so the address is a whole one; and the cookie is for
-    # the host that the person typed, localhost or 127.0.0.1.
+    # In development pages and API are different origins, so the address needs one. The cookie belongs to the
+    # host that the person typed, localhost or 127.0.0.1.
     came_from, settings = request.headers.get("origin", "").lower(), get_settings()
     origin = came_from if came_from in settings.ui_origins else settings.public_url or ""
     return RedirectResponse(origin + path, status_code=303, headers={"Cache-Control": "no-store"})
@@ -137,7 +137,7 @@ def _signed_in(request: Request, session: BrowserSession, next_path: str) -> Res
 
 
 def _refused(request: Request, page: str, error: ApplicationError, typed: Mapping[str, str]) -> Response:
-    """Send the browser back to the form. What was typed travels in a cookie, never in the address."""
+    """Send the browser back to the form. The typed values travel in a cookie, never in the address."""
     is_weak = page == "/register" and any(field.field == "password" for field in error.errors)
     next_path = _next_path(request, typed)
     query = {"reason": "weak_password" if is_weak else error.code}
@@ -199,7 +199,7 @@ async def register(request: Request) -> Response:
 async def _end(request: Request, response: Response) -> Response:
     cookie_header = cookie_header_of(request)
     has_cookie = bool(read_cookie(cookie_header, session_cookie_name()))
-    # Without the cookie too: a form of another site does not bring it, and its answer would delete it.
+    # Checked without the cookie too: a form of another site brings no cookie, but the answer would delete it.
     refuse_other_sites(request, origin_required=has_cookie)
     if has_cookie:
         await sessions.end_cookie_session(cookie_header)
@@ -209,9 +209,9 @@ async def _end(request: Request, response: Response) -> Response:
 
 @router.post("/session/end", status_code=303, responses=_SEE_OTHER)
 async def sign_out(request: Request) -> Response:
-    """Take the sign-out form: end the cookie's session and go to `/login`.
+    """Take the sign-out form: end the session of the cookie and go to `/login`.
 
-    The browser is signed out in any case. Where the session could not be ended, the page says so.
+    The browser is signed out in any case. If the session could not be ended, the page says so.
     """
     try:
         return await _end(request, _go(request, "/login?reason=signed_out"))
@@ -228,5 +228,5 @@ async def sign_out(request: Request) -> Response:
     responses=error_responses(Forbidden, PayloadTooLarge, DatabaseUnavailable),
 )
 async def end_session(request: Request) -> Response:
-    """End the cookie's session and delete the cookie; also without one."""
+    """End the session of the cookie, and delete the cookie. Succeeds without a cookie too."""
     return await _end(request, Response(status_code=204, headers={"Cache-Control": "no-store"}))

@@ -1,4 +1,4 @@
-"""The shapes of the account routes. Every text has a limit, and unknown fields are refused."""
+"""Bodies and answers of the account routes. Each text has a limit, and unknown fields are refused."""
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -21,7 +21,10 @@ MAX_OTP_LENGTH = 16
 
 
 class RegisterRequest(RequestBody):
-    """What opens an account. Left out, the name is taken from the e-mail, the currency from the country."""
+    """The fields that open an account.
+
+    A name that is left out is taken from the e-mail, a currency from the country.
+    """
 
     email: Email
     password: NewPassword
@@ -31,7 +34,7 @@ class RegisterRequest(RequestBody):
 
 
 class LoginRequest(RequestBody):
-    """What opens a session. `otp` is for accounts with a second factor; others ignore it."""
+    """The fields that open a session. `otp` is for accounts with a second factor; others ignore it."""
 
     email: Email
     password: Password
@@ -45,14 +48,14 @@ class RefreshRequest(RequestBody):
 
 
 class PasswordRequest(RequestBody):
-    """The password now and the one to come."""
+    """The current password and the new one."""
 
     current_password: Password
     new_password: NewPassword
 
 
 class ProfileRequest(RequestBody):
-    """The fields to change; one that is left out stays. The defaults are never used."""
+    """The fields to change; a field that is left out stays as it is. The defaults are never used."""
 
     display_name: DisplayName = ""
     country: Country = ""
@@ -68,7 +71,7 @@ class Kyc(BaseModel):
 
 
 class UserAnswer(BaseModel):
-    """The account of whoever asks."""
+    """The account of the caller."""
 
     id: str
     email: str
@@ -82,7 +85,7 @@ class UserAnswer(BaseModel):
 
     @classmethod
     def of(cls, viewer: Viewer) -> Self:
-        """Build it from the view."""
+        """Build the answer from the view."""
         return cls.model_validate(
             {
                 "id": viewer.user_id,
@@ -108,7 +111,7 @@ class TokensAnswer(BaseModel):
 
     @classmethod
     def of(cls, session: ProgramSession) -> Self:
-        """Build it from the session."""
+        """Build the answer from the session."""
         return cls(
             access_token=session.access_token,
             refresh_token=session.refresh_token,
@@ -123,7 +126,7 @@ class SignedInAnswer(TokensAnswer):
 
     @classmethod
     def of(cls, session: ProgramSession) -> Self:
-        """Build it from the session."""
+        """Build the answer from the session."""
         return cls(
             user=UserAnswer.of(session.viewer),
             access_token=session.access_token,
@@ -133,7 +136,7 @@ class SignedInAnswer(TokensAnswer):
 
 
 class SessionAnswer(BaseModel):
-    """One place where the account is signed in. `device` is what it calls itself."""
+    """One place where the account is signed in. `device` is the User-Agent of the client."""
 
     id: str
     kind: Literal["browser", "program"]
@@ -145,7 +148,7 @@ class SessionAnswer(BaseModel):
 
     @classmethod
     def of(cls, session: SessionView) -> Self:
-        """Build it from the view."""
+        """Build the answer from the view."""
         return cls.model_validate(
             {
                 "id": session.session_id,
@@ -167,7 +170,7 @@ class SessionsAnswer(BaseModel):
 
 
 class SecurityEventAnswer(BaseModel):
-    """One thing that happened to the account. `device` is what it called itself."""
+    """One thing that happened to the account. `device` is the User-Agent of the client."""
 
     kind: SecurityEventKind
     at: datetime
@@ -176,7 +179,7 @@ class SecurityEventAnswer(BaseModel):
 
     @classmethod
     def of(cls, event: SecurityEventView) -> Self:
-        """Build it from the view."""
+        """Build the answer from the view."""
         return cls.model_validate(event, from_attributes=True)
 
 

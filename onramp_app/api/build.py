@@ -1,4 +1,4 @@
-"""Builds the HTTP API and puts it in front of the pages."""
+"""Builds the HTTP API, and puts it in front of the pages."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +28,7 @@ def create_api(name: str) -> ASGIApp:
     Args:
         name: the application's name, for the title of the documentation.
     """
-    # FastAPI's own documentation page loads its files from elsewhere; this brings them along.
+    # The documentation page of FastAPI loads its files from a CDN; FastAPIOffline brings them along.
     api: FastAPI = FastAPIOffline(
         title=f"{name} API",
         version="1",
@@ -37,7 +37,7 @@ def create_api(name: str) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         static_url=_DOCS_FILES,
-        redirect_slashes=False,  # It would redirect to whatever host the request names, without TLS.
+        redirect_slashes=False,  # The redirect would go to the host that the request names, without TLS.
     )
     _add_documentation(api)
     add_error_handlers(api)
@@ -87,7 +87,7 @@ def _describe_problems(api: FastAPI) -> None:
 
 
 def _describe_slow_bodies(schema: dict[str, Any]) -> None:
-    """Name 408 wherever a body may be too large: what reads it waits for so long only."""
+    """Add 408 wherever 413 is described: the same reader of the body also limits the time."""
     (slow,) = error_responses(RequestTooSlow).items()
     for operations in schema["paths"].values():
         for operation in operations.values():
@@ -96,7 +96,7 @@ def _describe_slow_bodies(schema: dict[str, Any]) -> None:
 
 
 def before_pages(api: ASGIApp) -> Callable[[ASGIApp], ASGIApp]:
-    """Return a transformer that sends what is the API's to `api` and everything else to the pages."""
+    """Return a transformer that sends requests for the API to `api`, and all others to the pages."""
 
     def transform(pages: ASGIApp) -> ASGIApp:
         async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:

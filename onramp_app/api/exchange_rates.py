@@ -1,4 +1,4 @@
-"""`/api/exchange-rates`: what one unit buys, for everybody. Indicative; nobody is held to it."""
+"""`/api/exchange-rates`: indicative rates, binding for nobody. Public."""
 
 import hashlib
 from datetime import datetime
@@ -37,9 +37,9 @@ Seen = Annotated[
 
 
 class RatesAnswer(BaseModel):
-    """How many of each symbol one unit of `base` buys, as of the oldest price that went into it.
+    """How many of each symbol one unit of `base` buys, as of the oldest price behind the rates.
 
-    `stale` says that this is more than 15 minutes ago.
+    `stale` says that `as_of` is more than 15 minutes ago.
     """
 
     base: str
@@ -62,7 +62,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 
 @router.get("", response_class=Response, responses=_RESPONSES)
 async def read_exchange_rates(base: Symbol, symbols: Symbols, if_none_match: Seen = None) -> Response:
-    """Return how many of each symbol one unit of the base buys."""
+    """Return how many units of each symbol one unit of the base buys."""
     answer = _answer(await get_rates().book(), base, list(dict.fromkeys(symbols.split(","))))
     content = answer.model_dump_json().encode()
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
@@ -88,6 +88,6 @@ def _answer(book: RateBook, base: str, symbols: list[str]) -> RatesAnswer:
 
 
 def _names(if_none_match: str | None, tag: str) -> bool:
-    """Compare as RFC 9110 section 13.1.2 says: any of a list, weakly, or `*`."""
+    """Say whether `If-None-Match` names the tag: in a list, compared weakly, or `*` (RFC 9110, 13.1.2)."""
     seen = [part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")]
     return tag in seen or "*" in seen

@@ -1,4 +1,4 @@
-"""`/api/health`: `live` (the process alone), `ready` (can this instance serve), `status` (the system)."""
+"""`/api/health`: `live` (the process alone), `ready` (this instance serves), `status` (the system)."""
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
@@ -32,7 +32,7 @@ class Health(BaseModel):
 @router.head("/live", include_in_schema=False)
 @router.get("/live")
 async def live() -> Live:
-    """Say that the process answers; touches no database."""
+    """Say that the process answers, without touching the database."""
     return Live(status="ok")
 
 
@@ -51,7 +51,7 @@ async def ready(response: Response) -> Health:
 @router.head("/status", include_in_schema=False)
 @router.get("/status")
 async def status_of_the_system(response: Response) -> Health:
-    """Say within two seconds how each part of the system does. Always 200: it takes no instance out."""
+    """Say within two seconds how each part of the system does. Always 200, so no instance is taken out."""
     response.headers["Cache-Control"] = "no-store"
     return _health(await status())
 

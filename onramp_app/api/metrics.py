@@ -1,4 +1,4 @@
-"""`/metrics`: what this process counts, as Prometheus reads it, for whoever has `METRICS_TOKEN`."""
+"""`/metrics`: the counters of this process for Prometheus, guarded by `METRICS_TOKEN`."""
 
 import hmac
 from typing import Annotated
@@ -20,7 +20,7 @@ _token = HTTPBearer(auto_error=False, scheme_name="MetricsToken", description="`
     "/metrics", response_class=PlainTextResponse, responses=error_responses(Unauthenticated, NotFound)
 )
 async def metrics(given: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)]) -> Response:
-    """Tell the counters of this process. Each instance counts for itself; without a set token it is 404."""
+    """Return the counters of this process; each instance has its own. Without a configured token: 404."""
     expected = get_settings().metrics_token
     if expected is None:
         raise NotFound("METRICS_TOKEN is not set, so nothing is told here.")

@@ -1,4 +1,4 @@
-"""`/api/options`: what can be chosen when adding money, for everybody."""
+"""`/api/options`: currencies, payment methods, assets and limits for adding money. Public."""
 
 from decimal import Decimal
 from typing import Annotated, Literal, Self
@@ -42,7 +42,7 @@ class CurrencyAnswer(BaseModel):
 
 
 class MethodAnswer(BaseModel):
-    """A payment method; what may be paid in the currency, null where the provider does not say."""
+    """A payment method; `min` and `max` are in the currency, null where the provider does not say."""
 
     code: str
     kind: Literal["instant", "bank_transfer"]
@@ -60,14 +60,14 @@ class AssetAnswer(BaseModel):
 
 
 class LimitsAnswer(BaseModel):
-    """What may be paid at once in the currency; null where the provider does not say."""
+    """How much may be paid at once in the currency; null where the provider does not say."""
 
     min: str | None
     max: str | None
 
 
 class OptionsAnswer(BaseModel):
-    """Methods, assets and limits belong to the asked currency, and are empty without one."""
+    """All options. Methods, assets and limits belong to the requested currency, and are empty without one."""
 
     currencies: list[CurrencyAnswer]
     methods: list[MethodAnswer]
@@ -76,7 +76,7 @@ class OptionsAnswer(BaseModel):
 
     @classmethod
     def of(cls, options: Options) -> Self:
-        """Build it from what the services found."""
+        """Build the answer from the options."""
         limits = options.limits
         return cls(
             currencies=[
@@ -110,7 +110,7 @@ def _text(amount: Decimal | None) -> str | None:
 async def read_options(
     response: Response, fiat_currency: FiatCurrency = None, country: OfCountry = None
 ) -> OptionsAnswer:
-    """Return every currency with why it is closed, and what can be chosen with the asked one."""
+    """Return every currency, with the reason where it is closed, and the options of the requested one."""
     found = await get_options().options(fiat_currency, country=country)
     response.headers["Cache-Control"] = "public, max-age=60"
     return OptionsAnswer.of(found)

@@ -1,4 +1,4 @@
-"""The shapes of quotes. Amounts are decimal strings; a JSON number is refused."""
+"""Bodies and answers of quotes. Amounts are decimal strings; a JSON number is refused."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from onramp_app.api.frame.routes import Country, Currency, RequestBody
 from onramp_app.pricing import quotes
 from onramp_app.pricing.quotes import QuoteView
 
-# Enough digits for any currency; what a currency truly has is checked with its row.
+# Enough digits for any currency. The decimals of the currency itself are checked when it is known.
 FiatText = Annotated[str, Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,8})?$", examples=["1000.00"])]
 AssetCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{2,10}$", examples=["USDT"])]
 Network = Annotated[str, Field(pattern=r"^[a-z0-9]{2,20}$", examples=["matic20"])]
@@ -23,7 +23,7 @@ PaymentMethod = Annotated[
 class QuoteRequest(RequestBody):
     """What to price. `country` chooses where the provider has several entries for the currency.
 
-    Left out, it is the account's.
+    The default is the country of the account.
     """
 
     fiat_currency: Currency
@@ -34,7 +34,7 @@ class QuoteRequest(RequestBody):
     country: Country | None = None
 
     def wanted(self, home: str | None) -> quotes.QuoteRequest:
-        """Return what is asked for; `home` is the country of the account."""
+        """Return the request as `pricing` takes it; `home` is the country of the account."""
         return quotes.QuoteRequest(
             fiat_currency=self.fiat_currency,
             fiat_amount=Decimal(self.fiat_amount),
@@ -46,7 +46,7 @@ class QuoteRequest(RequestBody):
 
 
 class FeesAnswer(BaseModel):
-    """What is taken off, in the fiat currency."""
+    """The fees that are taken off, in the fiat currency."""
 
     provider: str
     gateway: str
@@ -65,7 +65,7 @@ class QuoteAnswer(BaseModel):
 
     @classmethod
     def of(cls, quote: QuoteView) -> Self:
-        """Build it from the view."""
+        """Build the answer from the view."""
         return cls(
             rate=quote.rate,
             fiat_amount=quote.fiat_amount,

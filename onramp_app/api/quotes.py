@@ -1,4 +1,4 @@
-"""`/api/quotes`: what an amount would buy right now."""
+"""`/api/quotes`: how much of an asset an amount would buy right now."""
 
 from fastapi import APIRouter, Response
 
@@ -46,7 +46,7 @@ router = APIRouter(prefix="/api/quotes", tags=["money"])
     ),
 )
 async def read_quote(body: QuoteRequest, viewer: CurrentViewer, response: Response) -> QuoteAnswer:
-    """Ask the provider what an amount would buy. Nothing is promised, and nothing is kept."""
+    """Return the quote of the provider for an amount. The quote promises nothing, and is not stored."""
     response.headers["Cache-Control"] = "no-store"
     await throttle.attempt(throttle.QUOTE, viewer.user_id)
     found = await quotes.quote(get_shared_quotes(), get_options(), request=body.wanted(viewer.country))

@@ -1,4 +1,4 @@
-"""The shapes of the top-up routes. Amounts are decimal strings; a JSON number is refused."""
+"""Bodies and answers of the top-up routes. Amounts are decimal strings; a JSON number is refused."""
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from onramp_app.api.quote_models import QuoteAnswer, QuoteRequest
 from onramp_app.top_ups.views import TopUpView
 
-# Enough digits for any coin; what an asset truly has is checked with it.
+# Enough digits for any coin. The decimals of the asset itself are checked when it is known.
 CoinText = Annotated[str, Field(pattern=r"^[0-9]{1,20}(\.[0-9]{1,18})?$", examples=["11.25"])]
 Status = Literal[
     "created",
@@ -26,8 +26,8 @@ Status = Literal[
 class TopUpRequest(QuoteRequest):
     """What to add. `country` chooses where the provider has several entries for the currency.
 
-    Left out, it is the account's. `expected_amount` is what an earlier quote promised: a fresh quote more
-    than 1 % away from it is refused with `quote_changed`.
+    The default is the country of the account. `expected_amount` is that of an earlier quote: if a fresh quote
+    differs from it by more than 1 %, the request is refused with `quote_changed`.
     """
 
     expected_amount: CoinText | None = None
@@ -59,7 +59,7 @@ class StepAnswer(BaseModel):
 
 
 class TopUpAnswer(BaseModel):
-    """One act of adding money. `widget_url` is null once a payment was claimed, or the offer has ended."""
+    """One top-up. `widget_url` is null once a payment was claimed, or the offer has ended."""
 
     id: str
     status: Status
@@ -82,7 +82,7 @@ class TopUpAnswer(BaseModel):
 
     @classmethod
     def of(cls, view: TopUpView) -> Self:
-        """Build it from the view."""
+        """Build the answer from the view."""
         return cls.model_validate(
             {
                 "id": view.id,

@@ -1,4 +1,4 @@
-"""`/api/top-ups`: begin adding money, look at it, cancel it."""
+"""`/api/top-ups`: begin, read and cancel top-ups."""
 
 from decimal import Decimal
 from typing import Any
@@ -78,7 +78,7 @@ _CREATE: dict[int | str, dict[str, Any]] = {
         ProviderUnavailable,
     ),
 }
-# The route reads the body itself, because what is wrong with it is an answer to keep as well.
+# The route reads the body itself, because the refusal of an invalid body is kept under the key too.
 _BODY = {
     "requestBody": {
         "required": True,
@@ -91,13 +91,13 @@ _BODY = {
 async def create_top_up(
     request: Request, viewer: CurrentViewer, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Begin a top-up. Every refusal but 429 and 5xx is kept under the key too."""
+    """Begin a top-up. Refusals, except 429 and 5xx, are kept under the key too."""
     body = await request.body()
 
     async def act(claim: Claim | None) -> Response:
         return await _create(viewer, body, claim)
 
-    # Before a key is claimed: whoever sends too much costs no rows.
+    # Before a key is claimed, so that a refused request costs no rows.
     await throttle.refuse_if_spent(throttle.TOP_UP, viewer.user_id)
     return await once(viewer.user_id, idempotency_key, body, act=act)
 
@@ -132,5 +132,5 @@ async def read_top_up(top_up_id: str, viewer: CurrentViewer) -> TopUpAnswer:
 
 @router.post("/{top_up_id}/cancel", responses=_errors(NotFound, NotCancelable))
 async def cancel_top_up(top_up_id: str, viewer: CurrentViewer) -> TopUpAnswer:
-    """End our offer. A payment made all the same is still credited."""
+    """End the offer of a top-up. A payment that is made all the same is still credited."""
     return TopUpAnswer.of(await top_ups.cancel(viewer, top_up_id))

@@ -1,4 +1,4 @@
-"""`/api/transactions` and `/api/balances`: what a person did, and what they have."""
+"""`/api/transactions` and `/api/balances`: what changed the balances of a person, and the balances."""
 
 import csv
 import io
@@ -47,8 +47,8 @@ COLUMNS = (
     "provider_order_id",
     "transaction_hash",
 )
-# A spreadsheet takes a field that begins so for a formula (OWASP: CSV injection): the signs themselves, their
-# full-width, small and raised forms, which NFKC turns into them, and the typographic minus.
+# A spreadsheet takes a field that begins with one of these for a formula (OWASP: CSV injection). NFKC turns
+# their full-width, small and raised forms into them; the typographic minus it leaves.
 _FORMULA_SIGNS = frozenset("=+-@\N{MINUS SIGN}")
 _CELL_BREAKS = ("\t", "\r", "\n")
 _RFC_3339 = re.compile(
@@ -88,7 +88,7 @@ GivenFilters = Annotated[Filters, Depends(_filters)]
 
 
 class TransactionAnswer(BaseModel):
-    """A top-up, or something else that changed a balance; then `amount` has its sign."""
+    """A top-up, or another change of a balance, whose `amount` then has a sign."""
 
     id: str
     kind: Literal["top_up", "reversal", "adjustment", "debit"]
@@ -105,7 +105,7 @@ class TransactionAnswer(BaseModel):
 
     @classmethod
     def of(cls, view: TransactionView) -> Self:
-        """Build it from the view."""
+        """Build the answer from the view."""
         fiat = {"amount": view.fiat_amount, "currency": view.fiat_currency}
         return cls.model_validate(
             {
@@ -140,7 +140,7 @@ class DisplayAnswer(BaseModel):
 
 
 class AssetBalanceAnswer(BaseModel):
-    """One asset. `pending` is an estimate of what was paid for and has not arrived."""
+    """One asset. `pending` estimates the amount that was paid for and has not arrived."""
 
     asset: str
     available: str
@@ -150,7 +150,7 @@ class AssetBalanceAnswer(BaseModel):
 
 
 class BalancesAnswer(BaseModel):
-    """What a person has. `as_of` and `stale` are the exchange rates'."""
+    """The balances of a person. `as_of` and `stale` are about the exchange rates."""
 
     display: DisplayAnswer
     items: list[AssetBalanceAnswer]
@@ -159,7 +159,7 @@ class BalancesAnswer(BaseModel):
 
     @classmethod
     def of(cls, view: BalancesView) -> Self:
-        """Build it from the view."""
+        """Build the answer from the view."""
         return cls(
             display=DisplayAnswer(amount=view.display_amount, currency=view.display_currency),
             items=[
@@ -184,7 +184,7 @@ async def list_transactions(
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_LENGTH)] = None,
 ) -> TransactionsAnswer:
-    """List top-ups and what else changed a balance, newest first."""
+    """List top-ups and other changes of balances, newest first."""
     views, next_cursor = await transactions.page(viewer, filters, limit=limit, cursor=cursor)
     return TransactionsAnswer(items=[TransactionAnswer.of(view) for view in views], next_cursor=next_cursor)
 
@@ -201,9 +201,9 @@ async def list_transactions(
     },
 )
 async def export_transactions(viewer: CurrentViewer, filters: GivenFilters) -> StreamingResponse:
-    """Return the whole list as a file for a spreadsheet."""
+    """Return the whole list as a CSV file for a spreadsheet."""
     pages = transactions.pages(viewer, filters)
-    first = await anext(pages)  # Before the answer begins, so that a refusal still can be one.
+    first = await anext(pages)  # Read before the answer begins, so that a refusal can still be sent.
 
     async def lines() -> AsyncIterator[str]:
         yield _csv([COLUMNS, *(_fields(view) for view in first)])
@@ -253,5 +253,5 @@ async def read_transaction(transaction_id: str, viewer: CurrentViewer) -> Transa
 
 @router.get("/balances", responses=_errors())
 async def read_balances(viewer: CurrentViewer) -> BalancesAnswer:
-    """Return the balances and what they are worth."""
+    """Return the balances, and what the available ones are worth together."""
     return BalancesAnswer.of(await balances.get(viewer))

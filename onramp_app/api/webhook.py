@@ -1,7 +1,7 @@
-"""`POST /api/webhooks/onramp` as plain ASGI, ahead of the framework: it is the busiest route there is.
+"""`POST /api/webhooks/onramp` as plain ASGI, ahead of the framework, because it is the busiest route.
 
-200 means that the event is stored, and nothing else. Never 5xx for what somebody sends: hostile input is
-401, 409 or 413, and 503 says that the database is away.
+200 means that the event is stored, and nothing else. Hostile input never causes a 5xx: it is answered by 401,
+408, 409 or 413. 503 says that the database is away.
 """
 
 from http import HTTPStatus
@@ -29,7 +29,7 @@ _STORED: tuple[Message, ...] = (
 
 
 def webhook_before(api: ASGIApp) -> ASGIApp:
-    """Return an application that takes the provider's webhooks and leaves everything else to `api`."""
+    """Return an application that takes the webhooks of the provider, and passes everything else to `api`."""
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == PATH:
@@ -63,14 +63,14 @@ async def _take(scope: Scope, receive: Receive, send: Send) -> None:
     except ApplicationError as error:
         await problem_response(error)(scope, receive, send)
     else:
-        # The row in the inbox says more than a line in the log, which would cost as much as all the rest.
+        # The row in the inbox says more than a log line, which would cost as much as the rest of the request.
         scope["is_recorded"] = True
         for answer in _STORED:
             await send(answer)
 
 
 def _only(scope: Scope, name: bytes) -> bytes | None:
-    # A header that came twice has no raw bytes to speak of: which of them was signed is anybody's guess.
+    # A header that came twice is treated as missing: nobody can say which of the two was signed.
     values = [value for key, value in scope["headers"] if key == name]
     return values[0] if len(values) == 1 else None
 
@@ -89,7 +89,7 @@ def _keep_refusal(scope: Scope, reason: str, body: bytes) -> None:
 
 
 def describe(schema: dict[str, object]) -> None:
-    """Add the route, which the framework does not know, to the API's description."""
+    """Add the route, which the framework does not know, to the description of the API."""
     paths = schema.setdefault("paths", {})
     assert isinstance(paths, dict)  # noqa: S101 - OpenAPI 3.1: `paths` is an object
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}

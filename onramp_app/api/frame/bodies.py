@@ -1,8 +1,8 @@
-"""Reads the body of a request: so many bytes, within so many seconds, in so many pieces.
+"""Reads the body of a request, with limits on its bytes, its seconds and its pieces.
 
-The server below hands on what comes as it comes, for as long as somebody keeps sending. Without the deadline
-a byte now and then holds a connection for ever. Each piece costs the same, however short it is: without a
-count of them, a body of one-byte pieces costs as much as a thousand of 64 KiB.
+The server below passes data on as it arrives, for as long as somebody keeps sending. Without the deadline,
+one byte now and then would hold a connection for ever. A short piece costs as much as a long one: without a
+limit on pieces, a body of one-byte pieces would cost as much as a thousand bodies of 64 KiB.
 """
 
 import asyncio
@@ -13,19 +13,19 @@ from onramp_app.domain.errors import PayloadTooLarge, RequestTooSlow
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
-# So many pieces in any case, and then one for each of the shortest segments that networks carry (RFC 9293
-# section 3.7.1: 536 bytes).
+# Any body may have so many pieces, and one more for each of the shortest segments that networks carry (RFC
+# 9293 section 3.7.1: 536 bytes).
 FREE_PIECES = 10
 LEAST_BYTES = 512
 GATHER_SECONDS = 0.005
 
 
 async def read_body(receive: Receive, *, received: bytearray, max_bytes: int = MAX_BODY_BYTES) -> bool:
-    """Read a body into `received`. Returns False when its sender has gone.
+    """Read a body into `received`, at most `max_bytes` long. Return False when the sender has gone.
 
     Raises:
-        PayloadTooLarge: it is longer, or comes in more pieces, than any of ours.
-        RequestTooSlow: it was not there in time.
+        PayloadTooLarge: the body is too long, or comes in too many pieces.
+        RequestTooSlow: the body was not complete within `BODY_SECONDS`.
     """
     pieces = 0
     try:

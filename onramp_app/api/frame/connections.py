@@ -1,10 +1,10 @@
-"""Ends connections of networks that leave too few to the others.
+"""Ends connections of networks that leave too few connections to others.
 
-A network may hold half of the connections that this process can have, and when four fifths of them are taken
-those give way that hold the most.
+A network may hold half of the connections that this process can have. When four fifths of them are taken, the
+networks that hold the most give way.
 
-The server below accepts whoever comes until no place is left, and says nothing about a connection before its
-first request is whole. So this looks at the open sockets of the process themselves.
+The server below accepts connections until no place is left, and reports none before its first request is
+complete. So the open sockets of the process are examined themselves.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def watched_connections() -> AsyncIterator[None]:
-    """Watch for as long as the context lasts."""
+    """Watch the connections of this process for as long as the context lasts."""
     watching = asyncio.create_task(_watch())
     try:
         yield
@@ -45,13 +45,13 @@ async def _watch() -> None:
     while True:
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
         with suppress(OSError):
-            # Counting costs nothing, and as long as they are few nobody can have too many.
+            # Counting files is cheap, and while they are few no network can hold too many.
             if len(os.listdir(_FILES)) > share_of_network(places):
                 end_beyond(places)
 
 
 def most_for_each(held: Collection[int], places: int) -> int:
-    """Return how many connections a network may keep, when networks hold so many and there are `places`."""
+    """Return how many connections a network may keep, given what each network holds of `places`."""
     most = share_of_network(places)
     while most > 1 and sum(min(count, most) for count in held) * 5 > places * 4:
         most = most * 3 // 4
@@ -59,7 +59,7 @@ def most_for_each(held: Collection[int], places: int) -> int:
 
 
 def end_beyond(places: int) -> int:
-    """End the newest connections of each network that holds too many of so many; return how many."""
+    """End the newest connections of each network that holds too many of `places`. Return how many ended."""
     held: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     accepted, ports = [], set()
     for name in os.listdir(_FILES):
@@ -70,7 +70,7 @@ def end_beyond(places: int) -> int:
             if copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 ports.add(address[1])
             else:
-                # The numbers of sockets rise, so the newest is the highest.
+                # Inode numbers of sockets rise, so the newest has the highest.
                 number = os.fstat(copy.fileno()).st_ino
                 accepted.append((address[1], copy.getpeername()[0], number, int(name)))
     hops = get_settings().trusted_proxy_hops
@@ -88,7 +88,7 @@ def end_beyond(places: int) -> int:
 
 
 def _copy_of(file: int) -> socket.socket:
-    # A copy of the file stays what it is, whatever the server closes and opens meanwhile.
+    # A copy stays open on the same socket, whatever files the server closes and opens meanwhile.
     copy = os.dup(file)
     try:
         return socket.socket(fileno=copy)

@@ -1,6 +1,6 @@
-"""Stands before the pages of a production build: a private page opens only for a living session.
+"""Guards the pages of a production build: a private page opens only with a living session.
 
-The built pages hold nothing private. The gate saves people the sight of a page that then turns away.
+The built pages hold nothing private. The gate spares people a page that redirects as soon as it is shown.
 """
 
 from urllib.parse import quote, urlsplit
@@ -16,7 +16,7 @@ from onramp_app.domain.places import is_private
 
 
 def before_private_pages(pages: ASGIApp) -> ASGIApp:
-    """Wrap the pages; everything but a private document passes without a query."""
+    """Wrap the pages. Only private documents cost a query; everything else passes."""
 
     async def gate(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -32,7 +32,7 @@ def before_private_pages(pages: ASGIApp) -> ASGIApp:
 
 
 def _within_this_site(send: Send) -> Send:
-    """Return a `send` whose redirects name a place and no host.
+    """Return a `send` whose redirects name a path and no host.
 
     The file server redirects `/login` to `/login/` with the scheme and the host as it sees them: behind a
     proxy that ends TLS these are `http` and whatever the request says.
@@ -52,17 +52,17 @@ def _within_this_site(send: Send) -> Send:
 
 def _place(location: bytes) -> bytes:
     url = urlsplit(location.decode("latin-1"))
-    # Two slashes at the beginning would be a host again.
+    # Two leading slashes would name a host again.
     return f"/{url.path.lstrip('/')}{f'?{url.query}' if url.query else ''}".encode("latin-1")
 
 
 async def _is_signed_in(scope: Scope) -> bool:
     cookie_header = cookie_header_of(HTTPConnection(scope))
     try:
-        # Opening a page is something that a person does.
+        # A person opens the page, so this keeps the session alive.
         return await sessions.resolve_cookie_header(cookie_header, by_person=True) is not None
     except DatabaseUnavailable:
-        return True  # The page itself says calmly what is wrong.
+        return True  # The page itself says what is away.
 
 
 def _login_address(scope: Scope) -> str:

@@ -1,8 +1,8 @@
-"""What each answer of this server tells a browser to refuse: content policy, framing, sniffing, caching.
+"""The security headers of each answer: content policy, framing, sniffing, caching.
 
-Plain ASGI around everything else, so that redirects, refusals and faults carry it too. A header that an
-answer brings itself is left alone: whoever made the answer knows better. In development another server
-(Vite) serves the pages; they carry none of this, and only the production build can be judged.
+Plain ASGI around everything else, so that redirects, refusals and faults carry them too. A header that an
+answer sets itself is left alone. In development another server (Vite) serves the pages without these headers,
+so only a production build can be judged.
 
 Sources: Content Security Policy 3, the OWASP HTTP Headers cheat sheet, OWASP ASVS 5.0 chapter V3.4.
 """
@@ -25,10 +25,10 @@ from onramp_app.top_ups.widget_frame import WIDGET_FEATURES, widget_origin
 _Headers = tuple[tuple[bytes, bytes], ...]
 
 _KEEP_NOWHERE = (b"cache-control", b"no-store")
-# Without a word browsers guess: a document kept from before a release names files that are no longer there.
+# Without this header browsers guess, and a document from before a release names files that are gone.
 _ASK_BEFORE_USE = (b"cache-control", b"no-cache")
 _KEEP_FOR_EVER = (b"cache-control", b"public, max-age=31536000, immutable")
-# What the build names after its content. Another content has another name.
+# Files that the build names after their content: other content gets another name.
 _HASHED = re.compile(r"/assets/.+-[A-Za-z0-9_-]{8}\.[a-z0-9]+")
 _FOUND = frozenset((200, 206, 304))
 _NO_CONTENT = "default-src 'none'; frame-ancestors 'none'"
@@ -94,7 +94,7 @@ def with_headers(app: ASGIApp, settings: Settings, *, pages_folder: Path | None)
 
 
 class _HeadersByPath:
-    """Knows the headers of each address; all of them are made once."""
+    """The headers of each address, all made once."""
 
     def __init__(self, settings: Settings, pages_folder: Path | None) -> None:
         self._common = _common_headers(settings)
@@ -111,7 +111,7 @@ class _HeadersByPath:
         return (*self._common, (b"content-security-policy", policy.encode()))
 
     def _read_pages(self, folder: Path, settings: Settings) -> None:
-        # The hashes differ from page to page and build to build, so they are read from what was built.
+        # The hashes differ by page and build, so they are read from the built pages.
         files = {f"/{path.relative_to(folder).as_posix()}": path for path in folder.rglob("*")}
         self._files = frozenset(name for name in files if not name.endswith(".html"))
         self._documents = {
@@ -120,14 +120,14 @@ class _HeadersByPath:
             if name.endswith(".html")
             for address in _addresses(name)
         }
-        # Starlette's file server answers what it does not have, and Reflex a page with a variable
-        # address, with this document.
+        # Starlette serves this document for files that it does not have, and Reflex for pages with a variable
+        # address.
         if (fallback := self._documents.get("/404.html")) is None:
             raise FileNotFoundError(f"{folder} holds no built pages.")
         self._fallback = fallback
 
     def of(self, path: str) -> _Headers:
-        """Return the headers for an answer at `path`, as decoded by the server."""
+        """Return the headers for every answer at `path`, as decoded by the server."""
         if is_api_path(path):
             return self._api
         place = _place(path)
@@ -136,7 +136,7 @@ class _HeadersByPath:
         return (*document, _KEEP_NOWHERE) if is_private(place) else document
 
     def on_success(self, path: str) -> _Headers:
-        """Return the headers for an answer at `path` that was found, on top: how long it may be kept."""
+        """Return further headers for a successful answer at `path`: how long browsers may keep it."""
         place = _place(path)
         if is_api_path(path) or is_private(place):
             return ()
@@ -144,7 +144,7 @@ class _HeadersByPath:
 
 
 def _place(path: str) -> str:
-    # The file server reads an address so, and would find a page at //login too.
+    # The file server normalizes addresses like this, and would find a page at //login too.
     return f"/{posixpath.normpath(path).lstrip('/')}"
 
 
@@ -154,7 +154,7 @@ def is_api_path(path: str) -> bool:
 
 
 def _addresses(name: str) -> Iterator[str]:
-    """Name the addresses at which the file server serves the document `name`."""
+    """Yield the addresses at which the file server serves the document `name`."""
     yield name
     if name.endswith("/index.html"):
         yield name.removesuffix("/index.html") or "/"
@@ -181,7 +181,7 @@ def _common_headers(settings: Settings) -> _Headers:
 
 
 def page_policy(html: str, settings: Settings) -> str:
-    """Return the content policy of one of our pages; what stands inline in it is allowed by its hash."""
+    """Return the content policy of a page. Its inline scripts and styles are allowed by their hashes."""
     inline = _Inline.of(html)
     # Safari before 15.4 does not count the page's own socket as 'self'.
     socket_origin = settings.ui_origin.replace("http", "ws", 1)

@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on a route: the first answer is kept, and a repeat gets it again."""
+"""`Idempotency-Key` on a route: the first answer is kept, and a repeated request gets it again."""
 
 import asyncio
 import hashlib
@@ -26,30 +26,30 @@ IdempotencyKey = Annotated[
 
 
 def _request_hash(body: bytes) -> bytes:
-    """Return a hash that does not change with spaces, or with the order of an object's members."""
+    """Return a hash of a JSON body that ignores spaces and the order of members."""
     try:
         parsed = json.loads(body, parse_float=Decimal)
-        # A number is not the text of the same digits, so it is marked. No float is made on the way.
+        # A number is marked, because it is not the text of the same digits. No float is involved.
         canonical = json.dumps(
             parsed, sort_keys=True, separators=(",", ":"), default=lambda number: {"number": str(number)}
         )
         body = canonical.encode()
     except (ValueError, RecursionError):
-        pass  # It will be refused; until then it is the same as itself only.
+        pass  # The body will be refused. Until then only the same bytes count as the same request.
     return hashlib.sha256(body).digest()
 
 
 async def once(
     user_id: str, key: str | None, body: bytes, *, act: Callable[[Claim | None], Awaitable[Response]]
 ) -> Response:
-    """Act, or answer as the first time.
+    """Run `act` once for a key, and answer repeats with the first answer.
 
-    `act` stores its own answer with `idempotency.keep`, in the transaction that acts; a refusal is stored
-    here, unless it is one that passes (429, and 500 and above).
+    `act` stores its answer with `idempotency.keep`, in the transaction that acts. A refusal is stored here,
+    unless it is temporary (429, or 500 and above).
 
     Raises:
         IdempotencyConflict, IdempotencyInProgress: as `idempotency.claim`.
-        Whatever `act` raises that is not kept.
+        ApplicationError: a refusal of `act` that is not kept.
     """
     if key is None:
         return await act(None)
@@ -67,7 +67,7 @@ async def once(
         await idempotency.keep_refusal(claimed, answer)
         return refusal
     except BaseException:
-        # Shielded, because it may be the cancellation of this very request.
+        # Shielded, because the exception may be the cancellation of this request.
         await asyncio.shield(idempotency.give_up(claimed))
         raise
 

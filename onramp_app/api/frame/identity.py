@@ -1,4 +1,4 @@
-"""Who calls: the person behind a token or cookie, the network address, and the page's origin."""
+"""Who sends a request: the person behind a token or cookie, the client, and the origin of the page."""
 
 from typing import Annotated
 
@@ -24,12 +24,12 @@ _cookie = APIKeyCookie(
 
 
 def cookie_header_of(request: HTTPConnection) -> str:
-    """Return all cookies as one header; HTTP/2 may send each by itself (RFC 9113 section 8.2.3)."""
+    """Return all cookies as one header; HTTP/2 may send them apart (RFC 9113 section 8.2.3)."""
     return "; ".join(request.headers.getlist("cookie"))
 
 
 def client_of(request: HTTPConnection) -> Client:
-    """Return what asks."""
+    """Return the client that sends the request: its address, User-Agent and cookies."""
     return Client(
         address=address_of(request.scope),
         user_agent=request.headers.get("user-agent", ""),
@@ -38,10 +38,10 @@ def client_of(request: HTTPConnection) -> Client:
 
 
 def is_from_our_pages(request: Request) -> bool:
-    """Say whether the `Origin` is that of our pages: by `PUBLIC_URL`, or without it this server's own.
+    """Say whether the `Origin` is that of our pages: by `PUBLIC_URL` or, without one, that of this server.
 
-    Exact comparison of scheme, host and port (RFC 6454 section 5), which browsers write in one way only.
-    `null`, as frames without an origin send it, never matches.
+    Scheme, host and port are compared exactly (RFC 6454 section 5); browsers write them in one way only. The
+    `null` of frames without an origin never matches.
     """
     settings = get_settings()
     our_origins = settings.ui_origins if settings.public_url else (str(request.base_url).rstrip("/"),)
@@ -49,12 +49,12 @@ def is_from_our_pages(request: Request) -> bool:
 
 
 def refuse_other_sites(request: Request, *, origin_required: bool) -> None:
-    """Refuse a request that another site made a browser send (OWASP: cross-site request forgery).
+    """Refuse a request that another site made the browser send (OWASP: cross-site request forgery).
 
     Args:
         request: the request.
-        origin_required: whether one without an `Origin` is refused too. Browsers send it with every
-            unsafe method, so without a cookie its absence means a program.
+        origin_required: whether a request without an `Origin` is refused too. Browsers send the header with
+            every unsafe method, so without a cookie its absence means a program.
 
     Raises:
         Forbidden: the `Origin` is missing or not that of our pages.
@@ -73,7 +73,7 @@ async def current_viewer(
     """Return the person behind the access token or, without one, behind the browser's cookie.
 
     Raises:
-        Unauthenticated: there is neither, or it is no longer valid.
+        Unauthenticated: there is neither a token nor a cookie, or it is no longer valid.
         Forbidden: a cookie came with an unsafe method and without our pages' `Origin`.
     """
     if authorization is not None:

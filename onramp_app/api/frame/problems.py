@@ -1,4 +1,4 @@
-"""Errors on the wire: every refusal is an RFC 9457 `application/problem+json` document."""
+"""Errors as answers: every refusal is an RFC 9457 `application/problem+json` document."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -36,9 +36,9 @@ class Problem(BaseModel):
 
 
 def problem_response(error: ApplicationError) -> Response:
-    """Return the response that tells of `error`, with `Retry-After` where it has one.
+    """Return the problem document of `error`, with `Retry-After` where the error has one.
 
-    A 401 names what it asks for, as RFC 9110 section 11.6.1 demands.
+    A 401 carries `WWW-Authenticate`, as RFC 9110 section 11.6.1 demands.
     """
     fields = [ProblemField(field=e.field, message=e.message) for e in error.errors]
     problem = Problem(
@@ -56,7 +56,7 @@ def problem_response(error: ApplicationError) -> Response:
 
 
 def unexpected_problem() -> Response:
-    """Return the response to a fault of ours; what happened is in the log under the request's id."""
+    """Return the 500 for a fault of ours. The log has the details under the id of the request."""
     return _respond(
         Problem(
             type="/api/docs#internal_error",
@@ -97,9 +97,9 @@ def error_responses(*errors: type[ApplicationError]) -> dict[int | str, dict[str
 
 
 def invalid_fields(items: Sequence[Mapping[str, Any]]) -> tuple[FieldError, ...]:
-    """Return what pydantic found wrong, by field.
+    """Return the errors of pydantic by field.
 
-    The input itself is left out: it may be a password, and the answer may be logged elsewhere.
+    The input is left out: it may be a password, and the answer may be logged elsewhere.
     """
     return tuple(
         FieldError(".".join(str(part) for part in item["loc"]) or "body", item["msg"])
@@ -120,7 +120,7 @@ def add_error_handlers(api: FastAPI) -> None:
 
     @api.exception_handler(Exception)
     async def _unexpected(_: Request, _error: Exception) -> Response:
-        return unexpected_problem()  # The framework raises it again, and the middleware logs it.
+        return unexpected_problem()  # The framework raises the error again, and RequestContext logs it.
 
     @api.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:

@@ -1,6 +1,6 @@
-"""What every request to the API passes through, as plain ASGI: its id, its size limit, its log line.
+"""The layers that every request to the API passes, as plain ASGI: its id, its log line, its size limit.
 
-It stands in front of the framework, so that also a refusal by the framework carries the id.
+They stand in front of the framework, so that refusals by the framework carry the id too.
 """
 
 import re
@@ -22,11 +22,11 @@ _log = structlog.get_logger(__name__)
 
 
 class RequestContext:
-    """Gives each request an id, writes one log line for it and turns an escaped exception into a 500.
+    """Gives each request an id, writes one log line for it, and turns an escaped exception into a 500.
 
-    A well-formed `X-Request-ID` of the caller's is kept, so that a proxy's log and ours agree.
-    The log line names the path without its query, which may hold what a person typed. A route that keeps
-    its own record of a request says so in the scope (`is_recorded`), and there is no line.
+    A well-formed `X-Request-ID` of the caller is kept, so that the logs of a proxy and ours agree. The log
+    line has the path without the query, which may hold what a person typed. A route that records its requests
+    elsewhere sets `is_recorded` in the scope, and gets no log line.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -65,7 +65,7 @@ class RequestContext:
             _log.exception("request failed", method=scope["method"], path=scope["path"])
             if not status:
                 await unexpected_problem()(scope, receive, send_with_id)
-            elif not is_complete:  # Half an answer is out: only a broken connection tells the truth now.
+            elif not is_complete:  # Half an answer is out: only a broken connection can say that it failed.
                 raise
         finally:
             if not scope.get("is_recorded"):
@@ -81,7 +81,7 @@ class RequestContext:
 
 
 class BodyLimit:
-    """Reads the body before anything else sees it: one that is too large or too slow is refused here."""
+    """Reads the whole body first, and refuses one that is too large or too slow."""
 
     def __init__(self, app: ASGIApp, *, max_bytes: int = MAX_BODY_BYTES) -> None:
         self._app = app

@@ -1,10 +1,10 @@
-"""Stands before the pages' socket: how many one network may open, how often, and how much it may send.
+"""Guards the socket of the pages: how many sockets a network may open, how often, and how much it may send.
 
-The limits are generous, because a whole company may look like one address. They keep one sender from using
-up what is there for all: each socket is a task, each tab a state in memory, each message work.
+The limits are generous, because a whole company may look like one address. They keep one sender from using up
+what everybody shares: each socket is a task, each tab a state in memory, each message work.
 
-Only packets that a page sends go on: the libraries behind gather the binary parts of an event without an end,
-and write some tens of lines about each packet that they cannot read.
+Only packets as a page sends them pass. The libraries behind would collect the binary parts of an event
+without a limit, and log dozens of lines about each packet that they cannot read.
 """
 
 import json
@@ -26,10 +26,10 @@ HANDSHAKES_A_MINUTE = 300
 MESSAGES_A_MINUTE = 6_000
 _RETRY_AFTER_SECONDS = 60
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
-# Of Engine.IO 4 the end and the answer to a ping; of Socket.IO 5 a connection, its end, and an event.
+# Close and pong of Engine.IO 4; connect, disconnect and event of Socket.IO 5.
 _PACKET = re.compile(r"[13]|41/_event,?|4(?P<kind>[02])/_event,(?P<json>.*)", re.DOTALL)
-_MAX_READ_LENGTH = 65_536  # Engine.IO closes the socket of whoever sends a longer packet.
-_MAX_BRACKETS = 500  # A form has some forty. So many can be read at any depth of the stack.
+_MAX_READ_LENGTH = 65_536  # Engine.IO closes a socket that sends a longer packet.
+_MAX_BRACKETS = 500  # A form has some forty. This many can be parsed at any depth of the stack.
 
 _REFUSED = Metric("page_sockets_refused", "Sockets refused or closed because of their network.", ["reason"])
 _log = structlog.get_logger(__name__)
@@ -43,14 +43,14 @@ def before_sockets(pages: ASGIApp) -> ASGIApp:
         if scope["type"] != "websocket":
             await pages(scope, receive, send)
             return
-        # A program here has easier ways to do harm.
+        # A program on this machine has easier ways to do harm.
         if is_this_machine(scope):
             await pages(scope, _checked(receive, send), send)
             return
         network = network_of(address_of(scope))
         if reason := limits.refusal_of(network):
             _refuse(reason)
-            await receive()  # The handshake, which comes first and needs its answer.
+            await receive()  # The handshake comes first, and needs an answer.
             await _answer(scope, receive, send)
             return
         limits.open[network] += 1
@@ -63,7 +63,7 @@ def before_sockets(pages: ASGIApp) -> ASGIApp:
 
 
 class _Networks:
-    """What the networks have open at this instance, and what they did within the minute of the clock."""
+    """The open sockets of each network at this instance, and its handshakes and messages in this minute."""
 
     def __init__(self) -> None:
         self.open: Counter[str] = Counter()
@@ -72,7 +72,7 @@ class _Networks:
         self._messages: Counter[str] = Counter()
 
     def refusal_of(self, network: str) -> str | None:
-        """Count a handshake. Returns why it is refused, None when it may go on."""
+        """Count a handshake. Return why it is refused, or None to accept it."""
         if self.open[network] >= MAX_OPEN:
             return "open"
         self._begin_minute()
@@ -85,14 +85,14 @@ class _Networks:
         return self._messages[network] <= MESSAGES_A_MINUTE
 
     def _begin_minute(self) -> None:
-        # All at once: every message passes here, so nothing may be looked through.
+        # Cleared all at once: every message passes here, so a search through the counts would be too slow.
         if (minute := int(time.monotonic() // 60)) != self._minute:
             self._minute = minute
             self._handshakes.clear()
             self._messages.clear()
 
     def close(self, network: str) -> None:
-        """Note that a socket has closed."""
+        """Note that a socket of the network has closed."""
         self.open[network] -= 1
         if not self.open[network]:
             del self.open[network]
@@ -110,7 +110,7 @@ class _Networks:
 
 
 def _checked(receive: Receive, send: Send) -> Receive:
-    """Return a `receive` that ends the socket of whoever sends what no page of ours sends."""
+    """Return a `receive` that ends a socket on a message that none of our pages sends."""
 
     async def next_message() -> Message:
         message = await receive()
@@ -154,5 +154,5 @@ async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
         "Too many open pages in your network. Close some, or wait a minute.",
         retry_after_seconds=_RETRY_AFTER_SECONDS,
     )
-    # Starlette answers a handshake as the extension "WebSocket Denial Response" of ASGI wants it.
+    # Starlette answers a handshake by the ASGI extension "WebSocket Denial Response".
     await problem_response(error)(scope, receive, send)
