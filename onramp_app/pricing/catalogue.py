@@ -5,11 +5,12 @@ a minute. Our own limits of a tier are somebody else's question.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from typing import Protocol, TypeVar
 
 from onramp_app.config import get_settings
 from onramp_app.domain.clock import now
@@ -74,6 +75,25 @@ class Options:
     is_stale: bool
 
 
+class _InCountry(Protocol):
+    @property
+    def country(self) -> str: ...
+
+
+_Row = TypeVar("_Row", bound=_InCountry)
+
+
+def preferred(rows: Sequence[_Row], country: str | None, *, is_usable: Callable[[_Row], bool]) -> _Row:
+    """Return the row of one currency that is meant: that of the country, else a usable one, else the first.
+
+    Args:
+        rows: one at least, all of the same currency.
+    """
+    own = [row for row in rows if row.country == country]
+    usable = [row for row in rows if is_usable(row)]
+    return (own or usable or rows)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """The provider's configuration as of one moment."""
@@ -107,9 +127,7 @@ class Catalogue:
         rows = [row for row in ADAPTER.fiat_types.values() if row.currency == currency]
         if not rows:
             raise UnsupportedCurrency("This currency is not supported.")
-        own = [row for row in rows if row.country == country]
-        usable = [row for row in rows if self.reason_against(row) is None]
-        return (own or usable or rows)[0]
+        return preferred(rows, country, is_usable=lambda row: self.reason_against(row) is None)
 
     def pair(self, asset: str, network: str) -> tuple[int, int]:
         """Return the provider's coin id and chain id. Raises `UnsupportedAsset`: no such pair there."""

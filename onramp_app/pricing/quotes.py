@@ -8,6 +8,7 @@ from typing import Protocol
 
 from onramp_app.domain.errors import FieldError, ValidationFailed
 from onramp_app.domain.payments import AmountLimits, PaymentKind
+from onramp_app.pricing.bounds import AmountFault, bounds_of, fault_of
 from onramp_app.pricing.catalogue import OptionsReader, methods_of
 from onramp_app.providers.connection import get_provider
 from onramp_app.providers.errors import (
@@ -128,10 +129,9 @@ async def quote(source: QuoteSource, options: OptionsReader, *, request: QuoteRe
     if (request.asset, request.network) not in options.enabled_pairs():
         raise UnsupportedAsset("This asset is not offered on this network.")
     coin_id, chain_id = catalogue.pair(request.asset, request.network)
-    _check_decimals(request.fiat_amount, row)
     least = (await options.minimums(row.fiat_type)).get(coin_id, {}).get(chain_id)
-    limits = _narrowed(catalogue.limits.get(row.fiat_type, AmountLimits(None, None)), least)
-    _check_limits(request.fiat_amount, limits)
+    limits = bounds_of(catalogue.limits.get(row.fiat_type), least=least)
+    _check(request.fiat_amount, row, limits)
     try:
         quoted = await source.quote(
             flow=Flow.BUY,
@@ -145,27 +145,18 @@ async def quote(source: QuoteSource, options: OptionsReader, *, request: QuoteRe
     return Quote(request, row.fiat_type, coin_id, chain_id, methods[request.payment_method].kind, quoted)
 
 
-def _check_decimals(amount: Decimal, row: FiatType) -> None:
-    exponent = amount.as_tuple().exponent
-    if not isinstance(exponent, int) or amount <= 0 or amount.adjusted() > 15:
-        raise ValidationFailed(
-            "The amount is not valid.", errors=(FieldError("fiat_amount", "Enter an amount above zero."),)
-        )
-    if -exponent > row.decimals:
-        message = f"{row.currency} has {row.decimals} decimals at most."
-        raise ValidationFailed("The amount is not valid.", errors=(FieldError("fiat_amount", message),))
+def _check(amount: Decimal, row: FiatType, limits: AmountLimits) -> None:
+    match fault_of(amount, decimals=row.decimals, bounds=limits):
+        case AmountFault.INVALID:
+            raise _invalid("Enter an amount above zero.")
+        case AmountFault.TOO_PRECISE:
+            raise _invalid(f"{row.currency} has {row.decimals} decimals at most.")
+        case AmountFault.TOO_LITTLE | AmountFault.TOO_MUCH:
+            raise _out_of(limits)
 
 
-def _narrowed(limits: AmountLimits, least: Decimal | None) -> AmountLimits:
-    known = [amount for amount in (limits.min, least) if amount is not None]
-    return AmountLimits(max(known, default=None), limits.max)
-
-
-def _check_limits(amount: Decimal, limits: AmountLimits) -> None:
-    too_little = limits.min is not None and amount < limits.min
-    too_much = limits.max is not None and amount > limits.max
-    if too_little or too_much:
-        raise _out_of(limits)
+def _invalid(message: str) -> ValidationFailed:
+    return ValidationFailed("The amount is not valid.", errors=(FieldError("fiat_amount", message),))
 
 
 def _out_of(limits: AmountLimits) -> AmountOutOfLimits:

@@ -1,6 +1,6 @@
-"""Reads what the wizard shows for somebody's choices: what is offered, what is wrong, and a quote.
+"""Reads what the wizard shows for a person's choices: the offer, the problem of an amount, and a quote.
 
-Asks the provider, so it is slow at times: never called while a tab's lock is held. It changes nothing.
+The provider is asked, which may be slow, so nothing here runs while the lock of a tab is held.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ from onramp_app.domain.errors import ApplicationError, ValidationFailed
 from onramp_app.domain.money import decimal_text
 from onramp_app.domain.payments import AmountLimits
 from onramp_app.pricing import quotes
-from onramp_app.pricing.catalogue import CurrencyOption, Options, get_options
+from onramp_app.pricing.bounds import AmountFault, bounds_of, fault_of
+from onramp_app.pricing.catalogue import CurrencyOption, Options, get_options, preferred
 from onramp_app.pricing.provider_prices import STABLE_ASSET
 from onramp_app.pricing.quotes import QuoteRequest, QuoteView, get_shared_quotes
 from onramp_app.pricing.worth import book_within, worth
@@ -46,10 +47,10 @@ RATES_WITHIN_SECONDS = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What there is for somebody's choices. `choices` are those that hold, with what was missing filled in.
+    """What was found for a person's choices. `choices` are the valid ones, with defaults for missing ones.
 
-    `offer` is None when nobody can tell what is offered; `quoted` when there is no quote, and `problem`
-    says why. `retry_seconds`: when asking again may help, 0 for never.
+    `offer` is None when the offer is unknown, `quoted` when there is no quote; `problem` says why.
+    `retry_seconds`: after how many seconds asking again may help; 0 for never.
     """
 
     choices: Choices
@@ -61,10 +62,10 @@ class Found:
 
 
 async def read_offer(viewer: Viewer, choices: Choices) -> Found:
-    """Return what the wizard shows. Refusals of the provider come back in words.
+    """Return what the wizard shows for choices. Refusals of the provider are returned in words.
 
     Raises:
-        DatabaseUnavailable: our limits, or how long payments take, could not be read.
+        DatabaseUnavailable: our limits, or the usual time of payments, could not be read.
     """
     try:
         return await _read(viewer, choices)
@@ -78,14 +79,14 @@ async def _read(viewer: Viewer, choices: Choices) -> Found:
     options = await reader.options(row.code, country=row.country)
     remaining = await _remaining(viewer, row)
     choices = _completed(choices, row, options)
-    theirs = _bounds(choices, options)
-    bounds = _narrowed(theirs, remaining)
+    of_provider = _bounds(choices, options)
+    bounds = bounds_of(of_provider, most=remaining.most if remaining else None)
     quick = await _quick_amounts(row, bounds)
     if choices.amount is None and quick:
         choices = replace(choices, amount=decimal_text(quick[min(1, len(quick) - 1)]))
     problem = _amount_problem(choices, row, bounds, remaining=remaining)
     usual = {method.code: await usual_minutes(method.code) for method in options.methods}
-    offer = offer_of(Asked(row, options, theirs, remaining, quick, usual), choices)
+    offer = offer_of(Asked(row, options, of_provider, remaining, quick, usual), choices)
     found = Found(choices, offer, amount_problem=problem)
     if offer.closed or not choices.method or not choices.amount or problem:
         return replace(found, choices=replace(choices, step="amount"))
@@ -96,8 +97,7 @@ def _currency(viewer: Viewer, choices: Choices, rows: Sequence[CurrencyOption]) 
     """Return the chosen currency, else the person's own, else one that can be paid with."""
     chosen = [row for row in rows if row.code == choices.currency]
     if chosen:
-        own = [row for row in chosen if row.country == (choices.country or viewer.country)]
-        return (own or [row for row in chosen if row.is_active] or chosen)[0]
+        return preferred(chosen, choices.country or viewer.country, is_usable=lambda row: row.is_active)
     active = [row for row in rows if row.is_active]
     wanted = (currency_of(viewer.country), viewer.display_currency, "USD")
     at_home = [row for row in active if row.country == viewer.country]
@@ -106,7 +106,7 @@ def _currency(viewer: Viewer, choices: Choices, rows: Sequence[CurrencyOption]) 
 
 
 def _completed(choices: Choices, row: CurrencyOption, options: Options) -> Choices:
-    """Return the choices with what is offered in place of what is missing or not offered."""
+    """Return the choices, with the first one offered in place of each that is missing or not offered."""
     assets = [option.asset for option in options.assets]
     asset = choices.asset if choices.asset in assets else next(iter(assets), "")
     networks = [option.network for option in options.assets if option.asset == asset]
@@ -129,20 +129,14 @@ async def _remaining(viewer: Viewer, row: CurrencyOption) -> Remaining | None:
     try:
         return await limits.remaining(viewer, row.code, decimals=row.decimals)
     except ProviderUnavailable:
-        return None  # Nothing is said that is not known; beginning the top-up counts again.
+        return None  # The page says nothing about our limits then. Beginning the top-up checks them anyway.
 
 
 def _bounds(choices: Choices, options: Options) -> AmountLimits:
-    """Return the provider's limits for the currency and the chosen asset."""
-    chosen = [o for o in options.assets if (o.asset, o.network) == (choices.asset, choices.network)]
-    known = options.limits or AmountLimits(None, None)
-    least = [amount for amount in (known.min, *(option.min for option in chosen)) if amount is not None]
-    return AmountLimits(max(least, default=None), known.max)
-
-
-def _narrowed(theirs: AmountLimits, remaining: Remaining | None) -> AmountLimits:
-    most = [amount for amount in (theirs.max, remaining.most if remaining else None) if amount is not None]
-    return AmountLimits(theirs.min, min(most, default=None))
+    """Return the limits of the provider for the currency and the chosen asset."""
+    pair = (choices.asset, choices.network)
+    least = next((option.min for option in options.assets if (option.asset, option.network) == pair), None)
+    return bounds_of(options.limits, least=least)
 
 
 async def _quick_amounts(row: CurrencyOption, bounds: AmountLimits) -> list[Decimal]:
@@ -160,16 +154,16 @@ def _amount_problem(
 ) -> str:
     if not choices.amount:
         return ""
-    amount = Decimal(choices.amount)
-    if -int(amount.as_tuple().exponent) > row.decimals:
-        return decimals_text(row.code, row.decimals)
-    if not amount:
-        return amount_not_understood_text()
-    if bounds.max is not None and amount > bounds.max:
-        is_ours = remaining is not None and remaining.most == bounds.max
-        return too_much_text(bounds.max, row.code, is_ours=is_ours)
-    if bounds.min is not None and amount < bounds.min:
-        return too_little_text(bounds.min, row.code)
+    match fault_of(Decimal(choices.amount), decimals=row.decimals, bounds=bounds):
+        case AmountFault.INVALID:
+            return amount_not_understood_text()
+        case AmountFault.TOO_PRECISE:
+            return decimals_text(row.code, row.decimals)
+        case AmountFault.TOO_MUCH if bounds.max is not None:
+            is_ours = remaining is not None and remaining.most == bounds.max
+            return too_much_text(bounds.max, row.code, is_ours=is_ours)
+        case AmountFault.TOO_LITTLE if bounds.min is not None:
+            return too_little_text(bounds.min, row.code)
     return ""
 
 
@@ -189,7 +183,7 @@ async def _with_quote(viewer: Viewer, found: Found) -> Found:
 
 
 def request_of(choices: Choices) -> QuoteRequest:
-    """Return what is asked of the services. The amount must be there."""
+    """Return the request for a quote. The choices must have an amount."""
     return QuoteRequest(
         fiat_currency=choices.currency,
         fiat_amount=Decimal(choices.amount or 0),

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from onramp_app.config import get_settings
-from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.pricing.quotes import get_shared_quotes
+from onramp_app.domain.errors import DatabaseUnavailable, ValidationFailed
+from onramp_app.pricing.catalogue import get_options
+from onramp_app.pricing.quotes import get_shared_quotes, quote
+from onramp_app.providers.errors import AmountOutOfLimits
 from onramp_app.top_ups import reviewed, top_ups
 from tests.web.add_money.conftest import HANDLERS, RUPEES, begun
 from tests.web.conftest import HOSTILE
@@ -71,6 +73,19 @@ async def test_what_is_wrong_is_said_at_the_field_and_the_step_stays(visit, *, t
     assert (visit.page.amount_problem, visit.page.bill.pay) == (said, "")
     await visit.do("go_on", {"amount": typed})
     assert (visit.page.step, visit.page.amount_problem) == ("amount", said)
+
+
+@pytest.mark.parametrize("amount", ["0.5", "99.99", "100", "100.5", "100.005", "500000", "500000.01", "0.00"])
+async def test_the_page_refuses_exactly_the_amounts_that_a_quote_refuses(visit, amount):
+    request = replace(RUPEES, fiat_amount=Decimal(amount))
+    try:
+        await quote(get_shared_quotes(), get_options(), request=request)
+        is_refused = False
+    except (AmountOutOfLimits, ValidationFailed):
+        is_refused = True
+    await visit.open(f"?amount={amount}&currency=INR&asset=USDT&network=matic20&method=UPI")
+    assert (visit.page.amount_problem != "") is is_refused
+    assert (visit.page.bill.pay == "") is is_refused
 
 
 async def test_an_empty_field_is_asked_for_only_when_going_on(visit):
