@@ -22,7 +22,7 @@ _MOMENT = re.compile(
 _STATUSES = frozenset(status.value for status in TopUpStatus)
 
 
-def clean(given: Mapping[str, object]) -> tuple[ActivityFilter, bool]:
+def usable_filters(given: Mapping[str, object]) -> tuple[ActivityFilter, bool]:
     """Return the usable filters of an address or a form, and whether all of them were usable.
 
     The names are `status`, `asset`, `from`, `to` (RFC 3339 with a zone) and `q`.

@@ -9,7 +9,7 @@ from reflex.event import EventSpec
 from onramp_app.domain.errors import ValidationFailed
 from onramp_app.texts import _
 from onramp_app.wallet.latest import Latest
-from onramp_app.web.activity.filters import after_of, clean, filters_of, query_of
+from onramp_app.web.activity.filters import after_of, filters_of, query_of, usable_filters
 from onramp_app.web.activity.shapes import ActivityFilter
 from onramp_app.web.tabs.live import LiveState
 from onramp_app.web.tabs.session import page_path, to_login
@@ -39,7 +39,7 @@ class ActivityState(LiveState):
     async def load(self) -> EventSpec | None:
         """Read the filters from the address, and the list. Lines that were loaded of the same list stay."""
         given = self.router.url.query_parameters
-        wanted, all_usable = clean(given)
+        wanted, all_usable = usable_filters(given)
         after = after_of(given) or ""
         if (wanted, after) != (self.filter, self._after):
             self.rows, self.is_loaded = [], False
@@ -68,7 +68,7 @@ class ActivityState(LiveState):
         if await self._viewer() is None:
             return to_login(self)
         given = dict(form) if isinstance(form, Mapping) else {}
-        wanted, _all_usable = clean({**given, "from": since, "to": before})
+        wanted, _all_usable = usable_filters({**given, "from": since, "to": before})
         return rx.redirect(f"{page_path(self)}{query_of(wanted)}")
 
     def _has_loaded(self) -> bool:

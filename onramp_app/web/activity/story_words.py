@@ -180,15 +180,15 @@ def _steps(view: TopUpView) -> list[StoryStep]:
 
 
 def _is_late(before: StepView, step: StepView) -> bool:
-    """Say whether money came for what had ended without it."""
+    """Say whether a step brings money to a top-up that had ended without a payment."""
     return before.status in ENDED_UNPAID and step.status in _SAID_ONCE
 
 
 def _step_title(step: StepView, view: TopUpView) -> str:
-    """Return what a line of the timeline says: what the provider said, then what we made of it."""
+    """Return the title of a step: what the provider said or an operator did, and what came of it."""
     said = step.status_class or step.act
     asset = view.asset
-    told: dict[str, str] = {
+    titles: dict[str, str] = {
         StatusClass.OPENED: _("Payment page opened"),
         StatusClass.CLAIMED: _("You said that you paid"),
         StatusClass.PAID: _("Payment received"),
@@ -208,17 +208,17 @@ def _step_title(step: StepView, view: TopUpView) -> str:
         Act.REVERSAL_UNDONE: _("The reversal was undone"),
         Act.ATTRIBUTED: _("Found to be yours"),
     }
-    if said in told:
+    if said in titles:
         tag = tag_of(step.status)[0]
         ends = (TopUpStatus.SETTLED, TopUpStatus.IN_REVIEW, *ENDED_UNPAID)
         is_news = step.status in ends and said not in (StatusClass.OPENED, StatusClass.CLAIMED)
-        return f"{told[said]}: {tag[:1].lower()}{tag[1:]}" if is_news else told[said]
-    titles = {
+        return f"{titles[said]}: {tag[:1].lower()}{tag[1:]}" if is_news else titles[said]
+    own_titles = {
         TopUpStatus.CREATED: _("Top-up created"),
         TopUpStatus.CANCELED: _("Canceled by you"),
         TopUpStatus.EXPIRED: _("Expired"),
     }
-    return titles.get(TopUpStatus(step.status), tag_of(step.status)[0])
+    return own_titles.get(TopUpStatus(step.status), tag_of(step.status)[0])
 
 
 def _source_text(source: str) -> str:
@@ -234,7 +234,7 @@ def _source_text(source: str) -> str:
 
 
 def story_of_transfer(view: TransferView) -> Story:
-    """Return what a ledger transfer was, why, and how much."""
+    """Return the story of a ledger transfer: what it was, why, and how much."""
     title, why = _transfer_words(view.kind)
     amount, _space, asset = signed_text(view.amount, view.asset).rpartition(" ")
     head, tail = split_decimals(amount)
@@ -256,7 +256,7 @@ def story_of_transfer(view: TransferView) -> Story:
 
 
 def _transfer_words(kind: str) -> tuple[str, str]:
-    """Return what a ledger transfer is, as a title, and why it happened, as a sentence."""
+    """Return the title of a ledger transfer, and the sentence that says why it happened."""
     texts = {
         TransferKind.REVERSE: (
             _("Top-up taken back"),

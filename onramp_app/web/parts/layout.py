@@ -55,7 +55,7 @@ def theme_switch() -> rx.Component:
 
 def _own_menu() -> rx.Component:
     person = SessionState.person
-    # A native popover: it closes on Escape and on a click elsewhere without a script of ours.
+    # A native popover: it closes on Escape and on a click elsewhere, without a script.
     return rx.el.div(
         rx.el.button(
             rx.el.span(person.initials, aria_hidden="true"),

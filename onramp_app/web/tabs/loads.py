@@ -1,4 +1,4 @@
-"""Which pages of this process have to load again, and which part of the system each is told is away.
+"""Which pages of this process have to load again, and which part of the system is away for each.
 
 A page is known by its socket, from its first message on. A page whose load failed has neither a state nor a
 person, so no other list names it, and Reflex does not answer a page whose state cannot be read.

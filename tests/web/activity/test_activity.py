@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from onramp_app.wallet.latest import Latest
-from onramp_app.web.activity.filters import clean, filters_of, query_of
+from onramp_app.web.activity.filters import filters_of, query_of, usable_filters
 from onramp_app.web.activity.state import MOST, PAGE, ActivityState
 from tests.web.conftest import HOSTILE, arrive, cookie_of
 
@@ -169,7 +169,7 @@ async def test_hostile_arguments_lead_nowhere_else(tab, name):
     ],
 )
 def test_a_filter_that_cannot_be_used_is_empty(given):
-    wanted, all_usable = clean(given)
+    wanted, all_usable = usable_filters(given)
     assert query_of(wanted) == ""
     assert not all_usable
 
@@ -182,8 +182,8 @@ def test_filters_survive_the_way_through_the_address():
         "to": "2026-02-01T00:00:00Z",
         "q": "0xab",
     }
-    wanted, all_usable = clean(given)
+    wanted, all_usable = usable_filters(given)
     query = {name: values[0] for name, values in parse_qs(query_of(wanted)[1:]).items()}
     assert all_usable
-    assert clean(query) == (wanted, True)
+    assert usable_filters(query) == (wanted, True)
     assert filters_of(wanted).since.isoformat() == "2025-12-31T18:30:00+00:00"
