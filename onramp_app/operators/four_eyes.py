@@ -19,7 +19,7 @@ from onramp_app.domain.ids import is_id
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.tables import Proposal
 from onramp_app.pricing.rate_book import RateBook
-from onramp_app.pricing.worth import worth
+from onramp_app.pricing.rates import rates_into
 
 LIFE = timedelta(hours=24)
 _PRECISION = 50
@@ -73,7 +73,7 @@ def needs_second(deed: Deed, book: RateBook | None) -> bool:
         return True
     moves = (*deed.moves, *deed.lately)
     assets = {asset for _, asset in moves}
-    prices = worth(book, assets, base=above.currency) if book is not None else {}
+    prices = rates_into(above.currency, book, assets) if book is not None else {}
     if prices.keys() != assets:
         return True
     with localcontext(prec=_PRECISION):

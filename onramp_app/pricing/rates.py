@@ -4,7 +4,8 @@ Reading them costs a quote for every currency, so one process of the fleet does 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -27,7 +28,7 @@ from onramp_app.domain.shares import ask_for_all
 from onramp_app.fleet.lease import Lease
 from onramp_app.pricing.catalogue import OptionsReader, get_options
 from onramp_app.pricing.provider_prices import read_rates
-from onramp_app.pricing.rate_book import RateBook
+from onramp_app.pricing.rate_book import RateBook, UnknownSymbol
 from onramp_app.pricing.tables import ExchangeRate
 from onramp_app.providers.connection import get_provider
 from onramp_app.providers.errors import ProviderUnavailable
@@ -39,6 +40,7 @@ USABLE = timedelta(hours=24)
 LOOK_EVERY_SECONDS = 30
 # Who asks is not kept waiting for a slow provider: older rates now are better than new ones later.
 WAIT_SECONDS, WAIT_WITHOUT_ANY_SECONDS = 2.0, 15.0
+PAGE_WAIT_SECONDS = 2.5
 # These rates are public: without a rest, everybody who asks while the provider is away would ask it too.
 REST_AFTER_FAILURE_SECONDS = 60.0
 _LEASE = "rates"
@@ -129,6 +131,36 @@ class RatesReader:
 
 def _is_due(kept: RateBook | None) -> bool:
     return kept is None or clock.now() - kept.as_of > REFRESHED_AFTER
+
+
+def rates_into(base: str, book: RateBook, symbols: Iterable[str]) -> Mapping[str, Decimal]:
+    """Return how much of the base one unit of each symbol is worth; a symbol without a price is missing."""
+    found: dict[str, Decimal] = {}
+    for symbol in symbols:
+        with contextlib.suppress(UnknownSymbol):
+            found[symbol] = book.rates(symbol, [base])[base]
+    return found
+
+
+async def book_within(seconds: float) -> RateBook | None:
+    """Return the rates, or None where there are none after so long: no page waits longer for an estimate.
+
+    Raises:
+        DatabaseUnavailable: they could not be looked up.
+    """
+    return await _unless_late(get_rates().book(), seconds)
+
+
+async def book_after(kept: RateBook | None) -> RateBook | None:
+    """Do what `book_within` does, for a page that read the stored rates along with something else."""
+    return await _unless_late(get_rates().book_after(kept), PAGE_WAIT_SECONDS)
+
+
+async def _unless_late(book: Awaitable[RateBook], seconds: float) -> RateBook | None:
+    with contextlib.suppress(TimeoutError, ProviderUnavailable):
+        async with asyncio.timeout(seconds):  # not `wait_for`, which makes a task of it
+            return await book
+    return None
 
 
 async def stored_book() -> RateBook | None:

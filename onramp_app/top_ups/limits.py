@@ -19,8 +19,7 @@ from onramp_app.accounts.views import Viewer
 from onramp_app.config import Limits, TierLimits, get_settings
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain import clock
-from onramp_app.pricing.rates import get_rates, read_kept
-from onramp_app.pricing.worth import worth
+from onramp_app.pricing.rates import get_rates, rates_into, read_kept
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import OPEN_SQL
@@ -164,7 +163,7 @@ async def base_rates(
     currencies = {currency, *already} - {base}
     if not currencies:
         return {base: Decimal(1)}
-    return {**kept, **worth(await get_rates().book(), currencies, base=base)}
+    return {**kept, **rates_into(base, await get_rates().book(), currencies)}
 
 
 async def kept_rates(db: AsyncSession) -> Mapping[str, Decimal]:
@@ -174,7 +173,7 @@ async def kept_rates(db: AsyncSession) -> Mapping[str, Decimal]:
     """
     base = get_settings().limits.currency
     book = await read_kept(db)
-    return {**(worth(book, book.per_stable, base=base) if book else {}), base: Decimal(1)}
+    return {**(rates_into(base, book, book.per_stable) if book else {}), base: Decimal(1)}
 
 
 def count_in_base(top_up: TopUp, *, rates: Mapping[str, Decimal]) -> None:

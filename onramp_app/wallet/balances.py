@@ -17,9 +17,7 @@ from onramp_app.domain.money import amount_text, decimal_text, from_minor
 from onramp_app.ledger.balances import AssetBalance
 from onramp_app.ledger.balances import balances as read_balances
 from onramp_app.pricing.rate_book import RateBook
-from onramp_app.pricing.rates import read_stored
-from onramp_app.pricing.worth import book_after
-from onramp_app.pricing.worth import worth as worth_of
+from onramp_app.pricing.rates import book_after, rates_into, read_stored
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import TopUpStatus
 from onramp_app.wallet.views import AssetBalanceView, BalancesView
@@ -117,7 +115,7 @@ def _item(one: AssetBalance, pending: Decimal) -> AssetBalanceView:
 
 def total_worth(available: Mapping[str, Decimal], book: RateBook | None, *, currency: str) -> str | None:
     """Return the worth of all amounts, cut to the currency's decimals; None where a rate is missing."""
-    rates = worth_of(book, available, base=currency) if book else {}
+    rates = rates_into(currency, book, available) if book else {}
     if not available.keys() <= rates.keys():
         return None  # A sum that leaves something out would look like a loss.
     with localcontext(prec=_PRECISION):

@@ -18,7 +18,7 @@ from onramp_app.db.engine import execute
 from onramp_app.domain import clock
 from onramp_app.domain.money import from_minor
 from onramp_app.pricing.rate_book import RateBook
-from onramp_app.pricing.worth import worth
+from onramp_app.pricing.rates import rates_into
 from onramp_app.wallet.views import WorthPoint
 
 DAYS = 30
@@ -88,7 +88,7 @@ def course(moves: Moves, book: RateBook | None, *, currency: str) -> list[WorthP
     """
     if len({at for at, _asset, _amount in moves.changes}) < LEAST_CHANGES:
         return []
-    prices = worth(book, moves.held, base=currency) if book else {}
+    prices = rates_into(currency, book, moves.held) if book else {}
     if not moves.held.keys() <= prices.keys():
         return []
     with localcontext(prec=_PRECISION):

@@ -8,8 +8,7 @@ import structlog
 from onramp_app.accounts.views import Viewer
 from onramp_app.db.engine import transaction
 from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.pricing.rates import read_stored
-from onramp_app.pricing.worth import book_after
+from onramp_app.pricing.rates import book_after, read_stored
 from onramp_app.top_ups import top_ups
 from onramp_app.wallet import balances, history, transactions
 from onramp_app.wallet.views import WalletView

@@ -13,7 +13,7 @@ from onramp_app.domain.ids import new_id
 from onramp_app.ledger import instructions
 from onramp_app.ledger.instructions import UserAmount
 from onramp_app.ledger.transfers import Cause
-from onramp_app.pricing import worth as services_worth
+from onramp_app.pricing import rates
 from onramp_app.pricing.rate_book import RateBook
 from onramp_app.pricing.rates import get_rates
 from onramp_app.running import lifecycle
@@ -348,7 +348,7 @@ async def test_old_rates_are_used_and_said_to_be_old(
             return RateBook({"USDT": Decimal(1), "INR": Decimal("88.889")}, old)
 
     old = datetime.now(UTC) - timedelta(minutes=16)
-    monkeypatch.setattr(services_worth, "get_rates", OldRates)
+    monkeypatch.setattr(rates, "get_rates", OldRates)
     await wallet.deliver(ada, (await wallet.created(ada))["id"], amount="2")
     seen = (await wallet.get(ada, "/api/balances")).json()
     assert (seen["display"], seen["stale"]) == ({"amount": "177.77", "currency": "INR"}, True)

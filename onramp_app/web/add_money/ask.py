@@ -17,7 +17,7 @@ from onramp_app.pricing.bounds import AmountFault, bounds_of, fault_of
 from onramp_app.pricing.catalogue import CurrencyOption, Options, get_options, preferred
 from onramp_app.pricing.provider_prices import STABLE_ASSET
 from onramp_app.pricing.quotes import QuoteRequest, QuoteView, get_shared_quotes
-from onramp_app.pricing.worth import book_within, worth
+from onramp_app.pricing.rates import book_within, rates_into
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable, UnsupportedCurrency
 from onramp_app.throttle import throttle
 from onramp_app.top_ups import limits
@@ -141,7 +141,7 @@ def _bounds(choices: Choices, options: Options) -> AmountLimits:
 
 async def _quick_amounts(row: CurrencyOption, bounds: AmountLimits) -> list[Decimal]:
     book = await book_within(RATES_WITHIN_SECONDS)
-    price = worth(book, [STABLE_ASSET], base=row.code).get(STABLE_ASSET) if book else None
+    price = rates_into(row.code, book, [STABLE_ASSET]).get(STABLE_ASSET) if book else None
     if price is not None:
         about = [dollars * price for dollars in _QUICK_DOLLARS]
     else:
