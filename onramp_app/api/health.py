@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from onramp_app.running.checked import CheckedPart
 from onramp_app.running.health import readiness, status
+from onramp_app.running.parts import CheckedPart
 
 router = APIRouter(prefix="/api/health", tags=["health"])
 

@@ -30,9 +30,9 @@ from onramp_app.db.migrate import latest_revision, owner_url
 from onramp_app.db.migrate import migrate as migrate_database
 from onramp_app.db.poolers import refuse_poolers
 from onramp_app.operators import roles
-from onramp_app.running.checked import CheckedPart
 from onramp_app.running.checks import check_everything
 from onramp_app.running.lifecycle import run_worker
+from onramp_app.running.parts import CheckedPart
 
 
 def migrate(as_json: AsJson = False) -> None:

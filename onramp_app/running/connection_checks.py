@@ -13,7 +13,7 @@ from onramp_app.db.engine import execute, transaction
 from onramp_app.db.poolers import refuse_poolers
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.provider_orders.inbox import get_inbox
-from onramp_app.running.checked import CheckedPart, UnwellError
+from onramp_app.running.parts import CheckedPart, UnwellError
 
 _ROLE = text("""
 SELECT session_user, current_user, has_schema_privilege('public', 'CREATE'),

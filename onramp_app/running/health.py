@@ -18,8 +18,8 @@ from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet.hearing import hearing
 from onramp_app.fleet.watch import end
 from onramp_app.provider_orders.reader import LEASE
-from onramp_app.running.checked import CheckedPart
 from onramp_app.running.connection_checks import readiness_part
+from onramp_app.running.parts import CheckedPart
 
 ANSWER_SECONDS = 1.5
 # What is older than this and not done yet has been forgotten, or there is too much of it.

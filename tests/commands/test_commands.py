@@ -19,8 +19,8 @@ from onramp_app.db.migrate import latest_revision
 from onramp_app.local import postgres
 from onramp_app.provider_orders import webhook_address
 from onramp_app.running import lifecycle
-from onramp_app.running.checked import UnwellError
 from onramp_app.running.checks import CHECKS
+from onramp_app.running.parts import UnwellError
 from onramp_app.treasury import changes
 from tests.people import operator_code
 from tests.simulator.process import NEXT_SECRET, SECRET, Process, Receiver

@@ -16,7 +16,7 @@ from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db import engine, poolers
 from onramp_app.provider_orders import inbox
 from onramp_app.running import connection_checks, lifecycle
-from onramp_app.running.checked import UnwellError
+from onramp_app.running.parts import UnwellError
 from tests.people import PASSWORD
 from tests.pooler import pooler
 from tests.signed_webhooks import PATH, event_of, headers_of

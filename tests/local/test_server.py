@@ -11,8 +11,8 @@ from reflex.utils.exec import run_granian_backend_prod
 
 from onramp_app.config import PROJECT_DIR, Settings
 from onramp_app.local.server import limit_the_server, max_connections
-from onramp_app.running.checked import UnwellError
 from onramp_app.running.checks import CHECKS, ENOUGH_FILES
+from onramp_app.running.parts import UnwellError
 
 
 def test_reflex_starts_the_server_with_our_limits(monkeypatch: pytest.MonkeyPatch) -> None:

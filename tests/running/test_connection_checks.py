@@ -16,8 +16,8 @@ from onramp_app.config import AppEnv, get_settings
 from onramp_app.db import direct, engine
 from onramp_app.provider_orders.inbox import get_inbox
 from onramp_app.running import connection_checks, lifecycle
-from onramp_app.running.checked import CheckedPart, UnwellError
 from onramp_app.running.health import readiness
+from onramp_app.running.parts import CheckedPart, UnwellError
 from tests.people import PASSWORD
 from tests.signed_webhooks import PATH, event_of, headers_of
 

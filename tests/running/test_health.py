@@ -13,8 +13,8 @@ from onramp_app.config import get_settings
 from onramp_app.db import direct, engine
 from onramp_app.db.engine import transaction
 from onramp_app.fleet.hearing import hearing
-from onramp_app.running.checked import CheckedPart
 from onramp_app.running.health import readiness, status
+from onramp_app.running.parts import CheckedPart
 from tests.wall import Wall
 
 WELL = (True, "")

@@ -1,4 +1,4 @@
-"""How a check says what it found."""
+"""The state of one part of the installation, as `check` and the health addresses tell it."""
 
 from dataclasses import dataclass
 
