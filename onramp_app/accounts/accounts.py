@@ -25,7 +25,7 @@ from onramp_app.ledger import audit
 from onramp_app.throttle import throttle
 
 Opened = TypeVar("Opened")
-# `sessions.open_browser` or `sessions.open_program`: runs in the transaction of the sign-in.
+# `sessions.open_browser` or `program_sessions.open_program`: runs in the transaction of the sign-in.
 OpenSession = Callable[[AsyncSession, User, Client], Awaitable[Opened]]
 
 _log = structlog.get_logger(__name__)

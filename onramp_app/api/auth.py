@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from onramp_app.accounts import accounts, security_events, session_list, sessions
+from onramp_app.accounts import accounts, program_sessions, security_events, sessions
 from onramp_app.accounts.words import EndReason
 from onramp_app.api.auth_models import (
     LoginRequest,
@@ -52,14 +52,16 @@ def _own_errors(*errors: type[ApplicationError]) -> dict[int | str, dict[str, An
 async def register(body: RegisterRequest, request: Request) -> SignedInAnswer:
     """Open an account and sign in."""
     registration = accounts.Registration(**body.model_dump())
-    session = await accounts.register(registration, client_of(request), sessions.open_program)
+    session = await accounts.register(registration, client_of(request), program_sessions.open_program)
     return SignedInAnswer.of(session)
 
 
 @router.post("/login", responses=_errors(InvalidCredentials, RateLimited))
 async def login(body: LoginRequest, request: Request) -> SignedInAnswer:
     """Sign in. An unknown e-mail gets the same answer in the same time as a wrong password."""
-    session = await accounts.sign_in(body.email, body.password, client_of(request), sessions.open_program)
+    session = await accounts.sign_in(
+        body.email, body.password, client_of(request), program_sessions.open_program
+    )
     return SignedInAnswer.of(session)
 
 
@@ -71,7 +73,7 @@ async def refresh(body: RefreshRequest, request: Request) -> TokensAnswer:
     ends the session.
     """
     address = client_of(request).address
-    return TokensAnswer.of(await sessions.refresh(body.refresh_token, address=address))
+    return TokensAnswer.of(await program_sessions.refresh(body.refresh_token, address=address))
 
 
 @router.post("/logout", status_code=204, responses=_own_errors())
@@ -108,7 +110,7 @@ async def list_sessions(
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> SessionsAnswer:
     """List where the account is signed in."""
-    views, next_cursor = await session_list.list_sessions(viewer, limit=limit, cursor=cursor)
+    views, next_cursor = await sessions.list_sessions(viewer, limit=limit, cursor=cursor)
     return SessionsAnswer(items=[SessionAnswer.of(view) for view in views], next_cursor=next_cursor)
 
 

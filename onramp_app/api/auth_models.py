@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from onramp_app.accounts.fields import MAX_DISPLAY_NAME_LENGTH, MAX_EMAIL_LENGTH
 from onramp_app.accounts.passwords import MAX_LENGTH, MIN_LENGTH
-from onramp_app.accounts.sessions import ProgramSession
+from onramp_app.accounts.program_sessions import ProgramSession
 from onramp_app.accounts.views import SecurityEventView, SessionView, Viewer
 from onramp_app.accounts.words import SecurityEventKind
 from onramp_app.api.frame.routes import Country, Currency, RequestBody

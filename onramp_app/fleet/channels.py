@@ -6,6 +6,8 @@ import contextlib
 # Somebody wants an order to be read soon. Listened to by the reader, wherever in the fleet it runs.
 ORDER_DUE = "order_due"
 READ_OPEN = "open"  # Its payload where everything open is meant.
+# The id of a session that was ended. Listened to by every instance.
+SESSION_ENDED = "session_ended"
 # Ids of users whose top-ups or balances changed, joined by commas. Listened to by every instance.
 USER_CHANGED = "user_changed"
 

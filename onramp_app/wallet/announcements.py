@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, bindparam, literal_column
 from sqlmodel import col, select
 
-from onramp_app.accounts.sessions import ENDED_CHANNEL, is_alive, viewer_of
+from onramp_app.accounts.sessions import is_alive, viewer_of
 from onramp_app.accounts.tables import AuthSession, User
 from onramp_app.accounts.views import Viewer
 from onramp_app.db.direct import Use, connect
@@ -75,7 +75,7 @@ async def listen() -> AsyncIterator[Announcement]:
     connection = await connect(Use.ANNOUNCEMENTS, answer_seconds=ANSWER_SECONDS)
     async with connection:
         with outages():
-            for channel in (ENDED_CHANNEL, channels.USER_CHANGED, ECHO_CHANNEL):
+            for channel in (channels.SESSION_ENDED, channels.USER_CHANGED, ECHO_CHANNEL):
                 await connection.execute(f"LISTEN {channel}")
         yield Listening()
         while True:
@@ -84,7 +84,7 @@ async def listen() -> AsyncIterator[Announcement]:
                     match notification.channel:
                         case channels.USER_CHANGED:
                             yield UsersChanged(frozenset(notification.payload.split(",")))
-                        case channel if channel == ENDED_CHANNEL:
+                        case channels.SESSION_ENDED:
                             yield SessionEnded(notification.payload)
                         case _:
                             hearing.heard(notification.payload)

@@ -12,7 +12,7 @@ import jwt
 import pytest
 
 from onramp_app.accounts import tokens
-from onramp_app.accounts.sessions import ACCESS_TOKEN_LIFE
+from onramp_app.accounts.program_sessions import ACCESS_TOKEN_LIFE
 from onramp_app.accounts.tokens import Claims, TokenType
 from onramp_app.config import get_settings
 from onramp_app.domain import clock

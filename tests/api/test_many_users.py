@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlmodel import select
 
-from onramp_app.accounts import sessions
+from onramp_app.accounts import program_sessions, sessions
 from onramp_app.accounts.tables import User
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
@@ -37,7 +37,7 @@ async def people(ada: Person) -> list[Person]:
             user = User(**copied, email=f"{number}-{ada.email}")
             db.add(user)
             await db.flush()
-            opened = await sessions.open_program(db, user, sessions.Client("", "", ""))
+            opened = await program_sessions.open_program(db, user, sessions.Client("", "", ""))
             made.append(Person(user.id, user.email, opened.access_token, opened.refresh_token))
     return made
 

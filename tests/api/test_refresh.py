@@ -9,8 +9,9 @@ import httpx
 import psycopg
 import pytest
 
-from onramp_app.accounts import sessions, tokens
-from onramp_app.accounts.sessions import Client, ProgramSession
+from onramp_app.accounts import program_sessions, tokens
+from onramp_app.accounts.program_sessions import ProgramSession
+from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.tables import RefreshToken, User
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
@@ -28,7 +29,7 @@ async def new_program(client: httpx.AsyncClient, ada: Person) -> Callable[[], Aw
     async def make() -> ProgramSession:
         async with transaction() as db:
             user = await db.get_one(User, ada.id)
-            return await sessions.open_program(db, user, Client("127.0.0.1"))
+            return await program_sessions.open_program(db, user, Client("127.0.0.1"))
 
     return make
 
@@ -177,9 +178,9 @@ async def test_a_theft_is_noticed_by_the_use_of_the_successor_alone(
     """The control: by its age alone, a token that is stolen within ten seconds would be honoured."""
 
     async def only_by_age(_db: object, token: RefreshToken, _text: str, now: datetime) -> bool:
-        return token.used_at is not None and now - token.used_at > sessions.REFRESH_REPEAT
+        return token.used_at is not None and now - token.used_at > program_sessions.REFRESH_REPEAT
 
-    monkeypatch.setattr(sessions, "_is_theft", only_by_age)
+    monkeypatch.setattr(program_sessions, "_is_theft", only_by_age)
     program = await new_program()
     owner = (await _refresh(client, program.refresh_token)).json()
     await _refresh(client, owner["refresh_token"])

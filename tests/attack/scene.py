@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from onramp_app.accounts import sessions
+from onramp_app.accounts import program_sessions, sessions
 from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.tables import User
 from onramp_app.db.engine import transaction
@@ -44,7 +44,7 @@ class Scene:
         async with transaction() as db:
             user = await db.get(User, self.ada.id)
             assert user is not None
-            opened = await sessions.open_program(db, user, CLIENT)
+            opened = await program_sessions.open_program(db, user, CLIENT)
         self.ada = Person(self.ada.id, self.ada.email, opened.access_token, opened.refresh_token)
 
     def leaks(self, text: str) -> list[str]:

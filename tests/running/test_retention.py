@@ -7,7 +7,7 @@ import secrets
 import psycopg
 import pytest
 
-from onramp_app.accounts import accounts, sessions
+from onramp_app.accounts import accounts, program_sessions
 from onramp_app.accounts.sessions import Client
 from onramp_app.db.locks import Lock
 from onramp_app.running import retention
@@ -21,10 +21,13 @@ async def session_ids(database: str) -> list[str]:
     """Five sessions of one person's programs, each with a refresh token."""
     client = Client("127.0.0.1")
     first = await accounts.register(
-        accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD), client, sessions.open_program
+        accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD),
+        client,
+        program_sessions.open_program,
     )
     others = [
-        await accounts.sign_in(first.viewer.email, PASSWORD, client, sessions.open_program) for _ in range(4)
+        await accounts.sign_in(first.viewer.email, PASSWORD, client, program_sessions.open_program)
+        for _ in range(4)
     ]
     ids = [opened.viewer.session_id for opened in (first, *others)]
     ended = "UPDATE auth_sessions SET revoked_at = {}, end_reason = 'signed_out' WHERE id = %s"

@@ -9,10 +9,11 @@ import psycopg
 import pytest
 
 from onramp_app import idempotency
-from onramp_app.accounts import accounts, passwords, sessions
-from onramp_app.accounts.sessions import Client, ProgramSession
+from onramp_app.accounts import accounts, passwords, program_sessions, sessions
+from onramp_app.accounts.program_sessions import ProgramSession
+from onramp_app.accounts.sessions import Client
 from onramp_app.domain import clock
-from onramp_app.domain.errors import InvalidCredentials, RateLimited
+from onramp_app.domain.errors import InvalidCredentials, RateLimited, RefreshTokenReused
 from onramp_app.ledger import audit
 from onramp_app.running import retention
 from onramp_app.throttle import throttle
@@ -40,7 +41,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def person(database: str) -> ProgramSession:
     assert database
     registration = accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD)
-    return await accounts.register(registration, Client("203.0.113.7"), sessions.open_program)
+    return await accounts.register(registration, Client("203.0.113.7"), program_sessions.open_program)
 
 
 def _count(owner: psycopg.Connection[Any], table: str, where: str = "true") -> int:
@@ -74,12 +75,12 @@ async def _end_one(person: ProgramSession) -> None:
 
 async def _reuse_a_token(person: ProgramSession) -> None:
     opened = await accounts.sign_in(
-        person.viewer.email, PASSWORD, Client("203.0.113.7"), sessions.open_program
+        person.viewer.email, PASSWORD, Client("203.0.113.7"), program_sessions.open_program
     )
-    second = await sessions.refresh(opened.refresh_token)
-    await sessions.refresh(second.refresh_token)
-    with pytest.raises(sessions.RefreshTokenReused):
-        await sessions.refresh(opened.refresh_token)
+    second = await program_sessions.refresh(opened.refresh_token)
+    await program_sessions.refresh(second.refresh_token)
+    with pytest.raises(RefreshTokenReused):
+        await program_sessions.refresh(opened.refresh_token)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ async def test_an_account_has_so_many_sessions_and_loses_the_oldest(
     kept = {row[0] for row in owner.execute("SELECT id FROM auth_sessions")}
     assert kept == {one.viewer.session_id for one in opened[-4:]}
     with pytest.raises(sessions.Unauthenticated):
-        await sessions.resolve_bearer(person.access_token)
+        await program_sessions.resolve_bearer(person.access_token)
 
 
 async def test_a_password_is_not_changed_without_end(
@@ -159,8 +160,8 @@ async def test_of_refusals_under_a_key_the_newest_are_kept_and_of_successes_all(
 async def test_refresh_tokens_that_were_spent_long_ago_go(
     person: ProgramSession, owner: psycopg.Connection[Any]
 ) -> None:
-    second = await sessions.refresh(person.refresh_token)
-    await sessions.refresh(second.refresh_token)
+    second = await program_sessions.refresh(person.refresh_token)
+    await program_sessions.refresh(second.refresh_token)
     owner.execute("UPDATE refresh_tokens SET used_at = now() - interval '91 days' WHERE used_at IS NOT NULL")
     assert await retention.purge() == {"refresh_tokens": 2}
     assert _count(owner, "refresh_tokens") == 1, "the one that is not spent"

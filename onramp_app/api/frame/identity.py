@@ -7,7 +7,8 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from starlette.requests import HTTPConnection
 
 from onramp_app.accounts.cookies import read_cookie, session_cookie_name
-from onramp_app.accounts.sessions import Client, resolve_bearer, resolve_cookie_header
+from onramp_app.accounts.program_sessions import resolve_bearer
+from onramp_app.accounts.sessions import Client, resolve_cookie_header
 from onramp_app.accounts.views import Viewer
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import Forbidden, Unauthenticated

@@ -8,7 +8,7 @@ import reflex as rx
 from babel.dates import format_timedelta
 from reflex.event import EventSpec
 
-from onramp_app.accounts import accounts, security_events, session_list, sessions
+from onramp_app.accounts import accounts, security_events, sessions
 from onramp_app.accounts.accounts import ProfileChanges
 from onramp_app.accounts.views import SecurityEventView, SessionView, Viewer
 from onramp_app.accounts.words import Role, SecurityEventKind
@@ -151,7 +151,7 @@ class ProfileState(PrivateState):
             await self._list_security(viewer)
 
     async def _list_security(self, viewer: Viewer) -> None:
-        views, _cursor = await session_list.list_sessions(viewer, limit=_SHOWN_SESSIONS)
+        views, _cursor = await sessions.list_sessions(viewer, limit=_SHOWN_SESSIONS)
         now = clock.now()
         lines = [_line(view, now) for view in views]
         self.session_lines = sorted(lines, key=lambda line: not line.is_current)
