@@ -6,7 +6,6 @@ environment. A value that cannot be used becomes a
 """
 
 import contextlib
-import ipaddress
 import json
 import os
 import re
@@ -19,17 +18,11 @@ from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import urlsplit
 
-import idna
 from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
-    StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -39,18 +32,27 @@ from pydantic_core import PydanticUseDefault
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from onramp_app import production
+from onramp_app.setting_forms import (
+    PRIVATE_NETWORKS,
+    Asset,
+    FourEyesAbove,
+    HeadsTarget,
+    HttpUrl,
+    Limits,
+    Network,
+    PostgresUrl,
+    ProxyNetwork,
+    PublicUrl,
+    RedisUrl,
+    SmtpUrl,
+    TreasuryAddress,
+    json_without_floats,
+    simulated_address,
+)
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = PROJECT_DIR / ".data"
 
-# Loopback, RFC 1918 and 4193, link-local, and the shared addresses of RFC 6598, from which platforms forward.
-_OWN_NETWORKS = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        *("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
-        *("169.254.0.0/16", "fe80::/10", "100.64.0.0/10"),
-    )
-)
 _OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 LIVE_API_URL = "https://api.onramp.money"
 MIN_DATABASE_CONNECTIONS = 8
@@ -70,161 +72,8 @@ class AppEnv(StrEnum):
     PRODUCTION = "production"
 
 
-class TreasuryAddress(BaseModel):
-    """One address of the operator's that the provider delivers to.
-
-    `until` (RFC 3339, with its offset from UTC) keeps an old address known: deliveries to it still
-    count, new top-ups after that moment no longer use it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-    address: str = Field(min_length=8, max_length=128)
-    memo: str | None = Field(default=None, max_length=64)
-    until: AwareDatetime | None = None
-
-
-class TierLimits(BaseModel):
-    """The most one person of a tier may add, in the base currency of `LIMITS`, by UTC day and month."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    per_top_up: Decimal | None = Field(default=None, gt=0)
-    per_day: Decimal | None = Field(default=None, gt=0)
-    per_month: Decimal | None = Field(default=None, gt=0)
-
-
-class Limits(BaseModel):
-    """`LIMITS`: `{"currency": "USD", "none": {…}, "basic": {…}, "full": {…}}`.
-
-    A tier, or a period, that is left out is not limited by us.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
-    none: TierLimits = TierLimits()
-    basic: TierLimits = TierLimits()
-    full: TierLimits = TierLimits()
-
-
-class FourEyesAbove(BaseModel):
-    """`FOUR_EYES_ABOVE`: `{"currency": "USD", "amount": "1000"}`. What is worth more needs two operators."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    currency: str = Field(pattern=r"^[A-Z]{3}$")
-    amount: Decimal = Field(ge=0)
-
-
-def _split(url: str) -> SplitResult:
-    """Split an address. The library's own messages repeat what was given, passwords included."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # read only to have it checked
-    except ValueError:
-        raise ValueError(
-            "it is not a well-formed address; percent-encode special characters in its password"
-        ) from None
-    return parts
-
-
-def _address(*schemes: str, says: str, needs: str = "hostname") -> AfterValidator:
-    """Return a check of an address: one of the schemes, and the part of it that it `needs`."""
-
-    def check(value: str | SecretStr) -> str | SecretStr:
-        parts = _split(value.get_secret_value() if isinstance(value, SecretStr) else value)
-        if parts.scheme not in schemes or not (getattr(parts, needs) or "").strip("/"):
-            raise ValueError(says)
-        return value
-
-    return AfterValidator(check)
-
-
-HttpUrl = Annotated[
-    str, _address("http", "https", says="it must be an address that begins with http:// or https://")
-]
-
-
-def _browsers_host(host: str) -> str:
-    """Return a host as browsers write it in an `Origin` (WHATWG URL, host serializing)."""
-    with contextlib.suppress(ValueError):
-        address = ipaddress.ip_address(host)
-        return f"[{address}]" if address.version == 6 else str(address)
-    try:
-        return idna.encode(host.rstrip("."), uts46=True).decode()
-    except idna.IDNAError:
-        if re.fullmatch(
-            r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", host
-        ):  # old names with underscores, which IDNA knows nothing of
-            return host.rstrip(".")
-        raise ValueError("its host is not a name that a browser could open") from None
-
-
-def _origin(value: str) -> str:
-    """Return the origin that an address names, as browsers write it, and refuse what is more than that."""
-    parts = _split(value)
-    if "@" in parts.netloc:
-        raise ValueError("it must not hold a user name or password")
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError(
-            "it must end after the host, as in https://wallet.my-company.com, because the pages cannot live"
-            " under a path"
-        )
-    port = "" if parts.port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{parts.port}"
-    return f"{parts.scheme}://{_browsers_host(parts.hostname or '')}{port}"
-
-
-PublicUrl = Annotated[HttpUrl, AfterValidator(_origin)]
-ProxyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
-PostgresUrl = Annotated[
-    SecretStr,
-    _address(
-        *("postgres", "postgresql"),
-        says="it must look like postgresql://user:password@host:5432/database",
-        needs="path",
-    ),
-]
-RedisUrl = Annotated[
-    SecretStr,
-    _address(
-        *("redis", "rediss"),
-        says="it must look like redis://:password@host:6379; a unix socket cannot be used",
-    ),
-]
-SmtpUrl = Annotated[
-    SecretStr, _address("smtp", "smtps", says="it must look like smtps://user:password@host:465")
-]
-
-
-def _heads_target(value: SecretStr) -> SecretStr:
-    told = value.get_secret_value()
-    if not told.startswith("/") and not (_split(told).scheme in ("http", "https") and _split(told).hostname):
-        raise ValueError("it must be the full path of a file, or an http or https address")
-    return value
-
-
-HeadsTarget = Annotated[SecretStr, AfterValidator(_heads_target)]
-
-
-def _no_floats(text: str) -> Any:
-    def refuse(constant: str) -> None:
-        raise ValueError(f"it must not hold {constant}")
-
-    return json.loads(text, parse_float=Decimal, parse_constant=refuse)
-
-
-def _simulated_address(number: int) -> tuple[TreasuryAddress, ...]:
-    # Digits only, so that any reader of EIP-55 checksums accepts it; nobody holds its key.
-    return (TreasuryAddress(address=f"0x{'51' * 18}{number:04}"),)
-
-
 def _is_production(app_env: AppEnv | None, replit_deployment: str | None) -> bool:
     return app_env is AppEnv.PRODUCTION or replit_deployment == "1"
-
-
-Asset = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,10}$", strip_whitespace=True)]
-Network = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{2,20}$", strip_whitespace=True)]
 
 
 class Settings(BaseSettings):
@@ -249,7 +98,7 @@ class Settings(BaseSettings):
     reflex_backend_port: int = Field(default=8000, ge=1, le=65535)
     # Without a value 1 in production, where we serve no TLS ourselves and so are behind a proxy; else 0.
     trusted_proxy_hops: int = Field(default=None, validate_default=True, ge=0, le=10)
-    trusted_proxies: Annotated[tuple[ProxyNetwork, ...], NoDecode] = _OWN_NETWORKS
+    trusted_proxies: Annotated[tuple[ProxyNetwork, ...], NoDecode] = PRIVATE_NETWORKS
 
     database_url: PostgresUrl | None = None
     database_owner_url: PostgresUrl | None = None
@@ -290,10 +139,10 @@ class Settings(BaseSettings):
     treasury_addresses: Annotated[
         dict[Network, Annotated[tuple[TreasuryAddress, ...], Field(min_length=1)]], NoDecode
     ] = {
-        "matic20": _simulated_address(1),
-        "bep20": _simulated_address(2),
-        "arbitrum": _simulated_address(3),
-        "erc20": _simulated_address(4),
+        "matic20": simulated_address(1),
+        "bep20": simulated_address(2),
+        "arbitrum": simulated_address(3),
+        "erc20": simulated_address(4),
     }
     limits: Annotated[Limits, NoDecode] = Limits()
     four_eyes_above: Annotated[FourEyesAbove | None, NoDecode] = None
@@ -364,7 +213,7 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         try:
-            return _no_floats(value)
+            return json_without_floats(value)
         except json.JSONDecodeError as error:
             raise ValueError("it must be JSON") from error
 
@@ -424,8 +273,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        if self.is_production:
-            _refuse_unfit_for_production(self)
+        given = {name: getattr(self, name) for name in Settings.model_fields if name in self.model_fields_set}
+        if self.is_production and (why := production.why_unfit(given)) is not None:
+            raise ConfigurationError(why)
         now = datetime.now(UTC)
         for network in sorted({network for networks in self.assets.values() for network in networks}):
             addresses = self.treasury_addresses.get(network, ())
@@ -434,92 +284,6 @@ class Settings(BaseSettings):
                     f"TREASURY_ADDRESSES has no current address for {network}, which ASSETS offers."
                 )
         return self
-
-
-_REQUIRED_IN_PRODUCTION = (
-    "public_url",
-    "database_url",
-    "secret_key",
-    "onramp_app_id",
-    "onramp_api_key",
-    "onramp_api_secret",
-    "treasury_addresses",
-    "smtp_url",
-    "mail_from",
-    "support_email",
-)
-
-
-_OUTSIDE = ("public_url", "onramp_api_url", "onramp_widget_url")
-
-
-def _texts(settings: Settings) -> dict[str, str]:
-    """Return the addresses and secrets that were set, by their names in lower case."""
-    texts = {}
-    for name in Settings.model_fields:
-        value = getattr(settings, name)
-        if isinstance(value, SecretStr):
-            texts[name] = value.get_secret_value()
-        elif value and name.endswith(("_url", "_from", "_email")):
-            texts[name] = value
-    return {name: text for name, text in texts.items() if name in settings.model_fields_set and text}
-
-
-def _refuse_unfit_for_production(settings: Settings) -> None:
-    for name in _REQUIRED_IN_PRODUCTION:
-        if name not in settings.model_fields_set or not getattr(settings, name):
-            raise ConfigurationError(f"{name.upper()} is not set, and production needs it.")
-    for name, text in _texts(settings).items():
-        if production.is_placeholder(text):
-            raise ConfigurationError(f"{name.upper()} still holds a placeholder; set the real value.")
-    _refuse_unfit_secrets(settings)
-    if settings.onramp_app_id in (1, 2):
-        raise ConfigurationError(
-            "ONRAMP_APP_ID is one of the provider's test ids (1 or 2), which production refuses."
-        )
-    for name in _OUTSIDE:
-        parts = urlsplit(getattr(settings, name) or "https://onramp.money")
-        if production.leads_to_a_test(parts.hostname or ""):
-            raise ConfigurationError(f"{name.upper()} names a test host, which production refuses.")
-        if parts.scheme != "https":
-            raise ConfigurationError(f"{name.upper()} must begin with https:// in production.")
-    for network, addresses in settings.treasury_addresses.items():
-        for address in addresses:
-            if production.is_placeholder(address.address):
-                raise ConfigurationError("TREASURY_ADDRESSES still holds a placeholder; set the real value.")
-            if production.is_nobodys_address(address.address):
-                raise ConfigurationError(
-                    f"TREASURY_ADDRESSES holds an address of {network} whose key nobody has,"
-                    " or that stands in documentation; set your own."
-                )
-
-
-def _refuse_unfit_secrets(settings: Settings) -> None:
-    texts = _texts(settings)
-    # Addresses are no secrets, though one may hold a password.
-    secrets_set = {
-        name: text
-        for name, text in texts.items()
-        if isinstance(getattr(settings, name), SecretStr) and not name.endswith("_url")
-    }
-    for name, secret in secrets_set.items():
-        why = production.why_guessable(secret, is_name=name == "onramp_api_key")
-        if why is not None:
-            raise ConfigurationError(f"{name.upper()} {why}; set the real value.")
-    # Whoever learns one of two equal secrets has both; a password in an address is one too.
-    passwords = {
-        name: unquote(urlsplit(text).password or "") for name, text in texts.items() if name.endswith("_url")
-    }
-    owners: dict[str, str] = {}
-    for name, secret in secrets_set.items():
-        if secret in owners:
-            raise ConfigurationError(f"{name.upper()} is the same as {owners[secret]}; each needs its own.")
-        owners[secret] = name.upper()
-    for name, password in passwords.items():
-        if production.is_placeholder(password):
-            raise ConfigurationError(f"{name.upper()} still holds a placeholder; set the real value.")
-        if password in owners:
-            raise ConfigurationError(f"{owners[password]} is the same as the password in {name.upper()}.")
 
 
 def _kept_secret_key(data_dir: Path) -> str:

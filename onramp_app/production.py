@@ -1,13 +1,17 @@
 """What production refuses: values that stand for a real one, that anybody guesses, or that lead to a test.
 
-Pure. Each function returns the reason as the end of a sentence that begins with the variable's name, and
-never the value.
+Pure. A reason names the variable and never its value.
 """
 
 import ipaddress
 import re
 import socket
 import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
 
 _PLACEHOLDER = re.compile(
     r"change.?me|placeholder|replace.?(me|this)|your[-_ ]|(paste|insert|fill).?(it|me|in|here)"
@@ -25,6 +29,19 @@ _TEST_NAME = re.compile(
     r"|(^|\.)(nip\.io|sslip\.io|xip\.io|localtest\.me|lvh\.me|vcap\.me|lacolhost\.com)$"
 )
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
+_REQUIRED = (
+    "public_url",
+    "database_url",
+    "secret_key",
+    "onramp_app_id",
+    "onramp_api_key",
+    "onramp_api_secret",
+    "treasury_addresses",
+    "smtp_url",
+    "mail_from",
+    "support_email",
+)
+_OUTSIDE = ("public_url", "onramp_api_url", "onramp_widget_url")
 _MIN_DIFFERENT = 8
 _MIN_SECRET_CHARACTERS, _MIN_KEY_CHARACTERS = 16, 8
 
@@ -66,7 +83,7 @@ def is_placeholder(text: str) -> bool:
 
 
 def why_guessable(secret: str, *, is_name: bool = False) -> str | None:
-    """Say why a secret protects nothing, or return None.
+    """Return why a secret protects nothing, to be said after its name, or None.
 
     Args:
         secret: what is to be kept from others.
@@ -125,3 +142,82 @@ def is_nobodys_address(address: str) -> bool:
         # Zero, the chain's own contracts and 0x…dEaD are small numbers; made-up ones repeat a digit or two.
         return int(digits, 16) < 1 << 64 or len(set(digits)) <= 2
     return len(set(address)) <= 2  # Solana's system program is a row of ones
+
+
+def _texts(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the addresses and secrets that were set, by their names in lower case."""
+    texts = {}
+    for name, value in settings.items():
+        if isinstance(value, SecretStr):
+            texts[name] = value.get_secret_value()
+        elif value and name.endswith(("_url", "_from", "_email")):
+            texts[name] = value
+    return {name: text for name, text in texts.items() if text}
+
+
+def why_unfit(settings: Mapping[str, Any]) -> str | None:
+    """Return a sentence on the first setting that production refuses, or None.
+
+    Args:
+        settings: what was set, by names in lower case and in the order of `Settings`; no defaults.
+    """
+    return next(_unfit(settings), None)
+
+
+def _unfit(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name in _REQUIRED:
+        if not settings.get(name):
+            yield f"{name.upper()} is not set, and production needs it."
+    for name, text in _texts(settings).items():
+        if is_placeholder(text):
+            yield f"{name.upper()} still holds a placeholder; set the real value."
+    yield from _unfit_secrets(settings)
+    if settings["onramp_app_id"] in (1, 2):
+        yield "ONRAMP_APP_ID is one of the provider's test ids (1 or 2), which production refuses."
+    yield from _unfit_addresses(settings)
+
+
+def _unfit_addresses(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name in _OUTSIDE:
+        parts = urlsplit(settings.get(name) or "https://onramp.money")
+        if leads_to_a_test(parts.hostname or ""):
+            yield f"{name.upper()} names a test host, which production refuses."
+        if parts.scheme != "https":
+            yield f"{name.upper()} must begin with https:// in production."
+    for network, addresses in settings["treasury_addresses"].items():
+        for address in addresses:
+            if is_placeholder(address.address):
+                yield "TREASURY_ADDRESSES still holds a placeholder; set the real value."
+            if is_nobodys_address(address.address):
+                yield (
+                    f"TREASURY_ADDRESSES holds an address of {network} whose key nobody has,"
+                    " or that stands in documentation; set your own."
+                )
+
+
+def _unfit_secrets(settings: Mapping[str, Any]) -> Iterator[str]:
+    texts = _texts(settings)
+    # Addresses are no secrets, though one may hold a password.
+    secrets_set = {
+        name: text
+        for name, text in texts.items()
+        if isinstance(settings[name], SecretStr) and not name.endswith("_url")
+    }
+    for name, secret in secrets_set.items():
+        why = why_guessable(secret, is_name=name == "onramp_api_key")
+        if why is not None:
+            yield f"{name.upper()} {why}; set the real value."
+    # Whoever learns one of two equal secrets has both; a password in an address is one too.
+    passwords = {
+        name: unquote(urlsplit(text).password or "") for name, text in texts.items() if name.endswith("_url")
+    }
+    owners: dict[str, str] = {}
+    for name, secret in secrets_set.items():
+        if secret in owners:
+            yield f"{name.upper()} is the same as {owners[secret]}; each needs its own."
+        owners[secret] = name.upper()
+    for name, password in passwords.items():
+        if is_placeholder(password):
+            yield f"{name.upper()} still holds a placeholder; set the real value."
+        if password in owners:
+            yield f"{owners[password]} is the same as the password in {name.upper()}."

@@ -16,11 +16,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.views import Viewer
-from onramp_app.config import Limits, TierLimits, get_settings
+from onramp_app.config import get_settings
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain import clock
 from onramp_app.pricing.rates import get_rates, rates_into, read_kept
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
+from onramp_app.setting_forms import Limits, TierLimits
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import OPEN_SQL
 

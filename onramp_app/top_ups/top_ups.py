@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import KycStatus
-from onramp_app.config import TreasuryAddress, get_settings
+from onramp_app.config import get_settings
 from onramp_app.db.each import EACH, EACH_ID
 from onramp_app.db.engine import TOP_UP, transaction
 from onramp_app.domain import clock
@@ -29,6 +29,7 @@ from onramp_app.pricing.quotes import quote as ask_quote
 from onramp_app.providers.connection import ADAPTER, get_provider
 from onramp_app.providers.errors import UnsupportedAsset
 from onramp_app.providers.port import WidgetSession
+from onramp_app.setting_forms import TreasuryAddress
 from onramp_app.throttle import throttle
 from onramp_app.top_ups import limits
 from onramp_app.top_ups.errors import (

@@ -15,13 +15,14 @@ from sqlalchemy import ColumnElement
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.config import Settings, TreasuryAddress, get_settings
+from onramp_app.config import Settings, get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.db.locks import Lock
 from onramp_app.domain import clock
 from onramp_app.domain.environment import current_environment
 from onramp_app.ledger import audit
 from onramp_app.ledger.tables import AuditRow
+from onramp_app.setting_forms import TreasuryAddress
 
 _MAX_RECORDED_LENGTH = 3_000  # of the 4,000 characters that a line of the audit log has
 

@@ -14,7 +14,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
-from onramp_app.config import TreasuryAddress, get_settings
+from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.payments import PaymentKind
@@ -22,6 +22,7 @@ from onramp_app.ledger.assets import enable_assets
 from onramp_app.pricing.quotes import Quote, QuoteRequest
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
 from onramp_app.providers.port import ProviderQuote
+from onramp_app.setting_forms import TreasuryAddress
 from onramp_app.top_ups import limits, top_ups
 from onramp_app.top_ups.errors import TooManyOpenTopUps
 from onramp_app.top_ups.top_ups import Offer
