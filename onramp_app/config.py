@@ -1,8 +1,8 @@
 """Typed settings: every environment variable the application reads, checked once.
 
-What is not ours, such as proxies, is read by `proxies` and `local.environment`; nothing else reads the
-environment. A value that cannot be used becomes a
-`ConfigurationError` whose text is one sentence that names the variable and never its value.
+What belongs to other programs, such as proxies, is read by `proxies` and `local.environment`; nothing else
+reads the environment. A value that cannot be used becomes a `ConfigurationError`, whose text is one sentence
+that names the variable and never its value.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""All tables together: whoever compares, creates or migrates the schema takes the metadata from here."""
+"""All tables together: the metadata by which the schema is compared and migrated."""
 
 from onramp_app import idempotency
 from onramp_app.accounts import tables as account_tables

@@ -1,4 +1,4 @@
-"""The forms that settings have: addresses, limits, the operator's treasury. Each refuses what is none."""
+"""The forms of settings: addresses, limits, the operator's treasury. Each refuses what does not fit."""
 
 import contextlib
 import ipaddress
@@ -51,7 +51,7 @@ class TierLimits(BaseModel):
 class Limits(BaseModel):
     """`LIMITS`: `{"currency": "USD", "none": {…}, "basic": {…}, "full": {…}}`.
 
-    A tier, or a period, that is left out is not limited by us.
+    A tier, or a period, that is left out is not limited by the application.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,7 +1,7 @@
 """Every visible word goes through here: gettext, with the language chosen while a page is built.
 
 Each language has its own routes, so a page is built once per language inside `language_of_texts` and
-the browser is never sent a catalogue. The template is `locale/messages.pot`; make it anew with
+the browser is never sent a catalogue. The template is `locale/messages.pot`; renew it with
 `pybabel extract --omit-header --no-location --sort-output -o onramp_app/locale/messages.pot onramp_app`.
 """
 

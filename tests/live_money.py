@@ -18,4 +18,4 @@ async def credit(database: str, user_id: str, *, announced: bool = True) -> None
     gift = make_good(new_id(), UserAmount(Environment.SIMULATOR, user_id, "USDT", 10**18), cause=cause)
     await post_on_record([gift])
     if announced:
-        changed_people.tell_changed([user_id])
+        changed_people.announce_changes([user_id])

@@ -119,7 +119,7 @@ def _name_for_counting(email: str, known_as: str) -> str:
 
 
 async def sign_in(email: str, password: str, client: Client, open_session: OpenSession[Opened]) -> Opened:
-    """Open a session for whoever knows the password.
+    """Open a session for a person who knows the password.
 
     An unknown e-mail gets the same answer in the same time as a wrong password. Attempts are counted for
     the account and address before they are made, and failures for the account from everywhere; a success
@@ -219,7 +219,7 @@ async def change_password(
     wrong = InvalidCredentials(
         "The current password is wrong.", errors=(FieldError("current_password", "This password is wrong."),)
     )
-    # By session: whoever guesses in a stolen one does not keep the owner from changing the password.
+    # By session: a thief who guesses in a stolen one does not keep the owner from changing the password.
     await throttle.attempt_guess(throttle.PASSWORD, viewer.session_id)
     async with transaction() as db:
         password_hash = (await db.exec(select(User.password_hash).where(User.id == viewer.user_id))).first()

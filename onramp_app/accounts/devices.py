@@ -1,7 +1,7 @@
 """Devices on which somebody has signed in before, known by a cookie that outlives the session.
 
-It opens nothing. It says one thing: attempts that come with it are counted by themselves, so that whoever
-guesses from elsewhere never shuts the owner out (OWASP: device cookies against guessing).
+It opens nothing. It says one thing: attempts that come with it are counted separately, so that somebody
+who guesses from elsewhere never shuts the owner out (OWASP: device cookies against guessing).
 Nothing of it is stored. Each entry is a code over the device, the account and what is kept of its password,
 so a change of the password ends all of them, and nobody can make one without our key.
 """

@@ -38,7 +38,7 @@ _RETRY_AFTER_SECONDS = 2
 
 
 class Lane:
-    """A few threads and the places before them; who finds no place is better told at once than kept.
+    """A few threads and the places before them; a caller that finds no place is refused at once.
 
     One network takes at most half of the places.
     """
@@ -107,7 +107,7 @@ def _hash(password: str) -> str:
 
 
 def _verify(password: str, password_hash: str | None) -> tuple[bool, str | None]:
-    nobodys = _nobodys_hash()  # Made before the difference, so that it never tells the cases apart.
+    nobodys = _nobodys_hash()  # Made before the difference, so that the time never tells the cases apart.
     is_right, new_hash = _context.verify_and_update(_normalised(password), password_hash or nobodys)
     return is_right and password_hash is not None, new_hash
 

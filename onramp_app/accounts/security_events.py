@@ -1,7 +1,7 @@
-"""What a person is told of their account's security: sign-ins, sessions that ended, password and role.
+"""The security events that a person sees of their account: sign-ins, ended sessions, password and role.
 
-Sessions tell their own story as long as they are kept (`RETENTION_DAYS` after their end); what else happened
-to the account stands in the audit log for good.
+Those of sessions are read from the sessions, as long as these are kept (`RETENTION_DAYS` after their end).
+What else happened to the account stands in the audit log for good.
 """
 
 from sqlalchemy import text
@@ -30,8 +30,8 @@ _KINDS: dict[str, SecurityEventKind] = {
     **_ENDS,
     **_DEEDS,
 }
-# Each part reads the newest of its kind from an index of the account. A sign-in from a new device is told
-# once, as that; sessions that a new password or role ended are told by that line.
+# Each part reads the newest of its kind from an index of the account. A sign-in from a new device is
+# one line; sessions that a new password or role ended are covered by the line of that.
 _RECENT = text("""
 WITH opened AS (
     SELECT id, device, address, created_at FROM auth_sessions

@@ -96,7 +96,7 @@ async def open_session(
 
 
 async def _keep_newest(db: AsyncSession, user_id: str) -> None:
-    # Whoever signs in again and again leaves a row each time.
+    # A program that signs in again and again leaves a row each time.
     older = (
         select(AuthSession.id)
         .where(AuthSession.user_id == user_id)
@@ -217,7 +217,7 @@ async def resolve_cookie_header(cookie_header: str, *, by_person: bool = False) 
     Args:
         cookie_header: the `Cookie` header as it came.
         by_person: whether the person did something just now. Only that keeps the session from ending
-            after 30 idle minutes; what a page does by itself does not (OWASP: session idle time-out).
+            after 30 idle minutes; what a page does unasked does not (OWASP: session idle time-out).
 
     Raises:
         DatabaseUnavailable: the session could not be read.
@@ -239,7 +239,7 @@ async def end_sessions(db: AsyncSession, reason: EndReason, *which: object) -> i
     ended = (await db.exec(statement.returning(col(AuthSession.id)))).scalars().all()
     for session_id in ended:
         # Sent by the database at the commit and only then. The lock that this takes there is held
-        # by no other transaction of ours, and sessions end rarely.
+        # by no other transaction of the application, and sessions end rarely.
         await db.exec(select(func.pg_notify(channels.SESSION_ENDED, session_id)))
     return len(ended)
 
@@ -262,7 +262,7 @@ async def end_all_sessions(db: AsyncSession, user_id: str, reason: EndReason) ->
 async def end_session(
     user_id: str, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER, address: str = ""
 ) -> None:
-    """End one session of the account. One that is ended from the list of sessions is told to the audit log.
+    """End one session of the account. The audit log records one that is ended from the list of sessions.
 
     `address` is from where it is ended, for that record.
 
@@ -311,7 +311,7 @@ async def list_sessions(
     """Return where the account is signed in, newest first, and the cursor of the next page or None.
 
     Raises:
-        ValidationFailed: the cursor is not one of ours.
+        ValidationFailed: the cursor was made by no earlier page.
     """
     if cursor is not None and not is_id(cursor):
         raise ValidationFailed(

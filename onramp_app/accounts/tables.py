@@ -1,4 +1,4 @@
-"""The tables of accounts and sessions. Rows never leave the services; views do.
+"""The tables of accounts and sessions. Rows never leave the contexts; views do.
 
 Everything that can be wrong in a column is refused by the database too, so that a mistake in a
 service cannot store it. Changing this file needs a migration; a test compares the two.

@@ -22,7 +22,7 @@ from onramp_app.domain.ids import new_id
 _ALGORITHM = "HS256"
 _ISSUER = "onramp-app"
 _CLAIMS = ("iss", "aud", "sub", "sid", "typ", "iat", "exp", "jti")
-_MAX_LENGTH = 1024  # ours have about 350 characters
+_MAX_LENGTH = 1024  # tokens of this application have about 350 characters
 _CLOCK_SKEW_SECONDS = 5  # between instances
 # A moment of issue ends nothing, so instances whose clocks differ more may still read each other's tokens.
 _ISSUED_AHEAD_SECONDS = 60
@@ -64,7 +64,7 @@ def verify(token: str, token_type: TokenType) -> Claims:
     """Return whom the token names.
 
     Raises:
-        Unauthenticated: it is not a valid token of this type; the reason is not told.
+        Unauthenticated: it is not a valid token of this type; the error does not say why.
     """
     settings = get_settings()
     keys = [settings.secret_key, settings.secret_key_previous]

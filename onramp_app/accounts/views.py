@@ -10,7 +10,7 @@ from datetime import datetime
 class Viewer:
     """The signed-in person, as of one read of the session and the account.
 
-    `country` is ISO 3166-1 alpha-2 or None when not told; `display_currency` is ISO 4217; `role`,
+    `country` is ISO 3166-1 alpha-2 or None when not given; `display_currency` is ISO 4217; `role`,
     `kyc_status` and `kyc_tier` are the words of `accounts.words`.
     """
 

@@ -62,7 +62,7 @@ class EndReason(StrEnum):
 
 
 class SecurityEventKind(StrEnum):
-    """What a person is told of their account's security."""
+    """A security event that a person sees of their account."""
 
     SIGNED_IN = "signed_in"
     NEW_DEVICE = "new_device"

@@ -81,7 +81,7 @@ def words(*, nullable: bool = False) -> Column[str]:
 
 
 def decimal(*, nullable: bool = True) -> Column[Decimal]:
-    """Return a column for an amount in whole units exactly as it was told; pair it with `exact`."""
+    """Return a column for an amount in whole units exactly as it was given; pair it with `exact`."""
     return Column(Numeric, nullable=nullable)
 
 

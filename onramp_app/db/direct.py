@@ -24,7 +24,7 @@ _CONNECT_SECONDS = 3
 _STATEMENT_WAIT = "20s"
 _ANSWER_SECONDS = 25.0
 _LOOK_EVERY_SECONDS = 0.1
-# What readiness tells as "just now".
+# What readiness calls "just now".
 _REFUSED_SECONDS = 10
 
 Result = TypeVar("Result")
@@ -87,7 +87,7 @@ def arguments(name: str = "") -> dict[str, Any]:
 
 
 async def open_connection(**kwargs: Any) -> Connection:
-    """Open a connection in autocommit mode. Raises `psycopg.Error`, of which readiness tells for a while."""
+    """Open a connection in autocommit mode. Raises `psycopg.Error`; readiness shows it for ten seconds."""
     global _refused_at  # noqa: PLW0603 - one process, one database
     try:
         return await Connection.connect(**{**kwargs, "autocommit": True})

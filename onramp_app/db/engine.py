@@ -43,7 +43,7 @@ _Values = Mapping[str, Any]
 class Purpose:
     """What transactions are for: how much of the pool they may have, and how long one statement may take.
 
-    One in `share` of the pool's connections may be theirs at a time, all where it is 1; a transaction waits
+    One in `share` of the pool's connections may serve them at a time, all where it is 1; a transaction waits
     for its place at most `wait_seconds`.
     """
 
@@ -61,7 +61,7 @@ BACKGROUND = Purpose(share=2, wait_seconds=30, statement_seconds=30)
 # Looks at all the books at one moment, for an operator.
 PROOF = Purpose(share=1, wait_seconds=5, statement_seconds=3600)
 
-# Whoever stands still in the middle of a transaction must not keep its locks: stopped, or cut off without the
+# A process that stands still in a transaction must not keep its locks: stopped, or cut off without the
 # server's noticing.
 IDLE_IN_TRANSACTION = "8s"
 
@@ -238,7 +238,7 @@ async def execute(
 
 
 def distrust_connections() -> None:
-    """Have each connection of the pool opened anew before it is used again: their other end may be gone."""
+    """Replace each connection of the pool before it is used again: its other end may be gone."""
     if _get_pool.cache_info().currsize:
         # What SQLAlchemy itself does after a lost connection. Disposing of the pool would begin a second one
         # beside the connections that are in use.

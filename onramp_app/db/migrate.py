@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import PROJECT_DIR, ConfigurationError, Settings
 from onramp_app.db.direct import arguments
-from onramp_app.db.engine import sqlalchemy_url
+from onramp_app.db.engine import execute, sqlalchemy_url
 from onramp_app.db.locks import Lock
 from onramp_app.db.outages import outages
 
@@ -24,6 +24,9 @@ from onramp_app.db.outages import outages
 _LOCK_WAIT = "10s"
 _TRY_EVERY_SECONDS = 0.2
 _SAY_AFTER_SECONDS = 5
+
+_HAS_REVISION = text("SELECT to_regclass('alembic_version') IS NOT NULL")
+_REVISION = text("SELECT version_num FROM alembic_version")
 
 _log = structlog.get_logger(__name__)
 
@@ -120,10 +123,9 @@ class Schema(Enum):
 
 async def schema_of(db: AsyncSession) -> Schema:
     """Say how far the database is: newer is what a later release than this one has made of it."""
-    connection = await db.connection()
-    if not await connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
+    if not (await execute(db, _HAS_REVISION)).scalar():
         return Schema.OLDER
-    stands_at: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    stands_at: str | None = (await execute(db, _REVISION)).scalar()
     if stands_at == latest_revision():
         return Schema.CURRENT
     return Schema.OLDER if stands_at is None or stands_at in _known_revisions() else Schema.NEWER

@@ -1,6 +1,6 @@
 """The one table of what means "not now": errors of the database after which a request may be sent again.
 
-Whatever runs a statement does so inside `outages()`. An error that is not in the table is a fault of ours, or
+All code that runs a statement does so inside `outages()`. An error that is not in the table is a bug, or
 a rule of the database that was broken, and is raised as it came.
 """
 
@@ -64,7 +64,7 @@ def outage_of(error: BaseException) -> Outage | None:
 
 
 def unavailable(outage: Outage) -> DatabaseUnavailable:
-    """Return the error that callers are told."""
+    """Return the error to raise for an outage."""
     return DatabaseUnavailable(outage.detail, retry_after_seconds=outage.retry_after_seconds)
 
 

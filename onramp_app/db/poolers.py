@@ -47,9 +47,9 @@ def _used_for_sessions(settings: Settings) -> Sequence[str]:
 async def is_shared(url: str) -> bool:
     """Say whether connections to an address share those of the server.
 
-    Two that are open at once are never on the same connection of the server, and stay on theirs, unless
-    something shares them. Asked in turns, they meet behind a pooler with one connection; in a larger pool
-    they change places, or get the one that the other has just left.
+    Two that are open at once are never on the same connection of the server, and each stays on its own,
+    unless something shares them. Asked in turns, they meet behind a pooler with one connection; in a larger
+    pool they change places, or get the one that the other has just left.
 
     Raises:
         DatabaseUnavailable: the database does not answer.

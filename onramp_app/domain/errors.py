@@ -18,7 +18,7 @@ class FieldError:
 
 
 class ApplicationError(Exception):
-    """Base of all errors that callers are told about.
+    """Base of all errors that reach callers.
 
     `extra` holds further members of the problem document (RFC 9457 section 3.2): strings, or objects of
     strings. `challenge` is what a 401 asks for (RFC 9110 section 11.6.1).

@@ -18,5 +18,5 @@ def new_id() -> str:
 
 
 def is_id(text: str) -> bool:
-    """Say whether the text could be one of ours; anything else is not looked up."""
+    """Say whether the text has the form of an id; anything else is not looked up."""
     return _SHAPE.fullmatch(text) is not None

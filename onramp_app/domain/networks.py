@@ -65,14 +65,14 @@ def caller_of(peer: str, forwarded: Sequence[str], *, hops: int, is_proxy: Calla
     """Return the address of who asks; "" when nobody knows it.
 
     Each proxy appends the address that it saw to `X-Forwarded-For`. So an entry is true when the one who
-    wrote it is a proxy of ours: the peer wrote the last entry, the address in that entry the one before it,
+    wrote it is a trusted proxy: the peer wrote the last entry, the address in that entry the one before it,
     and so on. Whatever stands further left may be made up.
 
     Args:
         peer: the other end of the connection.
         forwarded: the header's lines, as they came.
         hops: how many proxies may be passed at most.
-        is_proxy: whether an address is that of a proxy of ours.
+        is_proxy: whether an address is that of a trusted proxy.
     """
     address = address_in(peer)
     entries = ",".join(forwarded).rsplit(",", hops) if forwarded and hops else []

@@ -29,7 +29,7 @@ def write_cursor(position: Position) -> str:
 
 
 def read_cursor(text: str) -> Position:
-    """Return the position that a cursor of ours names. Raises `ValueError` for anything else."""
+    """Return the position that a cursor names. Raises `ValueError` for what no page gave out."""
     if len(text) > MAX_LENGTH or not text.isascii():
         raise ValueError("this is not a cursor")
     try:

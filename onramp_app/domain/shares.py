@@ -23,7 +23,7 @@ _asker: ContextVar[Asker | None] = ContextVar("asker", default=None)
 
 
 def asker() -> Asker | None:
-    """Return for whom this task works, None for what the application does by itself."""
+    """Return for whom this task works, or None where nobody asked for it."""
     return _asker.get()
 
 

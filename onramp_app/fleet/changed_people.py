@@ -1,7 +1,7 @@
-"""Tells every instance whose top-ups or balances changed: ids only, after the commit, many in one NOTIFY.
+"""Announces to every instance whose top-ups or balances changed: ids only, after the commit.
 
-Inside the money transaction NOTIFY would take a lock that serialises all commits. A notification that is lost
-costs little: pages compare versions by themselves.
+Many ids share a NOTIFY. Inside the money transaction it would take a lock that serialises all commits. One
+that is lost costs little: pages also compare versions every few seconds.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ class ChangedUsers:
         self._sender: asyncio.Task[None] | None = None
 
     def add(self, user_ids: Iterable[str]) -> None:
-        """Have these users told of soon. Never waits and never fails."""
+        """Queue these users for the next NOTIFY; never blocks and never fails."""
         self._ids.update(user_ids)
         if self._ids and (self._sender is None or self._sender.done()):
             self._sender = asyncio.create_task(self._send())
 
     async def close(self) -> None:
-        """Send what waits."""
+        """Wait up to 2 s until the queued ids are sent."""
         if self._sender is not None:
             await asyncio.wait([self._sender], timeout=2)
 
@@ -56,13 +56,13 @@ def _changed_users() -> ChangedUsers:
     return ChangedUsers()
 
 
-def tell_changed(user_ids: Iterable[str]) -> None:
-    """Have every instance told that these users' top-ups or balances changed. Call it after the commit."""
+def announce_changes(user_ids: Iterable[str]) -> None:
+    """Announce that top-ups or balances of these users changed. Call it after the commit."""
     _changed_users().add(user_ids)
 
 
 async def close() -> None:
-    """Send what waits, at shutdown or before another event loop."""
+    """Send what is queued, at shutdown or before another event loop."""
     if _changed_users.cache_info().currsize:
         await _changed_users().close()
         _changed_users.cache_clear()

@@ -13,17 +13,17 @@ USER_CHANGED = "user_changed"
 
 
 class Bell:
-    """Wakes whoever waits; rung before anybody waits, it wakes the next one at once."""
+    """Wakes the task that waits; rung before one waits, it wakes the next to wait at once."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
 
     def ring(self) -> None:
-        """Wake."""
+        """Wake the one waiting, or the next to wait."""
         self._rung.set()
 
     async def wait(self, timeout_seconds: float) -> bool:
-        """Wait to be woken, at most so long. Returns whether the bell was rung, and makes it silent."""
+        """Wait until the bell is rung, at most so long. Returns whether it was, and silences it."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await self._rung.wait()

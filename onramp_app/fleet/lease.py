@@ -1,4 +1,4 @@
-"""What one process of the fleet may do at a time, for as long as it keeps saying that it does it.
+"""Leases: the right of one process of the fleet to do something alone, for as long as it renews it.
 
 A lease ends by the database's time. So it also ends where its holder is stopped, cut off or gone without
 the database noticing, which keeps a lock for as long as the connection seems to live.
@@ -11,7 +11,7 @@ from time import monotonic
 from onramp_app.db.direct import Connection
 from onramp_app.db.outages import outages
 
-# One statement in a transaction of its own: whoever is stopped between two would keep the row locked.
+# One statement in a transaction of its own: a process stopped between two would keep the row locked.
 _TAKE = """
 INSERT INTO leases AS l (name, holder, until, worked_at)
 VALUES (%(name)s, %(holder)s, clock_timestamp() + %(seconds)s * interval '1 second',
@@ -45,7 +45,7 @@ class Lease:
 
     @property
     def is_held(self) -> bool:
-        """Whether no other process can have it: by this clock, which began before the database's did."""
+        """Whether no other process can have the lease, by this process's clock, which runs out first."""
         return monotonic() < self._until
 
     async def take(self, connection: Connection, *, worked_seconds_ago: float | None = None) -> bool:
@@ -55,7 +55,7 @@ class Lease:
             worked_seconds_ago: how long ago what the lease is for was last done, for others to see.
 
         Raises:
-            DatabaseUnavailable: it is not known; what was held before runs out by itself.
+            DatabaseUnavailable: it is not known whether the lease is held; one that was held runs out.
         """
         asked_at = monotonic()
         values = {
@@ -72,18 +72,18 @@ class Lease:
         return self.is_held
 
     async def held(self) -> None:
-        """Wait until it is held."""
+        """Wait until the lease is held."""
         while not self.is_held:
             self._taken.clear()
             await self._taken.wait()
 
     def check(self) -> None:
-        """Refuse to go on without it. Raises `LeaseLost`."""
+        """Raise `LeaseLost` unless the lease is held."""
         if not self.is_held:
             raise LeaseLost(self._name)
 
     async def leave(self, connection: Connection) -> None:
-        """Give it up, so that the next one need not wait for its end. Raises `DatabaseUnavailable`."""
+        """Give the lease up, so that the next process can take it at once. Raises `DatabaseUnavailable`."""
         self._until = float("-inf")
         with outages():
             await connection.execute(_LEAVE, (self._name, self._holder))

@@ -1,4 +1,4 @@
-"""The table of what one process of the fleet does at a time."""
+"""The table of leases: what only one process of the fleet does at a time."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from onramp_app.db.columns import Row, moment, words
 
 
 class Lease(Row, table=True):
-    """Who does something, until when unless they renew it, and when they last got on with it."""
+    """Which process holds the lease, until when unless it renews, and when its work last made progress."""
 
     __tablename__ = "leases"
 

@@ -1,7 +1,7 @@
 """Keeps loops running that should never end: one that makes no progress is ended and begins again.
 
 A loop can stand still without failing: a connection whose other end vanished answers nothing and reports
-nothing for a quarter of an hour. Each loop says when it gets on, and how long the next step may take.
+nothing for a quarter of an hour. Each loop reports its progress, and how long the next step may take.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class LoopStandsStill(Exception):
 
 
 class _Signs:
-    """Until when the loop has to say again that it gets on."""
+    """Until when the loop has to report progress again."""
 
     def __init__(self, within_seconds: float) -> None:
         self.within_seconds = within_seconds
@@ -46,7 +46,7 @@ _signs: ContextVar[_Signs | None] = ContextVar("signs", default=None)
 
 
 def made_progress(*, next_within_seconds: float | None = None) -> None:
-    """Say that the watched loop which this runs in gets on. Does nothing outside of one.
+    """Report progress of the watched loop that this runs in. Does nothing outside of one.
 
     Args:
         next_within_seconds: how long the next step may take, where that is not the loop's own bound: one
@@ -59,17 +59,17 @@ def made_progress(*, next_within_seconds: float | None = None) -> None:
 
 
 async def rest(seconds: float) -> None:
-    """Sleep in a watched loop: who rests does not stand still."""
+    """Sleep in a watched loop without being taken for one that stands still."""
     made_progress(next_within_seconds=seconds + _LOOK_EVERY_SECONDS)
     await asyncio.sleep(seconds)
     made_progress()
 
 
 async def watched(name: str, work: Callable[[], Awaitable[None]], *, within_seconds: float) -> None:
-    """Do the work for as long as it makes progress.
+    """Run the work for as long as it makes progress.
 
     Args:
-        within_seconds: how long a step may take that says nothing else; longer than any that goes well.
+        within_seconds: how long a step may take that reports nothing else; longer than any that goes well.
 
     Raises:
         LoopStandsStill: it made no progress for so long; it has been ended.

@@ -17,7 +17,8 @@ from onramp_app.local.processes import StartFailed
 
 # What any program needs to run: where things are, in which language and time it speaks.
 _SYSTEM = re.compile(r"PATH|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TMP|TEMP|LD_LIBRARY_PATH|DYLD_\w+")
-# What Node, npm and the pages' tools need: where they keep things, how they look, the way out, and ours.
+# What Node, npm and the pages' tools need: where they keep things, how they look, the way out; and what the
+# application itself hands them.
 _NODE = re.compile(
     r"HOME|USER|LOGNAME|SHELL|XDG_\w+_HOME|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|COLUMNS|LINES|CI"
     r"|(HTTPS?|ALL|NO)_PROXY|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|NODE_OPTIONS|PORT"
@@ -28,12 +29,12 @@ _NODE = re.compile(
 )
 # Debuggers and editors put in options that fail elsewhere, such as a file that every program is to load.
 _NODE_OPTION = re.compile(r"--(max-|use-|dns-result-order)")
-# By these people say how the server is proved to be theirs, and with what they log in.
+# With these, people say how their server is proved to be the right one, and with what they log in.
 _LIBPQ_KEPT = re.compile(r"PGSSL\w+|PGPASS(FILE|WORD)|PGKRBSRVNAME")
 
 
 def of_program() -> dict[str, str]:
-    """Return the environment of a child of ours that needs nothing special."""
+    """Return the environment of a child process that needs nothing special."""
     return {name: value for name, value in os.environ.items() if _SYSTEM.fullmatch(name)}
 
 

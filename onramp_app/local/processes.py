@@ -58,7 +58,7 @@ class Kept:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the process has ended by itself."""
+        """Whether the process has ended without being stopped."""
         return self._process.poll() is not None
 
     def wait(self) -> int:
@@ -115,7 +115,7 @@ def sweep_at_end(marker: str) -> None:
     """Have the processes that carry `marker` in their environment ended when this process is to end."""
     kept = Kept({"marker": marker, "application": os.getpid()}, log=None, env={})
     os.set_blocking(kept.lifeline, False)
-    # Written by the interpreter at each handled signal, whoever installs a handler later.
+    # Written by the interpreter at each handled signal, even if another handler is installed later.
     signal.set_wakeup_fd(kept.lifeline, warn_on_full_buffer=False)
 
     application = os.getpid()

@@ -1,4 +1,4 @@
-"""What the web server below us is told before it starts: how long and how many.
+"""The limits of the web server below the application, set before it starts: how long and how many.
 
 Reflex hands Granian none of its settings. Granian 2.8.7 without them (measured) holds a connection that says
 nothing for ever, where it speaks HTTP/2 too, and trickled headers for 30 seconds; and it accepts nobody any
@@ -58,6 +58,6 @@ class _Limited(server.Server):  # type: ignore[misc, valid-type]  # which class 
 
 
 def limit_the_server() -> None:
-    """Have Reflex start the server with our limits; called before it does."""
+    """Have Reflex start the server with these limits; call it before Reflex does."""
     raise_open_files()
     server.Server = _Limited

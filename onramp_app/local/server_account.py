@@ -101,7 +101,8 @@ def hand_over(tree: Path, ids: tuple[int, int]) -> None:
 def reachable_binaries(binaries: Path, ids: tuple[int, int]) -> tuple[Path, Path | None]:
     """Return where a user can run the binaries: where they are, or a copy; and that copy's folder.
 
-    A virtual environment below /root can be walked to by root alone, and its rights are not ours to change.
+    A virtual environment below /root can be reached by root alone, and this program leaves its rights as
+    they are.
 
     Raises:
         StartFailed: there is no place for a copy that the user can run programs from.

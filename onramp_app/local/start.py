@@ -119,7 +119,7 @@ def choose_ports(options: Mapping[str, Any], *, port: int | None) -> Ports:
 
 
 def _tell_reflex(ports: Ports) -> None:
-    # Without these Reflex would move on from a taken port, and move the address people were told.
+    # Without these Reflex would move on from a taken port, and move the address that people were given.
     if ports.ui is not None:
         os.environ["REFLEX_FRONTEND_PORT"] = str(ports.ui)
     if ports.api is not None:

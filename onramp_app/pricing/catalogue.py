@@ -1,7 +1,7 @@
 """What can be chosen when adding money: currencies, payment methods, assets and their limits.
 
 Everything follows from the provider's live configuration, kept for a while: its limits allow ten requests
-a minute. Our own limits of a tier are somebody else's question.
+a minute. The limits of a tier are those of `top_ups`.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from onramp_app.providers.status import Flow
 from onramp_app.texts import _
 
 FRESH = timedelta(minutes=5)
-# Older than this, a configuration promises things that may be long gone; then we rather say "unavailable".
+# Older than this, a configuration promises things that may be long gone; "unavailable" is the better answer.
 USABLE = timedelta(hours=24)
 
 
@@ -160,14 +160,14 @@ class OptionsReader:
         return self._catalogue
 
     async def _listed_methods(self) -> Mapping[int, Mapping[str, PaymentKind]]:
-        # Only tells what exists beside what is offered, so its absence stops nothing.
+        # Only says what exists beside what is offered, so its absence stops nothing.
         try:
             return await self._provider.payment_methods()
         except ProviderUnavailable:
             return {}
 
     async def catalogue(self) -> Catalogue:
-        """Return the kept catalogue, asked for anew after five minutes; an older one while that fails.
+        """Return the kept catalogue, read again after five minutes; the older one while that fails.
 
         Raises:
             ProviderUnavailable: nothing younger than a day is known.

@@ -74,7 +74,7 @@ def is_much_less(quoted: str, arrived: str) -> bool:
 
 
 class QuoteSource(Protocol):
-    """Whatever gives quotes: the provider, or what others have just been told by it."""
+    """A source of quotes: the provider, or the answers that it has just given to others."""
 
     async def quote(
         self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str

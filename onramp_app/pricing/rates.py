@@ -1,4 +1,4 @@
-"""Keeps exchange rates in the database, each with its age, and reads new ones from the provider in time.
+"""Exchange rates: kept in the database with their age, and read again from the provider when they are due.
 
 Reading them costs a quote for every currency, so one process of the fleet does it at a time.
 """
@@ -38,7 +38,7 @@ REFRESHED_AFTER = timedelta(minutes=5)
 # Older than this, a rate says nothing about today.
 USABLE = timedelta(hours=24)
 LOOK_EVERY_SECONDS = 30
-# Who asks is not kept waiting for a slow provider: older rates now are better than new ones later.
+# A caller is not kept waiting for a slow provider: older rates now are better than new ones later.
 WAIT_SECONDS, WAIT_WITHOUT_ANY_SECONDS = 2.0, 15.0
 PAGE_WAIT_SECONDS = 2.5
 # These rates are public: without a rest, everybody who asks while the provider is away would ask it too.
@@ -59,7 +59,7 @@ _USABLE = _KEPT.where(col(ExchangeRate.as_of) > bindparam("since"))
 
 
 class RatesReader:
-    """Answers with the stored rates and has them read anew. One for each process and its event loop."""
+    """Answers with the stored rates and reads new ones when due. One for each process and its event loop."""
 
     def __init__(self, provider: Provider, options: OptionsReader, *, assets: Iterable[str]) -> None:
         self._provider = provider
@@ -69,7 +69,7 @@ class RatesReader:
         self._rests_until = float("-inf")
 
     async def book(self) -> RateBook:
-        """Return the latest rates, read anew in the background after five minutes.
+        """Return the latest rates. Those older than five minutes are read again in the background.
 
         Where they are older than 15 minutes, or there are none, this waits a little for new ones.
 
@@ -80,7 +80,7 @@ class RatesReader:
         return await self.book_after(await stored_book())
 
     async def book_after(self, kept: RateBook | None) -> RateBook:
-        """Do what `book` does, for whoever has just read the stored rates along with something else."""
+        """Do what `book` does, for a caller that has just read the stored rates along with something else."""
         if _is_due(kept):
             reading = self._read()
             if reading is not None and (kept is None or kept.is_stale(clock.now())):
@@ -91,7 +91,7 @@ class RatesReader:
         return kept
 
     async def run(self) -> None:
-        """Have the rates read whenever they are due, for as long as the process runs."""
+        """Read the rates whenever they are due, for ever."""
         while True:
             if (reading := self._read()) is not None:
                 await asyncio.wait({reading})
@@ -241,12 +241,12 @@ async def _alone_in_the_fleet() -> AsyncIterator[None]:
 
 @lru_cache(maxsize=1)
 def get_rates() -> RatesReader:
-    """Return the keeper of exchange rates."""
+    """Return the process's reader of exchange rates."""
     return RatesReader(get_provider(), get_options(), assets=get_settings().assets)
 
 
 async def close() -> None:
-    """End what this process reads of the rates, at shutdown or before another event loop."""
+    """End a reading of the rates that is under way, at shutdown or before another event loop."""
     if get_rates.cache_info().currsize:
         await get_rates().close()
         get_rates.cache_clear()

@@ -16,7 +16,7 @@ from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
-from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.provider_orders.translation import Translation
 from onramp_app.providers.status import Flow
 
@@ -222,4 +222,4 @@ async def settle_due(
             for row in rows
         }
         opened = await open_cases(db, list(concerns), environment=environment, at=at)
-    tell_changed({*looking, *(user_id for one in opened if (user_id := concerns[one]) is not None)})
+    announce_changes({*looking, *(user_id for one in opened if (user_id := concerns[one]) is not None)})

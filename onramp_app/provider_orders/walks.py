@@ -20,7 +20,7 @@ from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import Environment, current_environment
 from onramp_app.fleet import channels
-from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.fleet.watch import made_progress, rest
 from onramp_app.provider_orders.hints import mark_due, open_nameless, settle_due, together
 from onramp_app.provider_orders.records import keep_orders, keep_unreadable
@@ -115,7 +115,7 @@ async def handle_events() -> int:
         if nameless:
             await open_nameless(db, nameless[0], environment=environment, at=at)
         await execute(db, _HANDLED, {"at": at, "ids": list(said)})
-    tell_changed(users)
+    announce_changes(users)
     return len(rows)
 
 

@@ -10,7 +10,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.errors import NotFound
-from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, deciding
@@ -123,7 +123,7 @@ async def replay_event(event_id: int, *, mandate: Mandate) -> Replay:
         )
         row.replays, row.replayed_at = row.replays + 1, at
         operator.write_audit(at=at, detail={"flow": hint.flow, "order_id": hint.order_id})
-    tell_changed(users)
+    announce_changes(users)
     return Replay(event_id, hint.flow, hint.order_id, row.replays)
 
 

@@ -20,7 +20,7 @@ from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
 from onramp_app.domain.ids import is_id, new_id
 from onramp_app.domain.money import amount_text, from_minor
 from onramp_app.domain.payments import PaymentKind
-from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.ledger import instructions
 from onramp_app.ledger.deliveries import Booked, booked_of
 from onramp_app.operators.errors import ActionNotPossible
@@ -119,7 +119,7 @@ async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribu
             },
             transfer_id=transfer_id,
         )
-    tell_changed([attribution.user.id])
+    announce_changes([attribution.user.id])
     _log.info("order attributed", top_up_id=attribution.top_up_id, operator=operator.id)
     return attribution
 

@@ -22,7 +22,7 @@ from onramp_app.domain.environment import StepSource
 from onramp_app.domain.errors import NotFound
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.money import amount_text, from_minor
-from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.ledger import instructions
 from onramp_app.ledger.deliveries import Booked, booked_for
 from onramp_app.ledger.errors import AccountOverdrawn
@@ -129,7 +129,7 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
             },
             transfer_id=transfer_id,
         )
-    tell_changed([decision.user_id])
+    announce_changes([decision.user_id])
     _log.info("top-up decided", top_up_id=top_up_id, action=action.value, operator=operator.id)
     return decision
 

@@ -14,7 +14,7 @@ from onramp_app.domain.clock import now
 from onramp_app.domain.errors import NotFound
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.money import amount_text
-from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, deciding
@@ -136,7 +136,7 @@ async def close_case(case_id: str, *, mandate: Mandate) -> ClosedCase:
         about = {"kind": found.kind, "top_up": found.top_up_id, "order": found.provider_order_id}
         operator.write_audit(at=at, detail=about)
     # Pages may say, because of the case, that a payment is being looked for.
-    tell_changed(owners)
+    announce_changes(owners)
     return ClosedCase(found.id, found.kind)
 
 

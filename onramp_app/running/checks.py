@@ -185,7 +185,7 @@ async def _treasury_changes(settings: Settings) -> str:
         )
     if recorded_at is None:
         return "The first start will record them."
-    return f"As recorded; last recorded anew on {recorded_at:%Y-%m-%d %H:%M} UTC."
+    return f"As recorded; last recorded on {recorded_at:%Y-%m-%d %H:%M} UTC."
 
 
 def _who(settings: Settings) -> str:
@@ -209,7 +209,7 @@ async def _connected(settings: Settings) -> AsyncIterator[Transport]:
 
 
 async def _provider(settings: Settings) -> str:
-    """Look whether the provider answers at all."""
+    """Say that the provider answers."""
     async with _connected(settings) as transport:
         await transport.call(CURRENT_TIMESTAMP)
     return f"{_who(settings)} answers."
@@ -218,10 +218,10 @@ async def _provider(settings: Settings) -> str:
 async def _provider_clock(settings: Settings) -> str:
     """Compare our clock with the provider's, which refuses what is signed ahead of its time."""
     async with _connected(settings) as transport:
-        theirs = int_or_none((await transport.call(CURRENT_TIMESTAMP)).data)
-    if theirs is None:
-        raise UnwellError("The provider tells no time that can be read.")
-    ahead_seconds = (clock.now() - _EPOCH).total_seconds() - theirs / 1000
+        provider_ms = int_or_none((await transport.call(CURRENT_TIMESTAMP)).data)
+    if provider_ms is None:
+        raise UnwellError("The provider answers with no time that can be read.")
+    ahead_seconds = (clock.now() - _EPOCH).total_seconds() - provider_ms / 1000
     if abs(ahead_seconds) > MAX_CLOCK_SECONDS:
         where = "ahead of" if ahead_seconds > 0 else "behind"
         raise UnwellError(

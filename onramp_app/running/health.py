@@ -1,6 +1,6 @@
 """Whether this instance can serve, and how the whole system does, each part with its reason.
 
-Whoever asks has an answer within two seconds, whatever is away.
+Each question is answered within two seconds, even while the database is away.
 """
 
 import asyncio

@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def purge_daily() -> None:
-    """Purge now and once a day, as long as the instance runs."""
+    """Purge now and then once a day, for ever. What fails is tried the next day."""
     while True:
         try:
             if purged := await purge():
@@ -66,7 +66,7 @@ def _statements(before: datetime, now: datetime) -> dict[str, Delete]:
         "sessions": delete(AuthSession).where(
             col(AuthSession.id).in_(select(AuthSession.id).where(ended).limit(_AT_ONCE))
         ),
-        # Whoever has one that is older than this and has not used it since is not told of a theft any more.
+        # A client that kept one for longer than this without using it hears of no theft any more.
         "refresh_tokens": delete(RefreshToken).where(
             col(RefreshToken.token_hash).in_(
                 select(RefreshToken.token_hash).where(col(RefreshToken.used_at) < before).limit(_AT_ONCE)
@@ -78,7 +78,7 @@ def _statements(before: datetime, now: datetime) -> dict[str, Delete]:
         "webhook_refusals": delete(WebhookRefusal).where(
             col(WebhookRefusal.id).in_(select(WebhookRefusal.id).where(refused).limit(_AT_ONCE))
         ),
-        # Asked again, since a key may be claimed anew between the look and the deed.
+        # Asked again, since a key may be claimed again between the look and the deed.
         "idempotency_keys": delete(IdempotencyKey).where(
             tuple_(col(IdempotencyKey.user_id), col(IdempotencyKey.key)).in_(keys), answered
         ),

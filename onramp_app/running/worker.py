@@ -1,6 +1,6 @@
 """The background loops of a process: read the provider, apply what was read. Any number of processes may run.
 
-Each can be killed at any moment: what is to be done stands in the database, and whoever comes next does it.
+A process can be killed at any moment: what is to be done stands in the database, and the next one does it.
 """
 
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def background_work() -> AsyncIterator[None]:
-    """Run the loops of this process inside the context; at its end they stop between two transactions."""
+    """Run the loops of this process while the context lasts; each stops between two transactions."""
     provider = get_provider()
     ids = _LiveIds(provider)
     async with beside(
@@ -54,7 +54,7 @@ class _LiveIds:
         self.known: Symbols | None = None
 
     async def keep(self) -> None:
-        """Read it once an hour, and soon again while the provider does not answer."""
+        """Read the map once an hour, and every 15 seconds until it was read once."""
         while True:
             made_progress()
             try:
@@ -76,7 +76,7 @@ async def apply_loop(ids: _LiveIds) -> None:
             judged_with = ids.known
             made_progress()
         applied = await apply_some(judged_with or DOCUMENTED)
-        changed_people.tell_changed(applied.users)
+        changed_people.announce_changes(applied.users)
         made_progress()
         if applied.orders < ORDERS_AT_ONCE:
             await channels.order_read.wait(APPLY_TICK_SECONDS)

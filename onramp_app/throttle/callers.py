@@ -1,7 +1,7 @@
 """Where a request or a socket comes from. One place decides, for the API, the pages and the records.
 
-`X-Forwarded-For` counts only from a proxy of ours (`TRUSTED_PROXIES`), and at most `TRUSTED_PROXY_HOPS` of
-them are passed. `X-Forwarded-Proto` and `X-Forwarded-Host` count nowhere: `PUBLIC_URL` says our name.
+`X-Forwarded-For` counts only from a trusted proxy (`TRUSTED_PROXIES`), and at most `TRUSTED_PROXY_HOPS` of
+them are passed. `X-Forwarded-Proto` and `X-Forwarded-Host` count nowhere: `PUBLIC_URL` is the name in use.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class _FirstForwarded:
         self._unknown = 0
 
     def notice(self, entries: int, hops: int, *, is_from_proxy: bool) -> None:
-        """Take note of how many addresses one request came with, and whether from a proxy of ours."""
+        """Take note of how many addresses one request came with, and whether it came from a trusted proxy."""
         if self._requests == _FIRST_REQUESTS:
             return
         self._requests += 1
@@ -53,7 +53,7 @@ _first_forwarded = _FirstForwarded()
 
 
 def is_proxy(address: str) -> bool:
-    """Say whether the address is that of a proxy of ours."""
+    """Say whether the address is that of a trusted proxy (`TRUSTED_PROXIES`)."""
     return is_within(address, get_settings().trusted_proxies)
 
 

@@ -1,4 +1,4 @@
-"""What this process has counted: who tried what, and when.
+"""Attempts counted in this process: whose they were, what they tried, and when.
 
 One log for each name and set of rules, however many rules there are: strangers choose the names.
 """
@@ -22,7 +22,7 @@ def kind_of(rules: Rules) -> str:
 
 
 def name_of(who: Sequence[str]) -> bytes:
-    """Return a name of one length for whoever is counted; they choose what they are called."""
+    """Return a key of one length for the names of a caller, which the caller may have chosen."""
     return hashlib.blake2b("\0".join(who).encode(errors="backslashreplace"), digest_size=16).digest()
 
 
@@ -48,7 +48,7 @@ class LocalCounts:
         return sum(map(len, self._logs.values()))
 
     async def count(self, rules: Rules, who: Sequence[str]) -> float:
-        """Count one, unless a rule refuses it. Returns the seconds to wait, 0 when it was counted."""
+        """Count an attempt unless a rule refuses it. Returns the seconds to wait, 0 when it was counted."""
         now, name = time.time(), name_of(who)
         logs = self._logs.setdefault(kind_of(rules), {})
         moments = logs.get(name) or array("d")
@@ -61,12 +61,12 @@ class LocalCounts:
         return 0
 
     async def seconds_to_wait(self, rules: Rules, who: Sequence[str]) -> float:
-        """Return how long until all rules allow one more, 0 when they do. Counts nothing."""
+        """Return in how many seconds all rules allow another attempt, 0 if now. Counts nothing."""
         moments = self._logs.get(kind_of(rules), {}).get(name_of(who))
         return 0 if moments is None else _seconds_to_wait(moments, rules, time.time())
 
     async def forget(self, rules: Rules, who: Sequence[str]) -> None:
-        """Forget what was counted."""
+        """Forget all attempts of a caller."""
         self._logs.get(kind_of(rules), {}).pop(name_of(who), None)
 
     def _drop_old(self, logs: dict[bytes, "array[float]"], until: float) -> None:
@@ -78,6 +78,6 @@ class LocalCounts:
 
 
 def _seconds_to_wait(moments: Sequence[float], rules: Rules, now: float) -> float:
-    """Return when the last of so many that count stops to, for the rule that takes the longest."""
+    """Return how long until the strictest of the rules allows another attempt."""
     waits = (moments[-rule.amount] + rule.get_expiry() - now for rule in rules if len(moments) >= rule.amount)
     return max(0, *waits, 0)

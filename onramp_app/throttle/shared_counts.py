@@ -1,4 +1,4 @@
-"""What all instances have counted together, in Redis: the same as `local_counts`, in one script."""
+"""Attempts counted by all instances together, in Redis: the rules of `local_counts`, in one script."""
 
 import time
 from collections.abc import Sequence
@@ -50,15 +50,15 @@ class SharedCounts:
         self._script = self._redis.register_script(_COUNT)
 
     async def count(self, rules: Rules, who: Sequence[str]) -> float:
-        """Count one, unless a rule refuses it. Returns the seconds to wait, 0 when it was counted."""
+        """Count an attempt unless a rule refuses it. Returns the seconds to wait, 0 when it was counted."""
         return await self._run(rules, who, "count")
 
     async def seconds_to_wait(self, rules: Rules, who: Sequence[str]) -> float:
-        """Return how long until all rules allow one more, 0 when they do. Counts nothing."""
+        """Return in how many seconds all rules allow another attempt, 0 if now. Counts nothing."""
         return await self._run(rules, who, "look")
 
     async def forget(self, rules: Rules, who: Sequence[str]) -> None:
-        """Forget what was counted."""
+        """Forget all attempts of a caller."""
         await self._redis.delete(_key(rules, who))
 
     async def close(self) -> None:

@@ -63,8 +63,8 @@ REGISTER = (RateLimitItemPerHour(30, namespace="register"),)
 TOP_UP = (RateLimitItemPerMinute(60, namespace="top-up"), RateLimitItemPerDay(500, namespace="top-up-day"))
 # Each one asks the provider, and its answers are counted for all users together.
 QUOTE = (RateLimitItemPerMinute(30, namespace="quote"),)
-# Each one has the provider read anew, and looks at the database until that was done.
-READ_ANEW = (RateLimitItemPerMinute(20, namespace="read-anew"),)
+# Each one has the provider read again, and looks at the database until that was done.
+READ_AGAIN = (RateLimitItemPerMinute(20, namespace="read-anew"),)
 # A program refreshes every ten minutes; each refresh leaves a row that stays as long as its session.
 REFRESH = (
     RateLimitItemPerMinute(30, namespace="refresh"),

@@ -11,7 +11,7 @@ from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import StepSource, current_environment
-from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.top_ups.moves import Evidence, record, state_of
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import ACT_OF, OPEN_SQL, UNPAID, Action, on_action, sql_words
@@ -62,7 +62,7 @@ async def run_clock(at: datetime | None = None) -> int:
                     )
                 ).scalars()
                 users = await _act(db, list(found), action=action, at=at)
-            tell_changed(users)
+            announce_changes(users)
             moved += len(users)
             if len(users) < AT_ONCE:
                 break

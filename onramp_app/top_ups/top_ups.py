@@ -22,7 +22,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.domain.errors import NotFound
 from onramp_app.domain.ids import is_id, new_id
-from onramp_app.fleet.changed_people import tell_changed
+from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.pricing.catalogue import get_options
 from onramp_app.pricing.quotes import Quote, QuoteRequest
 from onramp_app.pricing.quotes import quote as ask_quote
@@ -115,7 +115,7 @@ async def create(
         view = await view_of(db, top_up, at=top_up.created_at)
         if on_created is not None:
             await on_created(db, view)
-    tell_changed([viewer.user_id])
+    announce_changes([viewer.user_id])
     _log.info("top-up created", user_id=viewer.user_id, top_up_id=view.id)
     return view
 
@@ -319,6 +319,6 @@ async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
         )
         await db.flush()
         view = await view_of(db, top_up, at=now)
-    tell_changed([viewer.user_id])
+    announce_changes([viewer.user_id])
     _log.info("top-up canceled", user_id=viewer.user_id, top_up_id=view.id)
     return view

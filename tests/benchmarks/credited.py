@@ -79,4 +79,4 @@ async def credit(user_id: str, *, is_told: bool = True) -> None:
     amount = UserAmount(current_environment(), user_id, "USDT", _ONE)
     await post_on_record([make_good(new_id(), amount, cause=cause)])
     if is_told:
-        changed_people.tell_changed([user_id])
+        changed_people.announce_changes([user_id])

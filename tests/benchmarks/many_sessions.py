@@ -98,7 +98,7 @@ async def _run(ours: str, bare: str, count: int, number_of_people: int) -> None:
     bare_tabs, bare_kib = await _open(bare, [""] * count)
 
     async def tell_ours() -> None:
-        changed_people.tell_changed(ids)
+        changed_people.announce_changes(ids)
 
     async def tell_bare() -> None:
         await client.get(f"{bare}/push")

@@ -357,7 +357,7 @@ async def test_what_waits_for_a_busy_tab_is_not_shown_there_after_its_session(
     await asyncio.sleep(0.3)
     shown = _shown()
     async with app.busy[tab.token]:
-        changed_people.tell_changed([session.viewer.user_id])
+        changed_people.announce_changes([session.viewer.user_id])
         await asyncio.sleep(0.5)
         if ends:
             await sessions.end_session(session.viewer.user_id, session.viewer.session_id)

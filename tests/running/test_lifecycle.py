@@ -57,7 +57,7 @@ async def _open_everything() -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0.3):
             await get_rates().book()  # goes on waiting for the process that reads them
-    changed_people.tell_changed(["a" * 32])
+    changed_people.announce_changes(["a" * 32])
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ async def test_users_who_changed_just_before_the_end_are_still_announced(databas
     with psycopg.connect(database, autocommit=True) as listener:
         listener.execute(f"LISTEN {channels.USER_CHANGED}".encode())
         async with lifecycle.connections():
-            changed_people.tell_changed(["a" * 32])
+            changed_people.announce_changes(["a" * 32])
         (heard,) = listener.notifies(timeout=5, stop_after=1)
     assert heard.payload == "a" * 32
 

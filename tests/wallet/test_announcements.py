@@ -65,8 +65,8 @@ async def test_a_session_that_ends_twice_is_announced_once(session, heard):
 
 
 async def test_changed_people_are_announced(heard):
-    changed_people.tell_changed(["ada", "bo"])
-    changed_people.tell_changed(["ada"])
+    changed_people.announce_changes(["ada", "bo"])
+    changed_people.announce_changes(["ada"])
     assert await asyncio.wait_for(heard.get(), 2) == UsersChanged(frozenset({"ada", "bo"}))
 
 

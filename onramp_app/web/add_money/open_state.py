@@ -56,7 +56,7 @@ class AsksAboutOpen(PrivateState, mixin=True):
             self._asked = asked = new_id()
             self.reading = "asking"
         try:
-            await throttle.attempt(throttle.READ_ANEW, viewer.user_id)
+            await throttle.attempt(throttle.READ_AGAIN, viewer.user_id)
             standing = await freshness.read_now(viewer, within_seconds=READ_WITHIN_SECONDS)
             views = await Latest(viewer).open_top_ups()
             if not await announcements.living({viewer.session_id}):

@@ -141,10 +141,10 @@ async def test_asking_again_and_again_is_not_passed_on(visit, street):
     await visit.open()
     await begun(street)
     await visit.open()
-    for rule in throttle.READ_ANEW:
+    for rule in throttle.READ_AGAIN:
         for _ in range(rule.amount):
             with suppress(RateLimited):
-                await throttle.attempt(throttle.READ_ANEW, street.viewer.user_id)
+                await throttle.attempt(throttle.READ_AGAIN, street.viewer.user_id)
     await freshness.note_read([1], await freshness.database_time() + timedelta(hours=1))
     await visit.do("ask_provider")
     assert visit.page.reading == "away"
