@@ -15,7 +15,7 @@ from onramp_app.provider_orders.webhooks import list_events, replay_event, show_
 from tests import rows
 from tests.desk import Desk
 
-BEFORE = "0015"
+BEFORE = "0016"
 AT = datetime(2026, 3, 1, 6, 25, 17, tzinfo=UTC)
 SIGNED_AT = datetime(2026, 3, 1, 7, 25, 17, tzinfo=UTC)
 ORDER = {

@@ -7,8 +7,8 @@ header or in its body, either may be no JSON, and only the application knows the
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
