@@ -53,7 +53,7 @@ def test_a_stray_package_breaks_the_contract(copy: Path) -> None:
         ("web/words/amounts.py", "from onramp_app.web.top_up import timeline"),
         ("providers/port.py", "from onramp_app.db import columns"),
         ("simulator/signing.py", "from onramp_app.config import get_settings"),
-        ("providers/onramp/signing.py", "from onramp_app.simulator import signing"),
+        ("providers/onramp/http/signing.py", "from onramp_app.simulator import signing"),
         ("pricing/rates.py", "from onramp_app.providers.onramp import maps"),
         ("web/home/page.py", "from onramp_app.providers import port"),
         ("api/options.py", "from onramp_app.providers import connection"),

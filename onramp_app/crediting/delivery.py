@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
 from onramp_app.config import Settings
+from onramp_app.domain.decimals import decimals_of
 from onramp_app.domain.money import AmountUnreadable, decimal_text, from_minor, to_minor, without_tail
-from onramp_app.ledger.decimals import decimals_of
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.connection import ADAPTER
 from onramp_app.providers.port import IdMaps

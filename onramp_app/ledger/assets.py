@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
-from onramp_app.ledger.decimals import scale_of
+from onramp_app.domain.decimals import scale_of
 from onramp_app.ledger.tables import Asset
 
 _SCALES = select(col(Asset.code), col(Asset.scale))

@@ -14,8 +14,8 @@ from typing import Protocol, TypeVar
 
 from onramp_app.config import get_settings
 from onramp_app.domain.clock import now
+from onramp_app.domain.decimals import decimals_of
 from onramp_app.domain.payments import AmountLimits, PaymentKind
-from onramp_app.ledger.decimals import decimals_of
 from onramp_app.providers.connection import ADAPTER, get_provider
 from onramp_app.providers.errors import ProviderUnavailable, UnsupportedAsset, UnsupportedCurrency
 from onramp_app.providers.port import CoinsAndChains, FiatConfig, FiatType, Provider

@@ -20,8 +20,8 @@ from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.local.server import max_connections, raise_open_files
 from onramp_app.providers.errors import ProviderCredentialsRefused, Suspect
 from onramp_app.providers.onramp.client import api_url, client_from, transport_from
-from onramp_app.providers.onramp.endpoints import CURRENT_TIMESTAMP
-from onramp_app.providers.onramp.transport import Transport
+from onramp_app.providers.onramp.http.endpoints import CURRENT_TIMESTAMP
+from onramp_app.providers.onramp.http.transport import Transport
 from onramp_app.providers.onramp.wire import int_or_none
 from onramp_app.running import connection_checks
 from onramp_app.running.parts import CheckedPart, UnwellError

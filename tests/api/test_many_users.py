@@ -14,7 +14,7 @@ from onramp_app.accounts.tables import User
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.pricing.rates import get_rates
-from onramp_app.providers.onramp.limits import RequestRate
+from onramp_app.providers.onramp.http.limits import RequestRate
 from onramp_app.providers.shared_answers import SharedAnswers
 from onramp_app.running import lifecycle
 from tests.money import WANTED

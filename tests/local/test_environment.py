@@ -13,8 +13,8 @@ from onramp_app.config import ConfigurationError, Settings, load_settings
 from onramp_app.local import postgres, start
 from onramp_app.local.environment import check_certificates, check_folder, check_home, of_node
 from onramp_app.local.processes import StartFailed
-from onramp_app.providers.onramp.envelope import CallFailed
-from onramp_app.providers.onramp.transport import Credentials, Transport
+from onramp_app.providers.onramp.http.envelope import CallFailed
+from onramp_app.providers.onramp.http.transport import Credentials, Transport
 from onramp_app.proxies import proxy_for, usable_proxies
 from tests.simulator.process import free_port
 
@@ -48,7 +48,7 @@ def test_the_configuration_and_reflexs_own_client_load_in_any_environment(enviro
         "from reflex.utils import net\n"
         "net._httpx_local_address_kwarg = lambda: None  # it would ask the internet\n"
         "net._httpx_client()\n"
-        "from onramp_app.providers.onramp.transport import Credentials, Transport\n"
+        "from onramp_app.providers.onramp.http.transport import Credentials, Transport\n"
         "async def main(): await Transport('http://localhost:8001', Credentials('k', 's')).close()\n"
         "asyncio.run(main())\n"
         "print(rxconfig.config.cors_allowed_origins, rxconfig.config.backend_host)\n"

@@ -10,7 +10,7 @@ from onramp_app.pricing.catalogue import OptionsReader
 from onramp_app.pricing.provider_prices import read_rates
 from onramp_app.providers.errors import ProviderUnavailable
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings
-from onramp_app.providers.onramp.transport import Credentials, Transport
+from onramp_app.providers.onramp.http.transport import Credentials, Transport
 from onramp_app.providers.status import Flow
 from tests.providers.fake_onramp import FakeOnramp, Reply, Request, ok, refused
 

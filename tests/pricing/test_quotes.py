@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from onramp_app.domain import clock
+from onramp_app.domain.decimals import decimals_of, scale_of
 from onramp_app.domain.errors import ValidationFailed
 from onramp_app.domain.payments import PaymentKind
-from onramp_app.ledger.decimals import decimals_of, scale_of
 from onramp_app.pricing import catalogue as options_module
 from onramp_app.pricing.catalogue import OptionsReader
 from onramp_app.pricing.quotes import Quote, QuoteRequest, SharedQuotes, is_much_less, quote
@@ -25,7 +25,7 @@ from onramp_app.providers.errors import (
     UnsupportedPaymentMethod,
 )
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings
-from onramp_app.providers.onramp.transport import Credentials, Transport
+from onramp_app.providers.onramp.http.transport import Credentials, Transport
 from tests.providers.fake_onramp import FakeOnramp, Reply, Request, ok, ok_text, refused
 
 ASSETS = {"USDT": ("matic20", "bep20"), "USDC": ("matic20",), "NOSUCH": ("matic20",)}

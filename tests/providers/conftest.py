@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings
-from onramp_app.providers.onramp.transport import Credentials, Transport, TransportLimits
+from onramp_app.providers.onramp.http.transport import Credentials, Transport, TransportLimits
 from tests.providers.fake_onramp import KEY, SECRET, FakeOnramp
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "onramp"

@@ -19,10 +19,10 @@ from onramp_app.providers.errors import (
     ProviderUnavailable,
     UnsupportedAsset,
 )
-from onramp_app.providers.onramp import endpoints
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings
-from onramp_app.providers.onramp.endpoints import Endpoint
-from onramp_app.providers.onramp.transport import Credentials, Transport
+from onramp_app.providers.onramp.http import endpoints
+from onramp_app.providers.onramp.http.endpoints import Endpoint
+from onramp_app.providers.onramp.http.transport import Credentials, Transport
 from onramp_app.providers.onramp.webhook import WebhookSecrets, translate, verify
 from onramp_app.providers.onramp.white_label import WhiteLabelClient
 from onramp_app.providers.onramp.widget import new_recognition_id

@@ -1,6 +1,6 @@
 """The breaker by itself, with a clock of the test's own."""
 
-from onramp_app.providers.onramp.breaker import BreakerState, CircuitBreaker, Pass
+from onramp_app.providers.onramp.http.breaker import BreakerState, CircuitBreaker, Pass
 
 
 class Clock:

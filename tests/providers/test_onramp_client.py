@@ -16,7 +16,7 @@ from onramp_app.providers.errors import (
 )
 from onramp_app.providers.onramp import history
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings, client_from, transport_from
-from onramp_app.providers.onramp.transport import Transport
+from onramp_app.providers.onramp.http.transport import Transport
 from onramp_app.providers.onramp.white_label import WhiteLabelClient, white_label_from
 from onramp_app.providers.port import WidgetSession
 from onramp_app.providers.status import Flow, StatusClass

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from onramp_app.domain.shares import Asker, asked_from, asker
 from onramp_app.providers.errors import ProviderBusy, ProviderUnavailable, ShareSpent
-from onramp_app.providers.onramp import endpoints
 from onramp_app.providers.onramp.client import OnrampClient
-from onramp_app.providers.onramp.endpoints import Endpoint
-from onramp_app.providers.onramp.limits import WINDOW_SECONDS, RequestRate, Wait
-from onramp_app.providers.onramp.transport import Transport
+from onramp_app.providers.onramp.http import endpoints
+from onramp_app.providers.onramp.http.endpoints import Endpoint
+from onramp_app.providers.onramp.http.limits import WINDOW_SECONDS, RequestRate, Wait
+from onramp_app.providers.onramp.http.transport import Transport
 from onramp_app.providers.shared_answers import SharedAnswers
 from onramp_app.providers.status import Flow
 from tests.providers.fake_onramp import FakeOnramp, Reply, ok, refused

@@ -24,11 +24,11 @@ from onramp_app.providers.errors import (
     ProviderUnavailable,
     UnsupportedAsset,
 )
-from onramp_app.providers.onramp import endpoints
-from onramp_app.providers.onramp.breaker import BreakerState
-from onramp_app.providers.onramp.endpoints import Endpoint
-from onramp_app.providers.onramp.envelope import retry_after_seconds
-from onramp_app.providers.onramp.transport import Transport
+from onramp_app.providers.onramp.http import endpoints
+from onramp_app.providers.onramp.http.breaker import BreakerState
+from onramp_app.providers.onramp.http.endpoints import Endpoint
+from onramp_app.providers.onramp.http.envelope import retry_after_seconds
+from onramp_app.providers.onramp.http.transport import Transport
 from tests.providers.fake_onramp import SECRET, FakeOnramp, Reply, Request, ok, refused
 
 Connect = Callable[..., Transport]

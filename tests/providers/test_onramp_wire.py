@@ -14,7 +14,7 @@ from onramp_app.domain.exact_json import (
     read_json_bytes,
     write_json,
 )
-from onramp_app.providers.onramp.signing import payload_of, signature_of, signed_headers
+from onramp_app.providers.onramp.http.signing import payload_of, signature_of, signed_headers
 from onramp_app.providers.onramp.wire import amount_or_none, decimal_or_none, int_or_none, text_or_none
 
 numbers = st.decimals(allow_nan=False, allow_infinity=False, places=None).filter(

@@ -10,9 +10,10 @@ from onramp_app.config import LIVE_API_URL, Settings
 from onramp_app.domain.clock import now
 from onramp_app.domain.exact_json import Json, JsonOut
 from onramp_app.domain.payments import AmountLimits, PaymentKind
-from onramp_app.providers.onramp import configuration, endpoints
+from onramp_app.providers.onramp import configuration
 from onramp_app.providers.onramp.history import FLOW_NUMBERS, PageSizes, walk_history
-from onramp_app.providers.onramp.transport import Credentials, Transport, TransportLimits
+from onramp_app.providers.onramp.http import endpoints
+from onramp_app.providers.onramp.http.transport import Credentials, Transport, TransportLimits
 from onramp_app.providers.onramp.widget import (
     is_trusted_widget_url,
     local_widget_url,

@@ -8,9 +8,9 @@ import structlog
 
 from onramp_app.domain.exact_json import Json
 from onramp_app.providers.errors import ProviderAnswerUnreadable
-from onramp_app.providers.onramp.endpoints import MERCHANT_HISTORY
+from onramp_app.providers.onramp.http.endpoints import MERCHANT_HISTORY
+from onramp_app.providers.onramp.http.transport import Transport
 from onramp_app.providers.onramp.orders import read_order
-from onramp_app.providers.onramp.transport import Transport
 from onramp_app.providers.port import HistoryPage, OrderFlow, ProviderOrder
 from onramp_app.providers.status import Flow
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 
 from onramp_app.config import ConfigurationError, Settings
 from onramp_app.domain.exact_json import Json, JsonOut, member_text
-from onramp_app.providers.onramp import endpoints
+from onramp_app.providers.onramp.http import endpoints
+from onramp_app.providers.onramp.http.transport import Transport
 from onramp_app.providers.onramp.links import MAX_LINK_CHARACTERS, may_be_opened
 from onramp_app.providers.onramp.orders import moment_or_none, read_order
-from onramp_app.providers.onramp.transport import Transport
 from onramp_app.providers.onramp.wire import amount_or_none, text_or_none, unreadable_answer
 from onramp_app.providers.port import (
     CustomerLimits,

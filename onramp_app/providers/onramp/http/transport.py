@@ -19,12 +19,12 @@ from prometheus_client import Counter, Gauge, Histogram
 from onramp_app.domain.exact_json import JsonOut, write_json
 from onramp_app.domain.shares import asker
 from onramp_app.providers.errors import ProviderBusy, ProviderUnavailable, ShareSpent
-from onramp_app.providers.onramp.breaker import BreakerState, CircuitBreaker, Pass
-from onramp_app.providers.onramp.clock_offset import ProviderClock
-from onramp_app.providers.onramp.endpoints import CURRENT_TIMESTAMP, Endpoint
-from onramp_app.providers.onramp.envelope import CallFailed, Outcome, open_envelope, unreadable
-from onramp_app.providers.onramp.limits import RequestRate
-from onramp_app.providers.onramp.signing import HeaderStyle, signed_headers
+from onramp_app.providers.onramp.http.breaker import BreakerState, CircuitBreaker, Pass
+from onramp_app.providers.onramp.http.clock_offset import ProviderClock
+from onramp_app.providers.onramp.http.endpoints import CURRENT_TIMESTAMP, Endpoint
+from onramp_app.providers.onramp.http.envelope import CallFailed, Outcome, open_envelope, unreadable
+from onramp_app.providers.onramp.http.limits import RequestRate
+from onramp_app.providers.onramp.http.signing import HeaderStyle, signed_headers
 from onramp_app.providers.onramp.wire import Answer, int_or_none
 from onramp_app.providers.shared_answers import SharedAnswers
 from onramp_app.proxies import proxy_for
