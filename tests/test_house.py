@@ -152,6 +152,12 @@ def test_a_walk_over_what_is_gone_is_noticed(project_dir: Path, old: str) -> Non
     assert _unknown_functions(page.replace(old, f"{old}_no_more"), project_dir / "onramp_app") != []
 
 
+def test_no_folder_holds_more_than_fourteen_files(project_dir: Path) -> None:
+    folders = {path.parent for path in (project_dir / "onramp_app").rglob("*.py")}
+    files = {folder: len(list(folder.glob("*.py"))) - 1 for folder in folders}  # __init__.py is empty
+    assert {str(folder.relative_to(project_dir)): n for folder, n in files.items() if n > 14} == {}
+
+
 def test_package_files_stay_empty(project_dir: Path) -> None:
     filled = [p for p in (project_dir / "onramp_app").rglob("__init__.py") if p.read_text().strip()]
     assert filled == []

@@ -26,8 +26,7 @@ from sqlmodel import Field
 from onramp_app.db.columns import Minor, Row, length, moment, octets, one_of, words
 from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.ids import new_id
-from onramp_app.ledger.listed import LISTED_CONDITION
-from onramp_app.ledger.words import AccountKind, ChainedKind, TransferKind
+from onramp_app.ledger.words import LISTED_CONDITION, AccountKind, ChainedKind, TransferKind
 
 # A colon directly before a letter would begin a parameter, so none stands there.
 _NAME = (

@@ -33,9 +33,8 @@ from sqlmodel import col
 
 from onramp_app.db.each import EACH, EACH_ID
 from onramp_app.domain.paging import Position
-from onramp_app.ledger.listed import LISTED_CONDITION, TransactionKind
 from onramp_app.ledger.tables import LedgerAccount, LedgerEntry, LedgerTransfer
-from onramp_app.ledger.words import AccountKind, TransferKind
+from onramp_app.ledger.words import LISTED_CONDITION, AccountKind, TransactionKind, TransferKind
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import Charged, TopUpStatus

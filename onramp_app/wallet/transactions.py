@@ -15,9 +15,8 @@ from onramp_app.domain.ids import is_id
 from onramp_app.domain.money import amount_text, decimal_text
 from onramp_app.domain.paging import Position, read_cursor, write_cursor
 from onramp_app.ledger.assets import scales
-from onramp_app.ledger.listed import LISTED, LISTED_CONDITION, TransactionKind
 from onramp_app.ledger.tables import LedgerTransfer
-from onramp_app.ledger.words import TransferKind
+from onramp_app.ledger.words import LISTED, LISTED_CONDITION, TransactionKind, TransferKind
 from onramp_app.provider_orders.hints import sought_of
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import Flow

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from onramp_app.ledger.listed import TransactionKind
+from onramp_app.ledger.words import TransactionKind
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import OPEN, Charged, TopUpStatus
 from onramp_app.wallet.views import TransactionView
