@@ -33,9 +33,9 @@ class QuoteRequest(RequestBody):
     payment_method: PaymentMethod
     country: Country | None = None
 
-    def wanted(self, home: str | None) -> quotes.QuoteRequest:
+    def wanted(self, home: str | None) -> quotes.PurchaseRequest:
         """Return the request as `pricing` takes it; `home` is the country of the account."""
-        return quotes.QuoteRequest(
+        return quotes.PurchaseRequest(
             fiat_currency=self.fiat_currency,
             fiat_amount=Decimal(self.fiat_amount),
             asset=self.asset,

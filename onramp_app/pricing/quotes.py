@@ -42,8 +42,11 @@ class QuoteView:
 
 
 @dataclass(frozen=True, slots=True)
-class QuoteRequest:
-    """What somebody wants to add. `fiat_amount` in whole units; `country` chooses among several entries."""
+class PurchaseRequest:
+    """What a person wants to buy, and how they pay.
+
+    `fiat_amount` is in whole units; `country` chooses where a currency has several entries.
+    """
 
     fiat_currency: str
     fiat_amount: Decimal
@@ -57,7 +60,7 @@ class QuoteRequest:
 class Quote:
     """A checked request with the provider's ids and its quote."""
 
-    request: QuoteRequest
+    request: PurchaseRequest
     fiat_type: int
     coin_id: int
     chain_id: int
@@ -110,7 +113,7 @@ class SharedQuotes:
         )
 
 
-async def quote(source: QuoteSource, options: OptionsReader, *, request: QuoteRequest) -> Quote:
+async def quote(source: QuoteSource, options: OptionsReader, *, request: PurchaseRequest) -> Quote:
     """Return a quote.
 
     Raises:

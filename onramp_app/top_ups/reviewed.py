@@ -9,14 +9,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app import idempotency
 from onramp_app.accounts.views import Viewer
 from onramp_app.idempotency import KeptAnswer
-from onramp_app.pricing.quotes import QuoteRequest
+from onramp_app.pricing.quotes import PurchaseRequest
 from onramp_app.top_ups import top_ups
 from onramp_app.top_ups.views import TopUpView
 
 _CREATED = 201
 
 
-async def begin(viewer: Viewer, request: QuoteRequest, *, expected_amount: Decimal, review: str) -> str:
+async def begin(viewer: Viewer, request: PurchaseRequest, *, expected_amount: Decimal, review: str) -> str:
     """Begin a top-up, or find the one that was begun when the same review was confirmed before.
 
     Args:

@@ -24,7 +24,7 @@ from onramp_app.domain.errors import NotFound
 from onramp_app.domain.ids import is_id, new_id
 from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.pricing.catalogue import get_options
-from onramp_app.pricing.quotes import Quote, QuoteRequest
+from onramp_app.pricing.quotes import PurchaseRequest, Quote
 from onramp_app.pricing.quotes import quote as ask_quote
 from onramp_app.providers.connection import ADAPTER, get_provider
 from onramp_app.providers.errors import UnsupportedAsset
@@ -91,7 +91,7 @@ class Offer:
 
 async def create(
     viewer: Viewer,
-    request: QuoteRequest,
+    request: PurchaseRequest,
     *,
     expected_amount: Decimal | None = None,
     on_created: OnCreated | None = None,
@@ -120,7 +120,7 @@ async def create(
     return view
 
 
-async def _make_offer(viewer: Viewer, request: QuoteRequest, expected_amount: Decimal | None) -> Offer:
+async def _make_offer(viewer: Viewer, request: PurchaseRequest, expected_amount: Decimal | None) -> Offer:
     provider, options = get_provider(), get_options()
     quote = await ask_quote(provider, options, request=request)
     _compare(quote, expected_amount)

@@ -15,7 +15,7 @@ from onramp_app.domain.errors import ValidationFailed
 from onramp_app.domain.payments import PaymentKind
 from onramp_app.pricing import catalogue as options_module
 from onramp_app.pricing.catalogue import OptionsReader
-from onramp_app.pricing.quotes import Quote, QuoteRequest, SharedQuotes, is_much_less, quote
+from onramp_app.pricing.quotes import PurchaseRequest, Quote, SharedQuotes, is_much_less, quote
 from onramp_app.providers.errors import (
     AmountOutOfLimits,
     ProviderPriceIrregular,
@@ -29,7 +29,7 @@ from onramp_app.providers.onramp.http.transport import Credentials, Transport
 from tests.providers.fake_onramp import FakeOnramp, Reply, Request, ok, ok_text, refused
 
 ASSETS = {"USDT": ("matic20", "bep20"), "USDC": ("matic20",), "NOSUCH": ("matic20",)}
-REQUEST = QuoteRequest("INR", Decimal(1000), "USDT", "matic20", "UPI")
+REQUEST = PurchaseRequest("INR", Decimal(1000), "USDT", "matic20", "UPI")
 
 
 def play(onramp: FakeOnramp) -> None:

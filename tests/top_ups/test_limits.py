@@ -19,7 +19,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.payments import PaymentKind
 from onramp_app.ledger.assets import enable_assets
-from onramp_app.pricing.quotes import Quote, QuoteRequest
+from onramp_app.pricing.quotes import PurchaseRequest, Quote
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
 from onramp_app.providers.port import ProviderQuote
 from onramp_app.setting_forms import TreasuryAddress
@@ -80,7 +80,7 @@ def offer(amount: str, currency: str = "INR", *, rates: dict[str, str] | None = 
         expires_at=datetime.now(UTC) + timedelta(seconds=30),
         raw="{}",
     )
-    request = QuoteRequest(currency, Decimal(amount), "USDT", "matic20", "UPI")
+    request = PurchaseRequest(currency, Decimal(amount), "USDT", "matic20", "UPI")
     return Offer(
         quote=Quote(request, 1 if currency == "INR" else 21, 54, 3, PaymentKind.INSTANT, quoted),
         recognition_id=secrets.token_hex(16),

@@ -16,7 +16,7 @@ from onramp_app.pricing import quotes
 from onramp_app.pricing.bounds import AmountFault, bounds_of, fault_of
 from onramp_app.pricing.catalogue import CurrencyOption, Options, get_options, preferred
 from onramp_app.pricing.provider_prices import STABLE_ASSET
-from onramp_app.pricing.quotes import QuoteRequest, QuoteView, get_shared_quotes
+from onramp_app.pricing.quotes import PurchaseRequest, QuoteView, get_shared_quotes
 from onramp_app.pricing.rates import book_within, rates_into
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable, UnsupportedCurrency
 from onramp_app.throttle import throttle
@@ -182,9 +182,9 @@ async def _with_quote(viewer: Viewer, found: Found) -> Found:
     return replace(found, quoted=quote_view(quote.quoted))
 
 
-def request_of(choices: Choices) -> QuoteRequest:
+def request_of(choices: Choices) -> PurchaseRequest:
     """Return the request for a quote. The choices must have an amount."""
-    return QuoteRequest(
+    return PurchaseRequest(
         fiat_currency=choices.currency,
         fiat_amount=Decimal(choices.amount or 0),
         asset=choices.asset,

@@ -11,7 +11,7 @@ import pytest
 from onramp_app.accounts.sessions import BrowserSession
 from onramp_app.config import get_settings
 from onramp_app.ledger.assets import enable_assets
-from onramp_app.pricing.quotes import QuoteRequest
+from onramp_app.pricing.quotes import PurchaseRequest
 from onramp_app.top_ups import top_ups
 from onramp_app.web.add_money import ask, open_state
 from onramp_app.web.add_money.state import WizardState
@@ -19,7 +19,7 @@ from tests.simulator.process import Process
 from tests.web.conftest import Outcome, Tab, cookie_of
 
 HANDLERS = WizardState.event_handlers
-RUPEES = QuoteRequest("INR", Decimal(5000), "USDT", "matic20", "UPI", "IN")
+RUPEES = PurchaseRequest("INR", Decimal(5000), "USDT", "matic20", "UPI", "IN")
 
 
 @dataclass
