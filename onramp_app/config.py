@@ -243,7 +243,7 @@ class Settings(BaseSettings):
 
     @property
     def ui_origins(self) -> tuple[str, ...]:
-        """The origins that may call us from a browser: that of the pages, and outside production its twin.
+        """The origins that browsers may call from: that of the pages; outside production also its twin.
 
         `localhost` and `127.0.0.1` are two origins with cookies of their own, and people type either.
         """
@@ -261,7 +261,7 @@ class Settings(BaseSettings):
 
     @property
     def local_api_url(self) -> str:
-        """Where a program on this machine, such as the simulator, reaches our API."""
+        """Where a program on this machine, such as the simulator, reaches the API."""
         everywhere = self.listen_host in _OWN_HOSTS or self.listen_host in ("0.0.0.0", "::")  # noqa: S104  # nosec B104
         host = "localhost" if everywhere else self.listen_host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.reflex_backend_port}"

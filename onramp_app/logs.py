@@ -1,4 +1,4 @@
-"""Structured logs: one format for our own lines and those of every library, each with its request id.
+"""Structured logs: one format for the application and every library, each with its request id.
 
 All lines of a process leave through one handler: a library's own would pass by the redaction.
 

@@ -1,4 +1,4 @@
-"""Composition root: puts the settings, the API, the pages and the lifespan tasks together. No logic."""
+"""Composition root: puts the settings, the API, the pages and the life of the process together. No logic."""
 
 import gc
 from collections.abc import AsyncIterator

@@ -1,6 +1,6 @@
 """The operator's way out to the internet: which proxy of the environment leads to an address.
 
-HTTP libraries read the same variables by themselves, end with a traceback at what they cannot parse, such as
+HTTP libraries read the same variables unasked, end with a traceback at what they cannot parse, such as
 a network in NO_PROXY, and may send what is meant for this machine to the proxy.
 """
 

@@ -3,7 +3,7 @@
 It opens nothing. It says one thing: attempts that come with it are counted separately, so that somebody
 who guesses from elsewhere never shuts the owner out (OWASP: device cookies against guessing).
 Nothing of it is stored. Each entry is a code over the device, the account and what is kept of its password,
-so a change of the password ends all of them, and nobody can make one without our key.
+so a change of the password ends all of them, and nobody can make one without `SECRET_KEY`.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ class Device:
 
 
 def presented(cookie_header: str) -> Device | None:
-    """Return the device that a browser's cookies present, or None. Whether an account knows it is open."""
+    """Return the device that a browser's cookies present, or None. It may be known to no account."""
     value = cookies.read_cookie(cookie_header, cookies.device_cookie_name()) or ""
     if not _SHAPE.fullmatch(value):
         return None

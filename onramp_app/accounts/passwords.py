@@ -58,7 +58,7 @@ class Lane:
             return True
 
     def give_back(self, who: Asker | None) -> None:
-        """Give a place back, from whichever thread."""
+        """Give a place back. Any thread may call it."""
         with self._lock:
             self._taken.give_back(who)
 

@@ -37,7 +37,7 @@ class TokenType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Whom a token names."""
+    """The account and the session that a token names."""
 
     user_id: str
     session_id: str
@@ -61,7 +61,7 @@ def issue(
 
 
 def verify(token: str, token_type: TokenType) -> Claims:
-    """Return whom the token names.
+    """Return the account and the session that a token names.
 
     Raises:
         Unauthenticated: it is not a valid token of this type; the error does not say why.

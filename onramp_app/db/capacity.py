@@ -37,6 +37,6 @@ class Capacity:
 
 
 async def capacity(db: AsyncSession) -> Capacity:
-    """Ask the server."""
+    """Ask the server for its limit and for what is free of it."""
     limit, free = (await execute(db, _CAPACITY)).one()
     return Capacity(limit, free)

@@ -35,7 +35,7 @@ class Row(SQLModel):
 
 
 class Minor(TypeDecorator[int]):
-    """An amount in minor units: `int` here, `NUMERIC(38,0)` there (18 decimals overflow 64 bits)."""
+    """An amount in minor units: `int` in Python, `NUMERIC(38,0)` in the database (18 decimals need it)."""
 
     impl = Numeric(38, 0)
     cache_ok = True

@@ -1,4 +1,4 @@
-"""Queries that read for many, people or top-ups, what they read for one, and take hardly longer.
+"""Queries that read the same of many people or top-ups as of one, and take hardly longer.
 
 `EACH` is a table of the ids in `:ids`, to join with a lateral query that asks for `EACH_ID`.
 """

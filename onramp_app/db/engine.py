@@ -72,12 +72,12 @@ _purpose = ContextVar("_purpose", default=REQUEST)
 
 
 def work_as(purpose: Purpose) -> None:
-    """Have the transactions of this task, and of the tasks that it begins, be for a purpose."""
+    """Set the purpose of all transactions of this task, and of the tasks that it begins."""
     _purpose.set(purpose)
 
 
 def pool_size() -> int:
-    """Return how many connections the pool may have: all of the process but those that it holds."""
+    """Return how many connections the pool may have: those of the process without what `Use` names."""
     return get_settings().database_connections - len(Use)
 
 
@@ -169,7 +169,7 @@ class _Pool:
 
     @asynccontextmanager
     async def place(self, purpose: Purpose) -> AsyncIterator[None]:
-        """Have one of the purpose's places, and of the asker's network's half of them.
+        """Hold one of the purpose's places, of which the asker's network may have half.
 
         Raises `DatabaseUnavailable` when none becomes free in time.
         """
@@ -229,7 +229,7 @@ async def _connect(db: AsyncSession, purpose: Purpose) -> None:
 async def execute(
     db: AsyncSession, statement: Executable, values: _Values | Sequence[_Values] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
-    """Run a statement within the transaction; its rows come as they are, nothing is made an object of them.
+    """Run a statement within the transaction and return its rows as tuples, without making objects of them.
 
     Args:
         values: one mapping of parameters, or several to run the statement with each.

@@ -1,11 +1,11 @@
-"""The numbers of our advisory locks, in one place: two uses of one number would shut each other out."""
+"""The numbers of the advisory locks, in one place: two uses of one number would shut each other out."""
 
 from enum import IntEnum, unique
 
 
 @unique
 class Lock(IntEnum):
-    """What is done by one process of the fleet at a time. The numbers only have to differ."""
+    """What one process of the fleet does at a time. The numbers only have to differ."""
 
     MIGRATION = 7_205_338_181_114_021
     PURGE = 0x0A44_6D6F_6E65_7904

@@ -17,7 +17,7 @@ _SECONDS = 10
 
 
 async def refuse_poolers(settings: Settings) -> None:
-    """Keep this process from starting where what needs a session would not get one.
+    """Refuse to start where a pooler would take sessions from what needs one.
 
     Raises:
         ConfigurationError: one sentence that names the variable to set.

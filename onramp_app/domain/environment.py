@@ -25,7 +25,7 @@ class StepSource(StrEnum):
 
 
 def environment_of(settings: Settings) -> Environment:
-    """Return `live` in production, `simulator` on our own machine, else `sandbox`."""
+    """Return `live` in production, `simulator` where the provider runs on this machine, else `sandbox`."""
     if settings.is_production:
         return Environment.LIVE
     return Environment.SIMULATOR if settings.uses_simulator else Environment.SANDBOX

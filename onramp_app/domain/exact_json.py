@@ -16,7 +16,7 @@ MAX_EXPONENT = 60
 
 
 class NotJson(ValueError):
-    """The text is not JSON, or holds a number, a constant or a depth that we refuse."""
+    """The text is not JSON, or holds a number, a constant or a depth that is refused."""
 
 
 def bounded_decimal(text: str) -> Decimal:

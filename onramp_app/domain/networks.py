@@ -1,4 +1,4 @@
-"""Network addresses as they come with a request: whose is true, and which belong together."""
+"""Network addresses of requests: which of them is true, and which belong together."""
 
 import ipaddress
 from collections.abc import Callable, Sequence

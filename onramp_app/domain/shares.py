@@ -28,12 +28,12 @@ def asker() -> Asker | None:
 
 
 def ask_as(network: str, person: str = "") -> None:
-    """Say for whom the rest of this task works."""
+    """Note for whom the rest of this task works."""
     _asker.set(Asker(network, person))
 
 
 def ask_as_person(person: str) -> None:
-    """Say which person it is, once that is known."""
+    """Note which person this task works for, once that is known."""
     if (known := _asker.get()) is not None:
         _asker.set(replace(known, person=person))
 

@@ -29,7 +29,7 @@ class LeaseLost(Exception):
 
 
 class Lease:
-    """One process's hold on what only one does. Belongs to one event loop.
+    """One process's hold on a piece of work that only one process does at a time. Belongs to one event loop.
 
     Args:
         seconds: how long it lasts unless it is renewed.

@@ -1,6 +1,6 @@
-"""What of the environment reaches whom: libraries read past our settings, and children need little of it.
+"""Which environment variables reach libraries, which read past the settings, and child processes.
 
-Our settings are read in `config.py` alone. What a library would read besides is taken out where it could
+Settings are read in `config.py` alone. What a library would read besides is taken out where it could
 change what a setting means, and child processes get what is named here and nothing else, so no secret.
 """
 

@@ -1,4 +1,4 @@
-"""A process of its own that runs one local server and ends it when the program that asked ends.
+"""A process that runs one local server, and ends it when the program that asked for it ends.
 
 Run as `python -I -S keeper.py JSON`; it imports nothing but the standard library and never the
 application. Its standard input is a pipe whose other end only the application holds. The kernel

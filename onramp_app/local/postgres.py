@@ -143,7 +143,7 @@ class _Folder:
         return f"postgresql://{user}:{self.password.read_text()}@127.0.0.1:{port}/postgres"
 
     def seal(self, account: ServerAccount | None) -> None:
-        """Give everything to whom it belongs now: folders of before were an account's of many programs."""
+        """Give the folder to the server's account: older ones belong to an account of many programs."""
         _write_once(self.owner_password)
         self.root.chmod(0o700)
         if account is not None:
@@ -155,7 +155,7 @@ class _Folder:
                 hand_over(self.cluster, account.ids)
 
     def running_url(self) -> str | None:
-        """Return the address of the server that runs here, if it answers to our password."""
+        """Return the address of the server that runs here, if it accepts the folder's password."""
         try:
             port = int((self.cluster / "postmaster.pid").read_text().splitlines()[3])
             url = self.url(port)

@@ -106,7 +106,7 @@ class Catalogue:
 
     @property
     def is_stale(self) -> bool:
-        """Whether it is older than five minutes."""
+        """Whether the configuration is older than five minutes."""
         return now() - self.read_at > FRESH
 
     def reason_against(self, row: FiatType) -> str | None:
@@ -266,7 +266,7 @@ def _methods(kinds: Mapping[str, PaymentKind], limits: AmountLimits) -> tuple[Me
 
 @lru_cache(maxsize=1)
 def get_options() -> OptionsReader:
-    """Return the reader of what can be chosen, which keeps the provider's configuration for a while."""
+    """Return the process's reader of options."""
     return OptionsReader(get_provider(), get_settings().assets)
 
 

@@ -170,7 +170,7 @@ def _out_of(limits: AmountLimits) -> AmountOutOfLimits:
 
 @lru_cache(maxsize=1)
 def get_shared_quotes() -> SharedQuotes:
-    """Return the quotes that people look at."""
+    """Return the process's quotes for display."""
     return SharedQuotes(get_provider())
 
 

@@ -1,4 +1,4 @@
-"""Indicative exchange rates out of a few prices: how many of one unit a unit of another buys. Pure.
+"""Indicative exchange rates from a few prices: how much of one unit another unit buys. Pure.
 
 Every currency and asset is priced in one stable asset; any pair follows from two of those prices. Nothing
 here is an offer: a top-up is made at its own quote.

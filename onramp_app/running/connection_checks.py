@@ -1,4 +1,4 @@
-"""Whether this process has the connections that it needs: as many, as sessions, with a login of its own."""
+"""Checks the database connections of this process: their number, that they are sessions, their login."""
 
 import contextlib
 
@@ -68,7 +68,7 @@ async def sessions(settings: Settings) -> str:
 
 
 async def role(settings: Settings) -> str:
-    """Look at what transactions may do, and in production ask for a login that may not do more."""
+    """Check what transactions may do; in production the login itself may do no more."""
     if settings.database_url is None:
         return f"The embedded PostgreSQL is used as {APPLICATION_ROLE}."
     async with transaction() as db:

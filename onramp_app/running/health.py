@@ -1,4 +1,4 @@
-"""Whether this instance can serve, and how the whole system does, each part with its reason.
+"""Reports whether this instance can serve, and the state of the whole system, each part with its reason.
 
 Each question is answered within two seconds, even while the database is away.
 """

@@ -1,4 +1,4 @@
-"""The state of one part of the installation, as `check` and the health addresses tell it."""
+"""The state of one part of the installation, as `check` and the health addresses report it."""
 
 from dataclasses import dataclass
 

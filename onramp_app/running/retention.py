@@ -37,7 +37,7 @@ async def purge_daily() -> None:
 
 
 async def purge() -> dict[str, int]:
-    """Delete what has been kept for its time.
+    """Delete what has been kept for as long as it has to be.
 
     After `RETENTION_DAYS`: ended sessions with their refresh tokens, spent refresh tokens, webhooks that
     were acted on, refused requests. After 24 hours: answers kept under an idempotency key.

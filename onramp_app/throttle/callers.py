@@ -67,7 +67,7 @@ def _forwarded(scope: Mapping[str, Any]) -> list[str]:
 
 
 def address_of(scope: Mapping[str, Any]) -> str:
-    """Return the address of who sent what the ASGI scope describes; "" when it has none."""
+    """Return the address of the sender of a request or socket, by its ASGI scope; "" when it has none."""
     peer, forwarded, hops = _peer(scope), _forwarded(scope), get_settings().trusted_proxy_hops
     if forwarded and hops:
         entries = sum(line.count(",") + 1 for line in forwarded)
@@ -76,5 +76,5 @@ def address_of(scope: Mapping[str, Any]) -> str:
 
 
 def is_this_machine(scope: Mapping[str, Any]) -> bool:
-    """Say whether a program on this machine asks for itself, and not for somebody elsewhere."""
+    """Say whether the request comes from a program on this machine, not through a proxy on it."""
     return is_loopback(_peer(scope)) and not _forwarded(scope)

@@ -1,4 +1,4 @@
-"""How often something may be tried: counted in Redis when there is one, otherwise in this process.
+"""Limits on how often something may be tried, counted in Redis when there is one, else in this process.
 
 Counting is a help against guessing and never a reason to refuse everybody: when Redis does not answer,
 this process counts for itself. What can be guessed is then asked slowly and counted more strictly, because
@@ -163,7 +163,7 @@ async def attempt_guess(guesses: Guesses, *who: str) -> None:
 
 
 async def refuse_if_spent(rules: Rules, *who: str) -> None:
-    """Refuse when `who` has used up the rules; counts nothing.
+    """Refuse when `who` has no attempt left under the rules; counts nothing.
 
     Raises:
         RateLimited: as `attempt`.
