@@ -160,11 +160,11 @@ def test_every_page_agrees_on_who_may_cancel_and_pay(state, is_sought):
     to_pay = action_text(is_to_pay=True)
     card = card_of(view, usual_minutes=None)
     says = {
-        "page": page_of(view, None, usual_minutes=None, known_as_of=NOW).can_cancel,
+        "page": page_of(view, None, usual_minutes=None, fresh_until=NOW).can_cancel,
         "wizard": open_top_up_of(view).can_cancel,
         "wizard's action": open_top_up_of(view).action == to_pay,
         "card": card.action == to_pay,
-        "story": story_of_top_up(view, known_as_of=NOW).next_action == to_pay,
+        "story": story_of_top_up(view, fresh_until=NOW).next_action == to_pay,
         "view": view.can_cancel,
     }
     assert set(says.values()) == {state.can_cancel and not is_sought}
