@@ -15,7 +15,7 @@ from onramp_app.domain.errors import (
 )
 from onramp_app.pricing import quotes
 from onramp_app.pricing.catalogue import get_options
-from onramp_app.pricing.quotes import get_shared_quotes
+from onramp_app.pricing.quotes import get_shared_quotes, quote_view
 from onramp_app.providers.errors import (
     AmountOutOfLimits,
     ProviderUnavailable,
@@ -24,7 +24,6 @@ from onramp_app.providers.errors import (
     UnsupportedPaymentMethod,
 )
 from onramp_app.throttle import throttle
-from onramp_app.top_ups.views import quote_view
 
 router = APIRouter(prefix="/api/quotes", tags=["money"])
 

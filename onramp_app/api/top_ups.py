@@ -33,7 +33,7 @@ from onramp_app.providers.errors import (
     UnsupportedPaymentMethod,
 )
 from onramp_app.throttle import throttle
-from onramp_app.top_ups import top_ups
+from onramp_app.top_ups import top_ups, views
 from onramp_app.top_ups.errors import (
     AccountFrozen,
     KycRequired,
@@ -127,7 +127,7 @@ async def _create(viewer: Viewer, body: bytes, claim: Claim | None) -> Response:
 @router.get("/{top_up_id}", responses=_errors(NotFound))
 async def read_top_up(top_up_id: str, viewer: CurrentViewer) -> TopUpAnswer:
     """Return one top-up."""
-    return TopUpAnswer.of(await top_ups.get(viewer, top_up_id))
+    return TopUpAnswer.of(await views.get(viewer, top_up_id))
 
 
 @router.post("/{top_up_id}/cancel", responses=_errors(NotFound, NotCancelable))

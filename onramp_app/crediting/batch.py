@@ -24,8 +24,14 @@ from onramp_app.ledger import instructions
 from onramp_app.ledger.transfers import Cause, Instruction
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import Flow, StatusClass
-from onramp_app.top_ups.crediting_limits import over_limits, paid_in_base
-from onramp_app.top_ups.limits import count_in_base, is_limited, kept_rates, tier_limits
+from onramp_app.top_ups.limits import (
+    count_in_base,
+    is_limited,
+    kept_rates,
+    paid_in_base,
+    tier_limits,
+    why_over,
+)
 from onramp_app.top_ups.moves import Evidence, record, state_of
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import (
@@ -280,7 +286,7 @@ class Batch:
         else:
             delivered = (from_minor(judged.minor, scale=scale), judged.asset)
             paid = paid_in_base(order, top_up, rates=await self._rates(), delivered=delivered)
-            words = await over_limits(
+            words = await why_over(
                 self._db, user, top_up=top_up, paid=paid, rates=await self._rates(), at=self._at
             )
             return (Reason.OVER_LIMIT, words) if words else (None, "")

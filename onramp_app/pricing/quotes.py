@@ -1,12 +1,14 @@
 """Checks what somebody wants to add against what is offered, and asks the provider for a quote."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from onramp_app.domain.errors import FieldError, ValidationFailed
+from onramp_app.domain.money import decimal_text
 from onramp_app.domain.payments import AmountLimits, PaymentKind
 from onramp_app.pricing.bounds import AmountFault, bounds_of, fault_of
 from onramp_app.pricing.catalogue import OptionsReader, methods_of
@@ -39,6 +41,51 @@ class QuoteView:
     network_fee: str
     client_fee: str
     expires_at: datetime
+
+
+def quote_view(quoted: ProviderQuote) -> QuoteView:
+    """Return the provider's quote as it is shown."""
+    return QuoteView(
+        rate=decimal_text(quoted.rate),
+        fiat_amount=decimal_text(quoted.fiat_amount),
+        expected_amount=decimal_text(quoted.expected_amount),
+        provider_fee=decimal_text(quoted.provider_fee),
+        gateway_fee=decimal_text(quoted.gateway_fee),
+        network_fee=decimal_text(quoted.network_fee),
+        client_fee=decimal_text(quoted.client_fee),
+        expires_at=quoted.expires_at,
+    )
+
+
+def quote_members(quote: QuoteView) -> dict[str, object]:
+    """Return a quote as the members of the public contract's object, which is what is stored and answered."""
+    return {
+        "rate": quote.rate,
+        "fiat_amount": quote.fiat_amount,
+        "expected_amount": quote.expected_amount,
+        "fees": {
+            "provider": quote.provider_fee,
+            "gateway": quote.gateway_fee,
+            "network": quote.network_fee,
+            "client": quote.client_fee,
+        },
+        "expires_at": quote.expires_at.isoformat().replace("+00:00", "Z"),
+    }
+
+
+def quote_of(kept: Mapping[str, Any]) -> QuoteView:
+    """Return the quote that `quote_members` made an object of."""
+    fees = kept["fees"]
+    return QuoteView(
+        rate=kept["rate"],
+        fiat_amount=kept["fiat_amount"],
+        expected_amount=kept["expected_amount"],
+        provider_fee=fees["provider"],
+        gateway_fee=fees["gateway"],
+        network_fee=fees["network"],
+        client_fee=fees["client"],
+        expires_at=datetime.fromisoformat(kept["expires_at"]),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from onramp_app.provider_orders.walks import ASKING_SECONDS
 from onramp_app.providers.connection import get_provider
 from onramp_app.providers.errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
-from onramp_app.top_ups.clock_events import run_clock
+from onramp_app.top_ups.moves import run_clock
 
 APPLY_TICK_SECONDS = 1.0
 SYMBOLS_EVERY_SECONDS = 3600

@@ -1,14 +1,59 @@
-"""Writes a top-up's new state and the line of its timeline that says who moved it, and on what evidence."""
+"""Moves top-ups: writes a new state with the line that says who moved it, and does what time alone does."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from sqlalchemy import text
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.domain.environment import StepSource
+from onramp_app.cases.cases import Concern, open_cases
+from onramp_app.cases.words import CaseKind
+from onramp_app.db.engine import execute, transaction
+from onramp_app.domain.clock import now
+from onramp_app.domain.environment import StepSource, current_environment
+from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.providers.status import StatusClass
 from onramp_app.top_ups.tables import TopUp, TopUpStep
-from onramp_app.top_ups.transitions import Act, Charged, Reason, TopUpState, TopUpStatus
+from onramp_app.top_ups.transitions import (
+    ACT_OF,
+    OPEN_SQL,
+    UNPAID,
+    Act,
+    Action,
+    Charged,
+    Reason,
+    TopUpState,
+    TopUpStatus,
+    on_action,
+    sql_words,
+)
+
+AT_ONCE = 200
+UNUSED_AFTER = timedelta(hours=24)
+UNCHANGED_AFTER = timedelta(days=7)
+UNKNOWN_AFTER = timedelta(hours=24)
+
+# The words of the index come first, so that it is used.
+_EXPIRED = text(f"""
+SELECT t.id FROM top_ups t
+ WHERE t.environment = :environment AND t.status IN ({OPEN_SQL})
+   AND ((t.status = 'created' AND t.created_at < :unused
+         AND NOT EXISTS (SELECT FROM provider_orders o WHERE o.top_up_id = t.id))
+     OR (t.status IN ({sql_words(UNPAID)}) AND t.updated_at < :unchanged))
+ ORDER BY t.id LIMIT :most FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 - the words are our own  # nosec B608
+# A top-up follows its best order: another one that goes on keeps it open.
+_UNKNOWN = text(f"""
+SELECT t.id FROM top_ups t
+ WHERE t.environment = :environment AND t.status IN ({OPEN_SQL})
+   AND EXISTS (SELECT FROM provider_orders o
+                WHERE o.top_up_id = t.id AND o.status_class = 'unknown' AND o.class_since < :since)
+   AND NOT EXISTS (SELECT FROM provider_orders o
+                    WHERE o.top_up_id = t.id AND o.status_class IN
+                          ('claimed', 'paid', 'buying', 'bought', 'sending', 'delivered'))
+ ORDER BY t.id LIMIT :most FOR UPDATE SKIP LOCKED
+""")  # noqa: S608 - the words are our own  # nosec B608
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +114,51 @@ def record(db: AsyncSession, top_up: TopUp, state: TopUpState, *, evidence: Evid
             order_version=evidence.order_version,
         )
     )
+
+
+async def run_clock(at: datetime | None = None) -> int:
+    """Do what is due at a moment (now). Returns how many top-ups moved. Raises `DatabaseUnavailable`."""
+    at = at or now()
+    expired = {"unused": at - UNUSED_AFTER, "unchanged": at - UNCHANGED_AFTER}
+    moved = 0
+    for statement, action, parameters in (
+        (_EXPIRED, Action.EXPIRE, expired),
+        (_UNKNOWN, Action.GIVE_UP_UNKNOWN, {"since": at - UNKNOWN_AFTER}),
+    ):
+        while True:
+            async with transaction() as db:
+                found = (
+                    await execute(
+                        db,
+                        statement,
+                        {"environment": current_environment().value, "most": AT_ONCE, **parameters},
+                    )
+                ).scalars()
+                users = await _act(db, list(found), action=action, at=at)
+            announce_changes(users)
+            moved += len(users)
+            if len(users) < AT_ONCE:
+                break
+    return moved
+
+
+async def _act(db: AsyncSession, ids: list[str], *, action: Action, at: datetime) -> list[str]:
+    top_ups = (await db.exec(select(TopUp).where(col(TopUp.id).in_(ids)))).all() if ids else []
+    concerns: list[Concern] = []
+    for top_up in top_ups:
+        step = on_action(state_of(top_up), action)
+        if step is None:
+            continue
+        evidence = Evidence(StepSource.CLOCK, at, ACT_OF[action], detail=action.value)
+        record(db, top_up, step.state, evidence=evidence)
+        if step.opens_case:
+            concerns.append(
+                Concern(
+                    CaseKind.IN_REVIEW,
+                    top_up_id=top_up.id,
+                    detail="a status that nobody knows, for a day",
+                )
+            )
+    await db.flush()
+    await open_cases(db, concerns, environment=current_environment(), at=at)
+    return [top_up.user_id for top_up in top_ups]

@@ -1,30 +1,30 @@
-"""Top-ups as their owner handles them: begin one, look at it, cancel it. Nothing here moves money."""
+"""Top-ups as their owner handles them: begin one, or cancel it. Nothing here moves money."""
 
+import asyncio
+import hashlib
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import structlog
-from sqlalchemy import true
-from sqlalchemy.orm import aliased
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app import idempotency
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import KycStatus
 from onramp_app.config import get_settings
-from onramp_app.db.each import EACH, EACH_ID
 from onramp_app.db.engine import TOP_UP, transaction
 from onramp_app.domain import clock
 from onramp_app.domain.environment import StepSource, current_environment
-from onramp_app.domain.errors import NotFound
-from onramp_app.domain.ids import is_id, new_id
+from onramp_app.domain.ids import new_id
 from onramp_app.fleet.changed_people import announce_changes
+from onramp_app.idempotency import KeptAnswer
 from onramp_app.pricing.catalogue import get_options
-from onramp_app.pricing.quotes import PurchaseRequest, Quote
+from onramp_app.pricing.quotes import PurchaseRequest, Quote, quote_members, quote_view
 from onramp_app.pricing.quotes import quote as ask_quote
 from onramp_app.providers.connection import ADAPTER, get_provider
 from onramp_app.providers.errors import UnsupportedAsset
@@ -41,32 +41,14 @@ from onramp_app.top_ups.errors import (
 )
 from onramp_app.top_ups.moves import Evidence, record, state_of
 from onramp_app.top_ups.tables import TopUp, WidgetRecord
-from onramp_app.top_ups.transitions import ACT_OF, CREATED, OPEN, Act, Action, TopUpStatus, on_action
-from onramp_app.top_ups.views import TopUpView, quote_members, quote_view, view_of, views_of
+from onramp_app.top_ups.transitions import ACT_OF, CREATED, OPEN, Act, Action, on_action
+from onramp_app.top_ups.views import TopUpView, own, view_of
 
 MAX_OPEN = 5
-MAX_SHOWN_OPEN = 10  # those in review do not count as open, so there may be more
 OFFERED = timedelta(hours=24)  # docs/money.md: without a provider order a top-up expires after a day
 QUOTE_TOLERANCE_PERCENT = 1
+_ANSWERED = 201
 
-# Built once: building it takes longer than running it.
-_THEIRS = aliased(
-    TopUp,
-    select(TopUp)
-    .where(
-        col(TopUp.user_id) == EACH_ID,
-        col(TopUp.status).in_([status.value for status in (*OPEN, TopUpStatus.IN_REVIEW)]),
-    )
-    .order_by(col(TopUp.created_at).desc(), col(TopUp.id).desc())
-    .limit(MAX_SHOWN_OPEN)
-    .lateral("theirs"),
-)
-_NOT_OVER = (
-    select(_THEIRS)
-    .select_from(EACH)
-    .join(_THEIRS, true())
-    .order_by(col(_THEIRS.created_at).desc(), col(_THEIRS.id).desc())
-)
 _log = structlog.get_logger(__name__)
 
 # Is told of the new top-up inside its transaction; what it raises undoes the top-up.
@@ -118,6 +100,40 @@ async def create(
     announce_changes([viewer.user_id])
     _log.info("top-up created", user_id=viewer.user_id, top_up_id=view.id)
     return view
+
+
+async def create_once(
+    viewer: Viewer, request: PurchaseRequest, *, expected_amount: Decimal, review: str
+) -> str:
+    """Begin the top-up of a review, or find the one that an earlier confirmation of it has begun.
+
+    Args:
+        expected_amount: what the review said would arrive. Another price does not make it another review.
+        review: the id of what the person looked at and confirms, at most 50 visible ASCII characters.
+
+    Returns:
+        The top-up's id.
+
+    Raises:
+        IdempotencyInProgress: the first confirmation is being worked on, or it broke off within two minutes.
+        DatabaseUnavailable: it may have begun or not; the same review finds out.
+        Everything else that `create` raises: nothing was begun.
+    """
+    shown = hashlib.sha256(str(request).encode()).digest()
+    claimed = await idempotency.claim(viewer.user_id, f"review-{review}", request_hash=shown)
+    if isinstance(claimed, KeptAnswer):
+        return claimed.body
+
+    async def keep(db: AsyncSession, view: TopUpView) -> None:
+        await idempotency.keep(db, claimed, KeptAnswer(_ANSWERED, view.id))
+
+    try:
+        view = await create(viewer, request, expected_amount=expected_amount, on_created=keep)
+    except BaseException:
+        # Shielded, because it may be the cancellation of this very event.
+        await asyncio.shield(idempotency.give_up(claimed))
+        raise
+    return view.id
 
 
 async def _make_offer(viewer: Viewer, request: PurchaseRequest, expected_amount: Decimal | None) -> Offer:
@@ -266,37 +282,6 @@ async def _check_limits(db: AsyncSession, person: User, offer: Offer, now: datet
         raise limits.over_limit(rest, rate=rate, decimals=decimals, least=offer.least)
 
 
-async def _own(db: AsyncSession, user_id: str, top_up_id: str, *, lock: bool = False) -> TopUp:
-    found = None
-    if is_id(top_up_id):
-        query = select(TopUp).where(TopUp.id == top_up_id, TopUp.user_id == user_id)
-        found = (await db.exec(query.with_for_update() if lock else query)).first()
-    if found is None:
-        raise NotFound("There is no such top-up.")
-    return found
-
-
-async def get(viewer: Viewer, top_up_id: str) -> TopUpView:
-    """Return one top-up. Raises `NotFound`, also for somebody else's."""
-    async with transaction() as db:
-        return await view_of(db, await _own(db, viewer.user_id, top_up_id), at=clock.now())
-
-
-async def list_open(viewer: Viewer) -> list[TopUpView]:
-    """Return the person's top-ups that are not over, newest first: open ones and those in review."""
-    async with transaction() as db:
-        return (await read_open(db, [viewer.user_id]))[viewer.user_id]
-
-
-async def read_open(db: AsyncSession, user_ids: Collection[str]) -> dict[str, list[TopUpView]]:
-    """Read each one's top-ups that are not over, newest first."""
-    found: dict[str, list[TopUpView]] = {user_id: [] for user_id in user_ids}
-    rows = (await db.exec(_NOT_OVER, params={"ids": list(user_ids)})).all()
-    for row, view in zip(rows, await views_of(db, rows, at=clock.now()), strict=True):
-        found[row.user_id].append(view)
-    return found
-
-
 async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
     """End the offer. A payment made all the same is still credited.
 
@@ -305,7 +290,7 @@ async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
         NotCancelable: a payment was claimed, or it has ended.
     """
     async with transaction(TOP_UP) as db:
-        top_up = await _own(db, viewer.user_id, top_up_id, lock=True)
+        top_up = await own(db, viewer.user_id, top_up_id, lock=True)
         step = on_action(state_of(top_up), Action.CANCEL)
         if step is None:
             raise NotCancelable("A payment has begun or this top-up has ended, so it cannot be canceled.")

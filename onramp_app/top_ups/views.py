@@ -1,7 +1,7 @@
-"""Makes views of top-ups: what their owner sees, out of the rows."""
+"""Views of top-ups: what their owners see of them, made of the rows."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -13,18 +13,22 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
+from onramp_app.accounts.views import Viewer
 from onramp_app.db.each import EACH, EACH_ID, IDS
+from onramp_app.db.engine import transaction
+from onramp_app.domain import clock
+from onramp_app.domain.errors import NotFound
+from onramp_app.domain.ids import is_id
 from onramp_app.domain.money import amount_text, decimal_text
 from onramp_app.ledger.assets import scales
 from onramp_app.ledger.deliveries import recovered_minor
-from onramp_app.pricing.quotes import QuoteView
+from onramp_app.pricing.quotes import QuoteView, quote_of
 from onramp_app.provider_orders.hints import sought_of
 from onramp_app.provider_orders.tables import OrderRecord
-from onramp_app.providers.port import ProviderQuote
 from onramp_app.providers.status import Flow
 from onramp_app.top_ups.moves import state_of
 from onramp_app.top_ups.tables import TopUp, TopUpStep, WidgetRecord
-from onramp_app.top_ups.transitions import Charged, TopUpStatus, can_cancel
+from onramp_app.top_ups.transitions import OPEN, Charged, TopUpStatus, can_cancel
 
 _T = TypeVar("_T", TopUpStep, OrderRecord)
 
@@ -32,6 +36,7 @@ _T = TypeVar("_T", TopUpStep, OrderRecord)
 MAX_STEPS = 200
 MAX_ORDERS = 50
 MAX_LINKED = 10
+MAX_SHOWN_OPEN = 10  # those in review do not count as open, so there may be more
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,51 +155,55 @@ _URLS = (
     )
     .order_by(col(WidgetRecord.top_up_id), col(WidgetRecord.created_at).desc())
 )
-
-
-def quote_view(quoted: ProviderQuote) -> QuoteView:
-    """Return the provider's quote as it is shown."""
-    return QuoteView(
-        rate=decimal_text(quoted.rate),
-        fiat_amount=decimal_text(quoted.fiat_amount),
-        expected_amount=decimal_text(quoted.expected_amount),
-        provider_fee=decimal_text(quoted.provider_fee),
-        gateway_fee=decimal_text(quoted.gateway_fee),
-        network_fee=decimal_text(quoted.network_fee),
-        client_fee=decimal_text(quoted.client_fee),
-        expires_at=quoted.expires_at,
+_THEIRS = aliased(
+    TopUp,
+    select(TopUp)
+    .where(
+        col(TopUp.user_id) == EACH_ID,
+        col(TopUp.status).in_([status.value for status in (*OPEN, TopUpStatus.IN_REVIEW)]),
     )
+    .order_by(col(TopUp.created_at).desc(), col(TopUp.id).desc())
+    .limit(MAX_SHOWN_OPEN)
+    .lateral("theirs"),
+)
+_NOT_OVER = (
+    select(_THEIRS)
+    .select_from(EACH)
+    .join(_THEIRS, true())
+    .order_by(col(_THEIRS.created_at).desc(), col(_THEIRS.id).desc())
+)
 
 
-def quote_members(quote: QuoteView) -> dict[str, object]:
-    """Return a quote as the members of the public contract's object: what is kept, and what is told."""
-    return {
-        "rate": quote.rate,
-        "fiat_amount": quote.fiat_amount,
-        "expected_amount": quote.expected_amount,
-        "fees": {
-            "provider": quote.provider_fee,
-            "gateway": quote.gateway_fee,
-            "network": quote.network_fee,
-            "client": quote.client_fee,
-        },
-        "expires_at": quote.expires_at.isoformat().replace("+00:00", "Z"),
-    }
+async def own(db: AsyncSession, user_id: str, top_up_id: str, *, lock: bool = False) -> TopUp:
+    """Return the row of a person's top-up, locked on request. Raises `NotFound`, also for somebody else's."""
+    found = None
+    if is_id(top_up_id):
+        query = select(TopUp).where(TopUp.id == top_up_id, TopUp.user_id == user_id)
+        found = (await db.exec(query.with_for_update() if lock else query)).first()
+    if found is None:
+        raise NotFound("There is no such top-up.")
+    return found
 
 
-def quote_of(kept: Mapping[str, Any]) -> QuoteView:
-    """Return a quote out of what `quote_members` made of it."""
-    fees = kept["fees"]
-    return QuoteView(
-        rate=kept["rate"],
-        fiat_amount=kept["fiat_amount"],
-        expected_amount=kept["expected_amount"],
-        provider_fee=fees["provider"],
-        gateway_fee=fees["gateway"],
-        network_fee=fees["network"],
-        client_fee=fees["client"],
-        expires_at=datetime.fromisoformat(kept["expires_at"]),
-    )
+async def get(viewer: Viewer, top_up_id: str) -> TopUpView:
+    """Return one top-up. Raises `NotFound`, also for somebody else's."""
+    async with transaction() as db:
+        return await view_of(db, await own(db, viewer.user_id, top_up_id), at=clock.now())
+
+
+async def list_open(viewer: Viewer) -> list[TopUpView]:
+    """Return the person's top-ups that are not over, newest first: open ones and those in review."""
+    async with transaction() as db:
+        return (await read_open(db, [viewer.user_id]))[viewer.user_id]
+
+
+async def read_open(db: AsyncSession, user_ids: Collection[str]) -> dict[str, list[TopUpView]]:
+    """Return the top-ups that are not over, newest first, by the id of each of the people."""
+    found: dict[str, list[TopUpView]] = {user_id: [] for user_id in user_ids}
+    rows = (await db.exec(_NOT_OVER, params={"ids": list(user_ids)})).all()
+    for row, view in zip(rows, await views_of(db, rows, at=clock.now()), strict=True):
+        found[row.user_id].append(view)
+    return found
 
 
 async def view_of(db: AsyncSession, top_up: TopUp, *, at: datetime) -> TopUpView:
@@ -203,7 +212,7 @@ async def view_of(db: AsyncSession, top_up: TopUp, *, at: datetime) -> TopUpView
 
 
 async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) -> list[TopUpView]:
-    """Return the same for each of them, read together."""
+    """Return the views of many top-ups, read together."""
     if not top_ups:
         return []
     sought = await sought_of(db, [top_up.id for top_up in top_ups if top_up.charged == Charged.NO])

@@ -9,7 +9,7 @@ from onramp_app.accounts.views import Viewer
 from onramp_app.db.engine import transaction
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.pricing.rates import book_after, read_stored
-from onramp_app.top_ups import top_ups
+from onramp_app.top_ups import views
 from onramp_app.wallet import balances, history, transactions
 from onramp_app.wallet.views import WalletView
 
@@ -58,7 +58,7 @@ async def _read(viewers: Collection[Viewer]) -> dict[str, WalletView]:
     async with transaction() as db:
         holdings = await balances.read(db, user_ids)
         moves = await history.read(db, user_ids)
-        open_top_ups = await top_ups.read_open(db, user_ids)
+        open_top_ups = await views.read_open(db, user_ids)
         recent = await transactions.newest(db, user_ids, limit=RECENT)
         stored = await read_stored(db)
     # Rates that are too old are read from the provider, and no transaction waits for that.

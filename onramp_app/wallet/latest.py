@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 from onramp_app.accounts.views import Viewer
 from onramp_app.domain.errors import NotFound
 from onramp_app.provider_orders import freshness
-from onramp_app.top_ups import top_ups
+from onramp_app.top_ups import views
 from onramp_app.top_ups.views import TopUpView
 from onramp_app.wallet import balances, transactions
 from onramp_app.wallet.home import Wallets
@@ -31,14 +31,14 @@ class Latest:
 
     async def open_top_ups(self) -> list[TopUpView]:
         """Return the open top-ups, newest first."""
-        return await self.once("open", lambda: top_ups.list_open(self.viewer))
+        return await self.once("open", lambda: views.list_open(self.viewer))
 
     async def top_up(self, top_up_id: str) -> TopUpView | None:
         """Return one of the person's top-ups, or None."""
 
         async def read() -> TopUpView | None:
             try:
-                return await top_ups.get(self.viewer, top_up_id)
+                return await views.get(self.viewer, top_up_id)
             except NotFound:
                 return None
 

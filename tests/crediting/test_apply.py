@@ -20,7 +20,7 @@ from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Cause
 from onramp_app.provider_orders.records import keep_unreadable
 from onramp_app.providers.status import Flow
-from onramp_app.top_ups.clock_events import run_clock
+from onramp_app.top_ups.moves import run_clock
 from tests.crediting.reads import apply_all, keep, keep_and_apply, order_of, recognition_id
 from tests.crediting.world import MATIC_ADDRESS, World
 from tests.recorded_posting import post_on_record

@@ -22,7 +22,7 @@ from onramp_app.local import postgres
 from onramp_app.provider_orders import reader
 from onramp_app.providers.connection import get_provider
 from onramp_app.running import worker
-from onramp_app.top_ups.clock_events import run_clock
+from onramp_app.top_ups.moves import run_clock
 from tests.crediting.test_scenarios import delivered_of
 from tests.crediting.world import World
 from tests.simulator.process import Process

@@ -4,7 +4,7 @@ from onramp_app.accounts.views import Viewer
 from onramp_app.domain.money import amount_text
 from onramp_app.ledger import instructions as ledger
 from onramp_app.review.decisions import decide
-from onramp_app.top_ups import top_ups
+from onramp_app.top_ups import views
 from onramp_app.top_ups.transitions import Action
 from onramp_app.top_ups.views import TopUpView
 from tests import rows
@@ -19,7 +19,7 @@ def _text(minor: int) -> str:
 async def _view(desk: Desk, top_up_id: str) -> TopUpView:
     user_id = desk.owner_of(top_up_id)
     viewer = Viewer(user_id, "", "", "", None, "INR", "en", "user", "none", "none", NOW)
-    return await top_ups.get(viewer, top_up_id)
+    return await views.get(viewer, top_up_id)
 
 
 async def test_each_line_says_what_was_read_of_which_order(desk: Desk) -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from onramp_app.domain import clock
-from onramp_app.top_ups import top_ups
-from onramp_app.top_ups.top_ups import MAX_SHOWN_OPEN
+from onramp_app.top_ups import views
+from onramp_app.top_ups.views import MAX_SHOWN_OPEN
 from onramp_app.wallet import transactions
 from onramp_app.wallet.home import RECENT, Wallets
 from onramp_app.wallet.transaction_queries import Filters
@@ -45,7 +45,7 @@ async def test_each_is_what_its_owner_has_and_did(people):
     for viewer in people:
         seen = await together.of(viewer)
         assert seen.recent == (await transactions.page(viewer, Filters(), limit=RECENT))[0]
-        assert seen.open_top_ups == await top_ups.list_open(viewer)
+        assert seen.open_top_ups == await views.list_open(viewer)
     seen = await together.of(long)
     assert [item.available for item in seen.balances.items] == ["3", "75"]
     assert [item.pending for item in seen.balances.items] == ["0", str(sum(range(2, 13)))]
@@ -61,7 +61,7 @@ async def test_each_is_what_its_owner_has_and_did(people):
 async def test_each_open_top_up_has_its_own_steps_and_orders(people, books):
     orders = {}
     for viewer in people[:2]:
-        for view in await top_ups.list_open(viewer):
+        for view in await views.list_open(viewer):
             orders[view.id] = books.delivery(10**18, top_up_id=view.id).provider_order_id
             for word in ("paid", "sending"):
                 rows.step(books.owner, view.id, status_class=word, provider_order_id=orders[view.id])

@@ -16,14 +16,13 @@ from onramp_app.pricing import quotes
 from onramp_app.pricing.bounds import AmountFault, bounds_of, fault_of
 from onramp_app.pricing.catalogue import CurrencyOption, Options, get_options, preferred
 from onramp_app.pricing.provider_prices import STABLE_ASSET
-from onramp_app.pricing.quotes import PurchaseRequest, QuoteView, get_shared_quotes
+from onramp_app.pricing.quotes import PurchaseRequest, QuoteView, get_shared_quotes, quote_view
 from onramp_app.pricing.rates import book_within, rates_into
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable, UnsupportedCurrency
 from onramp_app.throttle import throttle
 from onramp_app.top_ups import limits
 from onramp_app.top_ups.limits import Remaining
 from onramp_app.top_ups.usual_time import usual_minutes
-from onramp_app.top_ups.views import quote_view
 from onramp_app.web.add_money.choices import Choices
 from onramp_app.web.add_money.offer import Asked, offer_of
 from onramp_app.web.add_money.shapes import OfferShown

@@ -11,10 +11,10 @@ from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, Rate
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.money import decimal_text
 from onramp_app.idempotency import IdempotencyInProgress
+from onramp_app.pricing.quotes import quote_of
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
-from onramp_app.top_ups import reviewed, top_ups
+from onramp_app.top_ups import top_ups
 from onramp_app.top_ups.errors import QuoteChanged, TooManyOpenTopUps
-from onramp_app.top_ups.views import quote_of
 from onramp_app.wallet import announcements
 from onramp_app.wallet.latest import Latest
 from onramp_app.web.add_money.ask import Found, read_offer, request_of
@@ -297,7 +297,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
             choices, expected = self._choices, Decimal(self._expected)
         top_up_id, refused = "", None
         try:
-            top_up_id = await reviewed.begin(
+            top_up_id = await top_ups.create_once(
                 viewer, request_of(choices), expected_amount=expected, review=review
             )
         except ApplicationError as error:

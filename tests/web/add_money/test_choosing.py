@@ -13,7 +13,7 @@ from onramp_app.domain.errors import DatabaseUnavailable, ValidationFailed
 from onramp_app.pricing.catalogue import get_options
 from onramp_app.pricing.quotes import get_shared_quotes, quote
 from onramp_app.providers.errors import AmountOutOfLimits
-from onramp_app.top_ups import reviewed, top_ups
+from onramp_app.top_ups import top_ups
 from tests.web.add_money.conftest import HANDLERS, RUPEES, begun
 from tests.web.conftest import HOSTILE
 
@@ -170,7 +170,7 @@ async def test_one_review_begins_one_top_up_and_two_begin_two(visit, street):
     expected = Decimal(visit.page._expected)
 
     async def begin(review: str) -> str:
-        return await reviewed.begin(street.viewer, RUPEES, expected_amount=expected, review=review)
+        return await top_ups.create_once(street.viewer, RUPEES, expected_amount=expected, review=review)
 
     first = await begin("one")
     assert await begin("one") == first
