@@ -39,8 +39,8 @@ from onramp_app.top_ups.transitions import (
     Act,
     Posting,
     Reason,
+    State,
     Step,
-    TopUpState,
     TopUpStatus,
     on_order,
 )
@@ -240,7 +240,7 @@ class Batch:
         self.users.add(top_up.user_id)
 
     def _raise_and_answer(
-        self, order: OrderRecord, top_up: TopUp, step: Step, *, before: TopUpState, detail: str
+        self, order: OrderRecord, top_up: TopUp, step: Step, *, before: State, detail: str
     ) -> None:
         was_review, is_review = (
             state.status is TopUpStatus.IN_REVIEW and not state.has_entry for state in (before, step.state)

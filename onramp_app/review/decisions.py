@@ -39,7 +39,7 @@ from onramp_app.top_ups.transitions import (
     Action,
     Posting,
     Reason,
-    TopUpState,
+    State,
     TopUpStatus,
     on_action,
 )
@@ -136,7 +136,7 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
 
 def _deed(
     top_up: TopUp,
-    before: TopUpState,
+    before: State,
     action: Action,
     *,
     booked: Booked | None,
@@ -249,7 +249,7 @@ def _decision(
     )
 
 
-def why_not(state: TopUpState, action: Action) -> str:  # noqa: PLR0911 - one answer a case
+def why_not(state: State, action: Action) -> str:  # noqa: PLR0911 - one answer a case
     """Return, for the operator, why the action is not possible in this state, and what is."""
     is_review, status = state.status is TopUpStatus.IN_REVIEW, state.status.value
     match action:

@@ -23,7 +23,7 @@ from onramp_app.top_ups.transitions import (
     Action,
     Charged,
     Reason,
-    TopUpState,
+    State,
     TopUpStatus,
     on_action,
     sql_words,
@@ -75,9 +75,9 @@ class Evidence:
     order_version: int | None = None
 
 
-def state_of(top_up: TopUp) -> TopUpState:
+def state_of(top_up: TopUp) -> State:
     """Return what decides how the top-up moves."""
-    return TopUpState(
+    return State(
         TopUpStatus(top_up.status),
         reason=Reason(top_up.reason) if top_up.reason else None,
         charged=Charged(top_up.charged),
@@ -86,7 +86,7 @@ def state_of(top_up: TopUp) -> TopUpState:
     )
 
 
-def record(db: AsyncSession, top_up: TopUp, state: TopUpState, *, evidence: Evidence) -> None:
+def record(db: AsyncSession, top_up: TopUp, state: State, *, evidence: Evidence) -> None:
     """Give the top-up its new state, and its timeline a line. What was booked is the caller's to set."""
     if state != state_of(top_up):
         top_up.status, top_up.charged = state.status.value, state.charged.value

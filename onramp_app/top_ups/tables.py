@@ -33,7 +33,7 @@ _OPEN = text(f"status IN ({OPEN_SQL})")
 class TopUp(Row, table=True):
     """One act of adding money.
 
-    `status`, `reason`, `charged`, `rank` and `has_entry` are `top_ups.transitions.TopUpState`.
+    `status`, `reason`, `charged`, `rank` and `has_entry` are `top_ups.transitions.State`.
     `received_minor` is what was booked, in `received_asset`, which is another one than asked for after a
     wrong delivery.
     `quote` is a JSON object of decimals as strings; one made for a second or an unknown delivery has none.

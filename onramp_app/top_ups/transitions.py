@@ -95,7 +95,7 @@ def can_cancel(status: TopUpStatus, charged: Charged) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class TopUpState:
+class State:
     """What decides how a top-up moves.
 
     `has_entry` says that its delivery is in the ledger: it tells a review of held money apart from one
@@ -121,7 +121,7 @@ class TopUpState:
         return can_cancel(self.status, self.charged)
 
 
-CREATED = TopUpState(TopUpStatus.CREATED)
+CREATED = State(TopUpStatus.CREATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Step:
     delivery. A step without any of these, and with the state unchanged, is recorded and nothing else.
     """
 
-    state: TopUpState
+    state: State
     posting: Posting | None = None
     opens_case: bool = False
     is_alarm: bool = False
@@ -141,7 +141,7 @@ class Step:
 
 
 def on_order(
-    state: TopUpState,
+    state: State,
     status_class: StatusClass,
     *,
     hold: Reason | None = None,
@@ -173,11 +173,11 @@ def on_order(
             return Step(_doubted(state) if state.status in UNPAID else state, is_alarm=True)
 
 
-def _doubted(state: TopUpState) -> TopUpState:
+def _doubted(state: State) -> State:
     return state if state.charged is Charged.YES else replace(state, charged=Charged.UNKNOWN)
 
 
-def _on_delivery(state: TopUpState, *, hold: Reason | None, is_other_order: bool) -> Step:
+def _on_delivery(state: State, *, hold: Reason | None, is_other_order: bool) -> Step:
     if state.has_entry:
         return Step(state, needs_linked=is_other_order)
     seen = replace(state, rank=StatusClass.DELIVERED.rank, charged=Charged.YES)
@@ -192,7 +192,7 @@ def _on_delivery(state: TopUpState, *, hold: Reason | None, is_other_order: bool
     raise ValueError(f"{hold} is not a reason to withhold a delivery")
 
 
-def _on_intent(state: TopUpState, status_class: StatusClass) -> Step:
+def _on_intent(state: State, status_class: StatusClass) -> Step:
     if state.status not in UNPAID:
         return Step(state)
     seen = replace(state, status=TopUpStatus.AWAITING_PAYMENT, rank=max(state.rank, status_class.rank))
@@ -201,14 +201,14 @@ def _on_intent(state: TopUpState, status_class: StatusClass) -> Step:
     return Step(seen)
 
 
-def _on_payment(state: TopUpState, status_class: StatusClass) -> Step:
+def _on_payment(state: State, status_class: StatusClass) -> Step:
     if state.has_entry:
         return Step(state)
     rank = max(state.rank, status_class.rank)
     return Step(replace(state, status=TopUpStatus.PROCESSING, reason=None, charged=Charged.YES, rank=rank))
 
 
-def _on_no_payment(state: TopUpState, status_class: StatusClass, *, best_other_rank: int) -> Step:
+def _on_no_payment(state: State, status_class: StatusClass, *, best_other_rank: int) -> Step:
     reason = Reason.TIMED_OUT if status_class is StatusClass.TIMED_OUT else Reason.ABANDONED
     if state.status in UNPAID:
         if best_other_rank > 0:
@@ -220,7 +220,7 @@ def _on_no_payment(state: TopUpState, status_class: StatusClass, *, best_other_r
     return Step(state, opens_case=state.status is TopUpStatus.SETTLED)
 
 
-def _on_mismatch(state: TopUpState, status_class: StatusClass, *, best_other_rank: int) -> Step:
+def _on_mismatch(state: State, status_class: StatusClass, *, best_other_rank: int) -> Step:
     if state.status is TopUpStatus.PROCESSING and best_other_rank >= StatusClass.PAID.rank:
         return Step(state, opens_case=True)
     if state.status in (*OPEN, *ENDED_UNPAID):
@@ -277,7 +277,7 @@ ACT_OF: Mapping[Action, Act] = {
 }
 
 
-def on_action(state: TopUpState, action: Action) -> Step | None:  # noqa: PLR0911 - one answer an action
+def on_action(state: State, action: Action) -> Step | None:  # noqa: PLR0911 - one answer an action
     """Return what an action makes of a top-up, or None when the action is not possible in this state.
 
     `CANCEL` is the user's; `EXPIRE` (too long without an order or a change) and `GIVE_UP_UNKNOWN` (a status

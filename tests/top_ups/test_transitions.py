@@ -19,7 +19,7 @@ from onramp_app.top_ups.transitions import (
     Charged,
     Posting,
     Reason,
-    TopUpState,
+    State,
     TopUpStatus,
     on_action,
     on_order,
@@ -29,18 +29,16 @@ from onramp_app.top_ups.transitions import (
 # K an awaiting payment that was claimed.
 STATES = {
     "C": CREATED,
-    "A": TopUpState(TopUpStatus.AWAITING_PAYMENT, rank=10),
-    "K": TopUpState(TopUpStatus.AWAITING_PAYMENT, charged=Charged.UNKNOWN, rank=20),
-    "P": TopUpState(TopUpStatus.PROCESSING, charged=Charged.YES, rank=30),
-    "S": TopUpState(TopUpStatus.SETTLED, charged=Charged.YES, rank=70, has_entry=True),
-    "X": TopUpState(TopUpStatus.CANCELED),
-    "E": TopUpState(TopUpStatus.EXPIRED, reason=Reason.TIMED_OUT, rank=10),
-    "F": TopUpState(TopUpStatus.FAILED, reason=Reason.NAME_MISMATCH, rank=20),
-    "r": TopUpState(TopUpStatus.IN_REVIEW, reason=Reason.AMOUNT_MISMATCH, charged=Charged.UNKNOWN, rank=20),
-    "R": TopUpState(
-        TopUpStatus.IN_REVIEW, reason=Reason.OVER_LIMIT, charged=Charged.YES, rank=70, has_entry=True
-    ),
-    "V": TopUpState(TopUpStatus.REVERSED, charged=Charged.YES, rank=70, has_entry=True),
+    "A": State(TopUpStatus.AWAITING_PAYMENT, rank=10),
+    "K": State(TopUpStatus.AWAITING_PAYMENT, charged=Charged.UNKNOWN, rank=20),
+    "P": State(TopUpStatus.PROCESSING, charged=Charged.YES, rank=30),
+    "S": State(TopUpStatus.SETTLED, charged=Charged.YES, rank=70, has_entry=True),
+    "X": State(TopUpStatus.CANCELED),
+    "E": State(TopUpStatus.EXPIRED, reason=Reason.TIMED_OUT, rank=10),
+    "F": State(TopUpStatus.FAILED, reason=Reason.NAME_MISMATCH, rank=20),
+    "r": State(TopUpStatus.IN_REVIEW, reason=Reason.AMOUNT_MISMATCH, charged=Charged.UNKNOWN, rank=20),
+    "R": State(TopUpStatus.IN_REVIEW, reason=Reason.OVER_LIMIT, charged=Charged.YES, rank=70, has_entry=True),
+    "V": State(TopUpStatus.REVERSED, charged=Charged.YES, rank=70, has_entry=True),
 }
 
 # "." is "the same, recorded". Columns are states in the order of STATES: C A K P S X E F r R V.
@@ -74,7 +72,7 @@ BY_ACTION = {
 }  # fmt: skip
 
 
-def _letter(state: TopUpState) -> str:
+def _letter(state: State) -> str:
     if state.status is TopUpStatus.IN_REVIEW:
         return "R" if state.has_entry else "r"
     if state.status is TopUpStatus.AWAITING_PAYMENT:
@@ -238,9 +236,9 @@ def test_control_a_copy_is_seen(copy: str) -> None:
 @pytest.mark.parametrize("status", [TopUpStatus.SETTLED, TopUpStatus.REVERSED])
 def test_a_settled_or_reversed_top_up_without_an_entry_cannot_exist(status: TopUpStatus) -> None:
     with pytest.raises(ValueError, match="has an entry"):
-        TopUpState(status)
+        State(status)
 
 
 def test_an_open_top_up_with_an_entry_cannot_exist() -> None:
     with pytest.raises(ValueError, match="has no entry"):
-        TopUpState(TopUpStatus.PROCESSING, has_entry=True)
+        State(TopUpStatus.PROCESSING, has_entry=True)

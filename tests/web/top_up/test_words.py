@@ -16,7 +16,7 @@ from onramp_app.top_ups.transitions import (
     Action,
     Charged,
     Reason,
-    TopUpState,
+    State,
     TopUpStatus,
     on_action,
     on_order,
@@ -35,7 +35,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TOP_UP_ID = "01a209145fdf7a58895789bb9f3c21ab"
 
 
-def _next(state: TopUpState) -> set[TopUpState]:
+def _next(state: State) -> set[State]:
     """All that one event can make of a state."""
     made = set()
     for status_class in StatusClass:
@@ -45,7 +45,7 @@ def _next(state: TopUpState) -> set[TopUpState]:
     return made | {step.state for step in steps if step is not None}
 
 
-def _reachable() -> list[TopUpState]:
+def _reachable() -> list[State]:
     found, fresh = {CREATED}, {CREATED}
     while fresh:
         fresh = set().union(*(_next(state) for state in fresh)) - found
@@ -60,7 +60,7 @@ BALANCES = BalancesView(
 )
 
 
-def _view(state: TopUpState, **changes: object) -> TopUpView:
+def _view(state: State, **changes: object) -> TopUpView:
     amount = "113.09" if state.has_entry else None
     view = TopUpView(
         id=TOP_UP_ID,
@@ -93,7 +93,7 @@ def _view(state: TopUpState, **changes: object) -> TopUpView:
     return replace(view, **changes)  # type: ignore[arg-type]
 
 
-def _page(state: TopUpState, **changes: object):
+def _page(state: State, **changes: object):
     return page_of(_view(state, **changes), BALANCES if state.has_entry else None, usual_minutes=4)
 
 
@@ -209,8 +209,8 @@ def test_an_offer_that_has_ended_says_so_and_offers_no_payment():
     assert page.charged == "You were not charged."
 
 
-SETTLED = TopUpState(TopUpStatus.SETTLED, charged=Charged.YES, rank=70, has_entry=True)
-REVERSED = TopUpState(TopUpStatus.REVERSED, charged=Charged.YES, rank=70, has_entry=True)
+SETTLED = State(TopUpStatus.SETTLED, charged=Charged.YES, rank=70, has_entry=True)
+REVERSED = State(TopUpStatus.REVERSED, charged=Charged.YES, rank=70, has_entry=True)
 
 
 def test_what_arrived_stands_beside_what_was_quoted_and_paid():
@@ -245,7 +245,7 @@ def test_a_difference_is_explained(arrived, paid, words):
 
 
 def test_why_more_is_held_than_was_quoted_is_not_blamed_on_prices():
-    held = TopUpState(TopUpStatus.IN_REVIEW, Reason.OVER_DELIVERY, Charged.YES, rank=70, has_entry=True)
+    held = State(TopUpStatus.IN_REVIEW, Reason.OVER_DELIVERY, Charged.YES, rank=70, has_entry=True)
     story = story_of_top_up(_view(held, booked_amount="226.18", received_amount="226.18"))
     assert story.variance == ""
     assert "More arrived than the provider announced" in story.text
@@ -253,7 +253,7 @@ def test_why_more_is_held_than_was_quoted_is_not_blamed_on_prices():
 
 def test_a_payment_after_the_offer_had_ended_is_called_late():
     ended = StepView("canceled", NOW, "user", "", None, None, "canceled")
-    paid = TopUpState(TopUpStatus.PROCESSING, charged=Charged.YES, rank=30)
+    paid = State(TopUpStatus.PROCESSING, charged=Charged.YES, rank=30)
     assert _page(paid, timeline=(ended,)).title == "Your late payment has arrived"
     assert _page(paid).title == "Your money is on its way"
 
@@ -294,7 +294,7 @@ def test_without_a_rate_the_balance_is_said_in_the_asset():
 
 
 def test_another_asset_that_arrived_is_named():
-    held = TopUpState(TopUpStatus.IN_REVIEW, Reason.WRONG_ASSET, Charged.YES, rank=70, has_entry=True)
+    held = State(TopUpStatus.IN_REVIEW, Reason.WRONG_ASSET, Charged.YES, rank=70, has_entry=True)
     page = _page(held, booked_asset="USDC", received_amount=None)
     assert (page.amount + page.amount_decimals, page.asset) == ("113.09", "USDC")
     assert page.amount_label == "Kept for you"
@@ -322,7 +322,7 @@ def _told(*classes: tuple[str, int], order_id: str = "4711") -> tuple[StepView, 
 
 def _moving(rank: int, timeline: tuple[StepView, ...] = (), *, charged: Charged = Charged.YES) -> TopUpView:
     status = TopUpStatus.PROCESSING if charged is Charged.YES else TopUpStatus.AWAITING_PAYMENT
-    return _view(TopUpState(status, charged=charged, rank=rank), timeline=timeline)
+    return _view(State(status, charged=charged, rank=rank), timeline=timeline)
 
 
 @pytest.mark.parametrize(
