@@ -1,8 +1,11 @@
 """Our own limits (`LIMITS`): how much a person of a tier may add in a UTC day and month.
 
 What may still arrive counts as if it had arrived: open top-ups and those in review, whenever they were
-made. Settled ones count in the period in which they settled, with what was truly paid. Whoever checks and
-then inserts or credits holds the person's row lock meanwhile, so two of them cannot both be the last.
+made. Settled ones count in the period in which they settled, with what was truly paid. The lock on the
+person's row is held from the check until the insert or the credit, so that no two checks see the same rest.
+
+The limits count twice: when a top-up is begun, and again before money is credited, because people change the
+amount on the provider's page and pay late.
 """
 
 from collections.abc import Mapping
@@ -27,7 +30,7 @@ from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import OPEN_SQL, Reason
 
 _PRECISION = 80
-# What nobody can count is held until a person has looked: these words say so to them.
+# What cannot be counted is held until an operator has looked; these words tell them why.
 UNCOUNTED = f"{Reason.OVER_LIMIT.value}: it cannot be counted, since no exchange rate was ever known"
 
 # The words are in the text, not parameters, because the indexes have the same words in their conditions.
@@ -121,7 +124,7 @@ def in_base(amount: Decimal, currency: str, *, rates: Mapping[str, Decimal]) -> 
 
 
 def tier_limits(limits: Limits, tier: str) -> TierLimits:
-    """Return the limits of a tier, by its word."""
+    """Return the limits of a tier: `none`, `basic` or `full`."""
     return {"none": limits.none, "basic": limits.basic, "full": limits.full}[tier]
 
 
@@ -242,8 +245,9 @@ def paid_in_base(
     """Return what was truly paid, in the base currency of the limits; None: no rate was ever known.
 
     Args:
-        top_up: its own rate, that of its creation, comes first where its currency was paid.
-        rates: the last known ones, as of `limits.kept_rates`.
+        order: the provider's record of the payment.
+        top_up: what was asked for; where the same currency was paid, the rate of its creation counts.
+        rates: the last known rates, as `kept_rates` returns them.
         delivered: how much of which asset arrived, for an order that does not say what was paid.
     """
     known = [delivered]
@@ -252,8 +256,8 @@ def paid_in_base(
         is_asked = order.fiat_currency == top_up.fiat_currency and top_up.fiat_amount > 0
         if is_asked and top_up.base_amount is not None and top_up.base_currency is not None:
             with localcontext(prec=_PRECISION):
-                at_its_rate = top_up.base_amount * order.fiat_amount / top_up.fiat_amount
-            known.insert(0, (at_its_rate, top_up.base_currency))
+                at_first_rate = top_up.base_amount * order.fiat_amount / top_up.fiat_amount
+            known.insert(0, (at_first_rate, top_up.base_currency))
     with localcontext(prec=_PRECISION):
         return next((amount * rates[unit] for amount, unit in known if unit in rates), None)
 
@@ -267,14 +271,14 @@ async def why_over(  # noqa: PLR0913 - who, for what, how much, by which rates a
     rates: Mapping[str, Decimal],
     at: datetime,
 ) -> str:
-    """Say in words why crediting would go over the limits of the user's tier; empty where it would not.
+    """Return why crediting would go over the limits of the user's tier, in words; empty where it would not.
 
     Args:
-        top_up: what was paid; one that is in the ledger already was paid again, and counts by itself.
-        paid: what was truly paid, by `paid_in_base`.
-        rates: the last known ones, as of `limits.kept_rates`.
-
-    The user's row is locked.
+        user: the owner, whose row is locked.
+        top_up: what was paid. One that is in the ledger already was paid a second time, and both count.
+        paid: what was truly paid, as `paid_in_base` returns it.
+        rates: the last known rates, as `kept_rates` returns them.
+        at: the moment whose day and month count.
     """
     if paid is None:
         return UNCOUNTED

@@ -87,7 +87,10 @@ def state_of(top_up: TopUp) -> State:
 
 
 def record(db: AsyncSession, top_up: TopUp, state: State, *, evidence: Evidence) -> None:
-    """Give the top-up its new state, and its timeline a line. What was booked is the caller's to set."""
+    """Write the new state of a top-up and a line of its timeline, which the caller flushes.
+
+    The caller sets what was booked.
+    """
     if state != state_of(top_up):
         top_up.status, top_up.charged = state.status.value, state.charged.value
         top_up.reason = state.reason.value if state.reason else None

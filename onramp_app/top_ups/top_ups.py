@@ -51,7 +51,7 @@ _ANSWERED = 201
 
 _log = structlog.get_logger(__name__)
 
-# Is told of the new top-up inside its transaction; what it raises undoes the top-up.
+# Called with the new top-up inside the transaction that stores it; an error of the call undoes the top-up.
 OnCreated = Callable[[AsyncSession, TopUpView], Awaitable[None]]
 
 

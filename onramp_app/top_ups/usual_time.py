@@ -1,4 +1,4 @@
-"""How long a payment usually takes, out of what was settled lately, by whomever."""
+"""How long payments usually take, measured over everybody's latest settled top-ups."""
 
 import time
 
@@ -11,7 +11,7 @@ LOOKED_AT = 200
 LEAST_NUMBER = 5  # Fewer say little, and might be one person's.
 SHARE = 0.8
 KEPT_SECONDS = 60
-_MAX_KEPT = 500  # The provider has fewer methods; whoever names others must not fill the memory.
+_MAX_KEPT = 500  # The provider has fewer methods; made-up ones must not fill the memory.
 
 # A delivery that was never seen as paid is left out: how long it took is not known.
 _LATEST = text("""
@@ -30,7 +30,7 @@ _kept: dict[tuple[str, str], tuple[float, int | None]] = {}
 
 
 def forget() -> None:
-    """Look anew, whoever asks next."""
+    """Forget what was measured, so that the next question is answered from the database."""
     _kept.clear()
 
 

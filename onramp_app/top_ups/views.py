@@ -207,7 +207,7 @@ async def read_open(db: AsyncSession, user_ids: Collection[str]) -> dict[str, li
 
 
 async def view_of(db: AsyncSession, top_up: TopUp, *, at: datetime) -> TopUpView:
-    """Return a top-up with its timeline, its provider orders and the widget address it is offered at."""
+    """Return the view of one top-up: timeline, provider orders, the widget address while it is offered."""
     return (await views_of(db, [top_up], at=at))[0]
 
 
