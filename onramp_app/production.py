@@ -29,7 +29,7 @@ _TEST_NAME = re.compile(
     r"|(^|\.)(nip\.io|sslip\.io|xip\.io|localtest\.me|lvh\.me|vcap\.me|lacolhost\.com)$"
 )
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
-_REQUIRED = (
+REQUIRED = (
     "public_url",
     "database_url",
     "secret_key",
@@ -165,7 +165,7 @@ def why_unfit(settings: Mapping[str, Any]) -> str | None:
 
 
 def _unfit(settings: Mapping[str, Any]) -> Iterator[str]:
-    for name in _REQUIRED:
+    for name in REQUIRED:
         if not settings.get(name):
             yield f"{name.upper()} is not set, and production needs it."
     for name, text in _texts(settings).items():

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from onramp_app import production
 from onramp_app.config import (
-    _REQUIRED_IN_PRODUCTION,
     ConfigurationError,
     Settings,
     load_settings,
@@ -58,7 +58,7 @@ def test_complete_production_settings_are_accepted(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("missing", _REQUIRED_IN_PRODUCTION)
+@pytest.mark.parametrize("missing", production.REQUIRED)
 @pytest.mark.parametrize("empty", [True, False])
 def test_a_missing_production_setting_is_named(monkeypatch, tmp_path, missing, empty):
     values = {**PRODUCTION, missing: ""} if empty else {k: v for k, v in PRODUCTION.items() if k != missing}

@@ -72,7 +72,7 @@ def test_no_column_is_a_float(database: str) -> None:
 
 
 _TYPED = """
-from onramp_app.ledger.words import Environment
+from onramp_app.domain.environment import Environment
 from onramp_app.ledger.instructions import UserAmount
 UserAmount(Environment.LIVE, "u", "USDT", {amount})
 """

@@ -30,7 +30,7 @@ from onramp_app.ledger.transfers import Head
 
 SEAL_EVERY_SECONDS = 60
 SEND_EVERY_SECONDS = 3600
-SEND_SECONDS = 5.0
+SEND_SECONDS = 5
 MAX_HEADS_BYTES = 64 * 1024 * 1024
 
 _BROKEN = Counter("ledger_seals_broken", "Times the chain was not sealed because it contradicts a seal.")
@@ -111,7 +111,7 @@ async def after_deed() -> None:
 
 async def keep_sealing() -> None:
     """Seal the newest link every minute and copy the head out every hour. Runs until it is cancelled."""
-    next_send = 0.0
+    next_send = time.monotonic()
     while True:
         made_progress()
         made = await _seal_quietly()
