@@ -5,11 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 
+from onramp_app.accounts import accounts, passwords
+from onramp_app.accounts.accounts import Opened, OpenSession
+from onramp_app.accounts.sessions import Client
+from onramp_app.accounts.tables import User
+from onramp_app.accounts.words import LANGUAGES, Role, currency_of
+from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.ids import new_id
 from onramp_app.operators import codes
@@ -29,6 +36,42 @@ class Person:
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.access_token}"}
+
+
+@cache
+def _kept_password() -> str:
+    return passwords._hash(PASSWORD)
+
+
+async def sign_up(
+    open_session: OpenSession[Opened],
+    client: Client,
+    *,
+    display_name: str = "Ada King",
+    country: str | None = "IN",
+) -> Opened:
+    """Open an account and its first session as registering does, without the 50 ms of its password."""
+    user = User(
+        id=new_id(),
+        email=f"p{secrets.token_hex(5)}@example.com",
+        password_hash=_kept_password(),
+        display_name=display_name,
+        country=country,
+        display_currency=currency_of(country),
+        language=LANGUAGES[0],
+        role=Role.USER.value,
+        created_at=clock.now(),
+        updated_at=clock.now(),
+    )
+    async with transaction() as db:
+        await accounts._insert(db, user)
+        return await open_session(db, user, client)
+
+
+async def open_another(user_id: str, open_session: OpenSession[Opened], client: Client) -> Opened:
+    """Open one more session of somebody, without the cost of a password."""
+    async with transaction() as db:
+        return await open_session(db, await db.get_one(User, user_id), client)
 
 
 def sign_in(owner: psycopg.Connection[Any], user_id: str) -> str:

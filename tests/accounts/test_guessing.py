@@ -15,7 +15,7 @@ from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import InvalidCredentials, RateLimited
 from onramp_app.throttle import throttle
-from tests.people import PASSWORD
+from tests.people import PASSWORD, sign_up
 from tests.redis_server import RedisServer
 
 DAY = 86_400
@@ -89,8 +89,7 @@ async def test_refused_attempts_do_not_use_up_the_day(clock: Clock) -> None:
 
 @pytest.fixture
 async def ada(database: str) -> BrowserSession:
-    registration = accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD)
-    return await accounts.register(registration, Client(HOME), sessions.open_browser)
+    return await sign_up(sessions.open_browser, Client(HOME))
 
 
 @pytest.fixture

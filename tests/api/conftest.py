@@ -1,16 +1,17 @@
 """A client of the whole API over ASGI, and quick ways to be somebody."""
 
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
 
+from onramp_app.accounts import program_sessions
+from onramp_app.accounts.sessions import Client
 from onramp_app.api.build import create_api
 from onramp_app.config import get_settings
 from onramp_app.ledger.assets import enable_assets
 from tests.money import Wallet
-from tests.people import PASSWORD, Person
+from tests.people import Person, sign_up
 from tests.simulator.process import Process
 
 
@@ -23,12 +24,13 @@ async def client(database: str) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 def new_person(client: httpx.AsyncClient) -> Callable[..., Awaitable[Person]]:
-    async def make(**fields: str) -> Person:
-        body = {"email": f"p{secrets.token_hex(5)}@example.com", "password": PASSWORD, **fields}
-        answer = await client.post("/api/auth/register", json=body)
-        assert answer.status_code == 201, answer.text
-        given = answer.json()
-        return Person(given["user"]["id"], body["email"], given["access_token"], given["refresh_token"])
+    async def make(display_name: str = "Ada King", country: str | None = None) -> Person:
+        program = Client("127.0.0.1", client.headers["user-agent"])
+        opened = await sign_up(
+            program_sessions.open_program, program, display_name=display_name, country=country
+        )
+        viewer = opened.viewer
+        return Person(viewer.user_id, viewer.email, opened.access_token, opened.refresh_token)
 
     return make
 

@@ -147,11 +147,11 @@ async def test_signing_in_answers_like_registering_and_sets_no_cookie(
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_password_typed_in_another_unicode_form_is_the_same(
-    client: httpx.AsyncClient, new_person: NewPerson
-) -> None:
-    person = await new_person(password="cre\u0300me-br\u00fbl\u00e9e-88")
-    assert (await _sign_in(client, person, "cr\u00e8me-bru\u0302le\u0301e-88")).status_code == 200
+async def test_a_password_typed_in_another_unicode_form_is_the_same(client: httpx.AsyncClient) -> None:
+    body = {"email": "ada@example.com", "password": "cre\u0300me-br\u00fbl\u00e9e-88"}
+    assert (await client.post("/api/auth/register", json=body)).status_code == 201
+    login = body | {"password": "cr\u00e8me-bru\u0302le\u0301e-88"}
+    assert (await client.post("/api/auth/login", json=login)).status_code == 200
 
 
 async def _known_to_unknown_time(client: httpx.AsyncClient, person: Person) -> float:

@@ -4,12 +4,12 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
-from onramp_app.accounts import accounts, sessions
+from onramp_app.accounts import sessions
 from onramp_app.accounts.sessions import Client
 from onramp_app.api.frame.gate import before_private_pages
 from onramp_app.config import get_settings
 from onramp_app.db import engine
-from tests.people import PASSWORD
+from tests.people import sign_up
 
 
 @pytest.fixture
@@ -21,8 +21,7 @@ async def site():
 
 @pytest.fixture
 async def session(database):
-    registration = accounts.Registration("gate@example.com", PASSWORD)
-    return await accounts.register(registration, Client("127.0.0.1"), sessions.open_browser)
+    return await sign_up(sessions.open_browser, Client("127.0.0.1"))
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,15 @@
 """When a session ends, all its tabs on all instances lose what is private within a second."""
 
 import asyncio
-import secrets
 import time
 
 import pytest
 
-from onramp_app.accounts import accounts, sessions
+from onramp_app.accounts import sessions
 from onramp_app.accounts.sessions import BrowserSession, Client
-from onramp_app.accounts.tables import User
-from onramp_app.db.engine import transaction
 from onramp_app.web.profile.state import ProfileState
 from tests.fleet.conftest import Pair
-from tests.people import PASSWORD
+from tests.people import open_another, sign_up
 from tests.served import Instance
 from tests.sockets import HYDRATE_AND_LOAD, TabSocket
 
@@ -24,8 +21,7 @@ SIZES = [pytest.param(8, id="short"), pytest.param(500, id="full", marks=pytest.
 
 async def first_session() -> BrowserSession:
     """Open an account with a browser's session."""
-    registration = accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD, "Ada King", "IN")
-    return await accounts.register(registration, Client("127.0.0.1"), sessions.open_browser)
+    return await sign_up(sessions.open_browser, Client("127.0.0.1"))
 
 
 async def open_tabs(session: BrowserSession, instances: list[str]) -> list[TabSocket]:
@@ -58,9 +54,7 @@ async def seconds_until_all_left(owner: BrowserSession, instances: list[str]) ->
 
 async def another_session(owner: BrowserSession) -> BrowserSession:
     """Open one more session of the same person, without the cost of a password."""
-    async with transaction() as db:
-        user = await db.get_one(User, owner.viewer.user_id)
-        return await sessions.open_browser(db, user, Client("127.0.0.1"))
+    return await open_another(owner.viewer.user_id, sessions.open_browser, Client("127.0.0.1"))
 
 
 async def _trials(trials: int, instances: list[str]) -> list[float]:

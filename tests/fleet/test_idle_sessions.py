@@ -1,15 +1,13 @@
 """Only what a person does keeps a session: an abandoned page that reconnects again and again does not."""
 
-import secrets
-
 import psycopg
 import pytest
 from reflex.utils.format import format_event_handler
 
-from onramp_app.accounts import accounts, sessions
+from onramp_app.accounts import sessions
 from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.web.profile.state import ProfileState
-from tests.people import PASSWORD
+from tests.people import sign_up
 from tests.served import Instance
 from tests.sockets import ON_LOAD, TabSocket
 
@@ -18,8 +16,7 @@ HYDRATED = '"is_hydrated_rx_state_": true'
 
 @pytest.fixture
 async def session(instance: Instance) -> BrowserSession:
-    registration = accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD)
-    return await accounts.register(registration, Client("127.0.0.1"), sessions.open_browser)
+    return await sign_up(sessions.open_browser, Client("127.0.0.1"))
 
 
 def _idle(instance: Instance, session: BrowserSession, minutes: int) -> None:

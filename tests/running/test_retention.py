@@ -2,16 +2,15 @@
 
 import asyncio
 import contextlib
-import secrets
 
 import psycopg
 import pytest
 
-from onramp_app.accounts import accounts, program_sessions
+from onramp_app.accounts import program_sessions
 from onramp_app.accounts.sessions import Client
 from onramp_app.db.locks import Lock
 from onramp_app.running import retention
-from tests.people import PASSWORD
+from tests.people import open_another, sign_up
 
 OLD, RECENT = "now() - interval '91 days'", "now() - interval '89 days'"
 
@@ -20,14 +19,9 @@ OLD, RECENT = "now() - interval '91 days'", "now() - interval '89 days'"
 async def session_ids(database: str) -> list[str]:
     """Five sessions of one person's programs, each with a refresh token."""
     client = Client("127.0.0.1")
-    first = await accounts.register(
-        accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD),
-        client,
-        program_sessions.open_program,
-    )
+    first = await sign_up(program_sessions.open_program, client)
     others = [
-        await accounts.sign_in(first.viewer.email, PASSWORD, client, program_sessions.open_program)
-        for _ in range(4)
+        await open_another(first.viewer.user_id, program_sessions.open_program, client) for _ in range(4)
     ]
     ids = [opened.viewer.session_id for opened in (first, *others)]
     ended = "UPDATE auth_sessions SET revoked_at = {}, end_reason = 'signed_out' WHERE id = %s"

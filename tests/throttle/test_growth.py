@@ -17,7 +17,7 @@ from onramp_app.domain.errors import InvalidCredentials, RateLimited, RefreshTok
 from onramp_app.ledger import audit
 from onramp_app.running import retention
 from onramp_app.throttle import throttle
-from tests.people import PASSWORD
+from tests.people import PASSWORD, sign_up
 
 
 @pytest.fixture
@@ -40,8 +40,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def person(database: str) -> ProgramSession:
     assert database
-    registration = accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD)
-    return await accounts.register(registration, Client("203.0.113.7"), program_sessions.open_program)
+    return await sign_up(program_sessions.open_program, Client("203.0.113.7"))
 
 
 def _count(owner: psycopg.Connection[Any], table: str, where: str = "true") -> int:

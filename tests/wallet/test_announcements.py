@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import secrets
 from datetime import timedelta
 
 import psycopg
@@ -16,13 +15,12 @@ from onramp_app.fleet import changed_people
 from onramp_app.fleet.hearing import Hearing, hearing
 from onramp_app.wallet import announcements
 from onramp_app.wallet.announcements import Announcement, Listening, SessionEnded, UsersChanged
-from tests.people import PASSWORD
+from tests.people import PASSWORD, sign_up
 
 
 @pytest.fixture
 async def session(database: str) -> BrowserSession:
-    registration = accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD)
-    return await accounts.register(registration, Client("127.0.0.1"), sessions.open_browser)
+    return await sign_up(sessions.open_browser, Client("127.0.0.1"))
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from onramp_app.web.tabs.admission import SessionMiddleware
 from onramp_app.web.tabs.loads import page_loads
 from onramp_app.web.tabs.session import SessionState, show_backend_problem
 from tests.ledger.books import BY_POLL, SCALES, Books, post_now
-from tests.people import PASSWORD
+from tests.people import PASSWORD, sign_up
 
 S = TypeVar("S", bound=BaseState)
 BROWSER = Client(address="203.0.113.7", user_agent="Mozilla/5.0 (X11; Linux) Firefox/140.0")
@@ -166,8 +166,7 @@ def new_account(database: str) -> NewSession:
     """Return a function that opens an account and gives its first browser session."""
 
     async def make(name: str = "Ada King") -> BrowserSession:
-        registration = accounts.Registration(f"p{secrets.token_hex(5)}@example.com", PASSWORD, name, "IN")
-        return await accounts.register(registration, BROWSER, sessions.open_browser)
+        return await sign_up(sessions.open_browser, BROWSER, display_name=name)
 
     return make
 
