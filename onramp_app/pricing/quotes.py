@@ -134,7 +134,7 @@ class QuoteSource(Protocol):
 
 
 class SharedQuotes:
-    """Quotes to look at: the same question within three seconds is asked once, for everybody.
+    """Quotes for display: the same question within three seconds is asked once, for everybody.
 
     Not for beginning a top-up, which keeps its quote. One for each process; belongs to one event loop.
     """
@@ -142,6 +142,10 @@ class SharedQuotes:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._answers: SharedAnswers[ProviderQuote] = SharedAnswers()
+
+    async def close(self) -> None:
+        """Cancel the requests that are in flight."""
+        await self._answers.close()
 
     async def quote(
         self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str
@@ -221,6 +225,8 @@ def get_shared_quotes() -> SharedQuotes:
     return SharedQuotes(get_provider())
 
 
-def forget() -> None:
-    """Forget the quotes, and the connection by which they were read."""
-    get_shared_quotes.cache_clear()
+async def close() -> None:
+    """Cancel the quotes for display that are asked for, at shutdown or before another event loop."""
+    if get_shared_quotes.cache_info().currsize:
+        await get_shared_quotes().close()
+        get_shared_quotes.cache_clear()

@@ -43,6 +43,13 @@ class SharedAnswers(Generic[T]):
                 if is_mine:
                     raise
 
+    async def close(self) -> None:
+        """Cancel what is in flight, and wait until it has ended."""
+        tasks = [*self._in_flight.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _ask(self, key: str, seconds: float, *, ask: Callable[[], Awaitable[T]]) -> T:
         answer = await ask()
         if len(self._kept) >= self.MAX_KEYS:

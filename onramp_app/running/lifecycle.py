@@ -37,7 +37,7 @@ _log = structlog.get_logger(__name__)
 
 async def close_provider() -> None:
     """Close the connection to the provider, and forget quotes and options that were read by it."""
-    quotes.forget()
+    await quotes.close()
     catalogue.forget()
     await connection.close()
 

@@ -348,8 +348,9 @@ async def test_old_rates_are_used_and_said_to_be_old(
             return RateBook({"USDT": Decimal(1), "INR": Decimal("88.889")}, old)
 
     old = datetime.now(UTC) - timedelta(minutes=16)
-    monkeypatch.setattr(rates, "get_rates", OldRates)
     await wallet.deliver(ada, (await wallet.created(ada))["id"], amount="2")
-    seen = (await wallet.get(ada, "/api/balances")).json()
+    with monkeypatch.context() as patched:
+        patched.setattr(rates, "get_rates", OldRates)
+        seen = (await wallet.get(ada, "/api/balances")).json()
     assert (seen["display"], seen["stale"]) == ({"amount": "177.77", "currency": "INR"}, True)
     assert datetime.fromisoformat(seen["as_of"]) == old

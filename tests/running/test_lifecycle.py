@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 
 import psycopg
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from onramp_app.config import AppEnv, ConfigurationError, get_settings
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet import changed_people, channels
+from onramp_app.pricing.quotes import get_shared_quotes
 from onramp_app.pricing.rates import get_rates
 from onramp_app.provider_orders.inbox import get_inbox
 from onramp_app.providers.connection import get_provider
+from onramp_app.providers.status import Flow
 from onramp_app.running import lifecycle
 from onramp_app.throttle import throttle
 from tests.redis_server import RedisServer
@@ -100,6 +103,27 @@ async def test_control_a_list_without_one_or_in_another_order_leaves_something_o
     async with lifecycle.connections(held):
         await _open_everything()
     assert left.now() != NOTHING
+
+
+async def test_a_question_to_the_provider_that_outlived_its_caller_is_ended(
+    database: str, simulator: Process
+) -> None:
+    assert database
+    simulator.scenario("api_slow", times=None, value=5)
+    left = Left()
+    async with lifecycle.connections():
+        for ask in (get_provider().coins_and_chains, _quote):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await ask()
+        assert len(left.now()[1]) > 1, "callers share them, so they go on"
+    assert left.now() == NOTHING
+
+
+async def _quote() -> None:
+    await get_shared_quotes().quote(
+        flow=Flow.BUY, fiat_type=1, fiat_amount=Decimal(1000), coin_code="USDT", network="matic20"
+    )
 
 
 async def test_users_who_changed_just_before_the_end_are_still_announced(database: str) -> None:

@@ -125,7 +125,8 @@ class Transport:
         )
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Cancel the requests in flight that callers share, and close the connections."""
+        await self._shared.close()
         await self._http.aclose()
 
     def breaker(self, endpoint: Endpoint) -> CircuitBreaker:
