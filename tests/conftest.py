@@ -30,7 +30,7 @@ _QUICK = {
 
 
 # The folders whose files start instances and servers of their own.
-_START_INSTANCES = ("fleet", "local", "commands", "web/tabs")
+_START_INSTANCES = ("fleet", "local", "commands", "web/tabs", "attack", "conformance")
 
 pytest_plugins = ["tests.desk"]
 

@@ -158,6 +158,20 @@ def test_no_folder_holds_more_than_fourteen_files(project_dir: Path) -> None:
     assert {str(folder.relative_to(project_dir)): n for folder, n in files.items() if n > 14} == {}
 
 
+# Tests of no single room: of the whole, from outside.
+_ACROSS = {"attack", "benchmarks", "conformance", "e2e"}
+
+
+def _folders(folder: Path) -> set[str]:
+    return {path.parent.name for path in folder.glob("*/*.py")}
+
+
+def test_the_tests_stand_as_the_house_does(project_dir: Path) -> None:
+    tests, house = project_dir / "tests", project_dir / "onramp_app"
+    assert _folders(tests) == _folders(house) | _ACROSS
+    assert _folders(tests / "web") <= _folders(house / "web")
+
+
 def test_package_files_stay_empty(project_dir: Path) -> None:
     filled = [p for p in (project_dir / "onramp_app").rglob("__init__.py") if p.read_text().strip()]
     assert filled == []

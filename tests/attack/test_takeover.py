@@ -33,7 +33,7 @@ ENDED = f"{ProfileState.get_full_name()}.end_session"
 async def _push(scene: Scene) -> None:
     """Do what follows a change of Bo's money."""
     async with asyncio.TaskGroup() as tasks:
-        Tabs(app, tasks)._tell({scene.bo.id})
+        Tabs(app, tasks)._queue({scene.bo.id})
 
 
 async def _say_nothing(scene: Scene, thief: Wire) -> None:

@@ -118,6 +118,7 @@ def test_every_answer_is_described_at_length(server: Server, tmp_path: Path) -> 
     _expect_conformance(server, tmp_path, "--max-examples=400", at_least=10_000)
 
 
+@pytest.mark.full
 def test_an_answer_that_is_not_described_is_found(server: Server, tmp_path: Path) -> None:
     """The control: the same run over a description that says less, or more, than the API does."""
     description = httpx.get(f"{server.url}/api/openapi.json").json()

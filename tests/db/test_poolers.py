@@ -17,8 +17,8 @@ from onramp_app.db import engine, poolers
 from onramp_app.provider_orders import inbox
 from onramp_app.running import connection_checks, lifecycle
 from onramp_app.running.parts import UnwellError
+from tests.db.pooler import pooler
 from tests.people import PASSWORD
-from tests.pooler import pooler
 from tests.signed_webhooks import PATH, event_of, headers_of
 
 

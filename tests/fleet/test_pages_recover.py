@@ -18,9 +18,9 @@ from onramp_app.running import lifecycle
 from onramp_app.throttle import throttle
 from onramp_app.web.profile.state import ProfileState
 from tests.fleet.conftest import Pair
+from tests.fleet.live_money import credit
+from tests.fleet.pages import Page
 from tests.fleet.test_ended_sessions import first_session
-from tests.live_money import credit
-from tests.pages import Page
 from tests.postgres_server import PostgresServer
 from tests.served import served
 from tests.sockets import ON_LOAD

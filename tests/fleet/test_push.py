@@ -20,7 +20,7 @@ from onramp_app.web.home.state import HomeState
 from onramp_app.web.tabs import holders, push
 from onramp_app.web.tabs.holders import Holder
 from onramp_app.web.tabs.session import SessionState
-from tests.live_money import credit
+from tests.fleet.live_money import credit
 from tests.web.conftest import Tab, another_session, cookie_of, new_account, open_tab
 
 __all__ = ["another_session", "new_account", "open_tab"]
