@@ -24,7 +24,7 @@ from onramp_app.local import postgres, start
 from onramp_app.local.processes import FolderLock, StartFailed
 
 FAST = {"fsync": "off"}
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[2]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux only: other systems lack PDEATHSIG")
 
