@@ -112,7 +112,10 @@ class Life:
         await post_now(self.lot.choice((ledger.remit, ledger.setoff))(delivery, cause=BY_OPERATOR))
 
     async def write_off(self) -> None:
-        user_id, asset = self.lot.choice(self.users), self._asset()
+        # Few owe anything: a debtor taken from all people and assets would be found in some runs only.
+        owed = self.books.owner.execute("SELECT user_id, asset FROM user_balances WHERE owed_minor > 0")
+        debtors = sorted(owed.fetchall(), key=lambda one: (self.users.index(one[0]), one[1]))
+        user_id, asset = self.lot.choice(debtors or [(self.lot.choice(self.users), self._asset())])
         amount = self.books.amount(user_id, self.lot.randrange(1, 10**7), asset=asset)
         await post_now(ledger.write_off(f"{self.turn}", amount, cause=BY_OPERATOR))
 
