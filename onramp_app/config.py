@@ -163,7 +163,7 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _take_blanks_off(cls, value: object) -> object:
-        """Take off what a copied line or a mounted file leaves around a value; nothing is left: not set."""
+        """Strip the blanks that a copied line or a mounted file leaves; an empty value counts as not set."""
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if not isinstance(text, str) or not text:
             return value
@@ -226,7 +226,7 @@ class Settings(BaseSettings):
 
     @property
     def sealing_keys(self) -> tuple[SecretStr, ...]:
-        """`AUDIT_KEY` and the one before it; outside production the secret key stands in. Maybe none."""
+        """`AUDIT_KEY` and the one before, possibly none; outside production the secret key stands in."""
         if self.audit_key is None:
             return () if self.is_production else (self.secret_key,)
         return tuple(key for key in (self.audit_key, self.audit_key_previous) if key is not None)
@@ -255,7 +255,7 @@ class Settings(BaseSettings):
 
     @property
     def uses_simulator(self) -> bool:
-        """Whether the provider is the simulator: not production, and it answers on this machine."""
+        """Whether the provider is the simulator: not production, and at an address of this machine."""
         host = urlsplit(self.onramp_api_url or "http://localhost").hostname
         return not self.is_production and host in _OWN_HOSTS
 

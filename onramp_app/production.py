@@ -1,4 +1,4 @@
-"""What production refuses: values that stand for a real one, that anybody guesses, or that lead to a test.
+"""Settings that production refuses: placeholders, guessable secrets, and addresses of test systems.
 
 Pure. A reason names the variable and never its value.
 """
@@ -78,12 +78,12 @@ _NOBODYS = frozenset(
 
 
 def is_placeholder(text: str) -> bool:
-    """Say whether a text stands for a value that somebody has still to set."""
+    """Return whether a text is a placeholder for a value that is still to be set."""
     return _PLACEHOLDER.search(text) is not None
 
 
 def why_guessable(secret: str, *, is_name: bool = False) -> str | None:
-    """Return why a secret protects nothing, to be said after its name, or None.
+    """Return why a secret protects nothing, as words to follow the secret's name, or None.
 
     Args:
         secret: what is to be kept from others.
@@ -123,7 +123,7 @@ def _unwrapped(
 
 
 def leads_to_a_test(host: str) -> bool:
-    """Say whether a host is a test's, this machine or hidden from the public, in whatever spelling."""
+    """Return whether a host is a test system, this machine or not public, in any spelling."""
     plain = unicodedata.normalize("NFKC", host).lower().replace("。", ".").rstrip(".")
     address = _address_of(plain)
     if address is not None:
@@ -134,7 +134,7 @@ def leads_to_a_test(host: str) -> bool:
 
 
 def is_nobodys_address(address: str) -> bool:
-    """Say whether coins that are sent to a blockchain address are lost or a stranger's."""
+    """Return whether coins sent to a blockchain address are lost, or belong to a stranger."""
     if address.lower() in _NOBODYS:
         return True
     digits = address.lower().removeprefix("0x")

@@ -74,7 +74,7 @@ def _goes_direct(host: str) -> bool:
 
 
 def _covers(entry: str, host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address | None) -> bool:
-    """Say whether an entry of NO_PROXY means a host: `*`, a network, an address, a name or those below it."""
+    """Return whether an entry of NO_PROXY covers a host: `*`, a network, an address or a parent domain."""
     if address is not None:
         with contextlib.suppress(ValueError):
             return address in ipaddress.ip_network(entry.replace("[", "").replace("]", ""), strict=False)

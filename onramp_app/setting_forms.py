@@ -75,7 +75,7 @@ def split_address(url: str) -> SplitResult:
     """Split an address.
 
     Raises:
-        ValueError: it is not well-formed. The library's own message would repeat it, password included.
+        ValueError: the address is not well-formed. The library's own message would repeat the password.
     """
     try:
         parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""The whole application against a real simulator, and people who add money to it."""
+"""The whole application against a real simulator, and people who add money."""
 
 import asyncio
 import secrets

@@ -1,4 +1,4 @@
-"""A way to PostgreSQL on which connections can be swallowed: they stay open, and nothing comes through.
+"""A proxy to PostgreSQL that can swallow connections: they stay open, and nothing comes through.
 
 It is what a database host that vanished looks like, or a proxy between that forgot the connection: no reset
 and no end, while new connections work. The kernel acknowledges what is sent, so no time-out of TCP helps.

@@ -34,7 +34,7 @@ def _named(name: str) -> str:
 
 
 def read_cookie(cookie_header: str, name: str) -> str | None:
-    """Return the first cookie of that name from a `Cookie` header, however odd the rest of it is."""
+    """Return the first cookie called `name` in a `Cookie` header, even where the rest is malformed."""
     for pair in cookie_header[:_MAX_HEADER_LENGTH].split(";"):
         key, _, value = pair.strip().partition("=")
         if key == name:

@@ -65,10 +65,10 @@ def _pair(user: User, session_id: str, refresh_token: str, *, issued_at: datetim
 
 
 async def resolve_bearer(access_token: str) -> Viewer:
-    """Return who the access token stands for.
+    """Return the viewer that the access token identifies.
 
     Raises:
-        Unauthenticated: the token or its session is not valid, or no longer.
+        Unauthenticated: the token is not valid, or its session has ended.
         DatabaseUnavailable: the session could not be read.
     """
     claims = tokens.verify(access_token, TokenType.ACCESS)
@@ -82,13 +82,13 @@ async def refresh(refresh_token: str, *, address: str = "") -> ProgramSession:
 
     The same token sent again within 10 s, before its successor was used, gets the same pair: two tabs,
     or a lost answer. Later it is a theft of one of the two, and nobody can tell which: the session ends
-    for both (RFC 9700 section 4.14.2). The row lock puts simultaneous ones in a line. `address` is from
-    where it came, for the record of a theft.
+    for both (RFC 9700 section 4.14.2). The row lock serialises simultaneous requests. `address` is where the
+    request came from, for the record of a theft.
 
     Raises:
-        RefreshTokenReused: it was spent before; the whole session is revoked.
-        RateLimited: its session is refreshed too often.
-        Unauthenticated: it is unknown, or its session has ended.
+        RefreshTokenReused: the token was spent before; the whole session is revoked.
+        RateLimited: the session is refreshed too often.
+        Unauthenticated: the token is unknown, or its session has ended.
     """
     token_hash = tokens.refresh_token_hash(refresh_token)
     async with transaction() as db:

@@ -1,7 +1,7 @@
 """The security events that a person sees of their account: sign-ins, ended sessions, password and role.
 
-Those of sessions are read from the sessions, as long as these are kept (`RETENTION_DAYS` after their end).
-What else happened to the account stands in the audit log for good.
+Events of sessions are read from the rows of sessions, which are kept for `RETENTION_DAYS` after their end.
+All other events stand in the audit log for good.
 """
 
 from sqlalchemy import text
@@ -61,7 +61,7 @@ async def recent_events(viewer: Viewer) -> list[SecurityEventView]:
     """Return the newest events of the viewer's account, newest first, `MAX_EVENTS` at most.
 
     Raises:
-        DatabaseUnavailable: they could not be read.
+        DatabaseUnavailable: the events could not be read.
     """
     values = {
         "user_id": viewer.user_id,

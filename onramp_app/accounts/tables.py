@@ -50,7 +50,7 @@ class User(Row, table=True):
 
 
 class AuthSession(Row, table=True):
-    """One place where an account is signed in: the only thing that says so, read on every call.
+    """One place where an account is signed in. Only this row proves a sign-in, so each call reads it.
 
     `expires_at` is the absolute end of a browser session; a program's moves on with each refresh.
     """

@@ -1,4 +1,4 @@
-"""Signed tokens: who and which session, nothing more. What a session may do is in its row.
+"""Signed tokens, which name an account and a session, nothing more. The row says what a session may do.
 
 HS256 is the only algorithm and every claim is demanded (RFC 8725 sections 3.1, 3.8 to 3.12). A token is
 signed with `SECRET_KEY`; one signed with `SECRET_KEY_PREVIOUS` is still accepted, so that a change of the
@@ -29,7 +29,7 @@ _ISSUED_AHEAD_SECONDS = 60
 
 
 class TokenType(StrEnum):
-    """What a token is for. One never passes for the other: the audience differs too."""
+    """What a token is for. One type is never accepted as another: the audience differs too."""
 
     ACCESS = "access"
     SESSION = "session"
@@ -64,7 +64,7 @@ def verify(token: str, token_type: TokenType) -> Claims:
     """Return the account and the session that a token names.
 
     Raises:
-        Unauthenticated: it is not a valid token of this type; the error does not say why.
+        Unauthenticated: the text is not a valid token of this type; the error does not say why.
     """
     settings = get_settings()
     keys = [settings.secret_key, settings.secret_key_previous]
@@ -104,7 +104,7 @@ def new_refresh_token() -> str:
 
 
 def refresh_token_hash(token: str) -> bytes:
-    """Return what is kept of a refresh token. It is random, so a plain hash cannot be searched."""
+    """Return the hash to store of a refresh token. Tokens are random, so a plain hash cannot be searched."""
     return hashlib.sha256(token.encode()).digest()
 
 

@@ -29,7 +29,7 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """One place where an account is signed in. `device` is what it calls itself, not a proof."""
+    """One place where an account is signed in. `device` is the User-Agent, which proves nothing."""
 
     session_id: str
     kind: str
@@ -44,7 +44,7 @@ class SessionView:
 class SecurityEventView:
     """One thing that happened to an account; `kind` is a word of `SecurityEventKind`.
 
-    `device` and `address` are empty where no session of the account did it, or it is no longer kept.
+    `device` and `address` are empty where no session of the account caused the event, or none is kept.
     """
 
     kind: str

@@ -88,6 +88,6 @@ def _answer(book: RateBook, base: str, symbols: list[str]) -> RatesAnswer:
 
 
 def _names(if_none_match: str | None, tag: str) -> bool:
-    """Say whether `If-None-Match` names the tag: in a list, compared weakly, or `*` (RFC 9110, 13.1.2)."""
+    """Return whether `If-None-Match` names the tag: in a list, compared weakly, or `*` (RFC 9110, 13.1.2)."""
     seen = [part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")]
     return tag in seen or "*" in seen

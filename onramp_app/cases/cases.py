@@ -88,7 +88,7 @@ async def open_unnamed(  # noqa: PLR0913 - what the case says, and how often
         kind: why a person must look.
         detail: at what.
         most: how many such cases of the kind may be open at a time.
-        is_once: whether the same detail is a case only once, even after that was closed.
+        is_once: whether a detail opens a case only once, even after that case was closed.
         environment: whose money it concerns.
         at: when.
     """
@@ -106,9 +106,9 @@ async def close_cases(
 
     Args:
         db: the transaction.
-        concerns: a case is meant by its kind and by either of its two ids.
+        concerns: each names a case by the kind and by either of the two ids.
         at: when.
-        by: the id of the operator who decided it, or `BY_SYSTEM` where a read did.
+        by: the id of the operator who decided, or `BY_SYSTEM` where a read did.
     """
     if concerns:
         rows = [

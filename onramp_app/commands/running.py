@@ -87,7 +87,7 @@ def ask_provider(use_case: Callable[[], Awaitable[Result]]) -> Result:
 def mandate(by: str, reason: str, *, code: str | None, confirm: str | None) -> Mandate:
     """Return the operator's mandate. Without `code` the code is prompted for, or read from standard input.
 
-    That is for shared machines: other users see the arguments of a command while it runs.
+    The prompt is for shared machines: other users see the arguments of a command while it runs.
     """
     if code is None:
         code = getpass("One-time code: ") if sys.stdin.isatty() else sys.stdin.readline().strip()

@@ -1,4 +1,4 @@
-"""How many connections the server grants this application's login, beside what it asks for."""
+"""How many connections the server grants to this application's login, and how many of those are free."""
 
 from dataclasses import dataclass
 
@@ -37,6 +37,6 @@ class Capacity:
 
 
 async def capacity(db: AsyncSession) -> Capacity:
-    """Ask the server for its limit and for what is free of it."""
+    """Ask the server for the limit and for the number of free connections."""
     limit, free = (await execute(db, _CAPACITY)).one()
     return Capacity(limit, free)

@@ -50,23 +50,23 @@ class Minor(TypeDecorator[int]):
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    """Refuse what is not one of the words."""
+    """Return a constraint that refuses any word but these."""
     words = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({words})", name=column)
 
 
 def length(column: str, low: int, high: int) -> CheckConstraint:
-    """Refuse text shorter or longer than so many characters."""
+    """Return a constraint on the number of characters of a text."""
     return CheckConstraint(f"char_length({column}) BETWEEN {low} AND {high}", name=f"{column}_length")
 
 
 def octets(column: str, low: int, high: int) -> CheckConstraint:
-    """Refuse bytes fewer or more than so many."""
+    """Return a constraint on the number of bytes."""
     return CheckConstraint(f"octet_length({column}) BETWEEN {low} AND {high}", name=f"{column}_octets")
 
 
 def exact(column: str) -> CheckConstraint:
-    """Refuse amounts below zero and the "numbers" NaN and Infinity, which NUMERIC would store."""
+    """Return a constraint that refuses negative amounts, and NaN and Infinity, which NUMERIC would store."""
     return CheckConstraint(f"{column} >= 0 AND {column} < 'Infinity'::numeric", name=column)
 
 

@@ -82,14 +82,14 @@ def migrate(url: str) -> None:
     Raises:
         ConfigurationError: the owner may not create the application's role.
         DatabaseUnavailable: the database does not answer, or cannot do it now.
-        sqlalchemy.exc.SQLAlchemyError: it refuses.
+        sqlalchemy.exc.SQLAlchemyError: the database refuses.
     """
     with _alone(url) as config:
         command.upgrade(config, "head")
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Take migrations back to `revision` (`base`: all). Data in what they made is lost."""
+    """Take migrations back to `revision` (`base`: all). Data in the tables and columns they made is lost."""
     with _alone(url) as config:
         command.downgrade(config, revision)
 
@@ -114,7 +114,7 @@ def _known_revisions() -> frozenset[str]:
 
 
 class Schema(Enum):
-    """How a database's schema stands to this code."""
+    """How the schema of a database compares with this code."""
 
     OLDER = auto()
     CURRENT = auto()
@@ -122,7 +122,7 @@ class Schema(Enum):
 
 
 async def schema_of(db: AsyncSession) -> Schema:
-    """Say how far the database is: newer is what a later release than this one has made of it."""
+    """Return how the database's schema compares with this code: newer where a later release migrated it."""
     if not (await execute(db, _HAS_REVISION)).scalar():
         return Schema.OLDER
     stands_at: str | None = (await execute(db, _REVISION)).scalar()
@@ -132,5 +132,5 @@ async def schema_of(db: AsyncSession) -> Schema:
 
 
 async def schema_is_current(db: AsyncSession) -> bool:
-    """Say whether the database stands at the newest migration of this code."""
+    """Return whether the database is at the newest migration of this code."""
     return await schema_of(db) is Schema.CURRENT

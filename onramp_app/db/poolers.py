@@ -1,6 +1,6 @@
 """Finds out whether a connection is a session, or a pooler gives each transaction another one.
 
-Without a session a lock belongs to nobody and LISTEN hears nothing, both without a word.
+Without a session a lock belongs to nobody and LISTEN receives nothing, and neither raises an error.
 """
 
 import asyncio
@@ -45,11 +45,11 @@ def _used_for_sessions(settings: Settings) -> Sequence[str]:
 
 
 async def is_shared(url: str) -> bool:
-    """Say whether connections to an address share those of the server.
+    """Return whether connections to an address share those of the server, through a pooler.
 
-    Two that are open at once are never on the same connection of the server, and each stays on its own,
-    unless something shares them. Asked in turns, they meet behind a pooler with one connection; in a larger
-    pool they change places, or get the one that the other has just left.
+    Without a pooler, two that are open at once are never on the same connection of the server, and each stays
+    on its own. Behind a pooler with one connection, two that are used in turns meet; in a larger pool they
+    change places, or one gets the connection that the other has just left.
 
     Raises:
         DatabaseUnavailable: the database does not answer.

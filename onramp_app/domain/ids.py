@@ -18,5 +18,5 @@ def new_id() -> str:
 
 
 def is_id(text: str) -> bool:
-    """Say whether the text has the form of an id; anything else is not looked up."""
+    """Return whether the text has the form of an id; no other text is looked up."""
     return _SHAPE.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Amounts as whole numbers of minor units with their asset's scale. There is no float in here, nor near it.
+"""Amounts as whole numbers of minor units with their asset's scale. No float is involved.
 
 An asset has one scale, the largest number of decimals of its networks. An amount with more decimals than
 that is refused, never rounded: somebody would lose the difference.
@@ -37,8 +37,8 @@ def without_tail(amount: Decimal, *, decimals: int) -> Decimal:
     Args:
         decimals: how many the network has, so nothing smaller can have been sent.
 
-    It is a tail when rounding to these decimals changes the amount by no more than a part in 10⁹ of it. Any
-    other amount comes back as it is.
+    The digits are a tail when rounding to these decimals changes the amount by no more than a part in 10⁹.
+    Any other amount comes back unchanged.
     """
     if not amount.is_finite():
         return amount

@@ -1,4 +1,4 @@
-"""Network addresses of requests: which of them is true, and which belong together."""
+"""Network addresses of requests: which one to trust, and which belong together."""
 
 import ipaddress
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ def address_in(entry: str) -> str:
 
 @lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
-    """Return what one customer of a network provider has: an IPv4 address, or an IPv6 /64."""
+    """Return the network of an address, as large as one customer has: an IPv4 address, or an IPv6 /64."""
     parsed = _parsed(address)
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, 64), strict=False))
@@ -47,14 +47,14 @@ def network_of(address: str) -> str:
 
 @lru_cache(maxsize=4096)
 def is_loopback(address: str) -> bool:
-    """Say whether the address is that of a program on this machine."""
+    """Return whether the address is that of a program on this machine."""
     parsed = _parsed(address)
     return parsed is not None and parsed.is_loopback
 
 
 @lru_cache(maxsize=4096)
 def is_within(address: str, networks: tuple[Network, ...]) -> bool:
-    """Say whether the address lies in any of the networks."""
+    """Return whether the address lies in any of the networks."""
     parsed = _parsed(address)
     return parsed is not None and any(
         parsed in network for network in networks if network.version == parsed.version
@@ -62,11 +62,11 @@ def is_within(address: str, networks: tuple[Network, ...]) -> bool:
 
 
 def caller_of(peer: str, forwarded: Sequence[str], *, hops: int, is_proxy: Callable[[str], bool]) -> str:
-    """Return the address of who asks; "" when nobody knows it.
+    """Return the address of the caller; "" where it is unknown.
 
     Each proxy appends the address that it saw to `X-Forwarded-For`. So an entry is true when the one who
     wrote it is a trusted proxy: the peer wrote the last entry, the address in that entry the one before it,
-    and so on. Whatever stands further left may be made up.
+    and so on. Entries further left may be made up.
 
     Args:
         peer: the other end of the connection.

@@ -1,7 +1,7 @@
 """Announces to every instance whose top-ups or balances changed: ids only, after the commit.
 
-Many ids share a NOTIFY. Inside the money transaction it would take a lock that serialises all commits. One
-that is lost costs little: pages also compare versions every few seconds.
+Many ids share a NOTIFY. Inside the money transaction it would take a lock that serialises all commits. A
+lost notification costs little: pages also compare versions every few seconds.
 """
 
 import asyncio

@@ -13,17 +13,17 @@ USER_CHANGED = "user_changed"
 
 
 class Bell:
-    """Wakes the task that waits; rung before one waits, it wakes the next to wait at once."""
+    """Wakes one waiting task. A ring while no task waits is kept for the next one that does."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
 
     def ring(self) -> None:
-        """Wake the one waiting, or the next to wait."""
+        """Wake the waiting task, or the next one to wait."""
         self._rung.set()
 
     async def wait(self, timeout_seconds: float) -> bool:
-        """Wait until the bell is rung, at most so long. Returns whether it was, and silences it."""
+        """Wait for a ring, at most `timeout_seconds`. Returns whether there was one, and clears the bell."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await self._rung.wait()

@@ -32,8 +32,8 @@ class Lease:
     """One process's hold on a piece of work that only one process does at a time. Belongs to one event loop.
 
     Args:
-        seconds: how long it lasts unless it is renewed.
-        holder: who holds it; those that give the same word share it. By default nobody else does.
+        seconds: how long the lease lasts unless it is renewed.
+        holder: the holder's name; processes that give the same name share the lease. By default a unique one.
     """
 
     def __init__(self, name: str, *, seconds: float, holder: str = "") -> None:
@@ -52,7 +52,7 @@ class Lease:
         """Take the lease where it is free, or renew it. Returns whether it is held.
 
         Args:
-            worked_seconds_ago: how long ago what the lease is for was last done, for others to see.
+            worked_seconds_ago: how long ago the holder last did the work, for others to see.
 
         Raises:
             DatabaseUnavailable: it is not known whether the lease is held; one that was held runs out.

@@ -66,7 +66,7 @@ class Seal:
         return hmac.digest(key, self._content, "sha256")
 
     def is_genuine(self, key: bytes) -> bool:
-        """Say whether the seal was made with this key."""
+        """Return whether the seal was made with this key."""
         return hmac.compare_digest(self.made_with(key), self.mac)
 
 

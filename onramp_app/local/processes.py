@@ -112,7 +112,7 @@ def keep(  # noqa: PLR0913 -- a process has this many properties
 
 
 def sweep_at_end(marker: str) -> None:
-    """Have the processes that carry `marker` in their environment ended when this process is to end."""
+    """End the processes that carry `marker` in their environment once this process is to end."""
     kept = Kept({"marker": marker, "application": os.getpid()}, log=None, env={})
     os.set_blocking(kept.lifeline, False)
     # Written by the interpreter at each handled signal, even if another handler is installed later.

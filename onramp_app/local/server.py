@@ -1,4 +1,4 @@
-"""The limits of the web server below the application, set before it starts: how long and how many.
+"""Limits of the web server below the application, set before it starts: time-outs and connections.
 
 Reflex hands Granian none of its settings. Granian 2.8.7 without them (measured) holds a connection that says
 nothing for ever, where it speaks HTTP/2 too, and trickled headers for 30 seconds; and it accepts nobody any
@@ -20,7 +20,7 @@ RESERVED_FILES = 256  # for the database, Redis, the provider, and what the proc
 
 
 def raise_open_files() -> int:
-    """Let this process and its children open as many files as it may; return how many these are."""
+    """Raise the limit on open files to the highest allowed, also for children; return the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -31,7 +31,7 @@ class Deed:
 
     Args:
         action: what is done, as the audit log calls it.
-        subject: to what: an id.
+        subject: the id of what the deed is done to.
         concerns: the ids of the accounts whose owners must not decide about it.
         moves: (amount in whole units, asset) of each movement of money; empty where it moves none. None where
             its worth is not known, which counts as above every threshold.
@@ -65,7 +65,7 @@ class SecondOperatorNeeded(Exception):
 
 
 def needs_second(deed: Deed, book: RateBook | None) -> bool:
-    """Say whether the deed needs a second operator at these exchange rates. True without a rate it needs."""
+    """Return whether the deed needs a second operator at these rates; True where a rate is missing."""
     above = get_settings().four_eyes_above
     if above is None:
         return False
@@ -103,7 +103,7 @@ async def confirm(
 
     Args:
         db: the transaction.
-        proposal_id: which one.
+        proposal_id: the proposal to confirm.
         deed: what is about to be done: it must be what was proposed.
         by: the id of the confirming operator.
         proposers: the roles that may propose this deed; the proposer must still have one of them.

@@ -84,7 +84,7 @@ _Row = TypeVar("_Row", bound=_InCountry)
 
 
 def preferred(rows: Sequence[_Row], country: str | None, *, is_usable: Callable[[_Row], bool]) -> _Row:
-    """Return the row of one currency that is meant: that of the country, else a usable one, else the first.
+    """Return the row of a currency to use: that of the country, else a usable one, else the first.
 
     Args:
         rows: one at least, all of the same currency.

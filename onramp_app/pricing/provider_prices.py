@@ -27,7 +27,7 @@ QUOTES_AT_ONCE = 4
 
 
 async def read_rates(provider: Provider, catalogue: Catalogue, *, assets: Iterable[str]) -> RateBook:
-    """Return a new book of rates. A currency or asset without a price now is missing in it.
+    """Return a new book of rates. A currency or asset without a price now is missing.
 
     Raises:
         ProviderUnavailable: not one currency could be priced.

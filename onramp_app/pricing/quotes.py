@@ -116,7 +116,7 @@ class Quote:
 
 
 def is_much_less(quoted: str, arrived: str) -> bool:
-    """Say whether so much less of an asset arrived than was quoted that prices do not explain it.
+    """Return whether much less of an asset arrived than was quoted, by more than prices explain.
 
     Both amounts are decimal strings of the same asset.
     """

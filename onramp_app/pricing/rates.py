@@ -80,7 +80,7 @@ class RatesReader:
         return await self.book_after(await stored_book())
 
     async def book_after(self, kept: RateBook | None) -> RateBook:
-        """Do what `book` does, for a caller that has just read the stored rates along with something else."""
+        """Return what `book` returns, given the stored rates that the caller has just read."""
         if _is_due(kept):
             reading = self._read()
             if reading is not None and (kept is None or kept.is_stale(clock.now())):
@@ -152,7 +152,7 @@ async def book_within(seconds: float) -> RateBook | None:
 
 
 async def book_after(kept: RateBook | None) -> RateBook | None:
-    """Do what `book_within` does, for a page that read the stored rates along with something else."""
+    """Return what `book_within` returns, given the stored rates that the page has just read."""
     return await _unless_late(get_rates().book_after(kept), PAGE_WAIT_SECONDS)
 
 

@@ -18,10 +18,10 @@ VALUES (:environment, :flow, :fiat_type, clock_timestamp())
 
 
 async def due_history(every_seconds: float) -> list[Walk]:
-    """Return the walks over ONRAMP_HISTORY_DAYS that were not made for so long.
+    """Return the walks over ONRAMP_HISTORY_DAYS that were not made within `every_seconds`.
 
     Raises:
-        DatabaseUnavailable: it is not known which.
+        DatabaseUnavailable: the walks could not be looked up.
     """
     values = {"environment": current_environment().value, "seconds": every_seconds}
     async with transaction() as db:
@@ -34,7 +34,7 @@ async def note_walked(walk: Walk) -> None:
     """Note that a walk was made to its end, or as far as the provider lets us.
 
     Raises:
-        DatabaseUnavailable: it was not noted and will be made again.
+        DatabaseUnavailable: the walk was not noted and will be made again.
     """
     values = {
         "environment": current_environment().value,

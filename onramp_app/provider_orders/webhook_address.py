@@ -57,7 +57,7 @@ async def resend(order_id: str) -> None:
 
     Raises:
         ValidationFailed: not an order id.
-        ProviderOrderGone: the provider does not know it.
+        ProviderOrderGone: the provider does not know the order.
         ProviderUnavailable: no answer, or a refusal, as for an order that is not completed.
     """
     if not _ORDER_ID.fullmatch(order_id):

@@ -1,4 +1,4 @@
-"""What a folder beside this file offers, so that `connection.py` can choose it."""
+"""What a provider's folder offers, so that `connection.py` can choose it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from onramp_app.providers.webhooks import WebhookReader
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """All that the application has of one provider: what is known without asking it, and how to ask it.
+    """One provider: the facts that are known without a request, and how to make requests.
 
     `fiat_types`: by the provider's number; of one currency's types the general one stands first.
     `default_fiat_type`: what an order is in whose fiat type nobody knows.

@@ -87,5 +87,5 @@ class WebhookReader(Protocol):
         ...
 
     def translate(self, header: VerifiedHeader, body: bytes, *, received_at: datetime) -> WebhookEvent:
-        """Say what a verified webhook means. Never raises: the unreadable is an event without an order."""
+        """Return what a verified webhook means. Never raises: if unreadable, an event without an order."""
         ...

@@ -106,7 +106,7 @@ async def warn_at_start() -> None:
 
 
 async def readiness_part(db: AsyncSession) -> CheckedPart:
-    """Say whether this process gets the connections that it asks for, the inbox above all."""
+    """Return whether this process gets the connections that it asks for, the inbox above all."""
     found, settings = await capacity(db), get_settings()
     with contextlib.suppress(DatabaseUnavailable):
         await get_inbox().open()

@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 async def purge_daily() -> None:
-    """Purge now and then once a day, for ever. What fails is tried the next day."""
+    """Purge at once, and then once a day, for ever. What fails is tried the next day."""
     while True:
         try:
             if purged := await purge():
@@ -42,7 +42,7 @@ async def purge() -> dict[str, int]:
     After `RETENTION_DAYS`: ended sessions with their refresh tokens, spent refresh tokens, webhooks that
     were acted on, refused requests. After 24 hours: answers kept under an idempotency key.
 
-    Returns how many rows went from each table; nothing when another instance is at it.
+    Returns how many rows went from each table; nothing when another instance is purging.
 
     Raises:
         DatabaseUnavailable: the database does not answer; what was deleted before stays deleted.

@@ -73,7 +73,7 @@ class Control:
         self.api = api
 
     def open_order(self, widget_url: Any, overrides: Any = None) -> Order:
-        """Open an order as a person in the widget would. It does not walk by itself.
+        """Open an order as a person in the widget would. The order then stays where it is.
 
         Raises:
             UnusableControl: the link, an override or the amount cannot be used.

@@ -127,7 +127,7 @@ class Orders:
         return 100_000 + draw(seed, "base") % 900_000_000 + 3 * opened + draw(seed, "id", opened) % 3
 
     def start(self, order: Order, action: str = "pay") -> None:
-        """Let an order walk by itself: `pay`, `fail` or `abandon`."""
+        """Let an order walk through its statuses: `pay`, `fail` or `abandon`."""
         if action == "pay":
             path: tuple[int, ...] = _LONG_PATH if order.order_id % 2 else _SHORT_PATH
             if order.product == "white_label":
@@ -171,7 +171,7 @@ class Orders:
             self._move(order, status)
 
     def move(self, order: Order, status: int, *, actual: Decimal | None = None) -> Order:
-        """Move an order by hand: it stops walking by itself, and scenarios still have their say.
+        """Move an order by hand: it walks no further on its own, and scenarios still apply.
 
         Args:
             actual: the amount bought, printed as it is, zero included; None lets the simulator work it out.

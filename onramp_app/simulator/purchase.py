@@ -195,7 +195,7 @@ def method_kinds(catalog: Catalog, fiat: Fiat) -> dict[str, int]:
 
 
 def check_amount(catalog: Catalog, fiat: Fiat, amount: Decimal) -> str | None:
-    """Say what is wrong with a fiat amount, or None. A currency without published limits has none here."""
+    """Return what is wrong with a fiat amount, or None. A currency without published limits has none here."""
     limits = catalog.limits.get(fiat.fiat_type)
     if limits is not None and not limits[0] <= amount <= limits[1]:
         return f"must be between {limits[0]} and {limits[1]} {fiat.symbol}"

@@ -187,7 +187,7 @@ class WhiteLabel:
         return to_json({**quote_data(found), "fiatAmount": amount, "fiatType": fiat.fiat_type})
 
     def create_transaction(self, body: Body) -> str:
-        """Open a transaction that walks by itself; the customer must have logged in."""
+        """Open a transaction that then walks through its statuses; the customer must have logged in."""
         customer = self._customer(body)
         if customer["status"] == "LOGIN_REQUIRED":
             raise ProviderError(403, "Please login before raising this request")

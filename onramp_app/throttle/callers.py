@@ -19,8 +19,8 @@ _log = structlog.get_logger(__name__)
 class _FirstForwarded:
     """Whether the first forwarded requests came through other proxies than the settings say.
 
-    Then all people have the address of a proxy, and with it one network's limits. One caller can write what
-    they like there, so it takes half of the first requests; and it is said once.
+    If so, all people have the address of a proxy, and share one network's limits. One caller can forge the
+    header, so half of the first requests have to show it; and the warning is logged once.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ _first_forwarded = _FirstForwarded()
 
 
 def is_proxy(address: str) -> bool:
-    """Say whether the address is that of a trusted proxy (`TRUSTED_PROXIES`)."""
+    """Return whether the address is that of a trusted proxy (`TRUSTED_PROXIES`)."""
     return is_within(address, get_settings().trusted_proxies)
 
 
@@ -76,5 +76,5 @@ def address_of(scope: Mapping[str, Any]) -> str:
 
 
 def is_this_machine(scope: Mapping[str, Any]) -> bool:
-    """Say whether the request comes from a program on this machine, not through a proxy on it."""
+    """Return whether the request comes from a program on this machine, not through a proxy on it."""
     return is_loopback(_peer(scope)) and not _forwarded(scope)

@@ -120,7 +120,7 @@ def record(db: AsyncSession, top_up: TopUp, state: State, *, evidence: Evidence)
 
 
 async def run_clock(at: datetime | None = None) -> int:
-    """Do what is due at a moment (now). Returns how many top-ups moved. Raises `DatabaseUnavailable`."""
+    """Move the top-ups whose time is up at a moment (now). Returns how many. Raises `DatabaseUnavailable`."""
     at = at or now()
     expired = {"unused": at - UNUSED_AFTER, "unchanged": at - UNCHANGED_AFTER}
     moved = 0

@@ -90,7 +90,7 @@ OPEN_SQL = sql_words(OPEN)
 
 
 def can_cancel(status: TopUpStatus, charged: Charged) -> bool:
-    """Say whether the user may cancel: nobody has claimed a payment yet."""
+    """Return whether the user may cancel: nobody has claimed a payment yet."""
     return status in UNPAID and charged is Charged.NO
 
 

@@ -44,7 +44,7 @@ async def usual_minutes(payment_method: str) -> int | None:
         At least 1; None while fewer than 5 are known. Kept for a minute.
 
     Raises:
-        DatabaseUnavailable: it could not be read.
+        DatabaseUnavailable: the top-ups could not be read.
     """
     key = current_environment().value, payment_method
     kept = _kept.get(key)

@@ -155,7 +155,7 @@ _NEEDS_MEMO = frozenset({"xrp", "xlm"})
 
 
 def is_known(network: str) -> bool:
-    """Say whether the form of the network's addresses is known."""
+    """Return whether the form of the network's addresses is known."""
     return network in _FORMS
 
 

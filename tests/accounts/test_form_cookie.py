@@ -1,4 +1,4 @@
-"""The `form` cookie brings typed fields back, and opens the page whatever a browser has put into it."""
+"""The `form` cookie brings typed fields back, and the page opens whatever a browser puts into the cookie."""
 
 import base64
 import json

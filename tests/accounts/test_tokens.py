@@ -1,4 +1,4 @@
-"""What passes for a token, and what does not."""
+"""Which texts are accepted as tokens, and which are not."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""A client of the whole API over ASGI, and quick ways to be somebody."""
+"""A client of the whole API over ASGI, and quick ways to get a signed-in person."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""Whose address a request has: the outermost trusted proxy's word, never the caller's."""
+"""The address of a request comes from the outermost trusted proxy, never from the caller."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The browser's forms: the cookie, where they send on to, and who may post them."""
+"""The browser's forms: the cookie, where the browser goes next, and which sites may post them."""
 
 import base64
 import json

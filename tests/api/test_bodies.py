@@ -1,4 +1,4 @@
-"""Bodies that come slowly or in crumbs: how long anybody waits for them, and what they cost."""
+"""Bodies that arrive slowly or in tiny pieces: how long the server waits, and what they cost."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Cancelling a top-up, and whose it has to be, as a program sees it."""
+"""Cancelling a top-up, which has to be the caller's own, as a program sees it."""
 
 from tests.money import WANTED, Wallet, assert_problem
 from tests.people import Person

@@ -1,4 +1,4 @@
-"""What every request meets before and around a route."""
+"""The layers that every request passes before and around a route."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""While somebody else holds a lock: what can go on does, and the rest is told to come back."""
+"""While another transaction holds a lock: what can go on does, and the rest is asked to come back."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Fifty people at once, over the API and against the real simulator, which counts what it is asked."""
+"""Fifty people at once, over the API and against the real simulator, which counts its requests."""
 
 import asyncio
 import time

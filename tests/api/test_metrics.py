@@ -1,4 +1,4 @@
-"""Counters are told to whoever has the token, and to nobody else."""
+"""Counters are shown to callers with the token, and to nobody else."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""What somebody who means harm puts where a value belongs. Everything random comes from one seed."""
+"""The values that an attacker puts where a value belongs. Everything random comes from one seed."""
 
 import random
 from collections.abc import Mapping, Sequence

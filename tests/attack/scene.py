@@ -1,4 +1,4 @@
-"""Ada who attacks, Bo who is attacked, and how one sees that something of Bo's came out or changed."""
+"""Ada, who attacks, Bo, who is attacked, and how a test sees that data of Bo's leaked or changed."""
 
 import io
 import json

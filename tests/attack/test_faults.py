@@ -1,4 +1,4 @@
-"""What fails is answered once, also where the state that an answer usually changes cannot be had."""
+"""A failed event is answered once, also where the state that an answer usually changes is unavailable."""
 
 import asyncio
 

@@ -136,7 +136,7 @@ async def test_ten_thousand_hostile_requests(asgi, scene, logged, seed):
 
 
 async def test_a_query_that_forgets_the_person_is_caught(asgi, scene, monkeypatch):
-    """The control: the list of transactions is read for Bo, whoever asks."""
+    """The control: the list of transactions is read for Bo, for every caller."""
     statement = transactions.statement
     monkeypatch.setattr(
         transactions, "statement", lambda _user_id, *rest, **named: statement(scene.bo.id, *rest, **named)

@@ -1,4 +1,4 @@
-"""What a socket began and has not ended when its tab comes back on another one."""
+"""Events that a socket began and has not ended when the tab comes back on another socket."""
 
 import asyncio
 

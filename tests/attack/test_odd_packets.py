@@ -1,4 +1,4 @@
-"""Packets that no page sends: the libraries would gather some in memory, and log pages about others."""
+"""Packets that no page sends: the libraries would collect some in memory, and log pages about others."""
 
 from onramp_app.api.frame import sockets
 from onramp_app.onramp_app import app

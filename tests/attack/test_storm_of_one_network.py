@@ -1,4 +1,4 @@
-"""Everything that one network can do at once, on a real server, and an honest person elsewhere meanwhile."""
+"""Everything that one network can do at once, on a real server, while an honest person works elsewhere."""
 
 import http.client
 import itertools

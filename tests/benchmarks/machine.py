@@ -1,4 +1,4 @@
-"""What a figure has to be read with: how busy the machine was."""
+"""How busy the machine was, to be printed beside each figure."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What Schemathesis is told about our API: who asks, and with what it gets past the first check.
+"""What Schemathesis needs to know about our API: the caller, and values that pass the first check.
 
 Loaded by the `schemathesis` command through SCHEMATHESIS_HOOKS. Most invented bodies and ids are refused at
 once, so about half of the requests get real ones. Several people take turns and come from anywhere, because

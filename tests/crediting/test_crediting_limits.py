@@ -1,4 +1,4 @@
-"""What counts against our limits when money is credited: one unit only, by rates that are kept."""
+"""What counts against our limits when money is credited: one unit only, by the stored rates."""
 
 from decimal import Decimal
 from typing import Any

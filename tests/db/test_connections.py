@@ -1,4 +1,4 @@
-"""Connections that are cut are replaced before anybody notices, and each transaction is what it should be."""
+"""Cut connections are replaced before anybody notices, and each transaction has its role and settings."""
 
 import asyncio
 import secrets

@@ -20,7 +20,7 @@ class Hands(Protocol):
         ...
 
     async def write(self, target: Locator, text: str) -> None:
-        """Fill a field anew."""
+        """Replace the text of a field."""
         ...
 
     async def choose(self, target: Locator, words: str) -> None:

@@ -16,7 +16,7 @@ document.addEventListener('securitypolicyviolation', e =>
 
 
 async def tell_violations(context: BrowserContext, found: list[str]) -> None:
-    """Write down whatever a policy of ours (content, permissions) refuses on the pages of a context."""
+    """Record everything that our policies (content, permissions) refuse on the pages of a context."""
     await context.expose_binding("tellViolation", lambda _source, text: found.append(f"refused: {text}"))
     await context.add_init_script(_TELL_VIOLATION)
     context.on(

@@ -1,4 +1,4 @@
-"""The application with a fault: an instance that hears no announcements. For the controls of proofs."""
+"""The application with a fault: an instance that receives no announcements. For the controls of proofs."""
 
 import os
 from types import SimpleNamespace

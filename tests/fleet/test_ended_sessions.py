@@ -36,7 +36,7 @@ async def open_tabs(session: BrowserSession, instances: list[str]) -> list[TabSo
 
 
 async def seconds_until_all_left(owner: BrowserSession, instances: list[str]) -> float:
-    """End a session with several tabs; return when the last tab was told. They get nothing private since."""
+    """End a session with several tabs. Return when the last tab was led away. None gets private data then."""
     session = await another_session(owner)
     tabs = await open_tabs(session, instances)
     began = time.perf_counter()

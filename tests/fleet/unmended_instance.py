@@ -1,4 +1,4 @@
-"""The application with a fault: it asks no page to load again, and tells none what is away. For a control."""
+"""The application with a fault: no page is asked to load again or shown what is away. For a control."""
 
 import asyncio
 

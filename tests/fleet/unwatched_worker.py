@@ -1,4 +1,4 @@
-"""The worker with a fault: nobody watches whether its loops get on, and its connections wait without end.
+"""The worker with a fault: nothing watches the progress of its loops, and its connections wait without end.
 
 For the controls of proofs.
 """

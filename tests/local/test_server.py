@@ -1,4 +1,4 @@
-"""What the web server is told before it starts."""
+"""The limits that the web server gets before it starts."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Until when we know what the provider knew of one top-up: never too late, whatever was read."""
+"""Until when our record of a top-up is known to be complete: never too late, whatever was read."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

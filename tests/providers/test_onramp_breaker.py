@@ -1,4 +1,4 @@
-"""The breaker by itself, with a clock of the test's own."""
+"""The breaker alone, with a clock of the test's own."""
 
 from onramp_app.providers.onramp.http.breaker import BreakerState, CircuitBreaker, Pass
 

@@ -1,4 +1,4 @@
-"""Our own request rate and shared answers: the documented 10 a minute hold whoever asks."""
+"""Our own request rate and shared answers: the documented 10 a minute hold for all callers together."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A login with few connections: webhooks are stored all the same, and who asks is told what is short."""
+"""A login with few connections: webhooks are stored all the same, and the checks name what is short."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Production and the money of other environments."""
+"""Production refuses a database with money of other environments."""
 
 from collections.abc import Callable
 

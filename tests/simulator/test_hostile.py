@@ -1,4 +1,4 @@
-"""What nobody sends on good terms: it is refused, and the simulator goes on."""
+"""Hostile requests are refused, and the simulator goes on."""
 
 import json
 from typing import Any

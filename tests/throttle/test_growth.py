@@ -1,4 +1,4 @@
-"""What strangers can make grow in the database has a bound. Counters have theirs in `test_local_counts`."""
+"""What strangers can make grow in the database is bounded. `test_local_counts` has the bound of counters."""
 
 import dataclasses
 import secrets

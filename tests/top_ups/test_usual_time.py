@@ -1,4 +1,4 @@
-"""How long such payments take, said only when enough of them are known."""
+"""How long payments usually take, shown only once enough are known."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Addresses by their published examples: right ones pass, and no single mistyped character does."""
+"""Addresses by their published examples: right ones pass, and none passes with one mistyped character."""
 
 import random
 

@@ -39,7 +39,7 @@ def client_of(request: HTTPConnection) -> Client:
 
 
 def is_from_our_pages(request: Request) -> bool:
-    """Say whether the `Origin` is that of our pages: by `PUBLIC_URL` or, without one, that of this server.
+    """Return whether the `Origin` is that of our pages: by `PUBLIC_URL` or, without one, that of this server.
 
     Scheme, host and port are compared exactly (RFC 6454 section 5); browsers write them in one way only. The
     `null` of frames without an origin never matches.

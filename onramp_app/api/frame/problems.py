@@ -56,7 +56,7 @@ def problem_response(error: ApplicationError) -> Response:
 
 
 def unexpected_problem() -> Response:
-    """Return the 500 for a fault of ours. The log has the details under the id of the request."""
+    """Return the 500 for a fault of this server. The log has the details under the id of the request."""
     return _respond(
         Problem(
             type="/api/docs#internal_error",

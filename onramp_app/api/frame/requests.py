@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 class RequestContext:
     """Gives each request an id, writes one log line for it, and turns an escaped exception into a 500.
 
-    A well-formed `X-Request-ID` of the caller is kept, so that the logs of a proxy and ours agree. The log
+    A well-formed `X-Request-ID` of the caller is kept, so that a proxy's logs agree with these. The log
     line has the path without the query, which may hold what a person typed. A route that records its requests
     elsewhere sets `is_recorded` in the scope, and gets no log line.
     """

@@ -7,7 +7,7 @@ _OWN_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def may_be_opened(url: str, *, is_simulated: bool = False) -> bool:
-    """Say whether a browser may be sent there: to a secure page on a named host, without credentials.
+    """Return whether a browser may open the address: a secure page on a named host, without credentials.
 
     Args:
         url: as the provider gave it.

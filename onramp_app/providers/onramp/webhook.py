@@ -96,7 +96,7 @@ def _strictly_decoded(payload: bytes) -> bytes:
 def translate(
     header: VerifiedHeader, body: bytes, *, received_at: datetime, max_age: timedelta | None = None
 ) -> WebhookEvent:
-    """Say what a verified webhook means. Never raises: the unreadable is an event without an order.
+    """Return what a verified webhook means. Never raises: if unreadable, an event without an order.
 
     Args:
         header: from `verify`.
@@ -233,7 +233,7 @@ class OnrampWebhooks:
         return VerifiedHeader(payload, base64.b64decode(payload), secret)
 
     def translate(self, header: VerifiedHeader, body: bytes, *, received_at: datetime) -> WebhookEvent:
-        """Say what a verified webhook means."""
+        """Return what a verified webhook means."""
         return translate(header, body, received_at=received_at, max_age=self._max_age)
 
 

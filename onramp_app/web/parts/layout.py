@@ -172,7 +172,7 @@ def _shell_notice(*, is_private: bool) -> rx.Component:
 
 
 def _away() -> rx.Component:
-    """Say what is away, how old the page therefore is, and that it reconnects without being reloaded."""
+    """Show what is away, how old the page therefore is, and that it reconnects without being reloaded."""
     return rx.cond(
         SessionState.away != "",
         rx.el.div(

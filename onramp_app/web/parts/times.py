@@ -20,7 +20,7 @@ def time_of(at: rx.Var[str] | str, *, is_inside: bool = False, class_name: str =
 
 
 def as_of_line(at: rx.Var[str] | str) -> rx.Component:
-    """Say as of which moment the provider has been read; nothing for an empty moment."""
+    """Show as of which moment the provider has been read; nothing for an empty moment."""
     return rx.cond(
         at != "",
         rx.el.p(

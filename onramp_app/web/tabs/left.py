@@ -10,7 +10,7 @@ MAX_KEPT = 1_000
 
 
 def drop_oldest_states(app: rx.App, connected: Collection[str]) -> None:
-    """Drop the states of tabs that left, beyond `MAX_KEPT`, those that left first before others.
+    """Drop the states of tabs that left, beyond `MAX_KEPT`, the longest gone first.
 
     Reflex keeps a state for an hour, and a client can open as many as it names tokens. States in Redis expire
     without this.

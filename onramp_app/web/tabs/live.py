@@ -27,7 +27,7 @@ class LiveState(PrivateState):
         raise NotImplementedError
 
     def _has_loaded(self) -> bool:
-        """Say whether `load` has run; in a state that was lost it has not. Each child overrides this."""
+        """Return whether `load` has run; False in a new state after a loss. Each child overrides this."""
         raise NotImplementedError
 
     @classmethod

@@ -100,7 +100,7 @@ class PageLoads:
     def failed(self, socket_id: str, away: Away, *, words: str = "") -> None:
         """Note that an event of a page failed, so that the page loads again once that is possible.
 
-        `words`: the message for the person, where the event was one of theirs.
+        `words`: the message for the person, where the person caused the event.
         """
         if not socket_id:
             return  # The event did not come from a page.
@@ -127,7 +127,7 @@ class PageLoads:
             self.forget(socket_id)
 
     def is_loading(self, socket_id: str) -> bool:
-        """Say whether a load of the page has begun and has not ended."""
+        """Return whether a load of the page has begun and has not ended."""
         load = self._loads.get(socket_id)
         return load is not None and load.failure is None
 

@@ -46,7 +46,7 @@ class PageStore:
         return manager if isinstance(manager, StateManagerRedis) else None
 
     async def has_kept(self) -> bool:
-        """Say whether Redis has kept what was stored at the last call; True without Redis.
+        """Return whether Redis has kept what was stored at the last call; True without Redis.
 
         A flush, a restart without persistence, or a fail-over to an empty or older copy loses it.
 

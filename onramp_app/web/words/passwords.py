@@ -4,5 +4,5 @@ from onramp_app.texts import _
 
 
 def weak_password_text() -> str:
-    """Return what is said at a new password that is refused."""
+    """Return the sentence for a new password that is refused."""
     return _("This password is too short or easy to guess. Try a few unrelated words.")

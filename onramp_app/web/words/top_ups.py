@@ -135,7 +135,7 @@ def charged_text(charged: str) -> str:
 
 
 def can_age(view: TopUpView) -> bool:
-    """Say whether "you were not charged" is true only as of the last read of the provider."""
+    """Return whether "you were not charged" is true only as of the last read of the provider."""
     return view.charged == Charged.NO and view.status != TopUpStatus.FAILED
 
 

@@ -1,7 +1,7 @@
-"""The least that a Reflex application with a live balance can be, to compare ours with.
+"""The smallest Reflex application with a live balance, to compare this one with.
 
 One state that sends as much as our home page at a push, 2.3 KiB, and nothing else. `GET /push` tells every
-tab anew.
+tab again.
 """
 
 import reflex as rx
@@ -34,7 +34,7 @@ class BareState(rx.State):
 
 
 async def push(_: Request) -> PlainTextResponse:
-    """Tell every tab anew."""
+    """Update every tab again."""
     for token in list(app.event_namespace.token_to_sid):
         async with app.modify_state(rx.BaseStateToken(ident=token, cls=BareState)) as state:
             (await state.get_state(BareState)).show_next()

@@ -1,4 +1,4 @@
-"""Reflex's configuration of the application that ours is compared with: as it comes, in memory."""
+"""Reflex's configuration of the bare application: the defaults, with states in memory."""
 
 import reflex as rx
 

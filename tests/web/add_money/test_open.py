@@ -1,4 +1,4 @@
-"""`/add-money` while something is open: it comes first, and nothing is said that was not read."""
+"""`/add-money` while something is open: that comes first, and the page claims nothing unread."""
 
 import asyncio
 from contextlib import suppress

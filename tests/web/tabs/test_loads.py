@@ -1,4 +1,4 @@
-"""Which pages are asked to load again, when, and what each of them is told meanwhile."""
+"""Which pages are asked to load again, when, and what each of them shows meanwhile."""
 
 import time
 

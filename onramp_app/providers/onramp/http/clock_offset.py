@@ -1,4 +1,4 @@
-"""The provider's clock against ours: measured, applied to every signature, measured again in time."""
+"""The difference between the provider's clock and ours: measured regularly, applied to every signature."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -83,7 +83,7 @@ class TransportLimits:
 
 @cache
 def _authorities() -> ssl.SSLContext:
-    """Read whom to trust, with the operator's SSL_CERT_FILE: once a process, for it takes 40 ms."""
+    """Load the trusted certificates, with the operator's SSL_CERT_FILE: once a process, as it takes 40 ms."""
     return httpx.create_ssl_context()
 
 
