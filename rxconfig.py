@@ -20,7 +20,7 @@ from reflex.utils import processes
 from reflex_base.constants.installer import PackageJson
 from reflex_base.plugins.sitemap import SitemapPlugin
 
-from onramp_app.local.environment import give_children_little
+from onramp_app.local.environment import restrict_child_environments
 from onramp_app.local.server import limit_the_server
 from onramp_app.local.start import begin
 from onramp_app.proxies import usable_proxies
@@ -29,7 +29,7 @@ settings = begin()
 limit_the_server()
 
 # Node and npm would get every secret of the settings with the environment.
-give_children_little(processes)
+restrict_child_environments(processes)
 # Reflex asks package registries how near they are; httpx ends with a traceback at a proxy it cannot use.
 httpx._utils.get_environment_proxies = httpx._client.get_environment_proxies = usable_proxies
 

@@ -3,7 +3,7 @@
 import typer
 
 from onramp_app.commands import books, installation, review, webhooks
-from onramp_app.local.environment import forget_what_libraries_read
+from onramp_app.local.environment import remove_library_variables
 from onramp_app.logs import configure_logs
 
 app = typer.Typer(
@@ -13,7 +13,7 @@ app = typer.Typer(
 
 @app.callback()
 def _prepare() -> None:
-    forget_what_libraries_read(is_embedded=False)
+    remove_library_variables(is_embedded=False)
     configure_logs(level="warning", style="console")  # to standard error; the output is the answer
 
 

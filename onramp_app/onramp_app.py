@@ -16,7 +16,7 @@ from onramp_app.api.frame.gate import before_private_pages
 from onramp_app.api.frame.headers import with_headers
 from onramp_app.api.frame.sockets import before_sockets
 from onramp_app.config import get_settings
-from onramp_app.fleet.watch import beside
+from onramp_app.fleet.watch import background_tasks
 from onramp_app.logs import configure_logs
 from onramp_app.running.lifecycle import web_instance
 from onramp_app.running.retention import purge_daily
@@ -58,7 +58,7 @@ async def _life(app: rx.App) -> AsyncIterator[None]:
     async with (
         web_instance(settings),
         watched_connections(),
-        beside(purge_daily(), keep_tabs_current(app)),
+        background_tasks(purge_daily(), keep_tabs_current(app)),
     ):
         yield
 

@@ -58,15 +58,17 @@ def _licence(name: str) -> str:
     if name in _READ_BY_PEOPLE:
         return _READ_BY_PEOPLE[name]
     try:
-        told = metadata(name)
+        found_metadata = metadata(name)
     except PackageNotFoundError:
         return "not installed on this machine"
-    if expression := told.get("License-Expression"):
+    if expression := found_metadata.get("License-Expression"):
         return str(expression)
-    classifiers = [line for line in told.get_all("Classifier") or () if line.startswith(_CLASSIFIER)]
+    classifiers = [
+        line for line in found_metadata.get_all("Classifier") or () if line.startswith(_CLASSIFIER)
+    ]
     if classifiers:
         return ", ".join(line.removeprefix(_CLASSIFIER) for line in classifiers)
-    return (told.get("License") or "not told").strip().partition("\n")[0][:80]
+    return (found_metadata.get("License") or "not told").strip().partition("\n")[0][:80]
 
 
 def _brought_by(requirement: Requirement, seen: set[str]) -> set[str]:

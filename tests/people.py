@@ -15,7 +15,7 @@ from onramp_app.accounts import accounts, passwords
 from onramp_app.accounts.accounts import Opened, OpenSession
 from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.tables import User
-from onramp_app.accounts.words import LANGUAGES, Role, currency_of
+from onramp_app.accounts.words import LANGUAGES, Role, currency_of_country
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.ids import new_id
@@ -57,7 +57,7 @@ async def sign_up(
         password_hash=_kept_password(),
         display_name=display_name,
         country=country,
-        display_currency=currency_of(country),
+        display_currency=currency_of_country(country),
         language=LANGUAGES[0],
         role=Role.USER.value,
         created_at=clock.now(),

@@ -50,9 +50,9 @@ def test_lines_of_libraries_and_ours_have_one_format(lines: io.StringIO) -> None
     with structlog.contextvars.bound_contextvars(request_id="r-1"):
         structlog.get_logger("ours").info("hello", amount="1.5")
         logging.getLogger("theirs").warning("hello %s", "there")
-    ours, theirs = (json.loads(line) for line in lines.getvalue().splitlines())
-    assert ours["request_id"] == theirs["request_id"] == "r-1"
-    assert (ours["event"], ours["amount"], theirs["event"]) == ("hello", "1.5", "hello there")
+    own_line, other_line = (json.loads(line) for line in lines.getvalue().splitlines())
+    assert own_line["request_id"] == other_line["request_id"] == "r-1"
+    assert (own_line["event"], own_line["amount"], other_line["event"]) == ("hello", "1.5", "hello there")
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_the_types_refuse_a_float_as_an_amount(tmp_path: Path) -> None:
         [sys.executable, "-m", "mypy", "--strict", *(tmp_path / f"{name}.py" for name in amounts)],
         cwd=PACKAGE.parent, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
-    told = checked.stdout.splitlines()
-    refused = [Path(line.partition(":")[0]).stem for line in told if 'type "float"; expected "int"' in line]
+    lines = checked.stdout.splitlines()
+    refused = [Path(line.partition(":")[0]).stem for line in lines if 'type "float"; expected "int"' in line]
     assert sorted(refused) == ["fraction", "quotient"], checked.stdout
-    assert told[-1].startswith("Found 2 errors in 2 files (checked 3"), checked.stdout
+    assert lines[-1].startswith("Found 2 errors in 2 files (checked 3"), checked.stdout

@@ -14,7 +14,7 @@ from onramp_app.accounts import devices, fields, passwords, sessions
 from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.views import Viewer
-from onramp_app.accounts.words import LANGUAGES, EndReason, Role, currency_of
+from onramp_app.accounts.words import LANGUAGES, EndReason, Role, currency_of_country
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
@@ -44,7 +44,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class ProfileChanges:
-    """What to change of a profile; None leaves a field as it is."""
+    """The fields of a profile to change; None leaves a field unchanged."""
 
     display_name: str | None = None
     country: str | None = None
@@ -76,7 +76,7 @@ async def _new_user(registration: Registration, role: Role) -> User:
         password_hash=await passwords.hash_password(registration.password),
         display_name=name,
         country=given.get("country"),
-        display_currency=given.get("display_currency") or currency_of(given.get("country")),
+        display_currency=given.get("display_currency") or currency_of_country(given.get("country")),
         language=LANGUAGES[0],
         role=role.value,
         created_at=now,
@@ -108,7 +108,7 @@ async def register(registration: Registration, client: Client, open_session: Ope
 
 
 async def _find(known_as: str) -> tuple[str, str] | None:
-    """Return the id and the kept password of an account, or None."""
+    """Return the id and the password hash of an account, or None where there is no account."""
     async with transaction() as db:
         return (await db.exec(select(User.id, User.password_hash).where(User.email == known_as))).first()
 
@@ -123,8 +123,8 @@ async def sign_in(email: str, password: str, client: Client, open_session: OpenS
 
     An unknown e-mail gets the same answer in the same time as a wrong password. Attempts are counted for
     the account and address before they are made, and failures for the account from everywhere; a success
-    forgets the former. On a device that the account knows, attempts are counted for that device alone and
-    have a lane of their own to the processor: nobody elsewhere can use up what its owner may try.
+    clears the count of attempts. On a device that the account knows, attempts are counted for that device
+    alone and hashed in threads of their own: nobody elsewhere can use up the attempts of the owner.
 
     Raises:
         InvalidCredentials: e-mail and password do not belong together.
@@ -135,7 +135,7 @@ async def sign_in(email: str, password: str, client: Client, open_session: OpenS
     except ValueError:
         known_as = ""  # nobody's, and answered like any other unknown one
     name = _name_for_counting(email, known_as)
-    device, found = devices.presented(client.cookie_header), None
+    device, found = devices.read_device(client.cookie_header), None
     if device and (found := await _find(known_as)) and device.is_known_to(*found):
         who = (name, f"device {device.id}")
         await throttle.attempt_guess(throttle.SIGN_IN, *who)
@@ -209,11 +209,11 @@ async def update_profile(viewer: Viewer, changes: ProfileChanges) -> Viewer:
 async def change_password(
     viewer: Viewer, current_password: str, *, new_password: str, address: str = ""
 ) -> None:
-    """Replace the password and end all other sessions of the account. `address`: from where, for the record.
+    """Replace the password and end all other sessions of the account; the audit log keeps `address`.
 
     Raises:
         InvalidCredentials: the current password is wrong.
-        RateLimited: it was wrong too often, or the password was changed too often today.
+        RateLimited: the current password was wrong too often, or was changed too often today.
         ValidationFailed: the new password is weak.
     """
     wrong = InvalidCredentials(
@@ -258,7 +258,7 @@ async def change_password(
 
 
 async def create_user(registration: Registration) -> str:
-    """Open an account without a session, by a command. Returns its id.
+    """Open an account without a session, for a command. Returns the account's id.
 
     Raises:
         ValidationFailed: a field cannot be used, or the password is weak.

@@ -1,9 +1,9 @@
 """Devices on which somebody has signed in before, known by a cookie that outlives the session.
 
-It opens nothing. It says one thing: attempts that come with it are counted separately, so that somebody
-who guesses from elsewhere never shuts the owner out (OWASP: device cookies against guessing).
-Nothing of it is stored. Each entry is a code over the device, the account and what is kept of its password,
-so a change of the password ends all of them, and nobody can make one without `SECRET_KEY`.
+The cookie grants no access. Attempts that come with the cookie are counted separately, so that somebody who
+guesses from elsewhere never locks the owner out (OWASP: device cookies against guessing). The server stores
+nothing. Each entry is a keyed hash of the device, the account and the account's password hash, so a change
+of the password ends all entries, and nobody can make an entry without `SECRET_KEY`.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class Device:
     entries: tuple[str, ...] = ()
 
     def is_known_to(self, user_id: str, password_hash: str) -> bool:
-        """Say whether the account was signed in here within `LIFE`, with the password it has now."""
+        """Return whether the account signed in on this device within `LIFE`, with its present password."""
         keys = [get_settings().secret_key, get_settings().secret_key_previous]
         texts = [key.get_secret_value() for key in keys if key is not None]
         oldest = (clock.now() - LIFE).timestamp()
@@ -47,7 +47,7 @@ class Device:
         )
 
     def with_account(self, user_id: str, password_hash: str, *, at: datetime) -> str:
-        """Return the cookie's value once the account has signed in: its entry first, the oldest dropped."""
+        """Return the cookie's value after a sign-in: the account's entry first, the oldest dropped."""
         key, since = get_settings().secret_key.get_secret_value(), f"{int(at.timestamp()):x}"
         others = [
             entry
@@ -64,8 +64,8 @@ class Device:
         return f"{since}.{base64url_encode(code).decode()}"
 
 
-def presented(cookie_header: str) -> Device | None:
-    """Return the device that a browser's cookies present, or None. It may be known to no account."""
+def read_device(cookie_header: str) -> Device | None:
+    """Return the device that a browser's cookies name, or None. No account may know the device."""
     value = cookies.read_cookie(cookie_header, cookies.device_cookie_name()) or ""
     if not _SHAPE.fullmatch(value):
         return None
@@ -74,5 +74,5 @@ def presented(cookie_header: str) -> Device | None:
 
 
 def new_device() -> Device:
-    """Return a device that nobody knows yet."""
+    """Return a new device, which no account knows yet."""
     return Device(secrets.token_urlsafe(16))

@@ -1,6 +1,6 @@
-"""Passwords: which are good enough, how they are kept, and whether one is right.
+"""Passwords: refuses weak ones, hashes them, and verifies them.
 
-Hashing and judging take tens of milliseconds and megabytes, so they run in a few threads of their own.
+Hashing and checking take tens of milliseconds and megabytes, so they run in a few threads of their own.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from passlib.context import CryptContext
 from zxcvbn import zxcvbn
 
 from onramp_app.domain.errors import FieldError, RateLimited, ValidationFailed
-from onramp_app.domain.shares import Asker, Taken, asker
+from onramp_app.domain.shares import Asker, TakenPlaces, asker
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -38,7 +38,7 @@ _RETRY_AFTER_SECONDS = 2
 
 
 class Lane:
-    """A few threads and the places before them; a caller that finds no place is refused at once.
+    """A few threads and a bounded queue before them; a caller that finds the queue full is refused at once.
 
     One network takes at most half of the places.
     """
@@ -46,7 +46,7 @@ class Lane:
     def __init__(self, name: str, *, threads: int, waiting: int) -> None:
         self.threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=f"password-{name}")
         self.places = threads + waiting
-        self._taken = Taken()
+        self._taken = TakenPlaces()
         self._lock = threading.Lock()
 
     def take(self, who: Asker | None) -> bool:
@@ -84,7 +84,7 @@ async def _in_threads(
 
 
 def _is_text(password: str) -> bool:
-    """Say whether it is text at all: half of a surrogate pair, as JSON can hold it, has no bytes."""
+    """Return whether the password can be encoded. Half of a surrogate pair, which JSON can hold, cannot."""
     try:
         password.encode()
     except UnicodeEncodeError:
@@ -98,7 +98,7 @@ def _normalised(password: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _nobodys_hash() -> str:
+def _dummy_hash() -> str:
     return str(_context.hash("the password of no account"))
 
 
@@ -107,7 +107,7 @@ def _hash(password: str) -> str:
 
 
 def _verify(password: str, password_hash: str | None) -> tuple[bool, str | None]:
-    nobodys = _nobodys_hash()  # Made before the difference, so that the time never tells the cases apart.
+    nobodys = _dummy_hash()  # Made before the difference, so that the time never tells the cases apart.
     is_right, new_hash = _context.verify_and_update(_normalised(password), password_hash or nobodys)
     return is_right and password_hash is not None, new_hash
 
@@ -120,10 +120,10 @@ def _is_guessable(password: str, personal: tuple[str, ...]) -> bool:
 
 
 async def hash_password(password: str) -> str:
-    """Return what is kept of a password that `check_new_password` accepted.
+    """Return the hash to store of a password that `check_new_password` accepted.
 
     Raises:
-        RateLimited: too many passwords wait already; so do the other two.
+        RateLimited: too many passwords wait already. The other two functions raise this too.
     """
     return await _in_threads(_hash, password)
 
@@ -131,16 +131,16 @@ async def hash_password(password: str) -> str:
 async def verify_password(
     password: str, password_hash: str | None, *, lane: Lane | None = None
 ) -> tuple[bool, str | None]:
-    """Say whether the password is right, in the same time with and without an account.
+    """Verify a password, in the same time with and without an account.
 
     Args:
         password: at most `MAX_LENGTH` code points; a longer one, or one that is no text, is wrong without
             being hashed.
-        password_hash: what is kept, or None when there is no such account.
-        lane: where to wait; everybody's by default.
+        password_hash: the stored hash, or None when there is no such account.
+        lane: the threads to use; those for everybody by default.
 
     Returns:
-        Whether it is right, and a new hash to keep when the parameters have changed since.
+        Whether the password is right, and a new hash to store where the parameters have changed since.
     """
     if len(password) > MAX_LENGTH or not _is_text(password):
         return False, None

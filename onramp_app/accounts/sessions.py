@@ -37,7 +37,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """What asks: its network address, what it calls itself, and the cookies it sent."""
+    """The client of a request: its network address, User-Agent and cookies."""
 
     address: str
     user_agent: str = ""
@@ -46,7 +46,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class BrowserSession:
-    """A new session of a browser: the cookie to set, and the one by which the device is known later."""
+    """A new session of a browser: the session cookie to set, and the device cookie."""
 
     viewer: Viewer
     cookie_value: str = field(repr=False)
@@ -124,7 +124,7 @@ async def open_browser(db: AsyncSession, user: User, client: Client) -> BrowserS
         issued_at=session.created_at,
         expires_at=session.expires_at,
     )
-    device = devices.presented(client.cookie_header) or devices.new_device()
+    device = devices.read_device(client.cookie_header) or devices.new_device()
     return BrowserSession(
         viewer_of(user, session.id),
         value,
@@ -149,7 +149,7 @@ def _cookie_claims(cookie_header: str) -> Claims | None:
 def claimed_user(cookie_header: str) -> str | None:
     """Return the id of the account that the cookie's signed token names, or None, without the database.
 
-    Good for counting only: its session may have ended.
+    Good for counting only: the session may have ended.
     """
     claims = _cookie_claims(cookie_header)
     return claims.user_id if claims else None
@@ -175,7 +175,7 @@ _OF_CLAIMS = (
 
 
 async def resolve(claims: Claims, kind: SessionKind, *, by_person: bool) -> Viewer | None:
-    """Return who the session of verified claims stands for, or None where it has ended.
+    """Return the viewer of the session that verified claims name, or None where it has ended.
 
     Args:
         by_person: as for `resolve_cookie_header`.
@@ -212,7 +212,7 @@ async def _note_seen(session_id: str, now: datetime) -> None:
 
 
 async def resolve_cookie_header(cookie_header: str, *, by_person: bool = False) -> Viewer | None:
-    """Return who the browser's cookie stands for, or None.
+    """Return the viewer that the browser's cookie identifies, or None.
 
     Args:
         cookie_header: the `Cookie` header as it came.
@@ -230,7 +230,7 @@ async def resolve_cookie_header(cookie_header: str, *, by_person: bool = False) 
 
 
 async def end_sessions(db: AsyncSession, reason: EndReason, *which: object) -> int:
-    """End the sessions that fulfil these conditions and still live. Returns how many those were."""
+    """End the live sessions that meet the conditions. Returns how many were ended."""
     statement = (
         update(AuthSession)
         .where(*which, col(AuthSession.revoked_at).is_(None))  # type: ignore[arg-type]
@@ -262,12 +262,12 @@ async def end_all_sessions(db: AsyncSession, user_id: str, reason: EndReason) ->
 async def end_session(
     user_id: str, session_id: str, *, reason: EndReason = EndReason.ENDED_BY_USER, address: str = ""
 ) -> None:
-    """End one session of the account. The audit log records one that is ended from the list of sessions.
+    """End one session of the account. The audit log records a session ended from the list of sessions.
 
-    `address` is from where it is ended, for that record.
+    `address` is where that request came from, for the record.
 
     Raises:
-        NotFound: the account has no such session, or it has ended before.
+        NotFound: the account has no such session, or the session has ended already.
     """
     ended = 0
     if is_id(session_id):
@@ -308,7 +308,7 @@ async def end_cookie_session(cookie_header: str) -> None:
 async def list_sessions(
     viewer: Viewer, *, limit: int = 50, cursor: str | None = None
 ) -> tuple[list[SessionView], str | None]:
-    """Return where the account is signed in, newest first, and the cursor of the next page or None.
+    """Return the account's live sessions, newest first, and the cursor of the next page or None.
 
     Raises:
         ValidationFailed: the cursor was made by no earlier page.

@@ -1,4 +1,4 @@
-"""What an account can be: its words, and the lists its fields are chosen from."""
+"""The words of accounts, and the lists that their fields are chosen from."""
 
 import re
 from enum import StrEnum
@@ -17,7 +17,7 @@ _NOT_ISO_3166 = frozenset(
 
 
 class Role(StrEnum):
-    """What an account may do; each one may do what those before it may."""
+    """What an account may do; each role includes the ones before."""
 
     USER = "user"
     OPERATOR = "operator"
@@ -88,7 +88,7 @@ def currencies() -> frozenset[str]:
     return frozenset(code for country in countries() for code in get_territory_currencies(country))
 
 
-def currency_of(country: str | None) -> str:
+def currency_of_country(country: str | None) -> str:
     """Return the currency to show amounts in when a person from `country` did not choose one."""
     tender = get_territory_currencies(country) if country else []
     return tender[0] if tender else DEFAULT_CURRENCY

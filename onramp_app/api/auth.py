@@ -22,7 +22,7 @@ from onramp_app.api.auth_models import (
 )
 from onramp_app.api.frame.identity import CurrentViewer, client_of
 from onramp_app.api.frame.problems import error_responses
-from onramp_app.api.frame.routes import keep_nowhere
+from onramp_app.api.frame.routes import forbid_caching
 from onramp_app.domain.errors import (
     ApplicationError,
     DatabaseUnavailable,
@@ -37,7 +37,7 @@ from onramp_app.domain.errors import (
     ValidationFailed,
 )
 
-router = APIRouter(prefix="/api/auth", tags=["account"], dependencies=[Depends(keep_nowhere)])
+router = APIRouter(prefix="/api/auth", tags=["account"], dependencies=[Depends(forbid_caching)])
 
 
 def _errors(*errors: type[ApplicationError]) -> dict[int | str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from onramp_app.accounts.views import Viewer
 from onramp_app.api.frame.idempotency import IdempotencyKey, once
 from onramp_app.api.frame.identity import CurrentViewer
 from onramp_app.api.frame.problems import error_responses, invalid_fields
-from onramp_app.api.frame.routes import keep_nowhere
+from onramp_app.api.frame.routes import forbid_caching
 from onramp_app.api.top_up_models import TopUpAnswer, TopUpRequest
 from onramp_app.domain.errors import (
     ApplicationError,
@@ -43,7 +43,7 @@ from onramp_app.top_ups.errors import (
 )
 from onramp_app.top_ups.views import TopUpView
 
-router = APIRouter(prefix="/api/top-ups", tags=["top-ups"], dependencies=[Depends(keep_nowhere)])
+router = APIRouter(prefix="/api/top-ups", tags=["top-ups"], dependencies=[Depends(forbid_caching)])
 
 
 def _errors(*errors: type[ApplicationError]) -> dict[int | str, dict[str, Any]]:

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator
 
 from onramp_app.api.frame.identity import CurrentViewer
 from onramp_app.api.frame.problems import error_responses
-from onramp_app.api.frame.routes import keep_nowhere
+from onramp_app.api.frame.routes import forbid_caching
 from onramp_app.api.quote_models import AssetCode
 from onramp_app.api.top_up_models import FiatAnswer, Status
 from onramp_app.domain.errors import (
@@ -30,7 +30,7 @@ from onramp_app.wallet import balances, transactions
 from onramp_app.wallet.transaction_queries import Filters
 from onramp_app.wallet.views import BalancesView, TransactionView
 
-router = APIRouter(prefix="/api", tags=["wallet"], dependencies=[Depends(keep_nowhere)])
+router = APIRouter(prefix="/api", tags=["wallet"], dependencies=[Depends(forbid_caching)])
 
 COLUMNS = (
     "id",
@@ -234,7 +234,7 @@ def _field(value: str | datetime | None) -> str:
 
 
 def _is_calculated(value: str) -> bool:
-    """Say whether a spreadsheet may calculate a field. Some drop blanks and invisible characters first."""
+    """Return whether a spreadsheet may calculate a field. Some drop blanks and invisible characters first."""
     visible = (c for c in value if unicodedata.category(c) not in ("Zs", "Zl", "Zp", "Cc", "Cf"))
     return unicodedata.normalize("NFKC", next(visible, ""))[:1] in _FORMULA_SIGNS
 

@@ -12,7 +12,7 @@ from onramp_app.api.frame.bodies import read_body
 from onramp_app.api.frame.problems import problem_response
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import ApplicationError, PayloadTooLarge, RequestTooSlow
-from onramp_app.provider_orders.inbox import Refused, TooManyBodies, checked, get_inbox
+from onramp_app.provider_orders.inbox import RefusedRequest, TooManyBodies, get_inbox, verified_arrival
 from onramp_app.providers.errors import WebhookRefused
 from onramp_app.throttle.callers import address_of
 
@@ -52,7 +52,7 @@ async def _take(scope: Scope, receive: Receive, send: Send) -> None:
         return
     body = bytes(received)
     try:
-        arrival = checked(_only(scope, _PAYLOAD), _only(scope, _SIGNATURE), body=body)
+        arrival = verified_arrival(_only(scope, _PAYLOAD), _only(scope, _SIGNATURE), body=body)
         await get_inbox().store(arrival)
     except WebhookRefused as error:
         _keep_refusal(scope, error.reason.value, body)
@@ -77,7 +77,7 @@ def _only(scope: Scope, name: bytes) -> bytes | None:
 
 def _keep_refusal(scope: Scope, reason: str, body: bytes) -> None:
     get_inbox().refuse(
-        Refused(
+        RefusedRequest(
             reason=reason,
             address=address_of(scope),
             header=next((value for key, value in scope["headers"] if key == _PAYLOAD), b""),

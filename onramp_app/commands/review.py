@@ -24,7 +24,7 @@ from onramp_app.commands.running import (
 )
 from onramp_app.operators.mandate import Mandate
 from onramp_app.review import decisions
-from onramp_app.review.attribution import Attribution, attribute, look
+from onramp_app.review.attribution import Attribution, attribute, preview
 from onramp_app.review.waiting import OpenCase, close_case, waiting_cases
 from onramp_app.top_ups.transitions import Action
 
@@ -122,7 +122,7 @@ def review_attribute(
     Without --yes it shows whom the id means and what they would get, and changes nothing.
     """
     if not yes:
-        found = run(lambda: look(order, user))
+        found = run(lambda: preview(order, user))
         outcome = f"Nothing was changed. Repeat with --yes to credit it to {found.user.email}."
         _answer_attribution(found, outcome, as_json)
         return

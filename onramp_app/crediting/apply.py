@@ -1,8 +1,8 @@
 """Applies what was read: moves top-ups, posts to the ledger and marks the orders, in one short transaction.
 
 Many orders share a transaction; where that fails, each order is tried alone, so that one which fails harms no
-other: it backs off and becomes a case. Everything is decided under the locks of the order and of its top-up,
-and each delivery has a reference of its own in the ledger, so that applying again changes nothing.
+other: that order backs off and becomes a case. Everything is decided under the locks of the order and its
+top-up, and each delivery has a reference of its own in the ledger, so that applying again changes nothing.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ UPDATE provider_orders SET applied_version = version - 1, apply_after = NULL
 
 
 @dataclass(slots=True)
-class Applied:
+class AppliedRound:
     """What one round did: orders taken and failed, and the ids of users whose top-ups or balances changed."""
 
     orders: int = 0
@@ -66,7 +66,7 @@ class Applied:
     users: set[str] = field(default_factory=set)
 
 
-async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> Applied:
+async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> AppliedRound:
     """Apply orders that were read and not applied yet; those that another process holds are left to it.
 
     Args:
@@ -76,7 +76,7 @@ async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> Applied
     Raises:
         DatabaseUnavailable: nothing of this round is certain; what was not committed is taken again.
     """
-    applied = Applied()
+    applied = AppliedRound()
     ids: list[str] = []
     try:
         async with transaction() as db:
@@ -96,7 +96,7 @@ async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> Applied
 
 
 async def judge_again() -> int:
-    """Have every delivery that was not booked judged once more. Returns how many there are.
+    """Mark every delivery that was not booked, so that it is judged again. Returns how many were marked.
 
     A delivery that was judged with an older map of coins and chains, or before one of our addresses was
     configured, may be ours after all, and the provider sends nothing new about an order that has ended.
@@ -109,8 +109,8 @@ async def judge_again() -> int:
         return (await execute(db, _AGAIN, values)).rowcount
 
 
-async def _apply_each(ids: Sequence[str], symbols: Symbols) -> Applied:
-    applied = Applied(orders=len(ids))
+async def _apply_each(ids: Sequence[str], symbols: Symbols) -> AppliedRound:
+    applied = AppliedRound(orders=len(ids))
     for order_id in ids:
         made_progress()
         try:
@@ -160,7 +160,7 @@ async def _apply(db: AsyncSession, orders: Sequence[OrderRecord], symbols: Symbo
 
 
 def _reason_of(error: Exception) -> str:
-    """Return why it failed, without the values of rows, which a database's full message repeats."""
+    """Return why applying failed, without the values of rows, which a database's full message repeats."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     message = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
     return f"{type(cause).__name__}: {message}"[:500]

@@ -30,7 +30,7 @@ from onramp_app.top_ups.limits import (
     kept_rates,
     paid_in_base,
     tier_limits,
-    why_over,
+    why_over_limit,
 )
 from onramp_app.top_ups.moves import Evidence, record, state_of
 from onramp_app.top_ups.tables import TopUp
@@ -55,7 +55,7 @@ class Batch:
     """Takes orders one after the other and gathers what follows from them.
 
     Afterwards `instructions` are to be posted, `concerns` to become cases, the cases of `answered` to be
-    closed, and `users` (ids) to be told that their top-ups or balances changed.
+    closed, and `users` (ids) are notified that their top-ups or balances changed.
     """
 
     def __init__(
@@ -286,7 +286,7 @@ class Batch:
         else:
             delivered = (from_minor(judged.minor, scale=scale), judged.asset)
             paid = paid_in_base(order, top_up, rates=await self._rates(), delivered=delivered)
-            words = await why_over(
+            words = await why_over_limit(
                 self._db, user, top_up=top_up, paid=paid, rates=await self._rates(), at=self._at
             )
             return (Reason.OVER_LIMIT, words) if words else (None, "")

@@ -1,4 +1,4 @@
-"""Judges a delivery: which asset arrived where, whether the address is ours, how much it is.
+"""Judges a delivery: which asset arrived where, whether the address is ours, and how much arrived.
 
 Pure: docs/money.md ("What was delivered", "What is ours") is the specification. Nothing is guessed, and
 nothing rounded but the tail of a float: what cannot be read exactly is left to a person.
@@ -51,7 +51,7 @@ def symbols_of(maps: IdMaps, settings: Settings) -> Symbols:
 
 @dataclass(frozen=True, slots=True)
 class JudgedDelivery:
-    """What one delivered order is.
+    """The judgement of one delivered order.
 
     `asset` and `network` are None where the provider's ids are not known. `place` is our address it went to,
     or None. `minor` is the amount in minor units, None when the delivery is not ours or its amount cannot be
@@ -127,8 +127,8 @@ def _our_place(order: OrderRecord, asset: str, network: str, *, among: Iterable[
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """How much was delivered: with all digits that were printed, and without what no network can carry."""
+class DeliveredAmount:
+    """The delivered amount: with all digits that were printed, and without what no network can carry."""
 
     printed: Decimal
     exact: Decimal
@@ -136,7 +136,7 @@ class Delivered:
 
 def delivered_amount(
     bought: Decimal | None, fee: Decimal | None, *, rule: str, asset: str, network: str
-) -> Delivered | None:
+) -> DeliveredAmount | None:
     """Return what was delivered by the rule, in whole units; None where a figure that it needs is missing.
 
     Args:
@@ -150,7 +150,7 @@ def delivered_amount(
     with localcontext(prec=_PRECISION):
         printed = bought - fee
     decimals = decimals_of(asset, network)
-    return Delivered(printed, printed if decimals is None else without_tail(printed, decimals=decimals))
+    return DeliveredAmount(printed, printed if decimals is None else without_tail(printed, decimals=decimals))
 
 
 def _minor(delivered: Decimal, *, scale: int) -> int | None:
@@ -161,7 +161,7 @@ def _minor(delivered: Decimal, *, scale: int) -> int | None:
 
 
 def is_over_delivery(order: OrderRecord, minor: int, *, scale: int, tolerance_percent: Decimal) -> bool:
-    """Say whether more arrived than the provider itself expected, by more than the tolerance.
+    """Return whether more arrived than the provider itself expected, by more than the tolerance.
 
     True without an expected amount: nothing can be compared, so a person looks.
     """

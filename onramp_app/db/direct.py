@@ -1,7 +1,7 @@
-"""Opening connections, and holding one: for batches, advisory locks, LISTEN and NOTIFY.
+"""Opens and holds connections outside the pool: for batches, advisory locks, LISTEN and NOTIFY.
 
-What is held belongs to its `Use` and lasts as long, which a pool would not allow. All that a process holds
-and its pool together are `DATABASE_CONNECTIONS`: each use counts as one, whether it is open or not.
+A held connection belongs to one `Use` and lasts as long, which a pool would not allow. The pool and the held
+connections together are `DATABASE_CONNECTIONS`: each use counts as one, open or not.
 """
 
 import asyncio
@@ -33,10 +33,10 @@ _refused_at = float("-inf")
 
 
 class Connection(psycopg.AsyncConnection[tuple[object, ...]]):
-    """A connection on which nothing waits for an answer without end.
+    """A connection on which no statement waits for an answer without end.
 
-    The time-outs of the server do not come through where something between has swallowed the connection, and
-    a proxy acknowledges what it never passes on. What waits longer than `answer_seconds` finds it lost.
+    The server's time-outs do not arrive where something in between has swallowed the connection, and a proxy
+    acknowledges what it never passes on. After `answer_seconds` without an answer the connection is lost.
     """
 
     answer_seconds: float = _ANSWER_SECONDS
@@ -47,7 +47,7 @@ class Connection(psycopg.AsyncConnection[tuple[object, ...]]):
         interval: float = _LOOK_EVERY_SECONDS,
         timeout: float | None = None,  # noqa: ASYNC109 - the driver's own signature
     ) -> Result:
-        """Wait as the driver does, and no longer than for the answer. Listening brings its own time-out."""
+        """Wait as the driver does, at most `answer_seconds`. Listening brings a time-out of its own."""
         if timeout is not None:
             return await super().wait(gen, interval, timeout)
         began = time.monotonic()
@@ -97,12 +97,12 @@ async def open_connection(**kwargs: Any) -> Connection:
 
 
 def was_refused() -> bool:
-    """Say whether the database refused this process a connection within the last ten seconds."""
+    """Return whether the database refused this process a connection within the last ten seconds."""
     return time.monotonic() - _refused_at < _REFUSED_SECONDS
 
 
 def forget_refusals() -> None:
-    """Let readiness begin with a clean slate, as with another database."""
+    """Forget refusals, before this process uses another database."""
     global _refused_at  # noqa: PLW0603
     _refused_at = float("-inf")
 
@@ -123,12 +123,12 @@ def session_url() -> str:
 async def connect(use: Use, *, setup: str = "", answer_seconds: float = _ANSWER_SECONDS) -> Connection:
     """Open a session in autocommit mode that works as the application's role, in UTC.
 
-    `setup` is one more statement that it begins with; whatever is not answered in `answer_seconds` finds
-    the connection lost.
+    `setup` is one more statement to begin with. After `answer_seconds` without an answer to a statement the
+    connection is lost.
 
     Raises:
         ConfigurationError: no database is configured.
-        DatabaseUnavailable: it refuses, or does not answer within 3 s.
+        DatabaseUnavailable: the database refuses, or does not answer within 3 s.
     """
     url = session_url()
     with outages():
@@ -148,8 +148,8 @@ _SESSION = (
 )
 
 
-class Line:
-    """A connection that is held for one use: opened early, and replaced where it turns out to be lost.
+class HeldConnection:
+    """A connection that is held for one use: opened when first needed, and replaced once it is lost.
 
     Belongs to one event loop; close it.
     """
@@ -163,7 +163,7 @@ class Line:
         self._opening = asyncio.Lock()
 
     async def run(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
-        """Do `work` on the connection; where that one was lost, once more on a new one.
+        """Run `work` on the connection, and once more on a new one where the connection was lost.
 
         So what was done before the connection was lost may be done twice.
 

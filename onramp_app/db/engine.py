@@ -77,11 +77,11 @@ def work_as(purpose: Purpose) -> None:
 
 
 def pool_size() -> int:
-    """Return how many connections the pool may have: those of the process without what `Use` names."""
+    """Return the size of the pool: all connections of the process but one for each `Use`."""
     return get_settings().database_connections - len(Use)
 
 
-def places_of(purpose: Purpose) -> int:
+def connections_for(purpose: Purpose) -> int:
     """Return how many connections of the pool a purpose may have at a time."""
     return max(1, pool_size() // purpose.share)
 
@@ -163,7 +163,9 @@ class _Pool:
         )
         event.listen(self.engine.sync_engine, "checkout", _begin)
         event.listen(self.engine.sync_engine, "handle_error", _leave_demoted_server)
-        self._places = {purpose: asyncio.Semaphore(places_of(purpose)) for purpose in (TOP_UP, BACKGROUND)}
+        self._places = {
+            purpose: asyncio.Semaphore(connections_for(purpose)) for purpose in (TOP_UP, BACKGROUND)
+        }
         # Kept for as long as somebody of the network waits for a place or has one.
         self._of_networks = WeakValueDictionary[tuple[Purpose, str], asyncio.Semaphore]()
 
@@ -186,7 +188,7 @@ class _Pool:
     def _of_network(self, purpose: Purpose) -> asyncio.Semaphore | None:
         if (who := asker()) is None:
             return None
-        most = share_of_network(places_of(purpose))
+        most = share_of_network(connections_for(purpose))
         return self._of_networks.setdefault((purpose, who.network), asyncio.Semaphore(most))
 
 
@@ -209,11 +211,11 @@ async def transaction(purpose: Purpose | None = None) -> AsyncIterator[AsyncSess
     with outages():
         async with (
             pool.place(purpose),
-            AsyncSession(pool.engine, expire_on_commit=False) as session,
-            session.begin(),
+            AsyncSession(pool.engine, expire_on_commit=False) as db,
+            db.begin(),
         ):
-            await _connect(session, purpose)
-            yield session
+            await _connect(db, purpose)
+            yield db
 
 
 async def _connect(db: AsyncSession, purpose: Purpose) -> None:

@@ -1,7 +1,7 @@
-"""What one network or person may take of something that everybody needs and that has an end.
+"""Shares: how much of a limited resource one network or one person may take.
 
 A network takes at most half, however many accounts and addresses it has, and a person a quarter, however many
-networks they use. What nobody asks for, such as reading the provider's orders, has no share: it is for all.
+networks they use. Work that no asker caused, such as reading the provider's orders, has no limit.
 """
 
 from collections import Counter
@@ -23,29 +23,29 @@ _asker: ContextVar[Asker | None] = ContextVar("asker", default=None)
 
 
 def asker() -> Asker | None:
-    """Return for whom this task works, or None where nobody asked for it."""
+    """Return the asker that this task works for, or None where it works for everybody."""
     return _asker.get()
 
 
 def ask_as(network: str, person: str = "") -> None:
-    """Note for whom the rest of this task works."""
+    """Set the asker that the rest of this task works for."""
     _asker.set(Asker(network, person))
 
 
 def ask_as_person(person: str) -> None:
-    """Note which person this task works for, once that is known."""
+    """Set the person that this task works for, once the person is known."""
     if (known := _asker.get()) is not None:
         _asker.set(replace(known, person=person))
 
 
 def ask_for_all() -> None:
-    """Say that the rest of this task works for everybody, although somebody's request began it."""
+    """Clear the asker: the rest of this task works for everybody, although a request began it."""
     _asker.set(None)
 
 
 @contextmanager
 def asked_from(network: str) -> Iterator[None]:
-    """Say for whom a request works, as long as it lasts: a server may use one task for several."""
+    """Set the asker for the length of one request: a server may use one task for several requests."""
     token = _asker.set(Asker(network))
     try:
         yield
@@ -54,16 +54,16 @@ def asked_from(network: str) -> Iterator[None]:
 
 
 def share_of_network(places: int) -> int:
-    """Return what one network may take of so many places: half, and one at least."""
+    """Return how many of these places one network may take: half, and at least one."""
     return max(1, places // 2)
 
 
 def share_of_person(places: int) -> int:
-    """Return what one person may take of so many places: a quarter, rounded up."""
+    """Return how many of these places one person may take: a quarter, rounded up."""
     return -(-places // 4)
 
 
-class Taken:
+class TakenPlaces:
     """How many places each network and person holds."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Taken:
         self._persons: Counter[str] = Counter()
 
     def is_spent(self, who: Asker | None, places: int) -> bool:
-        """Say whether `who` has their share of `places`; never true for the application itself."""
+        """Return whether `who` has used up their share of `places`; never true for the application itself."""
         if who is None:
             return False
         return self._networks[who.network] >= share_of_network(places) or (

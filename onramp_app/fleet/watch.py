@@ -34,7 +34,7 @@ class LoopStandsStill(Exception):
     """The loop made no progress for as long as it may, and was ended."""
 
 
-class _Signs:
+class _Deadline:
     """Until when the loop has to report progress again."""
 
     def __init__(self, within_seconds: float) -> None:
@@ -42,7 +42,7 @@ class _Signs:
         self.until = monotonic() + within_seconds
 
 
-_signs: ContextVar[_Signs | None] = ContextVar("signs", default=None)
+_signs: ContextVar[_Deadline | None] = ContextVar("signs", default=None)
 
 
 def made_progress(*, next_within_seconds: float | None = None) -> None:
@@ -59,7 +59,7 @@ def made_progress(*, next_within_seconds: float | None = None) -> None:
 
 
 async def rest(seconds: float) -> None:
-    """Sleep in a watched loop without being taken for one that stands still."""
+    """Sleep in a watched loop without counting as a loop that stands still."""
     made_progress(next_within_seconds=seconds + _LOOK_EVERY_SECONDS)
     await asyncio.sleep(seconds)
     made_progress()
@@ -72,10 +72,10 @@ async def watched(name: str, work: Callable[[], Awaitable[None]], *, within_seco
         within_seconds: how long a step may take that reports nothing else; longer than any that goes well.
 
     Raises:
-        LoopStandsStill: it made no progress for so long; it has been ended.
+        LoopStandsStill: the work made no progress for so long, and was ended.
         Exception: whatever the work raised.
     """
-    signs = _Signs(within_seconds)
+    signs = _Deadline(within_seconds)
     context = copy_context()
     context.run(_signs.set, signs)
     task = asyncio.create_task(_run(work), name=name, context=context)
@@ -114,8 +114,8 @@ async def end(task: asyncio.Task[Any]) -> None:
 
 
 @asynccontextmanager
-async def beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run each piece of work as a task of its own while the context lasts, and end them all with it."""
+async def background_tasks(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run each piece of work as a task of its own while the context lasts, and end all of them afterwards."""
     tasks = [asyncio.create_task(piece) for piece in work]
     for task in tasks:
         task.add_done_callback(_log_failure)

@@ -39,7 +39,7 @@ _MADE = text("SELECT kind FROM ledger_transfers WHERE provider_order_id = :provi
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
+class BookedDelivery:
     """A delivery in the books, the decimals of its asset, and how often each kind of transfer moved it."""
 
     delivery: Delivery
@@ -47,14 +47,14 @@ class Booked:
     made: Mapping[TransferKind, int]
 
 
-async def booked_for(db: AsyncSession, *, top_up_id: str) -> Booked | None:
-    """Return the delivery that was received for a top-up or attributed to it; None where none was."""
+async def booked_for_top_up(db: AsyncSession, *, top_up_id: str) -> BookedDelivery | None:
+    """Return the delivery that was received for, or attributed to, a top-up; None where there is none."""
     found = (await execute(db, _ORDER_OF_TOP_UP, {"top_up_id": top_up_id})).scalar()
-    return None if found is None else await booked_of(db, provider_order_id=found)
+    return None if found is None else await booked_for_order(db, provider_order_id=found)
 
 
-async def booked_of(db: AsyncSession, *, provider_order_id: str) -> Booked | None:
-    """Return the booked delivery of a provider order (the id of our row); None where none was."""
+async def booked_for_order(db: AsyncSession, *, provider_order_id: str) -> BookedDelivery | None:
+    """Return the booked delivery of a provider order (the id of our row); None where there is none."""
     values = {"provider_order_id": provider_order_id}
     row = (await execute(db, _RECEIVED, values)).one_or_none()
     if row is None:
@@ -69,7 +69,7 @@ async def booked_of(db: AsyncSession, *, provider_order_id: str) -> Booked | Non
         amount_minor=int(row.amount_minor),
     )
     kinds = (await execute(db, _MADE, values)).scalars()
-    return Booked(delivery, row.scale, Counter(TransferKind(kind) for kind in kinds))
+    return BookedDelivery(delivery, row.scale, Counter(TransferKind(kind) for kind in kinds))
 
 
 async def recovered_minor(db: AsyncSession, *, top_up_id: str) -> int:

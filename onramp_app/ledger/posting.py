@@ -55,7 +55,7 @@ _Posted = dict[_Key, tuple[bytes, str]]  # to the hash of the input and the tran
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class PostedTransfer:
     """What became of one instruction. `is_new` is false when it had been posted before."""
 
     reference: str
@@ -74,7 +74,7 @@ class _Made:
         return (self.instruction.environment.value, self.transfer.reference)
 
 
-async def post(db: AsyncSession, instructions: Sequence[Instruction]) -> list[Posted]:
+async def post(db: AsyncSession, instructions: Sequence[Instruction]) -> list[PostedTransfer]:
     """Post instructions in their order, at most 1,000, in the caller's transaction: all of them or none.
 
     Locks the users' balances, always in the same order: call this once in a transaction, after it took every
@@ -215,15 +215,15 @@ def _answers(
     *,
     inserted: set[str],
     posted: _Posted,
-) -> list[Posted]:
+) -> list[PostedTransfer]:
     ids = {key: transfer_id for key, (_, transfer_id) in posted.items()}
     new = {one.key: one.transfer_id for one in made if one.transfer_id in inserted}
-    answers: list[Posted] = []
+    answers: list[PostedTransfer] = []
     for instruction in instructions:
         key = (instruction.environment.value, instruction.reference)
         is_new = key not in ids
         transfer_id = ids.setdefault(key, new.get(key, ""))
-        answers.append(Posted(instruction.reference, transfer_id, is_new))
+        answers.append(PostedTransfer(instruction.reference, transfer_id, is_new))
     return answers
 
 

@@ -1,7 +1,7 @@
-"""Which environment variables reach libraries, which read past the settings, and child processes.
+"""Which environment variables reach child processes, and libraries that read past the settings.
 
-Settings are read in `config.py` alone. What a library would read besides is taken out where it could
-change what a setting means, and child processes get what is named here and nothing else, so no secret.
+Settings are read in `config.py` alone. A variable that a library would read as well is removed where
+it could change what a setting means. Child processes get the variables named here, so no secret.
 """
 
 import os
@@ -33,12 +33,12 @@ _NODE_OPTION = re.compile(r"--(max-|use-|dns-result-order)")
 _LIBPQ_KEPT = re.compile(r"PGSSL\w+|PGPASS(FILE|WORD)|PGKRBSRVNAME")
 
 
-def of_program() -> dict[str, str]:
+def program_environment() -> dict[str, str]:
     """Return the environment of a child process that needs nothing special."""
     return {name: value for name, value in os.environ.items() if _SYSTEM.fullmatch(name)}
 
 
-def of_node(given: Mapping[str, str]) -> dict[str, str]:
+def node_environment(given: Mapping[str, str]) -> dict[str, str]:
     """Return what Node, npm and Vite get of `given`, in a form that they can read."""
     kept = {n: value for n, value in given.items() if _SYSTEM.fullmatch(n) or _NODE.fullmatch(n)}
     for name, value in list(kept.items()):
@@ -50,31 +50,31 @@ def of_node(given: Mapping[str, str]) -> dict[str, str]:
 
 
 class _Subprocess:
-    """Stands for the module `subprocess` in Reflex's own: its children get what `of_node` leaves."""
+    """Stands for the module `subprocess` in Reflex's own: its children get what `node_environment` leaves."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(subprocess, name)
 
     @staticmethod
     def Popen(*args: Any, **options: Any) -> Any:  # noqa: N802 -- its name there
-        return subprocess.Popen(*args, **_with_little(options))  # noqa: S603  # nosec B603
+        return subprocess.Popen(*args, **_with_restricted_env(options))  # noqa: S603  # nosec B603
 
     @staticmethod
     def run(*args: Any, **options: Any) -> Any:
-        return subprocess.run(*args, **_with_little(options))  # noqa: PLW1510, S603  # nosec B603
+        return subprocess.run(*args, **_with_restricted_env(options))  # noqa: PLW1510, S603  # nosec B603
 
     @staticmethod
     def check_output(*args: Any, **options: Any) -> Any:
-        return subprocess.check_output(*args, **_with_little(options))  # noqa: S603  # nosec B603
+        return subprocess.check_output(*args, **_with_restricted_env(options))  # noqa: S603  # nosec B603
 
 
-def _with_little(options: dict[str, Any]) -> dict[str, Any]:
+def _with_restricted_env(options: dict[str, Any]) -> dict[str, Any]:
     given = options.get("env")
-    return {**options, "env": of_node(os.environ if given is None else given)}
+    return {**options, "env": node_environment(os.environ if given is None else given)}
 
 
-def give_children_little(processes: ModuleType) -> None:
-    """Have the children of Reflex get no secrets; it hands them its whole environment.
+def restrict_child_environments(processes: ModuleType) -> None:
+    """Keep secrets from the children of Reflex, which would get its whole environment.
 
     Args:
         processes: the module `reflex.utils.processes`, by which it starts each of them.
@@ -82,8 +82,8 @@ def give_children_little(processes: ModuleType) -> None:
     processes.subprocess = _Subprocess()  # type: ignore[attr-defined]
 
 
-def forget_what_libraries_read(*, is_embedded: bool) -> None:
-    """Take variables away by which libpq would leave the database address that the settings name.
+def remove_library_variables(*, is_embedded: bool) -> None:
+    """Remove the variables that would lead libpq away from the database address in the settings.
 
     Args:
         is_embedded: the database is our own, which has no certificate and a password of its own.

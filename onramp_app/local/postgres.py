@@ -21,7 +21,7 @@ from pathlib import Path
 import psycopg
 
 from onramp_app.local import server_roles
-from onramp_app.local.environment import forget_what_libraries_read
+from onramp_app.local.environment import remove_library_variables
 from onramp_app.local.processes import FolderLock, Kept, StartFailed, keep
 from onramp_app.local.server_account import ServerAccount, choose, hand_over, reachable_binaries
 from onramp_app.local.server_roles import DATABASE, OWNER, SUPERUSER
@@ -54,7 +54,7 @@ def local_database(data_dir: Path) -> Iterator[str]:
     Raises:
         StartFailed: one sentence.
     """
-    forget_what_libraries_read(is_embedded=True)
+    remove_library_variables(is_embedded=True)
     folder = _Folder(data_dir)
     lock = folder.lock()
     deadline = time.monotonic() + READY_SECONDS
@@ -86,7 +86,7 @@ def start(
     Raises:
         StartFailed: one sentence. A server that is still ending is waited for.
     """
-    forget_what_libraries_read(is_embedded=True)
+    remove_library_variables(is_embedded=True)
     folder = _Folder(data_dir, binaries)
     lock = folder.lock()
     deadline = time.monotonic() + READY_SECONDS / 2

@@ -28,8 +28,8 @@ from onramp_app.local.environment import (
     check_certificates,
     check_folder,
     check_home,
-    forget_what_libraries_read,
-    of_program,
+    program_environment,
+    remove_library_variables,
 )
 from onramp_app.local.processes import FolderLock, Kept, StartFailed, keep, sweep_at_end
 from onramp_app.proxies import proxy_for
@@ -56,7 +56,7 @@ def begin() -> Settings:
     """
     context = click.get_current_context(silent=True)
     try:
-        forget_what_libraries_read(is_embedded=False)
+        remove_library_variables(is_embedded=False)
         check_certificates()
         if context is not None and not context.params.get("backend_only"):
             check_home()
@@ -96,7 +96,7 @@ def _start_once(context: click.Context) -> None:
         marker = secrets.token_hex(16)
         sweep_at_end(marker)
         os.environ["ONRAMP_STARTED_BY"] = marker
-    _tell_reflex(ports)
+    _hand_ports_to_reflex(ports)
     if settings.public_url is None:
         os.environ["PUBLIC_URL"] = f"http://localhost:{ports.ui or UI_PORT}"
     get_settings.cache_clear()
@@ -118,7 +118,7 @@ def choose_ports(options: Mapping[str, Any], *, port: int | None) -> Ports:
     return Ports(ui=None if options["backend_only"] else ui, api=None if options["frontend_only"] else api)
 
 
-def _tell_reflex(ports: Ports) -> None:
+def _hand_ports_to_reflex(ports: Ports) -> None:
     # Without these Reflex would move on from a taken port, and move the address that people were given.
     if ports.ui is not None:
         os.environ["REFLEX_FRONTEND_PORT"] = str(ports.ui)
@@ -155,7 +155,7 @@ def refuse_taken_port(port: int) -> None:
 
 
 def _by_whom(port: int) -> str:
-    """Name the process that listens on `port`, where Linux tells."""
+    """Return the process that listens on `port`, where Linux reveals it."""
     listening = {
         f"socket:[{fields[9]}]"
         for table in ("tcp", "tcp6")
@@ -232,7 +232,7 @@ def start_simulator(*, port: int, data_dir: Path, host: str) -> Kept:
             command,
             stop_signal=signal.SIGTERM,
             log=log,
-            env={**of_program(), "PYTHONPATH": str(PROJECT_DIR)},
+            env={**program_environment(), "PYTHONPATH": str(PROJECT_DIR)},
         )
     deadline = time.monotonic() + READY_SECONDS
     while True:

@@ -134,10 +134,10 @@ async def refuse_wrong(user_id: str, code: str) -> None:
                 address=audit.this_machine(),
             )
     _log.warning("an operator's code was refused", user_id=user_id)
-    raise wrong()
+    raise wrong_code()
 
 
-def wrong() -> Forbidden:
+def wrong_code() -> Forbidden:
     """Return the refusal of a code. It does not say what is wrong with the code."""
     return Forbidden(
         "This code is not good, or not any more. Make a new one on the profile page of the wallet."

@@ -1,4 +1,4 @@
-"""Lets an operator decide: proves who they are, asks for a second one where needed, and writes the audit log.
+"""Lets an operator decide: proves who they are, asks for a second one if needed, and writes the audit log.
 
 Every decision runs inside `deciding`, which rolls back unless the deed was authorised and recorded in the
 audit log, so no decision can leave out either.
@@ -204,7 +204,7 @@ async def deciding(
         user = await _acting(db, mandate.by, allowed)
         code = await codes.spend(db, user.id, mandate.code)
         if code is None:
-            raise codes.wrong()
+            raise codes.wrong_code()
         operator = Operator(db, user.id, reason, code=code, confirms=mandate.confirms, roles=roles, book=book)
         try:
             yield operator
@@ -231,7 +231,7 @@ async def lock_roles(db: AsyncSession) -> None:
 
 
 async def is_another(db: AsyncSession, *roles: Role, than: str | None = None) -> bool:
-    """Say whether an account with one of the roles exists, other than the account `than`."""
+    """Return whether another account than `than` has one of the roles."""
     query = select(User.id).where(col(User.role).in_([role.value for role in roles]))
     if than is not None:
         query = query.where(User.id != than)

@@ -48,7 +48,7 @@ SELECT GREATEST(t.created_at,
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Freshness:
     """How fresh a person's open top-ups are: whether they were read since the person asked, and when."""
 
     is_current: bool
@@ -56,10 +56,10 @@ class Standing:
 
 
 async def database_time() -> datetime:
-    """Return what time it is in the database: the reader may run where the clock is another.
+    """Return the database's time: the reader may run on a machine with another clock.
 
     Raises:
-        DatabaseUnavailable: it does not answer.
+        DatabaseUnavailable: the database does not answer.
     """
     async with transaction() as db:
         return (await db.exec(select(func.clock_timestamp(type_=DateTime(timezone=True))))).one()
@@ -90,45 +90,45 @@ async def note_read(fiat_types: Collection[int], began_at: datetime) -> None:
 
 
 async def fresh_until(viewer: Viewer, top_up_id: str) -> datetime | None:
-    """Return a moment until which we know what the provider knew of one top-up: at least its creation.
+    """Return until when our record of a top-up is known to be complete: its creation, or the last read.
 
     Returns:
-        None when it is not the person's.
+        None when the top-up is not the person's.
 
     Raises:
-        DatabaseUnavailable: it could not be looked up.
+        DatabaseUnavailable: the top-up could not be looked up.
     """
     values = {"top_up_id": top_up_id, "user_id": viewer.user_id, "recent": RECENT}
     async with transaction() as db:
         return (await execute(db, _FRESH_UNTIL, values)).scalar()
 
 
-async def read_now(viewer: Viewer, *, within_seconds: float) -> Standing:
-    """Have what is open read, and wait until it was read and has moved the person's top-ups.
+async def read_now(viewer: Viewer, *, within_seconds: float) -> Freshness:
+    """Have the open top-ups read now, and wait until the read is applied to those of the person.
 
     Args:
         within_seconds: how long to wait at most. A person who has nothing open waits for nothing.
 
     Returns:
-        Not current when the provider or the reader is away or slow; `read_at` is None when it never was.
+        Not current when the provider or the reader is away or slow; `read_at` is None before any read.
 
     Raises:
-        DatabaseUnavailable: nobody could be asked.
+        DatabaseUnavailable: the reader could not be asked.
     """
     asked_at = await database_time()
     await ask_for_read()
     end = time.monotonic() + within_seconds
     while True:
-        standing = await _standing(viewer, asked_at)
+        standing = await _freshness(viewer, asked_at)
         if standing.is_current or time.monotonic() >= end:
             return standing
         await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
 
-async def _standing(viewer: Viewer, asked_at: datetime) -> Standing:
+async def _freshness(viewer: Viewer, asked_at: datetime) -> Freshness:
     async with transaction() as db:
         row = (await execute(db, _STANDING, {"user_id": viewer.user_id})).one()
     if row.open == 0:
-        return Standing(is_current=True, read_at=asked_at)
+        return Freshness(is_current=True, read_at=asked_at)
     is_read = row.read_at is not None and row.read_at >= asked_at
-    return Standing(is_current=is_read and not row.is_to_apply, read_at=row.read_at)
+    return Freshness(is_current=is_read and not row.is_to_apply, read_at=row.read_at)

@@ -49,7 +49,7 @@ SELECT g.id, :environment, 'onramp', g.flow, g.order_id, g.fiat_type, g.ordered_
        ordered_at = CASE WHEN provider_orders.version = 0
                          THEN coalesce(excluded.ordered_at, provider_orders.ordered_at)
                          ELSE provider_orders.ordered_at END
- WHERE :is_wished OR provider_orders.status_class IS DISTINCT FROM 'delivered'
+ WHERE :is_requested OR provider_orders.status_class IS DISTINCT FROM 'delivered'
     OR provider_orders.version > provider_orders.applied_version
 """)
 # These people's pages say that they were not charged, so that we look is news. For open top-ups the read is.
@@ -98,7 +98,7 @@ SELECT top_up_id FROM exceptions
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """An order to read, and what webhooks say of where and from when to look for it, and whose it may be."""
+    """An order to read: where and from when to look, and whose it may be, as webhooks say."""
 
     flow: str
     order_id: str
@@ -107,18 +107,24 @@ class Hint:
     recognition_id: str | None
 
 
-def hint_in(said: Translation) -> Hint | None:
+def hint_of(translation: Translation) -> Hint | None:
     """Return the hint in what a webhook says; None where it names no order that can be read."""
-    if said.flow is None or said.order_id is None:
+    if translation.flow is None or translation.order_id is None:
         return None
-    return Hint(said.flow, said.order_id, said.fiat_type, said.ordered_at, said.recognition_id)
+    return Hint(
+        translation.flow,
+        translation.order_id,
+        translation.fiat_type,
+        translation.ordered_at,
+        translation.recognition_id,
+    )
 
 
-def together(said: Iterable[Translation]) -> list[Hint]:
+def merged_hints(translations: Iterable[Translation]) -> list[Hint]:
     """Return one hint for each order; what is signed counts more than what an unsigned body says."""
     found: dict[tuple[str, str], Hint] = {}
-    for one in sorted(said, key=lambda one: one.is_content_signed):
-        if (hint := hint_in(one)) is None:
+    for one in sorted(translations, key=lambda one: one.is_content_signed):
+        if (hint := hint_of(one)) is None:
             continue
         before = found.get((hint.flow, hint.order_id), hint)
         found[hint.flow, hint.order_id] = replace(
@@ -136,13 +142,13 @@ async def mark_due(
     *,
     environment: Environment,
     at: datetime,
-    is_wished: bool = False,
+    is_requested: bool = False,
 ) -> Collection[str]:
     """Make orders due and note what webhooks say of them.
 
     Args:
         hints: at most one for each order.
-        is_wished: an operator wants it read, even where it was delivered and applied.
+        is_requested: an operator wants the order read, even where it was delivered and applied.
 
     Returns:
         The ids of users whose pages say that they were not charged; notify them after the commit.
@@ -155,7 +161,7 @@ async def mark_due(
         {
             "environment": environment.value,
             "at": at,
-            "is_wished": is_wished,
+            "is_requested": is_requested,
             "ids": [new_id() for _ in hints],
             "flows": [hint.flow for hint in hints],
             "order_ids": [hint.order_id for hint in hints],
@@ -172,7 +178,7 @@ async def mark_due(
 async def open_nameless(db: AsyncSession, event_id: int, *, environment: Environment, at: datetime) -> None:
     """Make a case of a webhook about a purchase that names no order which could be read.
 
-    One is open at a time, however many come: a person who has seen a signed header can send twenty of them,
+    One such case is open at a time, however many come: a person who has seen a signed header can send twenty,
     and an operator as many examples of the provider as they like.
     """
     detail = _NAMELESS_DETAIL.format(event_id=event_id)
@@ -182,7 +188,7 @@ async def open_nameless(db: AsyncSession, event_id: int, *, environment: Environ
 async def sought_of(db: AsyncSession, top_up_ids: Collection[str]) -> set[str]:
     """Return those of these top-ups that a webhook called paid and no read has shown as paid.
 
-    Nobody can say of one of them that its owner was not charged.
+    Nobody can say that the owner of such a top-up was not charged.
     """
     if not top_up_ids:
         return set()
@@ -190,12 +196,10 @@ async def sought_of(db: AsyncSession, top_up_ids: Collection[str]) -> set[str]:
     return set(found.scalars())
 
 
-async def settle_due(
-    order_ids: Set[str], *, environment: Environment, flow: Flow, asked_at: datetime
-) -> None:
-    """Take the marks off orders that were due and read; set when to read the others again, up to ten times.
+async def clear_due(order_ids: Set[str], *, environment: Environment, flow: Flow, asked_at: datetime) -> None:
+    """Clear the marks of due orders that were read; set when to read the others again, up to ten times.
 
-    What was not found by then is a case for a person: somebody may have paid for nothing.
+    An order that was not found by then becomes a case: somebody may have paid for nothing.
 
     Args:
         asked_at: when the walk began; marks made since then stay.

@@ -1,4 +1,4 @@
-"""The inbox of signed webhooks: stored once, committed, then acknowledged; and a small book of refusals.
+"""The inbox of signed webhooks: stored once, committed, then acknowledged; and a small record of refusals.
 
 Arrivals that come while another group is being written share the next insert, so that the cost of a commit
 is shared under load and nobody waits without load. A stored event is a hint about what to read.
@@ -16,7 +16,7 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy import insert
 
-from onramp_app.db.direct import Connection, Line, Use, notify
+from onramp_app.db.direct import Connection, HeldConnection, Use, notify
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import Environment, current_environment
@@ -78,7 +78,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedRequest:
     """One refused request. Its sender proved nothing, so only the beginning is kept."""
 
     reason: str
@@ -89,8 +89,8 @@ class Refused:
     received_at: datetime
 
 
-def checked(payload: bytes | None, signature: bytes | None, *, body: bytes) -> Arrival:
-    """Verify the raw header bytes and read what the webhook names.
+def verified_arrival(payload: bytes | None, signature: bytes | None, *, body: bytes) -> Arrival:
+    """Verify the raw header bytes, and return the webhook translated and ready to be stored.
 
     Raises:
         WebhookRefused: the headers do not prove that the provider sent them.
@@ -115,23 +115,25 @@ class Inbox:
     def __init__(self, *, environment: Environment) -> None:
         self._environment = environment
         self._waiting: list[tuple[Arrival, asyncio.Future[None]]] = []
-        self._refusals: list[Refused] = []
+        self._refusals: list[RefusedRequest] = []
         # What is acknowledged is on disk, even where the server's own default is another.
-        self._line = Line(Use.INBOX, setup="SET synchronous_commit = on", answer_seconds=ANSWER_SECONDS)
+        self._connection = HeldConnection(
+            Use.INBOX, setup="SET synchronous_commit = on", answer_seconds=ANSWER_SECONDS
+        )
         self._writer: asyncio.Task[None] | None = None
         self._refusal_writer: asyncio.Task[None] | None = None
         self._notifier: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Take the connection before others need all there are. Raises `DatabaseUnavailable`."""
-        await self._line.open()
+        """Open the connection early, before other uses take them all. Raises `DatabaseUnavailable`."""
+        await self._connection.open()
 
     async def store(self, arrival: Arrival) -> None:
         """Return once the arrival is committed (or was before).
 
         Raises:
-            DatabaseUnavailable: it may not be stored; the sender has to come again.
-            TooManyBodies: it is not stored and never will be.
+            DatabaseUnavailable: the webhook may not be stored; the sender has to send it again.
+            TooManyBodies: the webhook is not stored and never will be.
         """
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((arrival, stored))
@@ -144,7 +146,7 @@ class Inbox:
             raise _away() from None
         _STORED.inc()
 
-    def refuse(self, refused: Refused) -> None:
+    def refuse(self, refused: RefusedRequest) -> None:
         """Keep a refusal for the inspector when there is room: an attacker must not fill or slow anything."""
         _REFUSED.labels(refused.reason).inc()
         if len(self._refusals) >= MAX_REFUSALS_WAITING:
@@ -154,14 +156,14 @@ class Inbox:
             self._refusal_writer = asyncio.create_task(self._write_refusals())
 
     async def close(self) -> None:
-        """Let what is being written finish, then close the connection."""
+        """Wait for the writes in flight, then close the connection."""
         for task in (self._writer, self._notifier, self._refusal_writer):
             if task is not None:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(STORE_SECONDS):
                         await asyncio.wait([task])
                 task.cancel()
-        await self._line.close()
+        await self._connection.close()
 
     async def _write_all(self) -> None:
         while self._waiting:
@@ -176,7 +178,7 @@ class Inbox:
         try:
             refused = await self._insert([arrival for arrival, _ in group])
         except DatabaseUnavailable as error:
-            _tell(group, error)
+            _complete(group, error)
         except psycopg.Error as error:
             # One of them cannot be stored, and the others must not suffer for it.
             _log.warning(
@@ -186,17 +188,17 @@ class Inbox:
                 try:
                     refused = await self._insert([arrival])
                 except (DatabaseUnavailable, psycopg.Error):
-                    _tell([(arrival, stored)], _away())
+                    _complete([(arrival, stored)], _away())
                 else:
-                    _tell([(arrival, stored)], None, refused=refused)
+                    _complete([(arrival, stored)], None, refused=refused)
         except BaseException:
-            _tell(group, _away())
+            _complete(group, _away())
             raise
         else:
-            _tell(group, None, refused=refused)
+            _complete(group, None, refused=refused)
 
     async def _insert(self, arrivals: Sequence[Arrival]) -> Collection[Arrival]:
-        """Store them. Returns those that are not stored, because their header had its twenty bodies."""
+        """Store arrivals. Returns those not stored, because their header has twenty bodies already."""
         # The trigger that counts bodies locks each header, so every group takes them in one order.
         rows = sorted(arrivals, key=lambda arrival: arrival.header)
         columns: list[Callable[[Arrival], object]] = [
@@ -226,9 +228,9 @@ class Inbox:
 
         try:
             async with asyncio.timeout(STORE_SECONDS):
-                count, refused = await self._line.run(insert_all)
+                count, refused = await self._connection.run(insert_all)
         except (TimeoutError, DatabaseUnavailable) as error:
-            await self._line.close()
+            await self._connection.close()
             raise _away() from error
         if count:
             self._wake_reader()
@@ -251,7 +253,7 @@ class Inbox:
         # NOTIFY takes a global lock at commit, so many arrivals share one. A lost one costs a tick.
         await asyncio.sleep(NOTIFY_EVERY_SECONDS)
         with contextlib.suppress(DatabaseUnavailable, psycopg.Error):
-            await self._line.run(lambda connection: notify(connection, channels.ORDER_DUE))
+            await self._connection.run(lambda connection: notify(connection, channels.ORDER_DUE))
 
     async def _write_refusals(self) -> None:
         ask_for_all()
@@ -281,7 +283,7 @@ def _away() -> DatabaseUnavailable:
     return DatabaseUnavailable("The webhook cannot be stored now. Send it again.", retry_after_seconds=5)
 
 
-def _tell(
+def _complete(
     group: Sequence[tuple[Arrival, asyncio.Future[None]]],
     error: Exception | None,
     *,

@@ -74,15 +74,15 @@ class Reader:
             await self._leave()
 
     async def _keep_lease(self) -> None:
-        """Take the lease, renew it, and hear what is due, all on one connection: each renewal tests it."""
+        """Hold the lease and listen for due orders on one connection, which each renewal tests."""
         connection = await connect(Use.READER)
         try:
-            await self._hear(connection)
+            await self._listen(connection)
         finally:
             self._note(is_reader=False)
             await connection.close()
 
-    async def _hear(self, connection: Connection) -> None:
+    async def _listen(self, connection: Connection) -> None:
         with outages():
             made_progress(next_within_seconds=RENEW_WITHIN_SECONDS)
             await connection.execute(f"LISTEN {channels.ORDER_DUE}")
@@ -106,7 +106,7 @@ class Reader:
         _IS_READER.set(is_reader)
 
     async def _leave(self) -> None:
-        """Give up the lease, so that the next process reads at once; without a database it runs out."""
+        """Give up the lease, so that the next process reads at once; with no database it runs out."""
         with contextlib.suppress(DatabaseUnavailable, TimeoutError):
             async with asyncio.timeout(RENEW_WITHIN_SECONDS), await connect(Use.READER) as connection:
                 await self._lease.leave(connection)
@@ -136,7 +136,7 @@ class Reader:
             return
         began_at, began = await database_time(), time.monotonic()
         # What is due first: somebody's money has arrived.
-        walks = _together(await due_walks(), await open_walks())
+        walks = _merged_walks(await due_walks(), await open_walks())
         if await self._make(walks):
             await note_read(
                 [walk.fiat_type for walk in walks if walk.is_made and walk.sought is None], began_at
@@ -164,7 +164,7 @@ class Reader:
         return True
 
     async def _read_history(self) -> None:
-        """Read the last weeks once an hour, a page at a time, so that what is open is never behind it.
+        """Read the last weeks once an hour, a page at a time, so that open top-ups never wait for that.
 
         Which lists were read is kept, so that the next reader goes on with the others.
         """
@@ -197,7 +197,7 @@ def _seconds_a_page(share: float) -> float:
     return 60 / (get_settings().onramp_requests_per_minute * share)
 
 
-def _together(first: list[Walk], then: list[Walk]) -> list[Walk]:
+def _merged_walks(first: list[Walk], then: list[Walk]) -> list[Walk]:
     """Return one walk for each list of the provider's, beginning with the earlier moment."""
     back = [walk for walk in first if walk.sought is not None]
     walks = {(walk.flow, walk.fiat_type): walk for walk in first if walk.sought is None}

@@ -22,7 +22,7 @@ from onramp_app.domain.environment import Environment, current_environment
 from onramp_app.fleet import channels
 from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.fleet.watch import made_progress, rest
-from onramp_app.provider_orders.hints import mark_due, open_nameless, settle_due, together
+from onramp_app.provider_orders.hints import clear_due, mark_due, merged_hints, open_nameless
 from onramp_app.provider_orders.records import keep_orders, keep_unreadable
 from onramp_app.provider_orders.tables import StoredWebhook
 from onramp_app.provider_orders.translation import stored_translation
@@ -109,12 +109,12 @@ async def handle_events() -> int:
         rows = (await db.exec(query)).all()
         if not rows:
             return 0
-        said = {row.id: stored_translation(row) for row in rows if row.id is not None}
-        users = await mark_due(db, together(said.values()), environment=environment, at=at)
-        nameless = [number for number, one in said.items() if one.is_nameless_purchase]
+        translations = {row.id: stored_translation(row) for row in rows if row.id is not None}
+        users = await mark_due(db, merged_hints(translations.values()), environment=environment, at=at)
+        nameless = [number for number, one in translations.items() if one.is_nameless_purchase]
         if nameless:
             await open_nameless(db, nameless[0], environment=environment, at=at)
-        await execute(db, _HANDLED, {"at": at, "ids": list(said)})
+        await execute(db, _HANDLED, {"at": at, "ids": list(translations)})
     announce_changes(users)
     return len(rows)
 
@@ -219,7 +219,7 @@ async def make_walks(
             _log.error("provider orders cannot be read", fiat_type=walk.fiat_type, error=type(error).__name__)
             pages += 1
             # The refusal counts as a try: a hint that leads nowhere has to become a case.
-            await settle_due(walk.due, environment=current_environment(), flow=walk.flow, asked_at=now())
+            await clear_due(walk.due, environment=current_environment(), flow=walk.flow, asked_at=now())
         else:
             _READS.labels("ok").inc()
             walk.is_made = True
@@ -250,7 +250,7 @@ async def _make(
         made_progress(next_within_seconds=ASKING_SECONDS)
     made_progress()
     before_keeping()
-    await settle_due(walk.due, environment=environment, flow=walk.flow, asked_at=began_at)
+    await clear_due(walk.due, environment=environment, flow=walk.flow, asked_at=began_at)
     return pages
 
 

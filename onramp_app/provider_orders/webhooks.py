@@ -14,7 +14,7 @@ from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, deciding
-from onramp_app.provider_orders.hints import hint_in, mark_due
+from onramp_app.provider_orders.hints import hint_of, mark_due
 from onramp_app.provider_orders.tables import StoredWebhook
 from onramp_app.provider_orders.translation import stored_translation
 from onramp_app.providers.connection import get_webhook_reader
@@ -86,14 +86,14 @@ async def show_event(event_id: int) -> EventDetail:
     """
     async with transaction() as db:
         row = await _found(db, event_id)
-    said = stored_translation(row)
+    translation = stored_translation(row)
     header = get_webhook_reader().verified_before(row.header, SecretUsed(row.secret))
     return EventDetail(
         line=_line(row),
-        kind=said.kind.value,
-        status=said.status_text,
-        signed_at=said.signed_at,
-        is_content_signed=said.is_content_signed,
+        kind=translation.kind.value,
+        status=translation.status_text,
+        signed_at=translation.signed_at,
+        is_content_signed=translation.is_content_signed,
         header=header.content.decode(errors="backslashreplace"),
         body=row.body.decode(errors="backslashreplace"),
     )
@@ -106,12 +106,12 @@ async def replay_event(event_id: int, *, mandate: Mandate) -> Replay:
 
     Raises:
         NotFound: there is no such webhook.
-        ActionNotPossible: it names no order.
+        ActionNotPossible: the webhook names no order.
         ValidationFailed, Forbidden: as `operators.deciding`.
     """
     async with deciding(mandate) as operator:
         row = await _found(operator.db, event_id, lock=True)
-        hint = hint_in(stored_translation(row))
+        hint = hint_of(stored_translation(row))
         if hint is None:
             raise ActionNotPossible("This webhook names no order that could be read.")
         # It moves no money and says nothing of anybody's, so whose order it is does not matter.
@@ -119,7 +119,7 @@ async def replay_event(event_id: int, *, mandate: Mandate) -> Replay:
         at = now()
         # Unlike a webhook that comes again, it is followed for orders that have ended, too.
         users = await mark_due(
-            operator.db, [hint], environment=Environment(row.environment), at=at, is_wished=True
+            operator.db, [hint], environment=Environment(row.environment), at=at, is_requested=True
         )
         row.replays, row.replayed_at = row.replays + 1, at
         operator.write_audit(at=at, detail={"flow": hint.flow, "order_id": hint.order_id})

@@ -22,7 +22,7 @@ from onramp_app.domain.money import amount_text, from_minor
 from onramp_app.domain.payments import PaymentKind
 from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.ledger import instructions
-from onramp_app.ledger.deliveries import Booked, booked_of
+from onramp_app.ledger.deliveries import BookedDelivery, booked_for_order
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, Operator, deciding
@@ -67,7 +67,7 @@ class Attribution:
     reference: str | None = None
 
 
-async def look(order_id: str, user_id: str) -> Attribution:
+async def preview(order_id: str, user_id: str) -> Attribution:
     """Return what `attribute` would do, and change nothing. Raises its errors of the order and the user."""
     async with transaction() as db:
         order = await _locked(db, order_id)
@@ -124,7 +124,7 @@ async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribu
     return attribution
 
 
-def _deed(order: OrderRecord, user: User, booked: Booked) -> Deed:
+def _deed(order: OrderRecord, user: User, booked: BookedDelivery) -> Deed:
     delivery = booked.delivery
     return Deed(
         "review.attribute",
@@ -138,7 +138,7 @@ def _deed(order: OrderRecord, user: User, booked: Booked) -> Deed:
 def _attribution(
     order: OrderRecord,
     user: User,
-    booked: Booked,
+    booked: BookedDelivery,
     *,
     top_up_id: str | None = None,
     reference: str | None = None,
@@ -181,17 +181,17 @@ async def _locked(db: AsyncSession, order_id: str) -> OrderRecord:
     return order
 
 
-async def _in_suspense(db: AsyncSession, order: OrderRecord) -> Booked:
+async def _in_suspense(db: AsyncSession, order: OrderRecord) -> BookedDelivery:
     if order.top_up_id is not None:
         raise ActionNotPossible(f"This order belongs to top-up {order.top_up_id} already.")
-    booked = await booked_of(db, provider_order_id=order.id)
+    booked = await booked_for_order(db, provider_order_id=order.id)
     if booked is None:
         raise ActionNotPossible("Nothing of this order was booked, so nothing of it lies in suspense.")
     return booked
 
 
 async def _settled_top_up(  # noqa: PLR0913 - what, whose, by whom and when
-    db: AsyncSession, order: OrderRecord, booked: Booked, *, user_id: str, by: Operator, at: datetime
+    db: AsyncSession, order: OrderRecord, booked: BookedDelivery, *, user_id: str, by: Operator, at: datetime
 ) -> TopUp:
     top_up = _top_up(order, booked, user_id=user_id, at=at)
     count_in_base(top_up, rates=await kept_rates(db))
@@ -213,7 +213,7 @@ async def _settled_top_up(  # noqa: PLR0913 - what, whose, by whom and when
     return top_up
 
 
-def _top_up(order: OrderRecord, booked: Booked, *, user_id: str, at: datetime) -> TopUp:
+def _top_up(order: OrderRecord, booked: BookedDelivery, *, user_id: str, at: datetime) -> TopUp:
     """Return the top-up that the order would have had. What was paid is the provider's to say."""
     if order.fiat_amount is None or order.fiat_currency is None or order.fiat_type is None:
         raise ActionNotPossible("The provider's record does not say what was paid for this order.")

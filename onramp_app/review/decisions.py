@@ -24,7 +24,7 @@ from onramp_app.domain.ids import is_id
 from onramp_app.domain.money import amount_text, from_minor
 from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.ledger import instructions
-from onramp_app.ledger.deliveries import Booked, booked_for
+from onramp_app.ledger.deliveries import BookedDelivery, booked_for_top_up
 from onramp_app.ledger.errors import AccountOverdrawn
 from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Instruction
@@ -105,7 +105,7 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
             raise ActionNotPossible(why_not(before, action))
         if action in _CREDITING and owner is not None:
             refuse_unfit(owner)
-        booked = await booked_for(db, top_up_id=top_up.id) if before.has_entry else None
+        booked = await booked_for_top_up(db, top_up_id=top_up.id) if before.has_entry else None
         instruction = None
         if step.posting is not None:
             instruction = _instruction(step.posting, top_up, booked, operator=operator)
@@ -139,7 +139,7 @@ def _deed(
     before: State,
     action: Action,
     *,
-    booked: Booked | None,
+    booked: BookedDelivery | None,
     instruction: Instruction | None,
 ) -> Deed:
     moves: tuple[tuple[Decimal, str], ...] = ()
@@ -185,7 +185,7 @@ async def _locked(db: AsyncSession, top_up_id: str) -> TopUp:
 
 
 def _instruction(
-    posting: Posting, top_up: TopUp, booked: Booked | None, *, operator: Operator
+    posting: Posting, top_up: TopUp, booked: BookedDelivery | None, *, operator: Operator
 ) -> Instruction:
     if booked is None:
         raise ActionNotPossible("The books do not show what arrived for this top-up: run verify-ledger.")
@@ -232,7 +232,7 @@ async def post_once(db: AsyncSession, instruction: Instruction) -> str:
 def _decision(
     top_up: TopUp,
     action: Action,
-    booked: Booked | None,
+    booked: BookedDelivery | None,
     *,
     instruction: Instruction | None,
 ) -> Decision:

@@ -16,7 +16,7 @@ from onramp_app.config import ConfigurationError, Settings
 from onramp_app.db import direct
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet.lease import Lease
-from onramp_app.fleet.watch import beside, keep_running, rest
+from onramp_app.fleet.watch import background_tasks, keep_running, rest
 
 HANDOVER_SECONDS = 30
 RENEW_SECONDS = 2.0
@@ -52,7 +52,7 @@ async def claim(
     await _take(lease, handover_seconds)
     keeping = keep_running("claim", lambda: _keep(lease, renew_seconds), within_seconds=_CLAIM_WITHIN_SECONDS)
     try:
-        async with beside(keeping):
+        async with background_tasks(keeping):
             yield
     finally:
         if not is_shared:  # Others may hold it too, and renew it.

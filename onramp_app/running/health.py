@@ -15,7 +15,7 @@ from onramp_app.db import engine
 from onramp_app.db.engine import execute
 from onramp_app.db.migrate import Schema, schema_of
 from onramp_app.domain.errors import DatabaseUnavailable
-from onramp_app.fleet.hearing import hearing
+from onramp_app.fleet.echo import echo_test
 from onramp_app.fleet.watch import end
 from onramp_app.provider_orders.reader import LEASE
 from onramp_app.running.connection_checks import readiness_part
@@ -96,11 +96,11 @@ async def _system(db: AsyncSession) -> list[CheckedPart]:
 
 
 def _listening() -> list[CheckedPart]:
-    """Say whether this process hears announcements; without them its pages look every two seconds."""
-    if hearing.is_well is None:
+    """Return whether announcements reach this process; without them its pages look every two seconds."""
+    if echo_test.is_well is None:
         return []  # It has not been tested yet, or this process shows no pages.
-    detail = "" if hearing.is_well else "Announcements of the database do not arrive; pages look every 2 s."
-    return [CheckedPart("listening", is_well=hearing.is_well, detail=detail)]
+    detail = "" if echo_test.is_well else "Announcements of the database do not arrive; pages look every 2 s."
+    return [CheckedPart("listening", is_well=echo_test.is_well, detail=detail)]
 
 
 async def _reader(db: AsyncSession) -> CheckedPart:

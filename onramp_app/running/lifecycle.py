@@ -19,7 +19,7 @@ from onramp_app.db.poolers import refuse_poolers
 from onramp_app.domain.environment import Environment, environment_of
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet import changed_people
-from onramp_app.fleet.watch import beside
+from onramp_app.fleet.watch import background_tasks
 from onramp_app.ledger.assets import enable_assets
 from onramp_app.pricing import catalogue, quotes, rates
 from onramp_app.provider_orders import inbox, webhook_address
@@ -69,7 +69,7 @@ async def disconnect(held: Sequence[Close] = HELD) -> None:
 
 @asynccontextmanager
 async def connections(held: Sequence[Close] = HELD) -> AsyncIterator[None]:
-    """Let the process open what it needs, and close all of that when the context ends."""
+    """Close everything that the process has opened, when the context ends."""
     try:
         yield
     finally:
@@ -92,9 +92,9 @@ async def web_instance(settings: Settings) -> AsyncIterator[None]:
             await inbox.get_inbox().open()
             await _prepare_books(settings)
             if settings.uses_simulator:
-                await life.enter_async_context(beside(webhook_address.register_with_simulator()))
+                await life.enter_async_context(background_tasks(webhook_address.register_with_simulator()))
             if settings.background_work == "on":
-                await life.enter_async_context(beside(rates.get_rates().run()))
+                await life.enter_async_context(background_tasks(rates.get_rates().run()))
                 await life.enter_async_context(background_work())
         yield
 
@@ -112,7 +112,7 @@ async def worker(settings: Settings) -> AsyncIterator[None]:
             await life.enter_async_context(connections())
             await _bring_up_to_date(settings)
             await _prepare_books(settings)
-            await life.enter_async_context(beside(rates.get_rates().run()))
+            await life.enter_async_context(background_tasks(rates.get_rates().run()))
             await life.enter_async_context(background_work())
         yield
 

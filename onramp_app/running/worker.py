@@ -13,7 +13,7 @@ from onramp_app.crediting.apply import ORDERS_AT_ONCE, apply_some, judge_again
 from onramp_app.crediting.delivery import DOCUMENTED, Symbols, symbols_of
 from onramp_app.db.engine import BACKGROUND
 from onramp_app.fleet import changed_people, channels
-from onramp_app.fleet.watch import beside, keep_running, made_progress, rest
+from onramp_app.fleet.watch import background_tasks, keep_running, made_progress, rest
 from onramp_app.ledger import sealing
 from onramp_app.provider_orders.reader import Reader
 from onramp_app.provider_orders.walks import ASKING_SECONDS
@@ -37,7 +37,7 @@ async def background_work() -> AsyncIterator[None]:
     """Run the loops of this process while the context lasts; each stops between two transactions."""
     provider = get_provider()
     ids = _LiveIds(provider)
-    async with beside(
+    async with background_tasks(
         Reader(provider, run_clock=run_clock).run(),
         keep_running("apply", lambda: apply_loop(ids), within_seconds=APPLY_WITHIN_SECONDS),
         keep_running("seals", sealing.keep_sealing, within_seconds=SEALING_SECONDS),

@@ -55,7 +55,7 @@ SELECT currency, sum(paid) FILTER (WHERE counts_today) AS today, sum(paid) AS th
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class UsedAmounts:
     """What a person has used of a day and of a month, in one currency."""
 
     today: Decimal
@@ -64,7 +64,7 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left of one limit of ours, in the currency that was asked for. `period`: `day` or `month`."""
+    """What is left of one of our limits, in the currency that was asked for. `period`: `day` or `month`."""
 
     period: str
     left: Decimal
@@ -89,9 +89,9 @@ async def lock_person(db: AsyncSession, user_id: str) -> User:
     return (await db.exec(query.execution_options(populate_existing=True))).one()
 
 
-async def used(
+async def used_amounts(
     db: AsyncSession, user_id: str, *, at: datetime, except_id: str | None = None
-) -> dict[str, Used]:
+) -> dict[str, UsedAmounts]:
     """Return what the person has used, by the currency in which it is known.
 
     That is the base currency of the limits at the top-up's creation; the currency that was paid, where people
@@ -104,7 +104,7 @@ async def used(
     day = at.replace(hour=0, minute=0, second=0, microsecond=0)
     parameters = {"user_id": user_id, "day": day, "month": day.replace(day=1), "except_id": except_id}
     rows = await execute(db, USED, parameters)
-    return {row.currency: Used(row.today or Decimal(0), row.this_month) for row in rows}
+    return {row.currency: UsedAmounts(row.today or Decimal(0), row.this_month) for row in rows}
 
 
 def in_base(amount: Decimal, currency: str, *, rates: Mapping[str, Decimal]) -> Decimal:
@@ -129,11 +129,13 @@ def tier_limits(limits: Limits, tier: str) -> TierLimits:
 
 
 def is_limited(limits: TierLimits) -> bool:
-    """Say whether the tier is limited by us at all."""
+    """Return whether our limits apply to the tier at all."""
     return any(limit is not None for limit in (limits.per_top_up, limits.per_day, limits.per_month))
 
 
-def left(limits: TierLimits, already: Mapping[str, Used], *, rates: Mapping[str, Decimal]) -> Decimal | None:
+def left(
+    limits: TierLimits, already: Mapping[str, UsedAmounts], *, rates: Mapping[str, Decimal]
+) -> Decimal | None:
     """Return the most that may be added now, in the base currency; None: as much as one likes.
 
     Raises:
@@ -149,14 +151,14 @@ def left(limits: TierLimits, already: Mapping[str, Used], *, rates: Mapping[str,
     return max(Decimal(0), min(known)) if known else None
 
 
-def _sums(already: Mapping[str, Used], rates: Mapping[str, Decimal]) -> tuple[Decimal, Decimal]:
+def _sums(already: Mapping[str, UsedAmounts], rates: Mapping[str, Decimal]) -> tuple[Decimal, Decimal]:
     today = sum((in_base(u.today, c, rates=rates) for c, u in already.items()), Decimal(0))
     this_month = sum((in_base(u.this_month, c, rates=rates) for c, u in already.items()), Decimal(0))
     return today, this_month
 
 
 async def base_rates(
-    already: Mapping[str, Used], currency: str, *, kept: Mapping[str, Decimal]
+    already: Mapping[str, UsedAmounts], currency: str, *, kept: Mapping[str, Decimal]
 ) -> Mapping[str, Decimal]:
     """Return what one unit of the currency, and of each that counts, is worth in the base currency.
 
@@ -184,9 +186,9 @@ async def kept_rates(db: AsyncSession) -> Mapping[str, Decimal]:
 
 
 def count_in_base(top_up: TopUp, *, rates: Mapping[str, Decimal]) -> None:
-    """Give a new top-up its amount in the base currency, which its later limits are counted with.
+    """Set the amount of a new top-up in the base currency, with which later limits are counted.
 
-    Without any rate of its currency it stays without, and is worked out whenever it is counted.
+    Without a rate of its currency the amount stays unset, and is worked out whenever it is counted.
     """
     if top_up.fiat_currency in rates:
         top_up.base_amount = in_base(top_up.fiat_amount, top_up.fiat_currency, rates=rates)
@@ -199,13 +201,13 @@ async def remaining(viewer: Viewer, currency: str, *, decimals: int) -> Remainin
     To show beforehand only: what counts is checked again under the person's lock.
 
     Raises:
-        ProviderUnavailable: there is no exchange rate to tell it in the currency.
+        ProviderUnavailable: there is no exchange rate for the currency.
     """
     tier = tier_limits(get_settings().limits, viewer.kyc_tier)
     if not is_limited(tier):
         return None
     async with transaction() as db:
-        already, kept = await used(db, viewer.user_id, at=clock.now()), await kept_rates(db)
+        already, kept = await used_amounts(db, viewer.user_id, at=clock.now()), await kept_rates(db)
     rates = await base_rates(already, currency, kept=kept)
     rest = left(tier, already, rates=rates)
     rate = rates.get(currency)
@@ -232,8 +234,10 @@ def _in_asked(base_amount: Decimal, *, rate: Decimal, decimals: int) -> Decimal:
         return (base_amount / rate).quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
 
 
-def over_limit(rest: Decimal, *, rate: Decimal, decimals: int, least: Decimal | None) -> AmountOutOfLimits:
-    """Return the refusal that names what is left, in the currency that was asked in, rounded down."""
+def over_limit_refusal(
+    rest: Decimal, *, rate: Decimal, decimals: int, least: Decimal | None
+) -> AmountOutOfLimits:
+    """Return the refusal of an amount over our limits, with what is left in the asked currency (cut)."""
     most = _in_asked(rest, rate=rate, decimals=decimals)
     extra = {"max": format(most, "f")} | ({} if least is None else {"min": format(least, "f")})
     return AmountOutOfLimits("The amount is more than you may add at the moment.", extra=extra)
@@ -262,7 +266,7 @@ def paid_in_base(
         return next((amount * rates[unit] for amount, unit in known if unit in rates), None)
 
 
-async def why_over(  # noqa: PLR0913 - who, for what, how much, by which rates and when
+async def why_over_limit(  # noqa: PLR0913 - who, for what, how much, by which rates and when
     db: AsyncSession,
     user: User,
     *,
@@ -283,7 +287,7 @@ async def why_over(  # noqa: PLR0913 - who, for what, how much, by which rates a
     if paid is None:
         return UNCOUNTED
     await db.flush()  # What the same transaction did before counts as well.
-    already = await used(db, user.id, at=at, except_id=None if top_up.has_entry else top_up.id)
+    already = await used_amounts(db, user.id, at=at, except_id=None if top_up.has_entry else top_up.id)
     try:
         rest = left(tier_limits(get_settings().limits, user.kyc_tier), already, rates=rates)
     except ProviderUnavailable:

@@ -84,7 +84,7 @@ async def create(
 
     Raises:
         ValidationFailed, UnsupportedCurrency, UnsupportedPaymentMethod, UnsupportedAsset: not possible.
-        AmountOutOfLimits: the provider's limits, or ours.
+        AmountOutOfLimits: over or under the provider's limits, or over our own.
         QuoteChanged: a fresh quote is more than 1 % away from `expected_amount`.
         AccountFrozen, KycRequired, TooManyOpenTopUps: not for this person, now.
         RateLimited, ProviderUnavailable, DatabaseUnavailable: come back later.
@@ -116,7 +116,7 @@ async def create_once(
 
     Raises:
         IdempotencyInProgress: the first confirmation is being worked on, or it broke off within two minutes.
-        DatabaseUnavailable: it may have begun or not; the same review finds out.
+        DatabaseUnavailable: the top-up may have begun or not; the same review finds out.
         Everything else that `create` raises: nothing was begun.
     """
     shown = hashlib.sha256(str(request).encode()).digest()
@@ -191,7 +191,7 @@ async def _base_rates(user_id: str, currency: str) -> Mapping[str, Decimal]:
     is_limited = any(limits.is_limited(tier) for tier in (settings.none, settings.basic, settings.full))
     async with transaction(TOP_UP) as db:
         kept = await limits.kept_rates(db)
-        counted = await limits.used(db, user_id, at=clock.now()) if is_limited else {}
+        counted = await limits.used_amounts(db, user_id, at=clock.now()) if is_limited else {}
     return await limits.base_rates(counted, currency, kept=kept) if is_limited else kept
 
 
@@ -247,7 +247,7 @@ async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
 
 
 async def may_begin(viewer: Viewer) -> None:
-    """Refuse whom `store` would refuse under the person's lock: this one cannot begin a top-up now.
+    """Refuse a person who cannot begin a top-up now, as `store` would under the person's lock.
 
     Raises:
         AccountFrozen, KycRequired, TooManyOpenTopUps: why not.
@@ -274,20 +274,20 @@ async def _check_limits(db: AsyncSession, person: User, offer: Offer, now: datet
         return
     request = offer.quote.request
     base_amount = limits.in_base(request.fiat_amount, request.fiat_currency, rates=offer.rates)
-    already = await limits.used(db, person.id, at=now)
+    already = await limits.used_amounts(db, person.id, at=now)
     rest = limits.left(tier, already, rates=offer.rates)
     if rest is not None and base_amount > rest:
         rate = offer.rates[request.fiat_currency]
         decimals = ADAPTER.fiat_types[offer.quote.fiat_type].decimals
-        raise limits.over_limit(rest, rate=rate, decimals=decimals, least=offer.least)
+        raise limits.over_limit_refusal(rest, rate=rate, decimals=decimals, least=offer.least)
 
 
 async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
     """End the offer. A payment made all the same is still credited.
 
     Raises:
-        NotFound: there is none, or it is somebody else's.
-        NotCancelable: a payment was claimed, or it has ended.
+        NotFound: there is no such top-up, or it is somebody else's.
+        NotCancelable: a payment was claimed, or the top-up has ended.
     """
     async with transaction(TOP_UP) as db:
         top_up = await own(db, viewer.user_id, top_up_id, lock=True)

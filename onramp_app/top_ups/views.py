@@ -155,7 +155,7 @@ _URLS = (
     )
     .order_by(col(WidgetRecord.top_up_id), col(WidgetRecord.created_at).desc())
 )
-_THEIRS = aliased(
+_OPEN_OF_EACH = aliased(
     TopUp,
     select(TopUp)
     .where(
@@ -164,13 +164,13 @@ _THEIRS = aliased(
     )
     .order_by(col(TopUp.created_at).desc(), col(TopUp.id).desc())
     .limit(MAX_SHOWN_OPEN)
-    .lateral("theirs"),
+    .lateral("open_of_each"),
 )
 _NOT_OVER = (
-    select(_THEIRS)
+    select(_OPEN_OF_EACH)
     .select_from(EACH)
-    .join(_THEIRS, true())
-    .order_by(col(_THEIRS.created_at).desc(), col(_THEIRS.id).desc())
+    .join(_OPEN_OF_EACH, true())
+    .order_by(col(_OPEN_OF_EACH.created_at).desc(), col(_OPEN_OF_EACH.id).desc())
 )
 
 
@@ -228,7 +228,7 @@ async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) 
     return [
         _view(
             top_up,
-            _Belongings(
+            _RelatedRows(
                 steps=steps[top_up.id],
                 orders=orders[top_up.id],
                 widget_url=urls.get(top_up.id),
@@ -243,7 +243,7 @@ async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) 
 
 
 @dataclass(frozen=True, slots=True)
-class _Belongings:
+class _RelatedRows:
     """What other rows say of one top-up; steps and orders oldest first."""
 
     steps: Sequence[TopUpStep]
@@ -254,13 +254,13 @@ class _Belongings:
     linked: tuple[LinkedView, ...]
 
 
-def _view(top_up: TopUp, its: _Belongings, known: dict[str, int]) -> TopUpView:
-    best = next((order for order in its.orders if order.id == top_up.best_order_id), None)
+def _view(top_up: TopUp, related: _RelatedRows, known: dict[str, int]) -> TopUpView:
+    best = next((order for order in related.orders if order.id == top_up.best_order_id), None)
     return TopUpView(
         id=top_up.id,
         status=top_up.status,
         reason=top_up.reason,
-        charged=Charged.UNKNOWN.value if its.is_sought else top_up.charged,
+        charged=Charged.UNKNOWN.value if related.is_sought else top_up.charged,
         fiat_amount=decimal_text(top_up.fiat_amount),
         fiat_currency=top_up.fiat_currency,
         asset=top_up.asset,
@@ -269,20 +269,20 @@ def _view(top_up: TopUp, its: _Belongings, known: dict[str, int]) -> TopUpView:
         quote=None if top_up.quote is None else quote_of(json.loads(top_up.quote)),
         received_amount=received_text(top_up, known),
         provider_order_id=best.order_id if best else None,
-        provider_orders=tuple(_order_view(order, known) for order in its.orders),
+        provider_orders=tuple(_order_view(order, known) for order in related.orders),
         transaction_hash=best.transaction_hash if best else None,
-        widget_url=its.widget_url,
+        widget_url=related.widget_url,
         created_at=top_up.created_at,
         updated_at=top_up.updated_at,
         settled_at=top_up.settled_at,
-        timeline=tuple(_step_view(step, its.orders) for step in its.steps),
+        timeline=tuple(_step_view(step, related.orders) for step in related.steps),
         rank=top_up.rank,
         has_entry=top_up.has_entry,
         booked_amount=_booked_text(top_up, known),
         booked_asset=top_up.received_asset,
-        recovered_amount=its.recovered_amount,
+        recovered_amount=related.recovered_amount,
         linked_to=top_up.linked_to,
-        linked=its.linked,
+        linked=related.linked,
     )
 
 

@@ -1,7 +1,7 @@
 """Compares the treasury accounts of the books with what an operator counted on the chains.
 
 A difference is booked once for each account and day, against the operator's own adjustments, and only on
-request: it is either a mistake of ours that has to be found, or somebody's money.
+request: a difference is either our mistake, which has to be found, or somebody's money.
 """
 
 import csv
@@ -58,7 +58,7 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedAccount:
     """One treasury account in whole units: what the book says, what was counted, and what is missing.
 
     `missing` is below zero where more was counted than is in the book. `reference` names the transfer that
@@ -77,7 +77,7 @@ class Compared:
 class TreasuryReport:
     """The counted accounts, and the names of accounts with money in the book that nobody counted."""
 
-    compared: list[Compared]
+    compared: list[ComparedAccount]
     not_counted: list[str]
 
     @property
@@ -283,10 +283,12 @@ async def _due(db: AsyncSession, pairs: Sequence[_Pair], operator: Operator) -> 
     return due
 
 
-def _compared(count: Count, total: TreasuryTotal, counted_minor: int, *, booked: Collection[str]) -> Compared:
+def _compared(
+    count: Count, total: TreasuryTotal, counted_minor: int, *, booked: Collection[str]
+) -> ComparedAccount:
     name, missing_minor = _treasury(total).name, total.balance_minor - counted_minor
     reference = f"count:{name}:{count.on.isoformat()}"
-    return Compared(
+    return ComparedAccount(
         account=name,
         on=count.on,
         book=amount_text(total.balance_minor, scale=total.scale),

@@ -17,7 +17,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.db.outages import outages
 from onramp_app.domain import clock
 from onramp_app.fleet import channels
-from onramp_app.fleet.hearing import ECHO_CHANNEL, hearing
+from onramp_app.fleet.echo import ECHO_CHANNEL, echo_test
 
 # Silence may mean that nothing happens, or that the connection is lost.
 TEST_EVERY_SECONDS = 5.0
@@ -56,7 +56,7 @@ class UsersChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Living:
+class LiveSession:
     """The person of a live session. `version` changes with any of their top-ups or balances."""
 
     viewer: Viewer
@@ -87,11 +87,11 @@ async def listen() -> AsyncIterator[Announcement]:
                         case channels.SESSION_ENDED:
                             yield SessionEnded(notification.payload)
                         case _:
-                            hearing.heard(notification.payload)
+                            echo_test.note_echo(notification.payload)
                 await connection.execute("SELECT 1")
 
 
-async def living(session_ids: Collection[str]) -> dict[str, Living]:
+async def live_sessions(session_ids: Collection[str]) -> dict[str, LiveSession]:
     """Return the person of each session that has not ended, in one query.
 
     Does not count as use of a session, so an open page does not keep one alive.
@@ -103,7 +103,7 @@ async def living(session_ids: Collection[str]) -> dict[str, Living]:
         rows = (await db.exec(_LIVING, params={"session_ids": list(session_ids)})).all()
     now = clock.now()
     return {
-        session.id: Living(viewer_of(user, session.id), version)
+        session.id: LiveSession(viewer_of(user, session.id), version)
         for session, user, version in rows
         if is_alive(session, now)
     }

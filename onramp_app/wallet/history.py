@@ -22,7 +22,7 @@ from onramp_app.pricing.rates import rates_into
 from onramp_app.wallet.views import WorthPoint
 
 DAYS = 30
-MAX_MOVES = 200  # more steps than a line of this size can show apart
+MAX_MOVEMENTS = 200  # more steps than a line of this size can show apart
 LEAST_CHANGES = 2  # One change makes no line.
 _PRECISION = 60
 
@@ -52,55 +52,57 @@ SELECT m.user_id, a.asset, s.scale, m.created_at, -e.amount_minor, 0
 
 
 @dataclass(slots=True)
-class Moves:
-    """What is available of each asset (`held`), and its changes: moment, asset, amount in whole units.
+class Movements:
+    """What is `available` of each asset, and its changes: moment, asset, amount in whole units.
 
-    `begins` is when the 30 days begin, None where the changes do not reach back so far.
+    `starts_at` is when the 30 days begin, None where the changes do not reach back so far.
     """
 
-    held: dict[str, Decimal]
+    available: dict[str, Decimal]
     changes: list[tuple[datetime, str, Decimal]]
-    begins: datetime | None
+    starts_at: datetime | None
 
 
-async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Moves]:
+async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Movements]:
     """Return each user's movements of the last 30 days, at most the newest 200."""
     since = clock.now() - timedelta(days=DAYS)
-    values = {"user_ids": list(user_ids), "since": since, "most": MAX_MOVES}
-    found = {user_id: Moves({}, [], since) for user_id in user_ids}
+    values = {"user_ids": list(user_ids), "since": since, "most": MAX_MOVEMENTS}
+    found = {user_id: Movements({}, [], since) for user_id in user_ids}
     for user_id, asset, scale, at, minor, looked_at in await execute(db, HISTORY, values):
-        moves, amount = found[user_id], from_minor(int(minor), scale=scale)
+        movements, amount = found[user_id], from_minor(int(minor), scale=scale)
         if at is not None:
-            moves.changes.append((at, asset, amount))
+            movements.changes.append((at, asset, amount))
             continue
-        moves.held[asset] = amount
-        if looked_at >= MAX_MOVES:
-            moves.begins = None
+        movements.available[asset] = amount
+        if looked_at >= MAX_MOVEMENTS:
+            movements.starts_at = None
     return found
 
 
-def course(moves: Moves, book: RateBook | None, *, currency: str) -> list[WorthPoint]:
+def course(movements: Movements, book: RateBook | None, *, currency: str) -> list[WorthPoint]:
     """Return what was available over the last 30 days, or since the 200th movement back, oldest first.
 
     Each point holds until the next one, the last one until now. The first point is the balance at the
     beginning of the 30 days or, where that was nothing, the first change. Worth is in the given currency at
     today's rates. Empty where fewer than two changes are known or a rate is missing.
     """
-    if len({at for at, _asset, _amount in moves.changes}) < LEAST_CHANGES:
+    if len({at for at, _asset, _amount in movements.changes}) < LEAST_CHANGES:
         return []
-    prices = rates_into(currency, book, moves.held) if book else {}
-    if not moves.held.keys() <= prices.keys():
+    prices = rates_into(currency, book, movements.available) if book else {}
+    if not movements.available.keys() <= prices.keys():
         return []
     with localcontext(prec=_PRECISION):
-        total = sum((amount * prices[asset] for asset, amount in moves.held.items()), Decimal(0))
-        changes = [(at, amount * prices[asset]) for at, asset, amount in moves.changes]
-        return _points(total, changes, begins=moves.begins, decimals=get_currency_precision(currency))
+        total = sum((amount * prices[asset] for asset, amount in movements.available.items()), Decimal(0))
+        changes = [(at, amount * prices[asset]) for at, asset, amount in movements.changes]
+        return _points(
+            total, changes, starts_at=movements.starts_at, decimals=get_currency_precision(currency)
+        )
 
 
 def _points(
-    total: Decimal, changes: Iterable[tuple[datetime, Decimal]], *, begins: datetime | None, decimals: int
+    total: Decimal, changes: Iterable[tuple[datetime, Decimal]], *, starts_at: datetime | None, decimals: int
 ) -> list[WorthPoint]:
-    """Walk back from the total. Without `begins` the course starts with the oldest known change."""
+    """Walk back from the total. Without `starts_at` the course starts with the oldest known change."""
     step = Decimal(1).scaleb(-decimals)
     points = []
     newest_first = sorted(changes, key=lambda change: change[0], reverse=True)
@@ -108,8 +110,8 @@ def _points(
         points.append(WorthPoint(at, _text(total, step)))
         total -= sum((change for _at, change in together), Decimal(0))
     # A wallet that was empty has no course yet: its line begins with the first change.
-    if begins is not None and (first := _text(total, step)) != _text(Decimal(0), step):
-        points.append(WorthPoint(begins, first))
+    if starts_at is not None and (first := _text(total, step)) != _text(Decimal(0), step):
+        points.append(WorthPoint(starts_at, first))
     return points[::-1]
 
 

@@ -57,19 +57,19 @@ async def _read(viewers: Collection[Viewer]) -> dict[str, WalletView]:
     user_ids = [viewer.user_id for viewer in viewers]
     async with transaction() as db:
         holdings = await balances.read(db, user_ids)
-        moves = await history.read(db, user_ids)
+        movements = await history.read(db, user_ids)
         open_top_ups = await views.read_open(db, user_ids)
         recent = await transactions.newest(db, user_ids, limit=RECENT)
         stored = await read_stored(db)
     # Rates that are too old are read from the provider, and no transaction waits for that.
-    needs_rates = any(holdings[one].available or moves[one].changes for one in user_ids)
+    needs_rates = any(holdings[one].available or movements[one].changes for one in user_ids)
     book = await book_after(stored) if needs_rates else None
     return {
         viewer.user_id: WalletView(
             balances=balances.view_of(viewer, holdings[viewer.user_id], book),
             open_top_ups=open_top_ups[viewer.user_id],
             recent=recent[viewer.user_id],
-            history=history.course(moves[viewer.user_id], book, currency=viewer.display_currency),
+            history=history.course(movements[viewer.user_id], book, currency=viewer.display_currency),
         )
         for viewer in viewers
     }

@@ -5,18 +5,18 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from onramp_app.db.engine import BACKGROUND, places_of
+from onramp_app.db.engine import BACKGROUND, connections_for
 
 
 class ReadingPlaces:
-    """Places for readers. Who keeps a tab waiting meanwhile goes before those who do not.
+    """Places for readers. A reader that keeps a tab waiting goes before the others.
 
     Each reader holds a connection of the pool, which requests need too, so by default there are as many
     places as background work may have connections.
     """
 
     def __init__(self, number: int | None = None) -> None:
-        self._free = places_of(BACKGROUND) if number is None else number
+        self._free = connections_for(BACKGROUND) if number is None else number
         self._with_tab: deque[asyncio.Future[None]] = deque()
         self._without: deque[asyncio.Future[None]] = deque()
 

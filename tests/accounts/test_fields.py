@@ -3,7 +3,7 @@
 import pytest
 
 from onramp_app.accounts import fields
-from onramp_app.accounts.words import countries, currencies, currency_of
+from onramp_app.accounts.words import countries, currencies, currency_of_country
 from onramp_app.domain.errors import ValidationFailed
 from onramp_app.domain.places import own_path
 
@@ -19,7 +19,7 @@ def test_the_lists_are_those_of_the_standards() -> None:
     ("country", "currency"), [("IN", "INR"), ("DE", "EUR"), ("AQ", "USD"), (None, "USD")]
 )
 def test_a_country_suggests_its_currency(country: str | None, currency: str) -> None:
-    assert currency_of(country) == currency
+    assert currency_of_country(country) == currency
 
 
 @pytest.mark.parametrize(

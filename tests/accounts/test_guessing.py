@@ -1,4 +1,4 @@
-"""How often passwords can be guessed, and that guessing does not shut the owner out."""
+"""How often passwords can be guessed, and that an attacker's guesses do not lock the owner out."""
 
 import asyncio
 import secrets
@@ -194,7 +194,7 @@ async def test_many_sign_ins_of_the_owner_are_no_guesses(ada: BrowserSession, qu
 
 async def _known(session: BrowserSession) -> tuple[devices.Device, tuple[str, str]]:
     """Return the device of a session's browser, and what is kept of its account."""
-    device = devices.presented(f"device={session.device_cookie_value}")
+    device = devices.read_device(f"device={session.device_cookie_value}")
     kept = await accounts._find(session.viewer.email)
     assert device is not None
     assert kept is not None

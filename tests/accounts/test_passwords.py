@@ -1,4 +1,4 @@
-"""How passwords are kept and judged."""
+"""How passwords are hashed, verified, and refused when weak."""
 
 import asyncio
 import importlib.metadata
@@ -11,7 +11,7 @@ from zxcvbn import zxcvbn
 from onramp_app.accounts import passwords
 from onramp_app.accounts.passwords import check_new_password, hash_password, verify_password
 from onramp_app.domain.errors import RateLimited, ValidationFailed
-from onramp_app.domain.shares import Taken, asked_from
+from onramp_app.domain.shares import TakenPlaces, asked_from
 
 
 def test_exactly_one_distribution_provides_passlib() -> None:
@@ -105,7 +105,7 @@ async def test_a_burst_of_one_network_leaves_half_of_the_places(monkeypatch: pyt
         return answers.count((True, None))
 
     assert await asyncio.gather(burst("203.0.113.9"), burst("198.51.100.7")) == [17, 17]
-    monkeypatch.setattr(Taken, "is_spent", lambda *_: False)
+    monkeypatch.setattr(TakenPlaces, "is_spent", lambda *_: False)
     assert await asyncio.gather(burst("203.0.113.9"), burst("198.51.100.7")) == [34, 0], "the control"
 
 

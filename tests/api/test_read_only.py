@@ -1,4 +1,4 @@
-"""While the database takes no changes: what writes is told to come back, what reads goes on."""
+"""While the database takes no changes: writes are asked to come back, reads go on."""
 
 from collections.abc import Iterator
 
@@ -104,8 +104,8 @@ async def test_the_forms_lead_to_a_page_in_words(
         answer = await client.post(f"/api/auth/{form}", data={**typed, "email": email})
         assert answer.status_code == 303
         assert f"{page}?reason=database_unavailable" in answer.headers["location"]
-    ours = {"Origin": "http://localhost:3000"}
-    answer = await client.post("/api/auth/session/end", headers=ours)
+    our_origin = {"Origin": "http://localhost:3000"}
+    answer = await client.post("/api/auth/session/end", headers=our_origin)
     assert answer.status_code == 303
     assert "/login?reason=signed_out_here" in answer.headers["location"]
     assert 'session=""' in answer.headers["set-cookie"], "this browser is signed out all the same"

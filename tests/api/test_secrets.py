@@ -63,8 +63,10 @@ async def test_what_is_typed_in_the_wrong_place_is_neither_logged_nor_answered(
     assert {answer.status_code for answer in answers} == {303, 401, 422}
     assert logged.getvalue().count('"event": "request"') >= len(answers), "the control"
     assert canary not in logged.getvalue()
-    told = [answer for answer in answers if canary in f"{answer.text}{answer.headers}"]
-    assert [answer.request.url.path for answer in told] == ["/api/auth/refresh"], "the unknown field is named"
+    leaks = [answer for answer in answers if canary in f"{answer.text}{answer.headers}"]
+    assert [answer.request.url.path for answer in leaks] == ["/api/auth/refresh"], (
+        "the unknown field is named"
+    )
 
 
 async def test_an_error_of_the_database_names_no_values(

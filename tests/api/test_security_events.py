@@ -1,4 +1,4 @@
-"""What happened to an account: told to its owner, kept in the audit log, and to nobody else."""
+"""What happened to an account: shown to the owner alone, and kept in the audit log."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -173,6 +173,6 @@ async def test_a_deed_holds_no_secret(client: httpx.AsyncClient, ada: Person, da
     body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
     await client.post("/api/auth/password", headers=ada.headers, json=body)
     with psycopg.connect(database) as owner:
-        told = json.dumps(owner.execute("SELECT * FROM audit_log").fetchall(), default=str)
+        stored = json.dumps(owner.execute("SELECT * FROM audit_log").fetchall(), default=str)
     for secret in (PASSWORD, NEW_PASSWORD, *cookies.values(), ada.refresh_token, "argon2"):
-        assert secret not in told
+        assert secret not in stored

@@ -1,4 +1,4 @@
-"""What one network leaves to everybody else of what all of them need, against a real simulator."""
+"""How much of each limited resource one network leaves to all others, against a real simulator."""
 
 import asyncio
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from onramp_app.config import get_settings
-from onramp_app.domain.shares import Taken
+from onramp_app.domain.shares import TakenPlaces
 from onramp_app.throttle import throttle
 from onramp_app.top_ups import top_ups
 from tests.money import WANTED, Wallet
@@ -75,7 +75,7 @@ async def test_control_without_the_cheap_checks_first_two_accounts_stop_everybod
         return
 
     monkeypatch.setattr(top_ups, "may_begin", nothing)
-    monkeypatch.setattr(Taken, "is_spent", lambda *_: False)
+    monkeypatch.setattr(TakenPlaces, "is_spent", lambda *_: False)
     third = await new_person()
     await _storm(wallet, "top-ups", ada, bo, times=124)
     assert await _post(wallet, "quotes", third, OTHER) == 503

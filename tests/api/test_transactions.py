@@ -233,12 +233,12 @@ async def test_an_id_that_is_nobodys_is_not_found(wallet: Wallet, ada: Person) -
 async def test_others_with_the_same_hash_do_not_hide_a_persons_own_payment(
     wallet: Wallet, ada: Person, bo: Person
 ) -> None:
-    theirs, own = await wallet.created(bo), await wallet.created(ada)
+    bos_top_up, own = await wallet.created(bo), await wallet.created(ada)
     for _ in range(60):
-        wallet.order_for(theirs["id"], transaction_hash="0xsame")
+        wallet.order_for(bos_top_up["id"], transaction_hash="0xsame")
     wallet.order_for(own["id"], transaction_hash="0xsame")
     assert [item["id"] for item in await listed(wallet, ada, q="0xsame")] == [own["id"]]
-    assert [item["id"] for item in await listed(wallet, bo, q="0xsame")] == [theirs["id"]]
+    assert [item["id"] for item in await listed(wallet, bo, q="0xsame")] == [bos_top_up["id"]]
 
 
 async def test_a_spreadsheet_gets_no_formula(wallet: Wallet, ada: Person) -> None:
@@ -273,8 +273,8 @@ async def test_a_spreadsheet_gets_no_formula(wallet: Wallet, ada: Person) -> Non
     assert all(len(row) == len(header) for row in rows)
     table = [dict(zip(header, row, strict=True)) for row in rows]
     assert [row["amount"] for row in table[:2]] == ["'-2", "2"]
-    told = [row["provider_order_id"] for row in reversed(table[2:])]
-    assert told == [*(f"'{text}" for text in formulas), *harmless]
+    cells = [row["provider_order_id"] for row in reversed(table[2:])]
+    assert cells == [*(f"'{text}" for text in formulas), *harmless]
     assert table[0]["created_at"].endswith("Z")
 
 

@@ -79,7 +79,7 @@ async def test_a_payment_after_the_cancel_is_still_credited(working: Wallet, ada
 async def test_other_tabs_are_told_of_a_new_and_of_a_canceled_top_up(wallet: Wallet, ada: Person) -> None:
     wallet.run("LISTEN user_changed")
     given = await wallet.created(ada)
-    told = await asyncio.to_thread(lambda: list(wallet.owner.notifies(timeout=20, stop_after=1)))
+    notifications = await asyncio.to_thread(lambda: list(wallet.owner.notifies(timeout=20, stop_after=1)))
     await wallet.client.post(f"/api/top-ups/{given['id']}/cancel", headers=ada.headers)
-    told += await asyncio.to_thread(lambda: list(wallet.owner.notifies(timeout=20, stop_after=1)))
-    assert [notification.payload for notification in told] == [ada.id, ada.id]
+    notifications += await asyncio.to_thread(lambda: list(wallet.owner.notifies(timeout=20, stop_after=1)))
+    assert [notification.payload for notification in notifications] == [ada.id, ada.id]

@@ -1,4 +1,4 @@
-"""The end of the socket takes what pages of ours send: every handler with arguments of the types it names."""
+"""The socket takes what our pages send: every handler with arguments of the types it names."""
 
 from typing import Any
 
@@ -23,14 +23,14 @@ def _honest(hint: Any) -> object:
 
 
 def test_every_handler_of_ours_takes_what_its_page_sends() -> None:
-    from onramp_app.web.tabs.socket import _takes
+    from onramp_app.web.tabs.socket import _accepts
 
-    ours = {name: handler for name, handler in handlers().items() if "onramp_app" in name}
-    assert len(ours) > 20
+    our_handlers = {name: handler for name, handler in handlers().items() if "onramp_app" in name}
+    assert len(our_handlers) > 20
     refused = [
         name
-        for name, handler in ours.items()
-        if not _takes(handler, {key: _honest(hint) for key, hint in arguments_of(handler).items()})
+        for name, handler in our_handlers.items()
+        if not _accepts(handler, {key: _honest(hint) for key, hint in arguments_of(handler).items()})
         and not name.endswith(".setvar")
     ]
     assert refused == []

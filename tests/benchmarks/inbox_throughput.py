@@ -75,10 +75,10 @@ async def _serve(port: int) -> None:
 
 def _wrk(url: str, script: Path) -> tuple[float, str]:
     command = ["wrk", "-t1", "-c128", f"-d{SECONDS}s", "--latency", "-s", str(script), url]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    figures = re.search(r"99%\s+(\S+)", told), re.search(r"errors (\d+)", told)
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    figures = re.search(r"99%\s+(\S+)", output), re.search(r"errors (\d+)", output)
     p99, errors = (found[1] if found else "?" for found in figures)
-    return float(re.findall(r"Requests/sec:\s+([\d.]+)", told)[0]), f"p99 {p99}, errors {errors}"
+    return float(re.findall(r"Requests/sec:\s+([\d.]+)", output)[0]), f"p99 {p99}, errors {errors}"
 
 
 def _pgbench(url: str, script: Path) -> float:
@@ -86,8 +86,8 @@ def _pgbench(url: str, script: Path) -> float:
     command = ["pgbench", "-n", "-c8", "-j2", f"-T{SECONDS}", "-Mprepared", "-f", str(script)]
     command += ["-h", str(parts.hostname), "-p", str(parts.port), "-U", str(parts.username), parts.path[1:]]
     env = {**os.environ, "PGPASSWORD": parts.password or ""}
-    told = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
-    return float(re.findall(r"tps = ([\d.]+)", told)[0])
+    output = subprocess.run(command, check=True, capture_output=True, text=True, env=env).stdout
+    return float(re.findall(r"tps = ([\d.]+)", output)[0])
 
 
 def main(rounds: int) -> None:
@@ -120,7 +120,7 @@ def main(rounds: int) -> None:
                 break
             except httpx.TransportError:
                 time.sleep(0.1)
-        ours, theirs = [], []
+        our_figures, pgbench_figures = [], []
         for number in range(rounds):
             with psycopg.connect(server.url, autocommit=True) as connection:
                 connection.execute("TRUNCATE webhook_events")
@@ -129,14 +129,15 @@ def main(rounds: int) -> None:
             figure, more = _wrk(url, lua)
             with psycopg.connect(server.url) as connection:
                 (stored,) = connection.execute("SELECT count(*) FROM webhook_events").fetchone() or (0,)
-            ours.append(figure)
-            theirs.append(_pgbench(server.url, sql))
-            print(f"{number}: webhooks {figure:.0f}/s ({more}, {stored} rows), pgbench {theirs[-1]:.0f}/s")  # noqa: T201
+            our_figures.append(figure)
+            pgbench_figures.append(_pgbench(server.url, sql))
+            last = pgbench_figures[-1]
+            print(f"{number}: webhooks {figure:.0f}/s ({more}, {stored} rows), pgbench {last:.0f}/s")  # noqa: T201
         serving.terminate()
         serving.wait(10)
         server.stop()
-    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-    medians = statistics.median(ours), statistics.median(theirs)
+    ratio = statistics.median(a / b for a, b in zip(our_figures, pgbench_figures, strict=True))
+    medians = statistics.median(our_figures), statistics.median(pgbench_figures)
     print(f"webhooks {medians[0]:.0f}/s, pgbench {medians[1]:.0f}/s, ratio {ratio:.2f}; {load()}")  # noqa: T201
 
 

@@ -90,11 +90,11 @@ async def _push(tabs: list[TabSocket], push: Callable[[], Awaitable[object]]) ->
         return max([(await tab.updates.get())[0] for tab in tabs]) - began
 
 
-async def _run(ours: str, bare: str, count: int, number_of_people: int) -> None:
+async def _run(our_url: str, bare: str, count: int, number_of_people: int) -> None:
     people = [await person(number) for number in range(number_of_people)]
     ids = [one.viewer.user_id for one in people]
     cookies = [f"session={people[number % len(people)].cookie_value}" for number in range(count)]
-    our_tabs, our_kib = await _open(ours, cookies)
+    our_tabs, our_kib = await _open(our_url, cookies)
     bare_tabs, bare_kib = await _open(bare, [""] * count)
 
     async def tell_ours() -> None:
@@ -124,8 +124,8 @@ async def _run(ours: str, bare: str, count: int, number_of_people: int) -> None:
 
 def main(tabs: int, people: int) -> None:
     """Measure once."""
-    with measured_instance() as ours, _bare() as bare:
-        asyncio.run(_run(ours, bare, tabs, people))
+    with measured_instance() as our_url, _bare() as bare:
+        asyncio.run(_run(our_url, bare, tabs, people))
 
 
 if __name__ == "__main__":

@@ -96,9 +96,9 @@ def _expect_conformance(server: Server, folder: Path, *arguments: str, at_least:
         *arguments,
     )
     assert asked.returncode == 0, f"seed {seed}\n{asked.stdout[-6000:]}{asked.stderr[-2000:]}"
-    told = json.loads(report.read_text())
-    assert told["operations"]["tested"] == told["operations"]["total"]
-    assert told["test_cases"]["generated"] >= at_least
+    report_content = json.loads(report.read_text())
+    assert report_content["operations"]["tested"] == report_content["operations"]["total"]
+    assert report_content["test_cases"]["generated"] >= at_least
     answered = _statuses(server)
     # Nothing is away here, so not even the 503s that are described have a reason to appear.
     assert {what: count for what, count in answered.items() if what[1] >= 500} == {}

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from onramp_app.crediting.apply import Applied, apply_some
+from onramp_app.crediting.apply import AppliedRound, apply_some
 from onramp_app.crediting.delivery import DOCUMENTED
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import Environment
@@ -45,9 +45,9 @@ async def keep(*orders: ProviderOrder, asked_at: datetime | None = None) -> int:
     return await keep_orders(orders, environment=Environment.SIMULATOR, asked_at=asked_at or now())
 
 
-async def apply_all() -> Applied:
+async def apply_all() -> AppliedRound:
     """Apply until no order is left that may be applied now."""
-    total = Applied()
+    total = AppliedRound()
     while True:
         applied = await apply_some(DOCUMENTED)
         total.orders += applied.orders
@@ -57,6 +57,6 @@ async def apply_all() -> Applied:
             return total
 
 
-async def keep_and_apply(*orders: ProviderOrder) -> Applied:
+async def keep_and_apply(*orders: ProviderOrder) -> AppliedRound:
     await keep(*orders)
     return await apply_all()

@@ -88,8 +88,8 @@ async def test_control_checking_before_inserting_credits_more_than_once(
     all_have_looked = asyncio.Barrier(together)
 
     async def credit_naively(number: int) -> None:
-        async with transaction() as session:
-            connection = await session.connection()
+        async with transaction() as db:
+            connection = await db.connection()
             found = await connection.exec_driver_sql("SELECT count(*) FROM ledger_transfers")
             booked_before = found.scalar_one()
             await all_have_looked.wait()
@@ -100,7 +100,7 @@ async def test_control_checking_before_inserting_credits_more_than_once(
             )
             cause = Cause(StepSource.POLL)
             receive = instructions.receive_available(delivery, user_id=user, top_up_id=top_up, cause=cause)
-            await post(session, [receive])
+            await post(db, [receive])
 
     await asyncio.gather(*(credit_naively(number) for number in range(together)))
     world.is_sound = False

@@ -61,8 +61,8 @@ async def read_due(provider: ListingProvider) -> None:
 
 
 async def view(top_up_id: str) -> TopUpView:
-    async with transaction() as session:
-        return await view_of(session, await session.get_one(TopUp, top_up_id), at=now())
+    async with transaction() as db:
+        return await view_of(db, await db.get_one(TopUp, top_up_id), at=now())
 
 
 async def charged(top_up_id: str) -> str:

@@ -59,8 +59,8 @@ class World:
             walletAddress=MATIC_ADDRESS, coinCode=asset.lower(), merchantRecognitionId=recognition_id
         )
         top_up_id = rows.top_up(self.owner, user_id, **columns)
-        session = {"recognition_id": recognition_id, "asset": asset, "address": MATIC_ADDRESS, "url": link}
-        rows.widget_session(self.owner, top_up_id, **session)
+        widget = {"recognition_id": recognition_id, "asset": asset, "address": MATIC_ADDRESS, "url": link}
+        rows.widget_session(self.owner, top_up_id, **widget)
         return top_up_id
 
     def link(self, top_up_id: str) -> str:
@@ -139,5 +139,5 @@ class World:
 
     async def findings(self) -> set[str]:
         """Return the rules of the books that are broken."""
-        async with transaction() as session:
-            return {finding.rule for finding in await verify_ledger(session)}
+        async with transaction() as db:
+            return {finding.rule for finding in await verify_ledger(db)}

@@ -186,7 +186,7 @@ POSSIBLE = {
 
 
 def _open(owner: psycopg.Connection) -> set[str]:
-    return {told for (told,) in owner.execute(_OPEN)}
+    return {opened for (opened,) in owner.execute(_OPEN)}
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +219,7 @@ def test_all_that_is_open_to_the_application_is_known(owner: psycopg.Connection)
 
 
 @pytest.mark.parametrize(
-    ("opening", "told"),
+    ("opening", "opened"),
     [
         ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; GRANT EXECUTE ON FUNCTION f() TO PUBLIC",
          "function f()"),
@@ -237,10 +237,10 @@ def test_all_that_is_open_to_the_application_is_known(owner: psycopg.Connection)
         ("ALTER ROLE onramp_app CREATEROLE", "attribute createrole"),
     ],
 )  # fmt: skip
-def test_control_what_is_opened_is_named(database: str, opening: str, told: str) -> None:
+def test_control_what_is_opened_is_named(database: str, opening: str, opened: str) -> None:
     with psycopg.connect(database) as connection:
         connection.execute(opening.format(database=database.rpartition("/")[2]).encode())
-        assert _open(connection) - set(OPEN) == {told}
+        assert _open(connection) - set(OPEN) == {opened}
         connection.rollback()
 
 

@@ -66,8 +66,8 @@ def _stands_at(url: str) -> str | None:
         return connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
 
 
-async def _users(session: AsyncSession) -> tuple[str, str]:
-    row = (await (await session.connection()).execute(text("SELECT current_user, session_user"))).one()
+async def _users(db: AsyncSession) -> tuple[str, str]:
+    row = (await (await db.connection()).execute(text("SELECT current_user, session_user"))).one()
     return tuple(row)
 
 
@@ -78,13 +78,13 @@ def test_an_empty_database_is_brought_up_to_date(empty_database: str) -> None:
 
 
 async def test_a_schema_that_is_behind_or_missing_is_not_current(database: str) -> None:
-    async with transaction() as session:
-        assert await schema_is_current(session)
+    async with transaction() as db:
+        assert await schema_is_current(db)
     for change in ("UPDATE alembic_version SET version_num = 'older'", "DROP TABLE alembic_version"):
         with psycopg.connect(database, autocommit=True) as owner:
             owner.execute(change)
-        async with transaction() as session:
-            assert not await schema_is_current(session)
+        async with transaction() as db:
+            assert not await schema_is_current(db)
 
 
 def test_migrating_twice_changes_nothing(database: str) -> None:
@@ -239,8 +239,8 @@ def test_an_owner_without_createrole_uses_a_role_that_an_administrator_made(
 
 
 async def test_connections_of_the_pool_work_as_the_application_role(database: str) -> None:
-    async with transaction() as session:
-        assert await _users(session) == (
+    async with transaction() as db:
+        assert await _users(db) == (
             "onramp_app",
             urlsplit(database).username,
         )
@@ -254,8 +254,8 @@ async def test_a_separate_login_may_be_the_application_role_itself(
         try:
             monkeypatch.setenv("DATABASE_URL", _as_user(database, "onramp_app"))
             get_settings.cache_clear()
-            async with transaction() as session:
-                assert await _users(session) == (
+            async with transaction() as db:
+                assert await _users(db) == (
                     "onramp_app",
                     "onramp_app",
                 )

@@ -1,4 +1,4 @@
-"""What means "not now" is one error with Retry-After, whichever way the statement was run."""
+"""Every outage becomes one error with Retry-After, whichever way the statement was run."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from onramp_app.db import engine
-from onramp_app.db.direct import Connection, Line, Use
+from onramp_app.db.direct import Connection, HeldConnection, Use
 from onramp_app.db.migrate import migrate
 from onramp_app.db.outages import OUTAGES
 from onramp_app.domain.errors import DatabaseUnavailable
@@ -29,7 +29,7 @@ def test_each_line_of_the_table_has_an_example() -> None:
 
 @pytest.fixture
 async def line():
-    line = Line(Use.INBOX)
+    line = HeldConnection(Use.INBOX)
     yield line
     await line.close()
 
@@ -39,7 +39,7 @@ async def _in_transaction(code: str) -> None:
         await (await db.connection()).execute(text(_RAISE.format(code).replace(":", "\\:")))
 
 
-async def _on_line(line: Line, code: str) -> None:
+async def _on_line(line: HeldConnection, code: str) -> None:
     async def work(connection: Connection) -> None:
         await connection.execute(_RAISE.format(code).encode())
 
@@ -48,7 +48,7 @@ async def _on_line(line: Line, code: str) -> None:
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("code", CODES)
-async def test_what_means_not_now_is_told_with_a_time_to_come_back(code: str, line: Line) -> None:
+async def test_what_means_not_now_is_told_with_a_time_to_come_back(code: str, line: HeldConnection) -> None:
     for doing in (_in_transaction(code), _on_line(line, code)):
         with pytest.raises(DatabaseUnavailable) as raised:
             await doing
@@ -58,13 +58,13 @@ async def test_what_means_not_now_is_told_with_a_time_to_come_back(code: str, li
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("code", FAULTS)
-async def test_a_fault_stays_a_fault(code: str, line: Line) -> None:
+async def test_a_fault_stays_a_fault(code: str, line: HeldConnection) -> None:
     with pytest.raises(DBAPIError) as raised:
         await _in_transaction(code)
     assert raised.value.orig.sqlstate == code
-    with pytest.raises(psycopg.Error) as told:
+    with pytest.raises(psycopg.Error) as raised:
         await _on_line(line, code)
-    assert told.value.sqlstate == code
+    assert raised.value.sqlstate == code
 
 
 async def test_a_migration_that_cannot_be_made_now_says_so(empty_database: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from onramp_app.config import get_settings
 from onramp_app.db import engine
-from onramp_app.db.engine import REQUEST, places_of, transaction
+from onramp_app.db.engine import REQUEST, connections_for, transaction
 from onramp_app.domain import shares
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.shares import ask_for_all, asked_from
@@ -21,7 +21,7 @@ async def few_connections(database: str, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("DATABASE_CONNECTIONS", str(len(engine.Use) + 4))
     get_settings.cache_clear()
     await engine.dispose()
-    assert places_of(REQUEST) == 4
+    assert connections_for(REQUEST) == 4
 
 
 async def _hold(network: str, count: int, *, within: AsyncExitStack) -> int:

@@ -1,4 +1,4 @@
-"""Through a real PgBouncer in transaction mode: what needs no session works, what does is sent past it."""
+"""A real PgBouncer in transaction mode: what needs no session works, what needs one goes around it."""
 
 import asyncio
 from collections import Counter
@@ -149,11 +149,13 @@ async def test_control_prepared_statements_are_lost_behind_a_pooler() -> None:
 
 
 async def test_control_a_role_that_is_set_once_is_lost_behind_a_pooler(pooled: str) -> None:
-    """Why the role belongs to the transaction: set for a connection, it goes to whoever comes next."""
-    with psycopg.connect(pooled, autocommit=True) as ours, psycopg.connect(pooled, autocommit=True) as other:
-        ours.execute("SET ROLE onramp_app", prepare=False)
+    """Why the role belongs to the transaction: set for a connection, it goes to the next client."""
+    with psycopg.connect(pooled, autocommit=True) as first, psycopg.connect(pooled, autocommit=True) as other:
+        first.execute("SET ROLE onramp_app", prepare=False)
         with other.transaction():
             found = other.execute("SELECT current_user", prepare=False).fetchone()
             assert found == ("onramp_app",), "somebody else works as our role"
-            assert ours.execute("SELECT current_user").fetchone() == (ours.info.user,), "and we as the owner"
+            assert first.execute("SELECT current_user").fetchone() == (first.info.user,), (
+                "and we as the owner"
+            )
         other.execute("RESET ROLE")

@@ -1,4 +1,4 @@
-"""The database's host vanishes: what is open is swallowed without a reset, and new connections work."""
+"""The database's host vanishes: open connections are swallowed without a reset, and new ones work."""
 
 import asyncio
 import os
@@ -39,9 +39,19 @@ def _dropped(server_port: int) -> Iterator[None]:
     ports = _ports_of_clients(server_port)
     assert len(ports) > engine.pool_size()
     rules = [
-        ["INPUT", "-i", "lo", "-p", "tcp", f"--{ours}port", str(port), f"--{theirs}port", str(server_port)]
+        [
+            "INPUT",
+            "-i",
+            "lo",
+            "-p",
+            "tcp",
+            f"--{our_end}port",
+            str(port),
+            f"--{server_end}port",
+            str(server_port),
+        ]
         for port in ports
-        for ours, theirs in (("s", "d"), ("d", "s"))
+        for our_end, server_end in (("s", "d"), ("d", "s"))
     ]
     made = []
     try:

@@ -1,4 +1,4 @@
-"""The application with a fault: one network may take all that there is. For the controls of proofs."""
+"""The application with a fault: one network may take everything. For the controls of proofs."""
 
 from onramp_app.domain import shares
 from onramp_app.onramp_app import app
@@ -11,5 +11,5 @@ async def _nothing(_: object) -> None:
     return
 
 
-shares.Taken.is_spent = lambda *_: False
+shares.TakenPlaces.is_spent = lambda *_: False
 top_ups.may_begin = _nothing

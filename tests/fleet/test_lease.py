@@ -94,8 +94,8 @@ async def test_locks_of_a_process_that_stands_still_in_a_transaction_are_given_b
     rename = text("UPDATE leases SET holder = 'x' WHERE name = :name")
 
     async def stand_still() -> None:
-        async with transaction() as session:
-            stopped = await session.connection()
+        async with transaction() as db:
+            stopped = await db.connection()
             await stopped.execute(text("SET LOCAL idle_in_transaction_session_timeout = '200ms'"))
             await stopped.execute(rename, [{"name": name} for name in names])
             await asyncio.sleep(1)

@@ -40,7 +40,7 @@ class FakeApp:
 
     def __init__(self) -> None:
         self.tabs: dict[str, Tab] = {}
-        self.told: list[str] = []
+        self.updated: list[str] = []
         self.lost: list[str] = []  # tabs that are to load again
         self.state_manager = None
         self.faults = 0
@@ -52,10 +52,12 @@ class FakeApp:
         if self.faults:
             self.faults -= 1
             raise RuntimeError("a fault")
-        return SimpleNamespace(tabs=self.tabs, sockets=(), emit_update=self._emit, has_lost=self.lost.append)
+        return SimpleNamespace(
+            tabs=self.tabs, sockets=(), emit_update=self._emit, mark_state_lost=self.lost.append
+        )
 
     async def _emit(self, *, update: object, token: str) -> None:
-        self.told.append(token)
+        self.updated.append(token)
 
     @contextlib.asynccontextmanager
     async def modify_state(self, token: Any) -> AsyncIterator[Any]:
@@ -93,7 +95,7 @@ async def _until(found: Callable[[], Any]) -> None:
 
 async def _told(app: FakeApp, tab: Tab) -> None:
     async def is_told() -> bool:
-        return app.told == [tab.token]
+        return app.updated == [tab.token]
 
     await _until(is_told)
     assert not (await tab.state(SessionState)).is_signed_in
@@ -326,11 +328,11 @@ async def test_a_session_that_ends_while_its_tab_is_being_admitted_is_not_overlo
 
 
 async def test_a_busy_tab_keeps_no_other_open(never_look, app, new_account):
-    mine, theirs = await new_account(), await new_account()
-    busy, tab = await _open(app, mine), await _open(app, theirs)
+    mine, other = await new_account(), await new_account()
+    busy, tab = await _open(app, mine), await _open(app, other)
     async with app.busy[busy.token]:
         await sessions.end_session(mine.viewer.user_id, mine.viewer.session_id)
-        await sessions.end_session(theirs.viewer.user_id, theirs.viewer.session_id)
+        await sessions.end_session(other.viewer.user_id, other.viewer.session_id)
         await _told(app, tab)
 
 
@@ -344,7 +346,7 @@ async def test_whoever_signs_in_on_a_busy_tab_of_an_ended_session_stays(never_lo
         await tab.hydrate()
     await asyncio.sleep(0.1)
     page = await tab.state(SessionState)
-    assert (app.told, page.person.email) == ([], after.viewer.email)
+    assert (app.updated, page.person.email) == ([], after.viewer.email)
     assert holders.holder_of(tab.token).session_id == after.viewer.session_id
 
 

@@ -102,8 +102,8 @@ async def _direct() -> None:
 
 async def _pooled() -> None:
     while True:
-        async with transaction() as session:
-            await (await session.connection()).execute(text("SELECT 1"))
+        async with transaction() as db:
+            await (await db.connection()).execute(text("SELECT 1"))
         made_progress()
         await asyncio.sleep(0.02)
 
@@ -130,8 +130,8 @@ async def test_after_a_loop_stood_still_the_pool_opens_its_connections_anew(
     async def work() -> None:
         nonlocal rounds
         while True:
-            async with transaction() as session:
-                await (await session.connection()).execute(text("SELECT 1"))
+            async with transaction() as db:
+                await (await db.connection()).execute(text("SELECT 1"))
             rounds += 1
             made_progress()
             await asyncio.sleep(0.02)

@@ -11,7 +11,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.money import from_minor
 from onramp_app.ledger.instructions import Delivery, UserAmount
-from onramp_app.ledger.posting import Posted
+from onramp_app.ledger.posting import PostedTransfer
 from onramp_app.ledger.transfers import Cause, Instruction
 from onramp_app.ledger.verification import Finding, verify_ledger
 from tests import rows
@@ -115,10 +115,10 @@ class Books:
                 assert connection.execute(statement).rowcount > 0, statement
 
 
-async def post_now(*instructions: Instruction) -> list[Posted]:
+async def post_now(*instructions: Instruction) -> list[PostedTransfer]:
     return await post_on_record(instructions)
 
 
 async def findings() -> list[Finding]:
-    async with transaction() as session:
-        return await verify_ledger(session)
+    async with transaction() as db:
+        return await verify_ledger(db)

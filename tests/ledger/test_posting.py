@@ -28,8 +28,8 @@ def _settled(books: Books, amount: int, *, asset: str = "USDT") -> tuple[str, In
 
 
 async def _balance(user_id: str, asset: str = "USDT") -> Balance:
-    async with transaction() as session:
-        found = {kept.asset: kept.balance for kept in (await balances(session, [user_id]))[user_id]}
+    async with transaction() as db:
+        found = {kept.asset: kept.balance for kept in (await balances(db, [user_id]))[user_id]}
     return found.get(asset, Balance())
 
 
@@ -38,9 +38,9 @@ async def test_a_posted_delivery_is_available_and_lies_in_the_treasury(books: Bo
     (posted,) = await post_now(receive)
     assert posted.is_new
     assert await _balance(user_id) == Balance(available_minor=1_500_000)
-    async with transaction() as session:
-        (total,) = await treasury_totals(session)
-        (kept,) = (await balances(session, [user_id]))[user_id]
+    async with transaction() as db:
+        (total,) = await treasury_totals(db)
+        (kept,) = (await balances(db, [user_id]))[user_id]
     assert (total.network, total.address, total.asset, total.balance_minor) == (
         "matic20",
         "0xaaaa",
@@ -238,8 +238,8 @@ async def test_control_checking_before_inserting_posts_twice(books: Books) -> No
     everybody_asked = asyncio.Barrier(pool_size())
 
     async def check_then_insert() -> None:
-        async with transaction() as session:
-            connection = await session.connection()
+        async with transaction() as db:
+            connection = await db.connection()
             found = await connection.scalar(
                 text("SELECT count(*) FROM ledger_transfers WHERE reference = :reference"),
                 {"reference": receive.reference},
@@ -320,9 +320,9 @@ async def test_an_unknown_user_has_no_money(books: Books) -> None:
 
 
 async def test_posting_nothing_takes_no_lock(books: Books) -> None:
-    async with transaction() as session:
-        assert await post(session, []) == []
-        held = await (await session.connection()).scalar(
+    async with transaction() as db:
+        assert await post(db, []) == []
+        held = await (await db.connection()).scalar(
             text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
         )
     assert held == 0

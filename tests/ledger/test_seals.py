@@ -77,8 +77,8 @@ def _rewrite(books: Books, *more: str) -> None:
 
 
 async def _without_keys() -> list[Finding]:
-    async with transaction() as session:
-        return await verify_ledger(session)
+    async with transaction() as db:
+        return await verify_ledger(db)
 
 
 async def _rules(*, kept_head: str | None = None, heads: Path | None = None) -> set[str]:
@@ -136,8 +136,8 @@ async def test_a_tail_that_was_cut_off_with_its_seals_is_found_with_the_head_out
     await sealing.after_deed()
     assert len(file.read_bytes().splitlines()) == 2
     assert await _rules() == set()
-    async with transaction() as session:
-        head = await chain_head(session)
+    async with transaction() as db:
+        head = await chain_head(db)
     last = "(SELECT max(seq) FROM ledger_chain)"
     debit = "(SELECT id FROM ledger_transfers WHERE reference = 'debit:d1')"
     _as_superuser(

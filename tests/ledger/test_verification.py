@@ -91,8 +91,8 @@ def test_every_rule_has_a_break_that_turns_it_red() -> None:
 
 
 async def test_a_removed_tail_is_found_with_the_head_that_was_kept_outside(sound: Books) -> None:
-    async with transaction() as session:
-        head = await chain_head(session)
+    async with transaction() as db:
+        head = await chain_head(db)
     assert head is not None
     last = "(SELECT subject_id FROM ledger_chain WHERE seq = (SELECT max(seq) FROM ledger_chain))"
     sound.tamper(
@@ -101,8 +101,8 @@ async def test_a_removed_tail_is_found_with_the_head_that_was_kept_outside(sound
     )
     # The control: without the head, the chain is just shorter.
     assert await findings() == []
-    async with transaction() as session:
-        found = await verify_ledger(session, kept_heads=[(head, None)])
+    async with transaction() as db:
+        found = await verify_ledger(db, kept_heads=[(head, None)])
     assert [finding.rule for finding in found] == ["kept_head"]
     with pytest.raises(ValidationFailed, match="looks like"):
         await verify_books(kept_head="12")

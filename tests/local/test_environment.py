@@ -1,4 +1,4 @@
-"""What stands in the environment besides our settings: what it may change, and whom it reaches."""
+"""Environment variables besides our settings: what they may change, and which processes they reach."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ import pytest
 
 from onramp_app.config import ConfigurationError, Settings, load_settings
 from onramp_app.local import postgres, start
-from onramp_app.local.environment import check_certificates, check_folder, check_home, of_node
+from onramp_app.local.environment import check_certificates, check_folder, check_home, node_environment
 from onramp_app.local.processes import StartFailed
 from onramp_app.providers.onramp.http.envelope import CallFailed
 from onramp_app.providers.onramp.http.transport import Credentials, Transport
@@ -186,13 +186,13 @@ def test_condas_host_is_one_sentence(monkeypatch, tmp_path, host):
 
 
 def test_the_embedded_database_is_reached_whatever_libpq_is_told(monkeypatch, tmp_path):
-    told = {
+    variables = {
         "PGHOSTADDR": "192.0.2.1",
         "PGSSLMODE": "verify-full",
         "PGSERVICE": "none",
         "PGOPTIONS": "-c no=1",
     }
-    for name, value in told.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with postgres.local_database(tmp_path) as url, psycopg.connect(url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
@@ -258,7 +258,7 @@ def test_node_gets_only_options_that_work_everywhere():
         "npm_config_registry": "https://packages.internal",
         "npm_config_omit": "dev",
     }
-    assert of_node(given) == {
+    assert node_environment(given) == {
         "NODE_OPTIONS": "--max-old-space-size=512",
         "http_proxy": "http://10.9.9.9:3128",
         "npm_config_registry": "https://packages.internal",

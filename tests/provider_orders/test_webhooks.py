@@ -73,9 +73,9 @@ async def test_replaying_again_reads_again_and_moves_no_money(desk: Desk) -> Non
         assert row == [(True, 0, 1, 1, top_up_id)]
     assert (desk.books.accounts(), desk.books.count("ledger_transfers"), desk.open_kinds()) == before
     assert desk.audit() == [(desk.operator_id, "webhooks.replay", str(event_id))] * 3
-    (told,) = await list_events(limit=1)
-    assert told.replays == 3
-    assert told.replayed_at is not None
+    (event,) = await list_events(limit=1)
+    assert event.replays == 3
+    assert event.replayed_at is not None
 
 
 async def test_a_replay_says_from_when_to_read_although_the_order_is_known(desk: Desk) -> None:

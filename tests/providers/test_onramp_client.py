@@ -366,7 +366,7 @@ async def test_no_secret_reaches_a_log_an_error_or_a_repr(
     onramp.answers["quotes"] = refused(401, f"bad signature {SECRET}")
     with structlog.testing.capture_logs() as logs, pytest.raises(Exception, match="credentials") as refusal:
         await quote(client)
-    told = f"{logs} {refusal.value!r} {vars(refusal.value)} {vars(transport)} {vars(client)}"
+    shown = f"{logs} {refusal.value!r} {vars(refusal.value)} {vars(transport)} {vars(client)}"
     assert len(logs) >= 3
     for secret in (SECRET, "previous-secret-canary", KEY):
-        assert secret not in told
+        assert secret not in shown

@@ -2,7 +2,7 @@ from onramp_app.providers.onramp.maps import (
     CHAIN_SYMBOLS,
     COIN_SYMBOLS,
     FIAT_TYPES,
-    currency_of,
+    currency_of_fiat_type,
 )
 from onramp_app.providers.status import Flow
 
@@ -17,8 +17,15 @@ def test_the_fiat_table_agrees_with_the_documentation(sample) -> None:
 
 
 def test_currencies_are_iso_4217_and_countries_iso_3166() -> None:
-    assert [currency_of(n) for n in (17, 34, 41, 42, 19, 1)] == ["ZAR", "TWD", "XAF", "XAF", "XAF", "INR"]
-    assert currency_of(13) is currency_of(None) is None
+    assert [currency_of_fiat_type(n) for n in (17, 34, 41, 42, 19, 1)] == [
+        "ZAR",
+        "TWD",
+        "XAF",
+        "XAF",
+        "XAF",
+        "INR",
+    ]
+    assert currency_of_fiat_type(13) is currency_of_fiat_type(None) is None
     assert all(row.currency.isupper() and len(row.currency) == 3 for row in FIAT_TYPES.values())
     assert all(row.country.isupper() and len(row.country) == 2 for row in FIAT_TYPES.values())
     pairs = [(row.currency, row.country) for row in FIAT_TYPES.values()]

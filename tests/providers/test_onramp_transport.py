@@ -1,4 +1,4 @@
-"""Failures of the provider, over real sockets: what callers are told, and what is asked again."""
+"""Failures of the provider, over real sockets: which errors callers get, and which requests are repeated."""
 
 import asyncio
 import json
@@ -283,9 +283,9 @@ async def test_the_breaker_stops_one_endpoint_and_not_the_others(
     onramp.answers |= {"quotes": refused(500), "merchantHistory": ok([])}
     for _ in range(5):
         await fails(transport)
-    told = [await fails(transport) for _ in range(20)]
+    errors = [await fails(transport) for _ in range(20)]
     assert onramp.count("quotes") == 5
-    assert all(type(error) is ProviderUnavailable and error.retry_after_seconds > 20 for error in told)
+    assert all(type(error) is ProviderUnavailable and error.retry_after_seconds > 20 for error in errors)
     await transport.call(endpoints.MERCHANT_HISTORY, BODY)
     assert transport.breaker(endpoints.QUOTES).state is BreakerState.OPEN
     assert transport.breaker(endpoints.MERCHANT_HISTORY).state is BreakerState.CLOSED

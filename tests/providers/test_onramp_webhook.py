@@ -94,7 +94,7 @@ def careless(payload: bytes | None, signature: bytes | None) -> object:
     return verify(payload, signature, secrets=SECRETS)
 
 
-def ours(payload: bytes | None, signature: bytes | None) -> object:
+def our_verifier(payload: bytes | None, signature: bytes | None) -> object:
     return verify(payload, signature, secrets=SECRETS)
 
 
@@ -107,7 +107,7 @@ def test_the_mutations_catch_broken_verifiers(broken: Verifier) -> None:
 def test_two_hundred_thousand_mutations_are_refused() -> None:
     """0 in 200,000 bounds the rate at 1.5 in 100,000; MUTATION_SEED repeats a run."""
     seed = int(os.environ.get("MUTATION_SEED", random.randrange(2**32)))
-    tally = run(ours, seed=seed, trials=200_000)
+    tally = run(our_verifier, seed=seed, trials=200_000)
     assert (tally.accepted, tally.foreign) == (0, 0), f"MUTATION_SEED={seed}: {tally.example}"
     # The trials mean something only when they reach every check, and the comparison most of all.
     assert set(tally.reasons) == set(Refusal), f"MUTATION_SEED={seed}: {tally.reasons}"
@@ -214,17 +214,17 @@ def test_an_unknown_status_is_kept_and_is_no_success() -> None:
         assert event.order.status_class is StatusClass.UNKNOWN
 
 
-@pytest.mark.parametrize("told", ["offramp", "OFFRAMP", " OffRamp "])
-def test_a_sale_has_its_own_flow_and_no_class(told: str) -> None:
-    event = event_of({"body": {"orderId": 1, "status": 4, "eventType": told}})
+@pytest.mark.parametrize("event_type", ["offramp", "OFFRAMP", " OffRamp "])
+def test_a_sale_has_its_own_flow_and_no_class(event_type: str) -> None:
+    event = event_of({"body": {"orderId": 1, "status": 4, "eventType": event_type}})
     assert event.kind is EventKind.SELL
     assert event.order is not None
     assert (event.order.flow, event.order.status_class) == (Flow.SELL, None)
 
 
-@pytest.mark.parametrize("told", ["swap", "", 7, None])
-def test_an_unknown_event_is_kept_without_an_order(told: object) -> None:
-    event = event_of({"body": {"referenceId": "r", "eventType": told, "x": 1}})
+@pytest.mark.parametrize("event_type", ["swap", "", 7, None])
+def test_an_unknown_event_is_kept_without_an_order(event_type: object) -> None:
+    event = event_of({"body": {"referenceId": "r", "eventType": event_type, "x": 1}})
     assert (event.kind, event.order, event.order_id) == (EventKind.UNKNOWN, None, None)
     assert "referenceId" in event.raw
 
@@ -245,11 +245,11 @@ def test_white_label_orders_and_failures_are_read_from_their_envelope() -> None:
     assert order_of("FAILED").status_class is StatusClass.UNKNOWN
 
 
-@pytest.mark.parametrize("told", ["kyc", "KYC", "Kyc"])
-def test_kyc_events_name_our_person_and_theirs(told: str) -> None:
+@pytest.mark.parametrize("event_type", ["kyc", "KYC", "Kyc"])
+def test_kyc_events_name_our_person_and_theirs(event_type: str) -> None:
     content = {
         "referenceId": "ours",
-        "eventType": told,
+        "eventType": event_type,
         "status": "IN_REVIEW",
         "metadata": {"customerId": "C"},
     }

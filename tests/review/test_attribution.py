@@ -12,7 +12,7 @@ from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.mandate import Mandate
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.review import attribution
-from onramp_app.review.attribution import attribute, look
+from onramp_app.review.attribution import attribute, preview
 from onramp_app.review.decisions import decide
 from onramp_app.top_ups.transitions import Action
 from tests.desk import REASON, Desk, unknown_id
@@ -22,7 +22,7 @@ from tests.ledger.books import BY_POLL, findings, post_now
 async def test_what_lay_in_suspense_becomes_a_settled_top_up_of_the_user(desk: Desk) -> None:
     delivery, user_id = await desk.suspense(2_500_000_000_000_000_000), desk.books.user()
     before = desk.everything()
-    seen = await look(delivery.order_id, user_id)
+    seen = await preview(delivery.order_id, user_id)
     assert (seen.user.email, seen.user.display_name, seen.amount) == (f"{user_id}@example.org", "Asha", "2.5")
     assert (seen.top_up_id, desk.everything()) == (None, before)
     done = await attribute(delivery.order_id, user_id, mandate=desk.mandate)
@@ -126,7 +126,7 @@ async def test_nothing_is_attributed_to_an_account_that_may_not_be_credited(
     with pytest.raises(ActionNotPossible, match=why):
         await attribute(delivery.order_id, user_id, mandate=desk.mandate)
     with pytest.raises(ActionNotPossible, match=why):
-        await look(delivery.order_id, user_id)
+        await preview(delivery.order_id, user_id)
     assert desk.everything() == before
 
 
@@ -152,9 +152,9 @@ async def test_control_without_the_lock_only_the_ledger_stops_the_second(
     """Without the row lock both begin, and the reference of the ledger refuses the one that comes later."""
     both_looked = asyncio.Barrier(2)
 
-    async def unlocked(session: AsyncSession, order_id: str) -> OrderRecord:
+    async def unlocked(db: AsyncSession, order_id: str) -> OrderRecord:
         query = select(OrderRecord).where(col(OrderRecord.order_id) == order_id)
-        found = (await session.exec(query)).one()
+        found = (await db.exec(query)).one()
         await both_looked.wait()
         return found
 

@@ -1,4 +1,4 @@
-"""What operators decide about top-ups: all of it at once, once, and only where it is possible."""
+"""Operators' decisions about top-ups: all or nothing, once, and only where possible."""
 
 import asyncio
 import json
@@ -373,8 +373,8 @@ async def test_control_without_the_lock_both_operators_win(
 ) -> None:
     both_looked = asyncio.Barrier(2)
 
-    async def unlocked(session: AsyncSession, top_up_id: str) -> TopUp:
-        found = (await session.exec(select(TopUp).where(TopUp.id == top_up_id))).one()
+    async def unlocked(db: AsyncSession, top_up_id: str) -> TopUp:
+        found = (await db.exec(select(TopUp).where(TopUp.id == top_up_id))).one()
         await both_looked.wait()
         return found
 

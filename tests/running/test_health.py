@@ -12,7 +12,7 @@ from sqlalchemy import text
 from onramp_app.config import get_settings
 from onramp_app.db import direct, engine
 from onramp_app.db.engine import transaction
-from onramp_app.fleet.hearing import hearing
+from onramp_app.fleet.echo import echo_test
 from onramp_app.running.health import readiness, status
 from onramp_app.running.parts import CheckedPart
 from tests.wall import Wall
@@ -38,7 +38,7 @@ def held(database: str, *, until: str, worked: str | None) -> None:
 async def test_an_instance_is_ready_without_a_reader_and_its_announcements(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hearing, "is_well", False)
+    monkeypatch.setattr(echo_test, "is_well", False)
     assert await parts(readiness) == {"database": WELL, "schema": WELL, "connections": WELL}
     found = await parts(status)
     assert found["reader"] == (False, "No process reads the provider.")
@@ -92,8 +92,8 @@ async def test_a_release_understands_the_schema_of_the_next_one_and_not_of_the_l
 
 
 async def _use() -> None:
-    async with transaction() as session:
-        await (await session.connection()).execute(text("SELECT pg_sleep(0.1)"))
+    async with transaction() as db:
+        await (await db.connection()).execute(text("SELECT pg_sleep(0.1)"))
 
 
 async def _hold() -> None:

@@ -1,4 +1,4 @@
-"""Every scenario does at the wire what it says; each test holds its control, the same without it."""
+"""Every scenario does at the wire what it says; each test has a control without the scenario."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -34,10 +34,10 @@ def completed(simulator: Process, **changes: object) -> int:
 
 def test_lost_webhook_never_arrives(simulator: Process, receiver: Receiver) -> None:
     simulator.scenario("lost_webhook")
-    lost, told = completed(simulator), completed(simulator)
+    lost, received = completed(simulator), completed(simulator)
     receiver.wait_for(1)
     receiver.stays_at(1)
-    assert receiver.arrivals[0].body["orderId"] == told
+    assert receiver.arrivals[0].body["orderId"] == received
     assert simulator.order(lost)["status"] == 4
 
 
@@ -219,11 +219,11 @@ def test_second_payment_completes_another_order_with_the_same_id(
 ) -> None:
     simulator.scenario("second_payment")
     first = completed(simulator)
-    told = {arrival.body["orderId"] for arrival in receiver.wait_for(2)}
-    assert len(told) == 2
-    assert first in told
+    received = {arrival.body["orderId"] for arrival in receiver.wait_for(2)}
+    assert len(received) == 2
+    assert first in received
     both = simulator.history()
-    assert {order["orderId"] for order in both} == told
+    assert {order["orderId"] for order in both} == received
     assert {order["merchantRecognitionId"] for order in both} == {"recognition1"}
     assert len({order["transactionHash"] for order in both}) == 2
     completed(simulator)
@@ -345,9 +345,9 @@ def test_clock_skew_can_be_measured_and_allowed_for(simulator: Process) -> None:
     simulator.scenario("clock_skew", value=-60, times=None)
     answer = simulator.ask(QUOTES, QUOTE)
     assert (answer.status_code, answer.json()["error"]) == (401, "Ahead of Time")
-    theirs = simulator.client.get(simulator.base + clock).json()["data"]
-    assert abs(theirs / 1000 + 60 - time.time()) < 5
-    assert simulator.ask(QUOTES, QUOTE, at_ms=theirs).status_code == 200
+    providers_ms = simulator.client.get(simulator.base + clock).json()["data"]
+    assert abs(providers_ms / 1000 + 60 - time.time()) < 5
+    assert simulator.ask(QUOTES, QUOTE, at_ms=providers_ms).status_code == 200
     simulator.control("scenario", method="DELETE")
     assert simulator.ask(QUOTES, QUOTE).status_code == 200
 

@@ -96,8 +96,8 @@ def test_a_transaction_needs_a_login_and_then_walks(simulator: Process, receiver
         return bool(found["status"] == "ON_CHAIN_COMPLETED" and found["transactionHash"])
 
     eventually(finished)
-    told = [arrival.body["status"] for arrival in receiver.wait_for(5)[1:]]
-    assert [text.replace(" ", "_") for text in told] == [
+    statuses = [arrival.body["status"] for arrival in receiver.wait_for(5)[1:]]
+    assert [text.replace(" ", "_") for text in statuses] == [
         "FIAT_DEPOSIT_RECEIVED",
         "TRADE_COMPLETED",
         "ON_CHAIN_INITIATED",

@@ -1,4 +1,4 @@
-"""What was counted, in this process and in Redis: what windows allow, and that strangers fill no memory."""
+"""Counts in this process and in Redis: what windows allow, and that strangers fill no memory."""
 
 import random
 import sys
@@ -26,7 +26,7 @@ MEBIBYTE = 2**20
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """Seconds that pass only when a test moves them."""
 
     now = 1_700_000_000.0
 
@@ -70,20 +70,20 @@ class Library:
             await self._limiter.clear(rule, *who)
 
 
-async def _compare(clock: Clock, ours: LocalCounts | SharedCounts, *, seed: int, rounds: int) -> None:
-    theirs, chance, refused = Library(), random.Random(seed), 0
+async def _compare(clock: Clock, counts: LocalCounts | SharedCounts, *, seed: int, rounds: int) -> None:
+    library, chance, refused = Library(), random.Random(seed), 0
     for _ in range(rounds):
         clock.now += chance.choice((0.01, 1.1, 7.3, 31.7))
         who = (chance.choice("ab"),)
         if chance.random() < 0.01:
-            await ours.forget(RULES, who)
-            await theirs.forget(RULES, who)
-        assert await ours.seconds_to_wait(RULES, who) == pytest.approx(
-            await theirs.seconds_to_wait(RULES, who), abs=1e-3
+            await counts.forget(RULES, who)
+            await library.forget(RULES, who)
+        assert await counts.seconds_to_wait(RULES, who) == pytest.approx(
+            await library.seconds_to_wait(RULES, who), abs=1e-3
         )
-        wait = await ours.count(RULES, who)
+        wait = await counts.count(RULES, who)
         refused += wait > 0
-        assert wait == pytest.approx(await theirs.count(RULES, who), abs=1e-3)
+        assert wait == pytest.approx(await library.count(RULES, who), abs=1e-3)
     assert rounds / 20 < refused < rounds * 19 / 20, "both happened"
 
 
@@ -196,11 +196,11 @@ async def test_an_attempt_costs_the_same_after_many_names() -> None:
                     await sweep
         return time.process_time() - began
 
-    ours, theirs = LocalCounts(), MovingWindowRateLimiter(MemoryStorage())
+    counts, library = LocalCounts(), MovingWindowRateLimiter(MemoryStorage())
     for number in range(15_000):
-        await ours.count(RULES, (str(number),))
+        await counts.count(RULES, (str(number),))
     for number in range(300):
-        await theirs.hit(RULES[0], str(number))
+        await library.hit(RULES[0], str(number))
     few = await seconds_for(LocalCounts())
-    assert await seconds_for(ours) < 0.01 + 10 * few
-    assert await seconds_for(theirs) > 0.01 + 10 * few, "the control: the library's own store"
+    assert await seconds_for(counts) < 0.01 + 10 * few
+    assert await seconds_for(library) > 0.01 + 10 * few, "the control: the library's own store"

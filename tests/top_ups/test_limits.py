@@ -196,7 +196,9 @@ async def test_days_and_months_are_of_utc_and_count_by_settlement(world: World) 
         world.top_up(ada, amount, settled_at=moment, created_at="2026-01-01T00:00:00Z")
     world.top_up(ada, "10000", "created", created_at="2026-01-01T00:00:00Z")
     async with transaction() as db:
-        assert await limits.used(db, ada, at=at) == {"INR": limits.Used(Decimal(11000), Decimal(11110))}
+        assert await limits.used_amounts(db, ada, at=at) == {
+            "INR": limits.UsedAmounts(Decimal(11000), Decimal(11110))
+        }
 
 
 async def test_what_was_truly_paid_counts(world: World) -> None:
@@ -215,7 +217,7 @@ async def test_what_was_truly_paid_counts(world: World) -> None:
         )
         world.top_up(ada, asked, status, best_order_id=order)
     async with transaction() as db:
-        (found,) = (await limits.used(db, ada, at=now)).values()
+        (found,) = (await limits.used_amounts(db, ada, at=now)).values()
     assert found.today == 40 + 100 + 700
 
 

@@ -1,4 +1,4 @@
-"""What an owner is told of a top-up beyond its state: what was read when, what paid a debt, what followed."""
+"""What an owner sees of a top-up beyond the state: what was read when, what paid a debt, what followed."""
 
 from onramp_app.accounts.views import Viewer
 from onramp_app.domain.money import amount_text
@@ -35,12 +35,12 @@ async def test_each_line_says_what_was_read_of_which_order(desk: Desk) -> None:
     ):
         rows.step(desk.books.owner, top_up_id, **columns)
     lines = [(line.act, line.status_class, line.order_id) for line in (await _view(desk, top_up_id)).timeline]
-    told = delivery.order_id
+    order_id = delivery.order_id
     assert lines == [
-        ("read", "paid", told),
-        ("linked", "delivered", told),
-        ("read", "sending", told),
-        ("attributed", None, told),
+        ("read", "paid", order_id),
+        ("linked", "delivered", order_id),
+        ("read", "sending", order_id),
+        ("attributed", None, order_id),
         ("released", None, None),
     ]
 

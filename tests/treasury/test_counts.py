@@ -220,8 +220,8 @@ async def test_control_without_the_lock_the_difference_is_booked_twice(
     await control_desk.settled(10 * USDT)
     both_looked, looks = asyncio.Barrier(2), []
 
-    async def slow(session: AsyncSession, *, on: date | None = None) -> Sequence[TreasuryTotal]:
-        totals = await treasury_totals(session, on=on)
+    async def slow(db: AsyncSession, *, on: date | None = None) -> Sequence[TreasuryTotal]:
+        totals = await treasury_totals(db, on=on)
         if on is not None:
             looks.append(on)
             if 2 < len(looks) <= 4:  # The first two only compare.

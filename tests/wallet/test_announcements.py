@@ -12,7 +12,7 @@ from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.accounts.words import EndReason
 from onramp_app.domain import clock
 from onramp_app.fleet import changed_people
-from onramp_app.fleet.hearing import Hearing, hearing
+from onramp_app.fleet.echo import EchoTest, echo_test
 from onramp_app.wallet import announcements
 from onramp_app.wallet.announcements import Announcement, Listening, SessionEnded, UsersChanged
 from tests.people import PASSWORD, sign_up
@@ -69,24 +69,24 @@ async def test_changed_people_are_announced(heard):
 
 
 async def test_a_process_that_hears_is_distinguished_from_one_that_does_not(heard, monkeypatch):
-    monkeypatch.setattr(hearing, "is_well", None)
-    assert await hearing.test()
-    assert hearing.is_well
-    deaf = Hearing(wait_seconds=0.3)  # The listener echoes to this process's own one, as if a pooler hid it.
-    assert not await deaf.test()
+    monkeypatch.setattr(echo_test, "is_well", None)
+    assert await echo_test.run()
+    assert echo_test.is_well
+    deaf = EchoTest(wait_seconds=0.3)  # The listener echoes to this process's own one, as if a pooler hid it.
+    assert not await deaf.run()
     assert deaf.is_well is False
 
 
 @pytest.mark.parametrize("after", [timedelta(minutes=31), timedelta(hours=13)])
 async def test_sessions_that_ended_by_age_are_not_among_the_living(session, monkeypatch, after):
     ids = {session.viewer.session_id}
-    living = await announcements.living(ids)
+    living = await announcements.live_sessions(ids)
     assert [(name, one.viewer) for name, one in living.items()] == [
         (session.viewer.session_id, session.viewer)
     ]
     later = clock.now() + after
     monkeypatch.setattr(clock, "now", lambda: later)
-    assert await announcements.living(ids) == {}
+    assert await announcements.live_sessions(ids) == {}
 
 
 async def test_revoked_and_unknown_sessions_are_not_among_the_living(session):
@@ -95,12 +95,12 @@ async def test_revoked_and_unknown_sessions_are_not_among_the_living(session):
         session.viewer.user_id, other.viewer.session_id, reason=EndReason.PASSWORD_CHANGED
     )
     asked = {session.viewer.session_id, other.viewer.session_id, "unknown"}
-    assert set(await announcements.living(asked)) == {session.viewer.session_id}
+    assert set(await announcements.live_sessions(asked)) == {session.viewer.session_id}
 
 
 async def test_asking_does_not_count_as_use_of_the_session(session, database):
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("UPDATE auth_sessions SET last_seen_at = last_seen_at - interval '20 minutes'")
         before = connection.execute("SELECT last_seen_at FROM auth_sessions").fetchone()
-        await announcements.living({session.viewer.session_id})
+        await announcements.live_sessions({session.viewer.session_id})
         assert connection.execute("SELECT last_seen_at FROM auth_sessions").fetchone() == before

@@ -9,7 +9,7 @@ import psycopg
 from onramp_app.db.engine import transaction
 from onramp_app.ledger import instructions
 from onramp_app.pricing.rate_book import RateBook
-from onramp_app.wallet.history import HISTORY, MAX_MOVES, course, read
+from onramp_app.wallet.history import HISTORY, MAX_MOVEMENTS, course, read
 from onramp_app.wallet.views import WorthPoint
 from tests.ledger.books import BY_OPERATOR, post_now
 
@@ -18,9 +18,9 @@ UNIT = 10**18
 
 async def points_of(user_id: str) -> list[WorthPoint]:
     async with transaction() as db:
-        moves = (await read(db, [user_id]))[user_id]
+        movements = (await read(db, [user_id]))[user_id]
     book = RateBook({"USDT": Decimal(1), "INR": Decimal(80)}, datetime.now(UTC))
-    return course(moves, book, currency="INR")
+    return course(movements, book, currency="INR")
 
 
 async def worths(user_id: str) -> list[str]:
@@ -94,11 +94,11 @@ async def test_long_books_are_read_from_indexes_and_only_in_part(control_desk):
     for name in ("user_ids", "since", "most"):
         query = re.sub(rf":{name}\b", f"%({name})s", query)
     since = datetime.now(UTC) - timedelta(days=30)
-    values = {"user_ids": [user_id], "since": since, "most": MAX_MOVES}
+    values = {"user_ids": [user_id], "since": since, "most": MAX_MOVEMENTS}
     plan = "\n".join(line for (line,) in owner.execute(query.encode(), values))
     assert "ix_ledger_transfers_user_id_created_at_id" in plan
     assert not re.search(r"Seq Scan on ledger_(transfers|entries)", plan), plan
-    assert int(re.findall(r"shared hit=(\d+)", plan)[0]) < 10 * MAX_MOVES, plan
+    assert int(re.findall(r"shared hit=(\d+)", plan)[0]) < 10 * MAX_MOVEMENTS, plan
     owner.execute("DROP INDEX ix_ledger_transfers_user_id_created_at_id, ix_ledger_transfers_listed")
     plan = "\n".join(line for (line,) in owner.execute(query.encode(), values))
     assert "Seq Scan on ledger_transfers" in plan  # the control: it is the index that keeps it quick

@@ -98,14 +98,14 @@ class Tab:
             return await SessionMiddleware().preprocess(app, self.root, event)  # type: ignore[arg-type]
 
     async def fail(self, error: Exception) -> str:
-        """Let an error escape a handler. Returns what the person is then told."""
+        """Let an error escape a handler. Returns the message that the person then sees."""
         sent_by = {RouteVar.SESSION_ID: self.token}
         with EventContext(token=self.token, state_manager=None, enqueue_impl=None, router_data=sent_by):  # type: ignore[arg-type]
             event = show_backend_problem(error)
         if event is None:
             return page_loads.take_unanswered()[self.token]
-        (tell,) = Event.from_event_type(event)  # type: ignore[arg-type]
-        await self.send(SessionState.event_handlers["tell"], tell.payload["code"])
+        (shown,) = Event.from_event_type(event)  # type: ignore[arg-type]
+        await self.send(SessionState.event_handlers["show_failure"], shown.payload["code"])
         return (await self.state(SessionState)).notice
 
     async def send(self, handler: EventHandler, *arguments: object) -> Outcome:

@@ -1,4 +1,4 @@
-"""What routes of several subjects share: the base of request bodies, fields, and what is cached nowhere."""
+"""Shared by routes of several subjects: the base of request bodies, common fields, no caching."""
 
 from typing import Annotated
 
@@ -15,6 +15,6 @@ class RequestBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def keep_nowhere(response: Response) -> None:
-    """Say on the answer that nothing may cache it: it is personal, or carries tokens (RFC 6749, 5.1)."""
+def forbid_caching(response: Response) -> None:
+    """Forbid caching of an answer that is personal or carries tokens (RFC 6749, 5.1)."""
     response.headers["Cache-Control"] = "no-store"

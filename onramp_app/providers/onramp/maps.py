@@ -84,7 +84,7 @@ TEST_CHAIN_IDS = frozenset({10})
 COIN_SYMBOLS: Mapping[int, str] = {0: "btc", 6: "eth", 54: "usdt", 72: "bnb", 83: "matic", 116: "usdc"}
 
 
-def currency_of(fiat_type: int | None) -> str | None:
+def currency_of_fiat_type(fiat_type: int | None) -> str | None:
     """Return the ISO 4217 code of a fiat type, or None when it is not known."""
     row = FIAT_TYPES.get(fiat_type) if fiat_type is not None else None
     return row.currency if row else None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from onramp_app.domain.exact_json import Json, NotJson, read_json
 from onramp_app.domain.payments import PaymentKind
-from onramp_app.providers.onramp.maps import currency_of
+from onramp_app.providers.onramp.maps import currency_of_fiat_type
 from onramp_app.providers.onramp.wire import amount_or_none, int_or_none, text_or_none
 from onramp_app.providers.port import ProviderOrder
 from onramp_app.providers.status import Flow, StatusClass, status_class, white_label_status_class
@@ -51,7 +51,7 @@ def read_order(fields: Mapping[str, Json], *, raw: str, flow: Flow) -> ProviderO
         chain_id=int_or_none(fields.get("chainId")),
         transaction_hash=text_or_none(fields.get("transactionHash")),
         fiat_type=fiat_type,
-        currency=currency_of(fiat_type),
+        currency=currency_of_fiat_type(fiat_type),
         fiat_amount=amount_or_none(fields.get("fiatAmount")),
         payment_kind=payment_kind_of(fields.get("paymentType")),
         expected_price=amount_or_none(fields.get("expectedPrice")),

@@ -180,13 +180,13 @@ def _steps(view: TopUpView) -> list[StoryStep]:
 
 
 def _is_late(before: StepView, step: StepView) -> bool:
-    """Say whether a step brings money to a top-up that had ended without a payment."""
+    """Return whether a step brings money to a top-up that had ended without a payment."""
     return before.status in ENDED_UNPAID and step.status in _SAID_ONCE
 
 
 def _step_title(step: StepView, view: TopUpView) -> str:
     """Return the title of a step: what the provider said or an operator did, and what came of it."""
-    said = step.status_class or step.act
+    event = step.status_class or step.act
     asset = view.asset
     titles: dict[str, str] = {
         StatusClass.OPENED: _("Payment page opened"),
@@ -208,11 +208,11 @@ def _step_title(step: StepView, view: TopUpView) -> str:
         Act.REVERSAL_UNDONE: _("The reversal was undone"),
         Act.ATTRIBUTED: _("Found to be yours"),
     }
-    if said in titles:
+    if event in titles:
         tag = tag_of(step.status)[0]
         ends = (TopUpStatus.SETTLED, TopUpStatus.IN_REVIEW, *ENDED_UNPAID)
-        is_news = step.status in ends and said not in (StatusClass.OPENED, StatusClass.CLAIMED)
-        return f"{titles[said]}: {tag[:1].lower()}{tag[1:]}" if is_news else titles[said]
+        is_news = step.status in ends and event not in (StatusClass.OPENED, StatusClass.CLAIMED)
+        return f"{titles[event]}: {tag[:1].lower()}{tag[1:]}" if is_news else titles[event]
     own_titles = {
         TopUpStatus.CREATED: _("Top-up created"),
         TopUpStatus.CANCELED: _("Canceled by you"),

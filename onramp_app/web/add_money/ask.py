@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from onramp_app.accounts.views import Viewer
-from onramp_app.accounts.words import currency_of
+from onramp_app.accounts.words import currency_of_country
 from onramp_app.domain.errors import ApplicationError, ValidationFailed
 from onramp_app.domain.money import decimal_text
 from onramp_app.domain.payments import AmountLimits
@@ -24,7 +24,7 @@ from onramp_app.top_ups import limits
 from onramp_app.top_ups.limits import Remaining
 from onramp_app.top_ups.usual_time import usual_minutes
 from onramp_app.web.add_money.choices import Choices
-from onramp_app.web.add_money.offer import Asked, offer_of
+from onramp_app.web.add_money.offer import OfferInputs, offer_of
 from onramp_app.web.add_money.shapes import OfferShown
 from onramp_app.web.add_money.typed_amounts import round_amounts
 from onramp_app.web.add_money.words import (
@@ -45,8 +45,8 @@ RATES_WITHIN_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What was found for a person's choices. `choices` are the valid ones, with defaults for missing ones.
+class WizardAnswer:
+    """What the wizard shows for a person's choices. `choices` are valid, with defaults where missing.
 
     `offer` is None when the offer is unknown, `quoted` when there is no quote; `problem` says why.
     `retry_seconds`: after how many seconds asking again may help; 0 for never.
@@ -60,7 +60,7 @@ class Found:
     retry_seconds: int = 0
 
 
-async def read_offer(viewer: Viewer, choices: Choices) -> Found:
+async def read_offer(viewer: Viewer, choices: Choices) -> WizardAnswer:
     """Return what the wizard shows for choices. Refusals of the provider are returned in words.
 
     Raises:
@@ -69,10 +69,10 @@ async def read_offer(viewer: Viewer, choices: Choices) -> Found:
     try:
         return await _read(viewer, choices)
     except ProviderUnavailable as error:
-        return Found(choices, problem=problem_text(error), retry_seconds=_retry_seconds(error))
+        return WizardAnswer(choices, problem=problem_text(error), retry_seconds=_retry_seconds(error))
 
 
-async def _read(viewer: Viewer, choices: Choices) -> Found:
+async def _read(viewer: Viewer, choices: Choices) -> WizardAnswer:
     reader = get_options()
     row = _currency(viewer, choices, (await reader.options(None)).currencies)
     options = await reader.options(row.code, country=row.country)
@@ -85,8 +85,8 @@ async def _read(viewer: Viewer, choices: Choices) -> Found:
         choices = replace(choices, amount=decimal_text(quick[min(1, len(quick) - 1)]))
     problem = _amount_problem(choices, row, bounds, remaining=remaining)
     usual = {method.code: await usual_minutes(method.code) for method in options.methods}
-    offer = offer_of(Asked(row, options, of_provider, remaining, quick, usual), choices)
-    found = Found(choices, offer, amount_problem=problem)
+    offer = offer_of(OfferInputs(row, options, of_provider, remaining, quick, usual), choices)
+    found = WizardAnswer(choices, offer, amount_problem=problem)
     if offer.closed or not choices.method or not choices.amount or problem:
         return replace(found, choices=replace(choices, step="amount"))
     return await _with_quote(viewer, found)
@@ -98,7 +98,7 @@ def _currency(viewer: Viewer, choices: Choices, rows: Sequence[CurrencyOption]) 
     if chosen:
         return preferred(chosen, choices.country or viewer.country, is_usable=lambda row: row.is_active)
     active = [row for row in rows if row.is_active]
-    wanted = (currency_of(viewer.country), viewer.display_currency, "USD")
+    wanted = (currency_of_country(viewer.country), viewer.display_currency, "USD")
     at_home = [row for row in active if row.country == viewer.country]
     by_code = [row for code in wanted for row in active if row.code == code]
     return (at_home or by_code or active or list(rows))[0]
@@ -166,7 +166,7 @@ def _amount_problem(
     return ""
 
 
-async def _with_quote(viewer: Viewer, found: Found) -> Found:
+async def _with_quote(viewer: Viewer, found: WizardAnswer) -> WizardAnswer:
     request = request_of(found.choices)
     try:
         await throttle.attempt(throttle.QUOTE, viewer.user_id)

@@ -35,7 +35,7 @@ class Choices:
 
     def search(self) -> str:
         """Return the query of the page's address, with its question mark."""
-        said = {
+        chosen = {
             "step": self.step,
             "amount": self.amount,
             "currency": self.currency,
@@ -45,24 +45,24 @@ class Choices:
             "method": self.method,
             "another": "yes" if self.is_another else "",
         }
-        return "?" + urlencode({name: value for name, value in said.items() if value})
+        return "?" + urlencode({name: value for name, value in chosen.items() if value})
 
 
 def choices_of(query: Mapping[str, str]) -> Choices:
     """Return the choices that an address holds, without those that cannot be valid."""
 
-    def said(name: str) -> str | None:
+    def value_of(name: str) -> str | None:
         value = query.get(name)
         return value if isinstance(value, str) and _SHAPES[name].fullmatch(value) else None
 
     step = query.get("step")
     return Choices(
         step=step if step in STEPS else STEPS[0],
-        amount=said("amount"),
-        currency=said("currency") or "",
-        country=said("country") or "",
-        asset=said("asset") or "",
-        network=said("network") or "",
-        method=said("method") or "",
+        amount=value_of("amount"),
+        currency=value_of("currency") or "",
+        country=value_of("country") or "",
+        asset=value_of("asset") or "",
+        network=value_of("network") or "",
+        method=value_of("method") or "",
         is_another=query.get("another") == "yes",
     )

@@ -27,10 +27,10 @@ from onramp_app.web.words.names import asset_name, method_name, network_name
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked for: the chosen currency, its options, our limits, round amounts, usual minutes.
+class OfferInputs:
+    """What an offer is made of: the chosen currency, its options, round amounts and usual minutes.
 
-    `bounds` are the limits of the provider alone; `remaining` holds ours.
+    `bounds` are the limits of the provider alone, `remaining` what is left of our own.
     """
 
     row: CurrencyOption
@@ -41,9 +41,9 @@ class Asked:
     usual: Mapping[str, int | None]
 
 
-def offer_of(asked: Asked, choices: Choices) -> OfferShown:
+def offer_of(inputs: OfferInputs, choices: Choices) -> OfferShown:
     """Return everything that can be chosen, and what is closed with its reason."""
-    row, options = asked.row, asked.options
+    row, options = inputs.row, inputs.options
     several = {code for code in _codes(options) if _codes(options).count(code) > 1}
     closed: dict[str, list[Choice]] = {}
     for other in options.currencies:
@@ -58,13 +58,15 @@ def offer_of(asked: Asked, choices: Choices) -> OfferShown:
         currencies=tuple(sorted(currencies, key=lambda choice: choice.words)),
         closed_currencies=tuple(ClosedChoices(reason, tuple(rows)) for reason, rows in closed.items()),
         closed=row.reason or ("" if options.assets else _("Nothing can be bought at the moment.")),
-        limits=limits_text(asked.bounds, row.code),
-        quick=tuple(QuickAmount(decimal_text(amount), fiat_text(amount, row.code)) for amount in asked.quick),
-        allowances=_allowances(asked.remaining, row.code),
+        limits=limits_text(inputs.bounds, row.code),
+        quick=tuple(
+            QuickAmount(decimal_text(amount), fiat_text(amount, row.code)) for amount in inputs.quick
+        ),
+        allowances=_allowances(inputs.remaining, row.code),
         assets=_asset_choices(options.assets),
         networks=_network_choices([o.network for o in options.assets if o.asset == choices.asset]),
         methods=(
-            *(_method_card(method, row.code, asked.usual.get(method.code)) for method in options.methods),
+            *(_method_card(method, row.code, inputs.usual.get(method.code)) for method in options.methods),
             *(_closed_card(method) for method in options.closed_methods),
         ),
     )

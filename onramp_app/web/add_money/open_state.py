@@ -47,7 +47,7 @@ class AsksAboutOpen(PrivateState, mixin=True):
 
     @rx.event(background=True)
     async def ask_provider(self) -> EventSpec | None:
-        """Have the provider asked whether the open top-ups were paid, and say whether that succeeded."""
+        """Have the provider asked whether the open top-ups were paid, and show whether that succeeded."""
         async with self:
             if (viewer := await self._viewer()) is None:
                 return to_login(self)
@@ -57,16 +57,16 @@ class AsksAboutOpen(PrivateState, mixin=True):
             self.reading = "asking"
         try:
             await throttle.attempt(throttle.READ_AGAIN, viewer.user_id)
-            standing = await freshness.read_now(viewer, within_seconds=READ_WITHIN_SECONDS)
+            fresh = await freshness.read_now(viewer, within_seconds=READ_WITHIN_SECONDS)
             views = await Latest(viewer).open_top_ups()
-            if not await announcements.living({viewer.session_id}):
+            if not await announcements.live_sessions({viewer.session_id}):
                 return to_login(self)
         except (DatabaseUnavailable, RateLimited):
-            standing, views = freshness.Standing(is_current=False, read_at=None), None
+            fresh, views = freshness.Freshness(is_current=False, read_at=None), None
         async with self:
             if self._asked == asked:
-                self.reading = "current" if standing.is_current else "away"
-                self.read_at = moment_text(standing.read_at)
+                self.reading = "current" if fresh.is_current else "away"
+                self.read_at = moment_text(fresh.read_at)
                 if views is not None:
                     self._show_open(views)
         return None

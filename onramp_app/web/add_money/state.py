@@ -17,7 +17,7 @@ from onramp_app.top_ups import top_ups
 from onramp_app.top_ups.errors import QuoteChanged, TooManyOpenTopUps
 from onramp_app.wallet import announcements
 from onramp_app.wallet.latest import Latest
-from onramp_app.web.add_money.ask import Found, read_offer, request_of
+from onramp_app.web.add_money.ask import WizardAnswer, read_offer, request_of
 from onramp_app.web.add_money.choices import STEPS, Choices, choices_of
 from onramp_app.web.add_money.open_state import AsksAboutOpen
 from onramp_app.web.add_money.quote_state import ShowsQuote
@@ -241,10 +241,10 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
             choices = self._choices
         try:
             found = await read_offer(viewer, choices)
-            if not await announcements.living({viewer.session_id}):
+            if not await announcements.live_sessions({viewer.session_id}):
                 return to_login(self)
         except DatabaseUnavailable:
-            found = Found(choices, problem=not_read_text(), retry_seconds=RETRY_SECONDS)
+            found = WizardAnswer(choices, problem=not_read_text(), retry_seconds=RETRY_SECONDS)
         async with self:
             if self._asked == asked:
                 self._show(found)
@@ -314,7 +314,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
         return WizardState.refresh if not isinstance(refused, QuoteChanged) else None
 
     def _refuse(self, error: ApplicationError, choices: Choices) -> None:
-        """Say why no top-up was begun, at the place where that can be corrected, or that nobody knows yet."""
+        """Show why no top-up was begun, at the place where that can be corrected, or that this is unknown."""
         if isinstance(error, (DatabaseUnavailable, IdempotencyInProgress)):
             self.review_problem = perhaps_begun_text()
             return  # Confirming again confirms the same review, which is begun once at most.
@@ -374,7 +374,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
         self.is_asking = True
         return WizardState.refresh
 
-    def _show(self, found: Found) -> None:
+    def _show(self, found: WizardAnswer) -> None:
         """Show what was found. Never called where something newer was typed meanwhile."""
         self.is_asking = False
         if found.offer is not None:

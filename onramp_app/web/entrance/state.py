@@ -7,7 +7,7 @@ from reflex.event import EventSpec
 
 from onramp_app.accounts import sessions
 from onramp_app.accounts.cookies import read_form_cookie
-from onramp_app.accounts.words import countries, currency_of
+from onramp_app.accounts.words import countries, currency_of_country
 from onramp_app.domain.places import HOME, own_path
 from onramp_app.texts import _
 from onramp_app.web.words.passwords import weak_password_text
@@ -51,7 +51,7 @@ class EntranceState(rx.State):
     def propose_currency(self, country: str) -> None:
         """Propose the currency of the country that was just chosen."""
         if isinstance(country, str) and country in countries():
-            self.display_currency = currency_of(country)
+            self.display_currency = currency_of_country(country)
 
     def _explain(self, reason: str) -> None:
         self.message = self.email_problem = self.password_problem = ""  # nosec B105  # nothing is wrong

@@ -43,7 +43,7 @@ _WITHOUT_PERSON = HYDRATIONS | {
 
 
 def _is_by_person(event: Event) -> bool:
-    """Say whether a person did something just now, as far as an event can tell.
+    """Return whether a person did something just now, as far as an event can tell.
 
     An abandoned page reconnects again and again, and its timers go on. So neither the events of a page alone
     count, nor those that another event caused, such as a load after a reconnect. Going to another page does
@@ -61,7 +61,7 @@ def _state_of(event: Event) -> type[BaseState] | None:
 
 
 def _is_left_behind(app: rx.App, page: SessionState) -> bool:
-    """Say whether an event comes from another socket than the one that serves the tab now."""
+    """Return whether an event comes from another socket than the one that serves the tab now."""
     namespace, socket = app.event_namespace, page.router.session
     at = namespace._token_manager.token_to_socket.get(socket.client_token) if namespace else None
     return at is not None and at.sid != socket.session_id
@@ -155,5 +155,5 @@ class SessionMiddleware(Middleware):
         if is_load or away is not Away.PAGE:
             page_loads.failed(page.router.session.session_id, away)
         if not is_load or away is Away.PAGE:
-            page._say(error.code)  # For a load that failed, the page says what is away instead.
+            page._show_failure(error.code)  # For a load that failed, the page says what is away instead.
         return None if is_hydration else await _refuse(page)

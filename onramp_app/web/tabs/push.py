@@ -22,9 +22,9 @@ from reflex.state import StateUpdate
 from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet.channels import Bell
-from onramp_app.fleet.hearing import hearing
+from onramp_app.fleet.echo import echo_test
 from onramp_app.wallet import announcements
-from onramp_app.wallet.announcements import Listening, Living, SessionEnded, UsersChanged
+from onramp_app.wallet.announcements import Listening, LiveSession, SessionEnded, UsersChanged
 from onramp_app.wallet.home import Wallets
 from onramp_app.wallet.latest import Latest
 from onramp_app.wallet.reading_places import ReadingPlaces
@@ -39,7 +39,7 @@ from onramp_app.web.tabs.store import PageStore, PageStoreAway
 from onramp_app.web.words.amounts import moment_text
 
 LOOK_EVERY_SECONDS = 10
-LOOK_EVERY_SECONDS_WHEN_DEAF = 2
+LOOK_EVERY_SECONDS_WITHOUT_ANNOUNCEMENTS = 2
 LOOK_EVERY_SECONDS_WHILE_AWAY = 1
 LOOK_WITHIN_SECONDS = 8
 _LOOK_AT_STORE_EVERY_SECONDS = 2
@@ -47,7 +47,7 @@ _ASK_TO_LOAD_EVERY_SECONDS = 0.5
 # Loading again takes the database, and people who click meanwhile need that too.
 _LOADS_AT_ONCE = 20
 _RETRY_SECONDS = 1
-_LET_IN_WITHIN_SECONDS = 0.5
+_LATE_ARRIVAL_SECONDS = 0.5
 _READ_TOGETHER = 50
 
 _SHOWN = Counter("tabs_brought_up_to_date", "Tabs that were shown what had changed.")
@@ -58,13 +58,13 @@ async def keep_tabs_current(app: rx.App) -> None:
     """Keep every tab of this instance up to date, and lead it to `/login` when its session ends."""
     async with asyncio.TaskGroup() as tasks:
         tabs = Tabs(app, tasks)
-        tasks.create_task(_again_and_again(tabs.listen))
-        tasks.create_task(_again_and_again(tabs.look_now_and_then))
-        tasks.create_task(_again_and_again(tabs.look_at_store))
-        tasks.create_task(_again_and_again(tabs.load_again))
+        tasks.create_task(_retry_forever(tabs.listen))
+        tasks.create_task(_retry_forever(tabs.look_now_and_then))
+        tasks.create_task(_retry_forever(tabs.look_at_store))
+        tasks.create_task(_retry_forever(tabs.load_again))
 
 
-async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
+async def _retry_forever(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
@@ -73,10 +73,10 @@ async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _hears() -> bool:
-    if not (hears := await hearing.test()):
+async def _announcements_arrive() -> bool:
+    if not (arrive := await echo_test.run()):
         _log.warning("announcements do not arrive; is there a pooler before the database?")
-    return hears
+    return arrive
 
 
 class Tabs:
@@ -93,10 +93,10 @@ class Tabs:
         self._versions: dict[str, str] = {}
         self._look_sooner = Bell()
         self._store = PageStore(app)
-        self._said = Away.NOTHING  # The part that the pages last said is away.
+        self._shown_away = Away.NOTHING  # The part that the pages last said is away.
 
     async def listen(self) -> None:
-        """Act on announcements. Once it listens, it looks for changes that it may have missed."""
+        """Act on announcements. Once listening, look for changes that were announced before."""
         try:
             async for announcement in announcements.listen():
                 match announcement:
@@ -105,7 +105,7 @@ class Tabs:
                         self._look_sooner.ring()  # The pages may still say that the database is away.
                     case SessionEnded(session_id):
                         self._end({session_id})
-                        self._tasks.create_task(self._end_who_was_let_in(session_id))
+                        self._tasks.create_task(self._end_late_arrivals(session_id))
                     case UsersChanged(user_ids):
                         self._queue(user_ids & holders.known_users())
         finally:
@@ -122,7 +122,11 @@ class Tabs:
                     page_loads.note(LOOK, Away.NOTHING)
                     if not page_loads.away:
                         page_loads.current_until = moment_text(began)
-                    seconds = LOOK_EVERY_SECONDS if await _hears() else LOOK_EVERY_SECONDS_WHEN_DEAF
+                    seconds = (
+                        LOOK_EVERY_SECONDS
+                        if await _announcements_arrive()
+                        else LOOK_EVERY_SECONDS_WITHOUT_ANNOUNCEMENTS
+                    )
             except (DatabaseUnavailable, TimeoutError):
                 page_loads.note(LOOK, Away.DATABASE)
             except Exception:
@@ -144,18 +148,18 @@ class Tabs:
             await asyncio.sleep(_LOOK_AT_STORE_EVERY_SECONDS)
 
     async def load_again(self) -> None:
-        """Tell pages which part is away, and ask pages whose load failed to load again."""
+        """Send pages the part that is away, and ask pages whose load failed to load again."""
         while True:
             page_loads.keep_only(self._namespace().sockets)
             for socket_id, words in page_loads.take_unanswered().items():
-                await self._namespace().tell_what_is_away(socket_id, words=words)
+                await self._namespace().send_away_status(socket_id, words=words)
                 if page_loads.away_of(socket_id) is not Away.PAGE:
                     self._look_sooner.ring()
-            if self._said != page_loads.away:
-                self._said = page_loads.away
-                _log.warning("the pages say what is away", away=self._said)
+            if self._shown_away != page_loads.away:
+                self._shown_away = page_loads.away
+                _log.warning("the pages say what is away", away=self._shown_away)
                 for socket_id in [*self._namespace().sockets]:
-                    await self._namespace().tell_what_is_away(socket_id)
+                    await self._namespace().send_away_status(socket_id)
             for socket_id in page_loads.take_due(time.monotonic(), at_once=_LOADS_AT_ONCE):
                 await self._namespace().ask_to_load(socket_id)
             await page_loads.bell.wait(_ASK_TO_LOAD_EVERY_SECONDS)
@@ -169,7 +173,7 @@ class Tabs:
         holders.keep_only(connected)
         drop_oldest_states(self._app, connected)
         shown = holders.known_sessions()
-        living = await announcements.living(shown)
+        living = await announcements.live_sessions(shown)
         self._end(shown - living.keys())
         versions = {one.viewer.user_id: one.version for one in living.values()}
         # New people may have read just before a change whose announcement was lost: update them too.
@@ -197,10 +201,10 @@ class Tabs:
     async def _show_together(self, user_ids: Collection[str]) -> None:
         tabs = holders.tabs_of_users(user_ids)
         shown = {holder.session_id for held in tabs.values() for holder in held.values()}
-        living: dict[str, Living] = {}
+        living: dict[str, LiveSession] = {}
         try:
             async with self._places.take(holds_tab=False):
-                living = await announcements.living(shown)
+                living = await announcements.live_sessions(shown)
         except Exception:  # noqa: BLE001  # the next look finds what this one left
             _log.warning("people's tabs could not be brought up to date", exc_info=True)
             for user_id in user_ids:
@@ -243,7 +247,7 @@ class Tabs:
             page = await state.get_state(SessionState)
             if not page._session_id or not page_path(page):
                 # The tab has a holder of which its state knows nothing, so the state is a new one.
-                self._namespace().has_lost(token)
+                self._namespace().mark_state_lost(token)
                 return False
             # The tab may belong to somebody else by now, whose load reads everything; or its session may have
             # ended while this waited for the tab, and then the tab shows nothing private any more.
@@ -252,7 +256,7 @@ class Tabs:
                 return True
             async with self._places.take(holds_tab=True):
                 if not await catch_up(page, latest):
-                    self._namespace().has_lost(token)
+                    self._namespace().mark_state_lost(token)
         _SHOWN.inc()
         return True
 
@@ -265,9 +269,9 @@ class Tabs:
             self._being_ended.add(token)
             self._tasks.create_task(self._end_tab(token, session_ids))
 
-    async def _end_who_was_let_in(self, session_id: str) -> None:
+    async def _end_late_arrivals(self, session_id: str) -> None:
         # A session that was read just before it ended gets its holder just after the announcement.
-        await asyncio.sleep(_LET_IN_WITHIN_SECONDS)
+        await asyncio.sleep(_LATE_ARRIVAL_SECONDS)
         self._end({session_id})
 
     async def _end_tab(self, token: str, session_ids: Collection[str]) -> None:

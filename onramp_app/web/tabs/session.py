@@ -63,11 +63,11 @@ class SessionState(rx.State):
     _session_id: str = ""  # The session whose data this state may hold; kept on the server.
 
     @rx.event
-    def tell(self, code: str) -> None:
+    def show_failure(self, code: str) -> None:
         """Show the message of a code; an unknown one shows the general message."""
-        self._say(code if isinstance(code, str) else "unexpected")
+        self._show_failure(code if isinstance(code, str) else "unexpected")
 
-    def _say(self, code: str) -> None:
+    def _show_failure(self, code: str) -> None:
         self.notice = failure_text(code)
 
     def _bind(self, viewer: Viewer) -> None:
@@ -122,7 +122,7 @@ def to_login(state: rx.State) -> EventSpec:
     return rx.redirect(f"/login?reason=session_ended&next={quote(target, safe='')}")
 
 
-def shown_as_away(away: Away, current_until: str, words: str = "") -> dict[str, dict[str, str]]:
+def away_delta(away: Away, current_until: str, words: str = "") -> dict[str, dict[str, str]]:
     """Return the delta, as Reflex sends it, by which a page says which part is away."""
     values = {"away": str(away), "current_until": current_until, **({"notice": words} if words else {})}
     return {SessionState.get_full_name(): {f"{name}{FIELD_MARKER}": text for name, text in values.items()}}
@@ -132,7 +132,7 @@ _reported: deque[str] = deque(maxlen=200)  # Ids of events whose failure is bein
 
 
 def show_backend_problem(exception: Exception) -> EventSpec | None:
-    """Log an exception that escaped a handler, have the page load again, and tell the person.
+    """Log an exception that escaped a handler, have the page load again, and show the person a message.
 
     The message is an event too, and needs the state of the tab. Where the state cannot be read, the message
     goes to the socket instead.
@@ -147,7 +147,7 @@ def show_backend_problem(exception: Exception) -> EventSpec | None:
         if context.parent_txid in _reported:
             return None  # Showing the failure failed itself. Do not try that again.
         _reported.append(context.txid)
-        return SessionState.tell("unexpected")  # type: ignore[operator]
+        return SessionState.show_failure("unexpected")  # type: ignore[operator]
     _log.warning(
         "event failed, because something is away", away=away, reason=str(exception.__cause__ or exception)
     )

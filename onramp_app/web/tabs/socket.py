@@ -33,7 +33,7 @@ from onramp_app.accounts import sessions
 from onramp_app.throttle.callers import address_of
 from onramp_app.web.tabs import holders
 from onramp_app.web.tabs.loads import page_loads
-from onramp_app.web.tabs.session import HYDRATE_AND_LOAD, LOADS, failure_text, shown_as_away
+from onramp_app.web.tabs.session import HYDRATE_AND_LOAD, LOADS, away_delta, failure_text
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PATH = re.compile(r"/[!-\[\]-~]{0,2047}")  # visible ASCII as browsers write addresses, without a backslash
@@ -159,16 +159,16 @@ class PageSocket(EventNamespace):
         load = Event(name=HYDRATE_AND_LOAD)
         await self.emit(str(SocketEvent.EVENT), StateUpdate(events=[load]), to=socket_id)
 
-    async def tell_what_is_away(self, socket_id: str, *, words: str = "") -> None:
-        """Tell a page which part is away, without reading its state: the store may be that part.
+    async def send_away_status(self, socket_id: str, *, words: str = "") -> None:
+        """Send a page the part that is away, without reading its state: the store may be that part.
 
         `words`: the message for an action of the person that failed. It goes when the page loads again.
         """
-        delta = shown_as_away(page_loads.away_of(socket_id), page_loads.current_until, words)
+        delta = away_delta(page_loads.away_of(socket_id), page_loads.current_until, words)
         await self.emit(str(SocketEvent.EVENT), StateUpdate(delta=delta), to=socket_id)
 
-    def has_lost(self, token: str) -> None:
-        """Have the page of a tab load again, because its state is lost."""
+    def mark_state_lost(self, token: str) -> None:
+        """Note that the state of a tab is lost, so that its page loads again."""
         there = self._token_manager.token_to_socket.get(token)
         if there is not None and there.instance_id == self._token_manager.instance_id:
             page_loads.lost(there.sid)
@@ -183,20 +183,20 @@ class PageSocket(EventNamespace):
         is_elsewhere = there is None or there.instance_id != self._token_manager.instance_id
         if is_elsewhere or (there and _may_reach(token, there.sid)):
             if there and not is_elsewhere:
-                update = _with_what_is_away(update, there.sid)
+                update = _with_away_status(update, there.sid)
             await super().emit_update(update, token)
         else:
             _REFUSED.labels("update").inc()
 
 
-def _with_what_is_away(update: StateUpdate, socket_id: str) -> StateUpdate:
+def _with_away_status(update: StateUpdate, socket_id: str) -> StateUpdate:
     """Add which part is away to an update that ends a load: no stored state holds that."""
     is_loaded = update.delta.get(_ROOT, {}).get(_IS_HYDRATED)
     if is_loaded is None:
         return update
     if is_loaded:
         page_loads.ended(socket_id)
-    away = shown_as_away(page_loads.away_of(socket_id), page_loads.current_until)
+    away = away_delta(page_loads.away_of(socket_id), page_loads.current_until)
     delta = dict(update.delta)
     for state, values in away.items():
         delta[state] = {**delta.get(state, {}), **values}
@@ -213,7 +213,7 @@ def _read(data: Any) -> dict[str, Any]:
     registered = RegistrationContext.get().event_handlers.get(name)
     if registered is None:
         raise _Unfit("name")
-    if not _takes(registered.handler, payload):
+    if not _accepts(registered.handler, payload):
         raise _Unfit("arguments")
     return {"name": name, "payload": payload, "router_data": _address(route)}
 
@@ -225,7 +225,7 @@ def _refuse(reason: str) -> None:
 
 
 def _may_reach(token: str, socket_id: str) -> bool:
-    """Say whether an update for a tab may reach the socket that uses its token now."""
+    """Return whether an update for a tab may reach the socket that uses its token now."""
     try:
         route = EventContext.get().router_data
     except LookupError:
@@ -255,7 +255,7 @@ def _address(route: dict[str, Any]) -> dict[str, Any]:
     return {"pathname": path, "asPath": full, "query": query}
 
 
-def _takes(handler: EventHandler, payload: dict[str, Any]) -> bool:
+def _accepts(handler: EventHandler, payload: dict[str, Any]) -> bool:
     if payload.get("vars") and handler.fn.__module__.startswith("reflex"):
         return False  # Our pages keep nothing in the storage of the browser.
     known = _arguments(handler.fn)

@@ -139,8 +139,8 @@ async def test_what_was_paid_is_said_once_it_was(tab, ada, books, charged, shown
 
 async def test_somebody_elses_are_not_listed_whatever_is_asked_for(tab, ada, books, new_account):
     eve = await new_account("Eve")
-    theirs = await arrive(books, eve.viewer.user_id, 100)
-    tab.connect(cookie_of(ada), path=f"/activity?q={theirs}")
+    eves_top_up = await arrive(books, eve.viewer.user_id, 100)
+    tab.connect(cookie_of(ada), path=f"/activity?q={eves_top_up}")
     await tab.send(HANDLERS["load"])
     assert (await tab.state(ActivityState)).rows == []
 

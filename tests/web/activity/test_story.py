@@ -34,7 +34,7 @@ async def tab(ada, open_tab, books):
     return tab
 
 
-async def told(tab, session, transaction_id: str) -> StoryState:
+async def read_story(tab, session, transaction_id: str) -> StoryState:
     tab.connect(cookie_of(session), path=f"/activity/{transaction_id}")
     await tab.send(LOAD)
     return await tab.state(StoryState)
@@ -44,7 +44,7 @@ async def test_a_settled_top_up_is_told_from_its_quote_to_its_delivery(tab, ada,
     top_up_id = await arrive(books, ada.viewer.user_id, 100)
     books.owner.execute("UPDATE top_ups SET quote = %s WHERE id = %s", (json.dumps(QUOTE), top_up_id))
     books.owner.execute("UPDATE provider_orders SET fiat_amount = 900, fiat_currency = 'INR'")
-    story = (await told(tab, ada, top_up_id)).story
+    story = (await read_story(tab, ada, top_up_id)).story
     assert (story.title, story.head + story.tail, story.unit, story.tag) == (
         "Added by UPI",
         "+100.00",
@@ -71,7 +71,7 @@ async def test_one_that_is_open_leads_on_and_says_where_it_stands(tab, ada, book
     top_up_id = books.top_up(ada.viewer.user_id)
     rows.step(books.owner, top_up_id)
     rows.step(books.owner, top_up_id, status_class="buying")
-    story = (await told(tab, ada, top_up_id)).story
+    story = (await read_story(tab, ada, top_up_id)).story
     assert story.next_top_up == top_up_id
     assert story.charged == "Your payment was received."
     assert [(step.title, step.source, step.is_now) for step in story.steps] == [
@@ -86,13 +86,13 @@ async def test_another_is_offered_only_where_nobody_pays_twice_by_it(tab, ada, b
     books.owner.execute(
         "UPDATE top_ups SET status = 'expired', charged = %s, rank = 0 WHERE id = %s", (charged, top_up_id)
     )
-    story = (await told(tab, ada, top_up_id)).story
+    story = (await read_story(tab, ada, top_up_id)).story
     assert (story.again, bool(story.again_address)) == (again, bool(again))
 
 
 async def test_a_push_tells_on(tab, ada, books):
     top_up_id = books.top_up(ada.viewer.user_id)
-    page = await told(tab, ada, top_up_id)
+    page = await read_story(tab, ada, top_up_id)
     books.owner.execute(
         "UPDATE top_ups SET status = 'failed', charged = 'no', rank = 0 WHERE id = %s", (top_up_id,)
     )
@@ -108,16 +108,16 @@ async def test_what_was_added_or_spent_without_a_top_up_has_a_story_too(tab, ada
     spent = instructions.debit("7", amount, cause=BY_OPERATOR)
     (added,) = await post_now(given)
     (taken,) = await post_now(spent)
-    story = (await told(tab, ada, added.transfer_id)).story
+    story = (await read_story(tab, ada, added.transfer_id)).story
     assert (story.title, story.head + story.tail, story.unit) == ("Corrected for you", "+5.00", "USDT")
     assert BY_OPERATOR.reason not in repr(story)  # An operator's own words are for operators.
-    story = (await told(tab, ada, taken.transfer_id)).story
+    story = (await read_story(tab, ada, taken.transfer_id)).story
     assert (story.title, story.head + story.tail) == ("Spent", "\N{MINUS SIGN}5.00")
 
 
 @pytest.mark.parametrize("address", ["nonsense", "x" * 3000, "0" * 32, "%00", "..", "[id]"])
 async def test_an_address_of_nothing_says_so(tab, ada, address):
-    page = await told(tab, ada, address)
+    page = await read_story(tab, ada, address)
     assert page.is_missing
     assert page.story == Story()
 
@@ -125,12 +125,12 @@ async def test_an_address_of_nothing_says_so(tab, ada, address):
 async def test_somebody_elses_is_not_there_nor_what_was_shown_before(tab, ada, books, new_account):
     mine = await arrive(books, ada.viewer.user_id, 100)
     eve = await new_account("Eve")
-    theirs = await arrive(books, eve.viewer.user_id, 7)
+    eves_top_up = await arrive(books, eve.viewer.user_id, 7)
     (transfer_id,) = books.owner.execute(
         "SELECT id FROM ledger_transfers WHERE user_id = %s", (eve.viewer.user_id,)
     ).fetchone()
-    assert (await told(tab, ada, mine)).story.head == "+100"
-    for address in (theirs, transfer_id):
-        page = await told(tab, ada, address)
+    assert (await read_story(tab, ada, mine)).story.head == "+100"
+    for address in (eves_top_up, transfer_id):
+        page = await read_story(tab, ada, address)
         assert page.is_missing
         assert page.story == Story()

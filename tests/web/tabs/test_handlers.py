@@ -1,4 +1,4 @@
-"""Everything a page can call, pinned: anybody can call these, with any arguments."""
+"""The pinned list of handlers that a page can call: anybody can call these, with any arguments."""
 
 import pytest
 import reflex as rx
@@ -23,7 +23,7 @@ OURS = {
     "ProfileState.load",
     "ProfileState.make_operator_code",
     "ProfileState.save_details",
-    "SessionState.tell",
+    "SessionState.show_failure",
     "TopUpPageState.cancel",
     "TopUpPageState.check_now",
     "TopUpPageState.load",
@@ -52,7 +52,7 @@ REFLEXS = {
     "State.set_is_hydrated",
     "UpdateVarsInternalState.update_vars_internal",
 }
-PUBLIC = {"EntranceState.load", "EntranceState.propose_currency", "SessionState.tell"}
+PUBLIC = {"EntranceState.load", "EntranceState.propose_currency", "SessionState.show_failure"}
 
 
 def _handlers() -> dict[str, type[rx.State]]:

@@ -1,4 +1,4 @@
-"""`/add-money/[id]`: whose page it is, what wakes the reader, and that nothing sent to it moves anything."""
+"""`/add-money/[id]`: whose page it is, what wakes the reader, and that no message to the page moves money."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -110,11 +110,11 @@ async def test_the_owner_sees_it_and_the_payment_page(shelf, new_account, open_t
 
 async def test_somebody_elses_and_an_unknown_one_look_the_same(shelf, new_account, open_tab):
     other = await new_account("Bo")
-    theirs = shelf.top_up(other.viewer.user_id)
+    bos_top_up = shelf.top_up(other.viewer.user_id)
     tab = open_tab(cookie_of(await new_account()), path="/home")
     await tab.hydrate()
     pages = []
-    for wanted in (theirs, "f" * 32, "settled", "%00", "..", "'; DROP TABLE top_ups"):
+    for wanted in (bos_top_up, "f" * 32, "settled", "%00", "..", "'; DROP TABLE top_ups"):
         tab.connect(tab.root.router_data["headers"]["cookie"], path=f"/add-money/{wanted}")
         await tab.send(LOAD)
         page = (await tab.state(TopUpPageState)).page
@@ -124,8 +124,8 @@ async def test_somebody_elses_and_an_unknown_one_look_the_same(shelf, new_accoun
 
 
 async def test_nobody_cancels_or_sees_what_is_somebody_elses(shelf, new_account, open_tab):
-    theirs = shelf.top_up((await new_account("Bo")).viewer.user_id)
-    tab = open_tab(cookie_of(await new_account()), path=f"/add-money/{theirs}")
+    bos_top_up = shelf.top_up((await new_account("Bo")).viewer.user_id)
+    tab = open_tab(cookie_of(await new_account()), path=f"/add-money/{bos_top_up}")
     await tab.hydrate()
     before = shelf.rows()
     for handler in (LOAD, CANCEL, CHECK):

@@ -195,12 +195,14 @@ def test_only_what_is_booked_is_shown_as_an_amount(state):
 
 
 def test_each_reason_is_told_in_other_words():
-    told = {}
+    texts_by_reason = {}
     for state in REACHABLE:
         if state.status is TopUpStatus.IN_REVIEW:
-            told.setdefault(state.reason, set()).add(_page(state).happened)
-    assert all(len(texts) == 1 for texts in told.values())
-    assert len(set.union(*told.values())) == len(told) == len(Reason) - 1  # RETURNED is over, not in review
+            texts_by_reason.setdefault(state.reason, set()).add(_page(state).happened)
+    assert all(len(texts) == 1 for texts in texts_by_reason.values())
+    assert (
+        len(set.union(*texts_by_reason.values())) == len(texts_by_reason) == len(Reason) - 1
+    )  # RETURNED is over, not in review
 
 
 def test_an_offer_that_has_ended_says_so_and_offers_no_payment():
@@ -282,10 +284,10 @@ def test_what_arrived_in_another_asset_is_said_in_that_one_everywhere():
     view = replace(view, received_amount=None)
     assert page_of(view, BALANCES, usual_minutes=None).notes[0] == "Of this, 2.00 DAI paid what you owed."
     story = story_of_top_up(view)
-    told = {fact.label: fact.value for fact in (*story.amounts, *story.facts)}
-    assert (story.head + story.tail, story.unit, told["Delivered"]) == ("+7.50", "DAI", "7.50 DAI")
+    facts = {fact.label: fact.value for fact in (*story.amounts, *story.facts)}
+    assert (story.head + story.tail, story.unit, facts["Delivered"]) == ("+7.50", "DAI", "7.50 DAI")
     # A price is not cut to the decimals of the currency.
-    assert told["Rate"] == "1\N{NO-BREAK SPACE}USDT = \u20b90.0003400"
+    assert facts["Rate"] == "1\N{NO-BREAK SPACE}USDT = \u20b90.0003400"
 
 
 def test_without_a_rate_the_balance_is_said_in_the_asset():
@@ -313,7 +315,7 @@ def test_a_second_payment_is_said_on_both_pages():
 # The timeline
 
 
-def _told(*classes: tuple[str, int], order_id: str = "4711") -> tuple[StepView, ...]:
+def _timeline(*classes: tuple[str, int], order_id: str = "4711") -> tuple[StepView, ...]:
     return tuple(
         StepView("processing", NOW.replace(minute=minute), "poll", word, word, order_id, "read")
         for word, minute in classes
@@ -342,11 +344,11 @@ def test_there_is_always_one_step_that_happens_now(rank, states):
 
 
 def test_steps_carry_the_moment_at_which_they_were_first_seen():
-    told = (
-        *_told(("paid", 2), order_id="another order"),
-        *_told(("opened", 3), ("paid", 5), ("buying", 6), ("bought", 7), ("sending", 8)),
+    timeline = (
+        *_timeline(("paid", 2), order_id="another order"),
+        *_timeline(("opened", 3), ("paid", 5), ("buying", 6), ("bought", 7), ("sending", 8)),
     )
-    lines = steps_of(_moving(60, told), usual_minutes=None)
+    lines = steps_of(_moving(60, timeline), usual_minutes=None)
     assert [line.at[14:16] for line in lines] == ["00", "05", "07", "", ""]
 
 
@@ -358,17 +360,17 @@ def test_a_payment_of_another_amount_is_shown_as_it_was_paid():
 
 
 def test_the_step_of_now_says_how_long_it_usually_takes(monkeypatch):
-    told = _told(("paid", 5))
+    timeline = _timeline(("paid", 5))
     monkeypatch.setattr("onramp_app.domain.clock.now", lambda: NOW.replace(minute=6))
-    assert steps_of(_moving(30, told), usual_minutes=4)[2].detail == (
+    assert steps_of(_moving(30, timeline), usual_minutes=4)[2].detail == (
         "8 of 10 such payments took less than 4 minutes"
     )
-    assert steps_of(_moving(30, told), usual_minutes=1)[2].detail == (
+    assert steps_of(_moving(30, timeline), usual_minutes=1)[2].detail == (
         "8 of 10 such payments took less than 1 minute"
     )
-    assert steps_of(_moving(30, told), usual_minutes=None)[2].detail == ""
+    assert steps_of(_moving(30, timeline), usual_minutes=None)[2].detail == ""
     monkeypatch.setattr("onramp_app.domain.clock.now", lambda: NOW.replace(minute=14))
-    assert "longer than most" in steps_of(_moving(30, told), usual_minutes=4)[2].detail
+    assert "longer than most" in steps_of(_moving(30, timeline), usual_minutes=4)[2].detail
 
 
 def test_the_code_is_the_address_of_our_page_and_not_of_the_widget(monkeypatch):

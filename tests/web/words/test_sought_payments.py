@@ -1,4 +1,4 @@
-"""A payment that a webhook told of and no read has shown: all pages say that we look for it, by one rule."""
+"""A payment that a webhook announced and no read has shown: all pages say that we look, by one rule."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ UNKNOWN = "We do not know yet whether you were charged. Do not pay again yet."
 
 @dataclass
 class Pages:
-    """The four pages of one person that show one top-up of theirs."""
+    """The four pages that show one top-up of a person."""
 
     tab: Tab
     cookie: str
@@ -95,5 +95,5 @@ async def test_the_card_of_one_that_nobody_claimed_does_not_say_that_the_provide
     pages = await pages_of("created")
     begin_to_look(books, pages.top_up_id)
     ((_, text),) = await pages.cards()
-    told = "The payment provider told us of a payment, and we do not see it yet. Do not pay again yet."
-    assert text == told
+    expected = "The payment provider told us of a payment, and we do not see it yet. Do not pay again yet."
+    assert text == expected

@@ -132,13 +132,13 @@ def _failure(
     code: int, fields: Mapping[str, Json], *, retry_after: str | None, is_white_label: bool
 ) -> CallFailed:
     message = fields.get("error") or fields.get("message") or ""
-    said = message.lower() if isinstance(message, str) else ""
+    message_text = message.lower() if isinstance(message, str) else ""
     row = _ERRORS.get(code) or _ERRORS[400 if code < 500 else 500]
-    if code == 401 and "ahead of time" in said:
+    if code == 401 and "ahead of time" in message_text:
         return CallFailed(row.error("Our clock is ahead of the payment provider's."), Outcome.AHEAD_OF_TIME)
     if code == 401:
-        return CallFailed(ProviderCredentialsRefused(row.detail, suspect=_suspect(said)), row.outcome)
-    if code == 403 and is_white_label and "login" in said:
+        return CallFailed(ProviderCredentialsRefused(row.detail, suspect=_suspect(message_text)), row.outcome)
+    if code == 403 and is_white_label and "login" in message_text:
         return CallFailed(ProviderLoginRequired("Sign in with the payment provider first."), Outcome.REFUSED)
     if row.error is ProviderRequestRefused:
         refused = ProviderRequestRefused(
@@ -151,11 +151,11 @@ def _failure(
     return CallFailed(row.error(row.detail, retry_after_seconds=wait), row.outcome, hold_seconds=hold)
 
 
-def _suspect(said: str) -> Suspect:
+def _suspect(message_text: str) -> Suspect:
     # A help for the operator and nothing more: the wording is not documented and may change.
-    if "signature" in said:
+    if "signature" in message_text:
         return Suspect.SECRET
-    return Suspect.KEY if "key" in said else Suspect.EITHER
+    return Suspect.KEY if "key" in message_text else Suspect.EITHER
 
 
 def _customer_id(fields: Mapping[str, Json]) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from onramp_app.domain.shares import Asker, Taken
+from onramp_app.domain.shares import Asker, TakenPlaces
 
 # Requests may arrive closer together than they were sent, so this minute is longer than the provider's.
 WINDOW_SECONDS = 61.0
@@ -25,7 +25,7 @@ class _Window:
 
     def __init__(self) -> None:
         self.sent: deque[tuple[float, Asker | None]] = deque()
-        self.taken = Taken()
+        self.taken = TakenPlaces()
 
     def forget_until(self, moment: float) -> None:
         while self.sent and self.sent[0][0] <= moment:

@@ -1,4 +1,4 @@
-"""Tests whether notifications reach this process: one is sent through the pool, and its echo awaited."""
+"""Tests whether notifications reach this process, by sending one through the pool and awaiting the echo."""
 
 import secrets
 
@@ -11,10 +11,10 @@ ECHO_CHANNEL = "announcements_echo"
 ECHO_WAIT_SECONDS = 2.0
 
 
-class Hearing:
-    """Whether notifications reach this process: behind a pooler that shares connections LISTEN fails mutely.
+class EchoTest:
+    """Tests whether notifications reach this process. Behind a pooler LISTEN fails without an error.
 
-    `is_well` is None until the first test. Each process has one: `hearing`.
+    `is_well` is None until the first test. Each process has one: `echo_test`.
     """
 
     def __init__(self, *, wait_seconds: float = ECHO_WAIT_SECONDS) -> None:
@@ -23,12 +23,12 @@ class Hearing:
         self._word = secrets.token_hex(8)
         self._echo = channels.Bell()
 
-    def heard(self, word: str) -> None:
-        """Note an echo, unless another process called for it."""
+    def note_echo(self, word: str) -> None:
+        """Take an echo that arrived. The echo of another process's test is ignored."""
         if word == self._word:
             self._echo.ring()
 
-    async def test(self) -> bool:
+    async def run(self) -> bool:
         """Notify this process through the pool, and return whether the echo came in time.
 
         Raises:
@@ -42,4 +42,4 @@ class Hearing:
         return self.is_well
 
 
-hearing = Hearing()
+echo_test = EchoTest()
