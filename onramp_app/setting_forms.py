@@ -167,7 +167,7 @@ HeadsTarget = Annotated[SecretStr, AfterValidator(_heads_target)]
 
 
 def json_without_floats(text: str) -> Any:
-    """Read JSON with exact decimals. Raises `ValueError` for NaN and infinities, and where it is no JSON."""
+    """Read JSON with exact decimals. Raises `ValueError` for NaN, infinities, and text that is not JSON."""
 
     def refuse(constant: str) -> None:
         raise ValueError(f"it must not hold {constant}")

@@ -133,7 +133,7 @@ async def sign_in(email: str, password: str, client: Client, open_session: OpenS
     try:
         known_as = fields.clean_email(email)
     except ValueError:
-        known_as = ""  # nobody's, and answered like any other unknown one
+        known_as = ""  # No account has this address; the answer is that for any unknown one.
     name = _name_for_counting(email, known_as)
     device, found = devices.read_device(client.cookie_header), None
     if device and (found := await _find(known_as)) and device.is_known_to(*found):

@@ -70,7 +70,7 @@ def clean_currency(text: str) -> str:
 
 
 def clean_language(text: str) -> str:
-    """Return a language that the pages exist in. Raises `ValueError`."""
+    """Return the code of a language that the pages support. Raises `ValueError`."""
     if text not in LANGUAGES:
         raise ValueError(f"Use one of: {', '.join(LANGUAGES)}.")
     return text
@@ -86,7 +86,7 @@ _CLEANERS: Mapping[str, Callable[[str], str]] = {
 
 
 def clean(given: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the fields that were given (are not None), each as it is kept.
+    """Return the given fields (those that are not None), each in the form to store.
 
     Raises:
         ValidationFailed: with one error for each field that cannot be used.

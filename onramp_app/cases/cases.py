@@ -86,7 +86,7 @@ async def open_unnamed(  # noqa: PLR0913 - what the case says, and how often
     Args:
         db: the transaction.
         kind: why a person must look.
-        detail: at what.
+        detail: what to look at.
         most: how many such cases of the kind may be open at a time.
         is_once: whether a detail opens a case only once, even after that case was closed.
         environment: whose money it concerns.

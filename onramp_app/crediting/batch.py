@@ -46,7 +46,7 @@ from onramp_app.top_ups.transitions import (
 )
 from onramp_app.treasury.places import places_of
 
-# An amount that cannot be read is asked for so many times more, with back-off, before a person has to look.
+# How often an order with an unreadable amount is read again, with back-off, before a person has to look.
 REREADS = 3
 REREAD_SECONDS = 2
 

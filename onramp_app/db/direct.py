@@ -72,8 +72,8 @@ class Use(StrEnum):
 def arguments(name: str = "") -> dict[str, Any]:
     """Return what every connection is opened with, by libpq's names; `name` is what `pg_stat_activity` shows.
 
-    A server that vanished without a word is noticed within seconds: by what it does not acknowledge, and
-    where nothing is sent by probes. Without these the kernel waits for a quarter of an hour.
+    A server that vanished silently is noticed within seconds: by a missing acknowledgement or, where nothing
+    is sent, by probes. Without these the kernel waits for a quarter of an hour.
     """
     return {
         "connect_timeout": _CONNECT_SECONDS,

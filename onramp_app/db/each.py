@@ -1,4 +1,4 @@
-"""Queries that read the same of many people or top-ups as of one, and take hardly longer.
+"""For queries that read the rows of many people or top-ups in hardly more time than those of one.
 
 `EACH` is a table of the ids in `:ids`, to join with a lateral query that asks for `EACH_ID`.
 """

@@ -43,8 +43,8 @@ _Values = Mapping[str, Any]
 class Purpose:
     """What transactions are for: how much of the pool they may have, and how long one statement may take.
 
-    One in `share` of the pool's connections may serve them at a time, all where it is 1; a transaction waits
-    for its place at most `wait_seconds`.
+    At most one in `share` of the pool's connections serves such transactions at a time (1: all of them); a
+    transaction waits for its place at most `wait_seconds`.
     """
 
     share: int

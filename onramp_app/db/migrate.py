@@ -20,7 +20,7 @@ from onramp_app.db.engine import execute, sqlalchemy_url
 from onramp_app.db.locks import Lock
 from onramp_app.db.outages import outages
 
-# A change of a table waits so long for those who use it; meanwhile all who come later wait behind it.
+# How long a change of a table waits for its users; meanwhile all later users wait behind the change.
 _LOCK_WAIT = "10s"
 _TRY_EVERY_SECONDS = 0.2
 _SAY_AFTER_SECONDS = 5

@@ -55,7 +55,7 @@ class Lease:
             worked_seconds_ago: how long ago the holder last did the work, for others to see.
 
         Raises:
-            DatabaseUnavailable: it is not known whether the lease is held; one that was held runs out.
+            DatabaseUnavailable: whether the lease is held is not known; a held lease runs out.
         """
         asked_at = monotonic()
         values = {

@@ -18,7 +18,7 @@ from onramp_app.db.engine import execute
 from onramp_app.ledger.transfers import Head
 
 FIRST = bytes(32)  # The digest before that of the first seal.
-# Links are sealed every minute and after each deed of an operator: none waits so long.
+# Links are sealed every minute and after each deed of an operator, so one unsealed for longer is a finding.
 MAX_UNSEALED = timedelta(minutes=10)
 
 _SEALS = text(

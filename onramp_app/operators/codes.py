@@ -138,7 +138,7 @@ async def refuse_wrong(user_id: str, code: str) -> None:
 
 
 def wrong_code() -> Forbidden:
-    """Return the refusal of a code. It does not say what is wrong with the code."""
+    """Return the refusal of a code, which does not say what is wrong with the code."""
     return Forbidden(
         "This code is not good, or not any more. Make a new one on the profile page of the wallet."
     )

@@ -37,7 +37,7 @@ class Deed:
             its worth is not known, which counts as above every threshold.
         lately: movements of the same kind that were done before. They count against the threshold, so that
             nobody does in parts what needs two operators, but are no part of the deed.
-        state: what it was decided on, and what else identifies it. Another state makes it another deed.
+        state: what the decision rests on, and what else identifies the deed. Another state: another deed.
     """
 
     action: str
@@ -111,7 +111,7 @@ async def confirm(
     Raises:
         NotFound: there is no such proposal.
         Forbidden: the confirming operator proposed it, or the proposer has lost the role for it.
-        ActionNotPossible: it was confirmed before, is older than a day, or is not of this deed.
+        ActionNotPossible: the proposal was confirmed before, is older than a day, or is of another deed.
     """
     found = None
     if is_id(proposal_id):

@@ -110,7 +110,7 @@ class Operator:
         Args:
             at: when.
             detail: what else to record beside the reason.
-            subject: what it was done to, where that is not the deed's subject.
+            subject: what the deed was done to, where that is not its own subject.
             transfer_id: the transfer that was posted, which cannot be committed without such a line.
         """
         if self._deed is None:

@@ -150,7 +150,7 @@ class SharedQuotes:
     async def quote(
         self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str
     ) -> ProviderQuote:
-        """Return the answer to this question, with the end it was given. Raises what the provider raises."""
+        """Return the shared quote, with the expiry of the first answer. Raises what the provider raises."""
         return await self._answers.get(
             f"{flow} {fiat_type} {fiat_amount} {coin_code} {network}",
             SHARED_SECONDS,

@@ -41,7 +41,7 @@ LOOK_EVERY_SECONDS = 30
 # A caller is not kept waiting for a slow provider: older rates now are better than new ones later.
 WAIT_SECONDS, WAIT_WITHOUT_ANY_SECONDS = 2.0, 15.0
 PAGE_WAIT_SECONDS = 2.5
-# These rates are public: without a rest, everybody who asks while the provider is away would ask it too.
+# These rates are public: without a rest, each request while the provider is away would ask it again.
 REST_AFTER_FAILURE_SECONDS = 60.0
 _LEASE = "rates"
 # Longer than a reading takes. Where one is slower, another process reads too, which only costs requests.
@@ -143,7 +143,7 @@ def rates_into(base: str, book: RateBook, symbols: Iterable[str]) -> Mapping[str
 
 
 async def book_within(seconds: float) -> RateBook | None:
-    """Return the rates, or None where there are none after so long: no page waits longer for an estimate.
+    """Return the rates, or None where there are none within `seconds`: no page waits longer for those.
 
     Raises:
         DatabaseUnavailable: they could not be looked up.

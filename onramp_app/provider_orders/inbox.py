@@ -221,7 +221,7 @@ class Inbox:
         values = [self._environment.value, *([read(row) for row in rows] for read in columns)]
 
         async def insert_all(connection: Connection) -> tuple[int, Collection[Arrival]]:
-            # What a lost connection has stored all the same is found there, and not stored twice.
+            # A lost connection may have stored the rows: then they are found, and not stored twice.
             inserted = await connection.execute(_INSERT, values, prepare=True)
             is_whole = inserted.rowcount == len(rows)
             return inserted.rowcount, () if is_whole else await self._missing(connection, rows)

@@ -61,7 +61,7 @@ class OrderRecord(Row, table=True):
     `hinted_top_up_id` is the top-up that a webhook named. The hint says whose page shows that we look, and
     from when to read; only a signed read says whose the money is.
 
-    Our judgement, set when it is applied: `asset` and `network` in our words (null: no map entry),
+    Our judgement, set when the order is applied: `asset` and `network` in our words (null: no map entry),
     `is_ours` (the triple of network, address and asset is or was ours), `delivered_minor` by
     `delivered_rule` (null where the amount is missing, zero or unreadable).
     """

@@ -37,8 +37,8 @@ MARGIN = timedelta(hours=1)
 # changes only the newest count; the others are seen once an hour.
 RECENT = timedelta(hours=1)
 NEWEST_STEPS = 5000
-# A webhook may name an order that is older than what is read anyway, and its body need not be signed. So it
-# is looked for from its own date, in so many walks at a time of so many pages each, whatever the date is.
+# A webhook may name an order older than the regular walks reach, and the body need not be signed. So the
+# order is sought from its own date, whatever that is, in a limited number of walks and pages.
 MOST_WALKS_BACK = 3
 MOST_PAGES_BACK = 20
 # The client has time-outs of its own: three tries of 15 s, the same for its clock and the other secret.
@@ -255,7 +255,7 @@ async def _make(
 
 
 async def _pages(provider: Provider, walk: Walk) -> AsyncIterator[HistoryPage]:
-    """Yield the pages of a walk; one of more pages than we may ask for in a minute goes on where it was."""
+    """Yield the pages of a walk. A walk with more pages than our rate allows pauses and goes on."""
     next_page = 1
     while True:
         try:

@@ -13,7 +13,7 @@ class Adapter:
     """One provider: the facts that are known without a request, and how to make requests.
 
     `fiat_types`: by the provider's number; of one currency's types the general one stands first.
-    `default_fiat_type`: what an order is in whose fiat type nobody knows.
+    `default_fiat_type`: the one assumed for an order whose fiat type is unknown.
     `coin_symbols`, `chain_symbols`: the documented ones by id; `IdMaps` holds the live ones.
     `test_chain_ids`: networks on which coins are worth nothing.
     `widget_features`: the browser features that the provider's page in a frame may use.

@@ -53,8 +53,8 @@ class ProviderAnswerUnreadable(ProviderUnavailable):
 class ProviderRequestRefused(ProviderUnavailable):
     """The provider understood the request and refused it (400, 409, 416, …): asking again changes nothing.
 
-    `provider_code` is its code. `customer_id` is set where a white-label answer names the customer that
-    already exists. The provider's own text is not kept: it may repeat personal data.
+    `provider_code` is the provider's own code. `customer_id` is set where a white-label answer names the
+    customer that already exists. The provider's own text is not kept: it may repeat personal data.
     """
 
     def __init__(self, detail: str, *, provider_code: int, customer_id: str | None = None) -> None:

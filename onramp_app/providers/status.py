@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Flow(StrEnum):
-    """What kind of order it is; only `BUY` orders belong to top-ups."""
+    """The kind of an order; only `BUY` orders belong to top-ups."""
 
     BUY = "buy"
     SELL = "sell"

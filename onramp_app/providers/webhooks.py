@@ -20,7 +20,7 @@ class SecretUsed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedHeader:
-    """A header the provider signed. `content` is what its base64 stands for, not yet looked into."""
+    """A header the provider signed. `content` is the decoded base64, not parsed yet."""
 
     payload: bytes
     content: bytes

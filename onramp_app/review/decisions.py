@@ -91,8 +91,8 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
         ValidationFailed, Forbidden, SecondOperatorNeeded: as `operators.deciding`; Forbidden also where the
             top-up is the operator's own.
         NotFound: there is no such top-up or operator.
-        ActionNotPossible: the state does not allow the action, it was done before, or the account may not be
-            credited. Nothing was changed.
+        ActionNotPossible: the state does not allow the action, the action was done before, or the account may
+            not be credited. Nothing was changed.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     async with deciding(mandate) as operator:
@@ -217,7 +217,7 @@ async def post_once(db: AsyncSession, instruction: Instruction) -> str:
     """Post an instruction for the first time. Returns the id of the transfer.
 
     Raises:
-        ActionNotPossible: it was posted before, or an account holds less than the instruction takes.
+        ActionNotPossible: the instruction was posted before, or an account holds less than it takes.
         InsufficientFunds, ReferenceTaken: as `ledger.posting.post`.
     """
     try:

@@ -25,7 +25,7 @@ _log = structlog.get_logger(__name__)
 
 
 def _needed(settings: Settings) -> int:
-    """Return how many of the server's connections one process takes: past a pooler only what it holds."""
+    """Return how many of the server's connections one process takes: behind a pooler only the held ones."""
     return len(Use) if settings.database_direct_url else settings.database_connections
 
 
@@ -95,7 +95,7 @@ async def warn_at_start() -> None:
     """Write into the log what `check` would find wrong with connections, and go on.
 
     Raises:
-        DatabaseUnavailable: it could not be found out.
+        DatabaseUnavailable: the checks could not be made.
     """
     settings = get_settings()
     for looking in (connections(settings), role(settings)):

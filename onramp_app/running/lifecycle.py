@@ -1,6 +1,6 @@
-"""The life of a process: what it begins, in this order, and ends in the reverse one.
+"""The life of a process: what it starts, in order, and stops in the reverse order.
 
-An instance, a worker and a command differ in how much of it they begin; all close by the same list.
+An instance, a worker and a command differ in how much they start; all close by the same list.
 """
 
 import asyncio

@@ -54,7 +54,7 @@ class _LiveIds:
         self.known: Symbols | None = None
 
     async def keep(self) -> None:
-        """Read the map once an hour, and every 15 seconds until it was read once."""
+        """Read the map every 15 seconds until that has succeeded, and then once an hour."""
         while True:
             made_progress()
             try:

@@ -20,9 +20,9 @@ _SHORT_PATH = (0, 1, 2, 3, 4)
 _LONG_PATH = (0, 1, 2, 11, 12, 13, 14, 15)
 _FAILING_PATHS = {"fail": (0, 1, -1), "abandon": (0, -2)}
 _AFTER_WEBHOOK = {BUY: {4: 5, 15: 16}, SELL: {6: 7, 14: 15, 40: 41}}
-_OTHER_CHAIN = 3  # where `wrong_asset` delivers when it is not told otherwise
+_OTHER_CHAIN = 3  # where `wrong_asset` delivers by default
 _DAY_MS = 86_400_000
-_TEMPOS_UNREAD = 15  # a step that waits for being read goes on without it after so many tempos
+_TEMPOS_UNREAD = 15  # after so many tempos, a step that waits to be read goes on unread
 
 
 class AmountTooSmall(ValueError):

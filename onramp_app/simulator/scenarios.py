@@ -169,7 +169,7 @@ KINDS: dict[str, Kind] = {
 
 @dataclass
 class Scenario:
-    """One that waits. `times` None: until cleared; `until_ms`: until a moment, however often."""
+    """A waiting scenario. `times` None: until cleared; `until_ms`: until a moment, however often."""
 
     scenario_id: int
     name: str

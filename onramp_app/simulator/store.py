@@ -240,7 +240,7 @@ class Store:
         return [(row["order_id"], row["printed"]) for row in rows if row["printed"] is not None]
 
     def mark_read(self, order_ids: Sequence[int], due_ms: int) -> None:
-        """Let the orders of a page that waited for being read go on at a moment."""
+        """Let the orders of a page that waited to be read take their next step at a moment."""
         waiting = {
             row["order_id"] for row in self._db.execute("SELECT order_id FROM orders WHERE waiting = 1")
         }

@@ -124,7 +124,7 @@ class Webhooks:
         self.wake()
 
     def start_due(self) -> None:
-        """Begin to send what is due, at most so many at once."""
+        """Begin to send the due webhooks, a limited number at once."""
         free = _AT_ONCE - len(self._sending)
         # A process that dies while sending leaves the webhook due at the end of this lease.
         lease_ms = now_ms() + int(self._timing.webhook_timeout_seconds * 2000)

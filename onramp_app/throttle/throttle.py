@@ -24,7 +24,7 @@ _Counts = SharedCounts | LocalCounts
 
 @dataclass(frozen=True, slots=True)
 class Guesses:
-    """How often something secret may be guessed: usually, and `alone` while Redis is set and away."""
+    """How often a secret may be guessed: usually, and `alone` while a configured Redis is away."""
 
     together: Rules
     alone: Rules
@@ -144,7 +144,7 @@ async def attempt(rules: Rules, *who: str) -> None:
 
 
 async def attempt_guess(guesses: Guesses, *who: str) -> None:
-    """Count a guess by `who` before it is made. While Redis is set and away it takes a second longer.
+    """Count a guess by `who` before it is made. While a configured Redis is away, this takes a second longer.
 
     Raises:
         RateLimited: as `attempt`.

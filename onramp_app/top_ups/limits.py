@@ -99,7 +99,7 @@ async def used_amounts(
     Amounts of two currencies are never added: `left` converts each of them.
 
     Args:
-        except_id: a top-up that is left out, because it is the one in question.
+        except_id: the top-up to leave out, because it is the one being counted.
     """
     day = at.replace(hour=0, minute=0, second=0, microsecond=0)
     parameters = {"user_id": user_id, "day": day, "month": day.replace(day=1), "except_id": except_id}

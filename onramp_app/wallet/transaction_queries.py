@@ -220,11 +220,11 @@ def _transfers(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any
 
 
 def moved() -> Select[Any, Any]:
-    """Return the query of what a transfer did to what its user has, below zero where they have less.
+    """Return the query of how a transfer changed what its user has, below zero where the user has less.
 
-    All accounts of the user in the asset count, since a debt is less too. Recovering a debt moves from one to
-    the other, so there it is what was taken from the available balance. To be joined as a lateral of
-    `LedgerTransfer`; columns `asset` and `amount_minor`.
+    All accounts of the user in the asset count, since a debt lowers what the user has. Recovering a debt
+    moves money between two of them, so there the amount is what the available balance lost. To be
+    joined as a lateral of `LedgerTransfer`; columns `asset` and `amount_minor`.
     """
     counted = or_(
         col(LedgerTransfer.kind) != TransferKind.RECOVER.value,

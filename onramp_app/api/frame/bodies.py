@@ -13,8 +13,8 @@ from onramp_app.domain.errors import PayloadTooLarge, RequestTooSlow
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
-# Any body may have so many pieces, and one more for each of the shortest segments that networks carry (RFC
-# 9293 section 3.7.1: 536 bytes).
+# A body may have FREE_PIECES pieces, and one more for each LEAST_BYTES: the shortest segments that networks
+# carry are of 536 bytes (RFC 9293 section 3.7.1).
 FREE_PIECES = 10
 LEAST_BYTES = 512
 GATHER_SECONDS = 0.005

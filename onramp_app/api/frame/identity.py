@@ -74,7 +74,7 @@ async def current_viewer(
     """Return the person behind the access token or, without one, behind the browser's cookie.
 
     Raises:
-        Unauthenticated: there is neither a token nor a cookie, or it is no longer valid.
+        Unauthenticated: there is neither a token nor a cookie, or the one sent is not valid.
         Forbidden: a cookie came with an unsafe method and without our pages' `Origin`.
     """
     if authorization is not None:

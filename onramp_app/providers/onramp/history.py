@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 PAGE_SIZE = 500
 MAX_PAGES = 2_000
-# For so long a page proves that the provider gives pages of its size: it may begin to cap them at any time.
+# How long a page proves that the provider gives pages of that size: a smaller cap may begin at any time.
 PROVEN_SECONDS = 30 * 60.0
 FLOW_NUMBERS = {Flow.BUY: 1, Flow.SELL: 2}
 
@@ -36,7 +36,7 @@ class PageSizes:
         self._proven_at = float("-inf")
 
     def is_last(self, records: int) -> bool:
-        """Note the size of a page, and say whether it is so short that nothing can follow it."""
+        """Record the size of a page, and return whether the page is too short for another to follow."""
         now = monotonic()
         if now - self._proven_at > PROVEN_SECONDS:
             self._largest = 0

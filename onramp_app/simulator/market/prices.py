@@ -67,5 +67,5 @@ def terms(coin: Coin, chain_id: int, *, fiat: Fiat, fiat_amount: Decimal, rate: 
 
 
 def fiat_for(coin: Coin, chain_id: int, *, coin_amount: Decimal, rate: Decimal) -> Decimal:
-    """Return about how much fiat delivers an amount of the coin, fees aside that the page shows anyway."""
+    """Return about how much fiat buys an amount of the coin, without the fees that the page shows anyway."""
     return ((coin_amount + coin.fees[chain_id]) * rate * Decimal("1.01")).quantize(_CENT, ROUND_HALF_UP)

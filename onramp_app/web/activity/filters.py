@@ -44,7 +44,7 @@ def usable_filters(given: Mapping[str, object]) -> tuple[ActivityFilter, bool]:
 
 
 def after_of(given: Mapping[str, object]) -> str | None:
-    """Return the cursor in an address, or None. Whether it is valid is found out when the list is read."""
+    """Return the cursor in an address, or None. Reading the list finds out whether the cursor is valid."""
     cursor = _text(given, AFTER)
     return cursor if 0 < len(cursor) <= MAX_LENGTH else None
 

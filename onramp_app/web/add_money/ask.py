@@ -37,9 +37,9 @@ from onramp_app.web.add_money.words import (
     too_much_text,
 )
 
-# About so many dollars are offered to choose with one touch; the second is where a newcomer begins.
+# The amounts to choose with one touch, in dollars before rounding; a newcomer begins at the second.
 _QUICK_DOLLARS = (Decimal(25), Decimal(50), Decimal(100), Decimal(250))
-# Without an exchange rate, so many times the least amount.
+# Without an exchange rate: these multiples of the least amount.
 _QUICK_TIMES = (Decimal(5), Decimal(10), Decimal(25), Decimal(50))
 RATES_WITHIN_SECONDS = 0.3
 

@@ -146,7 +146,7 @@ def nothing_begun_text(error: ApplicationError) -> str:
 
 
 def perhaps_begun_text() -> str:
-    """Return the sentence for when nobody knows whether a top-up was begun. Nothing is paid before that."""
+    """Return the sentence for a top-up that may have been begun or not. Nothing can be paid before that."""
     return _(
         "We cannot tell yet whether this was begun. You were not charged. Confirm it again in a minute:"
         " it is begun once."

@@ -75,7 +75,7 @@ class CircuitBreaker:
         self.give_up(used)
 
     def fail(self, used: Pass) -> None:
-        """The provider did not answer, or not in its own words."""
+        """The provider did not answer, or not in the documented form."""
         self._failures += 1
         self.give_up(used)
         must_open = self._open_until is None and self._failures >= self._failures_to_open

@@ -24,7 +24,7 @@ class ProviderClock:
 
     `ask` returns the provider's current timestamp in milliseconds. The provider read its clock before we
     have the answer, so the difference taken at that moment errs towards the past by the way back: a
-    signature is never ahead of the provider's time, which is what it refuses.
+    signature is never ahead of the provider's time. The provider would refuse such a signature.
     """
 
     def __init__(self, ask: Callable[[], Awaitable[int]], *, clock: Callable[[], float] = monotonic) -> None:

@@ -71,6 +71,6 @@ class RequestRate:
         return None
 
     def hold(self, name: str, seconds: float) -> None:
-        """Send nothing to the endpoint for so many seconds: it answered with `Retry-After`."""
+        """Send nothing to the endpoint for these seconds, because an answer had `Retry-After`."""
         until = self._clock() + seconds
         self._held_until[name] = max(until, self._held_until.get(name, 0.0))
