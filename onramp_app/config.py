@@ -112,13 +112,13 @@ class Settings(BaseSettings):
     audit_key_previous: SecretStr | None = None
     audit_head_to: HeadsTarget | None = None
 
-    onramp_app_id: int = Field(default=1, ge=1)
+    onramp_app_id: int = Field(default=1000, ge=1)
     onramp_api_key: SecretStr = SecretStr("simulator-key")
     onramp_api_secret: SecretStr = SecretStr("simulator-secret")
     onramp_api_secret_previous: SecretStr | None = None
     onramp_api_url: HttpUrl | None = None
     onramp_widget_url: HttpUrl | None = None
-    onramp_widget_session: Literal["local", "remote"] = "local"
+    onramp_widget_session: Literal["local", "remote", "signed"] = "local"
     onramp_delivered_rule: Literal["actual_minus_gas", "actual"] = "actual_minus_gas"
     onramp_settlement: Literal["auto", "review"] = "auto"
     onramp_tolerance_percent: Decimal = Field(default=Decimal(2), ge=0, le=100)

@@ -24,9 +24,12 @@ OfCountry = Annotated[
         examples=["IN"],
     ),
 ]
-_KINDS: dict[PaymentKind, Literal["instant", "bank_transfer"]] = {
+_Kind = Literal["instant", "bank_transfer", "e_wallet", "other"]
+_KINDS: dict[PaymentKind, _Kind] = {
     PaymentKind.INSTANT: "instant",
     PaymentKind.BANK_TRANSFER: "bank_transfer",
+    PaymentKind.E_WALLET: "e_wallet",
+    PaymentKind.OTHER: "other",
 }
 
 
@@ -45,7 +48,7 @@ class MethodAnswer(BaseModel):
     """A payment method; `min` and `max` are in the currency, null where the provider does not say."""
 
     code: str
-    kind: Literal["instant", "bank_transfer"]
+    kind: _Kind
     min: str | None
     max: str | None
 

@@ -6,10 +6,15 @@ from enum import IntEnum
 
 
 class PaymentKind(IntEnum):
-    """How a payment method moves money; the values are the provider's numbers."""
+    """How a payment method moves money; the values are the provider's numbers.
 
+    `OTHER` stands for every number that we do not know: such a method is offered all the same.
+    """
+
+    OTHER = 0
     INSTANT = 1
     BANK_TRANSFER = 2
+    E_WALLET = 3
 
 
 @dataclass(frozen=True, slots=True)

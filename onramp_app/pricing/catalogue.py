@@ -18,13 +18,23 @@ from onramp_app.domain.decimals import decimals_of
 from onramp_app.domain.payments import AmountLimits, PaymentKind
 from onramp_app.providers.connection import ADAPTER, get_provider
 from onramp_app.providers.errors import ProviderUnavailable, UnsupportedAsset, UnsupportedCurrency
-from onramp_app.providers.port import CoinsAndChains, FiatConfig, FiatType, Provider
+from onramp_app.providers.port import (
+    CoinsAndChains,
+    FiatConfig,
+    FiatType,
+    PairClosed,
+    Provider,
+    Withdrawal,
+)
 from onramp_app.providers.status import Flow
 from onramp_app.texts import _
 
 FRESH = timedelta(minutes=5)
 # Older than this, a configuration promises things that may be long gone; "unavailable" is the better answer.
 USABLE = timedelta(hours=24)
+# The least fiat amounts by coin id and chain id, of one fiat type.
+Minimums = Mapping[int, Mapping[int, Decimal]]
+_BY_SPEED = (PaymentKind.INSTANT, PaymentKind.E_WALLET, PaymentKind.BANK_TRANSFER, PaymentKind.OTHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +70,27 @@ class AssetOption:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedAsset:
+    """An asset on a network that cannot be bought now with the chosen currency, and why."""
+
+    asset: str
+    network: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """All that can be chosen. Methods and assets belong to the chosen currency, and are empty without one.
 
-    `closed_methods` exist for it, but cannot be used at the moment. Instant methods come first.
+    `closed_methods` and `closed_assets` exist for it, but cannot be used at the moment. Instant methods come
+    first.
     """
 
     currencies: tuple[CurrencyOption, ...]
     methods: tuple[MethodOption, ...]
     closed_methods: tuple[MethodOption, ...]
     assets: tuple[AssetOption, ...]
+    closed_assets: tuple[ClosedAsset, ...]
     limits: AmountLimits | None
     as_of: datetime
     is_stale: bool
@@ -102,6 +123,7 @@ class Catalogue:
     methods: Mapping[int, Mapping[str, PaymentKind]]
     limits: Mapping[int, AmountLimits]
     coins_and_chains: CoinsAndChains
+    withdrawals: Mapping[int, Mapping[int, Withdrawal]]
     read_at: datetime
 
     @property
@@ -138,6 +160,28 @@ class Catalogue:
             raise UnsupportedAsset("This asset is not offered on this network.")
         return coin.coin_id, chain.chain_id
 
+    def reason_against_pair(self, pair: tuple[int, int], *, row: FiatType, minimums: Minimums) -> str | None:
+        """Return why a pair of coin id and chain id cannot be bought with a fiat type now, or None.
+
+        Args:
+            minimums: of the fiat type. A pair that they leave out is not sold for it; without any, nothing
+                is known.
+        """
+        coin_id, chain_id = pair
+        if minimums and chain_id not in minimums.get(coin_id, {}):
+            return _("Not sold for {currency}").format(currency=row.currency)
+        found = self.withdrawals.get(coin_id, {}).get(chain_id)
+        if found is None or found.closed is None:
+            return None
+        if found.closed is PairClosed.NODE_OUT_OF_SYNC:
+            return _("The payment provider is out of sync with this network")
+        return _("Closed by the payment provider at the moment")
+
+    def least_sent(self, pair: tuple[int, int]) -> Decimal | None:
+        """Return the least amount of a coin that is sent on a chain, in whole units; None: not known."""
+        found = self.withdrawals.get(pair[0], {}).get(pair[1])
+        return found.minimum if found else None
+
 
 class OptionsReader:
     """Keeps the catalogue and answers from it. One for each process; belongs to one event loop."""
@@ -146,23 +190,38 @@ class OptionsReader:
         self._provider = provider
         self._assets = assets
         self._catalogue: Catalogue | None = None
-        self._minimums: dict[int, tuple[datetime, Mapping[int, Mapping[int, Decimal]]]] = {}
+        self._minimums: dict[int, tuple[datetime, Minimums]] = {}
 
     async def refresh(self) -> Catalogue:
         """Ask the provider for its configuration. Raises `ProviderUnavailable`."""
-        countries, methods, limits, coins = await asyncio.gather(
+        countries, methods, limits, coins, withdrawals = await asyncio.gather(
             self._provider.country_config(),
             self._listed_methods(),
             self._provider.limits(Flow.BUY),
             self._provider.coins_and_chains(),
+            self._withdrawals(),
         )
-        self._catalogue = Catalogue(countries.get(Flow.BUY, {}), methods, limits, coins, now())
+        self._catalogue = Catalogue(
+            buying=countries.get(Flow.BUY, {}),
+            methods=methods,
+            limits=limits,
+            coins_and_chains=coins,
+            withdrawals=withdrawals,
+            read_at=now(),
+        )
         return self._catalogue
 
     async def _listed_methods(self) -> Mapping[int, Mapping[str, PaymentKind]]:
         # Only says what exists beside what is offered, so its absence stops nothing.
         try:
             return await self._provider.payment_methods()
+        except ProviderUnavailable:
+            return {}
+
+    async def _withdrawals(self) -> Mapping[int, Mapping[int, Withdrawal]]:
+        # The provider refuses what it cannot send, so that nothing stops while this cannot be asked for.
+        try:
+            return await self._provider.withdrawals()
         except ProviderUnavailable:
             return {}
 
@@ -182,7 +241,7 @@ class OptionsReader:
                 raise
             return kept
 
-    async def minimums(self, fiat_type: int) -> Mapping[int, Mapping[int, Decimal]]:
+    async def minimums(self, fiat_type: int) -> Minimums:
         """Return the least fiat amounts by coin id and chain id; empty while they cannot be asked for.
 
         Without them a quote still is refused by the provider itself, so their absence stops nothing.
@@ -206,31 +265,39 @@ class OptionsReader:
         """
         catalogue = await self.catalogue()
         row = None if currency is None else catalogue.fiat_type(currency, country)
-        minimums = {} if row is None else await self.minimums(row.fiat_type)
+        assets: tuple[AssetOption, ...] = ()
+        closed: tuple[ClosedAsset, ...] = ()
+        if row is not None:
+            assets, closed = self._asset_options(catalogue, row, await self.minimums(row.fiat_type))
         return Options(
             currencies=tuple(_currency(catalogue, row) for row in ADAPTER.fiat_types.values()),
             methods=() if row is None else methods_of(catalogue, row),
             closed_methods=() if row is None else _closed_methods_of(catalogue, row),
-            assets=() if row is None else self._asset_options(catalogue, minimums),
+            assets=assets,
+            closed_assets=closed,
             limits=None if row is None else catalogue.limits.get(row.fiat_type),
             as_of=catalogue.read_at,
             is_stale=catalogue.is_stale,
         )
 
     def _asset_options(
-        self, catalogue: Catalogue, minimums: Mapping[int, Mapping[int, Decimal]]
-    ) -> tuple[AssetOption, ...]:
+        self, catalogue: Catalogue, row: FiatType, minimums: Minimums
+    ) -> tuple[tuple[AssetOption, ...], tuple[ClosedAsset, ...]]:
         options: list[AssetOption] = []
+        closed: list[ClosedAsset] = []
         for asset, network in self.enabled_pairs():
             decimals = decimals_of(asset, network)
             try:
-                coin_id, chain_id = catalogue.pair(asset, network)
+                pair = catalogue.pair(asset, network)
             except UnsupportedAsset:
                 continue
-            if decimals is not None:
-                least = minimums.get(coin_id, {}).get(chain_id)
+            reason = catalogue.reason_against_pair(pair, row=row, minimums=minimums)
+            if reason is not None:
+                closed.append(ClosedAsset(asset, network, reason))
+            elif decimals is not None:
+                least = minimums.get(pair[0], {}).get(pair[1])
                 options.append(AssetOption(asset, network, least, decimals))
-        return tuple(options)
+        return tuple(options), tuple(closed)
 
     def enabled_pairs(self) -> tuple[tuple[str, str], ...]:
         """Return the operator's pairs of asset and network (`ASSETS`)."""
@@ -260,7 +327,7 @@ def _closed_methods_of(catalogue: Catalogue, row: FiatType) -> tuple[MethodOptio
 
 
 def _methods(kinds: Mapping[str, PaymentKind], limits: AmountLimits) -> tuple[MethodOption, ...]:
-    by_speed = sorted(kinds.items(), key=lambda entry: entry[1])
+    by_speed = sorted(kinds.items(), key=lambda entry: _BY_SPEED.index(entry[1]))
     return tuple(MethodOption(code, kind, limits.min, limits.max) for code, kind in by_speed)
 
 

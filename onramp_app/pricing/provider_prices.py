@@ -11,14 +11,15 @@ from onramp_app.domain.errors import ApplicationError
 from onramp_app.pricing.catalogue import Catalogue
 from onramp_app.pricing.rate_book import RateBook
 from onramp_app.providers.connection import ADAPTER
-from onramp_app.providers.errors import ProviderUnavailable
+from onramp_app.providers.errors import ProviderUnavailable, UnsupportedAsset
 from onramp_app.providers.port import FiatType, Provider
 from onramp_app.providers.status import Flow
 
 log = structlog.get_logger(__name__)
 
 STABLE_ASSET = "USDT"
-STABLE_NETWORK = "matic20"
+# The cheap network first. Some currencies, dollars among them, buy it on the other one only.
+STABLE_NETWORKS = ("matic20", "erc20")
 # A quote near the minimum is mostly network fee; the rate itself does not contain fees, but some
 # currencies refuse small amounts, so we ask for several times the least one.
 TIMES_THE_MINIMUM = 4
@@ -52,19 +53,24 @@ async def _price(
 ) -> Decimal | None:
     least = catalogue.limits.get(row.fiat_type)
     amount = UNLIMITED_AMOUNT if least is None or not least.min else least.min * TIMES_THE_MINIMUM
-    try:
-        async with gate:
-            quoted = await provider.quote(
-                flow=Flow.BUY,
-                fiat_type=row.fiat_type,
-                fiat_amount=amount,
-                coin_code=STABLE_ASSET,
-                network=STABLE_NETWORK,
-            )
-    except ApplicationError as error:
-        log.warning("rate_not_read", currency=row.currency, error=error.code)
-        return None
-    return quoted.rate if quoted.rate > 0 else None
+    for network in STABLE_NETWORKS:
+        try:
+            async with gate:
+                quoted = await provider.quote(
+                    flow=Flow.BUY,
+                    fiat_type=row.fiat_type,
+                    fiat_amount=amount,
+                    coin_code=STABLE_ASSET,
+                    network=network,
+                )
+        except UnsupportedAsset:
+            continue
+        except ApplicationError as error:
+            log.warning("rate_not_read", currency=row.currency, error=error.code)
+            return None
+        return quoted.rate if quoted.rate > 0 else None
+    log.warning("rate_not_read", currency=row.currency, error=UnsupportedAsset.code)
+    return None
 
 
 async def _assets(provider: Provider, assets: Iterable[str]) -> dict[str, Decimal]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal, localcontext
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -27,6 +27,9 @@ from onramp_app.providers.status import Flow
 SHARED_SECONDS = 3
 # By how much prices move between a quote and the purchase, at most, on all but the wildest days.
 _PRICES_MOVE_PERCENT = 5
+# The percentage fees of the provider, about, where a larger amount is proposed.
+_FEES_AT_MOST = Decimal("0.03")
+_PRECISION = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +185,11 @@ async def quote(source: QuoteSource, options: OptionsReader, *, request: Purchas
         raise UnsupportedPaymentMethod("This payment method is not offered for this currency.")
     if (request.asset, request.network) not in options.enabled_pairs():
         raise UnsupportedAsset("This asset is not offered on this network.")
-    coin_id, chain_id = catalogue.pair(request.asset, request.network)
-    least = (await options.minimums(row.fiat_type)).get(coin_id, {}).get(chain_id)
+    coin_id, chain_id = pair = catalogue.pair(request.asset, request.network)
+    minimums = await options.minimums(row.fiat_type)
+    if (reason := catalogue.reason_against_pair(pair, row=row, minimums=minimums)) is not None:
+        raise UnsupportedAsset(f"{reason}.")
+    least = minimums.get(coin_id, {}).get(chain_id)
     limits = bounds_of(catalogue.limits.get(row.fiat_type), least=least)
     _check(request.fiat_amount, row, limits)
     try:
@@ -196,7 +202,17 @@ async def quote(source: QuoteSource, options: OptionsReader, *, request: Purchas
         )
     except AmountOutOfLimits as refused:
         raise _out_of(limits) from refused
+    least_sent = catalogue.least_sent(pair)
+    if least_sent is not None and quoted.expected_amount < least_sent:
+        raise _out_of(bounds_of(limits, least=_amount_for(least_sent, quoted, decimals=row.decimals)))
     return Quote(request, row.fiat_type, coin_id, chain_id, methods[request.payment_method].kind, quoted)
+
+
+def _amount_for(expected: Decimal, quoted: ProviderQuote, *, decimals: int) -> Decimal:
+    """Return about how much has to be paid for that much of the asset to arrive, rounded up."""
+    with localcontext(prec=_PRECISION):
+        more = (expected - quoted.expected_amount) * quoted.rate * (1 + _FEES_AT_MOST)
+        return (quoted.fiat_amount + more).quantize(Decimal(1).scaleb(-decimals), ROUND_UP)
 
 
 def _check(amount: Decimal, row: FiatType, limits: AmountLimits) -> None:

@@ -78,7 +78,7 @@ def _row(order: ProviderOrder, environment: Environment, *, read_at: datetime) -
         "fiat_type": order.fiat_type,
         "fiat_currency": order.currency,
         "fiat_amount": order.fiat_amount,
-        "payment_kind": order.payment_kind.value if order.payment_kind else None,
+        "payment_kind": None if order.payment_kind is None else order.payment_kind.value,
         "expected_price": order.expected_price,
         "expected_amount": order.expected_amount,
         "actual_price": order.actual_price,

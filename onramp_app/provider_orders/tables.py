@@ -83,7 +83,7 @@ class OrderRecord(Row, table=True):
         length("transaction_hash", 1, 256),
         length("network", 1, 32),
         CheckConstraint("fiat_currency ~ '^[A-Z]{3}$'", name="fiat_currency"),
-        CheckConstraint("payment_kind IN (1, 2)", name="payment_kind"),
+        CheckConstraint("payment_kind IN (0, 1, 2, 3)", name="payment_kind"),
         *(exact(column) for column in _AMOUNTS),
         CheckConstraint("delivered_minor > 0", name="delivered_minor"),
         CheckConstraint("delivered_rule IN ('actual_minus_gas', 'actual')", name="delivered_rule"),

@@ -21,6 +21,9 @@ class Adapter:
     `webhook_reader`: what reads its webhooks, with the secrets of the settings.
     `widget_origin`: the origin of the provider's page (RFC 6454 section 6.2), like `https://onramp.money`.
     `new_recognition_id`: an id that nobody can guess, for the provider to repeat in a top-up's order.
+    `framed_url`: the address of its page in a frame, from the address of a tab and the origin of our page.
+    `frame_name`: the name of that frame, which tells its page our colours (`light_colour`, `dark_colour`,
+    `is_dark`).
     `memo_of`: the memo in the untouched JSON of an order; None where there is none that can be read.
     """
 
@@ -34,4 +37,6 @@ class Adapter:
     webhook_reader: Callable[[Settings], WebhookReader]
     widget_origin: Callable[[Settings], str]
     new_recognition_id: Callable[[], str]
+    framed_url: Callable[[str, str], str]
+    frame_name: Callable[..., str]
     memo_of: Callable[[str], str | None]

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Literal, Protocol
 
 from onramp_app.domain.payments import AmountLimits, PaymentKind
@@ -152,6 +153,24 @@ class CoinsAndChains:
     chains: Mapping[int, Chain]
 
 
+class PairClosed(StrEnum):
+    """Why a coin is not sent on a network at the moment."""
+
+    NODE_OUT_OF_SYNC = "node_out_of_sync"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """What the provider says about sending a coin on a network.
+
+    `minimum` is the least amount it sends, in whole units of the coin; None: it does not say.
+    """
+
+    minimum: Decimal | None
+    closed: PairClosed | None
+
+
 @dataclass(frozen=True, slots=True)
 class PublicConfig:
     """The public price list: prices in INR by coin and network (`None`: every network)."""
@@ -245,6 +264,10 @@ class Provider(Protocol):
 
     async def coin_minimums(self, fiat_type: int) -> Mapping[int, Mapping[int, Decimal]]:
         """Return the least fiat amount by coin id and chain id."""
+        ...
+
+    async def withdrawals(self) -> Mapping[int, Mapping[int, Withdrawal]]:
+        """Return the least amounts sent, and what is closed, by coin id and chain id."""
         ...
 
     async def public_config(self) -> PublicConfig:

@@ -35,7 +35,11 @@ from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import CREATED, Act, on_order
 
 # The provider says the kind of payment, not the method. The words are those of the public contract.
-_METHODS = {PaymentKind.INSTANT.value: "instant", PaymentKind.BANK_TRANSFER.value: "bank_transfer"}
+_METHODS = {
+    PaymentKind.INSTANT.value: "instant",
+    PaymentKind.BANK_TRANSFER.value: "bank_transfer",
+    PaymentKind.E_WALLET.value: "e_wallet",
+}
 
 _log = structlog.get_logger(__name__)
 

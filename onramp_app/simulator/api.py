@@ -17,10 +17,10 @@ from onramp_app.simulator.scenarios import Scenarios
 from onramp_app.simulator.signing import API_SECRET, NEXT_SECRET, verified_body
 from onramp_app.simulator.white_label import WhiteLabel
 from onramp_app.simulator.wire import (
-    MAX_BODY_BYTES,
     ProviderError,
     failure,
     now_ms,
+    read_limited,
     success,
     to_json,
 )
@@ -51,6 +51,7 @@ def endpoints(merchant: Merchant, white_label: WhiteLabel) -> list[Endpoint]:
     return [
         Endpoint("POST", f"{transaction}/quotes", merchant.quotes),
         Endpoint("POST", f"{transaction}/orderStatus", merchant.order_status),
+        Endpoint("POST", f"{transaction}/generateLink", merchant.generate_link),
         Endpoint("POST", "/onramp/api/v1/transaction/merchantHistory", merchant.merchant_history),
         Endpoint("POST", f"{transaction}/limits", merchant.limits, limited=True),
         Endpoint("POST", f"{transaction}/allConfigMapping", merchant.all_config_mapping, limited=True),
@@ -104,7 +105,8 @@ class Api:
             try:
                 response = success(await self._answer(endpoint, request))
             except ProviderError as error:
-                response = failure(error)
+                is_plain = error.plain is not None and self._scenarios.take("plain_400")
+                response = failure(ProviderError(400, str(error.plain)) if is_plain else error)
             self.counts[endpoint.method, endpoint.path, response.status_code] += 1
             return response
 
@@ -146,16 +148,6 @@ class Api:
             wait_seconds = int(_MINUTE_SECONDS - (now - recent[0])) + 1
             raise ProviderError(429, "Too many requests", retry_after_seconds=wait_seconds)
         recent.append(now)
-
-
-async def read_limited(request: Request) -> bytes:
-    """Read the body. Raises 413 as soon as it is longer than the limit."""
-    chunks = bytearray()
-    async for chunk in request.stream():
-        chunks += chunk
-        if len(chunks) > MAX_BODY_BYTES:
-            raise ProviderError(413, "Request body is too large")
-    return bytes(chunks)
 
 
 def _credentials(request: Request, *, plain: bool) -> dict[str, str]:

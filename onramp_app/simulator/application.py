@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onramp_app.simulator.api import Api, endpoints
+from onramp_app.simulator.chain import Chain
 from onramp_app.simulator.control import Control
 from onramp_app.simulator.merchant import Merchant
 from onramp_app.simulator.orders import Orders
@@ -34,7 +35,8 @@ class Simulator:
         self.store = Store(database)
         scenarios = Scenarios(self.store)
         self._webhooks = Webhooks(self.store, scenarios, timing=timing)
-        self._orders = Orders(self.store, scenarios, webhooks=self._webhooks, timing=timing)
+        chain = Chain(self.store, scenarios, timing=timing)
+        self._orders = Orders(self.store, scenarios, webhooks=self._webhooks, chain=chain, timing=timing)
         self._woken = asyncio.Event()
         self._orders.wake = self._webhooks.wake = self._woken.set
         parts: dict[str, Any] = {"orders": self._orders, "webhooks": self._webhooks}
@@ -43,6 +45,7 @@ class Simulator:
         self._api = Api(endpoints(merchant, white_label), scenarios)
         self._control = Control(self.store, scenarios, api=self._api, **parts)
         self._pages = (
+            chain,
             Widget(self.store, scenarios, orders=self._orders),
             KycPage(white_label),
             ControlPage(self._control),

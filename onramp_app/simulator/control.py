@@ -8,14 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from onramp_app.simulator.api import Api, read_limited
+from onramp_app.simulator.api import Api
 from onramp_app.simulator.market.catalog import catalog
 from onramp_app.simulator.orders import AmountTooSmall, Orders
 from onramp_app.simulator.purchase import PARAMETERS, UnusableLink, parse_widget_url, read_purchase
 from onramp_app.simulator.scenarios import KINDS, Scenario, Scenarios, UnusableScenario
 from onramp_app.simulator.store import Order, Store
 from onramp_app.simulator.webhooks import Webhooks
-from onramp_app.simulator.wire import ProviderError, json_response, parse_json, to_json
+from onramp_app.simulator.wire import ProviderError, json_response, parse_json, read_limited, to_json
 
 _MAX_LISTED = 1000
 _MAX_SEED = 2**63 - 1

@@ -10,7 +10,13 @@ from urllib.parse import urlencode
 from onramp_app.simulator.market.catalog import BUY, SELL, Coin, Fiat, Network, catalog
 from onramp_app.simulator.market.prices import Terms
 from onramp_app.simulator.orders import AmountTooSmall, Orders
-from onramp_app.simulator.purchase import amount_of, check_amount, is_web_address
+from onramp_app.simulator.purchase import (
+    LANGUAGES,
+    amount_of,
+    check_amount,
+    is_web_address,
+    link_hash,
+)
 from onramp_app.simulator.scenarios import Scenarios
 from onramp_app.simulator.store import HistoryPage, Store
 from onramp_app.simulator.webhooks import Webhooks
@@ -19,6 +25,7 @@ from onramp_app.simulator.wire import ProviderError, now_ms, to_json
 Body = Mapping[str, Any]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+APP_ID = 1000  # of the one merchant that is simulated
 _FLOW_PATHS = {"1": "buy", "2": "sell", "3": "checkout", "4": "swap"}
 
 
@@ -77,8 +84,24 @@ def fiat_fields(body: Body, *, flow: int = BUY) -> tuple[Fiat, Decimal]:
         raise ProviderError(409, "fiatAmount must be a positive number")
     problem = check_amount(catalog(), fiat, amount)
     if problem:
-        raise ProviderError(413, f"fiatAmount {problem}")
+        low, high = catalog().limits[fiat.fiat_type]
+        word, limit = ("minimum", low) if amount < low else ("maximum", high)
+        raise ProviderError(413, f"fiatAmount {problem}", plain=f"The {word} order amount is {limit}")
     return fiat, amount
+
+
+def too_small(coin: Coin, chain_id: int, fiat: Fiat) -> ProviderError:
+    """Return the refusal of an amount that does not pay the network's fee."""
+    least = least_amount(coin, chain_id, fiat)
+    return ProviderError(
+        413, "fiatAmount is less than the network fee", plain=f"The minimum order amount is {least}"
+    )
+
+
+def least_amount(coin: Coin, chain_id: int, fiat: Fiat) -> Decimal:
+    """Return the least fiat amount that a coin on a chain is sold for."""
+    amount = (coin.minimums[chain_id] + coin.fees[chain_id]) * coin.usd * fiat.per_usd
+    return amount.quantize(Decimal("0.01"))
 
 
 def quote_data(found: Terms) -> dict[str, Any]:
@@ -117,10 +140,12 @@ class Merchant:
         flow = _flow(body)
         coin, network = asset_fields(body)
         fiat, amount = fiat_fields(body, flow=flow)
+        if flow == BUY and not catalog().is_sold(coin, network.chain_id, fiat):
+            raise ProviderError(406, "Coin not supported")
         try:
             found = self._orders.quote(coin, network.chain_id, fiat=fiat, fiat_amount=amount)
         except AmountTooSmall:
-            raise ProviderError(413, "fiatAmount is less than the network fee") from None
+            raise too_small(coin, network.chain_id, fiat) from None
         return to_json(quote_data(found))
 
     def order_status(self, body: Body) -> str:
@@ -128,7 +153,7 @@ class Merchant:
         flow = _flow(body)
         order = self._store.order(integer_field(body, "orderId"))
         if order is None or order.flow != flow or order.product != "widget":
-            raise ProviderError(417, "Order does not exist")
+            raise ProviderError(417, "Order does not exist", plain="Invalid orderId")
         return to_json({"orderStatus": order.status})
 
     def merchant_history(self, body: Body) -> str:
@@ -193,8 +218,13 @@ class Merchant:
         return to_json({"allCoinConfig": _coin_config(), "networkConfig": _network_config()})
 
     def all_gas_fee(self, _body: Body) -> str:
-        """Return withdrawal fees in the coin, as text, by coin and chain."""
-        return to_json(_gas_fees())
+        """Return withdrawal fees and minimums in the coin, as text, and what is open, by coin and chain."""
+        fees = _gas_fees()
+        if stuck := self._scenarios.take("node_out_of_sync"):
+            coin = catalog().coins[stuck.value["coin"]]
+            field = "depositEnable" if stuck.value["closed"] else "nodeInSync"
+            fees[str(coin.coin_id)][str(stuck.value["chain"])][field] = 0
+        return to_json(fees)
 
     def all_coin_limits(self, body: Body) -> str:
         """Return the least fiat amount by coin and chain."""
@@ -246,7 +276,7 @@ class Merchant:
         """Send a completed order's webhook once more."""
         order = self._store.order(integer_field(body, "orderId"))
         if order is None or order.product != "widget":
-            raise ProviderError(417, "Order does not exist")
+            raise ProviderError(417, "Order does not exist", plain="Invalid orderId")
         if not order.facts.get("completed"):
             raise ProviderError(400, "Order is not completed")
         if self._webhooks.url is None:
@@ -262,6 +292,33 @@ class Merchant:
             raise ProviderError(400, "No webhook url is set")
         self._webhooks.send_dummy(url)
         return to_json("Dummy webhook is being sent")
+
+    def generate_link(self, body: Body) -> str:
+        """Build the address of a widget whose parameters cannot be changed."""
+        flow = _flow(body)
+        coin, network = asset_fields(body)
+        fiat, amount = fiat_fields(body, flow=flow)
+        address = text_field(body, "walletAddress")
+        if not network.address.fullmatch(address):
+            raise ProviderError(409, "walletAddress is malformed", plain="Wallet address is not valid")
+        language = text_field(body, "lang", required=False)
+        if language and language not in LANGUAGES:
+            raise ProviderError(400, "lang is not supported")
+        values = {
+            "appId": str(APP_ID),
+            "walletAddress": address,
+            "coinCode": coin.code,
+            "network": network.symbol,
+            "fiatAmount": to_json(amount),
+            "fiatType": str(fiat.fiat_type),
+            "merchantRecognitionId": text_field(body, "merchantRecognitionId", required=False),
+            "phoneNumber": text_field(body, "phoneNumber", required=False),
+            "lang": language,
+        }
+        given = {name: value for name, value in values.items() if value}
+        mark = link_hash(given)
+        link = f"{self._widget_base}/main/{_FLOW_PATHS[str(flow)]}/?{urlencode({**given, 'urlHash': mark})}"
+        return to_json({"link": link, "urlHash": mark})
 
     def generate_url(self, query: Mapping[str, str]) -> str:
         """Build the widget's address out of every parameter, without looking at them."""
@@ -303,8 +360,9 @@ def _gas_fees() -> dict[str, dict[str, Any]]:
 def _least_amounts(fiat: Fiat) -> dict[str, dict[str, Any]]:
     least: dict[str, dict[str, Any]] = {}
     for coin, network in catalog().pairs():
-        amount = (coin.minimums[network.chain_id] + coin.fees[network.chain_id]) * coin.usd * fiat.per_usd
-        least.setdefault(str(coin.coin_id), {})[str(network.chain_id)] = amount.quantize(Decimal("0.01"))
+        if catalog().is_sold(coin, network.chain_id, fiat):
+            amount = least_amount(coin, network.chain_id, fiat)
+            least.setdefault(str(coin.coin_id), {})[str(network.chain_id)] = amount
     return least
 
 

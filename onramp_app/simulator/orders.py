@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from onramp_app.simulator.chain import Chain
 from onramp_app.simulator.market.catalog import BUY, SELL, Coin, Fiat, catalog
 from onramp_app.simulator.market.prices import Terms, cut, draw, fiat_for, price, terms
 from onramp_app.simulator.purchase import Purchase
@@ -32,8 +33,11 @@ class AmountTooSmall(ValueError):
 class Orders:
     """Everything that happens to an order. Times come from the wall clock, chance from the seed alone."""
 
-    def __init__(self, store: Store, scenarios: Scenarios, *, webhooks: Webhooks, timing: Timing) -> None:
+    def __init__(
+        self, store: Store, scenarios: Scenarios, *, webhooks: Webhooks, chain: Chain, timing: Timing
+    ) -> None:
         self._store = store
+        self._chain = chain
         self._scenarios = scenarios
         self._webhooks = webhooks
         self._tempo = timing.tempo_seconds
@@ -224,7 +228,7 @@ class Orders:
                 "referenceId": None,
             },
             applied=list(first.applied),
-            facts={key: value for key, value in first.facts.items() if key != "completed"},
+            facts={key: value for key, value in first.facts.items() if key not in ("completed", "sent")},
         )
         second.document["orderId"] = second.order_id
         self._move(second, first.status)
@@ -292,10 +296,9 @@ class Orders:
             self._fill_amount(order, actual)
         elif actual is not None:
             document["actualCryptoAmount"] = actual
-        if status in DELIVERED and document["transactionHash"] is None:
-            document["transactionHash"] = "0x" + "".join(
-                f"{draw(seed, 'hash', order.order_id, part):016x}" for part in range(4)
-            )
+        if status in DELIVERED and not order.facts.get("sent"):
+            order.facts["sent"] = True
+            document["transactionHash"] = self._chain.deliver(order, seed=seed)
 
     def _fill_amount(self, order: Order, actual: Decimal | None) -> None:
         document, coin = order.document, self._coin(order)

@@ -1,12 +1,13 @@
-"""What a widget link asks for. Anyone may edit the unsigned link, so everything in it is checked."""
+"""What a widget link asks for. A link without a hash can be edited by anyone, so everything is checked."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from onramp_app.simulator.market.catalog import BUY, SELL, SWAP, Catalog, Coin, Fiat, Network
+from onramp_app.simulator.signing import API_SECRET, sign
 
 PARAMETERS = (
     "appId",
@@ -23,8 +24,30 @@ PARAMETERS = (
     "phoneNumber",
     "lang",
     "isRestricted",
+    "mode",
+    "origin",
+    "clientHeight",
+    "urlHash",
     "vocabulary",
 )
+# What a link's hash covers. The web SDK adds the others to an address after it was made.
+_HASHED = (
+    "appId",
+    "walletAddress",
+    "coinCode",
+    "network",
+    "fiatAmount",
+    "coinAmount",
+    "fiatType",
+    "merchantRecognitionId",
+    "addressTag",
+    "phoneNumber",
+    "lang",
+)
+_LINK_KINDS = ("1", "2")  # Other kinds of payment can be chosen on the page only.
+# With these ids, which belong to nobody, the person types the address that the coins go to.
+DEMO_APP_IDS = (1, 2)
+DEMO_ADDRESS = "0xd0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0"
 LANGUAGES = ("en", "tr", "vi", "es", "pt", "fil", "th", "sw", "id")
 VOCABULARIES = ("steps", "outcome")
 _FLOW_PATHS = {"buy": BUY, "sell": SELL, "swap": SWAP}
@@ -70,6 +93,17 @@ def amount_of(text: object) -> Decimal | None:
         return None
     exponent = value.as_tuple().exponent
     return value if isinstance(exponent, int) and exponent >= -18 else None
+
+
+def link_hash(values: Mapping[str, str]) -> str:
+    """Return the hash of a link: a changed, added or removed parameter gives another one."""
+    covered = [(name, values[name]) for name in _HASHED if values.get(name)]
+    return sign(API_SECRET, urlencode(covered))[:64]
+
+
+def is_hashed(values: Mapping[str, str]) -> bool:
+    """Whether a link carries a hash, so that nothing in it may be changed."""
+    return bool(values.get("urlHash"))
 
 
 def is_web_address(url: str) -> bool:
@@ -177,9 +211,11 @@ class _Reader:
 
     def method(self, fiat: Fiat) -> int:
         kinds = method_kinds(self.catalog, fiat)
+        if (self.text("paymentMethod") or "1") not in _LINK_KINDS:
+            self.problems["paymentMethod"] = f"must be one of {', '.join(_LINK_KINDS)}"
         chosen = self.integer("paymentMethod", min(kinds.values()))
         if chosen not in kinds.values():
-            self.problems["paymentMethod"] = f"is not offered for {fiat.symbol}"
+            self.problems.setdefault("paymentMethod", f"is not offered for {fiat.symbol}")
         return chosen or 1
 
     def redirect(self) -> str | None:
@@ -202,21 +238,36 @@ def check_amount(catalog: Catalog, fiat: Fiat, amount: Decimal) -> str | None:
     return None
 
 
+def check_units(catalog: Catalog, fiat: Fiat, amount: Decimal) -> str | None:
+    """Return what is wrong with the decimals of an amount on the page, or None."""
+    if fiat.symbol in catalog.whole_units and amount != amount.to_integral_value():
+        return f"must be whole {fiat.symbol}"
+    return None
+
+
 def read_purchase(catalog: Catalog, values: Mapping[str, str], *, flow: int) -> Purchase:
     """Check every documented parameter of a link; others are passed over, as the provider does.
+
+    `coinAmount` beats `fiatAmount`. With a demo app id the address of the link is ignored.
 
     Raises:
         UnusableLink: with one sentence for each parameter that cannot be used.
     """
+    if is_hashed(values) and values["urlHash"] != link_hash(values):
+        raise UnusableLink({"urlHash": "does not fit the parameters"})
     reader = _Reader(values, catalog)
     app_id = reader.integer("appId")
     if app_id is None:
         reader.problems.setdefault("appId", "is missing")
     coin, network = reader.asset()
     fiat = reader.fiat(flow)
+    if not catalog.is_sold(coin, network.chain_id, fiat) and flow == BUY:
+        reader.problems.setdefault("coinCode", f"is not sold for {fiat.symbol} on this network")
     fiat_amount, coin_amount = reader.amount("fiatAmount"), reader.amount("coinAmount")
+    if coin_amount is not None:
+        fiat_amount = None
     if fiat_amount is not None:
-        problem = check_amount(catalog, fiat, fiat_amount)
+        problem = check_amount(catalog, fiat, fiat_amount) or check_units(catalog, fiat, fiat_amount)
         if problem:
             reader.problems["fiatAmount"] = problem
     recognition_id = reader.text("merchantRecognitionId")
@@ -226,16 +277,17 @@ def read_purchase(catalog: Catalog, values: Mapping[str, str], *, flow: int) -> 
     if phone and not re.fullmatch(r"\+?[0-9]{1,4}-[0-9]{4,15}", phone):
         reader.problems["phoneNumber"] = "must be a country code, a dash and a number"
     reader.one_of("lang", LANGUAGES, "en")
+    address = reader.address(network, required=flow == BUY and app_id not in DEMO_APP_IDS)
     purchase = Purchase(
         flow=flow,
         app_id=app_id or 0,
         coin=coin,
         network=network,
         fiat=fiat,
-        address=reader.address(network, required=flow == BUY),
+        address=DEMO_ADDRESS if app_id in DEMO_APP_IDS else address,
         memo=reader.memo(network),
         fiat_amount=fiat_amount,
-        coin_amount=None if fiat_amount is not None else coin_amount,
+        coin_amount=coin_amount,
         payment_method=reader.method(fiat),
         recognition_id=recognition_id,
         redirect_url=reader.redirect(),

@@ -74,6 +74,15 @@ def _asset(value: Any) -> list[Any] | None:
     return [coin.code, network.chain_id]
 
 
+def _node(value: Any) -> dict[str, Any]:
+    fields = {"coinCode": "usdt", "network": "matic20"} if value is None else value
+    if not isinstance(fields, dict) or fields.get("closed", False) not in (True, False):
+        raise UnusableScenario('takes an object of coinCode, network and maybe "closed": true')
+    pair = _asset({name: text for name, text in fields.items() if name != "closed"})
+    assert pair is not None  # noqa: S101 - only None gives None
+    return {"coin": pair[0], "chain": pair[1], "closed": fields.get("closed", False)}
+
+
 def _choice(*choices: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         if value is None:
@@ -89,7 +98,8 @@ def _choice(*choices: str) -> Callable[[Any], str]:
 class Kind:
     """One scenario by name: what it is about, what it does, how its value is read.
 
-    `area` is `webhook`, `order`, `request`, `kyc` or `widget`; `lasts` says that the value is a duration.
+    `area` is `webhook`, `order`, `request`, `chain`, `kyc` or `widget`; `lasts` says that the value is a
+    duration.
     """
 
     area: str
@@ -111,6 +121,7 @@ KINDS: dict[str, Kind] = {
     ),
     "rotated_key": Kind("webhook", "The webhook is signed with the next secret, or this one.", _text),
     "header_without_body": Kind("webhook", "The signed header holds the time alone.", _nothing),
+    "header_is_body": Kind("webhook", "The signed header is the body itself, without a time.", _nothing),
     "body_differs": Kind(
         "webhook", "The unsigned body says something else (ten times the amount, or these fields).", _fields
     ),
@@ -160,8 +171,44 @@ KINDS: dict[str, Kind] = {
     "short_pages": Kind(
         "request", "merchantHistory gives no more than so many orders a page (20).", _integer(1, 500, 20)
     ),
+    "plain_400": Kind("request", "A refusal has code 400 and says why in words only.", _nothing),
+    "node_out_of_sync": Kind(
+        "request",
+        'The node of a coin is out of sync: {"coinCode", "network"} (USDT on matic20); with "closed": true '
+        "its deposits are closed instead.",
+        _node,
+    ),
+    "chain_differs": Kind(
+        "order", "The chain moves so many times the amount (0.9).", _decimal("0.000001", "1000", "0.9")
+    ),
+    "chain_missing": Kind(
+        "order",
+        "No transaction is found, it failed, it went elsewhere, or the order names none.",
+        _choice("absent", "failed", "elsewhere", "no_hash"),
+    ),
+    "chain_slow": Kind(
+        "order", "The transaction is mined so many seconds later (10).", _decimal("0.1", "86400", "10")
+    ),
+    "chain_reorganised": Kind(
+        "order",
+        "The block leaves the chain once it was read: before its confirmations, or after them.",
+        _choice("before", "after"),
+    ),
+    "chain_same_hash": Kind(
+        "order", "The order names the transaction of the delivery before it on this chain.", _nothing
+    ),
+    "chain_away": Kind(
+        "chain",
+        "The chain's servers answer 503, so many times or for these seconds.",
+        _decimal("0.1", "86400", None),
+        lasts=True,
+    ),
     "kyc_rejected": Kind(
         "kyc", "The next verification is refused.", _choice("PERMANENT_FAILED", "TEMPORARY_FAILED")
+    ),
+    "kyc_resubmit": Kind("kyc", "The next verification has to be tried again.", _nothing),
+    "kyc_slow": Kind(
+        "kyc", "The next verification is in review for so many seconds (10).", _decimal("0.1", "86400", "10")
     ),
     "vocabulary": Kind("widget", "Which messages the payment page posts.", _choice("outcome", "steps")),
 }

@@ -17,9 +17,8 @@ API_SECRET = "simulator-secret"  # noqa: S105 - the simulator's published secret
 NEXT_SECRET = "simulator-secret-next"  # noqa: S105 - the second secret, valid too while a rotation is tried  # nosec B105
 
 
-def make_payload(timestamp_ms: int, body: Any = None) -> str:
-    """Return the base64 text that is signed; without a body the decoded object holds the time alone."""
-    content = {"timestamp": timestamp_ms} if body is None else {"timestamp": timestamp_ms, "body": body}
+def encoded(content: Any) -> str:
+    """Return the base64 text of some JSON, which is what is signed."""
     return base64.b64encode(to_json(content).encode()).decode()
 
 

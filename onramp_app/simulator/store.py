@@ -7,11 +7,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from onramp_app.simulator.wire import now_ms, parse_json, to_json
+from onramp_app.simulator.wire import now_ms, parse_json, printed_document, to_json
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -35,6 +34,10 @@ CREATE INDEX IF NOT EXISTS webhooks_order ON webhooks (order_id);
 CREATE TABLE IF NOT EXISTS scenarios (
     scenario_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, times INTEGER, order_id INTEGER,
     value TEXT NOT NULL, until_ms INTEGER);
+CREATE TABLE IF NOT EXISTS transactions (
+    name TEXT PRIMARY KEY, chain_id INTEGER NOT NULL, mined_ms INTEGER NOT NULL, contract TEXT,
+    receiver TEXT NOT NULL, units TEXT NOT NULL, succeeded INTEGER NOT NULL, leaves TEXT);
+CREATE INDEX IF NOT EXISTS transactions_receiver ON transactions (chain_id, lower(receiver));
 CREATE TABLE IF NOT EXISTS customers (
     customer_id TEXT PRIMARY KEY, phone TEXT NOT NULL UNIQUE, document TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -66,6 +69,24 @@ class Order:
 
 
 @dataclass
+class Transaction:
+    """One transaction of a chain and the transfer in it, in the smallest units of the chain.
+
+    `name` is its hash, `contract` the token's, None for the native coin. `leaves` says when its block leaves
+    the chain: `before` its confirmations, `after` them, or never (None).
+    """
+
+    name: str
+    chain_id: int
+    mined_ms: int
+    contract: str | None
+    receiver: str
+    units: int
+    succeeded: bool
+    leaves: str | None
+
+
+@dataclass
 class Webhook:
     """One event on its way: the true body, how this one deviates, and when it is due."""
 
@@ -91,26 +112,6 @@ class HistoryPage:
     limit: int
     offset: int
     as_of_ms: int | None
-
-
-def printed_document(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the order as the provider prints it: the same fields are numbers in one and text in another."""
-    order_id = int(document["orderId"])
-    as_text: tuple[str, ...] = ()
-    if order_id % 2:
-        as_text += ("paymentType",)
-    if order_id % 4 == 3:
-        as_text += ("coinId", "chainId")
-    if order_id % 5 == 4:
-        as_text += ("actualCryptoAmount", "fiatAmount")
-    return {
-        name: _text(value) if name in as_text and value is not None else value
-        for name, value in document.items()
-    }
-
-
-def _text(value: Any) -> str:
-    return to_json(value) if isinstance(value, int | Decimal) else str(value)
 
 
 class Store:
@@ -146,8 +147,9 @@ class Store:
     def erase(self) -> None:
         """Remove everything but the settings."""
         with self.transaction():
-            for table in ("orders", "versions", "webhooks", "scenarios", "customers"):
+            for table in ("orders", "versions", "webhooks", "scenarios", "customers", "transactions"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - the names stand in the line above  # nosec B608
+            self._db.execute("DELETE FROM settings WHERE name LIKE 'fork:%'")
 
     def setting(self, name: str) -> str | None:
         """Return a setting's text."""
@@ -301,6 +303,35 @@ class Store:
             "UPDATE webhooks SET trials = ?, state = ?, result = ?, due_ms = ? WHERE webhook_id = ?",
             (webhook.trials, webhook.state, webhook.result, webhook.due_ms, webhook.webhook_id),
         )
+
+    def save_transaction(self, transaction: Transaction) -> None:
+        """Keep a transaction, or change it."""
+        row = {**vars(transaction), "units": str(transaction.units)}
+        self._db.execute(
+            "INSERT OR REPLACE INTO transactions VALUES"
+            " (:name, :chain_id, :mined_ms, :contract, :receiver, :units, :succeeded, :leaves)",
+            row,
+        )
+
+    def transaction_named(self, name: str) -> Transaction | None:
+        """Find a transaction by its hash."""
+        found = self._transactions("WHERE name = ?", (name,))
+        return found[0] if found else None
+
+    def last_transaction(self, chain_id: int) -> Transaction | None:
+        """Return the newest transaction of a chain."""
+        found = self._transactions("WHERE chain_id = ? ORDER BY rowid DESC LIMIT 1", (chain_id,))
+        return found[0] if found else None
+
+    def transactions_to(self, chain_id: int, receiver: str) -> list[Transaction]:
+        """Return all transactions of a chain to an address in lower case."""
+        return self._transactions("WHERE chain_id = ? AND lower(receiver) = ?", (chain_id, receiver))
+
+    def _transactions(self, rest: str, values: Sequence[Any]) -> list[Transaction]:
+        return [
+            Transaction(**{**dict(row), "units": int(row["units"]), "succeeded": bool(row["succeeded"])})
+            for row in self._db.execute("SELECT * FROM transactions " + rest, values)  # noqa: S608 - constant parts  # nosec B608
+        ]
 
     def next_due_ms(self) -> int | None:
         """Return when the next step or webhook is due."""

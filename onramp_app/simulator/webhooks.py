@@ -10,11 +10,11 @@ import httpx
 
 from onramp_app.simulator.market.catalog import SELL, catalog, sample_webhook
 from onramp_app.simulator.scenarios import Scenarios
-from onramp_app.simulator.signing import API_SECRET, NEXT_SECRET, make_payload, sign
-from onramp_app.simulator.store import Order, Store, Webhook, printed_document
-from onramp_app.simulator.wire import now_ms, to_json
+from onramp_app.simulator.signing import API_SECRET, NEXT_SECRET, encoded, sign
+from onramp_app.simulator.store import Order, Store, Webhook
+from onramp_app.simulator.wire import now_ms, printed_document, to_json
 
-MAX_TRIALS = 8
+MAX_TRIALS = 10
 _MAX_WAIT_SECONDS = 60
 _AT_ONCE = 32
 _EARLIER_STATUS = 2
@@ -78,7 +78,9 @@ class Webhooks:
         if stale := take("stale_timestamp", order):
             variant["age_seconds"] = stale.value
         if take("header_without_body", order):
-            variant["header_without_body"] = True
+            variant["header"] = "time"
+        if take("header_is_body", order):
+            variant["header"] = "body"
         if differs := take("body_differs", order):
             other = differs.value or {"actualCryptoAmount": Decimal(str(body["actualCryptoAmount"])) * 10}
             variant["http_body"] = {**body, **other}
@@ -97,8 +99,8 @@ class Webhooks:
         self.wake()
 
     def send_white_label(self, order_id: int | None, body: dict[str, Any]) -> None:
-        """Queue an event of the white-label line: the same headers, an envelope of its own."""
-        self._queue(order_id, body, variant={}, delay_seconds=Decimal(0), lost=False)
+        """Queue an event of the white-label line: an envelope of its own, which the header itself carries."""
+        self._queue(order_id, body, variant={"header": "body"}, delay_seconds=Decimal(0), lost=False)
 
     def _queue(
         self,
@@ -158,7 +160,13 @@ class Webhooks:
             body["webhookTrials"] = webhook.trials
         variant = webhook.variant
         timestamp_ms = now_ms() - int(Decimal(variant.get("age_seconds", 0)) * 1000)
-        payload = make_payload(timestamp_ms, None if variant.get("header_without_body") else body)
+        match variant.get("header"):
+            case "body":
+                payload = encoded(body)
+            case "time":
+                payload = encoded({"timestamp": timestamp_ms})
+            case _:
+                payload = encoded({"timestamp": timestamp_ms, "body": body})
         headers = {
             "Content-Type": "application/json",
             "x-onramp-payload": payload,

@@ -8,12 +8,14 @@ from urllib.parse import urlencode
 from onramp_app.simulator.market.catalog import BUY, catalog
 from onramp_app.simulator.market.prices import draw
 from onramp_app.simulator.merchant import (
+    APP_ID,
     Body,
     asset_fields,
     fiat_fields,
     integer_field,
     quote_data,
     text_field,
+    too_small,
 )
 from onramp_app.simulator.orders import AmountTooSmall, Orders
 from onramp_app.simulator.purchase import UnusableLink, is_web_address, read_purchase
@@ -118,20 +120,40 @@ class WhiteLabel:
         customer_id = query.get("customerId", "")
         if query.get("signature") != sign(API_SECRET, customer_id):
             return None
-        return self._store.customer(customer_id)
+        customer = self._store.customer(customer_id)
+        if customer is not None:
+            self._end_review(customer)
+        return customer
 
     def kyc_status(self, body: Body) -> str:
         """Return the status, or before the login the bare text."""
         customer = self._customer(body)
         if customer["status"] == "LOGIN_REQUIRED":
             return to_json("LOGIN_REQUIRED")
+        self._end_review(customer)
         return to_json({"status": customer["status"], "updatedAt": customer["updatedAt"]})
 
     def set_kyc_status(self, customer: dict[str, Any], status: str) -> str:
-        """Move a customer, tell the merchant, and return what it became; `kyc_rejected` has the last word."""
+        """Move a customer, tell the merchant, and return what it became; the scenarios have the last word."""
         if status.endswith("COMPLETED") and status != "OTP_COMPLETED":
-            rejected = self._scenarios.take("kyc_rejected")
-            status = rejected.value if rejected else status
+            if rejected := self._scenarios.take("kyc_rejected"):
+                status = rejected.value
+            elif self._scenarios.take("kyc_resubmit"):
+                status = "TEMPORARY_FAILED"
+            if slow := self._scenarios.take("kyc_slow"):
+                customer["later"] = [now_ms() + int(Decimal(slow.value) * 1000), status]
+                status = "IN_REVIEW"
+        self._set_status(customer, status)
+        return status
+
+    def _end_review(self, customer: dict[str, Any]) -> None:
+        """Give a slow verification its outcome once its time has come."""
+        due_ms, status = customer.get("later") or (None, "")
+        if due_ms is not None and now_ms() >= due_ms:
+            del customer["later"]
+            self._set_status(customer, status)
+
+    def _set_status(self, customer: dict[str, Any], status: str) -> None:
         customer |= {"status": status, "updatedAt": iso_time(now_ms())}
         with self._store.transaction():
             self._store.save_customer(
@@ -143,10 +165,16 @@ class WhiteLabel:
                     "referenceId": customer["clientCustomerId"],
                     "eventType": "KYC",
                     "status": status,
-                    "metadata": {"customerId": customer["customerId"]},
+                    "metadata": self._metadata(customer["customerId"], customer["clientCustomerId"], status),
                 },
             )
-        return status
+
+    def _metadata(self, customer_id: str | None, *event: object) -> dict[str, Any]:
+        return {
+            "customerId": customer_id,
+            "eventId": f"{draw(self._orders.seed_value, 'event', now_ms(), *event):016x}",
+            "eventCreatedAt": iso_time(now_ms()),
+        }
 
     def change_kyc_status(self, body: Body) -> str:
         """Move a customer as the sandbox allows."""
@@ -183,7 +211,7 @@ class WhiteLabel:
         try:
             found = self._orders.quote(coin, network.chain_id, fiat=fiat, fiat_amount=amount)
         except AmountTooSmall:
-            raise ProviderError(413, "fiatAmount is less than the network fee") from None
+            raise too_small(coin, network.chain_id, fiat) from None
         return to_json({**quote_data(found), "fiatAmount": amount, "fiatType": fiat.fiat_type})
 
     def create_transaction(self, body: Body) -> str:
@@ -197,7 +225,7 @@ class WhiteLabel:
         fiat, amount = fiat_fields(body)
         address = body.get("walletAddress") or body.get("depositAddress") or ""
         values = {
-            "appId": "1",
+            "appId": str(APP_ID),
             "walletAddress": str(address),
             "coinCode": coin.code,
             "network": network.symbol,
@@ -211,7 +239,7 @@ class WhiteLabel:
         except UnusableLink as error:
             raise ProviderError(400, str(error)) from None
         except AmountTooSmall:
-            raise ProviderError(413, "fiatAmount is less than the network fee") from None
+            raise too_small(coin, network.chain_id, fiat) from None
         order.facts["customer_id"] = customer["customerId"]
         self._orders.start(order)
         customer["usedUsd"] = Decimal(customer.get("usedUsd", 0)) + amount / fiat.per_usd
@@ -254,7 +282,7 @@ class WhiteLabel:
 
     def _transaction_moved(self, order: Order) -> None:
         status = status_text(order.status)
-        metadata: dict[str, Any] = {"customerId": order.facts.get("customer_id")}
+        metadata = self._metadata(order.facts.get("customer_id"), order.order_id, status)
         if status == "FAILED":
             metadata["failure_reasons"] = [catalog().statuses[BUY].get(order.status, "unknown")]
         if status == "ON_CHAIN_COMPLETED":

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NoReturn
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 MAX_BODY_BYTES = 65_536
@@ -13,16 +14,26 @@ _MOST_DIGITS = 60
 
 
 class ProviderError(Exception):
-    """The provider's refusal: its code, which is the HTTP status as well, and its sentence."""
+    """The provider's refusal: its code, which is the HTTP status as well, and its sentence.
+
+    `plain` is the sentence of the same refusal where it comes as code 400, as it often does.
+    """
 
     def __init__(
-        self, code: int, message: str, *, data: Any = None, retry_after_seconds: int | None = None
+        self,
+        code: int,
+        message: str,
+        *,
+        data: Any = None,
+        retry_after_seconds: int | None = None,
+        plain: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.data = data
         self.retry_after_seconds = retry_after_seconds
+        self.plain = plain
 
 
 def _refuse_constant(text: str) -> NoReturn:
@@ -66,6 +77,16 @@ def json_response(content: str, status: int = 200, *, retry_after_seconds: int |
     return Response(content, status_code=status, media_type="application/json", headers=headers)
 
 
+async def read_limited(request: Request) -> bytes:
+    """Read the body. Raises 413 as soon as it is longer than the limit."""
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > MAX_BODY_BYTES:
+            raise ProviderError(413, "Request body is too large")
+    return bytes(chunks)
+
+
 def success(data_text: str) -> Response:
     """Wrap the JSON text of `data` in the provider's envelope."""
     return json_response('{"status":1,"code":200,"data":' + data_text + "}")
@@ -88,3 +109,23 @@ def iso_time(milliseconds: int) -> str:
     """Return the provider's form of a time: `2022-10-07T22:29:52.000Z`."""
     moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+def printed_document(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the order as the provider prints it: the same fields are numbers in one and text in another."""
+    order_id = int(document["orderId"])
+    as_text: tuple[str, ...] = ()
+    if order_id % 2:
+        as_text += ("paymentType",)
+    if order_id % 4 == 3:
+        as_text += ("coinId", "chainId")
+    if order_id % 5 == 4:
+        as_text += ("actualCryptoAmount", "fiatAmount")
+    return {
+        name: _text(value) if name in as_text and value is not None else value
+        for name, value in document.items()
+    }
+
+
+def _text(value: Any) -> str:
+    return to_json(value) if isinstance(value, int | Decimal) else str(value)

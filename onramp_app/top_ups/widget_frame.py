@@ -4,6 +4,8 @@ from onramp_app.config import Settings
 from onramp_app.providers.connection import ADAPTER
 
 WIDGET_FEATURES = ADAPTER.widget_features
+framed_url = ADAPTER.framed_url
+frame_name = ADAPTER.frame_name
 
 
 def widget_origin(settings: Settings) -> str:

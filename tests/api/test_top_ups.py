@@ -128,7 +128,7 @@ async def test_the_widget_address_holds_what_was_stored_and_nothing_the_browser_
     assert recognition_id.isalnum()
     assert recognition_id not in (given["id"], ada.id)
     assert fields == {
-        "appId": "1",
+        "appId": "1000",
         "walletAddress": address,
         "coinCode": "usdt",
         "network": "matic20",

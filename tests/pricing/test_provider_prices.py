@@ -57,6 +57,19 @@ async def client(onramp: FakeOnramp) -> AsyncIterator[OnrampClient]:
     await transport.close()
 
 
+async def test_a_currency_that_buys_the_stable_asset_on_another_network_only_is_priced_there(
+    onramp: FakeOnramp, client: OnrampClient
+) -> None:
+    def answer(request: Request) -> Reply:
+        if request.json["fiatType"] == 21 and request.json["network"] == "matic20":
+            return refused(406)
+        return quotes({**PRICES, 21: "1.01"})(request)
+
+    onramp.answers["quotes"] = answer
+    book = await read_rates(client, await OptionsReader(client, {}).catalogue(), assets=[])
+    assert book.per_stable["USD"] == Decimal("1.01")
+
+
 async def test_every_open_currency_and_listed_asset_is_priced(
     onramp: FakeOnramp, client: OnrampClient
 ) -> None:

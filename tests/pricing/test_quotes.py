@@ -14,7 +14,7 @@ from onramp_app.domain.decimals import decimals_of, scale_of
 from onramp_app.domain.errors import ValidationFailed
 from onramp_app.domain.payments import PaymentKind
 from onramp_app.pricing import catalogue as options_module
-from onramp_app.pricing.catalogue import OptionsReader
+from onramp_app.pricing.catalogue import ClosedAsset, OptionsReader
 from onramp_app.pricing.quotes import PurchaseRequest, Quote, SharedQuotes, is_much_less, quote
 from onramp_app.providers.errors import (
     AmountOutOfLimits,
@@ -111,6 +111,66 @@ async def test_options_of_a_currency_hold_its_methods_assets_and_limits(reader: 
     assert [(a.asset, a.network, a.min, a.decimals) for a in found.assets] == [
         ("USDT", "matic20", Decimal("182.5"), 6),
         ("USDT", "bep20", 99, 18),
+    ]
+
+
+async def test_a_pair_that_is_closed_or_not_sold_for_the_currency_is_named_with_its_reason(
+    onramp: FakeOnramp, client: OnrampClient, reader: OptionsReader
+) -> None:
+    onramp.answers["allGasFee"] = ok({"54": {"3": {"nodeInSync": 0}, "1": {"depositEnable": 0}}})
+    found = await reader.options("INR")
+    assert found.assets == ()
+    assert [(closed.asset, closed.network) for closed in found.closed_assets] == [
+        ("USDT", "matic20"),
+        ("USDT", "bep20"),
+    ]
+    assert "out of sync" in found.closed_assets[0].reason
+    assert "Closed" in found.closed_assets[1].reason
+    with pytest.raises(UnsupportedAsset, match="out of sync"):
+        await quote(client, reader, request=REQUEST)
+    assert onramp.count("quotes") == 0
+
+
+async def test_a_pair_that_is_not_sold_for_the_currency_is_named_with_its_reason(
+    onramp: FakeOnramp, client: OnrampClient, reader: OptionsReader
+) -> None:
+    onramp.answers["allCoinLimits"] = ok_text('{"54":{"1":99}}')
+    found = await reader.options("INR")
+    assert [(pair.asset, pair.network) for pair in found.assets] == [("USDT", "bep20")]
+    assert found.closed_assets == (ClosedAsset("USDT", "matic20", "Not sold for INR"),)
+    with pytest.raises(UnsupportedAsset, match="Not sold for INR"):
+        await quote(client, reader, request=REQUEST)
+    assert onramp.count("quotes") == 0
+
+
+async def test_less_than_the_provider_sends_is_refused_before_anybody_pays(
+    onramp: FakeOnramp, client: OnrampClient, reader: OptionsReader
+) -> None:
+    onramp.answers["allGasFee"] = ok({"54": {"3": {"minimumWithdrawal": "20"}}})
+    with pytest.raises(AmountOutOfLimits) as too_little:
+        await quote(client, reader, request=REQUEST)
+    # 9 more at 88 and three percent of fees.
+    assert too_little.value.extra == {"min": "1815.76", "max": "500000"}
+
+
+async def test_as_much_as_the_provider_sends_is_quoted(
+    onramp: FakeOnramp, client: OnrampClient, reader: OptionsReader
+) -> None:
+    onramp.answers["allGasFee"] = ok({"54": {"3": {"minimumWithdrawal": "11"}}})
+    assert (await quote(client, reader, request=REQUEST)).quoted.expected_amount == 11
+
+
+async def test_kinds_of_payment_that_are_not_known_are_offered_last(
+    onramp: FakeOnramp, client: OnrampClient, reader: OptionsReader
+) -> None:
+    kinds = {"NEW": 9, "BANK": 2, "WALLET": 3, "UPI": 1}
+    onramp.answers["fetchAllCountryConfig"] = ok({"buy": {"1": {"isActive": 1, "paymentMethods": kinds}}})
+    found = await reader.options("INR")
+    assert [(method.code, method.kind.name) for method in found.methods] == [
+        ("UPI", "INSTANT"),
+        ("WALLET", "E_WALLET"),
+        ("BANK", "BANK_TRANSFER"),
+        ("NEW", "OTHER"),
     ]
 
 

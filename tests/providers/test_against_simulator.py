@@ -25,8 +25,8 @@ from onramp_app.providers.onramp.http.endpoints import Endpoint
 from onramp_app.providers.onramp.http.transport import Credentials, Transport
 from onramp_app.providers.onramp.webhook import WebhookSecrets, translate, verify
 from onramp_app.providers.onramp.white_label import WhiteLabelClient
-from onramp_app.providers.onramp.widget import new_recognition_id
-from onramp_app.providers.port import WidgetSession
+from onramp_app.providers.onramp.widget import framed_url, new_recognition_id
+from onramp_app.providers.port import PairClosed, WidgetSession
 from onramp_app.providers.status import Flow, StatusClass
 from onramp_app.providers.webhooks import SecretUsed
 from tests.providers.fake_onramp import FakeOnramp, ok
@@ -45,7 +45,7 @@ def simulator(simulator_process: Process) -> Process:
 
 @pytest_asyncio.fixture
 async def client(simulator: Process) -> AsyncIterator[OnrampClient]:
-    made = OnrampClient(transport_to(simulator), WidgetSettings(f"{simulator.base}/main", 1))
+    made = OnrampClient(transport_to(simulator), WidgetSettings(f"{simulator.base}/main", 1000))
     yield made
     await made.close()
 
@@ -144,13 +144,54 @@ async def test_the_remote_widget_address_carries_the_same_facts(
 ) -> None:
     transport = transport_to(simulator)
     base = f"{simulator.base}/main".replace("127.0.0.1", "localhost")
-    remote = OnrampClient(transport, WidgetSettings(base, 1, is_remote=True))
+    remote = OnrampClient(transport, WidgetSettings(base, 1000, made_by="remote"))
     session = session_of()
     url = await remote.widget_url(session)
+    assert "mode=" not in url
+    assert "origin=" not in url
     opened = simulator.control("orders", {"widget_url": url})
     order = (await orders_of(client))[str(opened["orderId"])]
     assert (order.recognition_id, order.fiat_amount) == (session.recognition_id, 1000)
     await transport.close()
+
+
+async def test_a_signed_widget_address_carries_the_same_facts_and_cannot_be_changed(
+    simulator: Process, client: OnrampClient
+) -> None:
+    transport = transport_to(simulator)
+    base = f"{simulator.base}/main".replace("127.0.0.1", "localhost")
+    signed = OnrampClient(transport, WidgetSettings(base, 1000, made_by="signed"))
+    session = session_of()
+    url = await signed.widget_url(session)
+    opened = simulator.control("orders", {"widget_url": framed_url(url, "http://localhost:3000")})
+    order = (await orders_of(client))[str(opened["orderId"])]
+    assert (order.recognition_id, order.fiat_amount) == (session.recognition_id, 1000)
+    assert order.wallet_address == session.wallet_address
+    overrides = {"walletAddress": session.wallet_address[:-1] + "0"}
+    simulator.control("orders", {"widget_url": url, "overrides": overrides}, status=422)
+    await transport.close()
+
+
+async def test_what_is_sent_of_a_coin_and_what_is_closed_is_read(
+    simulator: Process, client: OnrampClient
+) -> None:
+    simulator.scenario("node_out_of_sync", value={"coinCode": "usdc", "network": "bep20"})
+    found = await client.withdrawals()
+    assert found[116][1].closed is PairClosed.NODE_OUT_OF_SYNC
+    assert (found[54][3].closed, found[54][3].minimum) == (None, Decimal("0.2"))
+
+
+@pytest.mark.parametrize(
+    ("amount", "network"), [(Decimal(1), "matic20"), (Decimal(10**7), "matic20"), (Decimal(100), "erc20")]
+)
+async def test_a_refusal_in_words_means_what_its_code_would(
+    simulator: Process, client: OnrampClient, amount: Decimal, network: str
+) -> None:
+    simulator.scenario("plain_400", times=None)
+    with pytest.raises(AmountOutOfLimits):
+        await client.quote(flow=Flow.BUY, fiat_type=1, fiat_amount=amount, coin_code="usdt", network=network)
+    with pytest.raises(ProviderOrderGone):
+        await client.resend_webhook("1")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from onramp_app.providers.onramp import history
 from onramp_app.providers.onramp.client import OnrampClient, WidgetSettings, client_from, transport_from
 from onramp_app.providers.onramp.http.transport import Transport
 from onramp_app.providers.onramp.white_label import WhiteLabelClient, white_label_from
-from onramp_app.providers.port import WidgetSession
+from onramp_app.providers.port import PairClosed, WidgetSession, Withdrawal
 from onramp_app.providers.status import Flow, StatusClass
 from tests.providers.fake_onramp import KEY, SECRET, FakeOnramp, Reply, Request, ok, ok_text, refused
 
@@ -217,13 +217,16 @@ async def test_configuration_answers_become_views(onramp: FakeOnramp, client: On
         },
     }
     onramp.answers["allChainMapping"] = ok(coins)
+    onramp.answers["allGasFee"] = ok(
+        {"54": {"3": {"minimumWithdrawal": "0.2"}, "1": {"nodeInSync": "0"}, "2": {"depositEnable": False}}}
+    )
     onramp.answers["allCoinLimits"] = ok_text('{"54":{"3":100,"11":100.1}}')
     onramp.answers["allConfig"] = ok(
         {**coins, "coinData": {"54": 88.5, "6": {"0": 161528.499}}, "minimumBuyAmount": {"54": {"3": 100}}}
     )
     assert (await client.payment_methods())[12] == {"OPEN_BANKING": 1, "SEPA_BANK_TRANSFER": 2}
     buy = (await client.country_config())[Flow.BUY]
-    assert (buy[1].is_active, dict(buy[1].methods), buy[4].is_active) == (True, {"UPI": 1}, False)
+    assert (buy[1].is_active, dict(buy[1].methods), buy[4].is_active) == (True, {"UPI": 1, "X": 0}, False)
     maps = await client.id_maps()
     assert maps.coin_ids == {"usdt": 54, "rage": 396}
     assert maps.chain_ids["matic"] == maps.chain_ids["matic20"] == 3
@@ -232,10 +235,15 @@ async def test_configuration_answers_become_views(onramp: FakeOnramp, client: On
     assert found.chains[3].transaction_url == "https://polygonscan.com/tx/"
     assert found.chains[9].transaction_url is None
     assert (await client.coin_minimums(1))[54][11] == Decimal("100.1")
+    assert (await client.withdrawals())[54] == {
+        3: Withdrawal(Decimal("0.2"), None),
+        1: Withdrawal(None, PairClosed.NODE_OUT_OF_SYNC),
+        2: Withdrawal(None, PairClosed.CLOSED),
+    }
     public = await client.public_config()
     assert public.inr_prices == {54: {None: Decimal("88.5")}, 6: {0: Decimal("161528.499")}}
     signed = {request.path.rsplit("/", 1)[1] for request in onramp.requests if request.method == "POST"}
-    assert signed == {"allConfigMapping", "allChainMapping", "allCoinLimits"}
+    assert signed == {"allConfigMapping", "allChainMapping", "allCoinLimits", "allGasFee"}
     assert all(request.is_signed_with(SECRET) for request in onramp.requests if request.method == "POST")
 
 
@@ -270,7 +278,7 @@ async def test_a_remote_widget_address_is_shown_only_when_it_is_the_widgets_own(
     onramp: FakeOnramp, connect: Callable[..., Transport], url: str, is_shown: bool
 ) -> None:
     onramp.answers["generate-url"] = ok({"url": url})
-    client = OnrampClient(connect(), WidgetSettings("https://onramp.money/main", 7, is_remote=True))
+    client = OnrampClient(connect(), WidgetSettings("https://onramp.money/main", 7, made_by="remote"))
     if is_shown:
         assert await client.widget_url(SESSION) == url
     else:
@@ -352,7 +360,7 @@ async def test_settings_lead_to_the_simulator_outside_production_and_white_label
     settings = Settings(_env_file=None, secret_key="a key that is long enough for the tests")
     transport = transport_from(settings)
     url = await client_from(settings, transport).widget_url(SESSION)
-    assert url.startswith("http://localhost:8001/main/buy/?appId=1&")
+    assert url.startswith("http://localhost:8001/main/buy/?appId=1000&")
     with pytest.raises(ConfigurationError, match="ONRAMP_WHITE_LABEL"):
         white_label_from(settings, transport)
     await transport.close()

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from decimal import Decimal
 from urllib.parse import parse_qsl, urlsplit
@@ -7,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onramp_app.domain.payments import PaymentKind
-from onramp_app.providers.onramp.widget import local_widget_url, new_recognition_id
+from onramp_app.providers.onramp.widget import (
+    frame_name,
+    framed_url,
+    local_widget_url,
+    new_recognition_id,
+    unframed_url,
+)
 from onramp_app.providers.port import WidgetSession
 
 BASE = "https://onramp.money/main"
@@ -41,6 +48,30 @@ def test_the_address_holds_the_facts_of_the_top_up_and_nothing_else() -> None:
         "fiatType": "1",
         "fiatAmount": "500",
     }
+
+
+def test_a_frame_gets_what_the_web_sdk_adds_and_a_tab_does_not() -> None:
+    url = local_widget_url(BASE, replace(SESSION, phone_number="+90-9993749865"), app_id=7)
+    framed = framed_url(url, "https://wallet.test")
+    query = dict(parse_qsl(urlsplit(framed).query, strict_parsing=True))
+    assert (query["mode"], query["origin"]) == ("embedded", "https://wallet.test")
+    assert query["walletAddress"] == SESSION.wallet_address
+    assert unframed_url(framed) == url
+
+
+def test_the_name_of_the_frame_holds_our_colours() -> None:
+    for is_dark, mode in ((False, "lightMode"), (True, "darkMode")):
+        name = json.loads(frame_name(light_colour="#0e5a60", dark_colour="#5cc2be", is_dark=is_dark))
+        assert name == {
+            "theme-light-baseColor": "#0e5a60",
+            "theme-dark-baseColor": "#5cc2be",
+            "theme-default": mode,
+        }
+
+
+@pytest.mark.parametrize("kind", [PaymentKind.E_WALLET, PaymentKind.OTHER])
+def test_a_kind_that_an_address_cannot_carry_is_chosen_on_the_page(kind: PaymentKind) -> None:
+    assert "paymentMethod" not in query_of(replace(SESSION, payment_kind=kind))
 
 
 def test_optional_facts_are_encoded_as_documented() -> None:

@@ -134,7 +134,7 @@ class Process:
 
     def link(self, **changes: Any) -> str:
         values = {
-            "appId": 1,
+            "appId": 1000,
             "walletAddress": ADDRESS,
             "coinCode": "usdt",
             "network": "matic20",

@@ -61,8 +61,10 @@ def shop() -> Iterator[str]:
     server.server_close()
 
 
-def framed(page: Page, shop: str, link: str) -> FrameLocator:
-    page.goto(f"{shop}/frame?{quote(link)}")
+def framed(page: Page, shop: str, link: str, *, origin: str | None = None) -> FrameLocator:
+    """Show a link in a frame of the shop; the page speaks to the origin that its address names."""
+    spoken_to = f"&mode=embedded&origin={quote(origin or shop, safe='')}" if origin != "" else ""
+    page.goto(f"{shop}/frame?{quote(link + spoken_to)}")
     return page.frame_locator("iframe")
 
 
@@ -84,6 +86,27 @@ def test_paying_in_a_frame_posts_the_messages(
     assert {origin for origin, _ in page.evaluate("window.got")} == {simulator.base}
     assert simulator.orders()[0]["fiatAmount"] == 2000
     assert page.url.startswith(f"{shop}/frame")
+
+
+@pytest.mark.parametrize("origin", ["", "http://127.0.0.1:9"])
+def test_in_a_frame_without_its_origin_the_page_is_silent(
+    page: Page, simulator: Process, shop: str, origin: str
+) -> None:
+    frame = framed(page, shop, simulator.link(), origin=origin)
+    frame.get_by_role("button", name="Pay").click()
+    eventually(lambda: simulator.orders()[0]["status"] in (4, 5, 15, 16))
+    assert posted(page) == []
+
+
+def test_the_name_of_the_frame_sets_its_colours(page: Page, simulator: Process, shop: str) -> None:
+    page.goto(simulator.link())
+    assert page.evaluate("document.documentElement.dataset.theme") is None
+    theme = '{"theme-default": "darkMode", "theme-dark-baseColor": "#5cc2be"}'
+    page.evaluate("theme => { window.name = theme }", theme)
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    button = page.get_by_role("button", name="Pay")
+    assert button.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(92, 194, 190)"
 
 
 def test_a_scenario_chooses_the_vocabulary(page: Page, simulator: Process, shop: str) -> None:

@@ -111,6 +111,7 @@ def test_maps_hold_numbers_and_text_for_the_same_field(simulator: Any) -> None:
         "bnb": 72,
         "matic": 83,
         "usdc": 116,
+        "pyusd": 10526,
     }
     assert {type(number) for number in maps["coinSymbolMapping"].values()} == {int, str}
     assert maps["chainSymbolMapping"]["matic20"] == 3

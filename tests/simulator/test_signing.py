@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from onramp_app.simulator.signing import make_payload, sign
+from onramp_app.simulator.signing import encoded, sign
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent / "fixtures" / "onramp" / "signature_vectors.json").read_text()
@@ -25,7 +25,7 @@ def test_vectors_are_signed_as_published(vector: dict[str, str]) -> None:
 def test_payload_is_the_compact_json_of_the_vector() -> None:
     vector = VECTORS[0]
     content = json.loads(vector["json"])
-    assert make_payload(content["timestamp"], content["body"]) == vector["payload"]
+    assert encoded({"timestamp": content["timestamp"], "body": content["body"]}) == vector["payload"]
 
 
 def refused(answer: Any, code: int, error: str) -> None:

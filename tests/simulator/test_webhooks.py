@@ -74,7 +74,7 @@ def test_trials_end(tmp_path: Path) -> None:
         process.move(order_id, 4)
         eventually(lambda: process.order(order_id)["webhooks"][0]["state"] == "given up")
         order = process.order(order_id)
-        assert order["webhooks"] == [{"state": "given up", "trials": 8, "result": "ConnectError"}]
+        assert order["webhooks"] == [{"state": "given up", "trials": 10, "result": "ConnectError"}]
         assert order["status"] == 4
     finally:
         process.kill()

@@ -59,7 +59,10 @@ def test_the_identity_page_walks_a_person_through(simulator: Process, receiver: 
     last = receiver.wait_for(2)[1]
     assert last.is_signed_with(SECRET)
     assert last.body["referenceId"] == "client1"
-    assert last.body["metadata"] == {"customerId": answer["customerId"]}
+    metadata = last.body["metadata"]
+    assert set(metadata) == {"customerId", "eventId", "eventCreatedAt"}
+    assert metadata["customerId"] == answer["customerId"]
+    assert last.signed == last.body  # This line's header is the body itself.
     assert last.body["eventType"].lower() == "kyc"
 
 
@@ -126,3 +129,24 @@ def test_limits_and_quotes_are_the_customers(simulator: Process) -> None:
     assert 0 < quote["quantity"] < 1000 / quote["rate"]
     for path in ("user/limit", "onramp/quote", "kyc/status", "onramp/transaction"):
         assert simulator.ask(f"{WHITE_LABEL}/{path}", {"customerId": "nobody"}).status_code == 400
+
+
+def test_a_check_can_have_to_be_tried_again(simulator: Process) -> None:
+    customer_id = register(simulator)["customerId"]
+    simulator.scenario("kyc_resubmit")
+    change(simulator, customer_id, "COMPLETED")
+    assert status(simulator, customer_id) == "TEMPORARY_FAILED"
+    change(simulator, customer_id, "COMPLETED")
+    assert status(simulator, customer_id) == "COMPLETED"
+
+
+def test_a_slow_check_is_in_review_first(simulator: Process, receiver: Receiver) -> None:
+    customer_id = register(simulator)["customerId"]
+    simulator.scenario("kyc_slow", value="0.3")
+    change(simulator, customer_id, "BASIC_KYC_COMPLETED")
+    assert status(simulator, customer_id) == "IN_REVIEW"
+    eventually(lambda: status(simulator, customer_id) == "BASIC_KYC_COMPLETED")
+    assert [arrival.body["status"] for arrival in receiver.wait_for(2)] == [
+        "IN_REVIEW",
+        "BASIC_KYC_COMPLETED",
+    ]

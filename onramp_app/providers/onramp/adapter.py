@@ -6,7 +6,12 @@ from onramp_app.providers.onramp.client import client_from, transport_from, widg
 from onramp_app.providers.onramp.maps import CHAIN_SYMBOLS, COIN_SYMBOLS, FIAT_TYPES, TEST_CHAIN_IDS
 from onramp_app.providers.onramp.orders import memo_of
 from onramp_app.providers.onramp.webhook import webhook_reader_from
-from onramp_app.providers.onramp.widget import WIDGET_FEATURES, new_recognition_id
+from onramp_app.providers.onramp.widget import (
+    WIDGET_FEATURES,
+    frame_name,
+    framed_url,
+    new_recognition_id,
+)
 from onramp_app.providers.port import Provider
 
 
@@ -25,5 +30,7 @@ ONRAMP = Adapter(
     webhook_reader=webhook_reader_from,
     widget_origin=widget_origin,
     new_recognition_id=new_recognition_id,
+    framed_url=framed_url,
+    frame_name=frame_name,
     memo_of=memo_of,
 )

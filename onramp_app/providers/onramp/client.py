@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from onramp_app.config import LIVE_API_URL, Settings
@@ -18,6 +19,7 @@ from onramp_app.providers.onramp.widget import (
     is_trusted_widget_url,
     local_widget_url,
     remote_query,
+    unframed_url,
     widget_parameters,
 )
 from onramp_app.providers.onramp.wire import amount_or_none, unreadable_answer
@@ -31,6 +33,7 @@ from onramp_app.providers.port import (
     ProviderQuote,
     PublicConfig,
     WidgetSession,
+    Withdrawal,
 )
 from onramp_app.providers.status import Flow
 
@@ -41,11 +44,15 @@ ASSUMED_QUOTE_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class WidgetSettings:
-    """Where the widget lives: `base_url` ends before `/buy/`; `origin` is our own public address."""
+    """Where the widget lives: `base_url` ends before `/buy/`; `origin` is our own public address.
+
+    `made_by`: who makes its addresses. `local`: we do; `remote`: the provider, unsigned; `signed`: the
+    provider, with a hash that covers the parameters.
+    """
 
     base_url: str
     app_id: int
-    is_remote: bool = False
+    made_by: Literal["local", "remote", "signed"] = "local"
     origin: str = "http://localhost:3000"
 
 
@@ -130,28 +137,37 @@ class OnrampClient:
         answer = await self._transport.call(endpoints.COIN_LIMITS, {"fiatType": fiat_type})
         return configuration.read_minimums(answer.object())
 
+    async def withdrawals(self) -> Mapping[int, Mapping[int, Withdrawal]]:
+        """Return the least amounts sent, and what is closed, by coin id and chain id."""
+        answer = await self._transport.call(endpoints.GAS_FEES)
+        return configuration.read_withdrawals(answer.object())
+
     async def public_config(self) -> PublicConfig:
         """Return the public price list."""
         answer = await self._transport.call(endpoints.PUBLIC_CONFIG)
         return configuration.read_public_config(answer.object())
 
     async def widget_url(self, session: WidgetSession) -> str:
-        """Return the widget address of a top-up.
+        """Return the widget address of a top-up, for a tab of its own.
 
         Raises:
             ValueError: a fact that no top-up can have.
-            ProviderAnswerUnreadable: the remote call named an address that is not the widget's.
+            ProviderAnswerUnreadable: the provider named an address that is not the widget's.
         """
         base, app_id = self._widget.base_url, self._widget.app_id
-        if not self._widget.is_remote:
+        if self._widget.made_by == "local":
             return local_widget_url(base, session, app_id=app_id)
         parameters = widget_parameters(session, app_id)
-        query = remote_query(base, parameters, origin=self._widget.origin)
-        answer = await self._transport.call(endpoints.GENERATE_URL, query=query)
-        url = answer.object().get("url")
+        if self._widget.made_by == "remote":
+            query = remote_query(base, parameters, origin=self._widget.origin)
+            answer = await self._transport.call(endpoints.GENERATE_URL, query=query)
+            url = answer.object().get("url")
+        else:
+            answer = await self._transport.call(endpoints.GENERATE_LINK, _link_body(session, parameters))
+            url = answer.object().get("link")
         if not isinstance(url, str) or not is_trusted_widget_url(url, base, parameters=parameters):
             raise unreadable_answer()
-        return url
+        return unframed_url(url) if self._widget.made_by == "remote" else url
 
     async def set_webhook_url(self, url: str) -> None:
         """Register where webhooks go. Never retried: after an error the outcome is not known."""
@@ -164,6 +180,18 @@ class OnrampClient:
     async def resend_webhook(self, order_id: str) -> None:
         """Have the webhook of an order sent again."""
         await self._transport.call(endpoints.RESEND_WEBHOOK, {"orderId": _provider_id(order_id)})
+
+
+def _link_body(session: WidgetSession, parameters: Mapping[str, str]) -> dict[str, JsonOut]:
+    """Return the body of `generateLink`. It takes no app id, which the key says, and no way back."""
+    texts = ("coinCode", "network", "walletAddress", "addressTag", "phoneNumber", "lang")
+    return {
+        "type": FLOW_NUMBERS[Flow.BUY],
+        "fiatAmount": session.fiat_amount,
+        "fiatType": session.fiat_type,
+        "merchantRecognitionId": session.recognition_id,
+        **{name: parameters[name] for name in texts if name in parameters},
+    }
 
 
 def _needed(fields: Mapping[str, Json], *names: str) -> Decimal:
@@ -216,7 +244,7 @@ def client_from(settings: Settings, transport: Transport) -> Provider:
     widget = WidgetSettings(
         base_url=widget_base_url(settings),
         app_id=settings.onramp_app_id,
-        is_remote=settings.onramp_widget_session == "remote",
+        made_by=settings.onramp_widget_session,
         origin=settings.public_url or "http://localhost:3000",
     )
     return OnrampClient(transport, widget)

@@ -16,7 +16,9 @@ from onramp_app.providers.port import (
     FiatConfig,
     IdMaps,
     OrderFlow,
+    PairClosed,
     PublicConfig,
+    Withdrawal,
 )
 from onramp_app.providers.status import Flow
 
@@ -132,6 +134,25 @@ def read_minimums(value: Json) -> dict[int, dict[int, Decimal]]:
         }
         for coin_id, chains in _by_id(value).items()
     }
+
+
+def read_withdrawals(value: Json) -> dict[int, dict[int, Withdrawal]]:
+    """Return what is said about sending each coin on each chain. Only a 0 or a false closes a pair."""
+    return {
+        coin_id: {
+            chain_id: Withdrawal(amount_or_none(fields.get("minimumWithdrawal")), _closed(fields))
+            for chain_id, item in _by_id(chains).items()
+            if (fields := _object(item))
+        }
+        for coin_id, chains in _by_id(value).items()
+    }
+
+
+def _closed(fields: Mapping[str, Json]) -> PairClosed | None:
+    for name, reason in (("nodeInSync", PairClosed.NODE_OUT_OF_SYNC), ("depositEnable", PairClosed.CLOSED)):
+        if fields.get(name) is False or int_or_none(fields.get(name)) == 0:
+            return reason
+    return None
 
 
 def read_public_config(data: Mapping[str, Json]) -> PublicConfig:

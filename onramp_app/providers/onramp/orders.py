@@ -99,9 +99,11 @@ def memo_of(record: str) -> str | None:
 
 
 def payment_kind_of(value: Json) -> PaymentKind | None:
-    """Return the kind of 1 or 2, written as number or text."""
+    """Return the kind of a number, written as number or text. None: there is no number above zero."""
     number = int_or_none(value)
-    return PaymentKind(number) if number in (1, 2) else None
+    if number is None or number < 1:
+        return None
+    return PaymentKind(number) if number in {kind.value for kind in PaymentKind} else PaymentKind.OTHER
 
 
 def moment_or_none(value: Json) -> datetime | None:

@@ -1,17 +1,21 @@
 """Builds the address of the Onramp widget from the facts of a stored top-up, and from nothing else.
 
-The address is unsigned: a person can change everything in it, so nothing in it is proof of anything.
+A person can change everything in an address without a hash, so nothing in it is proof of anything.
 Source: the provider's documentation of the widget's query parameters.
 """
 
+import json
 import re
 import secrets
 from collections.abc import Mapping
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote, urlencode, urlsplit
 
 from onramp_app.domain.exact_json import plain_decimal
+from onramp_app.domain.payments import PaymentKind
 from onramp_app.providers.port import WidgetSession
 
+# The web SDK of the provider takes no others; the person then chooses on its page.
+_KINDS_OF_ADDRESSES = (PaymentKind.INSTANT, PaymentKind.BANK_TRANSFER)
 LANGUAGES = frozenset({"en", "tr", "vi", "es", "pt", "fil", "th", "sw", "id"})
 MAX_URL_CHARACTERS = 2048
 # What the provider's page in a frame may use: it checks identities, and people copy and paste what they pay
@@ -64,7 +68,7 @@ def widget_parameters(session: WidgetSession, app_id: int) -> dict[str, str]:
         "fiatType": str(session.fiat_type),
         "fiatAmount": plain_decimal(session.fiat_amount),
     }
-    if session.payment_kind is not None:
+    if session.payment_kind in _KINDS_OF_ADDRESSES:
         parameters["paymentMethod"] = str(session.payment_kind.value)
     if session.language in LANGUAGES:
         parameters["lang"] = session.language
@@ -81,14 +85,45 @@ def local_widget_url(base_url: str, session: WidgetSession, *, app_id: int) -> s
 
 def remote_query(base_url: str, parameters: Mapping[str, str], *, origin: str) -> dict[str, str]:
     """Return the query of `generate-url`, as the provider's own web SDK asks it."""
-    return {
-        "appURL": base_url.rstrip("/"),
-        "flowType": "1",
-        "mode": "embedded",
-        "origin": origin,
-        "clientHeight": "700",
-        **parameters,
-    }
+    return {"appURL": base_url.rstrip("/"), "flowType": "1", **_frame_parameters(origin), **parameters}
+
+
+def _frame_parameters(origin: str) -> dict[str, str]:
+    return {"mode": "embedded", "origin": origin, "clientHeight": "700"}
+
+
+def framed_url(url: str, origin: str) -> str:
+    """Return a widget address for a frame of our page at `origin`, as the provider's web SDK makes it.
+
+    The page inside posts its messages to that origin.
+    """
+    return f"{url}&{urlencode(_frame_parameters(origin))}"
+
+
+def unframed_url(url: str) -> str:
+    """Return a widget address without what only a frame needs, for a tab of its own."""
+    parts = urlsplit(url)
+    kept = [(name, text) for name, text in parse_qsl(parts.query) if name not in _frame_parameters("")]
+    return parts._replace(query=urlencode(kept, quote_via=quote)).geturl()
+
+
+def frame_name(*, light_colour: str, dark_colour: str, is_dark: bool) -> str:
+    """Return the name of the frame, in which the provider's page finds the colours of the page around it.
+
+    Source: the provider's web SDK.
+
+    Args:
+        light_colour: the colour of actions in the light theme, as `#rrggbb`.
+        dark_colour: the same in the dark one.
+        is_dark: which of the two is shown.
+    """
+    return json.dumps(
+        {
+            "theme-light-baseColor": light_colour,
+            "theme-dark-baseColor": dark_colour,
+            "theme-default": "darkMode" if is_dark else "lightMode",
+        }
+    )
 
 
 def is_trusted_widget_url(url: str, base_url: str, *, parameters: Mapping[str, str]) -> bool:

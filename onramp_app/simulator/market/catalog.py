@@ -29,8 +29,19 @@ class Fiat:
 
 
 @dataclass(frozen=True)
+class Token:
+    """The contract of a coin on one chain, and how many decimals its amounts have there."""
+
+    address: str
+    decimals: int
+
+
+@dataclass(frozen=True)
 class Coin:
-    """One coin. `places` is where printed amounts are cut; fees are in the coin, by chain id."""
+    """One coin. `places` is where printed amounts are cut; fees are in the coin, by chain id.
+
+    A chain of `fees` without an entry in `tokens` carries the coin as its native one.
+    """
 
     coin_id: int
     code: str
@@ -39,17 +50,22 @@ class Coin:
     places: int
     fees: dict[int, Decimal]
     minimums: dict[int, Decimal]
+    tokens: dict[int, Token]
 
 
 @dataclass(frozen=True)
 class Network:
-    """One chain; `memo` is None where addresses carry no memo."""
+    """One chain; `memo` is None where addresses carry no memo.
+
+    `evm_id` is the chain id of EIP-155; None for a chain that is not an EVM's.
+    """
 
     chain_id: int
     symbol: str
     name: str
     address: re.Pattern[str]
     memo: re.Pattern[str] | None
+    evm_id: int | None
     raw: dict[str, Any]
 
 
@@ -65,6 +81,13 @@ class Catalog:
     statuses: dict[int, dict[int, str]]
     onramp_fee_percent: Decimal
     gateway_fee_percent: dict[int, Decimal]
+    sold_for: dict[str, dict[str, list[int]]]
+    whole_units: frozenset[str]
+
+    def is_sold(self, coin: Coin, chain_id: int, fiat: Fiat) -> bool:
+        """Whether a coin on a chain can be bought with a currency; some currencies buy a few coins only."""
+        sold = self.sold_for.get(fiat.symbol)
+        return chain_id in coin.fees and (sold is None or chain_id in sold.get(coin.code, ()))
 
     def network_by_symbol(self, symbol: str) -> Network | None:
         """Find a chain by its symbol or one of its other names."""
@@ -106,6 +129,7 @@ def _coins(rows: dict[str, Any]) -> dict[str, Coin]:
             places=row["places"],
             fees={int(chain): Decimal(n["withdrawalFee"]) for chain, n in row["networks"].items()},
             minimums={int(chain): Decimal(n["minimumWithdrawal"]) for chain, n in row["networks"].items()},
+            tokens={int(chain): Token(**n["token"]) for chain, n in row["networks"].items() if "token" in n},
         )
         for code, row in rows.items()
     }
@@ -119,6 +143,7 @@ def _networks(rows: dict[str, Any]) -> dict[int, Network]:
             name=row["chainName"],
             address=re.compile(row["addressRegex"]),
             memo=re.compile(row["memoRegex"]) if row["memoRegex"] else None,
+            evm_id=row["networkId"] if row["networkId"] > 0 else None,
             raw=row,
         )
         for chain, row in rows.items()
@@ -135,7 +160,10 @@ def catalog() -> Catalog:
         fiats=_fiats(raw["fiat_per_usd"]),
         coins=_coins(raw["coins"]),
         networks=_networks(raw["networks"]),
-        methods={int(fiat): methods for fiat, methods in _read("payment_methods.json").items()},
+        methods={
+            int(fiat): {**methods, **raw["more_methods"].get(fiat, {})}
+            for fiat, methods in _read("payment_methods.json").items()
+        },
         limits={int(fiat): (Decimal(row["min"]), Decimal(row["max"])) for fiat, row in limits.items()},
         statuses={
             flow: {code: row["name"] for row in statuses[name] for code in row["codes"]}
@@ -143,6 +171,8 @@ def catalog() -> Catalog:
         },
         onramp_fee_percent=Decimal(raw["onramp_fee_percent"]),
         gateway_fee_percent={int(k): Decimal(v) for k, v in raw["gateway_fee_percent"].items()},
+        sold_for=raw["sold_for"],
+        whole_units=frozenset(raw["whole_units"]),
     )
 
 

@@ -9,13 +9,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from onramp_app.simulator.api import read_limited
 from onramp_app.simulator.control import Control, UnusableControl
 from onramp_app.simulator.market.catalog import BUY, SELL, catalog
 from onramp_app.simulator.pages.frame import STATUS_WORDS, page, shortened
 from onramp_app.simulator.scenarios import KINDS, UnusableScenario
 from onramp_app.simulator.store import Order
-from onramp_app.simulator.wire import ProviderError, number_text, parse_json
+from onramp_app.simulator.wire import ProviderError, number_text, parse_json, read_limited
 
 _SHOWN_ORDERS = 50
 _FLOW_TEXTS = {BUY: "buy", SELL: "sell"}

@@ -8,10 +8,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from onramp_app.simulator.api import read_limited
 from onramp_app.simulator.pages.frame import page
 from onramp_app.simulator.white_label import WhiteLabel
-from onramp_app.simulator.wire import ProviderError
+from onramp_app.simulator.wire import ProviderError, read_limited
 
 _CHOICES = {
     "BASIC_KYC_COMPLETED": "Approve: basic",
@@ -69,13 +68,16 @@ def _button(status: str, text: str) -> str:
 
 
 def _content(customer: dict[str, Any]) -> str:
+    hint = ""
     if customer["status"] == "LOGIN_REQUIRED":
         buttons = _button("OTP_COMPLETED", "Log in with a one-time code")
     else:
         buttons = "".join(_button(status, text) for status, text in _CHOICES.items())
+    if customer["status"] in _CHOICES:
+        hint = "<p>You can close this page.</p>"
     return (
         f'<main class="card">{_BANNER}<h1>Identity check</h1>'
         f"<dl><dt>E-mail</dt><dd>{escape(customer['email'])}</dd>"
         f"<dt>Status</dt><dd><code>{escape(customer['status'])}</code></dd></dl>"
-        f'<form method="post" class="stack">{buttons}</form></main>'
+        f'{hint}<form method="post" class="stack">{buttons}</form></main>'
     )

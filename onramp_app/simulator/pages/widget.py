@@ -1,6 +1,7 @@
 """The hosted payment page: checks its link, opens orders, and says which messages the page posts."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from html import escape
 from typing import Any
@@ -10,22 +11,31 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from onramp_app.simulator.api import read_limited
 from onramp_app.simulator.market.catalog import BUY, Fiat, catalog
 from onramp_app.simulator.orders import BOUGHT, DELIVERED, PAID, AmountTooSmall, Orders
 from onramp_app.simulator.pages.frame import STATUS_WORDS, page, shortened, static_routes
 from onramp_app.simulator.purchase import (
+    DEMO_APP_IDS,
     Purchase,
     UnusableLink,
+    amount_of,
+    is_hashed,
     method_kinds,
     read_purchase,
 )
 from onramp_app.simulator.scenarios import Scenarios
 from onramp_app.simulator.store import Order, Store
-from onramp_app.simulator.wire import ProviderError, json_response, number_text, parse_json, to_json
+from onramp_app.simulator.wire import (
+    ProviderError,
+    json_response,
+    number_text,
+    parse_json,
+    read_limited,
+    to_json,
+)
 
 _ACTIONS = ("pay", "fail", "abandon")
-_KIND_TEXTS = {1: "instant", 2: "bank transfer"}
+_KIND_TEXTS = {1: "instant", 2: "bank transfer", 3: "e-wallet"}
 _BANNER = '<p class="banner"><strong>Simulated payment page.</strong> No real money moves here.</p>'
 _COMPLETED_FIELDS = (
     "actualCryptoAmount",
@@ -108,6 +118,7 @@ def messages(documents: list[dict[str, Any]], *, vocabulary: str, method: str) -
         if name:
             posted.append(_message(f"ONRAMP_WIDGET_TX_{name}", data))
         if int(document["status"]) == -2:
+            posted.append(_message("ONRAMP_WIDGET_CLOSE_REQUEST", {}))
             posted.append(_message("ONRAMP_WIDGET_CLOSE_REQUEST_CONFIRMED", {}))
     return posted
 
@@ -162,8 +173,7 @@ class Widget:
         try:
             fields = parse_json(await read_limited(request))
             values = dict(parse_qsl(str(fields["query"]).removeprefix("?"), max_num_fields=100))
-            values |= {"fiatAmount": str(fields["fiatAmount"]), "paymentMethod": str(fields["paymentMethod"])}
-            purchase = read_purchase(catalog(), values, flow=BUY)
+            purchase = _chosen(values, str(fields["fiatAmount"]), kind=str(fields["paymentMethod"]))
         except UnusableLink as error:
             name, text = next(iter(error.problems.items()))
             label = "The amount" if name == "fiatAmount" else name
@@ -228,6 +238,21 @@ class Widget:
         )
 
 
+def _chosen(values: dict[str, str], fiat_amount: str, *, kind: str) -> Purchase:
+    """Return the purchase of a link with what the person chose on the page. Raises UnusableLink."""
+    if is_hashed(values):
+        purchase = read_purchase(catalog(), values, flow=BUY)
+        if purchase.fiat_amount != amount_of(fiat_amount):
+            raise UnusableLink({"fiatAmount": "is fixed by the link"})
+    else:
+        changed = {**values, "fiatAmount": fiat_amount, "coinAmount": "", "paymentMethod": ""}
+        purchase = read_purchase(catalog(), changed, flow=BUY)
+    kinds = method_kinds(catalog(), purchase.fiat).values()
+    if kind not in map(str, kinds):
+        raise UnusableLink({"paymentMethod": f"is not offered for {purchase.fiat.symbol}"})
+    return replace(purchase, payment_method=int(kind))
+
+
 def _method_name(fiat: Fiat, kind: int) -> str:
     return next((name for name, k in method_kinds(catalog(), fiat).items() if k == kind), str(kind))
 
@@ -241,9 +266,14 @@ def _form(purchase: Purchase, amount: Decimal | None, vocabulary: str) -> str:
     limits = catalog().limits.get(purchase.fiat.fiat_type)
     hint = f"From {limits[0]:,} to {limits[1]:,} {purchase.fiat.symbol}" if limits else "No published limits"
     address = purchase.address or ""
+    demo = (
+        '<p class="hint">App ids 1 and 2 are demonstrations: the address of the link is ignored.</p>'
+        if purchase.app_id in DEMO_APP_IDS
+        else ""
+    )
     memo = f"<dt>Memo</dt><dd>{escape(purchase.memo)}</dd>" if purchase.memo else ""
     value = number_text(amount) if amount is not None else ""
-    return f"""<main class="card" data-vocabulary="{vocabulary}">{_BANNER}
+    return f"""<main class="card" data-vocabulary="{vocabulary}">{_BANNER}{demo}
 <h1>Buy {escape(purchase.coin.code.upper())}</h1>
 <form id="payment">
 <label for="amount">You pay ({escape(purchase.fiat.symbol)})</label>

@@ -1,6 +1,6 @@
 """Puts the offer into the words of the wizard: lists to choose from, limits, payment methods."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -45,10 +45,6 @@ def offer_of(inputs: OfferInputs, choices: Choices) -> OfferShown:
     """Return everything that can be chosen, and what is closed with its reason."""
     row, options = inputs.row, inputs.options
     several = {code for code in _codes(options) if _codes(options).count(code) > 1}
-    closed: dict[str, list[Choice]] = {}
-    for other in options.currencies:
-        if other.reason is not None:
-            closed.setdefault(other.reason, []).append(_currency_choice(other, several))
     currencies = (_currency_choice(other, several) for other in options.currencies if other.is_active)
     return OfferShown(
         currency=row.code,
@@ -56,7 +52,11 @@ def offer_of(inputs: OfferInputs, choices: Choices) -> OfferShown:
         currency_value=f"{row.code}-{row.country}",
         decimals=row.decimals,
         currencies=tuple(sorted(currencies, key=lambda choice: choice.words)),
-        closed_currencies=tuple(ClosedChoices(reason, tuple(rows)) for reason, rows in closed.items()),
+        closed_currencies=_closed(
+            (other.reason, _currency_choice(other, several))
+            for other in options.currencies
+            if other.reason is not None
+        ),
         closed=row.reason or ("" if options.assets else _("Nothing can be bought at the moment.")),
         limits=limits_text(inputs.bounds, row.code),
         quick=tuple(
@@ -64,7 +64,13 @@ def offer_of(inputs: OfferInputs, choices: Choices) -> OfferShown:
         ),
         allowances=_allowances(inputs.remaining, row.code),
         assets=_asset_choices(options.assets),
-        networks=_network_choices([o.network for o in options.assets if o.asset == choices.asset]),
+        closed_assets=_closed_asset_choices(options),
+        networks=_network_choices(options, choices.asset),
+        closed_networks=_closed(
+            (closed.reason, Choice(closed.network, network_name(closed.network)))
+            for closed in options.closed_assets
+            if closed.asset == choices.asset
+        ),
         methods=(
             *(_method_card(method, row.code, inputs.usual.get(method.code)) for method in options.methods),
             *(_closed_card(method) for method in options.closed_methods),
@@ -84,14 +90,37 @@ def _currency_choice(row: CurrencyOption, several: set[str]) -> Choice:
     return Choice(f"{row.code}-{row.country}", f"{row.code} · {name}")
 
 
-def _network_choices(networks: Sequence[str]) -> tuple[Choice, ...]:
-    """Return the networks to choose from: none where there is only one."""
-    return tuple(Choice(network, network_name(network)) for network in networks if len(networks) > 1)
+def _closed(rows: Iterable[tuple[str, Choice]]) -> tuple[ClosedChoices, ...]:
+    """Return what cannot be chosen now, gathered by the reason."""
+    groups: dict[str, list[Choice]] = {}
+    for reason, choice in rows:
+        groups.setdefault(reason, []).append(choice)
+    return tuple(ClosedChoices(reason, tuple(choices)) for reason, choices in groups.items())
+
+
+def _network_choices(options: Options, asset: str) -> tuple[Choice, ...]:
+    """Return the networks of an asset to choose from: none where it has only one, open or closed."""
+    networks = [option.network for option in options.assets if option.asset == asset]
+    is_choice = len(networks) > 1 or any(closed.asset == asset for closed in options.closed_assets)
+    return tuple(Choice(network, network_name(network)) for network in networks if is_choice)
 
 
 def _asset_choices(options: Sequence[AssetOption]) -> tuple[Choice, ...]:
-    names = dict.fromkeys(option.asset for option in options)
-    return tuple(Choice(asset, f"{asset} · {asset_name(asset)}") for asset in names)
+    return tuple(_asset_choice(asset) for asset in dict.fromkeys(option.asset for option in options))
+
+
+def _closed_asset_choices(options: Options) -> tuple[ClosedChoices, ...]:
+    """Return the assets that are closed on every network, each with the first reason."""
+    open_ones = {option.asset for option in options.assets}
+    reasons: dict[str, str] = {}
+    for closed in options.closed_assets:
+        if closed.asset not in open_ones:
+            reasons.setdefault(closed.asset, closed.reason)
+    return _closed((reason, _asset_choice(asset)) for asset, reason in reasons.items())
+
+
+def _asset_choice(asset: str) -> Choice:
+    return Choice(asset, f"{asset} · {asset_name(asset)}")
 
 
 def _method_card(method: MethodOption, currency: str, minutes: int | None) -> MethodCard:
@@ -117,7 +146,14 @@ def _closed_card(method: MethodOption) -> MethodCard:
 
 
 def _kind_text(method: MethodOption) -> str:
-    return _("Instant payment") if method.kind is PaymentKind.INSTANT else _("Bank transfer")
+    match method.kind:
+        case PaymentKind.INSTANT:
+            return _("Instant payment")
+        case PaymentKind.E_WALLET:
+            return _("E-wallet")
+        case PaymentKind.BANK_TRANSFER:
+            return _("Bank transfer")
+    return _("You choose how on the payment page")
 
 
 def _allowances(remaining: Remaining | None, currency: str) -> tuple[AllowanceLine, ...]:

@@ -66,7 +66,9 @@ class OfferShown:
     quick: tuple[QuickAmount, ...] = ()
     allowances: tuple[AllowanceLine, ...] = ()
     assets: tuple[Choice, ...] = ()
+    closed_assets: tuple[ClosedChoices, ...] = ()
     networks: tuple[Choice, ...] = ()
+    closed_networks: tuple[ClosedChoices, ...] = ()
     methods: tuple[MethodCard, ...] = ()
 
 

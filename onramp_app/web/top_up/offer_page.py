@@ -49,7 +49,12 @@ def offered() -> rx.Component:
                     class_name="mb-4",
                 ),
             ),
-            widget_frame(_page.widget_url, _page.widget_origin, on_message=TopUpPageState.widget_said),
+            widget_frame(
+                _page.widget_frame_url,
+                _page.widget_origin,
+                tab_url=_page.widget_url,
+                on_message=TopUpPageState.widget_said,
+            ),
             class_name="min-w-0",
         ),
         rx.el.aside(_while_you_pay(), _on_the_phone(), _cancel(), class_name="grid content-start gap-6"),

@@ -41,8 +41,10 @@ class TopUpPage:
     `missing`, or nothing before anything was read. `happened`, `charged` and `next` answer what happened, was
     I charged, and what now; `as_of` (RFC 3339) is until when the second answer is known to be true, empty
     where it cannot change; `warning` is the answer that may not be overlooked. `amount` and `asset` stand for
-    what arrived; `amount_label` says where it is. `code` is a QR code of the page's own address as the data
-    of an SVG path, `code_size` how many units wide it is; `is_short` says that much less arrived than quoted.
+    what arrived; `amount_label` says where it is. `widget_url` is for a tab of its own and
+    `widget_frame_url` for the frame of our page. `code` is a QR code of the page's own address as
+    the data of an SVG path, `code_size` how many units wide it is. `is_short` says that much less arrived
+    than quoted.
     """
 
     id: str = ""
@@ -67,6 +69,7 @@ class TopUpPage:
     can_cancel: bool = False
     can_start_again: bool = False
     widget_url: str = ""
+    widget_frame_url: str = ""
     widget_origin: str = ""
     code: str = ""
     code_size: int = 0

@@ -8,14 +8,16 @@ from typing import Any, cast
 
 import reflex as rx
 from reflex_base.components.memoize_helpers import get_memoized_event_triggers
+from reflex_base.style import resolved_color_mode
 from reflex_base.vars.base import Var
 from reflex_components_core.base.fragment import Fragment  # type: ignore[import-untyped]
 
 from onramp_app.texts import _
-from onramp_app.top_ups.widget_frame import WIDGET_FEATURES
+from onramp_app.top_ups.widget_frame import WIDGET_FEATURES, frame_name
 from onramp_app.web.parts.feedback import notice
 
 FRAME_ID = "widget"
+_PETROL_LIGHT, _PETROL_DARK = "#0e5a60", "#5cc2be"  # as in assets/theme.css
 _LISTEN = """
 useEffect(() => {{
   const hear = {hear};
@@ -67,19 +69,29 @@ class WidgetMessages(Fragment):
         return [Var(_LISTEN.format(frame_id=FRAME_ID, origin=self.origin, hear=hear))]
 
 
-def widget_frame(url: rx.Var[str] | str, origin: rx.Var[str] | str, *, on_message: Any) -> rx.Component:
-    """Return the payment page in a frame that may use the features it asks for."""
+def widget_frame(
+    url: rx.Var[str] | str, origin: rx.Var[str] | str, *, tab_url: rx.Var[str] | str, on_message: Any
+) -> rx.Component:
+    """Return the payment page in a frame that may use the features it asks for.
+
+    Args:
+        url: of the page for a frame.
+        origin: of that page.
+        tab_url: of the same page for a tab of its own.
+        on_message: the handler of the types of its messages.
+    """
     allow: Any = ""
     for feature in WIDGET_FEATURES:
         allow = allow + f"{feature} " + origin + "; "
     return rx.el.div(
-        _when_late(url),
+        _when_late(tab_url),
         rx.el.div(
             WidgetMessages.create(origin=origin, on_message=on_message),
             rx.el.p(_("The payment page is opening."), class_name="widget-waiting soft"),
             rx.el.iframe(
                 src=url,
                 id=FRAME_ID,
+                name=rx.cond(resolved_color_mode == "dark", _name(is_dark=True), _name(is_dark=False)),
                 title=_("The payment provider's page"),
                 allow=allow,
                 referrer_policy="strict-origin",
@@ -89,6 +101,10 @@ def widget_frame(url: rx.Var[str] | str, origin: rx.Var[str] | str, *, on_messag
         ),
         class_name="widget-place",
     )
+
+
+def _name(*, is_dark: bool) -> str:
+    return frame_name(light_colour=_PETROL_LIGHT, dark_colour=_PETROL_DARK, is_dark=is_dark)
 
 
 def _when_late(url: rx.Var[str] | str) -> rx.Component:

@@ -9,6 +9,7 @@ from onramp_app.pricing.quotes import is_much_less
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import UNPAID, Charged, TopUpStatus
 from onramp_app.top_ups.views import LinkedView, TopUpView
+from onramp_app.top_ups.widget_frame import framed_url
 from onramp_app.wallet.views import BalancesView
 from onramp_app.web.top_up.qr_code import qr_code
 from onramp_app.web.top_up.shapes import AmountFact, Related, TopUpPage
@@ -102,6 +103,7 @@ def page_of(
         can_cancel=view.can_cancel,
         can_start_again=view.charged == Charged.NO,
         widget_url=view.widget_url or "",
+        widget_frame_url=framed_url(view.widget_url, get_settings().ui_origin) if view.widget_url else "",
         widget_origin=_origin(view.widget_url) if view.widget_url else "",
         code=code,
         code_size=code_size,

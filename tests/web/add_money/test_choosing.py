@@ -115,6 +115,18 @@ async def test_a_closed_currency_says_why_and_leads_nowhere(visit):
     assert "INR-IN" not in closed
 
 
+async def test_a_network_that_is_out_of_sync_is_greyed_with_the_reason(visit, street):
+    street.simulator.scenario("node_out_of_sync", times=None)
+    await visit.open("?amount=2000&currency=INR")
+    offer = visit.page.offer
+    assert visit.page.network != "matic20"
+    groups = [(group.reason, [choice.value for choice in group.choices]) for group in offer.closed_networks]
+    assert groups == [("The payment provider is out of sync with this network", ["matic20"])]
+    assert "matic20" not in {choice.value for choice in offer.networks}
+    await visit.do("choose_network", "matic20")
+    assert visit.page.network != "matic20"
+
+
 async def test_one_currency_of_several_countries_is_chosen_by_country(visit):
     await visit.open()
     await visit.do("choose_currency", "XAF-GA")

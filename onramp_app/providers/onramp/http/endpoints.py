@@ -57,6 +57,7 @@ LIMITS = _limited("limits", f"{_COMMON}/transaction/limits")
 CONFIG_MAPPING = _limited("config_mapping", f"{_COMMON}/transaction/allConfigMapping")
 CHAIN_MAPPING = _limited("chain_mapping", f"{_COMMON}/transaction/allChainMapping")
 COIN_LIMITS = _limited("coin_limits", f"{_COMMON}/transaction/allCoinLimits", is_chosen=True)
+GAS_FEES = _limited("gas_fees", f"{_COMMON}/transaction/allGasFee")
 COUNTRY_CONFIG = _limited("country_config", f"{_COMMON}/public/fetchAllCountryConfig", "GET")
 PAYMENT_METHODS = Endpoint(
     "payment_methods", f"{_COMMON}/public/fetchPaymentMethodType", "GET", shared_seconds=SHARED_SECONDS
@@ -64,6 +65,7 @@ PAYMENT_METHODS = Endpoint(
 PUBLIC_CONFIG = Endpoint(
     "public_config", f"{_V2}/sell/public/allConfig", "GET", shared_seconds=SHARED_SECONDS
 )
+GENERATE_LINK = Endpoint("generate_link", f"{_COMMON}/transaction/generateLink", is_chosen=True)
 GENERATE_URL = Endpoint("generate_url", "/sdk-apis/generate-url", "GET", is_chosen=True)
 
 # Setting an address twice is the same as once, but a repeat that arrives late could overwrite a newer

@@ -133,7 +133,8 @@ def _failure(
 ) -> CallFailed:
     message = fields.get("error") or fields.get("message") or ""
     message_text = message.lower() if isinstance(message, str) else ""
-    row = _ERRORS.get(code) or _ERRORS[400 if code < 500 else 500]
+    row = _in_words(message_text) if code == 400 else None
+    row = row or _ERRORS.get(code) or _ERRORS[400 if code < 500 else 500]
     if code == 401 and "ahead of time" in message_text:
         return CallFailed(row.error("Our clock is ahead of the payment provider's."), Outcome.AHEAD_OF_TIME)
     if code == 401:
@@ -149,6 +150,16 @@ def _failure(
     wait = asked or row.retry_after_seconds
     hold = wait if row.outcome is Outcome.BUSY else asked
     return CallFailed(row.error(row.detail, retry_after_seconds=wait), row.outcome, hold_seconds=hold)
+
+
+def _in_words(message_text: str) -> _Row | None:
+    """Return what a plain 400 means by its words, which public clients of the provider were seen to read.
+
+    A hint and no more: other words mean a refusal like any other, and no figure is taken from the text.
+    """
+    if "invalid orderid" in message_text:
+        return _ERRORS[417]
+    return _ERRORS[413] if "minimum" in message_text or "maximum" in message_text else None
 
 
 def _suspect(message_text: str) -> Suspect:

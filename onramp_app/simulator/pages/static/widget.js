@@ -4,8 +4,19 @@
   const card = document.querySelector("main");
   const form = document.getElementById("payment");
   const framed = window.parent !== window;
-  const post = (message) => { if (framed) window.parent.postMessage(message, "*"); };
+  const link = new URLSearchParams(location.search);
+  // In a frame the page speaks to the origin of its address alone, and to nobody without one.
+  const heard = framed && ["embedded", "overlay"].includes(link.get("mode")) ? link.get("origin") : null;
+  const post = (message) => { if (heard) window.parent.postMessage(message, heard); };
   const event = (type) => ({ eventData: { type, data: {}, isOnramp: true } });
+  try {
+    // The shop's colours come in the name of the frame.
+    const theme = JSON.parse(window.name);
+    const dark = theme["theme-default"] === "darkMode";
+    document.documentElement.dataset.theme = dark ? "dark" : "light";
+    const colour = theme[dark ? "theme-dark-baseColor" : "theme-light-baseColor"];
+    if (/^#[0-9a-f]{6}$/i.test(colour)) document.documentElement.style.setProperty("--brand", colour);
+  } catch { /* No name, or not the shop's: the page keeps its own colours. */ }
   if (card.dataset.failed) { post(event("ONRAMP_WIDGET_FAILED")); return; }
 
   const byId = (id) => document.getElementById(id);
