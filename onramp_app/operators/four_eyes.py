@@ -104,7 +104,7 @@ async def confirm(
     Args:
         db: the transaction.
         proposal_id: the proposal to confirm.
-        deed: what is about to be done: it must be what was proposed.
+        deed: what is about to be done, which must be what was proposed.
         by: the id of the confirming operator.
         proposers: the roles that may propose this deed; the proposer must still have one of them.
 

@@ -75,7 +75,7 @@ class RatesReader:
 
         Raises:
             ProviderUnavailable: nothing younger than a day is known.
-            DatabaseUnavailable: they could not be looked up.
+            DatabaseUnavailable: the rates could not be looked up.
         """
         return await self.book_after(await stored_book())
 
@@ -146,7 +146,7 @@ async def book_within(seconds: float) -> RateBook | None:
     """Return the rates, or None where there are none within `seconds`: no page waits longer for those.
 
     Raises:
-        DatabaseUnavailable: they could not be looked up.
+        DatabaseUnavailable: the rates could not be looked up.
     """
     return await _unless_late(get_rates().book(), seconds)
 
@@ -167,7 +167,7 @@ async def stored_book() -> RateBook | None:
     """Return the stored rates of the last 24 hours, or None when there are none.
 
     Raises:
-        DatabaseUnavailable: they could not be looked up.
+        DatabaseUnavailable: the rates could not be looked up.
     """
     async with transaction() as db:
         return await read_stored(db)

@@ -57,7 +57,7 @@ async def readiness() -> list[CheckedPart]:
 async def status() -> list[CheckedPart]:
     """Return the state of each part of the system. Never raises for a part that is down.
 
-    None of them is a reason to send people to another instance: it would see the same.
+    None of them is a reason to send people to another instance, which would see the same.
     """
     return await _answered_in_time(_system) + _listening()
 

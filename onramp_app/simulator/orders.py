@@ -175,7 +175,7 @@ class Orders:
             self._move(order, status)
 
     def move(self, order: Order, status: int, *, actual: Decimal | None = None) -> Order:
-        """Move an order by hand: it walks no further on its own, and scenarios still apply.
+        """Move an order by hand. Afterwards the order walks no further on its own; scenarios still apply.
 
         Args:
             actual: the amount bought, printed as it is, zero included; None lets the simulator work it out.

@@ -51,7 +51,7 @@ def verify(payload: bytes | None, signature: bytes | None, *, secrets: WebhookSe
         signature: the raw bytes of `x-onramp-signature`: 128 lower-case hexadecimal digits.
         secrets: both are always tried.
 
-    A header that was sent twice is for the caller to refuse: it has no raw bytes to speak of.
+    The caller has to refuse a header that was sent twice, because its raw bytes are ambiguous.
 
     Raises:
         WebhookRefused: with its reason; nothing else, whatever the bytes.

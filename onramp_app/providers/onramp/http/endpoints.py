@@ -11,7 +11,7 @@ SHARED_SECONDS = 60
 class Endpoint:
     """One endpoint.
 
-    `is_read`: it changes nothing at the provider, so a failed attempt may be repeated.
+    `is_read`: the call changes nothing at the provider, so a failed attempt may be repeated.
     `requests_per_minute`: the documented limit; None where none is documented.
     `shared_seconds`: how long one answer serves all callers of this process (0: never shared).
     `is_chosen`: what is asked is chosen by the asker, so each has a share of the requests. What is the
