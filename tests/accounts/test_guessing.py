@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -52,7 +53,7 @@ async def _moments_of_a_tireless_guesser(clock: Clock, rules: throttle.Guesses) 
 
 
 def _most_within(moments: list[float], seconds: float) -> int:
-    return max(sum(start <= moment < start + seconds for moment in moments) for start in moments)
+    return max(bisect_left(moments, start + seconds) - bisect_left(moments, start) for start in moments)
 
 
 async def test_a_tireless_guesser_gets_ten_in_five_minutes_then_doubling_waits_and_a_hundred_a_day(

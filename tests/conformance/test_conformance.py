@@ -108,9 +108,7 @@ def _expect_conformance(server: Server, folder: Path, *arguments: str, at_least:
 
 
 def test_every_answer_is_described(server: Server, tmp_path: Path) -> None:
-    _expect_conformance(
-        server, tmp_path, "--phases=coverage,fuzzing", "--max-examples=15", "--no-shrink", at_least=500
-    )
+    _expect_conformance(server, tmp_path, "--phases=coverage", at_least=500)
 
 
 @pytest.mark.full

@@ -102,6 +102,15 @@ async def be_somebody_new(page: Page, *, email: str = "", name: str = "Ada King"
     await page.goto("/home")
 
 
+async def has_loaded(page: Page) -> None:
+    """Wait until a page shows what it read: it is live where it can be, and no place is still empty."""
+    if await page.get_by_role("banner").get_by_text(re.compile("Live|Connecting")).count():
+        await expect(page.get_by_role("banner").get_by_text("Live", exact=True)).to_be_visible()
+    await expect(page.locator(".skeleton")).to_have_count(0)
+    if re.search(r"/add-money/?(\?|$)", page.url):
+        await page.wait_for_load_state("networkidle")  # A quote comes later than what a page reads at first.
+
+
 async def ask_for(page: Page, hands: Hands, amount: str) -> str:
     """Walk through the wizard, from any page. Returns the top-up's address."""
     await hands.press(page.get_by_role("link", name="Add money").locator("visible=true").first)

@@ -19,7 +19,7 @@ from tests.simulator.process import Process, free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Slow enough that each step of a payment is seen, quick enough for a test.
-_TEMPO = ("--tempo-seconds", "0.4", "--webhook-timeout-seconds", "1.5", "--webhook-retry-seconds", "0.2")
+_TEMPO = ("--tempo-seconds", "0.25", "--webhook-timeout-seconds", "1.5", "--webhook-retry-seconds", "0.2")
 _SCRIPTS = Path(sys.executable).parent
 
 OpenPage = Callable[..., Awaitable[Page]]

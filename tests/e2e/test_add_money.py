@@ -52,7 +52,12 @@ async def _newcomer(page: Page, hands: Hands, *, amount: str = "10,000") -> Page
 
 @pytest.mark.parametrize(
     ("width", "theme", "by_keyboard"),
-    [(1280, "light", False), (360, "dark", True), (1280, "dark", False), (360, "light", False)],
+    [
+        (1280, "light", False),
+        (360, "dark", True),
+        pytest.param(1280, "dark", False, marks=pytest.mark.full),
+        pytest.param(360, "light", False, marks=pytest.mark.full),
+    ],
 )
 async def test_a_stranger_adds_money_and_the_balance_changes_on_another_tab(
     open_page: OpenPage, *, width: int, theme: str, by_keyboard: bool

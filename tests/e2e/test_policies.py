@@ -10,6 +10,7 @@ import secrets
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from onramp_app.top_ups.widget_frame import WIDGET_FEATURES
+from tests.e2e.people import has_loaded
 from tests.e2e.site import OpenPage, Site
 from tests.e2e.test_account import PASSWORD
 from tests.e2e.watched import PRIVATE, PUBLIC, tell_violations
@@ -42,7 +43,7 @@ async def _visit(context: BrowserContext, path: str) -> None:
     answer = await page.goto(path)
     assert answer is not None
     assert "unsafe" not in answer.headers["content-security-policy"]
-    await page.wait_for_load_state("networkidle")
+    await has_loaded(page)
     for theme in ("Dark", "Light", "System"):
         for button in await page.get_by_role("button", name=theme, exact=True).all():
             if await button.is_visible():

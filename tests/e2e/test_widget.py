@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import psycopg
 import pytest
@@ -78,12 +78,19 @@ async def _pay(open_page: OpenPage, site: Site, *, change_script: re.Pattern[str
     return page, heard
 
 
+def _origin(page: Page) -> str:
+    parts = urlsplit(page.url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def _message(kind: object) -> dict[str, object]:
     return {"eventData": {"type": kind, "data": {}, "isOnramp": True}}
 
 
 async def _widget_says(page: Page, *messages: object) -> None:
-    frame = next(frame for frame in page.frames if frame.url == WIDGET)
+    # The address of the frame says in which one its page is, and to whom it may speak.
+    spoken_to = urlencode({"mode": "embedded", "origin": _origin(page)})
+    frame = next(frame for frame in page.frames if frame.url.startswith(f"{WIDGET}&{spoken_to}"))
     await frame.evaluate("messages => messages.forEach(m => say(m))", list(messages))
 
 

@@ -111,7 +111,7 @@ async def _trials(
 
 
 @pytest.mark.parametrize(
-    "trials", [pytest.param(20, id="short"), pytest.param(500, id="full", marks=pytest.mark.full)]
+    "trials", [pytest.param(10, id="short"), pytest.param(500, id="full", marks=pytest.mark.full)]
 )
 async def test_tabs_that_were_opening_leave_within_a_second(
     url: str, chance: random.Random, trials: int
