@@ -44,6 +44,7 @@ from onramp_app.setting_forms import (
     ProxyNetwork,
     PublicUrl,
     RedisUrl,
+    RpcUrl,
     SmtpUrl,
     TreasuryAddress,
     json_without_floats,
@@ -147,6 +148,16 @@ class Settings(BaseSettings):
     limits: Annotated[Limits, NoDecode] = Limits()
     four_eyes_above: Annotated[FourEyesAbove | None, NoDecode] = None
 
+    # Which of these networks can be read, `chain.networks.refuse_unreadable` says at the start.
+    chain_rpc: Annotated[
+        dict[Network, Annotated[tuple[RpcUrl, ...], Field(min_length=1, max_length=8)]],
+        NoDecode,
+        Field(max_length=16),
+    ] = {}
+    chain_confirmations: Annotated[
+        dict[Network, Annotated[int, Field(ge=1, le=10_000)]], NoDecode, Field(max_length=16)
+    ] = {}
+
     smtp_url: SmtpUrl | None = None
     mail_from: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$|^[^<>]+<[^@\s]+@[^@\s]+>$")
     support_email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
@@ -207,7 +218,10 @@ class Settings(BaseSettings):
     def _split_at_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
-    @field_validator("assets", "treasury_addresses", "limits", "four_eyes_above", mode="before")
+    @field_validator(
+        *("assets", "treasury_addresses", "limits", "four_eyes_above", "chain_rpc", "chain_confirmations"),
+        mode="before",
+    )
     @classmethod
     def _parse_json(cls, value: object) -> object:
         if not isinstance(value, str):

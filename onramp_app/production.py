@@ -175,6 +175,7 @@ def _unfit(settings: Mapping[str, Any]) -> Iterator[str]:
     if settings["onramp_app_id"] in (1, 2):
         yield "ONRAMP_APP_ID is one of the provider's test ids (1 or 2), which production refuses."
     yield from _unfit_addresses(settings)
+    yield from _unfit_servers(settings)
 
 
 def _unfit_addresses(settings: Mapping[str, Any]) -> Iterator[str]:
@@ -193,6 +194,16 @@ def _unfit_addresses(settings: Mapping[str, Any]) -> Iterator[str]:
                     f"TREASURY_ADDRESSES holds an address of {network} whose key nobody has,"
                     " or that stands in documentation; set your own."
                 )
+
+
+def _unfit_servers(settings: Mapping[str, Any]) -> Iterator[str]:
+    for network, urls in settings.get("chain_rpc", {}).items():
+        for url in urls:
+            # Whoever stands in between could make up deliveries. A server of one's own is as good as any.
+            if urlsplit(url.get_secret_value()).scheme != "https":
+                yield f"CHAIN_RPC must name servers of {network} that begin with https:// in production."
+            if is_placeholder(url.get_secret_value()):
+                yield "CHAIN_RPC still holds a placeholder; set the real value."
 
 
 def _unfit_secrets(settings: Mapping[str, Any]) -> Iterator[str]:

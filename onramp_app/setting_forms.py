@@ -150,6 +150,12 @@ RedisUrl = Annotated[
         says="it must look like redis://:password@host:6379; a unix socket cannot be used",
     ),
 ]
+# Whoever runs such a server puts the key of its customer into the address.
+RpcUrl = Annotated[
+    SecretStr,
+    Field(max_length=2000),
+    _address("http", "https", says="each must be an address that begins with http:// or https://"),
+]
 SmtpUrl = Annotated[
     SecretStr, _address("smtp", "smtps", says="it must look like smtps://user:password@host:465")
 ]

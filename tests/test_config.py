@@ -107,6 +107,11 @@ def test_a_placeholder_is_named_and_not_repeated(monkeypatch, tmp_path, name, pl
         ({"onramp_api_url": "https://api-test.onramp.money"}, "ONRAMP_API_URL names a test host"),
         ({"onramp_api_url": "http://localhost:8001"}, "ONRAMP_API_URL names a test host"),
         ({"onramp_widget_url": "https://sandbox.onramp.money"}, "ONRAMP_WIDGET_URL names a test host"),
+        (
+            {"chain_rpc": '{"matic20": ["https://a.io/v2/k1", "http://polygon.mycompany.io"]}'},
+            "CHAIN_RPC must name servers of matic20 that begin with https:// in production.",
+        ),
+        ({"chain_rpc": '{"matic20": ["https://your-node.io"]}'}, "CHAIN_RPC still holds a placeholder"),
         ({"assets": '{"USDT": ["trc20"]}'}, "TREASURY_ADDRESSES has no current address for trc20"),
     ],
 )

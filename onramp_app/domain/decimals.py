@@ -24,6 +24,7 @@ _BY_NETWORK: Mapping[str, Mapping[str, int]] = {
         "bep20": 18,
     },
     "USDC": {"erc20": 6, "matic20": 6, "spl": 6, "arbitrum": 6, "bep20": 18},
+    "PYUSD": {"erc20": 6},
 }
 
 

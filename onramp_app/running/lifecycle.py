@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 import structlog
 from sqlalchemy import text
 
+from onramp_app.chain import servers as chain_servers
+from onramp_app.chain.networks import refuse_unreadable
 from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.engine import execute
@@ -47,6 +49,7 @@ async def close_provider() -> None:
 HELD: Sequence[Close] = (
     engine.dispose,
     throttle.close,
+    chain_servers.close,
     close_provider,
     rates.close,
     changed_people.close,
@@ -148,6 +151,7 @@ async def _bring_up_to_date(settings: Settings) -> None:
 
 
 async def _prepare_books(settings: Settings) -> None:
+    refuse_unreadable(settings)
     await refuse_other_money(environment_of(settings))
     await warn_at_start()
     await enable_assets()
