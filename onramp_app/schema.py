@@ -3,6 +3,7 @@
 from onramp_app import idempotency
 from onramp_app.accounts import tables as account_tables
 from onramp_app.cases import tables as case_tables
+from onramp_app.chain import tables as chain_tables
 from onramp_app.db.columns import Row
 from onramp_app.fleet import tables as lease_tables
 from onramp_app.ledger import tables as ledger_tables
@@ -20,6 +21,7 @@ TABLE_MODULES = (
     rate_tables,
     operator_tables,
     case_tables,
+    chain_tables,
     idempotency,
     lease_tables,
 )

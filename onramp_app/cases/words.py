@@ -9,6 +9,10 @@ class CaseKind(StrEnum):
     `HELD` is open exactly while money of the top-up is held, and `SUSPENSE` while money of the order has no
     owner. `IN_REVIEW` is a top-up in review of which nothing was booked. `NOT_FOUND` is a payment that a
     webhook announced and no read of the provider has shown, however often reading was repeated.
+    The last four are of networks that are read for ourselves: `CHAIN_DIFFERS` is a delivery that brought less
+    than the provider's record says, `CHAIN_MISSING` one that is not there and belongs to no top-up in review,
+    `CHAIN_LEFT` one that was booked and whose block left the chain, `CHAIN_AWAY` one that waits because no
+    server answers.
     """
 
     HELD = "held"
@@ -20,3 +24,7 @@ class CaseKind(StrEnum):
     APPLY_FAILED = "apply_failed"
     RECORD_UNREADABLE = "record_unreadable"
     NOT_FOUND = "not_found"
+    CHAIN_DIFFERS = "chain_differs"
+    CHAIN_MISSING = "chain_missing"
+    CHAIN_LEFT = "chain_left"
+    CHAIN_AWAY = "chain_away"

@@ -14,9 +14,11 @@ from onramp_app.accounts.tables import User
 from onramp_app.accounts.words import KycStatus
 from onramp_app.cases.cases import Concern
 from onramp_app.cases.words import CaseKind
+from onramp_app.chain.evidence import Fit
 from onramp_app.config import get_settings
 from onramp_app.crediting.context import Context, rank_of
 from onramp_app.crediting.delivery import JudgedDelivery, Symbols, is_over_delivery, judge_delivery
+from onramp_app.crediting.proofs import Proofs
 from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.money import amount_text, from_minor
@@ -78,12 +80,14 @@ class Batch:
         self.answered: list[Concern] = []
         self.users: set[str] = set()
         self._kept_rates: Mapping[str, Decimal] | None = None
+        self._proofs = Proofs(db, context.evidence, at=at)
 
     async def take(self, order: OrderRecord) -> None:
         """Apply one order. Sell and swap orders are recorded only."""
         if order.flow == Flow.BUY.value:
             judged = self._judge(order)
-            if judged and judged.reason is Reason.AMOUNT_UNREADABLE and order.apply_failures < REREADS:
+            is_unreadable = judged is not None and judged.reason is Reason.AMOUNT_UNREADABLE
+            if is_unreadable and not self._proofs.is_asked(order) and order.apply_failures < REREADS:
                 self._read_again(order)
                 return
             if judged is not None:
@@ -110,13 +114,17 @@ class Batch:
         if order.status_class != StatusClass.DELIVERED.value or order.delivered_minor is not None:
             return None
         issued = self._context.places.get(order.recognition_id or "")
-        return judge_delivery(
+        judged = judge_delivery(
             order,
             settings=get_settings(),
             symbols=self._symbols,
             scales=self._context.scales,
             places=[*self._places, *([issued] if issued else [])],
         )
+        if judged.place is None:
+            return judged
+        scale = self._context.scales[judged.place.asset]
+        return self._proofs.prove(order, judged, judged.place, scale=scale)
 
     def _read_again(self, order: OrderRecord) -> None:
         wait = timedelta(seconds=REREAD_SECONDS * 2**order.apply_failures)
@@ -138,15 +146,19 @@ class Batch:
             self._find(CaseKind.UNKNOWN_STATUS, order, detail=_status_text(order))
         if judged is None:
             return
+        if judged.is_awaited:
+            return
         if judged.place is None:
             self._find(CaseKind.NOT_OURS, order, detail="delivered to an address that is not ours")
+        elif judged.reason is Reason.CHAIN_MISSING:
+            self._find(CaseKind.CHAIN_MISSING, order, detail=self._proofs.why(order))
         elif judged.minor is None:
             self._find(CaseKind.RECORD_UNREADABLE, order, detail="the delivered amount cannot be told")
         else:
             delivery = self._delivery(order, judged)
             cause = Cause(self._source(order))
             self.instructions.append(instructions.receive_suspense(delivery, cause=cause))
-            order.delivered_minor = judged.minor
+            self._keep_amount(order, judged)
             # An earlier judgement may have lacked the coin or the address, and called the order not ours.
             self.answered.append(
                 Concern(CaseKind.NOT_OURS, provider_order_id=order.id, detail="ours after all")
@@ -161,7 +173,8 @@ class Batch:
         order.top_up_id = top_up.id
         status_class = StatusClass(order.status_class or StatusClass.UNKNOWN)
         hold, why = await self._hold(order, top_up, judged) if judged else (None, "")
-        notes = "; ".join(word for word in (why, judged.note if judged else "") if word)
+        rounded = judged.note if judged else ""
+        notes = "; ".join(word for word in (why, rounded, self._proofs.note(order, judged)) if word)
         detail = f"{status_class.value}: {notes}" if notes else status_class.value
         is_to_be_booked = judged is not None and judged.minor is not None
         if self._context.last_read.get(order.id) == (status_class, hold) and not is_to_be_booked:
@@ -170,6 +183,7 @@ class Batch:
             state_of(top_up),
             status_class,
             hold=hold,
+            is_awaited=judged is not None and judged.is_awaited,
             is_other_order=top_up.best_order_id != order.id,
             best_other_rank=self._best_other_rank(order, top_up),
         )
@@ -220,8 +234,16 @@ class Batch:
                 cause=Cause(self._source(order)),
             )
         )
-        order.delivered_minor = judged.minor
+        self._keep_amount(order, judged)
         top_up.received_minor, top_up.received_asset = judged.minor, judged.asset
+
+    def _keep_amount(self, order: OrderRecord, judged: JudgedDelivery) -> None:
+        order.delivered_minor = judged.minor
+        if judged.fit not in (None, Fit.AS_RECORDED):
+            self._proofs.mark_differing(order)
+        if judged.fit is Fit.LESS:
+            detail = f"{self._amount(judged)} arrived, less than the provider's record says"
+            self._find(CaseKind.CHAIN_DIFFERS, order, detail=detail)
 
     def _record(  # noqa: PLR0913 - what was read of what, and what follows from it
         self, order: OrderRecord, top_up: TopUp, step: Step, *, act: Act, hold: Reason | None, detail: str
@@ -264,6 +286,8 @@ class Batch:
         self, order: OrderRecord, top_up: TopUp, judged: JudgedDelivery
     ) -> tuple[Reason | None, str]:
         """Return the reason that keeps the delivery from being credited, None for none, and its words."""
+        if judged.is_awaited:
+            return None, ""
         if judged.reason is not None or judged.minor is None or judged.asset is None:
             reason = judged.reason or Reason.AMOUNT_UNREADABLE
             return reason, reason.value
@@ -277,6 +301,8 @@ class Batch:
             reason = Reason.ACCOUNT_FROZEN
         elif user.kyc_status == KycStatus.REJECTED.value:
             reason = Reason.KYC_REJECTED
+        elif judged.fit is Fit.MORE:
+            reason = Reason.CHAIN_DIFFERS
         elif is_over_delivery(order, judged.minor, scale=scale, tolerance_percent=tolerance):
             reason = Reason.OVER_DELIVERY
         elif settings.onramp_settlement == "review":
@@ -343,6 +369,9 @@ class Batch:
         )
 
     def _source(self, order: OrderRecord) -> StepSource:
+        """Return what let us know: a network that has said its word, a read after a webhook, or a read."""
+        if self._proofs.has_answered(order):
+            return StepSource.CHAIN
         return StepSource.WEBHOOK_READ if order.order_id in self._context.hinted else StepSource.POLL
 
     def _amount(self, judged: JudgedDelivery) -> str:

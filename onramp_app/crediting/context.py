@@ -10,6 +10,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
+from onramp_app.chain.evidence import evidence_of
+from onramp_app.chain.tables import ChainEvidence
 from onramp_app.config import get_settings
 from onramp_app.db.engine import execute
 from onramp_app.domain.environment import Environment
@@ -45,7 +47,8 @@ class Context:
     our row of the order, `places` by recognition id. `last_read` is the status class of an order's newest
     line in the timeline, and why its delivery was not simply credited; both None where that line is no read.
     `ranks` holds, by top-up, the rank of each of its orders. `hinted` are the provider's ids of orders that a
-    recent webhook named. `scales` are the decimals of each asset.
+    recent webhook named. `scales` are the decimals of each asset. `evidence` is what networks have shown, by
+    the id of our row of the order.
     """
 
     top_ups: dict[str, TopUp]
@@ -56,6 +59,7 @@ class Context:
     last_read: Mapping[str, tuple[str | None, str | None]]
     hinted: frozenset[str]
     scales: Mapping[str, int]
+    evidence: Mapping[str, ChainEvidence]
 
 
 async def load_context(
@@ -97,6 +101,7 @@ async def load_context(
         last_read={row.provider_order_id: (row.status_class, row.hold) for row in last},
         hinted=frozenset(hinted.scalars()),
         scales={asset.code: asset.scale for asset in await db.exec(select(Asset))},
+        evidence=await evidence_of(db, orders),
     )
 
 

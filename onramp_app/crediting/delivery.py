@@ -5,9 +5,12 @@ nothing rounded but the tail of a float: what cannot be read exactly is left to 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
+from onramp_app.chain.evidence import Fit, fit_of, is_pending
+from onramp_app.chain.tables import ChainEvidence
+from onramp_app.chain.words import EvidenceState
 from onramp_app.config import Settings
 from onramp_app.domain.decimals import decimals_of
 from onramp_app.domain.money import AmountUnreadable, decimal_text, from_minor, to_minor, without_tail
@@ -57,6 +60,9 @@ class JudgedDelivery:
     or None. `minor` is the amount in minor units, None when the delivery is not ours or its amount cannot be
     read; then `reason` says why nothing is booked. `printed` is the amount as the provider printed it, where
     the tail of a float was taken off.
+
+    Where the network is read for ourselves, `minor` is what it shows, and `fit` compares that with the
+    provider's record; while it shows nothing yet, `is_awaited`.
     """
 
     asset: str | None
@@ -65,6 +71,8 @@ class JudgedDelivery:
     minor: int | None = None
     reason: Reason | None = None
     printed: Decimal | None = None
+    is_awaited: bool = False
+    fit: Fit | None = None
 
     @property
     def note(self) -> str:
@@ -111,6 +119,39 @@ def judge_delivery(
         return JudgedDelivery(asset, network, place, reason=Reason.AMOUNT_UNREADABLE)
     tail = delivered.printed if delivered.printed != delivered.exact else None
     return JudgedDelivery(asset, network, place, minor, printed=tail)
+
+
+def proven(
+    judged: JudgedDelivery,
+    order: OrderRecord,
+    evidence: ChainEvidence,
+    *,
+    scale: int,
+    tolerance_percent: Decimal,
+) -> JudgedDelivery:
+    """Return the judgement by what the network shows, whatever the provider's figures and our rule say.
+
+    Args:
+        judged: the judgement by the provider's record; the delivery is ours.
+        order: the order with the provider's figures.
+        evidence: what the network has shown.
+        scale: the decimals of the asset.
+        tolerance_percent: by how much both may differ.
+    """
+    pure = replace(judged, minor=None, reason=None, printed=None)
+    if is_pending(evidence):
+        return replace(pure, is_awaited=True)
+    if evidence.state == EvidenceState.MISSING:
+        return replace(pure, reason=Reason.CHAIN_MISSING)
+    if evidence.amount_minor is None:
+        return replace(pure, reason=Reason.AMOUNT_UNREADABLE)
+    fit = fit_of(
+        from_minor(evidence.amount_minor, scale=scale),
+        bought=order.bought_amount,
+        fee=order.gas_fee,
+        tolerance_percent=tolerance_percent,
+    )
+    return replace(pure, minor=evidence.amount_minor, fit=fit)
 
 
 def _our_place(order: OrderRecord, asset: str, network: str, *, among: Iterable[Place]) -> Place | None:

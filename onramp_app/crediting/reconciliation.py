@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from sqlalchemy import text
 
+from onramp_app.chain.words import PENDING, PROVEN, EvidenceState
 from onramp_app.config import get_settings
 from onramp_app.crediting.apply import apply_some, judge_again
 from onramp_app.crediting.delivery import delivered_amount, symbols_of
@@ -28,9 +29,11 @@ _ORDERS = text("""
 SELECT o.order_id, o.status_class, o.is_ours, o.asset, o.network, s.scale, o.bought_amount, o.gas_fee,
        o.delivered_rule,
        o.version > o.applied_version AS is_waiting, o.apply_error,
+       c.state AS shown_state, c.why AS shown_why, c.amount_minor AS shown_minor, c.credited_by,
        (SELECT sum(e.amount_minor) FROM ledger_transfers t JOIN ledger_entries e ON e.transfer_id = t.id
          WHERE t.provider_order_id = o.id AND t.kind = 'receive' AND e.amount_minor > 0) AS booked_minor
   FROM provider_orders o LEFT JOIN assets s ON s.code = o.asset
+  LEFT JOIN chain_evidence c ON c.provider_order_id = o.id AND c.state <> 'dropped'
  WHERE o.environment = :environment AND o.flow = 'buy'
    AND coalesce(o.ordered_at, o.first_seen_at) >= :since AND coalesce(o.ordered_at, o.first_seen_at) < :until
  ORDER BY o.order_id
@@ -134,9 +137,16 @@ def _drift(row: Mapping[str, object], at_provider: ProviderOrder | None) -> Drif
         what = "booked, and not delivered by the last read"
     elif booked is not None and delivered is not None and Decimal(_text(booked, scale)) != delivered:
         what = "booked with another amount"
-    elif booked is None and is_delivered and row["is_ours"] and delivered:
+    elif booked is None and is_delivered and row["shown_state"] == EvidenceState.MISSING:
+        what = f"not on the network: {row['shown_why']}"
+    elif booked is None and is_delivered and row["is_ours"] and delivered and not _is_awaited(row):
         what = "delivered to us and not booked"
     return None if what is None else Drift(str(row["order_id"]), what, provider, ledger)
+
+
+def _is_awaited(row: Mapping[str, object]) -> bool:
+    """Return whether the delivery waits for its network, which is no difference."""
+    return row["shown_state"] in PENDING
 
 
 def _text(minor: object, scale: object) -> str:
@@ -147,6 +157,9 @@ def _delivered(row: Mapping[str, object]) -> Decimal | None:
     # Only what is ours has a rule, and with it an asset and a network.
     if row["delivered_rule"] is None:
         return None
+    # What the network shows counts, where it has shown something and no operator has been before it.
+    if row["shown_state"] in PROVEN and row["credited_by"] is None:
+        return None if row["shown_minor"] is None else Decimal(_text(row["shown_minor"], row["scale"]))
     bought, fee = row["bought_amount"], row["gas_fee"]
     delivered = delivered_amount(
         bought if isinstance(bought, Decimal) else None,

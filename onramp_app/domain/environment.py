@@ -14,7 +14,7 @@ class Environment(StrEnum):
 
 
 class StepSource(StrEnum):
-    """Who or what moved a top-up, or caused a transfer."""
+    """Who or what moved a top-up, or caused a transfer; `CHAIN` is a look at the network itself."""
 
     WEBHOOK_READ = "webhook_read"
     POLL = "poll"
@@ -22,6 +22,7 @@ class StepSource(StrEnum):
     OPERATOR = "operator"
     CLOCK = "clock"
     SYSTEM = "system"
+    CHAIN = "chain"
 
 
 def environment_of(settings: Settings) -> Environment:

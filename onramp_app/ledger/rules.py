@@ -41,6 +41,13 @@ _IS_WITHOUT_TAIL = f"""
                          scale(trim_scale(o.delivered_minor / power(CAST(10 AS numeric), s.scale)))), false)
 """
 
+# What a network has shown of an order's delivery, where it decides the amount: an operator who credits by
+# hand takes the provider's word.
+_SHOWN = """
+    SELECT c.provider_order_id, c.amount_minor FROM chain_evidence c
+     WHERE c.state IN ('confirmed', 'differs', 'left') AND c.credited_by IS NULL
+"""
+
 # What each kind of transfer does to which kind of account: + debits, - credits.
 _FITS = """
     (a.kind || CASE WHEN e.amount_minor > 0 THEN '+' ELSE '-' END = ANY (CASE t.kind
@@ -201,7 +208,12 @@ RULES = {
           FROM provider_orders o JOIN assets s ON s.code = o.asset
          WHERE o.flow = 'buy' AND o.status_class = 'delivered' AND o.is_ours
            AND o.applied_version = o.version
-           AND {_ARRIVED} > 0 AND {_ARRIVED} = trunc({_ARRIVED})
+           AND NOT EXISTS (SELECT FROM chain_evidence c
+                            WHERE c.provider_order_id = o.id AND c.state IN ('waiting', 'away', 'missing'))
+           AND CASE WHEN EXISTS (SELECT FROM ({_SHOWN}) c WHERE c.provider_order_id = o.id)
+                    THEN EXISTS (SELECT FROM ({_SHOWN}) c
+                                  WHERE c.provider_order_id = o.id AND c.amount_minor IS NOT NULL)
+                    ELSE {_ARRIVED} > 0 AND {_ARRIVED} = trunc({_ARRIVED}) END
            AND NOT EXISTS (SELECT FROM ledger_transfers t
                             WHERE t.provider_order_id = o.id AND t.kind = 'receive')
     """,  # nosec B608  # constants of this file
@@ -222,7 +234,35 @@ RULES = {
           FROM provider_orders o LEFT JOIN assets s ON s.code = o.asset
          WHERE o.delivered_minor IS NOT NULL AND o.delivered_minor IS DISTINCT FROM {_ARRIVED}
            AND NOT {_IS_WITHOUT_TAIL}
+           AND NOT EXISTS (SELECT FROM ({_SHOWN}) c WHERE c.provider_order_id = o.id)
     """,  # nosec B608  # constants of this file
+    "delivered_is_what_the_network_shows": f"""
+        SELECT o.id, 'order ' || o.order_id || ' has ' || o.delivered_minor
+               || ' as delivered, its network shows '
+               || coalesce(CAST(c.amount_minor AS text), 'an amount that the books cannot keep')
+          FROM provider_orders o JOIN ({_SHOWN}) c ON c.provider_order_id = o.id
+         WHERE o.delivered_minor IS NOT NULL AND o.delivered_minor IS DISTINCT FROM c.amount_minor
+        UNION ALL
+        SELECT o.id, 'order ' || o.order_id || ' is booked, and its network has not shown it'
+          FROM provider_orders o JOIN chain_evidence c ON c.provider_order_id = o.id
+         WHERE o.delivered_minor IS NOT NULL AND c.state IN ('waiting', 'away', 'missing')
+           AND c.credited_by IS NULL
+    """,  # nosec B608  # constants of this file
+    "evidence_has_its_claims": """
+        SELECT c.provider_order_id, 'is confirmed on ' || c.network || ', and no transfer is claimed for it'
+          FROM chain_evidence c
+         WHERE c.state IN ('confirmed', 'differs', 'left')
+           AND NOT EXISTS (SELECT FROM chain_claims k
+                            WHERE k.provider_order_id = c.provider_order_id AND k.network = c.network
+                              AND k.transaction_hash = c.transaction_hash)
+        UNION ALL
+        SELECT k.provider_order_id, 'has claimed a transfer of ' || k.transaction_hash || ' that is not its'
+          FROM chain_claims k
+         WHERE NOT EXISTS (SELECT FROM chain_evidence c
+                            WHERE c.provider_order_id = k.provider_order_id AND c.network = k.network
+                              AND c.transaction_hash = k.transaction_hash
+                              AND c.state IN ('confirmed', 'differs', 'left'))
+    """,
     "top_up_has_receive": f"""
         SELECT u.id, u.status || ' with ' || coalesce(CAST(u.received_minor AS text), 'nothing')
                || ', booked were ' || coalesce(CAST(r.amount_minor AS text), 'none')

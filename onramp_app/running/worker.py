@@ -1,13 +1,17 @@
-"""The background loops of a process: read the provider, apply what was read. Any number of processes may run.
+"""The background loops of a process: read the provider and the networks, apply what was read.
 
-A process can be killed at any moment: what is to be done stands in the database, and the next one does it.
+Any number of processes may run. A process can be killed at any moment: what is to be done stands in the
+database, and the next one does it.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 
+from onramp_app.chain import watcher
+from onramp_app.chain.servers import get_servers
 from onramp_app.config import get_settings
 from onramp_app.crediting.apply import ORDERS_AT_ONCE, apply_some, judge_again
 from onramp_app.crediting.delivery import DOCUMENTED, Symbols, symbols_of
@@ -42,6 +46,14 @@ async def background_work() -> AsyncIterator[None]:
         keep_running("apply", lambda: apply_loop(ids), within_seconds=APPLY_WITHIN_SECONDS),
         keep_running("seals", sealing.keep_sealing, within_seconds=SEALING_SECONDS),
         keep_running("live ids", ids.keep, within_seconds=ASKING_SECONDS),
+        *(
+            keep_running(
+                f"chain {name}",
+                partial(watcher.keep_looking, servers),
+                within_seconds=watcher.LOOK_WITHIN_SECONDS,
+            )
+            for name, servers in get_servers().items()
+        ),
     ):
         yield
 

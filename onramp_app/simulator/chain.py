@@ -28,6 +28,7 @@ _SENDER = "0x5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e"  # the provider's own wal
 _ELSEWHERE = "0xe15ee15ee15ee15ee15ee15ee15ee15ee15ee15e"
 _BLOCKS_A_TEMPO = 20
 _MAX_BATCH = 100
+_NEXT_TIME = "after its next deep read"
 
 Method = Callable[[Network, list[Any]], Any]
 
@@ -174,10 +175,15 @@ class Chain:
     def _leave(self, network: Network, transaction: Transaction, number: int) -> None:
         """Let the block of a transaction leave the chain once it was read, if a scenario wants that.
 
-        `before`: at once. `after`: once it has the confirmations of the network, and it is not mined again.
+        `before`: at once. `after`: once it was read twice with the confirmations of the network, so that who
+        believed it the first time finds it gone the second time; and it is not mined again.
         """
         is_deep = self._head() - number > int(network.raw["confirmations"])
-        if transaction.leaves is None or (transaction.leaves == "after" and not is_deep):
+        if transaction.leaves is None or (transaction.leaves in ("after", _NEXT_TIME) and not is_deep):
+            return
+        if transaction.leaves == "after":
+            transaction.leaves = _NEXT_TIME
+            self._store.save_transaction(transaction)
             return
         self._store.set_setting(f"fork:{network.chain_id}:{number}", "1")
         again_ms = now_ms() + 2 * self._block_ms if transaction.leaves == "before" else 2**52

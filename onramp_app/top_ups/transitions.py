@@ -41,6 +41,8 @@ class Reason(StrEnum):
     AMOUNT_UNREADABLE = "amount_unreadable"
     UNKNOWN_STATUS = "unknown_status"
     RETURNED = "returned"
+    CHAIN_MISSING = "chain_missing"
+    CHAIN_DIFFERS = "chain_differs"
 
 
 class Charged(StrEnum):
@@ -64,10 +66,18 @@ class Posting(StrEnum):
 
 # Why a delivery that is ours may still not be used: it is booked, and held until an operator decides.
 HOLD_REASONS = frozenset(
-    {Reason.WRONG_ASSET, Reason.OVER_LIMIT, Reason.OVER_DELIVERY, Reason.ACCOUNT_FROZEN, Reason.KYC_REJECTED}
+    {
+        Reason.WRONG_ASSET,
+        Reason.OVER_LIMIT,
+        Reason.OVER_DELIVERY,
+        Reason.ACCOUNT_FROZEN,
+        Reason.KYC_REJECTED,
+        Reason.CHAIN_DIFFERS,
+    }
 )
-# Why a delivery is not booked: somebody else received it, or nobody can say how much it was.
-NO_ENTRY_REASONS = frozenset({Reason.WRONG_ADDRESS, Reason.AMOUNT_UNREADABLE})
+# Why a delivery is not booked: somebody else received it, nobody can say how much it was, or the network
+# does not show it.
+NO_ENTRY_REASONS = frozenset({Reason.WRONG_ADDRESS, Reason.AMOUNT_UNREADABLE, Reason.CHAIN_MISSING})
 
 _FINAL_WITH_ENTRY = frozenset({TopUpStatus.SETTLED, TopUpStatus.REVERSED})
 # Of these nobody has seen money yet; of open ones money may be on its way without anybody having to act.
@@ -140,11 +150,12 @@ class Step:
     needs_linked: bool = False
 
 
-def on_order(
+def on_order(  # noqa: PLR0913 - what was read, and what else decides
     state: State,
     status_class: StatusClass,
     *,
     hold: Reason | None = None,
+    is_awaited: bool = False,
     is_other_order: bool = False,
     best_other_rank: int = 0,
 ) -> Step:
@@ -153,13 +164,14 @@ def on_order(
     Args:
         status_class: the order's class.
         hold: for a delivery, why it may not simply be credited: one of `HOLD_REASONS` or `NO_ENTRY_REASONS`.
+        is_awaited: for a delivery, that its network has not shown it yet: it is on its way until then.
         is_other_order: another order of this top-up was posted before this one.
         best_other_rank: the highest rank among the other orders of this top-up. A top-up follows its best
             order, so what ends this one does not end a top-up whose other order has come further.
     """
     match status_class:
         case StatusClass.DELIVERED:
-            return _on_delivery(state, hold=hold, is_other_order=is_other_order)
+            return _on_delivery(state, hold=hold, is_awaited=is_awaited, is_other_order=is_other_order)
         case StatusClass.OPENED | StatusClass.CLAIMED:
             return _on_intent(state, status_class)
         case StatusClass.PAID | StatusClass.BUYING | StatusClass.BOUGHT | StatusClass.SENDING:
@@ -177,7 +189,9 @@ def _doubted(state: State) -> State:
     return state if state.charged is Charged.YES else replace(state, charged=Charged.UNKNOWN)
 
 
-def _on_delivery(state: State, *, hold: Reason | None, is_other_order: bool) -> Step:
+def _on_delivery(state: State, *, hold: Reason | None, is_awaited: bool, is_other_order: bool) -> Step:
+    if is_awaited:
+        return _on_payment(state, StatusClass.SENDING)
     if state.has_entry:
         return Step(state, needs_linked=is_other_order)
     seen = replace(state, rank=StatusClass.DELIVERED.rank, charged=Charged.YES)
@@ -247,8 +261,9 @@ class Action(StrEnum):
 class Act(StrEnum):
     """What a line of a top-up's timeline stands for.
 
-    `READ` is a signed read of a provider order, `LINKED` one whose delivery became a top-up of its own. The
-    others are what the user (`CREATED`, `CANCELED`), the clock (`EXPIRED`, `GIVEN_UP`) or an operator did.
+    `READ` is a signed read of a provider order, `LINKED` one whose delivery became a top-up of its own.
+    `CREDITED` is a delivery that an operator credited while its network could not be read. The others are
+    what the user (`CREATED`, `CANCELED`), the clock (`EXPIRED`, `GIVEN_UP`) or an operator did.
     """
 
     CREATED = "created"
@@ -263,6 +278,7 @@ class Act(StrEnum):
     REVERSED = "reversed"
     REVERSAL_UNDONE = "reversal_undone"
     ATTRIBUTED = "attributed"
+    CREDITED = "credited"
 
 
 ACT_OF: Mapping[Action, Act] = {

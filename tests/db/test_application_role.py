@@ -27,6 +27,7 @@ OPEN = {
 BOOKS = {
     "assets": "INSERT SELECT",
     "audit_log": "INSERT SELECT",
+    "chain_claims": "INSERT SELECT",
     "ledger_accounts": "INSERT SELECT",
     "ledger_chain": "SELECT",
     "ledger_entries": "INSERT SELECT",

@@ -12,6 +12,8 @@ from onramp_app.top_ups.transitions import Act, Reason
 from tests import rows
 
 BEFORE = "0015"
+# What was not there then.
+SINCE = {Reason.CHAIN_MISSING, Reason.CHAIN_DIFFERS}
 _LINKED = ", a top-up of its own was made of it"
 _UNCOUNTED = "over_limit: it cannot be counted, since no exchange rate was ever known"
 _ROUNDED = "rounded, since 11.030000000000001 was printed"
@@ -34,7 +36,7 @@ LINES: tuple[tuple[str, str, str, tuple[str, str | None, str | None]], ...] = (
     ),
     *(
         ("poll", "in_review", f"delivered: {reason.value}", ("read", "delivered", reason.value))
-        for reason in Reason
+        for reason in set(Reason) - SINCE
     ),
     ("poll", "settled", f"delivered: {_ROUNDED}", ("read", "delivered", None)),
     ("poll", "in_review", f"delivered: over_delivery; {_ROUNDED}", ("read", "delivered", "over_delivery")),
@@ -94,7 +96,7 @@ def test_every_kind_of_line_gets_the_columns_of_its_sentence(before: Any) -> Non
     sentences = owner.execute("SELECT * FROM top_up_steps ORDER BY id").fetchall()
     migrate(url)
     assert _named(owner) == [named for *_, named in LINES]
-    assert {named[0] for *_, named in LINES} == set(Act)
+    assert {named[0] for *_, named in LINES} == set(Act) - {Act.CREDITED}
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         owner.execute("UPDATE top_up_steps SET act = 'read'")  # the rule was never out of force
     downgrade(url, BEFORE)

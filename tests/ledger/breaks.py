@@ -7,6 +7,10 @@ Each is named, with a rule that has to be among those that turn red.
 _DEBIT = "(SELECT id FROM ledger_transfers WHERE reference = 'debit:d0')"
 _RECEIVE = "(SELECT id FROM ledger_transfers WHERE reference = 'onramp:buy:1:receive')"
 _INCOME = "(SELECT id FROM ledger_accounts WHERE kind = 'income')"
+_EVIDENCE = (
+    "INSERT INTO chain_evidence (provider_order_id, environment, asset, network, address, why, since, unseen_since,"
+    " state, transaction_hash, amount_minor, confirmed_at) SELECT id, environment, asset, network, '0xaaaa', '', now(), now()"
+)
 _HELD = "status = 'in_review'"
 
 BREAKS: list[tuple[str, str, list[str]]] = [
@@ -55,6 +59,15 @@ BREAKS: list[tuple[str, str, list[str]]] = [
         "UPDATE provider_orders SET is_ours = false, delivered_minor = NULL WHERE order_id = '1'"]),
     ("an order whose amount is not what arrived", "delivered_is_what_was_told", [
         "UPDATE provider_orders SET bought_amount = bought_amount + 1 WHERE order_id = '1'"]),
+    ("an order booked before its network has shown it", "delivered_is_what_the_network_shows", [
+        f"{_EVIDENCE}, 'waiting', NULL, NULL, NULL FROM provider_orders WHERE order_id = '1'"]),
+    ("an order booked with another amount than its network shows", "delivered_is_what_the_network_shows", [
+        f"{_EVIDENCE}, 'confirmed', '0x' || repeat('a', 64), delivered_minor + 1, now() FROM provider_orders WHERE order_id = '1'"]),
+    ("an order that its network shows and that claims no transfer", "evidence_has_its_claims", [
+        f"{_EVIDENCE}, 'confirmed', '0x' || repeat('a', 64), delivered_minor, now() FROM provider_orders WHERE order_id = '1'"]),
+    ("a transfer claimed for an order that its network has not shown", "evidence_has_its_claims", [
+        "INSERT INTO chain_claims SELECT 'matic20', '0x' || repeat('a', 64), 0, id, 1, now() FROM provider_orders"
+        " WHERE order_id = '1'"]),
     ("an order delivered and never booked", "delivered_order_has_receive", [
         "INSERT INTO provider_orders (id, environment, provider, flow, order_id, raw, status_class, bought_amount,"
         " gas_fee, asset, network, is_ours, delivered_minor, delivered_rule, first_seen_at, read_at, version,"

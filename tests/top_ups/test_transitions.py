@@ -58,6 +58,9 @@ BY_CLASS = {
     StatusClass.UNKNOWN:         "C K . . . . . . . . .",
 }  # fmt: skip
 
+# A delivery that its network has not shown yet.
+AWAITED =                        "P P P . . P P P P . ."  # fmt: skip
+
 # "-" is "not possible".
 BY_ACTION = {
     #                       C A K P S X E F r R V
@@ -98,6 +101,18 @@ def test_each_state_meets_each_provider_class(letter: str, status_class: StatusC
         assert step.posting is None
     else:
         assert _letter(step.state) == expected
+
+
+@pytest.mark.parametrize("letter", STATES)
+def test_each_state_meets_a_delivery_that_its_network_has_not_shown(letter: str) -> None:
+    state, expected = STATES[letter], AWAITED.split()[list(STATES).index(letter)]
+    step = on_order(state, StatusClass.DELIVERED, is_awaited=True)
+    assert (step.posting, step.opens_case, step.needs_linked) == (None, False, False)
+    if expected == ".":
+        assert replace(step.state, rank=state.rank) == state
+    else:
+        assert (_letter(step.state), step.state.charged) == (expected, Charged.YES)
+        assert step.state.rank < StatusClass.DELIVERED.rank
 
 
 @pytest.mark.parametrize("action", Action)

@@ -1,0 +1,69 @@
+"""Puts the judgement of deliveries to the proof of their networks, where `CHAIN_RPC` names these."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.chain.evidence import demand, drop, is_needed
+from onramp_app.chain.tables import ChainEvidence
+from onramp_app.chain.words import PENDING, EvidenceState
+from onramp_app.config import get_settings
+from onramp_app.crediting.delivery import JudgedDelivery, proven
+from onramp_app.provider_orders.tables import OrderRecord
+from onramp_app.top_ups.transitions import Reason
+from onramp_app.treasury.places import Place
+
+
+class Proofs:
+    """The evidence of a batch of orders, by the id of our row of the order, with what is asked for now."""
+
+    def __init__(self, db: AsyncSession, known: Mapping[str, ChainEvidence], *, at: datetime) -> None:
+        self._db = db
+        self._evidence = dict(known)
+        self._at = at
+
+    def prove(
+        self, order: OrderRecord, judged: JudgedDelivery, place: Place, *, scale: int
+    ) -> JudgedDelivery:
+        """Return the judgement of a delivery to our place by what its network shows.
+
+        The first time, the network is asked. Where nobody asks it, the provider's word stays.
+        """
+        settings, known = get_settings(), self._evidence.get(order.id)
+        if not is_needed(place.network, known, settings):
+            if known is not None:
+                drop(known)
+                del self._evidence[order.id]
+            return judged
+        evidence = demand(order, place, known=known, recorded_minor=judged.minor, at=self._at)
+        self._evidence[order.id] = evidence
+        self._db.add(evidence)
+        tolerance = settings.onramp_tolerance_percent
+        return proven(judged, order, evidence, scale=scale, tolerance_percent=tolerance)
+
+    def is_asked(self, order: OrderRecord) -> bool:
+        """Return whether the network decides about this order's delivery."""
+        return order.id in self._evidence
+
+    def has_answered(self, order: OrderRecord) -> bool:
+        """Return whether the network has decided."""
+        return self.is_asked(order) and self._evidence[order.id].state not in PENDING
+
+    def mark_differing(self, order: OrderRecord) -> None:
+        """Keep that what arrived is not what the provider's record says."""
+        self._evidence[order.id].state = EvidenceState.DIFFERS.value
+
+    def why(self, order: OrderRecord) -> str:
+        """Return why the delivery is missing."""
+        return self._evidence[order.id].why
+
+    def note(self, order: OrderRecord, judged: JudgedDelivery | None) -> str:
+        """Return what the timeline notes of the proof, empty where there is none."""
+        if judged is None or not self.is_asked(order):
+            return ""
+        if judged.is_awaited:
+            return "awaited on its network"
+        if judged.reason is Reason.CHAIN_MISSING:
+            return self.why(order)
+        return "seen on its network"
