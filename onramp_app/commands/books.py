@@ -3,10 +3,13 @@
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
+from onramp_app.chain.balances import count_balances
+from onramp_app.chain.servers import get_servers
 from onramp_app.commands.running import (
     AsJson,
     Code,
@@ -64,6 +67,10 @@ def reconcile(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="Compare with counted balances, as JSON or CSV."),
     ] = None,
+    from_chain: Annotated[
+        bool,
+        typer.Option("--from-chain", help="With --treasury and no file: count on the networks of CHAIN_RPC."),
+    ] = False,
     post: Annotated[
         bool, typer.Option("--post", help="Book the counted differences; needs --reason, --by, --code.")
     ] = False,
@@ -77,17 +84,35 @@ def reconcile(
 
     Exit status 1 while they differ.
     """
-    if (since is None) == (treasury is None):
-        fail("Give --since to compare with the provider, or --treasury to compare with what was counted.")
+    if [since is not None, treasury is not None, from_chain].count(True) != 1:
+        fail(
+            "Give --since to compare with the provider, --treasury FILE to compare with what was counted, or"
+            " --treasury --from-chain to have it counted."
+        )
     if since is not None:
         _with_provider(_in_utc(since), until and _in_utc(until), as_json)
-    elif treasury is not None:
+    else:
         who = None
         if post:
             if reason is None or by is None:
                 fail("Give --reason, --by and --code with --post.")
             who = mandate(by, reason, code=code, confirm=confirm)
         _with_treasury(treasury, who, as_json)
+
+
+class Reconcile(TyperCommand):
+    """Lets `--treasury` go without a file where `--from-chain` counts."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Leave out a `--treasury` that no file follows."""
+        if "--from-chain" in args:
+            after = [*args[1:], "--"]
+            args = [
+                one
+                for one, following in zip(args, after, strict=True)
+                if one != "--treasury" or not following.startswith("--")
+            ]
+        return super().parse_args(ctx, args)
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -109,11 +134,15 @@ def _with_provider(since: datetime, until: datetime | None, as_json: bool) -> No
         raise typer.Exit(1)
 
 
-def _with_treasury(path: Path, who: Mandate | None, as_json: bool) -> None:
-    content = _read(path, most=counts.MAX_FILE_BYTES)
+def _with_treasury(path: Path | None, who: Mandate | None, as_json: bool) -> None:
+    content = None if path is None else _read(path, most=counts.MAX_FILE_BYTES)
 
     async def compare() -> counts.TreasuryReport:
-        return await counts.compare(counts.read_counts(content), mandate=who)
+        if content is None:
+            counted = await count_balances(get_servers())
+        else:
+            counted = counts.read_counts(content)
+        return await counts.compare(counted, mandate=who)
 
     report = decide(compare, as_json=as_json)
     lines = [

@@ -23,7 +23,7 @@ from onramp_app.commands.running import (
     visible_lines,
 )
 from onramp_app.operators.mandate import Mandate
-from onramp_app.review import decisions
+from onramp_app.review import by_hand, decisions
 from onramp_app.review.attribution import Attribution, attribute, preview
 from onramp_app.review.waiting import OpenCase, close_case, waiting_cases
 from onramp_app.top_ups.transitions import Action
@@ -48,7 +48,10 @@ def _open_line(item: OpenCase) -> str:
 
 
 def _decide(top_up: str, action: Action, who: Mandate, as_json: bool) -> None:
-    done = decide(lambda: decisions.decide(top_up, action, mandate=who), as_json=as_json)
+    _answer_decision(decide(lambda: decisions.decide(top_up, action, mandate=who), as_json=as_json), as_json)
+
+
+def _answer_decision(done: decisions.Decision, as_json: bool) -> None:
     amount = f", {done.amount} {done.asset}" if done.amount else ""
     answer(as_json, asdict(done), f"Top-up {done.top_up_id} is {done.status} now: {done.done}{amount}.")
 
@@ -59,6 +62,15 @@ def review_release(
 ) -> None:
     """Let the user have what is held of a top-up."""
     _decide(top_up, Action.RELEASE, mandate(by, reason, code=code, confirm=confirm), as_json)
+
+
+@app.command("credit")
+def review_credit(
+    top_up: str, reason: Why, by: By, code: Code = None, confirm: Confirm = None, as_json: AsJson = False
+) -> None:
+    """Credit a delivery by the provider's word, while no server of its network answers."""
+    who = mandate(by, reason, code=code, confirm=confirm)
+    _answer_decision(decide(lambda: by_hand.credit(top_up, mandate=who), as_json=as_json), as_json)
 
 
 @app.command("return")

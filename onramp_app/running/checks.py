@@ -23,7 +23,7 @@ from onramp_app.providers.onramp.client import api_url, client_from, transport_f
 from onramp_app.providers.onramp.http.endpoints import CURRENT_TIMESTAMP
 from onramp_app.providers.onramp.http.transport import Transport
 from onramp_app.providers.onramp.wire import int_or_none
-from onramp_app.running import connection_checks
+from onramp_app.running import chain_checks, connection_checks
 from onramp_app.running.parts import CheckedPart, UnwellError
 from onramp_app.treasury import changes
 from onramp_app.treasury.address_forms import UnusableAddress, check_address, is_known
@@ -283,6 +283,8 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "provider": _provider,
     "provider clock": _provider_clock,
     "provider account": _provider_account,
+    "chain": chain_checks.servers,
+    "delivered rule": chain_checks.delivered_rule,
     "proxies": _proxies,
     "open files": _open_files,
 }

@@ -10,6 +10,7 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.chain.status import away_networks
 from onramp_app.config import get_settings
 from onramp_app.db import engine
 from onramp_app.db.engine import execute
@@ -92,7 +93,11 @@ async def _instance(db: AsyncSession) -> list[CheckedPart]:
 
 async def _system(db: AsyncSession) -> list[CheckedPart]:
     schema = _SCHEMA[await schema_of(db)]
-    return [schema, await _reader(db), await _backlog(db)] if schema.is_well else [schema]
+    if not schema.is_well:
+        return [schema]
+    # Networks that nobody reads are no part of the system.
+    chain = [await _chain(db)] if get_settings().chain_rpc else []
+    return [schema, await _reader(db), await _backlog(db), *chain]
 
 
 def _listening() -> list[CheckedPart]:
@@ -116,6 +121,16 @@ async def _reader(db: AsyncSession) -> CheckedPart:
     else:
         reason = ""
     return CheckedPart("reader", is_well=not reason, detail=reason)
+
+
+async def _chain(db: AsyncSession) -> CheckedPart:
+    away = [network for network in await away_networks(db) if network.is_alarming]
+    detail = " ".join(
+        f"No server of {one.network} has answered for {one.seconds // 60} minutes, and"
+        f" {one.waiting} deliveries wait."
+        for one in away
+    )
+    return CheckedPart("chain", is_well=not away, detail=detail)
 
 
 async def _backlog(db: AsyncSession) -> CheckedPart:
