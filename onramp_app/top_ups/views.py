@@ -1,7 +1,7 @@
 """Views of top-ups: what their owners see of them, made of the rows."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from onramp_app.provider_orders.hints import sought_of
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import Flow
 from onramp_app.top_ups.moves import state_of
+from onramp_app.top_ups.seen import SeenView, seen_of
 from onramp_app.top_ups.tables import TopUp, TopUpStep, WidgetRecord
 from onramp_app.top_ups.transitions import OPEN, Charged, TopUpStatus, can_cancel
 
@@ -41,7 +42,10 @@ MAX_SHOWN_OPEN = 10  # those in review do not count as open, so there may be mor
 
 @dataclass(frozen=True, slots=True)
 class ProviderOrderView:
-    """One provider order of a top-up: its class, what it delivered and what was paid, where known."""
+    """One provider order of a top-up: its class, what it delivered and what was paid, where known.
+
+    `seen` is None where nobody looked at the network, and until it has shown the delivery.
+    """
 
     order_id: str
     status: str | None
@@ -49,6 +53,7 @@ class ProviderOrderView:
     transaction_hash: str | None
     fiat_amount: str | None = None
     fiat_currency: str | None = None
+    seen: SeenView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,8 @@ class StepView:
     """One line of a top-up's timeline.
 
     `act` is a word of `top_ups.transitions.Act`. `status_class` is what the provider said of an order, None
-    where the line is no read; `order_id` is the provider's id of an order that the view shows.
+    where the line is no read; `order_id` is the provider's id of an order that the view shows. `hold` is a
+    word of `Reason`: why a delivery was not simply credited.
     """
 
     status: str
@@ -66,6 +72,7 @@ class StepView:
     status_class: str | None
     order_id: str | None
     act: str
+    hold: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +230,7 @@ async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) 
     orders: dict[str | None, list[OrderRecord]] = {one: [] for one in ids}
     for order in await db.exec(_ORDERS, params={"ids": ids}):
         orders[order.top_up_id].append(order)
-    known = await scales(db)
+    known, seen = await scales(db), await seen_of(db, [order for some in orders.values() for order in some])
     urls = await _offered_urls(db, [top_up for top_up in top_ups if top_up.id not in sought], at)
     return [
         _view(
@@ -231,6 +238,7 @@ async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) 
             _RelatedRows(
                 steps=steps[top_up.id],
                 orders=orders[top_up.id],
+                seen=seen,
                 widget_url=urls.get(top_up.id),
                 is_sought=top_up.id in sought,
                 recovered_amount=await _recovered_text(db, top_up, known),
@@ -248,6 +256,7 @@ class _RelatedRows:
 
     steps: Sequence[TopUpStep]
     orders: Sequence[OrderRecord]
+    seen: Mapping[str, SeenView]
     widget_url: str | None
     is_sought: bool
     recovered_amount: str | None
@@ -269,7 +278,9 @@ def _view(top_up: TopUp, related: _RelatedRows, known: dict[str, int]) -> TopUpV
         quote=None if top_up.quote is None else quote_of(json.loads(top_up.quote)),
         received_amount=received_text(top_up, known),
         provider_order_id=best.order_id if best else None,
-        provider_orders=tuple(_order_view(order, known) for order in related.orders),
+        provider_orders=tuple(
+            _order_view(order, known, seen=related.seen.get(order.id)) for order in related.orders
+        ),
         transaction_hash=best.transaction_hash if best else None,
         widget_url=related.widget_url,
         created_at=top_up.created_at,
@@ -296,6 +307,7 @@ def _step_view(step: TopUpStep, orders: Sequence[OrderRecord]) -> StepView:
         status_class=step.status_class,
         order_id=order.order_id if order else None,
         act=step.act,
+        hold=step.hold,
     )
 
 
@@ -332,7 +344,7 @@ def received_text(top_up: TopUp, known: dict[str, int]) -> str | None:
     return _booked_text(top_up, known) if top_up.received_asset == top_up.asset else None
 
 
-def _order_view(order: OrderRecord, known: dict[str, int]) -> ProviderOrderView:
+def _order_view(order: OrderRecord, known: dict[str, int], *, seen: SeenView | None) -> ProviderOrderView:
     amount = None
     if order.delivered_minor is not None and order.asset is not None:
         amount = amount_text(order.delivered_minor, scale=known[order.asset])
@@ -343,6 +355,7 @@ def _order_view(order: OrderRecord, known: dict[str, int]) -> ProviderOrderView:
         order.transaction_hash,
         fiat_amount=None if order.fiat_amount is None else decimal_text(order.fiat_amount),
         fiat_currency=order.fiat_currency,
+        seen=seen,
     )
 
 

@@ -19,12 +19,16 @@ class ActivityFilter:
 
 @dataclass(frozen=True)
 class Fact:
-    """One line of a list of facts; `note` explains the value, `is_code` asks for a monospaced font."""
+    """One line of a list of facts; `note` explains the value, `is_code` asks for a monospaced font.
+
+    `address` is where the value is shown to anybody, outside of this application; empty for none.
+    """
 
     label: str
     value: str
     note: str = ""
     is_code: bool = False
+    address: str = ""
 
 
 @dataclass(frozen=True)

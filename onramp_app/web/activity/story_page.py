@@ -100,7 +100,11 @@ def _fact(fact: Fact) -> rx.Component:
     return rx.el.div(
         rx.el.dt(fact.label, class_name="soft"),
         rx.el.dd(
-            fact.value,
+            rx.cond(
+                fact.address != "",
+                rx.el.a(fact.value, href=fact.address, target="_blank", rel="noopener", class_name="link"),
+                fact.value,
+            ),
             rx.cond(fact.note != "", rx.el.span(" ", fact.note, class_name="soft small")),
             class_name=rx.cond(fact.is_code, "code", ""),
             title=rx.cond(fact.is_code, fact.value, ""),

@@ -8,7 +8,7 @@ from onramp_app.ledger.words import TransferKind
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
-from onramp_app.top_ups.transitions import ENDED_UNPAID, OPEN, Act, Charged, TopUpStatus
+from onramp_app.top_ups.transitions import ENDED_UNPAID, OPEN, Act, Charged, Reason, TopUpStatus
 from onramp_app.top_ups.views import StepView, TopUpView
 from onramp_app.wallet.views import TransferView
 from onramp_app.web.activity.shapes import Fact, Story, StoryStep
@@ -31,6 +31,7 @@ from onramp_app.web.words.top_ups import (
     known_paid_text,
     paid_text,
     reference_of,
+    seen_text,
     tag_of,
     words_of,
 )
@@ -160,6 +161,8 @@ def _codes(view: TopUpView) -> list[Fact]:
         codes.append(Fact(_("Provider order"), order.order_id, is_code=True))
         if order.transaction_hash:
             codes.append(Fact(_("Transaction hash"), order.transaction_hash, is_code=True))
+        if order.seen:
+            codes.append(Fact(_("Seen on the chain"), seen_text(order.seen), address=order.seen.page))
     return codes
 
 
@@ -207,7 +210,12 @@ def _step_title(step: StepView, view: TopUpView) -> str:
         Act.REVERSED: _("Taken back by the operator of this wallet"),
         Act.REVERSAL_UNDONE: _("The reversal was undone"),
         Act.ATTRIBUTED: _("Found to be yours"),
+        Act.CREDITED: _("Credited by the operator of this wallet"),
     }
+    if step.status_class == StatusClass.DELIVERED and step.status == TopUpStatus.PROCESSING:
+        return _("{asset} sent, and arriving on the network").format(asset=asset)
+    if step.hold == Reason.CHAIN_MISSING:
+        titles[StatusClass.DELIVERED] = _("{asset} not found on the network").format(asset=asset)
     if event in titles:
         tag = tag_of(step.status)[0]
         ends = (TopUpStatus.SETTLED, TopUpStatus.IN_REVIEW, *ENDED_UNPAID)
@@ -229,6 +237,7 @@ def _source_text(source: str) -> str:
         StepSource.OPERATOR: _("The operator of this wallet"),
         StepSource.CLOCK: _("Time passed"),
         StepSource.SYSTEM: _("This wallet"),
+        StepSource.CHAIN: _("We looked at the network ourselves"),
     }
     return texts[StepSource(source)]
 

@@ -121,9 +121,22 @@ def _money() -> rx.Component:
 
 
 def _facts() -> rx.Component:
-    return rx.cond(
-        _page.facts.length() > 0,  # type: ignore[attr-defined]  # a Var by now
-        rx.el.dl(rx.foreach(_page.facts, _fact), class_name="three-facts mt-6"),
+    return rx.fragment(
+        rx.cond(
+            _page.facts.length() > 0,  # type: ignore[attr-defined]  # a Var by now
+            rx.el.dl(rx.foreach(_page.facts, _fact), class_name="three-facts mt-6"),
+        ),
+        rx.cond(
+            _page.seen != "",
+            rx.el.p(
+                _("Seen on the chain"),
+                ": ",
+                rx.el.a(
+                    _page.seen, href=_page.seen_address, target="_blank", rel="noopener", class_name="link"
+                ),
+                class_name="soft small mt-4",
+            ),
+        ),
     )
 
 

@@ -44,7 +44,7 @@ class TopUpPage:
     what arrived; `amount_label` says where it is. `widget_url` is for a tab of its own and
     `widget_frame_url` for the frame of our page. `code` is a QR code of the page's own address as
     the data of an SVG path, `code_size` how many units wide it is. `is_short` says that much less arrived
-    than quoted.
+    than quoted. `seen` says in which block a network shows the delivery, `seen_address` leads to it.
     """
 
     id: str = ""
@@ -76,6 +76,8 @@ class TopUpPage:
     usual: str = ""
     steps: tuple[StepLine, ...] = ()
     facts: tuple[AmountFact, ...] = ()
+    seen: str = ""
+    seen_address: str = ""
     notes: tuple[str, ...] = ()
     related: tuple[Related, ...] = ()
     is_short: bool = False

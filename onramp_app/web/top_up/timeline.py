@@ -8,7 +8,7 @@ from onramp_app.web.top_up.shapes import StepLine
 from onramp_app.web.words.amounts import asset_text, moment_text
 from onramp_app.web.words.durations import first_reached, late_text, usual_text
 from onramp_app.web.words.names import method_text
-from onramp_app.web.words.top_ups import paid_text, reference_of
+from onramp_app.web.words.top_ups import best_order, paid_text, reference_of
 
 _PAID, _BOUGHT = StatusClass.PAID.rank, StatusClass.BOUGHT.rank
 
@@ -62,6 +62,9 @@ def _sending(view: TopUpView, usual_minutes: int | None) -> StepLine:
         return StepLine(_("Sent to your wallet"), "", at, "done")
     if view.rank < _BOUGHT:
         return StepLine(_("Sending to your wallet"), "", "", "next")
+    best = best_order(view)
+    if best is not None and best.status == StatusClass.DELIVERED:
+        return StepLine(_("Arriving on the network"), _waiting_text(view, usual_minutes), "", "now")
     return StepLine(_("Sending to your wallet"), _waiting_text(view, usual_minutes), "", "now")
 
 

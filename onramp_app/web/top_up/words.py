@@ -27,10 +27,12 @@ from onramp_app.web.words.names import method_text
 from onramp_app.web.words.top_ups import (
     again_address,
     asked_text,
+    best_order,
     can_age,
     difference_text,
     paid_text,
     reference_of,
+    seen_text,
     tag_of,
     words_of,
 )
@@ -76,6 +78,8 @@ def page_of(
         qr_code(get_settings().ui_origin + top_up_address(view.id)) if kind == "offered" else ("", 0)
     )
     amount, decimals = split_decimals(_arrived(view))
+    best = best_order(view)
+    seen = best.seen if best else None
     return TopUpPage(
         id=view.id,
         kind="ended" if kind == "lapsed" else kind,
@@ -110,6 +114,8 @@ def page_of(
         usual=usual_text(usual_minutes),
         steps=steps_of(view, usual_minutes=usual_minutes) if kind == "moving" else (),
         facts=_facts(view),
+        seen=seen_text(seen) if seen else "",
+        seen_address=seen.page if seen else "",
         notes=tuple(_notes(view, balances)),
         related=_related(view),
         is_short=_is_short(view),

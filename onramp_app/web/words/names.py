@@ -18,6 +18,7 @@ _ASSETS = {
     "BTC": "Bitcoin",
     "ETH": "Ethereum",
     "MATIC": "Polygon",
+    "PYUSD": "PayPal USD",
     "SOL": "Solana",
     "TON": "Toncoin",
     "USDC": "USD Coin",

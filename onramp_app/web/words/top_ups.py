@@ -6,9 +6,11 @@ from urllib.parse import urlencode
 from onramp_app.pricing.quotes import is_much_less
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
+from onramp_app.top_ups.seen import SeenView
 from onramp_app.top_ups.transitions import ENDED_UNPAID, UNPAID, Charged, Reason, TopUpStatus
 from onramp_app.top_ups.views import ProviderOrderView, TopUpView
 from onramp_app.web.words.amounts import asset_text, fiat_text, shown_amount
+from onramp_app.web.words.names import network_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def known_paid_text(view: TopUpView) -> str | None:
 
     An order that is opened or claimed has an amount too, which nobody has paid yet.
     """
-    best = _best_order(view)
+    best = best_order(view)
     if view.charged != Charged.YES or best is None or best.fiat_amount is None or best.fiat_currency is None:
         return None
     return fiat_text(best.fiat_amount, best.fiat_currency)
@@ -239,6 +241,8 @@ def _next(view: TopUpView) -> str:
 def _next_in_review(view: TopUpView) -> str:
     if view.reason in (Reason.ACCOUNT_FROZEN, Reason.KYC_REJECTED):
         return _("Write to us: we can tell you what is needed.")
+    if view.reason == Reason.CHAIN_MISSING:
+        return _("We keep looking, and credit it when it is found. Do not pay again.")
     if view.charged == Charged.NO:
         return _("Do not pay until we have looked.")
     if view.charged == Charged.UNKNOWN:
@@ -246,18 +250,29 @@ def _next_in_review(view: TopUpView) -> str:
     return _("You need not do anything. Do not pay again.")
 
 
-def _best_order(view: TopUpView) -> ProviderOrderView | None:
+def best_order(view: TopUpView) -> ProviderOrderView | None:
+    """Return the provider order that the top-up follows, if there is one."""
     return next((one for one in view.provider_orders if one.order_id == view.provider_order_id), None)
+
+
+def seen_text(seen: SeenView) -> str:
+    """Return where a network itself shows a delivery."""
+    text = _("{network}, block {number}")
+    if seen.has_left:
+        text = _("{network}, block {number}, which has left the chain since. We look into it.")
+    return text.format(network=network_name(seen.network), number=seen.block_number)
 
 
 def progress_text(view: TopUpView) -> str:
     """Return what the provider is doing with the payment it received."""
-    best = _best_order(view)
+    best = best_order(view)
     texts: dict[str, str] = {
         StatusClass.PAID: _("Payment received. Buying {asset}."),
         StatusClass.BUYING: _("Payment received. Buying {asset}."),
         StatusClass.BOUGHT: _("{asset} bought. It is sent to your wallet next."),
         StatusClass.SENDING: _("{asset} bought and sent. It arrives next."),
+        # Credited once the network itself shows it.
+        StatusClass.DELIVERED: _("{asset} sent. It is arriving on the network."),
     }
     status = best.status if best and best.status else StatusClass.PAID
     return texts.get(status, texts[StatusClass.PAID]).format(asset=view.asset)
@@ -278,6 +293,10 @@ def review_text(reason: str | None) -> str:
         Reason.UNKNOWN_STATUS: _("The provider says something that we do not know yet."),
         Reason.TIMED_OUT: _("Your payment was seen, and then the provider stopped waiting."),
         Reason.ABANDONED: _("Your payment was seen, and then the provider called it abandoned."),
+        Reason.CHAIN_MISSING: _("The provider says that it was sent. The network does not show it yet."),
+        Reason.CHAIN_DIFFERS: _(
+            "More arrived on the network than the provider announced. It is kept for you."
+        ),
     }
     general = _("We have to look at this top-up before it goes on.")
     return texts.get(Reason(reason), general) if reason else general
