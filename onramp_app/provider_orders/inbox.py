@@ -122,6 +122,7 @@ class Inbox:
         )
         self._writer: asyncio.Task[None] | None = None
         self._refusal_writer: asyncio.Task[None] | None = None
+        self._is_closing = asyncio.Event()
         self._notifier: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -156,7 +157,8 @@ class Inbox:
             self._refusal_writer = asyncio.create_task(self._write_refusals())
 
     async def close(self) -> None:
-        """Wait for the writes in flight, then close the connection."""
+        """Wait for the writes in flight, then close the connection. What still gathers is written at once."""
+        self._is_closing.set()
         for task in (self._writer, self._notifier, self._refusal_writer):
             if task is not None:
                 with contextlib.suppress(TimeoutError):
@@ -258,7 +260,9 @@ class Inbox:
     async def _write_refusals(self) -> None:
         ask_for_all()
         while self._refusals:
-            await asyncio.sleep(REFUSALS_EVERY_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REFUSALS_EVERY_SECONDS):
+                    await self._is_closing.wait()
             refusals, self._refusals = self._refusals, []
             rows = [
                 {

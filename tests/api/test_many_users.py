@@ -103,7 +103,8 @@ async def test_the_documented_ten_a_minute_are_kept_whatever_is_asked(
         assert counted[name]["total"] <= DOCUMENTED_A_MINUTE, name
         assert set(counted[name]["by_status"]) == {"200"}, name
     assert counted["allCoinLimits"]["total"] == DOCUMENTED_A_MINUTE, "the test comes to the limit"
-    assert set(counted["quotes"]["by_status"]) == {"200"}
+    # For dollars the stable asset is not sold on the first network that is asked about.
+    assert set(counted["quotes"]["by_status"]) == {"200", "406"}
     assert counted["quotes"]["total"] >= USERS, "different questions have an answer each"
 
 
