@@ -54,7 +54,7 @@ class StepAnswer(BaseModel):
 
     status: Status
     at: datetime
-    source: Literal["webhook_read", "poll", "user", "operator", "clock", "system"]
+    source: Literal["webhook_read", "poll", "user", "operator", "clock", "system", "chain"]
     detail: str
 
 

@@ -4,12 +4,14 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from onramp_app.api.top_up_models import StepAnswer
 from onramp_app.config import get_settings
+from onramp_app.domain.environment import StepSource
 from tests.money import WANTED, Wallet, assert_problem
 from tests.people import PASSWORD, Person
 
@@ -87,6 +89,10 @@ NO_REQUESTS = [
     b'{"fiat_amount": "\\ud800"}',
     b"NaN",
 ]
+
+
+def test_each_source_of_a_line_is_a_word_of_the_answer() -> None:
+    assert set(get_args(StepAnswer.model_fields["source"].annotation)) == set(StepSource)
 
 
 async def test_a_top_up_is_answered_as_the_contract_says(wallet: Wallet, ada: Person) -> None:

@@ -9,6 +9,8 @@ from onramp_app.wallet.latest import Latest
 from onramp_app.web.activity.shapes import Story
 from onramp_app.web.activity.story_state import StoryState
 from tests import rows
+from tests.chain.deliveries import waiting
+from tests.chain.node import BLOCK_HASH, NAME
 from tests.ledger.books import BY_OPERATOR, post_now
 from tests.web.conftest import arrive, cookie_of
 
@@ -134,3 +136,28 @@ async def test_somebody_elses_is_not_there_nor_what_was_shown_before(tab, ada, b
         page = await read_story(tab, ada, address)
         assert page.is_missing
         assert page.story == Story()
+
+
+async def test_what_the_network_shows_is_part_of_the_story(tab, ada, books):
+    top_up_id = books.top_up(ada.viewer.user_id)
+    order = waiting(books, 10**18, top_up_id=top_up_id)
+    books.owner.execute("UPDATE provider_orders SET transaction_hash = %s", (NAME,))
+    rows.step(books.owner, top_up_id, status_class="delivered", provider_order_id=order)
+    arriving = (await read_story(tab, ada, top_up_id)).story
+    assert arriving.steps[-1].title == "USDT sent, and arriving on the network"
+    assert "Seen on the chain" not in {fact.label for fact in arriving.codes}
+    missing = {"status": "in_review", "reason": "chain_missing", "hold": "chain_missing", "source": "chain"}
+    rows.step(books.owner, top_up_id, status_class="delivered", provider_order_id=order, **missing)
+    step = (await read_story(tab, ada, top_up_id)).story.steps[-1]
+    assert (step.title, step.source) == (
+        "USDT not found on the network: we are checking",
+        "We looked at the network ourselves",
+    )
+    books.owner.execute(
+        "UPDATE chain_evidence SET state = 'confirmed', confirmed_at = now(), amount_minor = 1,"
+        " block_number = 4711, block_hash = %s",
+        (BLOCK_HASH,),
+    )
+    codes = {fact.label: fact for fact in (await read_story(tab, ada, top_up_id)).story.codes}
+    seen = codes["Seen on the chain"]
+    assert (seen.value, seen.address) == ("Polygon, block 4711", f"https://polygonscan.com/tx/{NAME}")

@@ -8,6 +8,7 @@ import pytest
 from onramp_app.config import get_settings
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.status import StatusClass
+from onramp_app.top_ups.seen import SeenView
 from onramp_app.top_ups.transitions import (
     CREATED,
     HOLD_REASONS,
@@ -41,6 +42,7 @@ def _next(state: State) -> set[State]:
     for status_class in StatusClass:
         holds = (None, *HOLD_REASONS, *NO_ENTRY_REASONS) if status_class is StatusClass.DELIVERED else (None,)
         made |= {on_order(state, status_class, hold=hold).state for hold in holds}
+    made.add(on_order(state, StatusClass.DELIVERED, is_awaited=True).state)
     steps = (on_action(state, action) for action in Action)
     return made | {step.state for step in steps if step is not None}
 
@@ -391,3 +393,38 @@ def test_the_code_is_the_address_of_our_page_and_not_of_the_widget(monkeypatch):
 )
 def test_the_origin_is_spelled_as_browsers_do(url, origin):
     assert _page(CREATED, widget_url=url).widget_origin == origin
+
+
+def test_a_delivery_that_is_awaited_is_arriving_on_the_network():
+    orders = (ProviderOrderView("4711", "delivered", None, "0xab", "9500", "INR"),)
+    page = page_of(replace(_moving(60), provider_orders=orders), None, usual_minutes=None)
+    assert (page.kind, page.charged) == ("moving", "Your payment was received.")
+    assert page.happened == "USDT sent. It is arriving on the network."
+    assert [line.title for line in page.steps if line.state == "now"] == ["Arriving on the network"]
+    assert (page.seen, page.seen_address) == ("", "")
+
+
+def test_a_delivery_that_a_network_does_not_show_answers_the_three_questions():
+    missing = State(TopUpStatus.IN_REVIEW, Reason.CHAIN_MISSING, Charged.YES, rank=70)
+    page = _page(missing)
+    assert (page.happened, page.charged, page.next) == (
+        "The provider says that it was sent. The network does not show it yet.",
+        "Your payment was received.",
+        "We keep looking, and credit it when it is found. Do not pay again.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("has_left", "seen"),
+    [
+        (False, "Polygon, block 71"),
+        (True, "Polygon, block 71, which has left the chain since. We look into it."),
+    ],
+)
+def test_what_a_network_shows_is_linked_to_its_explorer(has_left, seen):
+    address = "https://polygonscan.com/tx/0xab"
+    shown = SeenView("matic20", 71, NOW, address, has_left=has_left)
+    orders = (ProviderOrderView("4711", "delivered", "113.09", "0xab", "10000", "INR", shown),)
+    settled = State(TopUpStatus.SETTLED, charged=Charged.YES, rank=70, has_entry=True)
+    page = _page(settled, provider_orders=orders)
+    assert (page.seen, page.seen_address) == (seen, address)
