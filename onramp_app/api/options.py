@@ -1,5 +1,6 @@
 """`/api/options`: currencies, payment methods, assets and limits for adding money. Public."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
@@ -12,6 +13,7 @@ from onramp_app.domain.money import decimal_text
 from onramp_app.domain.payments import PaymentKind
 from onramp_app.pricing.catalogue import Options, get_options
 from onramp_app.providers.errors import ProviderUnavailable, UnsupportedCurrency
+from onramp_app.top_ups.provider_status import ProviderStatus, provider_status
 
 router = APIRouter(prefix="/api/options", tags=["money"])
 
@@ -69,19 +71,39 @@ class LimitsAnswer(BaseModel):
     max: str | None
 
 
+class StatusAnswer(BaseModel):
+    """How the payment provider does, for whoever is about to pay.
+
+    `since` is null while it is `ok`. `last_settled_at` is when a payment was last credited to anybody, null
+    where none was.
+    """
+
+    state: Literal["ok", "slow", "away"]
+    since: datetime | None
+    last_settled_at: datetime | None
+    text: str
+
+
 class OptionsAnswer(BaseModel):
     """All options. Methods, assets and limits belong to the requested currency, and are empty without one."""
 
+    status: StatusAnswer
     currencies: list[CurrencyAnswer]
     methods: list[MethodAnswer]
     assets: list[AssetAnswer]
     limits: LimitsAnswer | None
 
     @classmethod
-    def of(cls, options: Options) -> Self:
-        """Build the answer from the options."""
+    def of(cls, options: Options, status: ProviderStatus) -> Self:
+        """Build the answer from the options and the provider's health."""
         limits = options.limits
         return cls(
+            status=StatusAnswer(
+                state=status.state.value,
+                since=status.since,
+                last_settled_at=status.last_settled_at,
+                text=status.text,
+            ),
             currencies=[
                 CurrencyAnswer(
                     code=row.code,
@@ -115,5 +137,5 @@ async def read_options(
 ) -> OptionsAnswer:
     """Return every currency, with the reason where it is closed, and the options of the requested one."""
     found = await get_options().options(fiat_currency, country=country)
-    response.headers["Cache-Control"] = "public, max-age=60"
-    return OptionsAnswer.of(found)
+    response.headers["Cache-Control"] = "public, max-age=15"
+    return OptionsAnswer.of(found, await provider_status())

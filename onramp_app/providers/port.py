@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from onramp_app.domain.payments import AmountLimits, PaymentKind
-from onramp_app.providers.status import Flow, StatusClass
+from onramp_app.providers.status import Flow, HealthState, StatusClass
 
 OrderFlow = Literal[Flow.BUY, Flow.SELL]
 
@@ -180,6 +180,14 @@ class PublicConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderHealth:
+    """How the provider has answered this process lately; `since` is None while it is `ok`."""
+
+    state: HealthState
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class WidgetSession:
     """The facts of one stored top-up that go into its widget address, and nothing else.
 
@@ -288,6 +296,10 @@ class Provider(Protocol):
 
     async def resend_webhook(self, order_id: str) -> None:
         """Have the webhook of an order sent again. Raises `ProviderOrderGone`."""
+        ...
+
+    def health(self) -> ProviderHealth:
+        """Return how the provider has answered this process lately. Asks nothing."""
         ...
 
     async def close(self) -> None:

@@ -119,3 +119,11 @@ def white_label_status_class(
 
 def _plain(text: str) -> str:
     return "_".join(text.replace("-", " ").replace("_", " ").upper().split())
+
+
+class HealthState(StrEnum):
+    """How the provider answers."""
+
+    OK = "ok"
+    SLOW = "slow"
+    AWAY = "away"

@@ -59,7 +59,9 @@ async def test_options_name_what_can_be_chosen_with_a_currency(client: httpx.Asy
     answer = await client.get("/api/options", params={"fiat_currency": "INR"})
     assert answer.status_code == 200, answer.text
     found = answer.json()
-    assert set(found) == {"currencies", "methods", "assets", "limits"}
+    assert set(found) == {"status", "currencies", "methods", "assets", "limits"}
+    assert (found["status"]["state"], found["status"]["since"]) == ("ok", None)
+    assert found["status"]["text"] == "The payment provider is working normally."
     rupee = next(row for row in found["currencies"] if row["code"] == "INR")
     assert rupee == {
         "code": "INR",

@@ -30,6 +30,7 @@ from onramp_app.providers.port import (
     IdMaps,
     OrderFlow,
     Provider,
+    ProviderHealth,
     ProviderQuote,
     PublicConfig,
     WidgetSession,
@@ -63,6 +64,10 @@ class OnrampClient:
         self._transport = transport
         self._page_sizes = PageSizes()
         self._widget = widget
+
+    def health(self) -> ProviderHealth:
+        """Return how the provider has answered this process lately. Asks nothing."""
+        return self._transport.pulses.health()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -22,9 +22,10 @@ from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable, 
 from onramp_app.throttle import throttle
 from onramp_app.top_ups import limits
 from onramp_app.top_ups.limits import Remaining
+from onramp_app.top_ups.provider_status import provider_status
 from onramp_app.top_ups.usual_time import usual_minutes
 from onramp_app.web.add_money.choices import Choices
-from onramp_app.web.add_money.offer import OfferInputs, offer_of
+from onramp_app.web.add_money.offer import OfferInputs, offer_of, with_provider_trouble
 from onramp_app.web.add_money.shapes import OfferShown
 from onramp_app.web.add_money.typed_amounts import round_amounts
 from onramp_app.web.add_money.words import (
@@ -67,9 +68,13 @@ async def read_offer(viewer: Viewer, choices: Choices) -> WizardAnswer:
         DatabaseUnavailable: our limits, or the usual time of payments, could not be read.
     """
     try:
-        return await _read(viewer, choices)
+        found = await _read(viewer, choices)
     except ProviderUnavailable as error:
         return WizardAnswer(choices, problem=problem_text(error), retry_seconds=_retry_seconds(error))
+    if found.offer is None:
+        return found
+    # After the quote, whose answer says the most about the provider.
+    return replace(found, offer=with_provider_trouble(found.offer, await provider_status()))
 
 
 async def _read(viewer: Viewer, choices: Choices) -> WizardAnswer:

@@ -9,6 +9,7 @@ from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.signs import sign
+from onramp_app.web.parts.times import time_of
 
 NOT_KNOWN = "\N{EN DASH}"  # in place of an amount
 _SECONDS = "wizard-seconds"
@@ -215,6 +216,28 @@ def skeleton() -> rx.Component:
             class_name="soft small appears-when-slow",
         ),
         class_name="mx-auto grid w-full max-w-[568px] gap-3",
+    )
+
+
+def provider_trouble() -> rx.Component:
+    """Return what to know of a provider that is slow or away, before anybody pays."""
+    offer = WizardState.offer
+    return rx.cond(
+        offer.provider_trouble != "",
+        notice(
+            offer.provider_trouble,
+            rx.cond(
+                offer.last_settled_at != "",
+                rx.fragment(
+                    " ",
+                    _("The last payment arrived"),
+                    " ",
+                    time_of(offer.last_settled_at, is_inside=True),
+                    ".",
+                ),
+            ),
+            kind="now",
+        ),
     )
 
 

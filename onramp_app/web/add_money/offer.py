@@ -1,7 +1,7 @@
 """Puts the offer into the words of the wizard: lists to choose from, limits, payment methods."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from babel import Locale
@@ -9,8 +9,10 @@ from babel import Locale
 from onramp_app.domain.money import decimal_text
 from onramp_app.domain.payments import AmountLimits, PaymentKind
 from onramp_app.pricing.catalogue import AssetOption, CurrencyOption, MethodOption, Options
+from onramp_app.providers.status import HealthState
 from onramp_app.texts import _, current_language
 from onramp_app.top_ups.limits import Remaining
+from onramp_app.top_ups.provider_status import ProviderStatus
 from onramp_app.web.add_money.choices import Choices
 from onramp_app.web.add_money.shapes import (
     AllowanceLine,
@@ -21,7 +23,7 @@ from onramp_app.web.add_money.shapes import (
     QuickAmount,
 )
 from onramp_app.web.add_money.words import left_text, limits_text
-from onramp_app.web.words.amounts import fiat_text
+from onramp_app.web.words.amounts import fiat_text, moment_text
 from onramp_app.web.words.durations import usually_text
 from onramp_app.web.words.names import asset_name, method_name, network_name
 
@@ -76,6 +78,13 @@ def offer_of(inputs: OfferInputs, choices: Choices) -> OfferShown:
             *(_closed_card(method) for method in options.closed_methods),
         ),
     )
+
+
+def with_provider_trouble(offer: OfferShown, status: ProviderStatus) -> OfferShown:
+    """Return the offer with what to know of the provider before paying; the same where all is well."""
+    if status.state is HealthState.OK:
+        return offer
+    return replace(offer, provider_trouble=status.text, last_settled_at=moment_text(status.last_settled_at))
 
 
 def _codes(options: Options) -> list[str]:

@@ -2,7 +2,7 @@
 
 import reflex as rx
 
-from onramp_app.web.add_money.frame import no_offer, skeleton, step_bars, summary
+from onramp_app.web.add_money.frame import no_offer, provider_trouble, skeleton, step_bars, summary
 from onramp_app.web.add_money.hooks import AddressOf
 from onramp_app.web.add_money.open_page import blocked, open_question
 from onramp_app.web.add_money.state import WizardState
@@ -32,6 +32,7 @@ def _form() -> rx.Component:
     return rx.el.div(
         rx.el.div(
             step_bars(),
+            provider_trouble(),
             rx.match(WizardState.step, ("pay", pay_form()), ("check", check_form()), amount_form()),
             class_name="grid w-full content-start gap-4",
         ),

@@ -53,7 +53,11 @@ class MethodCard:
 
 @dataclass(frozen=True)
 class OfferShown:
-    """Everything that can be chosen with one currency. Without a currency nothing is known yet."""
+    """Everything that can be chosen with one currency. Without a currency nothing is known yet.
+
+    `provider_trouble` says that the provider is slow or away, and `last_settled_at` (RFC 3339) when a payment
+    was last credited; both are empty while nothing has to be said.
+    """
 
     currency: str = ""
     country: str = ""
@@ -70,6 +74,8 @@ class OfferShown:
     networks: tuple[Choice, ...] = ()
     closed_networks: tuple[ClosedChoices, ...] = ()
     methods: tuple[MethodCard, ...] = ()
+    provider_trouble: str = ""
+    last_settled_at: str = ""
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,18 @@ async def test_a_network_that_is_out_of_sync_is_greyed_with_the_reason(visit, st
     assert visit.page.network != "matic20"
 
 
+async def test_a_provider_that_is_away_is_said_before_anybody_pays(visit, street):
+    await visit.open("?amount=2000&currency=INR")
+    assert visit.page.offer.provider_trouble == ""
+    street.simulator.scenario("api_down", times=None)
+    await visit.do("typed", "3000")
+    assert "isn't answering" in visit.page.offer.provider_trouble
+    assert visit.page.problem
+    street.simulator.control("scenario", method="DELETE")
+    await visit.do("refresh")
+    assert (visit.page.offer.provider_trouble, visit.page.problem) == ("", "")
+
+
 async def test_one_currency_of_several_countries_is_chosen_by_country(visit):
     await visit.open()
     await visit.do("choose_currency", "XAF-GA")

@@ -24,6 +24,7 @@ from onramp_app.providers.onramp.http.clock_offset import ProviderClock
 from onramp_app.providers.onramp.http.endpoints import CURRENT_TIMESTAMP, Endpoint
 from onramp_app.providers.onramp.http.envelope import CallFailed, Outcome, open_envelope, unreadable
 from onramp_app.providers.onramp.http.limits import RequestRate
+from onramp_app.providers.onramp.http.pulse import Pulses
 from onramp_app.providers.onramp.http.signing import HeaderStyle, signed_headers
 from onramp_app.providers.onramp.wire import Answer, int_or_none
 from onramp_app.providers.shared_answers import SharedAnswers
@@ -110,6 +111,7 @@ class Transport:
         self._rate = RequestRate()
         self._shared: SharedAnswers[Answer] = SharedAnswers()
         self._breakers: dict[str, CircuitBreaker] = {}
+        self.pulses = Pulses()
         self.clock = ProviderClock(self._ask_current_timestamp)
         self._http = httpx.AsyncClient(
             base_url=base_url,
@@ -240,7 +242,11 @@ class Transport:
                 breaker.fail(used)
             else:
                 breaker.succeed(used)
-            _account(endpoint, outcome, http_status=status, seconds=monotonic() - started)
+            seconds = monotonic() - started
+            if outcome is not Outcome.CANCELED and (pulse := self.pulses.of(endpoint.name)) is not None:
+                is_busy = outcome is Outcome.BUSY
+                pulse.note(seconds, is_answer=not outcome.is_provider_down, is_busy=is_busy)
+            _account(endpoint, outcome, http_status=status, seconds=seconds)
             _BREAKER.labels(endpoint.name).set(_BREAKER_VALUES[breaker.state])
 
     def _admit(self, endpoint: Endpoint, breaker: CircuitBreaker) -> Pass:

@@ -1,0 +1,89 @@
+"""The provider's health in words, for people who are about to pay."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from onramp_app.db.engine import execute, transaction
+from onramp_app.domain.environment import current_environment
+from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.providers.connection import get_provider
+from onramp_app.providers.status import HealthState
+from onramp_app.texts import _
+
+KEPT_SECONDS = 15
+
+# The index has the payment method before the moment, and there are few methods: each is looked up in turn,
+# which is as quick with a million rows as with ten.
+_LAST_SETTLED = text("""
+WITH RECURSIVE methods AS (
+    (SELECT payment_method FROM top_ups WHERE environment = :environment AND status = 'settled'
+      ORDER BY payment_method LIMIT 1)
+    UNION ALL
+    SELECT (SELECT t.payment_method FROM top_ups t
+             WHERE t.environment = :environment AND t.status = 'settled'
+               AND t.payment_method > methods.payment_method
+             ORDER BY t.payment_method LIMIT 1)
+      FROM methods WHERE methods.payment_method IS NOT NULL
+)
+SELECT max((SELECT max(t.settled_at) FROM top_ups t
+             WHERE t.environment = :environment AND t.status = 'settled'
+               AND t.payment_method = methods.payment_method))
+  FROM methods WHERE payment_method IS NOT NULL
+""")
+
+_kept: dict[str, tuple[float, datetime | None]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatus:
+    """How the provider does: `state` is `ok`, `slow` or `away`, `since` when (None while it is ok).
+
+    `last_settled_at`: when a payment was last credited, anybody's; None: never, or it cannot be read now.
+    `text`: one or two sentences for people.
+    """
+
+    state: HealthState
+    since: datetime | None
+    last_settled_at: datetime | None
+    text: str
+
+
+def forget() -> None:
+    """Forget when a payment was last credited, so that the next question is answered from the database."""
+    _kept.clear()
+
+
+async def provider_status() -> ProviderStatus:
+    """Return how the provider does, as this process sees it. Never raises."""
+    health = get_provider().health()
+    return ProviderStatus(health.state, health.since, await _last_settled_at(), _words(health.state))
+
+
+def _words(state: HealthState) -> str:
+    match state:
+        case HealthState.OK:
+            return _("The payment provider is working normally.")
+        case HealthState.SLOW:
+            return _("The payment provider is slow right now. Payments may take longer than usual to arrive.")
+        case HealthState.AWAY:
+            return _(
+                "The payment provider isn't answering right now. Wait before you pay. "
+                "Payments already made are not lost."
+            )
+
+
+async def _last_settled_at() -> datetime | None:
+    environment = current_environment().value
+    kept = _kept.get(environment)
+    if kept is not None and time.monotonic() - kept[0] < KEPT_SECONDS:
+        return kept[1]
+    try:
+        async with transaction() as db:
+            at: datetime | None = (await execute(db, _LAST_SETTLED, {"environment": environment})).scalar()
+    except DatabaseUnavailable:
+        return kept[1] if kept is not None else None
+    _kept[environment] = time.monotonic(), at
+    return at

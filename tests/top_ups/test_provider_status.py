@@ -1,0 +1,64 @@
+"""The provider's health in words, and when a payment was last credited."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from onramp_app.top_ups import provider_status as module
+from onramp_app.top_ups.provider_status import provider_status
+from tests.ledger.books import NOW, Books
+
+
+@pytest.fixture
+def books(database: str) -> Iterator[Books]:
+    module.forget()
+    books = Books(database)
+    yield books
+    books.owner.close()
+    module.forget()
+
+
+def _settled(books: Books, method: str, *, minutes_ago: int) -> None:
+    top_up_id = books.top_up(books.user())
+    books.settle(top_up_id, 100)
+    at = NOW - timedelta(minutes=minutes_ago)
+    books.owner.execute(
+        "UPDATE top_ups SET settled_at = %s, payment_method = %s WHERE id = %s", (at, method, top_up_id)
+    )
+
+
+async def test_the_last_payment_of_any_method_counts(books: Books) -> None:
+    assert (await provider_status()).last_settled_at is None
+    module.forget()
+    for method, minutes in (("UPI", 9), ("IMPS", 7), ("ACH", 30), ("UPI", 20)):
+        _settled(books, method, minutes_ago=minutes)
+    assert (await provider_status()).last_settled_at == NOW - timedelta(minutes=7)
+
+
+async def test_payments_that_were_not_credited_and_other_environments_do_not_count(books: Books) -> None:
+    _settled(books, "UPI", minutes_ago=9)
+    books.top_up(books.user())
+    assert (await provider_status()).last_settled_at == NOW - timedelta(minutes=9)
+    module.forget()
+    books.owner.execute("UPDATE top_ups SET environment = 'sandbox'")
+    assert (await provider_status()).last_settled_at is None
+
+
+async def test_without_a_database_the_state_is_still_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    module.forget()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://a:b@127.0.0.1:1/c")
+    module.get_provider.cache_clear()
+    found = await provider_status()
+    assert (found.last_settled_at, found.text) == (None, "The payment provider is working normally.")
+
+
+async def test_it_is_read_from_an_index(books: Books) -> None:
+    _settled(books, "UPI", minutes_ago=9)
+    books.owner.execute("SET enable_seqscan = off")
+    plan = books.owner.execute(
+        "EXPLAIN " + str(module._LAST_SETTLED).replace(":environment", "'simulator'")
+    ).fetchall()
+    text = "\n".join(row[0] for row in plan)
+    assert "Seq Scan on top_ups" not in text
+    assert "ix_top_ups_settled_by_method" in text
