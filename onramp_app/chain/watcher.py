@@ -98,6 +98,13 @@ async def look_at_due(servers: Servers, *, at: datetime | None = None) -> int:
     ]
     left = [one for one in wanted if one not in nameless]
     await _keep({one.order_id: (one, NOTHING) for one in nameless}, at=at)
+    if left:
+        await _ask(servers, left, at=at)
+    return len(wanted)
+
+
+async def _ask(servers: Servers, left: list[_Wanted], *, at: datetime) -> None:
+    """Make the looks at one server after the other until each has its answer."""
     reason = ""
     try:
         async for sight in servers.sights():
@@ -112,7 +119,6 @@ async def look_at_due(servers: Servers, *, at: datetime | None = None) -> int:
         reason = str(error)
     if left:
         await _keep_away(left, reason, at=at)
-    return len(wanted)
 
 
 async def _take(network: str, at: datetime) -> list[_Wanted]:

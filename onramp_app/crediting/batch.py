@@ -171,6 +171,8 @@ class Batch:
 
     async def _take_owned(self, order: OrderRecord, top_up: TopUp, judged: JudgedDelivery | None) -> None:
         order.top_up_id = top_up.id
+        if judged is not None and judged.is_awaited and top_up.has_entry:
+            return  # A second payment is told of once its network shows it.
         status_class = StatusClass(order.status_class or StatusClass.UNKNOWN)
         hold, why = await self._hold(order, top_up, judged) if judged else (None, "")
         rounded = judged.note if judged else ""

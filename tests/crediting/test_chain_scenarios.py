@@ -4,6 +4,7 @@ A proof comes with the variant that it catches: without the claim, without the c
 """
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 
 from onramp_app.chain import receipts, servers, watcher
 from onramp_app.config import get_settings
+from onramp_app.crediting.reconciliation import reconcile
 from onramp_app.db.engine import transaction
+from onramp_app.domain.clock import now
 from onramp_app.ledger.verification import verify_ledger
+from onramp_app.providers.connection import get_provider
 from tests.crediting.world import World
 
 SCALE = 10**18
@@ -297,6 +301,50 @@ async def test_an_order_of_nobody_waits_for_the_network_too(chain: World) -> Non
     assert chain.one("SELECT state FROM chain_evidence") == "confirmed"
 
 
+async def test_an_order_of_nobody_that_is_missing_makes_a_case(chain: World) -> None:
+    async with chain.running():
+        chain.simulator.scenario("chain_missing", value="failed")
+        await pay(chain, name="unknown_order")
+        await chain.until(chain.open_cases)
+    assert chain.open_cases() == ["chain_missing"]
+    assert not chain.rows("SELECT FROM ledger_transfers")
+
+
+async def test_a_second_payment_is_told_of_once_its_network_shows_it(chain: World) -> None:
+    async with chain.running():
+        user, top_up, first = await pay(chain)
+        await chain.ends(top_up, "settled")
+        chain.simulator.scenario("chain_slow", value="2")
+        second = chain.open_order(top_up)
+        chain.simulator.move(second, 4)
+        await chain.until(lambda: chain.rows("SELECT FROM chain_evidence WHERE state = 'waiting'"))
+        awaited = "SELECT status FROM top_up_steps WHERE detail LIKE 'delivered: awaited%'"
+        assert [row["status"] for row in chain.rows(awaited)] == ["processing"]
+        await chain.until(lambda: chain.rows("SELECT FROM top_ups WHERE linked_to = %s", top_up))
+    (linked,) = chain.rows("SELECT status FROM top_ups WHERE linked_to = %s", top_up)
+    assert linked["status"] == "settled"
+    assert chain.balance(user) == (recorded(chain, first) + recorded(chain, second), 0)
+
+
+async def test_the_comparison_with_the_provider_goes_by_what_the_network_shows(chain: World) -> None:
+    async with chain.running():
+        _, short, order = await pay(chain, name="chain_differs", value="0.5")
+        await chain.ends(short, "settled")
+        _, missing, lost = await pay(chain, name="chain_missing", value="failed")
+        await chain.ends(missing, "in_review")
+        _, waiting, _ = await pay(chain, name="chain_missing", value="absent")
+        await chain.ends(waiting, "processing")
+        await chain.until(lambda: len(chain.rows("SELECT FROM chain_evidence")) == 3)
+        found = await reconcile(get_provider(), since=now() - timedelta(days=1))
+    assert [(drift.order_id, drift.what) for drift in found.drifts] == [
+        (str(lost), "not on the network: the transaction failed")
+    ]
+    chain.run("UPDATE chain_evidence SET amount_minor = amount_minor + 1 WHERE state = 'differs'")
+    found = await reconcile(get_provider(), since=now() - timedelta(days=1))
+    assert (str(order), "booked with another amount") in [(one.order_id, one.what) for one in found.drifts]
+    chain.is_sound = False
+
+
 async def test_a_coin_of_its_own_is_the_value_of_the_transaction(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,7 +370,6 @@ async def test_a_network_that_is_not_read_any_more_is_believed_as_before(
     monkeypatch.delenv("CHAIN_RPC")
     get_settings.cache_clear()
     await servers.close()
-    chain.run("UPDATE provider_orders SET applied_version = version - 1")
     async with chain.running():
         await chain.ends(top_up, "settled")
     assert evidence(chain, order)["state"] == "dropped"
