@@ -214,7 +214,7 @@ IMPOSSIBLE_ORDERS = (
     "is_ours = false",
     "delivered_rule = NULL",
     "asset = NULL",
-    "payment_kind = 3",
+    "payment_kind = 4",
     "provider = 'other'",
 )
 
