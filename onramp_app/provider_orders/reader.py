@@ -16,9 +16,10 @@ from onramp_app.fleet import channels
 from onramp_app.fleet.lease import Lease, LeaseLost
 from onramp_app.fleet.watch import keep_running, made_progress, rest
 from onramp_app.provider_orders.freshness import database_time, note_read
+from onramp_app.provider_orders.observed import note_busy
 from onramp_app.provider_orders.walked_lists import due_history, note_walked
 from onramp_app.provider_orders.walks import Walk, due_walks, handle_events, make_walks, open_walks
-from onramp_app.providers.errors import ProviderUnavailable
+from onramp_app.providers.errors import OwnRateSpent, ProviderBusy, ProviderUnavailable
 from onramp_app.providers.port import Provider
 
 LEASE = "reader"
@@ -158,6 +159,8 @@ class Reader:
             wait = min(MAX_BACKOFF_SECONDS, 2 ** min(self._failures - 1, 10))
             self._not_before = time.monotonic() + wait
             _log.warning("provider not read", error=type(error).__name__, wait_seconds=wait)
+            if isinstance(error, ProviderBusy) and not isinstance(error, OwnRateSpent):
+                await note_busy()
             return False
         self._failures = 0
         self._not_before = began + pages * _seconds_a_page(READING_SHARE)

@@ -262,6 +262,17 @@ class ProviderRead(Row, table=True):
     began_at: datetime = Field(sa_column=moment())
 
 
+class ProviderBusy(Row, table=True):
+    """How many times the provider answered that we read too much (429), and when it last did."""
+
+    __tablename__ = "provider_busy"
+    __table_args__ = (one_of("environment", Environment), CheckConstraint("times >= 1", name="times"))
+
+    environment: str = Field(sa_column=Column(Text, primary_key=True))
+    times: int = Field(sa_column=Column(BigInteger, nullable=False))
+    last_at: datetime = Field(sa_column=moment())
+
+
 class HistoryWalk(Row, table=True):
     """When one of the provider's lists was last walked through its last weeks."""
 

@@ -23,10 +23,14 @@ class ProviderUnavailable(ApplicationError):
 
 
 class ProviderBusy(ProviderUnavailable):
-    """Too many requests: for the provider (429), or for our own limit, which sends nothing."""
+    """Too many requests, as the provider says (429)."""
 
 
-class ShareSpent(ProviderBusy):
+class OwnRateSpent(ProviderBusy):
+    """Our own limit of requests is reached, so nothing was sent."""
+
+
+class ShareSpent(OwnRateSpent):
     """The asker's network or account has had its share of our requests (`domain.shares`); others go on."""
 
     status, code, title = 429, "rate_limited", "Too many requests"

@@ -128,12 +128,17 @@ class Coin:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """One network."""
+    """One network.
+
+    `address_pattern` and `memo_pattern` are the provider's regular expressions for what it delivers to.
+    """
 
     chain_id: int
     symbol: str
     name: str
     transaction_url: str | None
+    address_pattern: str | None = None
+    memo_pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from onramp_app.providers.onramp.client import api_url, client_from, transport_f
 from onramp_app.providers.onramp.http.endpoints import CURRENT_TIMESTAMP
 from onramp_app.providers.onramp.http.transport import Transport
 from onramp_app.providers.onramp.wire import int_or_none
-from onramp_app.running import chain_checks, connection_checks
+from onramp_app.running import chain_checks, connection_checks, provider_checks
 from onramp_app.running.parts import CheckedPart, UnwellError
 from onramp_app.treasury import changes
 from onramp_app.treasury.address_forms import UnusableAddress, check_address, is_known
@@ -245,7 +245,8 @@ async def _provider_account(settings: Settings) -> str:
         for network in networks:
             if network not in symbols:
                 raise UnwellError(f"ASSETS offers {asset} on {network}, which the provider does not sell.")
-    return "The provider accepts key and secret, and sells everything that ASSETS offers."
+    fit = provider_checks.refuse_addresses(settings, found)
+    return f"The provider accepts key and secret, and sells everything that ASSETS offers. {fit}"
 
 
 async def _treasury_addresses(settings: Settings) -> str:
@@ -280,9 +281,12 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "treasury addresses": _treasury_addresses,
     "treasury changes": _treasury_changes,
     "audit": _audit,
+    "app id": provider_checks.app_id,
     "provider": _provider,
     "provider clock": _provider_clock,
     "provider account": _provider_account,
+    "webhooks": provider_checks.webhooks,
+    "reading": provider_checks.reading,
     "chain": chain_checks.servers,
     "delivered rule": chain_checks.delivered_rule,
     "proxies": _proxies,

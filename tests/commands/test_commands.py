@@ -102,7 +102,7 @@ def test_check_says_what_cannot_be_reached_without_its_password(monkeypatch: pyt
     assert unwell == [
         *("database", "migrations", "database role", "database access"),
         *("database sessions", "database connections", "redis", "mail", "treasury changes"),
-        "delivered rule",
+        *("webhooks", "reading", "delivered rule"),
     ]
     assert result.exit_code == 1
     assert "hunter2" not in result.output

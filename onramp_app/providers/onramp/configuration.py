@@ -1,5 +1,6 @@
 """Reads Onramp's configuration answers into views. An entry that cannot be read is left out, not guessed."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeVar
@@ -23,6 +24,7 @@ from onramp_app.providers.port import (
 from onramp_app.providers.status import Flow
 
 T = TypeVar("T")
+_MAX_PATTERN_CHARACTERS = 200
 
 # Seen under two names: the limits answer says "onramp", the country configuration says "buy".
 _FLOW_NAMES: Mapping[Flow, tuple[str, str]] = {Flow.BUY: ("onramp", "buy"), Flow.SELL: ("offramp", "sell")}
@@ -112,11 +114,22 @@ def read_coins_and_chains(data: Mapping[str, Json]) -> CoinsAndChains:
             symbol=symbol,
             name=text_or_none(_object(item).get("chainName")) or symbol,
             transaction_url=_link_or_none(_object(item).get("hashLink")),
+            address_pattern=_pattern_or_none(_object(item).get("addressRegex")),
+            memo_pattern=_pattern_or_none(_object(item).get("memoRegex")),
         )
         for chain_id, item in _by_id(data.get("networkConfig")).items()
         if (symbol := text_or_none(_object(item).get("chainSymbol"), max_characters=32))
     }
     return CoinsAndChains(coins, chains)
+
+
+def _pattern_or_none(value: Json) -> str | None:
+    """Return a regular expression that can be used; a longer one is no pattern of an address."""
+    text = text_or_none(value, max_characters=_MAX_PATTERN_CHARACTERS)
+    try:
+        return text if text and re.compile(text) else None
+    except re.error:
+        return None
 
 
 def _link_or_none(value: Json) -> str | None:

@@ -1,7 +1,8 @@
 """The provider's currencies, coins and networks: the tables to start with. Live maps come from its API.
 
 Source: the provider's documentation (tests/fixtures/onramp/fiat_types.json); countries are ISO 3166-1,
-currencies and their decimals ISO 4217. `EU` is reserved there for the euro area.
+currencies and their decimals ISO 4217. `EU` is reserved there for the euro area. The naira has two decimals
+there, but the provider's page takes whole ones only.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ FIAT_TYPES: Mapping[int, FiatType] = {
         FiatType(3, "AED", "AED", "AE", "UAE Dirham", flows=_BUY),
         FiatType(4, "MXN", "MXN", "MX", "Mexican Peso", flows=_BOTH),
         FiatType(5, "VND", "VND", "VN", "Vietnamese Dong", flows=_BOTH, decimals=0),
-        FiatType(6, "NGN", "NGN", "NG", "Nigerian Naira", flows=_BOTH),
+        FiatType(6, "NGN", "NGN", "NG", "Nigerian Naira", flows=_BOTH, decimals=0),
         FiatType(7, "BRL", "BRL", "BR", "Brazilian Real", flows=_BOTH),
         FiatType(8, "PEN", "PEN", "PE", "Peruvian Sol", flows=_BOTH),
         FiatType(9, "COP", "COP", "CO", "Colombian Peso", flows=_BOTH),
@@ -79,6 +80,8 @@ CHAIN_SYMBOLS: Mapping[int, str] = {
     10: "matic20-test",
     13: "arbitrum",
     15: "ton",
+    10518: "xdc",
+    10525: "monad",
 }
 TEST_CHAIN_IDS = frozenset({10})
 COIN_SYMBOLS: Mapping[int, str] = {0: "btc", 6: "eth", 54: "usdt", 72: "bnb", 83: "matic", 116: "usdc"}

@@ -18,7 +18,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from onramp_app.domain.exact_json import JsonOut, write_json
 from onramp_app.domain.shares import asker
-from onramp_app.providers.errors import ProviderBusy, ProviderUnavailable, ShareSpent
+from onramp_app.providers.errors import OwnRateSpent, ProviderUnavailable, ShareSpent
 from onramp_app.providers.onramp.http.breaker import BreakerState, CircuitBreaker, Pass
 from onramp_app.providers.onramp.http.clock_offset import ProviderClock
 from onramp_app.providers.onramp.http.endpoints import CURRENT_TIMESTAMP, Endpoint
@@ -262,7 +262,7 @@ class Transport:
         if (refused := self._rate.take(endpoint.name, per_minute, who)) is not None:
             breaker.give_up(used)
             _account(endpoint, Outcome.OWN_RATE)
-            error = ShareSpent if refused.is_share else ProviderBusy
+            error = ShareSpent if refused.is_share else OwnRateSpent
             raise CallFailed(error(_BUSY, retry_after_seconds=refused.seconds), Outcome.OWN_RATE)
         return used
 

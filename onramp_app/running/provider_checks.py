@@ -1,0 +1,106 @@
+"""Checks what shows once the provider is used: its webhooks, its limits, what it thinks of our addresses."""
+
+import re
+
+from onramp_app.config import Settings
+from onramp_app.db.engine import transaction
+from onramp_app.db.migrate import schema_is_current
+from onramp_app.provider_orders.observed import busy_answers, first_webhook
+from onramp_app.provider_orders.walks import open_walks
+from onramp_app.providers.port import CoinsAndChains
+from onramp_app.running.parts import UnwellError
+from onramp_app.treasury.address_forms import UnusableAddress, check_address
+from onramp_app.treasury.places import Place, places_of
+
+# The provider's demonstrations: the person types an address there, and ours in the link is ignored.
+DEMO_APP_IDS = (1, 2)
+
+
+async def app_id(settings: Settings) -> str:
+    """Look for the app ids of the provider's demonstrations, which never deliver to our addresses."""
+    if settings.onramp_app_id in DEMO_APP_IDS:
+        raise UnwellError(
+            f"ONRAMP_APP_ID is {settings.onramp_app_id}, one of the provider's demonstrations: it ignores our"
+            " address, so nothing that is paid there ever arrives. Ask the provider for an id of your own."
+        )
+    return f"ONRAMP_APP_ID is {settings.onramp_app_id}."
+
+
+def refuse_addresses(settings: Settings, found: CoinsAndChains) -> str:
+    """Compare every treasury address with the provider's own pattern of its network.
+
+    Raises:
+        UnwellError: the provider would refuse an address, or a memo.
+    """
+    patterns = {chain.symbol: chain for chain in found.chains.values()}
+    unknown = set()
+    for place in places_of(settings):
+        if _is_named_already(place):
+            continue
+        chain = patterns.get(place.network)
+        if chain is None or chain.address_pattern is None:
+            unknown.add(place.network)
+            continue
+        fits = re.fullmatch(chain.address_pattern, place.address)
+        memo_fits = not place.memo or not chain.memo_pattern or re.fullmatch(chain.memo_pattern, place.memo)
+        if not fits or not memo_fits:
+            what = "a memo" if fits else "an address"
+            raise UnwellError(
+                f"TREASURY_ADDRESSES: {what} of {place.network} is not what the provider takes for one."
+            )
+    if unknown:
+        return f"The provider gives no pattern for addresses of {', '.join(sorted(unknown))}."
+    return "Every treasury address fits the provider's own pattern."
+
+
+def _is_named_already(place: Place) -> bool:
+    """Return whether the check of the address's own form finds it wrong."""
+    try:
+        check_address(place.network, place.address, memo=place.memo)
+    except UnusableAddress:
+        return True
+    return False
+
+
+async def webhooks(settings: Settings) -> str:
+    """Say what the signed header of the first webhook carried, which the provider does not document."""
+    if not await _is_readable(settings):
+        return "They are looked at once the schema is up to date."
+    first = await first_webhook()
+    if first is None:
+        return "None has come yet. Without webhooks payments are found by reading, every ONRAMP_POLL_SECONDS."
+    carried = {
+        (True, True): "the event and its time",
+        (True, False): "the event without a time, so ONRAMP_WEBHOOK_MAX_AGE_SECONDS cannot apply",
+        (False, True): "a time and no event, so the body is only a hint",
+        (False, False): "neither the event nor a time, so the body is only a hint",
+    }[first.has_event, first.has_time]
+    return (
+        f"The signed header of the first one, of {first.received_at:%Y-%m-%d %H:%M} UTC, carried {carried}."
+    )
+
+
+async def reading(settings: Settings) -> str:
+    """Say how often we read the provider's orders, and whether it asked us to read less."""
+    if not await _is_readable(settings):
+        return "It is looked at once the schema is up to date."
+    walks, busy = await open_walks(), await busy_answers()
+    a_minute = len(walks) * 60 / settings.onramp_poll_seconds
+    allowed = settings.onramp_requests_per_minute
+    said = (
+        f"{len(walks)} lists with open top-ups are read every {settings.onramp_poll_seconds} s, about"
+        f" {a_minute:.0f} of {allowed} requests a minute."
+    )
+    if busy is None:
+        return f"{said} The provider never answered that this is too much (429)."
+    return (
+        f"{said} The provider answered {busy.times} times that this is too much (429), last on"
+        f" {busy.last_at:%Y-%m-%d %H:%M} UTC."
+    )
+
+
+async def _is_readable(settings: Settings) -> bool:
+    if settings.database_url is None:
+        return False
+    async with transaction() as db:
+        return await schema_is_current(db)
