@@ -21,6 +21,7 @@ _LATEST_PENDING = timedelta(minutes=1)
 _LATEST = timedelta(hours=6)
 # After it was confirmed: 30 s, 2, 8 and 32 minutes, 2 hours. Deeper blocks do not leave a chain.
 LOOKS_AFTER: Final[Sequence[timedelta]] = [timedelta(seconds=30 * 4**number) for number in range(5)]
+_ONCE_MORE = timedelta(seconds=10)
 _MAX_AWAY = 6  # 2⁶ seconds
 _MAX_WHY = 500
 
@@ -49,8 +50,13 @@ def after_look(  # noqa: PLR0913 - what was seen of what, and by which rules
     """
     before = row.state
     answers = (CaseKind.CHAIN_AWAY,) if row.away_since is not None else ()
+    is_doubted = row.failures > 0 and row.away_since is None
     row.read_at, row.away_since, row.failures = at, None, 0
     if before in PROVEN:
+        if look.found is Found.NOTHING and not is_doubted and before != EvidenceState.LEFT:
+            # Behind one address there may be a server that is a little behind the others.
+            row.failures, row.next_look_at = 1, at + _ONCE_MORE
+            return Verdict(answers=answers)
         return _after_proof(row, look, answers=answers, at=at)
     if row.block_hash is not None and look.block_hash != row.block_hash:
         row.unseen_since = at  # The block left the chain, and the transaction may be in another one soon.

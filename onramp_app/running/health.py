@@ -126,8 +126,8 @@ async def _reader(db: AsyncSession) -> CheckedPart:
 async def _chain(db: AsyncSession) -> CheckedPart:
     away = [network for network in await away_networks(db) if network.is_alarming]
     detail = " ".join(
-        f"No server of {one.network} has answered for {one.seconds // 60} minutes, and"
-        f" {one.waiting} deliveries wait."
+        f"No server of {one.network} has answered for {one.seconds // 60} minutes;"
+        f" deliveries that wait: {one.waiting}."
         for one in away
     )
     return CheckedPart("chain", is_well=not away, detail=detail)

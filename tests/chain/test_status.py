@@ -48,7 +48,7 @@ async def test_health_names_a_network_that_is_away_for_five_minutes(books: Books
     )
     assert await chain_part() == (
         False,
-        "No server of matic20 has answered for 7 minutes, and 1 deliveries wait.",
+        "No server of matic20 has answered for 7 minutes; deliveries that wait: 1.",
     )
 
 

@@ -139,6 +139,21 @@ async def test_looks_go_on_for_two_hours_after_the_proof(books: Books, servers: 
     assert shown(books, order, "state", "next_look_at") == ("confirmed", None)
 
 
+async def test_a_confirmed_block_is_gone_once_it_was_missed_twice_and_back_when_it_is_seen_again(
+    books: Books, servers: Servers, node: Node
+) -> None:
+    order = waiting(books, AMOUNT)
+    await look_at_due(servers)
+    seen = []
+    for answer in (None, receipt(), None, None, None, receipt()):
+        node.results["eth_getTransactionReceipt"] = answer
+        books.owner.execute("UPDATE chain_evidence SET next_look_at = now(), looks_after = 0")
+        await look_at_due(servers)
+        seen.append((*shown(books, order, "state"), *open_kinds(books)))
+    gone = ("left", "chain_left")
+    assert seen == [("confirmed",), ("confirmed",), ("confirmed",), gone, gone, ("confirmed",)]
+
+
 async def test_an_amount_that_the_books_cannot_keep_is_left_to_a_person(
     books: Books, servers: Servers, node: Node
 ) -> None:
