@@ -126,9 +126,9 @@ async def ask_for(page: Page, hands: Hands, amount: str) -> str:
     return page.url
 
 
-async def new_top_up(page: Page, amount: str) -> str:
+async def new_top_up(page: Page, amount: str, *, network: str = "matic20") -> str:
     """Ask for a top-up without walking through the wizard. Returns its address."""
-    asked = {"fiat_currency": "INR", "fiat_amount": amount, "asset": "USDT", "network": "matic20"}
+    asked = {"fiat_currency": "INR", "fiat_amount": amount, "asset": "USDT", "network": network}
     answer = await page.request.post(
         "/api/top-ups", data={**asked, "payment_method": "UPI"}, headers={"Origin": _origin(page)}
     )

@@ -1,5 +1,6 @@
 """The application as production serves it, with a simulator beside it: for tests, benchmarks and pictures."""
 
+import json
 import os
 import signal
 import subprocess
@@ -98,6 +99,8 @@ def _environment(database_url: str, port: int, simulator_port: int) -> dict[str,
         "SUPPORT_EMAIL": "help@wallet.example",
         "ONRAMP_API_URL": f"http://localhost:{simulator_port}",
         "ONRAMP_POLL_SECONDS": "2",
+        # Deliveries on this network are believed once it shows them, all others by the provider's word.
+        "CHAIN_RPC": json.dumps({"bep20": [f"http://localhost:{simulator_port}/chain/bep20"]}),
         # The build goes to a folder of its own, so that a running `reflex run` is left alone.
         "REFLEX_WEB_WORKDIR": ".web-tests",
         "REFLEX_FRONTEND_PORT": str(port),
