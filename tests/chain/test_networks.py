@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from onramp_app.chain.networks import NETWORKS, confirmations_of, refuse_unreadable, tokens, transaction_page
-from onramp_app.config import ConfigurationError, Settings, load_settings
+from onramp_app.config import ConfigurationError, Settings, get_settings, load_settings
 from onramp_app.domain.decimals import decimals_of
+from onramp_app.running.lifecycle import worker
 from onramp_app.treasury.keccak import keccak_256
 
 RPC = '{"matic20": ["https://polygon.mycompany.io/v2/key"]}'
@@ -105,3 +106,14 @@ def test_a_page_of_the_explorer_is_made_of_hashes_only() -> None:
     assert transaction_page("matic20", HASH) == f"https://polygonscan.com/tx/{HASH}"
     assert transaction_page("spl", HASH) is None
     assert transaction_page("matic20", "javascript:alert(1)") is None
+
+
+@pytest.mark.usefixtures("database")
+async def test_a_process_does_not_start_with_a_network_that_it_cannot_read(monkeypatch) -> None:
+    monkeypatch.setenv("CHAIN_RPC", '{"trc20": ["https://tron.mycompany.io"]}')
+    get_settings.cache_clear()
+    with pytest.raises(
+        ConfigurationError, match=r"^CHAIN_RPC names trc20; the networks it can name are .*\.$"
+    ):
+        async with worker(get_settings()):
+            raise AssertionError("it started")

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from onramp_app.chain import rpc
+from onramp_app.chain import rpc, watcher
 from onramp_app.chain.networks import NETWORKS
 from onramp_app.chain.servers import Servers
 from onramp_app.chain.verdicts import LOOKS_AFTER
@@ -79,6 +79,18 @@ async def test_two_orders_that_are_looked_at_at_once_get_one_transfer(books: Boo
     await look_at_due(servers)
     states = sorted(shown(books, order, "state", "why") for order in orders)
     assert states == [("confirmed", ""), ("missing", "another order has this transfer")]
+    assert books.count("chain_claims") == 1
+
+
+async def test_two_processes_that_look_at_once_get_one_transfer(
+    books: Books, servers: Servers, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "AT_ONCE", 1)
+    node.wait_seconds = 0.1  # Both are asking before one of them has claimed it.
+    orders = [waiting(books, AMOUNT) for _ in range(4)]
+    assert await asyncio.gather(*(look_at_due(servers) for _ in range(4))) == [1, 1, 1, 1]
+    states = sorted(shown(books, order, "state")[0] for order in orders)
+    assert states == ["confirmed", "missing", "missing", "missing"]
     assert books.count("chain_claims") == 1
 
 
