@@ -18,6 +18,7 @@ SELECT :network, :name, c.log_index, :order_id, c.units, :at
  ORDER BY c.log_index
     ON CONFLICT (network, transaction_hash, log_index) DO NOTHING
 """)
+# What was credited by the provider's word, before or while nobody could read the network, has no claim.
 _TAKEN = text("""
 SELECT EXISTS (SELECT FROM chain_claims
                 WHERE network = :network AND transaction_hash = :name
@@ -25,6 +26,10 @@ SELECT EXISTS (SELECT FROM chain_claims
     OR EXISTS (SELECT FROM chain_evidence
                 WHERE network = :network AND transaction_hash = :name AND asset = :asset
                   AND address = :address AND confirmed_at IS NOT NULL AND provider_order_id <> :order_id)
+    OR EXISTS (SELECT FROM provider_orders
+                WHERE transaction_hash = ANY(CAST(:spellings AS text[])) AND network = :network
+                  AND asset = :asset AND lower(wallet_address) = :address
+                  AND delivered_minor IS NOT NULL AND id <> :order_id)
 """)
 
 
@@ -42,9 +47,16 @@ async def claim_transfers(db: AsyncSession, evidence: ChainEvidence, look: Look,
         "indexes": indexes,
         "asset": evidence.asset,
         "address": evidence.address,
+        "spellings": _spellings(evidence.transaction_hash or ""),
     }
     if (await execute(db, _TAKEN, values)).scalar():
         return False
     units = [Decimal(transfer.units) for transfer in look.transfers]
     await execute(db, _CLAIM, {**values, "units": units, "at": at})
     return not (await execute(db, _TAKEN, values)).scalar()
+
+
+def _spellings(name: str) -> list[str]:
+    """Return how a provider may have written a hash."""
+    digits = name.removeprefix("0x")
+    return [name, digits, digits.upper(), f"0x{digits.upper()}", f"0X{digits.upper()}"]

@@ -1,6 +1,6 @@
 """Asks for evidence of a delivery, and says what follows from it. The looking itself is `watcher.py`'s."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from enum import StrEnum
@@ -12,13 +12,12 @@ from onramp_app.chain.networks import is_hash
 from onramp_app.chain.tables import ChainEvidence
 from onramp_app.chain.words import PENDING, PROVEN, EvidenceState
 from onramp_app.config import Settings
-from onramp_app.domain.money import from_minor
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.treasury.places import Place
 
 # How long a delivery may stay without a hash, or its transaction out of every block, before it is missing.
 MISSING_AFTER = timedelta(minutes=30)
-# How long no server of a network may answer before a person is told.
+# How long no server of a network may answer before a person has to know.
 AWAY_ALARM_AFTER = timedelta(minutes=5)
 _PRECISION = 80
 
@@ -133,12 +132,3 @@ def differs_from_recorded(
     with localcontext(prec=_PRECISION):
         difference = abs(Decimal(amount_minor - evidence.recorded_minor))
         return difference * 100 > evidence.recorded_minor * tolerance_percent
-
-
-def amounts(rows: Iterable[ChainEvidence], scales: Mapping[str, int]) -> dict[str, Decimal]:
-    """Return what arrived in whole units, by the id of our row of the order, where that is proven."""
-    return {
-        row.provider_order_id: from_minor(row.amount_minor, scale=scales[row.asset])
-        for row in rows
-        if row.amount_minor is not None and row.state in PROVEN
-    }

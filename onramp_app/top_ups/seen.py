@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import any_
 from sqlmodel import col, select
@@ -23,14 +22,13 @@ _SEEN = select(ChainEvidence).where(
 
 @dataclass(frozen=True, slots=True)
 class SeenView:
-    """What a network itself has shown of a delivery: in which block, when, and where anybody can see it.
+    """What a network itself has shown of a delivery: in which block, and where anybody can see it.
 
     `page` is the address of the network's explorer. `has_left` says that the block left the chain since.
     """
 
     network: str
     block_number: int
-    at: datetime
     page: str
     has_left: bool
 
@@ -48,11 +46,10 @@ async def seen_of(db: AsyncSession, orders: Sequence[OrderRecord]) -> dict[str, 
         row.provider_order_id: SeenView(
             row.network,
             row.block_number,
-            row.confirmed_at,
             page,
             has_left=row.state == EvidenceState.LEFT,
         )
         for row in await db.exec(_SEEN, params={"ids": delivered})
-        if row.block_number is not None and row.confirmed_at is not None
+        if row.block_number is not None
         if (page := transaction_page(row.network, row.transaction_hash or "")) is not None
     }

@@ -1,4 +1,4 @@
-"""What operators are told of the networks: who is away, which servers are wrong, which rule fits."""
+"""What operators learn of the networks: who is away, which servers are wrong, which rule fits."""
 
 import json
 from collections.abc import AsyncIterator, Iterator

@@ -261,6 +261,20 @@ async def test_one_transfer_credits_one_order(chain: World) -> None:
     )
 
 
+async def test_a_transfer_that_was_credited_before_anybody_looked_credits_no_other_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with world.running():
+        _, first, _ = await pay(world)
+        await world.ends(first, "settled")
+    assert not world.rows("SELECT FROM chain_claims")
+    use_servers(world, monkeypatch)
+    async with world.running():
+        user, second, _ = await pay(world, name="chain_same_hash")
+        ended = await world.ends(second, "in_review")
+    assert (ended["reason"], world.balance(user)) == ("chain_missing", (0, 0))
+
+
 async def test_control_without_the_claim_one_transfer_credits_two(
     chain: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -423,7 +423,7 @@ def test_a_delivery_that_a_network_does_not_show_answers_the_three_questions():
 )
 def test_what_a_network_shows_is_linked_to_its_explorer(has_left, seen):
     address = "https://polygonscan.com/tx/0xab"
-    shown = SeenView("matic20", 71, NOW, address, has_left=has_left)
+    shown = SeenView("matic20", 71, address, has_left=has_left)
     orders = (ProviderOrderView("4711", "delivered", "113.09", "0xab", "10000", "INR", shown),)
     settled = State(TopUpStatus.SETTLED, charged=Charged.YES, rank=70, has_entry=True)
     page = _page(settled, provider_orders=orders)
