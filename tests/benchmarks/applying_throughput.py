@@ -23,10 +23,10 @@ from tests.simulator.process import Process, free_port
 async def _measure(world: World, orders: int) -> None:
     users = [world.user() for _ in range(200)]
     recognitions = [recognition_id(world, world.top_up(users[n % 200])) for n in range(orders)]
-    orders = [order_of(n, 4, merchantRecognitionId=r) for n, r in enumerate(recognitions)]
+    delivered = [order_of(n, 4, merchantRecognitionId=r) for n, r in enumerate(recognitions)]
     began = time.perf_counter()
     for start in range(0, orders, 500):
-        await keep(*orders[start : start + 500])
+        await keep(*delivered[start : start + 500])
     kept = time.perf_counter()
     while (await apply_some(DOCUMENTED)).orders:
         pass

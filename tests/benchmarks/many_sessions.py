@@ -44,7 +44,7 @@ def _memory_kib(port: int) -> int:
 @contextmanager
 def _bare() -> Iterator[str]:
     port = free_port()
-    granian = [Path(sys.executable).parent / "granian", "--interface", "asgi", "--factory"]
+    granian: list[str | Path] = [Path(sys.executable).parent / "granian", "--interface", "asgi", "--factory"]
     server = subprocess.Popen(
         [*granian, "--host", "127.0.0.1", "--port", str(port), "bare_app:app"],
         cwd=Path(__file__).parent / "bare_app",

@@ -144,7 +144,7 @@ async def test_a_read_is_repeated_and_succeeds_when_the_provider_recovers(
 ) -> None:
     left = [reply, reply]
     onramp.answers["quotes"] = lambda _: left.pop() if left else ok({"fine": True})
-    answer = await connect(attempt_seconds=0.7).call(endpoints.QUOTES, BODY)
+    answer = await connect(attempt_seconds=0.3).call(endpoints.QUOTES, BODY)
     assert answer.data == {"fine": True}
     assert onramp.count("quotes") == 3
 
@@ -156,7 +156,7 @@ async def test_what_is_not_a_read_is_sent_once(
 ) -> None:
     name = endpoint.path.rsplit("/", 1)[1]
     onramp.answers[name] = reply
-    assert type(await fails(connect(attempt_seconds=0.7), endpoint)) is ProviderUnavailable
+    assert type(await fails(connect(attempt_seconds=0.3), endpoint)) is ProviderUnavailable
     assert onramp.count(name) == 1
 
 

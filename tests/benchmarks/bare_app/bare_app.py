@@ -35,6 +35,7 @@ class BareState(rx.State):
 
 async def push(_: Request) -> PlainTextResponse:
     """Update every tab again."""
+    assert app.event_namespace is not None
     for token in list(app.event_namespace.token_to_sid):
         async with app.modify_state(rx.BaseStateToken(ident=token, cls=BareState)) as state:
             (await state.get_state(BareState)).show_next()
