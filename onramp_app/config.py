@@ -129,6 +129,7 @@ class Settings(BaseSettings):
     onramp_history_days: int = Field(default=30, ge=1, le=365)
     onramp_white_label: bool = False
     onramp_white_label_headers: Literal["x-onramp", "plain"] = "x-onramp"
+    onramp_kyc_origin: PublicUrl | None = None
 
     assets: Annotated[
         dict[Asset, Annotated[tuple[Network, ...], Field(min_length=1)]], NoDecode, Field(min_length=1)

@@ -7,7 +7,7 @@ is shared under load and nobody waits without load. A stored event is a hint abo
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -66,7 +66,7 @@ class TooManyBodies(ApplicationError):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One verified webhook, ready to be stored."""
+    """One verified webhook, ready to be stored: `header` and `body` without what they say about a person."""
 
     header: bytes
     body: bytes
@@ -98,9 +98,10 @@ def verified_arrival(payload: bytes | None, signature: bytes | None, *, body: by
     reader, received_at = get_webhook_reader(), now()
     header = reader.verify(payload, signature)
     event = reader.translate(header, body, received_at=received_at)
+    kept_header, kept_body = reader.kept(header, body, event)
     return Arrival(
-        header=header.payload,
-        body=body,
+        header=kept_header,
+        body=kept_body,
         received_at=received_at,
         secret=header.secret.value,
         is_old=event.is_old,
@@ -152,7 +153,8 @@ class Inbox:
         _REFUSED.labels(refused.reason).inc()
         if len(self._refusals) >= MAX_REFUSALS_WAITING:
             return
-        self._refusals.append(refused)
+        header, body = get_webhook_reader().kept_of_refused(refused.header, refused.body)
+        self._refusals.append(replace(refused, header=header, body=body))
         if self._refusal_writer is None or self._refusal_writer.done():
             self._refusal_writer = asyncio.create_task(self._write_refusals())
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from onramp_app.domain.ids import is_id
 from onramp_app.provider_orders.tables import StoredWebhook
 from onramp_app.providers.connection import get_webhook_reader
 from onramp_app.providers.webhooks import EventKind, SecretUsed, WebhookEvent
@@ -13,7 +14,8 @@ class Translation:
     """What one webhook says, in the columns of its row.
 
     `flow` is None where it names no order that can be read. `fiat_type`, `ordered_at` and `recognition_id`
-    say where and from when to look for the order, and whose it may be.
+    say where and from when to look for the order, and whose it may be. For a webhook about a person
+    `recognition_id` is our id of them.
     """
 
     kind: EventKind
@@ -44,8 +46,14 @@ def translation_of(event: WebhookEvent) -> Translation:
         order_id=event.order_id,
         fiat_type=order.fiat_type if order else None,
         ordered_at=order.created_at if order else None,
-        recognition_id=order.recognition_id if order else None,
+        recognition_id=order.recognition_id if order else _person_of(event),
     )
+
+
+def _person_of(event: WebhookEvent) -> str | None:
+    """Return our id of the person whom an event is about; nothing else is kept in its place."""
+    named = event.client_customer_id
+    return named if named is not None and is_id(named) else None
 
 
 def stored_translation(row: StoredWebhook) -> Translation:

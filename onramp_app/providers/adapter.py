@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from onramp_app.config import Settings
-from onramp_app.providers.port import FiatType, Provider
+from onramp_app.providers.port import FiatType, KycProvider, Provider, PublishedLimits
 from onramp_app.providers.webhooks import WebhookReader
 
 
@@ -24,7 +24,10 @@ class Adapter:
     `framed_url`: the address of its page in a frame, from the address of a tab and the origin of our page.
     `frame_name`: the name of that frame, which tells its page our colours (`light_colour`, `dark_colour`,
     `is_dark`).
-    `memo_of`: the memo in the untouched JSON of an order; None where there is none that can be read.
+    `connect_kyc`: its own verification of people, as `connect`; raises `ConfigurationError` where the
+    settings leave it off. `kyc_origin`: the origin of the pages on which it verifies people.
+    `published_limits`: what it publishes about limits, by currency (ISO 4217). `memo_of`: the memo in the
+    untouched JSON of an order; None where there is none that can be read.
     """
 
     fiat_types: Mapping[int, FiatType]
@@ -39,4 +42,7 @@ class Adapter:
     new_recognition_id: Callable[[], str]
     framed_url: Callable[[str, str], str]
     frame_name: Callable[..., str]
+    connect_kyc: Callable[[Settings], KycProvider]
+    kyc_origin: Callable[[Settings], str]
+    published_limits: Mapping[str, PublishedLimits]
     memo_of: Callable[[str], str | None]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from onramp_app.config import get_settings
 from onramp_app.providers.adapter import Adapter
 from onramp_app.providers.onramp.adapter import ONRAMP
-from onramp_app.providers.port import Provider
+from onramp_app.providers.port import KycProvider, Provider
 from onramp_app.providers.webhooks import WebhookReader
 
 ADAPTER: Adapter = ONRAMP
@@ -26,9 +26,20 @@ def get_webhook_reader() -> WebhookReader:
     return ADAPTER.webhook_reader(get_settings())
 
 
+@lru_cache(maxsize=1)
+def get_kyc_provider() -> KycProvider:
+    """Return the process's connection to the provider's own verification of people, as `get_provider` does.
+
+    Raises:
+        ConfigurationError: ONRAMP_WHITE_LABEL is off.
+    """
+    return ADAPTER.connect_kyc(get_settings())
+
+
 async def close() -> None:
-    """Close the connection, at shutdown or before another event loop uses it."""
-    if get_provider.cache_info().currsize:
-        provider = get_provider()
-        get_provider.cache_clear()
-        await provider.close()
+    """Close the connections, at shutdown or before another event loop uses them."""
+    for get in (get_provider, get_kyc_provider):
+        if get.cache_info().currsize:
+            connection: Provider | KycProvider = get()
+            get.cache_clear()
+            await connection.close()

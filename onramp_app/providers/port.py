@@ -214,18 +214,51 @@ class WidgetSession:
 
 @dataclass(frozen=True, slots=True)
 class KycLink:
-    """Where a person verifies themselves, and the provider's id of that person."""
+    """Where a person verifies themselves, and the provider's id of that person.
+
+    `client_customer_id` is our id of whom the provider's record was made for; None where it does not say.
+    """
 
     url: str
     customer_id: str
+    client_customer_id: str | None = None
+
+
+class KycMeaning(StrEnum):
+    """What the provider's word for a verification means to us."""
+
+    STARTED = "started"
+    IN_REVIEW = "in_review"
+    APPROVED_BASIC = "approved_basic"
+    APPROVED_FULL = "approved_full"
+    RESUBMIT = "resubmit"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
 class KycReport:
-    """The verification of a person, read with a signature: the provider's status text and when it changed."""
+    """The verification of a person, read with a signature: the provider's word and when it changed.
+
+    `status` consists of capital letters and underscores, `UNREADABLE` where it did not: nothing personal is
+    kept of it. `meaning` is None for a word that we do not know.
+    """
 
     status: str
     updated_at: datetime | None
+    meaning: KycMeaning | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedLimits:
+    """The limits that the provider publishes for a currency, in whole units; None: it publishes none.
+
+    `first` is for a first payment, `later` for one after a longer verification, `month` for a month. They are
+    no promise: its own answers contradict them.
+    """
+
+    first: Decimal
+    later: Decimal | None = None
+    month: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,4 +364,8 @@ class KycProvider(Protocol):
 
     async def customer_limits(self, customer_id: str, *, fiat_type: int) -> CustomerLimits:
         """Return what a person may still buy. Raises `ProviderLoginRequired`."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
         ...

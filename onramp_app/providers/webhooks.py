@@ -89,3 +89,14 @@ class WebhookReader(Protocol):
     def translate(self, header: VerifiedHeader, body: bytes, *, received_at: datetime) -> WebhookEvent:
         """Return what a verified webhook means. Never raises: if unreadable, an event without an order."""
         ...
+
+    def kept(self, header: VerifiedHeader, body: bytes, event: WebhookEvent) -> tuple[bytes, bytes]:
+        """Return the header and the body as they may be stored: without what they say about a person.
+
+        Another header or body never becomes the same as before, and `verified_before` reads what is kept.
+        """
+        ...
+
+    def kept_of_refused(self, payload: bytes, body: bytes) -> tuple[bytes, bytes]:
+        """Return the header and the body of a refused request as they may be stored."""
+        ...

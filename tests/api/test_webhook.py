@@ -45,7 +45,7 @@ async def test_what_a_webhook_says_is_stored_beside_its_bytes(client: httpx.Asyn
     said = {"createdAt": "2026-03-01T06:25:17Z", "merchantRecognitionId": "r1", "fiatType": 2}
     headers = signed({"timestamp": 1772349917000, "body": event_of(1, **said)})
     assert (await client.post(PATH, headers=headers, content=b"{}")).status_code == 200
-    person = {"referenceId": "p", "eventType": "kyc", "status": "done"}
+    person = {"referenceId": "p", "eventType": "kyc", "status": "IN_REVIEW"}
     headers = signed({"timestamp": 1772349917000})
     assert (await client.post(PATH, headers=headers, content=json.dumps(person))).status_code == 200
     signed_at, ordered_at = (datetime(2026, 3, 1, hour, 25, 17, tzinfo=UTC) for hour in (7, 6))
@@ -55,7 +55,7 @@ async def test_what_a_webhook_says_is_stored_beside_its_bytes(client: httpx.Asyn
     )
     assert stored == [
         ("onramp", "4", signed_at, True, 2, ordered_at, "r1"),
-        ("kyc", "done", signed_at, False, None, None, None),
+        ("kyc", "IN_REVIEW", signed_at, False, None, None, None),
     ]
 
 

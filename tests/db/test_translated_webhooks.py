@@ -39,7 +39,7 @@ KINDS = {
     ),
     "person": (
         json.dumps(TIME_ALONE),
-        '{"referenceId": "p", "eventType": "kyc", "status": "done"}',
+        '{"referenceId": "p", "eventType": "kyc", "status": "IN_REVIEW"}',
         None,
         None,
     ),
@@ -81,7 +81,7 @@ async def test_all_are_shown_as_what_they_are(stored: dict[str, int]) -> None:
         "unsigned": ("onramp", "4", SIGNED_AT, False),
         "sale": ("offramp", "4", None, True),
         "envelope": ("onramp", "TRADE COMPLETED", SIGNED_AT, False),
-        "person": ("kyc", "done", SIGNED_AT, False),
+        "person": ("kyc", "IN_REVIEW", SIGNED_AT, False),
         "nameless": ("onramp", None, SIGNED_AT, False),
         "no JSON": ("unknown", None, None, False),
     }

@@ -16,7 +16,9 @@ from datetime import UTC, datetime, timedelta
 from onramp_app.config import Settings
 from onramp_app.domain.exact_json import Json, NotJson, member_text, read_json_bytes
 from onramp_app.providers.errors import Refusal, WebhookRefused
+from onramp_app.providers.onramp.kept_webhooks import kept_of, kept_of_refused
 from onramp_app.providers.onramp.orders import order_id_of, read_order
+from onramp_app.providers.onramp.white_label import UNREADABLE_WORD, word_of
 from onramp_app.providers.onramp.wire import int_or_none, text_or_none
 from onramp_app.providers.status import Flow
 from onramp_app.providers.webhooks import EventKind, EventLine, SecretUsed, VerifiedHeader, WebhookEvent
@@ -184,11 +186,20 @@ def _event(source: _Text, signed: _Signed, *, is_old: bool, differs: bool) -> We
         signed_at=signed.at,
         order_id=None if flow is None else order_id_of(fields),
         order=None if flow is None else read_order(fields, raw=source.raw, flow=flow),
-        status_text=text_or_none(content.get("status"), max_characters=64),
+        status_text=_status_text(content, line),
         client_customer_id=reference if kind is EventKind.KYC else None,
         customer_id=text_or_none(about.get("customerId"), max_characters=64),
         raw=source.raw,
     )
+
+
+def _status_text(content: Mapping[str, Json], line: EventLine) -> str | None:
+    text = text_or_none(content.get("status"), max_characters=64)
+    if text is None or line is EventLine.WIDGET:
+        return text
+    # What this line says goes through the same sieve as its answers about people.
+    word = word_of(text.replace(" ", "_"))
+    return word if word == UNREADABLE_WORD else text
 
 
 def _is_white_label(content: Mapping[str, Json]) -> bool:
@@ -217,11 +228,15 @@ def _order_fields(content: Mapping[str, Json], line: EventLine) -> Mapping[str, 
 class OnrampWebhooks:
     """Implements `providers.webhooks.WebhookReader` for Onramp.
 
-    `max_age` is ONRAMP_WEBHOOK_MAX_AGE_SECONDS, from which on an event counts as old; None: never.
+    `print_secret` is SECRET_KEY, with which prints of what is not kept are made. `max_age` is
+    ONRAMP_WEBHOOK_MAX_AGE_SECONDS, from which on an event counts as old; None: never.
     """
 
-    def __init__(self, secrets: WebhookSecrets, *, max_age: timedelta | None = None) -> None:
+    def __init__(
+        self, secrets: WebhookSecrets, *, print_secret: str, max_age: timedelta | None = None
+    ) -> None:
         self._secrets = secrets
+        self._print_secret = print_secret.encode()
         self._max_age = max_age
 
     def verify(self, payload: bytes | None, signature: bytes | None) -> VerifiedHeader:
@@ -236,6 +251,14 @@ class OnrampWebhooks:
         """Return what a verified webhook means."""
         return translate(header, body, received_at=received_at, max_age=self._max_age)
 
+    def kept(self, header: VerifiedHeader, body: bytes, event: WebhookEvent) -> tuple[bytes, bytes]:
+        """Return the header and the body as they may be stored."""
+        return kept_of(header, body, event=event, secret=self._print_secret)
+
+    def kept_of_refused(self, payload: bytes, body: bytes) -> tuple[bytes, bytes]:
+        """Return what may be stored of a request that was refused."""
+        return kept_of_refused(payload, body, secret=self._print_secret)
+
 
 def webhook_reader_from(settings: Settings) -> OnrampWebhooks:
     """Return the reader with the secrets of the settings."""
@@ -244,5 +267,6 @@ def webhook_reader_from(settings: Settings) -> OnrampWebhooks:
         WebhookSecrets(
             settings.onramp_api_secret.get_secret_value(), previous.get_secret_value() if previous else None
         ),
+        print_secret=settings.secret_key.get_secret_value(),
         max_age=None if seconds is None else timedelta(seconds=seconds),
     )

@@ -4,6 +4,7 @@ This product line needs the provider's approval, and how its webhooks are authen
 so everything here is learned by asking.
 """
 
+import re
 from collections.abc import Mapping
 
 from onramp_app.config import ConfigurationError, Settings
@@ -16,11 +17,40 @@ from onramp_app.providers.onramp.wire import amount_or_none, text_or_none, unrea
 from onramp_app.providers.port import (
     CustomerLimits,
     KycLink,
+    KycMeaning,
     KycProvider,
     KycReport,
     ProviderOrder,
 )
 from onramp_app.providers.status import Flow
+
+_MEANINGS = {
+    "LOGIN_REQUIRED": KycMeaning.STARTED,
+    "OTP_COMPLETED": KycMeaning.STARTED,
+    "BASIC_KYC_COMPLETED": KycMeaning.APPROVED_BASIC,
+    "INTERMEDIATE_KYC_COMPLETED": KycMeaning.APPROVED_BASIC,
+    "ADVANCE_KYC_COMPLETED": KycMeaning.APPROVED_FULL,  # sic
+    "EDD_COMPLETED": KycMeaning.APPROVED_FULL,
+    "COMPLETED": KycMeaning.APPROVED_FULL,
+    "IN_REVIEW": KycMeaning.IN_REVIEW,
+    "TEMPORARY_FAILED": KycMeaning.RESUBMIT,
+    "TEMPORARY_FAILURE": KycMeaning.RESUBMIT,
+    "PERMANENT_FAILED": KycMeaning.REJECTED,
+    "PERMANENT_FAILURE": KycMeaning.REJECTED,
+}
+UNREADABLE_WORD = "UNREADABLE"
+_WORD = re.compile(r"[A-Z]{1,20}(_[A-Z]{1,20}){0,4}")
+
+
+def word_of(text: str | None) -> str:
+    """Return a status as a word that can be kept, or `UNREADABLE`.
+
+    A field that should hold a status could hold anything. Digits and small letters never reach our tables and
+    logs through it, and so neither do numbers of documents, dates and sentences.
+    """
+    word = (text or "").strip().upper() if (text or "").isascii() else ""
+    known = word in _MEANINGS
+    return word if known or (text and _WORD.fullmatch(text)) else UNREADABLE_WORD
 
 
 class WhiteLabelClient:
@@ -58,7 +88,8 @@ class WhiteLabelClient:
         customer_id = text_or_none(fields.get("customerId"), max_characters=64)
         if url is None or customer_id is None or not may_be_opened(url, is_simulated=self._is_simulated):
             raise unreadable_answer()
-        return KycLink(url, customer_id)
+        client_id = text_or_none(fields.get("clientCustomerId"), max_characters=64)
+        return KycLink(url, customer_id, client_id)
 
     async def kyc_report(self, customer_id: str) -> KycReport:
         """Return the verification status of a person in the provider's words."""
@@ -69,7 +100,8 @@ class WhiteLabelClient:
         if text is None:
             raise unreadable_answer()
         updated = answer.data.get("updatedAt") if isinstance(answer.data, dict) else None
-        return KycReport(text, moment_or_none(updated))
+        word = word_of(text)
+        return KycReport(word, moment_or_none(updated), _MEANINGS.get(word))
 
     async def customer_limits(self, customer_id: str, *, fiat_type: int) -> CustomerLimits:
         """Return what a person may still buy."""
@@ -80,6 +112,10 @@ class WhiteLabelClient:
             per_order=amount_or_none(fields.get("onrampLimit")),
             raw=member_text(answer.text, "data"),
         )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
 
     async def order(self, customer_id: str, *, order_id: str) -> ProviderOrder:
         """Return one white-label purchase."""

@@ -1,0 +1,96 @@
+"""What is kept of a webhook of the white-label line: two ids, a word, and a print of the rest.
+
+Such a webhook may carry whatever a person's documents say: a name, a date of birth, a number. It names a
+person or an order to read and does nothing else, so nothing that it is needed for is lost when only this is
+kept. The print is an HMAC under SECRET_KEY and not a plain hash: a date of birth is soon guessed from a hash,
+and the print still tells two webhooks apart and shows whether the one that the provider holds is the one that
+came.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Mapping
+
+from onramp_app.domain.exact_json import NotJson, read_json_bytes
+from onramp_app.providers.onramp.white_label import word_of
+from onramp_app.providers.webhooks import EventKind, EventLine, VerifiedHeader, WebhookEvent
+
+_PURPOSE = b"prints of webhooks about people"
+_OUR_ID = re.compile(r"[0-9a-f]{32}")
+_THEIR_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_SIGN = b"kyc"  # of a text whose form we do not know and that may be about a person
+
+
+def kept_of(
+    header: VerifiedHeader, body: bytes, *, event: WebhookEvent, secret: bytes
+) -> tuple[bytes, bytes]:
+    """Return header and body as they are stored: as they came, unless they are of the white-label line.
+
+    Args:
+        header: as it was verified.
+        body: as it came.
+        event: what they mean.
+        secret: what prints are made with.
+    """
+    is_unknown = event.kind is EventKind.UNKNOWN and any(_SIGN in t.lower() for t in (header.content, body))
+    if event.line is not EventLine.WHITE_LABEL and not is_unknown:
+        return header.payload, _without_person(body, secret)
+    told: dict[str, object] = {
+        "eventType": event.kind.value,
+        "referenceId": _fitting(_OUR_ID, event.client_customer_id) or _fitting(_THEIR_ID, event.order_id),
+        "customerId": _fitting(_THEIR_ID, event.customer_id),
+        "status": event.status_text and word_of(event.status_text.replace(" ", "_")),
+    }
+    signed = {"kept": told, "print": _print_of(header.payload, secret)}
+    return base64.b64encode(_written(signed)), _written({"kept": told, "print": _print_of(body, secret)})
+
+
+def kept_of_refused(payload: bytes, body: bytes, *, secret: bytes) -> tuple[bytes, bytes]:
+    """Return the same of a request that proved nothing.
+
+    How this line signs is not published, so a true webhook about a person may be among those that are
+    refused.
+    """
+    try:
+        content = base64.b64decode(payload, validate=True)
+    except ValueError:
+        content = b""
+    is_personal = _speaks_of_person(body) or _speaks_of_person(content)
+    if not is_personal:
+        return payload, body
+    return b"", _written({"kept": {}, "print": _print_of(payload + b"\n" + body, secret)})
+
+
+def _without_person(body: bytes, secret: bytes) -> bytes:
+    """Return the unsigned body beside a signed event of an order, without what it says of a person."""
+    return _written({"kept": {}, "print": _print_of(body, secret)}) if _speaks_of_person(body) else body
+
+
+def _speaks_of_person(text: bytes) -> bool:
+    """Return whether a text may be about a person: the white-label line's envelope, or one we do not know."""
+    try:
+        value = read_json_bytes(text)
+    except NotJson:
+        return _SIGN in text.lower()
+    fields = value if isinstance(value, Mapping) else {}
+    inner = fields.get("body")
+    events = (fields, *([inner] if isinstance(inner, Mapping) else []))
+    if any("orderId" in event for event in events):
+        return False
+    return any("eventType" in event for event in events) or _SIGN in text.lower()
+
+
+def _fitting(form: re.Pattern[str], text: str | None) -> str | None:
+    return text if text is not None and form.fullmatch(text) else None
+
+
+def _print_of(content: bytes, secret: bytes) -> str:
+    key = hmac.new(secret, _PURPOSE, hashlib.sha256).digest()
+    return hmac.new(key, content, hashlib.sha256).hexdigest()
+
+
+def _written(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document, sort_keys=True).encode()
