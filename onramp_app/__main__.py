@@ -2,7 +2,7 @@
 
 import typer
 
-from onramp_app.commands import books, installation, review, webhooks
+from onramp_app.commands import books, installation, kyc, review, webhooks
 from onramp_app.local.environment import remove_library_variables
 from onramp_app.logs import configure_logs
 
@@ -28,6 +28,7 @@ app.command(cls=books.Reconcile)(books.reconcile)
 app.add_typer(webhooks.stored, name="webhooks")
 app.add_typer(review.app, name="review")
 app.add_typer(webhooks.onramp, name="onramp")
+app.add_typer(kyc.app, name="kyc")
 
 if __name__ == "__main__":
     app(prog_name="python -m onramp_app")

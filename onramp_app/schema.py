@@ -11,6 +11,7 @@ from onramp_app.operators import tables as operator_tables
 from onramp_app.pricing import tables as rate_tables
 from onramp_app.provider_orders import tables as provider_tables
 from onramp_app.top_ups import tables as top_up_tables
+from onramp_app.verification import tables as verification_tables
 
 METADATA = Row.metadata
 TABLE_MODULES = (
@@ -24,4 +25,5 @@ TABLE_MODULES = (
     chain_tables,
     idempotency,
     lease_tables,
+    verification_tables,
 )

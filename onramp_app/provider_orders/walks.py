@@ -30,6 +30,8 @@ from onramp_app.providers.connection import ADAPTER
 from onramp_app.providers.errors import ProviderAnswerUnreadable, ProviderBusy, ProviderRequestRefused
 from onramp_app.providers.port import HistoryPage, OrderFlow, Provider
 from onramp_app.providers.status import Flow
+from onramp_app.providers.webhooks import EventKind
+from onramp_app.verification import hints
 
 EVENTS_AT_ONCE = 500
 MARGIN = timedelta(hours=1)
@@ -114,6 +116,8 @@ async def handle_events() -> int:
         nameless = [number for number, one in translations.items() if one.is_nameless_purchase]
         if nameless:
             await open_nameless(db, nameless[0], environment=environment, at=at)
+        people = [one.recognition_id for one in translations.values() if one.kind is EventKind.KYC]
+        await hints.mark_due(db, [known for known in people if known], at=at)
         await execute(db, _HANDLED, {"at": at, "ids": list(translations)})
     announce_changes(users)
     return len(rows)

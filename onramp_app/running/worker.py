@@ -4,9 +4,10 @@ Any number of processes may run. A process can be killed at any moment: what is 
 database, and the next one does it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -25,6 +26,7 @@ from onramp_app.providers.connection import get_provider
 from onramp_app.providers.errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
 from onramp_app.top_ups.moves import run_clock
+from onramp_app.verification.reader import keep_reading
 
 APPLY_TICK_SECONDS = 1.0
 SYMBOLS_EVERY_SECONDS = 3600
@@ -54,8 +56,16 @@ async def background_work() -> AsyncIterator[None]:
             )
             for name, servers in get_servers().items()
         ),
+        *_verification(),
     ):
         yield
+
+
+def _verification() -> list[Coroutine[Any, Any, None]]:
+    """Return the loop that asks how verifications stand, where the provider can be asked."""
+    if not get_settings().onramp_white_label:
+        return []
+    return [keep_running("verification", keep_reading, within_seconds=ASKING_SECONDS)]
 
 
 class _LiveIds:

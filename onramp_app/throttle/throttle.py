@@ -65,6 +65,13 @@ TOP_UP = (RateLimitItemPerMinute(60, namespace="top-up"), RateLimitItemPerDay(50
 QUOTE = (RateLimitItemPerMinute(30, namespace="quote"),)
 # Each one has the provider read again, and looks at the database until that was done.
 READ_AGAIN = (RateLimitItemPerMinute(20, namespace="read-anew"),)
+# Each one asks the provider, which may charge for it and sends messages to the phone.
+VERIFY = (
+    RateLimitItemPerHour(10, namespace="verify"),
+    RateLimitItemPerDay(30, namespace="verify-day"),
+)
+# Each number that is tried says whether the provider knows it, and sends a message to whoever has the phone.
+VERIFY_PHONE = (RateLimitItemPerDay(5, namespace="verify-phone"),)
 # A program refreshes every ten minutes; each refresh leaves a row that stays as long as its session.
 REFRESH = (
     RateLimitItemPerMinute(30, namespace="refresh"),

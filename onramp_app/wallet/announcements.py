@@ -25,6 +25,7 @@ ANSWER_SECONDS = 3.0
 
 # Reads few rows a person: the kept balances, and the newest change by its index.
 _VERSION: ColumnElement[str] = literal_column("""concat_ws('/',
+       users.kyc_status, users.kyc_tier,
        (SELECT sum(b.version) FROM user_balances b WHERE b.user_id = users.id),
        (SELECT concat_ws('/', t.updated_at, t.id, t.version) FROM top_ups t WHERE t.user_id = users.id
          ORDER BY t.updated_at DESC LIMIT 1))""")
@@ -50,14 +51,14 @@ class SessionEnded:
 
 @dataclass(frozen=True, slots=True)
 class UsersChanged:
-    """Top-ups or balances of these people changed."""
+    """Top-ups, balances or the verification of these people changed."""
 
     user_ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSession:
-    """The person of a live session. `version` changes with any of their top-ups or balances."""
+    """The person of a live session. `version` changes with their top-ups, balances and verification."""
 
     viewer: Viewer
     version: str

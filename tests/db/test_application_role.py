@@ -35,6 +35,7 @@ BOOKS = {
     "ledger_transfers": "INSERT SELECT",
     "top_up_steps": "INSERT SELECT",
     "user_balances": "SELECT",
+    "verification_steps": "INSERT SELECT",
     "alembic_version": "SELECT",
 }
 _OPEN = """
