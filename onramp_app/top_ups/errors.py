@@ -10,9 +10,16 @@ class AccountFrozen(ApplicationError):
 
 
 class KycRequired(ApplicationError):
-    """The person has to be verified first."""
+    """The person has to be verified first; `extra` holds `next_step`: `action` (`NextStep`) and `url`."""
 
     status, code, title = 403, "kyc_required", "Verify yourself first"
+
+
+class TierTooLow(KycRequired):
+    """The amount is more than the person's tier allows, and a higher tier would allow it.
+
+    `extra` holds `tier`, the one that would, `next_step`, and `min` and `max` of what is possible now.
+    """
 
 
 class NotCancelable(ApplicationError):

@@ -18,10 +18,9 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
-from onramp_app.accounts.views import Viewer
+from onramp_app.accounts.words import KycTier
 from onramp_app.config import get_settings
-from onramp_app.db.engine import execute, transaction
-from onramp_app.domain import clock
+from onramp_app.db.engine import execute
 from onramp_app.pricing.rates import get_rates, rates_into, read_kept
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
@@ -60,23 +59,6 @@ class UsedAmounts:
 
     today: Decimal
     this_month: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What is left of one of our limits, in the currency that was asked for. `period`: `day` or `month`."""
-
-    period: str
-    left: Decimal
-    of: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Remaining:
-    """What a person may still add: the most at once now, and what is left of each period's limit."""
-
-    most: Decimal
-    allowances: tuple[Allowance, ...]
 
 
 async def lock_person(db: AsyncSession, user_id: str) -> User:
@@ -141,7 +123,7 @@ def left(
     Raises:
         ProviderUnavailable: something that counts is in a currency without a rate.
     """
-    today, this_month = _sums(already, rates)
+    today, this_month = sums(already, rates)
     rests = [
         limits.per_top_up,
         None if limits.per_day is None else limits.per_day - today,
@@ -151,7 +133,8 @@ def left(
     return max(Decimal(0), min(known)) if known else None
 
 
-def _sums(already: Mapping[str, UsedAmounts], rates: Mapping[str, Decimal]) -> tuple[Decimal, Decimal]:
+def sums(already: Mapping[str, UsedAmounts], rates: Mapping[str, Decimal]) -> tuple[Decimal, Decimal]:
+    """Return what was used today and this month, in the base currency. Raises as `in_base`."""
     today = sum((in_base(u.today, c, rates=rates) for c, u in already.items()), Decimal(0))
     this_month = sum((in_base(u.this_month, c, rates=rates) for c, u in already.items()), Decimal(0))
     return today, this_month
@@ -195,41 +178,36 @@ def count_in_base(top_up: TopUp, *, rates: Mapping[str, Decimal]) -> None:
         top_up.base_currency = get_settings().limits.currency
 
 
-async def remaining(viewer: Viewer, currency: str, *, decimals: int) -> Remaining | None:
-    """Return what the person may still add, in the currency and rounded down; None: not limited by us.
+def tier_that_allows(
+    base_amount: Decimal, tier: str, already: Mapping[str, UsedAmounts], *, rates: Mapping[str, Decimal]
+) -> KycTier | None:
+    """Return the lowest tier above this one under which the amount may be added now; None: none does.
 
-    To show beforehand only: what counts is checked again under the person's lock.
-
-    Raises:
-        ProviderUnavailable: there is no exchange rate for the currency.
+    Args:
+        base_amount: in the base currency of `LIMITS`.
+        tier: the person's own.
+        already: what the person has used.
+        rates: as for `left`.
     """
-    tier = tier_limits(get_settings().limits, viewer.kyc_tier)
-    if not is_limited(tier):
-        return None
-    async with transaction() as db:
-        already, kept = await used_amounts(db, viewer.user_id, at=clock.now()), await kept_rates(db)
-    rates = await base_rates(already, currency, kept=kept)
-    rest = left(tier, already, rates=rates)
-    rate = rates.get(currency)
-    if rest is None or rate is None:
-        raise ProviderUnavailable("There is no exchange rate for the limits at the moment.")
-    today, this_month = _sums(already, rates)
-    periods = (("day", tier.per_day, today), ("month", tier.per_month, this_month))
-    return Remaining(
-        _in_asked(rest, rate=rate, decimals=decimals),
-        tuple(
-            Allowance(
-                period,
-                _in_asked(max(Decimal(0), limit - spent), rate=rate, decimals=decimals),
-                _in_asked(limit, rate=rate, decimals=decimals),
-            )
-            for period, limit, spent in periods
-            if limit is not None
-        ),
-    )
+    for higher in higher_tiers(tier):
+        rest = left(tier_limits(get_settings().limits, higher), already, rates=rates)
+        if rest is None or base_amount <= rest:
+            return higher
+    return None
 
 
-def _in_asked(base_amount: Decimal, *, rate: Decimal, decimals: int) -> Decimal:
+def higher_tiers(tier: str) -> tuple[KycTier, ...]:
+    """Return the tiers above this one, the next first."""
+    every = tuple(KycTier)
+    return every[every.index(KycTier(tier)) + 1 :]
+
+
+def in_asked(base_amount: Decimal, *, rate: Decimal, decimals: int) -> Decimal:
+    """Return an amount of the base currency in another one, cut to its decimals.
+
+    Args:
+        rate: how much of the base currency one unit of the other is worth.
+    """
     with localcontext(prec=_PRECISION):
         return (base_amount / rate).quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
 
@@ -238,7 +216,7 @@ def over_limit_refusal(
     rest: Decimal, *, rate: Decimal, decimals: int, least: Decimal | None
 ) -> AmountOutOfLimits:
     """Return the refusal of an amount over our limits, with what is left in the asked currency (cut)."""
-    most = _in_asked(rest, rate=rate, decimals=decimals)
+    most = in_asked(rest, rate=rate, decimals=decimals)
     extra = {"max": format(most, "f")} | ({} if least is None else {"min": format(least, "f")})
     return AmountOutOfLimits("The amount is more than you may add at the moment.", extra=extra)
 

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app import idempotency
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.views import Viewer
-from onramp_app.accounts.words import KycStatus
+from onramp_app.accounts.words import KycStatus, KycTier
 from onramp_app.config import get_settings
 from onramp_app.db.engine import TOP_UP, transaction
 from onramp_app.domain import clock
@@ -27,7 +27,7 @@ from onramp_app.pricing.catalogue import get_options
 from onramp_app.pricing.quotes import PurchaseRequest, Quote, quote_members, quote_view
 from onramp_app.pricing.quotes import quote as ask_quote
 from onramp_app.providers.connection import ADAPTER, get_provider
-from onramp_app.providers.errors import UnsupportedAsset
+from onramp_app.providers.errors import AmountOutOfLimits, UnsupportedAsset
 from onramp_app.providers.port import WidgetSession
 from onramp_app.setting_forms import TreasuryAddress
 from onramp_app.throttle import throttle
@@ -37,12 +37,15 @@ from onramp_app.top_ups.errors import (
     KycRequired,
     NotCancelable,
     QuoteChanged,
+    TierTooLow,
     TooManyOpenTopUps,
 )
 from onramp_app.top_ups.moves import Evidence, record, state_of
 from onramp_app.top_ups.tables import TopUp, WidgetRecord
 from onramp_app.top_ups.transitions import ACT_OF, CREATED, OPEN, Act, Action, on_action
 from onramp_app.top_ups.views import TopUpView, own, view_of
+from onramp_app.verification.steps import standing_of
+from onramp_app.verification.views import NextStepView, next_step_view
 
 MAX_OPEN = 5
 OFFERED = timedelta(hours=24)  # docs/money.md: without a provider order a top-up expires after a day
@@ -85,6 +88,7 @@ async def create(
     Raises:
         ValidationFailed, UnsupportedCurrency, UnsupportedPaymentMethod, UnsupportedAsset: not possible.
         AmountOutOfLimits: over or under the provider's limits, or over our own.
+        TierTooLow: over our own, and a higher tier would allow it.
         QuoteChanged: a fresh quote is more than 1 % away from `expected_amount`.
         AccountFrozen, KycRequired, TooManyOpenTopUps: not for this person, now.
         RateLimited, ProviderUnavailable, DatabaseUnavailable: come back later.
@@ -199,7 +203,7 @@ async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
     """Check what belongs to the person and store the top-up, under the person's lock.
 
     Raises:
-        AccountFrozen, KycRequired, TooManyOpenTopUps, AmountOutOfLimits: nothing is stored.
+        AccountFrozen, KycRequired, TooManyOpenTopUps, AmountOutOfLimits, TierTooLow: nothing is stored.
     """
     person = await limits.lock_person(db, user_id)
     await _check_person(db, person)
@@ -260,7 +264,9 @@ async def _check_person(db: AsyncSession, person: User) -> None:
     if person.frozen_at is not None:
         raise AccountFrozen("Your account is frozen. Write to support.")
     if person.kyc_status == KycStatus.REJECTED:
-        raise KycRequired("Your verification was not accepted, so money cannot be added.")
+        raise KycRequired(
+            "Your verification was not accepted, so money cannot be added.", extra=_next_step(person)
+        )
     open_ones = select(func.count()).where(
         TopUp.user_id == person.id, col(TopUp.status).in_([status.value for status in OPEN])
     )
@@ -279,7 +285,23 @@ async def _check_limits(db: AsyncSession, person: User, offer: Offer, now: datet
     if rest is not None and base_amount > rest:
         rate = offer.rates[request.fiat_currency]
         decimals = ADAPTER.fiat_types[offer.quote.fiat_type].decimals
-        raise limits.over_limit_refusal(rest, rate=rate, decimals=decimals, least=offer.least)
+        refusal = limits.over_limit_refusal(rest, rate=rate, decimals=decimals, least=offer.least)
+        higher = limits.tier_that_allows(base_amount, person.kyc_tier, already, rates=offer.rates)
+        if higher is not None:
+            raise _tier_too_low(person, higher, refusal)
+        raise refusal
+
+
+def _tier_too_low(person: User, tier: KycTier, refusal: AmountOutOfLimits) -> TierTooLow:
+    return TierTooLow(
+        "The amount is more than you may add before you are verified further.",
+        extra={**refusal.extra, "tier": tier.value, **_next_step(person)},
+    )
+
+
+def _next_step(person: User) -> dict[str, object]:
+    found = next_step_view(standing_of(person)) or NextStepView.support()
+    return {"next_step": {"action": found.action.value, "url": found.url}}
 
 
 async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:

@@ -315,7 +315,8 @@ async def test_the_base_amount_is_kept_before_there_are_limits(wallet: Wallet, a
 async def test_our_limits_count_in_their_own_currency(
     wallet: Wallet, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limits = {"currency": "USD", "none": {"per_day": "20"}, "basic": {"per_day": "100"}}
+    limits = {"currency": "USD", "none": {"per_day": "20"}, "full": {"per_day": "20"}}
+    limits["basic"] = {"per_day": "19"}
     monkeypatch.setenv("LIMITS", json.dumps(limits))
     get_settings.cache_clear()
     await wallet.created(ada, fiat_amount="1000")
@@ -324,8 +325,22 @@ async def test_our_limits_count_in_their_own_currency(
     problem = assert_problem(await wallet.create(ada, fiat_amount="2000"), 422, "amount_out_of_limits")
     assert (problem["min"], Decimal(problem["max"]) < 2000) == ("100", True)
     await wallet.created(ada, fiat_amount=problem["max"])
-    wallet.run("UPDATE users SET kyc_tier = 'basic'")
-    await wallet.created(ada, fiat_amount="2000")
+
+
+async def test_more_than_the_tier_allows_leads_to_verification_where_a_higher_one_would_allow_it(
+    wallet: Wallet, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {"currency": "USD", "none": {"per_day": "20"}, "basic": {"per_day": "25"}}
+    monkeypatch.setenv("LIMITS", json.dumps({**limits, "full": {"per_day": "100"}}))
+    get_settings.cache_clear()
+    problem = assert_problem(await wallet.create(ada, fiat_amount="5000"), 403, "kyc_required")
+    assert (problem["tier"], Decimal(problem["max"]) < 5000) == ("full", True)
+    # This line verifies inside the payment page, so only an operator can raise a tier.
+    assert problem["next_step"] == {"action": "contact_support", "url": "http://localhost:3000/verify"}
+    assert wallet.count("top_ups") == 0
+    assert_problem(await wallet.create(ada, fiat_amount="50000"), 422, "amount_out_of_limits")
+    wallet.run("UPDATE users SET kyc_status = 'approved', kyc_tier = 'full'")
+    await wallet.created(ada, fiat_amount="5000")
 
 
 async def test_a_cookie_needs_our_pages_to_add_money(wallet: Wallet, ada: Person) -> None:

@@ -24,7 +24,7 @@ from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
 from onramp_app.providers.port import ProviderQuote
 from onramp_app.setting_forms import TreasuryAddress
 from onramp_app.top_ups import limits, top_ups
-from onramp_app.top_ups.errors import TooManyOpenTopUps
+from onramp_app.top_ups.errors import TierTooLow, TooManyOpenTopUps
 from onramp_app.top_ups.top_ups import Offer
 from tests import rows
 
@@ -67,7 +67,9 @@ async def world(database: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def limited(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def limit(settings: dict[str, Any]) -> None:
-        monkeypatch.setenv("LIMITS", json.dumps(settings))
+        """Limit every tier that is not named as the lowest one, so that no other tier would help."""
+        alike = dict.fromkeys(("basic", "full"), settings.get("none", {}))
+        monkeypatch.setenv("LIMITS", json.dumps(alike | settings))
         get_settings.cache_clear()
 
     yield limit
@@ -96,7 +98,7 @@ async def add(user_id: str, amount: str, currency: str = "INR", **options: Any) 
     try:
         async with transaction() as db:
             await top_ups.store(db, user_id, offer(amount, currency, **options))
-    except (AmountOutOfLimits, TooManyOpenTopUps):
+    except (AmountOutOfLimits, TierTooLow, TooManyOpenTopUps):
         return False
     return True
 
@@ -150,7 +152,7 @@ async def test_a_limit_is_inclusive_and_names_what_is_left(world: World, limited
 
 async def test_each_tier_has_its_own_limits(world: World, limited: Any) -> None:
     tiers = {"none": {"per_top_up": "100"}, "basic": {"per_top_up": "500"}}
-    limited({"currency": "INR", **tiers})
+    limited({"currency": "INR", **tiers, "full": {}})
     outcomes = {}
     for tier in ("none", "basic", "full"):
         person = world.person(tier)

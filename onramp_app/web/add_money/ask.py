@@ -20,8 +20,7 @@ from onramp_app.pricing.quotes import PurchaseRequest, QuoteView, get_shared_quo
 from onramp_app.pricing.rates import book_within, rates_into
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable, UnsupportedCurrency
 from onramp_app.throttle import throttle
-from onramp_app.top_ups import limits
-from onramp_app.top_ups.limits import Remaining
+from onramp_app.top_ups.meter import Meter, read_meter
 from onramp_app.top_ups.provider_status import provider_status
 from onramp_app.top_ups.usual_time import usual_minutes
 from onramp_app.web.add_money.choices import Choices
@@ -32,6 +31,7 @@ from onramp_app.web.add_money.words import (
     RETRY_SECONDS,
     amount_not_understood_text,
     decimals_text,
+    needs_tier_text,
     out_of_limits_text,
     problem_text,
     too_little_text,
@@ -50,13 +50,15 @@ class WizardAnswer:
     """What the wizard shows for a person's choices. `choices` are valid, with defaults where missing.
 
     `offer` is None when the offer is unknown, `quoted` when there is no quote; `problem` says why.
-    `retry_seconds`: after how many seconds asking again may help; 0 for never.
+    `verify_words`: why the amount needs a higher tier, empty where it does not. `retry_seconds`: after how
+    many seconds asking again may help; 0 for never.
     """
 
     choices: Choices
     offer: OfferShown | None = None
     quoted: QuoteView | None = None
     amount_problem: str = ""
+    verify_words: str = ""
     problem: str = ""
     retry_seconds: int = 0
 
@@ -81,18 +83,19 @@ async def _read(viewer: Viewer, choices: Choices) -> WizardAnswer:
     reader = get_options()
     row = _currency(viewer, choices, (await reader.options(None)).currencies)
     options = await reader.options(row.code, country=row.country)
-    remaining = await _remaining(viewer, row)
     choices = _completed(choices, row, options)
     of_provider = _bounds(choices, options)
-    bounds = bounds_of(of_provider, most=remaining.most if remaining else None)
+    meter = await _meter(viewer, row, of_provider)
+    bounds = bounds_of(of_provider, most=meter.most_by_tier if meter else None)
     quick = await _quick_amounts(row, bounds)
     if choices.amount is None and quick:
         choices = replace(choices, amount=decimal_text(quick[min(1, len(quick) - 1)]))
-    problem = _amount_problem(choices, row, bounds, remaining=remaining)
+    verify_words = _verify_words(choices, row, of_provider, meter=meter)
+    problem = "" if verify_words else _amount_problem(choices, row, bounds, of_provider)
     usual = {method.code: await usual_minutes(method.code) for method in options.methods}
-    offer = offer_of(OfferInputs(row, options, of_provider, remaining, quick, usual), choices)
-    found = WizardAnswer(choices, offer, amount_problem=problem)
-    if offer.closed or not choices.method or not choices.amount or problem:
+    offer = offer_of(OfferInputs(row, options, of_provider, meter, quick, usual), choices)
+    found = WizardAnswer(choices, offer, amount_problem=problem, verify_words=verify_words)
+    if offer.closed or not choices.method or not choices.amount or problem or verify_words:
         return replace(found, choices=replace(choices, step="amount"))
     return await _with_quote(viewer, found)
 
@@ -129,9 +132,9 @@ def _completed(choices: Choices, row: CurrencyOption, options: Options) -> Choic
     )
 
 
-async def _remaining(viewer: Viewer, row: CurrencyOption) -> Remaining | None:
+async def _meter(viewer: Viewer, row: CurrencyOption, of_provider: AmountLimits) -> Meter | None:
     try:
-        return await limits.remaining(viewer, row.code, decimals=row.decimals)
+        return await read_meter(viewer, row.code, decimals=row.decimals, method=of_provider)
     except ProviderUnavailable:
         return None  # The page says nothing about our limits then. Beginning the top-up checks them anyway.
 
@@ -153,8 +156,23 @@ async def _quick_amounts(row: CurrencyOption, bounds: AmountLimits) -> list[Deci
     return round_amounts(about, decimals=row.decimals, least=bounds.min, most=bounds.max)
 
 
+def _verify_words(
+    choices: Choices, row: CurrencyOption, of_provider: AmountLimits, *, meter: Meter | None
+) -> str:
+    """Return why the amount needs a higher tier: one that the provider takes, and only our tier does not."""
+    if meter is None or not choices.amount:
+        return ""
+    amount = Decimal(choices.amount)
+    if fault_of(amount, decimals=row.decimals, bounds=of_provider) is not None:
+        return ""
+    most = meter.most_by_tier
+    if most is None or meter.tier_for(amount) is None:
+        return ""
+    return needs_tier_text(most, row.code)
+
+
 def _amount_problem(
-    choices: Choices, row: CurrencyOption, bounds: AmountLimits, *, remaining: Remaining | None
+    choices: Choices, row: CurrencyOption, bounds: AmountLimits, of_provider: AmountLimits
 ) -> str:
     if not choices.amount:
         return ""
@@ -164,7 +182,7 @@ def _amount_problem(
         case AmountFault.TOO_PRECISE:
             return decimals_text(row.code, row.decimals)
         case AmountFault.TOO_MUCH if bounds.max is not None:
-            is_ours = remaining is not None and remaining.most == bounds.max
+            is_ours = bounds.max != of_provider.max
             return too_much_text(bounds.max, row.code, is_ours=is_ours)
         case AmountFault.TOO_LITTLE if bounds.min is not None:
             return too_little_text(bounds.min, row.code)

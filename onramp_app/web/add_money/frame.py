@@ -9,6 +9,7 @@ from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.signs import sign
+from onramp_app.web.parts.steps import steps_to_come
 from onramp_app.web.parts.times import time_of
 
 NOT_KNOWN = "\N{EN DASH}"  # in place of an amount
@@ -250,4 +251,17 @@ def no_offer() -> rx.Component:
         _countdown(),
         _try_now(class_name="button button-main mt-2"),
         class_name="card mx-auto grid w-full max-w-[568px] justify-items-start",
+    )
+
+
+def what_happens_next() -> rx.Component:
+    """Return what happens after the button, shown beside the review."""
+    return rx.el.div(
+        steps_to_come(
+            _("What happens next"),
+            (_("You pay"), _("On the payment provider's page, which opens next.")),
+            (_("We watch it arrive"), _("Step by step, also when you close the page.")),
+            (_("It is in your balance"), _("You see what was quoted, paid and delivered.")),
+        ),
+        class_name="hidden self-start lg:block",
     )

@@ -8,10 +8,11 @@ from babel import Locale
 
 from onramp_app.domain.money import decimal_text
 from onramp_app.domain.payments import AmountLimits, PaymentKind
+from onramp_app.pricing.bounds import bounds_of
 from onramp_app.pricing.catalogue import AssetOption, CurrencyOption, MethodOption, Options
 from onramp_app.providers.status import HealthState
 from onramp_app.texts import _, current_language
-from onramp_app.top_ups.limits import Remaining
+from onramp_app.top_ups.meter import LimitPeriod, LimitRule, Meter
 from onramp_app.top_ups.provider_status import ProviderStatus
 from onramp_app.web.add_money.choices import Choices
 from onramp_app.web.add_money.shapes import (
@@ -22,9 +23,10 @@ from onramp_app.web.add_money.shapes import (
     OfferShown,
     QuickAmount,
 )
-from onramp_app.web.add_money.words import left_text, limits_text
+from onramp_app.web.add_money.words import limits_text, published_text, raises_text
 from onramp_app.web.words.amounts import fiat_text, moment_text
 from onramp_app.web.words.durations import usually_text
+from onramp_app.web.words.limits import left_text, shown_left
 from onramp_app.web.words.names import asset_name, method_name, network_name
 
 
@@ -32,13 +34,13 @@ from onramp_app.web.words.names import asset_name, method_name, network_name
 class OfferInputs:
     """What an offer is made of: the chosen currency, its options, round amounts and usual minutes.
 
-    `bounds` are the limits of the provider alone, `remaining` what is left of our own.
+    `bounds` are the limits of the provider alone, `meter` all limits; None while they are not known.
     """
 
     row: CurrencyOption
     options: Options
     bounds: AmountLimits
-    remaining: Remaining | None
+    meter: Meter | None
     quick: Sequence[Decimal]
     usual: Mapping[str, int | None]
 
@@ -60,11 +62,13 @@ def offer_of(inputs: OfferInputs, choices: Choices) -> OfferShown:
             if other.reason is not None
         ),
         closed=row.reason or ("" if options.assets else _("Nothing can be bought at the moment.")),
-        limits=limits_text(inputs.bounds, row.code),
+        limits=limits_text(_at_once(inputs), row.code),
         quick=tuple(
             QuickAmount(decimal_text(amount), fiat_text(amount, row.code)) for amount in inputs.quick
         ),
-        allowances=_allowances(inputs.remaining, row.code),
+        allowances=_allowances(inputs.meter, row.code),
+        raises=raises_text(inputs.meter),
+        published=published_text(inputs.meter),
         assets=_asset_choices(options.assets),
         closed_assets=_closed_asset_choices(options),
         networks=_network_choices(options, choices.asset),
@@ -85,6 +89,13 @@ def with_provider_trouble(offer: OfferShown, status: ProviderStatus) -> OfferSho
     if status.state is HealthState.OK:
         return offer
     return replace(offer, provider_trouble=status.text, last_settled_at=moment_text(status.last_settled_at))
+
+
+def _at_once(inputs: OfferInputs) -> AmountLimits:
+    """Return what may be paid at once, by the provider and by our limit of one top-up."""
+    lines = inputs.meter.lines if inputs.meter else ()
+    ours = [one.left for one in lines if one.rule is LimitRule.TIER and one.period is LimitPeriod.TOP_UP]
+    return bounds_of(inputs.bounds, most=shown_left(ours[0]) if ours else None)
 
 
 def _codes(options: Options) -> list[str]:
@@ -165,17 +176,17 @@ def _kind_text(method: MethodOption) -> str:
     return _("You choose how on the payment page")
 
 
-def _allowances(remaining: Remaining | None, currency: str) -> tuple[AllowanceLine, ...]:
-    if remaining is None:
-        return ()
-    labels = {"day": _("Left today"), "month": _("Left this month")}
+def _allowances(meter: Meter | None, currency: str) -> tuple[AllowanceLine, ...]:
+    """Return what is left of our own limits of a day and of a month."""
+    labels = {LimitPeriod.DAY: _("Left today"), LimitPeriod.MONTH: _("Left this month")}
     return tuple(
         AllowanceLine(
-            labels[one.period],
+            labels[line.period],
             _("{left} of {limit}").format(
-                left=left_text(one.left, currency), limit=left_text(one.of, currency)
+                left=left_text(line.left, currency), limit=left_text(line.max, currency)
             ),
-            int((one.of - one.left) * 100 / one.of) if one.of else 100,
+            int((line.max - line.left) * 100 / line.max) if line.max else 100,
         )
-        for one in remaining.allowances
+        for line in (meter.lines if meter else ())
+        if line.rule is LimitRule.TIER and line.period in labels
     )

@@ -2,11 +2,18 @@
 
 import reflex as rx
 
-from onramp_app.web.add_money.frame import no_offer, provider_trouble, skeleton, step_bars, summary
+from onramp_app.web.add_money.frame import (
+    no_offer,
+    provider_trouble,
+    skeleton,
+    step_bars,
+    summary,
+    what_happens_next,
+)
 from onramp_app.web.add_money.hooks import AddressOf
 from onramp_app.web.add_money.open_page import blocked, open_question
 from onramp_app.web.add_money.state import WizardState
-from onramp_app.web.add_money.steps import amount_form, check_form, pay_form, what_happens_next
+from onramp_app.web.add_money.steps import amount_form, check_form, pay_form
 from onramp_app.web.parts.layout import private_page
 
 

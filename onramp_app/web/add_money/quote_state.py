@@ -1,5 +1,8 @@
-"""The part of the wizard's state that holds the quote: its bill, what changed, and when it ends."""
+"""The parts of the wizard's state that hold the quote, and what an amount needs of the person's tier."""
 
+from urllib.parse import urlencode
+
+from onramp_app.accounts.views import Viewer
 from onramp_app.domain import clock
 from onramp_app.domain.ids import new_id
 from onramp_app.pricing.quotes import QuoteView
@@ -42,6 +45,24 @@ class ShowsQuote(PrivateState, mixin=True):
 
     def _count(self, seconds: int) -> None:
         self.timer, self.timer_seconds = new_id(), seconds
+
+
+class KnowsTier(PrivateState, mixin=True):
+    """What an amount needs beyond the person's tier, and with which tier the page was read."""
+
+    verify_words: str = ""  # Why the amount needs a higher tier, and where to go for it.
+    verify_to: str = ""
+
+    _standing: str = ""
+
+    def _stands(self, viewer: Viewer) -> bool:
+        """Note where the person stands. Returns whether that is new, so that other limits may apply."""
+        before, self._standing = self._standing, f"{viewer.kyc_status} {viewer.kyc_tier}"
+        return before != self._standing
+
+    def _come_back_to(self, search: str) -> None:
+        """Have the page of verification lead back to these choices."""
+        self.verify_to = f"/verify?{urlencode({'next': f'/add-money{search}'})}"
 
 
 def _question(choices: Choices) -> str:

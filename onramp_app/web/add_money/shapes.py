@@ -69,6 +69,8 @@ class OfferShown:
     limits: str = ""
     quick: tuple[QuickAmount, ...] = ()
     allowances: tuple[AllowanceLine, ...] = ()
+    raises: str = ""  # What being verified further would allow; empty where it changes nothing.
+    published: str = ""  # What the provider publishes as its limit, which is no promise.
     assets: tuple[Choice, ...] = ()
     closed_assets: tuple[ClosedChoices, ...] = ()
     networks: tuple[Choice, ...] = ()

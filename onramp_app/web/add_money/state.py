@@ -14,13 +14,13 @@ from onramp_app.idempotency import IdempotencyInProgress
 from onramp_app.pricing.quotes import quote_of
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
 from onramp_app.top_ups import top_ups
-from onramp_app.top_ups.errors import QuoteChanged, TooManyOpenTopUps
+from onramp_app.top_ups.errors import QuoteChanged, TierTooLow, TooManyOpenTopUps
 from onramp_app.wallet import announcements
 from onramp_app.wallet.latest import Latest
 from onramp_app.web.add_money.ask import WizardAnswer, read_offer, request_of
 from onramp_app.web.add_money.choices import STEPS, Choices, choices_of
 from onramp_app.web.add_money.open_state import AsksAboutOpen
-from onramp_app.web.add_money.quote_state import ShowsQuote
+from onramp_app.web.add_money.quote_state import KnowsTier, ShowsQuote
 from onramp_app.web.add_money.shapes import OfferShown
 from onramp_app.web.add_money.typed_amounts import AmountNotUnderstood, TooManyDecimals, read_amount
 from onramp_app.web.add_money.words import (
@@ -29,6 +29,7 @@ from onramp_app.web.add_money.words import (
     amount_not_understood_text,
     blocked_words,
     decimals_text,
+    needs_tier_text,
     not_read_text,
     nothing_begun_text,
     out_of_limits_text,
@@ -43,7 +44,7 @@ from onramp_app.web.words.names import method_name, network_name
 _TYPING_MS = 350
 
 
-class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
+class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
     """What the wizard shows.
 
     An answer that comes late is dropped when something newer was asked, or when the tab was reset.
@@ -56,9 +57,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
     blocked_text: str = ""
 
     step: str = STEPS[0]
-    search: str = (
-        ""  # The query of the address with these choices; below, with the same choices at earlier steps.
-    )
+    search: str = ""  # The query of the address with these choices; below, of the earlier steps.
     amount_search: str = ""
     pay_search: str = ""
     forward: str = ""  # The query of the next step, to which the page then goes.
@@ -98,6 +97,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
         self._choose(wanted, writes=True)
         self._forget_messages()
         self._is_current()
+        self._stands(viewer)
         try:
             await top_ups.may_begin(viewer)
         except TooManyOpenTopUps as error:
@@ -126,6 +126,8 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
             # A top-up was begun elsewhere meanwhile. It is shown before another one can be begun.
             self.shows, self.reading, self.read_at = "open", "", ""
         self._show_open(views)
+        if self._stands(latest.viewer):
+            self._count(1)  # The page asks then, as when a quote has ended.
         self._is_current()
 
     # Choosing
@@ -211,7 +213,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
                 return None
             if amount == choices.amount:
                 self.amount_problem = said_before
-            if self.amount_problem or self.offer.closed:
+            if self.amount_problem or self.verify_words or self.offer.closed:
                 return None
             choices, step = replace(choices, amount=amount), "pay"
         elif self.step == "pay":
@@ -325,6 +327,8 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
             if choices == self._choices:  # The new quote does not answer choices made meanwhile.
                 self._show_quote(quote_of(error.extra["quote"]), choices)  # type: ignore[arg-type]
             self.changed, self.review_problem = "", problem_text(error)
+        elif isinstance(error, TierTooLow):
+            self.verify_words = needs_tier_text(str(error.extra.get("max", "0")), choices.currency)
         elif isinstance(error, AmountOutOfLimits):
             amount = Decimal(choices.amount or 0)
             self.review_problem = out_of_limits_text(error.extra, amount, choices.currency)
@@ -338,7 +342,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
     def _choose(self, choices: Choices, *, writes: bool = False) -> None:
         """Take up choices. `writes`: the amount goes into its field too, because nobody typed it there."""
         if choices != self._choices:
-            self.changed = self.review_problem = ""
+            self.changed = self.review_problem = self.verify_words = ""
         if not self.is_beginning and request_of(choices) != request_of(self._choices):
             self._review = ""
         self._asked = ""
@@ -348,6 +352,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
         self.network_name, self.method_name = network_name(choices.network), method_name(choices.method)
         self.time = next((card.time for card in self.offer.methods if card.code == choices.method), "")
         self.search = choices.search()
+        self._come_back_to(self.search)
         self.amount_search = replace(choices, step="amount").search()
         self.pay_search = replace(choices, step="pay").search()
         self._hold_quote_against(choices)
@@ -380,7 +385,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
         if found.offer is not None:
             self.offer = found.offer
             self._choose(found.choices, writes=self._choices.amount is None)
-            self.amount_problem = found.amount_problem
+            self.amount_problem, self.verify_words = found.amount_problem, found.verify_words
         self.problem = found.problem
         self._count(found.retry_seconds)
         if found.quoted is not None:
@@ -392,4 +397,4 @@ class WizardState(AsksAboutOpen, ShowsQuote, LiveState):
 
     def _forget_messages(self) -> None:
         self.problem = self.changed = self.review_problem = self.open_problem = ""
-        self.amount_problem = self.reading = self.read_at = ""
+        self.amount_problem = self.verify_words = self.reading = self.read_at = ""

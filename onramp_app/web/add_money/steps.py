@@ -4,11 +4,17 @@ import reflex as rx
 
 from onramp_app.texts import _
 from onramp_app.web.add_money.frame import NOT_KNOWN, actions, custody_text, fee_row, row, short_summary
-from onramp_app.web.add_money.shapes import AllowanceLine, Choice, ClosedChoices, MethodCard, QuickAmount
+from onramp_app.web.add_money.shapes import (
+    AllowanceLine,
+    Bill,
+    Choice,
+    ClosedChoices,
+    MethodCard,
+    QuickAmount,
+)
 from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.parts.feedback import notice, problem
 from onramp_app.web.parts.places import link
-from onramp_app.web.parts.steps import steps_to_come
 
 
 def _heading(title: str, text: str) -> rx.Component:
@@ -52,19 +58,45 @@ def amount_form() -> rx.Component:
         _heading(_("How much would you like to add?"), _("You see every fee before you pay.")),
         rx.el.div(_pay_field(), _joined(), _receive_field(), class_name="grid"),
         rx.foreach(WizardState.offer.allowances, _allowance),
+        _raises(),
         actions(
-            short_summary(),
-            button=rx.el.button(
-                _("Choose how to pay"),
-                type="submit",
-                disabled=WizardState.offer.closed != "",
-                class_name="button button-main w-full",
+            rx.cond(WizardState.verify_words == "", short_summary(), _needs_tier()),
+            button=rx.cond(
+                WizardState.verify_words == "",
+                rx.el.button(
+                    _("Choose how to pay"),
+                    type="submit",
+                    disabled=WizardState.offer.closed != "",
+                    class_name="button button-main w-full",
+                ),
+                _verify_button(),
             ),
         ),
         on_submit=WizardState.go_on,
         no_validate=True,
         class_name="wizard-step step-amount",
     )
+
+
+def _raises() -> rx.Component:
+    """Return the provider's published limit, and what raises ours, before anything is typed wrong."""
+    offer = WizardState.offer
+    return rx.el.div(
+        rx.cond(
+            (offer.raises != "") & (WizardState.verify_words == ""),
+            rx.el.p(link(offer.raises, to=WizardState.verify_to, class_name="link")),
+        ),
+        rx.cond(offer.published != "", rx.el.p(offer.published, class_name="soft")),
+        class_name="tiny grid gap-2 empty:hidden",
+    )
+
+
+def _needs_tier() -> rx.Component:
+    return rx.el.div(notice(WizardState.verify_words, kind="now"), role="status")
+
+
+def _verify_button() -> rx.Component:
+    return link(_("Verify your identity"), to=WizardState.verify_to, class_name="button button-main w-full")
 
 
 def _pay_field() -> rx.Component:
@@ -320,15 +352,24 @@ def check_form() -> rx.Component:
         rx.el.p(custody_text(), class_name="soft small"),
         actions(
             _review_problem(),
-            button=rx.el.button(
-                rx.cond(WizardState.is_beginning, _("One moment"), rx.fragment(_("Pay"), " ", bill.pay)),
-                type="submit",
-                disabled=WizardState.is_beginning | WizardState.is_old | (bill.pay == ""),
-                class_name="button button-main w-full",
-            ),
+            rx.cond(WizardState.verify_words != "", _needs_tier()),
+            button=_pay_button(bill),
         ),
         on_submit=WizardState.begin.temporal,  # type: ignore[attr-defined]  # Reflex makes it a handler
         class_name="wizard-step",
+    )
+
+
+def _pay_button(bill: Bill) -> rx.Component:
+    return rx.cond(
+        WizardState.verify_words != "",
+        _verify_button(),
+        rx.el.button(
+            rx.cond(WizardState.is_beginning, _("One moment"), rx.fragment(_("Pay"), " ", bill.pay)),
+            type="submit",
+            disabled=WizardState.is_beginning | WizardState.is_old | (bill.pay == ""),
+            class_name="button button-main w-full",
+        ),
     )
 
 
@@ -349,17 +390,4 @@ def _changeable(words: rx.Var[str] | str, search: rx.Var[str] | str) -> rx.Compo
         words,
         " ",
         link(_("Change"), to=f"/add-money{search}", class_name="link small ms-2"),
-    )
-
-
-def what_happens_next() -> rx.Component:
-    """Return what happens after the button, shown beside the review."""
-    return rx.el.div(
-        steps_to_come(
-            _("What happens next"),
-            (_("You pay"), _("On the payment provider's page, which opens next.")),
-            (_("We watch it arrive"), _("Step by step, also when you close the page.")),
-            (_("It is in your balance"), _("You see what was quoted, paid and delivered.")),
-        ),
-        class_name="hidden self-start lg:block",
     )

@@ -1,14 +1,22 @@
 """The sentences of the wizard: bills, limits, problems of an amount, and why a top-up cannot be begun."""
 
 from collections.abc import Sequence
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 
+from onramp_app.accounts.words import KycTier
 from onramp_app.domain.errors import ApplicationError, RateLimited
 from onramp_app.domain.payments import AmountLimits
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.errors import ProviderPriceIrregular, ProviderUnavailable
 from onramp_app.texts import _, ngettext
-from onramp_app.top_ups.errors import AccountFrozen, KycRequired, QuoteChanged, TooManyOpenTopUps
+from onramp_app.top_ups.errors import (
+    AccountFrozen,
+    KycRequired,
+    QuoteChanged,
+    TierTooLow,
+    TooManyOpenTopUps,
+)
+from onramp_app.top_ups.meter import Meter
 from onramp_app.top_ups.transitions import Charged, TopUpStatus
 from onramp_app.top_ups.views import TopUpView
 from onramp_app.web.add_money.shapes import Bill, BillLine, OpenTopUp
@@ -22,11 +30,11 @@ from onramp_app.web.words.amounts import (
     rate_words,
     split_decimals,
 )
+from onramp_app.web.words.limits import left_text
 from onramp_app.web.words.names import method_text
 from onramp_app.web.words.top_ups import action_text, words_of
 
 RETRY_SECONDS = 5
-_MANY = 100
 
 
 def bill_of(quote: QuoteView, *, currency: str, asset: str) -> Bill:
@@ -104,13 +112,38 @@ def too_much_text(most: str | Decimal, currency: str, *, is_ours: bool) -> str:
     return _("You may add {most} more for now.").format(most=left_text(most, currency))
 
 
-def left_text(amount: str | Decimal, currency: str) -> str:
-    """Return what is left of our limits, cut to whole units where there are many.
+def needs_tier_text(most: str | Decimal, currency: str) -> str:
+    """Return why an amount needs a higher tier. `most`: what may be added without one."""
+    if not Decimal(most):
+        return _("You've reached your limit for now. Verify your identity to add more.")
+    return _("You can add {most} more for now. Verify your identity to add this amount.").format(
+        most=left_text(most, currency)
+    )
 
-    Our limits are in another currency, so the last digits would change with every exchange rate.
-    """
-    value = Decimal(amount)
-    return fiat_text(value.to_integral_value(ROUND_DOWN) if value >= _MANY else value, currency)
+
+def raises_text(meter: Meter | None) -> str:
+    """Return what being verified further would allow; nothing where that changes no limit of ours."""
+    binding = meter.binding if meter else None
+    if meter is None or binding is None or binding.raised_by is None or not meter.higher:
+        return ""
+    most = next(room.most for room in meter.higher if room.tier is binding.raised_by)
+    if most is None:
+        return _("Verify your identity to raise this limit.")
+    if binding.raised_by is KycTier.FULL:
+        return _("Complete your verification to add up to {most}.").format(
+            most=left_text(most, meter.currency)
+        )
+    return _("Verify your identity to add up to {most}.").format(most=left_text(most, meter.currency))
+
+
+def published_text(meter: Meter | None) -> str:
+    """Return what the provider publishes as its limit, with the words that say it is no promise."""
+    first = meter.first_payment if meter else None
+    if meter is None or first is None:
+        return ""
+    return _("The provider's published limit for a first payment: {limit}").format(
+        limit=fiat_text(first, meter.currency)
+    )
 
 
 def out_of_limits_text(extra: dict[str, object], amount: Decimal, currency: str) -> str:
@@ -165,7 +198,7 @@ def blocked_words(error: ApplicationError) -> tuple[str, str] | None:
             _("Your account is frozen"),
             _("You cannot add money until we have looked at it. What you have is safe. Write to us."),
         )
-    if isinstance(error, KycRequired):
+    if isinstance(error, KycRequired) and not isinstance(error, TierTooLow):
         return (
             _("You could not be verified"),
             _("Your verification was not accepted, so you cannot add money. Write to us if this is wrong."),

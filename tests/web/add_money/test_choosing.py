@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -269,7 +270,8 @@ async def test_a_price_that_moved_is_shown_and_asked_again(visit, street):
 
 
 async def test_our_limits_are_shown_before_anybody_hits_them(visit, street, monkeypatch):
-    monkeypatch.setenv("LIMITS", json.dumps({"currency": "INR", "none": {"per_month": "20000"}}))
+    alike = {tier: {"per_month": "20000"} for tier in ("none", "basic", "full")}
+    monkeypatch.setenv("LIMITS", json.dumps({"currency": "INR", **alike}))
     get_settings.cache_clear()
     await visit.open()
     await begun(street)
@@ -282,12 +284,44 @@ async def test_our_limits_are_shown_before_anybody_hits_them(visit, street, monk
 
 async def test_a_limit_that_was_used_up_meanwhile_is_said_at_the_review(visit, street, monkeypatch):
     await visit.open("?step=check&amount=5000&method=UPI&another=yes")
-    monkeypatch.setenv("LIMITS", json.dumps({"currency": "INR", "none": {"per_day": "4000"}}))
+    alike = {tier: {"per_day": "4000"} for tier in ("none", "basic", "full")}
+    monkeypatch.setenv("LIMITS", json.dumps({"currency": "INR", **alike}))
     get_settings.cache_clear()
     state = visit.page
     outcome = await visit.tab.send(HANDLERS["begin"])
     assert "₹4,000" in state.review_problem
     assert (outcome.leads_to, street.count(), state.is_beginning) == (None, 0, False)
+
+
+async def test_an_amount_that_needs_a_higher_tier_leads_to_verification_and_back(visit, street, monkeypatch):
+    limits = {"none": {"per_top_up": "4000"}, "basic": {"per_top_up": "9000"}, "full": {"per_top_up": "9000"}}
+    monkeypatch.setenv("LIMITS", json.dumps({"currency": "INR", **limits}))
+    get_settings.cache_clear()
+    await visit.open("?amount=2000")
+    assert visit.page.offer.raises == "Verify your identity to add up to ₹9,000."
+    assert (visit.page.verify_words, visit.page.bill.pay) == ("", "₹2,000.00")
+    assert visit.page.offer.limits.endswith(" to ₹4,000")
+    await visit.open("?step=check&amount=5000&method=UPI")
+    page = visit.page
+    assert (page.step, page.amount_problem, page.bill.pay) == ("amount", "", "")
+    assert page.verify_words == ("You can add ₹4,000 more for now. Verify your identity to add this amount.")
+    way_back = parse_qs(urlsplit(page.verify_to).query)["next"][0]
+    assert urlsplit(way_back).path == "/add-money"
+    assert parse_qs(urlsplit(way_back).query)["amount"] == ["5000"]
+    await visit.do("go_on", {"amount": "5000"})
+    assert page.forward == ""
+    await visit.open("?amount=20000")
+    assert (visit.page.verify_words, bool(visit.page.amount_problem)) == ("", True)
+
+
+async def test_a_tier_that_is_too_low_at_the_review_is_said_with_the_way_on(visit, street, monkeypatch):
+    await visit.open("?step=check&amount=5000&method=UPI")
+    limits = {"none": {"per_top_up": "4000"}}
+    monkeypatch.setenv("LIMITS", json.dumps({"currency": "INR", **limits}))
+    get_settings.cache_clear()
+    outcome = await visit.tab.send(HANDLERS["begin"])
+    assert (outcome.leads_to, street.count(), visit.page.review_problem) == (None, 0, "")
+    assert "Verify your identity" in visit.page.verify_words
 
 
 @pytest.mark.parametrize(
