@@ -8,7 +8,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from onramp_app.api import auth, auth_forms, exchange_rates, health, metrics, options, quotes, top_ups, wallet
+from onramp_app.api import auth, auth_forms, exchange_rates, health, kyc, options, quotes, top_ups, wallet
 from onramp_app.api.frame.headers import documentation_policy, is_api_path
 from onramp_app.api.frame.problems import Problem, add_error_handlers, error_responses
 from onramp_app.api.frame.requests import BodyLimit, RequestContext
@@ -42,7 +42,7 @@ def create_api(name: str) -> ASGIApp:
     _add_documentation(api)
     add_error_handlers(api)
     api.include_router(health.router)
-    api.include_router(metrics.router)
+    api.include_router(health.metrics_router)
     api.include_router(auth.router)
     api.include_router(auth_forms.router)
     api.include_router(options.router)
@@ -50,6 +50,7 @@ def create_api(name: str) -> ASGIApp:
     api.include_router(exchange_rates.router)
     api.include_router(top_ups.router)
     api.include_router(wallet.router)
+    api.include_router(kyc.router)
     _describe_problems(api)
     return RequestContext(webhook_before(BodyLimit(api)))
 

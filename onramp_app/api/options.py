@@ -7,12 +7,16 @@ from typing import Annotated, Literal, Self
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
+from onramp_app.accounts.views import Viewer
+from onramp_app.api.frame.identity import MaybeViewer
 from onramp_app.api.frame.problems import error_responses
-from onramp_app.domain.errors import ValidationFailed
+from onramp_app.api.kyc import LimitAnswer
+from onramp_app.domain.errors import DatabaseUnavailable, Unauthenticated, ValidationFailed
 from onramp_app.domain.money import decimal_text
 from onramp_app.domain.payments import PaymentKind
 from onramp_app.pricing.catalogue import Options, get_options
 from onramp_app.providers.errors import ProviderUnavailable, UnsupportedCurrency
+from onramp_app.top_ups.meter import Meter, read_meter
 from onramp_app.top_ups.provider_status import ProviderStatus, provider_status
 
 router = APIRouter(prefix="/api/options", tags=["money"])
@@ -85,17 +89,21 @@ class StatusAnswer(BaseModel):
 
 
 class OptionsAnswer(BaseModel):
-    """All options. Methods, assets and limits belong to the requested currency, and are empty without one."""
+    """All options. Methods, assets and limits belong to the requested currency, and are empty without one.
+
+    `meter` holds every limit of a top-up in it; for a signed-in caller also those of their tier.
+    """
 
     status: StatusAnswer
     currencies: list[CurrencyAnswer]
     methods: list[MethodAnswer]
     assets: list[AssetAnswer]
     limits: LimitsAnswer | None
+    meter: list[LimitAnswer]
 
     @classmethod
-    def of(cls, options: Options, status: ProviderStatus) -> Self:
-        """Build the answer from the options and the provider's health."""
+    def of(cls, options: Options, status: ProviderStatus, meter: Meter | None) -> Self:
+        """Build the answer from the options, the provider's health and the meter of the caller."""
         limits = options.limits
         return cls(
             status=StatusAnswer(
@@ -124,6 +132,7 @@ class OptionsAnswer(BaseModel):
                 for row in options.assets
             ],
             limits=None if limits is None else LimitsAnswer(min=_text(limits.min), max=_text(limits.max)),
+            meter=[] if meter is None else LimitAnswer.all_of(meter),
         )
 
 
@@ -131,11 +140,27 @@ def _text(amount: Decimal | None) -> str | None:
     return None if amount is None else decimal_text(amount)
 
 
-@router.get("", responses=error_responses(ValidationFailed, UnsupportedCurrency, ProviderUnavailable))
+@router.get(
+    "",
+    responses=error_responses(
+        ValidationFailed, UnsupportedCurrency, Unauthenticated, ProviderUnavailable, DatabaseUnavailable
+    ),
+)
 async def read_options(
-    response: Response, fiat_currency: FiatCurrency = None, country: OfCountry = None
+    response: Response,
+    viewer: MaybeViewer,
+    fiat_currency: FiatCurrency = None,
+    country: OfCountry = None,
 ) -> OptionsAnswer:
     """Return every currency, with the reason where it is closed, and the options of the requested one."""
     found = await get_options().options(fiat_currency, country=country)
-    response.headers["Cache-Control"] = "public, max-age=15"
-    return OptionsAnswer.of(found, await provider_status())
+    # What a signed-in person gets is theirs alone; a shared cache must not keep it for the next one.
+    response.headers["Cache-Control"] = "public, max-age=15" if viewer is None else "no-store"
+    response.headers["Vary"] = "Authorization, Cookie"
+    meter = None if fiat_currency is None else await _meter(viewer, found, fiat_currency)
+    return OptionsAnswer.of(found, await provider_status(), meter)
+
+
+async def _meter(viewer: Viewer | None, options: Options, currency: str) -> Meter:
+    decimals = next((row.decimals for row in options.currencies if row.code == currency), 2)
+    return await read_meter(viewer, currency, decimals=decimals, method=options.limits)

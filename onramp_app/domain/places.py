@@ -3,7 +3,7 @@
 from urllib.parse import unquote
 
 HOME = "/home"
-PRIVATE_PLACES = (HOME, "/activity", "/add-money", "/profile")
+PRIVATE_PLACES = (HOME, "/activity", "/add-money", "/profile", "/verify")
 _MAX_LENGTH = 512
 _MAX_UNQUOTING = 3
 

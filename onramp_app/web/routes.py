@@ -27,6 +27,8 @@ from onramp_app.web.profile.state import ProfileState
 from onramp_app.web.tabs.session import PrivateState
 from onramp_app.web.top_up.page import top_up
 from onramp_app.web.top_up.state import TopUpPageState
+from onramp_app.web.verify.page import verify
+from onramp_app.web.verify.state import VerifyState
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def _pages() -> tuple[_Page, ...]:
         _Page("/add-money", add_money, _("Add money"), _("Add money to your wallet."), (WizardState.load,)),
         _Page("/profile", profile, _("Profile"), _("Your details and sessions."), (ProfileState.load,)),
         _Page("/add-money/[top_up_id]", top_up, _("Your top-up"), _("One top-up."), (TopUpPageState.load,)),
+        _Page("/verify", verify, _("Verify"), _("Your verification and limits."), (VerifyState.load,)),
         _Page("/register", register, _("Create an account"), _("Open your wallet."), (EntranceState.load,)),
     )
 

@@ -59,7 +59,7 @@ async def test_options_name_what_can_be_chosen_with_a_currency(client: httpx.Asy
     answer = await client.get("/api/options", params={"fiat_currency": "INR"})
     assert answer.status_code == 200, answer.text
     found = answer.json()
-    assert set(found) == {"status", "currencies", "methods", "assets", "limits"}
+    assert set(found) == {"status", "currencies", "methods", "assets", "limits", "meter"}
     assert (found["status"]["state"], found["status"]["since"]) == ("ok", None)
     assert found["status"]["text"] == "The payment provider is working normally."
     rupee = next(row for row in found["currencies"] if row["code"] == "INR")
@@ -82,6 +82,28 @@ async def test_options_name_what_can_be_chosen_with_a_currency(client: httpx.Asy
     closed = next(row for row in found["currencies"] if row["code"] == "THB")
     assert not closed["active"]
     assert closed["reason"]
+
+
+async def test_the_meter_of_options_is_the_callers(
+    client: httpx.AsyncClient, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIMITS", '{"currency": "INR", "none": {"per_day": "9000"}}')
+    get_settings.cache_clear()
+    query = {"fiat_currency": "INR"}
+    outside = await client.get("/api/options", params=query)
+    own = await client.get("/api/options", params=query, headers=ada.headers)
+    assert [line["rule"] for line in outside.json()["meter"]] == ["method", "provider", "provider"]
+    assert own.json()["meter"][-1] == {
+        "rule": "tier", "period": "day", "currency": "INR", "max": "9000", "used": "0", "left": "9000",
+        "raised_by": "basic",
+    }  # fmt: skip
+    assert outside.json()["limits"] == own.json()["limits"]
+    kept = [answer.headers["cache-control"] for answer in (outside, own)]
+    assert (kept, own.headers["vary"]) == (["public, max-age=15", "no-store"], "Authorization, Cookie")
+    bad = await client.get("/api/options", params=query, headers={"Authorization": "Bearer nonsense"})
+    assert (bad.status_code, bad.json()["code"]) == (401, "unauthenticated")
+    client.cookies.set("session", "an old one")
+    assert (await client.get("/api/options", params=query)).status_code == 200
 
 
 async def test_options_without_a_currency_hold_the_currencies_alone(client: httpx.AsyncClient) -> None:

@@ -41,6 +41,22 @@ class Site:
     environment: dict[str, str]
 
 
+@contextmanager
+def other_settings(site: Site, **settings: str) -> Iterator[Site]:
+    """Serve the same pages with other settings for a while, at the same address: the build knows it."""
+    before = dict(site.environment)
+    site.kill()
+    site.environment.update(settings)
+    try:
+        site.start()
+        yield site
+    finally:
+        site.kill()
+        site.environment.clear()
+        site.environment.update(before)
+        site.start()
+
+
 def open_order(site: Site, address: str) -> int:
     """Open an order as the payment page of the top-up at `address` would. Returns its id."""
     top_up_id = urlsplit(address).path.rstrip("/").rpartition("/")[2]

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from onramp_app.config import Settings
 from onramp_app.domain.places import is_private
 from onramp_app.top_ups.widget_frame import WIDGET_FEATURES, widget_origin
+from onramp_app.verification.frame import KYC_FEATURES, kyc_origin
 
 _Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -161,10 +162,9 @@ def _addresses(name: str) -> Iterator[str]:
 
 
 def _common_headers(settings: Settings) -> _Headers:
-    widget = widget_origin(settings)
     features = [
         *(f"{feature}=()" for feature in _CLOSED_FEATURES),
-        *(f'{feature}=(self "{widget}")' for feature in WIDGET_FEATURES),
+        *(f"{feature}=({_allowed(feature, settings)})" for feature in WIDGET_FEATURES),
     ]
     headers = {
         "x-content-type-options": "nosniff",
@@ -178,6 +178,18 @@ def _common_headers(settings: Settings) -> _Headers:
     if settings.is_production:
         headers["strict-transport-security"] = f"max-age={_TWO_YEARS_SECONDS}; includeSubDomains"
     return tuple((name.encode(), value.encode()) for name, value in headers.items())
+
+
+def _framed(settings: Settings) -> tuple[str, ...]:
+    """Return the origins that our pages frame: the payment page's and, where used, the identity page's."""
+    identity = kyc_origin(settings)
+    return tuple(dict.fromkeys((widget_origin(settings), *([identity] if identity else []))))
+
+
+def _allowed(feature: str, settings: Settings) -> str:
+    identity = kyc_origin(settings) if feature in KYC_FEATURES else None
+    origins = dict.fromkeys((widget_origin(settings), *([identity] if identity else [])))
+    return " ".join(("self", *(f'"{origin}"' for origin in origins)))
 
 
 def page_policy(html: str, settings: Settings) -> str:
@@ -194,7 +206,7 @@ def page_policy(html: str, settings: Settings) -> str:
             "font-src 'self'",
             "manifest-src 'self'",
             f"connect-src 'self' {socket_origin}",
-            f"frame-src {widget_origin(settings)}",
+            f"frame-src {' '.join(_framed(settings))}",
             f"script-src {_sources(inline.scripts)}",
             # Reflex's style library fills an empty style element rule by rule, which needs no more than this.
             f"style-src {_sources([*inline.styles, ''])}",

@@ -91,4 +91,24 @@ async def current_viewer(
     raise Unauthenticated("Sign in to continue.")
 
 
+async def maybe_viewer(
+    request: Request,
+    authorization: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+) -> Viewer | None:
+    """Return the person behind a request to a public route, None for nobody: an old cookie is nobody's.
+
+    Raises:
+        Unauthenticated: an access token was sent that is not valid; its program wants to know.
+    """
+    if authorization is None and not read_cookie(cookie_header_of(request), session_cookie_name()):
+        return None
+    try:
+        return await current_viewer(request, authorization, "")
+    except Unauthenticated:
+        if authorization is not None:
+            raise
+        return None
+
+
+MaybeViewer = Annotated[Viewer | None, Depends(maybe_viewer)]
 CurrentViewer = Annotated[Viewer, Depends(current_viewer)]

@@ -97,6 +97,7 @@ def _signed_in_header(here: str) -> rx.Component:
             rx.el.nav(
                 link(_("Home"), to="/home", class_name="place", **_current(here == "/home")),
                 link(_("Activity"), to="/activity", class_name="place", **_current(here == "/activity")),
+                link(_("Verify"), to="/verify", class_name="place", **_current(here == "/verify")),
                 aria_label=_("Places"),
                 class_name="hidden md:flex gap-6 ml-2",
             ),
@@ -115,6 +116,7 @@ def _bottom_bar(here: str) -> rx.Component:
         link(_("Home"), to="/home", **_current(here == "/home")),
         link(rx.el.span(_("Add money"), class_name="button button-main"), to="/add-money"),
         link(_("Activity"), to="/activity", **_current(here == "/activity")),
+        link(_("Verify"), to="/verify", **_current(here == "/verify")),
         aria_label=_("Places"),
         class_name="bottom-bar",
     )

@@ -11,7 +11,7 @@ from onramp_app.top_ups.transitions import UNPAID, Charged, TopUpStatus
 from onramp_app.top_ups.views import LinkedView, TopUpView
 from onramp_app.top_ups.widget_frame import framed_url
 from onramp_app.wallet.views import BalancesView
-from onramp_app.web.top_up.qr_code import qr_code
+from onramp_app.web.parts.qr_code import qr_code
 from onramp_app.web.top_up.shapes import AmountFact, Related, TopUpPage
 from onramp_app.web.top_up.timeline import steps_of
 from onramp_app.web.words.amounts import (

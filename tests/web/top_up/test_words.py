@@ -27,7 +27,7 @@ from onramp_app.wallet.views import AssetBalanceView, BalancesView
 from onramp_app.web.activity.story_words import story_of_top_up
 from onramp_app.web.add_money.words import open_top_up_of
 from onramp_app.web.home.cards import card_of
-from onramp_app.web.top_up.qr_code import qr_code
+from onramp_app.web.parts.qr_code import qr_code
 from onramp_app.web.top_up.timeline import steps_of
 from onramp_app.web.top_up.words import page_of
 from onramp_app.web.words.top_ups import action_text
