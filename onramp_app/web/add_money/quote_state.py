@@ -8,7 +8,7 @@ from onramp_app.domain.ids import new_id
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.web.add_money.choices import Choices
 from onramp_app.web.add_money.shapes import Bill
-from onramp_app.web.add_money.words import bill_of, changed_text
+from onramp_app.web.add_money.words import bill_of, changed_text, verify_action
 from onramp_app.web.tabs.session import PrivateState
 
 
@@ -52,6 +52,7 @@ class KnowsTier(PrivateState, mixin=True):
 
     verify_words: str = ""  # Why the amount needs a higher tier, and where to go for it.
     verify_to: str = ""
+    verify_action: str = ""  # What the button says that leads there.
 
     _standing: str = ""
 
@@ -63,6 +64,7 @@ class KnowsTier(PrivateState, mixin=True):
     def _come_back_to(self, search: str) -> None:
         """Have the page of verification lead back to these choices."""
         self.verify_to = f"/verify?{urlencode({'next': f'/add-money{search}'})}"
+        self.verify_action = verify_action()
 
 
 def _question(choices: Choices) -> str:

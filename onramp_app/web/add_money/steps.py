@@ -96,7 +96,7 @@ def _needs_tier() -> rx.Component:
 
 
 def _verify_button() -> rx.Component:
-    return link(_("Verify your identity"), to=WizardState.verify_to, class_name="button button-main w-full")
+    return link(WizardState.verify_action, to=WizardState.verify_to, class_name="button button-main w-full")
 
 
 def _pay_field() -> rx.Component:

@@ -19,6 +19,8 @@ from onramp_app.top_ups.errors import (
 from onramp_app.top_ups.meter import Meter
 from onramp_app.top_ups.transitions import Charged, TopUpStatus
 from onramp_app.top_ups.views import TopUpView
+from onramp_app.verification.lines import get_line
+from onramp_app.verification.words import Line
 from onramp_app.web.add_money.shapes import Bill, BillLine, OpenTopUp
 from onramp_app.web.words.amounts import (
     asset_text,
@@ -115,10 +117,17 @@ def too_much_text(most: str | Decimal, currency: str, *, is_ours: bool) -> str:
 def needs_tier_text(most: str | Decimal, currency: str) -> str:
     """Return why an amount needs a higher tier. `most`: what may be added without one."""
     if not Decimal(most):
-        return _("You've reached your limit for now. Verify your identity to add more.")
-    return _("You can add {most} more for now. Verify your identity to add this amount.").format(
-        most=left_text(most, currency)
-    )
+        known = _("You've reached your limit for now.")
+    else:
+        known = _("You can add {most} more for now.").format(most=left_text(most, currency))
+    if get_line().line is Line.WIDGET:
+        return f"{known} {_('Support can raise your limit.')}"
+    return f"{known} {_('Verify your identity to add this amount.')}"
+
+
+def verify_action() -> str:
+    """Return what the button says that leads to the page of verification."""
+    return _("See your limits") if get_line().line is Line.WIDGET else _("Verify your identity")
 
 
 def raises_text(meter: Meter | None) -> str:
@@ -126,6 +135,8 @@ def raises_text(meter: Meter | None) -> str:
     binding = meter.binding if meter else None
     if meter is None or binding is None or binding.raised_by is None or not meter.higher:
         return ""
+    if get_line().line is Line.WIDGET:
+        return _("See how to raise your limits.")
     most = next(room.most for room in meter.higher if room.tier is binding.raised_by)
     if most is None:
         return _("Verify your identity to raise this limit.")

@@ -212,6 +212,7 @@ def _limits_card() -> rx.Component:
     return rx.el.section(
         rx.el.h2(_("Your limits"), class_name="heading", id="limits"),
         rx.el.ul(rx.foreach(VerifyState.limits, _limit), class_name="rows mt-4"),
+        rx.cond(VerifyState.is_raised_by_support, rx.el.div(_support(), class_name="mt-4")),
         rx.el.p(
             _("Days and months are counted in UTC. Published limits are the provider's and no promise."),
             class_name="soft tiny mt-4",

@@ -50,6 +50,7 @@ class VerifyState(LiveState):
     page: VerifyPage = NOT_READ
     limits: list[LimitLine] = []  # noqa: RUF012  # Reflex copies the default for each state.
     published: str = ""
+    is_raised_by_support: bool = False
     country: str = ""
     phone_code: str = ""
     back_to: str = ""  # Where the person came from, to which the page leads back.
@@ -137,6 +138,9 @@ class VerifyState(LiveState):
             async with asyncio.timeout(_LIMITS_WITHIN_SECONDS):
                 meter = await meter_of_person(viewer)
             self.limits, self.published = list(limit_lines(meter)), published_text(meter)
+            self.is_raised_by_support = self.page.kind == "widget" and any(
+                line.raised_by is not None for line in meter.lines
+            )
 
     def _open(self, link: str) -> None:
         self.link, self.is_framed = link, may_frame(link, get_settings())

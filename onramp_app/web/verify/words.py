@@ -12,6 +12,7 @@ from onramp_app.providers.errors import ProviderUnavailable
 from onramp_app.texts import _, current_language
 from onramp_app.top_ups.meter import LimitPeriod, LimitRule, Meter, MeterLine
 from onramp_app.verification.errors import PhoneTaken, VerificationNotStartable, VerificationRefused
+from onramp_app.verification.lines import get_line
 from onramp_app.verification.views import VerificationView
 from onramp_app.verification.words import Line, NextStep
 from onramp_app.web.verify.shapes import LimitLine, VerifyPage
@@ -168,6 +169,8 @@ def _raised_text(line: MeterLine, meter: Meter) -> str:
     """Return what a higher tier would make of a limit; of the one that applies first, how much exactly."""
     if line.raised_by is None:
         return ""
+    if get_line().line is Line.WIDGET:
+        return _("Support can raise it")
     is_full = line.raised_by is KycTier.FULL
     if line != meter.binding:
         return _("Higher once you're fully verified") if is_full else _("Higher once you're verified")

@@ -142,6 +142,7 @@ async def test_the_widget_line_says_that_it_knows_nothing(visit: Visit, monkeypa
     assert "doesn't tell us" in page.page.text
     assert page.published == ("Its published limit for a first payment is ₹500,000. It may decide otherwise.")
     assert page.country == "India"
+    assert (page.limits[0].raised, page.is_raised_by_support) == ("Support can raise it", True)
     await visit.start()
     assert (page.link, page.problem) == ("", "")
 
