@@ -1,5 +1,6 @@
-"""The cards of open top-ups on the home page."""
+"""The cards of open top-ups on the home page, and the line about an open verification."""
 
+from onramp_app.accounts.words import KycStatus
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import OPEN, Charged, TopUpStatus
@@ -9,6 +10,16 @@ from onramp_app.web.words.durations import late_text, usually_text
 from onramp_app.web.words.top_ups import action_text, paid_text, words_of
 
 _STEPS = 5  # begun, opened, paid, bought, sent
+
+
+def verification_note(status: str) -> str:
+    """Return what to know of a verification that has begun and not ended well; nothing otherwise."""
+    return {
+        KycStatus.STARTED.value: _("Finish your verification"),
+        KycStatus.IN_REVIEW.value: _("Your verification is in review"),
+        KycStatus.RESUBMIT.value: _("Your verification needs another try"),
+        KycStatus.REJECTED.value: _("Your identity couldn't be verified"),
+    }.get(status, "")
 
 
 def card_of(view: TopUpView, *, usual_minutes: int | None) -> OpenCard:

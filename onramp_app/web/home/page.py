@@ -7,6 +7,7 @@ from onramp_app.web.home.count_up import CountsUp
 from onramp_app.web.home.shapes import AssetRow, OpenCard
 from onramp_app.web.home.state import HomeState
 from onramp_app.web.parts.activity_rows import activity_rows, row_skeletons
+from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.mark import mark
 from onramp_app.web.parts.money import money_size
@@ -20,8 +21,21 @@ _BALANCE = "balance-amount"
 def home() -> rx.Component:
     return private_page(
         rx.el.h1(_("Home"), class_name="sr-only"),
+        rx.cond(HomeState.verification != "", _verification()),
         rx.cond(HomeState.is_loaded, rx.cond(HomeState.is_first_run, _first_run(), _wallet()), _skeleton()),
         here="/home",
+    )
+
+
+def _verification() -> rx.Component:
+    return rx.el.div(
+        notice(
+            HomeState.verification,
+            ". ",
+            link(_("View verification"), to="/verify", class_name="link"),
+            kind="now",
+        ),
+        class_name="mb-6",
     )
 
 

@@ -12,7 +12,7 @@ from onramp_app.texts import _, current_language
 from onramp_app.top_ups.usual_time import usual_minutes
 from onramp_app.wallet.latest import Latest
 from onramp_app.wallet.views import AssetBalanceView, BalancesView
-from onramp_app.web.home.cards import card_of
+from onramp_app.web.home.cards import card_of, verification_note
 from onramp_app.web.home.line import draw
 from onramp_app.web.home.shapes import AssetRow, BalanceLine, BalanceShown, OpenCard
 from onramp_app.web.tabs.live import LiveState
@@ -29,6 +29,7 @@ class HomeState(LiveState):
 
     is_loaded: bool = False
     is_first_run: bool = False
+    verification: str = ""  # What to know of a verification that has begun; empty where there is nothing.
     balance: BalanceShown = BalanceShown()
     line: BalanceLine = BalanceLine()
     open_cards: list[OpenCard] = []  # noqa: RUF012  # Reflex copies the default for each state.
@@ -55,6 +56,7 @@ class HomeState(LiveState):
         self.balance, self.line = page.balance, page.line
         self.open_cards, self.assets, self.recent = [*page.open_cards], [*page.assets], [*page.recent]
         self.is_first_run = page.is_first_run
+        self.verification = verification_note(latest.viewer.kyc_status)
         self.is_loaded = True
         self._is_current()
 

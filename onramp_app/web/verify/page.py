@@ -129,6 +129,7 @@ def _phone() -> rx.Component:
                 problem(rx.el.span(VerifyState.phone_problem), for_field="phone"),
             ),
             aria_live="assertive",
+            class_name="mt-2 empty:hidden",
         ),
         rx.el.p(
             _("The provider sends a one-time code to it. We pass the number on and don't keep it."),

@@ -131,6 +131,25 @@ async def test_a_push_shows_what_a_load_shows_and_leaves_other_pages_alone(tab, 
     assert home.balance.head == "₹8,000"
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("none", ""),
+        ("started", "Finish your verification"),
+        ("in_review", "Your verification is in review"),
+        ("resubmit", "Your verification needs another try"),
+        ("rejected", "Your identity couldn't be verified"),
+        ("approved", ""),
+    ],
+)
+async def test_an_open_verification_is_said_and_a_push_brings_it(tab, ada, books, status, words):
+    home = await shown(tab)
+    assert home.verification == ""
+    books.owner.execute("UPDATE users SET kyc_status = %s", (status,))
+    await catch_up(home, Latest(await home._viewer()))
+    assert home.verification == words
+
+
 async def test_what_was_shown_stays_while_the_database_is_away(tab, ada, books, monkeypatch):
     await arrive(books, ada.viewer.user_id, 100)
     home = await shown(tab)
