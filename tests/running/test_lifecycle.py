@@ -9,6 +9,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
+from onramp_app.chain.servers import get_servers
 from onramp_app.config import AppEnv, ConfigurationError, get_settings
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet import changed_people, channels
@@ -61,6 +62,8 @@ async def _open_everything() -> None:
         async with asyncio.timeout(0.3):
             await get_rates().book()  # goes on waiting for the process that reads them
     changed_people.announce_changes(["a" * 32])
+    async for _ in get_servers()["matic20"].sights():
+        break
 
 
 @pytest.fixture
@@ -68,8 +71,8 @@ async def everything(
     database: str, simulator: Process, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> str:
     """Settings of a process that can open all there is: the database's address."""
-    assert simulator
     monkeypatch.setenv("REDIS_URL", redis_server.url)
+    monkeypatch.setenv("CHAIN_RPC", f'{{"matic20": ["{simulator.base}/chain/matic20"]}}')
     get_settings.cache_clear()
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute(RATES_ARE_READ_ELSEWHERE)
@@ -82,7 +85,7 @@ async def test_all_that_a_process_opened_is_closed_at_its_end() -> None:
     async with lifecycle.connections():
         await _open_everything()
         sockets, tasks = left.now()
-        assert (sockets, len(tasks)) == (5, 2), "inbox, Redis, provider, lease of the rates, pool"
+        assert (sockets, len(tasks)) == (6, 2), "inbox, Redis, provider, chain, lease of the rates, pool"
     assert left.now() == NOTHING
 
 
