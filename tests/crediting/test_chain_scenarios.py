@@ -34,6 +34,7 @@ def use_servers(world: World, monkeypatch: pytest.MonkeyPatch, *, confirmations:
     rpc = {"matic20": [f"{world.simulator.base}/chain/matic20"]}
     monkeypatch.setenv("CHAIN_RPC", json.dumps(rpc))
     monkeypatch.setenv("CHAIN_CONFIRMATIONS", json.dumps({"matic20": confirmations}))
+    monkeypatch.setattr(watcher, "TICK_SECONDS", 0.1)
     get_settings.cache_clear()
     servers.get_servers.cache_clear()
 
@@ -227,7 +228,11 @@ async def test_control_without_confirmations_a_block_is_believed_that_leaves(
     assert not await _stands(world, seen[-1], block_hash)
 
 
-async def test_a_block_that_leaves_after_the_credit_makes_a_case_and_takes_nothing_back(chain: World) -> None:
+async def test_a_block_that_leaves_after_the_credit_makes_a_case_and_takes_nothing_back(
+    chain: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The looks that are asked for below start the count of misses again: one has to end between two of them.
+    monkeypatch.setattr(watcher, "TICK_SECONDS", 1.0)
     async with chain.running():
         user, top_up, order = await pay(chain, name="chain_reorganised", value="after")
         await chain.ends(top_up, "settled")

@@ -250,7 +250,7 @@ async def test_a_decision_that_forgets_to_ask_or_to_record_is_not_made(desk: Des
 # Commands that decide nothing: they look, set an installation up, or ask the provider to send something.
 DECIDE_NOTHING = {
     "check", "migrate", "worker", "simulator", "create-user", "verify-ledger",
-    "webhooks list", "webhooks show", "review list",
+    "webhooks list", "webhooks show", "review list", "kyc list", "kyc show",
     "onramp set-webhook", "onramp send-dummy", "onramp resend",
 }  # fmt: skip
 
@@ -275,6 +275,7 @@ def test_every_command_that_decides_takes_a_code_and_a_confirmation() -> None:
     assert takes == {
         "grant-role", "reconcile", "webhooks replay",
         "review release", "review return", "review close", "review reverse", "review attribute",
+        "review credit", "kyc set",
     }  # fmt: skip
     assert commands.keys() - takes == DECIDE_NOTHING, "a new command that decides takes a code"
 
