@@ -222,6 +222,12 @@ def test_a_sale_has_its_own_flow_and_no_class(event_type: str) -> None:
     assert (event.order.flow, event.order.status_class) == (Flow.SELL, None)
 
 
+def test_a_partners_sale_asks_for_coins_and_gets_none() -> None:
+    """The partner flow of selling: a person chose there, and the partner would have to send the coins."""
+    event = event_of({"body": {"token": "USDT", "quantity": "25", "merchantRecognitionId": "r1"}})
+    assert (event.kind, event.order, event.order_id) == (EventKind.UNKNOWN, None, None)
+
+
 @pytest.mark.parametrize("event_type", ["swap", "", 7, None])
 def test_an_unknown_event_is_kept_without_an_order(event_type: object) -> None:
     event = event_of({"body": {"referenceId": "r", "eventType": event_type, "x": 1}})
