@@ -215,7 +215,7 @@ def _limits_card() -> rx.Component:
         rx.el.ul(rx.foreach(VerifyState.limits, _limit), class_name="rows mt-4"),
         rx.cond(VerifyState.is_raised_by_support, rx.el.div(_support(), class_name="mt-4")),
         rx.el.p(
-            _("Days and months are counted in UTC. Published limits are the provider's and no promise."),
+            _("Days and months are counted in UTC. Published limits are the provider's, and not a promise."),
             class_name="soft tiny mt-4",
         ),
         aria_labelledby="limits",

@@ -45,7 +45,7 @@ def _widget_words() -> tuple[str, str, str]:
         _("You're verified when you pay"),
         _(
             "The payment provider checks who you are inside its own payment page, when it needs to."
-            " It doesn't tell us the result, so there's nothing to see here."
+            " It doesn't tell us the result, so there's nothing to do on this page."
         ),
         "",
     )
