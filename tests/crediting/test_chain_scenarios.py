@@ -17,6 +17,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
 from onramp_app.ledger.verification import verify_ledger
 from onramp_app.providers.connection import get_provider
+from tests.crediting.pages import CHARGED, REVIEW, page_for
 from tests.crediting.world import World
 
 SCALE = 10**18
@@ -261,6 +262,7 @@ async def test_one_transfer_credits_one_order(chain: World) -> None:
     _, second = await _same_hash(chain)
     ended = chain.state(second)
     assert (ended["status"], ended["reason"], ended["has_entry"]) == ("in_review", "chain_missing", False)
+    assert (await page_for(ended["user_id"], second)).title == REVIEW
     assert chain.one("SELECT why FROM chain_evidence WHERE state = 'missing'") == (
         "another order has this transfer"
     )
@@ -300,6 +302,8 @@ async def test_the_servers_may_be_away(chain: World) -> None:
         user, top_up, order = await pay(chain)
         await chain.until(lambda: chain.rows("SELECT FROM chain_evidence WHERE state = 'away'"))
         assert chain.state(top_up)["status"] == "processing"
+        page = await page_for(user, top_up)
+        assert (page.title, page.charged) == ("Your money is on its way", CHARGED)
         assert not chain.open_cases()
         pass_time(chain, away_since="6 minutes")
         await chain.until(chain.open_cases)

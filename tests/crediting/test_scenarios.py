@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from onramp_app.config import get_settings
+from tests.crediting.pages import CHARGED, IN_BALANCE, REVIEW, UNSURE, page_for
 from tests.crediting.world import World
 
 SCALE = 10**18
@@ -74,6 +75,8 @@ async def test_what_was_delivered_is_credited_once(
     assert world.balance(user) == (delivered_of(world, order), 0)
     assert settled["received_minor"] == delivered_of(world, order)
     assert transfers(world) == [("receive", f"onramp:buy:{order}:receive")]
+    page = await page_for(user, top_up)
+    assert (page.title, page.charged) == (IN_BALANCE, CHARGED)
     events = world.rows("SELECT is_old, differs FROM webhook_events")
     match scenario.get("name"):
         case "lost_webhook":
@@ -95,8 +98,9 @@ async def test_a_webhook_signed_with_either_secret_is_taken_while_rotating(
     monkeypatch.setenv("ONRAMP_API_SECRET_PREVIOUS", "simulator-secret-next")
     get_settings.cache_clear()
     async with world.running():
-        _, top_up, _ = await paid(world, name="rotated_key")
+        user, top_up, _ = await paid(world, name="rotated_key")
         await world.ends(top_up, "settled")
+        assert (await page_for(user, top_up)).title == IN_BALANCE
         await world.until(lambda: world.rows("SELECT FROM webhook_events WHERE secret = 'previous'"))
 
 
@@ -128,6 +132,8 @@ async def test_what_may_not_be_used_yet_is_held(
             world.simulator.move(order, status)
         ended = await world.ends(top_up, "in_review")
     assert (ended["reason"], ended["has_entry"], ended["received_asset"]) == (name, True, asset)
+    page = await page_for(user, top_up)
+    assert (page.title, page.charged) == (REVIEW, CHARGED)
     available, held = world.balance(user, asset)
     assert (available, held > 0) == (0, True)
     assert world.open_cases() == ["held"]
@@ -162,6 +168,7 @@ async def test_an_order_of_nobody_goes_to_suspense(world: World) -> None:
     async with world.running():
         user, top_up, order = await paid(world, name="unknown_order")
         await world.until(lambda: transfers(world))
+        assert (await page_for(user, top_up)).kind == "offered"  # It is nobody's payment.
     assert transfers(world) == [("receive", f"onramp:buy:{order}:receive")]
     assert world.open_cases() == ["suspense"]
     assert (world.balance(user), world.state(top_up)["status"]) == ((0, 0), "created")
@@ -169,12 +176,13 @@ async def test_an_order_of_nobody_goes_to_suspense(world: World) -> None:
 
 async def test_an_unknown_status_moves_nothing_and_makes_an_alarm(world: World) -> None:
     async with world.running():
-        _, top_up, order = await paid(world, steps=(1,), name="unknown_status")
+        user, top_up, order = await paid(world, steps=(1,), name="unknown_status")
         await world.ends(top_up, "awaiting_payment")
         world.simulator.move(order, 3)
         await world.until(world.open_cases)
         assert world.open_cases() == ["unknown_status"]
         assert world.state(top_up)["status"] == "awaiting_payment"
+        assert (await page_for(user, top_up)).charged == UNSURE
         world.simulator.move(order, 4)
         await world.ends(top_up, "settled")
         assert not world.open_cases()
@@ -212,6 +220,7 @@ async def test_an_order_that_fails_after_it_settled_stays_settled_with_a_case(wo
         user, top_up, order = await paid(world, name="settled_then_failed")
         await world.until(lambda: world.open_cases() == ["failed_after_settled"])
     assert world.state(top_up)["status"] == "settled"
+    assert (await page_for(user, top_up)).title == IN_BALANCE
     assert world.balance(user) == (delivered_of(world, order), 0)
 
 
@@ -227,6 +236,9 @@ async def test_a_late_payment_is_credited(world: World, name: str) -> None:
             world.run("UPDATE top_ups SET status = 'canceled' WHERE id = %s", top_up)
         world.simulator.move(order, 2)
         if name == "late_payment":
-            await world.ends(top_up, "expired")
+            expired = "SELECT FROM top_up_steps WHERE top_up_id = %s AND status = 'expired'"
+            await world.until(lambda: world.rows(expired, top_up))
         await world.ends(top_up, "settled")
+    page = await page_for(user, top_up)
+    assert (page.title, page.charged) == (IN_BALANCE, CHARGED)
     assert world.balance(user) == (delivered_of(world, order), 0)
