@@ -84,6 +84,8 @@ async def _last_settled_at() -> datetime | None:
         async with transaction() as db:
             at: datetime | None = (await execute(db, _LAST_SETTLED, {"environment": environment})).scalar()
     except DatabaseUnavailable:
-        return kept[1] if kept is not None else None
+        at = (
+            kept[1] if kept is not None else None
+        )  # Kept too: not everybody waits for a database that is away.
     _kept[environment] = time.monotonic(), at
     return at
