@@ -3,6 +3,7 @@
 from functools import lru_cache
 from itertools import groupby
 
+import reflex as rx
 import segno
 
 
@@ -23,3 +24,15 @@ def qr_code(address: str) -> tuple[str, int]:
                 parts.append(f"M{x} {y}h{width}v1h-{width}z")
             x += width
     return "".join(parts), len(rows)
+
+
+def qr_picture(path: rx.Var[str] | str, size: rx.Var[int] | int, *, title: str) -> rx.Component:
+    """Return the picture of a code that `qr_code` made, both of whose values stand in a state."""
+    return rx.el.svg(
+        rx.el.svg.title(title),
+        rx.el.svg.path(d=path, fill="#14272a"),
+        view_box=f"0 0 {size} {size}",
+        role="img",
+        shape_rendering="crispEdges",
+        class_name="qr-code mt-4",
+    )

@@ -8,6 +8,7 @@ from onramp_app.config import get_settings
 from onramp_app.texts import _
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.places import link
+from onramp_app.web.parts.qr_code import qr_picture
 from onramp_app.web.top_up.check_now import asked_line, check_now
 from onramp_app.web.top_up.state import TopUpPageState
 from onramp_app.web.top_up.widget import widget_frame
@@ -92,14 +93,7 @@ def _on_the_phone() -> rx.Component:
     return rx.el.section(
         rx.el.h2(_("Continue on your phone"), class_name="heading", id="phone"),
         rx.el.p(words, class_name="soft small mt-1"),
-        rx.el.svg(
-            rx.el.svg.title(_("QR code of this page's address")),
-            rx.el.svg.path(d=_page.code, fill="#14272a"),
-            view_box=f"0 0 {_page.code_size} {_page.code_size}",
-            role="img",
-            shape_rendering="crispEdges",
-            class_name="qr-code mt-4",
-        ),
+        qr_picture(_page.code, _page.code_size, title=_("QR code of this page's address")),
         aria_labelledby="phone",
         class_name="hidden md:block",
     )

@@ -10,6 +10,7 @@ from onramp_app.web.parts.activity_rows import state_tag
 from onramp_app.web.parts.feedback import notice, problem
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.places import link
+from onramp_app.web.parts.qr_code import qr_picture
 from onramp_app.web.verify.shapes import LimitLine
 from onramp_app.web.verify.state import VerifyState
 
@@ -323,14 +324,7 @@ def _on_the_phone() -> rx.Component:
         rx.el.section(
             rx.el.h2(_("Continue on your phone"), class_name="heading", id="phone-code"),
             rx.el.p(words, class_name="soft small mt-1"),
-            rx.el.svg(
-                rx.el.svg.title(_("QR code of the provider's page")),
-                rx.el.svg.path(d=VerifyState.code, fill="#14272a"),
-                view_box=f"0 0 {VerifyState.code_size} {VerifyState.code_size}",
-                role="img",
-                shape_rendering="crispEdges",
-                class_name="qr-code mt-4",
-            ),
+            qr_picture(VerifyState.code, VerifyState.code_size, title=_("QR code of the provider's page")),
             aria_labelledby="phone-code",
             class_name="hidden md:block",
         ),
