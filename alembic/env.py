@@ -1,17 +1,27 @@
 """How Alembic reaches the database: over the connection it is given, or by the settings."""
 
+from typing import Any
+
 from alembic import context
+from alembic.runtime.migration import MigrationInfo
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from onramp_app.config import get_settings
 from onramp_app.db.engine import sqlalchemy_url
 from onramp_app.db.migrate import owner_url
+from onramp_app.domain.progress import report
 from onramp_app.schema import METADATA
 
 
+def _say_which(*, step: MigrationInfo, **_: Any) -> None:
+    report(f"migrating the database, {step.up_revision_id} is done")
+
+
 def _run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=METADATA, compare_type=True)
+    context.configure(
+        connection=connection, target_metadata=METADATA, compare_type=True, on_version_apply=_say_which
+    )
     with context.begin_transaction():
         context.run_migrations()
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from onramp_app.commands import books, installation, kyc, review, webhooks
+from onramp_app.commands import backups, books, installation, kyc, review, webhooks
 from onramp_app.local.environment import remove_library_variables
 from onramp_app.logs import configure_logs
 
@@ -25,6 +25,8 @@ app.command("create-user")(installation.create_user)
 app.command("grant-role")(installation.grant_role)
 app.command("verify-ledger")(books.verify_ledger)
 app.command(cls=books.Reconcile)(books.reconcile)
+app.command()(backups.backup)
+app.command("restore")(backups.restore_backup)
 app.add_typer(webhooks.stored, name="webhooks")
 app.add_typer(review.app, name="review")
 app.add_typer(webhooks.onramp, name="onramp")

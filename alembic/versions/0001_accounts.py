@@ -2,9 +2,8 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.exc import ProgrammingError
 
-from onramp_app.config import ConfigurationError
+from onramp_app.db.rights import make_role
 
 revision = "0001"
 down_revision = None
@@ -13,50 +12,9 @@ depends_on = None
 
 TABLES = ("users", "auth_sessions", "refresh_tokens")
 
-# Roles belong to the cluster: another database's migration may create the same one at this moment.
-CREATE_ROLE = """
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'onramp_app') THEN
-        CREATE ROLE onramp_app NOLOGIN;
-    END IF;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-END $$
-"""
-
-# Since PostgreSQL 16 the creator of a role administers it without being able to become it.
-BECOME_ROLE = """
-DO $$
-DECLARE
-    can_become boolean := pg_has_role(current_user, 'onramp_app',
-        CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END);
-BEGIN
-    IF NOT can_become AND current_setting('server_version_num')::int >= 160000 THEN
-        -- As text, because PostgreSQL 15 parses this branch too, although it never takes it.
-        EXECUTE 'GRANT onramp_app TO CURRENT_USER WITH SET TRUE, INHERIT FALSE';
-    ELSIF NOT can_become THEN
-        GRANT onramp_app TO CURRENT_USER;
-    END IF;
-EXCEPTION WHEN unique_violation THEN NULL;
-END $$
-"""
-
-
-def _make_role() -> None:
-    user = op.get_bind().scalar(sa.text("SELECT current_user"))
-    try:
-        op.execute(CREATE_ROLE)
-        op.execute(BECOME_ROLE)
-    except ProgrammingError as error:
-        if getattr(error.orig, "sqlstate", None) != "42501":  # insufficient_privilege
-            raise
-        raise ConfigurationError(
-            f"The database user {user} may not create the role onramp_app: as an administrator run "
-            f'CREATE ROLE onramp_app NOLOGIN; GRANT onramp_app TO "{user}"; and migrate again.'
-        ) from None
-
 
 def upgrade() -> None:
-    _make_role()
+    make_role(op.get_bind())
     time = sa.DateTime(timezone=True)
     op.create_table(
         "users",

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from onramp_app.db.rights import ADMIT_ONLY_OURS
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -9,26 +11,6 @@ depends_on = None
 
 REASONS = ("signed_out", "ended_by_user", "password_changed", "refresh_token_reused", "renewed")
 
-# PUBLIC is every role of the cluster, so a login of a neighbouring database could look in. Who works as
-# the application or owns the database keeps its access. Only the owner may do this; for others it is left.
-ADMIT_ONLY_OURS = """
-DO $$
-DECLARE
-    ours text;
-BEGIN
-    IF NOT pg_has_role(current_user, (SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE')
-    THEN
-        RETURN;
-    END IF;
-    FOR ours IN
-        SELECT 'onramp_app' UNION SELECT current_user UNION SELECT session_user
-        UNION SELECT pg_get_userbyid(member) FROM pg_auth_members WHERE roleid = 'onramp_app'::regrole
-    LOOP
-        EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), ours);
-    END LOOP;
-    EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database());
-END $$
-"""
 ADMIT_ALL = """
 DO $$
 BEGIN

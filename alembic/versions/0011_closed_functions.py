@@ -9,6 +9,8 @@ from pathlib import Path
 
 from alembic import op
 
+from onramp_app.db.rights import CLOSE_DATABASE, CLOSE_LATER_FUNCTIONS
+
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -50,19 +52,6 @@ OPENED_BEFORE = (
     "finish_transfer()", "finish_audit_row()",
 )  # fmt: skip
 
-# Only who owns the database and the schema may do this; for others it is left, and `check` says so.
-CLOSE_DATABASE = """
-DO $$
-BEGIN
-    IF pg_has_role(current_user, (SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE')
-    THEN
-        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, onramp_app', current_database());
-    END IF;
-    IF pg_has_role(current_user, (SELECT nspowner FROM pg_namespace WHERE nspname = 'public'), 'USAGE') THEN
-        REVOKE CREATE ON SCHEMA public FROM PUBLIC, onramp_app;
-    END IF;
-END $$
-"""
 OPEN_DATABASE = """
 DO $$
 BEGIN
@@ -90,8 +79,7 @@ def upgrade() -> None:
         guard = GUARD.format(function=function, table=table)
         _run(_definition(function).replace("\nBEGIN\n", guard, 1))
     _run(CLOSE_FUNCTIONS)
-    # What later migrations make is closed from the beginning. Only the form without a schema can take away.
-    op.execute("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
+    op.execute(CLOSE_LATER_FUNCTIONS)
     # `verify-ledger` runs as the application and computes with these; they read what it may read anyway.
     op.execute("GRANT EXECUTE ON FUNCTION ledger_transfer_content(text), audit_row_content(text) TO onramp_app")
     _run(CLOSE_DATABASE)

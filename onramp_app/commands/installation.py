@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from onramp_app.accounts import accounts
 from onramp_app.accounts.words import Role
+from onramp_app.commands.progress import shown_progress
 from onramp_app.commands.running import (
     AsJson,
     Code,
@@ -38,7 +39,7 @@ from onramp_app.running.parts import CheckedPart
 def migrate(as_json: AsJson = False) -> None:
     """Bring the database's schema up to date."""
     try:
-        with refusals(), database() as settings:
+        with refusals(), database() as settings, shown_progress():
             owner = owner_url(settings)
             asyncio.run(refuse_poolers(settings))
             migrate_database(owner)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from onramp_app.commands.progress import shown_progress
 from onramp_app.config import DATA_DIR, ConfigurationError, Settings, get_settings
 from onramp_app.domain.errors import ApplicationError
 from onramp_app.local.postgres import local_database
@@ -74,7 +75,7 @@ def database() -> Iterator[Settings]:
 
 def run(use_case: Callable[[], Awaitable[Result]]) -> Result:
     """Run one use case on the database and return the result. Exits with the plain reason of a refusal."""
-    with refusals(), database():
+    with refusals(), database(), shown_progress():
         return asyncio.run(_to_its_end(use_case))
 
 

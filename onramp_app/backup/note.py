@@ -1,0 +1,120 @@
+"""The note beside a backup: what the file holds and what was proved of it, as JSON that outlives us."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from onramp_app.backup.errors import BackupRefused
+from onramp_app.domain.progress import report
+
+FORMAT = 1
+# Of each rule ten thousand findings may be noted.
+MAX_NOTE_BYTES = 64 * 1024 * 1024
+_CHUNK = 1 << 20
+
+_Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class NotedFinding(BaseModel):
+    """One thing that was wrong with the books when the backup was made."""
+
+    rule: str
+    subject: str
+    detail: str
+
+
+class Note(BaseModel):
+    """What is kept beside a backup. `head`: `{seq}:{hash}`. `roles` have rights beside the application's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: int = Field(default=FORMAT, ge=1)
+    made_at: AwareDatetime
+    release: str
+    schema_version: str = Field(pattern=r"^\w{1,32}$")
+    server_version: int = Field(ge=1)
+    dumped_by: int = Field(ge=1)
+    bytes: int = Field(ge=0)
+    sha256: _Hash
+    head: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}:[0-9a-f]{64}$")] | None
+    findings: tuple[NotedFinding, ...]
+    notes: tuple[str, ...]
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Size and SHA-256 of a file."""
+
+    bytes: int
+    sha256: str
+
+
+def note_path(backup: Path) -> Path:
+    """Return where the note of a backup lies."""
+    return backup.with_name(f"{backup.name}.json")
+
+
+def digest_of(path: Path) -> Digest:
+    """Return size and hash of a file. Raises `OSError`."""
+    digest, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            report(f"reading {path.name}, {size / 1_000_000:,.1f} MB")
+    return Digest(size, digest.hexdigest())
+
+
+def read_note(backup: Path) -> Note:
+    """Read the note of a backup.
+
+    Raises:
+        BackupRefused: there is none, or it cannot be read.
+    """
+    path = note_path(backup)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_NOTE_BYTES + 1)
+    except OSError as error:
+        raise BackupRefused(
+            f"The note {path} cannot be read ({error.strerror}): a backup is restored with the note that was"
+            " written beside it."
+        ) from None
+    if len(content) > MAX_NOTE_BYTES:
+        raise BackupRefused(f"The note {path} is larger than 64 MiB, so it is not one that was written here.")
+    try:
+        note = Note.model_validate_json(content)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"])
+        raise BackupRefused(f"The note {path} cannot be read: look at {place or 'its form'}.") from None
+    if note.format > FORMAT:
+        raise BackupRefused("The backup was made by a later release: restore it with that one.")
+    return note
+
+
+def refuse_changed(backup: Path, note: Note) -> None:
+    """Refuse a file that is not the one whose hash was noted.
+
+    Raises:
+        BackupRefused: the file cannot be read, or was changed or cut off since.
+    """
+    try:
+        found = digest_of(backup)
+    except OSError as error:
+        raise BackupRefused(f"The file {backup} cannot be read ({error.strerror}).") from None
+    if found.bytes != note.bytes:
+        raise BackupRefused(
+            f"The file {backup} has {found.bytes} bytes and not the {note.bytes} of its note: it is another"
+            " file, or was cut off."
+        )
+    if found.sha256 != note.sha256:
+        raise BackupRefused(f"The file {backup} was changed since it was made: its SHA-256 is another one.")
+
+
+def as_json(note: Note) -> bytes:
+    """Return the note as it is written."""
+    return note.model_dump_json(indent=2).encode() + b"\n"
