@@ -165,6 +165,7 @@ class Settings(BaseSettings):
 
     background_work: Literal["on", "off"] = "on"
     metrics_token: SecretStr | None = None
+    worker_port: int | None = Field(default=None, ge=1, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None
     retention_days: int = Field(default=90, ge=1)
@@ -245,6 +246,11 @@ class Settings(BaseSettings):
         if self.audit_key is None:
             return () if self.is_production else (self.secret_key,)
         return tuple(key for key in (self.audit_key, self.audit_key_previous) if key is not None)
+
+    @property
+    def log_style(self) -> Literal["console", "json"]:
+        """How log lines look: `LOG_FORMAT`, or in production JSON, which a collector reads."""
+        return self.log_format or ("json" if self.is_production else "console")
 
     @property
     def is_production(self) -> bool:

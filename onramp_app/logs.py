@@ -10,7 +10,11 @@ import multiprocessing
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from types import TracebackType
 from typing import Any, Literal
 
 import structlog
@@ -40,6 +44,9 @@ _SECRET_HEADER = re.compile(rf"[\w-]{{0,40}}{_NAME}[\w-]{{0,20}}", re.IGNORECASE
 _REDACTED = "[redacted]"
 _MAX_TEXT_LENGTH = 8_000
 _MAX_DEPTH = 6
+_REPEAT_AFTER_SECONDS = 60.0
+_MOST_KINDS = 256
+_Kind = tuple[str, str, str, str]
 
 
 def _clean_text(text: str) -> str:
@@ -75,6 +82,74 @@ def _is_header(name: object) -> bool:
 
 def _redact(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
     return dict(_clean(event_dict))
+
+
+@dataclass(slots=True)
+class _Seen:
+    shown_at: float
+    left_out: int = 0
+
+
+class OncePerMinute(logging.Filter):
+    """Drops a record with an exception where one of its kind was let through within the last minute.
+
+    The net below `telemetry.faults`: a fault in a loop, or in a library that logs by itself, fills no disk.
+
+    A kind is the logger, the text, the type of the exception and the line that raised it. The record that
+    comes after has `repeated`: how many were dropped. Records without an exception all pass.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seen: OrderedDict[_Kind, _Seen] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is to be written."""
+        if (error := _exception_of(record)) is None:
+            return True
+        kind = (record.name, _text_of(record), type(error).__qualname__, _line_of(error.__traceback__))
+        at = self._clock()
+        seen = self._seen.get(kind)
+        if seen is not None and at - seen.shown_at < _REPEAT_AFTER_SECONDS:
+            seen.left_out += 1
+            return False
+        if seen is not None and seen.left_out:
+            _add(record, seen.left_out)
+        self._seen[kind] = _Seen(at)
+        self._seen.move_to_end(kind)
+        while len(self._seen) > _MOST_KINDS:
+            self._seen.popitem(last=False)
+        return True
+
+
+def _exception_of(record: logging.LogRecord) -> BaseException | None:
+    given: object = record.msg.get("exc_info") if isinstance(record.msg, dict) else record.exc_info
+    if given is True:
+        given = sys.exc_info()
+    if isinstance(given, tuple) and len(given) == 3:
+        given = given[1]
+    return given if isinstance(given, BaseException) else None
+
+
+def _text_of(record: logging.LogRecord) -> str:
+    # Before its values are put in: each may be another one.
+    return str(record.msg.get("event") if isinstance(record.msg, dict) else record.msg)
+
+
+def _line_of(traceback: TracebackType | None) -> str:
+    if traceback is None:
+        return ""
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}"
+
+
+def _add(record: logging.LogRecord, left_out: int) -> None:
+    if isinstance(record.msg, dict):
+        record.msg["repeated"] = left_out
+    else:
+        record.repeated = left_out
 
 
 def _take_over() -> None:
@@ -120,6 +195,7 @@ def configure_logs(*, level: str, style: Literal["console", "json"]) -> None:
     # Exceptions become text before redaction, so that a secret inside a traceback is found as well.
     exceptions: list[Processor] = [structlog.processors.format_exc_info]
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(OncePerMinute())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],

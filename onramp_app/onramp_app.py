@@ -32,8 +32,7 @@ settings = get_settings()
 
 
 def _configure_logs() -> None:
-    style = settings.log_format or ("json" if settings.is_production else "console")
-    configure_logs(level=settings.log_level, style=style)
+    configure_logs(level=settings.log_level, style=settings.log_style)
 
 
 _configure_logs()

@@ -1,22 +1,20 @@
 """`/api/health`: `live` (the process alone), `ready` (this instance serves), `status` (the system).
 
-`/metrics`: the counters of this process for Prometheus, guarded by `METRICS_TOKEN`.
+`/metrics`: what Prometheus reads, guarded by `METRICS_TOKEN`. A worker answers the same on a port of its own.
 """
 
-import hmac
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from onramp_app.api.frame.problems import error_responses
-from onramp_app.config import get_settings
 from onramp_app.domain.errors import NotFound, Unauthenticated
 from onramp_app.running.health import readiness, status
-from onramp_app.running.parts import CheckedPart
+from onramp_app.running.metrics import CONTENT_TYPE, check_token, exposition
+from onramp_app.running.parts import CheckedPart, health_document
 
 router = APIRouter(prefix="/api/health", tags=["health"])
 metrics_router = APIRouter(tags=["health"])
@@ -71,24 +69,13 @@ async def status_of_the_system(response: Response) -> Health:
 
 
 def _health(parts: list[CheckedPart]) -> Health:
-    return Health(
-        status="ok" if all(part.is_well for part in parts) else "failed",
-        checks={
-            part.name: PartState(status="ok" if part.is_well else "failed", reason=part.detail)
-            for part in parts
-        },
-    )
+    return Health.model_validate(health_document(parts))
 
 
 @metrics_router.get(
     "/metrics", response_class=PlainTextResponse, responses=error_responses(Unauthenticated, NotFound)
 )
 async def metrics(given: Annotated[HTTPAuthorizationCredentials | None, Depends(_token)]) -> Response:
-    """Return the counters of this process; each instance has its own. Without a configured token: 404."""
-    expected = get_settings().metrics_token
-    if expected is None:
-        raise NotFound("METRICS_TOKEN is not set, so nothing is told here.")
-    wanted, shown = expected.get_secret_value().encode(), given.credentials.encode() if given else b""
-    if not hmac.compare_digest(wanted, shown):
-        raise Unauthenticated("Send the token of METRICS_TOKEN as a bearer token.")
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
+    """Return what this process counts, and gauges of the whole system. Without a configured token: 404."""
+    check_token(given.credentials if given else None)
+    return Response(await exposition(), media_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})

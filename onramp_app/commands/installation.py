@@ -30,6 +30,7 @@ from onramp_app.config import DATA_DIR, ConfigurationError, get_settings
 from onramp_app.db.migrate import latest_revision, owner_url
 from onramp_app.db.migrate import migrate as migrate_database
 from onramp_app.db.poolers import refuse_poolers
+from onramp_app.logs import configure_logs
 from onramp_app.operators import roles
 from onramp_app.running.checks import check_everything
 from onramp_app.running.lifecycle import run_worker
@@ -102,7 +103,8 @@ def check(as_json: AsJson = False) -> None:
 
 def worker() -> None:
     """Read the provider and apply what was read, without serving pages."""
-    with refusals(), database():
+    with refusals(), database() as settings:
+        configure_logs(level=settings.log_level, style=settings.log_style)
         asyncio.run(run_worker())
 
 

@@ -16,6 +16,7 @@ from psycopg.abc import PQGen
 
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db.outages import outages
+from onramp_app.telemetry.faults import Fault
 
 APPLICATION_ROLE = "onramp_app"
 # Of a lock that somebody else holds; with the wait for a place in the pool less than the 5 s of a webhook.
@@ -30,6 +31,7 @@ _REFUSED_SECONDS = 10
 Result = TypeVar("Result")
 
 _refused_at = float("-inf")
+database_away = Fault("database", lasts="the database is away", is_over="the database answers again")
 
 
 class Connection(psycopg.AsyncConnection[tuple[object, ...]]):
@@ -90,10 +92,14 @@ async def open_connection(**kwargs: Any) -> Connection:
     """Open a connection in autocommit mode. Raises `psycopg.Error`; readiness shows it for ten seconds."""
     global _refused_at  # noqa: PLW0603 - one process, one database
     try:
-        return await Connection.connect(**{**kwargs, "autocommit": True})
-    except psycopg.Error:
+        connection = await Connection.connect(**{**kwargs, "autocommit": True})
+    except psycopg.Error as error:
         _refused_at = time.monotonic()
+        # What the server says may name its address or the login, so only the kind of the error is told.
+        database_away.happened(error=type(error).__name__, sqlstate=error.sqlstate)
         raise
+    database_away.over()
+    return connection
 
 
 def was_refused() -> bool:

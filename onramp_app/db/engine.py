@@ -18,7 +18,7 @@ from sqlalchemy import CursorResult, Executable, event
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import InvalidatePoolError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import ConfigurationError, get_settings
@@ -69,6 +69,16 @@ IDLE_IN_TRANSACTION = "8s"
 _BEGIN_SECONDS = 3.0
 
 _purpose = ContextVar("_purpose", default=REQUEST)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """How much of the pool is taken. Places are pairs: those taken, and all that the purpose may have."""
+
+    size: int
+    in_use: int
+    top_up_places: tuple[int, int]
+    background_places: tuple[int, int]
 
 
 def work_as(purpose: Purpose) -> None:
@@ -185,6 +195,18 @@ class _Pool:
                 raise unavailable(FULL) from None
             yield
 
+    def state(self) -> PoolState:
+        """Count what is taken now."""
+        pool = self.engine.sync_engine.pool
+        assert isinstance(pool, QueuePool)  # noqa: S101 - what `create_async_engine` makes
+        free = {purpose: places._value for purpose, places in self._places.items()}
+        return PoolState(
+            size=pool.size(),
+            in_use=pool.checkedout(),
+            top_up_places=(connections_for(TOP_UP) - free[TOP_UP], connections_for(TOP_UP)),
+            background_places=(connections_for(BACKGROUND) - free[BACKGROUND], connections_for(BACKGROUND)),
+        )
+
     def _of_network(self, purpose: Purpose) -> asyncio.Semaphore | None:
         if (who := asker()) is None:
             return None
@@ -195,6 +217,11 @@ class _Pool:
 @lru_cache(maxsize=1)
 def _get_pool() -> _Pool:
     return _Pool()
+
+
+def pool_state() -> PoolState | None:
+    """Return how much of the pool is taken, or None where this process has opened none."""
+    return _get_pool().state() if _get_pool.cache_info().currsize else None
 
 
 @asynccontextmanager

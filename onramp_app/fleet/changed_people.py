@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterable
 from functools import lru_cache
 
+from prometheus_client import Gauge
 from sqlalchemy import text
 
 from onramp_app.db.engine import execute, transaction
@@ -19,6 +20,7 @@ from onramp_app.fleet import channels
 GATHER_SECONDS = 0.01  # between two notifications; the first after a rest goes out at once
 _IDS_AT_ONCE = 200  # A payload holds less than 8,000 bytes; an id has 32 and a comma.
 
+_WAITING = Gauge("announcements_waiting", "People whose change this process has not announced yet.")
 _NOTIFY = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
 
 
@@ -28,6 +30,7 @@ class ChangedUsers:
     def __init__(self) -> None:
         self._ids: set[str] = set()
         self._sender: asyncio.Task[None] | None = None
+        _WAITING.set_function(lambda: len(self._ids))
 
     def add(self, user_ids: Iterable[str]) -> None:
         """Queue these users for the next NOTIFY; never blocks and never fails."""

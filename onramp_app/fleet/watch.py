@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import Counter
 
 from onramp_app.db import engine
+from onramp_app.db.direct import was_refused
 from onramp_app.domain.errors import DatabaseUnavailable
 
 FIRST_WAIT_SECONDS = 0.5
@@ -106,11 +107,13 @@ async def end(task: asyncio.Task[Any]) -> None:
     """
     for _ in range(_CANCELS):
         if task.done():
-            return
+            break
         task.cancel()
         await asyncio.wait({task}, timeout=_CANCEL_EVERY_SECONDS)
     if not task.done():
         _log.error("a task does not end", task=task.get_name())
+    elif not task.cancelled():
+        task.exception()  # Nobody asks for it any more, and asyncio would log a traceback for that.
 
 
 @asynccontextmanager
@@ -150,9 +153,10 @@ async def keep_running(name: str, work: Callable[[], Awaitable[None]], *, within
             engine.distrust_connections()
             wait = FIRST_WAIT_SECONDS
         except Exception as error:  # noqa: BLE001 - a loop must go on whatever happened in it
-            if _is_database_away(error):
+            if is_database_away(error):
                 most = AWAY_WAIT_SECONDS
-                if monotonic() - complained_at > _COMPLAIN_EVERY_SECONDS:
+                # That no connection is to be had is said once for the whole process, by `database_away`.
+                if not was_refused() and monotonic() - complained_at > _COMPLAIN_EVERY_SECONDS:
                     complained_at = monotonic()
                     _log.warning("background work waits for the database", work=name)
             else:
@@ -163,7 +167,8 @@ async def keep_running(name: str, work: Callable[[], Awaitable[None]], *, within
         wait = min(wait * 2, most)
 
 
-def _is_database_away(error: Exception) -> bool:
+def is_database_away(error: Exception) -> bool:
+    """Return whether nothing else went wrong than that the database cannot do it now."""
     if isinstance(error, ExceptionGroup):
         return error.split(DatabaseUnavailable)[1] is None
     return isinstance(error, DatabaseUnavailable)

@@ -37,7 +37,9 @@ _BROKEN = Counter("ledger_seals_broken", "Times the chain was not sealed because
 _UNSENT = Counter(
     "ledger_heads_unsent", "Heads that could not be taken to AUDIT_HEAD_TO; each is tried again."
 )
-_SENT_AT = Gauge("ledger_head_sent_seconds", "Unix time of the last head that this process took out.")
+_SENT_AT = Gauge(
+    "ledger_head_sent_timestamp_seconds", "Unix time of the last head that this process took out."
+)
 _NEWEST_LINK = text("SELECT seq, hash FROM ledger_chain ORDER BY seq DESC LIMIT 1")
 _log = structlog.get_logger(__name__)
 _made: Seal | None = None

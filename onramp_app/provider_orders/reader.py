@@ -21,6 +21,7 @@ from onramp_app.provider_orders.walked_lists import due_history, note_walked
 from onramp_app.provider_orders.walks import Walk, due_walks, handle_events, make_walks, open_walks
 from onramp_app.providers.errors import OwnRateSpent, ProviderBusy, ProviderUnavailable
 from onramp_app.providers.port import Provider
+from onramp_app.telemetry.faults import Fault
 
 LEASE = "reader"
 LEASE_SECONDS = 4.0
@@ -40,9 +41,12 @@ READING_SHARE = 0.6
 HISTORY_SHARE = 0.3
 
 _IS_READER = Gauge("reader_here", "1 while this process is the fleet's reader.")
-_LAST_READ = Gauge("reader_last_read_seconds", "Unix time of the last complete read of what is open.")
+_LAST_READ = Gauge(
+    "reader_last_read_timestamp_seconds", "Unix time of the last complete read of what is open."
+)
 _FAILURES = Counter("reader_failures", "Reads that the provider did not answer.")
 _log = structlog.get_logger(__name__)
+provider_away = Fault("provider", lasts="the provider cannot be read", is_over="the provider is read again")
 
 
 class Reader:
@@ -158,11 +162,12 @@ class Reader:
             # The client itself keeps what the provider asked for, and refuses at once while it does.
             wait = min(MAX_BACKOFF_SECONDS, 2 ** min(self._failures - 1, 10))
             self._not_before = time.monotonic() + wait
-            _log.warning("provider not read", error=type(error).__name__, wait_seconds=wait)
+            provider_away.happened(error=type(error).__name__, wait_seconds=wait)
             if isinstance(error, ProviderBusy) and not isinstance(error, OwnRateSpent):
                 await note_busy()
             return False
         self._failures = 0
+        provider_away.over()
         self._not_before = began + pages * _seconds_a_page(READING_SHARE)
         return True
 
@@ -185,7 +190,7 @@ class Reader:
             except LeaseLost:
                 continue
             except ProviderUnavailable as error:
-                _log.warning("history not read", error=type(error).__name__)
+                provider_away.happened(error=type(error).__name__, wait_seconds=5 * MAX_BACKOFF_SECONDS)
                 wait = 5 * MAX_BACKOFF_SECONDS
             await rest(wait)
 

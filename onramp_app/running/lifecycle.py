@@ -28,6 +28,7 @@ from onramp_app.provider_orders import inbox, webhook_address
 from onramp_app.providers import connection
 from onramp_app.running.claim import claim
 from onramp_app.running.connection_checks import warn_at_start
+from onramp_app.running.port import worker_port
 from onramp_app.running.worker import background_work
 from onramp_app.throttle import throttle
 from onramp_app.treasury import changes
@@ -107,7 +108,8 @@ async def worker(settings: Settings) -> AsyncIterator[None]:
     """Do the background work for as long as the context lasts, without claiming the database.
 
     Raises:
-        ConfigurationError: a database with play money in production; an asset whose decimals nobody knows.
+        ConfigurationError: a database with play money in production; an asset whose decimals nobody knows;
+            WORKER_PORT cannot be listened on.
         DatabaseUnavailable: the database does not answer.
     """
     async with AsyncExitStack() as life:
@@ -115,6 +117,7 @@ async def worker(settings: Settings) -> AsyncIterator[None]:
             await life.enter_async_context(connections())
             await _bring_up_to_date(settings)
             await _prepare_books(settings)
+            await life.enter_async_context(worker_port(settings))
             await life.enter_async_context(background_tasks(rates.get_rates().run()))
             await life.enter_async_context(background_work())
         yield

@@ -1,6 +1,8 @@
 """The state of one part of the installation, as `check` and the health addresses report it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +12,16 @@ class CheckedPart:
     name: str
     is_well: bool
     detail: str = ""
+
+
+def health_document(parts: Sequence[CheckedPart]) -> dict[str, Any]:
+    """Return the JSON document of the health addresses: `status` is `ok` only when each part is."""
+    return {
+        "status": "ok" if all(part.is_well for part in parts) else "failed",
+        "checks": {
+            part.name: {"status": "ok" if part.is_well else "failed", "reason": part.detail} for part in parts
+        },
+    }
 
 
 class UnwellError(Exception):

@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-import structlog
-
 from onramp_app.chain import watcher
 from onramp_app.chain.servers import get_servers
 from onramp_app.config import get_settings
@@ -20,7 +18,7 @@ from onramp_app.db.engine import BACKGROUND
 from onramp_app.fleet import changed_people, channels
 from onramp_app.fleet.watch import background_tasks, keep_running, made_progress, rest
 from onramp_app.ledger import sealing
-from onramp_app.provider_orders.reader import Reader
+from onramp_app.provider_orders.reader import Reader, provider_away
 from onramp_app.provider_orders.walks import ASKING_SECONDS
 from onramp_app.providers.connection import get_provider
 from onramp_app.providers.errors import ProviderUnavailable
@@ -34,8 +32,6 @@ SYMBOLS_RETRY_SECONDS = 15
 # Longer than a transaction of fifty orders and what it waits for.
 APPLY_WITHIN_SECONDS = 15.0
 SEALING_SECONDS = 60.0
-
-_log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -83,7 +79,7 @@ class _LiveIds:
                 self.known = symbols_of(await self._provider.id_maps(), get_settings())
             except ProviderUnavailable as error:
                 # Meanwhile the last ones do, or the documented ones. What those do not know is judged later.
-                _log.warning("live ids not read", error=type(error).__name__)
+                provider_away.happened(error=type(error).__name__, wait_seconds=SYMBOLS_RETRY_SECONDS)
             await rest(SYMBOLS_RETRY_SECONDS if self.known is None else SYMBOLS_EVERY_SECONDS)
 
 

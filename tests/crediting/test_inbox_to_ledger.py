@@ -19,6 +19,7 @@ from onramp_app.db.direct import connect
 from tests.crediting.test_scenarios import delivered_of
 from tests.crediting.world import World
 from tests.signed_webhooks import PATH, event_of, headers_of
+from tests.simulator.process import free_port
 
 
 async def test_one_webhook_sent_fifty_times_at_once_credits_once(world: World) -> None:
@@ -86,14 +87,16 @@ async def test_a_webhook_is_credited_within_seconds_although_nothing_is_polled(
     assert changed == [user]
 
 
-def start_worker() -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "onramp_app", "worker"],
-        cwd=PROJECT_DIR,
-        env={**os.environ, "APP_ENV": "test"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def start_worker(log: Path, port: int) -> "subprocess.Popen[bytes]":
+    seen = {"LOG_FORMAT": "json", "LOG_LEVEL": "info", "WORKER_PORT": str(port)}
+    with log.open("w") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "onramp_app", "worker"],
+            cwd=PROJECT_DIR,
+            env={**os.environ, "APP_ENV": "test", **seen},
+            stdout=subprocess.DEVNULL,
+            stderr=output,
+        )
 
 
 async def test_a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats_nothing(
@@ -112,7 +115,8 @@ async def test_a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats
 
     world.simulator.scenario("lost_webhook", times=None)
     rng = random.Random(7)
-    worker = start_worker()
+    log, port = tmp_path / "worker.log", free_port()
+    worker = start_worker(log, port)
     try:
         await world.until(is_begun, seconds=30)
         for status in (1, 2, 4):
@@ -120,16 +124,22 @@ async def test_a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats
             await asyncio.sleep(rng.uniform(0.1, 1.2))
             worker.kill()
             worker.wait()
-            worker = start_worker()
+            worker = start_worker(log, port)
             await moving
         await world.until(
             lambda: world.one("SELECT count(*) FROM top_ups WHERE status = 'settled'") == 60, seconds=40
         )
+        async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+            state = (await client.get(f"http://127.0.0.1:{port}/api/health/status")).json()
+        assert state["checks"]["database"] == {"status": "ok", "reason": ""}
         worker.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(worker.wait, 10) == 0
     finally:
         worker.kill()
         worker.wait()
+    # It obeys LOG_FORMAT and LOG_LEVEL: a document a line, and what happens is among them.
+    events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    assert (events.count("worker begins"), events.count("worker ends")) == (1, 1)
     assert world.one("SELECT count(*) FROM ledger_transfers") == 60
     assert sum(world.balance(user)[0] for user in users) == sum(delivered_of(world, o) for o in orders)
 

@@ -23,6 +23,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet.channels import Bell
 from onramp_app.fleet.echo import echo_test
+from onramp_app.fleet.watch import is_database_away
 from onramp_app.wallet import announcements
 from onramp_app.wallet.announcements import Listening, LiveSession, SessionEnded, UsersChanged
 from onramp_app.wallet.home import Wallets
@@ -68,9 +69,14 @@ async def _retry_forever(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-        except Exception:  # noqa: BLE001  # whatever failed, the tabs still need their changes
-            _log.warning("bringing changes to the tabs was interrupted", work=work.__name__, exc_info=True)
+        except Exception as error:  # noqa: BLE001  # whatever failed, the tabs still need their changes
+            _log_unless_away("bringing changes to the tabs was interrupted", error, work=work.__name__)
         await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _log_unless_away(event: str, error: Exception, **fields: object) -> None:
+    if not is_database_away(error):  # Which is said elsewhere, once for all that needs the database.
+        _log.warning(event, exc_info=error, **fields)
 
 
 async def _announcements_arrive() -> bool:
@@ -205,8 +211,8 @@ class Tabs:
         try:
             async with self._places.take(holds_tab=False):
                 living = await announcements.live_sessions(shown)
-        except Exception:  # noqa: BLE001  # the next look finds what this one left
-            _log.warning("people's tabs could not be brought up to date", exc_info=True)
+        except Exception as error:  # noqa: BLE001  # the next look finds what this one left
+            _log_unless_away("people's tabs could not be brought up to date", error)
             for user_id in user_ids:
                 self._versions.pop(user_id, None)
         people = {one.viewer.user_id: one for one in living.values()}
@@ -234,9 +240,9 @@ class Tabs:
                 self._versions[user_id] = version
             else:
                 self._versions.pop(user_id, None)
-        except Exception:  # noqa: BLE001  # the next look finds what this one left
+        except Exception as error:  # noqa: BLE001  # the next look finds what this one left
             self._versions.pop(user_id, None)
-            _log.warning("somebody's tabs could not be brought up to date", exc_info=True)
+            _log_unless_away("somebody's tabs could not be brought up to date", error)
         finally:
             self._being_shown.discard(user_id)
         self._queue(())  # people who changed again meanwhile

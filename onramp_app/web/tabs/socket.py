@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import reflex as rx
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from reflex.app import EventNamespace
 from reflex.event import Event, EventHandler
@@ -42,6 +42,7 @@ _ROOT = State.get_full_name()
 _IS_HYDRATED = f"{CompileVars.IS_HYDRATED}{FIELD_MARKER}"
 _CONNECTED = "onramp_app.connected"
 _REFUSED = Counter("page_messages_refused", "Messages of pages that fit nothing.", ["reason"])
+_OPEN = Gauge("page_sockets_open", "Sockets of open pages that are connected to this instance.")
 _log = structlog.get_logger(__name__)
 
 
@@ -53,6 +54,7 @@ def guard_socket(app: rx.App) -> None:
     """Replace the namespace of Reflex by the guarded one."""
     namespace = PageSocket(get_config().get_event_namespace(), app)
     app._event_namespace = namespace
+    _OPEN.set_function(lambda: len(namespace.sockets))
     assert app.sio is not None  # noqa: S101 - an application with states has a socket
     app.sio.register_namespace(namespace)
 

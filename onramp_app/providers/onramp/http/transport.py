@@ -42,7 +42,7 @@ _SECONDS = Histogram(
 _BREAKER = Gauge(
     "provider_breaker_open", "1: nothing is sent to this endpoint, 0.5: one request tries it.", ["endpoint"]
 )
-_OFFSET = Gauge("provider_clock_offset_ms", "The provider's clock minus ours, in milliseconds.")
+_OFFSET = Gauge("provider_clock_offset_seconds", "The provider's clock minus ours.")
 _BREAKER_VALUES = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
 
 _AWAY = "The payment provider does not answer at the moment. Try again shortly."
@@ -316,7 +316,7 @@ class Transport:
             # The call itself shows whether the provider is away; the last offset is better than none.
             log.warning("provider_clock_not_measured", outcome=failed.outcome)
         else:
-            _OFFSET.set(self.clock.offset_ms)
+            _OFFSET.set(self.clock.offset_ms / 1000)
 
 
 def _no_answer(outcome: Outcome) -> CallFailed:
