@@ -1,6 +1,7 @@
 """Reflex's configuration. Imported by every reflex command and again in each worker."""
 
 import os
+from typing import Any
 
 os.environ.setdefault("REFLEX_USE_NPM", "1")  # Node and npm come from PyPI; Reflex would download Bun
 os.environ.setdefault("REFLEX_CHECK_LATEST_VERSION", "false")  # no call to the network at a start
@@ -16,16 +17,20 @@ os.environ.setdefault("REFLEX_SOCKET_TIMEOUT", "15")
 
 import httpx
 import reflex as rx
-from reflex.utils import processes
+from reflex.utils import build, processes
+from reflex_base import constants
 from reflex_base.constants.installer import PackageJson
+from reflex_base.environment import environment
+from reflex_base.plugins import Plugin
 from reflex_base.plugins.sitemap import SitemapPlugin
 
+from onramp_app.local import pages
 from onramp_app.local.environment import restrict_child_environments
 from onramp_app.local.server import limit_the_server
 from onramp_app.local.start import begin
 from onramp_app.proxies import usable_proxies
 
-settings = begin()
+settings = begin(lambda built: pages.serve(built, reflex_build=build, reflex_dir=constants.Reflex.DIR))
 limit_the_server()
 
 # Node and npm would get every secret of the settings with the environment.
@@ -38,6 +43,20 @@ httpx._utils.get_environment_proxies = httpx._client.get_environment_proxies = u
 PackageJson.Commands.DEV = 'react-router dev --host "$ONRAMP_PAGES_HOST"'
 os.environ["ONRAMP_PAGES_HOST"] = settings.host or "localhost"
 
+
+class _SameEverywhere(Plugin):
+    """Keeps out of built pages when, and for which port, they were built."""
+
+    def pre_compile(self, **context: Any) -> None:
+        context["add_modify_task"]("utils/state.js", pages.without_time_and_port)
+
+    def update_env_json(self, **_: Any) -> dict[str, Any] | None:
+        if environment.REFLEX_ENV_MODE.get() != constants.Env.PROD:
+            return None  # in development pages and API have a port each
+        places = {one.name: f"http://localhost{one}" for one in constants.Endpoint}
+        return {**places, "EVENT": places["EVENT"].replace("http", "ws", 1), "ORIGIN": "of the page"}
+
+
 _values = {
     "app_name": "onramp_app",
     "backend_host": settings.listen_host,
@@ -49,7 +68,7 @@ _values = {
     else rx.constants.StateManagerMode.MEMORY,
     "telemetry_enabled": False,
     "show_built_with_reflex": False,
-    "plugins": [rx.plugins.TailwindV4Plugin()],
+    "plugins": [rx.plugins.TailwindV4Plugin(), _SameEverywhere()],
     "disable_plugins": [SitemapPlugin],
     "frontend_compression_formats": ["brotli", "gzip"],  # in the order of preference
 }

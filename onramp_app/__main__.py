@@ -17,6 +17,7 @@ def _prepare() -> None:
     configure_logs(level="warning", style="console")  # to standard error; the output is the answer
 
 
+app.command()(installation.build)
 app.command()(installation.check)
 app.command()(installation.migrate)
 app.command()(installation.worker)

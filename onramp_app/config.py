@@ -275,6 +275,11 @@ class Settings(BaseSettings):
         return self.ui_origin, self.ui_origin.replace(host, twins[host], 1)
 
     @property
+    def is_on_this_machine(self) -> bool:
+        """Whether the pages are opened at an address that means this machine alone."""
+        return urlsplit(self.ui_origin).hostname in _OWN_HOSTS
+
+    @property
     def uses_simulator(self) -> bool:
         """Whether the provider is the simulator: not production, and at an address of this machine."""
         host = urlsplit(self.onramp_api_url or "http://localhost").hostname

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from getpass import getpass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +31,8 @@ from onramp_app.config import DATA_DIR, ConfigurationError, get_settings
 from onramp_app.db.migrate import latest_revision, owner_url
 from onramp_app.db.migrate import migrate as migrate_database
 from onramp_app.db.poolers import refuse_poolers
+from onramp_app.local.building import build_pages
+from onramp_app.local.pages import PAGES_DIR, builds
 from onramp_app.logs import configure_logs
 from onramp_app.operators import roles
 from onramp_app.running.checks import check_everything
@@ -48,6 +51,28 @@ def migrate(as_json: AsJson = False) -> None:
         fail(f"The database refuses: {str(getattr(error, 'orig', error)).splitlines()[0]}")
     revision = latest_revision()
     answer(as_json, {"revision": revision}, f"The schema is at {revision}, the newest.")
+
+
+def build(
+    to: Annotated[Path, typer.Option(help="The folder of the builds.")] = PAGES_DIR,
+    previous: Annotated[
+        Path | None,
+        typer.Option(
+            help="Such a folder of the release before, where that is another: its files stay served."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build the pages, once: ship the folder with the code, and no start needs Node.
+
+    It needs the settings that the pages show, in production APP_ENV and SUPPORT_EMAIL at least; no secret.
+    """
+    if previous is not None and not builds(previous):
+        fail(f"There are no built pages in {previous}.")
+    with refusals():
+        made, is_new = build_pages(to.resolve(), previous=previous)
+    words = "The pages are built" if is_new else "The pages were built before"
+    answer(as_json, {"pages": str(made.place), "built": is_new}, f"{words}: {made.place}")
 
 
 def create_user(

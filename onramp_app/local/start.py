@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ import psycopg
 
 from onramp_app.config import DATA_DIR, LIVE_API_URL, PROJECT_DIR, ConfigurationError, Settings, get_settings
 from onramp_app.local import postgres
+from onramp_app.local.building import build_pages, can_build
 from onramp_app.local.environment import (
     check_certificates,
     check_folder,
@@ -31,6 +32,7 @@ from onramp_app.local.environment import (
     program_environment,
     remove_library_variables,
 )
+from onramp_app.local.pages import PAGES_DIR, Build, build_of, made_of, why_missing
 from onramp_app.local.processes import FolderLock, Kept, StartFailed, keep, sweep_at_end
 from onramp_app.proxies import proxy_for
 
@@ -49,8 +51,11 @@ class Ports:
     api: int | None
 
 
-def begin() -> Settings:
+def begin(serve: Callable[[Build], None]) -> Settings:
     """Check the configuration; in the process of `reflex run`, also make the start.
+
+    Args:
+        serve: has Reflex serve built pages; called by a start in production that serves any.
 
     Ends the program with status 1 and one sentence on standard error when something is in the way.
     """
@@ -58,19 +63,28 @@ def begin() -> Settings:
     try:
         remove_library_variables(is_embedded=False)
         check_certificates()
-        if context is not None and not context.params.get("backend_only"):
+        is_run = context is not None and context.info_name == "run"
+        if context is not None and not context.params.get("backend_only") and not _serves_builds(context):
             check_home()
             check_folder(PROJECT_DIR)
-        if context is not None and context.info_name == "run":
-            _start_once(context)
+        if context is not None and is_run:
+            pages = _start_once(context)
+            if pages is not None:
+                serve(pages)
         return get_settings()
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
 
 
+def _serves_builds(context: click.Context) -> bool:
+    is_production = context.info_name == "run" and context.params["env"] == "prod"
+    return is_production and not context.params["backend_only"]
+
+
 @lru_cache(maxsize=1)
-def _start_once(context: click.Context) -> None:
+def _start_once(context: click.Context) -> Build | None:
+    """Make the start; return the built pages that it serves."""
     # Reflex loads its configuration several times in one process, and its workers may be forks of it.
     settings = get_settings()
     ports = choose_ports(context.params, port=settings.port)
@@ -85,7 +99,8 @@ def _start_once(context: click.Context) -> None:
         proxy_for(settings.onramp_api_url or LIVE_API_URL)  # said now, and not at the first payment
     if settings.database_url is not None:
         check_database(settings)
-    elif not settings.is_production:
+    pages = shipped_pages(settings) if _serves_builds(context) else None
+    if settings.database_url is None and not settings.is_production:
         server = postgres.start(DATA_DIR)
         _held.append(server)
         os.environ["DATABASE_URL"] = server.url
@@ -101,6 +116,30 @@ def _start_once(context: click.Context) -> None:
         os.environ["PUBLIC_URL"] = f"http://localhost:{ports.ui or UI_PORT}"
     get_settings.cache_clear()
     _say_where_to_go(get_settings(), ports, is_simulated=is_simulated)
+    return pages
+
+
+def shipped_pages(settings: Settings, folder: Path = PAGES_DIR) -> Build:
+    """Return the built pages of this code; where they are missing, build them if Node is here.
+
+    Raises:
+        StartFailed: they cannot be built; the sentence says what there is instead.
+    """
+    made = made_of(settings)
+    if (build := build_of(made, folder)) is not None:
+        return build
+    why = why_missing(made, folder)
+    if not can_build():
+        raise StartFailed(
+            f"{why} Node is needed to build them, and is not here: run `python -m onramp_app build` where it"
+            f" is, with the same code and settings, and bring {folder.name} along."
+        )
+    sys.stdout.write(f"{why} They are built now.\n")
+    sys.stdout.flush()
+    try:
+        return build_pages(folder)[0]
+    except StartFailed as error:
+        raise StartFailed(f"{why} {error}") from None
 
 
 def choose_ports(options: Mapping[str, Any], *, port: int | None) -> Ports:

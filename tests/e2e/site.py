@@ -40,10 +40,15 @@ class Site:
     kill: Callable[[], None]
     environment: dict[str, str]
 
+    @property
+    def pages(self) -> Path:
+        """The files that are served."""
+        return Path(self.environment["REFLEX_WEB_WORKDIR"], "build", "client")
+
 
 @contextmanager
 def other_settings(site: Site, **settings: str) -> Iterator[Site]:
-    """Serve the same pages with other settings for a while, at the same address: the build knows it."""
+    """Serve the same pages with other settings for a while, at the same address."""
     before = dict(site.environment)
     site.kill()
     site.environment.update(settings)
@@ -70,7 +75,7 @@ def open_order(site: Site, address: str) -> int:
 
 @contextmanager
 def running_site(folder: Path, database_url: str) -> Iterator[Site]:
-    """Build the pages, then serve pages and API on one port; `kill` and `start` are for dying in the middle.
+    """Serve pages and API on one port; `kill` and `start` are for dying in the middle.
 
     Args:
         folder: for the log and the simulator's orders.
@@ -80,7 +85,7 @@ def running_site(folder: Path, database_url: str) -> Iterator[Site]:
     simulator = Process(folder / "orders.sqlite", free_port(), _TEMPO)
     simulator.start()
     environment = _environment(database_url, port, simulator.port)
-    _build(environment)
+    environment["REFLEX_WEB_WORKDIR"] = _built_pages(environment)
     servers: list[subprocess.Popen[bytes]] = []
     log = folder / "server.log"
 
@@ -117,19 +122,21 @@ def _environment(database_url: str, port: int, simulator_port: int) -> dict[str,
         "ONRAMP_POLL_SECONDS": "2",
         # Deliveries on this network are believed once it shows them, all others by the provider's word.
         "CHAIN_RPC": json.dumps({"bep20": [f"http://localhost:{simulator_port}/chain/bep20"]}),
-        # The build goes to a folder of its own, so that a running `reflex run` is left alone.
+        # Pages are built in a folder of its own, so that a running `reflex run` is left alone.
         "REFLEX_WEB_WORKDIR": ".web-tests",
         "REFLEX_FRONTEND_PORT": str(port),
         "REFLEX_BACKEND_PORT": str(port),
     }
 
 
-def _build(environment: dict[str, str]) -> None:
-    export = [_SCRIPTS / "reflex", "export", "--frontend-only", "--no-zip"]
+def _built_pages(environment: dict[str, str]) -> str:
+    """Build the pages unless that was done for this code; return their folder."""
+    build = [sys.executable, "-m", "onramp_app", "build", "--to", ".pages-tests", "--json"]
     built = subprocess.run(  # noqa: PLW1510 - the next line says why it failed
-        export, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=300
+        build, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=300
     )
     assert built.returncode == 0, built.stdout[-4000:] + built.stderr[-4000:]
+    return str(json.loads(built.stdout)["pages"])
 
 
 def _serve(environment: dict[str, str], port: int, log: Path) -> subprocess.Popen[bytes]:

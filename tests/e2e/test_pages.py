@@ -15,7 +15,7 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from tests.e2e.people import be_somebody_new, has_loaded, new_top_up
 from tests.e2e.site import PROJECT, OpenPage, Site, open_order
-from tests.e2e.watched import BUILT_PAGES, PRIVATE, PUBLIC
+from tests.e2e.watched import PRIVATE, PUBLIC
 
 AXE_VERSION = "4.14.1"
 WIDTHS = (360, 768, 1280)
@@ -33,7 +33,7 @@ _DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(
 @pytest.fixture(scope="session")
 def axe() -> str:
     """The accessibility checker's script, from npm through the Node that comes with the application."""
-    folder = PROJECT / ".web-tests" / "axe"
+    folder = PROJECT / ".pages-tests" / "axe"
     script = folder / "node_modules" / "axe-core" / "axe.min.js"
     package = script.with_name("package.json")
     if not script.exists() or f'"version": "{AXE_VERSION}"' not in package.read_text():
@@ -153,8 +153,7 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
 
 
 async def test_no_page_is_forgotten(site: Site) -> None:
-    assert site
-    built = {f"/{page.stem}" for page in BUILT_PAGES.glob("*.html")}
+    built = {f"/{page.stem}" for page in site.pages.glob("*.html")}
     assert built - {"/404", "/__spa-fallback"} == {
         path if path != "/" else "/index" for path in PUBLIC[:-1] + PRIVATE
     }

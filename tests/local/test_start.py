@@ -18,6 +18,7 @@ import pytest
 from onramp_app.config import load_settings
 from onramp_app.local import start
 from onramp_app.local.processes import FolderLock, StartFailed
+from tests.built_pages import shipped
 
 
 def free_port() -> int:
@@ -288,6 +289,7 @@ def loaded(project: Path, *options: str, **values: str) -> list[str]:
 
 
 def test_production_starts_no_local_server_and_starts_once(project, owner_url):
+    shipped(project, **PRODUCTION, DATABASE_URL=owner_url)
     port = str(free_port())
     lines = loaded(project, DATABASE_URL=owner_url, PORT=port, **PRODUCTION)
 
@@ -301,6 +303,7 @@ def test_production_starts_no_local_server_and_starts_once(project, owner_url):
 
 
 def test_development_starts_its_servers_once(project):
+    shipped(project)
     port = free_port()
     lines = loaded(project, "--frontend-port", str(port), ONRAMP_API_URL="http://localhost:1")
 
@@ -310,6 +313,7 @@ def test_development_starts_its_servers_once(project):
 
 
 def test_a_named_database_keeps_the_embedded_one_away(project, owner_url):
+    shipped(project)
     values = {"DATABASE_URL": owner_url, "ONRAMP_API_URL": "http://localhost:1"}
     loaded(project, "--frontend-port", str(free_port()), **values)
 

@@ -1,7 +1,5 @@
 """A top-up that waits for its payment: the page of the provider, what to know meanwhile, and a way out."""
 
-from urllib.parse import urlsplit
-
 import reflex as rx
 
 from onramp_app.config import get_settings
@@ -84,10 +82,9 @@ def _while_you_pay() -> rx.Component:
 
 
 def _on_the_phone() -> rx.Component:
-    is_local = urlsplit(get_settings().ui_origin).hostname in ("localhost", "127.0.0.1", "::1")
     words = (
         _("While this runs on your own computer, only that computer can open the address.")
-        if is_local
+        if get_settings().is_on_this_machine
         else _("Scan it, sign in, and you are here again.")
     )
     return rx.el.section(

@@ -1,7 +1,5 @@
 """`/verify`: where somebody's verification stands, what to do, and what their limits are."""
 
-from urllib.parse import urlsplit
-
 import reflex as rx
 
 from onramp_app.config import get_settings
@@ -313,10 +311,9 @@ def _meanwhile() -> rx.Component:
 
 
 def _on_the_phone() -> rx.Component:
-    is_local = urlsplit(get_settings().ui_origin).hostname in ("localhost", "127.0.0.1", "::1")
     words = (
         _("While this runs on your own computer, only that computer can open the address.")
-        if is_local
+        if get_settings().is_on_this_machine
         else _("Scan it to use your phone's camera. Don't show it to anyone: it opens your verification.")
     )
     return rx.cond(

@@ -1,0 +1,178 @@
+"""The pages as they are shipped: built once, what they are made of, and whether they belong to this code.
+
+Browsers keep a file for ever by its name, and two instances behind a proxy serve one site. So what is built
+depends on the code and on the settings that the pages show, and not on the day, the folder, the machine or
+the port. Each build lies in a folder of its own, named after what it is made of: an instance that runs keeps
+its pages while those of the next release are built beside them.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+from onramp_app.config import PROJECT_DIR, Settings
+
+PAGES_DIR = PROJECT_DIR / ".pages"
+CLIENT = Path("build", "client")  # where Reflex looks for files to serve
+_RECORD = "made-of.json"
+_SOURCES = ("onramp_app/**/*.py", "onramp_app/locale/**/*", "assets/**/*", "reflex.lock/*", "rxconfig.py")
+_NO_SOURCES = ("onramp_app/simulator/", "assets/external/")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What pages are made of.
+
+    Attributes:
+        code: a digest of the code, the assets and the locked packages.
+        settings: the settings that the pages show, by the variable that sets each.
+    """
+
+    code: str
+    settings: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The name of the folder for such pages."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+    def differs_in(self, other: "Made") -> str:
+        """Return in words how `other` is made differently."""
+        if self.code != other.code:
+            return "of other code"
+        names = [name for name, value in self.settings.items() if value != other.settings.get(name)]
+        return f"with another {' and '.join(names)}"
+
+
+def made_of(settings: Settings, project: Path = PROJECT_DIR) -> Made:
+    """Return what pages built now would be made of."""
+    digest = hashlib.sha256(f"reflex {version('reflex')}\n".encode())
+    for name, path in sorted(_sources(project)):
+        digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return Made(digest.hexdigest(), shown_settings(settings))
+
+
+def _sources(project: Path) -> Iterator[tuple[str, Path]]:
+    for pattern in _SOURCES:
+        for path in project.glob(pattern):
+            name = path.relative_to(project).as_posix()
+            if path.is_file() and not name.startswith(_NO_SOURCES) and "__pycache__" not in name:
+                yield name, path
+
+
+def shown_settings(settings: Settings) -> dict[str, str]:
+    """Return the settings that stand in built pages; all others are read when a page is served."""
+    return {
+        "APP_ENV": "real money" if settings.is_production else "simulated money",
+        "PUBLIC_URL": "this machine" if settings.is_on_this_machine else "a host",
+        "APP_NAME": settings.app_name,
+        "ASSETS": " ".join(sorted(settings.assets)),
+        "SUPPORT_EMAIL": settings.support_email or "",
+        "TERMS_URL": str(settings.terms_url or ""),
+        "PRIVACY_URL": str(settings.privacy_url or ""),
+    }
+
+
+@dataclass(frozen=True)
+class Build:
+    """A complete build.
+
+    Attributes:
+        place: its folder, which Reflex takes for its own.
+        made: what its pages are made of.
+        files: its files with a digest in their names, without those kept of the build before.
+    """
+
+    place: Path
+    made: Made
+    files: tuple[str, ...]
+
+    def finish(self) -> None:
+        """Write down what the pages are made of. A folder without that is no build."""
+        record = {"made": asdict(self.made), "files": self.files}
+        (self.place / _RECORD).write_text(json.dumps(record, indent=1, sort_keys=True))
+
+    def moved_to(self, folder: Path) -> "Build":
+        """Move the build into the folder of builds, all at once; return it there."""
+        place = folder / self.made.name
+        shutil.rmtree(place, ignore_errors=True)  # without a record it is no build
+        return replace(self, place=self.place.rename(place))
+
+
+def builds(folder: Path = PAGES_DIR) -> list[Build]:
+    """Return the builds in `folder`, the newest first."""
+    places = folder.iterdir() if folder.is_dir() else ()
+    found = [build for place in places if (build := _read(place)) is not None]
+    return sorted(found, key=lambda build: (build.place / _RECORD).stat().st_mtime_ns, reverse=True)
+
+
+def build_of(made: Made, folder: Path = PAGES_DIR) -> Build | None:
+    """Return the build that is made like this; None where there is none yet."""
+    return _read(folder / made.name)
+
+
+def why_missing(made: Made, folder: Path = PAGES_DIR) -> str:
+    """Return in a sentence what there is instead of a build that is made like this."""
+    there = builds(folder)
+    if not there:
+        return f"There are no built pages in {folder}."
+    return f"The pages in {folder} were built {made.differs_in(there[0].made)}."
+
+
+def _read(place: Path) -> Build | None:
+    try:
+        record = json.loads((place / _RECORD).read_text())
+        return Build(place, Made(**record["made"]), tuple(record["files"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+# In Reflex 0.10.1: the file that it imports for a version holds the time of the run too, and a page on plain
+# HTTP looks for its socket at the port of the build.
+_STATE_JS = (
+    ('import reflexEnvironment from "$/reflex.json";', 'const reflexEnvironment = { version: "VERSION" };'),
+    (
+        "    const frontend_hostname = window.location.hostname;\n",
+        "    const frontend_hostname = window.location.hostname;\n"
+        '    if (env.ORIGIN === "of the page") endpoint.port = window.location.port;\n',
+    ),
+    ('      endpoint.port = "";', '      if (env.ORIGIN !== "of the page") endpoint.port = "";'),
+)
+
+
+def without_time_and_port(state_js: str) -> str:
+    """Return Reflex's `state.js` without what differs from build to build.
+
+    Raises:
+        AssertionError: Reflex has another one now.
+    """
+    for old, new in _STATE_JS:
+        wanted = new.replace("VERSION", version("reflex"))
+        if wanted not in state_js:
+            if state_js.count(old) != 1:
+                raise AssertionError(f"Reflex's state.js no longer holds {old!r} once.")
+            state_js = state_js.replace(old, wanted)
+    return state_js
+
+
+def serve(build: Build, *, reflex_build: ModuleType, reflex_dir: Path) -> None:
+    """Have Reflex serve a build in this process and its workers instead of making one.
+
+    Args:
+        build: the pages.
+        reflex_build: the module `reflex.utils.build`, by which Reflex builds at each start in production. It
+            has no setting for pages that are there: `--backend-only` builds nothing and serves none.
+        reflex_dir: where Reflex keeps files in the home folder. Without it Reflex would fetch packages, as at
+            a first start.
+    """
+    os.environ["REFLEX_WEB_WORKDIR"] = str(build.place)
+    os.environ["__REFLEX_SKIP_COMPILE"] = "true"
+    if not reflex_dir.is_dir():
+        os.environ["REFLEX_DIR"] = str(build.place)
+    reflex_build.setup_frontend_prod = lambda root: None  # type: ignore[attr-defined]

@@ -1,0 +1,58 @@
+"""At full size: the same code gives the same files, wherever and whenever it is built. Needs Node."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PRODUCTION = {"APP_ENV": "production", "SUPPORT_EMAIL": "help@mycompany.io"}
+
+
+def _copy(project: Path, folder: Path) -> Path:
+    ignored = shutil.ignore_patterns("__pycache__", ".*", "docs", "tests")
+    return Path(shutil.copytree(project, folder, ignore=ignored))
+
+
+def _built(project: Path, **values: str) -> Path:
+    # Without `.env` and settings of the person who runs the tests, but with where npm keeps packages.
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    build = [sys.executable, "-m", "onramp_app", "build"]
+    subprocess.run(build, cwd=project, env={**kept, **PRODUCTION, **values}, check=True, timeout=300)
+    return project / ".pages"
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _differences(one: Path, other: Path) -> list[str]:
+    """Return the files that are not in both folders with the same bytes."""
+    left, right = _files(one), _files(other)
+    return sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
+
+
+@pytest.mark.full
+def test_two_builds_are_the_same_byte_for_byte(tmp_path: Path, project_dir: Path) -> None:
+    first = _built(_copy(project_dir, tmp_path / "one"), PUBLIC_URL="https://wallet.mycompany.io")
+    other_place = _copy(project_dir, tmp_path / "elsewhere" / "two")
+    second = _built(
+        other_place, PUBLIC_URL="https://purse.mycompany.io", REFLEX_BACKEND_PORT="4567", TZ="Asia/Kolkata"
+    )
+    assert len(list(first.rglob("*.js"))) > 10
+    assert _differences(first, second) == []
+
+
+@pytest.mark.full
+def test_control_reflex_alone_names_files_by_the_time_and_the_port(tmp_path: Path, project_dir: Path) -> None:
+    folders = []
+    for name in ("one", "two"):
+        project = _copy(project_dir, tmp_path / name)
+        config = project / "rxconfig.py"
+        plain = config.read_text().replace(", _SameEverywhere()]", "]")
+        assert plain != config.read_text()
+        config.write_text(plain)
+        folders.append(_built(project))
+    assert any(name.endswith(".js") for name in _differences(*folders))
