@@ -24,6 +24,7 @@ from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.fleet.changed_people import Credit
 from onramp_app.fleet.watch import made_progress
 from onramp_app.ledger.posting import post
 from onramp_app.provider_orders.tables import OrderRecord
@@ -59,11 +60,20 @@ UPDATE provider_orders SET applied_version = version - 1, apply_after = NULL
 
 @dataclass(slots=True)
 class AppliedRound:
-    """What one round did: orders taken and failed, and the ids of users whose top-ups or balances changed."""
+    """What one round did: orders taken and failed, users whose top-ups or balances changed, credits."""
 
     orders: int = 0
     failed: int = 0
     users: set[str] = field(default_factory=set)
+    credits: list[Credit] = field(default_factory=list)
+
+    def note(self, batch: Batch | None) -> None:
+        """Take up what a batch did, once it is committed."""
+        if batch is None:
+            return
+        self.users |= batch.users
+        noted = [booked.note_commit(began=batch.began_at) for booked in batch.booked]
+        self.credits += [credit for credit in noted if credit is not None]
 
 
 async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> AppliedRound:
@@ -82,7 +92,8 @@ async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> Applied
         async with transaction() as db:
             orders = await _claim(db, most=most)
             ids = [order.id for order in orders]
-            applied.users = await _apply(db, orders, symbols)
+            batch = await _apply(db, orders, symbols)
+        applied.note(batch)
         applied.orders = len(ids)
         _APPLIED.labels("ok").inc(len(ids))
     except DatabaseUnavailable:
@@ -116,7 +127,8 @@ async def _apply_each(ids: Sequence[str], symbols: Symbols) -> AppliedRound:
         try:
             async with transaction() as db:
                 orders = await _claim(db, most=1, only=order_id)
-                applied.users |= await _apply(db, orders, symbols)
+                batch = await _apply(db, orders, symbols)
+            applied.note(batch)
             _APPLIED.labels("ok").inc(len(orders))
         except DatabaseUnavailable:
             raise
@@ -144,9 +156,9 @@ async def _claim(db: AsyncSession, *, most: int, only: str | None = None) -> Seq
     return (await db.exec(query)).all()
 
 
-async def _apply(db: AsyncSession, orders: Sequence[OrderRecord], symbols: Symbols) -> set[str]:
+async def _apply(db: AsyncSession, orders: Sequence[OrderRecord], symbols: Symbols) -> Batch | None:
     if not orders:
-        return set()
+        return None
     environment, at = current_environment(), now()
     context = await load_context(db, orders, environment=environment, at=at)
     batch = Batch(db, context, symbols=symbols, environment=environment, at=at)
@@ -156,7 +168,7 @@ async def _apply(db: AsyncSession, orders: Sequence[OrderRecord], symbols: Symbo
     await close_cases(db, batch.answered, at=at)
     await open_cases(db, batch.concerns, environment=environment, at=at)
     await post(db, batch.instructions)
-    return batch.users
+    return batch
 
 
 def _reason_of(error: Exception) -> str:

@@ -16,6 +16,7 @@ from onramp_app.cases.cases import Concern
 from onramp_app.cases.words import CaseKind
 from onramp_app.chain.evidence import Fit
 from onramp_app.config import get_settings
+from onramp_app.crediting.booked import Booked, Into, booked_of
 from onramp_app.crediting.context import Context, rank_of
 from onramp_app.crediting.delivery import JudgedDelivery, Symbols, is_over_delivery, judge_delivery
 from onramp_app.crediting.proofs import Proofs
@@ -26,6 +27,7 @@ from onramp_app.ledger import instructions
 from onramp_app.ledger.transfers import Cause, Instruction
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import Flow, StatusClass
+from onramp_app.telemetry.trace import trace_of
 from onramp_app.top_ups.limits import (
     count_in_base,
     is_limited,
@@ -57,7 +59,7 @@ class Batch:
     """Takes orders one after the other and gathers what follows from them.
 
     Afterwards `instructions` are to be posted, `concerns` to become cases, the cases of `answered` to be
-    closed, and `users` (ids) are notified that their top-ups or balances changed.
+    closed, and `users` (ids) are notified that their top-ups or balances changed; `booked` is what they get.
     """
 
     def __init__(
@@ -73,12 +75,13 @@ class Batch:
         self._context = context
         self._symbols = symbols
         self._environment = environment
-        self._at = at
+        self.began_at = self._at = at
         self._places = places_of(get_settings())
         self.instructions: list[Instruction] = []
         self.concerns: list[Concern] = []
         self.answered: list[Concern] = []
         self.users: set[str] = set()
+        self.booked: list[Booked] = []
         self._kept_rates: Mapping[str, Decimal] | None = None
         self._proofs = Proofs(db, context.evidence, at=at)
 
@@ -107,6 +110,8 @@ class Batch:
             self.answered.append(Concern(CaseKind.APPLY_FAILED, provider_order_id=order.id, detail="applied"))
         order.applied_version = order.version
         order.apply_after, order.apply_failures, order.apply_error = None, 0, None
+        if order.due_at is None:
+            order.trace, order.hinted_at = None, None
         self._db.add(order)
 
     def _judge(self, order: OrderRecord) -> JudgedDelivery | None:
@@ -159,6 +164,7 @@ class Batch:
             cause = Cause(self._source(order))
             self.instructions.append(instructions.receive_suspense(delivery, cause=cause))
             self._keep_amount(order, judged)
+            self.booked.append(booked_of(order, Into.SUSPENSE))
             # An earlier judgement may have lacked the coin or the address, and called the order not ours.
             self.answered.append(
                 Concern(CaseKind.NOT_OURS, provider_order_id=order.id, detail="ours after all")
@@ -238,6 +244,8 @@ class Batch:
         )
         self._keep_amount(order, judged)
         top_up.received_minor, top_up.received_asset = judged.minor, judged.asset
+        into = Into.AVAILABLE if posting is Posting.RECEIVE_AVAILABLE else Into.HELD
+        self.booked.append(booked_of(order, into, top_up))
 
     def _keep_amount(self, order: OrderRecord, judged: JudgedDelivery) -> None:
         order.delivered_minor = judged.minor
@@ -259,6 +267,8 @@ class Batch:
             detail=detail,
             provider_order_id=order.id,
             order_version=order.version,
+            order_id=order.order_id,
+            trace=trace_of(order.trace),
         )
         record(self._db, top_up, step.state, evidence=evidence)
         self.users.add(top_up.user_id)

@@ -4,7 +4,7 @@ The pool belongs to the event loop that first used it; `dispose` before another 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -37,6 +37,7 @@ from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.shares import asker, share_of_network
 
 _Values = Mapping[str, Any]
+_ON_COMMIT = "on_commit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +244,13 @@ async def transaction(purpose: Purpose | None = None) -> AsyncIterator[AsyncSess
         ):
             await _connect(db, purpose)
             yield db
+    for do in db.info.pop(_ON_COMMIT, ()):
+        do()
+
+
+def on_commit(db: AsyncSession, do: Callable[[], object]) -> None:
+    """Call a function once the transaction is committed, and never where it is not."""
+    db.info.setdefault(_ON_COMMIT, []).append(do)
 
 
 async def _connect(db: AsyncSession, purpose: Purpose) -> None:

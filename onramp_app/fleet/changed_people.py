@@ -6,7 +6,10 @@ lost notification costs little: pages also compare versions every few seconds.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from prometheus_client import Gauge
@@ -16,12 +19,40 @@ from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.shares import ask_for_all
 from onramp_app.fleet import channels
+from onramp_app.telemetry.trace import Trace, trace_of
 
 GATHER_SECONDS = 0.01  # between two notifications; the first after a rest goes out at once
 _IDS_AT_ONCE = 200  # A payload holds less than 8,000 bytes; an id has 32 and a comma.
+_CREDITS_AT_ONCE = 70  # a credit has 102 and a comma
 
+_MILLISECONDS = re.compile(r"[0-9]{1,14}")
 _WAITING = Gauge("announcements_waiting", "People whose change this process has not announced yet.")
-_NOTIFY = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
+_NOTIFY = text(
+    "SELECT pg_notify(channel, payload)"
+    " FROM unnest(CAST(:channels AS text[]), CAST(:payloads AS text[])) AS sent (channel, payload)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Money of a person that was committed, at a moment, by a span of a trace."""
+
+    user_id: str
+    trace: Trace
+    at: datetime
+
+
+def credit_text(credit: Credit) -> str:
+    """Return a credit as it is announced."""
+    return f"{credit.user_id}/{credit.trace.text}/{int(credit.at.timestamp() * 1000)}"
+
+
+def credit_of(text: str) -> Credit | None:
+    """Return the credit in what `credit_text` returned; None for anything else."""
+    parts = text.split("/")
+    if len(parts) != 3 or (trace := trace_of(parts[1])) is None or not _MILLISECONDS.fullmatch(parts[2]):
+        return None
+    return Credit(parts[0], trace, datetime.fromtimestamp(int(parts[2]) / 1000, UTC))
 
 
 class ChangedUsers:
@@ -29,12 +60,14 @@ class ChangedUsers:
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
+        self._credits: dict[str, Credit] = {}
         self._sender: asyncio.Task[None] | None = None
         _WAITING.set_function(lambda: len(self._ids))
 
-    def add(self, user_ids: Iterable[str]) -> None:
+    def add(self, user_ids: Iterable[str], credited: Iterable[Credit] = ()) -> None:
         """Queue these users for the next NOTIFY; never blocks and never fails."""
         self._ids.update(user_ids)
+        self._credits.update((credit.user_id, credit) for credit in credited)
         if self._ids and (self._sender is None or self._sender.done()):
             self._sender = asyncio.create_task(self._send())
 
@@ -47,11 +80,18 @@ class ChangedUsers:
         ask_for_all()
         while self._ids:
             ids, self._ids = sorted(self._ids), set()
-            payloads = [",".join(ids[n : n + _IDS_AT_ONCE]) for n in range(0, len(ids), _IDS_AT_ONCE)]
+            credited, self._credits = [credit_text(one) for one in self._credits.values()], {}
+            sent = [(channels.USER_CREDITED, one) for one in _joined(credited, _CREDITS_AT_ONCE)]
+            sent += [(channels.USER_CHANGED, one) for one in _joined(ids, _IDS_AT_ONCE)]
+            values = {"channels": [channel for channel, _ in sent], "payloads": [one for _, one in sent]}
             with contextlib.suppress(DatabaseUnavailable):
                 async with transaction() as db:
-                    await execute(db, _NOTIFY, {"channel": channels.USER_CHANGED, "payloads": payloads})
+                    await execute(db, _NOTIFY, values)
             await asyncio.sleep(GATHER_SECONDS)
+
+
+def _joined(parts: Sequence[str], most: int) -> list[str]:
+    return [",".join(parts[n : n + most]) for n in range(0, len(parts), most)]
 
 
 @lru_cache(maxsize=1)
@@ -59,9 +99,13 @@ def _changed_users() -> ChangedUsers:
     return ChangedUsers()
 
 
-def announce_changes(user_ids: Iterable[str]) -> None:
-    """Announce that top-ups or balances of these users changed. Call it after the commit."""
-    _changed_users().add(user_ids)
+def announce_changes(user_ids: Iterable[str], credited: Iterable[Credit] = ()) -> None:
+    """Announce that top-ups or balances of these users changed. Call it after the commit.
+
+    Args:
+        credited: the newest of those whose money was credited, so that it is known how long pages take.
+    """
+    _changed_users().add(user_ids, credited)
 
 
 async def close() -> None:

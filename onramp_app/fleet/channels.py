@@ -11,6 +11,10 @@ SESSION_ENDED = "session_ended"
 # Ids of users whose top-ups or balances changed, joined by commas. Listened to by every instance.
 USER_CHANGED = "user_changed"
 
+# Whose money was credited, by which span of which trace and when: `id/trace/milliseconds`, joined by commas.
+# A channel of its own, because the release before knows nothing but ids. Comes before `USER_CHANGED`.
+USER_CREDITED = "user_credited"
+
 
 class Bell:
     """Wakes one waiting task. A ring while no task waits is kept for the next one that does."""

@@ -29,6 +29,7 @@ from onramp_app.operators.four_eyes import Deed, SecondOperatorNeeded
 from onramp_app.operators.tables import Proposal
 from onramp_app.pricing.rate_book import RateBook
 from onramp_app.pricing.rates import stored_book
+from onramp_app.telemetry.trace import traced
 
 MAX_REASON_LENGTH = 500
 OPERATORS = frozenset({Role.OPERATOR, Role.ADMIN})
@@ -198,7 +199,7 @@ async def deciding(
         user_id = (await _acting(db, mandate.by, allowed)).id
     await codes.refuse_wrong(user_id, mandate.code)
     needed = None
-    async with transaction(purpose) as db:
+    async with traced("decision"), transaction(purpose) as db:
         if roles == ADMINS:  # Two admins who demoted each other at once would leave none.
             await lock_roles(db)
         user = await _acting(db, mandate.by, allowed)

@@ -31,17 +31,17 @@ _NAMELESS_DETAIL = (
 # wish is followed for it, too.
 _MARK = text("""
 INSERT INTO provider_orders (id, environment, provider, flow, order_id, fiat_type, ordered_at, first_seen_at,
-                             due_at, hinted_top_up_id, version, applied_version)
+                             due_at, hinted_top_up_id, trace, hinted_at, version, applied_version)
 SELECT g.id, :environment, 'onramp', g.flow, g.order_id, g.fiat_type, g.ordered_at, :at, :at, w.top_up_id,
-       0, 0
+       g.trace, g.hinted_at, 0, 0
   FROM unnest(CAST(:ids AS text[]), CAST(:flows AS text[]), CAST(:order_ids AS text[]),
               CAST(:fiat_types AS bigint[]), CAST(:ordered AS timestamptz[]),
-              CAST(:recognitions AS text[]))
-       AS g (id, flow, order_id, fiat_type, ordered_at, recognition_id)
+              CAST(:recognitions AS text[]), CAST(:traces AS text[]), CAST(:hinted AS timestamptz[]))
+       AS g (id, flow, order_id, fiat_type, ordered_at, recognition_id, trace, hinted_at)
   LEFT JOIN widget_sessions w ON w.recognition_id = g.recognition_id AND w.environment = :environment
  ORDER BY g.flow, g.order_id
     ON CONFLICT (environment, provider, flow, order_id) DO UPDATE
-   SET due_at = excluded.due_at, read_failures = 0,
+   SET due_at = excluded.due_at, read_failures = 0, trace = excluded.trace, hinted_at = excluded.hinted_at,
        hinted_top_up_id = coalesce(excluded.hinted_top_up_id, provider_orders.hinted_top_up_id),
        fiat_type = CASE WHEN provider_orders.version = 0
                         THEN coalesce(excluded.fiat_type, provider_orders.fiat_type)
@@ -68,7 +68,11 @@ UPDATE provider_orders
    SET due_at = CASE WHEN flow <> 'buy' OR status_class = 'delivered' OR read_failures >= :tries THEN NULL
                      ELSE CAST(:at AS timestamptz) + interval '1 second' * power(2, read_failures) END,
        read_failures = CASE WHEN flow <> 'buy' OR status_class = 'delivered' THEN 0
-                            ELSE read_failures + 1 END
+                            ELSE read_failures + 1 END,
+       trace = CASE WHEN version > applied_version OR (flow = 'buy' AND read_failures < :tries
+                         AND status_class IS DISTINCT FROM 'delivered') THEN trace END,
+       hinted_at = CASE WHEN version > applied_version OR (flow = 'buy' AND read_failures < :tries
+                             AND status_class IS DISTINCT FROM 'delivered') THEN hinted_at END
  WHERE environment = :environment AND flow = :flow AND due_at <= :asked_at
    AND order_id = ANY(CAST(:order_ids AS text[]))
 RETURNING coalesce(top_up_id, hinted_top_up_id) AS top_up_id, read_failures)
@@ -98,13 +102,18 @@ SELECT top_up_id FROM exceptions
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """An order to read: where and from when to look, and whose it may be, as webhooks say."""
+    """An order to read: where and from when to look, and whose it may be, as webhooks say.
+
+    `trace` and `hinted_at` are those of the newest webhook that named it.
+    """
 
     flow: str
     order_id: str
     fiat_type: int | None
     ordered_at: datetime | None
     recognition_id: str | None
+    trace: str | None = None
+    hinted_at: datetime | None = None
 
 
 def hint_of(translation: Translation) -> Hint | None:
@@ -168,6 +177,8 @@ async def mark_due(
             "fiat_types": [hint.fiat_type for hint in hints],
             "ordered": [hint.ordered_at for hint in hints],
             "recognitions": [hint.recognition_id for hint in hints],
+            "traces": [hint.trace for hint in hints],
+            "hinted": [hint.hinted_at for hint in hints],
         },
     )
     order_ids = [hint.order_id for hint in hints if hint.flow == Flow.BUY.value]

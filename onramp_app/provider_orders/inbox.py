@@ -26,6 +26,8 @@ from onramp_app.fleet import channels
 from onramp_app.provider_orders.tables import WebhookRefusal
 from onramp_app.provider_orders.translation import Translation, translation_of
 from onramp_app.providers.connection import get_webhook_reader
+from onramp_app.telemetry import trace
+from onramp_app.telemetry.trace import Trace
 
 MAX_GROUP = 200
 GATHER_SECONDS = 0.002
@@ -49,10 +51,10 @@ _log = structlog.get_logger(__name__)
 _INSERT = """
 INSERT INTO webhook_events
        (environment, header, body, received_at, secret, is_old, differs, kind, status_text, signed_at,
-        is_content_signed, flow, order_id, fiat_type, ordered_at, recognition_id)
+        is_content_signed, flow, order_id, fiat_type, ordered_at, recognition_id, trace)
 SELECT %s, * FROM unnest(%s::bytea[], %s::bytea[], %s::timestamptz[], %s::text[], %s::boolean[],
                          %s::boolean[], %s::text[], %s::text[], %s::timestamptz[], %s::boolean[], %s::text[],
-                         %s::text[], %s::bigint[], %s::timestamptz[], %s::text[])
+                         %s::text[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[])
     ON CONFLICT (environment, header_hash, body_hash) DO NOTHING
 """
 # Which of them lie in the inbox, from this process or another.
@@ -71,7 +73,10 @@ class TooManyBodies(ApplicationError):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One verified webhook, ready to be stored: `header` and `body` without what they say about a person."""
+    """One verified webhook, ready to be stored: `header` and `body` without what they say about a person.
+
+    It begins a trace, which goes along with it. The sender's own would join what strangers choose.
+    """
 
     header: bytes
     body: bytes
@@ -80,6 +85,7 @@ class Arrival:
     is_old: bool
     differs: bool
     translation: Translation
+    trace: Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,7 @@ def verified_arrival(payload: bytes | None, signature: bytes | None, *, body: by
         is_old=event.is_old,
         differs=event.differs,
         translation=translation_of(event),
+        trace=trace.begun(),
     )
 
 
@@ -154,6 +161,8 @@ class Inbox:
             raise _away() from error
         _WEBHOOKS.labels("stored").inc()
         _STORE_SECONDS.observe((now() - arrival.received_at).total_seconds())
+        order_id = arrival.translation.order_id or ""
+        trace.ended(arrival.trace, "webhook", began=arrival.received_at, order_id=order_id)
 
     def refuse(self, refused: RefusedRequest) -> None:
         """Keep a refusal for the inspector when there is room: an attacker must not fill or slow anything."""
@@ -228,6 +237,7 @@ class Inbox:
             lambda row: row.translation.fiat_type,
             lambda row: row.translation.ordered_at,
             lambda row: row.translation.recognition_id,
+            lambda row: row.trace.text,
         ]
         values = [self._environment.value, *([read(row) for row in rows] for read in columns)]
 

@@ -51,6 +51,10 @@ _AMOUNTS = (
 )
 
 
+def _trace() -> CheckConstraint:
+    return CheckConstraint("trace ~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-01$'", name="trace")
+
+
 class OrderRecord(Row, table=True):
     """One of the provider's orders, as last read, with its untouched JSON (`raw`).
 
@@ -64,6 +68,9 @@ class OrderRecord(Row, table=True):
     Our judgement, set when the order is applied: `asset` and `network` in our words (null: no map entry),
     `is_ours` (the triple of network, address and asset is or was ours), `delivered_minor` by
     `delivered_rule` (null where the amount is missing, zero or unreadable).
+
+    `trace` is that of the webhook that made it due, and `hinted_at` when that was received, until what it led
+    to is applied.
     """
 
     __tablename__ = "provider_orders"
@@ -98,6 +105,7 @@ class OrderRecord(Row, table=True):
         CheckConstraint("(version = 0) = (read_at IS NULL)", name="read_is_whole"),
         CheckConstraint("read_failures >= 0 AND apply_failures >= 0", name="failures"),
         length("apply_error", 1, 500),
+        _trace(),
         Index(None, "top_up_id"),
         Index(None, "recognition_id"),
         Index(None, "transaction_hash"),
@@ -161,6 +169,8 @@ class OrderRecord(Row, table=True):
     apply_after: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     apply_failures: int = Field(default=0, sa_column=count())
     apply_error: str | None = Field(default=None, sa_column=words(nullable=True))
+    trace: str | None = Field(default=None, sa_column=words(nullable=True))
+    hinted_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
 
 
 class StoredWebhook(Row, table=True):
@@ -187,6 +197,7 @@ class StoredWebhook(Row, table=True):
         length("status_text", 1, 64),
         length("recognition_id", 1, 256),
         CheckConstraint("(kind IS NULL) = (is_content_signed IS NULL)", name="translation_is_whole"),
+        _trace(),
         Index(None, "order_id"),
         Index("ix_webhook_events_unhandled", "id", postgresql_where=text("handled_at IS NULL")),
         Index(None, "received_at"),
@@ -221,6 +232,7 @@ class StoredWebhook(Row, table=True):
     handled_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     replays: int = Field(default=0, sa_column=count())
     replayed_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    trace: str | None = Field(default=None, sa_column=words(nullable=True))
 
 
 class WebhookRefusal(Row, table=True):

@@ -5,7 +5,7 @@ that the last read does not move: what `since` filters on is not documented. Web
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,6 +31,8 @@ from onramp_app.providers.errors import ProviderAnswerUnreadable, ProviderBusy, 
 from onramp_app.providers.port import HistoryPage, OrderFlow, Provider
 from onramp_app.providers.status import Flow
 from onramp_app.providers.webhooks import EventKind
+from onramp_app.telemetry import trace
+from onramp_app.telemetry.trace import Trace, trace_of
 from onramp_app.verification import hints
 
 EVENTS_AT_ONCE = 500
@@ -59,7 +61,7 @@ _UNHANDLED = (
 _HANDLED = text("UPDATE webhook_events SET handled_at = :at WHERE id = ANY(CAST(:ids AS bigint[]))")
 # Whose offer was paid is known better than what an unsigned body says of the date.
 _DUE = text("""
-SELECT o.flow, o.order_id, o.fiat_type, o.read_failures, t.fiat_type AS top_up_fiat_type,
+SELECT o.flow, o.order_id, o.trace, o.fiat_type, o.read_failures, t.fiat_type AS top_up_fiat_type,
        coalesce(o.ordered_at, t.created_at) AS ordered_at
   FROM provider_orders o LEFT JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)
  WHERE o.due_at <= :at AND o.environment = :environment ORDER BY o.due_at LIMIT 1000
@@ -89,6 +91,7 @@ UNION SELECT fiat_type FROM provider_orders
 class Walk:
     """A walk to make: the orders of one flow and fiat type since a moment.
 
+    `traces`: those of the webhooks that named orders which are awaited, by the orders' ids.
     `due`: the ids of the orders that are awaited. `is_made`: the walk reached its end. `sought`: the id of
     the one order that the walk is made for, which is older than what is read anyway; the walk ends when
     that order is seen, or after `MOST_PAGES_BACK`.
@@ -98,6 +101,7 @@ class Walk:
     fiat_type: int
     since: datetime
     due: set[str] = field(default_factory=set)
+    traces: dict[str, Trace] = field(default_factory=dict)
     is_made: bool = False
     sought: str | None = None
 
@@ -112,7 +116,14 @@ async def handle_events() -> int:
         if not rows:
             return 0
         translations = {row.id: stored_translation(row) for row in rows if row.id is not None}
-        users = await mark_due(db, merged_hints(translations.values()), environment=environment, at=at)
+        newest = {(row.flow, row.order_id): row for row in rows}
+        found = [
+            replace(hint, trace=row.trace, hinted_at=row.received_at)
+            if (row := newest.get((hint.flow, hint.order_id)))
+            else hint
+            for hint in merged_hints(translations.values())
+        ]
+        users = await mark_due(db, found, environment=environment, at=at)
         nameless = [number for number, one in translations.items() if one.is_nameless_purchase]
         if nameless:
             await open_nameless(db, nameless[0], environment=environment, at=at)
@@ -120,6 +131,9 @@ async def handle_events() -> int:
         await hints.mark_due(db, [known for known in people if known], at=at)
         await execute(db, _HANDLED, {"at": at, "ids": list(translations)})
     announce_changes(users)
+    for row in rows:
+        if (parent := trace.trace_of(row.trace)) is not None:
+            trace.ended(trace.begun(parent), "inbox", parent=parent, began=at, order_id=row.order_id or "")
     return len(rows)
 
 
@@ -154,6 +168,8 @@ async def due_walks() -> list[Walk]:
             )
             walk.since = min(walk.since, since)
             walk.due.add(row.order_id)
+            if (known_trace := trace_of(row.trace)) is not None:
+                walk.traces[row.order_id] = known_trace
     return back + list(walks.values())
 
 
@@ -255,6 +271,10 @@ async def _make(
     made_progress()
     before_keeping()
     await clear_due(walk.due, environment=environment, flow=walk.flow, asked_at=began_at)
+    for order_id, parent in walk.traces.items():
+        trace.ended(
+            trace.begun(parent), "read", parent=parent, began=began_at, order_id=order_id, pages=pages
+        )
     return pages
 
 

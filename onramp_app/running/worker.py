@@ -94,7 +94,7 @@ async def apply_loop(ids: _LiveIds) -> None:
             judged_with = ids.known
             made_progress()
         applied = await apply_some(judged_with or DOCUMENTED)
-        changed_people.announce_changes(applied.users)
+        changed_people.announce_changes(applied.users, applied.credits)
         made_progress()
         if applied.orders < ORDERS_AT_ONCE:
             await channels.order_read.wait(APPLY_TICK_SECONDS)

@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
+import structlog
 from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.cases.cases import Concern, open_cases
 from onramp_app.cases.words import CaseKind
-from onramp_app.db.engine import execute, transaction
+from onramp_app.db.engine import execute, on_commit, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.providers.status import StatusClass
+from onramp_app.telemetry import trace
+from onramp_app.telemetry.trace import Trace, traced
 from onramp_app.top_ups.tables import TopUp, TopUpStep
 from onramp_app.top_ups.transitions import (
     ACT_OF,
@@ -33,6 +37,8 @@ AT_ONCE = 200
 UNUSED_AFTER = timedelta(hours=24)
 UNCHANGED_AFTER = timedelta(days=7)
 UNKNOWN_AFTER = timedelta(hours=24)
+
+_log = structlog.get_logger(__name__)
 
 # The words of the index come first, so that it is used.
 _EXPIRED = text(f"""
@@ -61,7 +67,8 @@ class Evidence:
     """Who or what moved a top-up, when and how; for a read of the provider, what was read of which order.
 
     `actor` is the person's id, where a person did it. `status_class` is what was read, and `hold` why a
-    delivery is not simply credited. `detail` is shown to the owner of the top-up.
+    delivery is not simply credited. `detail` is shown to the owner of the top-up. For the log, `order_id` is
+    the provider's number of the order, and `trace` that of the webhook that named it.
     """
 
     source: StepSource
@@ -73,6 +80,8 @@ class Evidence:
     detail: str = ""
     provider_order_id: str | None = None
     order_version: int | None = None
+    order_id: str | None = None
+    trace: Trace | None = None
 
 
 def state_of(top_up: TopUp) -> State:
@@ -89,7 +98,7 @@ def state_of(top_up: TopUp) -> State:
 def record(db: AsyncSession, top_up: TopUp, state: State, *, evidence: Evidence) -> None:
     """Write the new state of a top-up and a line of its timeline, which the caller flushes.
 
-    The caller sets what was booked.
+    The caller sets what was booked. Once it is committed the step is a line in the log.
     """
     if state != state_of(top_up):
         top_up.status, top_up.charged = state.status.value, state.charged.value
@@ -117,6 +126,21 @@ def record(db: AsyncSession, top_up: TopUp, state: State, *, evidence: Evidence)
             order_version=evidence.order_version,
         )
     )
+    on_commit(db, partial(_log_step, top_up.id, state, evidence, evidence.trace or trace.current()))
+
+
+def _log_step(top_up_id: str, state: State, evidence: Evidence, of: Trace | None) -> None:
+    # No `detail`: it may quote what an operator wrote.
+    _log.info(
+        "top-up step",
+        top_up_id=top_up_id,
+        order_id=evidence.order_id,
+        status=state.status.value,
+        reason=state.reason.value if state.reason else None,
+        act=evidence.act.value,
+        source=evidence.source.value,
+        trace_id=of.trace_id if of else None,
+    )
 
 
 async def run_clock(at: datetime | None = None) -> int:
@@ -129,7 +153,7 @@ async def run_clock(at: datetime | None = None) -> int:
         (_UNKNOWN, Action.GIVE_UP_UNKNOWN, {"since": at - UNKNOWN_AFTER}),
     ):
         while True:
-            async with transaction() as db:
+            async with traced("clock"), transaction() as db:
                 found = (
                     await execute(
                         db,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-import structlog
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -30,6 +29,7 @@ from onramp_app.providers.connection import ADAPTER, get_provider
 from onramp_app.providers.errors import AmountOutOfLimits, UnsupportedAsset
 from onramp_app.providers.port import WidgetSession
 from onramp_app.setting_forms import TreasuryAddress
+from onramp_app.telemetry.trace import traced
 from onramp_app.throttle import throttle
 from onramp_app.top_ups import limits
 from onramp_app.top_ups.errors import (
@@ -51,8 +51,6 @@ MAX_OPEN = 5
 OFFERED = timedelta(hours=24)  # docs/money.md: without a provider order a top-up expires after a day
 QUOTE_TOLERANCE_PERCENT = 1
 _ANSWERED = 201
-
-_log = structlog.get_logger(__name__)
 
 # Called with the new top-up inside the transaction that stores it; an error of the call undoes the top-up.
 OnCreated = Callable[[AsyncSession, TopUpView], Awaitable[None]]
@@ -96,13 +94,12 @@ async def create(
     await throttle.attempt(throttle.TOP_UP, viewer.user_id)
     await may_begin(viewer)
     offer = await _make_offer(viewer, request, expected_amount)
-    async with transaction(TOP_UP) as db:
+    async with traced("create"), transaction(TOP_UP) as db:
         top_up = await store(db, viewer.user_id, offer)
         view = await view_of(db, top_up, at=top_up.created_at)
         if on_created is not None:
             await on_created(db, view)
     announce_changes([viewer.user_id])
-    _log.info("top-up created", user_id=viewer.user_id, top_up_id=view.id)
     return view
 
 
@@ -311,7 +308,7 @@ async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
         NotFound: there is no such top-up, or it is somebody else's.
         NotCancelable: a payment was claimed, or the top-up has ended.
     """
-    async with transaction(TOP_UP) as db:
+    async with traced("cancel"), transaction(TOP_UP) as db:
         top_up = await own(db, viewer.user_id, top_up_id, lock=True)
         step = on_action(state_of(top_up), Action.CANCEL)
         if step is None:
@@ -327,5 +324,4 @@ async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
         await db.flush()
         view = await view_of(db, top_up, at=now)
     announce_changes([viewer.user_id])
-    _log.info("top-up canceled", user_id=viewer.user_id, top_up_id=view.id)
     return view

@@ -17,11 +17,13 @@ from onramp_app.db.engine import transaction
 from onramp_app.db.outages import outages
 from onramp_app.domain import clock
 from onramp_app.fleet import channels
+from onramp_app.fleet.changed_people import Credit, credit_of
 from onramp_app.fleet.echo import ECHO_CHANNEL, echo_test
 
 # Silence may mean that nothing happens, or that the connection is lost.
 TEST_EVERY_SECONDS = 5.0
 ANSWER_SECONDS = 3.0
+_CHANNELS = (channels.SESSION_ENDED, channels.USER_CREDITED, channels.USER_CHANGED, ECHO_CHANNEL)
 
 # Reads few rows a person: the kept balances, and the newest change by its index.
 _VERSION: ColumnElement[str] = literal_column("""concat_ws('/',
@@ -64,7 +66,14 @@ class LiveSession:
     version: str
 
 
-Announcement = Listening | SessionEnded | UsersChanged
+@dataclass(frozen=True, slots=True)
+class UsersCredited:
+    """Money of these people was credited; that they changed is announced afterwards."""
+
+    credits: tuple[Credit, ...]
+
+
+Announcement = Listening | SessionEnded | UsersChanged | UsersCredited
 
 
 async def listen() -> AsyncIterator[Announcement]:
@@ -76,7 +85,7 @@ async def listen() -> AsyncIterator[Announcement]:
     connection = await connect(Use.ANNOUNCEMENTS, answer_seconds=ANSWER_SECONDS)
     async with connection:
         with outages():
-            for channel in (channels.SESSION_ENDED, channels.USER_CHANGED, ECHO_CHANNEL):
+            for channel in _CHANNELS:
                 await connection.execute(f"LISTEN {channel}")
         yield Listening()
         while True:
@@ -85,6 +94,9 @@ async def listen() -> AsyncIterator[Announcement]:
                     match notification.channel:
                         case channels.USER_CHANGED:
                             yield UsersChanged(frozenset(notification.payload.split(",")))
+                        case channels.USER_CREDITED:
+                            found = (credit_of(part) for part in notification.payload.split(","))
+                            yield UsersCredited(tuple(credit for credit in found if credit is not None))
                         case channels.SESSION_ENDED:
                             yield SessionEnded(notification.payload)
                         case _:

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,11 @@ from prometheus_client import REGISTRY
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from onramp_app.accounts import sessions
+from onramp_app.domain import clock
 from onramp_app.fleet import changed_people
+from onramp_app.fleet.changed_people import Credit
+from onramp_app.telemetry import trace
+from onramp_app.telemetry.trace import Span
 from onramp_app.wallet import home
 from onramp_app.web.home.state import HomeState
 from onramp_app.web.tabs import holders, push
@@ -370,3 +375,27 @@ async def test_what_waits_for_a_busy_tab_is_not_shown_there_after_its_session(
 
 def _shown() -> float:
     return REGISTRY.get_sample_value("tabs_brought_up_to_date_total") or 0
+
+
+async def test_how_long_a_credit_takes_to_its_page_is_measured_and_ends_its_trace(
+    never_look, app, new_account
+):
+    session = await new_account()
+    await _open(app, session, "/home")
+    spans: list[Span] = []
+    trace.add_sink(spans.append)
+    before = REGISTRY.get_sample_value("push_seconds_count") or 0
+    credited = [
+        Credit(user_id, trace.begun(), clock.now() - timedelta(seconds=1))
+        for user_id in (session.viewer.user_id, "f" * 32)  # somebody else, who has no page here
+    ]
+    changed_people.announce_changes([one.user_id for one in credited], credited)
+
+    async def is_shown() -> bool:
+        return bool(spans)
+
+    await _until(is_shown)
+    trace.remove_sink(spans.append)
+    ((name, shown, parent),) = ((span.name, span.trace.trace_id, span.parent_id) for span in spans)
+    assert (name, shown, parent) == ("push", credited[0].trace.trace_id, credited[0].trace.span_id)
+    assert REGISTRY.get_sample_value("push_seconds_count") == before + 1

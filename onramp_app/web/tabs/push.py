@@ -15,17 +15,19 @@ from typing import cast
 
 import reflex as rx
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 from reflex.event import Event
 from reflex.state import StateUpdate
 
 from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.fleet.changed_people import Credit
 from onramp_app.fleet.channels import Bell
 from onramp_app.fleet.echo import echo_test
 from onramp_app.fleet.watch import is_database_away
+from onramp_app.telemetry import trace
 from onramp_app.wallet import announcements
-from onramp_app.wallet.announcements import Listening, LiveSession, SessionEnded, UsersChanged
+from onramp_app.wallet.announcements import Listening, LiveSession, SessionEnded, UsersChanged, UsersCredited
 from onramp_app.wallet.home import Wallets
 from onramp_app.wallet.latest import Latest
 from onramp_app.wallet.reading_places import ReadingPlaces
@@ -52,6 +54,11 @@ _LATE_ARRIVAL_SECONDS = 0.5
 _READ_TOGETHER = 50
 
 _SHOWN = Counter("tabs_brought_up_to_date", "Tabs that were shown what had changed.")
+_PUSH_SECONDS = Histogram(
+    "push_seconds",
+    "Time from the commit of a credit to the first open page of its owner that shows it.",
+    buckets=(0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -97,6 +104,7 @@ class Tabs:
         self._being_ended: set[str] = set()  # tabs that are led away
         self._places = ReadingPlaces()
         self._versions: dict[str, str] = {}
+        self._credits: dict[str, Credit] = {}  # what has not been shown yet, of people who have a tab here
         self._look_sooner = Bell()
         self._store = PageStore(app)
         self._shown_away = Away.NOTHING  # The part that the pages last said is away.
@@ -112,6 +120,9 @@ class Tabs:
                     case SessionEnded(session_id):
                         self._end({session_id})
                         self._tasks.create_task(self._end_late_arrivals(session_id))
+                    case UsersCredited(credits):
+                        known = holders.known_users()
+                        self._credits |= {one.user_id: one for one in credits if one.user_id in known}
                     case UsersChanged(user_ids):
                         self._queue(user_ids & holders.known_users())
         finally:
@@ -183,6 +194,7 @@ class Tabs:
         self._end(shown - living.keys())
         versions = {one.viewer.user_id: one.version for one in living.values()}
         # New people may have read just before a change whose announcement was lost: update them too.
+        self._credits = {user: credit for user, credit in self._credits.items() if user in versions}
         changed = {user_id for user_id, version in versions.items() if self._versions.get(user_id) != version}
         self._versions = versions
         self._queue(changed)
@@ -236,6 +248,8 @@ class Tabs:
                 for token, holder in tabs.items()
                 if token in self._connected()
             ]
+            if any(are_shown) and (credit := self._credits.pop(user_id, None)) is not None:
+                _note_shown(credit)
             if version is not None and all(are_shown):
                 self._versions[user_id] = version
             else:
@@ -301,6 +315,11 @@ class Tabs:
             leave = Event.from_event_type(to_login(page))
         if self._app.event_namespace is not None:
             await self._app.event_namespace.emit_update(update=StateUpdate(events=leave), token=token)
+
+
+def _note_shown(credit: Credit) -> None:
+    _PUSH_SECONDS.observe(max(0.0, (clock.now() - credit.at).total_seconds()))
+    trace.ended(trace.begun(credit.trace), "push", parent=credit.trace, began=credit.at)
 
 
 def _belongs(token: str, session_ids: Collection[str]) -> bool:

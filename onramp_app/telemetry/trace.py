@@ -1,0 +1,132 @@
+"""Traces across processes: one id from a webhook's receipt to the page that shows the money.
+
+The ids are always made: they stand in the log lines, and in the inbox beside the webhook. Spans leave the
+process only where a collector is set (`telemetry.collector`).
+
+The form is that of W3C Trace Context, https://www.w3.org/TR/trace-context/#traceparent-header-field-values.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+_FORM = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-01")
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One span of a trace: `trace_id` is shared by all of them, `span_id` names this one. Hexadecimal."""
+
+    trace_id: str
+    span_id: str
+
+    @property
+    def text(self) -> str:
+        """The 55 characters in which another process gets it."""
+        return f"00-{self.trace_id}-{self.span_id}-01"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of work that has ended. Times in nanoseconds since 1970; `parent_id` is a span's id."""
+
+    name: str
+    trace: Trace
+    parent_id: str | None
+    began_ns: int
+    ended_ns: int
+    values: Mapping[str, Value]
+    error: str | None
+
+
+_current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+_sinks: list[Callable[[Span], None]] = []
+
+
+def add_sink(sink: Callable[[Span], None]) -> None:
+    """Give each span that ends to a function too, which must neither block nor raise."""
+    _sinks.append(sink)
+
+
+def remove_sink(sink: Callable[[Span], None]) -> None:
+    """Undo `add_sink`."""
+    _sinks.remove(sink)
+
+
+def begun(parent: Trace | None = None) -> Trace:
+    """Return a new span of the parent's trace, or of a new one."""
+    return Trace(parent.trace_id if parent else secrets.token_hex(16), secrets.token_hex(8))
+
+
+def trace_of(text: str | None) -> Trace | None:
+    """Return the trace in what `Trace.text` returned; None for anything else."""
+    found = _FORM.fullmatch(text) if text else None
+    return Trace(found[1], found[2]) if found else None
+
+
+def current() -> Trace | None:
+    """Return the span of this task, if any."""
+    return _current.get()
+
+
+def ended(  # noqa: PLR0913 - what a span is
+    trace: Trace,
+    name: str,
+    *,
+    began: datetime,
+    parent: Trace | None = None,
+    at: datetime | None = None,
+    error: str | None = None,
+    **values: Value,
+) -> None:
+    """Pass on a span that has ended, now or at a moment. Costs nothing without a collector.
+
+    Args:
+        values: attributes; nothing personal and nothing secret.
+    """
+    if not _sinks:
+        return
+    ended_ns = time.time_ns() if at is None else _nanoseconds(at)
+    parent_id = parent.span_id if parent else None
+    span = Span(name, trace, parent_id, _nanoseconds(began), ended_ns, values, error)
+    for sink in _sinks:
+        sink(span)
+
+
+def _nanoseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000) * 1000
+
+
+@contextmanager
+def span(name: str, **values: Value) -> Iterator[Trace]:
+    """Work as a span of the current trace, or of a new one, whose id is in all log lines meanwhile."""
+    parent = _current.get()
+    trace = begun(parent)
+    token = _current.set(trace)
+    began_ns, error = time.time_ns(), None
+    try:
+        with structlog.contextvars.bound_contextvars(trace_id=trace.trace_id):
+            yield trace
+    except BaseException as raised:
+        error = type(raised).__name__
+        raise
+    finally:
+        _current.reset(token)
+        parent_id = parent.span_id if parent else None
+        for sink in _sinks:
+            sink(Span(name, trace, parent_id, began_ns, time.time_ns(), values, error))
+
+
+@asynccontextmanager
+async def traced(name: str, **values: Value) -> AsyncIterator[Trace]:
+    """As `span`, for an `async with` that opens other things too."""
+    with span(name, **values) as trace:
+        yield trace
