@@ -3,11 +3,16 @@
 import typer
 
 from onramp_app.commands import backups, books, installation, kyc, review, webhooks
+from onramp_app.commands.running import Commands
 from onramp_app.local.environment import remove_library_variables
 from onramp_app.logs import configure_logs
 
 app = typer.Typer(
-    help="Operate the wallet.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    cls=Commands,
+    help="Operate the wallet.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 

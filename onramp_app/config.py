@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
+    ModelWrapValidatorHandler,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -62,7 +63,7 @@ _MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key is at least as long
 
 
 class ConfigurationError(Exception):
-    """A setting is missing or unusable; the text is one sentence for the person who starts the program."""
+    """Settings are missing or unusable; the text is a sentence on each, for whoever starts the program."""
 
 
 class AppEnv(StrEnum):
@@ -77,10 +78,14 @@ def _is_production(app_env: AppEnv | None, replit_deployment: str | None) -> boo
     return app_env is AppEnv.PRODUCTION or replit_deployment == "1"
 
 
+def _text_of(value: object) -> str:
+    return str(value.get_secret_value() if isinstance(value, SecretStr) else value).strip(_BLANKS)
+
+
 class Settings(BaseSettings):
     """All settings, immutable. Names are the environment variables in lower case.
 
-    Built directly it raises `pydantic.ValidationError`; `get_settings` turns that into a sentence.
+    Built directly it raises `ConfigurationError`, as `load_settings` does.
     """
 
     model_config = SettingsConfigDict(
@@ -297,18 +302,34 @@ class Settings(BaseSettings):
         """The address that servers listen on: loopback outside production, unless `HOST` says otherwise."""
         return self.host or ("0.0.0.0" if self.is_production else "127.0.0.1")  # noqa: S104 -- asked for  # nosec B104
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_all(cls, given: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
+        """Name what is missing beside what cannot be used: what is found one by one costs a start each."""
+        try:
+            return check(given)
+        except ValidationError as error:
+            texts = {name: text for name, value in given.items() if (text := _text_of(value))}
+            raise ConfigurationError(_sentences(error, texts)) from None
+
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         given = {name: getattr(self, name) for name in Settings.model_fields if name in self.model_fields_set}
         if self.is_production and (why := production.why_unfit(given)) is not None:
             raise ConfigurationError(why)
         now = datetime.now(UTC)
-        for network in sorted({network for networks in self.assets.values() for network in networks}):
-            addresses = self.treasury_addresses.get(network, ())
-            if not any(address.until is None or address.until > now for address in addresses):
-                raise ConfigurationError(
-                    f"TREASURY_ADDRESSES has no current address for {network}, which ASSETS offers."
-                )
+        without = [
+            network
+            for network in sorted({network for networks in self.assets.values() for network in networks})
+            if not any(
+                address.until is None or address.until > now
+                for address in self.treasury_addresses.get(network, ())
+            )
+        ]
+        if without:
+            raise ConfigurationError(
+                f"TREASURY_ADDRESSES has no current address for {', '.join(without)}, which ASSETS offers."
+            )
         return self
 
 
@@ -335,12 +356,22 @@ def _kept_secret_key(data_dir: Path) -> str:
     return key
 
 
-def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    variable, *inner = (str(part) for part in first["loc"])
+def _sentences(error: ValidationError, given: dict[str, str]) -> str:
+    """Return a line for each setting that cannot be used, and one for all that production misses."""
+    lines = {}
+    if given.get("replit_deployment") == "1" or given.get("app_env") == AppEnv.PRODUCTION:
+        lines[""] = production.missing(given)
+    for one in error.errors(include_url=False, include_input=False):
+        # One value may break several rules: that of its own form comes first.
+        lines.setdefault(str(one["loc"][0]), _sentence(dict(one)))
+    return "\n".join(line for line in lines.values() if line)
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    variable, *inner = (str(part) for part in error["loc"])
     place = f" ({', '.join(inner)})" if inner else ""
-    message = first["msg"].removeprefix("Value error, ").rstrip(".")
-    if first["type"] == "string_pattern_mismatch":  # a regular expression helps nobody who starts a program
+    message = error["msg"].removeprefix("Value error, ").rstrip(".")
+    if error["type"] == "string_pattern_mismatch":  # a regular expression helps nobody who starts a program
         message = "it does not have the form that .env.example shows"
     return f"{variable.upper()}{place} cannot be used: {message[0].lower()}{message[1:]}."
 
@@ -353,12 +384,10 @@ def load_settings(data_dir: Path = DATA_DIR, **overrides: Any) -> Settings:
         overrides: settings by name, taken before the environment (tests).
 
     Raises:
-        ConfigurationError: one sentence that names the variable at fault.
+        ConfigurationError: a sentence on each variable at fault.
     """
     try:
         settings = Settings(**overrides)
-    except ValidationError as error:
-        raise ConfigurationError(_sentence(error)) from None
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError("The file .env cannot be read.") from None
     if not settings.secret_key.get_secret_value():

@@ -7,7 +7,7 @@ import ipaddress
 import re
 import socket
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -155,24 +155,37 @@ def _texts(settings: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text}
 
 
+def missing(given: Collection[str]) -> str | None:
+    """Return one sentence on all settings that production needs and that are not given, or None.
+
+    Args:
+        given: the names in lower case of what was set.
+    """
+    names = [name.upper() for name in REQUIRED if name not in given]
+    if not names:
+        return None
+    if len(names) == 1:
+        return f"{names[0]} is not set, and production needs it."
+    return f"{', '.join(names[:-1])} and {names[-1]} are not set, and production needs them."
+
+
 def why_unfit(settings: Mapping[str, Any]) -> str | None:
-    """Return a sentence on the first setting that production refuses, or None.
+    """Return what production refuses, a line for each setting, or None.
 
     Args:
         settings: what was set, by names in lower case and in the order of `Settings`; no defaults.
     """
-    return next(_unfit(settings), None)
+    found = [missing([name for name, value in settings.items() if value]), *_unfit(settings)]
+    # A password may be a placeholder of its own and make the whole address one.
+    return "\n".join(dict.fromkeys(line for line in found if line)) or None
 
 
 def _unfit(settings: Mapping[str, Any]) -> Iterator[str]:
-    for name in REQUIRED:
-        if not settings.get(name):
-            yield f"{name.upper()} is not set, and production needs it."
     for name, text in _texts(settings).items():
         if is_placeholder(text):
             yield f"{name.upper()} still holds a placeholder; set the real value."
     yield from _unfit_secrets(settings)
-    if settings["onramp_app_id"] in (1, 2):
+    if settings.get("onramp_app_id") in (1, 2):
         yield "ONRAMP_APP_ID is one of the provider's test ids (1 or 2), which production refuses."
     yield from _unfit_addresses(settings)
     yield from _unfit_servers(settings)
@@ -185,7 +198,7 @@ def _unfit_addresses(settings: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name.upper()} names a test host, which production refuses."
         if parts.scheme != "https":
             yield f"{name.upper()} must begin with https:// in production."
-    for network, addresses in settings["treasury_addresses"].items():
+    for network, addresses in settings.get("treasury_addresses", {}).items():
         for address in addresses:
             if is_placeholder(address.address):
                 yield "TREASURY_ADDRESSES still holds a placeholder; set the real value."

@@ -69,6 +69,26 @@ def test_a_missing_production_setting_is_named(monkeypatch, tmp_path, missing, e
         load(monkeypatch, tmp_path, **values)
 
 
+def test_all_that_is_missing_or_unusable_is_named_at_once(monkeypatch, tmp_path):
+    few = {"app_env": " production ", "public_url": "https://wallet.example.com", "secret_key": "x" * 40}
+    with pytest.raises(ConfigurationError) as unfit:
+        load(monkeypatch, tmp_path, **few)
+    assert str(unfit.value).splitlines() == [
+        "DATABASE_URL, ONRAMP_APP_ID, ONRAMP_API_KEY, ONRAMP_API_SECRET, TREASURY_ADDRESSES, SMTP_URL,"
+        " MAIL_FROM and SUPPORT_EMAIL are not set, and production needs them.",
+        "PUBLIC_URL still holds a placeholder; set the real value.",
+        "SECRET_KEY still holds a placeholder; set the real value.",
+        "SECRET_KEY repeats so few characters that it is easily guessed; set the real value.",
+    ]
+    with pytest.raises(ConfigurationError) as unusable:
+        load(monkeypatch, tmp_path, **few, smtp_url="mail", mail_from=" ", port="x", database_connections=1)
+    assert [line.split(" cannot be used: ")[0] for line in str(unusable.value).splitlines()] == [
+        "DATABASE_URL, ONRAMP_APP_ID, ONRAMP_API_KEY, ONRAMP_API_SECRET, TREASURY_ADDRESSES, MAIL_FROM"
+        " and SUPPORT_EMAIL are not set, and production needs them.",
+        *("PORT", "DATABASE_CONNECTIONS", "SMTP_URL"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "placeholder"),
     [
@@ -290,7 +310,7 @@ def test_proxies_are_networks_separated_by_commas(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("value", ["1"])
 def test_a_replit_deployment_is_production(monkeypatch, tmp_path, value):
-    with pytest.raises(ConfigurationError, match="production needs it"):
+    with pytest.raises(ConfigurationError, match="are not set, and production needs them"):
         load(monkeypatch, tmp_path, replit_deployment=value)
 
 

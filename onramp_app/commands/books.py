@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 from onramp_app.chain.balances import count_balances
 from onramp_app.chain.servers import get_servers
 from onramp_app.commands.running import (
+    NOT_UNDERSTOOD,
     AsJson,
     Code,
     Confirm,
@@ -21,9 +22,11 @@ from onramp_app.commands.running import (
     fail,
     mandate,
     run,
+    time_text,
     visible_lines,
 )
 from onramp_app.crediting import reconciliation
+from onramp_app.domain.clock import now
 from onramp_app.ledger.verification import verify_books
 from onramp_app.operators.mandate import Mandate
 from onramp_app.providers.connection import get_provider
@@ -45,12 +48,15 @@ def verify_ledger(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove the books. Exit status 1 when anything is wrong. Keep the printed head outside the database."""
-    verification = run(lambda: verify_books(kept_head=head, heads=heads))
+    """Prove the books. Exit status 1 when anything is wrong, and only then; 4 when they could not be read.
+
+    Keep the printed head outside the database.
+    """
+    verification = run(lambda: verify_books(kept_head=head, heads=heads), refused=NOT_UNDERSTOOD)
     lines = [f"{finding.rule}: {finding.subject}: {finding.detail}" for finding in verification.findings]
     lines += verification.notes
     lines.append(f"{len(verification.findings)} findings. Head: {verification.head or 'none yet'}")
-    answer(as_json, asdict(verification), "\n".join(lines))
+    answer(as_json, {"ok": not verification.findings, **asdict(verification)}, "\n".join(lines))
     if verification.findings:
         raise typer.Exit(1)
 
@@ -89,8 +95,10 @@ def reconcile(
             "Give --since to compare with the provider, --treasury FILE to compare with what was counted, or"
             " --treasury --from-chain to have it counted."
         )
+    if until is not None and since is None:
+        raise typer.BadParameter("--until goes with --since.")
     if since is not None:
-        _with_provider(_in_utc(since), until and _in_utc(until), as_json)
+        _with_provider(*_period(since, until), as_json)
     else:
         who = None
         if post:
@@ -115,11 +123,20 @@ class Reconcile(TyperCommand):
         return super().parse_args(ctx, args)
 
 
+def _period(since: datetime, until: datetime | None) -> tuple[datetime, datetime]:
+    """Return both in UTC, `until` being now where it is left out. Refuses a period without a moment in it."""
+    begin, end = _in_utc(since), now() if until is None else _in_utc(until)
+    if begin >= end:
+        last = "now" if until is None else f"--until ({time_text(end)})"
+        raise typer.BadParameter(f"The period is empty: --since ({time_text(begin)}) is not before {last}.")
+    return begin, end
+
+
 def _in_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
-def _with_provider(since: datetime, until: datetime | None, as_json: bool) -> None:
+def _with_provider(since: datetime, until: datetime, as_json: bool) -> None:
     found = run(lambda: reconciliation.reconcile(get_provider(), since=since, until=until))
     lines = [
         f"{drift.order_id}: {drift.what} (provider: {drift.provider_says}; ledger: {drift.ledger_says})"

@@ -4,18 +4,22 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime
 from getpass import getpass
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+from typer._click.exceptions import ClickException
+from typer.core import TyperGroup
 
 from onramp_app.commands.progress import shown_progress
 from onramp_app.config import DATA_DIR, ConfigurationError, Settings, get_settings
-from onramp_app.domain.errors import ApplicationError
+from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, FieldError
 from onramp_app.local.postgres import local_database
+from onramp_app.local.reachable import check_database
 from onramp_app.operators.four_eyes import SecondOperatorNeeded
 from onramp_app.operators.mandate import Mandate
 from onramp_app.running.lifecycle import connections
@@ -36,25 +40,91 @@ Confirm = Annotated[
 # For commands that change nothing unless an option asks for it.
 MaybeWhy = Annotated[str | None, typer.Option("--reason", help="Why, in one line: it is kept for good.")]
 MaybeBy = Annotated[str | None, typer.Option("--by", help="The operator's e-mail address or account.")]
-WAITS = 3  # The exit status of a decision that waits for a second operator.
+# Exit statuses; docs/operations.md has the table.
+REFUSED = 1  # Also: what was looked at is not in order.
+NOT_UNDERSTOOD = 2
+WAITS = 3  # A decision waits for a second operator.
+NOT_DONE = 4  # The settings cannot be used, or the database or the provider is away: nothing was looked at.
+_UNAVAILABLE = 503
+
+_wants_json: ContextVar[bool] = ContextVar("wants_json", default=False)
 
 
-def fail(message: str) -> NoReturn:
-    """Print the message on standard error and exit with status 1."""
-    typer.echo(message, err=True)
-    raise typer.Exit(1)
+class Commands(TyperGroup):
+    """The commands. With `--json`, what they refuse or do not understand is a document too."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command that the arguments name, and exit with its status."""
+        given = list(sys.argv[1:] if args is None else args)
+        if "--json" not in given:
+            return super().main(given, prog_name, complete_var, standalone_mode, windows_expand_args, **extra)
+        before = _wants_json.set(True)
+        try:
+            status = super().main(given, prog_name, complete_var, False, windows_expand_args, **extra)
+        except ClickException as error:
+            _print_refusal("not_understood", error.format_message())
+            status = error.exit_code
+        except typer.Abort:
+            _print_refusal("aborted", "The command was ended before it was done.")
+            status = REFUSED
+        finally:
+            _wants_json.reset(before)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def fail(
+    message: str, *, status: int = REFUSED, code: str = "refused", errors: Sequence[FieldError] = ()
+) -> NoReturn:
+    """Say why nothing was done, and exit.
+
+    The reason goes to standard error, or with `--json` as a document to standard output.
+    """
+    if _wants_json.get():
+        _print_refusal(code, message, errors)
+    else:
+        typer.echo("\n".join([message, *(f"  {one.field}: {one.message}" for one in errors)]), err=True)
+    raise typer.Exit(status)
+
+
+def _print_refusal(code: str, detail: str, errors: Sequence[FieldError] = ()) -> None:
+    fields = [{"field": one.field, "message": one.message} for one in errors]
+    document = {"ok": False, "code": code, "detail": detail, "errors": fields}
+    typer.echo(json.dumps(document, ensure_ascii=False))
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
-    """Exit with the plain reason where the body is refused or the configuration is unusable."""
+def refusals(*, status: int = REFUSED) -> Iterator[None]:
+    """Exit with the plain reason where the body is refused, or cannot be carried out.
+
+    Args:
+        status: the exit status of a refusal.
+    """
     try:
         yield
+    except DatabaseUnavailable as error:
+        fail(_why_unavailable() or error.detail, status=NOT_DONE, code=error.code)
     except ApplicationError as error:
-        fields = "".join(f"\n  {field.field}: {field.message}" for field in error.errors)
-        fail(f"{error.detail}{fields}")
+        is_away = error.status == _UNAVAILABLE
+        fail(error.detail, status=NOT_DONE if is_away else status, code=error.code, errors=error.errors)
     except ConfigurationError as error:
-        fail(str(error))
+        fail(str(error), status=NOT_DONE, code="configuration_unusable")
+
+
+def _why_unavailable() -> str | None:
+    """Return which database is not reached and why, in more words than people on a page are told."""
+    try:
+        check_database(get_settings())
+    except ConfigurationError as error:
+        return str(error)
+    return None
 
 
 @contextmanager
@@ -73,9 +143,14 @@ def database() -> Iterator[Settings]:
         yield get_settings()
 
 
-def run(use_case: Callable[[], Awaitable[Result]]) -> Result:
-    """Run one use case on the database and return the result. Exits with the plain reason of a refusal."""
-    with refusals(), database(), shown_progress():
+def run(use_case: Callable[[], Awaitable[Result]], *, refused: int = REFUSED) -> Result:
+    """Run one use case on the database and return the result. Exits with the plain reason of a refusal.
+
+    Args:
+        use_case: what to do.
+        refused: the exit status of a refusal.
+    """
+    with refusals(status=refused), database(), shown_progress():
         return asyncio.run(_to_its_end(use_case))
 
 

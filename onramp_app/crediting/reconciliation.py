@@ -19,6 +19,7 @@ from onramp_app.db.engine import PROOF, execute, transaction
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.money import amount_text
+from onramp_app.domain.progress import report
 from onramp_app.provider_orders.records import keep_orders
 from onramp_app.providers.connection import ADAPTER
 from onramp_app.providers.errors import ProviderBusy
@@ -79,8 +80,11 @@ async def reconcile(provider: Provider, *, since: datetime, until: datetime | No
     by_id, changed = await _read(provider, since)
     symbols = symbols_of(await provider.id_maps(), get_settings())
     await judge_again()
-    while (await apply_some(symbols)).orders:
-        pass
+    applied = 0
+    while some := (await apply_some(symbols)).orders:
+        applied += some
+        report(f"applying what was read, {applied} orders so far")
+    report("comparing with the books")
     async with transaction(PROOF) as db:
         found = await execute(
             db, _ORDERS, {"environment": current_environment().value, "since": since, "until": until}
@@ -113,6 +117,7 @@ async def _read(provider: Provider, since: datetime) -> tuple[dict[str, Provider
                         page.orders, environment=current_environment(), asked_at=asked_at
                     )
                     by_id.update((order.order_id, order) for order in page.orders)
+                    report(f"reading the provider's history, {len(by_id)} orders so far")
                     asked_at = now()
             except ProviderBusy as error:
                 await asyncio.sleep(error.retry_after_seconds or 1)

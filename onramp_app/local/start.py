@@ -17,10 +17,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
-import psycopg
 
 from onramp_app.config import DATA_DIR, LIVE_API_URL, PROJECT_DIR, ConfigurationError, Settings, get_settings
 from onramp_app.local import postgres
@@ -34,10 +32,10 @@ from onramp_app.local.environment import (
 )
 from onramp_app.local.pages import PAGES_DIR, Build, build_of, made_of, why_missing
 from onramp_app.local.processes import FolderLock, Kept, StartFailed, keep, sweep_at_end
+from onramp_app.local.reachable import check_database
 from onramp_app.proxies import proxy_for
 
 UI_PORT, API_PORT, SIMULATOR_PORT = 3000, 8000, 8001
-MIN_POSTGRES = 15
 READY_SECONDS = 30
 
 _held: list[object] = []  # the lock and the servers of this process, for as long as it lives
@@ -213,46 +211,6 @@ def _by_whom(port: int) -> str:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
-
-
-def check_database(settings: Settings) -> None:
-    """Connect to the configured databases once.
-
-    Raises:
-        StartFailed: one sentence that names the variable and what is wrong, never the password.
-    """
-    for name, secret in (
-        ("DATABASE_URL", settings.database_url),
-        ("DATABASE_OWNER_URL", settings.database_owner_url),
-    ):
-        if secret is None:
-            continue
-        try:
-            with psycopg.connect(secret.get_secret_value(), connect_timeout=5) as connection:
-                version = connection.info.server_version // 10_000
-        except psycopg.Error as error:
-            raise StartFailed(_why_no_database(name, secret.get_secret_value(), str(error))) from None
-        if version < MIN_POSTGRES:
-            raise StartFailed(
-                f"{name} names a PostgreSQL {version}; version {MIN_POSTGRES} or later is needed."
-            )
-
-
-def _why_no_database(name: str, url: str, message: str) -> str:
-    parts = urlsplit(url)
-    server = f"the server at {parts.hostname or 'the default address'}:{parts.port or 5432}"
-    if "password authentication failed" in message or "no password supplied" in message:
-        return f"{name}: {server} refuses this user name and password."
-    if "database" in message and "does not exist" in message:
-        return f"{name}: {server} has no database {parts.path.strip('/')}."
-    if "role" in message and "does not exist" in message:
-        return f"{name}: {server} has no user {parts.username}."
-    if "could not translate host name" in message or "resolve" in message:
-        return f"{name}: the host {parts.hostname} is not known."
-    if "refused" in message or "timeout" in message or "unreachable" in message:
-        return f"{name}: {server} does not answer."
-    # The library's text may repeat the address, so it is not passed on.
-    return f"{name}: no connection to {server} could be made with this address."
 
 
 def start_simulator(*, port: int, data_dir: Path, host: str) -> Kept:

@@ -17,6 +17,7 @@ from onramp_app.db.engine import execute, transaction
 from onramp_app.db.migrate import latest_revision, schema_is_current
 from onramp_app.domain import clock
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
+from onramp_app.local.reachable import MIN_POSTGRES, why_no_database
 from onramp_app.local.server import max_connections, raise_open_files
 from onramp_app.providers.errors import ProviderCredentialsRefused, Suspect
 from onramp_app.providers.onramp.client import api_url, client_from, transport_from
@@ -28,7 +29,6 @@ from onramp_app.running.parts import CheckedPart, UnwellError
 from onramp_app.treasury import changes
 from onramp_app.treasury.address_forms import UnusableAddress, check_address, is_known
 
-_MIN_POSTGRES = 15
 _TIMEOUT_SECONDS = 5
 ENOUGH_FILES = 4_096
 # Further off than any way to the provider and back takes.
@@ -49,13 +49,13 @@ async def _database(settings: Settings) -> str:
             settings.database_url.get_secret_value(), **arguments("check")
         )
     except psycopg.Error as error:
-        # The library names host, port and user, never the password.
-        raise UnwellError(f"DATABASE_URL cannot be reached: {str(error).splitlines()[0]}") from error
+        url = settings.database_url.get_secret_value()
+        raise UnwellError(why_no_database("DATABASE_URL", url, str(error))) from error
     version = connection.info.server_version
     await connection.close()
     major, minor = divmod(version, 10_000)
-    if major < _MIN_POSTGRES:
-        raise UnwellError(f"PostgreSQL {major} is too old: {_MIN_POSTGRES} or newer is needed.")
+    if major < MIN_POSTGRES:
+        raise UnwellError(f"PostgreSQL {major} is too old: {MIN_POSTGRES} or newer is needed.")
     return f"PostgreSQL {major}.{minor} answers."
 
 

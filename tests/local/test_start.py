@@ -233,7 +233,9 @@ def test_a_wrong_database_and_a_missing_setting_stop_the_start_in_one_sentence(p
     assert refused(project, *ports, DATABASE_URL=unreachable, ONRAMP_API_URL=simulator) == (
         "DATABASE_URL: the server at 127.0.0.1:1 does not answer.\n"
     )
-    assert refused(project, APP_ENV="production") == "PUBLIC_URL is not set, and production needs it.\n"
+    missing = refused(project, APP_ENV="production")
+    assert missing.startswith("PUBLIC_URL, DATABASE_URL, SECRET_KEY, ")
+    assert missing.endswith(" and SUPPORT_EMAIL are not set, and production needs them.\n")
 
 
 PRODUCTION = {

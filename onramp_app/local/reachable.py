@@ -1,0 +1,102 @@
+"""Says in one sentence why there is no connection to a database: which setting, server, and reason."""
+
+import re
+from urllib.parse import urlsplit
+
+import psycopg
+
+from onramp_app.config import Settings
+from onramp_app.local.processes import StartFailed
+
+MIN_POSTGRES = 15
+_CONNECT_SECONDS = 5
+_NAMES = ("DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_OWNER_URL")
+
+# What the server or libpq says, and what is wrong then; `{server}`, `{user}`, `{database}` and `{host}` stand
+# for those of the address. libpq passes on no SQLSTATE of a connection that was not made.
+_REASONS = (
+    (
+        r"too many clients|connection slots|too many connections|max_client_conn|no more connections",
+        "{server} has no connection left for the user {user}; end what holds them, or raise the limit.",
+    ),
+    (
+        r"password authentication failed|no password supplied|SASL authentication failed",
+        "{server} refuses this user name and password.",
+    ),
+    (
+        r"no pg_hba\.conf entry",
+        "{server} does not let the user {user} in from this machine (pg_hba.conf), or not without TLS.",
+    ),
+    (r"role .* does not exist", "{server} has no user {user}."),
+    (
+        r"role .* is not permitted to log in",
+        "{server} does not let the user {user} log in (ALTER ROLE … LOGIN).",
+    ),
+    (r"database .* does not exist", "{server} has no database {database}."),
+    (
+        r"permission denied for database|CONNECT privilege",
+        "{server} does not let the user {user} into the database {database} (GRANT CONNECT).",
+    ),
+    (r"not currently accepting connections", "{server} lets nobody into the database {database}."),
+    (r"could not translate host name|resolve host|Name or service", "the host {host} is not known."),
+    (
+        r"starting up|shutting down|in recovery mode|not yet accepting",
+        "{server} is starting or ending; try again shortly.",
+    ),
+    (r"server does not support SSL", "{server} speaks no TLS, and the address asks for it."),
+    (r"certificate", "{server} does not prove who it is, as the address asks it to (sslmode, sslrootcert)."),
+    (
+        r"refused|timeout|timed out|unreachable|closed the connection|No route|reset by peer",
+        "{server} does not answer.",
+    ),
+)
+# After the severity come two spaces and the server's own words, in its own language. They hold no password.
+_SERVERS_WORDS = re.compile(r"\w+:  (.+)")
+# Before it stands the address, whose names could be taken for a reason.
+_AFTER_ADDRESS = re.compile(r"failed: (.*)")
+
+
+def check_database(settings: Settings) -> None:
+    """Connect to the configured databases once.
+
+    Raises:
+        StartFailed: one sentence that names the variable and what is wrong, never the password.
+    """
+    for name in _NAMES:
+        secret = getattr(settings, name.lower())
+        if secret is None:
+            continue
+        try:
+            with psycopg.connect(secret.get_secret_value(), connect_timeout=_CONNECT_SECONDS) as connection:
+                version = connection.info.server_version // 10_000
+        except psycopg.Error as error:
+            raise StartFailed(why_no_database(name, secret.get_secret_value(), str(error))) from None
+        if version < MIN_POSTGRES:
+            raise StartFailed(
+                f"{name} names a PostgreSQL {version}; version {MIN_POSTGRES} or later is needed."
+            )
+
+
+def why_no_database(name: str, url: str, message: str) -> str:
+    """Return the sentence.
+
+    Args:
+        name: the variable that holds the address.
+        url: the address.
+        message: what libpq said.
+    """
+    parts = urlsplit(url)
+    words = {
+        "server": f"the server at {parts.hostname or 'the default address'}:{parts.port or 5432}",
+        "user": parts.username or "of this process",
+        "database": parts.path.strip("/"),
+        "host": parts.hostname,
+    }
+    told = "\n".join(_AFTER_ADDRESS.findall(message)) or message
+    for pattern, reason in _REASONS:
+        if re.search(pattern, told):
+            return f"{name}: {reason.format(**words)}"
+    if said := _SERVERS_WORDS.match(told):
+        return f"{name}: {words['server']} refuses the connection: {said[1].strip().rstrip('.')}."
+    # The library's text may repeat the address, so it is not passed on.
+    return f"{name}: no connection to {words['server']} could be made with this address."
