@@ -1,5 +1,6 @@
 """Reflex's configuration. Imported by every reflex command and again in each worker."""
 
+import asyncio
 import os
 from typing import Any
 
@@ -24,13 +25,32 @@ from reflex_base.environment import environment
 from reflex_base.plugins import Plugin
 from reflex_base.plugins.sitemap import SitemapPlugin
 
+from onramp_app.config import ConfigurationError, Settings
 from onramp_app.local import pages
 from onramp_app.local.environment import restrict_child_environments
 from onramp_app.local.server import limit_the_server
 from onramp_app.local.start import begin
 from onramp_app.proxies import usable_proxies
 
-settings = begin(lambda built: pages.serve(built, reflex_build=build, reflex_dir=constants.Reflex.DIR))
+
+def _serve(built: pages.Build) -> None:
+    pages.serve(built, reflex_build=build, reflex_dir=constants.Reflex.DIR)
+
+
+def _prepare(settings: Settings) -> None:
+    # Loaded by the one process that starts: the others would load the tools of migrations for nothing.
+    from onramp_app.commands.progress import shown_progress
+    from onramp_app.db.migrate import bring_up_to_date
+    from onramp_app.domain.errors import ApplicationError
+
+    try:
+        with shown_progress():
+            asyncio.run(bring_up_to_date(settings))
+    except ApplicationError as error:
+        raise ConfigurationError(error.detail) from None
+
+
+settings = begin(_serve, _prepare)
 limit_the_server()
 
 # Node and npm would get every secret of the settings with the environment.

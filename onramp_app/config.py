@@ -318,14 +318,12 @@ class Settings(BaseSettings):
         if self.is_production and (why := production.why_unfit(given)) is not None:
             raise ConfigurationError(why)
         now = datetime.now(UTC)
-        without = [
+        current = {
             network
-            for network in sorted({network for networks in self.assets.values() for network in networks})
-            if not any(
-                address.until is None or address.until > now
-                for address in self.treasury_addresses.get(network, ())
-            )
-        ]
+            for network, addresses in self.treasury_addresses.items()
+            if any(address.until is None or address.until > now for address in addresses)
+        }
+        without = sorted({network for networks in self.assets.values() for network in networks} - current)
         if without:
             raise ConfigurationError(
                 f"TREASURY_ADDRESSES has no current address for {', '.join(without)}, which ASSETS offers."

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy.exc import SQLAlchemyError
 
 from onramp_app.accounts import accounts
 from onramp_app.accounts.words import Role
@@ -28,9 +27,7 @@ from onramp_app.commands.running import (
     run,
 )
 from onramp_app.config import DATA_DIR, ConfigurationError, get_settings
-from onramp_app.db.migrate import latest_revision, owner_url
-from onramp_app.db.migrate import migrate as migrate_database
-from onramp_app.db.poolers import refuse_poolers
+from onramp_app.db.migrate import bring_up_to_date, latest_revision
 from onramp_app.local.building import build_pages
 from onramp_app.local.pages import PAGES_DIR, builds
 from onramp_app.logs import configure_logs
@@ -42,13 +39,8 @@ from onramp_app.running.parts import CheckedPart
 
 def migrate(as_json: AsJson = False) -> None:
     """Bring the database's schema up to date."""
-    try:
-        with refusals(), database() as settings, shown_progress():
-            owner = owner_url(settings)
-            asyncio.run(refuse_poolers(settings))
-            migrate_database(owner)
-    except SQLAlchemyError as error:
-        fail(f"The database refuses: {str(getattr(error, 'orig', error)).splitlines()[0]}")
+    with refusals(), database() as settings, shown_progress():
+        asyncio.run(bring_up_to_date(settings))
     revision = latest_revision()
     answer(as_json, {"revision": revision}, f"The schema is at {revision}, the newest.")
 

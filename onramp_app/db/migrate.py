@@ -1,5 +1,6 @@
 """Brings a database's schema up to date; the only code that runs as the database's owner."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -19,6 +21,7 @@ from onramp_app.db.direct import arguments
 from onramp_app.db.engine import execute, sqlalchemy_url
 from onramp_app.db.locks import Lock
 from onramp_app.db.outages import outages
+from onramp_app.db.poolers import refuse_poolers
 from onramp_app.domain.progress import report
 
 # How long a change of a table waits for its users; meanwhile all later users wait behind the change.
@@ -96,6 +99,22 @@ def migrate(url: str, revision: str = "head") -> None:
     report("migrating the database")
     with alone(url) as connection:
         command.upgrade(_config(connection), revision)
+
+
+async def bring_up_to_date(settings: Settings) -> None:
+    """Apply all outstanding migrations to the configured database.
+
+    Raises:
+        ConfigurationError: a pooler stands before the database, or the owner may not do something.
+        DatabaseUnavailable: the database does not answer, or cannot do it now.
+    """
+    url = owner_url(settings)
+    await refuse_poolers(settings)
+    try:
+        await asyncio.to_thread(migrate, url)
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        raise ConfigurationError(f"The database refuses to be migrated: {reason}") from error
 
 
 def downgrade(url: str, revision: str) -> None:

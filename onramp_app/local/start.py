@@ -49,11 +49,22 @@ class Ports:
     api: int | None
 
 
-def begin(serve: Callable[[Build], None]) -> Settings:
+@dataclass
+class _Started:
+    """What one start began with; `pages`: what it serves of built ones; `is_said`: it said where to go."""
+
+    ports: Ports
+    pages: Build | None
+    is_simulated: bool
+    is_said: bool = False
+
+
+def begin(serve: Callable[[Build], None], prepare: Callable[[Settings], None]) -> Settings:
     """Check the configuration; in the process of `reflex run`, also make the start.
 
     Args:
         serve: has Reflex serve built pages; called by a start in production that serves any.
+        prepare: makes the database ready; called by a start with an API, before anything says that it runs.
 
     Ends the program with status 1 and one sentence on standard error when something is in the way.
     """
@@ -66,9 +77,14 @@ def begin(serve: Callable[[Build], None]) -> Settings:
             check_home()
             check_folder(PROJECT_DIR)
         if context is not None and is_run:
-            pages = _start_once(context)
-            if pages is not None:
-                serve(pages)
+            started = _start_once(context)
+            if not started.is_said:
+                started.is_said = True
+                if started.ports.api is not None:
+                    prepare(get_settings())
+                _say_where_to_go(get_settings(), started.ports, is_simulated=started.is_simulated)
+            if started.pages is not None:
+                serve(started.pages)
         return get_settings()
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
@@ -81,8 +97,8 @@ def _serves_builds(context: click.Context) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _start_once(context: click.Context) -> Build | None:
-    """Make the start; return the built pages that it serves."""
+def _start_once(context: click.Context) -> _Started:
+    """Make the start."""
     # Reflex loads its configuration several times in one process, and its workers may be forks of it.
     settings = get_settings()
     ports = choose_ports(context.params, port=settings.port)
@@ -113,8 +129,7 @@ def _start_once(context: click.Context) -> Build | None:
     if settings.public_url is None:
         os.environ["PUBLIC_URL"] = f"http://localhost:{ports.ui or UI_PORT}"
     get_settings.cache_clear()
-    _say_where_to_go(get_settings(), ports, is_simulated=is_simulated)
-    return pages
+    return _Started(ports, pages, is_simulated=is_simulated)
 
 
 def shipped_pages(settings: Settings, folder: Path = PAGES_DIR) -> Build:

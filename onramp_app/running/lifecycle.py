@@ -16,8 +16,7 @@ from onramp_app.chain.networks import refuse_unreadable
 from onramp_app.config import ConfigurationError, Settings, get_settings
 from onramp_app.db import engine
 from onramp_app.db.engine import execute
-from onramp_app.db.migrate import migrate, owner_url
-from onramp_app.db.poolers import refuse_poolers
+from onramp_app.db.migrate import bring_up_to_date
 from onramp_app.domain.environment import Environment, environment_of
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet import changed_people
@@ -91,7 +90,7 @@ async def web_instance(settings: Settings) -> AsyncIterator[None]:
     async with AsyncExitStack() as life:
         with _refusal_logged():
             await life.enter_async_context(connections())
-            await _bring_up_to_date(settings)
+            await bring_up_to_date(settings)
             await life.enter_async_context(claim(settings))
             await inbox.get_inbox().open()
             await _prepare_books(settings)
@@ -115,7 +114,7 @@ async def worker(settings: Settings) -> AsyncIterator[None]:
     async with AsyncExitStack() as life:
         with _refusal_logged():
             await life.enter_async_context(connections())
-            await _bring_up_to_date(settings)
+            await bring_up_to_date(settings)
             await _prepare_books(settings)
             await life.enter_async_context(worker_port(settings))
             await life.enter_async_context(background_tasks(rates.get_rates().run()))
@@ -145,12 +144,6 @@ def _refusal_logged() -> Iterator[None]:
     except (ConfigurationError, DatabaseUnavailable) as error:
         _log.error("this instance cannot run", reason=str(error))
         raise
-
-
-async def _bring_up_to_date(settings: Settings) -> None:
-    owner = owner_url(settings)
-    await refuse_poolers(settings)
-    await asyncio.to_thread(migrate, owner)
 
 
 async def _prepare_books(settings: Settings) -> None:

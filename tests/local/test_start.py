@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from onramp_app.config import load_settings
+from onramp_app.db.migrate import latest_revision
 from onramp_app.local import start
 from onramp_app.local.processes import FolderLock, StartFailed
 from tests.built_pages import shipped
@@ -290,18 +292,21 @@ def loaded(project: Path, *options: str, **values: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_production_starts_no_local_server_and_starts_once(project, owner_url):
-    shipped(project, **PRODUCTION, DATABASE_URL=owner_url)
+def test_production_starts_no_local_server_starts_once_and_migrates_first(project, empty_database):
+    shipped(project, **PRODUCTION, DATABASE_URL=empty_database)
     port = str(free_port())
-    lines = loaded(project, DATABASE_URL=owner_url, PORT=port, **PRODUCTION)
+    lines = loaded(project, DATABASE_URL=empty_database, PORT=port, **PRODUCTION)
 
-    name = owner_url.split("@")[0]
+    name = empty_database.split("@")[0]
     assert lines == [
         "Wallet: https://wallet.mycompany.io",
         "",
         f"{name} https://wallet.mycompany.io - {port}",
     ]
     assert not (project / ".data").exists()
+    with psycopg.connect(empty_database) as connection:
+        revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    assert revision == (latest_revision(),)
 
 
 def test_development_starts_its_servers_once(project):
@@ -314,9 +319,9 @@ def test_development_starts_its_servers_once(project):
     assert len(lines) == 4
 
 
-def test_a_named_database_keeps_the_embedded_one_away(project, owner_url):
+def test_a_named_database_keeps_the_embedded_one_away(project, empty_database):
     shipped(project)
-    values = {"DATABASE_URL": owner_url, "ONRAMP_API_URL": "http://localhost:1"}
+    values = {"DATABASE_URL": empty_database, "ONRAMP_API_URL": "http://localhost:1"}
     loaded(project, "--frontend-port", str(free_port()), **values)
 
     assert not (project / ".data" / "postgres").exists()
