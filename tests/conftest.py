@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,9 @@ _QUICK = {
 # The folders whose files start instances and servers of their own.
 _START_INSTANCES = ("fleet", "local", "commands", "web/tabs", "attack", "conformance")
 
+# The folders whose tests look at connections, or run in event loops of their own.
+_OWN_POOLS = ("commands", "db", "fleet", "running")
+
 pytest_plugins = ["tests.desk"]
 
 
@@ -45,13 +49,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest and is not divided, so that all processes end at about the same time."""
-    here = Path(__file__).parent
-    first = [here / name for name in _START_INSTANCES]
-    items.sort(
-        key=lambda item: (
-            here / "e2e" not in item.path.parents,
-            not any(f in item.path.parents for f in first),
-        )
+    items.sort(key=lambda item: _turn_of(item.path))
+
+
+@cache
+def _turn_of(path: Path) -> tuple[bool, bool]:
+    folder = path.relative_to(Path(__file__).parent).parent.as_posix() + "/"
+    return not folder.startswith("e2e/"), not folder.startswith(
+        tuple(f"{name}/" for name in _START_INSTANCES)
     )
 
 
@@ -129,13 +134,17 @@ def empty_database(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture
 async def database(
-    postgres_server: str, databases: Databases, monkeypatch: pytest.MonkeyPatch
+    postgres_server: str,
+    databases: Databases,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[str]:
     """The address of a migrated, empty database that the application's settings name."""
     name = databases.take()
     url = f"{postgres_server}/{name}"
     monkeypatch.setenv("SECRET_KEY", secrets.token_urlsafe(48))
-    async with in_settings(url, monkeypatch):
+    own_pool = any(Path(__file__).parent / folder in request.path.parents for folder in _OWN_POOLS)
+    async with in_settings(url, monkeypatch, keeps_pool=not own_pool):
         yield url
     databases.give_back(name)
 

@@ -7,14 +7,17 @@ from contextlib import asynccontextmanager, suppress
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy.pool import QueuePool
 
 from onramp_app.config import get_settings
+from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.ledger import sealing
 from onramp_app.running import lifecycle
 from onramp_app.throttle import throttle
 
 _TEMPLATE = "migrated_template"
+_POOL = 4  # connections of the pool where no setting says otherwise
 # What a test leaves behind in pages of dead rows counts too: plans depend on it.
 _MAX_BYTES = 8_000_000
 
@@ -38,9 +41,11 @@ SELECT sum(pg_total_relation_size(oid)) FROM pg_class
  WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
 """
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+# The pool that tests hand on is idle. Anything else is what a test has left behind.
 _NO_OTHERS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid()
+   AND (application_name, state) IS DISTINCT FROM ('onramp_app', 'idle')
 """
 _FROM_ONE = """
 SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FROM pg_sequences
@@ -49,17 +54,52 @@ SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FRO
 
 
 @asynccontextmanager
-async def in_settings(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Name a database in the application's settings."""
+async def in_settings(
+    url: str, monkeypatch: pytest.MonkeyPatch, *, keeps_pool: bool = False
+) -> AsyncIterator[None]:
+    """Name a database in the application's settings.
+
+    With `keeps_pool` the pool stays open for the next test on the same database. What its connections have
+    planned and what SQLAlchemy has compiled for it is half of what a test costs.
+    """
     monkeypatch.setenv("APP_ENV", "test")
     monkeypatch.setenv("DATABASE_URL", url)
     get_settings.cache_clear()
     throttle.forget()
     sealing.forget()
-    # What the test has begun to use ends with it: the next one has another provider and database.
-    async with lifecycle.connections():
+    await _take_kept_pool(url)
+    # What the test has begun to use ends with it: the next one has another provider.
+    async with lifecycle.connections([close for close in lifecycle.HELD if close != engine.dispose]):
         yield
     get_settings.cache_clear()
+    if keeps_pool:
+        _keep_pool(url)
+    await engine.dispose()
+
+
+# Out of the application's sight between two tests: one that names no database finds no pool.
+_kept: list[tuple[str, engine._Pool]] = []
+
+
+async def _take_kept_pool(url: str) -> None:
+    """Give the application the pool that was kept, where it is one of this database."""
+    while _kept:
+        of, pool = _kept.pop()
+        if of == url and engine._pool is None:
+            engine._pool = pool
+        else:
+            await pool.engine.dispose()
+
+
+def _keep_pool(url: str) -> None:
+    """Keep the application's pool where it is as every test would have it, and nothing of it is in use."""
+    if engine._pool is None:
+        return
+    opened, pool = engine._pool.engine, engine._pool.engine.pool
+    is_of_database = opened.url.render_as_string(hide_password=False) == engine.sqlalchemy_url(url)
+    if is_of_database and isinstance(pool, QueuePool) and pool.size() == _POOL and not pool.checkedout():
+        _kept.append((url, engine._pool))
+        engine._pool = None
 
 
 class Databases:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
 from time import time
 from typing import Any
 from weakref import WeakValueDictionary
@@ -215,14 +214,19 @@ class _Pool:
         return self._of_networks.setdefault((purpose, who.network), asyncio.Semaphore(most))
 
 
-@lru_cache(maxsize=1)
+_pool: _Pool | None = None
+
+
 def _get_pool() -> _Pool:
-    return _Pool()
+    global _pool  # noqa: PLW0603 - one process, one database
+    if _pool is None:
+        _pool = _Pool()
+    return _pool
 
 
 def pool_state() -> PoolState | None:
     """Return how much of the pool is taken, or None where this process has opened none."""
-    return _get_pool().state() if _get_pool.cache_info().currsize else None
+    return None if _pool is None else _pool.state()
 
 
 @asynccontextmanager
@@ -276,15 +280,16 @@ async def execute(
 
 def distrust_connections() -> None:
     """Replace each connection of the pool before it is used again: its other end may be gone."""
-    if _get_pool.cache_info().currsize:
+    if _pool is not None:
         # What SQLAlchemy itself does after a lost connection. Disposing of the pool would begin a second one
         # beside the connections that are in use.
-        _get_pool().engine.sync_engine.pool._invalidate_time = time()
+        _pool.engine.sync_engine.pool._invalidate_time = time()
 
 
 async def dispose() -> None:
     """Close the pool, at shutdown or before another event loop uses the engine."""
+    global _pool  # noqa: PLW0603
     forget_refusals()
-    if _get_pool.cache_info().currsize:
-        await _get_pool().engine.dispose()
-        _get_pool.cache_clear()
+    if _pool is not None:
+        await _pool.engine.dispose()
+        _pool = None

@@ -4,13 +4,12 @@ The rules look at the rows and trust no trigger: somebody may have switched the 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.config import get_settings
@@ -116,11 +115,10 @@ async def verify_ledger(
         at: the moment by which links should be sealed; None: now.
     """
     await execute(db, text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-    connection = await db.connection()
     findings = []
     for number, (rule, statement) in enumerate(RULES.items(), start=1):
         report(f"proving the books, rule {number} of {len(RULES)} ({rule})")
-        findings += [finding async for finding in _breaks(connection, rule, statement)]
+        findings += await _breaks(db, rule, statement)
     report("proving the seals")
     found = await broken_seals(db, keys or {}, now=at or now())
     found += await broken_heads(db, list(kept_heads))
@@ -136,9 +134,7 @@ async def chain_head(db: AsyncSession) -> Head | None:
     return None if row is None else Head(row.seq, row.hash)
 
 
-async def _breaks(connection: AsyncConnection, rule: str, statement: str) -> AsyncIterator[Finding]:
+async def _breaks(db: AsyncSession, rule: str, statement: str) -> list[Finding]:
     begin, end = "SELECT * FROM (", f") AS broken (subject, detail) LIMIT {MAX_FINDINGS_PER_RULE}"
     limited = text(begin + statement + end)
-    async with connection.stream(limited) as rows:
-        async for row in rows:
-            yield Finding(rule, row.subject, row.detail)
+    return [Finding(rule, row.subject, row.detail) for row in await execute(db, limited)]

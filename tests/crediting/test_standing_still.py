@@ -83,6 +83,7 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 async def behind(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """Do the background work in this process, behind the wall."""
     past_the_wall = os.environ["DATABASE_URL"]
+    await engine.dispose()
     monkeypatch.setenv("DATABASE_URL", wall.url)
     get_settings.cache_clear()
     async with worker.background_work():

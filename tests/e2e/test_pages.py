@@ -1,6 +1,7 @@
 """Every page in both themes and at three widths: reachable, legible, nothing to scroll sideways."""
 
 import asyncio
+import itertools
 import os
 import re
 import secrets
@@ -72,8 +73,17 @@ async def _findings(page: Page, axe: str) -> list[str]:
 
 
 async def _all_findings(page: Page, axe: str, looks: tuple[Look, ...], *paths: str) -> list[str]:
-    """Look at pages of a person's, each in a tab of its own, so that their waits are one."""
-    found = await asyncio.gather(*(_findings_at(page.context, path, axe, looks) for path in paths))
+    """Look at pages of a person's, each in a tab of its own, so that their waits are one.
+
+    Where not all looks are asked for, each page has one of them, in turn.
+    """
+    of_each = itertools.cycle([looks] if looks == ALL_LOOKS else [(look,) for look in looks])
+    found = await asyncio.gather(
+        *(
+            _findings_at(page.context, path, axe, of_page)
+            for path, of_page in zip(paths, of_each, strict=False)
+        )
+    )
     return [one for of_page in found for one in of_page]
 
 
