@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from onramp_app.api.build import before_pages, create_api
 from onramp_app.api.frame.connections import watched_connections
+from onramp_app.api.frame.ending import Ending
 from onramp_app.api.frame.gate import before_private_pages
 from onramp_app.api.frame.headers import with_headers
 from onramp_app.api.frame.sockets import before_sockets
@@ -38,13 +39,16 @@ def _configure_logs() -> None:
 _configure_logs()
 
 
+ending = Ending()
+
+
 class _Application(rx.App):
     def __call__(self) -> ASGIApp:
         _configure_logs()  # again, now that the server has set up its loggers
         # Reflex puts layers of its own around every `api_transformer`; their answers need the headers too.
         has_pages = environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.get()
         pages_folder = get_web_dir() / Dirs.STATIC if has_pages else None
-        served = with_headers(super().__call__(), settings, pages_folder=pages_folder)
+        served = ending.around(with_headers(super().__call__(), settings, pages_folder=pages_folder))
         # What the start has built stays until the end. Looking through all of it for garbage, as Python does
         # now and then, keeps everybody waiting for a fifth of a second or more.
         gc.collect()
@@ -56,6 +60,7 @@ class _Application(rx.App):
 async def _life(app: rx.App) -> AsyncIterator[None]:
     async with (
         web_instance(settings),
+        ending.heard(),
         watched_connections(),
         background_tasks(purge_daily(), keep_tabs_current(app)),
     ):

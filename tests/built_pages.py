@@ -30,6 +30,8 @@ def written(folder: Path, made: Made, files: dict[str, str]) -> Build:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     build = Build(place, made, tuple(name for name in files if name.startswith("assets/")))
+    (place / "backend").mkdir()
+    (place / "backend" / "stateful_pages.json").write_text("[]")
     (place / "reflex.json").write_text(f'{{"version": "{version("reflex")}"}}')
     build.finish()
     return build

@@ -21,5 +21,4 @@ if __name__ == "__main__":
         interface=Interfaces.ASGI,
         log_level=LogLevels.info,
         workers=1,
-        workers_kill_timeout=5,
     ).serve()

@@ -27,17 +27,20 @@ class TabSocket:
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
-    async def open(cls, base_url: str, *, cookie: str = "", token: str | None = None, path: str = "") -> Self:
+    async def open(
+        cls, base_url: str, *, cookie: str = "", token: str | None = None, path: str = "", origin: str = ""
+    ) -> Self:
         """Connect as a page of `base_url` (`http://…`) does, with the cookie header of its browser.
 
-        With a `path` the page there is loaded, by an event that comes with the connection.
+        `origin` is that of the page where it is not `base_url`. With a `path` the page there is loaded, by an
+        event that comes with the connection.
         """
         token = token or secrets.token_hex(8)
         address = f"{base_url.replace('http', 'ws', 1)}/_event/?EIO=4&transport=websocket&token={token}"
         socket = await connect(
             address,
             additional_headers={"Cookie": cookie},
-            origin=Origin(base_url),
+            origin=Origin(origin or base_url),
             compression=None,
             ping_interval=None,
             proxy=None,
@@ -68,6 +71,13 @@ class TabSocket:
                 _, update = await self.updates.get()
                 seen += json.dumps(update, ensure_ascii=False)
         return seen
+
+    async def closed_with(self) -> int:
+        """Wait until the server closes the socket; return its close code."""
+        async with asyncio.timeout(20):
+            await self._reading
+        assert self._socket.close_code is not None
+        return self._socket.close_code
 
     async def close(self) -> None:
         self._reading.cancel()

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -131,6 +132,16 @@ def sweep_at_end(marker: str) -> None:
 
 
 _sweeper: Kept | None = None
+
+
+def end_process_within(seconds: float) -> None:
+    """End this process with status 1 after a while, where it has not ended until then.
+
+    A thread that waits for the network keeps Python from ending, and nothing can cancel it.
+    """
+    guard = threading.Timer(seconds, os._exit, [1])
+    guard.daemon = True
+    guard.start()
 
 
 class FolderLock:

@@ -6,7 +6,10 @@ more once 1,024 connections are held or no file is left.
 """
 
 import contextlib
+import os
 import resource
+import signal
+import time
 from typing import Any
 
 from granian import server
@@ -16,6 +19,11 @@ from granian.http import HTTP1Settings
 HEADER_SECONDS = 10
 MAX_FILES = 65_536
 MAX_CONNECTIONS = 16_384
+# Those who end processes commonly wait ten seconds, and then do it the hard way.
+KILL_SECONDS = 9
+REQUEST_SECONDS = 6.5  # from the signal on, for what is open; what is left is for leases and connections
+CLOSING_SECONDS = 0.5  # from the signal on, for the sockets to be told; meanwhile connections are accepted
+END_SOON = signal.SIGUSR1
 RESERVED_FILES = 256  # for the database, Redis, the provider, and what the process itself has open
 
 
@@ -53,11 +61,22 @@ class _Limited(server.Server):  # type: ignore[misc, valid-type]  # which class 
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(header_read_timeout=HEADER_SECONDS * 1000),
             backpressure=max_connections(),
-            **settings,
+            **{"workers_kill_timeout": KILL_SECONDS, **settings},
         )
+
+    def _stop_workers(self) -> None:
+        # Said first, because the server itself tells neither its sockets nor the application.
+        for worker in self.wrks:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.inner.pid, END_SOON)
+        time.sleep(CLOSING_SECONDS)
+        super()._stop_workers()
 
 
 def limit_the_server() -> None:
     """Have Reflex start the server with these limits; call it before Reflex does."""
     raise_open_files()
+    signal.signal(
+        END_SOON, signal.SIG_IGN
+    )  # A worker that has not begun yet would die of it, in a migration too.
     server.Server = _Limited

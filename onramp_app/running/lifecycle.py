@@ -6,7 +6,7 @@ An instance, a worker and a command differ in how much they start; all close by 
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 
 import structlog
 from sqlalchemy import text
@@ -22,6 +22,8 @@ from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet import changed_people
 from onramp_app.fleet.watch import background_tasks
 from onramp_app.ledger.assets import enable_assets
+from onramp_app.local.processes import end_process_within
+from onramp_app.local.server import KILL_SECONDS
 from onramp_app.pricing import catalogue, quotes, rates
 from onramp_app.provider_orders import inbox, webhook_address
 from onramp_app.providers import connection
@@ -125,15 +127,30 @@ async def worker(settings: Settings) -> AsyncIterator[None]:
 async def run_worker() -> None:
     """Be a worker until the process gets SIGINT or SIGTERM (`python -m onramp_app worker`).
 
+    The process ends within ten seconds of the signal, whatever it waits for.
+
     Raises:
         ConfigurationError, DatabaseUnavailable: as for `worker`.
     """
-    ending = asyncio.Event()
+    began, ending = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        async with worker(get_settings()):
+            _log.info("worker begins")
+            began.set()
+            await ending.wait()
+
+    def end() -> None:
+        end_process_within(KILL_SECONDS)
+        ending.set()
+        if not began.is_set():
+            working.cancel()
+
+    working = asyncio.create_task(work())
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ending.set)
-    async with worker(get_settings()):
-        _log.info("worker begins")
-        await ending.wait()
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    with suppress(asyncio.CancelledError):
+        await working
     _log.info("worker ends")
 
 
