@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.backup import programs
 from onramp_app.backup.errors import BackupRefused
-from onramp_app.backup.note import Note, NotedFinding, as_json, digest_of, note_path
+from onramp_app.backup.note import Note, NotedFinding, as_json, digest_of, note_path, signed
 from onramp_app.config import PROJECT_DIR, get_settings
 from onramp_app.db.direct import APPLICATION_ROLE
 from onramp_app.db.engine import PROOF, execute, transaction
@@ -98,6 +98,7 @@ async def make_backup(path: Path, *, folder: Path | None = None) -> Note:
             notes=tuple(verification.notes),
             roles=roles,
         )
+        note = signed(note, get_settings().sealing_keys)
         await asyncio.to_thread(_put_in_place, partial, path, as_json(note))
     finally:
         partial.unlink(missing_ok=True)

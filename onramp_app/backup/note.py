@@ -1,11 +1,21 @@
 """The note beside a backup: what the file holds and what was proved of it, as JSON that outlives us."""
 
 import hashlib
+import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+)
 
 from onramp_app.backup.errors import BackupRefused
 from onramp_app.domain.progress import report
@@ -27,7 +37,11 @@ class NotedFinding(BaseModel):
 
 
 class Note(BaseModel):
-    """What is kept beside a backup. `head`: `{seq}:{hash}`. `roles` have rights beside the application's."""
+    """What is kept beside a backup.
+
+    `head` is `{seq}:{hash}`; `roles` have rights beside the application's; `mac` is the HMAC-SHA256 of all
+    the rest under the key that `key_id` names, and both are None where there was no key.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -43,6 +57,8 @@ class Note(BaseModel):
     findings: tuple[NotedFinding, ...]
     notes: tuple[str, ...]
     roles: tuple[str, ...]
+    key_id: str | None = None
+    mac: _Hash | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +129,37 @@ def refuse_changed(backup: Path, note: Note) -> None:
         )
     if found.sha256 != note.sha256:
         raise BackupRefused(f"The file {backup} was changed since it was made: its SHA-256 is another one.")
+
+
+def signed(note: Note, secrets: Sequence[SecretStr]) -> Note:
+    """Return the note, signed with the first of the keys: who changes file and note together is found too."""
+    if not secrets:
+        return note
+    key_id, key = _derived(secrets[0])
+    named = note.model_copy(update={"key_id": key_id, "mac": None})
+    return named.model_copy(update={"mac": hmac.digest(key, as_json(named), "sha256").hex()})
+
+
+def refuse_unsigned(note: Note, secrets: Sequence[SecretStr]) -> None:
+    """Refuse a note that none of the keys has signed.
+
+    Raises:
+        BackupRefused: it is not signed, by another key, or was changed since.
+    """
+    key = dict(map(_derived, secrets)).get(note.key_id or "")
+    content = as_json(note.model_copy(update={"mac": None}))
+    if key is None or note.mac is None:
+        raise BackupRefused(
+            "The note is not signed by AUDIT_KEY or AUDIT_KEY_PREVIOUS, so nobody knows who wrote it: set the"
+            " key that it was made with, or give --unsigned if you know where the file has been."
+        )
+    if not hmac.compare_digest(hmac.digest(key, content, "sha256").hex(), note.mac):
+        raise BackupRefused("The note was changed since the backup was made: its signature does not fit.")
+
+
+def _derived(secret: SecretStr) -> tuple[str, bytes]:
+    key = hmac.digest(secret.get_secret_value().encode(), b"notes of backups", "sha256")
+    return hmac.digest(key, b"its id", "sha256").hex()[:16], key
 
 
 def as_json(note: Note) -> bytes:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from onramp_app.backup import programs
 from onramp_app.backup.errors import BackupRefused
-from onramp_app.backup.note import Note, read_note, refuse_changed
+from onramp_app.backup.note import Note, read_note, refuse_changed, refuse_unsigned
 from onramp_app.config import get_settings
 from onramp_app.db.engine import PROOF, transaction
 from onramp_app.db.migrate import alone, known_revisions, latest_revision, migrate, owner_url
@@ -64,13 +64,16 @@ class Restored:
         return self.head == self.note.head
 
 
-async def restore(backup: Path, *, folder: Path | None = None, jobs: int | None = None) -> Restored:
+async def restore(
+    backup: Path, *, folder: Path | None = None, jobs: int | None = None, may_be_unsigned: bool = False
+) -> Restored:
     """Restore a backup into the configured database, which must be empty; migrate it and prove the books.
 
     Args:
         backup: the file, as an absolute path; its note lies beside it.
         folder: where `pg_restore` lies; None: wherever it is found.
         jobs: how many connections restore at a time; None: one for each processor, four at most.
+        may_be_unsigned: take a note that none of our keys has signed.
 
     Raises:
         BackupRefused: the file was changed, comes from a newer schema or server, the database is not empty,
@@ -78,14 +81,16 @@ async def restore(backup: Path, *, folder: Path | None = None, jobs: int | None 
         ConfigurationError: no database is configured, or its owner may not make the application's role.
         DatabaseUnavailable: the database does not answer.
     """
+    settings = get_settings()
     note = await asyncio.to_thread(read_note, backup)
+    if not may_be_unsigned:
+        refuse_unsigned(note, settings.sealing_keys)
     if note.schema_version not in known_revisions():
         raise BackupRefused(
             f"The backup has schema {note.schema_version}, which this release does not know: restore it with"
             f" the release that made it ({note.release}) or a later one."
         )
     await asyncio.to_thread(refuse_changed, backup, note)
-    settings = get_settings()
     url = owner_url(settings)
     await refuse_poolers(settings)
     found = await asyncio.to_thread(programs.find, "pg_restore", folder)

@@ -50,13 +50,16 @@ def restore_backup(
     jobs: Annotated[
         int | None, typer.Option(min=1, max=MAX_JOBS, help="Connections that restore at a time.")
     ] = None,
+    unsigned: Annotated[
+        bool, typer.Option("--unsigned", help="Restore it though AUDIT_KEY has not signed its note.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Restore FILE into the configured database, which must be empty, and prove the books.
 
     Exit status 1 when the books have findings, or do not end where the backup ended.
     """
-    restored = run(lambda: restore(file.absolute(), folder=programs, jobs=jobs))
+    restored = run(lambda: restore(file.absolute(), folder=programs, jobs=jobs, may_be_unsigned=unsigned))
     is_well = restored.is_same and not restored.findings
     document = {
         "ok": is_well,
