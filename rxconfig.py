@@ -16,6 +16,9 @@ os.environ.setdefault("REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE", "65536")
 os.environ.setdefault("REFLEX_SOCKET_INTERVAL", "15")
 os.environ.setdefault("REFLEX_SOCKET_TIMEOUT", "15")
 
+
+import onramp_app.telemetry.light  # noqa: F401  # isort: skip -- before anything imports redis
+
 import httpx
 import reflex as rx
 from reflex.utils import build, processes

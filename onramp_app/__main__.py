@@ -1,5 +1,7 @@
 """Operator commands: `python -m onramp_app --help`. The commands themselves are in `commands/`."""
 
+import onramp_app.telemetry.light  # noqa: F401  # isort: skip -- before anything imports redis
+
 import typer
 
 from onramp_app.commands import backups, books, installation, kyc, review, webhooks

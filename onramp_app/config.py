@@ -173,6 +173,7 @@ class Settings(BaseSettings):
     worker_port: int | None = Field(default=None, ge=1, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] | None = None
+    otel_exporter_otlp_endpoint: HttpUrl | None = None
     retention_days: int = Field(default=90, ge=1)
     app_name: str = Field(default="Wallet", min_length=1, max_length=40)
     terms_url: HttpUrl | None = None

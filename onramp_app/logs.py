@@ -163,6 +163,31 @@ def _take_over() -> None:
     logging.getLogger("reflex").setLevel(logging.NOTSET)
 
 
+_sinks: list[Callable[[EventDict], None]] = []
+
+
+def add_sink(sink: Callable[[EventDict], None]) -> None:
+    """Give each line that is written to a function too, redacted; it must neither block nor raise."""
+    _sinks.append(sink)
+
+
+def remove_sink(sink: Callable[[EventDict], None]) -> None:
+    """Undo `add_sink`."""
+    _sinks.remove(sink)
+
+
+class _ToSinks(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        if _sinks:
+            self.format(record)
+
+
+def _pass_to_sinks(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> str:
+    for sink in _sinks:
+        sink(dict(event_dict))
+    return ""
+
+
 def configure_logs(*, level: str, style: Literal["console", "json"]) -> None:
     """Send all logs of the process to standard error in one format. Calling it again replaces the set-up.
 
@@ -194,21 +219,27 @@ def configure_logs(*, level: str, style: Literal["console", "json"]) -> None:
     )
     # Exceptions become text before redaction, so that a secret inside a traceback is found as well.
     exceptions: list[Processor] = [structlog.processors.format_exc_info]
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(OncePerMinute())
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *exceptions,
-                _redact,
-                renderer,
-            ],
+
+    def written_by(handler: logging.Handler, last: Processor) -> logging.Handler:
+        handler.addFilter(OncePerMinute())
+        handler.setFormatter(
+            structlog.stdlib.ProcessorFormatter(
+                foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+                processors=[
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *exceptions,
+                    _redact,
+                    last,
+                ],
+            )
         )
-    )
+        return handler
+
     root = logging.getLogger()
-    root.handlers = [handler]
+    root.handlers = [
+        written_by(logging.StreamHandler(sys.stderr), renderer),
+        written_by(_ToSinks(), _pass_to_sinks),
+    ]
     root.setLevel(level.upper())
     logging.captureWarnings(capture=True)  # they quote the line of code, and what a library puts into them
     for noisy in ("httpx", "httpcore", "alembic.runtime.plugins", "socketio.server", "engineio.server"):

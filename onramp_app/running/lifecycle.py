@@ -31,6 +31,7 @@ from onramp_app.running.claim import claim
 from onramp_app.running.connection_checks import warn_at_start
 from onramp_app.running.port import worker_port
 from onramp_app.running.worker import background_work
+from onramp_app.telemetry.collector import collected
 from onramp_app.throttle import throttle
 from onramp_app.treasury import changes
 
@@ -91,6 +92,7 @@ async def web_instance(settings: Settings) -> AsyncIterator[None]:
     """
     async with AsyncExitStack() as life:
         with _refusal_logged():
+            await life.enter_async_context(collected(settings, role="instance"))
             await life.enter_async_context(connections())
             await bring_up_to_date(settings)
             await life.enter_async_context(claim(settings))
@@ -115,6 +117,7 @@ async def worker(settings: Settings) -> AsyncIterator[None]:
     """
     async with AsyncExitStack() as life:
         with _refusal_logged():
+            await life.enter_async_context(collected(settings, role="worker"))
             await life.enter_async_context(connections())
             await bring_up_to_date(settings)
             await _prepare_books(settings)

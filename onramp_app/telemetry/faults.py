@@ -5,6 +5,7 @@ line in the log for each would bury everything else.
 """
 
 from collections.abc import Callable
+from threading import Lock
 from time import monotonic
 
 import structlog
@@ -18,7 +19,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Fault:
-    """One thing that may be away for a while. Each process has one of each; it belongs to one thread.
+    """One thing that may be away for a while. Each process has one of each.
 
     Args:
         name: the label of the metrics.
@@ -36,6 +37,7 @@ class Fault:
         self._began = 0.0
         self._said_at = float("-inf")
         self._was_said = False
+        self._lock = Lock()  # Threads of libraries report too.
         _LASTS.labels(name).set(0)
 
     def happened(self, **why: object) -> None:
@@ -45,21 +47,26 @@ class Fault:
             why: fields of the warning; nothing secret or personal.
         """
         at = self._clock()
-        if not self._failures:
-            self._began = at
-            _LASTS.labels(self._name).set(1)
-        self._failures += 1
-        _FAILURES.labels(self._name).inc()
-        if at - self._said_at >= SAY_EVERY_SECONDS:
+        with self._lock:
+            if not self._failures:
+                self._began = at
+                _LASTS.labels(self._name).set(1)
+            self._failures += 1
+            _FAILURES.labels(self._name).inc()
+            if at - self._said_at < SAY_EVERY_SECONDS:
+                return
             self._said_at, self._was_said = at, True
-            _log.warning(self._lasts, failures=self._failures, for_seconds=round(at - self._began, 1), **why)
+            failures, seconds = self._failures, round(at - self._began, 1)
+        _log.warning(self._lasts, failures=failures, for_seconds=seconds, **why)
 
     def over(self) -> None:
         """Note that it works again; logs that once where a warning was logged. Costs nothing otherwise."""
         if not self._failures:
             return
-        if self._was_said:
+        with self._lock:
+            was_said, failures = self._was_said, self._failures
+            self._failures, self._was_said = 0, False
+            _LASTS.labels(self._name).set(0)
+        if was_said:
             lasted = round(self._clock() - self._began, 1)
-            _log.info(self._is_over, failures=self._failures, lasted_seconds=lasted)
-        self._failures, self._was_said = 0, False
-        _LASTS.labels(self._name).set(0)
+            _log.info(self._is_over, failures=failures, lasted_seconds=lasted)

@@ -18,6 +18,7 @@ from datetime import datetime
 import structlog
 
 _FORM = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-01")
+_ID = re.compile(r"[0-9a-f]{32}")
 Value = str | int | float | bool
 
 
@@ -70,6 +71,11 @@ def trace_of(text: str | None) -> Trace | None:
     """Return the trace in what `Trace.text` returned; None for anything else."""
     found = _FORM.fullmatch(text) if text else None
     return Trace(found[1], found[2]) if found else None
+
+
+def is_trace_id(text: str) -> bool:
+    """Return whether the text has the form of a trace's id."""
+    return _ID.fullmatch(text) is not None
 
 
 def current() -> Trace | None:

@@ -9,7 +9,9 @@ from prometheus_client import REGISTRY
 from onramp_app.config import get_settings
 from onramp_app.fleet import changed_people
 from onramp_app.telemetry import trace
+from onramp_app.telemetry.collector import collected
 from onramp_app.telemetry.trace import Span
+from tests.collector import running_collector
 from tests.crediting.world import World
 from tests.log_lines import log_lines
 
@@ -82,3 +84,23 @@ async def test_what_is_rolled_back_is_no_step_and_no_credit(
 @pytest.mark.parametrize("text", ["", "a", "a/b/1", f"{'a' * 32}/00-{'a' * 32}-{'b' * 16}-01/-1"])
 def test_what_is_no_announced_credit_is_left_out(text: str) -> None:
     assert changed_people.credit_of(text) is None
+
+
+async def test_the_collector_gets_the_whole_trace(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONRAMP_POLL_SECONDS", "3600")
+    top_up = world.top_up(world.user())
+    with running_collector() as collector, log_lines(monkeypatch, level="info") as output:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        get_settings.cache_clear()
+        async with collected(get_settings(), role="instance"), world.running():
+            await world.until(lambda: world.one("SELECT count(*) FROM provider_reads"))
+            world.simulator.move(world.open_order(top_up), 4)
+            await world.ends(top_up, "settled")
+            await world.until(lambda: '"credited"' in output.getvalue())
+    (credit,) = (span for span in collector.spans if span.name == "credit")
+    whole = [span for span in collector.spans if span.trace == credit.trace]
+    (webhook,) = (span for span in whole if span.name == "webhook")
+    assert {span.name: span.parent for span in whole} == {"webhook": ""} | dict.fromkeys(
+        ("inbox", "read", "credit"), webhook.span
+    )
+    assert "credited" in {line.name for line in collector.lines if line.trace == credit.trace}
