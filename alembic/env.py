@@ -20,7 +20,12 @@ def _say_which(*, step: MigrationInfo, **_: Any) -> None:
 
 def _run(connection: Connection) -> None:
     context.configure(
-        connection=connection, target_metadata=METADATA, compare_type=True, on_version_apply=_say_which
+        connection=connection,
+        target_metadata=METADATA,
+        compare_type=True,
+        on_version_apply=_say_which,
+        # Locks are held as long as one step takes, and not all of them; what was done stays done.
+        transaction_per_migration=True,
     )
     with context.begin_transaction():
         context.run_migrations()

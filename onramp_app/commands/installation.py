@@ -40,9 +40,9 @@ from onramp_app.running.parts import CheckedPart
 def migrate(as_json: AsJson = False) -> None:
     """Bring the database's schema up to date."""
     with refusals(), database() as settings, shown_progress():
-        asyncio.run(bring_up_to_date(settings))
-    revision = latest_revision()
-    answer(as_json, {"revision": revision}, f"The schema is at {revision}, the newest.")
+        revision = asyncio.run(bring_up_to_date(settings))
+    which = "the newest" if revision == latest_revision() else "which a newer release has made"
+    answer(as_json, {"revision": revision}, f"The schema is at {revision}, {which}.")
 
 
 def build(

@@ -11,8 +11,9 @@ import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -25,12 +26,20 @@ from onramp_app.db.poolers import refuse_poolers
 from onramp_app.domain.progress import report
 
 # How long a change of a table waits for its users; meanwhile all later users wait behind the change.
-_LOCK_WAIT = "10s"
+_LOCK_WAIT = "1s"
+# So short that those who wait behind it are served in their own time, and so often that its turn comes.
+_TRY_LOCKS_FOR_SECONDS = 60
+_LOCK_PAUSE_SECONDS = 1
+# Before it there was no release, so that no older code is expected to run on any schema.
+FIRST_RELEASE = "0022"
+_OLDEST = "oldest release: "
 _TRY_EVERY_SECONDS = 0.2
 _SAY_AFTER_SECONDS = 5
 
 _HAS_REVISION = text("SELECT to_regclass('alembic_version') IS NOT NULL")
 _REVISION = text("SELECT version_num FROM alembic_version")
+# Beside the revision, so that a release that does not know the revision can read it, and a backup has it.
+_NOTE = text("SELECT obj_description(to_regclass('alembic_version'), 'pg_class')")
 
 _log = structlog.get_logger(__name__)
 
@@ -84,34 +93,83 @@ def _take_lock(connection: Connection) -> None:
     connection.commit()
 
 
-def migrate(url: str, revision: str = "head") -> None:
+def migrate(url: str, revision: str = "head") -> str:
     """Apply all outstanding migrations, alone: a second caller waits and finds nothing to do.
+
+    A schema of a newer release that this one can use is left as it is.
 
     Args:
         url: the owner's `postgres://` or `postgresql://` address.
         revision: the last one to apply; by default the newest.
 
+    Returns:
+        The revision that the schema is at now.
+
     Raises:
-        ConfigurationError: the owner may not create the application's role.
+        ConfigurationError: the owner may not create the application's role; or a later release has migrated
+            the database, and left nothing that this one could use.
         DatabaseUnavailable: the database does not answer, or cannot do it now.
         sqlalchemy.exc.SQLAlchemyError: the database refuses.
     """
     report("migrating the database")
     with alone(url) as connection:
-        command.upgrade(_config(connection), revision)
+        stands_at = connection.scalar(_REVISION) if connection.scalar(_HAS_REVISION) else None
+        if stands_at is not None and stands_at not in known_revisions():
+            _accept_newer(stands_at, connection.scalar(_NOTE))
+            return str(stands_at)
+        connection.commit()
+        _upgrade(connection, revision)
+        if revision == "head":
+            # Text of our own migrations: a comment takes no parameters.
+            connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{_OLDEST}{oldest_release()}'"))
+        stands_at = connection.scalar(_REVISION)
+        connection.commit()
+        return str(stands_at)
 
 
-async def bring_up_to_date(settings: Settings) -> None:
-    """Apply all outstanding migrations to the configured database.
+def _accept_newer(stands_at: str, note: str | None) -> None:
+    if _understands(note):
+        _log.warning("a newer release has migrated the database", schema=stands_at, release=latest_revision())
+        return
+    raise ConfigurationError(
+        f"A newer release has migrated the database, to {stands_at}, and this one, of {latest_revision()},"
+        " cannot use that any more; start the newer release, or restore the backup from before."
+    )
+
+
+def _understands(note: str | None) -> bool:
+    """Return whether this code can use a newer schema. Revisions are numbers of equal length."""
+    return note is None or latest_revision() >= note.removeprefix(_OLDEST)
+
+
+def _upgrade(connection: Connection, revision: str) -> None:
+    """Apply migrations, each in a transaction of its own, and wait for locks in short turns."""
+    deadline = time.monotonic() + _TRY_LOCKS_FOR_SECONDS
+    while True:
+        try:
+            command.upgrade(_config(connection), revision)
+        except OperationalError as error:
+            if not isinstance(error.orig, LockNotAvailable) or time.monotonic() > deadline:
+                raise
+            connection.rollback()
+            _log.warning("a migration waits for others who use its tables")
+            time.sleep(_LOCK_PAUSE_SECONDS)
+        else:
+            return
+
+
+async def bring_up_to_date(settings: Settings) -> str:
+    """Apply all outstanding migrations to the configured database; return the revision that it is at now.
 
     Raises:
-        ConfigurationError: a pooler stands before the database, or the owner may not do something.
+        ConfigurationError: a pooler stands before the database, the owner may not do something, or a newer
+            release has migrated it and left nothing that this one could use.
         DatabaseUnavailable: the database does not answer, or cannot do it now.
     """
     url = owner_url(settings)
     await refuse_poolers(settings)
     try:
-        await asyncio.to_thread(migrate, url)
+        return await asyncio.to_thread(migrate, url)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
         raise ConfigurationError(f"The database refuses to be migrated: {reason}") from error
@@ -143,22 +201,40 @@ def known_revisions() -> frozenset[str]:
     return frozenset(script.revision for script in _scripts().walk_revisions())
 
 
+def oldest_release() -> str:
+    """Return the oldest release, by its newest migration, that can use the schema of this code.
+
+    A migration that takes away what the release before it uses names, as `oldest_release`, the first release
+    that does without. All others only add.
+    """
+    named = (
+        getattr(script.module, "oldest_release", FIRST_RELEASE) for script in _scripts().walk_revisions()
+    )
+    return max(FIRST_RELEASE, *named)
+
+
 class Schema(Enum):
     """How the schema of a database compares with this code."""
 
     OLDER = auto()
     CURRENT = auto()
     NEWER = auto()
+    TOO_NEW = auto()
 
 
 async def schema_of(db: AsyncSession) -> Schema:
-    """Return how the database's schema compares with this code: newer where a later release migrated it."""
+    """Return how the database's schema compares with this code.
+
+    Newer where a later release has migrated it and this code can use it, too new where it cannot.
+    """
     if not (await execute(db, _HAS_REVISION)).scalar():
         return Schema.OLDER
     stands_at: str | None = (await execute(db, _REVISION)).scalar()
     if stands_at == latest_revision():
         return Schema.CURRENT
-    return Schema.OLDER if stands_at is None or stands_at in known_revisions() else Schema.NEWER
+    if stands_at is None or stands_at in known_revisions():
+        return Schema.OLDER
+    return Schema.NEWER if _understands((await execute(db, _NOTE)).scalar()) else Schema.TOO_NEW
 
 
 async def schema_is_current(db: AsyncSession) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from onramp_app.config import Settings
 from onramp_app.db.direct import APPLICATION_ROLE, arguments
 from onramp_app.db.engine import execute, transaction
-from onramp_app.db.migrate import latest_revision, schema_is_current
+from onramp_app.db.migrate import Schema, latest_revision, schema_is_current, schema_of
 from onramp_app.domain import clock
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.local.reachable import MIN_POSTGRES, why_no_database
@@ -63,9 +63,15 @@ async def _migrations(settings: Settings) -> str:
     if settings.database_url is None:
         return "They run at the start of the embedded PostgreSQL."
     async with transaction() as db:
-        if not await schema_is_current(db):
-            raise UnwellError("The schema is another release's. Run `python -m onramp_app migrate`.")
-    return f"The schema is at {latest_revision()}, the newest."
+        schema = await schema_of(db)
+    match schema:
+        case Schema.CURRENT:
+            return f"The schema is at {latest_revision()}, the newest."
+        case Schema.NEWER:
+            return "The schema is of a newer release, and this one can use it."
+        case Schema.TOO_NEW:
+            raise UnwellError("The schema is of a newer release, and this one cannot use it. Run that one.")
+    raise UnwellError("The schema is another release's. Run `python -m onramp_app migrate`.")
 
 
 _ACCESS_QUERY = text(

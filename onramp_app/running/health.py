@@ -33,6 +33,11 @@ _SCHEMA = {
     Schema.CURRENT: CheckedPart("schema", is_well=True),
     # A migration is compatible with the release before it, which goes on while the new one starts.
     Schema.NEWER: CheckedPart("schema", is_well=True, detail="It is the schema of a newer release."),
+    Schema.TOO_NEW: CheckedPart(
+        "schema",
+        is_well=False,
+        detail="It is of a newer release, which left nothing that this one could use.",
+    ),
     Schema.OLDER: CheckedPart("schema", is_well=False, detail="It is not the one this release expects."),
 }
 _READER = text("""
