@@ -21,7 +21,8 @@ app = typer.Typer(
 @app.callback()
 def _prepare() -> None:
     remove_library_variables(is_embedded=False)
-    configure_logs(level="warning", style="console")  # to standard error; the output is the answer
+    # A command says in a sentence what it could not do; the warnings on the way there say less.
+    configure_logs(level="error", style="console")
 
 
 app.command()(installation.build)

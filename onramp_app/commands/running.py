@@ -19,7 +19,7 @@ from onramp_app.commands.progress import shown_progress
 from onramp_app.config import DATA_DIR, ConfigurationError, Settings, get_settings
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, FieldError
 from onramp_app.local.postgres import local_database
-from onramp_app.local.reachable import check_database
+from onramp_app.local.reachable import why_unreachable
 from onramp_app.operators.four_eyes import SecondOperatorNeeded
 from onramp_app.operators.mandate import Mandate
 from onramp_app.running.lifecycle import connections
@@ -110,21 +110,12 @@ def refusals(*, status: int = REFUSED) -> Iterator[None]:
     try:
         yield
     except DatabaseUnavailable as error:
-        fail(_why_unavailable() or error.detail, status=NOT_DONE, code=error.code)
+        fail(why_unreachable(get_settings()) or error.detail, status=NOT_DONE, code=error.code)
     except ApplicationError as error:
         is_away = error.status == _UNAVAILABLE
         fail(error.detail, status=NOT_DONE if is_away else status, code=error.code, errors=error.errors)
     except ConfigurationError as error:
         fail(str(error), status=NOT_DONE, code="configuration_unusable")
-
-
-def _why_unavailable() -> str | None:
-    """Return which database is not reached and why, in more words than people on a page are told."""
-    try:
-        check_database(get_settings())
-    except ConfigurationError as error:
-        return str(error)
-    return None
 
 
 @contextmanager

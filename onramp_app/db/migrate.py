@@ -87,6 +87,7 @@ def _take_lock(connection: Connection) -> None:
         if not is_said and time.monotonic() - began > _SAY_AFTER_SECONDS:
             is_said = True
             _log.warning("waiting for another process that migrates the database")
+            report("waiting for another process that migrates the database")
         time.sleep(_TRY_EVERY_SECONDS)
     # The lock belongs to the connection and not to a transaction: it outlives this commit and
     # ends with the connection, also when the process dies.

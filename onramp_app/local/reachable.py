@@ -77,6 +77,18 @@ def check_database(settings: Settings) -> None:
             )
 
 
+def why_unreachable(settings: Settings) -> str | None:
+    """Return why one of the configured databases cannot be connected to now, or None where all can.
+
+    Looked up once more, because what was refused does not say by which of the addresses.
+    """
+    try:
+        check_database(settings)
+    except StartFailed as error:
+        return str(error)
+    return None
+
+
 def why_no_database(name: str, url: str, message: str) -> str:
     """Return the sentence.
 

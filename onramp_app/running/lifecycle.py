@@ -23,6 +23,7 @@ from onramp_app.fleet import changed_people
 from onramp_app.fleet.watch import background_tasks
 from onramp_app.ledger.assets import enable_assets
 from onramp_app.local.processes import end_process_within
+from onramp_app.local.reachable import why_unreachable
 from onramp_app.local.server import KILL_SECONDS
 from onramp_app.pricing import catalogue, quotes, rates
 from onramp_app.provider_orders import inbox, webhook_address
@@ -161,8 +162,11 @@ async def run_worker() -> None:
 def _refusal_logged() -> Iterator[None]:
     try:
         yield
-    except (ConfigurationError, DatabaseUnavailable) as error:
+    except ConfigurationError as error:
         _log.error("this instance cannot run", reason=str(error))
+        raise
+    except DatabaseUnavailable as error:
+        _log.error("this instance cannot run", reason=why_unreachable(get_settings()) or error.detail)
         raise
 
 

@@ -214,7 +214,8 @@ def test_an_earlier_schema_is_migrated_after_the_restore(kept: Desk, target: Tar
     (pg_dump, *_) = find("pg_dump", None)
     subprocess.run([pg_dump.path, "-Fc", "-npublic", f"-f{file}", kept.books.url], check=True, timeout=60)
     content = file.read_bytes()
-    _change_note(file, schema_version=EARLIER, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    digest = hashlib.sha256(content).hexdigest()
+    _change_note(file, schema_version=EARLIER, bytes=len(content), sha256=digest, dumped_by=pg_dump.major)
     restored = target.restore(file, "--json", "--unsigned")
     assert restored.exit_code == 0, restored.output
     document = json.loads(restored.stdout)
