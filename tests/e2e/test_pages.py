@@ -91,7 +91,9 @@ async def _findings_at(context: BrowserContext, path: str, axe: str, looks: tupl
     """Look at a page at several widths and in both themes; it follows both without being loaded again."""
     found = []
     page = await context.new_page()
-    await page.goto(path)
+    answer = await page.goto(path)
+    assert answer is not None
+    assert "unsafe" not in answer.headers["content-security-policy"]
     await has_loaded(page)
     for width, theme in looks:
         await page.set_viewport_size({"width": width, "height": 800})

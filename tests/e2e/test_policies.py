@@ -7,6 +7,7 @@ import asyncio
 import re
 import secrets
 
+import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from onramp_app.top_ups.widget_frame import WIDGET_FEATURES
@@ -51,7 +52,9 @@ async def _visit(context: BrowserContext, path: str) -> None:
     await page.close()
 
 
+@pytest.mark.full
 async def test_nothing_of_ours_is_refused_on_any_page(open_page: OpenPage) -> None:
+    """With every theme on every page; in the short form `test_pages.py` opens them all."""
     email = f"{secrets.token_hex(8)}@mail.example"
     page = await open_page("/")
     await _walk(page, PUBLIC)
