@@ -30,6 +30,8 @@ _QUICK = {
 }
 
 
+METRICS_TOKEN = "the token of the running instance's metrics"
+
 # The folders whose files start instances and servers of their own.
 _START_INSTANCES = ("fleet", "local", "commands", "web/tabs", "attack", "conformance")
 
@@ -161,7 +163,7 @@ def database_of_the_file(postgres_server: str, databases: Databases) -> Iterator
 def running_instance(postgres_server: str, databases: Databases) -> Iterator[Instance]:
     """The application, once for all tests that only use it, each as somebody else."""
     database = f"{postgres_server}/{databases.take()}"
-    with served(database) as url:
+    with served(database, METRICS_TOKEN=METRICS_TOKEN) as url:
         yield Instance(url, database)
 
 
