@@ -5,13 +5,9 @@ reads the environment. A value that cannot be used becomes a `ConfigurationError
 that names the variable and never its value.
 """
 
-import contextlib
 import json
-import os
 import re
-import secrets
 import string
-import tempfile
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -32,7 +28,7 @@ from pydantic import (
 from pydantic_core import PydanticUseDefault
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from onramp_app import production
+from onramp_app import development_key, production
 from onramp_app.setting_forms import (
     PRIVATE_NETWORKS,
     Asset,
@@ -98,7 +94,9 @@ class Settings(BaseSettings):
 
     app_env: AppEnv = AppEnv.DEVELOPMENT
     replit_deployment: str | None = None
-    public_url: PublicUrl | None = None
+    replit_domains: str | None = None
+    # Without a value the first name under which Replit serves this.
+    public_url: PublicUrl | None = Field(default=None, validate_default=True)
     host: str | None = None
     port: int | None = Field(default=None, ge=1, le=65535)
     reflex_backend_port: int = Field(default=8000, ge=1, le=65535)
@@ -202,6 +200,12 @@ class Settings(BaseSettings):
                 "it is an address to listen on, such as 0.0.0.0; conda sets it to something else, so unset it"
             )
         return value
+
+    @field_validator("public_url", mode="before")
+    @classmethod
+    def _find_replits_name(cls, value: object, before: ValidationInfo) -> object:
+        names = before.data.get("replit_domains")
+        return f"https://{names.split(',')[0].strip()}" if value is None and names else value
 
     @field_validator("database_connections")
     @classmethod
@@ -315,7 +319,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
-        given = {name: getattr(self, name) for name in Settings.model_fields if name in self.model_fields_set}
+        names = self.model_fields_set | ({"public_url"} if self.public_url else set())
+        given = {name: getattr(self, name) for name in Settings.model_fields if name in names}
         if self.is_production and (why := production.why_unfit(given)) is not None:
             raise ConfigurationError(why)
         now = datetime.now(UTC)
@@ -330,29 +335,6 @@ class Settings(BaseSettings):
                 f"TREASURY_ADDRESSES has no current address for {', '.join(without)}, which ASSETS offers."
             )
         return self
-
-
-def _kept_secret_key(data_dir: Path) -> str:
-    """Return the development key of `.data/`, made once. Two processes that start at once agree on one."""
-    path = data_dir / "secret_key"
-    try:
-        data_dir.mkdir(exist_ok=True)
-        if not path.exists():
-            with tempfile.NamedTemporaryFile("w", dir=data_dir) as file:  # for its owner only
-                file.write(secrets.token_urlsafe(48))
-                file.flush()
-                # The name appears with the whole content, and only for the first of two processes.
-                with contextlib.suppress(FileExistsError):
-                    os.link(file.name, path)
-        key = path.read_text()
-    except (OSError, UnicodeDecodeError):
-        key = ""
-    if len(key) < _MIN_SECRET_BYTES:
-        raise ConfigurationError(
-            f"The development key {path} cannot be read or made; set SECRET_KEY, or delete that file "
-            "and start as the user who owns the folder."
-        )
-    return key
 
 
 def _sentences(error: ValidationError, given: dict[str, str]) -> str:
@@ -390,7 +372,13 @@ def load_settings(data_dir: Path = DATA_DIR, **overrides: Any) -> Settings:
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError("The file .env cannot be read.") from None
     if not settings.secret_key.get_secret_value():
-        settings = settings.model_copy(update={"secret_key": SecretStr(_kept_secret_key(data_dir))})
+        key = development_key.kept_key(data_dir / "secret_key", min_length=_MIN_SECRET_BYTES)
+        if key is None:
+            raise ConfigurationError(
+                f"The development key {data_dir / 'secret_key'} cannot be read or made; set SECRET_KEY, or"
+                " delete that file and start as the user who owns the folder."
+            )
+        settings = settings.model_copy(update={"secret_key": SecretStr(key)})
     return settings
 
 

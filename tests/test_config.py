@@ -314,6 +314,23 @@ def test_a_replit_deployment_is_production(monkeypatch, tmp_path, value):
         load(monkeypatch, tmp_path, replit_deployment=value)
 
 
+def test_what_replit_serves_is_found_where_replit_says(monkeypatch, tmp_path):
+    domains = "wallet.replit.app, wallet.my-company.in"
+    assert load(monkeypatch, tmp_path, replit_domains=domains).public_url == "https://wallet.replit.app"
+    named = load(monkeypatch, tmp_path, replit_domains=domains, public_url="https://wallet.my-company.in")
+    assert named.public_url == "https://wallet.my-company.in"
+
+
+def test_production_is_content_with_the_name_that_replit_gives(monkeypatch, tmp_path):
+    given = {name: value for name, value in PRODUCTION.items() if name not in ("public_url", "app_env")}
+    settings = load(
+        monkeypatch, tmp_path, **given, replit_deployment="1", replit_domains="wallet.my-company.in"
+    )
+    assert settings.public_url == "https://wallet.my-company.in"
+    with pytest.raises(ConfigurationError, match="PUBLIC_URL"):
+        load(monkeypatch, tmp_path, **given, replit_deployment="1", replit_domains="")
+
+
 def test_a_replit_workspace_is_not_production(monkeypatch, tmp_path):
     assert not load(monkeypatch, tmp_path, replit_deployment="0").is_production
 

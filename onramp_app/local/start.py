@@ -21,7 +21,7 @@ from typing import Any
 import click
 
 from onramp_app.config import DATA_DIR, LIVE_API_URL, PROJECT_DIR, ConfigurationError, Settings, get_settings
-from onramp_app.local import postgres
+from onramp_app.local import postgres, replit
 from onramp_app.local.building import build_pages, can_build
 from onramp_app.local.environment import (
     check_certificates,
@@ -269,5 +269,9 @@ def _say_where_to_go(settings: Settings, ports: Ports, *, is_simulated: bool) ->
         lines.append(f"  simulator  http://localhost:{SIMULATOR_PORT}")
     if not settings.is_production:
         lines.append("The money is simulated.")
+    if settings.replit_domains is not None:
+        lines += ([] if settings.is_production else [settings.ui_origin]) + [replit.OPEN_A_TAB]
+    if replit.sleeps(settings):
+        lines.append(replit.SLEEPS)
     sys.stdout.write("\n".join(lines) + "\n\n")
     sys.stdout.flush()

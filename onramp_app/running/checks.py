@@ -17,6 +17,7 @@ from onramp_app.db.engine import execute, transaction
 from onramp_app.db.migrate import Schema, latest_revision, schema_is_current, schema_of
 from onramp_app.domain import clock
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
+from onramp_app.local import replit
 from onramp_app.local.reachable import MIN_POSTGRES, why_no_database
 from onramp_app.local.server import max_connections, raise_open_files
 from onramp_app.providers.errors import ProviderCredentialsRefused, Suspect
@@ -150,6 +151,12 @@ async def _proxies(settings: Settings) -> str:
         " addresses. Behind a proxy that is not named, or one more of them, all people would have one"
         " address, and together what it may do, such as open 200 pages."
     )
+
+
+async def _sleep(settings: Settings) -> str:
+    if replit.sleeps(settings):
+        raise UnwellError(replit.SLEEPS)
+    return "Nothing is known that would stop this process while nobody asks."
 
 
 async def _open_files(_: Settings) -> str:
@@ -297,6 +304,7 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "delivered rule": chain_checks.delivered_rule,
     "proxies": _proxies,
     "open files": _open_files,
+    "sleep": _sleep,
 }
 
 
