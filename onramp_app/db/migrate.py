@@ -154,6 +154,7 @@ def _upgrade(connection: Connection, revision: str) -> None:
                 raise
             connection.rollback()
             _log.warning("a migration waits for others who use its tables")
+            report("migrating the database, waiting for others who use its tables")
             time.sleep(_LOCK_PAUSE_SECONDS)
         else:
             return

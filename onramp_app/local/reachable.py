@@ -1,9 +1,16 @@
-"""Says in one sentence why there is no connection to a database: which setting, server, and reason."""
+"""Says in one sentence why a database or Redis is not reached: which setting, which server, and why."""
 
 import re
 from urllib.parse import urlsplit
 
 import psycopg
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from onramp_app.config import Settings
 from onramp_app.local.processes import StartFailed
@@ -112,3 +119,34 @@ def why_no_database(name: str, url: str, message: str) -> str:
         return f"{name}: {words['server']} refuses the connection: {said[1].strip().rstrip('.')}."
     # The library's text may repeat the address, so it is not passed on.
     return f"{name}: no connection to {words['server']} could be made with this address."
+
+
+def why_no_redis(url: str, error: Exception) -> str:
+    """Return why Redis at this address cannot be used, as a sentence without its password.
+
+    Args:
+        url: the address, the value of `REDIS_URL`.
+        error: what the driver raised.
+    """
+    parts = urlsplit(url)
+    server = f"REDIS_URL: the server at {parts.hostname}:{parts.port or 6379}"
+    told = str(error)
+    reasons = (
+        (
+            isinstance(error, (AuthenticationError, AuthorizationError)) or "NOAUTH" in told,
+            f"{server} refuses this user name and password.",
+        ),
+        (
+            "max number of clients" in told,
+            f"{server} has no connection left; end what holds them, or raise its limit (maxclients).",
+        ),
+        (isinstance(error, BusyLoadingError), f"{server} is starting; try again shortly."),
+        ("DB index" in told, f"{server} has no database {parts.path.strip('/')}."),
+        ("Name or service" in told, f"REDIS_URL: the host {parts.hostname} is not known."),
+        (
+            isinstance(error, (RedisConnectionError, RedisTimeoutError, OSError)),
+            f"{server} does not answer.",
+        ),
+    )
+    unknown = f"{server} cannot be used ({type(error).__name__})."
+    return next((sentence for is_so, sentence in reasons if is_so), unknown)

@@ -18,7 +18,7 @@ from onramp_app.db.migrate import Schema, latest_revision, schema_is_current, sc
 from onramp_app.domain import clock
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.local import replit
-from onramp_app.local.reachable import MIN_POSTGRES, why_no_database
+from onramp_app.local.reachable import MIN_POSTGRES, why_no_database, why_no_redis
 from onramp_app.local.server import max_connections, raise_open_files
 from onramp_app.providers.errors import ProviderCredentialsRefused, Suspect
 from onramp_app.providers.onramp.client import api_url, client_from, transport_from
@@ -118,7 +118,7 @@ async def _redis(settings: Settings) -> str:
     try:
         await client.ping()  # type: ignore[misc]  # typed for the synchronous client too
     except (RedisError, OSError) as error:
-        raise UnwellError(f"REDIS_URL cannot be used: {type(error).__name__}.") from error
+        raise UnwellError(why_no_redis(settings.redis_url.get_secret_value(), error)) from error
     finally:
         await client.aclose()
     return "Redis answers."

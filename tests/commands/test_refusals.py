@@ -1,18 +1,24 @@
 """What every command does when it cannot: its exit status, the right sentence, and JSON on request."""
 
 import json
+import re
 import secrets
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 import typer
+from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from onramp_app.__main__ import app
 from onramp_app.config import get_settings
+from onramp_app.running.checks import CHECKS
+from onramp_app.running.parts import UnwellError
 from tests.local.test_start import changed
+from tests.redis_server import RedisServer
 
 COMMAND = typer.main.get_command(app)
 # These print nothing that a program would read: they run until they are ended.
@@ -129,3 +135,17 @@ def test_what_cannot_be_meant_is_not_understood() -> None:
         refused = _run(*arguments, "--json")
         assert refused.exit_code == 2
         assert said in _refusal(refused)["detail"]
+
+
+async def test_each_reason_why_redis_is_not_reached_has_its_own_sentence(redis_server: RedisServer) -> None:
+    place = urlsplit(redis_server.url)
+    server = f"REDIS_URL: the server at {place.hostname}:{place.port}"
+    for url, said in (
+        (f"redis://:wrong@{place.netloc}", f"{server} refuses this user name and password."),
+        (f"redis://{place.netloc}/99", f"{server} has no database 99."),
+        ("redis://127.0.0.1:1", "REDIS_URL: the server at 127.0.0.1:1 does not answer."),
+        ("redis://redis.invalid", "REDIS_URL: the host redis.invalid is not known."),
+    ):
+        settings = get_settings().model_copy(update={"redis_url": SecretStr(url)})
+        with pytest.raises(UnwellError, match=f"^{re.escape(said)}$"):
+            await CHECKS["redis"](settings)
