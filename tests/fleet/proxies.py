@@ -1,0 +1,70 @@
+"""The proxies of `deploy/` as plain processes, on ports of this machine and without certificates."""
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from onramp_app.config import PROJECT_DIR
+from tests.served import answers
+from tests.simulator.process import free_port
+
+DEPLOY = PROJECT_DIR / "deploy"
+
+
+def _here(text: str, ports: list[int]) -> str:
+    for given, port in zip(("127.0.0.1:3000", "127.0.0.1:3001"), ports, strict=True):
+        assert given in text
+        text = text.replace(given, f"127.0.0.1:{port}")
+    return text
+
+
+def nginx_here(folder: Path, ports: list[int], port: int) -> str:
+    """Return a whole configuration that holds the one of `deploy/`."""
+    text = _here((DEPLOY / "nginx.conf").read_text(), ports)
+    text = re.sub(r"server \{\n    listen 80;.*?\n\}\n", "", text, flags=re.DOTALL)
+    text = re.sub(r"    ssl_\w+ .*\n", "", text.replace("listen 443 ssl http2", f"listen 127.0.0.1:{port}"))
+    temporary = "".join(
+        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return (
+        f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;"
+        f" events {{}} http {{ access_log off; {temporary} {text} }}"
+    )
+
+
+def caddy_here(ports: list[int], port: int) -> str:
+    text = _here((DEPLOY / "Caddyfile").read_text(), ports)
+    assert "\nwallet.mycompany.io {" in text
+    return "{\n\tadmin off\n}\n" + text.replace("\nwallet.mycompany.io {", f"\nhttp://127.0.0.1:{port} {{")
+
+
+@contextmanager
+def proxied(name: str, folder: Path, urls: list[str]) -> Iterator[str]:
+    """Run nginx or Caddy before the instances; yield its address."""
+    ports, port = [int(url.rpartition(":")[2]) for url in urls], free_port()
+    config = folder / name
+    folder.mkdir(exist_ok=True)
+    config.write_text(nginx_here(folder, ports, port) if name == "nginx" else caddy_here(ports, port))
+    program = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    assert program, f"{name} is not installed"
+    command = {
+        "nginx": [program, "-c", config],
+        "caddy": [program, "run", "--config", config, "--adapter", "caddyfile"],
+    }[name]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 20
+        while not answers(f"{url}/api/health/ready"):
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
