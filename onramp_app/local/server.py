@@ -64,6 +64,11 @@ class _Limited(server.Server):  # type: ignore[misc, valid-type]  # which class 
             **{"workers_kill_timeout": KILL_SECONDS, **settings},
         )
 
+    def startup(self, *args: Any) -> None:
+        # Inherited: a worker that has not begun to listen would die of it, in the middle of a migration too.
+        signal.signal(END_SOON, signal.SIG_IGN)
+        super().startup(*args)
+
     def _stop_workers(self) -> None:
         # Said first, because the server itself tells neither its sockets nor the application.
         for worker in self.wrks:
@@ -76,7 +81,4 @@ class _Limited(server.Server):  # type: ignore[misc, valid-type]  # which class 
 def limit_the_server() -> None:
     """Have Reflex start the server with these limits; call it before Reflex does."""
     raise_open_files()
-    signal.signal(
-        END_SOON, signal.SIG_IGN
-    )  # A worker that has not begun yet would die of it, in a migration too.
     server.Server = _Limited

@@ -253,9 +253,10 @@ PRODUCTION = {
     "MAIL_FROM": "no-reply@mycompany.io",
     "SUPPORT_EMAIL": "help@mycompany.io",
 }
-# Loads the configuration three times in the process of `run`, as Reflex does, and in a fork.
+# Loads the configuration three times in the process of `run`, as Reflex does, in a thread and in a fork.
 LOADS = """
 import os, sys
+from concurrent.futures import ThreadPoolExecutor
 import click
 from reflex_base.config import reload_config
 
@@ -268,6 +269,8 @@ from reflex_base.config import reload_config
 def run(**options):
     for _ in range(3):
         reload_config()
+    with ThreadPoolExecutor() as pool:
+        pool.submit(reload_config).result()
     if os.fork() == 0:
         reload_config()
         os._exit(0)
