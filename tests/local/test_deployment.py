@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -134,7 +133,7 @@ def _postgres_with_tls(folder: Path) -> Iterator[str]:
     server = postgres.start(folder, binaries=DEBIAN)
     try:
         with psycopg.connect(server.superuser_url, autocommit=True) as owner:
-            (data,) = owner.execute("SHOW data_directory").fetchone() or ("",)
+            data = next(folder.rglob("PG_VERSION")).parent
             certificate = ("-subj", "/CN=localhost", "-out", "server.crt", "-keyout", "server.key")
             subprocess.run(
                 ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *certificate],
@@ -143,8 +142,8 @@ def _postgres_with_tls(folder: Path) -> Iterator[str]:
                 capture_output=True,
             )
             for name in ("server.crt", "server.key"):
-                shutil.chown(Path(data) / name, Path(data).owner(), Path(data).group())
-                (Path(data) / name).chmod(0o600)
+                os.chown(data / name, data.stat().st_uid, data.stat().st_gid)
+                (data / name).chmod(0o600)
             owner.execute("ALTER SYSTEM SET ssl = on")
             owner.execute("SELECT pg_reload_conf()")
         yield f"{server.url}?sslmode=require"
