@@ -54,7 +54,7 @@ def made_of(settings: Settings, project: Path = PROJECT_DIR) -> Made:
     """Return what pages built now would be made of."""
     digest = hashlib.sha256(f"reflex {version('reflex')}\n".encode())
     for name, path in sorted(_sources(project)):
-        digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        digest.update(f"{name} {hashlib.sha256(_content(path)).hexdigest()}\n".encode())
     return Made(digest.hexdigest(), shown_settings(settings))
 
 
@@ -64,6 +64,17 @@ def _sources(project: Path) -> Iterator[tuple[str, Path]]:
             name = path.relative_to(project).as_posix()
             if path.is_file() and not name.startswith(_NO_SOURCES) and "__pycache__" not in name:
                 yield name, path
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.name != "package-lock.json":
+        return content
+    # A build makes npm write down where it found each package, which is not what the package is.
+    lock = json.loads(content)
+    for package in lock.get("packages", {}).values():
+        package.pop("resolved", None)
+    return json.dumps(lock, sort_keys=True).encode()
 
 
 def shown_settings(settings: Settings) -> dict[str, str]:

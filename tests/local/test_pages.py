@@ -59,6 +59,17 @@ def test_what_no_page_shows_changes_none(project: Path, name: str) -> None:
     assert made_of(get_settings(), project) == before
 
 
+def test_where_npm_found_a_package_does_not_matter_and_what_it_found_does(project: Path) -> None:
+    lock = project / "reflex.lock" / "package-lock.json"
+    lock.write_text('{"packages": {"node_modules/a": {"version": "1.0.0", "integrity": "sha512-a"}}}')
+    before = made_of(get_settings(), project)
+    found = '"version": "1.0.0", "resolved": "https://registry.my-company.in/a", "integrity": "sha512-a"'
+    lock.write_text(f'{{"packages": {{"node_modules/a": {{{found}}}}}}}')
+    assert made_of(get_settings(), project) == before
+    lock.write_text('{"packages": {"node_modules/a": {"version": "1.0.0", "integrity": "sha512-b"}}}')
+    assert made_of(get_settings(), project).code != before.code
+
+
 @pytest.mark.parametrize(
     ("name", "value", "is_shown"),
     [
