@@ -67,7 +67,7 @@ async def in_settings(
     get_settings.cache_clear()
     throttle.forget()
     sealing.forget()
-    await _take_kept_pool(url)
+    await _take_kept_pool(url if keeps_pool else None)
     # What the test has begun to use ends with it: the next one has another provider.
     async with lifecycle.connections([close for close in lifecycle.HELD if close != engine.dispose]):
         yield
@@ -81,7 +81,7 @@ async def in_settings(
 _kept: list[tuple[str, engine._Pool]] = []
 
 
-async def _take_kept_pool(url: str) -> None:
+async def _take_kept_pool(url: str | None) -> None:
     """Give the application the pool that was kept, where it is one of this database."""
     while _kept:
         of, pool = _kept.pop()

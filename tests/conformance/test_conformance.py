@@ -80,7 +80,8 @@ def _ask(server: Server, folder: Path, *arguments: str) -> subprocess.CompletedP
 def _statuses(server: Server) -> Counter[tuple[str, int]]:
     """Count what was answered, by the log of the server itself."""
     lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
-    return Counter((f"{line['method']} {line['path']}", line["status"]) for line in lines if "status" in line)
+    answered = [line for line in lines if line["event"] == "request"]
+    return Counter((f"{line['method']} {line['path']}", line["status"]) for line in answered)
 
 
 def _expect_conformance(server: Server, folder: Path, *arguments: str, at_least: int) -> None:

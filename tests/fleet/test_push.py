@@ -18,6 +18,7 @@ from onramp_app.accounts import sessions
 from onramp_app.domain import clock
 from onramp_app.fleet import changed_people
 from onramp_app.fleet.changed_people import Credit
+from onramp_app.fleet.echo import ECHO_CHANNEL
 from onramp_app.telemetry import trace
 from onramp_app.telemetry.trace import Span
 from onramp_app.wallet import home
@@ -30,9 +31,11 @@ from tests.web.conftest import Tab, another_session, cookie_of, new_account, ope
 
 __all__ = ["another_session", "new_account", "open_tab"]
 
+# Once it listens to the last channel; what is looked at then is looked at before any tab opens.
 HEARD_BY = (
     "SELECT pid FROM pg_stat_activity"
     " WHERE application_name = 'onramp_app announcements' AND datname = current_database()"
+    f" AND state = 'idle' AND query IN ('LISTEN {ECHO_CHANNEL}', 'SELECT 1')"
 )
 END_UNANNOUNCED = "UPDATE auth_sessions SET revoked_at = now(), end_reason = 'signed_out'"
 

@@ -154,7 +154,7 @@ def test_the_command_exits_with_1_when_something_is_wrong(left: Books) -> None:
     assert head is not None
     assert _command("--head", head[1]).exit_code == 0
     refused = _command("--head", "x")
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "looks like" in refused.stderr
     left.tamper("UPDATE audit_log SET actor = 'nobody' WHERE id = 'a1'")
     broken = _command("--json")

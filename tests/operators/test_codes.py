@@ -249,7 +249,7 @@ async def test_a_decision_that_forgets_to_ask_or_to_record_is_not_made(desk: Des
 
 # Commands that decide nothing: they look, set an installation up, or ask the provider to send something.
 DECIDE_NOTHING = {
-    "check", "migrate", "worker", "simulator", "create-user", "verify-ledger",
+    "check", "migrate", "build", "worker", "simulator", "create-user", "verify-ledger", "backup", "restore",
     "webhooks list", "webhooks show", "review list", "kyc list", "kyc show",
     "onramp set-webhook", "onramp send-dummy", "onramp resend",
 }  # fmt: skip
