@@ -133,6 +133,16 @@ def _origin(value: str) -> str:
     return f"{parts.scheme}://{_browsers_host(parts.hostname or '')}{port}"
 
 
+# What dashboards add to an address for other languages' drivers; libpq refuses what it does not know.
+_NOT_FOR_LIBPQ = frozenset({"pgbouncer", "connection_limit", "pool_timeout"})
+
+
+def _for_libpq(value: SecretStr) -> SecretStr:
+    parts = split_address(value.get_secret_value())
+    kept = [one for one in parts.query.split("&") if one.partition("=")[0] not in _NOT_FOR_LIBPQ]
+    return SecretStr(parts._replace(query="&".join(kept)).geturl())
+
+
 PublicUrl = Annotated[HttpUrl, AfterValidator(_origin)]
 ProxyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 PostgresUrl = Annotated[
@@ -142,6 +152,7 @@ PostgresUrl = Annotated[
         says="it must look like postgresql://user:password@host:5432/database",
         needs="path",
     ),
+    AfterValidator(_for_libpq),
 ]
 RedisUrl = Annotated[
     SecretStr,

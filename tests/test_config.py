@@ -7,7 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy.engine import make_url
 
 from onramp_app import production
 from onramp_app.config import (
@@ -15,6 +18,7 @@ from onramp_app.config import (
     Settings,
     load_settings,
 )
+from onramp_app.db.engine import sqlalchemy_url
 
 SECRET = "hunter2-and-more-than-32-bytes-long"
 PRODUCTION: dict[str, Any] = {
@@ -312,6 +316,37 @@ def test_proxies_are_networks_separated_by_commas(monkeypatch, tmp_path):
 def test_a_replit_deployment_is_production(monkeypatch, tmp_path, value):
     with pytest.raises(ConfigurationError, match="are not set, and production needs them"):
         load(monkeypatch, tmp_path, replit_deployment=value)
+
+
+HOSTED = {
+    "Replit": "postgresql://neondb_owner:p4ss@ep-a-b-1.us-east-2.aws.neon.tech/neondb?sslmode=require",
+    "Neon": "postgresql://o:p4ss@ep-a-b-1-pooler.eu-central-1.aws.neon.tech/neondb"
+    "?sslmode=require&channel_binding=require",
+    "Neon, for old clients": "postgres://o:p4ss@a.neon.tech/neondb?options=endpoint%3Dep-a-b-1&sslmode=require",
+    "Supabase, transactions": "postgresql://postgres.abc:p4ss@aws-0-eu-central-1.pooler.supabase.com:6543/postgres"
+    "?pgbouncer=true&connection_limit=1",
+    "Supabase, sessions": "postgresql://postgres.abc:p4ss@aws-0-eu-central-1.pooler.supabase.com:5432/postgres",
+    "RDS": "postgres://wallet:p%40ss@db.abc.eu-central-1.rds.amazonaws.com:5432/wallet"
+    "?sslmode=verify-full&sslrootcert=/etc/ssl/rds.pem",
+}
+
+
+@pytest.mark.parametrize("given", HOSTED.values(), ids=HOSTED.keys())
+def test_addresses_of_hosted_databases_are_taken_as_they_come(monkeypatch, tmp_path, given):
+    url = load(monkeypatch, tmp_path, database_url=given).database_url.get_secret_value()
+    read = conninfo_to_dict(url)
+    assert (read["host"], read["password"]) == (make_url(given).host, make_url(given).password)
+    kept = {
+        name: value
+        for name, value in make_url(given).query.items()
+        if name.startswith(("ssl", "chan", "opt"))
+    }
+    assert make_url(sqlalchemy_url(url)).query == kept
+
+
+def test_control_libpq_refuses_what_is_for_other_drivers():
+    with pytest.raises(psycopg.ProgrammingError, match="pgbouncer"):
+        conninfo_to_dict(HOSTED["Supabase, transactions"])
 
 
 def test_what_replit_serves_is_found_where_replit_says(monkeypatch, tmp_path):

@@ -50,6 +50,10 @@ _REASONS = (
         r"starting up|shutting down|in recovery mode|not yet accepting",
         "{server} is starting or ending; try again shortly.",
     ),
+    (
+        r"invalid URI query parameter",
+        "the address has a parameter after its ? that PostgreSQL does not know.",
+    ),
     (r"server does not support SSL", "{server} speaks no TLS, and the address asks for it."),
     (r"certificate", "{server} does not prove who it is, as the address asks it to (sslmode, sslrootcert)."),
     (

@@ -1,5 +1,6 @@
 """The proxies of `deploy/` as plain processes, on ports of this machine and without certificates."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -36,10 +37,9 @@ def nginx_here(folder: Path, ports: list[int], port: int) -> str:
     )
 
 
-def caddy_here(ports: list[int], port: int) -> str:
-    text = _here((DEPLOY / "Caddyfile").read_text(), ports)
-    assert "\nwallet.mycompany.io {" in text
-    return "{\n\tadmin off\n}\n" + text.replace("\nwallet.mycompany.io {", f"\nhttp://127.0.0.1:{port} {{")
+def caddy_here() -> str:
+    """Return the configuration of `deploy/`, without the port on which Caddy itself is told what to do."""
+    return "{\n\tadmin off\n}\n" + (DEPLOY / "Caddyfile").read_text()
 
 
 @contextmanager
@@ -48,16 +48,18 @@ def proxied(name: str, folder: Path, urls: list[str]) -> Iterator[str]:
     ports, port = [int(url.rpartition(":")[2]) for url in urls], free_port()
     config = folder / name
     folder.mkdir(exist_ok=True)
-    config.write_text(nginx_here(folder, ports, port) if name == "nginx" else caddy_here(ports, port))
+    config.write_text(nginx_here(folder, ports, port) if name == "nginx" else caddy_here())
     program = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     assert program, f"{name} is not installed"
     command = {
         "nginx": [program, "-c", config],
         "caddy": [program, "run", "--config", config, "--adapter", "caddyfile"],
     }[name]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
+    instances = {f"INSTANCE_{n}": f"127.0.0.1:{one}" for n, one in enumerate(ports, start=1)}
+    with (folder / "log").open("wb") as log:
+        environment = {**os.environ, **instances, "SITE": url}
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         deadline = time.monotonic() + 20
         while not answers(f"{url}/api/health/ready"):

@@ -29,7 +29,7 @@ NEEDED = {
     "Caddyfile": (
         r"health_uri /api/health/ready\n",
         r"@inside path /metrics [^{]*handle @inside \{\s+respond 404",
-        r"handle /assets/\* \{[^}]*@gone status 404",
+        r"(?s)handle /assets/\* \{.*?@gone status 404",
         r"lb_try_duration ",
     ),
 }

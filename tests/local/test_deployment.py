@@ -76,6 +76,8 @@ def test_the_containers_get_settings_that_exist_and_only_one_works_in_the_backgr
         assert service["environment"]["BACKGROUND_WORK"] == ("on" if name == "worker" else "off")
         assert set(service["depends_on"]) == {"postgres", "redis"}
     assert _variables(ours["app-1"]) == _variables(ours["app-2"])
+    caddyfile = (PROJECT_DIR / "deploy" / "Caddyfile").read_text()
+    assert set(re.findall(r"\{\$(\w+):", caddyfile)) == _variables(services["caddy"])
     shown = set(COMPOSE["x-application"]["build"]["args"])
     assert shown == {"SUPPORT_EMAIL", "APP_NAME", "ASSETS", "TERMS_URL", "PRIVACY_URL"}
     assert set(re.findall(r"^ARG (\w+)", (PROJECT_DIR / "Dockerfile").read_text(), re.MULTILINE)) == shown
