@@ -1,10 +1,14 @@
-"""An operator makes a code in a browser and decides with it on the command line, once."""
+"""An operator makes a code in a browser and decides with it on the command line, once.
+
+The whole way at full size only: `tests/operators` and `tests/web/profile` have its two halves.
+"""
 
 import asyncio
 import re
 import sys
 
 import psycopg
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.e2e.site import PROJECT, OpenPage, Site
@@ -31,6 +35,7 @@ async def _code_on(page: Page) -> str:
     return await shown.inner_text()
 
 
+@pytest.mark.full
 async def test_a_code_of_the_profile_page_decides_once_on_the_command_line(
     open_page: OpenPage, site: Site
 ) -> None:

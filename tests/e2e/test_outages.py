@@ -1,4 +1,7 @@
-"""Redis and the database go away and come back under a browser that nobody touches."""
+"""Redis and the database go away and come back under a browser that nobody touches.
+
+At full size only: `tests/fleet/test_pages_recover.py` shows the same of the sockets, without a browser.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +39,7 @@ async def _is_live(page: Page) -> None:
     )
 
 
+@pytest.mark.full
 async def test_pages_say_what_is_away_and_come_back(
     site: Site,
     open_page: OpenPage,

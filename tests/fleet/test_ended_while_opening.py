@@ -121,8 +121,9 @@ async def test_tabs_that_were_opening_leave_within_a_second(
 
 @pytest.mark.parametrize(
     ("trials", "at_once"),
-    [pytest.param(4, 4, id="short"), pytest.param(500, 25, id="full", marks=pytest.mark.full)],
+    [pytest.param(4, 4, id="some"), pytest.param(500, 25, id="all")],
 )
+@pytest.mark.full
 async def test_without_an_announcement_they_leave_by_the_next_look(
     deaf_url: str, chance: random.Random, trials: int, at_once: int
 ) -> None:
@@ -130,6 +131,7 @@ async def test_without_an_announcement_they_leave_by_the_next_look(
     assert (await _trials(deaf_url, chance, trials, within=within, at_once=at_once))[-1] <= within
 
 
+@pytest.mark.full
 async def test_without_announcements_a_second_is_not_enough(deaf_url: str) -> None:
     """The control of `test_ended_sessions.py`: the regular look alone ends them too, but later."""
     owner = await first_session()
