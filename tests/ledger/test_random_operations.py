@@ -174,8 +174,8 @@ async def _live(books: Books, operations: int) -> None:
     assert {finding.rule for finding in await findings()} >= {"asset_balances", "transfer_balances"}
 
 
-async def test_seven_hundred_operations_leave_sound_books(books: Books) -> None:
-    await _live(books, 700)
+async def test_three_hundred_operations_leave_sound_books(books: Books) -> None:
+    await _live(books, 300)
 
 
 @pytest.mark.full
