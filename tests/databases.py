@@ -1,8 +1,10 @@
 """Migrated databases for tests: emptied after each test, and dropped where more than rows was changed."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import psycopg
 import pytest
@@ -68,13 +70,23 @@ async def in_settings(
     throttle.forget()
     sealing.forget()
     await _take_kept_pool(url if keeps_pool else None)
+    before = asyncio.all_tasks()
     # What the test has begun to use ends with it: the next one has another provider.
     async with lifecycle.connections([close for close in lifecycle.HELD if close != engine.dispose]):
         yield
+    await _end_of_tasks(before)
     get_settings.cache_clear()
     if keeps_pool:
         _keep_pool(url)
     await engine.dispose()
+
+
+async def _end_of_tasks(before: set[asyncio.Task[Any]]) -> None:
+    """Wait for the end of what the test began. A loop that goes on would work beside the next test."""
+    current = asyncio.current_task()
+    if left := {task for task in asyncio.all_tasks() - before if task is not current}:
+        _, left = await asyncio.wait(left, timeout=10)
+    assert not left, f"these go on: {[str(task.get_coro()) for task in left]}"
 
 
 # Out of the application's sight between two tests: one that names no database finds no pool.

@@ -50,8 +50,12 @@ class Wall:
             writer.close()
             return
         ways = ((reader, go), (come, writer))
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*(self._pass_on(*way, generation) for way in ways))
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(*(self._pass_on(*way, generation) for way in ways))
+        finally:
+            go.close()
+            writer.close()
 
     async def _pass_on(self, come: asyncio.StreamReader, go: asyncio.StreamWriter, generation: int) -> None:
         with contextlib.suppress(OSError):
