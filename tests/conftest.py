@@ -35,8 +35,8 @@ METRICS_TOKEN = "the token of the running instance's metrics"
 # The folders whose files start instances and servers of their own.
 _START_INSTANCES = ("fleet", "local", "commands", "web/tabs", "attack", "conformance")
 
-# The folders whose tests look at connections, or run in event loops of their own.
-_OWN_POOLS = ("commands", "db", "fleet", "running")
+# The folders whose tests look at connections, run in event loops of their own, or share what goes on running.
+_OWN_POOLS = ("attack", "commands", "db", "fleet", "running")
 
 pytest_plugins = ["tests.desk"]
 

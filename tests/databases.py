@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,7 +12,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy.pool import QueuePool
 
-from onramp_app.config import get_settings
+from onramp_app.config import PROJECT_DIR, get_settings
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.ledger import sealing
@@ -74,7 +75,8 @@ async def in_settings(
     # What the test has begun to use ends with it: the next one has another provider.
     async with lifecycle.connections([close for close in lifecycle.HELD if close != engine.dispose]):
         yield
-    await _end_of_tasks(before)
+    if keeps_pool:
+        await _end_of_tasks(before)
     get_settings.cache_clear()
     if keeps_pool:
         _keep_pool(url)
@@ -82,11 +84,18 @@ async def in_settings(
 
 
 async def _end_of_tasks(before: set[asyncio.Task[Any]]) -> None:
-    """Wait for the end of what the test began. A loop that goes on would work beside the next test."""
-    current = asyncio.current_task()
-    if left := {task for task in asyncio.all_tasks() - before if task is not current}:
+    """Wait for the end of what the test began. A loop that goes on would work beside the next test.
+
+    Only of what the application itself began: Reflex keeps tasks of its own for as long as the process lives.
+    """
+    if left := {task for task in asyncio.all_tasks() - before if _is_ours(task)}:
         _, left = await asyncio.wait(left, timeout=10)
     assert not left, f"these go on: {[str(task.get_coro()) for task in left]}"
+
+
+def _is_ours(task: asyncio.Task[Any]) -> bool:
+    code = getattr(task.get_coro(), "cr_code", None)
+    return code is not None and Path(code.co_filename).is_relative_to(PROJECT_DIR / "onramp_app")
 
 
 # Out of the application's sight between two tests: one that names no database finds no pool.

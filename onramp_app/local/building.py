@@ -1,5 +1,7 @@
 """Builds the pages: in a clean work folder, without secrets, and beside the builds that are there."""
 
+import contextlib
+import json
 import os
 import re
 import secrets
@@ -104,11 +106,19 @@ def settings_for_pages() -> tuple[Settings, dict[str, str]]:
         return load_settings(), {}
     except ConfigurationError:
         made_up = _MADE_UP | {name: secrets.token_hex(32) for name in _MADE_UP_SECRETS}
-        networks = Settings.model_fields["treasury_addresses"].default
-        addresses = ", ".join(f'"{name}": [{{"address": "0x{secrets.token_hex(20)}"}}]' for name in networks)
-        made_up["TREASURY_ADDRESSES"] = os.environ.get("TREASURY_ADDRESSES") or f"{{{addresses}}}"
+        addresses = {name: [{"address": f"0x{secrets.token_hex(20)}"}] for name in _offered_networks()}
+        made_up["TREASURY_ADDRESSES"] = os.environ.get("TREASURY_ADDRESSES") or json.dumps(addresses)
         given: dict[str, Any] = {name.lower(): value for name, value in made_up.items()}
         return load_settings(**given), made_up
+
+
+def _offered_networks() -> set[str]:
+    """Return all networks that may be offered: those of the default, and those that ASSETS names."""
+    networks = set(Settings.model_fields["treasury_addresses"].default)
+    with contextlib.suppress(ValueError, AttributeError, TypeError):  # the settings say what is wrong with it
+        offered = json.loads(os.environ.get("ASSETS") or "{}")
+        networks |= {name for names in offered.values() for name in names}
+    return networks
 
 
 def _make(folder: Path) -> None:

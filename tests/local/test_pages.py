@@ -155,6 +155,13 @@ def test_a_build_for_production_needs_no_secret(monkeypatch: pytest.MonkeyPatch)
     )
     assert made_up.keys().isdisjoint(shown_settings(settings).keys() - {"PUBLIC_URL"})
 
+    monkeypatch.setenv("ASSETS", '{"USDT": ["erc20"]}')
+    assert shown_settings(settings_for_pages()[0])["ASSETS"] == "USDT"
+    monkeypatch.setenv("ASSETS", '["USDT"]')
+    with pytest.raises(ConfigurationError, match=r"^ASSETS cannot be used"):
+        settings_for_pages()
+    monkeypatch.delenv("ASSETS")
+
     monkeypatch.delenv("SUPPORT_EMAIL")
     with pytest.raises(ConfigurationError, match=r"^SUPPORT_EMAIL is not set"):
         settings_for_pages()
