@@ -88,12 +88,13 @@ async def _end_of_tasks(before: set[asyncio.Task[Any]]) -> None:
 
     Only of what the application itself began: Reflex keeps tasks of its own for as long as the process lives.
     """
-    if left := {task for task in asyncio.all_tasks() - before if _is_ours(task)}:
+    if left := {task for task in asyncio.all_tasks() - before if is_ours(task)}:
         _, left = await asyncio.wait(left, timeout=10)
     assert not left, f"these go on: {[str(task.get_coro()) for task in left]}"
 
 
-def _is_ours(task: asyncio.Task[Any]) -> bool:
+def is_ours(task: asyncio.Task[Any]) -> bool:
+    """Say whether a task runs a function of the application itself."""
     code = getattr(task.get_coro(), "cr_code", None)
     return code is not None and Path(code.co_filename).is_relative_to(PROJECT_DIR / "onramp_app")
 

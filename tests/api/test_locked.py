@@ -75,6 +75,7 @@ async def test_balances_are_read_while_somebody_locks_the_providers_orders(
     assert (await wallet.create(somebody)).status_code == 201
 
 
+@pytest.mark.full
 async def test_control_without_shares_and_time_outs_all_reads_stand_still(
     wallet: Wallet, new_person: Callable[[], Awaitable[Person]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

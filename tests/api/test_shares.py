@@ -64,6 +64,7 @@ async def test_two_accounts_that_begin_without_end_leave_the_provider_to_the_oth
     assert await _post(wallet, "quotes", third, OTHER) == 200
 
 
+@pytest.mark.full
 async def test_control_without_the_cheap_checks_first_two_accounts_stop_everybody(
     wallet: Wallet,
     ada: Person,

@@ -174,6 +174,7 @@ async def test_four_thousand_events_beyond_the_door(asgi, scene, logged, seed, n
     await _beyond_the_door(asgi, scene, logged, seed, calls=4_000)
 
 
+@pytest.mark.full
 async def test_a_handler_that_asks_for_nobody_is_caught(asgi, scene, no_event_limit, monkeypatch):
     """The control: a handler that gives anybody the row of any id."""
 

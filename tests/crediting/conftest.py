@@ -6,12 +6,12 @@ import pytest
 
 from onramp_app.config import get_settings
 from tests.crediting.world import World
-from tests.simulator.process import Process, running_simulator
+from tests.simulator.process import PATIENT, Process, running_simulator
 
 
 @pytest.fixture(scope="session")
 def money_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with running_simulator(tmp_path_factory.mktemp("simulator")) as process:
+    with running_simulator(tmp_path_factory.mktemp("simulator"), PATIENT) as process:
         yield process
 
 

@@ -94,7 +94,10 @@ async def behind(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[N
 
 
 @pytest.mark.usefixtures("in_a_hurry")
-@pytest.mark.parametrize("is_watched", [True, False], ids=["watched", "control"])
+@pytest.mark.parametrize(
+    "is_watched",
+    [pytest.param(True, id="watched"), pytest.param(False, id="control", marks=pytest.mark.full)],
+)
 async def test_payments_settle_although_every_connection_was_swallowed(
     world: World, monkeypatch: pytest.MonkeyPatch, *, is_watched: bool
 ) -> None:

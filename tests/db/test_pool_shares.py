@@ -60,6 +60,7 @@ async def test_what_a_request_began_for_all_has_no_share() -> None:
             await begun
 
 
+@pytest.mark.full
 async def test_control_without_shares_one_network_holds_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onramp_app.db.engine.share_of_network", lambda places: places)
     assert shares.share_of_network(4) == 2

@@ -1,4 +1,8 @@
-"""Adding money in a browser, from the first page to the changed balance, and what may go wrong in between."""
+"""Adding money in a browser, from the first page to the changed balance, and what may go wrong in between.
+
+What a page says where something goes wrong is compared for every scenario without a browser
+(`tests/crediting/test_scenario_pages.py`), so some of that is here at full size only.
+"""
 
 import re
 import time
@@ -169,6 +173,7 @@ async def test_the_same_top_up_goes_on_on_another_device(open_page: OpenPage) ->
     await expect_success(page)
 
 
+@pytest.mark.full
 async def test_a_server_that_dies_in_the_middle_loses_nothing(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
@@ -185,6 +190,7 @@ async def test_a_server_that_dies_in_the_middle_loses_nothing(open_page: OpenPag
     await expect(page.get_by_role("heading", name="In your balance", level=1)).to_be_visible(timeout=40_000)
 
 
+@pytest.mark.full
 async def test_a_payment_that_is_given_up_was_not_charged(open_page: OpenPage) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
@@ -196,6 +202,7 @@ async def test_a_payment_that_is_given_up_was_not_charged(open_page: OpenPage) -
     await expect(page.get_by_label("You pay")).to_have_value("1,000")
 
 
+@pytest.mark.full
 async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
@@ -213,6 +220,7 @@ async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: Op
     )
 
 
+@pytest.mark.full
 async def test_a_late_payment_is_credited_all_the_same(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
     await be_somebody_new(page)
@@ -246,6 +254,7 @@ async def test_a_reviewed_payment_says_what_is_kept_and_when_to_expect_an_answer
     await expect(home.get_by_text("held for you")).to_be_visible()
 
 
+@pytest.mark.full
 async def test_a_second_attempt_is_told_whether_the_first_was_charged(
     open_page: OpenPage, site: Site
 ) -> None:

@@ -77,6 +77,7 @@ async def test_nothing_of_ours_is_refused_on_any_page(open_page: OpenPage) -> No
     await expect(page.get_by_role("alert")).to_be_visible()
 
 
+@pytest.mark.full
 async def test_the_documentation_works_under_its_policy(open_page: OpenPage) -> None:
     page = await open_page("/api/docs")
     await page.locator("#operations-health-live_api_health_live_get .opblock-summary").click()

@@ -72,6 +72,7 @@ async def test_a_person_above_their_limit_is_verified_live_comes_back_and_pays(p
     await expect_success(page)
 
 
+@pytest.mark.full
 async def test_who_is_rejected_is_refused_and_held_when_they_pay_all_the_same(
     page: Page, white_label_site: Site
 ) -> None:

@@ -128,6 +128,7 @@ async def test_forged_messages_have_no_effect_and_a_true_one_has(open_page: Open
     assert heard.kinds == [PROGRESS]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "check", [r"\w+\.source!==\w+\.contentWindow", r"\w+\.origin!==[\w.]+"], ids=["source", "origin"]
 )

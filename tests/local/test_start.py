@@ -119,7 +119,7 @@ def test_each_wrong_database_is_one_sentence_without_the_password(monkeypatch, t
         changed(owner_url, database="absent"): f"{here} has no database absent.",
         changed(owner_url, port=closed): f"the server at 127.0.0.1:{closed} does not answer.",
         changed(owner_url, host="db.invalid"): "the host db.invalid is not known.",
-        owner_url + "?nonsense=1": f"no connection to {here} could be made with this address.",
+        owner_url + "?nonsense=1": "the address has a parameter after its ? that PostgreSQL does not know.",
     }
     for url, reason in wrong.items():
         sentence = refusal(monkeypatch, tmp_path, url)

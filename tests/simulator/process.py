@@ -30,9 +30,9 @@ WEBHOOK_RETRY_SECONDS = 0.1
 
 
 @contextmanager
-def running_simulator(folder: Path) -> Iterator["Process"]:
+def running_simulator(folder: Path, arguments: tuple[str, ...] | None = None) -> Iterator["Process"]:
     """Run a quick simulator that keeps its orders in `folder`."""
-    process = Process(folder / "orders.sqlite", free_port(), FAST)
+    process = Process(folder / "orders.sqlite", free_port(), arguments or FAST)
     process.start()
     yield process
     process.kill()
@@ -184,6 +184,9 @@ FAST = (
     "--webhook-retry-seconds",
     str(WEBHOOK_RETRY_SECONDS),
 )
+
+# For an application that may be busy: what it is sent once must not be given up before it answers.
+PATIENT = tuple("10" if one == str(WEBHOOK_TIMEOUT_SECONDS) else one for one in FAST)
 
 
 @dataclass(frozen=True)

@@ -98,4 +98,5 @@ async def test_a_collector_that_is_away_costs_neither_time_nor_lines(
         assert time.monotonic() - ending < 3, "the SDK itself would wait for half a minute"
     assert took < 5, "a try for each would take twenty minutes"
     events = [json.loads(line)["event"] for line in output.getvalue().splitlines()]
-    assert events == ["the collector takes nothing"]
+    assert events.count("the collector takes nothing") == 1
+    assert len(events) < 5, "not a line for each"
