@@ -97,6 +97,7 @@ _WATCH_AMOUNT = """() => {
 }"""
 
 
+@pytest.mark.full
 async def test_the_balance_counts_up_to_what_it_is_unless_motion_is_not_wanted(
     open_page: OpenPage, site: Site
 ) -> None:
@@ -159,6 +160,7 @@ async def test_a_reload_resumes_wherever_one_is(open_page: OpenPage) -> None:
     await expect_success(page)
 
 
+@pytest.mark.full
 async def test_the_same_top_up_goes_on_on_another_device(open_page: OpenPage) -> None:
     page, email = await open_page("/"), new_email()
     await be_somebody_new(page, email=email)
