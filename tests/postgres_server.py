@@ -1,6 +1,7 @@
 """A PostgreSQL of one test's own, that can stop in the middle."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -10,18 +11,21 @@ from tests.simulator.process import free_port
 
 
 class PostgresServer:
-    """A real server on a loopback port, the same one after each start."""
+    """A real server on a loopback port, the same one after each start; slower where it is to be durable."""
 
-    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, *, durable: bool = False) -> None:
         port = free_port()
         patch.setattr(postgres, "_free_port", lambda: port)
         self._folder = folder
+        self._settings = {} if durable else {"fsync": "off"}
         self._running: LocalPostgres | None = None
-        self.url = ""
+        self.url = self.superuser_url = ""
 
     def start(self) -> None:
-        self._running = postgres.start(self._folder, settings={"fsync": "off"})
+        self._running = postgres.start(self._folder, settings=self._settings)
         self.url = self._running.url
+        superuser = urlsplit(self._running.superuser_url)
+        self.superuser_url = superuser._replace(path=urlsplit(self.url).path).geturl()
 
     def stop(self) -> None:
         if self._running is not None:

@@ -1,0 +1,144 @@
+"""Two instances, two workers, a database, a Redis and a provider: real processes that can be hurt one by one.
+
+The processes of `compose.yaml` with the settings that it gives them, and a second worker, without containers.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from onramp_app.config import PROJECT_DIR
+from tests.postgres_server import PostgresServer
+from tests.redis_server import RedisServer
+from tests.served import ENDS_IN_TIME, answers
+from tests.simulator.process import PATIENT, Process, free_port
+
+SET_WEBHOOK = "/onramp/api/v1/merchant/setWebhookUrl"
+
+
+@dataclass
+class Child:
+    """One process of ours, always on the same port; `url` answers its health."""
+
+    name: str
+    command: list[str]
+    port: int
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command, cwd=PROJECT_DIR, env=self.environment, stdout=output, stderr=output,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def wait_until_ready(self, *, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not answers(f"{self.url}/api/health/ready"):
+            if self.process is None or self.process.poll() is not None:
+                self.start()  # as whatever keeps processes running does
+            assert time.monotonic() < deadline, f"{self.name}: {self.log.read_text()[-3000:]}"
+            time.sleep(0.2)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process and to the one that it has begun."""
+        assert self.process is not None
+        os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.send(signal.SIGKILL)
+            self.process.wait()
+
+
+@dataclass
+class Fleet:
+    """All of it; `children` are the instances first, then the workers."""
+
+    database: PostgresServer
+    redis: RedisServer
+    provider: Process
+    children: list[Child] = field(default_factory=list)
+
+    @property
+    def instances(self) -> list[Child]:
+        return self.children[:2]
+
+    def heal(self) -> None:
+        """End every fault and wait until all serve."""
+        self.redis.start()
+        self.provider.control("scenario", method="DELETE")
+        for child in self.children:
+            child.wait_until_ready()
+
+
+@contextmanager
+def running_fleet(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    with ExitStack() as stack:
+        database, redis = PostgresServer(folder / "postgres", patch, durable=True), RedisServer()
+        provider = Process(folder / "orders.sqlite", free_port(), PATIENT)
+        for start, stop in (
+            (database.start, database.stop), (redis.start, redis.kill), (provider.start, provider.kill)
+        ):  # fmt: skip
+            start()
+            stack.callback(stop)
+        fleet = Fleet(database, redis, provider)
+        granian = [
+            str(Path(sys.executable).parent / "granian"),
+            "--interface",
+            "asgi",
+            "--factory",
+            *ENDS_IN_TIME,
+        ]
+        services = yaml.safe_load((PROJECT_DIR / "compose.yaml").read_text())["services"]
+        for service, name in (
+            ("app-1", "instance 1"), ("app-2", "instance 2"), ("worker", "worker 1"), ("worker", "worker 2")
+        ):  # fmt: skip
+            port = free_port()
+            serve = [*granian, "--host", "127.0.0.1", "--port", str(port), "onramp_app.onramp_app:app"]
+            child = Child(
+                name,
+                [sys.executable, "-m", "onramp_app", "worker"] if service == "worker" else serve,
+                port,
+                {
+                    **os.environ,
+                    **services[service]["environment"],
+                    # What is elsewhere than in the containers, and the simulator in the provider's place.
+                    "APP_ENV": "test",
+                    "HOST": "127.0.0.1",
+                    "DATABASE_URL": database.url,
+                    "REDIS_URL": redis.url,
+                    "WORKER_PORT": str(port),
+                    "PUBLIC_URL": f"http://127.0.0.1:{port}",
+                    "SECRET_KEY": "a key for all of the fleet, which nobody else has",
+                    "ONRAMP_API_URL": provider.base,
+                    "ONRAMP_WIDGET_URL": f"{provider.base}/main",
+                    "ONRAMP_POLL_SECONDS": "1",
+                    "ONRAMP_REQUESTS_PER_MINUTE": "10000",
+                    "REFLEX_ENV_MODE": "prod",
+                    "__REFLEX_SKIP_COMPILE": "true",
+                },
+                folder / f"{name}.log",
+            )
+            fleet.children.append(child)
+            child.start()
+            stack.callback(child.kill)
+        for child in fleet.children:
+            child.wait_until_ready()
+        provider.data(SET_WEBHOOK, {"webhookUrl": f"{fleet.instances[0].url}/api/webhooks/onramp"})
+        yield fleet
