@@ -159,7 +159,7 @@ def test_no_folder_holds_more_than_fourteen_files(project_dir: Path) -> None:
 
 
 # Tests of no single room: of the whole, from outside.
-_ACROSS = {"attack", "benchmarks", "conformance", "e2e"}
+_ACROSS = {"attack", "benchmarks", "chaos", "conformance", "e2e"}
 
 
 def _folders(folder: Path) -> set[str]:
