@@ -23,7 +23,7 @@ WORKDIR /app
 ENV APP_ENV=production HOME=/tmp PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 USER 10001
 EXPOSE 3000
-# Alive, not ready: an instance whose database is away is left alone, and comes back by itself.
+# Alive, not ready: an instance whose database is away is left running, and recovers without a restart.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:3000/api/health/live', timeout=2)"]
 CMD ["reflex", "run", "--env", "prod"]

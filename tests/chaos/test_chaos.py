@@ -111,7 +111,7 @@ def _network(number: int) -> dict[str, str]:
 
 
 def _faults(fleet: Fleet, chance: random.Random) -> dict[str, Callable[[], None]]:
-    """Return each fault by its name; what lasts ends by itself."""
+    """Return each fault by its name. Those that last end on their own."""
     child = chance.choice(fleet.children)
 
     def freeze() -> None:
