@@ -24,22 +24,12 @@ from onramp_app.config import PROJECT_DIR
 from tests.built_pages import PAGE, shipped
 from tests.databases import Databases
 from tests.listening import listening_at
+from tests.local.test_start import PRODUCTION
 from tests.served import answers
 from tests.simulator.process import free_port
 from tests.sockets import TabSocket
 
-SETTINGS = {
-    "APP_ENV": "production",
-    "PUBLIC_URL": "https://wallet.mycompany.io",
-    "SECRET_KEY": "Zq7mC2xWn0Tb9LrVh4Ky8Gd1Fs6Pj3Ea5Uo",
-    "ONRAMP_APP_ID": "4711",
-    "ONRAMP_API_KEY": "key-of-ours",
-    "ONRAMP_API_SECRET": "a-secret-of-ours-nobody-knows",
-    "ASSETS": '{"USDT": ["matic20"]}',
-    "TREASURY_ADDRESSES": '{"matic20": [{"address": "0x' + "a1b2c3d4e5" * 4 + '"}]}',
-    "SMTP_URL": "smtps://wallet:pw@mail.mycompany.io",
-    "MAIL_FROM": "no-reply@mycompany.io",
-    "SUPPORT_EMAIL": "help@mycompany.io",
+SETTINGS = PRODUCTION | {
     "BACKGROUND_WORK": "off",  # It would ask the real provider.
     "HOST": "127.0.0.1",
 }
