@@ -1,5 +1,9 @@
 """A PostgreSQL of one test's own, that can stop in the middle."""
 
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,11 +17,18 @@ from tests.simulator.process import free_port
 class PostgresServer:
     """A real server on a loopback port, the same one after each start; slower where it is to be durable."""
 
-    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, *, durable: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        patch: pytest.MonkeyPatch,
+        *,
+        durable: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         port = free_port()
         patch.setattr(postgres, "_free_port", lambda: port)
         self._folder = folder
-        self._settings = {} if durable else {"fsync": "off"}
+        self._settings = ({} if durable else {"fsync": "off"}) | dict(settings or {})
         self._running: LocalPostgres | None = None
         self.url = self.superuser_url = ""
 
@@ -31,3 +42,21 @@ class PostgresServer:
         if self._running is not None:
             self._running.stop()
             self._running = None
+
+    def crash(self) -> None:
+        """Kill every process of the server at once: what is in its memory only is lost."""
+        if self._running is not None:
+            server = int((self._folder / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(server, signal.SIGSTOP)  # It would begin again what ends.
+                for process in (*_children(server), server):
+                    os.kill(process, signal.SIGKILL)
+        self.stop()
+
+
+def _children(parent: int) -> Iterator[int]:
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # After the name, which may hold anything: the state, and the parent.
+            if int(status.read_text().rpartition(")")[2].split()[1]) == parent:
+                yield int(status.parent.name)

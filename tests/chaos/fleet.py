@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,8 @@ from tests.served import ENDS_IN_TIME, answers
 from tests.simulator.process import PATIENT, Process, free_port
 
 SET_WEBHOOK = "/onramp/api/v1/merchant/setWebhookUrl"
+SECRET_KEY = "a key for all of the fleet, which nobody else has"
+POLL_SECONDS = 1
 
 
 @dataclass
@@ -79,6 +81,10 @@ class Fleet:
     def instances(self) -> list[Child]:
         return self.children[:2]
 
+    @property
+    def workers(self) -> list[Child]:
+        return self.children[2:]
+
     def heal(self) -> None:
         """End every fault and wait until all serve."""
         self.redis.start()
@@ -87,54 +93,30 @@ class Fleet:
             child.wait_until_ready()
 
 
+APP = "onramp_app.onramp_app:app"
+
+
 @contextmanager
-def running_fleet(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+def running_fleet(
+    folder: Path, patch: pytest.MonkeyPatch, *, app: str = APP, settings: Mapping[str, str] | None = None
+) -> Iterator[Fleet]:
+    """Run the fleet until the context ends.
+
+    Args:
+        app: what the instances serve; one with a fault, for the controls of proofs.
+        settings: further settings of PostgreSQL.
+    """
     with ExitStack() as stack:
-        database, redis = PostgresServer(folder / "postgres", patch, durable=True), RedisServer()
-        provider = Process(folder / "orders.sqlite", free_port(), PATIENT)
+        database = PostgresServer(folder / "postgres", patch, durable=True, settings=settings)
+        redis, provider = RedisServer(), Process(folder / "orders.sqlite", free_port(), PATIENT)
         for start, stop in (
             (database.start, database.stop), (redis.start, redis.kill), (provider.start, provider.kill)
         ):  # fmt: skip
             start()
             stack.callback(stop)
         fleet = Fleet(database, redis, provider)
-        granian = [
-            str(Path(sys.executable).parent / "granian"),
-            "--interface",
-            "asgi",
-            "--factory",
-            *ENDS_IN_TIME,
-        ]
-        services = yaml.safe_load((PROJECT_DIR / "compose.yaml").read_text())["services"]
-        for service, name in (
-            ("app-1", "instance 1"), ("app-2", "instance 2"), ("worker", "worker 1"), ("worker", "worker 2")
-        ):  # fmt: skip
-            port = free_port()
-            serve = [*granian, "--host", "127.0.0.1", "--port", str(port), "onramp_app.onramp_app:app"]
-            child = Child(
-                name,
-                [sys.executable, "-m", "onramp_app", "worker"] if service == "worker" else serve,
-                port,
-                {
-                    **os.environ,
-                    **services[service]["environment"],
-                    # What is elsewhere than in the containers, and the simulator in the provider's place.
-                    "APP_ENV": "test",
-                    "HOST": "127.0.0.1",
-                    "DATABASE_URL": database.url,
-                    "REDIS_URL": redis.url,
-                    "WORKER_PORT": str(port),
-                    "PUBLIC_URL": f"http://127.0.0.1:{port}",
-                    "SECRET_KEY": "a key for all of the fleet, which nobody else has",
-                    "ONRAMP_API_URL": provider.base,
-                    "ONRAMP_WIDGET_URL": f"{provider.base}/main",
-                    "ONRAMP_POLL_SECONDS": "1",
-                    "ONRAMP_REQUESTS_PER_MINUTE": "10000",
-                    "REFLEX_ENV_MODE": "prod",
-                    "__REFLEX_SKIP_COMPILE": "true",
-                },
-                folder / f"{name}.log",
-            )
+        for name in ("instance 1", "instance 2", "worker 1", "worker 2"):
+            child = _child(fleet, name, folder, app=app)
             fleet.children.append(child)
             child.start()
             stack.callback(child.kill)
@@ -142,3 +124,35 @@ def running_fleet(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Fleet]:
             child.wait_until_ready()
         provider.data(SET_WEBHOOK, {"webhookUrl": f"{fleet.instances[0].url}/api/webhooks/onramp"})
         yield fleet
+
+
+def _child(fleet: Fleet, name: str, folder: Path, *, app: str) -> Child:
+    """Return a process with the settings that `compose.yaml` gives to its kind."""
+    port, is_worker = free_port(), name.startswith("worker")
+    granian = [str(Path(sys.executable).parent / "granian"), "--interface", "asgi", "--factory"]
+    serve = [*granian, *ENDS_IN_TIME, "--host", "127.0.0.1", "--port", str(port), app]
+    services = yaml.safe_load((PROJECT_DIR / "compose.yaml").read_text())["services"]
+    return Child(
+        name,
+        [sys.executable, "-m", "onramp_app", "worker"] if is_worker else serve,
+        port,
+        {
+            **os.environ,
+            **services["worker" if is_worker else "app-1"]["environment"],
+            # What is elsewhere than in the containers, and the simulator in the provider's place.
+            "APP_ENV": "test",
+            "HOST": "127.0.0.1",
+            "DATABASE_URL": fleet.database.url,
+            "REDIS_URL": fleet.redis.url,
+            "WORKER_PORT": str(port),
+            "PUBLIC_URL": f"http://127.0.0.1:{port}",
+            "SECRET_KEY": SECRET_KEY,
+            "ONRAMP_API_URL": fleet.provider.base,
+            "ONRAMP_WIDGET_URL": f"{fleet.provider.base}/main",
+            "ONRAMP_POLL_SECONDS": str(POLL_SECONDS),
+            "ONRAMP_REQUESTS_PER_MINUTE": "10000",
+            "REFLEX_ENV_MODE": "prod",
+            "__REFLEX_SKIP_COMPILE": "true",
+        },
+        folder / f"{name}.log",
+    )
