@@ -21,7 +21,7 @@ from onramp_app.crediting.batch import Batch
 from onramp_app.crediting.context import load_context
 from onramp_app.crediting.delivery import Symbols
 from onramp_app.db.engine import execute, transaction
-from onramp_app.domain.clock import now
+from onramp_app.db.moments import moment, moment_of
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet.changed_people import Credit
@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 _FAILED = text("""
 UPDATE provider_orders
    SET apply_failures = apply_failures + 1, apply_error = :error,
-       apply_after = CAST(:at AS timestamptz)
+       apply_after = clock_timestamp()
                    + interval '1 second' * least(power(2, least(apply_failures, 20)), :most)
  WHERE id = :id RETURNING apply_failures
 """)
@@ -148,7 +148,7 @@ async def _claim(db: AsyncSession, *, most: int, only: str | None = None) -> Seq
     )
     if only is None:
         query = query.where(
-            or_(col(OrderRecord.apply_after).is_(None), col(OrderRecord.apply_after) <= now())
+            or_(col(OrderRecord.apply_after).is_(None), col(OrderRecord.apply_after) <= moment())
         )
     else:
         query = query.where(OrderRecord.id == only)
@@ -159,7 +159,7 @@ async def _claim(db: AsyncSession, *, most: int, only: str | None = None) -> Seq
 async def _apply(db: AsyncSession, orders: Sequence[OrderRecord], symbols: Symbols) -> Batch | None:
     if not orders:
         return None
-    environment, at = current_environment(), now()
+    environment, at = current_environment(), await moment_of(db)
     context = await load_context(db, orders, environment=environment, at=at)
     batch = Batch(db, context, symbols=symbols, environment=environment, at=at)
     for order in orders:
@@ -180,10 +180,9 @@ def _reason_of(error: Exception) -> str:
 
 async def _note_failure(order_id: str, reason: str) -> None:
     """Set when the order is tried again, and after three failures open a case."""
-    environment, at = current_environment(), now()
-    values = {"id": order_id, "error": reason, "at": at, "most": MAX_BACKOFF_SECONDS}
+    values = {"id": order_id, "error": reason, "most": MAX_BACKOFF_SECONDS}
     async with transaction() as db:
         failures = (await execute(db, _FAILED, values)).scalar()
         if failures and failures >= FAILURES_BEFORE_CASE:
             concern = Concern(CaseKind.APPLY_FAILED, provider_order_id=order_id, detail=reason)
-            await open_cases(db, [concern], environment=environment, at=at)
+            await open_cases(db, [concern], environment=current_environment(), at=await moment_of(db))

@@ -6,12 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import DateTime, text
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import func, select
+from sqlmodel import func
 
 from onramp_app.accounts.views import Viewer
 from onramp_app.db.engine import execute, transaction
+from onramp_app.db.moments import database_time
 from onramp_app.domain.environment import current_environment
 from onramp_app.provider_orders.tables import ProviderRead
 from onramp_app.provider_orders.walks import RECENT, ask_for_read
@@ -53,16 +54,6 @@ class Freshness:
 
     is_current: bool
     read_at: datetime | None
-
-
-async def database_time() -> datetime:
-    """Return the database's time: the reader may run on a machine with another clock.
-
-    Raises:
-        DatabaseUnavailable: the database does not answer.
-    """
-    async with transaction() as db:
-        return (await db.exec(select(func.clock_timestamp(type_=DateTime(timezone=True))))).one()
 
 
 async def note_read(fiat_types: Collection[int], began_at: datetime) -> None:

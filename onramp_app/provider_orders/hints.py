@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.cases.cases import Concern, open_cases, open_unnamed
 from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import execute, transaction
-from onramp_app.domain.clock import now
+from onramp_app.db.moments import moment_of
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
 from onramp_app.fleet.changed_people import announce_changes
@@ -28,7 +28,7 @@ _NAMELESS_DETAIL = (
 )
 
 # An order that is settled on its last read needs no other one because its webhook came again; an operator's
-# wish is followed for it, too.
+# wish is followed for it, too, and what could not be applied is tried again at once.
 _MARK = text("""
 INSERT INTO provider_orders (id, environment, provider, flow, order_id, fiat_type, ordered_at, first_seen_at,
                              due_at, hinted_top_up_id, trace, hinted_at, version, applied_version)
@@ -42,6 +42,7 @@ SELECT g.id, :environment, 'onramp', g.flow, g.order_id, g.fiat_type, g.ordered_
  ORDER BY g.flow, g.order_id
     ON CONFLICT (environment, provider, flow, order_id) DO UPDATE
    SET due_at = excluded.due_at, read_failures = 0, trace = excluded.trace, hinted_at = excluded.hinted_at,
+       apply_after = CASE WHEN NOT :is_requested THEN provider_orders.apply_after END,
        hinted_top_up_id = coalesce(excluded.hinted_top_up_id, provider_orders.hinted_top_up_id),
        fiat_type = CASE WHEN provider_orders.version = 0
                         THEN coalesce(excluded.fiat_type, provider_orders.fiat_type)
@@ -213,11 +214,10 @@ async def clear_due(order_ids: Set[str], *, environment: Environment, flow: Flow
     An order that was not found by then becomes a case: somebody may have paid for nothing.
 
     Args:
-        asked_at: when the walk began; marks made since then stay.
+        asked_at: when the walk began, by the database; marks made since then stay.
     """
     if not order_ids:
         return
-    at = now()
     values = {
         "environment": environment.value,
         "flow": flow.value,
@@ -225,6 +225,7 @@ async def clear_due(order_ids: Set[str], *, environment: Environment, flow: Flow
         "tries": MAX_REREADS,
     }
     async with transaction() as db:
+        at = await moment_of(db)
         looking = (await execute(db, _REREAD, {**values, "at": at, "asked_at": asked_at})).scalars().all()
         rows = (await execute(db, _FRUITLESS, values)).all()
         concerns = {

@@ -10,12 +10,13 @@ from prometheus_client import Counter, Gauge
 
 from onramp_app.config import get_settings
 from onramp_app.db.direct import Connection, Use, connect
+from onramp_app.db.moments import database_time
 from onramp_app.db.outages import outages
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet import channels
 from onramp_app.fleet.lease import Lease, LeaseLost
 from onramp_app.fleet.watch import keep_running, made_progress, rest
-from onramp_app.provider_orders.freshness import database_time, note_read
+from onramp_app.provider_orders.freshness import note_read
 from onramp_app.provider_orders.observed import note_busy
 from onramp_app.provider_orders.walked_lists import due_history, note_walked
 from onramp_app.provider_orders.walks import Walk, due_walks, handle_events, make_walks, open_walks

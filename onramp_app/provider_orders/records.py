@@ -125,7 +125,7 @@ async def keep_orders(
     """Record the orders of one page, all of one flow. Returns how many rows are new or changed.
 
     Args:
-        asked_at: when the page was asked for; what is known from a later question stays.
+        asked_at: when the page was asked for, by the database; what is known from a later question stays.
 
     Raises:
         DatabaseUnavailable: nothing, or a part, was recorded; read again.

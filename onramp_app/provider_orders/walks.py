@@ -17,7 +17,7 @@ from sqlmodel import col, select
 
 from onramp_app.config import get_settings
 from onramp_app.db.engine import execute, transaction
-from onramp_app.domain.clock import now
+from onramp_app.db.moments import database_time, moment_of
 from onramp_app.domain.environment import Environment, current_environment
 from onramp_app.fleet import channels
 from onramp_app.fleet.changed_people import announce_changes
@@ -109,12 +109,12 @@ class Walk:
 async def handle_events() -> int:
     """Mark the orders that new webhooks name as due. Returns how many webhooks were handled."""
     environment = current_environment()
-    at = now()
     query = _UNHANDLED.where(StoredWebhook.environment == environment.value)
     async with transaction() as db:
         rows = (await db.exec(query)).all()
         if not rows:
             return 0
+        at = await moment_of(db)
         translations = {row.id: stored_translation(row) for row in rows if row.id is not None}
         newest = {(row.flow, row.order_id): row for row in rows}
         found = [
@@ -139,9 +139,10 @@ async def handle_events() -> int:
 
 async def due_walks() -> list[Walk]:
     """Return the walks that show the orders which are due."""
-    settings, environment, at = get_settings(), current_environment(), now()
-    earliest = at - timedelta(days=settings.onramp_history_days)
+    settings, environment = get_settings(), current_environment()
     async with transaction() as db:
+        at = await moment_of(db)
+        earliest = at - timedelta(days=settings.onramp_history_days)
         connection = await db.connection()
         due = (await connection.execute(_DUE, {"environment": environment.value, "at": at})).all()
         # A fiat type that a webhook named is a hint too; without a usable one the order may be anywhere.
@@ -179,8 +180,9 @@ def _named_fiat_types(row: Row[Any]) -> set[int]:
 
 async def open_walks() -> list[Walk]:
     """Return one walk for every fiat type that has an open or recent top-up."""
-    environment, at = current_environment(), now()
+    environment = current_environment()
     async with transaction() as db:
+        at = await moment_of(db)
         rows = (
             await execute(
                 db, _OPEN, {"environment": environment.value, "recent": at - RECENT, "newest": NEWEST_STEPS}
@@ -192,8 +194,8 @@ async def open_walks() -> list[Walk]:
 async def history_walks() -> list[Walk]:
     """Return the walks over ONRAMP_HISTORY_DAYS that find late payments, and orders that no webhook named."""
     environment = current_environment()
-    since = now() - timedelta(days=get_settings().onramp_history_days)
     async with transaction() as db:
+        since = await moment_of(db) - timedelta(days=get_settings().onramp_history_days)
         in_use = await _fiat_types_in_use(await db.connection(), environment, since)
     buys = in_use | {fiat_type for fiat_type, fiat in ADAPTER.fiat_types.items() if fiat.can_buy}
     return [Walk(Flow.BUY, fiat_type=fiat_type, since=since) for fiat_type in sorted(buys)] + [
@@ -239,7 +241,9 @@ async def make_walks(
             _log.error("provider orders cannot be read", fiat_type=walk.fiat_type, error=type(error).__name__)
             pages += 1
             # The refusal counts as a try: a hint that leads nowhere has to become a case.
-            await clear_due(walk.due, environment=current_environment(), flow=walk.flow, asked_at=now())
+            await clear_due(
+                walk.due, environment=current_environment(), flow=walk.flow, asked_at=await database_time()
+            )
         else:
             _READS.labels("ok").inc()
             walk.is_made = True
@@ -250,7 +254,7 @@ async def _make(
     provider: Provider, walk: Walk, pause_seconds: float, before_keeping: Callable[[], None]
 ) -> int:
     environment = current_environment()
-    began_at = asked_at = now()
+    began_at = asked_at = await database_time()
     pages = 1
     made_progress(next_within_seconds=ASKING_SECONDS)
     async for page in _pages(provider, walk):
@@ -266,7 +270,7 @@ async def _make(
         ):
             break
         await rest(pause_seconds)
-        asked_at = now()
+        asked_at = await database_time()
         made_progress(next_within_seconds=ASKING_SECONDS)
     made_progress()
     before_keeping()

@@ -7,7 +7,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import transaction
-from onramp_app.domain.clock import now
+from onramp_app.db.moments import moment_of
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.errors import NotFound
 from onramp_app.fleet.changed_people import announce_changes
@@ -116,7 +116,7 @@ async def replay_event(event_id: int, *, mandate: Mandate) -> Replay:
             raise ActionNotPossible("This webhook names no order that could be read.")
         # It moves no money and says nothing of anybody's, so whose order it is does not matter.
         await operator.authorise(Deed("webhooks.replay", str(event_id)))
-        at = now()
+        at = await moment_of(operator.db)
         # Unlike a webhook that comes again, it is followed for orders that have ended, too.
         users = await mark_due(
             operator.db, [hint], environment=Environment(row.environment), at=at, is_requested=True

@@ -15,7 +15,7 @@ from onramp_app.accounts.tables import AuthSession, RefreshToken
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.db.locks import Lock
-from onramp_app.domain import clock
+from onramp_app.db.moments import database_time
 from onramp_app.idempotency import IdempotencyKey
 from onramp_app.provider_orders.tables import StoredWebhook, WebhookRefusal
 
@@ -47,7 +47,7 @@ async def purge() -> dict[str, int]:
     Raises:
         DatabaseUnavailable: the database does not answer; what was deleted before stays deleted.
     """
-    now = clock.now()
+    now = await database_time()
     counts: dict[str, int] = {}
     for name, statement in _statements(now - timedelta(days=get_settings().retention_days), now).items():
         while purged := await _purge_some(statement):

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.cases.cases import Concern, open_cases
 from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import execute, on_commit, transaction
-from onramp_app.domain.clock import now
+from onramp_app.db.moments import database_time
 from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.providers.status import StatusClass
@@ -145,7 +145,7 @@ def _log_step(top_up_id: str, state: State, evidence: Evidence, of: Trace | None
 
 async def run_clock(at: datetime | None = None) -> int:
     """Move the top-ups whose time is up at a moment (now). Returns how many. Raises `DatabaseUnavailable`."""
-    at = at or now()
+    at = at or await database_time()
     expired = {"unused": at - UNUSED_AFTER, "unchanged": at - UNCHANGED_AFTER}
     moved = 0
     for statement, action, parameters in (

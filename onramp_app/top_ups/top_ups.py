@@ -17,6 +17,7 @@ from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import KycStatus, KycTier
 from onramp_app.config import get_settings
 from onramp_app.db.engine import TOP_UP, transaction
+from onramp_app.db.moments import moment_of
 from onramp_app.domain import clock
 from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.domain.ids import new_id
@@ -192,7 +193,7 @@ async def _base_rates(user_id: str, currency: str) -> Mapping[str, Decimal]:
     is_limited = any(limits.is_limited(tier) for tier in (settings.none, settings.basic, settings.full))
     async with transaction(TOP_UP) as db:
         kept = await limits.kept_rates(db)
-        counted = await limits.used_amounts(db, user_id, at=clock.now()) if is_limited else {}
+        counted = await limits.used_amounts(db, user_id, at=await moment_of(db)) if is_limited else {}
     return await limits.base_rates(counted, currency, kept=kept) if is_limited else kept
 
 
@@ -204,7 +205,7 @@ async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
     """
     person = await limits.lock_person(db, user_id)
     await _check_person(db, person)
-    now = clock.now()
+    now = await moment_of(db)
     await _check_limits(db, person, offer, now)
     quote = offer.quote
     request = quote.request
@@ -313,7 +314,7 @@ async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
         step = on_action(state_of(top_up), Action.CANCEL)
         if step is None:
             raise NotCancelable("A payment has begun or this top-up has ended, so it cannot be canceled.")
-        now = clock.now()
+        now = await moment_of(db)
         evidence = Evidence(StepSource.USER, now, ACT_OF[Action.CANCEL], actor=viewer.user_id)
         record(db, top_up, step.state, evidence=evidence)
         await db.exec(

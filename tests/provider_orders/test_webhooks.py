@@ -109,3 +109,12 @@ async def test_what_names_no_order_or_is_not_there_is_refused(desk: Desk) -> Non
         with pytest.raises(NotFound):
             await replay_event(unknown, mandate=desk.mandate)
     assert desk.books.count("provider_orders") == 0
+
+
+async def test_what_could_not_be_applied_is_applied_at_once_after_a_replay(desk: Desk) -> None:
+    """And does not wait until its next turn, which may be ten minutes away."""
+    _, delivery = await desk.settled()
+    event_id = store_webhook(desk.books, _header(), order_id=delivery.order_id)
+    desk.books.owner.execute("UPDATE provider_orders SET apply_after = now() + interval '10 minutes'")
+    await replay_event(event_id, mandate=desk.mandate)
+    assert desk.books.owner.execute("SELECT apply_after FROM provider_orders").fetchall() == [(None,)]

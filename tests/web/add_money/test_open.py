@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from onramp_app.accounts import sessions
+from onramp_app.db.moments import database_time
 from onramp_app.domain import clock
 from onramp_app.domain.errors import RateLimited
 from onramp_app.provider_orders import freshness
@@ -118,7 +119,7 @@ async def test_only_a_read_since_the_question_counts(visit, street):
 async def test_a_clock_that_is_slow_makes_no_old_read_count(visit, street, monkeypatch):
     await visit.open()
     await begun(street)
-    await freshness.note_read([1], await freshness.database_time())
+    await freshness.note_read([1], await database_time())
     monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) - timedelta(hours=1))
     assert not (await freshness.read_now(street.viewer, within_seconds=0)).is_current
 
@@ -145,7 +146,7 @@ async def test_asking_again_and_again_is_not_passed_on(visit, street):
         for _ in range(rule.amount):
             with suppress(RateLimited):
                 await throttle.attempt(throttle.READ_AGAIN, street.viewer.user_id)
-    await freshness.note_read([1], await freshness.database_time() + timedelta(hours=1))
+    await freshness.note_read([1], await database_time() + timedelta(hours=1))
     await visit.do("ask_provider")
     assert visit.page.reading == "away"
     throttle.forget()
