@@ -23,8 +23,8 @@ from tests.served import ENDS_IN_TIME, answers
 from tests.simulator.process import PATIENT, Process, free_port
 
 SET_WEBHOOK = "/onramp/api/v1/merchant/setWebhookUrl"
+METRICS_TOKEN = "the token of the fleet's metrics"
 SECRET_KEY = "a key for all of the fleet, which nobody else has"
-POLL_SECONDS = 1
 
 
 @dataclass
@@ -36,6 +36,7 @@ class Child:
     port: int
     environment: dict[str, str]
     log: Path
+    clock: Path  # how many seconds its clock is ahead
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,6 +62,15 @@ class Child:
         """Send a signal to the process and to the one that it has begun."""
         assert self.process is not None
         os.killpg(self.process.pid, number)
+
+    @property
+    def has_own_clock(self) -> bool:
+        """Whether its clock can be set, which needs libfaketime (`apt-get install faketime`)."""
+        return "LD_PRELOAD" in self.environment
+
+    def step_clock(self, seconds: float) -> None:
+        """Set the clock of the process so much ahead, or behind. What measures time that goes by stays."""
+        self.clock.write_text(f"{seconds:+.0f}\n")
 
     def kill(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -90,6 +100,7 @@ class Fleet:
         self.redis.start()
         self.provider.control("scenario", method="DELETE")
         for child in self.children:
+            child.step_clock(0)
             child.wait_until_ready()
 
 
@@ -98,12 +109,18 @@ APP = "onramp_app.onramp_app:app"
 
 @contextmanager
 def running_fleet(
-    folder: Path, patch: pytest.MonkeyPatch, *, app: str = APP, settings: Mapping[str, str] | None = None
+    folder: Path,
+    patch: pytest.MonkeyPatch,
+    *,
+    app: str = APP,
+    poll_seconds: int = 1,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Fleet]:
     """Run the fleet until the context ends.
 
     Args:
         app: what the instances serve; one with a fault, for the controls of proofs.
+        poll_seconds: how often the provider is read where no webhook tells of anything.
         settings: further settings of PostgreSQL.
     """
     with ExitStack() as stack:
@@ -117,6 +134,7 @@ def running_fleet(
         fleet = Fleet(database, redis, provider)
         for name in ("instance 1", "instance 2", "worker 1", "worker 2"):
             child = _child(fleet, name, folder, app=app)
+            child.environment["ONRAMP_POLL_SECONDS"] = str(poll_seconds)
             fleet.children.append(child)
             child.start()
             stack.callback(child.kill)
@@ -131,6 +149,7 @@ def _child(fleet: Fleet, name: str, folder: Path, *, app: str) -> Child:
     port, is_worker = free_port(), name.startswith("worker")
     granian = [str(Path(sys.executable).parent / "granian"), "--interface", "asgi", "--factory"]
     serve = [*granian, *ENDS_IN_TIME, "--host", "127.0.0.1", "--port", str(port), app]
+    clock = folder / f"{name}.clock"
     services = yaml.safe_load((PROJECT_DIR / "compose.yaml").read_text())["services"]
     return Child(
         name,
@@ -149,10 +168,26 @@ def _child(fleet: Fleet, name: str, folder: Path, *, app: str) -> Child:
             "SECRET_KEY": SECRET_KEY,
             "ONRAMP_API_URL": fleet.provider.base,
             "ONRAMP_WIDGET_URL": f"{fleet.provider.base}/main",
-            "ONRAMP_POLL_SECONDS": str(POLL_SECONDS),
             "ONRAMP_REQUESTS_PER_MINUTE": "10000",
             "REFLEX_ENV_MODE": "prod",
             "__REFLEX_SKIP_COMPILE": "true",
+            "METRICS_TOKEN": METRICS_TOKEN,
+            **_clock_of_its_own(clock),
         },
         folder / f"{name}.log",
+        clock,
     )
+
+
+def _clock_of_its_own(file: Path) -> dict[str, str]:
+    """Return what gives a process a clock that is as far ahead as a file says, read once a second."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        return {}
+    file.write_text("+0\n")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }

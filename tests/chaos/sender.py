@@ -22,7 +22,7 @@ class Sender:
     """Webhooks to the instances in turns, and what was answered.
 
     `order_of` says of which order the next one tells. `acknowledged` has, for each number that was answered
-    with 200, the moment (`time.monotonic`) and the order. `answers` counts statuses, 0 where there was none.
+    with 200, the moment (`time.time`) and the order. `answers` counts statuses, 0 where there was none.
     """
 
     urls: list[str]
@@ -61,10 +61,17 @@ class Sender:
             else:
                 self.answers[answer.status_code] += 1
                 if answer.status_code == httpx.codes.OK:
-                    self.acknowledged[number] = time.monotonic(), order
+                    self.acknowledged[number] = time.time(), order
                     return
                 self.without_retry_after += "retry-after" not in answer.headers
             await asyncio.sleep(AGAIN_AFTER_SECONDS)
+
+    def told_at(self) -> dict[int, float]:
+        """Return when the first webhook of each order was acknowledged."""
+        told: dict[int, float] = {}
+        for at, order in self.acknowledged.values():
+            told[int(order)] = min(at, told.get(int(order), at))
+        return told
 
     def lost(self, database: str) -> set[int]:
         """Return the numbers that were acknowledged and are not in the inbox."""

@@ -13,13 +13,13 @@ EURO_LINK = {"fiatType": 12, "paymentMethod": 2}
 WITHIN_SECONDS = 60
 SIZES = [
     pytest.param(40, 2, id="short"),
-    pytest.param(500, 60, id="full", marks=pytest.mark.full),
+    pytest.param(5_000, 60, id="full", marks=pytest.mark.full),
 ]
 
 
 def _orders(world: World, number: int, *, lost_of_ten: int = 3) -> list[int]:
     """Open orders of a few people in two currencies, in turns; of so many in ten the webhook is lost."""
-    users = [world.user() for _ in range(10)]
+    users = [world.user() for _ in range(max(10, number // 50))]
     opened = []
     for n in range(number):
         user = users[n % len(users)]
@@ -55,6 +55,20 @@ async def test_all_orders_settle_within_a_minute_of_the_providers_return(
     assert len(world.rows("SELECT FROM ledger_transfers WHERE kind = 'receive'")) == number
     currencies = world.rows("SELECT DISTINCT fiat_currency FROM provider_orders ORDER BY 1")
     assert [row["fiat_currency"] for row in currencies] == ["EUR", "INR"]
+
+
+@pytest.mark.full
+async def test_an_order_that_changes_after_600_newer_ones_is_seen(world: World) -> None:
+    """It stands on the second page of the list, behind 500."""
+    world.simulator.scenario("lost_webhook", times=None)
+    owner, others = (world.top_up(world.user()) for _ in range(2))
+    order = world.open_order(owner)
+    for _ in range(600):
+        await asyncio.to_thread(world.open_order, others)
+    async with world.running():
+        await world.until(lambda: world.one("SELECT count(*) FROM provider_orders") == 601, seconds=60)
+        world.simulator.move(order, 4)
+        await world.ends(owner, "settled", seconds=12)
 
 
 async def test_control_without_reading_what_is_open_lost_ones_never_settle(
