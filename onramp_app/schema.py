@@ -7,6 +7,7 @@ from onramp_app.chain import tables as chain_tables
 from onramp_app.db.columns import Row
 from onramp_app.fleet import tables as lease_tables
 from onramp_app.ledger import tables as ledger_tables
+from onramp_app.mail import tables as mail_tables
 from onramp_app.operators import tables as operator_tables
 from onramp_app.pricing import tables as rate_tables
 from onramp_app.provider_orders import tables as provider_tables
@@ -25,5 +26,6 @@ TABLE_MODULES = (
     chain_tables,
     idempotency,
     lease_tables,
+    mail_tables,
     verification_tables,
 )

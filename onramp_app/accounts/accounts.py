@@ -22,6 +22,7 @@ from onramp_app.domain.errors import EmailTaken, FieldError, InvalidCredentials,
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.networks import network_of
 from onramp_app.ledger import audit
+from onramp_app.mail.words import Choice
 from onramp_app.throttle import throttle
 
 Opened = TypeVar("Opened")
@@ -204,6 +205,24 @@ async def update_profile(viewer: Viewer, changes: ProfileChanges) -> Viewer:
         if given:
             user.sqlmodel_update({**given, "updated_at": clock.now()})
     return sessions.viewer_of(user, viewer.session_id)
+
+
+async def wanted_mails(viewer: Viewer) -> frozenset[Choice]:
+    """Return which notices the viewer gets by mail. Mails about security are not among them."""
+    async with transaction() as db:
+        muted = (await db.exec(select(User.muted_mails).where(User.id == viewer.user_id))).first()
+    return frozenset(Choice) - frozenset(map(Choice, muted or ()))
+
+
+async def choose_mails(viewer: Viewer, wanted: frozenset[Choice]) -> None:
+    """Set which notices the viewer gets by mail from now on."""
+    muted = sorted(frozenset(Choice) - wanted)
+    async with transaction() as db:
+        await db.exec(
+            update(User)
+            .where(col(User.id) == viewer.user_id)
+            .values(muted_mails=[choice.value for choice in muted], updated_at=clock.now())
+        )
 
 
 async def change_password(

@@ -6,18 +6,22 @@ service cannot store it. Changing this file needs a migration; a test compares t
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text
+from sqlalchemy import ARRAY, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text
 from sqlmodel import Field
 
 from onramp_app.accounts.words import EndReason, KycStatus, KycTier, Role, SessionKind
 from onramp_app.db.columns import Row, length, moment, one_of
 from onramp_app.domain.ids import new_id
+from onramp_app.mail.words import Choice
+
+_CHOICES = ", ".join(f"'{choice}'" for choice in Choice)
 
 
 class User(Row, table=True):
     """One account. `email` is ASCII in lower case, so that its uniqueness ignores case.
 
-    `frozen_at` is when an operator froze it: what arrives is held, and no top-up is begun.
+    `frozen_at` is when an operator froze it: what arrives is held, and no top-up is begun. `muted_mails` are
+    the words of `mail.words.Choice` that the person does not want.
     """
 
     __tablename__ = "users"
@@ -32,6 +36,7 @@ class User(Row, table=True):
         one_of("role", Role),
         one_of("kyc_status", KycStatus),
         one_of("kyc_tier", KycTier),
+        CheckConstraint(f"muted_mails <@ ARRAY[{_CHOICES}]::text[]", name="muted_mails"),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))
@@ -45,6 +50,9 @@ class User(Row, table=True):
     kyc_status: str = Field(default=KycStatus.NONE.value, sa_column=Column(Text, nullable=False))
     kyc_tier: str = Field(default=KycTier.NONE.value, sa_column=Column(Text, nullable=False))
     frozen_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    muted_mails: list[str] = Field(
+        default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default="{}")
+    )
     created_at: datetime = Field(sa_column=moment())
     updated_at: datetime = Field(sa_column=moment())
 

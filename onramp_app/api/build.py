@@ -8,11 +8,23 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from onramp_app.api import auth, auth_forms, exchange_rates, health, kyc, options, quotes, top_ups, wallet
+from onramp_app.api import (
+    auth,
+    auth_forms,
+    exchange_rates,
+    health,
+    kyc,
+    options,
+    quotes,
+    top_ups,
+    wallet,
+)
 from onramp_app.api.frame.headers import documentation_policy, is_api_path
 from onramp_app.api.frame.problems import Problem, add_error_handlers, error_responses
 from onramp_app.api.frame.requests import BodyLimit, RequestContext
+from onramp_app.api.mailed import outbox
 from onramp_app.api.webhook import describe, webhook_before
+from onramp_app.config import get_settings
 from onramp_app.domain.errors import RequestTooSlow
 
 _DOCS_FILES = "/api/docs/files"
@@ -51,6 +63,8 @@ def create_api(name: str) -> ASGIApp:
     api.include_router(top_ups.router)
     api.include_router(wallet.router)
     api.include_router(kyc.router)
+    if not get_settings().is_production:
+        api.include_router(outbox.router)
     _describe_problems(api)
     return RequestContext(webhook_before(BodyLimit(api)))
 

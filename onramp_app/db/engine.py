@@ -4,7 +4,7 @@ The pool belongs to the event loop that first used it; `dispose` before another 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -37,6 +37,7 @@ from onramp_app.domain.shares import asker, share_of_network
 
 _Values = Mapping[str, Any]
 _ON_COMMIT = "on_commit"
+_BEFORE_COMMIT = "before_commit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +249,8 @@ async def transaction(purpose: Purpose | None = None) -> AsyncIterator[AsyncSess
         ):
             await _connect(db, purpose)
             yield db
+            for prepare in db.info.pop(_BEFORE_COMMIT, {}).values():
+                await prepare(db)
     for do in db.info.pop(_ON_COMMIT, ()):
         do()
 
@@ -255,6 +258,11 @@ async def transaction(purpose: Purpose | None = None) -> AsyncIterator[AsyncSess
 def on_commit(db: AsyncSession, do: Callable[[], object]) -> None:
     """Call a function once the transaction is committed, and never where it is not."""
     db.info.setdefault(_ON_COMMIT, []).append(do)
+
+
+def before_commit(db: AsyncSession, do: Callable[[AsyncSession], Awaitable[None]]) -> None:
+    """Call a function at the end of the transaction, within it: once, however often it was asked for."""
+    db.info.setdefault(_BEFORE_COMMIT, {})[do] = do
 
 
 async def _connect(db: AsyncSession, purpose: Purpose) -> None:

@@ -39,3 +39,5 @@ class Bell:
 # Rung in the process that stored a webhook, and in the one that stored a read.
 order_due = Bell()
 order_read = Bell()
+# Rung in the process that wrote a mail into the outbox.
+mail_due = Bell()

@@ -20,6 +20,7 @@ from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.local import replit
 from onramp_app.local.reachable import MIN_POSTGRES, why_no_database, why_no_redis
 from onramp_app.local.server import max_connections, raise_open_files
+from onramp_app.mail.delivery import ServerAway, smtp_server_of
 from onramp_app.providers.errors import ProviderCredentialsRefused, Suspect
 from onramp_app.providers.onramp.client import api_url, client_from, transport_from
 from onramp_app.providers.onramp.http.endpoints import CURRENT_TIMESTAMP
@@ -125,12 +126,19 @@ async def _redis(settings: Settings) -> str:
 
 
 async def _mail(settings: Settings) -> str:
-    if settings.smtp_url is None:
-        return "SMTP_URL is not set, and no mail is sent yet."
+    """Sign in to the mail server, and send nothing."""
+    server = smtp_server_of(settings)
+    if server is None:
+        return "SMTP_URL is not set: mails go to the page /outbox."
     for setting in ("mail_from", "support_email"):
         if getattr(settings, setting) is None:
             raise UnwellError(f"SMTP_URL is set and {setting.upper()} is not.")
-    return f"Mails will come from {settings.mail_from}; none is sent yet."
+    try:
+        async with server.opened():
+            pass
+    except ServerAway as error:
+        raise UnwellError(f"The mail server of SMTP_URL cannot be used: {error}.") from error
+    return f"The mail server lets us in. Mails come from {settings.mail_from}."
 
 
 async def _proxies(settings: Settings) -> str:

@@ -18,6 +18,7 @@ from onramp_app.db.migrate import Schema, schema_of
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet.echo import echo_test
 from onramp_app.fleet.watch import end
+from onramp_app.mail.views import backlog as mail_backlog
 from onramp_app.provider_orders.reader import LEASE
 from onramp_app.running.connection_checks import readiness_part
 from onramp_app.running.parts import CheckedPart
@@ -28,6 +29,8 @@ BACKLOG_SECONDS = 60
 # The reader may be a while at a long list, and with a provider that answers slowly.
 READ_SECONDS = 60
 _POLLS = 3
+# A mail server may be away for a while; who waits for a link to set a password will not for long.
+MAIL_SECONDS = 600
 
 _SCHEMA = {
     Schema.CURRENT: CheckedPart("schema", is_well=True),
@@ -102,7 +105,7 @@ async def _system(db: AsyncSession) -> list[CheckedPart]:
         return [schema]
     # Networks that nobody reads are no part of the system.
     chain = [await _chain(db)] if get_settings().chain_rpc else []
-    return [schema, await _reader(db), await _backlog(db), *chain]
+    return [schema, await _reader(db), await _backlog(db), await _mail(db), *chain]
 
 
 def _listening() -> list[CheckedPart]:
@@ -136,6 +139,15 @@ async def _chain(db: AsyncSession) -> CheckedPart:
         for one in away
     )
     return CheckedPart("chain", is_well=not away, detail=detail)
+
+
+async def _mail(db: AsyncSession) -> CheckedPart:
+    waiting = await mail_backlog(db)
+    if waiting.oldest_seconds < MAIL_SECONDS:
+        return CheckedPart("mail", is_well=True)
+    minutes = int(waiting.oldest_seconds // 60)
+    detail = f"{waiting.waiting} mails wait to be sent, the oldest for {minutes} minutes."
+    return CheckedPart("mail", is_well=False, detail=detail)
 
 
 async def _backlog(db: AsyncSession) -> CheckedPart:

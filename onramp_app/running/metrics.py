@@ -27,6 +27,7 @@ from onramp_app.db.migrate import latest_revision
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import DatabaseUnavailable, NotFound, Unauthenticated
 from onramp_app.fleet.watch import end
+from onramp_app.mail.views import backlog as mail_backlog
 from onramp_app.provider_orders.reader import LEASE
 from onramp_app.top_ups.transitions import OPEN_SQL
 
@@ -184,6 +185,7 @@ async def _read_system() -> list[Metric]:
             *await _aged(db, _TOP_UPS, values, "top_ups_open", "Open top-ups", "status"),
             *await _aged(db, _CASES, values, "cases_open", "Open cases", "kind"),
             *await _reader(db),
+            *await _mails(db),
         ]
 
 
@@ -208,6 +210,17 @@ async def _aged(  # noqa: PLR0913, PLR0917 - how a table is counted and named
     for kind, seconds in oldest.items():
         ages.add_metric([kind], seconds)
     return [numbers, ages]
+
+
+async def _mails(db: AsyncSession) -> list[Metric]:
+    stands = await mail_backlog(db)
+    waiting = _gauge("mails_waiting", "Mails in the outbox that were not sent yet.")
+    waiting.add_metric([], stands.waiting)
+    age = _gauge("mails_overdue_age_seconds", "Age of the oldest mail that is overdue; 0 for none.")
+    age.add_metric([], stands.oldest_seconds)
+    given_up = _gauge("mails_given_up", "Mails that were given up within the last day.")
+    given_up.add_metric([], stands.given_up)
+    return [waiting, age, given_up]
 
 
 async def _reader(db: AsyncSession) -> list[Metric]:

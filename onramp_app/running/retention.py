@@ -17,6 +17,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.db.locks import Lock
 from onramp_app.db.moments import database_time
 from onramp_app.idempotency import IdempotencyKey
+from onramp_app.mail.tables import OutboxMail
 from onramp_app.provider_orders.tables import StoredWebhook, WebhookRefusal
 
 _DAY_SECONDS = 86_400
@@ -40,7 +41,8 @@ async def purge() -> dict[str, int]:
     """Delete what has been kept for as long as it has to be.
 
     After `RETENTION_DAYS`: ended sessions with their refresh tokens, spent refresh tokens, webhooks that
-    were acted on, refused requests. After 24 hours: answers kept under an idempotency key.
+    were acted on, refused requests, mails that were sent or given up. After 24 hours: answers kept under an
+    idempotency key.
 
     Returns how many rows went from each table; nothing when another instance is purging.
 
@@ -60,6 +62,10 @@ def _statements(before: datetime, now: datetime) -> dict[str, Delete]:
     # One that waits is never old: it is money that somebody may still miss.
     handled = (col(StoredWebhook.received_at) < before, col(StoredWebhook.handled_at).is_not(None))
     refused = col(WebhookRefusal.received_at) < before
+    ended_mails = (
+        col(OutboxMail.created_at) < before,
+        or_(col(OutboxMail.sent_at).is_not(None), col(OutboxMail.given_up_at).is_not(None)),
+    )
     answered = col(IdempotencyKey.created_at) <= now - idempotency.KEPT
     keys = select(IdempotencyKey.user_id, IdempotencyKey.key).where(answered).limit(_AT_ONCE)
     return {
@@ -77,6 +83,9 @@ def _statements(before: datetime, now: datetime) -> dict[str, Delete]:
         ),
         "webhook_refusals": delete(WebhookRefusal).where(
             col(WebhookRefusal.id).in_(select(WebhookRefusal.id).where(refused).limit(_AT_ONCE))
+        ),
+        "outbox_mails": delete(OutboxMail).where(
+            col(OutboxMail.id).in_(select(OutboxMail.id).where(*ended_mails).limit(_AT_ONCE))
         ),
         # Asked again, since a key may be claimed again between the look and the deed.
         "idempotency_keys": delete(IdempotencyKey).where(

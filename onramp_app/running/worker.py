@@ -1,4 +1,4 @@
-"""The background loops of a process: read the provider and the networks, apply what was read.
+"""The background loops of a process: read the provider and the networks, apply what was read, send mails.
 
 Any number of processes may run. A process can be killed at any moment: what is to be done stands in the
 database, and the next one does it.
@@ -18,6 +18,7 @@ from onramp_app.db.engine import BACKGROUND
 from onramp_app.fleet import changed_people, channels
 from onramp_app.fleet.watch import background_tasks, keep_running, made_progress, rest
 from onramp_app.ledger import sealing
+from onramp_app.mail.sender import SEND_WITHIN_SECONDS, delivery_of, keep_sending
 from onramp_app.provider_orders.reader import Reader, provider_away
 from onramp_app.provider_orders.walks import ASKING_SECONDS
 from onramp_app.providers.connection import get_provider
@@ -39,11 +40,13 @@ async def background_work() -> AsyncIterator[None]:
     """Run the loops of this process while the context lasts; each stops between two transactions."""
     provider = get_provider()
     ids = _LiveIds(provider)
+    delivery = delivery_of(get_settings())
     async with background_tasks(
         Reader(provider, run_clock=run_clock).run(),
         keep_running("apply", lambda: apply_loop(ids), within_seconds=APPLY_WITHIN_SECONDS),
         keep_running("seals", sealing.keep_sealing, within_seconds=SEALING_SECONDS),
         keep_running("live ids", ids.keep, within_seconds=ASKING_SECONDS),
+        keep_running("mails", lambda: keep_sending(delivery), within_seconds=SEND_WITHIN_SECONDS),
         *(
             keep_running(
                 f"chain {name}",

@@ -18,6 +18,7 @@ from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.providers.status import StatusClass
 from onramp_app.telemetry import trace
 from onramp_app.telemetry.trace import Trace, traced
+from onramp_app.top_ups import notices
 from onramp_app.top_ups.tables import TopUp, TopUpStep
 from onramp_app.top_ups.transitions import (
     ACT_OF,
@@ -101,6 +102,7 @@ def record(db: AsyncSession, top_up: TopUp, state: State, *, evidence: Evidence)
     The caller sets what was booked. Once it is committed the step is a line in the log.
     """
     if state != state_of(top_up):
+        notices.note(db, top_up, state, act=evidence.act, at=evidence.at)
         top_up.status, top_up.charged = state.status.value, state.charged.value
         top_up.reason = state.reason.value if state.reason else None
         top_up.rank, top_up.has_entry = state.rank, state.has_entry

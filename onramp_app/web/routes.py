@@ -21,6 +21,8 @@ from onramp_app.web.entrance.page import login, register
 from onramp_app.web.entrance.state import EntranceState
 from onramp_app.web.home.page import home
 from onramp_app.web.home.state import HomeState
+from onramp_app.web.outbox.page import outbox
+from onramp_app.web.outbox.state import OutboxState
 from onramp_app.web.parts.places import path_of
 from onramp_app.web.profile.page import profile
 from onramp_app.web.profile.state import ProfileState
@@ -42,6 +44,7 @@ class _Page:
 
 def _pages() -> tuple[_Page, ...]:
     return (
+        *_outbox(),
         _Page("/", landing, _("Add money and watch it arrive"), _("A wallet that you can add money to.")),
         _Page("/login", login, _("Sign in"), _("Sign in to your wallet."), (EntranceState.load,)),
         _Page(
@@ -65,6 +68,13 @@ def _pages() -> tuple[_Page, ...]:
         _Page("/verify", verify, _("Verify"), _("Your verification and limits."), (VerifyState.load,)),
         _Page("/register", register, _("Create an account"), _("Open your wallet."), (EntranceState.load,)),
     )
+
+
+def _outbox() -> tuple[_Page, ...]:
+    if get_settings().is_production:
+        return ()  # There, mails are for their recipients alone.
+    words = _("Mails of this wallet.")
+    return (_Page("/outbox", outbox, _("Outbox"), words, (OutboxState.load,)),)
 
 
 def add_pages(app: rx.App) -> None:

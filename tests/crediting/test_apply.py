@@ -76,6 +76,9 @@ async def test_many_readers_of_the_same_delivery_credit_it_once(
     await asyncio.gather(*(apply_some(DOCUMENTED) for _ in range(20)))
     assert world.balance(user) == (TEN, 0)
     assert world.one("SELECT count(*) FROM ledger_transfers") == 1
+    assert world.rows("SELECT kind, user_id FROM outbox_mails") == [
+        {"kind": "top_up_settled", "user_id": user}
+    ]
 
 
 async def test_control_checking_before_inserting_credits_more_than_once(

@@ -15,7 +15,7 @@ _QUOTED = re.compile(r'"[^"]*"')
 _LABELS = re.compile(r"\{[^}]*\}|\[[^\]]*\]|\b(?:by|without|on|ignoring)\s*\([^)]*\)")
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _NUMBER = re.compile(r"\b\d[\d.e]*\b")
-_LANGUAGE = {"abs", "histogram_quantile", "increase", "max", "min", "rate", "sum"}
+_LANGUAGE = {"abs", "histogram_quantile", "increase", "max", "max_over_time", "min", "rate", "sum"}
 _OF_PROMETHEUS = {"up"}
 
 

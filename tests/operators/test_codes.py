@@ -251,7 +251,7 @@ async def test_a_decision_that_forgets_to_ask_or_to_record_is_not_made(desk: Des
 DECIDE_NOTHING = {
     "check", "migrate", "build", "worker", "simulator", "create-user", "verify-ledger", "backup", "restore",
     "webhooks list", "webhooks show", "review list", "kyc list", "kyc show",
-    "onramp set-webhook", "onramp send-dummy", "onramp resend",
+    "onramp set-webhook", "onramp send-dummy", "onramp resend", "mail send-test",
 }  # fmt: skip
 
 

@@ -116,7 +116,9 @@ class _HeadersByPath:
         files = {f"/{path.relative_to(folder).as_posix()}": path for path in folder.rglob("*")}
         self._files = frozenset(name for name in files if not name.endswith(".html"))
         self._documents = {
-            address: self._with(page_policy(path.read_bytes().decode(), settings))
+            address: self._with(
+                page_policy(path.read_bytes().decode(), settings, frames_mails=_is_outbox(name))
+            )
             for name, path in files.items()
             if name.endswith(".html")
             for address in _addresses(name)
@@ -192,9 +194,15 @@ def _allowed(feature: str, settings: Settings) -> str:
     return " ".join(("self", *(f'"{origin}"' for origin in origins)))
 
 
-def page_policy(html: str, settings: Settings) -> str:
+def _is_outbox(name: str) -> bool:
+    """Return whether a built file is the page of the outbox, which no production build has."""
+    return name.rpartition("/outbox")[2] in (".html", "/index.html") and "/outbox" in name
+
+
+def page_policy(html: str, settings: Settings, *, frames_mails: bool = False) -> str:
     """Return the content policy of a page. Its inline scripts and styles are allowed by their hashes."""
     inline = _Inline.of(html)
+    framed = ("'self'",) if frames_mails else _framed(settings)
     # Safari before 15.4 does not count the page's own socket as 'self'.
     socket_origin = settings.ui_origin.replace("http", "ws", 1)
     return "; ".join(
@@ -206,7 +214,7 @@ def page_policy(html: str, settings: Settings) -> str:
             "font-src 'self'",
             "manifest-src 'self'",
             f"connect-src 'self' {socket_origin}",
-            f"frame-src {' '.join(_framed(settings))}",
+            f"frame-src {' '.join(framed)}",
             f"script-src {_sources(inline.scripts)}",
             # Reflex's style library fills an empty style element rule by rule, which needs no more than this.
             f"style-src {_sources([*inline.styles, ''])}",

@@ -3,7 +3,9 @@
 from datetime import datetime
 from decimal import Decimal
 
+from onramp_app.domain.amounts import asset_text, bill_text, exact_text, number_text
 from onramp_app.domain.environment import StepSource
+from onramp_app.domain.ids import reference_of
 from onramp_app.ledger.words import TransferKind
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.status import StatusClass
@@ -12,15 +14,7 @@ from onramp_app.top_ups.transitions import ENDED_UNPAID, OPEN, Act, Charged, Rea
 from onramp_app.top_ups.views import StepView, TopUpView
 from onramp_app.wallet.views import TransferView
 from onramp_app.web.activity.shapes import Fact, Story, StoryStep
-from onramp_app.web.words.amounts import (
-    asset_text,
-    bill_text,
-    exact_text,
-    moment_text,
-    number_text,
-    rate_words,
-    split_decimals,
-)
+from onramp_app.web.words.amounts import moment_text, rate_words, split_decimals
 from onramp_app.web.words.names import asset_name, method_name, network_name
 from onramp_app.web.words.top_ups import (
     action_text,
@@ -30,7 +24,6 @@ from onramp_app.web.words.top_ups import (
     difference_text,
     known_paid_text,
     paid_text,
-    reference_of,
     seen_text,
     tag_of,
     words_of,

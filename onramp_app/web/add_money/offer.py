@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from babel import Locale
 
+from onramp_app.domain.amounts import fiat_text
 from onramp_app.domain.money import decimal_text
 from onramp_app.domain.payments import AmountLimits, PaymentKind
 from onramp_app.pricing.bounds import bounds_of
@@ -24,7 +25,7 @@ from onramp_app.web.add_money.shapes import (
     QuickAmount,
 )
 from onramp_app.web.add_money.words import limits_text, published_text, raises_text
-from onramp_app.web.words.amounts import fiat_text, moment_text
+from onramp_app.web.words.amounts import moment_text
 from onramp_app.web.words.durations import usually_text
 from onramp_app.web.words.limits import left_text, shown_left
 from onramp_app.web.words.names import asset_name, method_name, network_name

@@ -7,6 +7,7 @@ from typing import ClassVar
 import reflex as rx
 from reflex.event import EventSpec
 
+from onramp_app.domain.amounts import number_text
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.money import decimal_text
@@ -38,7 +39,6 @@ from onramp_app.web.add_money.words import (
 )
 from onramp_app.web.tabs.live import LiveState
 from onramp_app.web.tabs.session import page_path, to_login
-from onramp_app.web.words.amounts import number_text
 from onramp_app.web.words.names import method_name, network_name
 
 _TYPING_MS = 350

@@ -4,6 +4,13 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from onramp_app.accounts.words import KycTier
+from onramp_app.domain.amounts import (
+    asset_text,
+    bill_text,
+    exact_text,
+    fiat_text,
+    number_text,
+)
 from onramp_app.domain.errors import ApplicationError, RateLimited
 from onramp_app.domain.payments import AmountLimits
 from onramp_app.pricing.quotes import QuoteView
@@ -22,16 +29,7 @@ from onramp_app.top_ups.views import TopUpView
 from onramp_app.verification.lines import get_line
 from onramp_app.verification.words import Line
 from onramp_app.web.add_money.shapes import Bill, BillLine, OpenTopUp
-from onramp_app.web.words.amounts import (
-    asset_text,
-    bill_text,
-    exact_text,
-    fiat_text,
-    moment_text,
-    number_text,
-    rate_words,
-    split_decimals,
-)
+from onramp_app.web.words.amounts import moment_text, rate_words, split_decimals
 from onramp_app.web.words.limits import left_text
 from onramp_app.web.words.names import method_text
 from onramp_app.web.words.top_ups import action_text, words_of

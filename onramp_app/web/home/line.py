@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from onramp_app.domain.amounts import fiat_text
 from onramp_app.texts import _
 from onramp_app.wallet.views import WorthPoint
 from onramp_app.web.home.shapes import BalanceLine
-from onramp_app.web.words.amounts import fiat_text, moment_text
+from onramp_app.web.words.amounts import moment_text
 
 WIDTH, HEIGHT, _TOP = 600, 100, 6  # Room for the upper half of the stroke, which would be cut off otherwise.
 

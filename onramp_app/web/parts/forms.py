@@ -156,6 +156,24 @@ def choice_field(
     )
 
 
+def check_field(label: str, name: str, *, is_checked: rx.Var[bool] | bool) -> rx.Component:
+    """Return a labelled checkbox. `is_checked` is what was saved; a change is sent with the form."""
+    return rx.el.label(
+        rx.el.input(
+            type="checkbox",
+            id=name,
+            name=name,
+            default_checked=is_checked,
+            # React reads what was saved only once, and the page may be drawn before that is known.
+            key=rx.cond(is_checked, f"{name}-on", f"{name}-off"),
+            class_name="check",
+        ),
+        rx.el.span(label),
+        html_for=name,
+        class_name="flex min-h-11 items-center gap-3 cursor-pointer",
+    )
+
+
 def main_button(words: str, **props: object) -> rx.Component:
     """Return the one filled button of a screen."""
     return rx.el.button(words, type="submit", class_name="button button-main", **props)

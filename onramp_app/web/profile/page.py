@@ -2,10 +2,11 @@
 
 import reflex as rx
 
+from onramp_app.mail.words import Choice
 from onramp_app.texts import _
 from onramp_app.web.parts.countries import country_options, currency_options, language_options
 from onramp_app.web.parts.feedback import notice
-from onramp_app.web.parts.forms import choice_field, main_button, password_field, text_field
+from onramp_app.web.parts.forms import check_field, choice_field, main_button, password_field, text_field
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.places import api_action
 from onramp_app.web.parts.times import clock_of, time_of
@@ -30,6 +31,7 @@ def profile() -> rx.Component:
             rx.cond(ProfileState.is_operator, _operator_code()),
             _details(),
             _password(),
+            _mails(),
             _sessions(),
             _security(),
             class_name="mx-auto grid w-full max-w-[640px] gap-6 md:pt-4",
@@ -178,6 +180,33 @@ def _password() -> rx.Component:
             class_name="grid gap-5",
         ),
         aria_labelledby="password-heading",
+        class_name="card",
+    )
+
+
+def _mails() -> rx.Component:
+    choices = (
+        (Choice.MONEY_ADDED, _("Money added"), ProfileState.gets_money_added),
+        (Choice.REVIEWS, _("Top-ups in review, and how they end"), ProfileState.gets_reviews),
+        (Choice.FAILED_PAYMENTS, _("Top-ups that didn't go through"), ProfileState.gets_failed_payments),
+    )
+    return rx.el.section(
+        rx.el.h2(_("E-mails"), class_name="heading", id="mails"),
+        rx.el.p(
+            _("You always get mails about the security of your account, and when money is taken back."),
+            class_name="soft small mt-1 mb-5",
+        ),
+        rx.el.form(
+            *[check_field(words, choice.value, is_checked=is_wanted) for choice, words, is_wanted in choices],
+            rx.cond(ProfileState.mails_saved, notice(_("Saved."), kind="good")),
+            rx.el.div(
+                rx.el.button(_("Save e-mail settings"), type="submit", class_name="button button-quiet"),
+                class_name="pt-1",
+            ),
+            on_submit=ProfileState.save_mails,
+            class_name="grid gap-3",
+        ),
+        aria_labelledby="mails",
         class_name="card",
     )
 

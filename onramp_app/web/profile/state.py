@@ -21,6 +21,7 @@ from onramp_app.domain.errors import (
     Unauthenticated,
     ValidationFailed,
 )
+from onramp_app.mail.words import Choice
 from onramp_app.operators import codes
 from onramp_app.operators.errors import RecentSignInRequired
 from onramp_app.texts import _, current_language
@@ -49,6 +50,10 @@ class ProfileState(PrivateState):
     current_password_problem: str = ""
     new_password_problem: str = ""
     password_form: int = 0  # Counts up when the form is to be emptied.
+    gets_money_added: bool = True
+    gets_reviews: bool = True
+    gets_failed_payments: bool = True
+    mails_saved: bool = False
     session_lines: list[SessionLine] = []  # noqa: RUF012  # Reflex copies the default for each state.
     security_lines: list[SecurityLine] = []  # noqa: RUF012  # as above
 
@@ -60,7 +65,22 @@ class ProfileState(PrivateState):
         self._forget_messages()
         self.account_id = viewer.user_id
         self.is_operator = viewer.role != Role.USER
+        self._show_mails(await accounts.wanted_mails(viewer))
         await self._list_security(viewer)
+        return None
+
+    @rx.event
+    async def save_mails(self, form: dict[str, object]) -> EventSpec | None:
+        """Save which notices the person gets by mail: those that the form names."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        self._forget_messages()
+        if not isinstance(form, dict):
+            return None
+        wanted = frozenset(choice for choice in Choice if form.get(choice.value))
+        await accounts.choose_mails(viewer, wanted)
+        self._show_mails(wanted)
+        self.mails_saved = True
         return None
 
     @rx.event
@@ -157,7 +177,13 @@ class ProfileState(PrivateState):
         self.session_lines = sorted(lines, key=lambda line: not line.is_current)
         self.security_lines = [_security_line(event) for event in await security_events.recent_events(viewer)]
 
+    def _show_mails(self, wanted: frozenset[Choice]) -> None:
+        self.gets_money_added = Choice.MONEY_ADDED in wanted
+        self.gets_reviews = Choice.REVIEWS in wanted
+        self.gets_failed_payments = Choice.FAILED_PAYMENTS in wanted
+
     def _forget_messages(self) -> None:
+        self.mails_saved = False
         self.details_saved = self.password_changed = self.must_sign_in_again = False
         self.operator_code = self.operator_code_until = self.operator_code_problem = ""
         self.name_problem = self.details_problem = ""

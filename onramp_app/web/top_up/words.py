@@ -5,6 +5,8 @@ from decimal import Decimal
 from urllib.parse import quote, urlsplit
 
 from onramp_app.config import get_settings
+from onramp_app.domain.amounts import asset_text, exact_text, fiat_text, number_text
+from onramp_app.domain.ids import reference_of
 from onramp_app.pricing.quotes import is_much_less
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import UNPAID, Charged, TopUpStatus
@@ -14,14 +16,7 @@ from onramp_app.wallet.views import BalancesView
 from onramp_app.web.parts.qr_code import qr_code
 from onramp_app.web.top_up.shapes import AmountFact, Related, TopUpPage
 from onramp_app.web.top_up.timeline import steps_of
-from onramp_app.web.words.amounts import (
-    asset_text,
-    exact_text,
-    fiat_text,
-    moment_text,
-    number_text,
-    split_decimals,
-)
+from onramp_app.web.words.amounts import moment_text, split_decimals
 from onramp_app.web.words.durations import usual_text
 from onramp_app.web.words.names import method_text
 from onramp_app.web.words.top_ups import (
@@ -31,7 +26,6 @@ from onramp_app.web.words.top_ups import (
     can_age,
     difference_text,
     paid_text,
-    reference_of,
     seen_text,
     tag_of,
     words_of,

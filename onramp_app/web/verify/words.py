@@ -7,6 +7,7 @@ from babel import Locale
 
 from onramp_app.accounts.words import KycStatus, KycTier
 from onramp_app.config import get_settings
+from onramp_app.domain.amounts import fiat_text
 from onramp_app.domain.errors import ApplicationError, RateLimited, ValidationFailed
 from onramp_app.providers.errors import ProviderUnavailable
 from onramp_app.texts import _, current_language
@@ -16,7 +17,6 @@ from onramp_app.verification.lines import get_line
 from onramp_app.verification.views import VerificationView
 from onramp_app.verification.words import Line, NextStep
 from onramp_app.web.verify.shapes import LimitLine, VerifyPage
-from onramp_app.web.words.amounts import fiat_text
 from onramp_app.web.words.limits import left_text, period_text
 
 

@@ -2,9 +2,9 @@
 
 from decimal import ROUND_DOWN, Decimal
 
+from onramp_app.domain.amounts import fiat_text
 from onramp_app.texts import _
 from onramp_app.top_ups.meter import LimitPeriod, LimitRule, MeterLine
-from onramp_app.web.words.amounts import fiat_text
 
 _MANY = 100
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from onramp_app.domain.amounts import asset_text, fiat_text, shown_amount
 from onramp_app.pricing.quotes import is_much_less
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
 from onramp_app.top_ups.seen import SeenView
 from onramp_app.top_ups.transitions import ENDED_UNPAID, UNPAID, Charged, Reason, TopUpStatus
 from onramp_app.top_ups.views import ProviderOrderView, TopUpView
-from onramp_app.web.words.amounts import asset_text, fiat_text, shown_amount
 from onramp_app.web.words.names import network_name
 
 
@@ -32,12 +32,6 @@ class TopUpWords:
 
 # In these states a payment that was claimed may still arrive, and that matters more than the state.
 _MAY_BE_PAID = (*UNPAID, *ENDED_UNPAID)
-
-
-def reference_of(top_up_id: str) -> str:
-    """Return the reference that people read out: the end of the id, as `9F3C-21AB`."""
-    end = top_up_id[-8:].upper()
-    return f"{end[:4]}-{end[4:]}"
 
 
 def tag_of(status: str, *, charged: str = Charged.NO) -> tuple[str, str]:

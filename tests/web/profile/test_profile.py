@@ -7,6 +7,7 @@ import pytest
 
 from onramp_app.accounts import accounts, sessions
 from onramp_app.domain import clock
+from onramp_app.mail.words import Choice
 from onramp_app.web.profile.state import ProfileState, _device_name
 from onramp_app.web.tabs.session import SessionState
 from tests.people import PASSWORD
@@ -47,6 +48,15 @@ async def test_a_name_that_cannot_be_used_is_said_at_the_field_and_nothing_is_sa
 async def test_a_country_that_is_none_is_said(tab):
     await tab.send(HANDLERS["save_details"], {**DETAILS, "country": "ZZ"})
     assert (await tab.state(ProfileState)).details_problem
+
+
+async def test_people_choose_which_notices_they_get(tab, ada):
+    await tab.send(HANDLERS["save_mails"], {"money_added": "on", "failed_payments": "on"})
+    profile = await tab.state(ProfileState)
+    assert (profile.gets_money_added, profile.gets_reviews, profile.mails_saved) == (True, False, True)
+    assert await accounts.wanted_mails(ada.viewer) == {Choice.MONEY_ADDED, Choice.FAILED_PAYMENTS}
+    await tab.send(HANDLERS["load"])
+    assert not (await tab.state(ProfileState)).gets_reviews
 
 
 async def test_a_changed_password_ends_the_other_sessions_only(tab, ada, another_session):

@@ -17,12 +17,15 @@ OURS = {
     "EntranceState.load",
     "EntranceState.propose_currency",
     "HomeState.load",
+    "OutboxState.load",
+    "OutboxState.look",
     "PrivateState.enter",
     "ProfileState.change_password",
     "ProfileState.end_session",
     "ProfileState.load",
     "ProfileState.make_operator_code",
     "ProfileState.save_details",
+    "ProfileState.save_mails",
     "SessionState.show_failure",
     "TopUpPageState.cancel",
     "TopUpPageState.check_now",
@@ -55,7 +58,13 @@ REFLEXS = {
     "State.set_is_hydrated",
     "UpdateVarsInternalState.update_vars_internal",
 }
-PUBLIC = {"EntranceState.load", "EntranceState.propose_currency", "SessionState.show_failure"}
+PUBLIC = {
+    "EntranceState.load",
+    "EntranceState.propose_currency",
+    "OutboxState.load",
+    "OutboxState.look",
+    "SessionState.show_failure",
+}
 
 
 def _handlers() -> dict[str, type[rx.State]]:

@@ -1,6 +1,6 @@
 """Amounts as pages show them, at the lengths that the books can hold."""
 
-from onramp_app.web.words.amounts import number_text
+from onramp_app.domain.amounts import number_text
 
 
 def test_an_amount_of_more_digits_than_python_reckons_with_is_written() -> None:

@@ -1,0 +1,73 @@
+"""Amounts in a reader's language: exact decimals in, text out, never rounded up."""
+
+import re
+from decimal import ROUND_DOWN, Decimal, localcontext
+
+from babel import Locale
+from babel.numbers import format_decimal, get_currency_precision, parse_pattern
+
+from onramp_app.texts import current_language
+
+# Assets worth about a dollar or a euro are shown like money, with two decimals. Others keep up to eight.
+_LIKE_MONEY = frozenset({"USDT", "USDC", "DAI", "BUSD", "TUSD", "USDP", "PYUSD", "EURC", "FDUSD"})
+_LIKE_MONEY_DECIMALS, _DECIMALS = 2, 8
+_DIGITS = 60  # The books have 38, and patterns write up to 18 decimals; Python's own 28 raise beyond.
+
+
+def fiat_text(amount: str | Decimal, currency: str) -> str:
+    """Return `₹10,000` or `₹10,000.50`: decimals are left out where all of them are zero."""
+    value = Decimal(amount)
+    is_whole = value == value.to_integral_value()
+    return _fiat(value, currency, 0 if is_whole else get_currency_precision(currency))
+
+
+def bill_text(amount: str | Decimal, currency: str) -> str:
+    """Return `₹10,000.00`, always with the currency's decimals, for amounts in a column."""
+    return _fiat(Decimal(amount), currency, get_currency_precision(currency))
+
+
+def rate_text(rate: str | Decimal, currency: str) -> str:
+    """Return a price with at least four figures: `₹88.14`, but `€0.9235`."""
+    value = Decimal(rate)
+    return _fiat(value, currency, max(get_currency_precision(currency), min(8, 3 - value.adjusted())))
+
+
+def _fiat(value: Decimal, currency: str, digits: int) -> str:
+    pattern = Locale.parse(current_language()).currency_formats["standard"].pattern
+    exact = value.quantize(Decimal(1).scaleb(-digits), ROUND_DOWN)
+    parsed = parse_pattern(pattern)
+    parsed.frac_prec = (digits, digits)
+    text: str = parsed.apply(exact, current_language(), currency=currency, currency_digits=False)
+    # CLDR sets a space between a symbol of letters and the number; Babel leaves it out.
+    return re.sub(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", "\N{NO-BREAK SPACE}", text)
+
+
+def number_text(amount: str | Decimal, asset: str) -> str:
+    """Return an amount of an asset without its code, cut to a readable length, such as `1,113.09`.
+
+    An amount that the cut would turn into zero is returned in full.
+    """
+    cut = shown_amount(amount, asset)
+    least = _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else 0
+    pattern = f"#,##0.{'0' * least}{'#' * (18 - least)}"
+    with localcontext(prec=_DIGITS):
+        text: str = format_decimal(cut, pattern, locale=current_language(), decimal_quantization=False)
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def shown_amount(amount: str | Decimal, asset: str) -> Decimal:
+    """Return the part of an amount of an asset that pages show."""
+    value = Decimal(amount)
+    decimals = _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else _DECIMALS
+    with localcontext(prec=_DIGITS):
+        return value.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN) or value
+
+
+def asset_text(amount: str | Decimal, asset: str) -> str:
+    """Return an amount with its asset's code, such as `113.09 USDT`."""
+    return f"{number_text(amount, asset)} {asset}"
+
+
+def exact_text(amount: str, asset: str) -> str:
+    """Return an amount with all of its decimals and its asset's code."""
+    return f"{amount} {asset}"

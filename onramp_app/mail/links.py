@@ -1,0 +1,77 @@
+"""The secrets of mailed links, and their addresses, which begin with `PUBLIC_URL` and nothing else.
+
+A secret is derived from a random id by `SECRET_KEY`, and kept nowhere: neither the outbox nor the table of
+links holds what opens one, so that who only reads the database opens none (decision 22).
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+
+from jwt.utils import base64url_encode
+
+from onramp_app.config import get_settings
+from onramp_app.texts import DEFAULT_LANGUAGE
+
+_SHAPE = re.compile(r"[\w-]{43}", re.ASCII)
+
+
+class LinkPlace(StrEnum):
+    """The page at which a link is opened."""
+
+    CONFIRM = "/confirm"
+    RESET = "/reset"
+
+
+@dataclass(frozen=True, slots=True)
+class MailLink:
+    """What the database keeps of a link."""
+
+    id: str
+    hash: bytes
+
+
+def new_link() -> MailLink:
+    """Return a new link. Its secret has 256 bits."""
+    link_id = secrets.token_hex(32)
+    key = get_settings().secret_key.get_secret_value()
+    return MailLink(link_id, secret_hash(_secret(key, link_id)))
+
+
+def secret_hash(secret: str) -> bytes:
+    """Return the hash by which the secret of a link is known again."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def is_secret(text: object) -> bool:
+    """Return whether something has the form of a secret; nothing else is looked up."""
+    return isinstance(text, str) and _SHAPE.fullmatch(text) is not None
+
+
+def secret_of(link: MailLink) -> str | None:
+    """Return the secret of a link, or None where `SECRET_KEY` has changed too often since it was made."""
+    settings = get_settings()
+    for key in (settings.secret_key, settings.secret_key_previous):
+        if key is not None:
+            secret = _secret(key.get_secret_value(), link.id)
+            if hmac.compare_digest(secret_hash(secret), link.hash):
+                return secret
+    return None
+
+
+def _secret(key: str, link_id: str) -> str:
+    # The beginning keeps it apart from everything else that is made with this key.
+    digest = hmac.digest(key.encode(), f"mailed link\0{link_id}".encode(), "sha256")
+    return base64url_encode(digest).decode()
+
+
+def address_of(path: str, *, language: str, secret: str = "") -> str:
+    """Return the address of a page, for a mail.
+
+    The secret stands behind `#`, which browsers send to no server: no log of a proxy holds it.
+    """
+    prefix = "" if language == DEFAULT_LANGUAGE else f"/{language}"
+    return f"{get_settings().ui_origin}{prefix}{path}{f'#{secret}' if secret else ''}"

@@ -1,0 +1,77 @@
+"""Writes mails into the outbox, in the transaction that causes them: neither happens without the other."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.engine import on_commit
+from onramp_app.domain import clock
+from onramp_app.domain.ids import new_id
+from onramp_app.fleet import channels
+from onramp_app.mail.links import MailLink
+from onramp_app.mail.tables import OutboxMail
+from onramp_app.mail.words import WORTH_SENDING, MailKind
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail to write.
+
+    Attributes:
+        kind: what it says.
+        event_key: names what caused it; of mails with the same key only the first is written.
+        user_id: the account it is about.
+        recipient: an address as `accounts.fields.clean_email` returns it.
+        language: of its words, a key of `texts.LANGUAGES`.
+        details: what the words of this kind need, nothing secret. Never what a person called themselves: a
+            stranger may have chosen the name, to speak through our mails to somebody else.
+        link: the link that it carries.
+    """
+
+    kind: MailKind
+    event_key: str
+    user_id: str
+    recipient: str
+    language: str
+    details: Mapping[str, str] = field(default_factory=dict)
+    link: MailLink | None = None
+
+
+async def write(db: AsyncSession, mails: Sequence[Mail]) -> None:
+    """Write mails into the outbox, in the caller's transaction. They are sent after its commit."""
+    if not mails:
+        return
+    now = clock.now()
+    rows = [
+        {
+            "id": new_id(),
+            "event_key": mail.event_key,
+            "kind": mail.kind.value,
+            "user_id": mail.user_id,
+            "recipient": mail.recipient,
+            "language": mail.language,
+            "details": json.dumps(mail.details, ensure_ascii=False),
+            "link_id": mail.link.id if mail.link else None,
+            "link_hash": mail.link.hash if mail.link else None,
+            "created_at": now,
+            "useless_after": now + WORTH_SENDING[mail.kind],
+            "due_at": now,
+        }
+        for mail in mails
+    ]
+    await db.exec(insert(OutboxMail).values(rows).on_conflict_do_nothing(index_elements=["event_key"]))
+    on_commit(db, channels.mail_due.ring)
+
+
+async def count_lately(db: AsyncSession, user_id: str, kind: MailKind, *, hours: int) -> int:
+    """Return how many mails of a kind were written about an account within the last hours."""
+    since = clock.now() - timedelta(hours=hours)
+    query = select(func.count()).where(
+        OutboxMail.user_id == user_id, OutboxMail.kind == kind.value, col(OutboxMail.created_at) > since
+    )
+    return (await db.exec(query)).one()

@@ -1,0 +1,68 @@
+"""The kinds of mails: what each is for, who can switch it off, and until when it is worth sending."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+
+
+class MailKind(StrEnum):
+    """What a mail says. Those that `CHOICE_OF` does not name are about security, and nobody goes without."""
+
+    CONFIRM_EMAIL = "confirm_email"
+    CONFIRM_NEW_EMAIL = "confirm_new_email"
+    EMAIL_CHANGED = "email_changed"
+    EMAIL_CHANGE_UNDONE = "email_change_undone"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - the name of a mail  # nosec B105
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of a mail  # nosec B105
+    NEW_DEVICE = "new_device"
+    REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of a mail  # nosec B105
+    TOP_UP_SETTLED = "top_up_settled"
+    TOP_UP_IN_REVIEW = "top_up_in_review"
+    TOP_UP_RELEASED = "top_up_released"
+    TOP_UP_FAILED = "top_up_failed"
+    TOP_UP_REVERSED = "top_up_reversed"
+
+
+class Choice(StrEnum):
+    """What people choose to get or not."""
+
+    MONEY_ADDED = "money_added"
+    REVIEWS = "reviews"
+    FAILED_PAYMENTS = "failed_payments"
+
+
+# Money that is taken back is told in any case.
+CHOICE_OF: Mapping[MailKind, Choice] = {
+    MailKind.TOP_UP_SETTLED: Choice.MONEY_ADDED,
+    MailKind.TOP_UP_IN_REVIEW: Choice.REVIEWS,
+    MailKind.TOP_UP_RELEASED: Choice.REVIEWS,
+    MailKind.TOP_UP_FAILED: Choice.FAILED_PAYMENTS,
+}
+
+RESET_LIFE = timedelta(minutes=30)
+CONFIRM_LIFE = timedelta(days=3)
+CHANGE_LIFE = timedelta(days=1)
+UNDO_LIFE = timedelta(days=7)
+
+_NOTICE = timedelta(days=3)
+# A link that has ended is of no use, and a notice of last week frightens.
+WORTH_SENDING: Mapping[MailKind, timedelta] = {
+    MailKind.CONFIRM_EMAIL: CONFIRM_LIFE,
+    MailKind.CONFIRM_NEW_EMAIL: CHANGE_LIFE,
+    MailKind.RESET_PASSWORD: RESET_LIFE,
+    MailKind.EMAIL_CHANGED: UNDO_LIFE,
+    MailKind.EMAIL_CHANGE_UNDONE: UNDO_LIFE,
+    **dict.fromkeys(
+        (MailKind.PASSWORD_CHANGED, MailKind.NEW_DEVICE, MailKind.REFRESH_TOKEN_REUSED), UNDO_LIFE
+    ),
+    **dict.fromkeys(
+        (
+            MailKind.TOP_UP_SETTLED,
+            MailKind.TOP_UP_IN_REVIEW,
+            MailKind.TOP_UP_RELEASED,
+            MailKind.TOP_UP_FAILED,
+            MailKind.TOP_UP_REVERSED,
+        ),
+        _NOTICE,
+    ),
+}

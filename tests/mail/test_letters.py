@@ -1,0 +1,67 @@
+"""Every kind of mail reads the same in both forms, carries its link and loads nothing."""
+
+import re
+from html import unescape
+
+import pytest
+
+from onramp_app.config import get_settings
+from onramp_app.mail.letters import letter_of
+from onramp_app.mail.messages import read
+from onramp_app.mail.words import CHOICE_OF, WORTH_SENDING, MailKind
+
+SECRET = "s" * 43
+DETAILS = {
+    "at": "2026-03-01T09:00:00+00:00",
+    "browser": "Firefox",
+    "system": "Linux",
+    "address": "203.0.113.7",
+    "new_address": "b•••@example.com",
+    "old_address": "a•••@example.com",
+    "top_up_id": "0190000000000000000000009f3c21ab",
+    "fiat_amount": "10000",
+    "fiat_currency": "INR",
+    "charged": "yes",
+    "amount": "113.091234",
+    "asset": "USDT",
+}
+
+
+@pytest.mark.parametrize("kind", list(MailKind))
+def test_each_mail_reads_the_same_in_both_forms(kind: MailKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPPORT_EMAIL", "help@hafen.example")
+    monkeypatch.setenv("PUBLIC_URL", "https://hafen.example")
+    get_settings.cache_clear()
+    letter = letter_of(kind, DETAILS, secret=SECRET)
+    text = read(letter)
+    for words in (*letter.paragraphs, *letter.after):
+        assert words in " ".join(text.plain.split())
+        assert words in unescape(text.html)
+    addresses = set(re.findall(r'(?:href|src)="([^"]*)"|url\(([^)]*)\)', text.html))
+    assert {address for address, _ in addresses} == ({letter.action.address} if letter.action else set())
+    assert letter.action is None or letter.action.address.startswith("https://hafen.example/")
+    assert letter.action is None or f"\n{letter.action.address}\n" in text.plain
+    assert "color-scheme: light dark" in text.html
+    assert "<img" not in text.html
+    assert "!" not in text.plain
+    assert kind in WORTH_SENDING
+
+
+@pytest.mark.parametrize("kind", list(MailKind))
+def test_who_wants_no_notices_reads_how_and_security_mails_have_no_switch(kind: MailKind) -> None:
+    letter = letter_of(kind, DETAILS, secret=SECRET)
+    has_switch = any("/profile" in text for text in letter.about_mails)
+    assert has_switch == (kind in CHOICE_OF)
+
+
+def test_what_a_device_calls_itself_is_text() -> None:
+    text = read(letter_of(MailKind.NEW_DEVICE, {**DETAILS, "browser": "<b>", "system": "&"}, secret=SECRET))
+    assert "&lt;b&gt; on &amp;" in text.html
+    assert "<b>" not in text.html
+
+
+def test_amounts_and_references_are_those_of_the_pages() -> None:
+    letter = letter_of(MailKind.TOP_UP_SETTLED, DETAILS)
+    assert letter.subject == "113.09 USDT is in your balance"
+    assert ("Reference", "9F3C-21AB") in letter.facts
+    assert ("Top-up", "₹10,000") in letter.facts
