@@ -164,6 +164,8 @@ class Settings(BaseSettings):
 
     smtp_url: SmtpUrl | None = None
     mail_from: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$|^[^<>]+<[^@\s]+@[^@\s]+>$")
+    # Without a value on in production, else off.
+    require_confirmed_email: bool = Field(default=None, validate_default=True)
     support_email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
 
     background_work: Literal["on", "off"] = "on"
@@ -224,6 +226,13 @@ class Settings(BaseSettings):
             return value
         is_production = _is_production(before.data.get("app_env"), before.data.get("replit_deployment"))
         return 1 if is_production else 0
+
+    @field_validator("require_confirmed_email", mode="before")
+    @classmethod
+    def _require_in_production(cls, value: object, before: ValidationInfo) -> object:
+        if value is not None:
+            return value
+        return _is_production(before.data.get("app_env"), before.data.get("replit_deployment"))
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

@@ -10,11 +10,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.accounts import devices, fields, passwords, sessions
+from onramp_app.accounts import devices, fields, links, passwords, sessions
 from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.views import Viewer
-from onramp_app.accounts.words import LANGUAGES, EndReason, Role, currency_of_country
+from onramp_app.accounts.words import LANGUAGES, EndReason, LinkPurpose, Role, currency_of_country
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
@@ -22,13 +22,14 @@ from onramp_app.domain.errors import EmailTaken, FieldError, InvalidCredentials,
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.networks import network_of
 from onramp_app.ledger import audit
-from onramp_app.mail.words import Choice
+from onramp_app.mail.words import Choice, MailKind
 from onramp_app.throttle import throttle
 
 Opened = TypeVar("Opened")
 # `sessions.open_browser` or `program_sessions.open_program`: runs in the transaction of the sign-in.
 OpenSession = Callable[[AsyncSession, User, Client], Awaitable[Opened]]
 
+_TAKEN = "An account with this e-mail exists. Sign in instead."
 _log = structlog.get_logger(__name__)
 
 
@@ -89,7 +90,9 @@ async def _insert(db: AsyncSession, user: User) -> None:
     # Two at once with the same e-mail: the unique constraint decides, not a look beforehand.
     statement = insert(User).values(**user.model_dump()).on_conflict_do_nothing(index_elements=["email"])
     if not (await db.exec(statement.returning(col(User.id)))).first():
-        raise EmailTaken("An account with this e-mail exists. Sign in instead.")
+        raise EmailTaken(_TAKEN)
+    if await links.is_kept_for_another(db, user.email, user.id):
+        raise EmailTaken(_TAKEN)
     _log.info("account opened", user_id=user.id, role=user.role)
 
 
@@ -105,6 +108,7 @@ async def register(registration: Registration, client: Client, open_session: Ope
     user = await _new_user(registration, Role.USER)
     async with transaction() as db:
         await _insert(db, user)
+        await links.write_mail(db, user, MailKind.CONFIRM_EMAIL, purpose=LinkPurpose.CONFIRM_EMAIL)
         return await open_session(db, user, client)
 
 
@@ -169,6 +173,7 @@ async def sign_in(email: str, password: str, client: Client, open_session: OpenS
             raise InvalidCredentials("E-mail or password is wrong.")
         if new_hash is not None:
             user.password_hash = new_hash
+        is_new = device is None and not await sessions.is_known_place(db, user.id, client)
         opened = await open_session(db, user, client)
         if device is None and isinstance(opened, BrowserSession):
             await audit.write_own(
@@ -180,8 +185,17 @@ async def sign_in(email: str, password: str, client: Client, open_session: OpenS
                 detail={"session_id": opened.viewer.session_id},
                 address=client.address,
             )
+        if is_new:
+            await links.write_new_device(db, user, client=client)
     await throttle.guessed_right(throttle.SIGN_IN, *who)
     return opened
+
+
+async def forgive_guesses(email: str, client: Client) -> None:
+    """Forget the wrong passwords that were tried for an account from the client's network."""
+    await throttle.guessed_right(
+        throttle.SIGN_IN, _name_for_counting(email, email), network_of(client.address)
+    )
 
 
 async def update_profile(viewer: Viewer, changes: ProfileChanges) -> Viewer:
@@ -225,6 +239,31 @@ async def choose_mails(viewer: Viewer, wanted: frozenset[Choice]) -> None:
         )
 
 
+async def require_password(viewer: Viewer, current_password: str) -> str:
+    """Demand the viewer's password once more, and return its hash as it was when it was compared.
+
+    What then goes well calls `throttle.guessed_right(throttle.PASSWORD, viewer.session_id)`.
+
+    Raises:
+        InvalidCredentials: the password is wrong.
+        RateLimited: it was wrong too often.
+    """
+    # By session: a thief who guesses in a stolen one does not keep the owner from changing the password.
+    await throttle.attempt_guess(throttle.PASSWORD, viewer.session_id)
+    async with transaction() as db:
+        password_hash = (await db.exec(select(User.password_hash).where(User.id == viewer.user_id))).first()
+    is_right, _ = await passwords.verify_password(current_password, password_hash)
+    if not is_right or password_hash is None:
+        raise _wrong_password()
+    return password_hash
+
+
+def _wrong_password() -> InvalidCredentials:
+    return InvalidCredentials(
+        "The current password is wrong.", errors=(FieldError("current_password", "This password is wrong."),)
+    )
+
+
 async def change_password(
     viewer: Viewer, current_password: str, *, new_password: str, address: str = ""
 ) -> None:
@@ -235,16 +274,7 @@ async def change_password(
         RateLimited: the current password was wrong too often, or was changed too often today.
         ValidationFailed: the new password is weak.
     """
-    wrong = InvalidCredentials(
-        "The current password is wrong.", errors=(FieldError("current_password", "This password is wrong."),)
-    )
-    # By session: a thief who guesses in a stolen one does not keep the owner from changing the password.
-    await throttle.attempt_guess(throttle.PASSWORD, viewer.session_id)
-    async with transaction() as db:
-        password_hash = (await db.exec(select(User.password_hash).where(User.id == viewer.user_id))).first()
-    is_right, _ = await passwords.verify_password(current_password, password_hash)
-    if not is_right:
-        raise wrong
+    password_hash = await require_password(viewer, current_password)
     await throttle.attempt(throttle.CHANGE_PASSWORD, viewer.user_id)
     personal = (
         viewer.email,
@@ -261,7 +291,7 @@ async def change_password(
             .values(password_hash=new_hash, updated_at=clock.now())
         )
         if not changed.rowcount:
-            raise wrong
+            raise _wrong_password()
         ended = await sessions.end_other_sessions(db, viewer, EndReason.PASSWORD_CHANGED)
         audit.write(
             db,
@@ -272,6 +302,8 @@ async def change_password(
             detail={"session_id": viewer.session_id, "sessions_ended": ended},
             address=address,
         )
+        user = (await db.exec(select(User).where(User.id == viewer.user_id))).one()
+        await links.write_notice(db, user, MailKind.PASSWORD_CHANGED, client=Client(address))
     await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
     _log.info("password changed", user_id=viewer.user_id)
 
@@ -286,6 +318,7 @@ async def create_user(registration: Registration) -> str:
     user = await _new_user(registration, Role.USER)
     async with transaction() as db:
         await _insert(db, user)
+        await links.write_mail(db, user, MailKind.CONFIRM_EMAIL, purpose=LinkPurpose.CONFIRM_EMAIL)
         audit.write(
             db,
             audit.Act.ACCOUNT_CREATED,

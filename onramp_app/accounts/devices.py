@@ -76,3 +76,23 @@ def read_device(cookie_header: str) -> Device | None:
 def new_device() -> Device:
     """Return a new device, which no account knows yet."""
     return Device(secrets.token_urlsafe(16))
+
+
+# A User-Agent names other browsers too, for the sake of old sites. The first name here that occurs is meant.
+_BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
+_SYSTEMS = {
+    "Windows": "Windows",
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Mac OS X": "Mac",
+    "Linux": "Linux",
+}
+
+
+def device_words(user_agent: str) -> tuple[str | None, str | None]:
+    """Return the browser and the system that a User-Agent names, each None where we know no name for it."""
+    return (
+        next((name for sign, name in _BROWSERS.items() if sign in user_agent), None),
+        next((name for sign, name in _SYSTEMS.items() if sign in user_agent), None),
+    )

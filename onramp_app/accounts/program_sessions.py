@@ -8,7 +8,7 @@ import structlog
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.accounts import tokens
+from onramp_app.accounts import links, tokens
 from onramp_app.accounts.sessions import Client, end_sessions, is_alive, open_session, resolve, viewer_of
 from onramp_app.accounts.tables import AuthSession, RefreshToken, User
 from onramp_app.accounts.tokens import Claims, TokenType
@@ -18,6 +18,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.errors import RefreshTokenReused, Unauthenticated
 from onramp_app.ledger import audit
+from onramp_app.mail.words import MailKind
 from onramp_app.throttle import throttle
 
 ACCESS_TOKEN_LIFE = timedelta(minutes=10)
@@ -134,6 +135,8 @@ async def _revoke_family(db: AsyncSession, session_id: str, now: datetime, *, ad
         detail={"session_id": session_id, "device": session.device},
         address=address,
     )
+    user = (await db.exec(select(User).where(User.id == session.user_id))).one()
+    await links.write_notice(db, user, MailKind.REFRESH_TOKEN_REUSED, client=Client(address))
 
 
 async def _advance(db: AsyncSession, token: RefreshToken, text: str, now: datetime) -> ProgramSession:

@@ -20,6 +20,11 @@ _ENDS: dict[str, SecurityEventKind] = {
 }
 _DEEDS: dict[str, SecurityEventKind] = {
     Act.PASSWORD_CHANGED.value: SecurityEventKind.PASSWORD_CHANGED,
+    Act.PASSWORD_RESET.value: SecurityEventKind.PASSWORD_RESET,
+    Act.EMAIL_CONFIRMED.value: SecurityEventKind.EMAIL_CONFIRMED,
+    Act.EMAIL_CHANGED.value: SecurityEventKind.EMAIL_CHANGED,
+    Act.EMAIL_CHANGE_UNDONE.value: SecurityEventKind.EMAIL_CHANGE_UNDONE,
+    Act.SECURED.value: SecurityEventKind.ACCOUNT_SECURED,
     Act.ROLE_GRANTED.value: SecurityEventKind.ROLE_CHANGED,
     Act.OPERATOR_CODE_MADE.value: SecurityEventKind.OPERATOR_CODE_MADE,
     Act.OPERATOR_CODE_REFUSED.value: SecurityEventKind.OPERATOR_CODE_REFUSED,

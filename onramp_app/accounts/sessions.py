@@ -67,6 +67,7 @@ def viewer_of(user: User, session_id: str) -> Viewer:
         role=user.role,
         kyc_status=user.kyc_status,
         kyc_tier=user.kyc_tier,
+        is_email_confirmed=user.email_confirmed_at is not None,
         created_at=user.created_at,
     )
 
@@ -106,6 +107,21 @@ async def _keep_newest(db: AsyncSession, user_id: str) -> None:
     if old := (await db.exec(older)).all():
         await end_sessions(db, EndReason.RENEWED, col(AuthSession.id).in_(old))
         await db.exec(delete(AuthSession).where(col(AuthSession.id).in_(old)))
+
+
+async def is_known_place(db: AsyncSession, user_id: str, client: Client) -> bool:
+    """Return whether the account was signed in from this address with this program before.
+
+    For programs, which have no device cookie: of a script that signs in each day its owner hears once.
+    """
+    device = "".join(c for c in client.user_agent if c.isprintable())[:200]
+    query = select(AuthSession.id).where(
+        AuthSession.user_id == user_id,
+        AuthSession.kind == SessionKind.PROGRAM.value,
+        AuthSession.device == device,
+        AuthSession.address == client.address[:45],
+    )
+    return (await db.exec(query.limit(1))).first() is not None
 
 
 async def open_browser(db: AsyncSession, user: User, client: Client) -> BrowserSession:

@@ -6,10 +6,10 @@ service cannot store it. Changing this file needs a migration; a test compares t
 
 from datetime import datetime
 
-from sqlalchemy import ARRAY, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text
+from sqlalchemy import ARRAY, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text, text
 from sqlmodel import Field
 
-from onramp_app.accounts.words import EndReason, KycStatus, KycTier, Role, SessionKind
+from onramp_app.accounts.words import EndReason, KycStatus, KycTier, LinkPurpose, Role, SessionKind
 from onramp_app.db.columns import Row, length, moment, one_of
 from onramp_app.domain.ids import new_id
 from onramp_app.mail.words import Choice
@@ -18,7 +18,7 @@ _CHOICES = ", ".join(f"'{choice}'" for choice in Choice)
 
 
 class User(Row, table=True):
-    """One account. `email` is ASCII in lower case, so that its uniqueness ignores case.
+    """One account. `email` is ASCII in lower case, so that its uniqueness ignores case and Unicode forms.
 
     `frozen_at` is when an operator froze it: what arrives is held, and no top-up is begun. `muted_mails` are
     the words of `mail.words.Choice` that the person does not want.
@@ -27,6 +27,7 @@ class User(Row, table=True):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint("email = lower(email)", name="email_lower_case"),
+        CheckConstraint("octet_length(email) = char_length(email)", name="email_ascii"),
         length("email", 3, 254),
         length("display_name", 1, 80),
         CheckConstraint("country ~ '^[A-Z]{2}$'", name="country"),
@@ -41,6 +42,7 @@ class User(Row, table=True):
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))
     email: str = Field(sa_column=Column(Text, nullable=False, unique=True))
+    email_confirmed_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     password_hash: str = Field(repr=False, sa_column=Column(Text, nullable=False))
     display_name: str = Field(sa_column=Column(Text, nullable=False))
     country: str | None = Field(sa_column=Column(Text, nullable=True))
@@ -55,6 +57,35 @@ class User(Row, table=True):
     )
     created_at: datetime = Field(sa_column=moment())
     updated_at: datetime = Field(sa_column=moment())
+
+
+class AccountLink(Row, table=True):
+    """One mailed link to an account, known by the hash of its secret.
+
+    `email` is the address that it was mailed to or, of `change_email`, the address to change to, which is the
+    same. Of an undo it is the address before the change, kept for its owner as long as the link works. A link
+    ends when it is used, or when something else makes it wrong.
+    """
+
+    __tablename__ = "account_links"
+    __table_args__ = (
+        CheckConstraint("octet_length(secret_hash) = 32", name="secret_hash_length"),
+        one_of("purpose", LinkPurpose),
+        length("email", 3, 254),
+        CheckConstraint("email = lower(email)", name="email_lower_case"),
+        CheckConstraint("expires_at > created_at", name="expires_later"),
+        Index(None, "user_id", "purpose"),
+        Index("ix_account_links_kept_email", "email", postgresql_where=text("purpose = 'undo_email'")),
+        Index(None, "expires_at"),
+    )
+
+    secret_hash: bytes = Field(repr=False, sa_column=Column(LargeBinary, primary_key=True))
+    user_id: str = Field(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False))
+    purpose: str = Field(sa_column=Column(Text, nullable=False))
+    email: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=moment())
+    expires_at: datetime = Field(sa_column=moment())
+    ended_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
 
 
 class AuthSession(Row, table=True):

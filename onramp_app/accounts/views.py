@@ -24,6 +24,7 @@ class Viewer:
     role: str
     kyc_status: str
     kyc_tier: str
+    is_email_confirmed: bool
     created_at: datetime
 
 

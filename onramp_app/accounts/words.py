@@ -61,6 +61,16 @@ class EndReason(StrEnum):
     ROLE_CHANGED = "role_changed"
 
 
+class LinkPurpose(StrEnum):
+    """What a mailed link is for."""
+
+    CONFIRM_EMAIL = "confirm_email"
+    CHANGE_EMAIL = "change_email"
+    UNDO_EMAIL = "undo_email"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - the name of a link  # nosec B105
+    NOT_ME = "not_me"
+
+
 class SecurityEventKind(StrEnum):
     """A security event that a person sees of their account."""
 
@@ -70,6 +80,11 @@ class SecurityEventKind(StrEnum):
     SESSION_ENDED = "session_ended"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of an event  # nosec B105
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of an event  # nosec B105
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - the name of an event  # nosec B105
+    EMAIL_CONFIRMED = "email_confirmed"
+    EMAIL_CHANGED = "email_changed"
+    EMAIL_CHANGE_UNDONE = "email_change_undone"
+    ACCOUNT_SECURED = "account_secured"
     ROLE_CHANGED = "role_changed"
     OPERATOR_CODE_MADE = "operator_code_made"
     OPERATOR_CODE_REFUSED = "operator_code_refused"

@@ -36,6 +36,7 @@ from onramp_app.throttle import throttle
 from onramp_app.top_ups import top_ups, views
 from onramp_app.top_ups.errors import (
     AccountFrozen,
+    EmailNotConfirmed,
     KycRequired,
     NotCancelable,
     QuoteChanged,
@@ -65,6 +66,7 @@ _CREATE: dict[int | str, dict[str, Any]] = {
     },
     **_errors(
         AccountFrozen,
+        EmailNotConfirmed,
         KycRequired,
         IdempotencyConflict,
         IdempotencyInProgress,

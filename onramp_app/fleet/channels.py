@@ -41,3 +41,5 @@ order_due = Bell()
 order_read = Bell()
 # Rung in the process that wrote a mail into the outbox.
 mail_due = Bell()
+# Rung in the process that stored a request for a link to set a password.
+reset_asked = Bell()

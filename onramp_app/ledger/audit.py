@@ -28,6 +28,11 @@ class Act(StrEnum):
     ACCOUNT_CREATED = "account.created"
     ROLE_GRANTED = "account.role_granted"
     PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 - the name of an event  # nosec B105
+    PASSWORD_RESET = "account.password_reset"  # noqa: S105 - the name of an event  # nosec B105
+    EMAIL_CONFIRMED = "account.email_confirmed"
+    EMAIL_CHANGED = "account.email_changed"
+    EMAIL_CHANGE_UNDONE = "account.email_change_undone"
+    SECURED = "account.secured"
     NEW_DEVICE = "account.new_device"
     SESSION_ENDED = "session.ended"
     REFRESH_TOKEN_REUSED = "session.refresh_token_reused"  # noqa: S105 - the name of an event  # nosec B105

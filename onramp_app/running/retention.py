@@ -11,7 +11,7 @@ from sqlalchemy import Delete, tuple_
 from sqlmodel import col, delete, func, or_, select
 
 from onramp_app import idempotency
-from onramp_app.accounts.tables import AuthSession, RefreshToken
+from onramp_app.accounts.tables import AccountLink, AuthSession, RefreshToken
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.db.locks import Lock
@@ -41,7 +41,8 @@ async def purge() -> dict[str, int]:
     """Delete what has been kept for as long as it has to be.
 
     After `RETENTION_DAYS`: ended sessions with their refresh tokens, spent refresh tokens, webhooks that
-    were acted on, refused requests, mails that were sent or given up. After 24 hours: answers kept under an
+    were acted on, refused requests, mails that were sent or given up, links that
+    have ended. After 24 hours: answers kept under an
     idempotency key.
 
     Returns how many rows went from each table; nothing when another instance is purging.
@@ -86,6 +87,11 @@ def _statements(before: datetime, now: datetime) -> dict[str, Delete]:
         ),
         "outbox_mails": delete(OutboxMail).where(
             col(OutboxMail.id).in_(select(OutboxMail.id).where(*ended_mails).limit(_AT_ONCE))
+        ),
+        "account_links": delete(AccountLink).where(
+            col(AccountLink.secret_hash).in_(
+                select(AccountLink.secret_hash).where(col(AccountLink.expires_at) < before).limit(_AT_ONCE)
+            )
         ),
         # Asked again, since a key may be claimed again between the look and the deed.
         "idempotency_keys": delete(IdempotencyKey).where(

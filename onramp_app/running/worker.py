@@ -24,6 +24,7 @@ from onramp_app.provider_orders.walks import ASKING_SECONDS
 from onramp_app.providers.connection import get_provider
 from onramp_app.providers.errors import ProviderUnavailable
 from onramp_app.providers.port import Provider
+from onramp_app.recovery.requests import ANSWER_WITHIN_SECONDS, keep_answering
 from onramp_app.top_ups.moves import run_clock
 from onramp_app.verification.reader import keep_reading
 
@@ -55,6 +56,7 @@ async def background_work() -> AsyncIterator[None]:
             )
             for name, servers in get_servers().items()
         ),
+        keep_running("reset requests", keep_answering, within_seconds=ANSWER_WITHIN_SECONDS),
         *_verification(),
     ):
         yield

@@ -80,6 +80,18 @@ REFRESH = (
 # Each one leaves a line that stays for good.
 CHANGE_PASSWORD = (RateLimitItemPerDay(50, namespace="change-password"),)
 PASSWORD = _guesses("password")
+# By address as typed, whether or not there is such an account: each one sends a mail.
+FORGOT = (RateLimitItemPerHour(5, namespace="forgot"), RateLimitItemPerDay(20, namespace="forgot-day"))
+# One network that asks for links of many accounts.
+FORGOT_FROM_NETWORK = (RateLimitItemPerHour(30, namespace="forgot-network"),)
+# By network: mailed links that are looked at or opened. Nobody guesses their secrets; this bounds the work.
+LINK = (RateLimitItemPerHour(120, namespace="link"),)
+# Each one sends a mail, to an address that may be a stranger's.
+CONFIRMATION = (
+    RateLimitItemPerHour(5, namespace="confirmation"),
+    RateLimitItemPerDay(10, namespace="confirmation-day"),
+)
+CHANGE_EMAIL = (RateLimitItemPerDay(10, namespace="change-email"),)
 # Each one leaves a line in the audit log for good.
 OPERATOR_CODE = (RateLimitItemPerHour(30, namespace="operator-code"),)
 ALONE_DELAY_SECONDS = 1.0

@@ -15,6 +15,12 @@ class KycRequired(ApplicationError):
     status, code, title = 403, "kyc_required", "Verify yourself first"
 
 
+class EmailNotConfirmed(ApplicationError):
+    """The person has not confirmed their e-mail address, and has to before anything is bought."""
+
+    status, code, title = 403, "email_not_confirmed", "Confirm your e-mail address first"
+
+
 class TierTooLow(KycRequired):
     """The amount is more than the person's tier allows, and a higher tier would allow it.
 

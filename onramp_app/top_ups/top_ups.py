@@ -35,6 +35,7 @@ from onramp_app.throttle import throttle
 from onramp_app.top_ups import limits
 from onramp_app.top_ups.errors import (
     AccountFrozen,
+    EmailNotConfirmed,
     KycRequired,
     NotCancelable,
     QuoteChanged,
@@ -89,7 +90,7 @@ async def create(
         AmountOutOfLimits: over or under the provider's limits, or over our own.
         TierTooLow: over our own, and a higher tier would allow it.
         QuoteChanged: a fresh quote is more than 1 % away from `expected_amount`.
-        AccountFrozen, KycRequired, TooManyOpenTopUps: not for this person, now.
+        AccountFrozen, EmailNotConfirmed, KycRequired, TooManyOpenTopUps: not for this person, now.
         RateLimited, ProviderUnavailable, DatabaseUnavailable: come back later.
     """
     await throttle.attempt(throttle.TOP_UP, viewer.user_id)
@@ -252,7 +253,7 @@ async def may_begin(viewer: Viewer) -> None:
     """Refuse a person who cannot begin a top-up now, as `store` would under the person's lock.
 
     Raises:
-        AccountFrozen, KycRequired, TooManyOpenTopUps: why not.
+        AccountFrozen, EmailNotConfirmed, KycRequired, TooManyOpenTopUps: why not.
     """
     async with transaction() as db:
         await _check_person(db, await db.get_one(User, viewer.user_id))
@@ -261,6 +262,8 @@ async def may_begin(viewer: Viewer) -> None:
 async def _check_person(db: AsyncSession, person: User) -> None:
     if person.frozen_at is not None:
         raise AccountFrozen("Your account is frozen. Write to support.")
+    if get_settings().require_confirmed_email and person.email_confirmed_at is None:
+        raise EmailNotConfirmed("Open the link in the mail that we sent you, then try again.")
     if person.kyc_status == KycStatus.REJECTED:
         raise KycRequired(
             "Your verification was not accepted, so money cannot be added.", extra=_next_step(person)

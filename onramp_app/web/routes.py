@@ -26,6 +26,8 @@ from onramp_app.web.outbox.state import OutboxState
 from onramp_app.web.parts.places import path_of
 from onramp_app.web.profile.page import profile
 from onramp_app.web.profile.state import ProfileState
+from onramp_app.web.recovery.page import confirm, forgot, reset
+from onramp_app.web.recovery.state import ConfirmState, ForgotState, ResetState
 from onramp_app.web.tabs.session import PrivateState
 from onramp_app.web.top_up.page import top_up
 from onramp_app.web.top_up.state import TopUpPageState
@@ -61,6 +63,15 @@ def _pages() -> tuple[_Page, ...]:
             _("One top-up from beginning to end."),
             (PrivateState.enter, StoryState.load),
         ),
+        _Page(
+            "/forgot",
+            forgot,
+            _("Forgot your password"),
+            _("Get a link to set a new password."),
+            (ForgotState.load,),
+        ),
+        _Page("/reset", reset, _("Set a new password"), _("Set a new password."), (ResetState.load,)),
+        _Page("/confirm", confirm, _("Confirm"), _("Confirm by a link."), (ConfirmState.load,)),
         _Page("/home", home, _("Home"), _("Your wallet."), (PrivateState.enter, HomeState.load)),
         _Page("/add-money", add_money, _("Add money"), _("Add money to your wallet."), (WizardState.load,)),
         _Page("/profile", profile, _("Profile"), _("Your details and sessions."), (ProfileState.load,)),

@@ -24,6 +24,7 @@ def _viewer(user_id: str) -> Viewer:
         role="user",
         kyc_status="none",
         kyc_tier="none",
+        is_email_confirmed=True,
         created_at=clock.now(),
     )
 

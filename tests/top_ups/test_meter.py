@@ -26,6 +26,7 @@ def viewer(user_id: str, tier: str = "none", country: str | None = "IN") -> View
     return Viewer(
         user_id=user_id, session_id="s", email="a@b.test", display_name="Ada", country=country,
         display_currency="INR", language="en", role="user", kyc_status="none", kyc_tier=tier,
+        is_email_confirmed=True,
         created_at=datetime.now(UTC),
     )  # fmt: skip
 

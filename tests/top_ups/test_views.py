@@ -18,7 +18,7 @@ def _text(minor: int) -> str:
 
 async def _view(desk: Desk, top_up_id: str) -> TopUpView:
     user_id = desk.owner_of(top_up_id)
-    viewer = Viewer(user_id, "", "", "", None, "INR", "en", "user", "none", "none", NOW)
+    viewer = Viewer(user_id, "", "", "", None, "INR", "en", "user", "none", "none", True, NOW)
     return await views.get(viewer, top_up_id)
 
 

@@ -18,6 +18,7 @@ from onramp_app.providers.errors import ProviderPriceIrregular, ProviderUnavaila
 from onramp_app.texts import _, ngettext
 from onramp_app.top_ups.errors import (
     AccountFrozen,
+    EmailNotConfirmed,
     KycRequired,
     QuoteChanged,
     TierTooLow,
@@ -206,6 +207,11 @@ def blocked_words(error: ApplicationError) -> tuple[str, str] | None:
         return (
             _("Your account is frozen"),
             _("You cannot add money until we have looked at it. What you have is safe. Write to us."),
+        )
+    if isinstance(error, EmailNotConfirmed):
+        return (
+            _("Confirm your e-mail address"),
+            _("Open the link in the mail that we sent you. Then you can add money."),
         )
     if isinstance(error, KycRequired) and not isinstance(error, TierTooLow):
         return (

@@ -27,6 +27,10 @@ def login() -> rx.Component:
             key=EntranceState.email,
         ),
         password_field(_("Password"), "password", autocomplete="current-password"),
+        rx.el.p(
+            rx.el.a(_("Forgot your password?"), href=path_of("/forgot"), class_name="link"),
+            class_name="small -mt-2",
+        ),
         button=_("Sign in"),
         path="/api/auth/session",
     )

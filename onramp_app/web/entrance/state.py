@@ -55,7 +55,7 @@ class EntranceState(rx.State):
 
     def _explain(self, reason: str) -> None:
         self.message = self.email_problem = self.password_problem = ""  # nosec B105  # nothing is wrong
-        self.is_refused = reason not in ("session_ended", "signed_out", "signed_out_here")
+        self.is_refused = reason not in ("session_ended", "signed_out", "signed_out_here", "password_reset")
         match reason:
             case "":
                 return
@@ -75,6 +75,7 @@ def _reason_text(reason: str) -> str:
         "database_unavailable": _("We cannot reach our database right now. Try again in a minute."),
         "session_ended": _("Sign in to go on."),
         "signed_out": _("You are signed out."),
+        "password_reset": _("Your password is set. Sign in with it."),
         "signed_out_here": _(
             "You're signed out in this browser. We couldn't reach our database to end the session"
             " itself: it ends within 30 minutes."

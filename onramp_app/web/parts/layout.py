@@ -12,6 +12,7 @@ from onramp_app.web.parts.live_sign import live_sign
 from onramp_app.web.parts.mark import mark
 from onramp_app.web.parts.places import api_action, link, path_of
 from onramp_app.web.parts.times import clock_of
+from onramp_app.web.tabs.confirmation import ConfirmationState
 from onramp_app.web.tabs.loads import Away
 from onramp_app.web.tabs.session import SessionState
 
@@ -169,6 +170,35 @@ def _shell_notice(*, is_private: bool) -> rx.Component:
                 class_name="wrap pb-4",
             ),
             _away() if is_private else None,
+        ),
+        _unconfirmed() if is_private else None,
+    )
+
+
+def _unconfirmed() -> rx.Component:
+    """Say that the address has to be confirmed before money is added, and offer the link again."""
+    return rx.cond(
+        SessionState.person.must_confirm_email,
+        rx.el.div(
+            notice(
+                rx.cond(
+                    ConfirmationState.is_sent,
+                    _("We've sent the link again. Open the mail to confirm your address."),
+                    rx.fragment(
+                        _("Confirm your e-mail address to add money: open the link in the mail we sent you."),
+                        " ",
+                        rx.el.button(
+                            _("Send it again"),
+                            type="button",
+                            on_click=ConfirmationState.send_again,
+                            class_name="link",
+                        ),
+                    ),
+                ),
+                rx.cond(ConfirmationState.problem != "", rx.fragment(" ", ConfirmationState.problem)),
+                kind="now",
+            ),
+            class_name="wrap pb-4",
         ),
     )
 

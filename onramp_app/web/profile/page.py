@@ -10,6 +10,7 @@ from onramp_app.web.parts.forms import check_field, choice_field, main_button, p
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.places import api_action
 from onramp_app.web.parts.times import clock_of, time_of
+from onramp_app.web.profile.email import email_section
 from onramp_app.web.profile.shapes import SecurityLine, SessionLine
 from onramp_app.web.profile.state import ProfileState
 from onramp_app.web.tabs.session import SessionState
@@ -20,7 +21,6 @@ def profile() -> rx.Component:
         rx.el.div(
             rx.el.div(
                 rx.el.h1(_("Profile"), class_name="title"),
-                rx.el.p(SessionState.person.email, class_name="soft mt-1 break-words"),
                 rx.el.p(
                     _("Account ID"),
                     " ",
@@ -30,6 +30,7 @@ def profile() -> rx.Component:
             ),
             rx.cond(ProfileState.is_operator, _operator_code()),
             _details(),
+            email_section(),
             _password(),
             _mails(),
             _sessions(),

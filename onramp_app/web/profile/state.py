@@ -10,6 +10,7 @@ from reflex.event import EventSpec
 
 from onramp_app.accounts import accounts, security_events, sessions
 from onramp_app.accounts.accounts import ProfileChanges
+from onramp_app.accounts.devices import device_words
 from onramp_app.accounts.views import SecurityEventView, SessionView, Viewer
 from onramp_app.accounts.words import Role, SecurityEventKind
 from onramp_app.domain import clock
@@ -28,16 +29,16 @@ from onramp_app.texts import _, current_language
 from onramp_app.web.profile.shapes import SecurityLine, SessionLine
 from onramp_app.web.tabs.session import PrivateState, SessionState, to_login
 from onramp_app.web.words.amounts import moment_text
+from onramp_app.web.words.forms import text_of
 from onramp_app.web.words.passwords import weak_password_text
 
-_MAX_FIELD_LENGTH = 1024
 _SHOWN_SESSIONS = 50
 
 
 class ProfileState(PrivateState):
     """What the profile shows besides the person: results, problems, sessions and security activity."""
 
-    account_id: str = ""  # Support goes by this id, because nobody has proved to own their e-mail address.
+    account_id: str = ""  # Support goes by this id, because an e-mail address may be another one tomorrow.
     is_operator: bool = False
     operator_code: str = ""  # Set only on its way to the page: the server forgets the code at once.
     operator_code_until: str = ""
@@ -90,10 +91,10 @@ class ProfileState(PrivateState):
             return to_login(self)
         self._forget_messages()
         changes = ProfileChanges(
-            display_name=_text(form, "display_name"),
-            country=_text(form, "country") or None,
-            display_currency=_text(form, "display_currency") or None,
-            language=_text(form, "language") or None,
+            display_name=text_of(form, "display_name"),
+            country=text_of(form, "country") or None,
+            display_currency=text_of(form, "display_currency") or None,
+            language=text_of(form, "language") or None,
         )
         try:
             saved = await accounts.update_profile(viewer, changes)
@@ -117,8 +118,8 @@ class ProfileState(PrivateState):
         try:
             await accounts.change_password(
                 viewer,
-                _text(form, "current_password"),
-                new_password=_text(form, "new_password"),
+                text_of(form, "current_password"),
+                new_password=text_of(form, "new_password"),
                 address=self.router.session.client_ip,
             )
         except InvalidCredentials:
@@ -190,18 +191,6 @@ class ProfileState(PrivateState):
         self.current_password_problem = self.new_password_problem = ""  # nosec B105  # nothing is wrong
 
 
-def _text(form: object, name: str) -> str:
-    """Return a text of bearable length from a form that anybody may have sent, or ""."""
-    value = form.get(name) if isinstance(form, dict) else None
-    if not isinstance(value, str) or len(value) > _MAX_FIELD_LENGTH:
-        return ""
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold and no database takes
-        return ""
-    return value
-
-
 def _line(view: SessionView, now: datetime) -> SessionLine:
     ago = format_timedelta(view.last_seen_at - now, add_direction=True, locale=current_language())
     return SessionLine(
@@ -232,28 +221,20 @@ def _what_happened() -> dict[SecurityEventKind, str]:
         SecurityEventKind.SESSION_ENDED: _("Session ended"),
         SecurityEventKind.PASSWORD_CHANGED: _("Password changed"),
         SecurityEventKind.REFRESH_TOKEN_REUSED: _("Session ended: its old key was used again"),
+        SecurityEventKind.PASSWORD_RESET: _("New password set by a link in a mail"),
+        SecurityEventKind.EMAIL_CONFIRMED: _("E-mail address confirmed"),
+        SecurityEventKind.EMAIL_CHANGED: _("E-mail address changed"),
+        SecurityEventKind.EMAIL_CHANGE_UNDONE: _("Change of the e-mail address undone"),
+        SecurityEventKind.ACCOUNT_SECURED: _("Signed out everywhere by a link in a mail"),
         SecurityEventKind.OPERATOR_CODE_MADE: _("Operator code made"),
         SecurityEventKind.OPERATOR_CODE_REFUSED: _("Someone tried a wrong operator code in your name"),
         SecurityEventKind.ROLE_CHANGED: _("Your role changed, and you were signed out everywhere"),
     }
 
 
-# A User-Agent names other browsers too, for the sake of old sites. The first name here that occurs is meant.
-_BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
-_SYSTEMS = {
-    "Windows": "Windows",
-    "Android": "Android",
-    "iPhone": "iPhone",
-    "iPad": "iPad",
-    "Mac OS X": "Mac",
-    "Linux": "Linux",
-}
-
-
 def _device_name(user_agent: str) -> str:
     """Return a User-Agent in words, such as `Firefox on Linux`; of a program, the first word."""
-    browser = next((name for sign, name in _BROWSERS.items() if sign in user_agent), None)
-    system = next((name for sign, name in _SYSTEMS.items() if sign in user_agent), None)
+    browser, system = device_words(user_agent)
     if browser and system:
         return _("{browser} on {system}").format(browser=browser, system=system)
     return browser or system or user_agent.partition("/")[0][:40].strip() or _("Unknown device")

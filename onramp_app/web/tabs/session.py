@@ -18,6 +18,7 @@ from reflex_base.event.context import EventContext
 
 from onramp_app.accounts import sessions
 from onramp_app.accounts.views import Viewer
+from onramp_app.config import get_settings
 from onramp_app.texts import _
 from onramp_app.web.tabs.loads import Away, away_by, page_loads
 from onramp_app.web.tabs.shapes import NOBODY, Person, initials_of
@@ -78,6 +79,8 @@ class SessionState(rx.State):
             country=viewer.country or "",
             display_currency=viewer.display_currency,
             language=viewer.language,
+            is_email_confirmed=viewer.is_email_confirmed,
+            must_confirm_email=(not viewer.is_email_confirmed and get_settings().require_confirmed_email),
         )
         self._session_id = viewer.session_id
         if self.person != person:

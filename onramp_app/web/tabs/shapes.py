@@ -16,6 +16,8 @@ class Person:
     country: str = ""
     display_currency: str = ""
     language: str = ""
+    is_email_confirmed: bool = True
+    must_confirm_email: bool = False
 
 
 NOBODY = Person()

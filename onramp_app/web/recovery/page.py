@@ -1,0 +1,159 @@
+"""`/forgot`, `/reset` and `/confirm`: what is asked for without a session, and done by links from mails."""
+
+import reflex as rx
+
+from onramp_app.texts import _
+from onramp_app.web.parts.feedback import notice
+from onramp_app.web.parts.forms import main_button, password_field, text_field
+from onramp_app.web.parts.layout import public_page
+from onramp_app.web.parts.places import path_of
+from onramp_app.web.recovery.state import ConfirmState, ForgotState, ResetState
+
+
+def forgot() -> rx.Component:
+    return _narrow(
+        rx.cond(
+            ForgotState.is_sent,
+            _said(
+                _("Check your mail"),
+                _(
+                    "If there's an account with this address, a link to set a new password is on its way. It"
+                    " works for 30 minutes."
+                ),
+                _("Nothing there? Look among your spam, or check the address and try again."),
+                _link(_("Back to sign in"), "/login"),
+            ),
+            rx.fragment(
+                rx.el.div(
+                    rx.el.h1(_("Forgot your password?"), class_name="title"),
+                    rx.el.p(
+                        _("We send you a link to set a new one."),
+                        class_name="soft mt-1",
+                    ),
+                ),
+                rx.el.form(
+                    text_field(
+                        _("E-mail"),
+                        "email",
+                        type="email",
+                        required=True,
+                        max_length=254,
+                        auto_complete="username",
+                        input_mode="email",
+                    ),
+                    rx.cond(ForgotState.problem != "", notice(ForgotState.problem, kind="bad")),
+                    rx.el.div(main_button(_("Send link")), class_name="grid pt-2"),
+                    on_submit=ForgotState.ask,
+                    class_name="card grid gap-5",
+                ),
+                rx.el.p(_link(_("Back to sign in"), "/login")),
+            ),
+        ),
+    )
+
+
+def reset() -> rx.Component:
+    return _narrow(
+        rx.cond(
+            ResetState.works,
+            rx.fragment(
+                rx.el.div(
+                    rx.el.h1(_("Set a new password"), class_name="title"),
+                    rx.el.p(
+                        _("For {email}. Every device will be signed out.").partition("{email}")[0],
+                        rx.el.span(ResetState.email, class_name="break-words"),
+                        _("For {email}. Every device will be signed out.").partition("{email}")[2],
+                        class_name="soft mt-1",
+                    ),
+                ),
+                rx.el.form(
+                    # Password managers look for the account that the new password belongs to.
+                    rx.el.input(
+                        type="text",
+                        name="username",
+                        auto_complete="username",
+                        value=ResetState.email,
+                        read_only=True,
+                        hidden=True,
+                    ),
+                    password_field(
+                        _("New password"),
+                        "new_password",
+                        autocomplete="new-password",
+                        message=ResetState.password_problem,
+                        is_new=True,
+                    ),
+                    rx.cond(ResetState.problem != "", notice(ResetState.problem, kind="bad")),
+                    rx.el.div(main_button(_("Set password")), class_name="grid pt-2"),
+                    on_submit=ResetState.set_password,
+                    class_name="card grid gap-5",
+                ),
+            ),
+            _dead_link(is_looked_up=ResetState.is_looked_up),
+        ),
+    )
+
+
+def confirm() -> rx.Component:
+    return _narrow(
+        rx.cond(
+            ConfirmState.is_done,
+            _said(ConfirmState.title, ConfirmState.text, None, _link(_("Go to your wallet"), "/home")),
+            rx.cond(
+                ConfirmState.works,
+                rx.el.div(
+                    rx.el.h1(ConfirmState.title, class_name="title"),
+                    rx.el.p(ConfirmState.text, class_name="break-words"),
+                    rx.cond(ConfirmState.problem != "", notice(ConfirmState.problem, kind="bad")),
+                    rx.el.div(
+                        # Programs that look through mails follow links; none of them presses a button.
+                        rx.el.button(
+                            ConfirmState.button,
+                            type="button",
+                            on_click=ConfirmState.confirm,
+                            class_name="button button-main",
+                        ),
+                        class_name="grid pt-2",
+                    ),
+                    class_name="card grid gap-4",
+                ),
+                _dead_link(is_looked_up=ConfirmState.is_looked_up),
+            ),
+        ),
+    )
+
+
+def _narrow(*content: rx.Component) -> rx.Component:
+    return public_page(
+        rx.el.div(*content, class_name="mx-auto grid w-full max-w-[520px] gap-5 pt-2 md:pt-8"),
+    )
+
+
+def _link(words: str, to: str) -> rx.Component:
+    return rx.el.a(words, href=path_of(to), class_name="link")
+
+
+def _said(
+    title: rx.Var[str] | str, text: rx.Var[str] | str, more: str | None, onward: rx.Component
+) -> rx.Component:
+    return rx.el.div(
+        rx.el.h1(title, class_name="title"),
+        rx.el.p(text, class_name="break-words"),
+        *([rx.el.p(more, class_name="soft small")] if more else []),
+        rx.el.p(onward),
+        role="status",
+        class_name="card grid gap-4",
+    )
+
+
+def _dead_link(*, is_looked_up: rx.Var[bool] | bool) -> rx.Component:
+    return rx.cond(
+        is_looked_up,
+        _said(
+            _("This link no longer works"),
+            _("It was used, is too old, or was replaced by a newer one. Nothing has changed."),
+            None,
+            _link(_("Get a new link"), "/forgot"),
+        ),
+        rx.el.p(_("One moment."), class_name="soft", role="status"),
+    )

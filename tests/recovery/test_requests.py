@@ -1,0 +1,52 @@
+"""Requests for links are answered once, by whoever takes them, and not when they are too old."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from onramp_app.accounts.sessions import Client
+from onramp_app.recovery import requests
+from tests import rows
+from tests.mailed import mailed
+
+CLIENT = Client("203.0.113.7", "Mozilla/5.0 (X11; Linux) Firefox/140.0")
+
+
+@pytest.fixture
+def owner(database: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database, autocommit=True) as owner:
+        yield owner
+
+
+async def test_of_several_processes_one_answers_each_request(owner: psycopg.Connection[Any]) -> None:
+    emails = [f"p{n}@example.org" for n in range(12)]
+    for email in emails:
+        rows.user(owner, email=email)
+        await requests.ask(email, CLIENT)
+    await asyncio.gather(*(requests.answer_some() for _ in range(6)))
+    await requests.answer_some()
+    assert sorted(mailed(owner)) == sorted(("reset_password", email) for email in emails)
+
+
+async def test_a_request_that_waited_for_longer_than_a_link_lasts_is_dropped(
+    owner: psycopg.Connection[Any],
+) -> None:
+    rows.user(owner, email="ada@example.org")
+    await requests.ask("ada@example.org", CLIENT)
+    owner.execute("UPDATE reset_requests SET asked_at = now() - interval '31 minutes'")
+    assert await requests.answer_some() == 1
+    assert mailed(owner) == []
+    assert owner.execute("SELECT count(*) FROM reset_requests").fetchone() == (0,)
+
+
+async def test_a_mail_says_from_where_and_on_what_it_was_asked_for(owner: psycopg.Connection[Any]) -> None:
+    rows.user(owner, email="ada@example.org")
+    await requests.ask("ada@example.org", CLIENT)
+    await requests.answer_some()
+    details = owner.execute(
+        "SELECT details::json ->> 'address', details::json ->> 'browser' FROM outbox_mails"
+    )
+    assert details.fetchone() == ("203.0.113.7", "Firefox")
