@@ -116,13 +116,14 @@ def running_fleet(
     poll_seconds: int = 1,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Fleet]:
-    """Run the fleet until the context ends.
+    """Run the fleet until the context ends. Its key is that of this process, too.
 
     Args:
         app: what the instances serve; one with a fault, for the controls of proofs.
         poll_seconds: how often the provider is read where no webhook tells of anything.
         settings: further settings of PostgreSQL.
     """
+    patch.setenv("SECRET_KEY", SECRET_KEY)
     with ExitStack() as stack:
         database = PostgresServer(folder / "postgres", patch, durable=True, settings=settings)
         redis, provider = RedisServer(), Process(folder / "orders.sqlite", free_port(), PATIENT)
@@ -165,7 +166,6 @@ def _child(fleet: Fleet, name: str, folder: Path, *, app: str) -> Child:
             "REDIS_URL": fleet.redis.url,
             "WORKER_PORT": str(port),
             "PUBLIC_URL": f"http://127.0.0.1:{port}",
-            "SECRET_KEY": SECRET_KEY,
             "ONRAMP_API_URL": fleet.provider.base,
             "ONRAMP_WIDGET_URL": f"{fleet.provider.base}/main",
             "ONRAMP_REQUESTS_PER_MINUTE": "10000",
