@@ -1,12 +1,14 @@
 """Applies what was read: moves top-ups, posts to the ledger and marks the orders, in one short transaction.
 
-Many orders share a transaction; where that fails, each order is tried alone, so that one which fails harms no
-other: that order backs off and becomes a case. Everything is decided under the locks of the order and its
-top-up, and each delivery has a reference of its own in the ledger, so that applying again changes nothing.
+Many orders share a transaction; where that fails, each half of them is tried, so that one which fails harms
+no other. That order backs off, is tried again apart from those that never failed, and becomes a case.
+Everything is decided under the locks of the order and its top-up, and each delivery has a reference of its
+own in the ledger, so that applying again changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from prometheus_client import Counter
@@ -14,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from onramp_app.cases.cases import BY_SYSTEM, Concern, close_cases, open_cases
 from onramp_app.cases.words import CaseKind
@@ -30,8 +33,12 @@ from onramp_app.ledger.posting import post
 from onramp_app.provider_orders.tables import OrderRecord
 
 ORDERS_AT_ONCE = 50
+# A second of work where each of them fails again.
+RETRIED_AT_ONCE = 8
 FAILURES_BEFORE_CASE = 3
 MAX_BACKOFF_SECONDS = 600
+
+_Query = SelectOfScalar[OrderRecord]
 
 _APPLIED = Counter("provider_orders_applied", "Provider orders applied.", ["outcome"])
 _log = structlog.get_logger(__name__)
@@ -60,10 +67,14 @@ UPDATE provider_orders SET applied_version = version - 1, apply_after = NULL
 
 @dataclass(slots=True)
 class AppliedRound:
-    """What one round did: orders taken and failed, users whose top-ups or balances changed, credits."""
+    """What one round did: orders taken and failed, users whose top-ups or balances changed, credits.
+
+    `is_full`: as many were taken as a round takes, so there may be more.
+    """
 
     orders: int = 0
     failed: int = 0
+    is_full: bool = False
     users: set[str] = field(default_factory=set)
     credits: list[Credit] = field(default_factory=list)
 
@@ -79,30 +90,23 @@ class AppliedRound:
 async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> AppliedRound:
     """Apply orders that were read and not applied yet; those that another process holds are left to it.
 
+    Orders that have failed before are tried after the others and apart from them, fewer at a time.
+
     Args:
         symbols: the provider's ids in our words.
-        most: how many orders to take.
+        most: how many orders to take of either.
 
     Raises:
         DatabaseUnavailable: nothing of this round is certain; what was not committed is taken again.
     """
     applied = AppliedRound()
-    ids: list[str] = []
-    try:
-        async with transaction() as db:
-            orders = await _claim(db, most=most)
-            ids = [order.id for order in orders]
-            batch = await _apply(db, orders, symbols)
-        applied.note(batch)
-        applied.orders = len(ids)
-        _APPLIED.labels("ok").inc(len(ids))
-    except DatabaseUnavailable:
-        raise
-    except Exception as error:
-        if not ids:
-            raise
-        _log.warning("orders are applied one by one", count=len(ids), error=type(error).__name__)
-        applied = await _apply_each(ids, symbols)
+    for has_failed, number in ((False, most), (True, min(most, RETRIED_AT_ONCE))):
+        failed_before = applied.failed
+        ids = await _apply_claimed(
+            partial(_due, has_failed=has_failed, most=number), symbols, applied=applied
+        )
+        applied.orders += len(ids)
+        applied.is_full |= len(ids) == number and applied.failed == failed_before
     return applied
 
 
@@ -120,40 +124,59 @@ async def judge_again() -> int:
         return (await execute(db, _AGAIN, values)).rowcount
 
 
-async def _apply_each(ids: Sequence[str], symbols: Symbols) -> AppliedRound:
-    applied = AppliedRound(orders=len(ids))
-    for order_id in ids:
-        made_progress()
-        try:
-            async with transaction() as db:
-                orders = await _claim(db, most=1, only=order_id)
-                batch = await _apply(db, orders, symbols)
-            applied.note(batch)
-            _APPLIED.labels("ok").inc(len(orders))
-        except DatabaseUnavailable:
+async def _apply_claimed(
+    query: Callable[[], _Query], symbols: Symbols, *, applied: AppliedRound
+) -> Sequence[str]:
+    """Apply the orders of a query together or, where that fails, in halves. Returns the ids of all."""
+    ids: Sequence[str] = ()
+    made_progress()
+    try:
+        async with transaction() as db:
+            orders = (await db.exec(query().with_for_update(skip_locked=True))).all()
+            ids = [order.id for order in orders]
+            batch = await _apply(db, orders, symbols)
+        applied.note(batch)
+        _APPLIED.labels("ok").inc(len(ids))
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:
+        if not ids:
             raise
-        except Exception as error:  # noqa: BLE001 - one order's failure is not the others'
+        if len(ids) > 1:
+            # One that fails among fifty costs a dozen transactions so, and fifty where each is tried alone.
+            _log.warning("orders are applied in halves", count=len(ids), error=type(error).__name__)
+            middle = len(ids) // 2
+            for half in (ids[:middle], ids[middle:]):
+                await _apply_claimed(partial(_these, half), symbols, applied=applied)
+        else:
             reason = _reason_of(error)
-            _log.error("order cannot be applied", provider_order_id=order_id, reason=reason)
+            _log.error("order cannot be applied", provider_order_id=ids[0], reason=reason)
             _APPLIED.labels("failed").inc()
             applied.failed += 1
-            await _note_failure(order_id, reason)
-    return applied
+            await _note_failure(ids[0], reason)
+    return ids
 
 
-async def _claim(db: AsyncSession, *, most: int, only: str | None = None) -> Sequence[OrderRecord]:
-    query = select(OrderRecord).where(
-        OrderRecord.version > OrderRecord.applied_version,
-        OrderRecord.environment == current_environment().value,
+def _these(ids: Sequence[str]) -> _Query:
+    return (
+        select(OrderRecord)
+        .where(col(OrderRecord.id).in_(ids), OrderRecord.version > OrderRecord.applied_version)
+        .order_by(col(OrderRecord.id))
     )
-    if only is None:
-        query = query.where(
-            or_(col(OrderRecord.apply_after).is_(None), col(OrderRecord.apply_after) <= moment())
+
+
+def _due(*, has_failed: bool, most: int) -> _Query:
+    return (
+        select(OrderRecord)
+        .where(
+            OrderRecord.version > OrderRecord.applied_version,
+            OrderRecord.environment == current_environment().value,
+            or_(col(OrderRecord.apply_after).is_(None), col(OrderRecord.apply_after) <= moment()),
+            OrderRecord.apply_failures > 0 if has_failed else OrderRecord.apply_failures == 0,
         )
-    else:
-        query = query.where(OrderRecord.id == only)
-    query = query.order_by(col(OrderRecord.id)).limit(most).with_for_update(skip_locked=True)
-    return (await db.exec(query)).all()
+        .order_by(col(OrderRecord.id))
+        .limit(most)
+    )
 
 
 async def _apply(db: AsyncSession, orders: Sequence[OrderRecord], symbols: Symbols) -> Batch | None:

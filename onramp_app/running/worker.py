@@ -12,7 +12,7 @@ from typing import Any
 from onramp_app.chain import watcher
 from onramp_app.chain.servers import get_servers
 from onramp_app.config import get_settings
-from onramp_app.crediting.apply import ORDERS_AT_ONCE, apply_some, judge_again
+from onramp_app.crediting.apply import apply_some, judge_again
 from onramp_app.crediting.delivery import DOCUMENTED, Symbols, symbols_of
 from onramp_app.db.engine import BACKGROUND
 from onramp_app.fleet import changed_people, channels
@@ -101,5 +101,5 @@ async def apply_loop(ids: _LiveIds) -> None:
         applied = await apply_some(judged_with or DOCUMENTED)
         changed_people.announce_changes(applied.users, applied.credits)
         made_progress()
-        if applied.orders < ORDERS_AT_ONCE:
+        if not applied.is_full:
             await channels.order_read.wait(APPLY_TICK_SECONDS)

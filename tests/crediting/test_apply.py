@@ -425,3 +425,32 @@ async def test_an_unreadable_record_is_one_case_however_often_it_is_read(world: 
     assert world.rows("SELECT kind, detail FROM exceptions") == [
         {"kind": "record_unreadable", "detail": '{"orderId": null}'}
     ]
+
+
+async def test_one_that_fails_among_many_costs_few_transactions_and_later_none_of_theirs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, began = world.user(), []
+    _count_calls(monkeypatch, apply, "transaction", began)
+    world.run("ALTER TABLE top_ups ADD CONSTRAINT poison CHECK (status <> 'settled' OR fiat_amount <> 1313)")
+    poison = world.top_up(user, fiat_amount=1313)
+    await keep(order_of(0, 4, merchantRecognitionId=recognition_id(world, poison)))
+    for first, most in ((1, 20), (33, 5)):
+        ids = [recognition_id(world, world.top_up(user)) for _ in range(32)]
+        await keep(*(order_of(first + n, 4, merchantRecognitionId=one) for n, one in enumerate(ids)))
+        world.run("UPDATE provider_orders SET apply_after = now()")
+        began.clear()
+        applied = await apply_some(DOCUMENTED)
+        assert (applied.orders, applied.failed) == (33, 1)
+        assert len(began) <= most
+    assert world.balance(user) == (64 * TEN, 0)
+
+
+def _count_calls(patch: pytest.MonkeyPatch, module: Any, name: str, calls: list[str]) -> None:
+    called = getattr(module, name)
+
+    def counted(*values: Any, **named: Any) -> Any:
+        calls.append(name)
+        return called(*values, **named)
+
+    patch.setattr(module, name, counted)
