@@ -18,6 +18,7 @@ from tests.money import WANTED
 from tests.people import PASSWORD
 
 PEOPLE = 12
+AT_ONCE = 4  # who wait for one another's locks and places, too
 SCALE = 10**18
 
 
@@ -50,17 +51,19 @@ class Load:
     def going_on(self) -> Iterator[None]:
         """Let them begin and pay for as long as the context lasts."""
         self._ending.clear()
-        paying = threading.Thread(target=self._run)
-        paying.start()
+        paying = [threading.Thread(target=self._run, args=(first,)) for first in range(AT_ONCE)]
+        for one in paying:
+            one.start()
         try:
             yield
         finally:
             self._ending.set()
-            paying.join(60)
+            for one in paying:
+                one.join(60)
 
-    def _run(self) -> None:
+    def _run(self, first: int) -> None:
         with httpx.Client(timeout=10, verify=False) as client:
-            for number in itertools.count():
+            for number in itertools.count(first, AT_ONCE):
                 try:
                     self._one(client, number)
                 except AssertionError as error:

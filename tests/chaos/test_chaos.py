@@ -85,7 +85,7 @@ async def test_nothing_is_lost_and_nothing_is_booked_twice(
             assert await _findings(fleet.database.url, monkeypatch) == []
         _print(f"{dict(load.answers)} answers, {hurt.total()} faults of {len(hurt)} kinds: {dict(hurt)}")
         assert load.faults == []
-        assert len(load.paid) > (rounds - first + 1) * seconds / 6, "somebody could pay"
+        assert len(load.paid) > (rounds - first + 1) * seconds / 20, "people could pay"
         # The control: the comparison notices what is not settled, and what is not booked.
         order = min(load.delivered)
         with psycopg.connect(fleet.database.superuser_url, autocommit=True) as owner:
