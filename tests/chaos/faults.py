@@ -1,5 +1,6 @@
 """Everything that can be hurt in a fleet, by name. What lasts for a while ends before the next one begins."""
 
+import contextlib
 import random
 import signal
 import time
@@ -103,7 +104,11 @@ class Faults:
 
     def _hold(self, statement: str, *values: object) -> None:
         """Hold locks in a transaction of somebody else's, for longer than requests wait for them at times."""
-        with psycopg.connect(self._fleet.database.url) as other:
+        # Where both wait for each other, PostgreSQL may end this one.
+        with (
+            contextlib.suppress(psycopg.errors.DeadlockDetected),
+            psycopg.connect(self._fleet.database.url) as other,
+        ):
             other.execute(statement.encode(), values)
             self._wait(0.5, 6)
 
