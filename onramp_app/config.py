@@ -166,6 +166,7 @@ class Settings(BaseSettings):
     mail_from: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$|^[^<>]+<[^@\s]+@[^@\s]+>$")
     # Without a value on in production, else off.
     require_confirmed_email: bool = Field(default=None, validate_default=True)
+    require_operator_factor: bool = Field(default=None, validate_default=True)
     support_email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
 
     background_work: Literal["on", "off"] = "on"
@@ -227,7 +228,7 @@ class Settings(BaseSettings):
         is_production = _is_production(before.data.get("app_env"), before.data.get("replit_deployment"))
         return 1 if is_production else 0
 
-    @field_validator("require_confirmed_email", mode="before")
+    @field_validator("require_confirmed_email", "require_operator_factor", mode="before")
     @classmethod
     def _require_in_production(cls, value: object, before: ValidationInfo) -> object:
         if value is not None:

@@ -5,6 +5,7 @@ from onramp_app.accounts import tables as account_tables
 from onramp_app.cases import tables as case_tables
 from onramp_app.chain import tables as chain_tables
 from onramp_app.db.columns import Row
+from onramp_app.factors import tables as factor_tables
 from onramp_app.fleet import tables as lease_tables
 from onramp_app.ledger import tables as ledger_tables
 from onramp_app.mail import tables as mail_tables
@@ -18,6 +19,7 @@ from onramp_app.verification import tables as verification_tables
 METADATA = Row.metadata
 TABLE_MODULES = (
     account_tables,
+    factor_tables,
     top_up_tables,
     provider_tables,
     ledger_tables,

@@ -1,6 +1,5 @@
-"""Accounts: registering, signing in, the profile, the password, and what operators do to accounts."""
+"""Accounts: registering, the profile, the password, and what operators do to accounts."""
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -10,8 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.accounts import devices, fields, links, passwords, sessions
-from onramp_app.accounts.sessions import BrowserSession, Client
+from onramp_app.accounts import fields, links, passwords, sessions
+from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import LANGUAGES, EndReason, LinkPurpose, Role, currency_of_country
@@ -21,6 +20,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.errors import EmailTaken, FieldError, InvalidCredentials, Unauthenticated
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.networks import network_of
+from onramp_app.factors import factors
 from onramp_app.ledger import audit
 from onramp_app.mail.words import Choice, MailKind
 from onramp_app.throttle import throttle
@@ -112,92 +112,6 @@ async def register(registration: Registration, client: Client, open_session: Ope
         return await open_session(db, user, client)
 
 
-async def _find(known_as: str) -> tuple[str, str] | None:
-    """Return the id and the password hash of an account, or None where there is no account."""
-    async with transaction() as db:
-        return (await db.exec(select(User.id, User.password_hash).where(User.email == known_as))).first()
-
-
-def _name_for_counting(email: str, known_as: str) -> str:
-    # Whatever was typed is counted like an account, so that a refusal never says whether there is one.
-    return hashlib.sha256((known_as or email).encode(errors="backslashreplace")).hexdigest()
-
-
-async def sign_in(email: str, password: str, client: Client, open_session: OpenSession[Opened]) -> Opened:
-    """Open a session for a person who knows the password.
-
-    An unknown e-mail gets the same answer in the same time as a wrong password. Attempts are counted for
-    the account and address before they are made, and failures for the account from everywhere; a success
-    clears the count of attempts. On a device that the account knows, attempts are counted for that device
-    alone and hashed in threads of their own: nobody elsewhere can use up the attempts of the owner.
-
-    Raises:
-        InvalidCredentials: e-mail and password do not belong together.
-        RateLimited: too many attempts.
-    """
-    try:
-        known_as = fields.clean_email(email)
-    except ValueError:
-        known_as = ""  # No account has this address; the answer is that for any unknown one.
-    name = _name_for_counting(email, known_as)
-    device, found = devices.read_device(client.cookie_header), None
-    if device and (found := await _find(known_as)) and device.is_known_to(*found):
-        who = (name, f"device {device.id}")
-        await throttle.attempt_guess(throttle.SIGN_IN, *who)
-    else:
-        device = None
-        who = (name, network_of(client.address))
-        await throttle.attempt(throttle.SIGN_IN_FROM_ADDRESS, who[1])
-        await throttle.refuse_if_spent(throttle.SIGN_IN_TO_ACCOUNT, name)
-        await throttle.attempt_guess(throttle.SIGN_IN, *who)
-        found = await _find(known_as)
-
-    password_hash = found[1] if found else None
-    lane = passwords.KNOWN_DEVICES if device else passwords.EVERYBODY
-    is_right, new_hash = await passwords.verify_password(password, password_hash, lane=lane)
-    if not is_right:
-        if device is None:
-            await throttle.failed(throttle.SIGN_IN_TO_ACCOUNT, name)
-        _log.info("sign-in refused", address=client.address)
-        raise InvalidCredentials("E-mail or password is wrong.")
-    async with transaction() as db:
-        # Read again under a lock: the password may have changed while this one was being verified.
-        user = (
-            await db.exec(
-                select(User)
-                .where(User.email == known_as, User.password_hash == password_hash)
-                .with_for_update()
-            )
-        ).first()
-        if user is None:
-            raise InvalidCredentials("E-mail or password is wrong.")
-        if new_hash is not None:
-            user.password_hash = new_hash
-        is_new = device is None and not await sessions.is_known_place(db, user.id, client)
-        opened = await open_session(db, user, client)
-        if device is None and isinstance(opened, BrowserSession):
-            await audit.write_own(
-                db,
-                audit.Act.NEW_DEVICE,
-                actor=user.id,
-                user_id=user.id,
-                at=clock.now(),
-                detail={"session_id": opened.viewer.session_id},
-                address=client.address,
-            )
-        if is_new:
-            await links.write_new_device(db, user, client=client)
-    await throttle.guessed_right(throttle.SIGN_IN, *who)
-    return opened
-
-
-async def forgive_guesses(email: str, client: Client) -> None:
-    """Forget the wrong passwords that were tried for an account from the client's network."""
-    await throttle.guessed_right(
-        throttle.SIGN_IN, _name_for_counting(email, email), network_of(client.address)
-    )
-
-
 async def update_profile(viewer: Viewer, changes: ProfileChanges) -> Viewer:
     """Change the given fields of the viewer's profile and return it as it is now.
 
@@ -258,6 +172,18 @@ async def require_password(viewer: Viewer, current_password: str) -> str:
     return password_hash
 
 
+async def require_recent_factor(viewer: Viewer) -> None:
+    """Demand that a viewer with a second factor has shown it lately; the others show their password.
+
+    Raises:
+        RecentSignInRequired: the second factor was shown too long ago.
+        Unauthenticated: the session has ended.
+    """
+    async with transaction() as db:
+        if await factors.has_factor(db, viewer.user_id):
+            await sessions.require_recent_proof(db, viewer)
+
+
 def _wrong_password() -> InvalidCredentials:
     return InvalidCredentials(
         "The current password is wrong.", errors=(FieldError("current_password", "This password is wrong."),)
@@ -271,9 +197,11 @@ async def change_password(
 
     Raises:
         InvalidCredentials: the current password is wrong.
+        RecentSignInRequired: the account has a second factor, which was shown too long ago.
         RateLimited: the current password was wrong too often, or was changed too often today.
         ValidationFailed: the new password is weak.
     """
+    await require_recent_factor(viewer)
     password_hash = await require_password(viewer, current_password)
     await throttle.attempt(throttle.CHANGE_PASSWORD, viewer.user_id)
     personal = (

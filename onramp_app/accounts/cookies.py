@@ -29,6 +29,11 @@ def device_cookie_name() -> str:
     return _named("device")
 
 
+def first_step_cookie_name() -> str:
+    """Return the name of the cookie that says that the password was right, and a code is still missing."""
+    return _named("first-step")
+
+
 def _named(name: str) -> str:
     return f"__Host-{name}" if get_settings().is_production else name
 

@@ -28,6 +28,13 @@ _DEEDS: dict[str, SecurityEventKind] = {
     Act.ROLE_GRANTED.value: SecurityEventKind.ROLE_CHANGED,
     Act.OPERATOR_CODE_MADE.value: SecurityEventKind.OPERATOR_CODE_MADE,
     Act.OPERATOR_CODE_REFUSED.value: SecurityEventKind.OPERATOR_CODE_REFUSED,
+    Act.FACTOR_ADDED.value: SecurityEventKind.FACTOR_ADDED,
+    Act.FACTOR_REMOVED.value: SecurityEventKind.FACTOR_REMOVED,
+    Act.FACTOR_REFUSED.value: SecurityEventKind.FACTOR_REFUSED,
+    Act.RECOVERY_CODES_RENEWED.value: SecurityEventKind.RECOVERY_CODES_RENEWED,
+    Act.FACTORS_RESET_ASKED.value: SecurityEventKind.FACTORS_RESET_ASKED,
+    Act.FACTORS_RESET_CANCELED.value: SecurityEventKind.FACTORS_RESET_CANCELED,
+    Act.FACTORS_RESET.value: SecurityEventKind.FACTORS_RESET,
 }
 _KINDS: dict[str, SecurityEventKind] = {
     "": SecurityEventKind.SIGNED_IN,

@@ -20,6 +20,7 @@ from onramp_app.domain.errors import (
     DatabaseUnavailable,
     FieldError,
     NotFound,
+    RecentSignInRequired,
     Unauthenticated,
     ValidationFailed,
 )
@@ -29,6 +30,7 @@ from onramp_app.ledger import audit
 
 BROWSER_LIFE = timedelta(hours=12)
 BROWSER_IDLE = timedelta(minutes=30)
+RECENT_PROOF = timedelta(minutes=15)
 MAX_KEPT = 300  # of an account, living and ended
 _SEEN_EVERY = timedelta(minutes=1)
 
@@ -87,6 +89,7 @@ async def open_session(
         address=client.address[:45],
         created_at=now,
         last_seen_at=now,
+        proved_at=now,
         expires_at=now + life,
     )
     db.add(session)
@@ -240,6 +243,32 @@ async def resolve_cookie_header(cookie_header: str, *, by_person: bool = False) 
     """
     claims = _cookie_claims(cookie_header)
     return await resolve(claims, SessionKind.BROWSER, by_person=by_person) if claims else None
+
+
+# Proving once more, before something that a stolen session must not do.
+
+
+async def require_recent_proof(db: AsyncSession, viewer: Viewer) -> AuthSession:
+    """Return the viewer's session, which cannot end before the transaction does.
+
+    Raises:
+        RecentSignInRequired: the person proved who they are more than `RECENT_PROOF` ago.
+        Unauthenticated: the session has ended.
+    """
+    query = select(AuthSession).where(AuthSession.id == viewer.session_id).with_for_update(read=True)
+    session, now = (await db.exec(query)).first(), clock.now()
+    if session is None or not is_alive(session, now):
+        raise Unauthenticated("The session has ended. Sign in again.")
+    if session.proved_at <= now - RECENT_PROOF:
+        raise RecentSignInRequired("Prove once more who you are, or sign in again.")
+    return session
+
+
+async def note_proof(db: AsyncSession, viewer: Viewer) -> None:
+    """Keep that the person of this session has just proved who they are."""
+    await db.exec(
+        update(AuthSession).where(col(AuthSession.id) == viewer.session_id).values(proved_at=clock.now())
+    )
 
 
 # Ending.

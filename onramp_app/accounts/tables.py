@@ -6,7 +6,17 @@ service cannot store it. Changing this file needs a migration; a test compares t
 
 from datetime import datetime
 
-from sqlalchemy import ARRAY, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text, text
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    text,
+)
 from sqlmodel import Field
 
 from onramp_app.accounts.words import EndReason, KycStatus, KycTier, LinkPurpose, Role, SessionKind
@@ -91,7 +101,8 @@ class AccountLink(Row, table=True):
 class AuthSession(Row, table=True):
     """One place where an account is signed in. Only this row proves a sign-in, so each call reads it.
 
-    `expires_at` is the absolute end of a browser session; a program's moves on with each refresh.
+    `expires_at` is the absolute end of a browser session; a program's moves on with each refresh. `proved_at`
+    is when the person last proved who they are, with everything that the account asks for.
     """
 
     __tablename__ = "auth_sessions"
@@ -113,6 +124,10 @@ class AuthSession(Row, table=True):
     address: str = Field(sa_column=Column(Text, nullable=False))
     created_at: datetime = Field(sa_column=moment())
     last_seen_at: datetime = Field(sa_column=moment())
+    # The default is for the release before, which does not know the column.
+    proved_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, server_default=text("now()"))
+    )
     expires_at: datetime = Field(sa_column=moment())
     revoked_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     end_reason: str | None = Field(default=None, sa_column=Column(Text, nullable=True))

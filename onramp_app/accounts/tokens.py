@@ -33,6 +33,8 @@ class TokenType(StrEnum):
 
     ACCESS = "access"
     SESSION = "session"
+    # The password was right, and the second factor is still missing. It opens nothing.
+    FIRST_STEP = "first_step"
 
 
 @dataclass(frozen=True, slots=True)

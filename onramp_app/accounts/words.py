@@ -59,6 +59,7 @@ class EndReason(StrEnum):
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - the name of an event  # nosec B105
     RENEWED = "renewed"
     ROLE_CHANGED = "role_changed"
+    FACTORS_CHANGED = "factors_changed"
 
 
 class LinkPurpose(StrEnum):
@@ -88,6 +89,13 @@ class SecurityEventKind(StrEnum):
     ROLE_CHANGED = "role_changed"
     OPERATOR_CODE_MADE = "operator_code_made"
     OPERATOR_CODE_REFUSED = "operator_code_refused"
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    FACTOR_REFUSED = "factor_refused"
+    RECOVERY_CODES_RENEWED = "recovery_codes_renewed"
+    FACTORS_RESET_ASKED = "factors_reset_asked"
+    FACTORS_RESET_CANCELED = "factors_reset_canceled"
+    FACTORS_RESET = "factors_reset"
 
 
 @lru_cache(maxsize=1)

@@ -32,10 +32,13 @@ from onramp_app.domain.errors import (
     NotFound,
     PayloadTooLarge,
     RateLimited,
+    RecentSignInRequired,
     RefreshTokenReused,
     Unauthenticated,
     ValidationFailed,
 )
+from onramp_app.factors.errors import OtpRequired
+from onramp_app.sign_in import sign_in
 
 router = APIRouter(prefix="/api/auth", tags=["account"], dependencies=[Depends(forbid_caching)])
 
@@ -56,11 +59,14 @@ async def register(body: RegisterRequest, request: Request) -> SignedInAnswer:
     return SignedInAnswer.of(session)
 
 
-@router.post("/login", responses=_errors(InvalidCredentials, RateLimited))
+@router.post("/login", responses=_errors(InvalidCredentials, OtpRequired, RateLimited))
 async def login(body: LoginRequest, request: Request) -> SignedInAnswer:
-    """Sign in. An unknown e-mail gets the same answer in the same time as a wrong password."""
-    session = await accounts.sign_in(
-        body.email, body.password, client_of(request), program_sessions.open_program
+    """Sign in. An unknown e-mail gets the same answer in the same time as a wrong password.
+
+    `otp_required` says that the password is right and the account has a second factor.
+    """
+    session = await sign_in.sign_in(
+        body.email, body.password, client_of(request), program_sessions.open_program, code=body.otp or ""
     )
     return SignedInAnswer.of(session)
 
@@ -95,9 +101,16 @@ async def change_me(body: ProfileRequest, viewer: CurrentViewer) -> UserAnswer:
     return UserAnswer.of(await accounts.update_profile(viewer, changes))
 
 
-@router.post("/password", status_code=204, responses=_own_errors(InvalidCredentials, RateLimited))
+@router.post(
+    "/password",
+    status_code=204,
+    responses=_own_errors(InvalidCredentials, RecentSignInRequired, RateLimited),
+)
 async def change_password(body: PasswordRequest, request: Request, viewer: CurrentViewer) -> None:
-    """Replace the password and end all other sessions."""
+    """Replace the password and end all other sessions.
+
+    An account with a second factor has to have signed in within the last 15 minutes.
+    """
     await accounts.change_password(
         viewer, body.current_password, new_password=body.new_password, address=client_of(request).address
     )

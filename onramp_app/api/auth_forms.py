@@ -13,6 +13,7 @@ from onramp_app.accounts.cookies import (
     FORM_COOKIE,
     FORM_SECONDS,
     device_cookie_name,
+    first_step_cookie_name,
     form_cookie_value,
     read_cookie,
     session_cookie_name,
@@ -35,9 +36,12 @@ from onramp_app.domain.errors import (
     FieldError,
     Forbidden,
     PayloadTooLarge,
+    Unauthenticated,
     ValidationFailed,
 )
 from onramp_app.domain.places import HOME, own_path
+from onramp_app.factors.errors import OtpRequired, PasskeyRefused, WrongCode
+from onramp_app.sign_in import sign_in as sign_in_steps
 
 _MAX_FIELDS = 20
 
@@ -50,6 +54,14 @@ class LoginForm(BaseModel):
     email: Email
     password: Password
     otp: str = Field(default="", max_length=MAX_OTP_LENGTH, repr=False)
+
+
+class CodeForm(BaseModel):
+    """The field of the second step."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    otp: str = Field(min_length=1, max_length=MAX_OTP_LENGTH, repr=False)
 
 
 class RegistrationForm(BaseModel):
@@ -133,19 +145,26 @@ def _signed_in(request: Request, session: BrowserSession, next_path: str) -> Res
         max_age_seconds=int(devices.LIFE.total_seconds()),
     )
     _set_cookie(response, FORM_COOKIE, "", max_age_seconds=0)
+    _set_cookie(response, first_step_cookie_name(), "", max_age_seconds=0)
     return response
 
 
 def _refused(request: Request, page: str, error: ApplicationError, typed: Mapping[str, str]) -> Response:
     """Send the browser back to the form. The typed values travel in a cookie, never in the address."""
-    is_weak = page == "/register" and any(field.field == "password" for field in error.errors)
     next_path = _next_path(request, typed)
-    query = {"reason": "weak_password" if is_weak else error.code}
+    query = {"reason": _reason(page, error)}
     if next_path != HOME:
         query["next"] = next_path
     response = _go(request, f"{page}?{urlencode(query)}")
     _set_cookie(response, FORM_COOKIE, form_cookie_value(typed), max_age_seconds=FORM_SECONDS)
     return response
+
+
+def _reason(page: str, error: ApplicationError) -> str:
+    if page == "/register" and any(field.field == "password" for field in error.errors):
+        return "weak_password"
+    own = {WrongCode: "wrong_code", PasskeyRefused: "passkey_refused", Unauthenticated: "first_step_over"}
+    return own.get(type(error), error.code)
 
 
 def _invalid(error: ValidationError) -> ValidationFailed:
@@ -158,19 +177,40 @@ def _invalid(error: ValidationError) -> ValidationFailed:
     "/session",
     status_code=303,
     responses=_SEE_OTHER,
-    openapi_extra=_describe("email", "password", "otp", "next"),
+    openapi_extra=_describe("email", "password", "otp", "passkey", "next"),
 )
 async def sign_in(request: Request) -> Response:
-    """Take the sign-in form: 303 to `next` with the session cookie, or back to `/login` with a reason."""
+    """Take the sign-in form: 303 to `next` with the session cookie, or back to `/login` with a reason.
+
+    The reason `otp_required` comes with a cookie that says that the password was right. A form with `otp`
+    alone is then the second step. `passkey` is the answer of a passkey, which stands for both steps.
+    """
     refuse_other_sites(request, origin_required=False)
-    typed = await _read_form(request)
+    typed, client, known = await _read_form(request), client_of(request), None
     try:
-        form = LoginForm.model_validate(typed)
-        session = await accounts.sign_in(form.email, form.password, client_of(request), sessions.open_browser)
+        if passkey := typed.get("passkey"):
+            session = await sign_in_steps.sign_in_by_passkey(passkey, client, sessions.open_browser)
+        else:
+            if "email" in typed:
+                form = LoginForm.model_validate(typed)
+                known, code = await sign_in_steps.check_password(form.email, form.password, client), form.otp
+            else:
+                code = CodeForm.model_validate(typed).otp
+                first_step = read_cookie(client.cookie_header, first_step_cookie_name()) or ""
+                known = await sign_in_steps.first_step_of(first_step)
+            session = await sign_in_steps.open_known(known, client, sessions.open_browser, code=code)
     except ValidationError as error:
         return _refused(request, "/login", _invalid(error), typed)
     except ApplicationError as error:
-        return _refused(request, "/login", error, typed)
+        response = _refused(request, "/login", error, typed)
+        if known is not None and isinstance(error, OtpRequired | WrongCode):
+            _set_cookie(
+                response,
+                first_step_cookie_name(),
+                sign_in_steps.first_step_cookie(known),
+                max_age_seconds=int(sign_in_steps.FIRST_STEP_LIFE.total_seconds()),
+            )
+        return response
     return _signed_in(request, session, _next_path(request, typed))
 
 

@@ -17,7 +17,7 @@ Password = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, repr=False)
 NewPassword = Annotated[str, Field(min_length=MIN_LENGTH, max_length=MAX_LENGTH, repr=False)]
 DisplayName = Annotated[str, Field(min_length=1, max_length=MAX_DISPLAY_NAME_LENGTH)]
 Language = Annotated[str, Field(min_length=2, max_length=12)]
-MAX_OTP_LENGTH = 16
+MAX_OTP_LENGTH = 32  # A recovery code has 19 characters.
 
 
 class RegisterRequest(RequestBody):
@@ -34,7 +34,10 @@ class RegisterRequest(RequestBody):
 
 
 class LoginRequest(RequestBody):
-    """The fields that open a session. `otp` is for accounts with a second factor; others ignore it."""
+    """The fields that open a session.
+
+    `otp` is the code of an authenticator app, or a recovery code; accounts without a second factor ignore it.
+    """
 
     email: Email
     password: Password

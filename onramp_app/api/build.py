@@ -19,6 +19,7 @@ from onramp_app.api import (
     top_ups,
     wallet,
 )
+from onramp_app.api.factors import routes as factors
 from onramp_app.api.frame.headers import documentation_policy, is_api_path
 from onramp_app.api.frame.problems import Problem, add_error_handlers, error_responses
 from onramp_app.api.frame.requests import BodyLimit, RequestContext
@@ -58,6 +59,7 @@ def create_api(name: str) -> ASGIApp:
     api.include_router(auth.router)
     api.include_router(links.router)
     api.include_router(auth_forms.router)
+    api.include_router(factors.router)
     api.include_router(options.router)
     api.include_router(quotes.router)
     api.include_router(exchange_rates.router)

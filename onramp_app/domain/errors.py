@@ -62,6 +62,12 @@ class Unauthenticated(ApplicationError):
     status, code, title = 401, "unauthenticated", "Sign in first"
 
 
+class RecentSignInRequired(ApplicationError):
+    """The person proved who they are too long ago for this (OWASP ASVS 5.0, section 7.5)."""
+
+    status, code, title = 401, "recent_sign_in_required", "Sign in again first"
+
+
 class RefreshTokenReused(ApplicationError):
     """A spent refresh token came back: its whole family is revoked (RFC 9700 section 4.14.2)."""
 

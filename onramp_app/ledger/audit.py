@@ -38,6 +38,13 @@ class Act(StrEnum):
     REFRESH_TOKEN_REUSED = "session.refresh_token_reused"  # noqa: S105 - the name of an event  # nosec B105
     OPERATOR_CODE_MADE = "operator_code.made"
     OPERATOR_CODE_REFUSED = "operator_code.refused"
+    FACTOR_ADDED = "factor.added"
+    FACTOR_REMOVED = "factor.removed"
+    FACTOR_REFUSED = "factor.refused"
+    RECOVERY_CODES_RENEWED = "recovery_codes.renewed"
+    FACTORS_RESET_ASKED = "factors.reset_asked"
+    FACTORS_RESET_CANCELED = "factors.reset_canceled"
+    FACTORS_RESET = "factors.reset"
     TREASURY_ADDRESSES = "treasury.addresses"
 
 

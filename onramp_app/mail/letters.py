@@ -210,6 +210,46 @@ def _password_changed(details: Details, secret: str) -> Letter:
     )
 
 
+def _factors_changed(details: Details, secret: str) -> Letter:
+    texts = {
+        "added": _("A second factor was added to your account with {app}."),
+        "removed": _("A second factor of your account with {app} was removed."),
+    }
+    return Letter(
+        subject=_("How you sign in was changed"),
+        title=_("How you sign in was changed"),
+        paragraphs=(
+            texts[details["change"]].format(app=_app()),
+            _("If that was you, there's nothing you need to do."),
+            _if_not_me(),
+        ),
+        facts=_where(details),
+        action=_not_me(secret),
+        about_mails=_security(),
+    )
+
+
+def _factors_reset_asked(details: Details, _secret: str) -> Letter:
+    return Letter(
+        subject=_("Your second factor is going to be removed"),
+        title=_("Your second factor is going to be removed"),
+        paragraphs=(
+            _(
+                "Someone told the people behind {app} that they have lost everything they sign in with, and"
+                " asked to remove the second factor of your account. That happens at {at}."
+            ).format(app=_app(), at=_moment(details["due_at"])),
+            _("If that was you, wait until then. After that, your password is enough to sign in."),
+            _(
+                "If it wasn't you, sign in before then with your second factor. That stops the removal. Then"
+                " change your password."
+            ),
+        ),
+        action=Action(_("Sign in"), _page("/login")),
+        after=_whom_to_ask(),
+        about_mails=_security(),
+    )
+
+
 def _new_device(details: Details, secret: str) -> Letter:
     return Letter(
         subject=_("New sign-in to your account"),
@@ -352,6 +392,8 @@ _LETTERS: Mapping[MailKind, Callable[[Details, str], Letter]] = {
     MailKind.EMAIL_CHANGE_UNDONE: _email_change_undone,
     MailKind.RESET_PASSWORD: _reset_password,
     MailKind.PASSWORD_CHANGED: _password_changed,
+    MailKind.FACTORS_CHANGED: _factors_changed,
+    MailKind.FACTORS_RESET_ASKED: _factors_reset_asked,
     MailKind.NEW_DEVICE: _new_device,
     MailKind.REFRESH_TOKEN_REUSED: _refresh_token_reused,
     MailKind.TOP_UP_SETTLED: _top_up_settled,

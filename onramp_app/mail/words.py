@@ -21,6 +21,8 @@ class MailKind(StrEnum):
     TOP_UP_RELEASED = "top_up_released"
     TOP_UP_FAILED = "top_up_failed"
     TOP_UP_REVERSED = "top_up_reversed"
+    FACTORS_CHANGED = "factors_changed"
+    FACTORS_RESET_ASKED = "factors_reset_asked"
 
 
 class Choice(StrEnum):
@@ -52,8 +54,15 @@ WORTH_SENDING: Mapping[MailKind, timedelta] = {
     MailKind.RESET_PASSWORD: RESET_LIFE,
     MailKind.EMAIL_CHANGED: UNDO_LIFE,
     MailKind.EMAIL_CHANGE_UNDONE: UNDO_LIFE,
+    MailKind.FACTORS_RESET_ASKED: timedelta(days=1),
     **dict.fromkeys(
-        (MailKind.PASSWORD_CHANGED, MailKind.NEW_DEVICE, MailKind.REFRESH_TOKEN_REUSED), UNDO_LIFE
+        (
+            MailKind.PASSWORD_CHANGED,
+            MailKind.FACTORS_CHANGED,
+            MailKind.NEW_DEVICE,
+            MailKind.REFRESH_TOKEN_REUSED,
+        ),
+        UNDO_LIFE,
     ),
     **dict.fromkeys(
         (

@@ -16,22 +16,22 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.accounts.sessions import is_alive
+from onramp_app.accounts.sessions import is_alive, require_recent_proof
 from onramp_app.accounts.tables import AuthSession
 from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import Role
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
-from onramp_app.domain.errors import Forbidden, Unauthenticated
+from onramp_app.domain.errors import Forbidden
 from onramp_app.domain.ids import new_id
+from onramp_app.factors import factors
 from onramp_app.ledger import audit
-from onramp_app.operators.errors import RecentSignInRequired
+from onramp_app.operators.errors import FactorRequired
 from onramp_app.operators.tables import MAX_GUESSES, OperatorCode
 from onramp_app.throttle import throttle
 
 LIFE = timedelta(minutes=10)
-RECENT_SIGN_IN = timedelta(minutes=15)
 # Crockford's base32, which has no letters that look like digits: 50 random bits in two groups.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LENGTH, _GROUP = 10, 5
@@ -62,7 +62,8 @@ async def make(viewer: Viewer, *, address: str) -> NewCode:
 
     Raises:
         Forbidden: the viewer is not an operator.
-        RecentSignInRequired: the session is older than 15 minutes.
+        FactorRequired: the viewer has no second factor, and operators need one.
+        RecentSignInRequired: the person proved who they are more than 15 minutes ago.
         RateLimited: the viewer made too many codes.
         Unauthenticated: the session has ended.
     """
@@ -72,12 +73,9 @@ async def make(viewer: Viewer, *, address: str) -> NewCode:
     digits = "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
     async with transaction() as db:
         now = clock.now()
-        query = select(AuthSession).where(AuthSession.id == viewer.session_id).with_for_update(read=True)
-        session = (await db.exec(query)).first()
-        if session is None or not is_alive(session, now):
-            raise Unauthenticated("The session has ended. Sign in again.")
-        if session.created_at <= now - RECENT_SIGN_IN:
-            raise RecentSignInRequired("Sign in again to make a code.")
+        session = await require_recent_proof(db, viewer)
+        if get_settings().require_operator_factor and not await factors.has_factor(db, viewer.user_id):
+            raise FactorRequired("Operators act with a second factor only. Add one to your profile first.")
         row = {
             "id": new_id(),
             "user_id": viewer.user_id,

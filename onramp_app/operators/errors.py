@@ -1,12 +1,10 @@
 """The errors of operators' decisions."""
 
-from onramp_app.domain.errors import ApplicationError
+from onramp_app.domain.errors import ApplicationError, Forbidden
 
 
-class RecentSignInRequired(ApplicationError):
-    """The sign-in is too long ago for this (OWASP ASVS 5.0, section 7.5)."""
-
-    status, code, title = 401, "recent_sign_in_required", "Sign in again first"
+class FactorRequired(Forbidden):
+    """Operators act with a second factor only, and this one has none."""
 
 
 class ActionNotPossible(ApplicationError):

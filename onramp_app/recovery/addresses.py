@@ -16,6 +16,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.errors import EmailTaken, FieldError, Unauthenticated, ValidationFailed
 from onramp_app.domain.networks import network_of
+from onramp_app.factors import factors
 from onramp_app.ledger import audit
 from onramp_app.mail.words import MailKind
 from onramp_app.throttle import throttle
@@ -59,17 +60,20 @@ async def send_confirmation(viewer: Viewer) -> None:
         await links.write_mail(db, user, MailKind.CONFIRM_EMAIL, purpose=LinkPurpose.CONFIRM_EMAIL)
 
 
-async def change(viewer: Viewer, new_email: str, current_password: str) -> None:
+async def change(viewer: Viewer, new_email: str, current_password: str, *, code: str = "") -> None:
     """Mail a link to a new address; once that is opened, the account belongs to it.
 
     Raises:
-        InvalidCredentials: the current password is wrong.
+        InvalidCredentials: the current password or the code is wrong.
+        OtpRequired: the account has a second factor, and the code is missing.
         ValidationFailed: the new address cannot be used, or is the present one.
         EmailTaken: the new address belongs to another account.
         RateLimited: too many guesses of the password, or too many changes today.
     """
     await accounts.require_password(viewer, current_password)
     await throttle.attempt(throttle.CHANGE_EMAIL, viewer.user_id)
+    if code:
+        await factors.count_guess(viewer.user_id)
     try:
         email = fields.clean_email(new_email)
     except ValueError as error:
@@ -80,6 +84,7 @@ async def change(viewer: Viewer, new_email: str, current_password: str) -> None:
         user = (await db.exec(select(User).where(User.id == viewer.user_id).with_for_update())).first()
         if user is None:
             raise Unauthenticated("The account no longer exists.")
+        await factors.demand(db, user.id, code)
         if email == user.email:
             raise ValidationFailed(
                 "The address cannot be used.",
@@ -93,6 +98,8 @@ async def change(viewer: Viewer, new_email: str, current_password: str) -> None:
             db, user, MailKind.CONFIRM_NEW_EMAIL, purpose=LinkPurpose.CHANGE_EMAIL, to=email
         )
     await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
+    if code:
+        await factors.guessed_right(viewer.user_id)
 
 
 async def confirm(secret: str, client: Client) -> None:

@@ -2,21 +2,23 @@
 
 import structlog
 
-from onramp_app.accounts import accounts, links, passwords, sessions
+from onramp_app.accounts import links, passwords, sessions
 from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.words import EndReason, LinkPurpose
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.networks import network_of
+from onramp_app.factors import factors
 from onramp_app.ledger import audit
 from onramp_app.mail.words import MailKind
+from onramp_app.sign_in import sign_in
 from onramp_app.throttle import throttle
 
 _log = structlog.get_logger(__name__)
 
 
-async def reset(secret: str, new_password: str, client: Client) -> None:
+async def reset(secret: str, new_password: str, client: Client, *, code: str = "") -> None:
     """Set a new password by a mailed link, and end all sessions of the account.
 
     Who opens the link has the mailbox, so its address counts as confirmed.
@@ -24,7 +26,9 @@ async def reset(secret: str, new_password: str, client: Client) -> None:
     Raises:
         ValidationFailed: the link no longer works (field `token`), or the password is weak (`new_password`),
             which leaves the link as it is.
-        RateLimited: too many links from this network.
+        OtpRequired: the account has a second factor, and the code is missing. The link still works.
+        WrongCode: the code is wrong. The link still works.
+        RateLimited: too many links from this network, or too many wrong codes for this account.
         DatabaseUnavailable: nothing was changed.
     """
     await throttle.attempt(throttle.LINK, network_of(client.address))
@@ -36,10 +40,14 @@ async def reset(secret: str, new_password: str, client: Client) -> None:
     personal = (owner.email, owner.email.split("@")[0], *owner.display_name.split(), get_settings().app_name)
     await passwords.check_new_password(new_password, field="new_password", personal=personal)
     new_hash = await passwords.hash_password(new_password)
+    if code:
+        await factors.count_guess(owner.id)
     async with transaction() as db:
         link, user = await links.take(db, secret, LinkPurpose.RESET_PASSWORD)
         if link.email != user.email:
             raise links.unusable()
+        # Who has the mailbox is not yet the owner: otherwise a mailbox would open what two factors protect.
+        await factors.demand(db, user.id, code)
         now = clock.now()
         user.password_hash, user.updated_at = new_hash, now
         user.email_confirmed_at = user.email_confirmed_at or now
@@ -59,5 +67,7 @@ async def reset(secret: str, new_password: str, client: Client) -> None:
         )
         await links.write_notice(db, user, MailKind.PASSWORD_CHANGED, client=client)
     # Who has tried many passwords before they asked for the link signs in with the new one at once.
-    await accounts.forgive_guesses(user.email, client)
+    await sign_in.forgive_guesses(user.email, client)
+    if code:
+        await factors.guessed_right(user.id)
     _log.info("password reset", user_id=user.id)

@@ -92,6 +92,10 @@ CONFIRMATION = (
     RateLimitItemPerDay(10, namespace="confirmation-day"),
 )
 CHANGE_EMAIL = (RateLimitItemPerDay(10, namespace="change-email"),)
+# By account, from all sessions and devices together: who gets this far knows the password.
+SECOND_FACTOR = _guesses("second-factor")
+# Each one stores a row or leaves a line that stays for good.
+CHANGE_FACTORS = (RateLimitItemPerDay(50, namespace="change-factors"),)
 # Each one leaves a line in the audit log for good.
 OPERATOR_CODE = (RateLimitItemPerHour(30, namespace="operator-code"),)
 ALONE_DELAY_SECONDS = 1.0

@@ -24,6 +24,7 @@ from onramp_app.web.home.state import HomeState
 from onramp_app.web.outbox.page import outbox
 from onramp_app.web.outbox.state import OutboxState
 from onramp_app.web.parts.places import path_of
+from onramp_app.web.profile.factors_state import FactorsState
 from onramp_app.web.profile.page import profile
 from onramp_app.web.profile.state import ProfileState
 from onramp_app.web.recovery.page import confirm, forgot, reset
@@ -74,7 +75,13 @@ def _pages() -> tuple[_Page, ...]:
         _Page("/confirm", confirm, _("Confirm"), _("Confirm by a link."), (ConfirmState.load,)),
         _Page("/home", home, _("Home"), _("Your wallet."), (PrivateState.enter, HomeState.load)),
         _Page("/add-money", add_money, _("Add money"), _("Add money to your wallet."), (WizardState.load,)),
-        _Page("/profile", profile, _("Profile"), _("Your details and sessions."), (ProfileState.load,)),
+        _Page(
+            "/profile",
+            profile,
+            _("Profile"),
+            _("Your details and sessions."),
+            (ProfileState.load, FactorsState.load),
+        ),
         _Page("/add-money/[top_up_id]", top_up, _("Your top-up"), _("One top-up."), (TopUpPageState.load,)),
         _Page("/verify", verify, _("Verify"), _("Your verification and limits."), (VerifyState.load,)),
         _Page("/register", register, _("Create an account"), _("Open your wallet."), (EntranceState.load,)),

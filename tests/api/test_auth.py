@@ -11,7 +11,8 @@ import httpx
 import psycopg
 import pytest
 
-from onramp_app.accounts import accounts, passwords
+from onramp_app.accounts import passwords
+from onramp_app.sign_in import sign_in
 from onramp_app.throttle import throttle
 from tests.people import PASSWORD, Person
 
@@ -189,7 +190,7 @@ async def test_the_comparison_of_times_notices_a_missing_hash(
         return await passwords.verify_password(password, password_hash) if password_hash else (False, None)
 
     monkeypatch.setattr(
-        accounts, "passwords", SimpleNamespace(**{**vars(passwords), "verify_password": careless})
+        sign_in, "passwords", SimpleNamespace(**{**vars(passwords), "verify_password": careless})
     )
     assert await _known_to_unknown_time(client, ada) > 1.6
 

@@ -22,6 +22,8 @@ DETAILS = {
     "fiat_amount": "10000",
     "fiat_currency": "INR",
     "charged": "yes",
+    "change": "added",
+    "due_at": "2026-03-02T09:00:00+00:00",
     "amount": "113.091234",
     "asset": "USDT",
 }

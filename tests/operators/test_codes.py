@@ -16,9 +16,9 @@ from onramp_app.accounts.views import Viewer
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
-from onramp_app.domain.errors import Forbidden, RateLimited, Unauthenticated
+from onramp_app.domain.errors import Forbidden, RateLimited, RecentSignInRequired, Unauthenticated
 from onramp_app.operators import codes
-from onramp_app.operators.errors import ActionNotPossible, RecentSignInRequired
+from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, deciding
 from onramp_app.review.decisions import decide
@@ -167,10 +167,10 @@ async def test_codes_are_made_by_operators_who_signed_in_lately(desk: Desk) -> N
     with pytest.raises(Forbidden):
         await codes.make(await _viewer(desk, user_id=desk.books.user()), address=ADDRESS)
     viewer = await _viewer(desk)
-    desk.books.owner.execute("UPDATE auth_sessions SET created_at = now() - interval '15 minutes'")
+    desk.books.owner.execute("UPDATE auth_sessions SET proved_at = now() - interval '15 minutes'")
     with pytest.raises(RecentSignInRequired):
         await codes.make(viewer, address=ADDRESS)
-    desk.books.owner.execute("UPDATE auth_sessions SET created_at = now() - interval '14 minutes'")
+    desk.books.owner.execute("UPDATE auth_sessions SET proved_at = now() - interval '14 minutes'")
     await codes.make(viewer, address=ADDRESS)
     desk.books.owner.execute("UPDATE auth_sessions SET revoked_at = now(), end_reason = 'signed_out'")
     with pytest.raises(Unauthenticated):
@@ -275,7 +275,7 @@ def test_every_command_that_decides_takes_a_code_and_a_confirmation() -> None:
     assert takes == {
         "grant-role", "reconcile", "webhooks replay",
         "review release", "review return", "review close", "review reverse", "review attribute",
-        "review credit", "kyc set",
+        "review credit", "kyc set", "factors reset",
     }  # fmt: skip
     assert commands.keys() - takes == DECIDE_NOTHING, "a new command that decides takes a code"
 

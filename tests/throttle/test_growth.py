@@ -16,6 +16,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.errors import InvalidCredentials, RateLimited, RefreshTokenReused
 from onramp_app.ledger import audit
 from onramp_app.running import retention
+from onramp_app.sign_in import sign_in
 from onramp_app.throttle import throttle
 from tests.people import PASSWORD, sign_up
 
@@ -50,7 +51,7 @@ def _count(owner: psycopg.Connection[Any], table: str, where: str = "true") -> i
 
 
 async def _sign_in(person: ProgramSession) -> sessions.BrowserSession:
-    return await accounts.sign_in(person.viewer.email, PASSWORD, Client("203.0.113.7"), sessions.open_browser)
+    return await sign_in.sign_in(person.viewer.email, PASSWORD, Client("203.0.113.7"), sessions.open_browser)
 
 
 async def test_forms_without_a_device_cookie_leave_few_lines_that_stay(
@@ -73,7 +74,7 @@ async def _end_one(person: ProgramSession) -> None:
 
 
 async def _reuse_a_token(person: ProgramSession) -> None:
-    opened = await accounts.sign_in(
+    opened = await sign_in.sign_in(
         person.viewer.email, PASSWORD, Client("203.0.113.7"), program_sessions.open_program
     )
     second = await program_sessions.refresh(opened.refresh_token)

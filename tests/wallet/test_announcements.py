@@ -13,6 +13,7 @@ from onramp_app.accounts.words import EndReason
 from onramp_app.domain import clock
 from onramp_app.fleet import changed_people
 from onramp_app.fleet.echo import EchoTest, echo_test
+from onramp_app.sign_in import sign_in
 from onramp_app.wallet import announcements
 from onramp_app.wallet.announcements import Announcement, Listening, SessionEnded, UsersChanged
 from tests.people import PASSWORD, sign_up
@@ -42,13 +43,13 @@ async def heard(database: str):
 
 async def test_each_way_to_end_a_session_is_announced(session, heard):
     client = Client("127.0.0.1")
-    second = await accounts.sign_in(session.viewer.email, PASSWORD, client, sessions.open_browser)
-    third = await accounts.sign_in(session.viewer.email, PASSWORD, client, sessions.open_browser)
+    second = await sign_in.sign_in(session.viewer.email, PASSWORD, client, sessions.open_browser)
+    third = await sign_in.sign_in(session.viewer.email, PASSWORD, client, sessions.open_browser)
     await sessions.end_session(session.viewer.user_id, second.viewer.session_id)
     assert await asyncio.wait_for(heard.get(), 2) == SessionEnded(second.viewer.session_id)
     await sessions.end_cookie_session(f"session={third.cookie_value}")
     assert await asyncio.wait_for(heard.get(), 2) == SessionEnded(third.viewer.session_id)
-    fourth = await accounts.sign_in(session.viewer.email, PASSWORD, client, sessions.open_browser)
+    fourth = await sign_in.sign_in(session.viewer.email, PASSWORD, client, sessions.open_browser)
     await accounts.change_password(session.viewer, PASSWORD, new_password="another calm evening 7")
     assert await asyncio.wait_for(heard.get(), 2) == SessionEnded(fourth.viewer.session_id)
     assert heard.empty(), "the session that changed the password goes on"
@@ -90,7 +91,7 @@ async def test_sessions_that_ended_by_age_are_not_among_the_living(session, monk
 
 
 async def test_revoked_and_unknown_sessions_are_not_among_the_living(session):
-    other = await accounts.sign_in(session.viewer.email, PASSWORD, Client("127.0.0.1"), sessions.open_browser)
+    other = await sign_in.sign_in(session.viewer.email, PASSWORD, Client("127.0.0.1"), sessions.open_browser)
     await sessions.end_session(
         session.viewer.user_id, other.viewer.session_id, reason=EndReason.PASSWORD_CHANGED
     )

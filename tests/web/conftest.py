@@ -14,9 +14,10 @@ from reflex.utils.format import format_event_handler
 from reflex_base.constants import RouteVar
 from reflex_base.event.context import EventContext
 
-from onramp_app.accounts import accounts, sessions
+from onramp_app.accounts import sessions
 from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.ledger.instructions import receive_available
+from onramp_app.sign_in import sign_in
 from onramp_app.web.tabs import holders
 from onramp_app.web.tabs.admission import SessionMiddleware
 from onramp_app.web.tabs.loads import page_loads
@@ -176,7 +177,7 @@ def another_session(database: str) -> NewSession:
     """Return a function that signs somebody in once more."""
 
     async def make(session: BrowserSession) -> BrowserSession:
-        return await accounts.sign_in(session.viewer.email, PASSWORD, BROWSER, sessions.open_browser)
+        return await sign_in.sign_in(session.viewer.email, PASSWORD, BROWSER, sessions.open_browser)
 
     return make
 

@@ -48,14 +48,14 @@ _CLOSED_FEATURES = (
     "midi",
     "payment",
     "picture-in-picture",
-    "publickey-credentials-create",
-    "publickey-credentials-get",
     "screen-wake-lock",
     "serial",
     "storage-access",
     "usb",
     "xr-spatial-tracking",
 )
+# Passkeys are made and shown on our own pages; the payment page in its frame gets none of ours.
+_OWN_FEATURES = ("publickey-credentials-create", "publickey-credentials-get")
 _TWO_YEARS_SECONDS = 63_072_000
 
 
@@ -166,6 +166,7 @@ def _addresses(name: str) -> Iterator[str]:
 def _common_headers(settings: Settings) -> _Headers:
     features = [
         *(f"{feature}=()" for feature in _CLOSED_FEATURES),
+        *(f"{feature}=(self)" for feature in _OWN_FEATURES),
         *(f"{feature}=({_allowed(feature, settings)})" for feature in WIDGET_FEATURES),
     ]
     headers = {

@@ -16,6 +16,7 @@ from onramp_app.domain.errors import (
     Unauthenticated,
     ValidationFailed,
 )
+from onramp_app.factors.errors import OtpRequired, WrongCode
 from onramp_app.recovery import addresses, passwords, requests, securing
 
 router = APIRouter(prefix="/api/auth", tags=["account"], dependencies=[Depends(forbid_caching)])
@@ -29,20 +30,22 @@ async def forgot(body: ForgotRequest, request: Request) -> None:
     await requests.ask(body.email, client_of(request))
 
 
-@router.post("/password/reset", status_code=204, responses=error_responses(*_COMMON))
+@router.post("/password/reset", status_code=204, responses=error_responses(OtpRequired, WrongCode, *_COMMON))
 async def reset(body: ResetRequest, request: Request) -> None:
     """Set a new password by the token of a mailed link, once. All sessions end."""
-    await passwords.reset(body.token, body.new_password, client_of(request))
+    await passwords.reset(body.token, body.new_password, client_of(request), code=body.otp or "")
 
 
 @router.post(
     "/email",
     status_code=202,
-    responses=error_responses(Unauthenticated, Forbidden, InvalidCredentials, EmailTaken, *_COMMON),
+    responses=error_responses(
+        Unauthenticated, Forbidden, InvalidCredentials, OtpRequired, EmailTaken, *_COMMON
+    ),
 )
 async def change_email(body: EmailRequest, viewer: CurrentViewer) -> None:
     """Mail a link to a new address. Nothing changes until that is opened."""
-    await addresses.change(viewer, body.new_email, body.current_password)
+    await addresses.change(viewer, body.new_email, body.current_password, code=body.otp or "")
 
 
 @router.post(

@@ -3,16 +3,36 @@
 import reflex as rx
 
 from onramp_app.texts import _
+from onramp_app.web.entrance.passkeys import passkey_sign_in
 from onramp_app.web.entrance.state import EntranceState
 from onramp_app.web.parts.countries import country_options, currency_options
 from onramp_app.web.parts.feedback import notice
-from onramp_app.web.parts.forms import choice_field, main_button, password_field, text_field
+from onramp_app.web.parts.forms import choice_field, code_field, main_button, password_field, text_field
 from onramp_app.web.parts.layout import public_page
 from onramp_app.web.parts.places import api_action, path_of
 
 
 def login() -> rx.Component:
-    return _entrance(
+    return public_page(rx.cond(EntranceState.is_second_step, _second_step(), _first_step()))
+
+
+def _second_step() -> rx.Component:
+    return _form_in_place(
+        _("One more step"),
+        _("Your password is right. Now show your second factor."),
+        code_field("otp", message=EntranceState.code_problem, required=True, auto_focus=True),
+        button=_("Go on"),
+        path="/api/auth/session",
+        below=rx.el.p(
+            rx.el.a(_("Start again with another account"), href=path_of("/login"), class_name="link"),
+            class_name="soft small",
+        ),
+        passkey=passkey_sign_in(next_path=EntranceState.next, is_offered_in_fields=False),
+    )
+
+
+def _first_step() -> rx.Component:
+    return _form_in_place(
         _("Sign in"),
         _other_way(_("New here?"), _("Create an account"), to="/register"),
         text_field(
@@ -21,7 +41,7 @@ def login() -> rx.Component:
             type="email",
             required=True,
             max_length=254,
-            auto_complete="username",
+            auto_complete="username webauthn",
             input_mode="email",
             default_value=EntranceState.email,
             key=EntranceState.email,
@@ -33,97 +53,106 @@ def login() -> rx.Component:
         ),
         button=_("Sign in"),
         path="/api/auth/session",
+        passkey=passkey_sign_in(next_path=EntranceState.next, is_offered_in_fields=True),
     )
 
 
 def register() -> rx.Component:
-    return _entrance(
-        _("Create an account"),
-        _other_way(_("Have one already?"), _("Sign in"), to="/login"),
-        text_field(
-            _("E-mail"),
-            "email",
-            message=EntranceState.email_problem,
-            remedy=rx.el.a(
-                _("Sign in instead?"),
-                href=f"{path_of('/login')}{EntranceState.carried}",
-                class_name="link",
+    return public_page(
+        _form_in_place(
+            _("Create an account"),
+            _other_way(_("Have one already?"), _("Sign in"), to="/login"),
+            text_field(
+                _("E-mail"),
+                "email",
+                message=EntranceState.email_problem,
+                remedy=rx.el.a(
+                    _("Sign in instead?"),
+                    href=f"{path_of('/login')}{EntranceState.carried}",
+                    class_name="link",
+                ),
+                type="email",
+                required=True,
+                max_length=254,
+                auto_complete="email",
+                input_mode="email",
+                default_value=EntranceState.email,
+                key=EntranceState.email,
             ),
-            type="email",
-            required=True,
-            max_length=254,
-            auto_complete="email",
-            input_mode="email",
-            default_value=EntranceState.email,
-            key=EntranceState.email,
-        ),
-        password_field(
-            _("Password"),
-            "password",
-            autocomplete="new-password",
-            message=EntranceState.password_problem,
-            is_new=True,
-        ),
-        text_field(
-            _("Name"),
-            "display_name",
-            hint=_("What we call you. You can leave it empty."),
-            max_length=80,
-            auto_complete="name",
-            default_value=EntranceState.display_name,
-            key=EntranceState.display_name,
-        ),
-        choice_field(
-            _("Country"),
-            "country",
-            options=country_options(),
-            empty=_("Choose a country"),
-            auto_complete="country",
-            default_value=EntranceState.country,
-            key=f"country-{EntranceState.country}",
-            on_change=EntranceState.propose_currency,
-        ),
-        choice_field(
-            _("Show amounts in"),
-            "display_currency",
-            options=currency_options(),
-            empty=_("Choose a currency"),
-            default_value=EntranceState.display_currency,
-            key=f"currency-{EntranceState.display_currency}",
-        ),
-        button=_("Create account"),
-        path="/api/auth/registration",
+            password_field(
+                _("Password"),
+                "password",
+                autocomplete="new-password",
+                message=EntranceState.password_problem,
+                is_new=True,
+            ),
+            text_field(
+                _("Name"),
+                "display_name",
+                hint=_("What we call you. You can leave it empty."),
+                max_length=80,
+                auto_complete="name",
+                default_value=EntranceState.display_name,
+                key=EntranceState.display_name,
+            ),
+            choice_field(
+                _("Country"),
+                "country",
+                options=country_options(),
+                empty=_("Choose a country"),
+                auto_complete="country",
+                default_value=EntranceState.country,
+                key=f"country-{EntranceState.country}",
+                on_change=EntranceState.propose_currency,
+            ),
+            choice_field(
+                _("Show amounts in"),
+                "display_currency",
+                options=currency_options(),
+                empty=_("Choose a currency"),
+                default_value=EntranceState.display_currency,
+                key=f"currency-{EntranceState.display_currency}",
+            ),
+            button=_("Create account"),
+            path="/api/auth/registration",
+        )
     )
 
 
-def _entrance(
-    title: str, other_way: rx.Component, *fields: rx.Component, button: str, path: str
+def _form_in_place(  # noqa: PLR0913 - the parts of the page, from top to bottom
+    title: str,
+    below_title: rx.Component | str,
+    *fields: rx.Component,
+    button: str,
+    path: str,
+    below: rx.Component | None = None,
+    passkey: rx.Component | None = None,
 ) -> rx.Component:
-    return public_page(
+    return rx.el.div(
         rx.el.div(
-            rx.el.div(
-                rx.el.h1(title, class_name="title"),
-                rx.el.p(other_way, class_name="soft mt-1"),
-            ),
-            rx.cond(
-                EntranceState.message != "",
-                rx.cond(
-                    EntranceState.is_refused,
-                    notice(EntranceState.message, kind="bad"),
-                    notice(EntranceState.message),
-                ),
-            ),
-            rx.el.form(
-                *fields,
-                rx.el.input(type="hidden", name="next", value=EntranceState.next, read_only=True),
-                rx.el.div(main_button(button), class_name="grid pt-2"),
-                action=api_action(path),
-                method="post",
-                on_submit=None,
-                class_name="card grid gap-5",
-            ),
-            class_name="mx-auto grid w-full max-w-[520px] gap-5 pt-2 md:pt-8",
+            rx.el.h1(title, class_name="title"),
+            rx.el.p(below_title, class_name="soft mt-1"),
         ),
+        rx.cond(
+            EntranceState.message != "",
+            rx.cond(
+                EntranceState.is_refused,
+                notice(EntranceState.message, kind="bad"),
+                notice(EntranceState.message),
+            ),
+        ),
+        rx.el.form(
+            *fields,
+            rx.el.input(type="hidden", name="next", value=EntranceState.next, read_only=True),
+            rx.el.div(main_button(button), class_name="grid pt-2"),
+            *([below] if below else []),
+            action=api_action(path),
+            method="post",
+            on_submit=None,
+            class_name="card grid gap-5",
+        ),
+        *([passkey] if passkey else []),
+        class_name="mx-auto grid w-full max-w-[520px] gap-5 pt-2 md:pt-8",
     )
 
 

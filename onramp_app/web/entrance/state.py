@@ -9,7 +9,9 @@ from onramp_app.accounts import sessions
 from onramp_app.accounts.cookies import read_form_cookie
 from onramp_app.accounts.words import countries, currency_of_country
 from onramp_app.domain.places import HOME, own_path
+from onramp_app.factors import passkeys
 from onramp_app.texts import _
+from onramp_app.web.tabs.session import page_path
 from onramp_app.web.words.passwords import weak_password_text
 
 
@@ -26,6 +28,9 @@ class EntranceState(rx.State):
     is_refused: bool = False  # The message is about a form that was sent, not a greeting.
     email_problem: str = ""
     password_problem: str = ""
+    is_second_step: bool = False  # The password was right; the code is missing.
+    code_problem: str = ""
+    passkey_request: str = ""  # What a passkey answers to, as JSON; on `/login` only.
 
     @rx.event
     async def load(self) -> EventSpec | None:
@@ -45,7 +50,16 @@ class EntranceState(rx.State):
         self.country = typed.get("country", "")
         self.display_currency = typed.get("display_currency", "")
         self._explain(query.get("reason", ""))
+        self._ask_passkey()
         return None
+
+    @rx.event
+    def renew_passkey_request(self) -> None:
+        """Ask a passkey for another answer: the time for one is short, and a page may stand open for long."""
+        self._ask_passkey()
+
+    def _ask_passkey(self) -> None:
+        self.passkey_request = passkeys.request_options() if page_path(self).endswith("/login") else ""
 
     @rx.event
     def propose_currency(self, country: str) -> None:
@@ -55,10 +69,14 @@ class EntranceState(rx.State):
 
     def _explain(self, reason: str) -> None:
         self.message = self.email_problem = self.password_problem = ""  # nosec B105  # nothing is wrong
+        self.code_problem = ""
+        self.is_second_step = reason in ("otp_required", "wrong_code")
         self.is_refused = reason not in ("session_ended", "signed_out", "signed_out_here", "password_reset")
         match reason:
-            case "":
+            case "" | "otp_required":
                 return
+            case "wrong_code":
+                self.code_problem = _("This code is wrong or was used before. Enter the one shown now.")
             case "email_taken":
                 self.email_problem = _("An account with this e-mail exists.")
             case "weak_password":
@@ -70,6 +88,8 @@ class EntranceState(rx.State):
 def _reason_text(reason: str) -> str:
     texts = {
         "invalid_credentials": _("E-mail or password is wrong. Check both and try again."),
+        "passkey_refused": _("The passkey was not accepted. Try again, or sign in with your password."),
+        "first_step_over": _("That took too long. Enter your password again."),
         "rate_limited": _("Too many attempts. Wait a few minutes and try again."),
         "validation_failed": _("Something in the form cannot be used. Check the fields and try again."),
         "database_unavailable": _("We cannot reach our database right now. Try again in a minute."),

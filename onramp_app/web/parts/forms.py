@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import reflex as rx
 from reflex.experimental import ClientStateVar
 
+from onramp_app.factors.factors import MAX_CODE_LENGTH
 from onramp_app.texts import _
 from onramp_app.web.parts.feedback import problem
 
@@ -71,6 +72,23 @@ def text_field(
     )
 
 
+def code_field(
+    name: str, *, message: rx.Var[str] | str, required: bool = False, auto_focus: bool = False
+) -> rx.Component:
+    """Return the input for the code of an authenticator app, or a recovery code in its place."""
+    return text_field(
+        _("Code of your authenticator app"),
+        name,
+        message=message,
+        hint=_("Lost your phone? Enter one of your recovery codes instead."),
+        max_length=MAX_CODE_LENGTH,
+        auto_complete="one-time-code",
+        required=required,
+        auto_focus=auto_focus,
+        spell_check=False,
+    )
+
+
 def password_field(
     label: str,
     name: str,
@@ -78,11 +96,12 @@ def password_field(
     autocomplete: str,
     message: rx.Var[str] | str | None = None,
     is_new: bool = False,
+    **props: object,
 ) -> rx.Component:
     """Return a password input with a button that shows what was typed.
 
     What was typed stays in the browser until the form is sent. `is_new` asks for at least 8 characters, and
-    says whether there are enough while the person types.
+    says whether there are enough while the person types. `props` are attributes of the input itself.
     """
     # A shared variable, because Reflex makes each part that changes a component of its own.
     is_shown = ClientStateVar.create(f"{name}_is_shown", default=False)
@@ -102,6 +121,7 @@ def password_field(
                 spell_check=False,
                 placeholder=" ",
                 class_name="input",
+                **props,
                 **limits,
                 **_described_by(name, message, has_hint=is_new),
             ),

@@ -4,10 +4,11 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from onramp_app.domain.errors import EmailTaken, InvalidCredentials, RateLimited, ValidationFailed
+from onramp_app.factors.errors import OtpRequired, WrongCode
 from onramp_app.recovery import addresses
 from onramp_app.texts import _
 from onramp_app.web.parts.feedback import notice
-from onramp_app.web.parts.forms import password_field, text_field
+from onramp_app.web.parts.forms import code_field, password_field, text_field
 from onramp_app.web.tabs.confirmation import ConfirmationState
 from onramp_app.web.tabs.session import PrivateState, SessionState, to_login
 from onramp_app.web.words.forms import text_of
@@ -19,6 +20,8 @@ class EmailState(PrivateState):
     sent_to: str = ""
     email_problem: str = ""
     password_problem: str = ""
+    asks_code: bool = False
+    code_problem: str = ""
     form_number: int = 0  # Counts up when the form is to be emptied.
 
     @rx.event
@@ -27,9 +30,16 @@ class EmailState(PrivateState):
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         self.sent_to = self.email_problem = self.password_problem = ""  # nosec B105  # nothing is wrong
+        self.code_problem = ""
         new_email = text_of(form, "new_email").strip()
         try:
-            await addresses.change(viewer, new_email, text_of(form, "email_password"))
+            await addresses.change(
+                viewer, new_email, text_of(form, "email_password"), code=text_of(form, "email_code")
+            )
+        except OtpRequired:
+            self.asks_code = True
+        except WrongCode:
+            self.code_problem = _("This code is wrong or was used before. Enter the one shown now.")
         except InvalidCredentials:
             self.password_problem = _("This is not your current password.")
         except ValidationFailed:
@@ -41,6 +51,7 @@ class EmailState(PrivateState):
         else:
             self.sent_to = new_email
             self.form_number += 1
+            self.asks_code = False
         return None
 
 
@@ -88,6 +99,10 @@ def email_section() -> rx.Component:
                 "email_password",
                 autocomplete="current-password",
                 message=EmailState.password_problem,
+            ),
+            rx.cond(
+                EmailState.asks_code,
+                code_field("email_code", message=EmailState.code_problem, required=True, auto_focus=True),
             ),
             rx.cond(
                 EmailState.sent_to != "",

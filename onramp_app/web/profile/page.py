@@ -8,9 +8,9 @@ from onramp_app.web.parts.countries import country_options, currency_options, la
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.forms import check_field, choice_field, main_button, password_field, text_field
 from onramp_app.web.parts.layout import private_page
-from onramp_app.web.parts.places import api_action
 from onramp_app.web.parts.times import clock_of, time_of
 from onramp_app.web.profile.email import email_section
+from onramp_app.web.profile.factors_page import proof, second_factors
 from onramp_app.web.profile.shapes import SecurityLine, SessionLine
 from onramp_app.web.profile.state import ProfileState
 from onramp_app.web.tabs.session import SessionState
@@ -28,11 +28,13 @@ def profile() -> rx.Component:
                     class_name="soft small mt-1",
                 ),
             ),
+            rx.cond(ProfileState.needs_proof, proof()),
             rx.cond(ProfileState.is_operator, _operator_code()),
             _details(),
             email_section(),
             _password(),
             _mails(),
+            second_factors(),
             _sessions(),
             _security(),
             class_name="mx-auto grid w-full max-w-[640px] gap-6 md:pt-4",
@@ -74,28 +76,14 @@ def _operator_code() -> rx.Component:
             ProfileState.operator_code_problem != "",
             rx.el.div(notice(ProfileState.operator_code_problem, kind="bad"), class_name="mb-5"),
         ),
-        rx.cond(
-            ProfileState.must_sign_in_again,
-            _sign_in_again(),
-            rx.el.button(
-                rx.cond(ProfileState.operator_code != "", _("Make a new code"), _("Make a code")),
-                type="button",
-                on_click=ProfileState.make_operator_code,
-                class_name="button button-quiet",
-            ),
+        rx.el.button(
+            rx.cond(ProfileState.operator_code != "", _("Make a new code"), _("Make a code")),
+            type="button",
+            on_click=ProfileState.make_operator_code,
+            class_name="button button-quiet",
         ),
         aria_labelledby="operator-code",
         class_name="card",
-    )
-
-
-def _sign_in_again() -> rx.Component:
-    return rx.el.form(
-        notice(_("You signed in more than 15 minutes ago. Sign in again to make a code."), kind="now"),
-        rx.el.button(_("Sign out"), type="submit", class_name="button button-quiet mt-5"),
-        action=api_action("/api/auth/session/end"),
-        method="post",
-        on_submit=None,
     )
 
 

@@ -18,6 +18,16 @@ class SessionLine:
 
 
 @dataclass(frozen=True)
+class FactorLine:
+    """One second factor, in words; added and last used at moments (RFC 3339), or "" where it was not yet."""
+
+    factor_id: str
+    name: str
+    added_at: str
+    used_at: str
+
+
+@dataclass(frozen=True)
 class SecurityLine:
     """One row of recent security activity, in words: what happened where, at a moment (RFC 3339)."""
 

@@ -19,12 +19,13 @@ from onramp_app.domain.errors import (
     InvalidCredentials,
     NotFound,
     RateLimited,
+    RecentSignInRequired,
     Unauthenticated,
     ValidationFailed,
 )
 from onramp_app.mail.words import Choice
 from onramp_app.operators import codes
-from onramp_app.operators.errors import RecentSignInRequired
+from onramp_app.operators.errors import FactorRequired
 from onramp_app.texts import _, current_language
 from onramp_app.web.profile.shapes import SecurityLine, SessionLine
 from onramp_app.web.tabs.session import PrivateState, SessionState, to_login
@@ -43,7 +44,7 @@ class ProfileState(PrivateState):
     operator_code: str = ""  # Set only on its way to the page: the server forgets the code at once.
     operator_code_until: str = ""
     operator_code_problem: str = ""
-    must_sign_in_again: bool = False
+    needs_proof: bool = False  # The person has to show once more who they are.
     details_saved: bool = False
     name_problem: str = ""
     details_problem: str = ""
@@ -158,7 +159,9 @@ class ProfileState(PrivateState):
         try:
             made = await codes.make(viewer, address=self.router.session.client_ip)
         except RecentSignInRequired:
-            self.must_sign_in_again = True
+            self.needs_proof = True
+        except FactorRequired:
+            self.operator_code_problem = _("Operators need a second factor. Add one below first.")
         except RateLimited:
             self.operator_code_problem = _("Too many codes. Wait a few minutes and try again.")
         except (Forbidden, Unauthenticated):
@@ -185,7 +188,7 @@ class ProfileState(PrivateState):
 
     def _forget_messages(self) -> None:
         self.mails_saved = False
-        self.details_saved = self.password_changed = self.must_sign_in_again = False
+        self.details_saved = self.password_changed = self.needs_proof = False
         self.operator_code = self.operator_code_until = self.operator_code_problem = ""
         self.name_problem = self.details_problem = ""
         self.current_password_problem = self.new_password_problem = ""  # nosec B105  # nothing is wrong
@@ -195,7 +198,7 @@ def _line(view: SessionView, now: datetime) -> SessionLine:
     ago = format_timedelta(view.last_seen_at - now, add_direction=True, locale=current_language())
     return SessionLine(
         session_id=view.session_id,
-        device=_device_name(view.device),
+        device=device_name(view.device),
         begun_at=moment_text(view.created_at),
         seen=_("last active {ago}").format(ago=ago),
         is_current=view.is_current,
@@ -205,7 +208,7 @@ def _line(view: SessionView, now: datetime) -> SessionLine:
 def _security_line(event: SecurityEventView) -> SecurityLine:
     where = []
     if event.device or event.address:
-        where = [_device_name(event.device), *([event.address] if event.address else [])]
+        where = [device_name(event.device), *([event.address] if event.address else [])]
     return SecurityLine(
         what=_what_happened()[SecurityEventKind(event.kind)],
         where=" · ".join(where),
@@ -228,11 +231,18 @@ def _what_happened() -> dict[SecurityEventKind, str]:
         SecurityEventKind.ACCOUNT_SECURED: _("Signed out everywhere by a link in a mail"),
         SecurityEventKind.OPERATOR_CODE_MADE: _("Operator code made"),
         SecurityEventKind.OPERATOR_CODE_REFUSED: _("Someone tried a wrong operator code in your name"),
+        SecurityEventKind.FACTOR_ADDED: _("Second factor added"),
+        SecurityEventKind.FACTOR_REMOVED: _("Second factor removed"),
+        SecurityEventKind.FACTOR_REFUSED: _("Someone had your password and entered a wrong code"),
+        SecurityEventKind.RECOVERY_CODES_RENEWED: _("New recovery codes made"),
+        SecurityEventKind.FACTORS_RESET_ASKED: _("An operator was asked to remove your second factor"),
+        SecurityEventKind.FACTORS_RESET_CANCELED: _("The removal of your second factor was stopped"),
+        SecurityEventKind.FACTORS_RESET: _("Your second factor was removed by an operator"),
         SecurityEventKind.ROLE_CHANGED: _("Your role changed, and you were signed out everywhere"),
     }
 
 
-def _device_name(user_agent: str) -> str:
+def device_name(user_agent: str) -> str:
     """Return a User-Agent in words, such as `Firefox on Linux`; of a program, the first word."""
     browser, system = device_words(user_agent)
     if browser and system:

@@ -4,7 +4,7 @@ import reflex as rx
 
 from onramp_app.texts import _
 from onramp_app.web.parts.feedback import notice
-from onramp_app.web.parts.forms import main_button, password_field, text_field
+from onramp_app.web.parts.forms import code_field, main_button, password_field, text_field
 from onramp_app.web.parts.layout import public_page
 from onramp_app.web.parts.places import path_of
 from onramp_app.web.recovery.state import ConfirmState, ForgotState, ResetState
@@ -82,6 +82,12 @@ def reset() -> rx.Component:
                         autocomplete="new-password",
                         message=ResetState.password_problem,
                         is_new=True,
+                    ),
+                    rx.cond(
+                        ResetState.asks_code,
+                        code_field(
+                            "reset_code", message=ResetState.code_problem, required=True, auto_focus=True
+                        ),
                     ),
                     rx.cond(ResetState.problem != "", notice(ResetState.problem, kind="bad")),
                     rx.el.div(main_button(_("Set password")), class_name="grid pt-2"),

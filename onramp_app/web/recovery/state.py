@@ -10,6 +10,7 @@ from reflex.event import EventSpec
 from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.words import LinkPurpose
 from onramp_app.domain.errors import EmailTaken, RateLimited, ValidationFailed
+from onramp_app.factors.errors import OtpRequired, WrongCode
 from onramp_app.recovery import addresses, passwords, requests, securing
 from onramp_app.texts import _
 from onramp_app.web.words.forms import text_of
@@ -57,11 +58,14 @@ class ResetState(_LinkState):
     email: str = ""
     problem: str = ""
     password_problem: str = ""
+    asks_code: bool = False
+    code_problem: str = ""
 
     @rx.event
     async def load(self) -> None:
         """Look whether the link still works; nothing is used up by that."""
-        self.problem = self.password_problem = ""  # nosec B105  # nothing is wrong
+        self.problem = self.password_problem = self.code_problem = ""  # nosec B105  # nothing is wrong
+        self.asks_code = False
         view = await _look(self._secret(), self._client())
         self.works = view is not None and view.purpose == LinkPurpose.RESET_PASSWORD
         self.email = view.email if view is not None and self.works else ""
@@ -70,9 +74,14 @@ class ResetState(_LinkState):
     @rx.event
     async def set_password(self, form: dict[str, object]) -> EventSpec | None:
         """Set the new password, and go on to signing in."""
-        self.problem = self.password_problem = ""  # nosec B105  # nothing is wrong
+        self.problem = self.password_problem = self.code_problem = ""  # nosec B105  # nothing is wrong
+        new_password, code = text_of(form, "new_password"), text_of(form, "reset_code")
         try:
-            await passwords.reset(self._secret(), text_of(form, "new_password"), self._client())
+            await passwords.reset(self._secret(), new_password, self._client(), code=code)
+        except OtpRequired:
+            self.asks_code = True
+        except WrongCode:
+            self.code_problem = _("This code is wrong or was used before. Enter the one shown now.")
         except ValidationFailed as error:
             if any(wrong.field == "new_password" for wrong in error.errors):
                 self.password_problem = weak_password_text()

@@ -65,12 +65,12 @@ async def test_a_code_leaves_the_page_with_a_new_visit(tab):
     assert cleared == ""
 
 
-async def test_who_signed_in_a_while_ago_is_asked_to_sign_in_again(tab, database):
+async def test_who_signed_in_a_while_ago_is_asked_for_a_proof(tab, database):
     with psycopg.connect(database) as owner:
-        owner.execute("UPDATE auth_sessions SET created_at = created_at - interval '16 minutes'")
+        owner.execute("UPDATE auth_sessions SET proved_at = proved_at - interval '16 minutes'")
     made = await tab.send(HANDLERS["make_operator_code"])
     assert CODE.findall(_sent(made.delta)) == []
-    assert (await tab.state(ProfileState)).must_sign_in_again
+    assert (await tab.state(ProfileState)).needs_proof
 
 
 async def test_only_operators_are_offered_a_code_and_get_one(new_account, open_tab, database):

@@ -8,7 +8,8 @@ import pytest
 from onramp_app.accounts import accounts, sessions
 from onramp_app.domain import clock
 from onramp_app.mail.words import Choice
-from onramp_app.web.profile.state import ProfileState, _device_name
+from onramp_app.sign_in import sign_in
+from onramp_app.web.profile.state import ProfileState, device_name
 from onramp_app.web.tabs.session import SessionState
 from tests.people import PASSWORD
 from tests.web.conftest import BROWSER, HOSTILE, cookie_of
@@ -68,7 +69,7 @@ async def test_a_changed_password_ends_the_other_sessions_only(tab, ada, another
     assert [line.is_current for line in profile.session_lines] == [True]
     assert await sessions.resolve_cookie_header(cookie_of(ada))
     assert not await sessions.resolve_cookie_header(cookie_of(other))
-    await accounts.sign_in(ada.viewer.email, "another calm evening 7", BROWSER, sessions.open_browser)
+    await sign_in.sign_in(ada.viewer.email, "another calm evening 7", BROWSER, sessions.open_browser)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ async def test_hostile_arguments_change_nothing(tab, ada, name):
         await tab.send(HANDLERS[name], argument)
     viewer = await sessions.resolve_cookie_header(cookie_of(ada))
     assert viewer == ada.viewer
-    await accounts.sign_in(ada.viewer.email, PASSWORD, BROWSER, sessions.open_browser)
+    await sign_in.sign_in(ada.viewer.email, PASSWORD, BROWSER, sessions.open_browser)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ async def test_hostile_arguments_change_nothing(tab, ada, name):
     ],
 )
 def test_a_device_is_named_in_words(user_agent, words):
-    assert _device_name(user_agent) == words
+    assert device_name(user_agent) == words
 
 
 async def test_half_of_a_surrogate_pair_counts_as_nothing_typed(tab):

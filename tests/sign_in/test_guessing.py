@@ -15,6 +15,7 @@ from onramp_app.accounts import accounts, devices, passwords, sessions
 from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import InvalidCredentials, RateLimited
+from onramp_app.sign_in import sign_in
 from onramp_app.throttle import throttle
 from tests.people import PASSWORD, sign_up
 from tests.redis_server import RedisServer
@@ -107,7 +108,7 @@ async def _try(email: str, password: str, address: str, *, device: str = "") -> 
     cookie = f"device={device}" if device else ""
     client = Client(address, cookie_header=cookie)
     try:
-        await accounts.sign_in(email, password, client, sessions.open_browser)
+        await sign_in.sign_in(email, password, client, sessions.open_browser)
     except InvalidCredentials:
         return "wrong"
     except RateLimited:
@@ -196,7 +197,7 @@ async def test_many_sign_ins_of_the_owner_are_no_guesses(ada: BrowserSession, qu
 async def _known(session: BrowserSession) -> tuple[devices.Device, tuple[str, str]]:
     """Return the device of a session's browser, and what is kept of its account."""
     device = devices.read_device(f"device={session.device_cookie_value}")
-    kept = await accounts._find(session.viewer.email)
+    kept = await sign_in._find(session.viewer.email)
     assert device is not None
     assert kept is not None
     return device, kept
@@ -206,7 +207,7 @@ async def test_a_changed_password_ends_the_known_devices(ada: BrowserSession) ->
     device, kept = await _known(ada)
     assert device.is_known_to(*kept)
     await accounts.change_password(ada.viewer, PASSWORD, new_password="marble-teapot-92")
-    changed = await accounts._find(ada.viewer.email)
+    changed = await sign_in._find(ada.viewer.email)
     assert changed is not None
     assert not device.is_known_to(*changed)
 
@@ -241,7 +242,7 @@ async def test_a_thief_who_guesses_in_a_stolen_session_does_not_keep_the_owner_f
     ada: BrowserSession, quick_hashes: None
 ) -> None:
     email = ada.viewer.email
-    owned = await accounts.sign_in(email, PASSWORD, Client(HOME), sessions.open_browser)
+    owned = await sign_in.sign_in(email, PASSWORD, Client(HOME), sessions.open_browser)
     for _ in range(10):
         with pytest.raises(InvalidCredentials):
             await accounts.change_password(ada.viewer, "no", new_password="marble-teapot-92")

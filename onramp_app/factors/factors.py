@@ -1,0 +1,97 @@
+"""The second factors of an account together: their list, and whether a code is right."""
+
+from sqlmodel import col, delete, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.domain.errors import NotFound
+from onramp_app.factors import authenticators, passkeys, recovery_codes
+from onramp_app.factors.errors import OtpRequired, WrongCode
+from onramp_app.factors.tables import Authenticator, Passkey
+from onramp_app.factors.views import FactorView
+from onramp_app.factors.words import FactorKind
+from onramp_app.throttle import throttle
+
+MAX_CODE_LENGTH = 32
+
+
+async def has_factor(db: AsyncSession, user_id: str) -> bool:
+    """Return whether the account has a second factor. Recovery codes alone are none."""
+    return bool(await list_factors(db, user_id))
+
+
+async def list_factors(db: AsyncSession, user_id: str) -> list[FactorView]:
+    """Return the factors that count, the newest first."""
+    apps = await db.exec(
+        select(Authenticator).where(
+            Authenticator.user_id == user_id, col(Authenticator.confirmed_at).is_not(None)
+        )
+    )
+    views = [
+        FactorView(row.id, FactorKind.TOTP.value, "", row.made_at, row.last_used_at) for row in apps.all()
+    ]
+    keys = await db.exec(select(Passkey).where(Passkey.user_id == user_id))
+    views += [
+        FactorView(row.id, FactorKind.PASSKEY.value, row.name, row.made_at, row.last_used_at)
+        for row in keys.all()
+    ]
+    return sorted(views, key=lambda view: view.factor_id, reverse=True)
+
+
+async def count_guess(user_id: str) -> None:
+    """Count a code that is about to be checked, of whatever session, before the transaction of the check.
+
+    Raises:
+        RateLimited: too many wrong codes for this account.
+    """
+    await throttle.attempt_guess(throttle.SECOND_FACTOR, user_id)
+
+
+async def guessed_right(user_id: str) -> None:
+    """Forget the wrong codes of the account: the last one was right."""
+    await throttle.guessed_right(throttle.SECOND_FACTOR, user_id)
+
+
+async def demand(db: AsyncSession, user_id: str, code: str) -> None:
+    """Refuse to go on without a right code of an app or a recovery code, where the account has a factor.
+
+    The caller has counted the guess (`count_guess`). A right code is spent in the caller's transaction.
+
+    Raises:
+        OtpRequired: there is a factor, and no code was given.
+        WrongCode: the code is wrong, too old, or was used before.
+    """
+    if not await has_factor(db, user_id):
+        return
+    if not code:
+        raise OtpRequired("Enter the code of your authenticator app, or a recovery code.")
+    if not await _is_right(db, user_id, code):
+        raise WrongCode("The code is wrong or was used before.")
+
+
+async def _is_right(db: AsyncSession, user_id: str, code: str) -> bool:
+    typed = "".join(code[:MAX_CODE_LENGTH].split())
+    if len(typed) == authenticators.DIGITS and typed.isascii() and typed.isdigit():
+        return await authenticators.check(db, user_id, typed)
+    return await recovery_codes.check(db, user_id, typed)
+
+
+async def remove(db: AsyncSession, user_id: str, factor_id: str) -> FactorKind:
+    """Delete a factor, and the recovery codes with the last one. Returns what it was.
+
+    Raises:
+        NotFound: the account has no such factor.
+    """
+    for table, kind in ((Authenticator, FactorKind.TOTP), (Passkey, FactorKind.PASSKEY)):
+        gone = await db.exec(delete(table).where(col(table.user_id) == user_id, col(table.id) == factor_id))
+        if gone.rowcount:
+            if not await has_factor(db, user_id):
+                await recovery_codes.forget(db, user_id)
+            return kind
+    raise NotFound("There is no such factor.")
+
+
+async def remove_all(db: AsyncSession, user_id: str) -> None:
+    """Delete every factor and recovery code of the account."""
+    await db.exec(delete(Authenticator).where(col(Authenticator.user_id) == user_id))
+    await passkeys.forget(db, user_id)
+    await recovery_codes.forget(db, user_id)
