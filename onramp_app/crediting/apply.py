@@ -33,8 +33,8 @@ from onramp_app.ledger.posting import post
 from onramp_app.provider_orders.tables import OrderRecord
 
 ORDERS_AT_ONCE = 50
-# A second of work where each of them fails again.
-RETRIED_AT_ONCE = 8
+# What is new waits for them, and each is likely to fail again.
+RETRIED_AT_ONCE = 4
 FAILURES_BEFORE_CASE = 3
 MAX_BACKOFF_SECONDS = 600
 
@@ -47,7 +47,7 @@ _FAILED = text("""
 UPDATE provider_orders
    SET apply_failures = apply_failures + 1, apply_error = :error,
        apply_after = clock_timestamp()
-                   + interval '1 second' * least(power(2, least(apply_failures, 20)), :most)
+                   + interval '1 second' * least(power(2, least(apply_failures, 20) + 2), :most)
  WHERE id = :id RETURNING apply_failures
 """)
 # What an operator has closed stays closed: the record says how it ended.
@@ -90,23 +90,22 @@ class AppliedRound:
 async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> AppliedRound:
     """Apply orders that were read and not applied yet; those that another process holds are left to it.
 
-    Orders that have failed before are tried after the others and apart from them, fewer at a time.
+    Orders that have failed before are tried after the others, each alone, and few in a round.
 
     Args:
         symbols: the provider's ids in our words.
-        most: how many orders to take of either.
+        most: how many orders to take that have not failed.
 
     Raises:
         DatabaseUnavailable: nothing of this round is certain; what was not committed is taken again.
     """
-    applied = AppliedRound()
-    for has_failed, number in ((False, most), (True, min(most, RETRIED_AT_ONCE))):
-        failed_before = applied.failed
-        ids = await _apply_claimed(
-            partial(_due, has_failed=has_failed, most=number), symbols, applied=applied
-        )
-        applied.orders += len(ids)
-        applied.is_full |= len(ids) == number and applied.failed == failed_before
+    applied, retried, most_retried = AppliedRound(), 0, min(most, RETRIED_AT_ONCE)
+    new = await _apply_claimed(partial(_due, has_failed=False, most=most), symbols, applied=applied)
+    one_that_failed = partial(_due, has_failed=True, most=1)
+    while retried < most_retried and await _apply_claimed(one_that_failed, symbols, applied=applied):
+        retried += 1
+    applied.orders = len(new) + retried
+    applied.is_full = len(new) == most or retried == most_retried
     return applied
 
 

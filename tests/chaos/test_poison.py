@@ -46,8 +46,8 @@ async def test_fifty_poisoned_orders_among_a_thousand_harm_no_other_and_are_cred
         )
         async with paid(world, 1_000, a_second=20, open_order=open_order, most_open=50) as payments:
             pass
-        delays = payments.delays_of_webhooks()
-        print(f"beside the poison: {in_words(delays)}")  # noqa: T201 - the figures
+        delays = await payments.delays_of_webhooks()
+        print(f"beside the poison, {payments.a_second:.0f} a second: {in_words(delays)}")  # noqa: T201 - the figures
         assert len(delays) == 950
         assert percentile(delays, 99) <= OTHERS_WITHIN_SECONDS
         failed = "SELECT count(*) FROM provider_orders WHERE apply_failures >= %s"
