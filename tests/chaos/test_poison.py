@@ -49,7 +49,6 @@ async def test_fifty_poisoned_orders_among_a_thousand_harm_no_other_and_are_cred
         delays = await payments.delays_of_webhooks()
         print(f"beside the poison, {payments.a_second:.0f} a second: {in_words(delays)}")  # noqa: T201 - the figures
         assert len(delays) == 950
-        assert percentile(delays, 99) <= OTHERS_WITHIN_SECONDS
         failed = "SELECT count(*) FROM provider_orders WHERE apply_failures >= %s"
         await world.until(lambda: world.one(failed, FAILURES_BEFORE_CASE) == 50, seconds=60)
         assert world.open_cases() == ["apply_failed"] * 50
@@ -64,6 +63,7 @@ async def test_fifty_poisoned_orders_among_a_thousand_harm_no_other_and_are_cred
         assert world.one("SELECT count(*) FROM ledger_transfers WHERE kind = 'receive'") == 1_000
         assert world.open_cases() == []
         world.owner.close()
+    assert percentile(delays, 99) <= OTHERS_WITHIN_SECONDS
 
 
 async def _replay_each(world: World) -> None:
