@@ -109,6 +109,7 @@ async def test_a_burst_of_one_network_leaves_half_of_the_places(monkeypatch: pyt
     assert await asyncio.gather(burst("203.0.113.9"), burst("198.51.100.7")) == [34, 0], "the control"
 
 
+@pytest.mark.full
 async def test_without_the_limit_a_burst_waits_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the test above."""
     monkeypatch.setattr(passwords.EVERYBODY, "places", 1000)

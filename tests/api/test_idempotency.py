@@ -104,6 +104,7 @@ async def test_of_32_requests_at_once_one_makes_a_top_up(wallet: Wallet, ada: Pe
     assert wallet.count("top_ups") == 1
 
 
+@pytest.mark.full
 async def test_control_looking_before_claiming_makes_several(
     wallet: Wallet, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

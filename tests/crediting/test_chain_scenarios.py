@@ -282,6 +282,7 @@ async def test_a_transfer_that_was_credited_before_anybody_looked_credits_no_oth
     assert (ended["reason"], world.balance(user)) == ("chain_missing", (0, 0))
 
 
+@pytest.mark.full
 async def test_control_without_the_claim_one_transfer_credits_two(
     chain: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,7 @@ async def test_payments_settle_although_every_connection_was_swallowed(
                 assert world.one(SETTLED) == 0
 
 
+@pytest.mark.full
 async def test_two_readers_at_once_harm_nothing(world: World) -> None:
     """As after one was stopped, another took over, and the first goes on before it notices."""
     orders = opened(world, 20)

@@ -6,6 +6,7 @@ import time
 from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 from playwright.async_api import Page, WebSocket, expect
 
 from tests.e2e.site import OpenPage, Site
@@ -139,6 +140,7 @@ async def test_a_visitor_is_sent_to_sign_in_and_brought_back(open_page: OpenPage
     await visitor.wait_for_url(re.compile(r"/profile/?$"))
 
 
+@pytest.mark.full
 async def test_a_visitor_is_never_brought_to_a_foreign_place(open_page: OpenPage, site: Site) -> None:
     email = _new_email()
     await _register(await open_page("/register"), email)
@@ -160,6 +162,7 @@ async def test_a_refused_sign_in_says_why_and_keeps_what_was_typed(open_page: Op
     assert "next=" in page.url
 
 
+@pytest.mark.full
 async def test_a_taken_e_mail_offers_to_sign_in(open_page: OpenPage) -> None:
     email = _new_email()
     await _register(await open_page("/register"), email)

@@ -290,6 +290,7 @@ async def test_whoever_goes_back_from_paying_can_start_another(open_page: OpenPa
     await expect(page.get_by_role("button", name="Continue")).to_be_visible()
 
 
+@pytest.mark.full
 async def test_somebody_elses_top_up_is_not_there(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
     await be_somebody_new(page)

@@ -1,5 +1,6 @@
 """A delivery on a network that is read for ourselves, as its owner sees it: arriving, there, or missing."""
 
+import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.e2e.people import be_somebody_new, new_top_up
@@ -23,6 +24,7 @@ def heading(page: Page, words: str) -> Locator:
     return page.get_by_role("heading", name=words, level=1)
 
 
+@pytest.mark.full
 async def test_a_delivery_is_arriving_until_the_network_shows_it(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
     await be_somebody_new(page)

@@ -162,6 +162,7 @@ def test_it_ends_when_its_starter_is_killed_though_a_fork_lives_on(tmp_path, sta
     assert "database system is shut down" in log, "ended in an orderly manner"
 
 
+@pytest.mark.full
 @on_linux
 def test_it_ends_when_its_keeper_is_killed(tmp_path, starter):
     _, url, keeper = starter
@@ -186,6 +187,7 @@ def test_a_command_alone_starts_the_server_and_ends_it(tmp_path):
     assert not server_processes(tmp_path)
 
 
+@pytest.mark.full
 def test_a_start_and_a_command_wait_for_a_server_that_is_still_ending(tmp_path, starter):
     process, url, _ = starter
     with psycopg.connect(url, autocommit=True) as connection:

@@ -104,14 +104,17 @@ def test_the_mutations_catch_broken_verifiers(broken: Verifier) -> None:
     assert tally.accepted + tally.foreign > 0
 
 
-def test_two_hundred_thousand_mutations_are_refused() -> None:
+@pytest.mark.parametrize(
+    "trials", [pytest.param(20_000, id="short"), pytest.param(200_000, id="full", marks=pytest.mark.full)]
+)
+def test_mutations_are_refused(trials: int) -> None:
     """0 in 200,000 bounds the rate at 1.5 in 100,000; MUTATION_SEED repeats a run."""
     seed = int(os.environ.get("MUTATION_SEED", random.randrange(2**32)))
-    tally = run(our_verifier, seed=seed, trials=200_000)
+    tally = run(our_verifier, seed=seed, trials=trials)
     assert (tally.accepted, tally.foreign) == (0, 0), f"MUTATION_SEED={seed}: {tally.example}"
     # The trials mean something only when they reach every check, and the comparison most of all.
     assert set(tally.reasons) == set(Refusal), f"MUTATION_SEED={seed}: {tally.reasons}"
-    assert tally.reasons[Refusal.SIGNATURE_WRONG] > 60_000, f"MUTATION_SEED={seed}: {tally.reasons}"
+    assert tally.reasons[Refusal.SIGNATURE_WRONG] > trials * 0.3, f"MUTATION_SEED={seed}: {tally.reasons}"
 
 
 def header(content: object) -> VerifiedHeader:

@@ -103,6 +103,7 @@ async def test_what_counts_for_limits_is_read_from_indexes(owner: psycopg.Connec
     assert "Seq Scan" not in found, found
 
 
+@pytest.mark.full
 def test_control_without_the_indexes_tables_are_read_through(owner: psycopg.Connection) -> None:
     owner.execute("DROP INDEX ix_top_ups_user_id_created_at_id, ix_top_ups_user_id_status_created_at_id")
     owner.execute("DROP INDEX ix_top_ups_user_id_asset_created_at_id, ix_top_ups_user_id_settled_at")
