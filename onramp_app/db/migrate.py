@@ -11,7 +11,7 @@ import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -150,7 +150,8 @@ def _upgrade(connection: Connection, revision: str) -> None:
         try:
             command.upgrade(_config(connection), revision)
         except OperationalError as error:
-            if not isinstance(error.orig, LockNotAvailable) or time.monotonic() > deadline:
+            is_in_the_way = isinstance(error.orig, (LockNotAvailable, DeadlockDetected))
+            if not is_in_the_way or time.monotonic() > deadline:
                 raise
             connection.rollback()
             _log.warning("a migration waits for others who use its tables")

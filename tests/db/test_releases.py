@@ -8,7 +8,9 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from psycopg import sql
 
+import onramp_app.db.migrate as migrations
 from onramp_app.config import PROJECT_DIR, ConfigurationError
 from onramp_app.db.migrate import FIRST_RELEASE, downgrade, latest_revision, migrate, oldest_release
 from onramp_app.running.health import readiness, status
@@ -96,6 +98,29 @@ def test_what_is_taken_away_is_found(step: str, *, is_named: bool, is_found: boo
         f'{named}def upgrade() -> None:\n    {step}\n\n\ndef downgrade() -> None:\n    op.drop_table("y")\n'
     )
     assert bool(unnamed(source)) == is_found
+
+
+def test_a_migration_that_people_lock_out_crosswise_tries_again(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "_LOCK_WAIT", "5s")
+    monkeypatch.setattr(migrations, "_LOCK_PAUSE_SECONDS", 0.05)
+    downgrade(database, "0021")
+    with psycopg.connect(database) as other, psycopg.connect(database, autocommit=True) as owner:
+        name = sql.Identifier(other.info.dbname)
+        owner.execute(sql.SQL("ALTER DATABASE {} SET deadlock_timeout = '100ms'").format(name))
+        other.execute("SET deadlock_timeout = '1min'")  # so that the migration is the one to be ended
+        other.execute("LOCK TABLE provider_orders IN ACCESS SHARE MODE")
+        migrating = threading.Thread(target=migrate, args=(database,))
+        migrating.start()
+        while not owner.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall():
+            time.sleep(0.01)
+        other.execute("SELECT count(*) FROM webhook_events")  # which the migration has locked
+        other.rollback()
+        migrating.join(10)
+        assert not migrating.is_alive()
+        stands_at = owner.execute("SELECT version_num FROM alembic_version").fetchone()
+    assert stands_at == (latest_revision(),)
 
 
 @pytest.mark.full
