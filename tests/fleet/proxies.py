@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -42,10 +43,20 @@ def caddy_here() -> str:
     return "{\n\tadmin off\n}\n" + (DEPLOY / "Caddyfile").read_text()
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
-def proxied(name: str, folder: Path, urls: list[str]) -> Iterator[str]:
-    """Run nginx or Caddy before the instances; yield its address."""
-    ports, port = [int(url.rpartition(":")[2]) for url in urls], free_port()
+def proxied(
+    name: str, folder: Path, urls: list[str], *, port: int | None = None, is_served: bool = True
+) -> Iterator[str]:
+    """Run nginx or Caddy before the instances, at a port of its own or this one; yield its address.
+
+    With `is_served` false there is no instance, and the proxy answers by itself.
+    """
+    ports, port = [int(url.rpartition(":")[2]) for url in urls], port or free_port()
     config = folder / name
     folder.mkdir(exist_ok=True)
     config.write_text(nginx_here(folder, ports, port) if name == "nginx" else caddy_here())
@@ -62,7 +73,7 @@ def proxied(name: str, folder: Path, urls: list[str]) -> Iterator[str]:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         deadline = time.monotonic() + 20
-        while not answers(f"{url}/api/health/ready"):
+        while not (answers(f"{url}/api/health/ready") if is_served else _listens(port)):
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline, (folder / "log").read_text()
             time.sleep(0.1)

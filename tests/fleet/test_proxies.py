@@ -79,6 +79,27 @@ async def test_two_instances_behind_a_proxy_are_one(name: str, database: str, tm
         redis.kill()
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["nginx", "caddy"])
+def test_without_an_instance_a_proxy_says_when_to_come_back(name: str, tmp_path: Path) -> None:
+    nobody = [f"http://127.0.0.1:{free_port()}" for _ in range(2)]
+    with proxied(name, tmp_path / name, nobody, is_served=False) as url:
+        for method, path, kind in (
+            ("POST", "/api/top-ups", "application/problem+json"),
+            ("GET", "/home", "text/html"),
+        ):
+            answer = httpx.request(method, f"{url}{path}", timeout=20)
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2"), answer.text
+            assert answer.headers["Content-Type"].startswith(kind)
+            assert answer.headers["Cache-Control"] == "no-store"
+            if path.startswith("/api/"):
+                assert answer.json()["code"] == "unavailable"
+            else:
+                assert "back in a moment" in answer.text
+        # What the proxy refuses for another reason is no outage.
+        assert httpx.get(f"{url}/metrics").status_code == 404
+
+
 async def _serves(url: str, *, origins: list[str]) -> None:
     async with httpx.AsyncClient(base_url=url) as client:
         for _ in range(4):
