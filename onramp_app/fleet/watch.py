@@ -76,6 +76,7 @@ async def watched(name: str, work: Callable[[], Awaitable[None]], *, within_seco
         LoopStandsStill: the work made no progress for so long, and was ended.
         Exception: whatever the work raised.
     """
+    _ENDED.labels(name)  # shown from the start: Prometheus sees no rise where a counter begins with 1
     signs = _Deadline(within_seconds)
     context = copy_context()
     context.run(_signs.set, signs)

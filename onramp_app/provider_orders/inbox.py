@@ -41,6 +41,8 @@ _KEPT_BYTES = 1024
 
 # `stored`, `not_stored` (503: the database is away), or why a request was refused.
 _WEBHOOKS = Counter("webhooks", "Webhook requests, by what became of them.", ["verdict"])
+for _verdict in ("stored", "not_stored"):
+    _WEBHOOKS.labels(_verdict)  # shown from the start: Prometheus sees no rise where a counter begins with 1
 _STORE_SECONDS = Histogram(
     "webhook_store_seconds",
     "Time from the receipt of a webhook to its commit.",
