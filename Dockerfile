@@ -12,6 +12,7 @@ ARG APP_NAME=Wallet
 ARG ASSETS
 ARG TERMS_URL
 ARG PRIVACY_URL
+ARG SOURCE_COMMIT
 RUN python -m onramp_app build && rm -rf .web
 
 FROM python:3.11-slim-bookworm

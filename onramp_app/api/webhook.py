@@ -33,6 +33,7 @@ def webhook_before(api: ASGIApp) -> ASGIApp:
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == PATH:
+            scope["counted_as"] = PATH
             await _take(scope, receive, send)
         else:
             await api(scope, receive, send)

@@ -19,6 +19,7 @@ from onramp_app.config import PROJECT_DIR, ConfigurationError, Settings, load_se
 from onramp_app.local.environment import check_folder, check_home
 from onramp_app.local.pages import CLIENT, PAGES_DIR, Build, build_of, builds, made_of
 from onramp_app.local.processes import FolderLock, StartFailed
+from onramp_app.local.release import commit_here
 
 KEPT_BUILDS = 2  # the one that runs, and the next
 # Names that are a digest of the content. A page of the release before asks for them while it stays open.
@@ -67,7 +68,7 @@ def build_pages(folder: Path = PAGES_DIR, *, previous: Path | None = None) -> tu
             new = Path(temporary) / made.name
             _export(environment)
             _collect(new)
-            build = Build(new, made, tuple(sorted(_hashed_in(new))))
+            build = Build(new, made, tuple(sorted(_hashed_in(new))), commit_here())
             keep_files(older, build)
             build.finish()
             build = build.moved_to(folder)

@@ -98,15 +98,17 @@ class Build:
         place: its folder, which Reflex takes for its own.
         made: what its pages are made of.
         files: its files with a digest in their names, without those kept of the build before.
+        commit: the commit that it was built from, empty where nothing said it.
     """
 
     place: Path
     made: Made
     files: tuple[str, ...]
+    commit: str = ""
 
     def finish(self) -> None:
         """Write down what the pages are made of. A folder without that is no build."""
-        record = {"made": asdict(self.made), "files": self.files}
+        record = {"made": asdict(self.made), "files": self.files, "commit": self.commit}
         (self.place / _RECORD).write_text(json.dumps(record, indent=1, sort_keys=True))
 
     def moved_to(self, folder: Path) -> "Build":
@@ -139,7 +141,7 @@ def why_missing(made: Made, folder: Path = PAGES_DIR) -> str:
 def _read(place: Path) -> Build | None:
     try:
         record = json.loads((place / _RECORD).read_text())
-        return Build(place, Made(**record["made"]), tuple(record["files"]))
+        return Build(place, Made(**record["made"]), tuple(record["files"]), record.get("commit", ""))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

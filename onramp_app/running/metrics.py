@@ -27,6 +27,7 @@ from onramp_app.db.migrate import latest_revision
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import DatabaseUnavailable, NotFound, Unauthenticated
 from onramp_app.fleet.watch import end
+from onramp_app.local.release import running_commit
 from onramp_app.mail.views import backlog as mail_backlog
 from onramp_app.provider_orders.reader import LEASE
 from onramp_app.top_ups.transitions import OPEN_SQL
@@ -86,7 +87,8 @@ def check_token(given: str | None) -> None:
 async def exposition() -> bytes:
     """Return all metrics in the text format of Prometheus, within two seconds whatever is away."""
     system = await _system_reading().get()
-    return generate_latest(REGISTRY) + generate_latest(_Read([_build(), *_pool(), *system]))
+    build = await asyncio.to_thread(_build)  # The first time it reads the code.
+    return generate_latest(REGISTRY) + generate_latest(_Read([build, *_pool(), *system]))
 
 
 class _Read(Collector):
@@ -106,8 +108,10 @@ def _gauge(name: str, words: str, labels: Sequence[str] = ()) -> GaugeMetricFami
 @lru_cache(maxsize=1)
 def _build() -> Metric:
     project = tomllib.loads((PROJECT_DIR / "pyproject.toml").read_text())["project"]
-    family = _gauge("build_info", "1; which release this process runs.", ["version", "schema", "python"])
-    family.add_metric([project["version"], latest_revision(), platform.python_version()], 1)
+    labels = ["version", "commit", "schema", "python"]
+    family = _gauge("build_info", "1; which release this process runs.", labels)
+    commit = running_commit(get_settings())
+    family.add_metric([project["version"], commit, latest_revision(), platform.python_version()], 1)
     return family
 
 

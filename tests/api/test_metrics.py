@@ -44,3 +44,34 @@ async def test_without_a_token_there_is_nothing(client: httpx.AsyncClient) -> No
     for headers in ({}, {"Authorization": "Bearer "}):
         answer = await client.get("/metrics", headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def _requests(client: httpx.AsyncClient) -> dict[tuple[str, str, str], float]:
+    answer = await client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    return {
+        (sample.labels["method"], sample.labels["route"], sample.labels["status"]): sample.value
+        for sample in families["http_requests"].samples
+        if sample.name == "http_requests_total"
+    }
+
+
+@pytest.mark.usefixtures("_token")
+async def test_requests_are_counted_by_route_and_status(client: httpx.AsyncClient) -> None:
+    before = await _requests(client)
+    await client.get("/api/health/live")
+    for made_up in ("a", "b"):
+        await client.get(f"/api/top-ups/{made_up}")
+        await client.get(f"/api/{made_up}")
+    await client.request("BREW", "/api/health/live")
+    await client.post("/api/webhooks/onramp", content=b"{}")
+    after = await _requests(client)
+    rise = {key: after[key] - before.get(key, 0) for key in after}
+    assert {key: more for key, more in rise.items() if more} == {
+        ("GET", "/api/health/live", "200"): 1,
+        ("GET", "/api/top-ups/{top_up_id}", "401"): 2,
+        ("GET", "none", "404"): 2,
+        ("other", "/api/health/live", "405"): 1,
+        ("POST", "/api/webhooks/onramp", "401"): 1,
+        ("GET", "/metrics", "200"): 1,
+    }

@@ -1,21 +1,30 @@
 """The gauges of the system are read at each scrape, and never keep the rest from being answered."""
 
 import asyncio
+import re
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from onramp_app.config import get_settings
+from onramp_app.db.migrate import latest_revision
 from onramp_app.domain.ids import new_id
 from onramp_app.ledger.assets import enable_assets
+from onramp_app.local.pages import made_of
+from onramp_app.local.release import running_commit
 from onramp_app.running import metrics
 from tests import rows
+from tests.built_pages import written
 from tests.running.test_health import held
 
 Found = dict[tuple[str, ...], float]
@@ -115,3 +124,36 @@ async def test_many_scrapes_at_once_read_the_database_once(monkeypatch: pytest.M
     monkeypatch.setattr(metrics, "_read_system", counted)
     await asyncio.gather(*(metrics.exposition() for _ in range(20)))
     assert reads == 1
+
+
+def _checkout(folder: Path) -> Path:
+    folder.mkdir()
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.io"]
+    (folder / "code").write_text("1")
+    for arguments in (["init", "-q"], ["add", "code"], ["commit", "-qm", "One"]):
+        subprocess.run([*git, *arguments], cwd=folder, check=True)
+    return folder
+
+
+def test_the_commit_is_that_of_the_build_or_of_the_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, settings = _checkout(tmp_path / "project"), get_settings()
+    assert re.fullmatch("[0-9a-f]{40}", head := running_commit(settings, project=project, pages=tmp_path))
+    (project / "code").write_text("2")
+    assert running_commit(settings, project=project, pages=tmp_path) == f"{head}+changed"
+    # A release without the repository knows what its pages were built from, or what the builder says.
+    shutil.rmtree(project / ".git")
+    assert running_commit(settings, project=project, pages=tmp_path) == ""
+    monkeypatch.setenv("SOURCE_COMMIT", "built from this")
+    assert running_commit(settings, project=project, pages=tmp_path) == "built from this"
+    build = written(tmp_path, made_of(settings, project), {})
+    replace(build, commit="abc").finish()
+    assert running_commit(settings, project=project, pages=tmp_path) == "abc"
+
+
+@pytest.mark.usefixtures("database")
+async def test_a_process_names_its_release() -> None:
+    (build,) = [labels for labels in await scraped() if labels[0] == "build_info"]
+    assert latest_revision() in build
+    assert len(build) == 5

@@ -8,6 +8,7 @@ import secrets
 import time
 
 import structlog
+from prometheus_client import Counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onramp_app.api.frame.bodies import MAX_BODY_BYTES, read_body
@@ -17,6 +18,10 @@ from onramp_app.domain.networks import network_of
 from onramp_app.domain.shares import asked_from
 from onramp_app.throttle.callers import address_of
 
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_REQUESTS = Counter(
+    "http_requests", "Requests to the API, by route and status.", ["method", "route", "status"]
+)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _log = structlog.get_logger(__name__)
 
@@ -26,7 +31,8 @@ class RequestContext:
 
     A well-formed `X-Request-ID` of the caller is kept, so that a proxy's logs agree with these. The log
     line has the path without the query, which may hold what a person typed. A route that records its requests
-    elsewhere sets `is_recorded` in the scope, and gets no log line.
+    elsewhere sets `is_recorded` in the scope, and gets no log line; what answers before the framework finds a
+    route sets `counted_as`.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -68,6 +74,7 @@ class RequestContext:
             elif not is_complete:  # Half an answer is out: only a broken connection can say that it failed.
                 raise
         finally:
+            _count(scope, status)
             if not scope.get("is_recorded"):
                 milliseconds = round((time.perf_counter() - started) * 1000, 1)
                 _log.info(
@@ -78,6 +85,13 @@ class RequestContext:
                     milliseconds=milliseconds,
                 )
             structlog.contextvars.unbind_contextvars("request_id")
+
+
+def _count(scope: Scope, status: int) -> None:
+    """Count a request. What callers make up, a path or a method, never becomes a label."""
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    route = scope.get("counted_as") or getattr(scope.get("route"), "path", "none")
+    _REQUESTS.labels(method, route, status or "gone").inc()  # without a status: the caller went first
 
 
 class BodyLimit:
