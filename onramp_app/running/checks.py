@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from onramp_app.config import Settings
 from onramp_app.db.direct import APPLICATION_ROLE, arguments
 from onramp_app.db.engine import execute, transaction
 from onramp_app.db.migrate import Schema, latest_revision, schema_is_current, schema_of
+from onramp_app.db.outages import AWAY
 from onramp_app.domain import clock
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.local import replit
@@ -319,7 +321,15 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
 async def check_everything(settings: Settings) -> list[CheckedPart]:
     """Return the state of each part, in the order of `CHECKS`. Never raises for a part that is unwell."""
     # At once: an address that swallows what is sent to it costs one time-out and not several.
-    return await asyncio.gather(*(_checked(name, look_at(settings)) for name, look_at in CHECKS.items()))
+    parts = await asyncio.gather(*(_checked(name, look_at(settings)) for name, look_at in CHECKS.items()))
+    database = next(part for part in parts if part.name == "database")
+    if database.is_well:
+        return parts
+    # Each line stands for itself in what a program reads of them: which database, not only that there is one.
+    return [
+        replace(part, detail=database.detail) if part.detail == AWAY.detail else part
+        for part in parts
+    ]
 
 
 async def _checked(name: str, looking: Awaitable[str]) -> CheckedPart:

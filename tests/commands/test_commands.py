@@ -104,6 +104,9 @@ def test_check_says_what_cannot_be_reached_without_its_password(monkeypatch: pyt
         *("database sessions", "database connections", "redis", "mail", "treasury changes"),
         *("webhooks", "reading", "delivered rule"),
     ]
+    details = {check["name"]: check["detail"] for check in json.loads(result.stdout)["checks"]}
+    away = {name for name in unwell if "DATABASE_URL: the server at 127.0.0.1:1 does not" in details[name]}
+    assert set(unwell) - away == {"redis", "mail"}, "each line says which database"
     assert result.exit_code == 1
     assert "hunter2" not in result.output
     migrated = _run("migrate")

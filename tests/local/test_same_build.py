@@ -43,6 +43,8 @@ def test_two_builds_are_the_same_byte_for_byte(tmp_path: Path, project_dir: Path
     )
     assert len(list(first.rglob("*.js"))) > 10
     assert _differences(first, second) == []
+    # A build leaves the checkout as it was: npm would write into the lock where it found each package.
+    assert _differences(first.parent / "reflex.lock", project_dir / "reflex.lock") == []
 
 
 @pytest.mark.full
