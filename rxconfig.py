@@ -6,7 +6,7 @@ from typing import Any
 
 os.environ.setdefault("REFLEX_USE_NPM", "1")  # Node and npm come from PyPI; Reflex would download Bun
 # Where npm found a package is no part of the lock: each build would change the file that is checked in.
-os.environ["npm_config_omit_lockfile_registry_resolved"] = "true"
+os.environ["npm_config_omit_lockfile_registry_resolved"] = "true"  # noqa: SIM112 - npm reads it so
 os.environ.setdefault("REFLEX_CHECK_LATEST_VERSION", "false")  # no call to the network at a start
 os.environ["REFLEX_USE_GRANIAN"] = "true"  # Reflex takes another server where it finds one installed
 os.environ["GRANIAN_WORKERS"] = "1"  # each worker would run all background work; add instances instead
