@@ -34,6 +34,12 @@ def running_commit(settings: Settings, *, pages: Path = PAGES_DIR, project: Path
 
 def _said(git: str, project: Path, *arguments: str) -> str:
     done = subprocess.run(  # noqa: S603 - a command of ours  # nosec B603
-        [git, *arguments], cwd=project, capture_output=True, text=True, check=False, timeout=10
+        # Who builds need not be who owns the checkout, and git tells nobody else about it.
+        [git, "-c", f"safe.directory={project}", *arguments],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=10,
     )
     return done.stdout.strip() if done.returncode == 0 else ""

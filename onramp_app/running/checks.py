@@ -326,10 +326,7 @@ async def check_everything(settings: Settings) -> list[CheckedPart]:
     if database.is_well:
         return parts
     # Each line stands for itself in what a program reads of them: which database, not only that there is one.
-    return [
-        replace(part, detail=database.detail) if part.detail == AWAY.detail else part
-        for part in parts
-    ]
+    return [replace(part, detail=database.detail) if part.detail == AWAY.detail else part for part in parts]
 
 
 async def _checked(name: str, looking: Awaitable[str]) -> CheckedPart:
