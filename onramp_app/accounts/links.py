@@ -14,6 +14,7 @@ from onramp_app.accounts.devices import device_words
 from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.tables import AccountLink, User
 from onramp_app.accounts.words import LinkPurpose
+from onramp_app.db.moments import moment, moment_of
 from onramp_app.domain import clock
 from onramp_app.domain.errors import FieldError, ValidationFailed
 from onramp_app.mail import outbox
@@ -80,7 +81,7 @@ async def write_mail(  # noqa: PLR0913 - what is mailed to whom, with which link
 
 
 async def _make(db: AsyncSession, user_id: str, purpose: LinkPurpose, *, email: str) -> MailLink:
-    link, now = new_link(), clock.now()
+    link, now = new_link(), await moment_of(db)
     db.add(
         AccountLink(
             secret_hash=link.hash,
@@ -131,7 +132,7 @@ async def find(db: AsyncSession, secret: object, *purposes: LinkPurpose) -> tupl
             AccountLink.secret_hash == secret_hash(str(secret)),
             col(AccountLink.purpose).in_([purpose.value for purpose in purposes]),
             col(AccountLink.ended_at).is_(None),
-            AccountLink.expires_at > clock.now(),
+            col(AccountLink.expires_at) > moment(),
         )
     )
     return (await db.exec(query)).first()
@@ -152,15 +153,14 @@ async def take(db: AsyncSession, secret: object, *purposes: LinkPurpose) -> tupl
     # The account first: all that changes it takes the locks in this order.
     query = select(User).where(User.id == link.user_id).with_for_update()
     user = (await db.exec(query.execution_options(populate_existing=True))).one()
-    now = clock.now()
     used = await db.exec(
         update(AccountLink)
         .where(
             col(AccountLink.secret_hash) == link.secret_hash,
             col(AccountLink.ended_at).is_(None),
-            col(AccountLink.expires_at) > now,
+            col(AccountLink.expires_at) > moment(),
         )
-        .values(ended_at=now)
+        .values(ended_at=moment())
     )
     if not used.rowcount:
         raise unusable()
@@ -176,7 +176,7 @@ async def end(db: AsyncSession, user_id: str, *purposes: LinkPurpose, since: dat
     )
     if since is not None:
         statement = statement.where(col(AccountLink.created_at) >= since)
-    await db.exec(statement.values(ended_at=clock.now()))
+    await db.exec(statement.values(ended_at=moment()))
 
 
 async def is_kept_for_another(db: AsyncSession, email: str, user_id: str) -> bool:
@@ -189,6 +189,6 @@ async def is_kept_for_another(db: AsyncSession, email: str, user_id: str) -> boo
         AccountLink.purpose == LinkPurpose.UNDO_EMAIL.value,
         AccountLink.user_id != user_id,
         col(AccountLink.ended_at).is_(None),
-        AccountLink.expires_at > clock.now(),
+        col(AccountLink.expires_at) > moment(),
     )
     return (await db.exec(query.limit(1))).first() is not None

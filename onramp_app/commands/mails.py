@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from onramp_app.accounts.fields import clean_email
-from onramp_app.commands.running import NOT_DONE, AsJson, answer, ask_provider, fail
+from onramp_app.commands.running import NOT_DONE, NOT_UNDERSTOOD, AsJson, answer, ask_provider, fail, refusals
 from onramp_app.config import get_settings
 from onramp_app.domain import clock
 from onramp_app.domain.ids import new_id
@@ -27,17 +27,18 @@ def send_test(
     address: Annotated[str, typer.Argument(help="Where the mail goes.")], as_json: AsJson = False
 ) -> None:
     """Send one mail now, past the outbox, and say what the mail server answers."""
+    with refusals():
+        is_real = get_settings().smtp_url is not None
     try:
         recipient = clean_email(address)
     except ValueError as error:
-        fail(str(error))
+        fail(str(error), status=NOT_UNDERSTOOD, code="not_understood")
     try:
         ask_provider(lambda: _send(recipient))
     except (ServerAway, MailPutOff) as error:
         fail(f"The mail was not sent: {error}.", status=NOT_DONE, code="mail_not_sent")
     except MailRefused as error:
         fail(f"The mail was not sent: {error}.", code="mail_refused")
-    is_real = get_settings().smtp_url is not None
     where = "the mail server took it" if is_real else "SMTP_URL is not set, so it is a file in .data/mails"
     answer(as_json, {"sent": True, "to": recipient}, f"A mail to {recipient} was sent: {where}.")
 

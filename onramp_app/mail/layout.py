@@ -82,7 +82,7 @@ def _facts(facts: tuple[tuple[str, str], ...]) -> str:
     rows = "".join(
         f'<tr><td class="soft line" style="{_soft()};padding:8px 16px 8px 0;border-top:1px solid #E4DCCB;'
         f'vertical-align:top">{escape(name)}</td><td class="ink line" style="{_ink(15)};padding:8px 0;'
-        f'border-top:1px solid #E4DCCB;word-break:break-word">{escape(value)}</td></tr>'
+        f'border-top:1px solid #E4DCCB;vertical-align:top;word-break:break-word">{escape(value)}</td></tr>'
         for name, value in facts
     )
     return (

@@ -10,7 +10,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import on_commit
-from onramp_app.domain import clock
+from onramp_app.db.moments import moment
 from onramp_app.domain.ids import new_id
 from onramp_app.fleet import channels
 from onramp_app.mail.links import MailLink
@@ -46,7 +46,6 @@ async def write(db: AsyncSession, mails: Sequence[Mail]) -> None:
     """Write mails into the outbox, in the caller's transaction. They are sent after its commit."""
     if not mails:
         return
-    now = clock.now()
     rows = [
         {
             "id": new_id(),
@@ -58,9 +57,9 @@ async def write(db: AsyncSession, mails: Sequence[Mail]) -> None:
             "details": json.dumps(mail.details, ensure_ascii=False),
             "link_id": mail.link.id if mail.link else None,
             "link_hash": mail.link.hash if mail.link else None,
-            "created_at": now,
-            "useless_after": now + WORTH_SENDING[mail.kind],
-            "due_at": now,
+            "created_at": moment(),
+            "useless_after": moment() + WORTH_SENDING[mail.kind],
+            "due_at": moment(),
         }
         for mail in mails
     ]
@@ -70,7 +69,7 @@ async def write(db: AsyncSession, mails: Sequence[Mail]) -> None:
 
 async def count_lately(db: AsyncSession, user_id: str, kind: MailKind, *, hours: int) -> int:
     """Return how many mails of a kind were written about an account within the last hours."""
-    since = clock.now() - timedelta(hours=hours)
+    since = moment() - timedelta(hours=hours)
     query = select(func.count()).where(
         OutboxMail.user_id == user_id, OutboxMail.kind == kind.value, col(OutboxMail.created_at) > since
     )

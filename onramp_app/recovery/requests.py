@@ -15,7 +15,7 @@ from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.words import LinkPurpose
 from onramp_app.db.engine import on_commit, transaction
-from onramp_app.domain import clock
+from onramp_app.db.moments import moment_of
 from onramp_app.domain.errors import RateLimited
 from onramp_app.domain.networks import network_of
 from onramp_app.fleet import channels
@@ -49,7 +49,9 @@ async def ask(email: str, client: Client) -> None:
         async with transaction() as db:
             device = "".join(c for c in client.user_agent if c.isprintable())[:200]
             db.add(
-                ResetRequest(email=known_as, address=client.address[:45], device=device, asked_at=clock.now())
+                ResetRequest(
+                    email=known_as, address=client.address[:45], device=device, asked_at=await moment_of(db)
+                )
             )
             on_commit(db, channels.reset_asked.ring)
 
@@ -75,7 +77,7 @@ async def answer_some() -> int:
         asked = (await db.exec(query.with_for_update(skip_locked=True))).all()
         if not asked:
             return 0
-        oldest = clock.now() - RESET_LIFE
+        oldest = await moment_of(db) - RESET_LIFE
         for request in asked:
             if request.asked_at > oldest:
                 await _mail_link(db, request)

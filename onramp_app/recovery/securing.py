@@ -15,6 +15,7 @@ from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.tables import AccountLink, User
 from onramp_app.accounts.words import EndReason, LinkPurpose
 from onramp_app.db.engine import transaction
+from onramp_app.db.moments import moment
 from onramp_app.domain import clock
 from onramp_app.domain.networks import network_of
 from onramp_app.ledger import audit
@@ -77,7 +78,7 @@ async def _undo_to(db: AsyncSession, user: User, email: str) -> AccountLink | No
         AccountLink.purpose == LinkPurpose.UNDO_EMAIL.value,
         AccountLink.email == email,
         col(AccountLink.ended_at).is_(None),
-        AccountLink.expires_at > clock.now(),
+        col(AccountLink.expires_at) > moment(),
     )
     return (await db.exec(query.order_by(col(AccountLink.created_at)).limit(1))).first()
 

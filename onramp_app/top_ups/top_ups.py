@@ -94,6 +94,7 @@ async def create(
         RateLimited, ProviderUnavailable, DatabaseUnavailable: come back later.
     """
     await throttle.attempt(throttle.TOP_UP, viewer.user_id)
+    _require_confirmed(is_confirmed=viewer.is_email_confirmed)
     await may_begin(viewer)
     offer = await _make_offer(viewer, request, expected_amount)
     async with traced("create"), transaction(TOP_UP) as db:
@@ -206,6 +207,7 @@ async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
     """
     person = await limits.lock_person(db, user_id)
     await _check_person(db, person)
+    _require_confirmed(is_confirmed=person.email_confirmed_at is not None)
     now = await moment_of(db)
     await _check_limits(db, person, offer, now)
     quote = offer.quote
@@ -252,18 +254,23 @@ async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
 async def may_begin(viewer: Viewer) -> None:
     """Refuse a person who cannot begin a top-up now, as `store` would under the person's lock.
 
+    Whose address is not confirmed yet may look at every price, and is refused when they begin.
+
     Raises:
-        AccountFrozen, EmailNotConfirmed, KycRequired, TooManyOpenTopUps: why not.
+        AccountFrozen, KycRequired, TooManyOpenTopUps: why not.
     """
     async with transaction() as db:
         await _check_person(db, await db.get_one(User, viewer.user_id))
 
 
+def _require_confirmed(*, is_confirmed: bool) -> None:
+    if get_settings().require_confirmed_email and not is_confirmed:
+        raise EmailNotConfirmed("Open the link in the mail that we sent you, then try again.")
+
+
 async def _check_person(db: AsyncSession, person: User) -> None:
     if person.frozen_at is not None:
         raise AccountFrozen("Your account is frozen. Write to support.")
-    if get_settings().require_confirmed_email and person.email_confirmed_at is None:
-        raise EmailNotConfirmed("Open the link in the mail that we sent you, then try again.")
     if person.kyc_status == KycStatus.REJECTED:
         raise KycRequired(
             "Your verification was not accepted, so money cannot be added.", extra=_next_step(person)

@@ -9,7 +9,10 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.accounts import links
+from onramp_app.accounts.words import LinkPurpose
 from onramp_app.config import get_settings
 from onramp_app.recovery.requests import answer_some
 from onramp_app.throttle import throttle
@@ -151,6 +154,43 @@ async def test_nobody_learns_by_the_time_whether_there_is_an_account(
             times.append(time.perf_counter() - began)
     known, unknown = (statistics.median(times) for times in took.values())
     assert 0.67 < known / unknown < 1.5, (known, unknown)
+
+
+@pytest.mark.full
+async def test_control_who_looks_for_the_account_at_once_says_so_by_the_time(
+    client: httpx.AsyncClient, ada: Person
+) -> None:
+    took: dict[str, list[float]] = {ada.email: [], "nobody-at-all@example.com": []}
+    for _ in range(25):
+        for email, times in took.items():
+            throttle.forget()
+            began = time.perf_counter()
+            await _post(client, "password/forgot", email=email)
+            await answer_some()
+            times.append(time.perf_counter() - began)
+    known, unknown = (statistics.median(times) for times in took.values())
+    assert known / unknown > 1.3
+
+
+async def test_control_a_link_that_is_looked_at_and_then_used_opens_more_than_once(
+    client: httpx.AsyncClient,
+    owner: psycopg.Connection[Any],
+    ada: Person,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secret = await _reset_link(client, owner, ada.email)
+    together = asyncio.Barrier(3)
+
+    async def take_naively(db: AsyncSession, secret: object, *purposes: LinkPurpose) -> object:
+        found = await links.find(db, secret, *purposes)
+        await together.wait()
+        return found
+
+    monkeypatch.setattr(links, "take", take_naively)
+    answers = await asyncio.gather(
+        *(_post(client, "password/reset", token=secret, new_password=f"calm evening {n}") for n in range(3))
+    )
+    assert [answer.status_code for answer in answers].count(204) > 1
 
 
 async def test_an_account_is_written_to_five_times_an_hour_and_the_answer_stays_the_same(

@@ -4,15 +4,15 @@ import re
 
 from playwright.async_api import Page, expect
 
-from tests.e2e.people import Mouse, new_email, register
+from tests.e2e.people import PASSWORD, Mouse, be_somebody_new, new_email, register
 from tests.e2e.site import OpenPage, Site, other_settings
 
 NEW_PASSWORD = "another calm evening 7"
 
 
-async def _follow(page: Page, subject: str, words: str) -> None:
-    """Open the newest mail with a subject in the outbox, and follow its button."""
-    mail = page.get_by_role("button", name=subject).first
+async def _follow(page: Page, subject: str, words: str, *, to: str) -> None:
+    """Open the newest mail with a subject to an address in the outbox, and follow its button."""
+    mail = page.get_by_role("button", name=re.compile(rf"^{subject}\s*{re.escape(to)}")).first
     for _ in range(20):
         await page.goto("/outbox")
         await expect(page.get_by_role("heading", name="Mails")).to_be_visible()
@@ -31,10 +31,13 @@ async def test_a_newcomer_confirms_the_address_forgets_the_password_and_comes_ba
         await register(page, Mouse(), email=email)
         asked = page.get_by_text("Confirm your e-mail address to add money")
         await expect(asked).to_be_visible()
-        await page.goto("/add-money")
-        await expect(page.get_by_role("heading", name="Confirm your e-mail address")).to_be_visible()
+        await page.goto(
+            "/add-money?amount=2000&currency=INR&asset=USDT&network=matic20&method=UPI&step=check"
+        )
+        await page.get_by_role("button", name=re.compile("^Pay ")).click()
+        await expect(page.get_by_text("First confirm your e-mail address")).to_be_visible()
 
-        await _follow(page, "Confirm your e-mail address", "Confirm address")
+        await _follow(page, "Confirm your e-mail address", "Confirm address", to=email)
         await page.wait_for_url(re.compile(r"/confirm/?#"))
         await page.get_by_role("button", name="Confirm address").click()
         await expect(page.get_by_role("heading", name="Your address is confirmed")).to_be_visible()
@@ -49,7 +52,7 @@ async def test_a_newcomer_confirms_the_address_forgets_the_password_and_comes_ba
         await visitor.get_by_label("E-mail").fill(email)
         await visitor.get_by_role("button", name="Send link").click()
         await expect(visitor.get_by_role("heading", name="Check your mail")).to_be_visible()
-        await _follow(visitor, "Set a new password", "Set a new password")
+        await _follow(visitor, "Set a new password", "Set a new password", to=email)
         await visitor.wait_for_url(re.compile(r"/reset/?#"))
         await visitor.get_by_label("New password", exact=True).fill(NEW_PASSWORD)
         await visitor.get_by_role("button", name="Set password").click()
@@ -59,3 +62,29 @@ async def test_a_newcomer_confirms_the_address_forgets_the_password_and_comes_ba
         await visitor.get_by_label("Password", exact=True).fill(NEW_PASSWORD)
         await visitor.get_by_role("main").get_by_role("button", name="Sign in").click()
         await visitor.wait_for_url(re.compile(r"/home/?$"))
+
+
+async def test_an_address_is_changed_and_undone_from_the_old_mailbox(open_page: OpenPage) -> None:
+    old, new = new_email(), new_email()
+    page = await open_page("/")
+    await be_somebody_new(page, email=old)
+    await _follow(page, "Confirm your e-mail address", "Confirm address", to=old)
+    await page.get_by_role("button", name="Confirm address").click()
+    await expect(page.get_by_role("heading", name="Your address is confirmed")).to_be_visible()
+
+    await page.goto("/profile")
+    await page.get_by_label("New e-mail address").fill(new)
+    await page.get_by_label("Your password", exact=True).fill(PASSWORD)
+    await page.get_by_role("button", name="Change address").click()
+    await expect(page.get_by_text("Until then nothing changes.")).to_be_visible()
+    await _follow(page, "Confirm your new e-mail address", "Confirm address", to=new)
+    await page.get_by_role("button", name="Confirm address").click()
+    await expect(page.get_by_role("heading", name="Your address is confirmed")).to_be_visible()
+    await page.goto("/profile")
+    await expect(page.get_by_role("main").get_by_text(new)).to_be_visible()
+
+    mailbox = await open_page("/outbox", width=360, theme="dark")
+    await _follow(mailbox, "Your e-mail address was changed", "Undo the change", to=old)
+    await mailbox.get_by_role("button", name="Undo the change").click()
+    await expect(mailbox.get_by_role("heading", name="Your account is safe")).to_be_visible()
+    await page.wait_for_url(re.compile(r"/login"), timeout=5000)

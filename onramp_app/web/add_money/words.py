@@ -166,7 +166,7 @@ def out_of_limits_text(extra: dict[str, object], amount: Decimal, currency: str)
     return _("The payment provider does not take this amount. Try another one.")
 
 
-def problem_text(error: ApplicationError) -> str:
+def problem_text(error: ApplicationError) -> str:  # noqa: PLR0911 - one answer an error
     """Return why there is no quote, or why no top-up could be begun, and what to do."""
     if isinstance(error, ProviderPriceIrregular):
         return _("The price moves too much to quote right now. We try again in a moment.")
@@ -176,6 +176,8 @@ def problem_text(error: ApplicationError) -> str:
         return _("That was a lot at once. We go on by ourselves in a moment.")
     if isinstance(error, QuoteChanged):
         return _("The price moved by more than 1 % meanwhile. This is the new one: look at it and confirm.")
+    if isinstance(error, EmailNotConfirmed):
+        return _("First confirm your e-mail address: open the link in the mail that we sent you.")
     if isinstance(error, TooManyOpenTopUps):
         return _("You have too many top-ups open. Finish or cancel one of them first.")
     return _("This is not offered any more. Choose again.")
@@ -207,11 +209,6 @@ def blocked_words(error: ApplicationError) -> tuple[str, str] | None:
         return (
             _("Your account is frozen"),
             _("You cannot add money until we have looked at it. What you have is safe. Write to us."),
-        )
-    if isinstance(error, EmailNotConfirmed):
-        return (
-            _("Confirm your e-mail address"),
-            _("Open the link in the mail that we sent you. Then you can add money."),
         )
     if isinstance(error, KycRequired) and not isinstance(error, TierTooLow):
         return (

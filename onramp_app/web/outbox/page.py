@@ -72,5 +72,5 @@ def _mail() -> rx.Component:
             role="region",
             class_name="small whitespace-pre-wrap break-words font-mono",
         ),
-        class_name="card min-w-0",
+        class_name="card min-w-0 order-first lg:order-none",
     )

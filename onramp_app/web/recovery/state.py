@@ -157,7 +157,7 @@ def _before(purpose: str, email: str) -> tuple[str, str, str] | None:
     match LinkPurpose(purpose):
         case LinkPurpose.CONFIRM_EMAIL | LinkPurpose.CHANGE_EMAIL:
             return (
-                _("Confirm your e-mail address"),
+                _("Confirm your address"),
                 _("{address} will belong to your account.").format(address=email),
                 _("Confirm address"),
             )

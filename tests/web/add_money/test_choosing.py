@@ -344,6 +344,16 @@ async def test_whoever_cannot_add_money_sees_why_instead_of_a_form(visit, street
     assert (again.page.shows, again.page.blocked_title) == ("blocked", title)
 
 
+async def test_whose_address_is_not_confirmed_sees_every_price_and_buys_nothing(visit, street, monkeypatch):
+    monkeypatch.setenv("REQUIRE_CONFIRMED_EMAIL", "true")
+    get_settings.cache_clear()
+    await visit.open("?step=check&amount=5000&method=UPI")
+    assert visit.page.shows == "form"
+    await visit.do("begin")
+    assert (visit.page.shows, street.count()) == ("form", 0)
+    assert visit.page.review_problem.startswith("First confirm your e-mail address")
+
+
 # Anybody can send anything
 
 
