@@ -302,6 +302,19 @@ async def test_an_address_of_somebody_else_is_never_taken_over(
     assert (late.status_code, late.json()["code"]) == (409, "email_taken")
 
 
+async def test_a_new_password_ends_what_was_begun_with_the_old_one(
+    client: httpx.AsyncClient, owner: psycopg.Connection[Any], ada: Person
+) -> None:
+    """A thief asks for a change of the address and keeps the link; the owner then changes the password."""
+    asked = await _post(client, "email", ada, new_email="thief@example.com", current_password=PASSWORD)
+    assert asked.status_code == 202
+    kept = secret_in(owner, "confirm_new_email", to="thief@example.com")
+    changed = await _post(client, "password", ada, current_password=PASSWORD, new_password=NEW)
+    assert changed.status_code == 204
+    assert (await _post(client, "email/confirm", token=kept)).status_code == 422
+    assert await _signs_in(client, ada.email, NEW)
+
+
 async def test_the_owner_takes_a_stolen_account_back_by_the_old_address(
     client: httpx.AsyncClient, owner: psycopg.Connection[Any], ada: Person
 ) -> None:
