@@ -189,7 +189,7 @@ def _mails() -> rx.Component:
             *[check_field(words, choice.value, is_checked=is_wanted) for choice, words, is_wanted in choices],
             rx.cond(ProfileState.mails_saved, notice(_("Saved."), kind="good")),
             rx.el.div(
-                rx.el.button(_("Save e-mail settings"), type="submit", class_name="button button-quiet"),
+                rx.el.button(_("Update e-mails"), type="submit", class_name="button button-quiet"),
                 class_name="pt-1",
             ),
             on_submit=ProfileState.save_mails,

@@ -42,7 +42,10 @@ def forgot() -> rx.Component:
                         input_mode="email",
                     ),
                     rx.cond(ForgotState.problem != "", notice(ForgotState.problem, kind="bad")),
-                    rx.el.div(main_button(_("Send link")), class_name="grid pt-2"),
+                    rx.el.div(
+                        main_button(_("Send link"), disabled=~ForgotState.is_ready), class_name="grid pt-2"
+                    ),
+                    method="post",
                     on_submit=ForgotState.ask,
                     class_name="card grid gap-5",
                 ),
@@ -91,6 +94,7 @@ def reset() -> rx.Component:
                     ),
                     rx.cond(ResetState.problem != "", notice(ResetState.problem, kind="bad")),
                     rx.el.div(main_button(_("Set password")), class_name="grid pt-2"),
+                    method="post",
                     on_submit=ResetState.set_password,
                     class_name="card grid gap-5",
                 ),

@@ -32,12 +32,16 @@ class ForgotState(_LinkState):
     """Whether a link was asked for."""
 
     is_sent: bool = False
+    is_ready: bool = False
     problem: str = ""
 
     @rx.event
     def load(self) -> None:
-        """Forget an earlier visit."""
-        self.is_sent, self.problem = False, ""
+        """Forget an earlier visit, and let the form be sent.
+
+        Before the page is connected the browser would send it itself, with the address in that of the page.
+        """
+        self.is_sent, self.problem, self.is_ready = False, "", True
 
     @rx.event
     async def ask(self, form: dict[str, object]) -> None:
