@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     onramp_api_secret: SecretStr = SecretStr("simulator-secret")
     onramp_api_secret_previous: SecretStr | None = None
     onramp_api_url: HttpUrl | None = None
+    pwned_passwords_url: HttpUrl | None = None
     onramp_widget_url: HttpUrl | None = None
     onramp_widget_session: Literal["local", "remote", "signed"] = "local"
     onramp_delivered_rule: Literal["actual_minus_gas", "actual"] = "actual_minus_gas"

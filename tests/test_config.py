@@ -423,10 +423,10 @@ def test_an_unusable_value_is_one_sentence_that_names_the_variable_only(monkeypa
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
 def test_both_schemes_of_postgresql_are_accepted(monkeypatch, tmp_path, scheme):
-    settings = load(monkeypatch, tmp_path, database_url=f"{scheme}://user:pw@db/wallet")
+    settings = load(monkeypatch, tmp_path, database_url=f"{scheme}://user:hidden-41@db/wallet")
 
     assert settings.database_url is not None
-    assert "pw" not in repr(settings)
+    assert "hidden-41" not in repr(settings)
 
 
 def test_limits_are_exact(monkeypatch, tmp_path):

@@ -14,6 +14,7 @@ from typing import TypeVar, TypeVarTuple
 from passlib.context import CryptContext
 from zxcvbn import zxcvbn
 
+from onramp_app.accounts import leaked
 from onramp_app.domain.errors import FieldError, RateLimited, ValidationFailed
 from onramp_app.domain.shares import Asker, TakenPlaces, asker
 
@@ -148,7 +149,7 @@ async def verify_password(
 
 
 async def check_new_password(password: str, *, field: str, personal: tuple[str, ...]) -> None:
-    """Refuse a password that is too short, too long, or among the first that anybody would try.
+    """Refuse a password that is too short or long, known from a leak, or among the first that anybody tries.
 
     Args:
         password: as typed; its length counts in code points.
@@ -166,6 +167,8 @@ async def check_new_password(password: str, *, field: str, personal: tuple[str, 
         message = "It holds characters that cannot be used."
     elif await _in_threads(_is_guessable, password, personal):
         message = "This password is easy to guess. Use a longer or less common one."
+    elif await leaked.is_leaked(password):
+        message = "This password is known from a leak elsewhere. Use another one, and change it there too."
     else:
         return
     raise ValidationFailed("The password cannot be used.", errors=(FieldError(field, message),))

@@ -5,4 +5,4 @@ from onramp_app.texts import _
 
 def weak_password_text() -> str:
     """Return the sentence for a new password that is refused."""
-    return _("This password is too short or easy to guess. Try a few unrelated words.")
+    return _("This password is too short, easy to guess or known from a leak. Try a few unrelated words.")
