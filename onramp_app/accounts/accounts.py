@@ -238,6 +238,23 @@ async def change_password(
     _log.info("password changed", user_id=viewer.user_id)
 
 
+async def sign_out_elsewhere(viewer: Viewer, *, address: str) -> int:
+    """End all other sessions of the viewer's account. Returns how many; the audit log keeps `address`."""
+    async with transaction() as db:
+        ended = await sessions.end_other_sessions(db, viewer, EndReason.ENDED_BY_USER)
+        if ended:
+            await audit.write_own(
+                db,
+                audit.Act.SESSION_ENDED,
+                actor=viewer.user_id,
+                user_id=viewer.user_id,
+                at=clock.now(),
+                detail={"session_id": viewer.session_id, "sessions_ended": ended},
+                address=address,
+            )
+    return ended
+
+
 async def create_user(registration: Registration) -> str:
     """Open an account without a session, for a command. Returns the account's id.
 

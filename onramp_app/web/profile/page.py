@@ -205,6 +205,15 @@ def _sessions() -> rx.Component:
         rx.el.h2(_("Where you are signed in"), class_name="heading", id="sessions"),
         rx.el.p(_("Do not know one? End it and change your password."), class_name="soft small mt-1 mb-5"),
         rx.el.ul(rx.foreach(ProfileState.session_lines, _session_line), class_name="rows"),
+        rx.cond(
+            ProfileState.session_lines.length() > 1,  # type: ignore[attr-defined]
+            rx.el.button(
+                _("Sign out everywhere else"),
+                type="button",
+                on_click=ProfileState.end_other_sessions,
+                class_name="button button-quiet button-slim mt-5",
+            ),
+        ),
         aria_labelledby="sessions",
         class_name="card",
     )
@@ -220,7 +229,8 @@ def _session_line(line: SessionLine) -> rx.Component:
                 time_of(line.begun_at, is_inside=True),
                 ", ",
                 line.seen,
-                class_name="soft small mt-0.5",
+                rx.cond(line.address != "", rx.el.span(" · ", line.address)),
+                class_name="soft small mt-0.5 break-words",
             ),
             class_name="min-w-0",
         ),

@@ -12,6 +12,7 @@ class SessionLine:
 
     session_id: str
     device: str
+    address: str
     begun_at: str
     seen: str
     is_current: bool

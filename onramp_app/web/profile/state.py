@@ -150,6 +150,16 @@ class ProfileState(PrivateState):
         return None
 
     @rx.event
+    async def end_other_sessions(self) -> EventSpec | None:
+        """End all sessions of the person but this one."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        self._forget_messages()
+        await accounts.sign_out_elsewhere(viewer, address=self.router.session.client_ip)
+        await self._list_security(viewer)
+        return None
+
+    @rx.event
     async def make_operator_code(self) -> AsyncIterator[EventSpec | None]:
         """Make a one-time code and show it once: neither a reload nor another tab shows it again."""
         if (viewer := await self._viewer()) is None:
@@ -199,6 +209,7 @@ def _line(view: SessionView, now: datetime) -> SessionLine:
     return SessionLine(
         session_id=view.session_id,
         device=device_name(view.device),
+        address=view.address,
         begun_at=moment_text(view.created_at),
         seen=_("last active {ago}").format(ago=ago),
         is_current=view.is_current,

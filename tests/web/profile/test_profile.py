@@ -112,6 +112,15 @@ async def test_deeds_are_recorded_with_the_address_of_the_socket(tab, ada, anoth
     assert lines[-2:] == [("session.ended", "203.0.113.7"), ("account.password_changed", "203.0.113.7")]
 
 
+async def test_all_others_are_ended_at_once_and_nobody_elses(tab, ada, another_session, new_account):
+    others, eve = [await another_session(ada) for _ in range(2)], await new_account("Eve")
+    await tab.send(HANDLERS["end_other_sessions"])
+    assert [await sessions.resolve_cookie_header(cookie_of(other)) for other in others] == [None, None]
+    assert await sessions.resolve_cookie_header(cookie_of(eve))
+    (line,) = (await tab.state(ProfileState)).session_lines
+    assert (line.is_current, line.address) == (True, "203.0.113.7")
+
+
 async def test_ending_the_own_session_leads_to_the_login(tab, ada):
     assert (await tab.send(HANDLERS["end_session"], ada.viewer.session_id)).leads_to.startswith("/login?")
 

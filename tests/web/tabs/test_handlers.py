@@ -39,6 +39,7 @@ OURS = {
     "OutboxState.look",
     "PrivateState.enter",
     "ProfileState.change_password",
+    "ProfileState.end_other_sessions",
     "ProfileState.end_session",
     "ProfileState.load",
     "ProfileState.make_operator_code",
