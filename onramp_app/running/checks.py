@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import psycopg
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from sqlalchemy import text
 
 from onramp_app.config import Settings
@@ -20,7 +18,7 @@ from onramp_app.db.outages import AWAY
 from onramp_app.domain import clock
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
 from onramp_app.local import replit
-from onramp_app.local.reachable import MIN_POSTGRES, why_no_database, why_no_redis
+from onramp_app.local.reachable import MIN_POSTGRES, why_no_database
 from onramp_app.local.server import max_connections, raise_open_files
 from onramp_app.mail.delivery import ServerAway, smtp_server_of
 from onramp_app.providers.errors import ProviderCredentialsRefused, Suspect
@@ -113,17 +111,7 @@ async def _database_access(settings: Settings) -> str:
 async def _redis(settings: Settings) -> str:
     if settings.redis_url is None:
         return "REDIS_URL is not set: one instance at most."
-    client = Redis.from_url(
-        settings.redis_url.get_secret_value(),
-        socket_timeout=_TIMEOUT_SECONDS,
-        socket_connect_timeout=_TIMEOUT_SECONDS,
-    )
-    try:
-        await client.ping()  # type: ignore[misc]  # typed for the synchronous client too
-    except (RedisError, OSError) as error:
-        raise UnwellError(why_no_redis(settings.redis_url.get_secret_value(), error)) from error
-    finally:
-        await client.aclose()
+    await connection_checks.ask_redis(settings.redis_url.get_secret_value(), seconds=_TIMEOUT_SECONDS)
     return "Redis answers."
 
 

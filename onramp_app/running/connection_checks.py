@@ -3,6 +3,8 @@
 import contextlib
 
 import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -12,6 +14,7 @@ from onramp_app.db.direct import APPLICATION_ROLE, Use, was_refused
 from onramp_app.db.engine import execute, transaction
 from onramp_app.db.poolers import refuse_poolers
 from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.local.reachable import why_no_redis
 from onramp_app.provider_orders.inbox import get_inbox
 from onramp_app.running.parts import CheckedPart, UnwellError
 
@@ -27,6 +30,21 @@ _log = structlog.get_logger(__name__)
 def _needed(settings: Settings) -> int:
     """Return how many of the server's connections one process takes: behind a pooler only the held ones."""
     return len(Use) if settings.database_direct_url else settings.database_connections
+
+
+async def ask_redis(url: str, *, seconds: float) -> None:
+    """Wait for an answer of Redis.
+
+    Raises:
+        UnwellError: it does not answer in time, or lets nobody in.
+    """
+    client = Redis.from_url(url, socket_timeout=seconds, socket_connect_timeout=seconds)
+    try:
+        await client.ping()  # type: ignore[misc]  # typed for the synchronous client too
+    except (RedisError, OSError) as error:
+        raise UnwellError(why_no_redis(url, error)) from error
+    finally:
+        await client.aclose()
 
 
 async def _capacity() -> Capacity:

@@ -20,8 +20,8 @@ from onramp_app.fleet.echo import echo_test
 from onramp_app.fleet.watch import end
 from onramp_app.mail.views import backlog as mail_backlog
 from onramp_app.provider_orders.reader import LEASE
-from onramp_app.running.connection_checks import readiness_part
-from onramp_app.running.parts import CheckedPart
+from onramp_app.running.connection_checks import ask_redis, readiness_part
+from onramp_app.running.parts import CheckedPart, UnwellError
 
 ANSWER_SECONDS = 1.5
 # What is older than this and not done yet has been forgotten, or there is too much of it.
@@ -68,7 +68,8 @@ async def status() -> list[CheckedPart]:
 
     None of them is a reason to send people to another instance, which would see the same.
     """
-    return await _answered_in_time(_system) + _listening()
+    system, redis = await asyncio.gather(_answered_in_time(_system), _redis())
+    return system + redis + _listening()
 
 
 async def _answered_in_time(look: Look) -> list[CheckedPart]:
@@ -106,6 +107,18 @@ async def _system(db: AsyncSession) -> list[CheckedPart]:
     # Networks that nobody reads are no part of the system.
     chain = [await _chain(db)] if get_settings().chain_rpc else []
     return [schema, await _reader(db), await _backlog(db), await _mail(db), *chain]
+
+
+async def _redis() -> list[CheckedPart]:
+    """Return whether Redis answers. An instance without it goes on crediting; only its pages stand still."""
+    url = get_settings().redis_url
+    if url is None:
+        return []
+    try:
+        await ask_redis(url.get_secret_value(), seconds=ANSWER_SECONDS / 2)  # to connect, and to answer
+    except UnwellError as error:
+        return [CheckedPart("redis", is_well=False, detail=str(error))]
+    return [CheckedPart("redis", is_well=True)]
 
 
 def _listening() -> list[CheckedPart]:

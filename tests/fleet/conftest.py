@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.conftest import METRICS_TOKEN
 from tests.databases import Databases, in_settings
 from tests.redis_server import RedisServer
 from tests.served import served
@@ -24,9 +25,10 @@ class Pair:
 def _started(database: str, *, app: str = "onramp_app.onramp_app:app") -> Iterator[Pair]:
     redis = RedisServer()
     redis.start()
+    settings = {"REDIS_URL": redis.url, "METRICS_TOKEN": METRICS_TOKEN}
     try:
         with ExitStack() as stack:
-            urls = [stack.enter_context(served(database, app=app, REDIS_URL=redis.url)) for _ in range(2)]
+            urls = [stack.enter_context(served(database, app=app, **settings)) for _ in range(2)]
             yield Pair(urls, database, redis)
     finally:
         redis.kill()

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 from redis import Redis
@@ -17,6 +18,7 @@ from onramp_app.domain.ids import new_id
 from onramp_app.running import lifecycle
 from onramp_app.throttle import throttle
 from onramp_app.web.profile.state import ProfileState
+from tests.conftest import METRICS_TOKEN
 from tests.fleet.conftest import Pair
 from tests.fleet.live_money import credit
 from tests.fleet.pages import Page
@@ -114,10 +116,12 @@ async def _round(kind: str, pair: Pair, *, seconds: float = 0) -> None:
         else:
             take, give = {"killed": (redis.kill, redis.start), "frozen": (redis.freeze, redis.thaw)}[kind]
             clicked = await _look_on(person, database, takes_away=take, away="updates")
+            assert await _away_at(pair.urls) == ["1.0", "1.0"]
             await asyncio.sleep(seconds)
             give()
         began = time.monotonic()
         await person.all_are(_is_current)
+        assert await _away_at(pair.urls) == ["0.0", "0.0"]
         print(f"{kind}: current after {time.monotonic() - began:.1f} s")  # noqa: T201 - the figures
         if kind != "flushed":
             assert _name(database, person.user_id) == "Ada King", "what was refused was not done later"
@@ -126,6 +130,14 @@ async def _round(kind: str, pair: Pair, *, seconds: float = 0) -> None:
     finally:
         for page in person.pages:
             await page.close()
+
+
+async def _away_at(urls: list[str]) -> list[str]:
+    """Return what the instances' metrics say of Redis, which the alert asks for."""
+    headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}
+    async with httpx.AsyncClient(headers=headers, trust_env=False, verify=False) as client:
+        texts = [(await client.get(f"{url}/metrics")).text for url in urls]
+    return [text.partition('fault_active{fault="redis"} ')[2].partition("\n")[0] for text in texts]
 
 
 def _name(database: str, user_id: str) -> str:

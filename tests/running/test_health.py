@@ -15,6 +15,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.fleet.echo import echo_test
 from onramp_app.running.health import readiness, status
 from onramp_app.running.parts import CheckedPart
+from tests.redis_server import RedisServer
 from tests.wall import Wall
 
 WELL = (True, "")
@@ -145,3 +146,21 @@ async def test_there_is_an_answer_within_two_seconds_whatever_is_away(
     for each in found:
         assert not each["database"][0]
         assert "database" in each["database"][1]
+
+
+@pytest.mark.usefixtures("database")
+async def test_the_status_says_that_redis_is_away_and_no_instance_is_taken_out_for_it(
+    monkeypatch: pytest.MonkeyPatch, redis_server: RedisServer
+) -> None:
+    monkeypatch.setenv("REDIS_URL", redis_server.url)
+    get_settings.cache_clear()
+    assert (await parts(status))["redis"] == WELL
+    redis_server.freeze()
+    began = time.monotonic()
+    found = await parts(status)
+    assert time.monotonic() - began < 2
+    assert found["database"] == WELL
+    assert found["redis"][1].startswith("REDIS_URL: the server at 127.0.0.1:")
+    assert all(is_well for is_well, _ in (await parts(readiness)).values())
+    redis_server.thaw()
+    assert (await parts(status))["redis"] == WELL

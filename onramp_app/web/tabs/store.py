@@ -16,6 +16,7 @@ from reflex.istate.manager.token import BaseStateToken
 from reflex.state import State
 from reflex.utils.token_manager import RedisTokenManager
 
+from onramp_app.telemetry.faults import Fault
 from onramp_app.web.tabs.socket import PageSocket
 
 _ANSWER_WITHIN_SECONDS = 2
@@ -24,6 +25,7 @@ _KEPT_SECONDS = 24 * 60 * 60
 _RETRIES = Retry(ConstantBackoff(0.2), 2)
 
 _log = structlog.get_logger(__name__)
+_away = Fault("redis", lasts="Redis is away", is_over="Redis answers again")
 
 
 class PageStoreAway(Exception):
@@ -66,9 +68,11 @@ class PageStore:
                     await self._drop_locks(manager, self._tokens())
         except (RedisError, OSError, TimeoutError) as error:
             self._is_well = False
+            _away.happened(error=type(error).__name__)
             await self._cut_off()
             raise PageStoreAway from error
         self._mark, self._is_well = mark, True
+        _away.over()
         return has_kept
 
     def _clients(self) -> list[Redis]:
