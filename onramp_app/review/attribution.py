@@ -1,6 +1,6 @@
 """Credits money in suspense to the person it belongs to, as a new settled top-up.
 
-The person is named by the id of their account, because e-mail addresses are not confirmed.
+The person is named by the id of their account, because an e-mail address may change or be unconfirmed.
 """
 
 from dataclasses import dataclass
@@ -162,7 +162,7 @@ async def _recipient(db: AsyncSession, user_id: str) -> User:
     if not is_id(user_id):
         message = "Give the id of the account, which its owner finds on their profile page."
         raise ValidationFailed(
-            "An account is named by its id: addresses are not confirmed.",
+            "An account is named by its id: an address may change or be unconfirmed.",
             errors=(FieldError("user_id", message),),
         )
     query = select(User).where(User.id == user_id).with_for_update(read=True)
