@@ -10,6 +10,8 @@ revision = "0026"
 down_revision = "0025"
 branch_labels = None
 depends_on = None
+# What the two lists of words held, they go on holding.
+oldest_release = "0022"
 
 REASONS = (
     "'signed_out', 'ended_by_user', 'password_changed', 'refresh_token_reused', 'renewed', 'role_changed'"

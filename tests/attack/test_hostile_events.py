@@ -157,7 +157,7 @@ async def _beyond_the_door(asgi, scene, logged, seed, *, calls: int) -> None:
 async def test_hostile_events_show_and_change_nothing_of_anybody_else(
     asgi, scene, logged, seed, no_event_limit
 ):
-    await _through_the_door(asgi, scene, logged, seed, calls=500)
+    await _through_the_door(asgi, scene, logged, seed, calls=350)
 
 
 @pytest.mark.full
@@ -166,7 +166,7 @@ async def test_ten_thousand_hostile_events(asgi, scene, logged, seed, no_event_l
 
 
 async def test_handlers_guard_themselves_where_the_door_is_passed(asgi, scene, logged, seed, no_event_limit):
-    await _beyond_the_door(asgi, scene, logged, seed, calls=300)
+    await _beyond_the_door(asgi, scene, logged, seed, calls=200)
 
 
 @pytest.mark.full

@@ -64,7 +64,7 @@ async def test_a_newcomer_registers_comes_back_edits_the_profile_and_leaves(open
     await expect(first.get_by_label("Show amounts in")).to_have_value("BRL")
 
     await first.get_by_role("button", name="Your menu").click()
-    await first.get_by_role("button", name="Sign out").click()
+    await first.get_by_role("button", name="Sign out", exact=True).click()
     await first.wait_for_url(re.compile(r"/login/?\?reason=signed_out$"))
     assert [c for c in await first.context.cookies() if "session" in c["name"]] == []
     await first.goto("/home")

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.e2e.site import PROJECT, OpenPage, Site
-from tests.e2e.test_account import _new_email, _register
+from tests.e2e.test_account import PASSWORD, _new_email, _register
 
 CODE = re.compile(r"[0-9A-Z]{5}-[0-9A-Z]{5}")
 
@@ -64,19 +64,23 @@ async def test_a_code_of_the_profile_page_decides_once_on_the_command_line(
     assert "This code is not good" in again[1]
 
 
-async def test_who_signed_in_a_while_ago_is_led_to_sign_in_again(open_page: OpenPage, site: Site) -> None:
+@pytest.mark.full
+async def test_who_signed_in_a_while_ago_is_asked_once_more(open_page: OpenPage, site: Site) -> None:
     email = _new_email()
     page = await open_page("/register", width=360, theme="dark")
     await _register(page, email)
     with psycopg.connect(site.database_url) as owner:
         owner.execute("UPDATE users SET role = 'operator' WHERE email = %s", (email,))
         owner.execute(
-            "UPDATE auth_sessions SET created_at = created_at - interval '16 minutes'"
+            "UPDATE auth_sessions SET proved_at = proved_at - interval '16 minutes'"
             " WHERE user_id = (SELECT id FROM users WHERE email = %s)",
             (email,),
         )
     await page.goto("/profile")
     await page.get_by_role("button", name="Make a code").click()
-    await expect(page.get_by_text("You signed in more than 15 minutes ago.")).to_be_visible()
-    await page.get_by_role("region", name="Operator code").get_by_role("button", name="Sign out").click()
-    await page.wait_for_url(re.compile(r"/login/?\?reason=signed_out$"))
+    asked = page.get_by_role("region", name="Confirm that it is you")
+    await asked.get_by_label("Password", exact=True).fill(PASSWORD)
+    await asked.get_by_role("button", name="Confirm").click()
+    await expect(asked).to_have_count(0)
+    await page.get_by_role("button", name="Make a code").click()
+    await expect(page.get_by_text("Valid until")).to_be_visible()

@@ -69,7 +69,7 @@ async def test_nothing_of_ours_is_refused_on_any_page(open_page: OpenPage) -> No
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Saved.")).to_be_visible()
     await page.get_by_role("button", name="Your menu").click()
-    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_role("button", name="Sign out", exact=True).click()
     await page.wait_for_url("**/login**")
     await page.get_by_label("E-mail").fill(email)
     await page.get_by_label("Password", exact=True).fill("not the password")

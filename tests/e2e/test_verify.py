@@ -52,6 +52,7 @@ async def _at_provider(page: Page, button: str) -> None:
     await frame.get_by_role("button", name=button).click()
 
 
+@pytest.mark.full
 async def test_a_person_above_their_limit_is_verified_live_comes_back_and_pays(page: Page) -> None:
     await page.goto("/add-money?amount=5000")
     await expect(page.get_by_text("Verify your identity to add this amount.")).to_be_visible(timeout=15_000)

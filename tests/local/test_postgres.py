@@ -290,6 +290,7 @@ def test_a_process_of_nobody_reads_neither_passwords_nor_data_nor_the_server(tmp
             assert "refused" not in reads(0), "the control: these are there to be read"
 
 
+@pytest.mark.full
 @as_root
 def test_binaries_below_a_closed_folder_are_run_from_a_copy_that_ends_with_the_server(tmp_path):
     closed = tmp_path / "closed"
@@ -350,6 +351,7 @@ def make_older(data_dir: Path) -> None:
                 os.chown(Path(folder) / name, nobody.pw_uid, nobody.pw_gid)
 
 
+@pytest.mark.full
 def test_a_folder_of_an_earlier_version_is_taken_over_with_its_data(tmp_path):
     make_older(tmp_path)
     for _ in range(2):
@@ -374,6 +376,7 @@ def test_a_folder_of_an_earlier_version_is_taken_over_with_its_data(tmp_path):
         assert is_unused((tmp_path / "postgres" / "cluster").stat().st_uid)
 
 
+@pytest.mark.full
 @as_root
 @pytest.mark.parametrize("owner", [pwd.getpwnam("daemon").pw_uid, 54321], ids=["an account", "no account"])
 def test_as_root_it_runs_as_the_owner_of_the_project_who_has_an_account(tmp_path, owner):
