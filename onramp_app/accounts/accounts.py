@@ -221,7 +221,7 @@ async def change_password(
         if not changed.rowcount:
             raise _wrong_password()
         ended = await sessions.end_other_sessions(db, viewer, EndReason.PASSWORD_CHANGED)
-        # Whoever knew the old password may have begun to move the account to an address of theirs.
+        # A thief of the old password may have begun to move the account to an address of theirs.
         await links.end(db, viewer.user_id, LinkPurpose.CHANGE_EMAIL, LinkPurpose.RESET_PASSWORD)
         audit.write(
             db,

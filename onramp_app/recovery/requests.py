@@ -1,7 +1,7 @@
 """Asking for a link to set a password: stored for everybody alike, answered by the background work.
 
-Whoever asks gets the same answer after the same work, one row in one transaction, whether or not there is
-such an account. Only later, where nobody waits for it, is the account looked for.
+The person who asks gets the same answer after the same work, one row in one transaction, whether or not there
+is such an account. Only later, where nobody waits for it, is the account looked for.
 """
 
 import hashlib

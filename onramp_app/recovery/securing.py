@@ -1,4 +1,4 @@
-"""What an owner does who did not do something: take the account back from whoever did.
+"""What an owner does who did not do something: take the account back from the one who did.
 
 Both ways make the password useless, end all sessions and mail a link to set a new password to the address
 that the owner has proved to read. They are opened from mails, without a session.
@@ -85,7 +85,7 @@ async def _undo_to(db: AsyncSession, user: User, email: str) -> AccountLink | No
 
 async def _take_back(db: AsyncSession, user: User, undo: AccountLink, client: Client) -> None:
     lost = user.email
-    # What was mailed to whoever had the account meanwhile works no longer; an earlier undo still does.
+    # What was mailed to the person who had the account meanwhile works no longer; an earlier undo still does.
     await links.end(db, user.id, LinkPurpose.UNDO_EMAIL, since=undo.created_at)
     await write_email(db, user, undo.email)
     write_audit(db, user, audit.Act.EMAIL_CHANGE_UNDONE, client)

@@ -1,4 +1,4 @@
-"""The routes of second factors. Whoever changes one has proved who they are within the last 15 minutes."""
+"""The routes of second factors. Changing one takes a proof of the last 15 minutes."""
 
 import json
 from typing import Any
