@@ -4,6 +4,7 @@ from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.domain.errors import NotFound
+from onramp_app.domain.ids import is_id
 from onramp_app.factors import authenticators, passkeys, recovery_codes
 from onramp_app.factors.errors import OtpRequired, WrongCode
 from onramp_app.factors.tables import Authenticator, Passkey
@@ -81,6 +82,8 @@ async def remove(db: AsyncSession, user_id: str, factor_id: str) -> FactorKind:
     Raises:
         NotFound: the account has no such factor.
     """
+    if not is_id(factor_id):
+        raise NotFound("There is no such factor.")
     for table, kind in ((Authenticator, FactorKind.TOTP), (Passkey, FactorKind.PASSKEY)):
         gone = await db.exec(delete(table).where(col(table.user_id) == user_id, col(table.id) == factor_id))
         if gone.rowcount:

@@ -37,13 +37,13 @@ def _work(monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool, seconds: float)
 
 
 def test_elsewhere_a_line_is_added_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = _work(monkeypatch, is_terminal=False, seconds=0.13).splitlines()
+    lines = _work(monkeypatch, is_terminal=False, seconds=0.5).splitlines()
     assert {line.partition(": ")[2] for line in lines} == {"rule 1 of 2", "rule 2 of 2"}
     assert all(line.partition(" s: ")[0].isdigit() for line in lines)
 
 
 def test_on_a_terminal_one_line_changes_and_is_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = _work(monkeypatch, is_terminal=True, seconds=0.13)
+    said = _work(monkeypatch, is_terminal=True, seconds=0.5)
     assert "\n" not in said
     assert said.endswith("rule 2 of 2\r\x1b[K")
 

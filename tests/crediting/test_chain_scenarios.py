@@ -3,6 +3,7 @@
 A proof comes with the variant that it catches: without the claim, without the confirmations.
 """
 
+import asyncio
 import json
 from datetime import timedelta
 from decimal import Decimal
@@ -360,6 +361,11 @@ async def test_the_comparison_with_the_provider_goes_by_what_the_network_shows(c
         await chain.ends(waiting, "processing")
         await chain.until(lambda: len(chain.rows("SELECT FROM chain_evidence")) == 3)
         found = await reconcile(get_provider(), since=now() - timedelta(days=1))
+        for _ in range(50):
+            if not any(drift.what == "not applied: waits" for drift in found.drifts):
+                break
+            await asyncio.sleep(0.2)  # It was read a moment ago.
+            found = await reconcile(get_provider(), since=now() - timedelta(days=1))
     assert [(drift.order_id, drift.what) for drift in found.drifts] == [
         (str(lost), "not on the network: the transaction failed")
     ]

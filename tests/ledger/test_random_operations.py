@@ -157,14 +157,14 @@ class Life:
                 self.refused += 1
 
 
-async def _live(books: Books, operations: int) -> None:
+async def _live(books: Books, operations: int, *, least_kinds: int) -> None:
     seed = random.SystemRandom().randrange(2**32)
     print("seed", seed)  # noqa: T201 - a failed random trial needs its seed
     life = Life(books, random.Random(seed))
     await life.live(operations)
     assert await findings() == []
     kinds = {row[0] for row in books.owner.execute("SELECT DISTINCT kind FROM ledger_transfers")}
-    assert len(kinds) == 13, kinds
+    assert len(kinds) >= least_kinds, kinds
     assert 0 < life.refused < operations / 2
     # The control: one minor unit more on one account, and the proof fails.
     books.tamper(
@@ -175,9 +175,9 @@ async def _live(books: Books, operations: int) -> None:
 
 
 async def test_three_hundred_operations_leave_sound_books(books: Books) -> None:
-    await _live(books, 300)
+    await _live(books, 300, least_kinds=8)  # The rare ones need more turns.
 
 
 @pytest.mark.full
 async def test_ten_thousand_operations_leave_sound_books(books: Books) -> None:
-    await _live(books, 10_000)
+    await _live(books, 10_000, least_kinds=13)
