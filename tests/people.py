@@ -19,6 +19,7 @@ from onramp_app.accounts.words import LANGUAGES, Role, currency_of_country
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.ids import new_id
+from onramp_app.factors.keys import secret_keys
 from onramp_app.operators import codes
 
 PASSWORD = "violet-harbour-41"
@@ -89,7 +90,7 @@ def operator_code(owner: psycopg.Connection[Any], user_id: str, *, session_id: s
     """Let an operator have made a code just now, in a session of its own unless one is given."""
     session_id, now = session_id or sign_in(owner, user_id), clock.now()
     digits = "".join(secrets.choice("0123456789ABCDEFGHJKMNPQRSTVWXYZ") for _ in range(10))
-    kept = codes._hash(codes._keys()[0], user_id, session_id, digits)
+    kept = codes._hash(secret_keys()[0], user_id, session_id, digits)
     owner.execute(
         "INSERT INTO operator_codes (session_id, user_id, id, code_hash, made_at, expires_at, guesses_left)"
         " VALUES (%s, %s, %s, %s, %s, %s, 5)",

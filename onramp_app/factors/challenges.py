@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, delete
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.config import get_settings
 from onramp_app.domain import clock
+from onramp_app.factors.keys import secret_keys
 from onramp_app.factors.tables import SpentChallenge
 
 LIFE = timedelta(minutes=10)  # A page may stand open; the page asks for another challenge before that.
@@ -34,7 +34,7 @@ def new_challenge(purpose: Purpose, user_id: str = "") -> bytes:
     """Return a challenge. With `user_id` only an answer for that account counts."""
     end = int((clock.now() + LIFE).timestamp()).to_bytes(_END_BYTES)
     content = secrets.token_bytes(_RANDOM_BYTES) + end
-    return content + _code(_keys()[0], content, purpose, user_id)
+    return content + _code(secret_keys()[0], content, purpose, user_id)
 
 
 def is_ours(challenge: bytes, purpose: Purpose, user_id: str = "") -> bool:
@@ -42,7 +42,7 @@ def is_ours(challenge: bytes, purpose: Purpose, user_id: str = "") -> bool:
     if len(challenge) != _LENGTH:
         return False
     content, code = challenge[:-_CODE_BYTES], challenge[-_CODE_BYTES:]
-    is_signed = any(hmac.compare_digest(_code(key, content, purpose, user_id), code) for key in _keys())
+    is_signed = any(hmac.compare_digest(_code(key, content, purpose, user_id), code) for key in secret_keys())
     return is_signed and _end_of(challenge) > clock.now()
 
 
@@ -62,9 +62,3 @@ def _code(key: bytes, content: bytes, purpose: Purpose, user_id: str) -> bytes:
     # The beginning keeps these apart from everything else that is signed with this key.
     named = "\0".join(("challenge of a passkey", purpose, user_id)).encode()
     return hmac.digest(key, named + b"\0" + content, hashlib.sha256)
-
-
-def _keys() -> list[bytes]:
-    settings = get_settings()
-    keys = (settings.secret_key, settings.secret_key_previous)
-    return [key.get_secret_value().encode() for key in keys if key is not None]

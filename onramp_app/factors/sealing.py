@@ -11,7 +11,7 @@ import secrets
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from onramp_app.config import get_settings
+from onramp_app.factors.keys import secret_keys
 
 _NONCE_BYTES = 12
 
@@ -34,11 +34,5 @@ def unseal(sealed: bytes, *, row: str) -> tuple[bytes, bool] | None:
 
 
 def _keys() -> list[bytes]:
-    settings = get_settings()
-    keys = (settings.secret_key, settings.secret_key_previous)
     # Its own key, derived by name: what signs tokens never encrypts.
-    return [
-        hmac.digest(key.get_secret_value().encode(), b"secrets of authenticators", hashlib.sha256)
-        for key in keys
-        if key is not None
-    ]
+    return [hmac.digest(key, b"secrets of authenticators", hashlib.sha256) for key in secret_keys()]

@@ -26,6 +26,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.errors import Forbidden
 from onramp_app.domain.ids import new_id
 from onramp_app.factors import factors
+from onramp_app.factors.keys import secret_keys
 from onramp_app.ledger import audit
 from onramp_app.operators.errors import FactorRequired
 from onramp_app.operators.tables import MAX_GUESSES, OperatorCode
@@ -79,7 +80,7 @@ async def make(viewer: Viewer, *, address: str) -> NewCode:
         row = {
             "id": new_id(),
             "user_id": viewer.user_id,
-            "code_hash": _hash(_keys()[0], viewer.user_id, session.id, digits),
+            "code_hash": _hash(secret_keys()[0], viewer.user_id, session.id, digits),
             "made_at": now,
             "expires_at": now + LIFE,
             "guesses_left": MAX_GUESSES,
@@ -168,17 +169,10 @@ async def _matching(db: AsyncSession, user_id: str, code: str) -> OperatorCode |
     digits = code[:_MAX_TYPED].upper().translate(_MISREAD)
     found = None
     for row in await _open(db, user_id):
-        for key in _keys():
+        for key in secret_keys():
             if hmac.compare_digest(_hash(key, user_id, row.session_id, digits), row.code_hash):
                 found = row
     return found
-
-
-def _keys() -> list[bytes]:
-    """Return the keys of a hash, the current one first; a code outlives the change of the key."""
-    settings = get_settings()
-    keys = (settings.secret_key, settings.secret_key_previous)
-    return [key.get_secret_value().encode() for key in keys if key is not None]
 
 
 def _hash(key: bytes, user_id: str, session_id: str, digits: str) -> bytes:
