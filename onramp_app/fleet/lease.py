@@ -6,6 +6,7 @@ the database noticing, which keeps a lock for as long as the connection seems to
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from time import monotonic
 
 from onramp_app.db.direct import Connection
@@ -34,10 +35,14 @@ class Lease:
     Args:
         seconds: how long the lease lasts unless it is renewed.
         holder: the holder's name; processes that give the same name share the lease. By default a unique one.
+        clock: the seconds of this process's clock, which never goes back.
     """
 
-    def __init__(self, name: str, *, seconds: float, holder: str = "") -> None:
+    def __init__(
+        self, name: str, *, seconds: float, holder: str = "", clock: Callable[[], float] = monotonic
+    ) -> None:
         self._name = name
+        self._clock = clock
         self._seconds = seconds
         self._holder = holder or secrets.token_hex(8)
         self._until = float("-inf")
@@ -46,7 +51,7 @@ class Lease:
     @property
     def is_held(self) -> bool:
         """Whether no other process can have the lease, by this process's clock, which runs out first."""
-        return monotonic() < self._until
+        return self._clock() < self._until
 
     async def take(self, connection: Connection, *, worked_seconds_ago: float | None = None) -> bool:
         """Take the lease where it is free, or renew it. Returns whether it is held.
@@ -57,7 +62,7 @@ class Lease:
         Raises:
             DatabaseUnavailable: whether the lease is held is not known; a held lease runs out.
         """
-        asked_at = monotonic()
+        asked_at = self._clock()
         values = {
             "name": self._name,
             "holder": self._holder,
