@@ -242,17 +242,29 @@ async def sign_out_elsewhere(viewer: Viewer, *, address: str) -> int:
     """End all other sessions of the viewer's account. Returns how many; the audit log keeps `address`."""
     async with transaction() as db:
         ended = await sessions.end_other_sessions(db, viewer, EndReason.ENDED_BY_USER)
-        if ended:
-            await audit.write_own(
-                db,
-                audit.Act.SESSION_ENDED,
-                actor=viewer.user_id,
-                user_id=viewer.user_id,
-                at=clock.now(),
-                detail={"session_id": viewer.session_id, "sessions_ended": ended},
-                address=address,
-            )
+        await _note_ended(db, viewer, ended, address=address)
     return ended
+
+
+async def sign_out_everywhere(viewer: Viewer, *, address: str) -> int:
+    """End all sessions of the viewer's account, the viewer's own too. Otherwise as `sign_out_elsewhere`."""
+    async with transaction() as db:
+        ended = await sessions.end_all_sessions(db, viewer.user_id, EndReason.ENDED_BY_USER)
+        await _note_ended(db, viewer, ended, address=address)
+    return ended
+
+
+async def _note_ended(db: AsyncSession, viewer: Viewer, ended: int, *, address: str) -> None:
+    if ended:
+        await audit.write_own(
+            db,
+            audit.Act.SESSION_ENDED,
+            actor=viewer.user_id,
+            user_id=viewer.user_id,
+            at=clock.now(),
+            detail={"session_id": viewer.session_id, "sessions_ended": ended},
+            address=address,
+        )
 
 
 async def create_user(registration: Registration) -> str:

@@ -96,3 +96,8 @@ def device_words(user_agent: str) -> tuple[str | None, str | None]:
         next((name for sign, name in _BROWSERS.items() if sign in user_agent), None),
         next((name for sign, name in _SYSTEMS.items() if sign in user_agent), None),
     )
+
+
+def kept_words(user_agent: str) -> str:
+    """Return what is kept of a User-Agent for good: the names of browser and system that are in it."""
+    return " ".join(name for name in device_words(user_agent) if name)

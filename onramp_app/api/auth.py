@@ -37,6 +37,7 @@ from onramp_app.domain.errors import (
     Unauthenticated,
     ValidationFailed,
 )
+from onramp_app.domain.paging import MAX_LENGTH
 from onramp_app.factors.errors import OtpRequired
 from onramp_app.sign_in import sign_in
 
@@ -134,7 +135,13 @@ async def end_session(session_id: str, request: Request, viewer: CurrentViewer) 
 
 
 @router.get("/events", responses=_own_errors())
-async def list_events(viewer: CurrentViewer) -> SecurityEventsAnswer:
-    """List the latest security events of the account, 20 at most."""
-    events = await security_events.recent_events(viewer)
-    return SecurityEventsAnswer(items=[SecurityEventAnswer.of(event) for event in events])
+async def list_events(
+    viewer: CurrentViewer,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(max_length=MAX_LENGTH)] = None,
+) -> SecurityEventsAnswer:
+    """List the security events of the account, newest first."""
+    events, next_cursor = await security_events.list_events(viewer, limit=limit, cursor=cursor)
+    return SecurityEventsAnswer(
+        items=[SecurityEventAnswer.of(event) for event in events], next_cursor=next_cursor
+    )

@@ -173,7 +173,7 @@ class SessionsAnswer(BaseModel):
 
 
 class SecurityEventAnswer(BaseModel):
-    """One thing that happened to the account. `device` is the User-Agent of the client."""
+    """One thing that happened to the account. `device` is the User-Agent, or what is kept of it for good."""
 
     kind: SecurityEventKind
     at: datetime
@@ -187,6 +187,7 @@ class SecurityEventAnswer(BaseModel):
 
 
 class SecurityEventsAnswer(BaseModel):
-    """The newest events, newest first."""
+    """A page of events, newest first."""
 
     items: list[SecurityEventAnswer]
+    next_cursor: str | None

@@ -2,11 +2,25 @@
 
 import ipaddress
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+# RFC 1918, RFC 4193, RFC 3927, RFC 4291 section 2.5.6
+_PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "fc00::/7",
+        "169.254.0.0/16",
+        "fe80::/10",
+    )
+)
+_CARRIER = (ipaddress.ip_network("100.64.0.0/10"),)  # RFC 6598
 _MAX_LENGTH = 80  # the longest IPv6 address with its zone, brackets and port
 
 
@@ -59,6 +73,24 @@ def is_within(address: str, networks: tuple[Network, ...]) -> bool:
     return parsed is not None and any(
         parsed in network for network in networks if network.version == parsed.version
     )
+
+
+class Surroundings(StrEnum):
+    """What an address alone says about where it is."""
+
+    THIS_MACHINE = "this_machine"
+    PRIVATE = "private"
+    CARRIER = "carrier"
+    INTERNET = "internet"
+
+
+def surroundings_of(address: str) -> Surroundings:
+    """Return where an address is, as far as it says so: addresses of the internet say nothing more."""
+    if is_loopback(address):
+        return Surroundings.THIS_MACHINE
+    if is_within(address, _PRIVATE):
+        return Surroundings.PRIVATE
+    return Surroundings.CARRIER if is_within(address, _CARRIER) else Surroundings.INTERNET
 
 
 def caller_of(peer: str, forwarded: Sequence[str], *, hops: int, is_proxy: Callable[[str], bool]) -> str:

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.accounts import accounts, fields, links
+from onramp_app.accounts import accounts, devices, fields, links
 from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.views import Viewer
@@ -163,7 +163,7 @@ def write_audit(db: AsyncSession, user: User, act: audit.Act, client: Client, **
         actor=user.id,
         subject=user.id,
         at=clock.now(),
-        detail=detail,
+        detail={"device": devices.kept_words(client.user_agent), **detail},
         address=client.address,
     )
 

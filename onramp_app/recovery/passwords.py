@@ -2,7 +2,7 @@
 
 import structlog
 
-from onramp_app.accounts import links, passwords, sessions
+from onramp_app.accounts import devices, links, passwords, sessions
 from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.words import EndReason, LinkPurpose
 from onramp_app.config import get_settings
@@ -62,7 +62,7 @@ async def reset(secret: str, new_password: str, client: Client, *, code: str = "
             actor=user.id,
             subject=user.id,
             at=now,
-            detail={"sessions_ended": ended},
+            detail={"sessions_ended": ended, "device": devices.kept_words(client.user_agent)},
             address=client.address,
         )
         await links.write_notice(db, user, MailKind.PASSWORD_CHANGED, client=client)

@@ -177,7 +177,7 @@ async def _note_wrong_code(user_id: str, client: Client) -> None:
             actor=user_id,
             user_id=user_id,
             at=clock.now(),
-            detail={},
+            detail={"device": devices.kept_words(client.user_agent)},
             address=client.address,
         )
 

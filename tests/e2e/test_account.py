@@ -102,7 +102,7 @@ async def test_ending_the_row_ends_the_tab(open_page: OpenPage, site: Site) -> N
     await other.wait_for_url(re.compile(r"/home/?$"))
     await other.goto("/profile")
     started = time.monotonic()
-    await other.get_by_role("button", name=re.compile("^End")).click()
+    await other.get_by_role("main").get_by_role("button", name=re.compile("^Sign out .+ on Linux")).click()
     await tab.wait_for_url(re.compile(r"/login"), timeout=5000)
     assert time.monotonic() - started < 2
     assert email not in await tab.content()
@@ -113,7 +113,7 @@ async def test_ending_the_row_ends_the_tab(open_page: OpenPage, site: Site) -> N
             (email,),
         ).fetchone()
     assert ended == (1,)
-    await expect(other.get_by_text("This one")).to_be_visible()  # the session that ended it goes on
+    await expect(other.get_by_text("This device")).to_be_visible()  # the session that ended it goes on
 
 
 async def test_a_row_that_ends_in_the_database_ends_the_tab_too(open_page: OpenPage, site: Site) -> None:
@@ -135,7 +135,7 @@ async def test_a_visitor_is_sent_to_sign_in_and_brought_back(open_page: OpenPage
     await _register(await open_page("/register"), email)
     visitor = await open_page("/profile")
     await expect(visitor).to_have_url(re.compile(r"/login/?\?next=%2Fprofile$"))
-    assert "Where you are signed in" not in await visitor.content()
+    assert "Where you're signed in" not in await visitor.content()
     await _sign_in(visitor, email)
     await visitor.wait_for_url(re.compile(r"/profile/?$"))
 

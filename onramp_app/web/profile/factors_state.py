@@ -29,8 +29,9 @@ from onramp_app.factors.words import MAX_NAME, FactorKind
 from onramp_app.sign_in import second_factor
 from onramp_app.texts import _
 from onramp_app.web.parts.qr_code import qr_code
+from onramp_app.web.profile.security_words import device_name
 from onramp_app.web.profile.shapes import FactorLine
-from onramp_app.web.profile.state import ProfileState, device_name
+from onramp_app.web.profile.state import ProfileState
 from onramp_app.web.tabs.session import PrivateState, to_login
 from onramp_app.web.words.amounts import moment_text
 from onramp_app.web.words.forms import text_of

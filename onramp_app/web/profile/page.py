@@ -1,4 +1,4 @@
-"""`/profile`: details, password, sessions, recent security activity, and codes of operators."""
+"""`/profile`: details, password, second factors, devices, security activity, and codes of operators."""
 
 import reflex as rx
 
@@ -8,10 +8,10 @@ from onramp_app.web.parts.countries import country_options, currency_options, la
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.forms import check_field, choice_field, main_button, password_field, text_field
 from onramp_app.web.parts.layout import private_page
-from onramp_app.web.parts.times import clock_of, time_of
+from onramp_app.web.parts.times import clock_of
 from onramp_app.web.profile.email import email_section
 from onramp_app.web.profile.factors_page import proof, second_factors
-from onramp_app.web.profile.shapes import SecurityLine, SessionLine
+from onramp_app.web.profile.security_page import activity, devices
 from onramp_app.web.profile.state import ProfileState
 from onramp_app.web.tabs.session import SessionState
 
@@ -27,6 +27,7 @@ def profile() -> rx.Component:
                     rx.el.code(ProfileState.account_id, class_name="inline-block max-w-full break-all"),
                     class_name="soft small mt-1",
                 ),
+                _on_this_page(),
             ),
             rx.cond(ProfileState.needs_proof, proof()),
             rx.cond(ProfileState.is_operator, _operator_code()),
@@ -35,11 +36,27 @@ def profile() -> rx.Component:
             _password(),
             _mails(),
             second_factors(),
-            _sessions(),
-            _security(),
+            devices(),
+            activity(),
             class_name="mx-auto grid w-full max-w-[640px] gap-6 md:pt-4",
         ),
         here="/profile",
+    )
+
+
+def _on_this_page() -> rx.Component:
+    places = (
+        ("details", _("Details")),
+        ("email-heading", _("E-mail")),
+        ("password-heading", _("Password")),
+        ("factors", _("Second factor")),
+        ("sessions", _("Devices")),
+        ("security", _("Activity")),
+    )
+    return rx.el.nav(
+        *[rx.el.a(words, href=f"#{place}", class_name="place small") for place, words in places],
+        aria_label=_("On this page"),
+        class_name="flex flex-wrap gap-x-5 gap-y-1 mt-3",
     )
 
 
@@ -197,78 +214,4 @@ def _mails() -> rx.Component:
         ),
         aria_labelledby="mails",
         class_name="card",
-    )
-
-
-def _sessions() -> rx.Component:
-    return rx.el.section(
-        rx.el.h2(_("Where you are signed in"), class_name="heading", id="sessions"),
-        rx.el.p(_("Do not know one? End it and change your password."), class_name="soft small mt-1 mb-5"),
-        rx.el.ul(rx.foreach(ProfileState.session_lines, _session_line), class_name="rows"),
-        rx.cond(
-            ProfileState.session_lines.length() > 1,  # type: ignore[attr-defined]
-            rx.el.button(
-                _("Sign out everywhere else"),
-                type="button",
-                on_click=ProfileState.end_other_sessions,
-                class_name="button button-quiet button-slim mt-5",
-            ),
-        ),
-        aria_labelledby="sessions",
-        class_name="card",
-    )
-
-
-def _session_line(line: SessionLine) -> rx.Component:
-    return rx.el.li(
-        rx.el.div(
-            rx.el.p(line.device, class_name="font-semibold break-words"),
-            rx.el.p(
-                _("Signed in"),
-                " ",
-                time_of(line.begun_at, is_inside=True),
-                ", ",
-                line.seen,
-                rx.cond(line.address != "", rx.el.span(" · ", line.address)),
-                class_name="soft small mt-0.5 break-words",
-            ),
-            class_name="min-w-0",
-        ),
-        rx.cond(
-            line.is_current,
-            rx.el.span(_("This one"), class_name="tag flex-none"),
-            rx.el.button(
-                _("End"),
-                rx.el.span(" ", line.device, class_name="sr-only"),
-                type="button",
-                on_click=ProfileState.end_session(line.session_id),  # type: ignore[operator]
-                class_name="button button-quiet button-slim flex-none",
-            ),
-        ),
-        key=line.session_id,
-        class_name="flex items-center justify-between gap-4",
-    )
-
-
-def _security() -> rx.Component:
-    return rx.el.section(
-        rx.el.h2(_("Recent security activity"), class_name="heading", id="security"),
-        rx.el.p(
-            _("If something here was not you, change your password: it signs everybody else out."),
-            class_name="soft small mt-1 mb-5",
-        ),
-        rx.el.ol(rx.foreach(ProfileState.security_lines, _security_line), class_name="rows"),
-        aria_labelledby="security",
-        class_name="card",
-    )
-
-
-def _security_line(line: SecurityLine) -> rx.Component:
-    return rx.el.li(
-        rx.el.p(line.what, class_name="font-semibold"),
-        rx.el.p(
-            time_of(line.at),
-            rx.cond(line.where != "", rx.el.span(" · ", line.where)),
-            class_name="soft small mt-0.5 break-words",
-        ),
     )

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SessionLine:
-    """One row of the list of sessions: begun at a moment (RFC 3339), `seen` so long ago, in words."""
+    """One row of the list of devices: signed in and last used at moments (RFC 3339).
+
+    `place` says all that the network address itself says about where that is.
+    """
 
     session_id: str
     device: str
-    address: str
+    place: str
     begun_at: str
-    seen: str
+    used_at: str
     is_current: bool
 
 
@@ -30,7 +33,10 @@ class FactorLine:
 
 @dataclass(frozen=True)
 class SecurityLine:
-    """One row of recent security activity, in words: what happened where, at a moment (RFC 3339)."""
+    """One row of security activity, in words: what happened, at a moment (RFC 3339).
+
+    `where` names the device and the network address; it is empty where neither is known.
+    """
 
     what: str
     where: str

@@ -2,18 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from datetime import datetime
 
 import reflex as rx
-from babel.dates import format_timedelta
 from reflex.event import EventSpec
 
 from onramp_app.accounts import accounts, security_events, sessions
 from onramp_app.accounts.accounts import ProfileChanges
-from onramp_app.accounts.devices import device_words
-from onramp_app.accounts.views import SecurityEventView, SessionView, Viewer
-from onramp_app.accounts.words import Role, SecurityEventKind
-from onramp_app.domain import clock
+from onramp_app.accounts.views import Viewer
+from onramp_app.accounts.words import Role
 from onramp_app.domain.errors import (
     Forbidden,
     InvalidCredentials,
@@ -26,14 +22,16 @@ from onramp_app.domain.errors import (
 from onramp_app.mail.words import Choice
 from onramp_app.operators import codes
 from onramp_app.operators.errors import FactorRequired
-from onramp_app.texts import _, current_language
+from onramp_app.texts import _
+from onramp_app.web.profile.security_words import security_line, session_line
 from onramp_app.web.profile.shapes import SecurityLine, SessionLine
 from onramp_app.web.tabs.session import PrivateState, SessionState, to_login
-from onramp_app.web.words.amounts import moment_text
 from onramp_app.web.words.forms import text_of
 from onramp_app.web.words.passwords import weak_password_text
 
-_SHOWN_SESSIONS = 50
+_FIRST_EVENTS = 10
+_MORE_EVENTS = 20
+_MOST_EVENTS = 200  # A tab never holds more lines; the next ones take their place.
 
 
 class ProfileState(PrivateState):
@@ -58,6 +56,10 @@ class ProfileState(PrivateState):
     mails_saved: bool = False
     session_lines: list[SessionLine] = []  # noqa: RUF012  # Reflex copies the default for each state.
     security_lines: list[SecurityLine] = []  # noqa: RUF012  # as above
+    has_older_events: bool = False
+    is_later_part: bool = False  # The list of events does not begin with the newest.
+    _events_cursor: str = ""
+    _here: str = ""  # The network address of this session.
 
     @rx.event
     async def load(self) -> EventSpec | None:
@@ -160,6 +162,36 @@ class ProfileState(PrivateState):
         return None
 
     @rx.event
+    async def end_all_sessions(self) -> EventSpec | None:
+        """End all sessions of the person, this one too."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        self._forget_messages()
+        await accounts.sign_out_everywhere(viewer, address=self.router.session.client_ip)
+        return rx.redirect("/login?reason=signed_out")
+
+    @rx.event
+    async def show_older_events(self) -> EventSpec | None:
+        """Add older security events below. Beyond `_MOST_EVENTS` they take the place of those shown."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        if not self._events_cursor:
+            return None
+        lines = await self._read_events(viewer, limit=_MORE_EVENTS, cursor=self._events_cursor)
+        is_full = len(self.security_lines) + len(lines) > _MOST_EVENTS
+        self.security_lines = lines if is_full else [*self.security_lines, *lines]
+        self.is_later_part = self.is_later_part or is_full
+        return None
+
+    @rx.event
+    async def show_newest_events(self) -> EventSpec | None:
+        """Show the newest security events again."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        await self._list_security(viewer)
+        return None
+
+    @rx.event
     async def make_operator_code(self) -> AsyncIterator[EventSpec | None]:
         """Make a one-time code and show it once: neither a reload nor another tab shows it again."""
         if (viewer := await self._viewer()) is None:
@@ -185,11 +217,19 @@ class ProfileState(PrivateState):
             await self._list_security(viewer)
 
     async def _list_security(self, viewer: Viewer) -> None:
-        views, _cursor = await sessions.list_sessions(viewer, limit=_SHOWN_SESSIONS)
-        now = clock.now()
-        lines = [_line(view, now) for view in views]
+        views, _cursor = await sessions.list_sessions(viewer, limit=sessions.MAX_KEPT)
+        self._here = next((view.address for view in views if view.is_current), "")
+        lines = [session_line(view, here=self._here) for view in views]
         self.session_lines = sorted(lines, key=lambda line: not line.is_current)
-        self.security_lines = [_security_line(event) for event in await security_events.recent_events(viewer)]
+        self.security_lines = await self._read_events(viewer, limit=_FIRST_EVENTS)
+        self.is_later_part = False
+
+    async def _read_events(
+        self, viewer: Viewer, *, limit: int, cursor: str | None = None
+    ) -> list[SecurityLine]:
+        events, older = await security_events.list_events(viewer, limit=limit, cursor=cursor)
+        self._events_cursor, self.has_older_events = older or "", bool(older)
+        return [security_line(event, here=self._here) for event in events]
 
     def _show_mails(self, wanted: frozenset[Choice]) -> None:
         self.gets_money_added = Choice.MONEY_ADDED in wanted
@@ -202,60 +242,3 @@ class ProfileState(PrivateState):
         self.operator_code = self.operator_code_until = self.operator_code_problem = ""
         self.name_problem = self.details_problem = ""
         self.current_password_problem = self.new_password_problem = ""  # nosec B105  # nothing is wrong
-
-
-def _line(view: SessionView, now: datetime) -> SessionLine:
-    ago = format_timedelta(view.last_seen_at - now, add_direction=True, locale=current_language())
-    return SessionLine(
-        session_id=view.session_id,
-        device=device_name(view.device),
-        address=view.address,
-        begun_at=moment_text(view.created_at),
-        seen=_("last active {ago}").format(ago=ago),
-        is_current=view.is_current,
-    )
-
-
-def _security_line(event: SecurityEventView) -> SecurityLine:
-    where = []
-    if event.device or event.address:
-        where = [device_name(event.device), *([event.address] if event.address else [])]
-    return SecurityLine(
-        what=_what_happened()[SecurityEventKind(event.kind)],
-        where=" · ".join(where),
-        at=moment_text(event.at),
-    )
-
-
-def _what_happened() -> dict[SecurityEventKind, str]:
-    return {
-        SecurityEventKind.SIGNED_IN: _("Signed in"),
-        SecurityEventKind.NEW_DEVICE: _("Signed in on a new device"),
-        SecurityEventKind.SIGNED_OUT: _("Signed out"),
-        SecurityEventKind.SESSION_ENDED: _("Session ended"),
-        SecurityEventKind.PASSWORD_CHANGED: _("Password changed"),
-        SecurityEventKind.REFRESH_TOKEN_REUSED: _("Session ended: its old key was used again"),
-        SecurityEventKind.PASSWORD_RESET: _("New password set by a link in a mail"),
-        SecurityEventKind.EMAIL_CONFIRMED: _("E-mail address confirmed"),
-        SecurityEventKind.EMAIL_CHANGED: _("E-mail address changed"),
-        SecurityEventKind.EMAIL_CHANGE_UNDONE: _("Change of the e-mail address undone"),
-        SecurityEventKind.ACCOUNT_SECURED: _("Signed out everywhere by a link in a mail"),
-        SecurityEventKind.OPERATOR_CODE_MADE: _("Operator code made"),
-        SecurityEventKind.OPERATOR_CODE_REFUSED: _("Someone tried a wrong operator code in your name"),
-        SecurityEventKind.FACTOR_ADDED: _("Second factor added"),
-        SecurityEventKind.FACTOR_REMOVED: _("Second factor removed"),
-        SecurityEventKind.FACTOR_REFUSED: _("Someone had your password and entered a wrong code"),
-        SecurityEventKind.RECOVERY_CODES_RENEWED: _("New recovery codes made"),
-        SecurityEventKind.FACTORS_RESET_ASKED: _("An operator was asked to remove your second factor"),
-        SecurityEventKind.FACTORS_RESET_CANCELED: _("The removal of your second factor was stopped"),
-        SecurityEventKind.FACTORS_RESET: _("Your second factor was removed by an operator"),
-        SecurityEventKind.ROLE_CHANGED: _("Your role changed, and you were signed out everywhere"),
-    }
-
-
-def device_name(user_agent: str) -> str:
-    """Return a User-Agent in words, such as `Firefox on Linux`; of a program, the first word."""
-    browser, system = device_words(user_agent)
-    if browser and system:
-        return _("{browser} on {system}").format(browser=browser, system=system)
-    return browser or system or user_agent.partition("/")[0][:40].strip() or _("Unknown device")
