@@ -160,6 +160,11 @@ async def keep_refusal(held: Claim, answer: KeptAnswer) -> None:
         )
 
 
+async def forget(db: AsyncSession, user_id: str) -> None:
+    """Delete all keys of a person with their answers."""
+    await db.exec(delete(IdempotencyKey).where(col(IdempotencyKey.user_id) == user_id))
+
+
 async def give_up(held: Claim) -> None:
     """Forget the claim, so that the request may be tried again."""
     async with transaction() as db:

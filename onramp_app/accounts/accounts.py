@@ -11,9 +11,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts import fields, links, passwords, sessions
 from onramp_app.accounts.sessions import Client
-from onramp_app.accounts.tables import User
+from onramp_app.accounts.tables import CLOSED_PREFIX, CLOSED_SUFFIX, User
 from onramp_app.accounts.views import Viewer
-from onramp_app.accounts.words import LANGUAGES, EndReason, LinkPurpose, Role, currency_of_country
+from onramp_app.accounts.words import (
+    DEFAULT_CURRENCY,
+    LANGUAGES,
+    EndReason,
+    LinkPurpose,
+    Role,
+    currency_of_country,
+)
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
@@ -29,6 +36,7 @@ Opened = TypeVar("Opened")
 # `sessions.open_browser` or `program_sessions.open_program`: runs in the transaction of the sign-in.
 OpenSession = Callable[[AsyncSession, User, Client], Awaitable[Opened]]
 
+_NOBODY = "Closed account"  # what operators read instead of a name
 _TAKEN = "An account with this e-mail exists. Sign in instead."
 _log = structlog.get_logger(__name__)
 
@@ -112,6 +120,19 @@ async def register(registration: Registration, client: Client, open_session: Ope
         return await open_session(db, user, client)
 
 
+async def lock_open(db: AsyncSession, user_id: str) -> User:
+    """Return an account, locked until the transaction ends.
+
+    Raises:
+        Unauthenticated: there is no such account, or its owner has closed it.
+    """
+    query = select(User).where(User.id == user_id).with_for_update()
+    user = (await db.exec(query.execution_options(populate_existing=True))).first()
+    if user is None or user.closed_at is not None:
+        raise Unauthenticated("The account no longer exists.")
+    return user
+
+
 async def update_profile(viewer: Viewer, changes: ProfileChanges) -> Viewer:
     """Change the given fields of the viewer's profile and return it as it is now.
 
@@ -127,9 +148,7 @@ async def update_profile(viewer: Viewer, changes: ProfileChanges) -> Viewer:
         }
     )
     async with transaction() as db:
-        user = (await db.exec(select(User).where(User.id == viewer.user_id).with_for_update())).first()
-        if user is None:
-            raise Unauthenticated("The account no longer exists.")
+        user = await lock_open(db, viewer.user_id)
         if given:
             user.sqlmodel_update({**given, "updated_at": clock.now()})
     return sessions.viewer_of(user, viewer.session_id)
@@ -148,7 +167,7 @@ async def choose_mails(viewer: Viewer, wanted: frozenset[Choice]) -> None:
     async with transaction() as db:
         await db.exec(
             update(User)
-            .where(col(User.id) == viewer.user_id)
+            .where(col(User.id) == viewer.user_id, col(User.closed_at).is_(None))
             .values(muted_mails=[choice.value for choice in muted], updated_at=clock.now())
         )
 
@@ -265,6 +284,22 @@ async def _note_ended(db: AsyncSession, viewer: Viewer, ended: int, *, address: 
             detail={"session_id": viewer.session_id, "sessions_ended": ended},
             address=address,
         )
+
+
+async def pseudonymise(db: AsyncSession, user: User) -> None:
+    """Take everything from an account, which is locked, that says whose it is or lets somebody in.
+
+    The row and its id stay: the books name the account by it. Its address is free for somebody else.
+    """
+    await sessions.forget_sessions(db, user.id)
+    await links.forget(db, user.id)
+    now = clock.now()
+    user.email = f"{CLOSED_PREFIX}{user.id}{CLOSED_SUFFIX}"
+    user.display_name, user.country, user.email_confirmed_at = _NOBODY, None, None
+    user.display_currency, user.language = DEFAULT_CURRENCY, LANGUAGES[0]
+    user.password_hash, user.muted_mails = passwords.useless_hash(), []
+    user.closed_at = user.updated_at = now
+    await db.flush()
 
 
 async def create_user(registration: Registration) -> str:

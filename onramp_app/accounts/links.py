@@ -7,7 +7,7 @@ mailed to. What opens it is nowhere in the database (decision 22).
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlmodel import col, select, update
+from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.devices import device_words
@@ -177,6 +177,11 @@ async def end(db: AsyncSession, user_id: str, *purposes: LinkPurpose, since: dat
     if since is not None:
         statement = statement.where(col(AccountLink.created_at) >= since)
     await db.exec(statement.values(ended_at=moment()))
+
+
+async def forget(db: AsyncSession, user_id: str) -> None:
+    """Delete all links of an account with the addresses that they were mailed to."""
+    await db.exec(delete(AccountLink).where(col(AccountLink.user_id) == user_id))
 
 
 async def is_kept_for_another(db: AsyncSession, email: str, user_id: str) -> bool:

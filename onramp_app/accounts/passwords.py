@@ -4,8 +4,10 @@ Hashing and checking take tens of milliseconds and megabytes, so they run in a f
 """
 
 import asyncio
+import secrets
 import threading
 import unicodedata
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -28,12 +30,13 @@ _JUDGED_LENGTH = 16
 _MIN_SCORE = 2  # "somewhat guessable": withstands guessing over the network, which is throttled
 
 # OWASP Password Storage Cheat Sheet: argon2id with 19 MiB, two passes, one lane.
+_MEMORY_KIB, _PASSES, _LANES = 19_456, 2, 1
 _context = CryptContext(
     schemes=["argon2"],
     argon2__type="ID",
-    argon2__memory_cost=19_456,
-    argon2__time_cost=2,
-    argon2__parallelism=1,
+    argon2__memory_cost=_MEMORY_KIB,
+    argon2__time_cost=_PASSES,
+    argon2__parallelism=_LANES,
 )
 _RETRY_AFTER_SECONDS = 2
 
@@ -127,6 +130,15 @@ async def hash_password(password: str) -> str:
         RateLimited: too many passwords wait already. The other two functions raise this too.
     """
     return await _in_threads(_hash, password)
+
+
+def useless_hash() -> str:
+    """Return a hash that no password has: comparing one with it takes the time that it always takes.
+
+    It is drawn by lot in the form of the PHC string of argon2id, so it costs nothing to make.
+    """
+    salt, digest = (b64encode(secrets.token_bytes(n)).decode().rstrip("=") for n in (16, 32))
+    return f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}${salt}${digest}"
 
 
 async def verify_password(

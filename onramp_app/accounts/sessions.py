@@ -1,6 +1,7 @@
 """Sessions: opening, recognising, refreshing and ending them. The row decides, never the token alone."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -189,6 +190,7 @@ _OF_CLAIMS = (
         col(AuthSession.id) == bindparam("session_id"),
         col(AuthSession.user_id) == bindparam("user_id"),
         col(AuthSession.kind) == bindparam("kind"),
+        col(User.closed_at).is_(None),
     )
 )
 
@@ -282,11 +284,25 @@ async def end_sessions(db: AsyncSession, reason: EndReason, *which: object) -> i
         .values(revoked_at=clock.now(), end_reason=reason.value)
     )
     ended = (await db.exec(statement.returning(col(AuthSession.id)))).scalars().all()
-    for session_id in ended:
+    await _announce_ends(db, ended)
+    return len(ended)
+
+
+async def _announce_ends(db: AsyncSession, session_ids: Sequence[str]) -> None:
+    for session_id in session_ids:
         # Sent by the database at the commit and only then. The lock that this takes there is held
         # by no other transaction of the application, and sessions end rarely.
         await db.exec(select(func.pg_notify(channels.SESSION_ENDED, session_id)))
-    return len(ended)
+
+
+async def forget_sessions(db: AsyncSession, user_id: str) -> int:
+    """End all sessions of the account and delete their rows with their tokens. Returns how many."""
+    gone = await db.exec(
+        delete(AuthSession).where(col(AuthSession.user_id) == user_id).returning(col(AuthSession.id))
+    )
+    session_ids = gone.scalars().all()
+    await _announce_ends(db, session_ids)
+    return len(session_ids)
 
 
 async def end_other_sessions(db: AsyncSession, viewer: Viewer, reason: EndReason) -> int:

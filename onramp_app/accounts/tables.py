@@ -24,6 +24,8 @@ from onramp_app.db.columns import Row, length, moment, one_of
 from onramp_app.domain.ids import new_id
 from onramp_app.mail.words import Choice
 
+# No mail ever gets to this domain (RFC 2606 section 2), and nobody can register with it.
+CLOSED_PREFIX, CLOSED_SUFFIX = "closed-", "@account.invalid"
 _CHOICES = ", ".join(f"'{choice}'" for choice in Choice)
 
 
@@ -31,7 +33,8 @@ class User(Row, table=True):
     """One account. `email` is ASCII in lower case, so that its uniqueness ignores case and Unicode forms.
 
     `frozen_at` is when an operator froze it: what arrives is held, and no top-up is begun. `muted_mails` are
-    the words of `mail.words.Choice` that the person does not want.
+    the words of `mail.words.Choice` that the person does not want. `closed_at` is when its owner closed it:
+    the row stays for the books, and names nobody any more.
     """
 
     __tablename__ = "users"
@@ -48,6 +51,11 @@ class User(Row, table=True):
         one_of("kyc_status", KycStatus),
         one_of("kyc_tier", KycTier),
         CheckConstraint(f"muted_mails <@ ARRAY[{_CHOICES}]::text[]", name="muted_mails"),
+        CheckConstraint(
+            f"closed_at IS NULL OR (email = '{CLOSED_PREFIX}' || id || '{CLOSED_SUFFIX}' AND country IS NULL"
+            " AND role = 'user')",
+            name="closed_names_nobody",
+        ),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))
@@ -62,6 +70,7 @@ class User(Row, table=True):
     kyc_status: str = Field(default=KycStatus.NONE.value, sa_column=Column(Text, nullable=False))
     kyc_tier: str = Field(default=KycTier.NONE.value, sa_column=Column(Text, nullable=False))
     frozen_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
+    closed_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     muted_mails: list[str] = Field(
         default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default="{}")
     )

@@ -24,6 +24,7 @@ from onramp_app.api.frame.headers import documentation_policy, is_api_path
 from onramp_app.api.frame.problems import Problem, add_error_handlers, error_responses
 from onramp_app.api.frame.requests import BodyLimit, RequestContext
 from onramp_app.api.mailed import links, outbox
+from onramp_app.api.privacy import routes as privacy
 from onramp_app.api.webhook import describe, webhook_before
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import RequestTooSlow
@@ -60,6 +61,7 @@ def create_api(name: str) -> ASGIApp:
     api.include_router(links.router)
     api.include_router(auth_forms.router)
     api.include_router(factors.router)
+    api.include_router(privacy.router)
     api.include_router(options.router)
     api.include_router(quotes.router)
     api.include_router(exchange_rates.router)

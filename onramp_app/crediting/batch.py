@@ -309,7 +309,7 @@ class Batch:
         tolerance = settings.onramp_tolerance_percent
         if (judged.asset, judged.network) != (top_up.asset, top_up.network):
             reason = Reason.WRONG_ASSET
-        elif user.frozen_at is not None:
+        elif user.closed_at is not None or user.frozen_at is not None:
             reason = Reason.ACCOUNT_FROZEN
         elif user.kyc_status == KycStatus.REJECTED.value:
             reason = Reason.KYC_REJECTED
@@ -328,7 +328,8 @@ class Batch:
                 self._db, user, top_up=top_up, paid=paid, rates=await self._rates(), at=self._at
             )
             return (Reason.OVER_LIMIT, words) if words else (None, "")
-        return reason, reason.value
+        # Its owner cannot be asked any more, which the operator who decides has to know.
+        return reason, reason.value if user.closed_at is None else f"{reason.value}, the account is closed"
 
     async def _rates(self) -> Mapping[str, Decimal]:
         if self._kept_rates is None:

@@ -65,7 +65,7 @@ class Context:
 async def load_context(
     db: AsyncSession, orders: Sequence[OrderRecord], *, environment: Environment, at: datetime
 ) -> Context:
-    """Load everything a batch needs; lock users (only where limits count), then top-ups, each by id."""
+    """Load everything a batch needs; lock users, then top-ups, each by id."""
     places, top_up_of = await _bindings(db, orders, environment)
     ids = sorted(set(top_up_of.values()))
     users = await _people(db, ids)
@@ -139,12 +139,16 @@ async def _bindings(
 
 
 async def _people(db: AsyncSession, top_up_ids: Sequence[str]) -> dict[str, User]:
-    """Return the owners by id, locked where our limits count, as beginning a top-up locks them."""
+    """Return the owners by id, locked: none of them closes their account before what follows is booked.
+
+    Where our limits count, they are locked as beginning a top-up locks them.
+    """
     if not top_up_ids:
         return {}
     owners = select(TopUp.user_id).where(col(TopUp.id).in_(top_up_ids))
     query = select(User).where(col(User.id).in_(owners)).order_by(col(User.id))
     limits = get_settings().limits
-    if any(is_limited(tier) for tier in (limits.none, limits.basic, limits.full)):
-        query = query.with_for_update(key_share=True)
+    counts = any(is_limited(tier) for tier in (limits.none, limits.basic, limits.full))
+    # The weaker lock is the one that booking takes in any case, and many share it.
+    query = query.with_for_update(read=not counts, key_share=True)
     return {row.id: row for row in await db.exec(query)}

@@ -86,6 +86,16 @@ class NotFound(ApplicationError):
     status, code, title = 404, "not_found", "Not found"
 
 
+class AccountNotEmpty(ApplicationError):
+    """Money is left in the account, or something about a payment of it is open.
+
+    `extra` holds `balances` (available and held together, in whole units by asset), `owed` in the same form,
+    `open_top_ups` and `open_reviews` (how many, as text).
+    """
+
+    status, code, title = 409, "account_not_empty", "The account is not empty"
+
+
 class EmailTaken(ApplicationError):
     """An account with this e-mail exists."""
 

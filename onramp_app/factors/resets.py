@@ -6,7 +6,7 @@ The day is for the owner: a thief who talks an operator into it is stopped by an
 from datetime import datetime, timedelta
 
 import structlog
-from sqlmodel import col, select
+from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.domain import clock
@@ -47,6 +47,11 @@ async def cancel(db: AsyncSession, user_id: str, *, address: str) -> None:
 async def _open(db: AsyncSession, user_id: str) -> FactorReset | None:
     query = select(FactorReset).where(FactorReset.user_id == user_id, col(FactorReset.ended_at).is_(None))
     return (await db.exec(query.with_for_update())).first()
+
+
+async def forget(db: AsyncSession, user_id: str) -> None:
+    """Delete what was asked for about an account."""
+    await db.exec(delete(FactorReset).where(col(FactorReset.user_id) == user_id))
 
 
 def _end(db: AsyncSession, reset: FactorReset, act: audit.Act, *, is_done: bool, address: str) -> None:

@@ -26,6 +26,7 @@ class Act(StrEnum):
     """Deeds that are not an operator's decision, as the log calls them."""
 
     ACCOUNT_CREATED = "account.created"
+    ACCOUNT_CLOSED = "account.closed"
     ROLE_GRANTED = "account.role_granted"
     PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 - the name of an event  # nosec B105
     PASSWORD_RESET = "account.password_reset"  # noqa: S105 - the name of an event  # nosec B105

@@ -136,6 +136,11 @@ RULES = {
         HAVING CASE WHEN a.kind IN ('available', 'held', 'suspense', 'payable') THEN sum(e.amount_minor) > 0
                     WHEN a.kind = 'owed' THEN sum(e.amount_minor) < 0 ELSE false END
     """,
+    "closed_account_has_nothing": """
+        SELECT b.user_id || ' ' || b.asset, b.available_minor || ' available, and the account is closed'
+          FROM user_balances b JOIN users u ON u.id = b.user_id
+         WHERE u.closed_at IS NOT NULL AND b.available_minor > 0
+    """,
     "treasury_covers": """
         SELECT a.asset,
                'the treasury holds ' || coalesce(sum(e.amount_minor) FILTER (WHERE a.kind = 'treasury'), 0)

@@ -250,6 +250,24 @@ def _factors_reset_asked(details: Details, _secret: str) -> Letter:
     )
 
 
+def _account_closed(details: Details, _secret: str) -> Letter:
+    return Letter(
+        subject=_("Your account is closed"),
+        title=_("Your account is closed"),
+        paragraphs=(
+            _("Your account with {app} was closed, and every device was signed out.").format(app=_app()),
+            _(
+                "We've removed your name, your e-mail address, and everything you signed in with. The records"
+                " of your payments stay in our books, without your name."
+            ),
+            _("This is the last mail that you get from us. If it wasn't you, write to us."),
+        ),
+        facts=_where(details),
+        after=_whom_to_ask(),
+        about_mails=_security(),
+    )
+
+
 def _new_device(details: Details, secret: str) -> Letter:
     return Letter(
         subject=_("New sign-in to your account"),
@@ -394,6 +412,7 @@ _LETTERS: Mapping[MailKind, Callable[[Details, str], Letter]] = {
     MailKind.PASSWORD_CHANGED: _password_changed,
     MailKind.FACTORS_CHANGED: _factors_changed,
     MailKind.FACTORS_RESET_ASKED: _factors_reset_asked,
+    MailKind.ACCOUNT_CLOSED: _account_closed,
     MailKind.NEW_DEVICE: _new_device,
     MailKind.REFRESH_TOKEN_REUSED: _refresh_token_reused,
     MailKind.TOP_UP_SETTLED: _top_up_settled,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, func, select
+from sqlmodel import col, delete, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import on_commit
@@ -65,6 +65,11 @@ async def write(db: AsyncSession, mails: Sequence[Mail]) -> None:
     ]
     await db.exec(insert(OutboxMail).values(rows).on_conflict_do_nothing(index_elements=["event_key"]))
     on_commit(db, channels.mail_due.ring)
+
+
+async def forget(db: AsyncSession, user_id: str) -> None:
+    """Delete all mails about an account, with the addresses that they went to. What waits is not sent."""
+    await db.exec(delete(OutboxMail).where(col(OutboxMail.user_id) == user_id))
 
 
 async def count_lately(db: AsyncSession, user_id: str, kind: MailKind, *, hours: int) -> int:

@@ -23,6 +23,7 @@ class MailKind(StrEnum):
     TOP_UP_REVERSED = "top_up_reversed"
     FACTORS_CHANGED = "factors_changed"
     FACTORS_RESET_ASKED = "factors_reset_asked"
+    ACCOUNT_CLOSED = "account_closed"
 
 
 class Choice(StrEnum):
@@ -55,6 +56,7 @@ WORTH_SENDING: Mapping[MailKind, timedelta] = {
     MailKind.EMAIL_CHANGED: UNDO_LIFE,
     MailKind.EMAIL_CHANGE_UNDONE: UNDO_LIFE,
     MailKind.FACTORS_RESET_ASKED: timedelta(days=1),
+    MailKind.ACCOUNT_CLOSED: _NOTICE,
     **dict.fromkeys(
         (
             MailKind.PASSWORD_CHANGED,

@@ -14,7 +14,7 @@ from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import LinkPurpose
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
-from onramp_app.domain.errors import EmailTaken, FieldError, Unauthenticated, ValidationFailed
+from onramp_app.domain.errors import EmailTaken, FieldError, ValidationFailed
 from onramp_app.domain.networks import network_of
 from onramp_app.factors import factors
 from onramp_app.ledger import audit
@@ -53,7 +53,7 @@ async def send_confirmation(viewer: Viewer) -> None:
     """
     await throttle.attempt(throttle.CONFIRMATION, viewer.user_id)
     async with transaction() as db:
-        user = (await db.exec(select(User).where(User.id == viewer.user_id).with_for_update())).one()
+        user = await accounts.lock_open(db, viewer.user_id)
         if user.email_confirmed_at is not None:
             return
         await links.end(db, user.id, LinkPurpose.CONFIRM_EMAIL)
@@ -68,6 +68,7 @@ async def change(viewer: Viewer, new_email: str, current_password: str, *, code:
         OtpRequired: the account has a second factor, and the code is missing.
         ValidationFailed: the new address cannot be used, or is the present one.
         EmailTaken: the new address belongs to another account.
+        Unauthenticated: the account no longer exists.
         RateLimited: too many guesses of the password, or too many changes today.
     """
     await accounts.require_password(viewer, current_password)
@@ -81,9 +82,7 @@ async def change(viewer: Viewer, new_email: str, current_password: str, *, code:
             "The address cannot be used.", errors=(FieldError("new_email", str(error)),)
         ) from None
     async with transaction() as db:
-        user = (await db.exec(select(User).where(User.id == viewer.user_id).with_for_update())).first()
-        if user is None:
-            raise Unauthenticated("The account no longer exists.")
+        user = await accounts.lock_open(db, viewer.user_id)
         await factors.demand(db, user.id, code)
         if email == user.email:
             raise ValidationFailed(

@@ -4,8 +4,6 @@ Both ways make the password useless, end all sessions and mail a link to set a n
 that the owner has proved to read. They are opened from mails, without a session.
 """
 
-import secrets
-
 import structlog
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -37,7 +35,7 @@ async def secure(secret: str, client: Client) -> None:
         RateLimited: too many links from this network.
     """
     await throttle.attempt(throttle.LINK, network_of(client.address))
-    useless = await _useless_hash()
+    useless = passwords.useless_hash()
     async with transaction() as db:
         link, user = await links.take(db, secret, LinkPurpose.NOT_ME)
         if link.email != user.email:
@@ -59,17 +57,12 @@ async def undo_change(secret: str, client: Client) -> None:
         RateLimited: too many links from this network.
     """
     await throttle.attempt(throttle.LINK, network_of(client.address))
-    useless = await _useless_hash()
+    useless = passwords.useless_hash()
     async with transaction() as db:
         link, user = await links.take(db, secret, LinkPurpose.UNDO_EMAIL)
         await _take_back(db, user, link, client)
         await _lock_out(db, user, useless, client)
     _log.warning("change of an address undone", user_id=user.id)
-
-
-async def _useless_hash() -> str:
-    # Of a password that nobody has, so that signing in takes the time that it always takes.
-    return await passwords.hash_password(secrets.token_urlsafe(32))
 
 
 async def _undo_to(db: AsyncSession, user: User, email: str) -> AccountLink | None:

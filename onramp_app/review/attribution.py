@@ -94,7 +94,7 @@ async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribu
         Forbidden, SecondOperatorNeeded: as `operators.deciding`; also for the operator's own account.
         NotFound: there is no such order, person or operator.
         ActionNotPossible: nothing of the order lies in suspense, what was paid is not known, the account is
-            frozen, or the person's verification was rejected.
+            closed or frozen, or the person's verification was rejected.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     async with deciding(mandate) as operator:

@@ -168,7 +168,9 @@ async def _owner(db: AsyncSession, top_up_id: str) -> User | None:
 
 
 def refuse_unfit(user: User) -> None:
-    """Raise `ActionNotPossible` where the account is frozen or the person's verification was rejected."""
+    """Raise `ActionNotPossible` where the account is closed or frozen, or its verification was rejected."""
+    if user.closed_at is not None:
+        raise ActionNotPossible("This account is closed: nothing can be credited to it. Return the money.")
     if user.frozen_at is not None:
         raise ActionNotPossible("This account is frozen: nothing can be credited to it.")
     if user.kyc_status == KycStatus.REJECTED.value:

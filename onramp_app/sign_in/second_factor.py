@@ -84,8 +84,8 @@ async def confirm_authenticator(viewer: Viewer, code: str, *, client: Client) ->
     """
     await factors.count_guess(viewer.user_id)
     async with transaction() as db:
-        await sessions.require_recent_proof(db, viewer)
         user = await _lock(db, viewer)
+        await sessions.require_recent_proof(db, viewer)
         if not await authenticators.confirm(db, viewer.user_id, "".join(code.split())):
             raise WrongCode("The code is wrong. Check the clock of the phone, and enter the code shown now.")
         codes = await recovery_codes.renew(db, viewer.user_id)
@@ -120,8 +120,8 @@ async def add_passkey(viewer: Viewer, answer: str, *, name: str, client: Client)
         RecentSignInRequired, Unauthenticated: as `begin_authenticator`.
     """
     async with transaction() as db:
-        await sessions.require_recent_proof(db, viewer)
         user = await _lock(db, viewer)
+        await sessions.require_recent_proof(db, viewer)
         is_first = not await factors.has_factor(db, viewer.user_id)
         factor_id = await passkeys.add(db, viewer.user_id, answer=answer, name=name)
         codes = await recovery_codes.renew(db, viewer.user_id) if is_first else ()
@@ -139,8 +139,8 @@ async def remove_factor(viewer: Viewer, factor_id: str, *, client: Client) -> No
         RecentSignInRequired, Unauthenticated: as `begin_authenticator`.
     """
     async with transaction() as db:
-        await sessions.require_recent_proof(db, viewer)
         user = await _lock(db, viewer)
+        await sessions.require_recent_proof(db, viewer)
         kind = await factors.remove(db, viewer.user_id, factor_id)
         await _note_change(db, user, viewer, act=audit.Act.FACTOR_REMOVED, kind=kind, client=client)
 
@@ -154,8 +154,8 @@ async def renew_recovery_codes(viewer: Viewer, *, client: Client) -> tuple[str, 
     """
     await throttle.attempt(throttle.CHANGE_FACTORS, viewer.user_id)
     async with transaction() as db:
-        await sessions.require_recent_proof(db, viewer)
         await _lock(db, viewer)
+        await sessions.require_recent_proof(db, viewer)
         if not await factors.has_factor(db, viewer.user_id):
             raise FactorNotPossible("Add an authenticator app or a passkey first.")
         codes = await recovery_codes.renew(db, viewer.user_id)

@@ -19,7 +19,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.errors import InvalidCredentials, Unauthenticated
 from onramp_app.domain.networks import network_of
 from onramp_app.factors import factors, passkeys, resets
-from onramp_app.factors.errors import WrongCode
+from onramp_app.factors.errors import PasskeyRefused, WrongCode
 from onramp_app.ledger import audit
 from onramp_app.throttle import throttle
 
@@ -142,6 +142,8 @@ async def sign_in_by_passkey(answer: str, client: Client, open_session: OpenSess
     async with transaction() as db:
         user_id = await passkeys.prove(db, answer)
         user = (await db.exec(select(User).where(User.id == user_id).with_for_update())).one()
+        if user.closed_at is not None:  # meanwhile
+            raise PasskeyRefused("This passkey belongs to no account any more.")
         await resets.cancel(db, user.id, address=client.address)
         return await _open(db, user, client, open_session)
 

@@ -96,6 +96,10 @@ CHANGE_EMAIL = (RateLimitItemPerDay(10, namespace="change-email"),)
 SECOND_FACTOR = _guesses("second-factor")
 # Each one stores a row or leaves a line that stays for good.
 CHANGE_FACTORS = (RateLimitItemPerDay(50, namespace="change-factors"),)
+# Each one reads the whole account.
+EXPORT = (RateLimitItemPerHour(5, namespace="export"), RateLimitItemPerDay(10, namespace="export-day"))
+# Each one counts what is left under the lock of the account.
+CLOSE = (RateLimitItemPerHour(20, namespace="close"),)
 # Each one leaves a line in the audit log for good.
 OPERATOR_CODE = (RateLimitItemPerHour(30, namespace="operator-code"),)
 ALONE_DELAY_SECONDS = 1.0

@@ -64,12 +64,14 @@ def _kind_of(  # noqa: PLR0911 - one answer a state
 
 async def _write(db: AsyncSession) -> None:
     noted: list[_Notice] = db.info.pop(_NOTED)
-    query = select(User.id, User.email, User.language, User.muted_mails)
+    query = select(User.id, User.email, User.language, User.muted_mails).where(col(User.closed_at).is_(None))
     owners = {notice.top_up.user_id for notice in noted}
     people = {row[0]: row[1:] for row in (await db.exec(query.where(col(User.id).in_(owners)))).all()}
     decimals = await scales(db)
     mails = []
     for notice in noted:
+        if notice.top_up.user_id not in people:
+            continue  # Of a closed account: nobody can be written to.
         email, language, muted = people[notice.top_up.user_id]
         if CHOICE_OF.get(notice.kind) in muted:
             continue

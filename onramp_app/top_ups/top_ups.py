@@ -20,6 +20,7 @@ from onramp_app.db.engine import TOP_UP, transaction
 from onramp_app.db.moments import moment_of
 from onramp_app.domain import clock
 from onramp_app.domain.environment import StepSource, current_environment
+from onramp_app.domain.errors import Unauthenticated
 from onramp_app.domain.ids import new_id
 from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.idempotency import KeptAnswer
@@ -269,6 +270,8 @@ def _require_confirmed(*, is_confirmed: bool) -> None:
 
 
 async def _check_person(db: AsyncSession, person: User) -> None:
+    if person.closed_at is not None:
+        raise Unauthenticated("The account is closed.")
     if person.frozen_at is not None:
         raise AccountFrozen("Your account is frozen. Write to support.")
     if person.kyc_status == KycStatus.REJECTED:

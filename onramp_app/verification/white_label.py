@@ -22,7 +22,7 @@ from onramp_app.accounts.words import KycStatus
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.environment import current_environment
-from onramp_app.domain.errors import FieldError, ValidationFailed
+from onramp_app.domain.errors import FieldError, Unauthenticated, ValidationFailed
 from onramp_app.fleet.changed_people import announce_changes
 from onramp_app.providers.connection import get_kyc_provider
 from onramp_app.providers.errors import ProviderRequestRefused
@@ -80,6 +80,7 @@ async def _prepare(user_id: str) -> _Known:
     at = clock.now()
     async with transaction() as db:
         user = await lock_person(db, user_id)
+        _refuse_closed(user)
         standing = standing_of(user)
         _refuse_unstartable(standing)
         customer = await db.get(VerificationCustomer, user_id)
@@ -97,6 +98,11 @@ async def _prepare(user_id: str) -> _Known:
             customer.customer_id if customer.is_proven else None,
             may_change_phone(customer, standing),
         )
+
+
+def _refuse_closed(user: User) -> None:
+    if user.closed_at is not None:
+        raise Unauthenticated("The account is closed.")
 
 
 def _refuse_unstartable(standing: Standing) -> None:
@@ -155,6 +161,7 @@ async def _bind(user_id: str, customer_id: str, *, is_proven: bool) -> None:
     try:
         async with transaction() as db:
             user = await lock_person(db, user_id)
+            _refuse_closed(user)
             _refuse_unstartable(standing_of(user))
             if await _is_anothers(db, user_id, customer_id):
                 raise PhoneTaken(_TAKEN)

@@ -134,3 +134,11 @@ async def test_half_of_a_surrogate_pair_is_no_password() -> None:
     with pytest.raises(ValidationFailed) as refusal:
         await check_new_password("violet-harbour-\ud800", field="password", personal=())
     assert [error.field for error in refusal.value.errors] == ["password"]
+
+
+async def test_no_password_has_the_hash_of_nobody() -> None:
+    first, second = passwords.useless_hash(), passwords.useless_hash()
+    assert first != second
+    assert await passwords.verify_password("the password of no account", first) == (False, None)
+    ordinary = await passwords.hash_password("violet-harbour-41")
+    assert [len(part) for part in first.split("$")] == [len(part) for part in ordinary.split("$")]

@@ -41,6 +41,9 @@ BREAKS: list[tuple[str, str, list[str]]] = [
         "INSERT INTO user_balances SELECT user_id, 'USDC', 5, 0, 0, 1 FROM user_balances LIMIT 1"]),
     ("entries that overdraw an account", "account_sign", [
         f"UPDATE ledger_entries SET amount_minor = amount_minor * 9 WHERE transfer_id = {_DEBIT}"]),
+    ("money that nobody can use any more", "closed_account_has_nothing", [
+        "UPDATE users SET closed_at = now(), email = 'closed-' || id || '@account.invalid' WHERE id IN"
+        " (SELECT user_id FROM user_balances WHERE available_minor > 0)"]),
     ("a treasury that lost coins", "treasury_covers", [
         "UPDATE ledger_entries SET amount_minor = 1 WHERE account_id IN"
         " (SELECT id FROM ledger_accounts WHERE kind = 'treasury')"]),

@@ -115,7 +115,12 @@ async def test_what_cannot_be_attributed_says_why_and_changes_nothing(desk: Desk
 
 
 @pytest.mark.parametrize(
-    ("change", "why"), [("frozen_at = now()", "is frozen"), ("kyc_status = 'rejected'", "was rejected")]
+    ("change", "why"),
+    [
+        ("frozen_at = now()", "is frozen"),
+        ("kyc_status = 'rejected'", "was rejected"),
+        ("closed_at = now(), email = 'closed-' || id || '@account.invalid'", "is closed"),
+    ],
 )
 async def test_nothing_is_attributed_to_an_account_that_may_not_be_credited(
     desk: Desk, change: str, why: str

@@ -214,7 +214,12 @@ async def _prepared(desk: Desk, state: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("change", "why"), [("frozen_at = now()", "is frozen"), ("kyc_status = 'rejected'", "was rejected")]
+    ("change", "why"),
+    [
+        ("frozen_at = now()", "is frozen"),
+        ("kyc_status = 'rejected'", "was rejected"),
+        ("closed_at = now(), email = 'closed-' || id || '@account.invalid'", "is closed"),
+    ],
 )
 @pytest.mark.parametrize(("state", "action"), [("held", Action.RELEASE), ("reversed", Action.UNDO_REVERSE)])
 async def test_an_account_that_may_not_be_credited_gets_nothing_from_a_decision(
