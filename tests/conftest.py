@@ -16,7 +16,6 @@ from onramp_app.config import Settings, get_settings
 from onramp_app.local import postgres
 from tests.databases import Databases, in_settings
 from tests.redis_server import RedisServer
-from tests.served import Instance, served
 from tests.simulator.process import Process, running_simulator
 
 # A test machine that loses its power loses nothing of worth, no test lives long enough to be vacuumed, and
@@ -29,8 +28,6 @@ _QUICK = {
     "scram_iterations": "1",
 }
 
-
-METRICS_TOKEN = "the token of the running instance's metrics"
 
 # The folders whose files start instances and servers of their own.
 _START_INSTANCES = ("fleet", "local", "commands", "web/tabs", "attack", "conformance")
@@ -157,21 +154,6 @@ def database_of_the_file(postgres_server: str, databases: Databases) -> Iterator
     name = databases.take()
     yield f"{postgres_server}/{name}"
     databases.give_back(name)
-
-
-@pytest.fixture(scope="session")
-def running_instance(postgres_server: str, databases: Databases) -> Iterator[Instance]:
-    """The application, once for all tests that only use it, each as somebody else."""
-    database = f"{postgres_server}/{databases.take()}"
-    with served(database, METRICS_TOKEN=METRICS_TOKEN) as url:
-        yield Instance(url, database)
-
-
-@pytest.fixture
-async def instance(running_instance: Instance, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Instance]:
-    """The running application, whose database the settings of the test name too."""
-    async with in_settings(running_instance.database, monkeypatch):
-        yield running_instance
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ POISONED_AMOUNT = 1313
 POISONED = f"SELECT count(*) FROM top_ups WHERE status = 'settled' AND fiat_amount = {POISONED_AMOUNT}"
 WEBHOOKS = (
     "SELECT e.id FROM webhook_events e JOIN provider_orders o ON o.order_id = e.order_id"
-    f" JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id) WHERE t.fiat_amount = {POISONED_AMOUNT}"
+    " JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)"
+    f" WHERE t.fiat_amount = {POISONED_AMOUNT}"
 )
 
 

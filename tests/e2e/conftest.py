@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -13,6 +14,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.chromium import FLAGS, chromium_path
 from tests.e2e.site import OpenPage, Site, running_site
 from tests.e2e.watched import tell_violations
+from tests.folders import started_once
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,13 +29,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
-@pytest.fixture(scope="session")
-def site(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+@pytest.fixture
+def site(
+    postgres_server: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Site:
     """A production build on an empty database, which the application migrates, and a simulator."""
-    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
-        connection.execute("CREATE DATABASE site")
-    with running_site(tmp_path_factory.mktemp("site"), f"{postgres_server}/site") as site:
-        yield site
+
+    @contextmanager
+    def started() -> Iterator[Site]:
+        with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+            connection.execute("CREATE DATABASE site")
+        with running_site(tmp_path_factory.mktemp("site"), f"{postgres_server}/site") as site:
+            yield site
+
+    return started_once(request, started)
 
 
 @pytest_asyncio.fixture(scope="session")

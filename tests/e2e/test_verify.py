@@ -7,7 +7,7 @@ the beginning, and held where they pay all the same.
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
@@ -15,15 +15,19 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.people import Mouse, be_somebody_new, expect_success, new_top_up, pay
 from tests.e2e.site import Site, open_order, other_settings
+from tests.folders import started_once
 
 LIMITS = {"none": {"per_top_up": "50"}, "basic": {"per_top_up": "500"}, "full": {"per_top_up": "5000"}}
 
 
-@pytest.fixture(scope="module")
-def white_label_site(site: Site) -> Iterator[Site]:
+@pytest.fixture
+def white_label_site(site: Site, request: pytest.FixtureRequest) -> Site:
     limits = json.dumps({"currency": "USD", **LIMITS})
-    with other_settings(site, ONRAMP_WHITE_LABEL="on", LIMITS=limits) as made:
-        yield made
+    return started_once(
+        request,
+        lambda: other_settings(site, ONRAMP_WHITE_LABEL="on", LIMITS=limits),
+        per=pytest.Module,
+    )
 
 
 @pytest.fixture

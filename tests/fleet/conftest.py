@@ -1,4 +1,4 @@
-"""Two instances that share one Redis, once for the folder."""
+"""An instance, and two that share one Redis, each started once for the folder."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.conftest import METRICS_TOKEN
 from tests.databases import Databases, in_settings
+from tests.folders import started_once
 from tests.redis_server import RedisServer
-from tests.served import served
+from tests.served import Instance, served
+
+METRICS_TOKEN = "the token of the running instance's metrics"
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,28 @@ def _started(database: str, *, app: str = "onramp_app.onramp_app:app") -> Iterat
         redis.kill()
 
 
-@pytest.fixture(scope="session")
-def running_pair(postgres_server: str, databases: Databases) -> Iterator[Pair]:
-    with _started(f"{postgres_server}/{databases.take()}") as pair:
-        yield pair
+@contextmanager
+def _instance(database: str) -> Iterator[Instance]:
+    with served(database, METRICS_TOKEN=METRICS_TOKEN) as url:
+        yield Instance(url, database)
+
+
+@pytest.fixture
+def running_instance(postgres_server: str, databases: Databases, request: pytest.FixtureRequest) -> Instance:
+    """The application, once for all tests that only use it, each as somebody else."""
+    return started_once(request, lambda: _instance(f"{postgres_server}/{databases.take()}"))
+
+
+@pytest.fixture
+async def instance(running_instance: Instance, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Instance]:
+    """The running application, whose database the settings of the test name too."""
+    async with in_settings(running_instance.database, monkeypatch):
+        yield running_instance
+
+
+@pytest.fixture
+def running_pair(postgres_server: str, databases: Databases, request: pytest.FixtureRequest) -> Pair:
+    return started_once(request, lambda: _started(f"{postgres_server}/{databases.take()}"))
 
 
 @pytest.fixture

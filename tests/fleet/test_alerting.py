@@ -14,7 +14,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.conftest import METRICS_TOKEN
+from tests.fleet.conftest import METRICS_TOKEN
 from tests.fleet.releases import Place
 from tests.fleet.test_dashboards import alerts
 from tests.redis_server import RedisServer

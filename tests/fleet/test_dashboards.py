@@ -10,7 +10,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.conftest import METRICS_TOKEN
+from tests.fleet.conftest import METRICS_TOKEN
 from tests.served import Instance
 
 _QUOTED = re.compile(r'"[^"]*"')

@@ -18,8 +18,7 @@ from onramp_app.domain.ids import new_id
 from onramp_app.running import lifecycle
 from onramp_app.throttle import throttle
 from onramp_app.web.profile.state import ProfileState
-from tests.conftest import METRICS_TOKEN
-from tests.fleet.conftest import Pair
+from tests.fleet.conftest import METRICS_TOKEN, Pair
 from tests.fleet.live_money import credit
 from tests.fleet.pages import Page
 from tests.fleet.test_ended_sessions import first_session

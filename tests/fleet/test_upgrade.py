@@ -20,7 +20,7 @@ import pytest
 
 from onramp_app.db.engine import transaction
 from onramp_app.ledger.verification import verify_ledger
-from tests.conftest import METRICS_TOKEN
+from tests.fleet.conftest import METRICS_TOKEN
 from tests.fleet.proxies import proxied
 from tests.fleet.releases import NEXT, Place, next_release, release_before
 from tests.money import WANTED
