@@ -8,7 +8,7 @@ import textwrap
 from html import escape
 
 from onramp_app.config import get_settings
-from onramp_app.mail.letters import Letter
+from onramp_app.mail.letter import Letter
 from onramp_app.texts import current_language
 
 _WIDTH = 78  # RFC 5322 section 2.1.1
@@ -21,6 +21,7 @@ _STYLE = """
   .ink { color: #F1EBDD !important; }
   .soft { color: #9DB0AE !important; }
   .line { border-color: #21383A !important; }
+  .link { color: #5CC2BE !important; }
   .button { background: #5CC2BE !important; color: #06201F !important; }
 }
 """
@@ -44,6 +45,11 @@ def html_of(letter: Letter) -> str:
             f'padding:12px 24px;border-radius:12px;text-decoration:none">{words}</a></p>'
         )
     parts += [_paragraph(text) for text in letter.after]
+    if letter.help is not None:
+        parts.append(
+            f'<p style="{_ink(16)};margin:0 0 14px"><a class="link" href="{escape(letter.help.address)}"'
+            f' style="color:#0E5A60;font-weight:600">{escape(letter.help.words)}</a></p>'
+        )
     if letter.action is not None:
         # Some programs show no links, and some people rather see where one leads.
         parts.append(f'<p class="soft" style="{_soft()};margin:16px 0 0;word-break:break-all">{address}</p>')

@@ -11,7 +11,8 @@ from email.utils import format_datetime, parseaddr
 
 from onramp_app.config import Settings, get_settings
 from onramp_app.mail.layout import html_of, text_of
-from onramp_app.mail.letters import Letter, letter_of
+from onramp_app.mail.letter import Letter
+from onramp_app.mail.letters import letter_of
 from onramp_app.mail.links import MailLink, secret_of
 from onramp_app.mail.tables import OutboxMail
 from onramp_app.mail.words import MailKind

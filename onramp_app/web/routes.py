@@ -19,6 +19,7 @@ from onramp_app.web.entrance.landing import landing
 from onramp_app.web.entrance.not_found import not_found
 from onramp_app.web.entrance.page import login, register
 from onramp_app.web.entrance.state import EntranceState
+from onramp_app.web.help.page import help_page
 from onramp_app.web.home.page import home
 from onramp_app.web.home.state import HomeState
 from onramp_app.web.outbox.page import outbox
@@ -73,6 +74,7 @@ def _pages() -> tuple[_Page, ...]:
         ),
         _Page("/reset", reset, _("Set a new password"), _("Set a new password."), (ResetState.load,)),
         _Page("/confirm", confirm, _("Confirm"), _("Confirm by a link."), (ConfirmState.load,)),
+        _Page("/help", help_page, _("Help"), _("Questions and answers, and whom to write to.")),
         _Page("/home", home, _("Home"), _("Your wallet."), (PrivateState.enter, HomeState.load)),
         _Page("/add-money", add_money, _("Add money"), _("Add money to your wallet."), (WizardState.load,)),
         _Page(

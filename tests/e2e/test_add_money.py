@@ -217,7 +217,7 @@ async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: Op
     site.simulator.move(order, -1)
     await expect(page.get_by_text("Was I charged?")).to_be_visible(timeout=20_000)
     await expect(page.get_by_text("Do not pay again yet").first).to_be_visible()
-    await expect(page.get_by_role("link", name="Write to us")).to_have_attribute(
+    await expect(page.get_by_role("link", name="Contact support")).to_have_attribute(
         "href", re.compile("^mailto:")
     )
 

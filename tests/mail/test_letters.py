@@ -40,7 +40,8 @@ def test_each_mail_reads_the_same_in_both_forms(kind: MailKind, monkeypatch: pyt
         assert words in " ".join(text.plain.split())
         assert words in unescape(text.html)
     addresses = set(re.findall(r'(?:href|src)="([^"]*)"|url\(([^)]*)\)', text.html))
-    assert {address for address, _ in addresses} == ({letter.action.address} if letter.action else set())
+    shown = {one.address for one in (letter.action, letter.help) if one}
+    assert {unescape(address) for address, _ in addresses} == shown
     assert letter.action is None or letter.action.address.startswith("https://hafen.example/")
     assert letter.action is None or f"\n{letter.action.address}\n" in text.plain
     assert "color-scheme: light dark" in text.html
@@ -54,6 +55,22 @@ def test_who_wants_no_notices_reads_how_and_security_mails_have_no_switch(kind: 
     letter = letter_of(kind, DETAILS, secret=SECRET)
     has_switch = any("/profile" in text for text in letter.about_mails)
     assert has_switch == (kind in CHOICE_OF)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MailKind if kind.value.startswith("top_up")])
+def test_a_mail_about_a_payment_begins_the_question_about_it(
+    kind: MailKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUPPORT_EMAIL", "help@hafen.example")
+    get_settings.cache_clear()
+    letter = letter_of(kind, DETAILS)
+    assert letter.help is not None
+    assert letter.help.address.startswith("mailto:help@hafen.example?subject=Top-up%209F3C-21AB&body=")
+    assert any("help@hafen.example and quote 9F3C-21AB" in text for text in letter.after)
+    monkeypatch.delenv("SUPPORT_EMAIL")
+    get_settings.cache_clear()
+    nobody = letter_of(kind, DETAILS)
+    assert (nobody.help, nobody.after) == (None, ())
 
 
 def test_what_a_device_calls_itself_is_text() -> None:

@@ -51,7 +51,7 @@ class Story:
     `head` and `tail` are one amount in two sizes. `next_top_up` is the id of a top-up that is still open, and
     `next_action` the words of the link to it; `again` and `again_address` begin another top-up, where that is
     safe; `top_up_id` is the top-up that a transfer belongs to. `charged` is true as of `as_of`, or for good
-    where that is empty.
+    where that is empty. `mail_address` begins a mail to support about it, and `reference` is what to quote.
     """
 
     title: str = ""
@@ -70,7 +70,9 @@ class Story:
     again: str = ""
     again_address: str = ""
     top_up_id: str = ""
-    is_top_up: bool = False
+    mail_address: str = ""
+    reference: str = ""
+    provider_order: str = ""
     amounts: list[Fact] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     codes: list[Fact] = field(default_factory=list)

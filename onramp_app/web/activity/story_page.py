@@ -10,6 +10,7 @@ from onramp_app.web.parts.activity_rows import row_skeletons, state_tag
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.money import money
 from onramp_app.web.parts.places import link, path_of
+from onramp_app.web.parts.support import contact
 from onramp_app.web.parts.times import as_of_line, time_of
 from onramp_app.web.tabs.session import SessionState
 
@@ -71,7 +72,7 @@ def _whole() -> rx.Component:
             ),
             class_name="card",
         ),
-        rx.cond(story_shown.is_top_up, _help()),
+        _help(),
     )
 
 
@@ -162,16 +163,11 @@ def _step(step: StoryStep) -> rx.Component:
 
 
 def _help() -> rx.Component:
-    address = get_settings().support_email
-    if not address:
-        return rx.fragment()
-    return rx.el.p(
-        _("Something wrong? Write to"),
-        " ",
-        rx.el.a(address, href=f"mailto:{address}?subject={StoryState.story.title}", class_name="link"),
-        " ",
-        _("and name the reference."),
-        class_name="soft small text-center no-print",
+    shown = StoryState.story
+    return rx.el.section(
+        rx.el.h2(_("Something wrong?"), class_name="heading"),
+        contact(shown.mail_address, shown.reference, provider_order=shown.provider_order),
+        class_name="card no-print",
     )
 
 

@@ -7,6 +7,7 @@ from onramp_app.domain.amounts import asset_text, bill_text, exact_text, number_
 from onramp_app.domain.environment import StepSource
 from onramp_app.domain.ids import reference_of
 from onramp_app.ledger.words import TransferKind
+from onramp_app.mail import support
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
@@ -70,7 +71,11 @@ def story_of_top_up(view: TopUpView, *, fresh_until: datetime | None = None) -> 
         next_action=action_text(is_to_pay=view.can_cancel),
         again=again,
         again_address=again_address(view) if again else "",
-        is_top_up=True,
+        mail_address=support.about_top_up(
+            view.id, provider_order=view.provider_order_id or "", state=words.title
+        ),
+        reference=reference_of(view.id),
+        provider_order=view.provider_order_id or "",
         amounts=_amounts(view),
         facts=_facts(view),
         codes=_codes(view),
@@ -148,7 +153,7 @@ def _codes(view: TopUpView) -> list[Fact]:
     """Return the references that support asks for, to be copied as they stand."""
     codes = [
         Fact(_("Reference"), reference_of(view.id), is_code=True),
-        Fact(_("Complete reference"), view.id, is_code=True),
+        Fact(_("Technical id"), view.id, is_code=True),
     ]
     for order in view.provider_orders:
         codes.append(Fact(_("Provider order"), order.order_id, is_code=True))
@@ -249,11 +254,16 @@ def story_of_transfer(view: TransferView) -> Story:
         at=moment_text(view.created_at),
         text=why,
         top_up_id=view.top_up_id or "",
+        mail_address=support.about_transfer(view.id, title=title, top_up_id=view.top_up_id or ""),
+        reference=reference_of(view.id),
         facts=[
             Fact(_("Asset"), f"{asset_name(view.asset)} ({view.asset})"),
             Fact(_("Exactly"), exact_text(view.amount, view.asset)),
         ],
-        codes=[Fact(_("Reference"), view.id, is_code=True)],
+        codes=[
+            Fact(_("Reference"), reference_of(view.id), is_code=True),
+            Fact(_("Technical id"), view.id, is_code=True),
+        ],
     )
 
 

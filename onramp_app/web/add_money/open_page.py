@@ -2,13 +2,13 @@
 
 import reflex as rx
 
-from onramp_app.config import get_settings
 from onramp_app.texts import _
 from onramp_app.web.add_money.shapes import OpenTopUp
 from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.parts.activity_rows import state_tag
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.places import link
+from onramp_app.web.parts.support import contact
 from onramp_app.web.parts.times import clock_of, time_of
 
 
@@ -126,19 +126,12 @@ def _open_one(one: OpenTopUp, number: rx.Var[int]) -> rx.Component:
 
 
 def blocked() -> rx.Component:
-    """Return why this person cannot add money, and whom to write to."""
-    address = get_settings().support_email
+    """Return why this person cannot add money, and whom to ask."""
+    why = WizardState.blocked
     return rx.el.section(
-        rx.el.h1(WizardState.blocked_title, class_name="title"),
-        rx.el.p(WizardState.blocked_text, class_name="lead"),
-        rx.el.div(
-            *(
-                [rx.el.a(_("Write to us"), href=f"mailto:{address}", class_name="button button-main")]
-                if address
-                else []
-            ),
-            link(_("Back to home"), to="/home", class_name="button button-quiet"),
-            class_name="flex flex-wrap gap-3 pt-2",
-        ),
+        rx.el.h1(why.title, class_name="title"),
+        rx.el.p(why.text, class_name="lead"),
+        contact(why.mail_address, why.reference, label=_("Account ID")),
+        link(_("Back to home"), to="/home", class_name="button button-main justify-self-start mt-2"),
         class_name="card mx-auto grid w-full max-w-[640px] gap-3",
     )

@@ -122,3 +122,13 @@ class OpenTopUp:
     created_at: str
     action: str
     can_cancel: bool
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Why a person may not add money; `reference` is what to quote in the mail that `mail_address` begins."""
+
+    title: str = ""
+    text: str = ""
+    reference: str = ""
+    mail_address: str = ""

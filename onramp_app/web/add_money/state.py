@@ -22,13 +22,13 @@ from onramp_app.web.add_money.ask import WizardAnswer, read_offer, request_of
 from onramp_app.web.add_money.choices import STEPS, Choices, choices_of
 from onramp_app.web.add_money.open_state import AsksAboutOpen
 from onramp_app.web.add_money.quote_state import KnowsTier, ShowsQuote
-from onramp_app.web.add_money.shapes import OfferShown
+from onramp_app.web.add_money.shapes import Blocked, OfferShown
 from onramp_app.web.add_money.typed_amounts import AmountNotUnderstood, TooManyDecimals, read_amount
 from onramp_app.web.add_money.words import (
     RETRY_SECONDS,
     amount_missing_text,
     amount_not_understood_text,
-    blocked_words,
+    blocked_of,
     decimals_text,
     needs_tier_text,
     not_read_text,
@@ -53,8 +53,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
     _place: ClassVar[str] = "/add-money"
     _sent_by_page: ClassVar[frozenset[str]] = frozenset(("refresh",))  # when a quote has ended
 
-    blocked_title: str = ""
-    blocked_text: str = ""
+    blocked: Blocked = Blocked()
 
     step: str = STEPS[0]
     search: str = ""  # The query of the address with these choices; below, of the earlier steps.
@@ -103,9 +102,9 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
         except TooManyOpenTopUps as error:
             self.open_problem = problem_text(error)
         except ApplicationError as error:
-            if (words := blocked_words(error)) is None:
+            if (blocked := blocked_of(error, viewer.user_id)) is None:
                 raise
-            self.shows, (self.blocked_title, self.blocked_text) = "blocked", words
+            self.shows, self.blocked = "blocked", blocked
             return None
         self.reading = "asking"
         self._show_open(await Latest(viewer).open_top_ups())
@@ -310,19 +309,19 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
                     self._begun = top_up_id
                     self.is_beginning = bool(top_up_id)
                     if refused is not None:
-                        self._refuse(refused, choices)
+                        self._refuse(refused, choices, viewer.user_id)
         if top_up_id:
             return rx.redirect(f"{page_path(self)}/{top_up_id}")
         return WizardState.refresh if not isinstance(refused, QuoteChanged) else None
 
-    def _refuse(self, error: ApplicationError, choices: Choices) -> None:
+    def _refuse(self, error: ApplicationError, choices: Choices, user_id: str) -> None:
         """Show why no top-up was begun, at the place where that can be corrected, or that this is unknown."""
         if isinstance(error, (DatabaseUnavailable, IdempotencyInProgress)):
             self.review_problem = perhaps_begun_text()
             return  # Confirming again confirms the same review, which is begun once at most.
         self._review = ""
-        if (words := blocked_words(error)) is not None:
-            self.shows, (self.blocked_title, self.blocked_text) = "blocked", words
+        if (blocked := blocked_of(error, user_id)) is not None:
+            self.shows, self.blocked = "blocked", blocked
         elif isinstance(error, QuoteChanged):
             if choices == self._choices:  # The new quote does not answer choices made meanwhile.
                 self._show_quote(quote_of(error.extra["quote"]), choices)  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from onramp_app.domain.amounts import (
 )
 from onramp_app.domain.errors import ApplicationError, RateLimited
 from onramp_app.domain.payments import AmountLimits
+from onramp_app.mail import support
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.errors import ProviderPriceIrregular, ProviderUnavailable
 from onramp_app.texts import _, ngettext
@@ -29,7 +30,7 @@ from onramp_app.top_ups.transitions import Charged, TopUpStatus
 from onramp_app.top_ups.views import TopUpView
 from onramp_app.verification.lines import get_line
 from onramp_app.verification.words import Line
-from onramp_app.web.add_money.shapes import Bill, BillLine, OpenTopUp
+from onramp_app.web.add_money.shapes import Bill, BillLine, Blocked, OpenTopUp
 from onramp_app.web.words.amounts import moment_text, rate_words, split_decimals
 from onramp_app.web.words.limits import left_text
 from onramp_app.web.words.names import method_text
@@ -203,19 +204,19 @@ def not_read_text() -> str:
     return _("We cannot reach our database right now. Nothing was begun; we try again in a moment.")
 
 
-def blocked_words(error: ApplicationError) -> tuple[str, str] | None:
-    """Return a title and a text for a person who may not add money, or None for any other error."""
+def blocked_of(error: ApplicationError, user_id: str) -> Blocked | None:
+    """Return why a person may not add money, and whom to ask, or None for any other error."""
     if isinstance(error, AccountFrozen):
-        return (
-            _("Your account is frozen"),
-            _("You cannot add money until we have looked at it. What you have is safe. Write to us."),
+        title = _("Your account is frozen")
+        text = _("You can't add money until we have looked at it. What you have is safe.")
+    elif isinstance(error, KycRequired) and not isinstance(error, TierTooLow):
+        title = _("Your identity couldn't be verified")
+        text = _(
+            "Your verification wasn't accepted, so you can't add money. Contact support if this is wrong."
         )
-    if isinstance(error, KycRequired) and not isinstance(error, TierTooLow):
-        return (
-            _("You could not be verified"),
-            _("Your verification was not accepted, so you cannot add money. Write to us if this is wrong."),
-        )
-    return None
+    else:
+        return None
+    return Blocked(title, text, reference=user_id, mail_address=support.about_account(title, user_id))
 
 
 def open_top_up_of(view: TopUpView) -> OpenTopUp:

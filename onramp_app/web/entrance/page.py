@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from onramp_app.config import get_settings
 from onramp_app.texts import _
 from onramp_app.web.entrance.passkeys import passkey_sign_in
 from onramp_app.web.entrance.state import EntranceState
@@ -115,8 +116,32 @@ def register() -> rx.Component:
             ),
             button=_("Create account"),
             path="/api/auth/registration",
+            below=_what_holds(),
         )
     )
+
+
+def _what_holds() -> rx.Component:
+    """Return terms and privacy, as far as the operator has written them, and where to ask."""
+    settings = get_settings()
+    terms = (
+        _("By creating an account you agree to the"),
+        " ",
+        _elsewhere(_("terms"), settings.terms_url),
+        ". ",
+    )
+    privacy = (_elsewhere(_("How we handle your data"), settings.privacy_url), " · ")
+    return rx.el.p(
+        *(terms if settings.terms_url else ()),
+        *(privacy if settings.privacy_url else ()),
+        _elsewhere(_("Help"), path_of("/help")),
+        class_name="soft small",
+    )
+
+
+def _elsewhere(words: str, address: object) -> rx.Component:
+    # In a tab of its own, because the form would forget what was typed.
+    return rx.el.a(words, href=str(address), target="_blank", rel="noopener", class_name="link")
 
 
 def _form_in_place(  # noqa: PLR0913 - the parts of the page, from top to bottom

@@ -9,9 +9,9 @@ from onramp_app.web.home.state import HomeState
 from onramp_app.web.parts.activity_rows import activity_rows, row_skeletons
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.layout import private_page
-from onramp_app.web.parts.mark import mark
 from onramp_app.web.parts.money import money_size
 from onramp_app.web.parts.places import link, path_of
+from onramp_app.web.parts.signs import mark
 from onramp_app.web.parts.steps import how_adding_money_works
 from onramp_app.web.parts.times import clock_of, time_of
 

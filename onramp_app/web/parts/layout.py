@@ -9,8 +9,8 @@ from onramp_app.config import get_settings
 from onramp_app.texts import _
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.live_sign import live_sign
-from onramp_app.web.parts.mark import mark
 from onramp_app.web.parts.places import api_action, link, path_of
+from onramp_app.web.parts.signs import mark
 from onramp_app.web.parts.times import clock_of
 from onramp_app.web.tabs.confirmation import ConfirmationState
 from onramp_app.web.tabs.loads import Away
@@ -72,6 +72,7 @@ def _own_menu() -> rx.Component:
                 class_name="px-3 pt-1 pb-3 border-b border-(--line) mb-2",
             ),
             link(_("Profile"), to="/profile", class_name="menu-item"),
+            link(_("Help"), to="/help", class_name="menu-item"),
             rx.el.div(theme_switch(), class_name="px-1 py-2"),
             rx.el.form(
                 rx.el.button(_("Sign out"), type="submit", class_name="menu-item"),
@@ -137,17 +138,14 @@ def _signed_out_header(*, offer: rx.Component | None) -> rx.Component:
 def _footer() -> rx.Component:
     settings = get_settings()
     links = [
-        rx.el.a(words, href=url, class_name="place small", rel="noopener")
-        for words, url in (
-            (_("Terms"), settings.terms_url),
-            (_("Privacy"), settings.privacy_url),
-            (_("Help"), f"mailto:{settings.support_email}" if settings.support_email else None),
-        )
+        rx.el.a(words, href=str(url), class_name="place small", rel="noopener")
+        for words, url in ((_("Terms"), settings.terms_url), (_("Privacy"), settings.privacy_url))
         if url
     ]
     return rx.el.footer(
         rx.el.div(
             rx.el.p(settings.app_name, class_name="soft small"),
+            link(_("Help"), to="/help", class_name="place small"),
             *links,
             rx.el.div(theme_switch(), class_name="md:ml-auto"),
             class_name="wrap flex flex-wrap items-center gap-x-6 gap-y-3 py-6",

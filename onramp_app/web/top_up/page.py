@@ -5,9 +5,10 @@ import reflex as rx
 from onramp_app.texts import _
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.layout import private_page
-from onramp_app.web.parts.mark import mark
 from onramp_app.web.parts.money import money
 from onramp_app.web.parts.places import link
+from onramp_app.web.parts.signs import mark
+from onramp_app.web.parts.support import contact
 from onramp_app.web.parts.times import as_of_line, clock_of
 from onramp_app.web.top_up.check_now import asked_line, check_now
 from onramp_app.web.top_up.offer_page import offered
@@ -185,7 +186,8 @@ def _closed() -> rx.Component:
         rx.cond(
             _page.kind == "review",
             rx.el.p(
-                _("We answer within one working day. If you hear nothing, write to us."), class_name="mt-3"
+                _("We answer within one working day. If you hear nothing, contact support."),
+                class_name="mt-3",
             ),
         ),
         _notes(),
@@ -239,22 +241,4 @@ def _help() -> rx.Component:
 
 
 def _contact() -> rx.Component:
-    return rx.el.p(
-        rx.cond(
-            _page.mail_address != "",
-            rx.fragment(
-                rx.el.a(_("Write to us"), href=_page.mail_address, class_name="link"),
-                " ",
-                _("and name this reference:"),
-            ),
-            _("Ask whoever runs this wallet, and name this reference:"),
-        ),
-        " ",
-        rx.el.strong(_page.reference, class_name="whitespace-nowrap"),
-        rx.cond(
-            _page.provider_order != "",
-            rx.fragment(", ", _("provider order"), " ", rx.el.strong(_page.provider_order)),
-        ),
-        ".",
-        class_name="soft small mt-2",
-    )
+    return contact(_page.mail_address, _page.reference, provider_order=_page.provider_order)

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 from decimal import Decimal
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from onramp_app.config import get_settings
 from onramp_app.domain.amounts import asset_text, exact_text, fiat_text, number_text
 from onramp_app.domain.ids import reference_of
+from onramp_app.mail import support
 from onramp_app.pricing.quotes import is_much_less
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import UNPAID, Charged, TopUpStatus
@@ -115,7 +116,7 @@ def page_of(
         is_short=_is_short(view),
         again_address=again_address(view),
         story_address=f"/activity/{view.id}",
-        mail_address=_mail_address(view.id),
+        mail_address=support.about_top_up(view.id, provider_order=view.provider_order_id or "", state=title),
     )
 
 
@@ -236,12 +237,6 @@ def _second_payment(linked: LinkedView) -> str:
         return _("A second payment arrived: {state}").format(state=tag)
     amount = asset_text(linked.amount, linked.asset)
     return _("A second payment arrived: {amount} · {state}").format(amount=amount, state=tag)
-
-
-def _mail_address(top_up_id: str) -> str:
-    address = get_settings().support_email
-    subject = _("Top-up {id}").format(id=top_up_id)
-    return f"mailto:{address}?subject={quote(subject)}" if address else ""
 
 
 def _origin(url: str) -> str:

@@ -9,6 +9,7 @@ from onramp_app.web.parts.feedback import notice, problem
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.qr_code import qr_picture
+from onramp_app.web.parts.support import contact
 from onramp_app.web.verify.shapes import LimitLine
 from onramp_app.web.verify.state import VerifyState
 
@@ -158,13 +159,7 @@ def _another_phone() -> rx.Component:
 
 
 def _support() -> rx.Component:
-    return rx.el.p(
-        rx.cond(
-            _page.mail_address != "",
-            rx.el.a(_("Contact support"), href=_page.mail_address, class_name="link"),
-            _("Contact the operator of this wallet."),
-        )
-    )
+    return contact(_page.mail_address, _page.reference, label=_("Account ID"))
 
 
 def _what_is_asked() -> rx.Component:

@@ -23,7 +23,8 @@ class VerifyPage:
     """Where somebody stands, in words.
 
     `kind` is empty before it is known, else a status or `widget`; `action` is what the button says, nothing
-    where there is none. `tone` is that of the tag. `mail_address` is that of support.
+    where there is none. `tone` is that of the tag. `mail_address` is that of support, `reference` what
+    to quote.
     """
 
     kind: str = ""
@@ -37,6 +38,7 @@ class VerifyPage:
     may_change_phone: bool = False
     asks_support: bool = False
     mail_address: str = ""
+    reference: str = ""
 
 
 NOT_READ = VerifyPage()

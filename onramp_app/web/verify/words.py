@@ -1,14 +1,13 @@
 """Makes the page of verification: what happened, what to do, and whether it can be tried again."""
 
 from decimal import Decimal
-from urllib.parse import quote
 
 from babel import Locale
 
 from onramp_app.accounts.words import KycStatus, KycTier
-from onramp_app.config import get_settings
 from onramp_app.domain.amounts import fiat_text
 from onramp_app.domain.errors import ApplicationError, RateLimited, ValidationFailed
+from onramp_app.mail import support
 from onramp_app.providers.errors import ProviderUnavailable
 from onramp_app.texts import _, current_language
 from onramp_app.top_ups.meter import LimitPeriod, LimitRule, Meter, MeterLine
@@ -36,7 +35,8 @@ def page_of(view: VerificationView, *, reference: str) -> VerifyPage:
         needs_phone=view.needs_phone,
         may_change_phone=view.may_change_phone,
         asks_support=view.next_step is NextStep.CONTACT_SUPPORT or view.is_number_known,
-        mail_address=_mail_address(reference),
+        mail_address=support.about_account(_("Verification"), reference),
+        reference=reference,
     )
 
 
@@ -125,14 +125,6 @@ def _action_text(step: NextStep) -> str:
         NextStep.RAISE: _("Raise my limits"),
         NextStep.TRY_AGAIN: _("Try again"),
     }.get(step, "")
-
-
-def _mail_address(reference: str) -> str:
-    address = get_settings().support_email
-    if not address:
-        return ""
-    subject = _("Verification of {reference}").format(reference=reference)
-    return f"mailto:{address}?subject={quote(subject)}"
 
 
 def limit_lines(meter: Meter) -> tuple[LimitLine, ...]:

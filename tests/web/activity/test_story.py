@@ -63,7 +63,7 @@ async def test_a_settled_top_up_is_told_from_its_quote_to_its_delivery(tab, ada,
     facts = {fact.label: fact.value for fact in story.facts}
     assert (facts["Rate"], facts["Provider fee"]) == ("1\N{NO-BREAK SPACE}USDT = ₹88.50", "₹2.50")
     assert "Payment fee" not in facts  # there was none
-    assert {fact.label for fact in story.codes} == {"Reference", "Complete reference", "Provider order"}
+    assert {fact.label for fact in story.codes} == {"Reference", "Technical id", "Provider order"}
     assert story.next_top_up == ""
     assert story.again == "Add again"
     assert story.again_address.startswith("/add-money?amount=1000")

@@ -331,17 +331,17 @@ async def test_a_tier_that_is_too_low_at_the_review_is_said_with_the_way_on(visi
     ("change", "title"),
     [
         ("frozen_at = now()", "Your account is frozen"),
-        ("kyc_status = 'rejected'", "You could not be verified"),
+        ("kyc_status = 'rejected'", "Your identity couldn't be verified"),
     ],
 )
 async def test_whoever_cannot_add_money_sees_why_instead_of_a_form(visit, street, *, change, title):
     await visit.open("?step=check&amount=5000&method=UPI")
     street.owner.execute(f"UPDATE users SET {change}")
     await visit.do("begin")
-    assert (visit.page.shows, visit.page.blocked_title, street.count()) == ("blocked", title, 0)
+    assert (visit.page.shows, visit.page.blocked.title, street.count()) == ("blocked", title, 0)
     again = await street.new_visit()
     await again.open()
-    assert (again.page.shows, again.page.blocked_title) == ("blocked", title)
+    assert (again.page.shows, again.page.blocked.title) == ("blocked", title)
 
 
 async def test_whose_address_is_not_confirmed_sees_every_price_and_buys_nothing(visit, street, monkeypatch):

@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from onramp_app.config import get_settings
+from onramp_app.web.entrance.page import register
 from onramp_app.web.entrance.state import EntranceState
 from onramp_app.web.tabs.shapes import initials_of
 from tests.web.conftest import cookie_of
@@ -83,3 +85,14 @@ async def test_a_country_that_is_none_proposes_nothing(database, open_tab, count
 )
 def test_initials(name, email, initials):
     assert initials_of(name, email) == initials
+
+
+def test_registration_names_what_the_operator_has_written_and_nothing_else(monkeypatch):
+    monkeypatch.setenv("PRIVACY_URL", "https://hafen.example/privacy")
+    get_settings.cache_clear()
+    assert "https://hafen.example/privacy" in str(register())
+    assert "you agree" not in str(register())
+    monkeypatch.setenv("TERMS_URL", "https://hafen.example/terms")
+    get_settings.cache_clear()
+    page = str(register())
+    assert page.index("By creating an account you agree to the") < page.index("https://hafen.example/terms")

@@ -25,8 +25,14 @@ SELECT lpad(to_hex(n), 32, '0'), %s, 'program', 'script', '198.51.100.1', at, at
   FROM generate_series(1, 80) n, LATERAL (SELECT now() - n * interval '1 hour' AS at) moments
 """
 HANDLERS = ProfileState.event_handlers
-# These happen to no account, or the row of the session that they ended says the same.
-NO_LINE = {Act.ACCOUNT_CREATED, Act.TREASURY_ADDRESSES, Act.SESSION_ENDED, Act.REFRESH_TOKEN_REUSED}
+# Nobody can read of these, they happen to no account, or the row of the session that they ended says it.
+NO_LINE = {
+    Act.ACCOUNT_CREATED,
+    Act.ACCOUNT_CLOSED,
+    Act.TREASURY_ADDRESSES,
+    Act.SESSION_ENDED,
+    Act.REFRESH_TOKEN_REUSED,
+}
 # A line of its own says why these sessions ended, and a renewed one goes on.
 COVERED = {EndReason.PASSWORD_CHANGED, EndReason.ROLE_CHANGED, EndReason.FACTORS_CHANGED, EndReason.RENEWED}
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -117,9 +118,19 @@ def test_every_state_answers_the_four_questions(state, monkeypatch):
         assert "None" not in answer
         assert "{" not in answer
         assert "!" not in answer
-    assert page.mail_address == f"mailto:help@wallet.example?subject=Top-up%20{TOP_UP_ID}"
+    assert page.mail_address.startswith("mailto:help@wallet.example?subject=Top-up%209F3C-21AB&body=")
+    assert f"%0D%0AReference%3A%209F3C-21AB%0D%0ATechnical%20id%3A%20{TOP_UP_ID}" in page.mail_address
     assert page.reference == "9F3C-21AB"
     assert page.announcement.startswith(page.title)
+
+
+def test_what_a_provider_calls_an_order_stays_in_the_text_of_the_mail(monkeypatch):
+    monkeypatch.setenv("SUPPORT_EMAIL", "help@wallet.example")
+    get_settings.cache_clear()
+    page = _page(REACHABLE[0], provider_order_id="1\r\nBcc: eve@evil.example&bcc=eve@evil.example")
+    headers = parse_qs(urlsplit(page.mail_address).query, strict_parsing=True)
+    assert set(headers) == {"subject", "body"}
+    assert "Provider order: 1 Bcc: eve@evil.example&bcc=eve@evil.example" in headers["body"][0].split("\r\n")
 
 
 @pytest.mark.parametrize("state", REACHABLE, ids=str)

@@ -129,7 +129,7 @@ async def test_each_standing_says_what_to_do_and_whether_it_can_be_tried_again(
     assert page.asks_support is (status == "rejected")
     if status == "rejected":
         assert "can't be tried again" in page.what_now
-        assert page.mail_address.startswith("mailto:help@wallet.example?subject=Verification%20of%20")
+        assert page.mail_address.startswith("mailto:help@wallet.example?subject=Verification&body=")
     if status == "resubmit":
         assert "can try again" in page.what_now
 

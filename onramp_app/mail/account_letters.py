@@ -1,0 +1,252 @@
+"""What mails about an account say, in the current language: address, password, sign-ins, second factor."""
+
+from onramp_app.mail.letter import (
+    Action,
+    Details,
+    Letter,
+    about_security,
+    app_name,
+    moment_text,
+    page_address,
+    whom_to_ask,
+)
+from onramp_app.mail.links import LinkPlace
+from onramp_app.texts import _
+
+
+def _where(details: Details) -> tuple[tuple[str, str], ...]:
+    """Return what is known of who did it: when, on which device, from which address."""
+    browser, system = details.get("browser", ""), details.get("system", "")
+    if browser and system:
+        device = _("{browser} on {system}").format(browser=browser, system=system)
+    else:
+        device = browser or system
+    return tuple(
+        (name, value)
+        for name, value in (
+            (_("When"), moment_text(details["at"]) if details.get("at") else ""),
+            (_("Device"), device),
+            (_("Network address"), details.get("address", "")),
+        )
+        if value
+    )
+
+
+def _not_me(secret: str) -> Action:
+    return Action(_("This wasn't me"), page_address(LinkPlace.CONFIRM, secret))
+
+
+def _if_not_me() -> str:
+    return _(
+        "If it wasn't you, use the button below. It signs out every device, and you set a new password. The"
+        " link works for 7 days."
+    )
+
+
+def confirm_email(_details: Details, secret: str) -> Letter:
+    """Say how the address of a new account is confirmed."""
+    return Letter(
+        subject=_("Confirm your e-mail address"),
+        title=_("Confirm your e-mail address"),
+        paragraphs=(
+            _("You opened an account with {app} with this address. Confirm it to add money.").format(
+                app=app_name()
+            ),
+        ),
+        action=Action(_("Confirm address"), page_address(LinkPlace.CONFIRM, secret)),
+        after=(
+            _("The link works for 3 days."),
+            _("Not you? Someone may have mistyped their address. Ignore this mail and nothing happens."),
+        ),
+    )
+
+
+def confirm_new_email(_details: Details, secret: str) -> Letter:
+    """Say, at the new address, how it is confirmed."""
+    return Letter(
+        subject=_("Confirm your new e-mail address"),
+        title=_("Confirm your new e-mail address"),
+        paragraphs=(
+            _(
+                "Someone who is signed in to an account with {app} wants to use this address for it. If that"
+                " was you, confirm it. Until then nothing changes."
+            ).format(app=app_name()),
+        ),
+        action=Action(_("Confirm address"), page_address(LinkPlace.CONFIRM, secret)),
+        after=(
+            _("The link works for 24 hours."),
+            _("Not you? Don't confirm. Ignore this mail and nothing happens."),
+        ),
+    )
+
+
+def email_changed(details: Details, secret: str) -> Letter:
+    """Say, at the old address, that the account has another one now, and how to undo that."""
+    return Letter(
+        subject=_("Your e-mail address was changed"),
+        title=_("Your e-mail address was changed"),
+        paragraphs=(
+            _("Your account with {app} now belongs to another address: {address}.").format(
+                app=app_name(), address=details["new_address"]
+            ),
+            _("If that was you, there's nothing you need to do."),
+            _(
+                "If it wasn't you, undo it within 7 days. This address belongs to your account again, every"
+                " device is signed out, and you set a new password."
+            ),
+        ),
+        facts=_where(details),
+        action=Action(_("Undo the change"), page_address(LinkPlace.CONFIRM, secret)),
+        about_mails=about_security(),
+    )
+
+
+def email_change_undone(details: Details, _secret: str) -> Letter:
+    """Say, at the new address, that the account has its earlier one again."""
+    return Letter(
+        subject=_("The change of your e-mail address was undone"),
+        title=_("The change of your e-mail address was undone"),
+        paragraphs=(
+            _(
+                "Your account with {app} belongs to its earlier address again: {address}. Every device was"
+                " signed out."
+            ).format(app=app_name(), address=details["old_address"]),
+            _("It was undone with the link that we had sent to that address. If it wasn't you, write to us."),
+        ),
+        facts=_where(details),
+        after=whom_to_ask(),
+        about_mails=about_security(),
+    )
+
+
+def reset_password(details: Details, secret: str) -> Letter:
+    """Carry the link to set a new password."""
+    return Letter(
+        subject=_("Set a new password"),
+        title=_("Set a new password"),
+        paragraphs=(
+            _("Someone asked to set a new password for your account with {app}.").format(app=app_name()),
+        ),
+        facts=_where(details),
+        action=Action(_("Set a new password"), page_address(LinkPlace.RESET, secret)),
+        after=(
+            _("The link works once, for 30 minutes. Setting a password signs out every device."),
+            _("Not you? Ignore this mail: your password stays as it is."),
+        ),
+    )
+
+
+def password_changed(details: Details, secret: str) -> Letter:
+    """Say that the password was changed."""
+    return Letter(
+        subject=_("Your password was changed"),
+        title=_("Your password was changed"),
+        paragraphs=(
+            _("The password of your account with {app} was changed.").format(app=app_name()),
+            _("If that was you, there's nothing you need to do."),
+            _if_not_me(),
+        ),
+        facts=_where(details),
+        action=_not_me(secret),
+        about_mails=about_security(),
+    )
+
+
+def factors_changed(details: Details, secret: str) -> Letter:
+    """Say that a second factor was added or removed."""
+    texts = {
+        "added": _("A second factor was added to your account with {app}."),
+        "removed": _("A second factor of your account with {app} was removed."),
+    }
+    return Letter(
+        subject=_("How you sign in was changed"),
+        title=_("How you sign in was changed"),
+        paragraphs=(
+            texts[details["change"]].format(app=app_name()),
+            _("If that was you, there's nothing you need to do."),
+            _if_not_me(),
+        ),
+        facts=_where(details),
+        action=_not_me(secret),
+        about_mails=about_security(),
+    )
+
+
+def factors_reset_asked(details: Details, _secret: str) -> Letter:
+    """Say that an operator was asked to remove the second factor, and how to stop that."""
+    return Letter(
+        subject=_("Your second factor is going to be removed"),
+        title=_("Your second factor is going to be removed"),
+        paragraphs=(
+            _(
+                "Someone told the people behind {app} that they have lost everything they sign in with, and"
+                " asked to remove the second factor of your account. That happens at {at}."
+            ).format(app=app_name(), at=moment_text(details["due_at"])),
+            _("If that was you, wait until then. After that, your password is enough to sign in."),
+            _(
+                "If it wasn't you, sign in before then with your second factor. That stops the removal. Then"
+                " change your password."
+            ),
+        ),
+        action=Action(_("Sign in"), page_address("/login")),
+        after=whom_to_ask(),
+        about_mails=about_security(),
+    )
+
+
+def new_device(details: Details, secret: str) -> Letter:
+    """Say that somebody signed in on a device that the account does not know."""
+    return Letter(
+        subject=_("New sign-in to your account"),
+        title=_("New sign-in to your account"),
+        paragraphs=(
+            _("Someone signed in to your account with {app} on a device that we don't know.").format(
+                app=app_name()
+            ),
+            _("If that was you, there's nothing you need to do."),
+            _if_not_me(),
+        ),
+        facts=_where(details),
+        action=_not_me(secret),
+        about_mails=about_security(),
+    )
+
+
+def refresh_token_reused(details: Details, secret: str) -> Letter:
+    """Say that a session was ended because its key was used twice."""
+    return Letter(
+        subject=_("We ended a session to protect your account"),
+        title=_("We ended a session to protect your account"),
+        paragraphs=(
+            _(
+                "A program that is signed in to your account with {app} used a key a second time. Someone may"
+                " have copied it, so we ended the session."
+            ).format(app=app_name()),
+            _(
+                "If you use such a program, sign in there again. If you don't, use the button below. It signs"
+                " out every device, and you set a new password. The link works for 7 days."
+            ),
+        ),
+        facts=_where(details),
+        action=_not_me(secret),
+        about_mails=about_security(),
+    )
+
+
+def account_closed(details: Details, _secret: str) -> Letter:
+    """Say, as the last mail, that the account is closed."""
+    return Letter(
+        subject=_("Your account is closed"),
+        title=_("Your account is closed"),
+        paragraphs=(
+            _("Your account with {app} was closed, and every device was signed out.").format(app=app_name()),
+            _(
+                "We've removed your name, your e-mail address, and everything you signed in with. The records"
+                " of your payments stay in our books, without your name."
+            ),
+            _("This is the last mail that you get from us. If it wasn't you, write to us."),
+        ),
+        facts=_where(details),
+        after=whom_to_ask(),
+        about_mails=about_security(),
+    )
