@@ -12,8 +12,10 @@ import psycopg
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from onramp_app.accounts import passwords
 from onramp_app.config import Settings, get_settings
 from onramp_app.local import postgres
+from tests import people
 from tests.databases import Databases, in_settings
 from tests.redis_server import RedisServer
 from tests.simulator.process import Process, running_simulator
@@ -84,6 +86,26 @@ def _no_settings_of_the_developer() -> None:
         os.environ.pop(name.upper(), None)
     os.environ["SECRET_KEY"] = "a key for tests that nobody else uses"
     get_settings.cache_clear()
+
+
+def _hash_with(*, memory_kib: int, passes: int) -> None:
+    passwords._context.update(argon2__memory_cost=memory_kib, argon2__time_cost=passes)
+    passwords._dummy_hash.cache_clear()
+    people.kept_password.cache_clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> None:
+    """Have a password hashed in a millisecond instead of forty, a quarter of what many tests would cost."""
+    _hash_with(memory_kib=64, passes=1)
+
+
+@pytest.fixture
+def dear_passwords() -> Iterator[None]:
+    """Have passwords cost what they cost in production, for tests of just that."""
+    _hash_with(memory_kib=passwords._MEMORY_KIB, passes=passwords._PASSES)
+    yield
+    _hash_with(memory_kib=64, passes=1)
 
 
 def _run_sql(url: str, *statements: str) -> None:

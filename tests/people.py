@@ -40,7 +40,7 @@ class Person:
 
 
 @cache
-def _kept_password() -> str:
+def kept_password() -> str:
     return passwords._hash(PASSWORD)
 
 
@@ -55,7 +55,7 @@ async def sign_up(
     user = User(
         id=new_id(),
         email=f"p{secrets.token_hex(5)}@example.com",
-        password_hash=_kept_password(),
+        password_hash=kept_password(),
         display_name=display_name,
         country=country,
         display_currency=currency_of_country(country),

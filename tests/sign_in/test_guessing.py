@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from limits import RateLimitItemPerMinute
 
-from onramp_app.accounts import accounts, devices, passwords, sessions
+from onramp_app.accounts import accounts, devices, sessions
 from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import InvalidCredentials, RateLimited
@@ -94,16 +94,6 @@ async def ada(database: str) -> BrowserSession:
     return await sign_up(sessions.open_browser, Client(HOME))
 
 
-@pytest.fixture
-def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compare without argon2, where hundreds of attempts are made and its time is not the question."""
-
-    async def compare(password: str, password_hash: str | None, **_where: object) -> tuple[bool, str | None]:
-        return password_hash is not None and password == PASSWORD, None
-
-    monkeypatch.setattr(passwords, "verify_password", compare)
-
-
 async def _try(email: str, password: str, address: str, *, device: str = "") -> str:
     cookie = f"device={device}" if device else ""
     client = Client(address, cookie_header=cookie)
@@ -122,7 +112,7 @@ async def _storm(email: str, attempts: int) -> list[str]:
 
 
 async def test_strangers_everywhere_are_stopped_and_the_owner_signs_in_on_a_known_device(
-    ada: BrowserSession, quick_hashes: None
+    ada: BrowserSession,
 ) -> None:
     email = ada.viewer.email
     answers = await _storm(email, 130)
@@ -133,7 +123,7 @@ async def test_strangers_everywhere_are_stopped_and_the_owner_signs_in_on_a_know
 
 
 async def test_without_known_devices_the_owner_would_be_shut_out(
-    ada: BrowserSession, quick_hashes: None, monkeypatch: pytest.MonkeyPatch
+    ada: BrowserSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control of the test above."""
     monkeypatch.setattr(devices.Device, "is_known_to", lambda *_: False)
@@ -141,22 +131,21 @@ async def test_without_known_devices_the_owner_would_be_shut_out(
     assert await _try(ada.viewer.email, PASSWORD, HOME, device=ada.device_cookie_value) == "refused"
 
 
-async def test_a_known_device_is_counted_by_itself(ada: BrowserSession, quick_hashes: None) -> None:
+async def test_a_known_device_is_counted_by_itself(ada: BrowserSession) -> None:
     email, device = ada.viewer.email, ada.device_cookie_value
     assert [await _try(email, "no", HOME, device=device) for _ in range(11)] == ["wrong"] * 10 + ["refused"]
     assert await _try(email, PASSWORD, HOME, device=device) == "refused"
     assert await _try(email, PASSWORD, HOME) == "in", "neither the address nor the account was counted"
 
 
-async def test_a_crowd_in_the_same_network_does_not_shut_out_a_known_device(
-    ada: BrowserSession, quick_hashes: None
-) -> None:
+async def test_a_crowd_in_the_same_network_does_not_shut_out_a_known_device(ada: BrowserSession) -> None:
     for number in range(300):
         await _try(f"p{number}@example.com", "no", HOME)
     assert await _try("other@example.com", "no", HOME) == "refused"
     assert await _try(ada.viewer.email, PASSWORD, HOME, device=ada.device_cookie_value) == "in"
 
 
+@pytest.mark.usefixtures("dear_passwords")
 async def test_a_burst_of_strangers_leaves_a_known_device_its_turn(ada: BrowserSession) -> None:
     burst = [
         asyncio.create_task(_try(f"p{number}@example.com", "no", f"198.51.100.{number}"))
@@ -167,9 +156,7 @@ async def test_a_burst_of_strangers_leaves_a_known_device_its_turn(ada: BrowserS
     assert (await asyncio.gather(*burst)).count("refused") > 20, "the control: others found no place"
 
 
-async def test_an_account_that_does_not_exist_is_stopped_at_the_same_attempts(
-    ada: BrowserSession, quick_hashes: None
-) -> None:
+async def test_an_account_that_does_not_exist_is_stopped_at_the_same_attempts(ada: BrowserSession) -> None:
     unknown = f"p{secrets.token_hex(5)}@example.com"
     same_place = [
         [await _try(email, "no", STRANGER, device=ada.device_cookie_value if email == unknown else "")
@@ -181,7 +168,7 @@ async def test_an_account_that_does_not_exist_is_stopped_at_the_same_attempts(
 
 
 async def test_a_success_forgets_the_failures_of_its_place_and_not_those_of_strangers(
-    ada: BrowserSession, quick_hashes: None
+    ada: BrowserSession,
 ) -> None:
     email = ada.viewer.email
     await _storm(email, 95)
@@ -189,7 +176,7 @@ async def test_a_success_forgets_the_failures_of_its_place_and_not_those_of_stra
     assert (await _storm(email, 10)).count("wrong") == 5
 
 
-async def test_many_sign_ins_of_the_owner_are_no_guesses(ada: BrowserSession, quick_hashes: None) -> None:
+async def test_many_sign_ins_of_the_owner_are_no_guesses(ada: BrowserSession) -> None:
     places = [await _try(ada.viewer.email, PASSWORD, f"198.51.100.{n % 250}") for n in range(120)]
     assert set(places) == {"in"}
 
@@ -239,7 +226,7 @@ async def test_the_current_password_is_guessed_in_rounds_too(clock: Clock) -> No
 
 
 async def test_a_thief_who_guesses_in_a_stolen_session_does_not_keep_the_owner_from_changing_the_password(
-    ada: BrowserSession, quick_hashes: None
+    ada: BrowserSession,
 ) -> None:
     email = ada.viewer.email
     owned = await sign_in.sign_in(email, PASSWORD, Client(HOME), sessions.open_browser)
@@ -272,7 +259,7 @@ async def _timed(attempt: Callable[[], object]) -> float:
 
 
 async def test_processes_with_a_redis_count_together(
-    shared_counters: RedisServer, ada: BrowserSession, quick_hashes: None
+    shared_counters: RedisServer, ada: BrowserSession
 ) -> None:
     answers = []
     for _ in range(12):
@@ -282,7 +269,7 @@ async def test_processes_with_a_redis_count_together(
 
 
 async def test_when_redis_dies_signing_in_becomes_slow_and_strict_but_neither_open_nor_closed(
-    shared_counters: RedisServer, ada: BrowserSession, quick_hashes: None, monkeypatch: pytest.MonkeyPatch
+    shared_counters: RedisServer, ada: BrowserSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     email = ada.viewer.email
     assert await _timed(lambda: _try(email, PASSWORD, HOME)) < throttle.ALONE_DELAY_SECONDS / 2
@@ -297,7 +284,7 @@ async def test_when_redis_dies_signing_in_becomes_slow_and_strict_but_neither_op
 
 
 async def test_when_redis_comes_back_it_counts_again_and_nothing_is_slow(
-    shared_counters: RedisServer, ada: BrowserSession, quick_hashes: None, monkeypatch: pytest.MonkeyPatch
+    shared_counters: RedisServer, ada: BrowserSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(throttle, "_ASK_REDIS_AGAIN_SECONDS", 0.1)
     shared_counters.kill()

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from onramp_app import idempotency
-from onramp_app.accounts import accounts, passwords, program_sessions, sessions
+from onramp_app.accounts import accounts, program_sessions, sessions
 from onramp_app.accounts.program_sessions import ProgramSession
 from onramp_app.accounts.sessions import Client
 from onramp_app.domain import clock
@@ -29,12 +29,7 @@ def owner(database: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compare without argon2, and let one address sign in as often as it likes."""
-
-    async def compare(*_: object, **__: object) -> tuple[bool, str | None]:
-        return True, None
-
-    monkeypatch.setattr(passwords, "verify_password", compare)
+    """Let one address sign in as often as it likes."""
     monkeypatch.setattr(throttle, "SIGN_IN_FROM_ADDRESS", ())
 
 
@@ -111,31 +106,19 @@ async def test_an_account_has_so_many_sessions_and_loses_the_oldest(
 
 
 async def test_a_password_is_not_changed_without_end(
-    person: ProgramSession, owner: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+    person: ProgramSession, owner: psycopg.Connection[Any]
 ) -> None:
-    async def quick_hash(_: str) -> str:
-        return secrets.token_hex(8)
-
-    monkeypatch.setattr(passwords, "hash_password", quick_hash)
     most = throttle.CHANGE_PASSWORD[0].amount
     for _ in range(most):
-        await accounts.change_password(person.viewer, PASSWORD, new_password="marble-teapot-92")
+        await accounts.change_password(person.viewer, PASSWORD, new_password=PASSWORD)
     with pytest.raises(RateLimited):
-        await accounts.change_password(person.viewer, PASSWORD, new_password="marble-teapot-92")
+        await accounts.change_password(person.viewer, PASSWORD, new_password=PASSWORD)
     assert _count(owner, "audit_log", "action = 'account.password_changed'") == most
 
 
 async def test_who_guesses_in_a_stolen_session_takes_none_of_the_owners_changes(
-    person: ProgramSession, monkeypatch: pytest.MonkeyPatch
+    person: ProgramSession,
 ) -> None:
-    async def compare(password: str, *_: object, **__: object) -> tuple[bool, str | None]:
-        return password == PASSWORD, None
-
-    async def quick_hash(_: str) -> str:
-        return secrets.token_hex(8)
-
-    monkeypatch.setattr(passwords, "verify_password", compare)
-    monkeypatch.setattr(passwords, "hash_password", quick_hash)
     most = throttle.CHANGE_PASSWORD[0].amount
     for _ in range(most):
         stolen = dataclasses.replace(person.viewer, session_id=secrets.token_hex(8))
