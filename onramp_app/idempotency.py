@@ -23,6 +23,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.columns import Row, length, moment, octets, words
 from onramp_app.db.engine import transaction
+from onramp_app.db.personal import Part
 from onramp_app.domain import clock
 from onramp_app.domain.errors import ApplicationError
 
@@ -30,6 +31,20 @@ KEPT = timedelta(hours=24)
 MAX_REFUSALS = 100
 # Longer than any request takes: the process that made an older claim is gone.
 CLAIM_LIFE = timedelta(minutes=2)
+
+# What is held about a person here, for their file. The answers repeat what that says of the top-ups, and hold
+# what opens an order with the provider.
+KEYS = Part(
+    name="idempotency_keys",
+    shows={
+        "key": "idempotency_keys.key",
+        "status": "idempotency_keys.status",
+        "created_at": "idempotency_keys.created_at",
+    },
+    source="idempotency_keys",
+    whose="idempotency_keys.user_id = :user_id",
+    order=("idempotency_keys.key",),
+)
 
 
 class IdempotencyKey(Row, table=True):

@@ -266,6 +266,13 @@ async def require_recent_proof(db: AsyncSession, viewer: Viewer) -> AuthSession:
     return session
 
 
+async def require_alive(db: AsyncSession, viewer: Viewer) -> None:
+    """Refuse to go on for a session that has ended. Raises `Unauthenticated`."""
+    session = (await db.exec(select(AuthSession).where(AuthSession.id == viewer.session_id))).first()
+    if session is None or not is_alive(session, clock.now()):
+        raise Unauthenticated("The session has ended. Sign in again.")
+
+
 async def note_proof(db: AsyncSession, viewer: Viewer) -> None:
     """Keep that the person of this session has just proved who they are."""
     await db.exec(

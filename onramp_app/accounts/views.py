@@ -5,6 +5,8 @@ Pages keep views pickled between events, so they are made of primitives only and
 from dataclasses import dataclass
 from datetime import datetime
 
+from onramp_app.db.personal import Part
+
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
@@ -52,3 +54,61 @@ class SecurityEventView:
     at: datetime
     device: str
     address: str
+
+
+# All that is held about a person here, for their file, without what proves a sign-in or opens a link.
+ACCOUNT = Part(
+    name="account",
+    shows={
+        "id": "users.id",
+        "email": "users.email",
+        "email_confirmed_at": "users.email_confirmed_at",
+        "display_name": "users.display_name",
+        "country": "users.country",
+        "display_currency": "users.display_currency",
+        "language": "users.language",
+        "role": "users.role",
+        "kyc_status": "users.kyc_status",
+        "kyc_tier": "users.kyc_tier",
+        "frozen_at": "users.frozen_at",
+        "muted_mails": "users.muted_mails",
+        "created_at": "users.created_at",
+        "updated_at": "users.updated_at",
+    },
+    source="users",
+    whose="users.id = :user_id",
+    order=("users.id",),
+)
+PARTS = (
+    Part(
+        name="sessions",
+        shows={
+            "id": "auth_sessions.id",
+            "kind": "auth_sessions.kind",
+            "device": "auth_sessions.device",
+            "address": "auth_sessions.address",
+            "created_at": "auth_sessions.created_at",
+            "last_seen_at": "auth_sessions.last_seen_at",
+            "proved_at": "auth_sessions.proved_at",
+            "expires_at": "auth_sessions.expires_at",
+            "revoked_at": "auth_sessions.revoked_at",
+            "end_reason": "auth_sessions.end_reason",
+        },
+        source="auth_sessions",
+        whose="auth_sessions.user_id = :user_id",
+        order=("auth_sessions.id",),
+    ),
+    Part(
+        name="mailed_links",
+        shows={
+            "purpose": "account_links.purpose",
+            "email": "account_links.email",
+            "created_at": "account_links.created_at",
+            "expires_at": "account_links.expires_at",
+            "ended_at": "account_links.ended_at",
+        },
+        source="account_links",
+        whose="account_links.user_id = :user_id",
+        order=("account_links.created_at", "account_links.secret_hash"),
+    ),
+)

@@ -96,6 +96,7 @@ class SecurityEventKind(StrEnum):
     FACTORS_RESET_ASKED = "factors_reset_asked"
     FACTORS_RESET_CANCELED = "factors_reset_canceled"
     FACTORS_RESET = "factors_reset"
+    DATA_EXPORTED = "data_exported"
 
 
 @lru_cache(maxsize=1)

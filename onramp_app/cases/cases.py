@@ -9,10 +9,24 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import execute
+from onramp_app.db.personal import Inner
 from onramp_app.domain.environment import Environment
 from onramp_app.domain.ids import new_id
 
 BY_SYSTEM = "system"
+# The cases of a top-up, for the file of its owner. What an operator noted when they closed one is not in it.
+CASES = Inner(
+    name="cases",
+    shows={
+        "kind": "exceptions.kind",
+        "detail": "exceptions.detail",
+        "opened_at": "exceptions.opened_at",
+        "closed_at": "exceptions.closed_at",
+    },
+    source="exceptions",
+    by="exceptions.top_up_id",
+    order=("exceptions.opened_at", "exceptions.id"),
+)
 _MAX_DETAIL_LENGTH = 1000
 _MAX_REASON_LENGTH = 500
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.db.personal import Part
 from onramp_app.ledger.tables import AuditRow
 
 MAX_SUBJECT_LENGTH = 200
@@ -21,11 +22,26 @@ _MAX_ADDRESS_LENGTH = 45
 COMMAND = "command"  # Somebody who can run commands on the machine; no account says who.
 SYSTEM = "system"
 
+# What the log holds about a person, for their file. From where an operator acted, and why, is the operator's.
+LINES = Part(
+    name="audit_log",
+    shows={
+        "at": "audit_log.at",
+        "action": "audit_log.action",
+        "address": "CASE WHEN actor = subject THEN audit_log.address END",
+        "detail": "CASE WHEN actor = subject THEN CAST(audit_log.detail AS json) END",
+    },
+    source="audit_log",
+    whose="audit_log.subject = :user_id",
+    order=("audit_log.at", "audit_log.id"),
+)
+
 
 class Act(StrEnum):
     """Deeds that are not an operator's decision, as the log calls them."""
 
     ACCOUNT_CREATED = "account.created"
+    DATA_EXPORTED = "account.data_exported"
     ACCOUNT_CLOSED = "account.closed"
     ROLE_GRANTED = "account.role_granted"
     PASSWORD_CHANGED = "account.password_changed"  # noqa: S105 - the name of an event  # nosec B105

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import execute
+from onramp_app.db.personal import Inner, Part
 from onramp_app.domain.money import from_minor
 from onramp_app.ledger.transfers import Balance
 
@@ -42,6 +43,54 @@ _COUNTED_SINCE = text(
     " JOIN assets s ON s.code = a.asset"
     " WHERE t.kind = 'count' AND a.kind = 'treasury' AND t.created_at > :since"
     " GROUP BY a.asset, s.scale ORDER BY a.asset"
+)
+
+# All that is held about a person in the books, for their file. Who decided for the operator, and why, is not.
+PARTS = (
+    Part(
+        name="balances",
+        shows={"asset": "user_balances.asset"},
+        amounts={
+            "available": "user_balances.available_minor",
+            "held": "user_balances.held_minor",
+            "owed": "user_balances.owed_minor",
+        },
+        source="user_balances JOIN assets ON assets.code = user_balances.asset",
+        whose="user_balances.user_id = :user_id",
+        order=("user_balances.asset",),
+    ),
+    Part(
+        name="transfers",
+        shows={
+            "id": "ledger_transfers.id",
+            "environment": "ledger_transfers.environment",
+            "reference": "ledger_transfers.reference",
+            "kind": "ledger_transfers.kind",
+            "top_up_id": "ledger_transfers.top_up_id",
+            "source": "ledger_transfers.source",
+            "created_at": "ledger_transfers.created_at",
+        },
+        source="ledger_transfers",
+        whose="ledger_transfers.user_id = :user_id",
+        order=("ledger_transfers.created_at", "ledger_transfers.id"),
+        id="ledger_transfers.id",
+        lists=(
+            Inner(
+                name="entries",
+                shows={"account": "ledger_accounts.kind", "asset": "ledger_accounts.asset"},
+                # With the sign that a person reads: more is more, also of what they owe.
+                amounts={
+                    "amount": "CASE WHEN ledger_accounts.kind = 'owed' THEN 1 ELSE -1 END"
+                    " * ledger_entries.amount_minor"
+                },
+                # The other side of a transfer is the operator's.
+                source="ledger_entries JOIN ledger_accounts ON ledger_accounts.id = ledger_entries.account_id"
+                " AND ledger_accounts.user_id = :user_id JOIN assets ON assets.code = ledger_accounts.asset",
+                by="ledger_entries.transfer_id",
+                order=("ledger_entries.transfer_id", "ledger_entries.account_id"),
+            ),
+        ),
+    ),
 )
 
 

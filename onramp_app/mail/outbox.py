@@ -11,11 +11,29 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import on_commit
 from onramp_app.db.moments import moment
+from onramp_app.db.personal import Part
 from onramp_app.domain.ids import new_id
 from onramp_app.fleet import channels
 from onramp_app.mail.links import MailLink
 from onramp_app.mail.tables import OutboxMail
 from onramp_app.mail.words import WORTH_SENDING, MailKind
+
+# All that is held about a person here, for their file, in the order of the index.
+MAILS = Part(
+    name="mails",
+    shows={
+        "kind": "outbox_mails.kind",
+        "recipient": "outbox_mails.recipient",
+        "language": "outbox_mails.language",
+        "details": "CAST(outbox_mails.details AS json)",
+        "created_at": "outbox_mails.created_at",
+        "sent_at": "outbox_mails.sent_at",
+        "given_up_at": "outbox_mails.given_up_at",
+    },
+    source="outbox_mails",
+    whose="outbox_mails.user_id = :user_id",
+    order=("outbox_mails.kind", "outbox_mails.created_at", "outbox_mails.id"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,125 @@
 """Deletes what is kept for a time only, once a day by one of the instances.
 
-The books, the audit log, top-ups and what the provider was read to say are kept for good.
+`RULES` is the whole list, and docs/privacy.md says the same of each table; a test compares the two. The
+books, the audit log, top-ups and what the provider was read to say are kept for good.
 """
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import structlog
-from sqlalchemy import Delete, tuple_
-from sqlmodel import col, delete, func, or_, select
+from sqlalchemy import ColumnElement, Delete, tuple_
+from sqlmodel import and_, col, delete, func, or_, select
 
 from onramp_app import idempotency
 from onramp_app.accounts.tables import AccountLink, AuthSession, RefreshToken
 from onramp_app.config import get_settings
+from onramp_app.db.columns import Row
 from onramp_app.db.engine import transaction
 from onramp_app.db.locks import Lock
 from onramp_app.db.moments import database_time
+from onramp_app.factors.tables import Authenticator, FactorReset
 from onramp_app.idempotency import IdempotencyKey
 from onramp_app.mail.tables import OutboxMail
+from onramp_app.mail.words import MailKind
 from onramp_app.provider_orders.tables import StoredWebhook, WebhookRefusal
 
 _DAY_SECONDS = 86_400
 _AT_ONCE = 1_000  # keeps each transaction, and what it locks, short
+_DAY = timedelta(days=1)
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """What a rule compares with: this moment, and the one `RETENTION_DAYS` before it."""
+
+    now: datetime
+    before: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which rows of a table go.
+
+    Attributes:
+        table: whose rows.
+        kept: for how long they stay, in the words of docs/privacy.md.
+        goes: the condition by which they go.
+    """
+
+    table: type[Row]
+    kept: str
+    goes: Callable[[Moments], ColumnElement[bool]]
+
+    def delete_some(self, at: Moments, *, most: int) -> Delete:
+        """Return the statement that deletes some of these rows."""
+        key = tuple_(*self.table.__table__.primary_key)  # type: ignore[attr-defined]
+        goes = self.goes(at)
+        some = select(*self.table.__table__.primary_key).where(goes).limit(most)  # type: ignore[attr-defined]
+        # Asked again, since a row may have come to life again between the look and the deed.
+        return delete(self.table).where(key.in_(some), goes)
+
+
+def _is_ended() -> ColumnElement[bool]:
+    return or_(col(OutboxMail.sent_at).is_not(None), col(OutboxMail.given_up_at).is_not(None))
+
+
+def _is_last_mail() -> ColumnElement[bool]:
+    return col(OutboxMail.kind) == MailKind.ACCOUNT_CLOSED.value
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        AuthSession,
+        "`RETENTION_DAYS` after their end",
+        lambda at: or_(col(AuthSession.revoked_at) < at.before, col(AuthSession.expires_at) < at.before),
+    ),
+    # A client that kept one for longer than this without using it hears of no theft any more.
+    Rule(
+        RefreshToken,
+        "`RETENTION_DAYS` after they were used",
+        lambda at: col(RefreshToken.used_at) < at.before,
+    ),
+    # One that waits is never old: it is money that somebody may still miss.
+    Rule(
+        StoredWebhook,
+        "`RETENTION_DAYS`, once they were acted on",
+        lambda at: and_(
+            col(StoredWebhook.received_at) < at.before, col(StoredWebhook.handled_at).is_not(None)
+        ),
+    ),
+    Rule(WebhookRefusal, "`RETENTION_DAYS`", lambda at: col(WebhookRefusal.received_at) < at.before),
+    Rule(
+        OutboxMail,
+        "`RETENTION_DAYS`, once they were sent or given up",
+        lambda at: and_(col(OutboxMail.created_at) < at.before, _is_ended()),
+    ),
+    Rule(
+        OutboxMail,
+        "the last mail of a closed account one day after it was sent or given up",
+        lambda at: and_(
+            _is_last_mail(),
+            or_(col(OutboxMail.sent_at) < at.now - _DAY, col(OutboxMail.given_up_at) < at.now - _DAY),
+        ),
+    ),
+    Rule(
+        AccountLink, "`RETENTION_DAYS` after their time", lambda at: col(AccountLink.expires_at) < at.before
+    ),
+    Rule(FactorReset, "`RETENTION_DAYS` after their end", lambda at: col(FactorReset.ended_at) < at.before),
+    Rule(
+        Authenticator,
+        "one day while it is not confirmed",
+        lambda at: and_(
+            col(Authenticator.confirmed_at).is_(None), col(Authenticator.made_at) < at.now - _DAY
+        ),
+    ),
+    Rule(IdempotencyKey, "24 hours", lambda at: col(IdempotencyKey.created_at) <= at.now - idempotency.KEPT),
+)
 
 
 async def purge_daily() -> None:
@@ -38,12 +134,7 @@ async def purge_daily() -> None:
 
 
 async def purge() -> dict[str, int]:
-    """Delete what has been kept for as long as it has to be.
-
-    After `RETENTION_DAYS`: ended sessions with their refresh tokens, spent refresh tokens, webhooks that
-    were acted on, refused requests, mails that were sent or given up, links that
-    have ended. After 24 hours: answers kept under an
-    idempotency key.
+    """Delete what has been kept for as long as it has to be, by `RULES`.
 
     Returns how many rows went from each table; nothing when another instance is purging.
 
@@ -51,53 +142,13 @@ async def purge() -> dict[str, int]:
         DatabaseUnavailable: the database does not answer; what was deleted before stays deleted.
     """
     now = await database_time()
+    at = Moments(now, before=now - timedelta(days=get_settings().retention_days))
     counts: dict[str, int] = {}
-    for name, statement in _statements(now - timedelta(days=get_settings().retention_days), now).items():
-        while purged := await _purge_some(statement):
+    for rule in RULES:
+        name = str(rule.table.__tablename__)
+        while purged := await _purge_some(rule.delete_some(at, most=_AT_ONCE)):
             counts[name] = counts.get(name, 0) + purged
     return counts
-
-
-def _statements(before: datetime, now: datetime) -> dict[str, Delete]:
-    ended = or_(col(AuthSession.revoked_at) < before, col(AuthSession.expires_at) < before)
-    # One that waits is never old: it is money that somebody may still miss.
-    handled = (col(StoredWebhook.received_at) < before, col(StoredWebhook.handled_at).is_not(None))
-    refused = col(WebhookRefusal.received_at) < before
-    ended_mails = (
-        col(OutboxMail.created_at) < before,
-        or_(col(OutboxMail.sent_at).is_not(None), col(OutboxMail.given_up_at).is_not(None)),
-    )
-    answered = col(IdempotencyKey.created_at) <= now - idempotency.KEPT
-    keys = select(IdempotencyKey.user_id, IdempotencyKey.key).where(answered).limit(_AT_ONCE)
-    return {
-        "sessions": delete(AuthSession).where(
-            col(AuthSession.id).in_(select(AuthSession.id).where(ended).limit(_AT_ONCE))
-        ),
-        # A client that kept one for longer than this without using it hears of no theft any more.
-        "refresh_tokens": delete(RefreshToken).where(
-            col(RefreshToken.token_hash).in_(
-                select(RefreshToken.token_hash).where(col(RefreshToken.used_at) < before).limit(_AT_ONCE)
-            )
-        ),
-        "webhook_events": delete(StoredWebhook).where(
-            col(StoredWebhook.id).in_(select(StoredWebhook.id).where(*handled).limit(_AT_ONCE))
-        ),
-        "webhook_refusals": delete(WebhookRefusal).where(
-            col(WebhookRefusal.id).in_(select(WebhookRefusal.id).where(refused).limit(_AT_ONCE))
-        ),
-        "outbox_mails": delete(OutboxMail).where(
-            col(OutboxMail.id).in_(select(OutboxMail.id).where(*ended_mails).limit(_AT_ONCE))
-        ),
-        "account_links": delete(AccountLink).where(
-            col(AccountLink.secret_hash).in_(
-                select(AccountLink.secret_hash).where(col(AccountLink.expires_at) < before).limit(_AT_ONCE)
-            )
-        ),
-        # Asked again, since a key may be claimed again between the look and the deed.
-        "idempotency_keys": delete(IdempotencyKey).where(
-            tuple_(col(IdempotencyKey.user_id), col(IdempotencyKey.key)).in_(keys), answered
-        ),
-    }
 
 
 async def _purge_some(statement: Delete) -> int:

@@ -39,7 +39,12 @@ class Scene:
         return f"session={opened.cookie_value}"
 
     async def renew(self) -> None:
-        """Sign Ada in again, whatever she has done to herself."""
+        """Sign Ada in again, whatever she has done to herself: she may have closed her account."""
+        self.wallet.run(
+            "UPDATE users SET closed_at = NULL, email = %s WHERE id = %s AND closed_at IS NOT NULL",
+            self.ada.email,
+            self.ada.id,
+        )
         self.ada_cookie = await self.cookie_of(self.ada)
         async with transaction() as db:
             user = await db.get(User, self.ada.id)

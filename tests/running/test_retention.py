@@ -45,7 +45,7 @@ def _left(database: str) -> set[str]:
 
 async def test_sessions_that_ended_long_ago_go_and_all_others_stay(database, session_ids, monkeypatch):
     monkeypatch.setattr(retention, "_AT_ONCE", 1)
-    assert await retention.purge() == {"sessions": 2}
+    assert await retention.purge() == {"auth_sessions": 2}
     assert _left(database) == {session_ids[1], session_ids[3], session_ids[4]}
     assert await retention.purge() == {}
 
@@ -97,8 +97,56 @@ async def test_old_webhooks_refusals_and_kept_answers_go_and_what_waits_stays(da
         for key, hours in (("old", 25), ("new", 23)):
             owner.execute(KEY, (key, hours))
         purged = await retention.purge()
-        assert purged == {"sessions": 2, "webhook_events": 2, "webhook_refusals": 1, "idempotency_keys": 1}
+        assert purged == {
+            "auth_sessions": 2,
+            "webhook_events": 2,
+            "webhook_refusals": 1,
+            "idempotency_keys": 1,
+        }
         headers = {bytes(row[0]) for row in owner.execute("SELECT header FROM webhook_events")}
         assert headers == {b"c", b"d"}, "one that was never acted on is kept, however old"
         assert owner.execute("SELECT key FROM idempotency_keys").fetchall() == [("new",)]
         assert owner.execute("SELECT count(*) FROM webhook_refusals").fetchone() == (1,)
+
+
+MAIL = (
+    "INSERT INTO outbox_mails (id, event_key, kind, user_id, recipient, language, details, created_at,"
+    " useless_after, due_at, attempts, sent_at) SELECT %(key)s, %(key)s, %(kind)s, id, 'a@example.com',"
+    " 'en', '{}', now() - make_interval(days => %(days)s), now(), now(), 0,"
+    " now() - make_interval(days => %(sent)s)"
+    " FROM users LIMIT 1"
+)
+APP = (
+    "INSERT INTO authenticators (id, user_id, sealed_secret, made_at, confirmed_at, last_counter)"
+    " SELECT %s, id, sha256('') || sha256(''), now() - interval '25 hours', %s, 0 FROM users LIMIT 1"
+)
+RESET = (
+    "INSERT INTO factor_resets (id, user_id, asked_by, asked_at, due_at, ended_at, is_done)"
+    " SELECT %s, u.id, o.id, now() - make_interval(days => %s), now(), now() - make_interval(days => %s),"
+    " true FROM users u, users o WHERE u.id < o.id LIMIT 1"
+)
+
+
+@pytest.mark.usefixtures("session_ids")
+async def test_old_mails_the_last_of_a_closed_account_and_what_was_begun_with_factors_go(database):
+    await sign_up(program_sessions.open_program, Client("127.0.0.1"))
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("DELETE FROM outbox_mails")
+        for key, kind, days, sent in (
+            ("old", "new_device", 91, 90),
+            ("waits", "new_device", 91, None),
+            ("new", "new_device", 89, 88),
+            ("last-old", "account_closed", 3, 2),
+            ("last-new", "account_closed", 1, 0),
+        ):
+            owner.execute(MAIL, {"key": key, "kind": kind, "days": days, "sent": sent})
+        owner.execute(APP, ("begun", None))
+        owner.execute(APP, ("confirmed", "now"))
+        for key, asked, ended in (("old", 100, 91), ("new", 100, 89)):
+            owner.execute(RESET, (key, asked, ended))
+        purged = await retention.purge()
+        assert purged == {"auth_sessions": 2, "outbox_mails": 2, "authenticators": 1, "factor_resets": 1}
+        left = {row[0] for row in owner.execute("SELECT id FROM outbox_mails")}
+        assert left == {"waits", "new", "last-new"}
+        assert owner.execute("SELECT id FROM authenticators").fetchall() == [("confirmed",)]
+        assert owner.execute("SELECT id FROM factor_resets").fetchall() == [("new",)]

@@ -1,0 +1,43 @@
+"""What the provider's records say about a person, for their file."""
+
+from onramp_app.db.personal import Inner
+
+ORDERS = Inner(
+    name="provider_orders",
+    shows={
+        "order_id": "provider_orders.order_id",
+        "environment": "provider_orders.environment",
+        "provider": "provider_orders.provider",
+        "flow": "provider_orders.flow",
+        "raw": "provider_orders.raw",
+        "status_number": "provider_orders.status_number",
+        "status_text": "provider_orders.status_text",
+        "status_class": "provider_orders.status_class",
+        "class_since": "provider_orders.class_since",
+        "reference_id": "provider_orders.reference_id",
+        "wallet_address": "provider_orders.wallet_address",
+        "transaction_hash": "provider_orders.transaction_hash",
+        "fiat_currency": "provider_orders.fiat_currency",
+        "fiat_amount": "provider_orders.fiat_amount",
+        "payment_kind": "provider_orders.payment_kind",
+        "expected_price": "provider_orders.expected_price",
+        "expected_amount": "provider_orders.expected_amount",
+        "actual_price": "provider_orders.actual_price",
+        "bought_amount": "provider_orders.bought_amount",
+        "gas_fee": "provider_orders.gas_fee",
+        "provider_fee": "provider_orders.provider_fee",
+        "client_fee": "provider_orders.client_fee",
+        "gateway_fee": "provider_orders.gateway_fee",
+        "is_kyc_needed": "provider_orders.is_kyc_needed",
+        "ordered_at": "provider_orders.ordered_at",
+        "asset": "provider_orders.asset",
+        "network": "provider_orders.network",
+        "is_ours": "provider_orders.is_ours",
+        "first_seen_at": "provider_orders.first_seen_at",
+        "read_at": "provider_orders.read_at",
+    },
+    amounts={"delivered": "provider_orders.delivered_minor"},
+    source="provider_orders LEFT JOIN assets ON assets.code = provider_orders.asset",
+    by="provider_orders.top_up_id",
+    order=("provider_orders.first_seen_at", "provider_orders.id"),
+)
