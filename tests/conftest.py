@@ -1,5 +1,6 @@
 """A real PostgreSQL for the whole run, and a migrated, empty database for each test that asks."""
 
+import gc
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -51,6 +52,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest and is not divided, so that all processes end at about the same time."""
     items.sort(key=lambda item: _turn_of(item.path))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of the search for garbage: it took a twentieth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -185,7 +186,10 @@ async def test_of_confirmations_at_once_one_does_it(hundred_dollars: Desk) -> No
     outcomes = await asyncio.gather(
         *(decide(held, Action.RELEASE, mandate=mandate) for mandate in mandates), return_exceptions=True
     )
-    assert sorted(type(one).__name__ for one in outcomes) == [*["ActionNotPossible"] * 15, "Decision"]
+    names = Counter(type(one).__name__ for one in outcomes)
+    assert names.pop("Decision") == 1
+    # Those that a busy machine lets wait for a connection for too long may come back.
+    assert set(names) <= {"ActionNotPossible", "DatabaseUnavailable"}
     assert len(desk.timeline(held)) == 1
 
 
