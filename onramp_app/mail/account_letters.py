@@ -111,7 +111,10 @@ def email_change_undone(details: Details, _secret: str) -> Letter:
                 "Your account with {app} belongs to its earlier address again: {address}. Every device was"
                 " signed out."
             ).format(app=app_name(), address=details["old_address"]),
-            _("It was undone with the link that we had sent to that address. If it wasn't you, write to us."),
+            _(
+                "It was undone with the link that we had sent to that address. If it wasn't you, contact"
+                " support."
+            ),
         ),
         facts=_where(details),
         after=whom_to_ask(),
@@ -154,15 +157,21 @@ def password_changed(details: Details, secret: str) -> Letter:
 
 def factors_changed(details: Details, secret: str) -> Letter:
     """Say that a second factor was added or removed."""
-    texts = {
-        "added": _("A second factor was added to your account with {app}."),
-        "removed": _("A second factor of your account with {app} was removed."),
-    }
+    title, text = {
+        "added": (
+            _("A second factor was added"),
+            _("A second factor was added to your account with {app}. Signing in asks for it from now on."),
+        ),
+        "removed": (
+            _("A second factor was removed"),
+            _("A second factor of your account with {app} was removed."),
+        ),
+    }[details["change"]]
     return Letter(
-        subject=_("How you sign in was changed"),
-        title=_("How you sign in was changed"),
+        subject=title,
+        title=title,
         paragraphs=(
-            texts[details["change"]].format(app=app_name()),
+            text.format(app=app_name()),
             _("If that was you, there's nothing you need to do."),
             _if_not_me(),
         ),
@@ -244,7 +253,7 @@ def account_closed(details: Details, _secret: str) -> Letter:
                 "We've removed your name, your e-mail address, and everything you signed in with. The records"
                 " of your payments stay in our books, without your name."
             ),
-            _("This is the last mail that you get from us. If it wasn't you, write to us."),
+            _("This is the last mail that you get from us. If it wasn't you, contact support."),
         ),
         facts=_where(details),
         after=whom_to_ask(),

@@ -9,7 +9,7 @@ from html import escape
 
 from onramp_app.config import get_settings
 from onramp_app.mail.letter import Letter
-from onramp_app.texts import current_language
+from onramp_app.texts import _, current_language
 
 _WIDTH = 78  # RFC 5322 section 2.1.1
 _FONT = "font-family:'IBM Plex Sans',-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
@@ -52,7 +52,11 @@ def html_of(letter: Letter) -> str:
         )
     if letter.action is not None:
         # Some programs show no links, and some people rather see where one leads.
-        parts.append(f'<p class="soft" style="{_soft()};margin:16px 0 0;word-break:break-all">{address}</p>')
+        shown_for = escape(_("If the button doesn't work, open this address in your browser:"))
+        parts.append(
+            f'<p class="soft" style="{_soft()};margin:20px 0 0">{shown_for}<br>'
+            f'<span style="word-break:break-all">{address}</span></p>'
+        )
     foot = "".join(
         f'<p class="soft" style="{_soft()};margin:0 0 4px">{escape(t)}</p>' for t in letter.about_mails
     )
@@ -87,7 +91,8 @@ def _paragraph(text: str) -> str:
 def _facts(facts: tuple[tuple[str, str], ...]) -> str:
     rows = "".join(
         f'<tr><td class="soft line" style="{_soft()};padding:8px 16px 8px 0;border-top:1px solid #E4DCCB;'
-        f'vertical-align:top">{escape(name)}</td><td class="ink line" style="{_ink(15)};padding:8px 0;'
+        f'vertical-align:top;white-space:nowrap;width:1%">{escape(name)}</td>'
+        f'<td class="ink line" style="{_ink(15)};padding:8px 0;'
         f'border-top:1px solid #E4DCCB;vertical-align:top;word-break:break-word">{escape(value)}</td></tr>'
         for name, value in facts
     )

@@ -62,7 +62,7 @@ def _mail() -> rx.Component:
             src=rx.Var.create(api_action("/api/outbox/")).to(str) + OutboxState.chosen,
             title=_("The mail as it looks"),
             sandbox="allow-top-navigation-by-user-activation",
-            class_name="w-full h-[640px] rounded-[12px] border border-(--line)",
+            class_name="w-full h-[860px] md:h-[680px] rounded-[12px] border border-(--line)",
         ),
         rx.el.h3(_("Plain text"), class_name="heading mt-6 mb-2"),
         rx.el.pre(
