@@ -30,13 +30,15 @@ OpenPage = Callable[..., Awaitable[Page]]
 class Site:
     """The running application, its database and the simulator that it uses as the provider.
 
-    `environment` is what a command of the same installation runs in.
+    `end` asks it to end, as platforms do, `kill` does not ask. `environment` is what a command of the same
+    installation runs in.
     """
 
     url: str
     database_url: str
     simulator: Process
     start: Callable[[], None]
+    end: Callable[[], None]
     kill: Callable[[], None]
     environment: dict[str, str]
 
@@ -75,7 +77,7 @@ def open_order(site: Site, address: str) -> int:
 
 @contextmanager
 def running_site(folder: Path, database_url: str) -> Iterator[Site]:
-    """Serve pages and API on one port; `kill` and `start` are for dying in the middle.
+    """Serve pages and API on one port; `end`, `kill` and `start` are for ending in the middle.
 
     Args:
         folder: for the log and the simulator's orders.
@@ -93,13 +95,17 @@ def running_site(folder: Path, database_url: str) -> Iterator[Site]:
         servers.append(_serve(environment, port, log))
         _wait_until_ready(f"http://localhost:{port}", servers[-1], log)
 
+    def end() -> None:
+        servers[-1].terminate()
+        servers[-1].wait(20)
+
     def kill() -> None:
         os.killpg(servers[-1].pid, signal.SIGKILL)  # with the worker, which would go on alone
         servers[-1].wait()
 
     try:
         start()
-        yield Site(f"http://localhost:{port}", database_url, simulator, start, kill, environment)
+        yield Site(f"http://localhost:{port}", database_url, simulator, start, end, kill, environment)
     finally:
         for server in servers:
             server.terminate()

@@ -21,6 +21,7 @@ from onramp_app.db.migrate import latest_revision
 from onramp_app.local import start
 from onramp_app.local.processes import FolderLock, StartFailed
 from tests.built_pages import shipped
+from tests.listening import listening_at
 
 
 def free_port() -> int:
@@ -345,6 +346,8 @@ def test_every_way_to_end_leaves_no_process_and_a_new_start_works_at_once(projec
         running = " ".join(_processes_of(project))
         for part in ("react-router" if env == "dev" else "reflex", "bin/postgres", "onramp_app.simulator"):
             assert part in running, log.read_text()
+        for port in (13220, 13221) if env == "dev" else (13220,):
+            assert listening_at(port) == {"127.0.0.1"}
         process.send_signal(how)
         process.wait(20)
         deadline = time.monotonic() + 10
