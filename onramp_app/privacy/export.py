@@ -37,6 +37,12 @@ PARTS: Final[tuple[Part, ...]] = (
 )
 
 
+async def require_allowed(viewer: Viewer) -> None:
+    """Refuse somebody who has not proved who they are. Raises `RecentSignInRequired` or `Unauthenticated`."""
+    async with transaction() as db:
+        await sessions.require_recent_proof(db, viewer)
+
+
 async def export(viewer: Viewer, *, client: Client) -> AsyncIterator[str]:
     """Give the document piece by piece. A refusal comes before the first piece.
 
@@ -46,8 +52,7 @@ async def export(viewer: Viewer, *, client: Client) -> AsyncIterator[str]:
         RateLimited: it was asked for too often.
         DatabaseUnavailable: the rest could not be read.
     """
-    async with transaction() as db:
-        await sessions.require_recent_proof(db, viewer)
+    await require_allowed(viewer)
     await throttle.attempt(throttle.EXPORT, viewer.user_id)
     async with transaction() as db:
         await audit.write_own(

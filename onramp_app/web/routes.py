@@ -26,6 +26,7 @@ from onramp_app.web.outbox.page import outbox
 from onramp_app.web.outbox.state import OutboxState
 from onramp_app.web.parts.places import path_of
 from onramp_app.web.profile.factors_state import FactorsState
+from onramp_app.web.profile.own_data_state import OwnDataState
 from onramp_app.web.profile.page import profile
 from onramp_app.web.profile.state import ProfileState
 from onramp_app.web.recovery.page import confirm, forgot, reset
@@ -82,7 +83,7 @@ def _pages() -> tuple[_Page, ...]:
             profile,
             _("Profile"),
             _("Your details and sessions."),
-            (ProfileState.load, FactorsState.load),
+            (ProfileState.load, FactorsState.load, OwnDataState.load),
         ),
         _Page("/add-money/[top_up_id]", top_up, _("Your top-up"), _("One top-up."), (TopUpPageState.load,)),
         _Page("/verify", verify, _("Verify"), _("Your verification and limits."), (VerifyState.load,)),

@@ -10,7 +10,7 @@ from onramp_app.web.parts.activity_rows import activity_rows, row_skeletons
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.forms import choice_field, main_button, text_field
 from onramp_app.web.parts.layout import private_page
-from onramp_app.web.parts.places import api_action, link
+from onramp_app.web.parts.places import api_action, file_link, link
 from onramp_app.web.words.names import asset_name
 from onramp_app.web.words.top_ups import tag_of
 
@@ -20,10 +20,10 @@ def activity() -> rx.Component:
         rx.el.div(
             rx.el.div(
                 rx.el.h1(_("Activity"), class_name="title"),
-                rx.el.a(
+                file_link(
                     _("Download as CSV"),
-                    href=f"{api_action('/api/transactions.csv')}{ActivityState.query}",
-                    custom_attrs={"download": "transactions.csv"},
+                    address=f"{api_action('/api/transactions.csv')}{ActivityState.query}",
+                    name="transactions.csv",
                     class_name="link small inline-flex min-h-11 items-center",
                 ),
                 class_name="flex flex-wrap items-center justify-between gap-x-6",

@@ -71,7 +71,13 @@ class EntranceState(rx.State):
         self.message = self.email_problem = self.password_problem = ""  # nosec B105  # nothing is wrong
         self.code_problem = ""
         self.is_second_step = reason in ("otp_required", "wrong_code")
-        self.is_refused = reason not in ("session_ended", "signed_out", "signed_out_here", "password_reset")
+        self.is_refused = reason not in (
+            "session_ended",
+            "signed_out",
+            "signed_out_here",
+            "password_reset",
+            "account_closed",
+        )
         match reason:
             case "" | "otp_required":
                 return
@@ -95,6 +101,7 @@ def _reason_text(reason: str) -> str:
         "database_unavailable": _("We cannot reach our database right now. Try again in a minute."),
         "session_ended": _("Sign in to go on."),
         "signed_out": _("You are signed out."),
+        "account_closed": _("Your account is closed."),
         "password_reset": _("Your password is set. Sign in with it."),
         "signed_out_here": _(
             "You're signed out in this browser. We couldn't reach our database to end the session"

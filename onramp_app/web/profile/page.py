@@ -11,6 +11,7 @@ from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.times import clock_of
 from onramp_app.web.profile.email import email_section
 from onramp_app.web.profile.factors_page import proof, second_factors
+from onramp_app.web.profile.own_data_page import closing, own_data
 from onramp_app.web.profile.security_page import activity, devices
 from onramp_app.web.profile.state import ProfileState
 from onramp_app.web.tabs.session import SessionState
@@ -38,6 +39,8 @@ def profile() -> rx.Component:
             second_factors(),
             devices(),
             activity(),
+            own_data(),
+            closing(),
             class_name="mx-auto grid w-full max-w-[640px] gap-6 md:pt-4",
         ),
         here="/profile",
@@ -52,6 +55,7 @@ def _on_this_page() -> rx.Component:
         ("factors", _("Second factor")),
         ("sessions", _("Devices")),
         ("security", _("Activity")),
+        ("own-data", _("Your data")),
     )
     return rx.el.nav(
         *[rx.el.a(words, href=f"#{place}", class_name="place small") for place, words in places],

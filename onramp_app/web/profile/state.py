@@ -25,7 +25,7 @@ from onramp_app.operators.errors import FactorRequired
 from onramp_app.texts import _
 from onramp_app.web.profile.security_words import security_line, session_line
 from onramp_app.web.profile.shapes import SecurityLine, SessionLine
-from onramp_app.web.tabs.session import PrivateState, SessionState, to_login
+from onramp_app.web.tabs.session import PrivateState, SessionState, leave, to_login
 from onramp_app.web.words.forms import text_of
 from onramp_app.web.words.passwords import weak_password_text
 
@@ -168,7 +168,7 @@ class ProfileState(PrivateState):
             return to_login(self)
         self._forget_messages()
         await accounts.sign_out_everywhere(viewer, address=self.router.session.client_ip)
-        return rx.redirect("/login?reason=signed_out")
+        return await leave(self, "signed_out")
 
     @rx.event
     async def show_older_events(self) -> EventSpec | None:

@@ -20,6 +20,7 @@ from onramp_app.accounts import sessions
 from onramp_app.accounts.views import Viewer
 from onramp_app.config import get_settings
 from onramp_app.texts import _
+from onramp_app.web.tabs import holders
 from onramp_app.web.tabs.loads import Away, away_by, page_loads
 from onramp_app.web.tabs.shapes import NOBODY, Person, initials_of
 
@@ -123,6 +124,18 @@ def to_login(state: rx.State) -> EventSpec:
     here, query = page_path(state) or "/", urlsplit(str(state.router.url)).query
     target = f"{here}?{query}" if query else here
     return rx.redirect(f"/login?reason=session_ended&next={quote(target, safe='')}")
+
+
+async def leave(state: rx.State, reason: str) -> EventSpec:
+    """Forget the person in the tab whose own handler has just ended its session, and lead to `/login`.
+
+    The announcement of the end leads away all other tabs. It would lead this one away too, a moment later and
+    without the reason that `/login` is to show.
+    """
+    holders.forget(state.router.session.client_token)
+    page = await state.get_state(SessionState)
+    page._forget_person()
+    return rx.redirect(f"/login?reason={reason}")
 
 
 def away_delta(away: Away, current_until: str, words: str = "") -> dict[str, dict[str, str]]:
