@@ -158,6 +158,24 @@ def test_no_folder_holds_more_than_fourteen_files(project_dir: Path) -> None:
     assert {str(folder.relative_to(project_dir)): n for folder, n in files.items() if n > 14} == {}
 
 
+def _proofs_that_are_gone(page: str, tests: Path) -> set[str]:
+    """The tests, files and folders of tests that a page names and that are not there."""
+    sources = [file.read_text() for file in tests.rglob("test_*.py")]
+    there = {name for source in sources for name in re.findall(r"def (test_\w+)", source)}
+    files = {
+        place for place in re.findall(r"\btests/[\w/]+(?:\.py)?", page) if not (tests.parent / place).exists()
+    }
+    return files | (set(re.findall(r"`(test_\w+)`", page)) - there)
+
+
+def test_the_security_page_names_tests_that_there_are(project_dir: Path) -> None:
+    page = (project_dir / "docs" / "security.md").read_text()
+    assert _proofs_that_are_gone(page, project_dir / "tests") == set()
+    planted = page + "`test_nobody_wrote_this` and `pytest tests/accounts/test_gone.py`"
+    gone = _proofs_that_are_gone(planted, project_dir / "tests")
+    assert gone == {"test_nobody_wrote_this", "tests/accounts/test_gone.py"}
+
+
 # Tests of no single room: of the whole, from outside.
 _ACROSS = {"attack", "benchmarks", "chaos", "conformance", "e2e"}
 

@@ -41,7 +41,7 @@ class Letter:
     about_mails: tuple[str, ...] = ()
 
 
-def page_address(path: str, secret: str = "") -> str:
+def page_address(path: str, secret: str = "") -> str:  # nosec B107  # most pages need none
     """Return the address of a page in the language of the mail."""
     return address_of(path, language=current_language(), secret=secret)
 

@@ -1,12 +1,14 @@
 """How passwords are hashed, verified, and refused when weak."""
 
 import asyncio
+import contextlib
 import importlib.metadata
 import time
 
 import pytest
 from passlib.hash import argon2
 from zxcvbn import zxcvbn
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from onramp_app.accounts import passwords
 from onramp_app.accounts.passwords import check_new_password, hash_password, verify_password
@@ -59,6 +61,23 @@ async def test_a_password_that_anybody_would_try_is_refused(password: str) -> No
     with pytest.raises(ValidationFailed) as refusal:
         await check_new_password(password, field="password", personal=())
     assert [error.field for error in refusal.value.errors] == ["password"]
+
+
+@pytest.mark.parametrize("every", [97, pytest.param(1, marks=pytest.mark.full)])
+async def test_none_of_those_that_leaked_most_often_is_accepted_though_no_service_is_asked(
+    every: int,
+) -> None:
+    long_enough = [one for one in FREQUENCY_LISTS["passwords"] if len(one) >= passwords.MIN_LENGTH]
+    assert len(long_enough) == 11_611
+    accepted = []
+    for password in [
+        *long_enough[::every],
+        "Q1W2e3r4t5y6u7i8o9p0",
+    ]:  # long ones are hard to guess by their ends
+        with contextlib.suppress(ValidationFailed):
+            await check_new_password(password, field="password", personal=())
+            accepted.append(password)
+    assert accepted == []
 
 
 @pytest.mark.parametrize(
