@@ -15,6 +15,7 @@ import pytest
 from onramp_app.accounts import program_sessions, sessions
 from onramp_app.accounts.sessions import Client
 from onramp_app.config import get_settings
+from onramp_app.domain import clock
 from onramp_app.domain.errors import Unauthenticated
 from onramp_app.factors import passkeys
 from onramp_app.factors.errors import PasskeyRefused
@@ -232,6 +233,25 @@ async def test_of_sixteen_that_close_at_once_one_does(client: httpx.AsyncClient,
         *(client.delete(ME, headers={"Authorization": f"Bearer {token}"}) for token in tokens)
     )
     assert sorted(answer.status_code for answer in answers) == [204, *[401] * 15]
+
+
+async def test_closing_waits_for_what_is_being_booked(
+    client: httpx.AsyncClient, ada: Person, database: str
+) -> None:
+    """As `crediting.context` locks people, and then books: the account has to see what came of it."""
+    balance = {"asset": "USDT", "available_minor": 1, "held_minor": 0, "owed_minor": 0, "version": 1}
+    with psycopg.connect(database) as booking:
+        rows.insert(booking, "assets", code="USDT", scale=18, created_at=clock.now())
+        booking.execute("SELECT FROM users WHERE id = %s FOR KEY SHARE", (ada.id,))
+        closing = asyncio.create_task(_close(client, ada))
+        with psycopg.connect(database, autocommit=True) as owner:
+            async with asyncio.timeout(10):
+                waiting = "SELECT FROM pg_locks WHERE NOT granted"
+                while not owner.execute(waiting).fetchall():  # noqa: ASYNC110  # a database tells nobody
+                    await asyncio.sleep(0.02)
+        rows.insert(booking, "user_balances", user_id=ada.id, **balance)
+        booking.commit()
+        assert _code(await closing) == (409, "account_not_empty")
 
 
 async def test_an_account_is_closed_or_a_payment_begins_and_never_both(
