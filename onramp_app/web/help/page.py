@@ -155,6 +155,13 @@ def _about_accounts() -> tuple[_Answer, ...]:
             ).format(days=_duration(UNDO_LIFE)),
         ),
         (
+            _("How do I get my data, or close my account?"),
+            _(
+                "Both are at the end of your profile. An account can be closed once it's empty and no payment"
+                " is open."
+            ),
+        ),
+        (
             _("A mail doesn't arrive"),
             _(
                 "Look among the unwanted mails first. The link to confirm your address can be sent again from"

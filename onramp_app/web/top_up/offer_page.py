@@ -8,6 +8,7 @@ from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.qr_code import qr_picture
 from onramp_app.web.top_up.check_now import asked_line, check_now
+from onramp_app.web.top_up.help import folded_help
 from onramp_app.web.top_up.state import TopUpPageState
 from onramp_app.web.top_up.widget import widget_frame
 
@@ -56,7 +57,9 @@ def offered() -> rx.Component:
             ),
             class_name="min-w-0",
         ),
-        rx.el.aside(_while_you_pay(), _on_the_phone(), _cancel(), class_name="grid content-start gap-6"),
+        rx.el.aside(
+            _while_you_pay(), _on_the_phone(), _cancel(), folded_help(), class_name="grid content-start gap-6"
+        ),
         class_name="grid gap-6 lg:grid-cols-[minmax(0,1fr)_320px] lg:gap-8",
     )
 

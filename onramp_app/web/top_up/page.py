@@ -8,9 +8,9 @@ from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.money import money
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.signs import mark
-from onramp_app.web.parts.support import contact
 from onramp_app.web.parts.times import as_of_line, clock_of
 from onramp_app.web.top_up.check_now import asked_line, check_now
+from onramp_app.web.top_up.help import ask_about_it, folded_help
 from onramp_app.web.top_up.offer_page import offered
 from onramp_app.web.top_up.shapes import AmountFact, Related, StepLine
 from onramp_app.web.top_up.state import TopUpPageState
@@ -56,7 +56,7 @@ def _moving() -> rx.Component:
             class_name="flex flex-wrap items-center gap-3 mt-7",
         ),
         asked_line(),
-        _help(),
+        folded_help(),
         class_name="card top-up",
     )
 
@@ -111,7 +111,7 @@ def _settled() -> rx.Component:
             link(_("Add again"), to=_page.again_address, class_name="button button-quiet"),
             class_name="flex flex-wrap justify-center gap-3 mt-7",
         ),
-        rx.cond(_page.is_short, rx.el.div(_contact(), class_name="mt-4")),
+        rx.cond(_page.is_short, rx.el.div(ask_about_it(), class_name="mt-4")),
         rx.el.div(_story(), class_name="mt-4"),
         class_name="card top-up grid justify-items-center text-center success",
     )
@@ -206,7 +206,7 @@ def _closed() -> rx.Component:
             class_name="flex flex-wrap gap-3 mt-7",
         ),
         rx.el.div(
-            rx.el.h2(_("Something wrong?"), class_name="sr-only"), _contact(), _story(), class_name="help"
+            rx.el.h2(_("Something wrong?"), class_name="sr-only"), ask_about_it(), _story(), class_name="help"
         ),
         class_name="card top-up",
     )
@@ -232,13 +232,3 @@ def _story() -> rx.Component:
         to=_page.story_address,
         class_name="link small inline-flex items-center min-h-11",
     )
-
-
-def _help() -> rx.Component:
-    return rx.el.details(
-        rx.el.summary(_("Something wrong?"), class_name="link small"), _contact(), class_name="help"
-    )
-
-
-def _contact() -> rx.Component:
-    return contact(_page.mail_address, _page.reference, provider_order=_page.provider_order)
