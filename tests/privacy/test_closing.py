@@ -259,7 +259,7 @@ async def test_an_account_is_closed_or_a_payment_begins_and_never_both(
 ) -> None:
     monkeypatch.setattr(throttle, "CLOSE", ())
     ends = set()
-    for _ in range(4):
+    for _ in range(2):
         person = await new_person()
         closed, begun = await asyncio.gather(_close(wallet.client, person), wallet.create(person))
         ends.add((closed.status_code, begun.status_code))
