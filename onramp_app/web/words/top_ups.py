@@ -110,7 +110,9 @@ def difference_text(quoted: str, arrived: str, *, asset: str) -> str:
     if not difference:
         return ""
     if is_much_less(quoted, arrived):
-        text = _("{amount} less arrived than was quoted. Prices do not explain that: write to us.")
+        text = _(
+            "{amount} less arrived than quoted. That's more than a price change. Please contact support."
+        )
     elif difference < 0:
         text = _("{amount} less arrived than was quoted: the price moves until the provider buys.")
     elif is_much_less(arrived, quoted):
@@ -221,12 +223,12 @@ def _next(view: TopUpView) -> str:
         TopUpStatus.EXPIRED: ended,
         TopUpStatus.FAILED: ended
         if is_unknown
-        else _("You can start again. If money left your account and is not back, write to us."),
+        else _("You can start again. If money left your account and isn't back, contact support."),
         TopUpStatus.IN_REVIEW: _next_in_review(view),
         TopUpStatus.REVERSED: (
-            _("It comes back the way you paid. Write to us if you do not see it.")
+            _("It comes back the way you paid. Contact support if you don't see it.")
             if view.reason == Reason.RETURNED
-            else _("Write to us if you do not know why.")
+            else _("Contact support if you don't know why.")
         ),
     }
     return texts[TopUpStatus(view.status)]
@@ -234,7 +236,7 @@ def _next(view: TopUpView) -> str:
 
 def _next_in_review(view: TopUpView) -> str:
     if view.reason in (Reason.ACCOUNT_FROZEN, Reason.KYC_REJECTED):
-        return _("Write to us: we can tell you what is needed.")
+        return _("Contact support: we can tell you what is needed.")
     if view.reason == Reason.CHAIN_MISSING:
         return _("We keep looking, and credit it when it is found. Do not pay again.")
     if view.charged == Charged.NO:

@@ -247,7 +247,7 @@ def test_what_arrived_stands_beside_what_was_quoted_and_paid():
         ("112.67", "10000", "0.42 USDT less arrived than was quoted"),
         ("113.19", "10000", "0.10 USDT more arrived than was quoted"),
         ("107.43", "9500", "You paid ₹9,500 instead of ₹10,000"),
-        ("56.54", "10000", "Prices do not explain that: write to us."),
+        ("56.54", "10000", "That's more than a price change. Please contact support."),
         ("226.18", "10000", "113.09 USDT more arrived than was quoted."),
     ],
 )
@@ -256,7 +256,7 @@ def test_a_difference_is_explained(arrived, paid, words):
     page = _page(SETTLED, booked_amount=arrived, received_amount=arrived, provider_orders=orders)
     (note,) = page.notes
     assert words in note
-    assert page.is_short == ("write to us" in note)
+    assert page.is_short == ("contact support" in note)
 
 
 def test_why_more_is_held_than_was_quoted_is_not_blamed_on_prices():
