@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+import structlog
 from xdist.scheduler import LoadScopeScheduling
 
 from onramp_app.accounts import passwords
@@ -93,6 +94,13 @@ def _no_settings_of_the_developer() -> None:
         os.environ.pop(name.upper(), None)
     os.environ["SECRET_KEY"] = "a key for tests that nobody else uses"
     get_settings.cache_clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_tracebacks() -> None:
+    """Print what is logged without the values of all variables, which take seconds of some exceptions."""
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
 
 
 def _hash_with(*, memory_kib: int, passes: int) -> None:

@@ -115,26 +115,27 @@ def test_what_the_release_before_writes_meanwhile_gets_them_too(before: Any) -> 
         assert _named(old) == [named for *_, named in LINES]
 
 
-@pytest.mark.parametrize(
-    ("source", "status", "detail"),
-    [
-        ("poll", "processing", "payment received"),
-        ("poll", "processing", "paidish"),
-        ("operator", "processing", "paid"),  # the words of a person, not of a read
-        ("user", "processing", ""),
-        ("clock", "expired", "expired"),
-        ("system", "settled", "released"),
-    ],
-)
-def test_control_a_line_that_no_release_wrote_is_not_guessed(
-    before: Any, source: str, status: str, detail: str
-) -> None:
+NEVER_WRITTEN = [
+    ("poll", "processing", "payment received"),
+    ("poll", "processing", "paidish"),
+    ("operator", "processing", "paid"),  # the words of a person, not of a read
+    ("user", "processing", ""),
+    ("clock", "expired", "expired"),
+    ("system", "settled", "released"),
+]
+
+
+def test_control_a_line_that_no_release_wrote_is_not_guessed(before: Any) -> None:
     url, owner, top_up_id = before
-    _write(owner, top_up_id, source, status, detail)
-    with pytest.raises(ValueError, match="that no release of this application has written"):
-        migrate(url)
-    assert owner.execute("SELECT version_num FROM alembic_version").fetchone() == (BEFORE,)
-    assert len(owner.execute("SELECT * FROM top_up_steps").description or ()) == 11
+    for source, status, detail in NEVER_WRITTEN:
+        _write(owner, top_up_id, source, status, detail)
+        with pytest.raises(ValueError, match="that no release of this application has written"):
+            migrate(url)
+        assert owner.execute("SELECT version_num FROM alembic_version").fetchone() == (BEFORE,)
+        assert len(owner.execute("SELECT * FROM top_up_steps").description or ()) == 11
+        owner.execute("ALTER TABLE top_up_steps DISABLE TRIGGER USER")
+        owner.execute("DELETE FROM top_up_steps")
+        owner.execute("ALTER TABLE top_up_steps ENABLE TRIGGER USER")
 
 
 @pytest.mark.parametrize(
