@@ -33,6 +33,8 @@ from onramp_app.ledger.posting import post
 from onramp_app.provider_orders.tables import OrderRecord
 
 ORDERS_AT_ONCE = 50
+# Where one of fifty fails, all fifty are applied three times over. Where one has just failed, more may.
+ORDERS_AT_ONCE_AFTER_FAILURE = 8
 # What is new waits for them, and each is likely to fail again.
 RETRIED_AT_ONCE = 4
 FAILURES_BEFORE_CASE = 3
@@ -69,11 +71,13 @@ UPDATE provider_orders SET applied_version = version - 1, apply_after = NULL
 class AppliedRound:
     """What one round did: orders taken and failed, users whose top-ups or balances changed, credits.
 
-    `is_full`: as many were taken as a round takes, so there may be more.
+    `was_split`: some failed together and were tried in halves. `is_full`: as many were taken as a round
+    takes, so there may be more.
     """
 
     orders: int = 0
     failed: int = 0
+    was_split: bool = False
     is_full: bool = False
     users: set[str] = field(default_factory=set)
     credits: list[Credit] = field(default_factory=list)
@@ -144,6 +148,7 @@ async def _apply_claimed(
         if len(ids) > 1:
             # One that fails among fifty costs a dozen transactions so, and fifty where each is tried alone.
             _log.warning("orders are applied in halves", count=len(ids), error=type(error).__name__)
+            applied.was_split = True
             middle = len(ids) // 2
             for half in (ids[:middle], ids[middle:]):
                 await _apply_claimed(partial(_these, half), symbols, applied=applied)

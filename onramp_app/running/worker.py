@@ -12,7 +12,12 @@ from typing import Any
 from onramp_app.chain import watcher
 from onramp_app.chain.servers import get_servers
 from onramp_app.config import get_settings
-from onramp_app.crediting.apply import apply_some, judge_again
+from onramp_app.crediting.apply import (
+    ORDERS_AT_ONCE,
+    ORDERS_AT_ONCE_AFTER_FAILURE,
+    apply_some,
+    judge_again,
+)
 from onramp_app.crediting.delivery import DOCUMENTED, Symbols, symbols_of
 from onramp_app.db.engine import BACKGROUND
 from onramp_app.fleet import changed_people, channels
@@ -91,6 +96,7 @@ class _LiveIds:
 async def apply_loop(ids: _LiveIds) -> None:
     """Apply what was read: at once when the reader is in this process, else within a second."""
     judged_with: Symbols | None = None
+    most = ORDERS_AT_ONCE
     while True:
         if ids.known is not None and ids.known != judged_with:
             # It looks at every order, so it may take as long as a statement may.
@@ -98,7 +104,8 @@ async def apply_loop(ids: _LiveIds) -> None:
             await judge_again()
             judged_with = ids.known
             made_progress()
-        applied = await apply_some(judged_with or DOCUMENTED)
+        applied = await apply_some(judged_with or DOCUMENTED, most=most)
+        most = ORDERS_AT_ONCE_AFTER_FAILURE if applied.was_split else min(2 * most, ORDERS_AT_ONCE)
         changed_people.announce_changes(applied.users, applied.credits)
         made_progress()
         if not applied.is_full:

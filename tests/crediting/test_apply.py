@@ -1,6 +1,7 @@
 """Deliveries of every kind that the simulator does not play, and a poisonous order among good ones."""
 
 import asyncio
+import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +24,7 @@ from onramp_app.providers.status import Flow
 from onramp_app.top_ups.moves import run_clock
 from tests.crediting.reads import apply_all, keep, keep_and_apply, order_of, recognition_id
 from tests.crediting.world import MATIC_ADDRESS, World
+from tests.log_lines import log_lines
 from tests.recorded_posting import post_on_record
 
 TEN = 10 * 10**18
@@ -381,6 +383,26 @@ async def test_poison_backs_off_becomes_a_case_and_harms_nobody(world: World) ->
     await apply_all()
     assert world.open_cases() == []
     assert world.one("SELECT count(*) FROM top_ups WHERE status = 'processing'") == len(poisoned)
+
+
+async def test_where_one_order_fails_the_next_are_applied_a_few_at_a_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = world.user()
+    world.run("ALTER TABLE top_up_steps ADD CONSTRAINT poison CHECK (detail <> 'bought') NOT VALID")
+    recognitions = [recognition_id(world, world.top_up(user)) for _ in range(120)]
+    await keep(
+        *(
+            order_of(n, 4 if n % 8 else 13, merchantRecognitionId=recognition)
+            for n, recognition in enumerate(recognitions)
+        )
+    )
+    with log_lines(monkeypatch, level="warning") as output:
+        async with world.running():
+            await world.until(lambda: world.balance(user) == (105 * TEN, 0), seconds=30)
+    lines = [json.loads(line) for line in output.getvalue().splitlines()]
+    split = [line["count"] for line in lines if line["event"] == "orders are applied in halves"]
+    assert split.count(apply.ORDERS_AT_ONCE) == 1
 
 
 async def test_time_alone_ends_what_nobody_took_and_hands_over_what_nobody_knows(world: World) -> None:
