@@ -96,13 +96,22 @@ def _serves_builds(context: click.Context) -> bool:
     return is_production and not context.params["backend_only"]
 
 
+def names_all_servers(settings: Settings) -> bool:
+    """Return whether a start begins no server of its own, so that it may run beside another from one folder.
+
+    So it is in a rehearsal of production. Redis counts as one: without it each instance would keep the states
+    of pages to itself.
+    """
+    return None not in (settings.database_url, settings.onramp_api_url, settings.redis_url)
+
+
 @lru_cache(maxsize=1)
 def _start_once(context: click.Context) -> _Started:
     """Make the start."""
     # Reflex loads its configuration several times in one process, and its workers may be forks of it.
     settings = get_settings()
     ports = choose_ports(context.params, port=settings.port)
-    if not settings.is_production:
+    if not settings.is_production and not (_serves_builds(context) and names_all_servers(settings)):
         _held.append(_only_one_start(DATA_DIR))
     # Who asks for real or shared servers names them; what is not named runs here.
     is_simulated = not settings.is_production and settings.onramp_api_url is None and ports.api is not None

@@ -213,7 +213,8 @@ async def _connected(settings: Settings) -> AsyncIterator[Transport]:
     except ProviderCredentialsRefused as error:
         raise UnwellError(_REFUSED[error.suspect]) from error
     except ApplicationError as error:
-        hint = "it runs while `reflex run` does" if settings.uses_simulator else "look at ONRAMP_API_URL"
+        starts_with_the_app = settings.uses_simulator and settings.onramp_api_url is None
+        hint = "it runs while `reflex run` does" if starts_with_the_app else "look at ONRAMP_API_URL"
         raise UnwellError(f"{_who(settings)} does not answer ({hint}): {error.detail}") from error
     finally:
         await transport.close()

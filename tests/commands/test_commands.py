@@ -18,6 +18,7 @@ from onramp_app.db import engine
 from onramp_app.db.migrate import latest_revision
 from onramp_app.local import postgres
 from onramp_app.provider_orders import webhook_address
+from onramp_app.providers.onramp import client
 from onramp_app.running import lifecycle
 from onramp_app.running.checks import CHECKS
 from onramp_app.running.parts import UnwellError
@@ -228,14 +229,17 @@ async def record_once() -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("http://127.0.0.1:1", "The simulator at 127.0.0.1:1 does not answer (it runs while"),
+        (None, "The simulator at 127.0.0.1:1 does not answer (it runs while"),
+        ("http://127.0.0.1:1", "The simulator at 127.0.0.1:1 does not answer (look at"),
         ("https://me:hunter2@provider.invalid", "The provider at provider.invalid does not answer (look at"),
     ],
 )
 def test_check_names_a_provider_that_cannot_be_reached(
-    monkeypatch: pytest.MonkeyPatch, url: str, said: str
+    monkeypatch: pytest.MonkeyPatch, url: str | None, said: str
 ) -> None:
-    monkeypatch.setenv("ONRAMP_API_URL", url)
+    monkeypatch.setattr(client, "SIMULATOR_URL", "http://127.0.0.1:1")  # where nothing listens
+    if url is not None:
+        monkeypatch.setenv("ONRAMP_API_URL", url)
     get_settings.cache_clear()
     found = _unwell()
     assert set(found) == {"provider", "provider clock", "provider account"}

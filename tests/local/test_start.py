@@ -323,12 +323,22 @@ def test_development_starts_its_servers_once(project):
     assert len(lines) == 4
 
 
-def test_a_named_database_keeps_the_embedded_one_away(project, empty_database):
+NAMED = {"DATABASE_URL": "postgresql://u:p@db:5432/w", "ONRAMP_API_URL": "http://x", "REDIS_URL": "redis://x"}
+
+
+@pytest.mark.parametrize("missing", [None, *NAMED])
+def test_only_a_start_that_names_every_server_may_run_beside_another(tmp_path, missing):
+    named = {name.lower(): value for name, value in NAMED.items() if name != missing}
+    assert start.names_all_servers(load_settings(tmp_path, **named)) == (missing is None)
+
+
+def test_a_start_that_names_every_server_keeps_nothing_in_the_folder(project, empty_database):
     shipped(project)
     values = {"DATABASE_URL": empty_database, "ONRAMP_API_URL": "http://localhost:1"}
+    values |= {"REDIS_URL": "redis://localhost:1", "SECRET_KEY": PRODUCTION["SECRET_KEY"]}
     loaded(project, "--frontend-port", str(free_port()), **values)
 
-    assert not (project / ".data" / "postgres").exists()
+    assert not (project / ".data").exists(), "a second start would be refused"
 
 
 @pytest.mark.full
