@@ -161,7 +161,8 @@ def shipped_pages(settings: Settings, folder: Path = PAGES_DIR) -> Build:
     try:
         return build_pages(folder)[0]
     except StartFailed as error:
-        raise StartFailed(f"{why} {error}") from None
+        once = "Or run `python -m onramp_app build` once, as a user who may write there."
+        raise StartFailed(f"{why} {error} {once}") from None
 
 
 def choose_ports(options: Mapping[str, Any], *, port: int | None) -> Ports:

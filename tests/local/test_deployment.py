@@ -19,6 +19,7 @@ import yaml
 
 from onramp_app.config import PROJECT_DIR, Settings, load_settings
 from onramp_app.local import postgres, replit
+from onramp_app.local.start import names_all_servers
 from onramp_app.production import REQUIRED
 from tests.simulator.process import free_port
 
@@ -113,6 +114,22 @@ def test_the_table_of_secrets_names_all_that_production_needs() -> None:
     named = set(re.findall(r"^\| `([A-Z_]+)`", replits, re.MULTILINE))
     assert {name.upper() for name in REQUIRED} - {"PUBLIC_URL"} <= named
     assert named <= SETTINGS
+
+
+def test_the_rehearsal_names_all_servers_and_has_settings_that_exist(tmp_path: Path) -> None:
+    text = (PROJECT_DIR / "docs" / "deployment.md").read_text()
+    (block,) = re.findall(r"```sh\n(APP_ENV=test\n.*?)```", text, re.DOTALL)
+    given = dict(line.split("=", 1) for line in block.splitlines())
+    assert given.keys() <= SETTINGS
+    settings = load_settings(tmp_path, **{name.lower(): value for name, value in given.items()})
+    assert names_all_servers(settings), "two units may not start from one folder"
+    assert settings.uses_simulator
+
+
+def test_the_login_of_the_application_may_open_what_two_instances_and_a_worker_take() -> None:
+    text = (PROJECT_DIR / "docs" / "operations.md").read_text()
+    (limit,) = re.findall(r"ALTER ROLE onramp_app CONNECTION LIMIT (\d+);", text)
+    assert int(limit) > 3 * Settings.model_fields["database_connections"].default
 
 
 LIVE = {

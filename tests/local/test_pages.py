@@ -132,6 +132,18 @@ def test_without_node_a_start_says_what_is_there_and_what_to_do(
         shipped_pages(get_settings(), tmp_path)
 
 
+def test_a_start_that_may_not_build_names_the_command_that_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.touch(0o600)  # a file is no folder to keep files in, for root neither
+    monkeypatch.setenv("HOME", str(home))
+    with pytest.raises(
+        StartFailed, match=r"^There are no .* HOME names .* Or run `python -m onramp_app build`"
+    ):
+        shipped_pages(get_settings(), tmp_path / "pages")
+
+
 def test_files_of_the_release_before_stay_and_those_of_two_before_do_not(tmp_path: Path) -> None:
     made = [Made(code * 64, {}) for code in "123"]
     first = written(tmp_path, made[0], {"assets/home-aaaaaaaa.js": "1", "index.html": "1"})
