@@ -1,7 +1,7 @@
 """Applies what was read: moves top-ups, posts to the ledger and marks the orders, in one short transaction.
 
 Many orders share a transaction; where that fails, each half of them is tried, so that one which fails harms
-no other. That order backs off, is tried again apart from those that never failed, and becomes a case.
+no other. That order backs off, is tried again beside those that never failed, and becomes a case.
 Everything is decided under the locks of the order and its top-up, and each delivery has a reference of its
 own in the ledger, so that applying again changes nothing.
 """
@@ -35,7 +35,6 @@ from onramp_app.provider_orders.tables import OrderRecord
 ORDERS_AT_ONCE = 50
 # Where one of fifty fails, all fifty are applied three times over. Where one has just failed, more may.
 ORDERS_AT_ONCE_AFTER_FAILURE = 8
-# What is new waits for them, and each is likely to fail again.
 RETRIED_AT_ONCE = 4
 FAILURES_BEFORE_CASE = 3
 MAX_BACKOFF_SECONDS = 600
@@ -94,22 +93,36 @@ class AppliedRound:
 async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> AppliedRound:
     """Apply orders that were read and not applied yet; those that another process holds are left to it.
 
-    Orders that have failed before are tried after the others, each alone, and few in a round.
-
     Args:
         symbols: the provider's ids in our words.
-        most: how many orders to take that have not failed.
+        most: how many orders to take.
 
     Raises:
         DatabaseUnavailable: nothing of this round is certain; what was not committed is taken again.
     """
-    applied, retried, most_retried = AppliedRound(), 0, min(most, RETRIED_AT_ONCE)
+    applied = AppliedRound()
     new = await _apply_claimed(partial(_due, has_failed=False, most=most), symbols, applied=applied)
+    applied.orders = len(new)
+    applied.is_full = len(new) == most
+    return applied
+
+
+async def retry_some(symbols: Symbols) -> AppliedRound:
+    """Try orders again that have failed before and have waited since, each alone.
+
+    Args:
+        symbols: the provider's ids in our words.
+
+    Raises:
+        DatabaseUnavailable: as `apply_some`.
+    """
+    applied = AppliedRound()
     one_that_failed = partial(_due, has_failed=True, most=1)
-    while retried < most_retried and await _apply_claimed(one_that_failed, symbols, applied=applied):
-        retried += 1
-    applied.orders = len(new) + retried
-    applied.is_full = len(new) == most or retried == most_retried
+    while applied.orders < RETRIED_AT_ONCE and await _apply_claimed(
+        one_that_failed, symbols, applied=applied
+    ):
+        applied.orders += 1
+    applied.is_full = applied.orders == RETRIED_AT_ONCE
     return applied
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from onramp_app.chain.words import PENDING, PROVEN, EvidenceState
 from onramp_app.config import get_settings
-from onramp_app.crediting.apply import apply_some, judge_again
+from onramp_app.crediting.apply import apply_some, judge_again, retry_some
 from onramp_app.crediting.delivery import delivered_amount, symbols_of
 from onramp_app.db.engine import PROOF, execute, transaction
 from onramp_app.domain.clock import now
@@ -81,9 +81,10 @@ async def reconcile(provider: Provider, *, since: datetime, until: datetime | No
     symbols = symbols_of(await provider.id_maps(), get_settings())
     await judge_again()
     applied = 0
-    while some := (await apply_some(symbols)).orders:
-        applied += some
-        report(f"applying what was read, {applied} orders so far")
+    for apply in (apply_some, retry_some):
+        while some := (await apply(symbols)).orders:
+            applied += some
+            report(f"applying what was read, {applied} orders so far")
     report("comparing with the books")
     async with transaction(PROOF) as db:
         found = await execute(

@@ -17,6 +17,7 @@ from onramp_app.crediting.apply import (
     ORDERS_AT_ONCE_AFTER_FAILURE,
     apply_some,
     judge_again,
+    retry_some,
 )
 from onramp_app.crediting.delivery import DOCUMENTED, Symbols, symbols_of
 from onramp_app.db.engine import BACKGROUND
@@ -50,6 +51,8 @@ async def background_work() -> AsyncIterator[None]:
     async with background_tasks(
         Reader(provider, run_clock=run_clock).run(),
         keep_running("apply", lambda: apply_loop(ids), within_seconds=APPLY_WITHIN_SECONDS),
+        # What is new does not wait for orders that are likely to fail again.
+        keep_running("retries", lambda: retry_loop(ids), within_seconds=APPLY_WITHIN_SECONDS),
         keep_running("seals", sealing.keep_sealing, within_seconds=SEALING_SECONDS),
         keep_running("live ids", ids.keep, within_seconds=ASKING_SECONDS),
         keep_running("mails", lambda: keep_sending(delivery), within_seconds=SEND_WITHIN_SECONDS),
@@ -110,3 +113,13 @@ async def apply_loop(ids: _LiveIds) -> None:
         made_progress()
         if not applied.is_full:
             await channels.order_read.wait(APPLY_TICK_SECONDS)
+
+
+async def retry_loop(ids: _LiveIds) -> None:
+    """Try orders again that could not be applied, within a second of the end of their wait."""
+    while True:
+        applied = await retry_some(ids.known or DOCUMENTED)
+        changed_people.announce_changes(applied.users, applied.credits)
+        made_progress()
+        if not applied.is_full:
+            await rest(APPLY_TICK_SECONDS)

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from onramp_app.crediting.apply import AppliedRound, apply_some
+from onramp_app.crediting.apply import AppliedRound, apply_some, retry_some
 from onramp_app.crediting.delivery import DOCUMENTED
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import Environment
@@ -49,11 +49,12 @@ async def apply_all() -> AppliedRound:
     """Apply until no order is left that may be applied now."""
     total = AppliedRound()
     while True:
-        applied = await apply_some(DOCUMENTED)
-        total.orders += applied.orders
-        total.failed += applied.failed
-        total.users |= applied.users
-        if not applied.orders:
+        rounds = await apply_some(DOCUMENTED), await retry_some(DOCUMENTED)
+        for applied in rounds:
+            total.orders += applied.orders
+            total.failed += applied.failed
+            total.users |= applied.users
+        if not any(applied.orders for applied in rounds):
             return total
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from onramp_app.config import get_settings
 from onramp_app.crediting import apply
-from onramp_app.crediting.apply import apply_some, judge_again
+from onramp_app.crediting.apply import apply_some, judge_again, retry_some
 from onramp_app.crediting.delivery import DOCUMENTED, Symbols
 from onramp_app.db.engine import pool_size, transaction
 from onramp_app.domain.clock import now
@@ -457,15 +457,17 @@ async def test_one_that_fails_among_many_costs_few_transactions_and_later_none_o
     world.run("ALTER TABLE top_ups ADD CONSTRAINT poison CHECK (status <> 'settled' OR fiat_amount <> 1313)")
     poison = world.top_up(user, fiat_amount=1313)
     await keep(order_of(0, 4, merchantRecognitionId=recognition_id(world, poison)))
-    for first, most in ((1, 20), (33, 5)):
+    for first, orders, failed, most in ((1, 33, 1, 20), (33, 32, 0, 1)):
         ids = [recognition_id(world, world.top_up(user)) for _ in range(32)]
         await keep(*(order_of(first + n, 4, merchantRecognitionId=one) for n, one in enumerate(ids)))
         world.run("UPDATE provider_orders SET apply_after = now()")
         began.clear()
         applied = await apply_some(DOCUMENTED)
-        assert (applied.orders, applied.failed) == (33, 1)
+        assert (applied.orders, applied.failed) == (orders, failed)
         assert len(began) <= most
     assert world.balance(user) == (64 * TEN, 0)
+    again = await retry_some(DOCUMENTED)
+    assert (again.orders, again.failed) == (1, 1)
 
 
 def _count_calls(patch: pytest.MonkeyPatch, module: Any, name: str, calls: list[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Self
 
 import pytest
 
-from onramp_app.crediting.apply import apply_some
+from onramp_app.crediting.apply import retry_some
 from onramp_app.crediting.delivery import DOCUMENTED
 from onramp_app.provider_orders.walks import due_walks, handle_events
 from onramp_app.top_ups.moves import run_clock
@@ -53,7 +53,7 @@ async def test_what_could_not_be_applied_waits_no_longer_for_a_clock_that_was_ah
     assert world.one("SELECT apply_after < now() + interval '1 hour' FROM provider_orders")
     world.run("ALTER TABLE top_ups DROP CONSTRAINT poison")
     world.run("UPDATE provider_orders SET apply_after = now()")
-    assert (await apply_some(DOCUMENTED)).orders == 1
+    assert (await retry_some(DOCUMENTED)).orders == 1
 
 
 async def test_a_clock_that_is_a_year_ahead_ends_no_top_up(
