@@ -3,6 +3,7 @@
 import reflex as rx
 
 from onramp_app.config import get_settings
+from onramp_app.mail.support import mail_to_support
 from onramp_app.texts import _
 from onramp_app.web.entrance.passkeys import passkey_sign_in
 from onramp_app.web.entrance.state import EntranceState
@@ -122,8 +123,9 @@ def register() -> rx.Component:
 
 
 def _what_holds() -> rx.Component:
-    """Return terms and privacy, as far as the operator has written them, and where to ask."""
+    """Return terms and privacy, as far as the operator has written them, and where and whom to ask."""
     settings = get_settings()
+    person = mail_to_support(_("Question about {app}").format(app=settings.app_name))
     terms = (
         _("By creating an account you agree to the"),
         " ",
@@ -135,6 +137,7 @@ def _what_holds() -> rx.Component:
         *(terms if settings.terms_url else ()),
         *(privacy if settings.privacy_url else ()),
         _elsewhere(_("Help"), path_of("/help")),
+        *((" · ", rx.el.a(_("Contact support"), href=person, class_name="link")) if person else ()),
         class_name="soft small",
     )
 
