@@ -40,7 +40,9 @@ def nginx_here(folder: Path, ports: list[int], port: int) -> str:
 
 def caddy_here() -> str:
     """Return the configuration of `deploy/`, without the port on which Caddy itself is told what to do."""
-    return "{\n\tadmin off\n}\n" + (DEPLOY / "Caddyfile").read_text()
+    text = (DEPLOY / "Caddyfile").read_text()
+    assert "\n{\n\tservers" in text
+    return text.replace("\n{\n\tservers", "\n{\n\tadmin off\n\tservers")
 
 
 def _listens(port: int) -> bool:

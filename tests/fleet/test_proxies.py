@@ -25,12 +25,15 @@ NEEDED = {
         r"location /assets/ \{\s+proxy_next_upstream [a-z ]*http_404;",
         r"proxy_next_upstream error timeout;",
         r"location = /metrics +\{ return 404; \}",
+        r"limit_conn wallet_addresses \d+;",
+        r"client_header_timeout 10s;\s+client_body_timeout 10s;",
     ),
     "Caddyfile": (
         r"health_uri /api/health/ready\n",
         r"@inside path /metrics [^{]*handle @inside \{\s+respond 404",
         r"(?s)handle /assets/\* \{.*?@gone status 404",
         r"lb_try_duration ",
+        r"read_header 10s\n",
     ),
 }
 
@@ -115,7 +118,15 @@ async def _serves(url: str, *, origins: list[str]) -> None:
             assert me.status_code == 200
     # Each instance lets in pages of its own origin only, so it shows which one was reached.
     for origin in origins:
-        assert any([await _opens(url, origin) for _ in range(3)])
+        assert await _is_reached(url, origin)
+
+
+async def _is_reached(url: str, origin: str) -> bool:
+    # Caddy draws lots between instances with equally many connections: 20 misses are one in a million.
+    for _ in range(20):
+        if await _opens(url, origin):
+            return True
+    return False
 
 
 async def _opens(url: str, origin: str) -> bool:
