@@ -56,7 +56,10 @@ async def test_the_control_a_reader_that_never_polls_sees_no_payment_without_a_w
 ) -> None:
     with running_fleet(tmp_path, monkeypatch, poll_seconds=3600) as fleet:
         world = World(fleet.database.url, fleet.provider)
-        await world.until(lambda: world.rows("SELECT FROM provider_reads"))
+        # From its first round on only a webhook makes it look again.
+        await world.until(
+            lambda: world.rows("SELECT FROM leases WHERE name = 'reader' AND worked_at IS NOT NULL")
+        )
         world.simulator.scenario("lost_webhook", times=None)
         order = world.open_order(world.top_up(world.user()))
         world.simulator.move(order, 4)
