@@ -56,7 +56,7 @@ class Rows:
         """Return the beginning of the query, which selects `more` behind what is shown."""
         chosen = [*self.shows.values(), *self.amounts.values(), *((_SCALE,) if self.amounts else ()), *more]
         # The parts are constants of the code.
-        return f"SELECT {', '.join(chosen)} FROM {self.source}"  # noqa: S608
+        return f"SELECT {', '.join(chosen)} FROM {self.source}"  # noqa: S608  # nosec B608
 
     def shown(self, row: Sequence[object]) -> Shown:
         """Return a row by the names of the file, with the rest of it left out."""
