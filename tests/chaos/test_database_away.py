@@ -59,3 +59,20 @@ async def test_what_is_acknowledged_in_an_outage_is_stored_and_the_rest_is_told_
     assert set(sender.answers) == {200, 503}
     assert sender.without_retry_after == 0
     assert slowest <= WITHIN_SECONDS, f"seed {seed}"
+
+
+@pytest.mark.full
+async def test_the_control_what_is_acknowledged_without_being_stored_is_found_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = "tests.chaos.polite_inbox_instance:app"
+    with running_fleet(tmp_path, monkeypatch, app=app) as fleet:
+        sender = Sender([one.url for one in fleet.instances], lambda: 1)
+        sending = asyncio.create_task(sender.send(range(EVENTS), a_second=200))
+        await asyncio.sleep(1)
+        await asyncio.to_thread(fleet.database.stop)
+        await asyncio.sleep(2)
+        await asyncio.to_thread(fleet.database.start)
+        await sending
+        assert len(sender.acknowledged) == EVENTS
+        assert sender.lost(fleet.database.url) != set()
