@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import text
 from sqlmodel import col, delete, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.db.engine import on_commit
+from onramp_app.db.engine import execute, on_commit
 from onramp_app.db.moments import moment
 from onramp_app.db.personal import Part
 from onramp_app.domain.ids import new_id
@@ -17,6 +17,20 @@ from onramp_app.fleet import channels
 from onramp_app.mail.links import MailLink
 from onramp_app.mail.tables import OutboxMail
 from onramp_app.mail.words import WORTH_SENDING, MailKind
+
+# One statement for any number of mails: to make one with so many values cost more than to carry it out.
+_WRITE = text("""
+INSERT INTO outbox_mails (id, event_key, kind, user_id, recipient, language, details, link_id, link_hash,
+                          created_at, useless_after, due_at, attempts)
+SELECT m.id, m.event_key, m.kind, m.user_id, m.recipient, m.language, m.details, m.link_id, m.link_hash,
+       clock_timestamp(), clock_timestamp() + m.worth_seconds * interval '1 second', clock_timestamp(), 0
+  FROM unnest(CAST(:ids AS text[]), CAST(:event_keys AS text[]), CAST(:kinds AS text[]),
+              CAST(:user_ids AS text[]), CAST(:recipients AS text[]), CAST(:languages AS text[]),
+              CAST(:details AS text[]), CAST(:link_ids AS text[]), CAST(:link_hashes AS bytea[]),
+              CAST(:worth_seconds AS float[]))
+       AS m (id, event_key, kind, user_id, recipient, language, details, link_id, link_hash, worth_seconds)
+    ON CONFLICT (event_key) DO NOTHING
+""")
 
 # All that is held about a person here, for their file, in the order of the index.
 MAILS = Part(
@@ -64,24 +78,19 @@ async def write(db: AsyncSession, mails: Sequence[Mail]) -> None:
     """Write mails into the outbox, in the caller's transaction. They are sent after its commit."""
     if not mails:
         return
-    rows = [
-        {
-            "id": new_id(),
-            "event_key": mail.event_key,
-            "kind": mail.kind.value,
-            "user_id": mail.user_id,
-            "recipient": mail.recipient,
-            "language": mail.language,
-            "details": json.dumps(mail.details, ensure_ascii=False),
-            "link_id": mail.link.id if mail.link else None,
-            "link_hash": mail.link.hash if mail.link else None,
-            "created_at": moment(),
-            "useless_after": moment() + WORTH_SENDING[mail.kind],
-            "due_at": moment(),
-        }
-        for mail in mails
-    ]
-    await db.exec(insert(OutboxMail).values(rows).on_conflict_do_nothing(index_elements=["event_key"]))
+    values = {
+        "ids": [new_id() for _ in mails],
+        "event_keys": [mail.event_key for mail in mails],
+        "kinds": [mail.kind.value for mail in mails],
+        "user_ids": [mail.user_id for mail in mails],
+        "recipients": [mail.recipient for mail in mails],
+        "languages": [mail.language for mail in mails],
+        "details": [json.dumps(mail.details, ensure_ascii=False) for mail in mails],
+        "link_ids": [mail.link.id if mail.link else None for mail in mails],
+        "link_hashes": [mail.link.hash if mail.link else None for mail in mails],
+        "worth_seconds": [WORTH_SENDING[mail.kind].total_seconds() for mail in mails],
+    }
+    await execute(db, _WRITE, values)
     on_commit(db, channels.mail_due.ring)
 
 

@@ -1,6 +1,6 @@
 """Delivered orders applied a second: judged, their top-ups settled, posted, on one connection. fsync is on.
 
-Run: `python -m tests.benchmarks.applying_throughput [orders]`.
+Run: `python -m tests.benchmarks.applying_throughput [orders] 2>/dev/null`; each credit is a line in the log.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from onramp_app.crediting.delivery import DOCUMENTED
 from onramp_app.db import engine
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
+from onramp_app.logs import configure_logs
 from tests.crediting.reads import keep, order_of, recognition_id
 from tests.crediting.world import World
 from tests.simulator.process import Process, free_port
@@ -45,6 +46,7 @@ def main(orders: int) -> None:
         server = postgres.start(folder / "data")
         migrate(server.url)
         os.environ |= {"APP_ENV": "test", "DATABASE_URL": server.url}
+        configure_logs(level="info", style="json")  # as in production
         world = World(server.url, Process(folder / "unused.sqlite", free_port(), ()))
         asyncio.run(_measure(world, orders))
         world.owner.close()
