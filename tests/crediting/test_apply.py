@@ -8,6 +8,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import false
+from sqlmodel import select
 
 from onramp_app.config import get_settings
 from onramp_app.crediting import apply
@@ -20,6 +22,7 @@ from onramp_app.ledger import instructions
 from onramp_app.ledger.posting import post
 from onramp_app.ledger.transfers import Cause
 from onramp_app.provider_orders.records import keep_unreadable
+from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import Flow
 from onramp_app.top_ups.moves import run_clock
 from tests.crediting.reads import apply_all, keep, keep_and_apply, order_of, recognition_id
@@ -383,6 +386,23 @@ async def test_poison_backs_off_becomes_a_case_and_harms_nobody(world: World) ->
     await apply_all()
     assert world.open_cases() == []
     assert world.one("SELECT count(*) FROM top_ups WHERE status = 'processing'") == len(poisoned)
+
+
+async def test_control_where_orders_are_not_tried_apart_one_that_fails_keeps_all_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = world.user()
+    world.run("ALTER TABLE top_up_steps ADD CONSTRAINT poison CHECK (detail <> 'bought') NOT VALID")
+    recognitions = [recognition_id(world, world.top_up(user)) for _ in range(8)]
+    await keep(
+        *(order_of(n, 4 if n else 13, merchantRecognitionId=one) for n, one in enumerate(recognitions))
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(apply, "_these", lambda _ids: select(OrderRecord).where(false()))
+        await apply_some(DOCUMENTED)
+    assert world.balance(user) == (0, 0)
+    await apply_all()
+    assert world.balance(user) == (7 * TEN, 0)
 
 
 async def test_where_one_order_fails_the_next_are_applied_a_few_at_a_time(
