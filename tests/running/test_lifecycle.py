@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
@@ -48,6 +49,8 @@ class Left:
         self._tasks = asyncio.all_tasks()
 
     def now(self) -> tuple[int, list[str]]:
+        # A connection that was canceled while it was being opened is closed when its last frame is gone.
+        gc.collect()
         # An application that another folder shares begins tasks of libraries all the time.
         tasks = {task for task in asyncio.all_tasks() - self._tasks if is_ours(task)}
         return len(_sockets() - self._sockets), [str(task.get_coro()) for task in tasks]
