@@ -204,7 +204,7 @@ def _contact() -> rx.Component:
         )
     else:
         answer = rx.fragment(
-            _("This wallet names no address to write to. Contact whoever gave you access to it.")
+            _("This wallet names no address to write to. Contact the people who gave you access to it.")
         )
     return rx.el.section(
         rx.el.h2(_("Ask a person"), class_name="heading", id="person"),
