@@ -149,9 +149,7 @@ class Batch:
     def _take_ownerless(self, order: OrderRecord, judged: JudgedDelivery | None) -> None:
         if order.status_class == StatusClass.UNKNOWN.value:
             self._find(CaseKind.UNKNOWN_STATUS, order, detail=_status_text(order))
-        if judged is None:
-            return
-        if judged.is_awaited:
+        if judged is None or judged.is_awaited:
             return
         if judged.place is None:
             self._find(CaseKind.NOT_OURS, order, detail="delivered to an address that is not ours")
