@@ -90,7 +90,7 @@ async def test_who_is_rejected_is_refused_and_held_when_they_pay_all_the_same(
     )
     await expect(page.get_by_text("It can't be tried again here.")).to_be_visible()
     await page.goto("/add-money?amount=1000&another=yes")
-    await expect(page.get_by_role("heading", name="You could not be verified")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Your identity couldn't be verified")).to_be_visible()
     order = open_order(white_label_site, offered)
     white_label_site.simulator.move(order, 4)
     await page.goto(offered)
