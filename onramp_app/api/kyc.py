@@ -32,6 +32,7 @@ class LimitAnswer(BaseModel):
     """One limit, in whole units of `currency`. That of `provider` is published and no promise.
 
     `used` is null for a single top-up. `raised_by` is the tier that raises the limit, null where none does.
+    `binds` is true of one limit: of those that refuse a top-up, the one that leaves least now.
     """
 
     rule: Literal["method", "provider", "tier"]
@@ -41,6 +42,7 @@ class LimitAnswer(BaseModel):
     used: str | None
     left: str
     raised_by: Literal["basic", "full"] | None
+    binds: bool
 
     @classmethod
     def all_of(cls, meter: Meter) -> list[Self]:
@@ -55,6 +57,7 @@ class LimitAnswer(BaseModel):
                     "used": _text(line.used),
                     "left": decimal_text(line.left),
                     "raised_by": None if line.raised_by is None else line.raised_by.value,
+                    "binds": line == meter.binding,
                 }
             )
             for line in meter.lines

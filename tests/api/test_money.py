@@ -95,8 +95,10 @@ async def test_the_meter_of_options_is_the_callers(
     assert [line["rule"] for line in outside.json()["meter"]] == ["method", "provider", "provider"]
     assert own.json()["meter"][-1] == {
         "rule": "tier", "period": "day", "currency": "INR", "max": "9000", "used": "0", "left": "9000",
-        "raised_by": "basic",
+        "raised_by": "basic", "binds": True,
     }  # fmt: skip
+    binding = [[line["rule"] for line in found.json()["meter"] if line["binds"]] for found in (outside, own)]
+    assert binding == [["method"], ["tier"]]
     assert outside.json()["limits"] == own.json()["limits"]
     kept = [answer.headers["cache-control"] for answer in (outside, own)]
     assert (kept, own.headers["vary"]) == (["public, max-age=15", "no-store"], "Authorization, Cookie")

@@ -24,7 +24,7 @@ from onramp_app.web.add_money.shapes import (
     OfferShown,
     QuickAmount,
 )
-from onramp_app.web.add_money.words import limits_text, published_text, raises_text
+from onramp_app.web.add_money.words import binding_text, limits_text, published_text, raises_text
 from onramp_app.web.words.amounts import moment_text
 from onramp_app.web.words.durations import usually_text
 from onramp_app.web.words.limits import left_text, shown_left
@@ -68,6 +68,7 @@ def offer_of(inputs: OfferInputs, choices: Choices) -> OfferShown:
             QuickAmount(decimal_text(amount), fiat_text(amount, row.code)) for amount in inputs.quick
         ),
         allowances=_allowances(inputs.meter, row.code),
+        binding=binding_text(inputs.meter),
         raises=raises_text(inputs.meter),
         published=published_text(inputs.meter),
         assets=_asset_choices(options.assets),

@@ -69,6 +69,7 @@ class OfferShown:
     limits: str = ""
     quick: tuple[QuickAmount, ...] = ()
     allowances: tuple[AllowanceLine, ...] = ()
+    binding: str = ""  # Which limit applies first, and how much it leaves.
     raises: str = ""  # What being verified further would allow; empty where it changes nothing.
     published: str = ""  # What the provider publishes as its limit, which is no promise.
     assets: tuple[Choice, ...] = ()

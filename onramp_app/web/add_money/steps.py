@@ -79,12 +79,19 @@ def amount_form() -> rx.Component:
 
 
 def _raises() -> rx.Component:
-    """Return the provider's published limit, and what raises ours, before anything is typed wrong."""
+    """Return which limit applies, what raises it and what is published, before anything is typed wrong."""
     offer = WizardState.offer
     return rx.el.div(
         rx.cond(
-            (offer.raises != "") & (WizardState.verify_words == ""),
-            rx.el.p(link(offer.raises, to=WizardState.verify_to, class_name="link")),
+            (offer.binding != "") & (WizardState.verify_words == ""),
+            rx.el.p(
+                offer.binding,
+                rx.cond(
+                    offer.raises != "",
+                    rx.fragment(" ", link(offer.raises, to=WizardState.verify_to, class_name="link")),
+                ),
+                class_name="soft",
+            ),
         ),
         rx.cond(offer.published != "", rx.el.p(offer.published, class_name="soft")),
         class_name="tiny grid gap-2 empty:hidden",

@@ -25,7 +25,7 @@ from onramp_app.top_ups.errors import (
     TierTooLow,
     TooManyOpenTopUps,
 )
-from onramp_app.top_ups.meter import Meter
+from onramp_app.top_ups.meter import LimitPeriod, LimitRule, Meter
 from onramp_app.top_ups.transitions import Charged, TopUpStatus
 from onramp_app.top_ups.views import TopUpView
 from onramp_app.verification.lines import get_line
@@ -128,6 +128,27 @@ def needs_tier_text(most: str | Decimal, currency: str) -> str:
 def verify_action() -> str:
     """Return what the button says that leads to the page of verification."""
     return _("See your limits") if get_line().line is Line.WIDGET else _("Verify your identity")
+
+
+def binding_text(meter: Meter | None) -> str:
+    """Return which limit applies first, whose it is, and how much it leaves; nothing while none is known."""
+    binding = meter.binding if meter else None
+    if meter is None or binding is None:
+        return ""
+    if binding.rule is LimitRule.METHOD:
+        return _("The payment provider's limit applies: up to {most} at a time.").format(
+            most=fiat_text(binding.max, meter.currency)
+        )
+    words = {
+        LimitPeriod.TOP_UP: _("Your limit for each top-up applies: up to {most}."),
+        LimitPeriod.DAY: _("Your daily limit applies: up to {most} more today.")
+        if binding.left
+        else _("You've reached your daily limit. It starts again at midnight UTC."),
+        LimitPeriod.MONTH: _("Your monthly limit applies: up to {most} more this month.")
+        if binding.left
+        else _("You've reached your monthly limit. It starts again next month."),
+    }[binding.period]
+    return words.format(most=left_text(binding.left, meter.currency))
 
 
 def raises_text(meter: Meter | None) -> str:

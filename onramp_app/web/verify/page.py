@@ -229,9 +229,9 @@ def _limit(line: LimitLine) -> rx.Component:
             rx.el.progress(value=line.used_percent, max=100, aria_hidden="true", class_name="bar"),
         ),
         rx.cond(
-            (line.left != "") | (line.raised != ""),
+            (line.left != "") | (line.raised != "") | line.is_binding,
             rx.el.p(
-                rx.cond(line.is_binding, rx.fragment(_("Applies first."), " ")),
+                rx.cond(line.is_binding, rx.fragment(_("This limit applies first."), " ")),
                 line.left,
                 rx.cond((line.left != "") & (line.raised != ""), " · ", ""),
                 line.raised,

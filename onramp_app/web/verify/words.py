@@ -143,7 +143,7 @@ def _limit_line(line: MeterLine, meter: Meter) -> LimitLine:
         left=_("{amount} left").format(amount=left_text(line.left, meter.currency)) if counts else "",
         used_percent=int(used * 100 / line.max) if counts and line.max else 0,
         raised=_raised_text(line, meter),
-        is_binding=line == meter.binding and line.rule is LimitRule.TIER,
+        is_binding=line == meter.binding,
     )
 
 

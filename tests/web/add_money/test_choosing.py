@@ -299,6 +299,7 @@ async def test_an_amount_that_needs_a_higher_tier_leads_to_verification_and_back
     monkeypatch.setenv("ONRAMP_WHITE_LABEL", "on")
     get_settings.cache_clear()
     await visit.open("?amount=2000")
+    assert visit.page.offer.binding == "Your limit for each top-up applies: up to ₹4,000."
     assert visit.page.offer.raises == "Verify your identity to add up to ₹9,000."
     assert (visit.page.verify_words, visit.page.bill.pay) == ("", "₹2,000.00")
     assert visit.page.offer.limits.endswith(" to ₹4,000")

@@ -1,0 +1,51 @@
+"""The amount step names the limit that applies first and what raises it, before anything is typed wrong."""
+
+from decimal import Decimal
+
+import pytest
+
+from onramp_app.accounts.words import KycTier
+from onramp_app.top_ups.meter import LimitPeriod, LimitRule, Meter, MeterLine, TierRoom
+from onramp_app.web.add_money.words import binding_text, raises_text
+
+METHOD = MeterLine(LimitRule.METHOD, LimitPeriod.TOP_UP, Decimal(9000), None, Decimal(9000))
+PUBLISHED = MeterLine(LimitRule.PROVIDER, LimitPeriod.TOP_UP, Decimal(5), None, Decimal(5))
+
+
+def own(period: LimitPeriod, left: int) -> MeterLine:
+    used = None if period is LimitPeriod.TOP_UP else Decimal(5000 - left)
+    return MeterLine(LimitRule.TIER, period, Decimal(5000), used, Decimal(left), KycTier.BASIC)
+
+
+def meter(*lines: MeterLine) -> Meter:
+    return Meter("INR", (METHOD, PUBLISHED, *lines), (TierRoom(KycTier.BASIC, Decimal(8000)),))
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ((), "The payment provider's limit applies: up to ₹9,000 at a time."),
+        ((own(LimitPeriod.TOP_UP, 5000),), "Your limit for each top-up applies: up to ₹5,000."),
+        (
+            (own(LimitPeriod.TOP_UP, 5000), own(LimitPeriod.DAY, 700)),
+            "Your daily limit applies: up to ₹700 more today.",
+        ),
+        (
+            (own(LimitPeriod.DAY, 700), own(LimitPeriod.MONTH, 300)),
+            "Your monthly limit applies: up to ₹300 more this month.",
+        ),
+        ((own(LimitPeriod.DAY, 0),), "You've reached your daily limit. It starts again at midnight UTC."),
+        ((own(LimitPeriod.MONTH, 0),), "You've reached your monthly limit. It starts again next month."),
+    ],
+)
+def test_the_limit_that_applies_first_is_named(lines: tuple[MeterLine, ...], said: str) -> None:
+    assert binding_text(meter(*lines)) == said
+
+
+def test_what_raises_it_is_said_of_ours_and_not_of_the_providers() -> None:
+    assert raises_text(meter(own(LimitPeriod.DAY, 700))) == "See how to raise your limits."
+    assert raises_text(meter()) == ""
+
+
+def test_nothing_is_said_of_limits_that_are_not_known() -> None:
+    assert (binding_text(None), binding_text(Meter("INR", (PUBLISHED,)))) == ("", "")
