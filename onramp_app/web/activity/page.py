@@ -3,6 +3,7 @@
 import reflex as rx
 
 from onramp_app.config import get_settings
+from onramp_app.pricing.names import asset_name
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import TopUpStatus
 from onramp_app.web.activity.state import ActivityState
@@ -11,7 +12,6 @@ from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.forms import choice_field, main_button, text_field
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.places import api_action, file_link, link
-from onramp_app.web.words.names import asset_name
 from onramp_app.web.words.top_ups import tag_of
 
 

@@ -8,6 +8,7 @@ from onramp_app.domain.environment import StepSource
 from onramp_app.domain.ids import reference_of
 from onramp_app.ledger.words import TransferKind
 from onramp_app.mail import support
+from onramp_app.pricing.names import asset_name, method_name, network_name
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
@@ -16,7 +17,6 @@ from onramp_app.top_ups.views import StepView, TopUpView
 from onramp_app.wallet.views import TransferView
 from onramp_app.web.activity.shapes import Fact, Story, StoryStep
 from onramp_app.web.words.amounts import moment_text, rate_words, split_decimals
-from onramp_app.web.words.names import asset_name, method_name, network_name
 from onramp_app.web.words.top_ups import (
     action_text,
     again_address,

@@ -11,6 +11,7 @@ from onramp_app.domain.money import decimal_text
 from onramp_app.domain.payments import AmountLimits, PaymentKind
 from onramp_app.pricing.bounds import bounds_of
 from onramp_app.pricing.catalogue import AssetOption, CurrencyOption, MethodOption, Options
+from onramp_app.pricing.names import asset_name, method_name, network_name
 from onramp_app.providers.status import HealthState
 from onramp_app.texts import _, current_language
 from onramp_app.top_ups.meter import LimitPeriod, LimitRule, Meter
@@ -28,7 +29,6 @@ from onramp_app.web.add_money.words import binding_text, limits_text, published_
 from onramp_app.web.words.amounts import moment_text
 from onramp_app.web.words.durations import usually_text
 from onramp_app.web.words.limits import left_text, shown_left
-from onramp_app.web.words.names import asset_name, method_name, network_name
 
 
 @dataclass(frozen=True, slots=True)

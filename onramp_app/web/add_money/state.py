@@ -12,6 +12,7 @@ from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, Rate
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.money import decimal_text
 from onramp_app.idempotency import IdempotencyInProgress
+from onramp_app.pricing.names import method_name, network_name
 from onramp_app.pricing.quotes import quote_of
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
 from onramp_app.top_ups import top_ups
@@ -39,7 +40,6 @@ from onramp_app.web.add_money.words import (
 )
 from onramp_app.web.tabs.live import LiveState
 from onramp_app.web.tabs.session import page_path, to_login
-from onramp_app.web.words.names import method_name, network_name
 
 _TYPING_MS = 350
 

@@ -14,6 +14,7 @@ from onramp_app.domain.amounts import (
 from onramp_app.domain.errors import ApplicationError, RateLimited
 from onramp_app.domain.payments import AmountLimits
 from onramp_app.mail import support
+from onramp_app.pricing.names import method_text
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.errors import ProviderPriceIrregular, ProviderUnavailable
 from onramp_app.texts import _, ngettext
@@ -33,7 +34,6 @@ from onramp_app.verification.words import Line
 from onramp_app.web.add_money.shapes import Bill, BillLine, Blocked, OpenTopUp
 from onramp_app.web.words.amounts import moment_text, rate_words, split_decimals
 from onramp_app.web.words.limits import left_text
-from onramp_app.web.words.names import method_text
 from onramp_app.web.words.top_ups import action_text, words_of
 
 RETRY_SECONDS = 5

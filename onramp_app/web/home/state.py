@@ -9,6 +9,7 @@ from reflex.event import EventSpec
 
 from onramp_app.domain import clock
 from onramp_app.domain.amounts import asset_text, fiat_text, number_text
+from onramp_app.pricing.names import asset_name
 from onramp_app.texts import _, current_language
 from onramp_app.top_ups.usual_time import usual_minutes
 from onramp_app.wallet.latest import Latest
@@ -19,7 +20,6 @@ from onramp_app.web.home.shapes import AssetRow, BalanceLine, BalanceShown, Open
 from onramp_app.web.tabs.live import LiveState
 from onramp_app.web.tabs.session import to_login
 from onramp_app.web.words.amounts import moment_text, split_decimals
-from onramp_app.web.words.names import asset_name
 from onramp_app.web.words.transactions import ActivityRow, row_of
 
 

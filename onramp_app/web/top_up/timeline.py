@@ -2,6 +2,7 @@
 
 from onramp_app.domain.amounts import asset_text
 from onramp_app.domain.ids import reference_of
+from onramp_app.pricing.names import method_text
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import TopUpStatus
@@ -9,7 +10,6 @@ from onramp_app.top_ups.views import TopUpView
 from onramp_app.web.top_up.shapes import StepLine
 from onramp_app.web.words.amounts import moment_text
 from onramp_app.web.words.durations import first_reached, late_text, usual_text
-from onramp_app.web.words.names import method_text
 from onramp_app.web.words.top_ups import best_order, paid_text
 
 _PAID, _BOUGHT = StatusClass.PAID.rank, StatusClass.BOUGHT.rank

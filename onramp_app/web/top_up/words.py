@@ -8,6 +8,7 @@ from onramp_app.config import get_settings
 from onramp_app.domain.amounts import asset_text, exact_text, fiat_text, number_text
 from onramp_app.domain.ids import reference_of
 from onramp_app.mail import support
+from onramp_app.pricing.names import method_text
 from onramp_app.pricing.quotes import is_much_less
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import UNPAID, Charged, TopUpStatus
@@ -19,7 +20,6 @@ from onramp_app.web.top_up.shapes import AmountFact, Related, TopUpPage
 from onramp_app.web.top_up.timeline import steps_of
 from onramp_app.web.words.amounts import moment_text, split_decimals
 from onramp_app.web.words.durations import usual_text
-from onramp_app.web.words.names import method_text
 from onramp_app.web.words.top_ups import (
     again_address,
     asked_text,

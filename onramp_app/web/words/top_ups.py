@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from onramp_app.domain.amounts import asset_text, fiat_text, shown_amount
+from onramp_app.pricing.names import network_name
 from onramp_app.pricing.quotes import is_much_less
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _
 from onramp_app.top_ups.seen import SeenView
 from onramp_app.top_ups.transitions import ENDED_UNPAID, UNPAID, Charged, Reason, TopUpStatus
 from onramp_app.top_ups.views import ProviderOrderView, TopUpView
-from onramp_app.web.words.names import network_name
 
 
 @dataclass(frozen=True, slots=True)

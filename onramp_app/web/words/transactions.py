@@ -5,11 +5,11 @@ from decimal import Decimal
 
 from onramp_app.domain.amounts import asset_text, fiat_text
 from onramp_app.ledger.words import TransactionKind
+from onramp_app.pricing.names import method_text
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import OPEN, Charged, TopUpStatus
 from onramp_app.wallet.views import TransactionView
 from onramp_app.web.words.amounts import moment_text
-from onramp_app.web.words.names import method_text
 from onramp_app.web.words.top_ups import tag_of
 
 
