@@ -79,6 +79,19 @@ class ClosedAsset:
 
 
 @dataclass(frozen=True, slots=True)
+class PausedPair:
+    """An asset on a network that the provider sends to nobody now, whatever the currency.
+
+    `network_name` is the provider's name of the network; `is_whole_network`: so it is with every asset that
+    we offer on it.
+    """
+
+    asset: str
+    network_name: str
+    is_whole_network: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """All that can be chosen. Methods and assets belong to the chosen currency, and are empty without one.
 
@@ -298,6 +311,26 @@ class OptionsReader:
                 least = minimums.get(pair[0], {}).get(pair[1])
                 options.append(AssetOption(asset, network, least, decimals))
         return tuple(options), tuple(closed)
+
+    def paused(self) -> tuple[PausedPair, ...]:
+        """Return what the provider has paused, by what was last read; nothing before anything was."""
+        if self._catalogue is None:
+            return ()
+        by_network: dict[int, dict[str, bool]] = {}
+        for asset, network in self.enabled_pairs():
+            try:
+                coin_id, chain_id = self._catalogue.pair(asset, network)
+            except UnsupportedAsset:
+                continue
+            found = self._catalogue.withdrawals.get(coin_id, {}).get(chain_id)
+            by_network.setdefault(chain_id, {})[asset] = found is not None and found.closed is not None
+        names = self._catalogue.coins_and_chains.chains
+        return tuple(
+            PausedPair(asset, names[chain_id].name, all(assets.values()))
+            for chain_id, assets in by_network.items()
+            for asset, is_paused in assets.items()
+            if is_paused
+        )
 
     def enabled_pairs(self) -> tuple[tuple[str, str], ...]:
         """Return the operator's pairs of asset and network (`ASSETS`)."""

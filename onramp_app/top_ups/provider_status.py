@@ -9,6 +9,7 @@ from sqlalchemy import text
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import DatabaseUnavailable
+from onramp_app.pricing.catalogue import PausedPair, get_options
 from onramp_app.providers.connection import get_provider
 from onramp_app.providers.status import HealthState
 from onramp_app.texts import _
@@ -42,12 +43,14 @@ class ProviderStatus:
     """How the provider does: `state` is `ok`, `slow` or `away`, `since` when (None while it is ok).
 
     `last_settled_at`: when a payment was last credited, anybody's; None: never, or it cannot be read now.
-    `text`: one or two sentences for people.
+    `paused`: networks, and assets on networks, that it sends nothing on, by name. `text`: one to three
+    sentences for people.
     """
 
     state: HealthState
     since: datetime | None
     last_settled_at: datetime | None
+    paused: tuple[str, ...]
     text: str
 
 
@@ -56,23 +59,41 @@ def forget() -> None:
     _kept.clear()
 
 
-async def provider_status() -> ProviderStatus:
-    """Return how the provider does, as this process sees it. Never raises."""
+async def provider_status(asset: str | None = None) -> ProviderStatus:
+    """Return how the provider does, as this process sees it. Never raises.
+
+    Args:
+        asset: the only one of which to say where it is paused; None for all that we offer.
+    """
     health = get_provider().health()
-    return ProviderStatus(health.state, health.since, await _last_settled_at(), _words(health.state))
+    pairs = [one for one in get_options().paused() if asset in (None, one.asset)]
+    paused = tuple(dict.fromkeys(_paused_text(one, of_one=asset is not None) for one in pairs))
+    words = _words(health.state, ", ".join(paused))
+    return ProviderStatus(health.state, health.since, await _last_settled_at(), paused, words)
 
 
-def _words(state: HealthState) -> str:
-    match state:
-        case HealthState.OK:
+def _paused_text(pair: PausedPair, *, of_one: bool) -> str:
+    if pair.is_whole_network and not of_one:
+        return pair.network_name
+    return _("{asset} on {network}").format(asset=pair.asset, network=pair.network_name)
+
+
+def _words(state: HealthState, paused: str) -> str:
+    if state is HealthState.OK:
+        if not paused:
             return _("The payment provider is working normally.")
-        case HealthState.SLOW:
-            return _("The payment provider is slow right now. Payments may take longer than usual to arrive.")
-        case HealthState.AWAY:
-            return _(
-                "The payment provider isn't answering right now. Wait before you pay. "
-                "Payments already made are not lost."
-            )
+        return _("The payment provider has paused {pairs}. Everything else works normally.").format(
+            pairs=paused
+        )
+    words = (
+        _("The payment provider is slow right now. Payments may take longer than usual to arrive.")
+        if state is HealthState.SLOW
+        else _(
+            "The payment provider isn't answering right now. Wait before you pay. "
+            "Payments already made are not lost."
+        )
+    )
+    return f"{words} {_('It has also paused {pairs}.').format(pairs=paused)}" if paused else words
 
 
 async def _last_settled_at() -> datetime | None:

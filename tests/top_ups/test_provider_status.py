@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from onramp_app.config import get_settings
+from onramp_app.pricing import catalogue
+from onramp_app.providers import connection
+from onramp_app.providers.status import HealthState
 from onramp_app.top_ups import provider_status as module
 from onramp_app.top_ups.provider_status import provider_status
 from tests.ledger.books import NOW, Books
@@ -54,6 +59,29 @@ async def test_without_a_database_the_state_is_still_said(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "transaction", None)  # Nobody else waits for the database in the meantime.
     assert await provider_status() == found
     module.forget()
+
+
+async def test_what_the_provider_has_paused_is_said_before_anybody_pays(
+    books: Books, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSETS", '{"USDT": ["matic20", "bep20"], "USDC": ["matic20"]}')
+    get_settings.cache_clear()
+    await connection.close()
+    catalogue.forget()
+    simulator.scenario("node_out_of_sync", times=None)
+    await catalogue.get_options().refresh()
+    found = await provider_status()
+    assert (found.state, found.paused) == ("ok", ("USDT on Polygon",))
+    assert found.text == "The payment provider has paused USDT on Polygon. Everything else works normally."
+    assert (await provider_status(asset="USDC")).text == "The payment provider is working normally."
+    await connection.close()
+    catalogue.forget()
+
+
+def test_what_is_paused_is_said_beside_a_provider_that_is_away() -> None:
+    words = module._words(HealthState.AWAY, "Polygon")
+    assert words.startswith("The payment provider isn't answering right now.")
+    assert words.endswith("Payments already made are not lost. It has also paused Polygon.")
 
 
 async def test_it_is_read_from_an_index(books: Books) -> None:

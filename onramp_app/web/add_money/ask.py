@@ -76,7 +76,9 @@ async def read_offer(viewer: Viewer, choices: Choices) -> WizardAnswer:
     if found.offer is None:
         return found
     # After the quote, whose answer says the most about the provider.
-    return replace(found, offer=with_provider_trouble(found.offer, await provider_status()))
+    return replace(
+        found, offer=with_provider_trouble(found.offer, await provider_status(found.choices.asset))
+    )
 
 
 async def _read(viewer: Viewer, choices: Choices) -> WizardAnswer:

@@ -221,7 +221,7 @@ def skeleton() -> rx.Component:
 
 
 def provider_trouble() -> rx.Component:
-    """Return what to know of a provider that is slow or away, before anybody pays."""
+    """Return what to know of a provider that is slow, away or has paused a network, before anybody pays."""
     offer = WizardState.offer
     return rx.cond(
         offer.provider_trouble != "",

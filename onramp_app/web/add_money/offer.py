@@ -88,7 +88,7 @@ def offer_of(inputs: OfferInputs, choices: Choices) -> OfferShown:
 
 def with_provider_trouble(offer: OfferShown, status: ProviderStatus) -> OfferShown:
     """Return the offer with what to know of the provider before paying; the same where all is well."""
-    if status.state is HealthState.OK:
+    if status.state is HealthState.OK and not status.paused:
         return offer
     return replace(offer, provider_trouble=status.text, last_settled_at=moment_text(status.last_settled_at))
 

@@ -55,8 +55,8 @@ class MethodCard:
 class OfferShown:
     """Everything that can be chosen with one currency. Without a currency nothing is known yet.
 
-    `provider_trouble` says that the provider is slow or away, and `last_settled_at` (RFC 3339) when a payment
-    was last credited; both are empty while nothing has to be said.
+    `provider_trouble` says that the provider is slow, away or has paused the asset somewhere, and
+    `last_settled_at` (RFC 3339) when a payment was last credited; both are empty while nothing is to be said.
     """
 
     currency: str = ""

@@ -124,6 +124,7 @@ async def test_a_network_that_is_out_of_sync_is_greyed_with_the_reason(visit, st
     groups = [(group.reason, [choice.value for choice in group.choices]) for group in offer.closed_networks]
     assert groups == [("The payment provider is out of sync with this network", ["matic20"])]
     assert "matic20" not in {choice.value for choice in offer.networks}
+    assert offer.provider_trouble.startswith("The payment provider has paused USDT on Polygon.")
     await visit.do("choose_network", "matic20")
     assert visit.page.network != "matic20"
 
