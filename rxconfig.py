@@ -33,6 +33,7 @@ from reflex_base.plugins.sitemap import SitemapPlugin
 from onramp_app.config import ConfigurationError, Settings
 from onramp_app.local import pages
 from onramp_app.local.environment import restrict_child_environments
+from onramp_app.local.manifest import manifest
 from onramp_app.local.server import limit_the_server
 from onramp_app.local.start import begin
 from onramp_app.proxies import usable_proxies
@@ -82,6 +83,14 @@ class _SameEverywhere(Plugin):
         return {**places, "EVENT": places["EVENT"].replace("http", "ws", 1), "ORIGIN": "of the page"}
 
 
+class _Installable(Plugin):
+    """Puts the manifest of the installed app beside the pages, under the operator's name."""
+
+    def pre_compile(self, **context: Any) -> None:
+        place = f"{constants.Dirs.PUBLIC}/manifest.webmanifest"
+        context["add_save_task"](lambda: (place, manifest(settings)))
+
+
 _values = {
     "app_name": "onramp_app",
     "backend_host": settings.listen_host,
@@ -93,7 +102,7 @@ _values = {
     else rx.constants.StateManagerMode.MEMORY,
     "telemetry_enabled": False,
     "show_built_with_reflex": False,
-    "plugins": [rx.plugins.TailwindV4Plugin(), _SameEverywhere()],
+    "plugins": [rx.plugins.TailwindV4Plugin(), _SameEverywhere(), _Installable()],
     "disable_plugins": [SitemapPlugin],
     "frontend_compression_formats": ["brotli", "gzip"],  # in the order of preference
 }

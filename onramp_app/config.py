@@ -178,6 +178,7 @@ class Settings(BaseSettings):
     otel_exporter_otlp_endpoint: HttpUrl | None = None
     retention_days: int = Field(default=90, ge=1)
     app_name: str = Field(default="Wallet", min_length=1, max_length=40)
+    provider_name: str = Field(default="Onramp", min_length=1, max_length=40)
     terms_url: HttpUrl | None = None
     privacy_url: HttpUrl | None = None
 

@@ -98,7 +98,7 @@ def settings_for_pages() -> tuple[Settings, dict[str, str]]:
     """Return settings to build with, and the variables that they need beside those that are set.
 
     A build in production needs what the pages show (`APP_ENV`, `APP_NAME`, `ASSETS`, `SUPPORT_EMAIL`,
-    `TERMS_URL`, `PRIVACY_URL`) and no secret.
+    `PROVIDER_NAME`, `TERMS_URL`, `PRIVACY_URL`) and no secret.
 
     Raises:
         ConfigurationError: one of those is missing or unusable.

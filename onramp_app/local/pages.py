@@ -83,6 +83,7 @@ def shown_settings(settings: Settings) -> dict[str, str]:
         "APP_ENV": "real money" if settings.is_production else "simulated money",
         "PUBLIC_URL": "this machine" if settings.is_on_this_machine else "a host",
         "APP_NAME": settings.app_name,
+        "PROVIDER_NAME": settings.provider_name,
         "ASSETS": " ".join(sorted(settings.assets)),
         "SUPPORT_EMAIL": settings.support_email or "",
         "TERMS_URL": str(settings.terms_url or ""),

@@ -126,7 +126,7 @@ def _in_language(language: str, build: Callable[[], rx.Component]) -> Callable[[
 
 
 def head_components() -> list[rx.Component]:
-    """Return the head of every page: icon, manifest, theme colours, and the font of the first paint."""
+    """Return the head of every page: icons, manifest, and the font of the first paint."""
     return [
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
         rx.el.link(rel="manifest", href="/manifest.webmanifest"),
@@ -135,12 +135,5 @@ def head_components() -> list[rx.Component]:
             href="/fonts/plex-sans-basic.woff2",
             custom_attrs={"as": "font", "type": "font/woff2", "crossOrigin": "anonymous"},
         ),
-        *[
-            rx.el.meta(
-                name="theme-color",
-                content=paper,
-                custom_attrs={"media": f"(prefers-color-scheme: {scheme})"},
-            )
-            for scheme, paper in (("light", "#F7F3EA"), ("dark", "#0C1718"))
-        ],
+        rx.el.link(rel="apple-touch-icon", href="/icons/touch-180.png"),
     ]

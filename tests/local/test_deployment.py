@@ -80,7 +80,8 @@ def test_the_containers_get_settings_that_exist_and_only_one_works_in_the_backgr
     caddyfile = (PROJECT_DIR / "deploy" / "Caddyfile").read_text()
     assert set(re.findall(r"\{\$(\w+):", caddyfile)) == _variables(services["caddy"])
     shown = set(COMPOSE["x-application"]["build"]["args"])
-    assert shown == {"SUPPORT_EMAIL", "APP_NAME", "ASSETS", "TERMS_URL", "PRIVACY_URL", "SOURCE_COMMIT"}
+    pages = {"SUPPORT_EMAIL", "APP_NAME", "PROVIDER_NAME", "ASSETS", "TERMS_URL", "PRIVACY_URL"}
+    assert shown == pages | {"SOURCE_COMMIT"}
     assert set(re.findall(r"^ARG (\w+)", (PROJECT_DIR / "Dockerfile").read_text(), re.MULTILINE)) == shown
 
 

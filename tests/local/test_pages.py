@@ -74,6 +74,7 @@ def test_where_npm_found_a_package_does_not_matter_and_what_it_found_does(projec
     ("name", "value", "is_shown"),
     [
         ("APP_NAME", "Purse", True),
+        ("PROVIDER_NAME", "Orderly", True),
         ("ASSETS", '{"USDT": ["matic20"]}', True),
         ("SUPPORT_EMAIL", "help@purse.io", True),
         ("TERMS_URL", "https://purse.io/terms", True),

@@ -1,7 +1,6 @@
 """The shell of every page: banner, header, navigation, menu, footer, and the frame of the content."""
 
 import reflex as rx
-from reflex.style import color_mode, set_color_mode
 from reflex_components_core.base.error_boundary import error_boundary  # type: ignore[import-untyped]
 from reflex_components_core.core.banner import has_connection_errors  # type: ignore[import-untyped]
 
@@ -10,6 +9,8 @@ from onramp_app.texts import _
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.live_sign import live_sign
 from onramp_app.web.parts.places import api_action, link, path_of
+from onramp_app.web.parts.shell.footer import footer, help_links
+from onramp_app.web.parts.shell.theme import bar_colour, theme_switch
 from onramp_app.web.parts.signs import mark
 from onramp_app.web.parts.times import clock_of
 from onramp_app.web.tabs.confirmation import ConfirmationState
@@ -35,25 +36,6 @@ def _brand(to: str) -> rx.Component:
     )
 
 
-def theme_switch() -> rx.Component:
-    """Return the choice between the system's theme, light and dark; the browser remembers it."""
-    choices = (("system", _("System")), ("light", _("Light")), ("dark", _("Dark")))
-    return rx.el.div(
-        *[
-            rx.el.button(
-                words,
-                type="button",
-                on_click=set_color_mode(mode),  # type: ignore[arg-type]  # a literal of the tuple above
-                aria_pressed=rx.cond(color_mode == mode, "true", "false"),
-            )
-            for mode, words in choices
-        ],
-        role="group",
-        aria_label=_("Theme"),
-        class_name="segments",
-    )
-
-
 def _own_menu() -> rx.Component:
     person = SessionState.person
     # A native popover: it closes on Escape and on a click elsewhere, without a script.
@@ -72,7 +54,7 @@ def _own_menu() -> rx.Component:
                 class_name="px-3 pt-1 pb-3 border-b border-(--line) mb-2",
             ),
             link(_("Profile"), to="/profile", class_name="menu-item"),
-            link(_("Help"), to="/help", class_name="menu-item"),
+            *help_links(class_name="menu-item"),
             rx.el.div(theme_switch(), class_name="px-1 py-2"),
             rx.el.form(
                 rx.el.button(_("Sign out"), type="submit", class_name="menu-item"),
@@ -132,25 +114,6 @@ def _signed_out_header(*, offer: rx.Component | None) -> rx.Component:
             rx.el.div(*([offer] if offer else []), class_name="ml-auto"),
             class_name="wrap flex items-center gap-4 h-[72px]",
         ),
-    )
-
-
-def _footer() -> rx.Component:
-    settings = get_settings()
-    links = [
-        rx.el.a(words, href=str(url), class_name="place small", rel="noopener")
-        for words, url in ((_("Terms"), settings.terms_url), (_("Privacy"), settings.privacy_url))
-        if url
-    ]
-    return rx.el.footer(
-        rx.el.div(
-            rx.el.p(settings.app_name, class_name="soft small"),
-            link(_("Help"), to="/help", class_name="place small"),
-            *links,
-            rx.el.div(theme_switch(), class_name="md:ml-auto"),
-            class_name="wrap flex flex-wrap items-center gap-x-6 gap-y-3 py-6",
-        ),
-        class_name="mt-auto border-t border-(--line)",
     )
 
 
@@ -238,6 +201,7 @@ def _away() -> rx.Component:
 
 def _frame(*children: rx.Component) -> rx.Component:
     return rx.el.div(
+        bar_colour(),
         rx.el.a(_("Skip to content"), href="#content", class_name="skip-link button button-main"),
         *children,
         class_name="flex min-h-dvh flex-col",
@@ -250,7 +214,7 @@ def public_page(*content: rx.Component, offer: rx.Component | None = None) -> rx
         _signed_out_header(offer=offer),
         _shell_notice(is_private=False),
         rx.el.main(*content, id="content", tab_index=-1, class_name="wrap pt-4 pb-16 outline-none"),
-        _footer(),
+        footer(has_theme=True),
     )
 
 
@@ -271,8 +235,9 @@ def private_page(*content: rx.Component, here: str) -> rx.Component:
             ),
             id="content",
             tab_index=-1,
-            class_name=f"wrap pt-4 {'pb-28 md:pb-16' if has_bar else 'pb-16'} outline-none",
+            class_name="wrap below-fold pt-4 pb-16 outline-none",
         ),
+        footer(has_theme=False, has_bar=has_bar),
         *([_bottom_bar(here)] if has_bar else []),
     )
 
