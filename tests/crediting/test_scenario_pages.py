@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,21 +49,40 @@ ENDINGS: dict[str, Ending] = {
     "chain_missing": Ending("in_review", REVIEW, CHARGED, reason="chain_missing", value="failed"),
     "chain_reorganised": SETTLED,
 }
-# Their pages are compared in tests/crediting/test_scenarios.py and test_chain_scenarios.py.
-ELSEWHERE = frozenset(
-    {
-        "unknown_order",
-        "unknown_status",
-        "over_limit",
-        "late_after_cancel",
-        "begun_long_ago",
-        "delayed_webhook",
-        "stale_timestamp",
-        "settled_then_failed",
-        "rotated_key",
-        "chain_same_hash",
-    }
-)
+_SCENARIOS, _CHAIN = "tests/crediting/test_scenarios.py", "tests/crediting/test_chain_scenarios.py"
+_IN_WIZARD, _VERIFY = "tests/web/add_money", "tests/web/verify/test_verify.py"
+_CREDITED = f"{_SCENARIOS}::test_what_was_delivered_is_credited_once"
+_TOLD = f"{_VERIFY}::test_each_outcome_that_is_no_approval_is_told_on_the_open_page"
+# What a page says of the others is compared there.
+ELSEWHERE = {
+    "delayed_webhook": _CREDITED,
+    "stale_timestamp": _CREDITED,
+    "rotated_key": f"{_SCENARIOS}::test_a_webhook_signed_with_either_secret_is_taken_while_rotating",
+    "unknown_order": f"{_SCENARIOS}::test_an_order_of_nobody_goes_to_suspense",
+    "unknown_status": f"{_SCENARIOS}::test_an_unknown_status_moves_nothing_and_makes_an_alarm",
+    "over_limit": f"{_SCENARIOS}::test_what_may_not_be_used_yet_is_held",
+    "settled_then_failed": f"{_SCENARIOS}"
+    "::test_an_order_that_fails_after_it_settled_stays_settled_with_a_case",
+    "late_after_cancel": f"{_SCENARIOS}::test_a_late_payment_is_credited",
+    "begun_long_ago": "tests/crediting/test_late_hints.py"
+    "::test_an_order_of_45_days_ago_is_settled_within_seconds_of_its_webhook",
+    "chain_same_hash": f"{_CHAIN}::test_one_transfer_credits_one_order",
+    "chain_away": f"{_CHAIN}::test_the_servers_may_be_away",
+    "api_down": f"{_IN_WIZARD}/test_choosing.py::test_a_provider_that_is_away_is_said_before_anybody_pays",
+    "api_slow": f"{_IN_WIZARD}/test_choosing.py::test_a_late_answer_does_not_overwrite_what_was_typed_since",
+    "rate_limited": _CREDITED,
+    "clock_skew": _CREDITED,
+    "history_lags": _CREDITED,
+    "short_pages": "tests/crediting/test_late_hints.py"
+    "::test_orders_on_the_third_of_pages_that_are_capped_at_20_are_settled_by_reading",
+    "plain_400": f"{_IN_WIZARD}/test_limit_words.py::test_a_refusal_in_words_only_is_told_in_ours",
+    "node_out_of_sync": f"{_IN_WIZARD}/test_choosing.py"
+    "::test_a_network_that_is_out_of_sync_is_greyed_with_the_reason",
+    "kyc_rejected": _TOLD,
+    "kyc_resubmit": _TOLD,
+    "kyc_slow": _TOLD,
+    "vocabulary": "tests/simulator/test_browser.py::test_a_scenario_chooses_the_vocabulary",
+}
 
 
 async def test_every_scenario_ends_as_the_contract_says_and_is_said_in_words(
@@ -107,8 +127,12 @@ async def test_every_scenario_ends_as_the_contract_says_and_is_said_in_words(
                 assert page.next
 
 
-def test_no_scenario_of_an_order_is_forgotten() -> None:
+def test_no_scenario_is_forgotten(project_dir: Path) -> None:
     from onramp_app.simulator.scenarios import KINDS
 
-    known = {name for name, kind in KINDS.items() if kind.area in ("webhook", "order")}
-    assert known == (set(ENDINGS) - {"none"}) | ELSEWHERE
+    assert set(KINDS) == (set(ENDINGS) - {"none"}) | set(ELSEWHERE)
+    for name, proof in ELSEWHERE.items():
+        file, _, function = proof.partition("::")
+        source = (project_dir / file).read_text()
+        assert f'"{name}"' in source, f"{file} does not run {name}"
+        assert f"def {function}(" in source, proof

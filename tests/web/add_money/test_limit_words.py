@@ -1,10 +1,13 @@
 """The amount step names the limit that applies first and what raises it, before anything is typed wrong."""
 
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from onramp_app.accounts.words import KycTier
+from onramp_app.pricing.catalogue import get_options
 from onramp_app.top_ups.meter import LimitPeriod, LimitRule, Meter, MeterLine, TierRoom
 from onramp_app.web.add_money.words import binding_text, raises_text
 
@@ -45,6 +48,19 @@ def test_the_limit_that_applies_first_is_named(lines: tuple[MeterLine, ...], sai
 def test_what_raises_it_is_said_of_ours_and_not_of_the_providers() -> None:
     assert raises_text(meter(own(LimitPeriod.DAY, 700))) == "See how to raise your limits."
     assert raises_text(meter()) == ""
+
+
+async def test_a_refusal_in_words_only_is_told_in_ours(visit: Any, street: Any) -> None:
+    """The provider refuses by code 400 what it published no limit for."""
+    reader = get_options()
+    kept = await reader.catalogue()
+    reader._catalogue = replace(kept, limits={})
+    reader._minimums[1] = (kept.read_at, {})
+    street.simulator.scenario("plain_400", times=None)
+    await visit.open("?step=pay&amount=1&currency=INR")
+    page = visit.page
+    assert (page.step, page.bill.pay) == ("amount", "")
+    assert page.amount_problem == "The payment provider does not take this amount. Try another one."
 
 
 def test_nothing_is_said_of_limits_that_are_not_known() -> None:

@@ -111,6 +111,26 @@ async def test_the_page_changes_while_it_is_open_until_the_outcome_takes_the_fra
 
 
 @pytest.mark.parametrize(
+    ("scenario", "title", "what_now"),
+    [
+        ("kyc_rejected", "Your identity couldn't be verified", "It can't be tried again here."),
+        ("kyc_resubmit", "The check couldn't be completed", "You can try again"),
+        ("kyc_slow", "Your details are being checked", "There's nothing you need to do."),
+    ],
+)
+async def test_each_outcome_that_is_no_approval_is_told_on_the_open_page(
+    visit: Visit, scenario: str, title: str, what_now: str
+) -> None:
+    page = (await visit.open()).page
+    await visit.start()
+    visit.simulator.scenario(scenario)
+    visit.choose("OTP_COMPLETED", "BASIC_KYC_COMPLETED")
+    await visit.pushed()
+    assert (page.page.title, page.link) == (title, "")
+    assert page.page.what_now.startswith(what_now)
+
+
+@pytest.mark.parametrize(
     ("status", "tier", "title", "action"),
     [
         ("in_review", "none", "Your details are being checked", ""),
