@@ -181,6 +181,33 @@ def test_the_security_page_names_tests_that_there_are(project_dir: Path) -> None
     assert gone == {"test_nobody_wrote_this", "tests/accounts/test_gone.py"}
 
 
+def _rows_without_proof(page: str, project: Path) -> list[str]:
+    """The rows of what was found of the provider that name neither a test that there is nor a setting."""
+    table = page.partition("## 5 ·")[2].partition("\n## ")[0]
+    wrong = []
+    for row in re.findall(r"^\| \d+ \|.*$", table, re.MULTILINE):
+        proofs = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", row)
+        gone = [
+            f"{file}::{name}"
+            for file, name in proofs
+            if not (project / file).exists() or f"def {name}(" not in (project / file).read_text()
+        ]
+        wrong += gone or ([] if proofs else [row])
+    return wrong
+
+
+def test_each_fact_about_the_provider_names_a_test_that_there_is(project_dir: Path) -> None:
+    page = (project_dir / "docs" / "onramp.md").read_text()
+    assert _rows_without_proof(page, project_dir) == []
+    assert len(re.findall(r"^\| \d+ \|", page.partition("## 5 ·")[2], re.MULTILINE)) == 17
+    renamed = page.replace("::test_trials_end`", "::test_trials_never_end`")
+    assert _rows_without_proof(renamed, project_dir) == [
+        "tests/simulator/test_webhooks.py::test_trials_never_end"
+    ]
+    unproven = page.replace("`tests/simulator/test_webhooks.py::test_trials_end`", "")
+    assert len(_rows_without_proof(unproven, project_dir)) == 1
+
+
 # Tests of no single room: of the whole, from outside.
 _ACROSS = {"attack", "benchmarks", "chaos", "conformance", "e2e"}
 

@@ -130,7 +130,8 @@ class Coin:
 class Chain:
     """One network.
 
-    `address_pattern` and `memo_pattern` are the provider's regular expressions for what it delivers to.
+    `address_pattern` and `memo_pattern` are the provider's regular expressions for what it delivers to,
+    `evm_id` the id of EIP-155 that it names; None: it names none.
     """
 
     chain_id: int
@@ -139,6 +140,7 @@ class Chain:
     transaction_url: str | None
     address_pattern: str | None = None
     memo_pattern: str | None = None
+    evm_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,7 +258,8 @@ async def _provider_account(settings: Settings) -> str:
             if network not in symbols:
                 raise UnwellError(f"ASSETS offers {asset} on {network}, which the provider does not sell.")
     fit = provider_checks.refuse_addresses(settings, found)
-    return f"The provider accepts key and secret, and sells everything that ASSETS offers. {fit}"
+    chains = provider_checks.refuse_other_chains(settings, found)
+    return f"The provider accepts key and secret, and sells everything that ASSETS offers. {fit}{chains}"
 
 
 async def _treasury_addresses(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 import re
 
+from onramp_app.chain.networks import NETWORKS
 from onramp_app.config import Settings
 from onramp_app.db.engine import transaction
 from onramp_app.db.migrate import schema_is_current
@@ -51,6 +52,26 @@ def refuse_addresses(settings: Settings, found: CoinsAndChains) -> str:
     if unknown:
         return f"The provider gives no pattern for addresses of {', '.join(sorted(unknown))}."
     return "Every treasury address fits the provider's own pattern."
+
+
+def refuse_other_chains(settings: Settings, found: CoinsAndChains) -> str:
+    """Compare the chains that `CHAIN_RPC` reads with the ids that the provider names for its networks.
+
+    Returns:
+        A sentence with a space before it, or nothing where there is nothing to compare.
+
+    Raises:
+        UnwellError: the provider delivers on another chain than the one that is read.
+    """
+    named = {chain.symbol: chain.evm_id for chain in found.chains.values() if chain.evm_id is not None}
+    compared = {name: named[name] for name in settings.chain_rpc if name in NETWORKS and name in named}
+    for name, evm_id in compared.items():
+        if evm_id != NETWORKS[name].chain_id:
+            raise UnwellError(
+                f"{name} is chain {evm_id} to the provider, and CHAIN_RPC reads chain"
+                f" {NETWORKS[name].chain_id}: what it delivers would never be seen there."
+            )
+    return " The provider means the same chains by the names in CHAIN_RPC." if compared else ""
 
 
 def _is_named_already(place: Place) -> bool:

@@ -134,7 +134,7 @@ async def test_configuration_is_read(client: OnrampClient) -> None:
     maps, coins = await client.id_maps(), await client.coins_and_chains()
     assert (maps.coin_ids["usdt"], maps.chain_ids["matic20"], maps.fiat_types["INR"]) == (54, 3, 1)
     assert coins.coins["usdt"].coin_id == 54
-    assert coins.chains[3].symbol == "matic20"
+    assert (coins.chains[3].symbol, coins.chains[3].evm_id, coins.chains[2].evm_id) == ("matic20", 137, None)
     assert (await client.coin_minimums(1))[54][3] > 0
     assert (await client.public_config()).coins_and_chains.coins["usdt"].coin_id == 54
 

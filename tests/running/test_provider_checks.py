@@ -38,6 +38,22 @@ def test_addresses_are_compared_with_the_providers_own_pattern() -> None:
     assert "no pattern for addresses of matic20" in nothing
 
 
+def test_chains_that_are_read_are_the_ones_that_the_provider_means() -> None:
+    servers = {"chain_rpc": {"matic20": ("https://polygon.example/key",)}}
+    polygon = replace(POLYGON, evm_id=137)
+    assert provider_checks.refuse_other_chains(_settings(), CoinsAndChains({}, {3: polygon})) == ""
+    said = provider_checks.refuse_other_chains(_settings(**servers), CoinsAndChains({}, {3: polygon}))
+    assert said == " The provider means the same chains by the names in CHAIN_RPC."
+    for unknown in (POLYGON, replace(polygon, symbol="erc20")):
+        found = CoinsAndChains({}, {3: unknown})
+        assert provider_checks.refuse_other_chains(_settings(**servers), found) == ""
+    amoy = CoinsAndChains({}, {3: replace(polygon, evm_id=80002)})
+    with pytest.raises(
+        UnwellError, match="matic20 is chain 80002 to the provider, and CHAIN_RPC reads chain 137"
+    ):
+        provider_checks.refuse_other_chains(_settings(**servers), amoy)
+
+
 @pytest.mark.parametrize(
     ("is_content_signed", "signed_at", "said"),
     [

@@ -116,11 +116,17 @@ def read_coins_and_chains(data: Mapping[str, Json]) -> CoinsAndChains:
             transaction_url=_link_or_none(_object(item).get("hashLink")),
             address_pattern=_pattern_or_none(_object(item).get("addressRegex")),
             memo_pattern=_pattern_or_none(_object(item).get("memoRegex")),
+            evm_id=_positive_or_none(_object(item).get("networkId")),
         )
         for chain_id, item in _by_id(data.get("networkConfig")).items()
         if (symbol := text_or_none(_object(item).get("chainSymbol"), max_characters=32))
     }
     return CoinsAndChains(coins, chains)
+
+
+def _positive_or_none(value: Json) -> int | None:
+    number = int_or_none(value)
+    return number if number is not None and number > 0 else None
 
 
 def _pattern_or_none(value: Json) -> str | None:

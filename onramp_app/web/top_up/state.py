@@ -27,9 +27,10 @@ from onramp_app.web.words.amounts import moment_text
 from onramp_app.web.words.top_ups import can_age
 
 ASK_AT_MOST_EVERY = timedelta(seconds=2)
-# The words of the widget in both dialects (docs/onramp.md). Those of progress are worth a look.
+# The words of the widget in both dialects (docs/onramp.md). Those of progress are worth a look, and so is
+# somebody who leaves: they may just have paid.
 _PROGRESS = re.compile(r"ONRAMP_(?:WIDGET_TX|KYC)_[A-Z_]{1,40}")
-_CLOSED = "ONRAMP_WIDGET_CLOSE_REQUEST_CONFIRMED"
+_LEAVING = frozenset({"ONRAMP_WIDGET_CLOSE_REQUEST", "ONRAMP_WIDGET_CLOSE_REQUEST_CONFIRMED"})
 _BROKEN = "ONRAMP_WIDGET_FAILED"
 _READY = "ONRAMP_WIDGET_READY"
 
@@ -72,7 +73,7 @@ class TopUpPageState(LiveState):
             return None
         if kind in (_BROKEN, _READY):
             self.is_widget_broken = kind == _BROKEN
-        elif kind == _CLOSED or _PROGRESS.fullmatch(kind):
+        elif kind in _LEAVING or _PROGRESS.fullmatch(kind):
             await self._ask()
         return None
 
