@@ -6,11 +6,13 @@ the browser is never sent a catalogue. The template is `locale/messages.pot`; re
 """
 
 import gettext
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
+
+from babel.lists import format_list
 
 LOCALE_DIR = Path(__file__).parent / "locale"
 DEFAULT_LANGUAGE = "en"
@@ -45,6 +47,20 @@ def current_language() -> str:
 def _(message: str) -> str:
     """Return `message` in the current language. Values are put in afterwards with `str.format`."""
     return _catalogue(_language.get()).gettext(message)
+
+
+def sentences(*whole: str) -> str:
+    """Return whole sentences one after the other, without those that are empty.
+
+    Only for sentences that stand for themselves: parts of one would need another order in other languages.
+    """
+    return " ".join(one for one in whole if one)
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return a list as the current language writes one: `a, b and c`."""
+    text: str = format_list(list(items), locale=current_language())
+    return text
 
 
 def ngettext(singular: str, plural: str, n: int) -> str:

@@ -1,5 +1,7 @@
 """What mails about a top-up say, in the current language."""
 
+from onramp_app.answers.situation import Situation
+from onramp_app.answers.top_ups import charged_text, happened_text, next_text
 from onramp_app.domain.amounts import asset_text, fiat_text
 from onramp_app.domain.ids import reference_of
 from onramp_app.mail import support
@@ -62,26 +64,21 @@ def top_up_released(details: Details, _secret: str) -> Letter:
     )
 
 
-def _charged(details: Details) -> str:
-    match details["charged"]:
-        case "yes":
-            return _(
-                "Your payment was received. The money isn't lost: we're holding it until this is decided."
-            )
-        case "no":
-            return _("You weren't charged.")
-        case _:
-            return _("We don't know yet whether you were charged. We're asking the provider.")
+def _situation(details: Details, status: str) -> Situation:
+    return Situation(status, charged=details.get("charged", "unknown"), reason=details.get("reason"))
 
 
 def top_up_in_review(details: Details, _secret: str) -> Letter:
     """Say that a person looks at a top-up, and whether its owner was charged."""
+    at = _situation(details, "in_review")
     return _top_up(
         details,
         title=_("We're reviewing your top-up"),
         paragraphs=(
-            _charged(details),
-            _("A person looks at it within one working day. Then we'll write again."),
+            charged_text(at),
+            happened_text(at),
+            next_text(at),
+            _("We'll look at it within one working day and write again."),
         ),
         kind=MailKind.TOP_UP_IN_REVIEW,
     )
@@ -89,12 +86,14 @@ def top_up_in_review(details: Details, _secret: str) -> Letter:
 
 def top_up_failed(details: Details, _secret: str) -> Letter:
     """Say that a top-up didn't go through."""
+    at = _situation(details, "failed")
     return _top_up(
         details,
         title=_("Your top-up didn't go through"),
         paragraphs=(
-            _("You weren't charged, or the provider has refunded you."),
-            _("If money left your account and hasn't come back, contact support and quote the reference."),
+            charged_text(at),
+            happened_text(at),
+            next_text(at),
         ),
         kind=MailKind.TOP_UP_FAILED,
     )
@@ -102,13 +101,10 @@ def top_up_failed(details: Details, _secret: str) -> Letter:
 
 def top_up_reversed(details: Details, _secret: str) -> Letter:
     """Say that a top-up was taken back."""
-    if details.get("reason") == "returned":
-        said = _("The money that we were holding for this top-up goes back to where it came from.")
-    else:
-        said = _("A top-up that was in your balance was taken back.")
+    at = _situation(details, "reversed")
     return _top_up(
         details,
         title=_("Your top-up was reversed"),
-        paragraphs=(said, _("Do you disagree? Contact support and quote the reference.")),
+        paragraphs=(charged_text(at), happened_text(at), next_text(at)),
         kind=MailKind.TOP_UP_REVERSED,
     )

@@ -7,9 +7,9 @@ from onramp_app.web.top_up.shapes import TopUpPage
 from onramp_app.web.top_up.words import page_of
 
 IN_BALANCE = "In your balance"
-REVIEW = "We are checking this top-up"
+REVIEW = "We're reviewing this top-up"
 CHARGED = "Your payment was received."
-UNSURE = "We do not know yet whether you were charged. Do not pay again yet."
+UNSURE = "We don't know yet whether you were charged. Don't pay again yet."
 
 
 def _viewer(user_id: str) -> Viewer:

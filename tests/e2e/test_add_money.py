@@ -199,7 +199,7 @@ async def test_a_payment_that_is_given_up_was_not_charged(open_page: OpenPage) -
     await ask_for(page, Mouse(), "1,000")
     await payment_page(page).get_by_role("button", name="Abandon").click()
     await expect(page.get_by_text("Was I charged?")).to_be_visible(timeout=20_000)
-    await expect(page.get_by_text("You were not charged.", exact=True)).to_be_visible()
+    await expect(page.get_by_text("You weren't charged.", exact=True)).to_be_visible()
     await page.get_by_role("link", name="Start again").click()
     await expect(page.get_by_label("You pay")).to_have_value("1,000")
 
@@ -211,12 +211,12 @@ async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: Op
     await open_new_top_up(page, "1000")
     order = open_order(site, page.url)
     site.simulator.move(order, 1)
-    await expect(page.get_by_role("heading", name="Looking for your payment", level=1)).to_be_visible(
+    await expect(page.get_by_role("heading", name="We're looking for your payment", level=1)).to_be_visible(
         timeout=LIVE_MS + 3_000
     )
     site.simulator.move(order, -1)
     await expect(page.get_by_text("Was I charged?")).to_be_visible(timeout=20_000)
-    await expect(page.get_by_text("Do not pay again yet").first).to_be_visible()
+    await expect(page.get_by_text("Don't pay again yet").first).to_be_visible()
     await expect(page.get_by_role("link", name="Contact support")).to_have_attribute(
         "href", re.compile("^mailto:")
     )
@@ -229,7 +229,7 @@ async def test_a_late_payment_is_credited_all_the_same(open_page: OpenPage, site
     await open_new_top_up(page, "1500")
     await page.get_by_role("button", name="Cancel this top-up").click()
     await page.get_by_role("button", name="Cancel top-up").click()
-    await expect(page.get_by_text("You were not charged.", exact=True)).to_be_visible()
+    await expect(page.get_by_text("You weren't charged.", exact=True)).to_be_visible()
     order = open_order(site, page.url)
     site.simulator.move(order, 2)
     await expect(page.get_by_text("Your late payment has arrived").first).to_be_visible(
@@ -248,7 +248,7 @@ async def test_a_reviewed_payment_says_what_is_kept_and_when_to_expect_an_answer
     order = open_order(site, page.url)
     expected = Decimal(site.simulator.order(order)["expectedCryptoAmount"])
     site.simulator.move(order, 4, actualCryptoAmount=str(expected * 2))
-    await expect(page.get_by_role("heading", name="We are checking this top-up")).to_be_visible(
+    await expect(page.get_by_role("heading", name="We're reviewing this top-up")).to_be_visible(
         timeout=LIVE_MS + 3_000
     )
     await expect(page.get_by_text("within one working day")).to_be_visible()
@@ -264,7 +264,7 @@ async def test_a_second_attempt_is_told_whether_the_first_was_charged(
     await be_somebody_new(page)
     await open_new_top_up(page, "6000")
     await page.goto("/add-money")
-    await expect(page.get_by_text("You were not charged.").first).to_be_visible()
+    await expect(page.get_by_text("You weren't charged.").first).to_be_visible()
     await page.get_by_role("link", name="Go to payment").click()
     await page.wait_for_url(TOP_UP)
     site.simulator.scenario("lost_webhook", times=None)

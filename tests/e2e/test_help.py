@@ -24,7 +24,7 @@ async def test_a_payment_under_review_leads_to_a_person_who_knows_its_reference(
     await page.goto(held)
     support = page.get_by_role("link", name="Contact support")
     await expect(support).to_be_visible(timeout=10_000)
-    await expect(page.get_by_role("heading", level=1)).to_have_text("We are checking this top-up")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("We're reviewing this top-up")
 
     reference = f"{held[-8:-4]}-{held[-4:]}".upper()
     address = urlsplit(await support.get_attribute("href") or "")

@@ -160,7 +160,7 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
     expected = Decimal(site.simulator.order(order)["expectedCryptoAmount"])
     site.simulator.move(order, 4, actualCryptoAmount=str(expected * 2))
     await page.goto(held)
-    await expect(page.get_by_role("heading", name="We are checking this top-up")).to_be_visible(
+    await expect(page.get_by_role("heading", name="We're reviewing this top-up")).to_be_visible(
         timeout=10_000
     )
     found += await _all_findings(page, axe, looks, held, held.replace("/add-money/", "/activity/"), "/home")

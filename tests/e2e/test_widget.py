@@ -193,7 +193,7 @@ async def test_a_top_up_is_canceled_by_keyboard_alone_after_it_asked_once_more(
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="This top-up was canceled")).to_be_visible()
-    await expect(page.get_by_text("You were not charged.", exact=True)).to_be_visible()
+    await expect(page.get_by_text("You weren't charged.", exact=True)).to_be_visible()
     await expect(page.locator("iframe")).to_have_count(0)
 
 

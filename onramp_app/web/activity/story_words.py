@@ -23,6 +23,7 @@ from onramp_app.web.words.top_ups import (
     asked_text,
     can_age,
     difference_text,
+    is_to_pay,
     known_paid_text,
     paid_text,
     seen_text,
@@ -68,7 +69,7 @@ def story_of_top_up(view: TopUpView, *, fresh_until: datetime | None = None) -> 
         text=words.happened if status in _SAID_ONCE else f"{words.happened} {words.next}",
         variance=_variance(view),
         next_top_up=view.id if status in _NOT_OVER else "",
-        next_action=action_text(is_to_pay=view.can_cancel),
+        next_action=action_text(is_to_pay=is_to_pay(view)),
         again=again,
         again_address=again_address(view) if again else "",
         mail_address=support.about_top_up(

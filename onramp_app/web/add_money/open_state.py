@@ -92,5 +92,6 @@ class AsksAboutOpen(PrivateState, mixin=True):
     def _show_open(self, views: Sequence[TopUpView]) -> None:
         # Those that may have been charged come first: they decide whether another top-up is safe.
         views = sorted(views, key=lambda view: _BY_RISK.index(Charged(view.charged)))
-        self.open_ones = [open_top_up_of(view) for view in views]
+        is_sought = any(view.charged == Charged.UNKNOWN for view in views)
+        self.open_ones = [open_top_up_of(view, is_another_sought=is_sought) for view in views]
         self.open_title, self.open_text = open_title(views, reading=self.reading)

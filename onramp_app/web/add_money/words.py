@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from onramp_app.accounts.words import KycTier
+from onramp_app.answers.top_ups import answer_of_open, wait_text
 from onramp_app.domain.amounts import (
     asset_text,
     bill_text,
@@ -27,14 +28,14 @@ from onramp_app.top_ups.errors import (
     TooManyOpenTopUps,
 )
 from onramp_app.top_ups.meter import LimitPeriod, LimitRule, Meter
-from onramp_app.top_ups.transitions import Charged, TopUpStatus
+from onramp_app.top_ups.transitions import Charged
 from onramp_app.top_ups.views import TopUpView
 from onramp_app.verification.lines import get_line
 from onramp_app.verification.words import Line
 from onramp_app.web.add_money.shapes import Bill, BillLine, Blocked, OpenTopUp
 from onramp_app.web.words.amounts import moment_text, rate_words, split_decimals
 from onramp_app.web.words.limits import left_text
-from onramp_app.web.words.top_ups import action_text, words_of
+from onramp_app.web.words.top_ups import action_text, is_to_pay, situation_of, words_of
 
 RETRY_SECONDS = 5
 
@@ -240,9 +241,15 @@ def blocked_of(error: ApplicationError, user_id: str) -> Blocked | None:
     return Blocked(title, text, reference=user_id, mail_address=support.about_account(title, user_id))
 
 
-def open_top_up_of(view: TopUpView) -> OpenTopUp:
-    """Return an open top-up as the wizard shows it."""
-    words = words_of(view)
+def open_top_up_of(view: TopUpView, *, is_another_sought: bool = False) -> OpenTopUp:
+    """Return an open top-up as the wizard shows it.
+
+    Args:
+        is_another_sought: whether a payment is looked for among the person's other open top-ups. Until it is
+            found, nobody is asked to pay this one.
+    """
+    words, may_pay = words_of(view), is_to_pay(view)
+    must_wait = may_pay and is_another_sought
     return OpenTopUp(
         id=view.id,
         title=_("{amount} by {method}").format(
@@ -252,9 +259,9 @@ def open_top_up_of(view: TopUpView) -> OpenTopUp:
         tone=words.tone,
         # Where the payment was received, `next` says so already.
         charged="" if view.charged == Charged.YES else words.charged,
-        next=words.next,
+        next=wait_text() if must_wait else words.next,
         created_at=moment_text(view.created_at),
-        action=action_text(is_to_pay=view.can_cancel),
+        action=action_text(is_to_pay=may_pay and not must_wait),
         can_cancel=view.can_cancel,
     )
 
@@ -265,34 +272,6 @@ def open_title(views: Sequence[TopUpView], *, reading: str) -> tuple[str, str]:
     Args:
         reading: `asking` while the provider is asked, `current` or `away` afterwards, empty before.
     """
-    charged = {Charged(view.charged) for view in views}
-    if not views:
-        return _("Nothing is open any more"), _("What you began before is over. You can start another.")
-    if reading == "asking":
-        return _("Looking at what you began"), _("It takes a few seconds to know whether it was paid.")
-    if Charged.UNKNOWN in charged:
-        return (
-            _("Do not pay again yet"),
-            _("The provider still looks for a payment of yours. If it arrives, it is credited by itself."),
-        )
-    is_checked = any(view.status == TopUpStatus.IN_REVIEW for view in views)
-    if is_checked or Charged.YES in charged:
-        return _title_of_received(is_checked=is_checked)
-    if reading != "current":
-        return (
-            _("As far as we know, you have not paid"),
-            _("If you did pay, wait until we can ask the provider: it is credited by itself."),
-        )
-    return _("You have not paid yet"), _("Pay for what you began, or start another.")
-
-
-def _title_of_received(*, is_checked: bool) -> tuple[str, str]:
-    if is_checked:
-        return (
-            _("We are checking what you began"),
-            _("Do not pay for it again. You can add more money if you want to."),
-        )
-    return (
-        _("Your payment was received"),
-        _("It is on its way: do not pay for it again. You can add more money if you want to."),
-    )
+    if reading == "asking" and views:
+        return _("Checking your open top-ups"), _("It takes a few seconds to see whether one was paid.")
+    return answer_of_open([situation_of(view) for view in views], is_current=reading == "current")

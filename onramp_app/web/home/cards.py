@@ -1,13 +1,15 @@
 """The cards of open top-ups on the home page, and the line about an open verification."""
 
 from onramp_app.accounts.words import KycStatus
+from onramp_app.answers.situation import Pay, pay_of
+from onramp_app.answers.top_ups import summary_of, wait_text
 from onramp_app.providers.status import StatusClass
-from onramp_app.texts import _
-from onramp_app.top_ups.transitions import OPEN, Charged, TopUpStatus
+from onramp_app.texts import _, sentences
+from onramp_app.top_ups.transitions import TopUpStatus
 from onramp_app.top_ups.views import TopUpView
 from onramp_app.web.home.shapes import OpenCard
-from onramp_app.web.words.durations import late_text, usually_text
-from onramp_app.web.words.top_ups import action_text, paid_text, words_of
+from onramp_app.web.words.durations import late_text, usual_text
+from onramp_app.web.words.top_ups import action_text, is_to_pay, paid_text, situation_of
 
 _STEPS = 5  # begun, opened, paid, bought, sent
 
@@ -22,45 +24,41 @@ def verification_note(status: str) -> str:
     }.get(status, "")
 
 
-def card_of(view: TopUpView, *, usual_minutes: int | None) -> OpenCard:
+def card_of(view: TopUpView, *, usual_minutes: int | None, is_another_sought: bool = False) -> OpenCard:
     """Return the card of an open top-up.
 
     Args:
+        is_another_sought: whether a payment is looked for among the person's other open top-ups. Until it is
+            found, nobody is asked to pay this one.
         usual_minutes: within how many minutes most such payments arrive; None while too few are known.
     """
-    status = TopUpStatus(view.status)
-    is_claimed = view.charged != Charged.NO
-    if status is TopUpStatus.PROCESSING:
+    status, at = TopUpStatus(view.status), situation_of(view)
+    may_pay = is_to_pay(view)
+    must_wait = may_pay and is_another_sought
+    text = wait_text() if must_wait else _card_text(view, usual_minutes=usual_minutes)
+    if pay_of(at) is Pay.NOT_AGAIN and status is not TopUpStatus.IN_REVIEW:
         title = _("{amount} is on its way")
     elif status is TopUpStatus.IN_REVIEW:
-        title = _("We are checking your top-up of {amount}")
+        title = _("We're reviewing your top-up of {amount}")
+    elif pay_of(at) is Pay.WAIT:
+        title = _("Looking for your {amount}")
     else:
-        title = _("Looking for your {amount}") if is_claimed else _("{amount} is waiting for payment")
-    is_to_pay = view.can_cancel
+        title = _("{amount} is waiting for payment") if may_pay else _("The offer of {amount} has ended")
     return OpenCard(
         top_up_id=view.id,
         title=title.format(amount=paid_text(view)),
-        text=_card_text(view, is_to_pay=is_to_pay, usual_minutes=usual_minutes),
-        action=action_text(is_to_pay=is_to_pay),
-        step=0 if is_to_pay or status is TopUpStatus.IN_REVIEW else _steps_done(view),
+        text=text,
+        action=action_text(is_to_pay=may_pay and not must_wait),
+        step=0 if view.can_cancel or status is TopUpStatus.IN_REVIEW else _steps_done(view),
         steps=_STEPS,
     )
 
 
-def _card_text(view: TopUpView, *, is_to_pay: bool, usual_minutes: int | None) -> str:
-    if is_to_pay:
-        # Not "you were not charged": a payment is seen a little after it was made.
-        return _("No payment has been seen yet.")
-    happened = words_of(view).happened
-    if view.status in OPEN and view.charged == Charged.UNKNOWN:
-        return f"{happened} {_('Do not pay again yet.')}"
+def _card_text(view: TopUpView, *, usual_minutes: int | None) -> str:
+    text = summary_of(situation_of(view))
     if view.status != TopUpStatus.PROCESSING:
-        return happened
-    if late := late_text(view, usual_minutes):
-        return f"{happened} {late}"
-    if not (usually := usually_text(usual_minutes)):
-        return happened
-    return _("{progress}; {usually}.").format(progress=happened.removesuffix("."), usually=usually)
+        return text
+    return sentences(text, late_text(view, usual_minutes) or usual_text(usual_minutes))
 
 
 def _steps_done(view: TopUpView) -> int:

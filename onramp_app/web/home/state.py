@@ -11,6 +11,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.amounts import asset_text, fiat_text, number_text
 from onramp_app.pricing.names import asset_name
 from onramp_app.texts import _, current_language
+from onramp_app.top_ups.transitions import Charged
 from onramp_app.top_ups.usual_time import usual_minutes
 from onramp_app.wallet.latest import Latest
 from onramp_app.wallet.views import AssetBalanceView, BalancesView
@@ -78,11 +79,16 @@ async def _page_of(latest: Latest) -> _HomePage:
     wallet = await latest.wallet()
     balances, open_top_ups = wallet.balances, wallet.open_top_ups
     usual = {view.payment_method: await usual_minutes(view.payment_method) for view in open_top_ups}
+    # Before a payment that may have been made is found, nobody is asked to make another one.
+    is_sought = any(view.charged == Charged.UNKNOWN for view in open_top_ups)
     by_worth = sorted(balances.items, key=lambda item: Decimal(item.worth or 0), reverse=True)
     return _HomePage(
         balance=balance_of(balances),
         line=draw(wallet.history, now=clock.now(), currency=balances.display_currency),
-        open_cards=tuple(card_of(view, usual_minutes=usual[view.payment_method]) for view in open_top_ups),
+        open_cards=tuple(
+            card_of(view, usual_minutes=usual[view.payment_method], is_another_sought=is_sought)
+            for view in open_top_ups
+        ),
         assets=tuple(_asset_row(item, balances.display_currency) for item in by_worth),
         recent=tuple(row_of(view) for view in wallet.recent),
         is_first_run=not (balances.items or open_top_ups or wallet.recent),

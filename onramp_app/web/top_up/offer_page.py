@@ -73,7 +73,7 @@ def _while_you_pay() -> rx.Component:
     return rx.el.section(
         rx.el.h2(_("While you pay"), class_name="heading", id="while"),
         rx.el.ul(*[rx.el.li(line) for line in lines], class_name="plain-list mt-3"),
-        rx.cond(_page.usual != "", rx.el.p(_page.usual, ".", class_name="soft small mt-3")),
+        rx.cond(_page.usual != "", rx.el.p(_page.usual, class_name="soft small mt-3")),
         rx.el.div(
             rx.el.span(_("Paid already?"), class_name="soft small"),
             check_now(),

@@ -1,5 +1,6 @@
 """The timeline of a top-up in progress: what is done and when, what happens now, what is next."""
 
+from onramp_app.answers.situation import Pay, pay_of
 from onramp_app.domain.amounts import asset_text
 from onramp_app.domain.ids import reference_of
 from onramp_app.pricing.names import method_text
@@ -10,7 +11,7 @@ from onramp_app.top_ups.views import TopUpView
 from onramp_app.web.top_up.shapes import StepLine
 from onramp_app.web.words.amounts import moment_text
 from onramp_app.web.words.durations import first_reached, late_text, usual_text
-from onramp_app.web.words.top_ups import best_order, paid_text
+from onramp_app.web.words.top_ups import best_order, paid_text, situation_of
 
 _PAID, _BOUGHT = StatusClass.PAID.rank, StatusClass.BOUGHT.rank
 
@@ -34,7 +35,7 @@ def steps_of(view: TopUpView, *, usual_minutes: int | None) -> tuple[StepLine, .
 
 
 def _payment(view: TopUpView) -> StepLine:
-    if view.rank < _PAID:
+    if view.rank < _PAID and pay_of(situation_of(view)) is Pay.WAIT:
         return StepLine(
             _("Looking for your payment"),
             _("{amount} by {method}").format(amount=paid_text(view), method=method_text(view.payment_method)),

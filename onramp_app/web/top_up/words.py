@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
 
+from onramp_app.answers.situation import Pay, pay_of
 from onramp_app.config import get_settings
 from onramp_app.domain.amounts import asset_text, exact_text, fiat_text, number_text
 from onramp_app.domain.ids import reference_of
@@ -28,6 +29,7 @@ from onramp_app.web.words.top_ups import (
     difference_text,
     paid_text,
     seen_text,
+    situation_of,
     tag_of,
     words_of,
 )
@@ -61,14 +63,11 @@ def page_of(
     """
     words = words_of(view)
     kind = _kind(view)
-    title, following = words.title, words.next
+    title = words.title
     if kind == "offered":
         title = _("Pay {amount} by {method}").format(
             amount=asked_text(view), method=method_text(view.payment_method)
         )
-    if kind == "lapsed":
-        title = _("This offer has ended")
-        following = _("If you paid all the same, it is credited when it arrives. You can start again.")
     code, code_size = (
         qr_code(get_settings().ui_origin + top_up_address(view.id)) if kind == "offered" else ("", 0)
     )
@@ -85,7 +84,7 @@ def page_of(
         happened=words.happened,
         charged=words.charged,
         as_of=moment_text(fresh_until) if can_age(view) else "",
-        next=following,
+        next=words.next,
         warning=words.charged if kind == "moving" and view.charged != Charged.YES else "",
         announcement=title if kind == "offered" else f"{title}. {words.charged}",
         reference=reference_of(view.id),
@@ -100,7 +99,7 @@ def page_of(
         expected=asset_text(view.quote.expected_amount, view.asset) if view.quote else "",
         balance=_balance(view, balances),
         can_cancel=view.can_cancel,
-        can_start_again=view.charged == Charged.NO,
+        can_start_again=pay_of(situation_of(view)) is Pay.ANOTHER,
         widget_url=view.widget_url or "",
         widget_frame_url=framed_url(view.widget_url, get_settings().ui_origin) if view.widget_url else "",
         widget_origin=_origin(view.widget_url) if view.widget_url else "",
@@ -148,8 +147,8 @@ def _arrived(view: TopUpView) -> str:
 def _amount_label(view: TopUpView) -> str:
     labels = {
         TopUpStatus.SETTLED: _("In your balance"),
-        TopUpStatus.IN_REVIEW: _("Kept for you"),
-        TopUpStatus.REVERSED: _("Taken back"),
+        TopUpStatus.IN_REVIEW: _("Held for you"),
+        TopUpStatus.REVERSED: _("Reversed"),
     }
     return labels.get(TopUpStatus(view.status), "") if view.has_entry else ""
 

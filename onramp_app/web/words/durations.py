@@ -16,13 +16,13 @@ def usually_text(minutes: int | None) -> str:
 
 
 def usual_text(minutes: int | None) -> str:
-    """Return the same as `usually_text`, as a sentence that says what the number rests on."""
+    """Return the same as `usually_text`, as a sentence."""
     if minutes is None:
         return ""
+    if minutes == 1:
+        return _("Most payments arrive in under a minute.")
     return ngettext(
-        "8 of 10 such payments took less than {n} minute",
-        "8 of 10 such payments took less than {n} minutes",
-        minutes,
+        "Most payments arrive in under {n} minute.", "Most payments arrive in under {n} minutes.", minutes
     ).format(n=minutes)
 
 
@@ -33,7 +33,7 @@ def late_text(view: TopUpView, usual_minutes: int | None) -> str:
         return ""
     if clock.now() - paid_at <= timedelta(minutes=2 * usual_minutes):
         return ""
-    return _("This one takes longer than most. We keep asking the provider.")
+    return _("This is taking longer than usual. We keep asking the provider.")
 
 
 def first_reached(view: TopUpView, *, least: int) -> datetime | None:

@@ -99,8 +99,8 @@ async def test_a_push_tells_on(tab, ada, books):
         "UPDATE top_ups SET status = 'failed', charged = 'no', rank = 0 WHERE id = %s", (top_up_id,)
     )
     await page._catch_up(Latest(ada.viewer))
-    assert page.story.tag == "Did not go through"
-    assert page.story.charged == "You were not charged, or the provider has given your money back."
+    assert page.story.tag == "Didn't go through"
+    assert page.story.charged == "You weren't charged, or the provider has refunded you."
 
 
 async def test_what_was_added_or_spent_without_a_top_up_has_a_story_too(tab, ada, books):
@@ -150,7 +150,7 @@ async def test_what_the_network_shows_is_part_of_the_story(tab, ada, books):
     rows.step(books.owner, top_up_id, status_class="delivered", provider_order_id=order, **missing)
     step = (await read_story(tab, ada, top_up_id)).story.steps[-1]
     assert (step.title, step.source) == (
-        "USDT not found on the network: we are checking",
+        "USDT not found on the network: in review",
         "We looked at the network ourselves",
     )
     books.owner.execute(

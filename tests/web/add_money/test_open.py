@@ -21,8 +21,8 @@ from tests.web.add_money.conftest import HANDLERS, begun
 @pytest.mark.parametrize(
     ("changes", "title", "can_cancel"),
     [
-        ({}, "As far as we know, you have not paid", True),
-        ({"status": "awaiting_payment", "charged": "unknown"}, "Do not pay again yet", False),
+        ({}, "We haven't seen a payment yet", True),
+        ({"status": "awaiting_payment", "charged": "unknown"}, "Don't pay again yet", False),
         ({"status": "processing", "charged": "yes"}, "Your payment was received", False),
     ],
 )
@@ -55,7 +55,7 @@ async def test_nothing_is_said_of_a_payment_while_the_provider_is_asked(visit, s
     await visit.open()
     await begun(street)
     await visit.tab.send(HANDLERS["load"])
-    assert (visit.page.reading, visit.page.open_title) == ("asking", "Looking at what you began")
+    assert (visit.page.reading, visit.page.open_title) == ("asking", "Checking your open top-ups")
 
 
 async def test_a_top_up_that_nobody_paid_is_canceled_and_the_form_comes(visit, street):
@@ -93,7 +93,7 @@ async def test_one_that_was_begun_elsewhere_comes_before_the_form(visit, street)
     await begun(street)
     await visit.page._catch_up(Latest(street.viewer))
     assert (visit.page.shows, len(visit.page.open_ones)) == ("open", 1)
-    assert visit.page.open_title == "As far as we know, you have not paid", "nobody has asked the provider"
+    assert visit.page.open_title == "We haven't seen a payment yet", "nobody has asked the provider"
     elsewhere = await street.new_visit()
     await elsewhere.open("?another=yes")
     await elsewhere.page._catch_up(Latest(street.viewer))

@@ -67,7 +67,7 @@ async def test_what_is_on_its_way_stands_on_top_and_counts_as_arriving(tab, ada,
     books.owner.execute("UPDATE top_ups SET expected_amount = 11.04 WHERE id = %s", (top_up_id,))
     home = await shown(tab)
     (card,) = home.open_cards
-    assert (card.top_up_id, card.title, card.action) == (top_up_id, "₹1,000 is on its way", "Follow it")
+    assert (card.top_up_id, card.title, card.action) == (top_up_id, "₹1,000 is on its way", "View status")
     assert 0 < card.step < card.steps
     assert [row.arriving for row in home.assets] == ["≈ 11.04 arriving"]
     assert not home.is_first_run
@@ -88,12 +88,12 @@ async def test_a_card_says_how_long_it_usually_takes_and_when_it_takes_longer(ta
     (card,) = (await shown(tab)).open_cards
     assert (card.title, card.text) == (
         "₹900 is on its way",
-        "Payment received. Buying USDT; usually under 4 minutes.",
+        "Payment received. Buying USDT. Most payments arrive in under 4 minutes.",
     )
     later = clock.now() + timedelta(minutes=9)
     monkeypatch.setattr(clock, "now", lambda: later)
     (card,) = (await shown(tab)).open_cards
-    assert "takes longer than most" in card.text
+    assert "taking longer than usual" in card.text
 
 
 async def test_a_card_to_pay_does_not_say_that_nobody_was_charged(tab, ada, books):
@@ -101,7 +101,11 @@ async def test_a_card_to_pay_does_not_say_that_nobody_was_charged(tab, ada, book
     top_up_id = books.top_up(ada.viewer.user_id)
     books.owner.execute("UPDATE top_ups SET status = 'created', charged = 'no', rank = 0")
     (card,) = (await shown(tab)).open_cards
+    assert (card.title, card.action) == ("The offer of ₹1,000 has ended", "View status")
+    rows.widget_session(books.owner, top_up_id)
+    (card,) = (await shown(tab)).open_cards
     assert (card.top_up_id, card.text) == (top_up_id, "No payment has been seen yet.")
+    assert (card.title, card.action) == ("₹1,000 is waiting for payment", "Go to payment")
 
 
 async def test_without_rates_the_assets_themselves_are_the_balance(tab, ada, books):

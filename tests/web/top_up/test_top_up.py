@@ -159,7 +159,7 @@ async def test_that_nobody_was_charged_rests_on_the_last_read(shelf, new_account
     read_at = clock.now().replace(microsecond=0) + timedelta(seconds=5)
     await freshness.note_read([1], read_at)
     await tab.send(CANCEL)
-    assert (state.page.charged, state.page.as_of) == ("You were not charged.", moment_text(read_at))
+    assert (state.page.charged, state.page.as_of) == ("You weren't charged.", moment_text(read_at))
     shelf.change(top_up_id, status="expired", charged="unknown", rank=20)
     await tab.send(LOAD)
     assert state.page.as_of == ""
@@ -169,8 +169,8 @@ async def test_what_was_claimed_meanwhile_is_not_canceled_and_the_page_says_so(s
     _session, top_up_id, tab, state = await _own_page(shelf, new_account, open_tab)
     shelf.change(top_up_id, status="awaiting_payment", charged="unknown", rank=20)
     await tab.send(CANCEL)
-    assert (state.page.kind, state.page.title) == ("moving", "Looking for your payment")
-    assert "Do not pay again" in state.page.warning
+    assert (state.page.kind, state.page.title) == ("moving", "We're looking for your payment")
+    assert "Don't pay again" in state.page.warning
 
 
 async def test_a_push_changes_the_page_that_is_open(shelf, new_account, open_tab):

@@ -11,8 +11,8 @@ from onramp_app.web.top_up.state import TopUpPageState
 from tests import rows
 from tests.web.conftest import Tab, cookie_of
 
-NOT_CHARGED = "You were not charged."
-UNKNOWN = "We do not know yet whether you were charged. Do not pay again yet."
+NOT_CHARGED = "You weren't charged."
+UNKNOWN = "We don't know yet whether you were charged. Don't pay again yet."
 
 
 @dataclass
@@ -78,7 +78,7 @@ def become_a_case(books, top_up_id: str) -> None:
 async def test_every_page_says_that_we_look_until_it_is_found_or_its_case_is_closed(books, pages_of, status):
     pages = await pages_of(status)
     before = (await pages.titles(), await pages.tags(), await pages.cards())
-    assert before[0][1].startswith("You were not charged")
+    assert before[0][1].startswith("You weren't charged")
     for become in (begin_to_look, become_a_case):
         become(books, pages.top_up_id)
         title, charged, offers_another = await pages.titles()
@@ -95,5 +95,5 @@ async def test_the_card_of_one_that_nobody_claimed_does_not_say_that_the_provide
     pages = await pages_of("created")
     begin_to_look(books, pages.top_up_id)
     ((_, text),) = await pages.cards()
-    expected = "The payment provider told us of a payment, and we do not see it yet. Do not pay again yet."
+    expected = "The provider reported a payment that we can't see yet. Don't pay again yet."
     assert text == expected
