@@ -27,8 +27,8 @@ _HEAD = """\
 # Licences of what is brought along
 
 Written by `python tests/licences.py` from the pinned versions; a test says when it is out of date. The
-application's own licence is in [LICENSE](../LICENSE), that of the font in
-[assets/fonts](../assets/fonts/OFL.txt).
+application's own licence is in [LICENSE](../LICENSE), those of the fonts in
+[assets/fonts](../assets/fonts/OFL.txt) and [receipts/fonts](../onramp_app/receipts/fonts/OFL.txt).
 """
 
 

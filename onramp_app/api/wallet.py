@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, BeforeValidator
 
@@ -21,10 +21,13 @@ from onramp_app.domain.errors import (
     ApplicationError,
     DatabaseUnavailable,
     NotFound,
+    RateLimited,
     Unauthenticated,
     ValidationFailed,
 )
+from onramp_app.domain.ids import reference_of
 from onramp_app.domain.paging import MAX_LENGTH
+from onramp_app.receipts import bundle, paper
 from onramp_app.top_ups.transitions import TopUpStatus
 from onramp_app.wallet import balances, transactions
 from onramp_app.wallet.transaction_queries import Filters
@@ -249,6 +252,48 @@ def _csv(rows: list[tuple[str, ...]]) -> str:
 async def read_transaction(transaction_id: str, viewer: CurrentViewer) -> TransactionAnswer:
     """Return one transaction."""
     return TransactionAnswer.of(await transactions.get(viewer, transaction_id))
+
+
+@router.get(
+    "/transactions/{transaction_id}/receipt.pdf",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+            "description": "One page; the same each time until the transaction changes",
+        },
+        **_errors(NotFound, RateLimited),
+    },
+)
+async def read_receipt(transaction_id: str, viewer: CurrentViewer) -> Response:
+    """Return the receipt of one transaction, with a code by which anybody can check it."""
+    content = await paper.receipt_of(viewer, transaction_id)
+    return _file(content, media_type="application/pdf", name=f"receipt-{reference_of(transaction_id)}.pdf")
+
+
+@router.get(
+    "/transactions/{transaction_id}/support.json",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {"application/json": {"schema": {"type": "object"}}},
+            "description": "What support needs to find out what became of it",
+        },
+        **_errors(NotFound, RateLimited),
+    },
+)
+async def read_support_bundle(transaction_id: str, viewer: CurrentViewer) -> Response:
+    """Return ids, times, states, provider orders and versions of one transaction, to be sent to support."""
+    content = await bundle.support_bundle(viewer, transaction_id)
+    return _file(content, media_type="application/json", name=f"support-{reference_of(transaction_id)}.json")
+
+
+def _file(content: str | bytes, *, media_type: str, name: str) -> Response:
+    return Response(
+        content,
+        media_type=media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    )
 
 
 @router.get("/balances", responses=_errors())

@@ -86,6 +86,13 @@ FORGOT = (RateLimitItemPerHour(5, namespace="forgot"), RateLimitItemPerDay(20, n
 FORGOT_FROM_NETWORK = (RateLimitItemPerHour(30, namespace="forgot-network"),)
 # By network: mailed links that are looked at or opened. Nobody guesses their secrets; this bounds the work.
 LINK = (RateLimitItemPerHour(120, namespace="link"),)
+# By network: receipts whose code is checked. Nobody guesses a code; this bounds the work, and trying.
+RECEIPT_CHECK = (RateLimitItemPerHour(120, namespace="receipt-check"),)
+# Each one is drawn by a thread that all share, or reads all that is known of a payment.
+RECEIPT = (
+    RateLimitItemPerMinute(20, namespace="receipt"),
+    RateLimitItemPerHour(200, namespace="receipt-hour"),
+)
 # Each one sends a mail, to an address that may be a stranger's.
 CONFIRMATION = (
     RateLimitItemPerHour(5, namespace="confirmation"),

@@ -97,24 +97,32 @@ async def get(viewer: Viewer, transaction_id: str) -> TransactionView:
 
 async def get_transfer(viewer: Viewer, transfer_id: str) -> TransferView:
     """Return one of the viewer's listed ledger transfers. Raises `NotFound`, also for another person's."""
-    row = None
+    view = None
     if is_id(transfer_id):
-        change = moved().lateral("moved")
-        transfer = (col(LedgerTransfer.kind), col(LedgerTransfer.created_at), col(LedgerTransfer.top_up_id))
-        query = (
-            select(*transfer, change.c.asset, change.c.amount_minor)
-            .join(change, true())
-            .where(
-                col(LedgerTransfer.id) == transfer_id,
-                col(LedgerTransfer.user_id) == viewer.user_id,
-                text(LISTED_CONDITION),
-            )
-        )
         async with transaction() as db:
-            row = (await execute(db, query)).first()
-            known = await scales(db)
-    if row is None:
+            view = await transfer_of(db, viewer.user_id, transfer_id)
+    if view is None:
         raise NotFound("There is no such transaction.")
+    return view
+
+
+async def transfer_of(db: AsyncSession, user_id: str, transfer_id: str) -> TransferView | None:
+    """Return one of a person's listed ledger transfers, or None, also for another person's."""
+    change = moved().lateral("moved")
+    transfer = (col(LedgerTransfer.kind), col(LedgerTransfer.created_at), col(LedgerTransfer.top_up_id))
+    query = (
+        select(*transfer, change.c.asset, change.c.amount_minor)
+        .join(change, true())
+        .where(
+            col(LedgerTransfer.id) == transfer_id,
+            col(LedgerTransfer.user_id) == user_id,
+            text(LISTED_CONDITION),
+        )
+    )
+    row = (await execute(db, query)).first()
+    if row is None:
+        return None
+    known = await scales(db)
     return TransferView(
         id=transfer_id,
         kind=row.kind,

@@ -29,6 +29,8 @@ from onramp_app.web.profile.factors_state import FactorsState
 from onramp_app.web.profile.own_data_state import OwnDataState
 from onramp_app.web.profile.page import profile
 from onramp_app.web.profile.state import ProfileState
+from onramp_app.web.receipt.page import receipt
+from onramp_app.web.receipt.state import ReceiptState
 from onramp_app.web.recovery.page import confirm, forgot, reset
 from onramp_app.web.recovery.state import ConfirmState, ForgotState, ResetState
 from onramp_app.web.tabs.session import PrivateState
@@ -75,6 +77,13 @@ def _pages() -> tuple[_Page, ...]:
         ),
         _Page("/reset", reset, _("Set a new password"), _("Set a new password."), (ResetState.load,)),
         _Page("/confirm", confirm, _("Confirm"), _("Confirm by a link."), (ConfirmState.load,)),
+        _Page(
+            "/receipt/[code]",
+            receipt,
+            _("Check a receipt"),
+            _("Find out whether a receipt is genuine."),
+            (ReceiptState.load,),
+        ),
         _Page("/help", help_page, _("Help"), _("Questions and answers, and whom to write to.")),
         _Page("/home", home, _("Home"), _("Your wallet."), (PrivateState.enter, HomeState.load)),
         _Page("/add-money", add_money, _("Add money"), _("Add money to your wallet."), (WizardState.load,)),

@@ -6,11 +6,11 @@ from decimal import Decimal
 from onramp_app.domain.amounts import asset_text, bill_text, exact_text, number_text
 from onramp_app.domain.environment import StepSource
 from onramp_app.domain.ids import reference_of
-from onramp_app.ledger.words import TransferKind
 from onramp_app.mail import support
 from onramp_app.pricing.names import asset_name, method_name, network_name
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.status import StatusClass
+from onramp_app.receipts.words import transfer_words
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import ENDED_UNPAID, OPEN, Act, Charged, Reason, TopUpStatus
 from onramp_app.top_ups.views import StepView, TopUpView
@@ -243,7 +243,7 @@ def _source_text(source: str) -> str:
 
 def story_of_transfer(view: TransferView) -> Story:
     """Return the story of a ledger transfer: what it was, why, and how much."""
-    title, why = _transfer_words(view.kind)
+    title, why = transfer_words(view.kind)
     amount, _space, asset = signed_text(view.amount, view.asset).rpartition(" ")
     head, tail = split_decimals(amount)
     return Story(
@@ -266,35 +266,3 @@ def story_of_transfer(view: TransferView) -> Story:
             Fact(_("Technical id"), view.id, is_code=True),
         ],
     )
-
-
-def _transfer_words(kind: str) -> tuple[str, str]:
-    """Return the title of a ledger transfer, and the sentence that says why it happened."""
-    texts = {
-        TransferKind.REVERSE: (
-            _("Top-up taken back"),
-            _("The payment was reversed, so what it had brought was taken out of your balance."),
-        ),
-        TransferKind.UNDO_REVERSE: (
-            _("Given back to you"),
-            _("The reversal of this top-up was undone, so it is yours again."),
-        ),
-        TransferKind.RETURN: (
-            _("Sent back"),
-            _("What was held is given back to where it came from."),
-        ),
-        TransferKind.RECOVER: (
-            _("Kept for what you owed"),
-            _("You owed this from an earlier reversal. It was kept from money that arrived."),
-        ),
-        TransferKind.MAKE_GOOD: (
-            _("Corrected for you"),
-            _("Less had arrived than it should have. The operator of this wallet added the rest."),
-        ),
-        TransferKind.WRITE_OFF: (
-            _("Corrected for you"),
-            _("You do not owe this any more. The operator of this wallet took it over."),
-        ),
-        TransferKind.DEBIT: (_("Spent"), _("You used this with the operator of this wallet.")),
-    }
-    return texts.get(TransferKind(kind), (_("Corrected for you"), ""))
