@@ -34,7 +34,7 @@ _QUICK = {
 
 
 # The folders whose files start instances and servers of their own.
-_START_INSTANCES = ("fleet", "local", "commands", "web/tabs", "attack", "conformance")
+_START_INSTANCES = ("chaos", "fleet", "local", "commands", "web/tabs", "attack", "conformance")
 
 # The folders whose tests look at connections, run in event loops of their own, or share what goes on running.
 _OWN_POOLS = ("attack", "commands", "db", "fleet", "running")

@@ -41,9 +41,8 @@ class Load:
         for number in range(PEOPLE):
             body = {"email": f"p{secrets.token_hex(6)}@example.com", "password": PASSWORD, "country": "IN"}
             network = {"X-Forwarded-For": f"10.{turn}.{number}.1"}
-            answer = httpx.post(
-                f"{self.fleet.instances[0].url}/api/auth/register", json=body, headers=network
-            )
+            url = f"{self.fleet.instances[0].url}/api/auth/register"
+            answer = httpx.post(url, json=body, headers=network, timeout=60)  # Processes have just started.
             assert answer.status_code == httpx.codes.CREATED, answer.text
             self.people.append({"Authorization": f"Bearer {answer.json()['access_token']}", **network})
 
