@@ -32,6 +32,7 @@ from onramp_app.local.building import build_pages
 from onramp_app.local.pages import PAGES_DIR, builds
 from onramp_app.logs import configure_logs
 from onramp_app.operators import roles
+from onramp_app.running import loops
 from onramp_app.running.checks import check_everything
 from onramp_app.running.lifecycle import run_worker
 from onramp_app.running.parts import CheckedPart
@@ -122,7 +123,7 @@ def worker() -> None:
     """Read the provider and apply what was read, without serving pages."""
     with refusals(), database() as settings:
         configure_logs(level=settings.log_level, style=settings.log_style)
-        asyncio.run(run_worker())
+        loops.run(run_worker())
 
 
 def simulator(
