@@ -71,7 +71,7 @@ def create_api(name: str) -> ASGIApp:
     if not get_settings().is_production:
         api.include_router(outbox.router)
     _describe_problems(api)
-    return RequestContext(webhook_before(BodyLimit(api)))
+    return webhook_before(RequestContext(BodyLimit(api)))
 
 
 def _add_documentation(api: FastAPI) -> None:

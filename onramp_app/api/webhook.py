@@ -4,12 +4,14 @@
 408, 409 or 413. 503 says that the database is away.
 """
 
+import time
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from onramp_app.api.frame.bodies import read_body
 from onramp_app.api.frame.problems import problem_response
+from onramp_app.api.frame.requests import RequestContext, counted, is_request_id
 from onramp_app.domain.clock import now
 from onramp_app.domain.errors import ApplicationError, PayloadTooLarge, RequestTooSlow
 from onramp_app.provider_orders.inbox import RefusedRequest, TooManyBodies, get_inbox, verified_arrival
@@ -17,15 +19,10 @@ from onramp_app.providers.errors import WebhookRefused
 from onramp_app.throttle.callers import address_of
 
 PATH = "/api/webhooks/onramp"
-_PAYLOAD, _SIGNATURE = b"x-onramp-payload", b"x-onramp-signature"
-_STORED: tuple[Message, ...] = (
-    {
-        "type": "http.response.start",
-        "status": 200,
-        "headers": [(b"content-type", b"application/json"), (b"content-length", b"15")],
-    },
-    {"type": "http.response.body", "body": b'{"stored":true}'},
-)
+_PAYLOAD, _SIGNATURE, _REQUEST_ID = b"x-onramp-payload", b"x-onramp-signature", b"x-request-id"
+STORED_HEADERS = ((b"content-type", b"application/json"), (b"content-length", b"15"))
+STORED_BODY: Message = {"type": "http.response.body", "body": b'{"stored":true}'}
+_stored = counted("POST", PATH, 200)
 
 
 def webhook_before(api: ASGIApp) -> ASGIApp:
@@ -33,7 +30,7 @@ def webhook_before(api: ASGIApp) -> ASGIApp:
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == PATH:
-            scope["counted_as"] = PATH
+            scope["counted_as"], scope["began"] = PATH, time.perf_counter()
             await _take(scope, receive, send)
         else:
             await api(scope, receive, send)
@@ -42,32 +39,56 @@ def webhook_before(api: ASGIApp) -> ASGIApp:
 
 
 async def _take(scope: Scope, receive: Receive, send: Send) -> None:
+    """Store a webhook and say so; what comes to nothing is answered and logged as on any other route."""
     received = bytearray()
     try:
         if not await read_body(receive, received=received):
+            await RequestContext(_no_answer)(scope, receive, send)
             return
-    except (PayloadTooLarge, RequestTooSlow) as error:
-        reason = "body_too_large" if isinstance(error, PayloadTooLarge) else "body_too_slow"
-        _keep_refusal(scope, reason, bytes(received))
-        await problem_response(error)(scope, receive, send)
-        return
-    body = bytes(received)
-    try:
-        arrival = verified_arrival(_only(scope, _PAYLOAD), _only(scope, _SIGNATURE), body=body)
+        payload, signature = _only(scope, _PAYLOAD), _only(scope, _SIGNATURE)
+        arrival = verified_arrival(payload, signature, body=bytes(received))
         await get_inbox().store(arrival)
-    except WebhookRefused as error:
-        _keep_refusal(scope, error.reason.value, body)
+    except Exception as error:  # noqa: BLE001 - what is unexpected is raised again where it is logged
+        if (reason := _reason_of(error)) is not None:
+            _keep_refusal(scope, reason, bytes(received))
+        await RequestContext(_answer_of(error))(scope, receive, send)
+        return
+    # The row in the inbox says more than a log line, which would cost as much as the rest of the request. It
+    # names the trace, whose id is that of the request where the caller gave none.
+    given = _only(scope, _REQUEST_ID)
+    request_id = given if given and is_request_id(given) else arrival.trace.trace_id.encode()
+    headers = [*STORED_HEADERS, (_REQUEST_ID, request_id)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send(STORED_BODY)
+    _stored.inc()
+
+
+def _reason_of(error: Exception) -> str | None:
+    """Return why a request was refused; None where it was not, or may come again."""
+    match error:
+        case WebhookRefused():
+            return error.reason.value
+        case TooManyBodies():
+            return error.code
+        case PayloadTooLarge():
+            return "body_too_large"
+        case RequestTooSlow():
+            return "body_too_slow"
+        case _:
+            return None
+
+
+def _answer_of(error: Exception) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if not isinstance(error, ApplicationError):
+            raise error
         await problem_response(error)(scope, receive, send)
-    except TooManyBodies as error:
-        _keep_refusal(scope, error.code, body)
-        await problem_response(error)(scope, receive, send)
-    except ApplicationError as error:
-        await problem_response(error)(scope, receive, send)
-    else:
-        # The row in the inbox says more than a log line, which would cost as much as the rest of the request.
-        scope["is_recorded"] = True
-        for answer in _STORED:
-            await send(answer)
+
+    return answer
+
+
+async def _no_answer(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer nothing: the caller has gone."""
 
 
 def _only(scope: Scope, name: bytes) -> bytes | None:

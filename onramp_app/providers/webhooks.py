@@ -3,12 +3,14 @@
 What a webhook says is a hint: it names an order to read, and never moves money or a status.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from onramp_app.providers.port import ProviderOrder
+from onramp_app.domain.exact_json import Json
+from onramp_app.providers.status import Flow
 
 
 class SecretUsed(StrEnum):
@@ -44,13 +46,27 @@ class EventKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class OrderHint:
+    """Which order a webhook names, and what helps to find it: its currency, its time, our id in it.
+
+    What else a webhook says of an order is not read: the order itself is, from the provider.
+    """
+
+    order_id: str
+    flow: Flow
+    fiat_type: int | None
+    created_at: datetime | None
+    recognition_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookEvent:
     """What a webhook says; always a hint about what to read next.
 
     `is_signed`: the content stood in the signed header; otherwise anybody who saw a valid header may have
     written it. `is_old`: its timestamp is older than ONRAMP_WEBHOOK_MAX_AGE_SECONDS. `differs`: the HTTP
-    body says something else than the signed header. `raw` is the untouched text, empty when unreadable.
-    For KYC `client_customer_id` is our id of the person and `customer_id` the provider's.
+    body says something else than the signed header. `body` is what the HTTP body holds, None when that is no
+    object. For KYC `client_customer_id` is our id of the person and `customer_id` the provider's.
     """
 
     line: EventLine
@@ -60,11 +76,11 @@ class WebhookEvent:
     differs: bool
     signed_at: datetime | None
     order_id: str | None
-    order: ProviderOrder | None
+    order: OrderHint | None
     status_text: str | None
     client_customer_id: str | None
     customer_id: str | None
-    raw: str
+    body: Mapping[str, Json] | None = field(repr=False)
 
 
 class WebhookReader(Protocol):

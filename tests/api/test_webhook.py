@@ -36,7 +36,7 @@ async def test_a_signed_webhook_is_stored_as_the_bytes_that_came(
     headers, body = headers_of(event), json.dumps(event).encode()
     answer = await client.post(PATH, headers=headers, content=body)
     assert (answer.status_code, answer.json()) == (200, {"stored": True})
-    assert len(answer.headers["x-request-id"]) == 16
+    assert len(answer.headers["x-request-id"]) == 32  # the trace, which the row in the inbox names too
     stored = rows("SELECT header, body, flow, order_id, is_old, differs, secret FROM webhook_events")
     assert stored == [(headers["x-onramp-payload"].encode(), body, "buy", "4711", False, False, "current")]
 

@@ -4,7 +4,6 @@ They stand in front of the framework, so that refusals by the framework carry th
 """
 
 import re
-import secrets
 import time
 
 import structlog
@@ -16,6 +15,7 @@ from onramp_app.api.frame.problems import problem_response, unexpected_problem
 from onramp_app.domain.errors import PayloadTooLarge, RequestTooSlow
 from onramp_app.domain.networks import network_of
 from onramp_app.domain.shares import asked_from
+from onramp_app.telemetry.trace import random_id
 from onramp_app.throttle.callers import address_of
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -30,9 +30,8 @@ class RequestContext:
     """Gives each request an id, writes one log line for it, and turns an escaped exception into a 500.
 
     A well-formed `X-Request-ID` of the caller is kept, so that a proxy's logs agree with these. The log
-    line has the path without the query, which may hold what a person typed. A route that records its requests
-    elsewhere sets `is_recorded` in the scope, and gets no log line; what answers before the framework finds a
-    route sets `counted_as`.
+    line has the path without the query, which may hold what a person typed. What stands before this layer
+    says in the scope which route it is, `counted_as`, and when the request `began` by `time.perf_counter`.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -48,9 +47,9 @@ class RequestContext:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = dict(scope["headers"]).get(b"x-request-id", b"")
-        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        request_id = given.decode() if is_request_id(given) else random_id(16)
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        started = time.perf_counter()
+        began = scope.get("began") or time.perf_counter()
         status = 0
         is_complete = False
 
@@ -75,16 +74,25 @@ class RequestContext:
                 raise
         finally:
             _count(scope, status)
-            if not scope.get("is_recorded"):
-                milliseconds = round((time.perf_counter() - started) * 1000, 1)
-                _log.info(
-                    "request",
-                    method=scope["method"],
-                    path=scope["path"],
-                    status=status,
-                    milliseconds=milliseconds,
-                )
+            milliseconds = round((time.perf_counter() - began) * 1000, 1)
+            _log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                milliseconds=milliseconds,
+            )
             structlog.contextvars.unbind_contextvars("request_id")
+
+
+def is_request_id(given: bytes) -> bool:
+    """Return whether an `X-Request-ID` of a caller is one that is kept."""
+    return _REQUEST_ID.fullmatch(given) is not None
+
+
+def counted(method: str, route: str, status: int) -> Counter:
+    """Return the count of such requests, for what answers without this layer."""
+    return _REQUESTS.labels(method, route, status)
 
 
 def _count(scope: Scope, status: int) -> None:

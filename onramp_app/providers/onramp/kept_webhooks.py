@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from onramp_app.domain.exact_json import NotJson, read_json_bytes
+from onramp_app.domain.exact_json import Json, NotJson, read_json_bytes
 from onramp_app.providers.onramp.white_label import word_of
 from onramp_app.providers.webhooks import EventKind, EventLine, VerifiedHeader, WebhookEvent
 
@@ -37,7 +37,8 @@ def kept_of(
     """
     is_unknown = event.kind is EventKind.UNKNOWN and any(_SIGN in t.lower() for t in (header.content, body))
     if event.line is not EventLine.WHITE_LABEL and not is_unknown:
-        return header.payload, _without_person(body, secret)
+        is_personal = _speaks_of_person(body, event.body)
+        return header.payload, _print_only(body, secret) if is_personal else body
     told: dict[str, object] = {
         "eventType": event.kind.value,
         "referenceId": _fitting(_OUR_ID, event.client_customer_id) or _fitting(_THEIR_ID, event.order_id),
@@ -58,24 +59,31 @@ def kept_of_refused(payload: bytes, body: bytes, *, secret: bytes) -> tuple[byte
         content = base64.b64decode(payload, validate=True)
     except ValueError:
         content = b""
-    is_personal = _speaks_of_person(body) or _speaks_of_person(content)
+    is_personal = any(_speaks_of_person(text, _object_in(text)) for text in (body, content))
     if not is_personal:
         return payload, body
-    return b"", _written({"kept": {}, "print": _print_of(payload + b"\n" + body, secret)})
+    return b"", _print_only(payload + b"\n" + body, secret)
 
 
-def _without_person(body: bytes, secret: bytes) -> bytes:
-    """Return the unsigned body beside a signed event of an order, without what it says of a person."""
-    return _written({"kept": {}, "print": _print_of(body, secret)}) if _speaks_of_person(body) else body
+def _print_only(text: bytes, secret: bytes) -> bytes:
+    return _written({"kept": {}, "print": _print_of(text, secret)})
 
 
-def _speaks_of_person(text: bytes) -> bool:
-    """Return whether a text may be about a person: the white-label line's envelope, or one we do not know."""
+def _object_in(text: bytes) -> Mapping[str, Json] | None:
     try:
         value = read_json_bytes(text)
     except NotJson:
+        return None
+    return value if isinstance(value, Mapping) else None
+
+
+def _speaks_of_person(text: bytes, fields: Mapping[str, Json] | None) -> bool:
+    """Return whether a text may be about a person: the white-label line's envelope, or one we do not know.
+
+    `fields` is the object in the text, None where there is none.
+    """
+    if fields is None:
         return _SIGN in text.lower()
-    fields = value if isinstance(value, Mapping) else {}
     inner = fields.get("body")
     events = (fields, *([inner] if isinstance(inner, Mapping) else []))
     if any("orderId" in event for event in events):

@@ -6,7 +6,6 @@ documentation; the content of the header is not documented, so a body inside it 
 
 import base64
 import binascii
-import hashlib
 import hmac
 import re
 from collections.abc import Mapping
@@ -14,18 +13,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from onramp_app.config import Settings
-from onramp_app.domain.exact_json import Json, NotJson, member_text, read_json_bytes
+from onramp_app.domain.exact_json import Json, NotJson, read_json_bytes
 from onramp_app.providers.errors import Refusal, WebhookRefused
 from onramp_app.providers.onramp.kept_webhooks import kept_of, kept_of_refused
-from onramp_app.providers.onramp.orders import order_id_of, read_order
+from onramp_app.providers.onramp.orders import moment_or_none, order_id_of
 from onramp_app.providers.onramp.white_label import UNREADABLE_WORD, word_of
 from onramp_app.providers.onramp.wire import int_or_none, text_or_none
 from onramp_app.providers.status import Flow
-from onramp_app.providers.webhooks import EventKind, EventLine, SecretUsed, VerifiedHeader, WebhookEvent
+from onramp_app.providers.webhooks import (
+    EventKind,
+    EventLine,
+    OrderHint,
+    SecretUsed,
+    VerifiedHeader,
+    WebhookEvent,
+)
 
 MAX_PAYLOAD_BYTES = 32 * 1024
 MAX_BODY_BYTES = 64 * 1024
-_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _SIGNATURE = re.compile(rb"[0-9a-f]{128}")
 
 
@@ -80,17 +85,18 @@ def verify(payload: bytes | None, signature: bytes | None, *, secrets: WebhookSe
 
 
 def _signature_of(payload: bytes, secret: str) -> bytes:
-    return hmac.new(secret.encode(), payload, hashlib.sha512).hexdigest().encode()
+    return hmac.digest(secret.encode(), payload, "sha512").hex().encode()
 
 
 def _strictly_decoded(payload: bytes) -> bytes:
-    # Python's decoder skips over foreign characters and stray bits, so that many texts would mean one
-    # thing. Standard alphabet, full padding and no loose bits: RFC 4648 sections 3.2, 3.3 and 3.5.
+    # Python's decoder skips over foreign characters and stray bits, so that many texts would mean one thing.
+    # Only one of them is what the encoder writes: in the standard alphabet, with all of the padding and no
+    # loose bits (RFC 4648 sections 3.2, 3.3 and 3.5).
     try:
-        content = base64.b64decode(payload, validate=True) if _BASE64.fullmatch(payload) else None
+        content = binascii.a2b_base64(payload)
     except binascii.Error:
-        content = None
-    if content is None or base64.b64encode(content) != payload:
+        content = b""
+    if binascii.b2a_base64(content, newline=False) != payload:
         raise _Refused(Refusal.PAYLOAD_NOT_BASE64)
     return content
 
@@ -108,24 +114,15 @@ def translate(
     """
     signed = _read_signed(header.content)
     unsigned = _read_object(body) if len(body) <= MAX_BODY_BYTES else None
-    source = signed.event or unsigned or _Text("", {})
+    source = signed.event or unsigned or {}
     age = None if signed.at is None else received_at - signed.at
     return _event(
         source,
         signed,
         is_old=max_age is not None and age is not None and age > max_age,
-        differs=bool(body)
-        and signed.event is not None
-        and (not unsigned or unsigned.fields != signed.event.fields),
+        differs=bool(body) and signed.event is not None and unsigned != signed.event,
+        body=unsigned,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A JSON object, untouched and parsed."""
-
-    raw: str
-    fields: dict[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,32 +130,31 @@ class _Signed:
     """What the signed header holds: its time, and the event itself where it carries one."""
 
     at: datetime | None = None
-    event: _Text | None = None
+    event: dict[str, Json] | None = None
 
 
 def _read_signed(content: bytes) -> _Signed:
     envelope = _read_object(content)
     if envelope is None:
         return _Signed()
-    at = _moment_of_ms(envelope.fields.get("timestamp"))
-    body = envelope.fields.get("body")
-    event: _Text | None = None
+    body = envelope.get("body")
+    event: dict[str, Json] | None = None
     match body:
         case dict() if body:
-            event = _Text(member_text(envelope.raw, "body"), body)
+            event = body
         case str():
             event = _read_object(body.encode("utf-8", "surrogatepass"))
-        case _ if "orderId" in envelope.fields or "eventType" in envelope.fields:
+        case _ if "orderId" in envelope or "eventType" in envelope:
             event = envelope
-    return _Signed(at, event if event and event.fields else None)
+    return _Signed(_moment_of_ms(envelope.get("timestamp")), event or None)
 
 
-def _read_object(content: bytes) -> _Text | None:
+def _read_object(content: bytes) -> dict[str, Json] | None:
     try:
         value = read_json_bytes(content)
     except NotJson:
         return None
-    return _Text(content.decode(), value) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _moment_of_ms(value: Json) -> datetime | None:
@@ -168,15 +164,21 @@ def _moment_of_ms(value: Json) -> datetime | None:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
 
 
-def _event(source: _Text, signed: _Signed, *, is_old: bool, differs: bool) -> WebhookEvent:
-    content = source.fields
+def _event(
+    content: Mapping[str, Json],
+    signed: _Signed,
+    *,
+    is_old: bool,
+    differs: bool,
+    body: Mapping[str, Json] | None,
+) -> WebhookEvent:
     line = EventLine.WHITE_LABEL if _is_white_label(content) else EventLine.WIDGET
     kind = _kind_of(content, line)
-    fields = _order_fields(content, line)
-    flow = {EventKind.BUY: Flow.BUY, EventKind.SELL: Flow.SELL}.get(kind)
     metadata = content.get("metadata")
     about = metadata if isinstance(metadata, Mapping) else {}
-    reference = text_or_none(content.get("referenceId"), max_characters=64)
+    flow = _FLOWS.get(kind)
+    fields = _order_fields(content, about, line)
+    order_id = None if flow is None else order_id_of(fields)
     return WebhookEvent(
         line=line,
         kind=kind,
@@ -184,17 +186,34 @@ def _event(source: _Text, signed: _Signed, *, is_old: bool, differs: bool) -> We
         is_old=is_old,
         differs=differs,
         signed_at=signed.at,
-        order_id=None if flow is None else order_id_of(fields),
-        order=None if flow is None else read_order(fields, raw=source.raw, flow=flow),
+        order_id=order_id,
+        order=None if flow is None or order_id is None else _order_hint(order_id, flow, fields),
         status_text=_status_text(content, line),
-        client_customer_id=reference if kind is EventKind.KYC else None,
-        customer_id=text_or_none(about.get("customerId"), max_characters=64),
-        raw=source.raw,
+        client_customer_id=_short_text(content.get("referenceId")) if kind is EventKind.KYC else None,
+        customer_id=_short_text(about.get("customerId")),
+        body=body,
     )
 
 
+_FLOWS = {EventKind.BUY: Flow.BUY, EventKind.SELL: Flow.SELL}
+
+
+def _order_hint(order_id: str, flow: Flow, fields: Mapping[str, Json]) -> OrderHint:
+    return OrderHint(
+        order_id=order_id,
+        flow=flow,
+        fiat_type=int_or_none(fields.get("fiatType")),
+        created_at=moment_or_none(fields.get("createdAt")),
+        recognition_id=text_or_none(fields.get("merchantRecognitionId")),
+    )
+
+
+def _short_text(value: Json) -> str | None:
+    return text_or_none(value, max_characters=64)
+
+
 def _status_text(content: Mapping[str, Json], line: EventLine) -> str | None:
-    text = text_or_none(content.get("status"), max_characters=64)
+    text = _short_text(content.get("status"))
     if text is None or line is EventLine.WIDGET:
         return text
     # What this line says goes through the same sieve as its answers about people.
@@ -216,13 +235,13 @@ def _kind_of(content: Mapping[str, Json], line: EventLine) -> EventKind:
     return EventKind(word) if word in {"onramp", "offramp", "kyc"} else EventKind.UNKNOWN
 
 
-def _order_fields(content: Mapping[str, Json], line: EventLine) -> Mapping[str, Json]:
+def _order_fields(
+    content: Mapping[str, Json], about: Mapping[str, Json], line: EventLine
+) -> Mapping[str, Json]:
     if line is EventLine.WIDGET:
         return content
     # In the white-label envelope the reference is the order, and what else is known of it is metadata.
-    metadata = content.get("metadata")
-    known = metadata if isinstance(metadata, Mapping) else {}
-    return {**known, **content, "orderId": content.get("referenceId")}
+    return {**about, **content, "orderId": content.get("referenceId")}
 
 
 class OnrampWebhooks:

@@ -36,6 +36,8 @@ def amount_or_none(value: Json) -> Decimal | None:
 
 def int_or_none(value: Json) -> int | None:
     """Return a whole number of at most 18 digits (it fits a database's bigint), or None. Takes `"54"` too."""
+    if type(value) is int:  # as nearly all of them come; `bool` is another type
+        return value if -(10**18) < value < 10**18 else None
     number = decimal_or_none(value)
     if number is None or number.copy_abs() >= 10**18 or number != number.to_integral_value():
         return None
