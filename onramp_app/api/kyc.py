@@ -31,13 +31,15 @@ router = APIRouter(prefix="/api/kyc", tags=["verification"], dependencies=[Depen
 class LimitAnswer(BaseModel):
     """One limit, in whole units of `currency`. That of `provider` is published and no promise.
 
-    `used` is null for a single top-up. `raised_by` is the tier that raises the limit, null where none does.
-    `binds` is true of one limit: of those that refuse a top-up, the one that leaves least now.
+    `min` is the least that the payment methods take, null elsewhere. `used` is null for a single top-up.
+    `raised_by` is the tier that raises the limit, null where none does. `binds` is true of one limit: of
+    those that refuse a top-up, the one that leaves least now.
     """
 
     rule: Literal["method", "provider", "tier"]
     period: Literal["top_up", "day", "month"]
     currency: str
+    min: str | None
     max: str
     used: str | None
     left: str
@@ -53,6 +55,7 @@ class LimitAnswer(BaseModel):
                     "rule": line.rule.value,
                     "period": line.period.value,
                     "currency": meter.currency,
+                    "min": _text(line.min),
                     "max": decimal_text(line.max),
                     "used": _text(line.used),
                     "left": decimal_text(line.left),

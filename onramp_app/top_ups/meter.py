@@ -46,7 +46,8 @@ class MeterLine:
     """One limit, in whole units of the asked currency.
 
     `used` is None for a single top-up, and where nobody is signed in. `raised_by` is the lowest tier under
-    which this limit is higher, None where no tier of ours changes it.
+    which this limit is higher, None where no tier of ours changes it. `min`: the least that is taken by the
+    payment method. `later`: what the provider publishes in its place after its longer verification.
     """
 
     rule: LimitRule
@@ -55,6 +56,8 @@ class MeterLine:
     used: Decimal | None
     left: Decimal
     raised_by: KycTier | None = None
+    min: Decimal | None = None
+    later: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,11 @@ class Meter:
         """What the provider publishes as its limit for a first payment."""
         published = (line for line in self.lines if line.rule is LimitRule.PROVIDER)
         return next((line.max for line in published if line.period is LimitPeriod.TOP_UP), None)
+
+    @property
+    def later_payment(self) -> Decimal | None:
+        """What the provider publishes for payments after its longer verification, where that is another."""
+        return next((line.later for line in self.lines if line.later is not None), None)
 
     def tier_for(self, amount: Decimal) -> KycTier | None:
         """Return the lowest higher tier that allows an amount which the own tier does not."""
@@ -200,14 +208,17 @@ class _Use:
 
 def _of_method(bounds: AmountLimits | None) -> Iterator[MeterLine]:
     if bounds is not None and bounds.max is not None:
-        yield MeterLine(LimitRule.METHOD, LimitPeriod.TOP_UP, bounds.max, None, bounds.max)
+        yield MeterLine(LimitRule.METHOD, LimitPeriod.TOP_UP, bounds.max, None, bounds.max, min=bounds.min)
 
 
 def _published(currency: str, *, used: Decimal | None) -> Sequence[MeterLine]:
     found = ADAPTER.published_limits.get(currency)
     if found is None:
         return ()
-    lines = [MeterLine(LimitRule.PROVIDER, LimitPeriod.TOP_UP, found.first, None, found.first)]
+    first = MeterLine(
+        LimitRule.PROVIDER, LimitPeriod.TOP_UP, found.first, None, found.first, later=found.later
+    )
+    lines = [first]
     if found.month is not None:
         left = max(Decimal(0), found.month - (used or Decimal(0)))
         lines.append(MeterLine(LimitRule.PROVIDER, LimitPeriod.MONTH, found.month, used, left))

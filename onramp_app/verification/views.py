@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts import fields
 from onramp_app.accounts.tables import User
@@ -16,7 +17,7 @@ from onramp_app.verification.lines import get_line
 from onramp_app.verification.machine import Standing, can_start
 from onramp_app.verification.tables import VerificationCustomer, VerificationStep
 from onramp_app.verification.white_label import may_change_phone
-from onramp_app.verification.words import Line, NextStep
+from onramp_app.verification.words import Line, NextStep, Source
 
 MAX_LISTED = 100
 
@@ -26,7 +27,8 @@ class VerificationView:
     """Where a person stands and what they can do.
 
     `needs_phone`: the provider has to be given a number first. `may_change_phone`: another one may be given.
-    `is_number_known`: the provider knew the number before, so that an operator looks at it.
+    `is_number_known`: the provider knew the number before, so that an operator looks at it. `refused_by`: who
+    refused for good; None: nobody did.
     """
 
     status: KycStatus
@@ -36,16 +38,20 @@ class VerificationView:
     needs_phone: bool
     may_change_phone: bool
     is_number_known: bool
+    refused_by: Source | None
 
 
 async def view_of(viewer: Viewer) -> VerificationView:
     """Return where somebody stands, by the account as it was read for this event."""
     standing = Standing(KycStatus(viewer.kyc_status), KycTier(viewer.kyc_tier))
     line = get_line().line
-    customer = None
-    if line is Line.WHITE_LABEL:
+    customer, refused_by = None, None
+    if line is Line.WHITE_LABEL or standing.status is KycStatus.REJECTED:
         async with transaction() as db:
-            customer = await db.get(VerificationCustomer, viewer.user_id)
+            if line is Line.WHITE_LABEL:
+                customer = await db.get(VerificationCustomer, viewer.user_id)
+            if standing.status is KycStatus.REJECTED:
+                refused_by = await _refused_by(db, viewer.user_id)
     is_bound = customer is not None and customer.is_proven
     is_known = customer is not None and customer.customer_id is not None and not customer.is_proven
     return VerificationView(
@@ -56,7 +62,18 @@ async def view_of(viewer: Viewer) -> VerificationView:
         needs_phone=line is Line.WHITE_LABEL and not is_bound,
         may_change_phone=customer is not None and is_bound and may_change_phone(customer, standing),
         is_number_known=is_known and standing.status is KycStatus.IN_REVIEW,
+        refused_by=refused_by,
     )
+
+
+async def _refused_by(db: AsyncSession, user_id: str) -> Source | None:
+    refusals = select(VerificationStep.source).where(
+        VerificationStep.user_id == user_id, VerificationStep.to_status == KycStatus.REJECTED.value
+    )
+    # Later lines that changed nothing are the provider's word against what an operator decided.
+    moves = refusals.where(col(VerificationStep.from_status) != KycStatus.REJECTED.value)
+    newest = (await db.exec(moves.order_by(col(VerificationStep.id).desc()).limit(1))).first()
+    return None if newest is None else Source(newest)
 
 
 def next_step_of(standing: Standing, line: Line) -> NextStep:

@@ -94,9 +94,10 @@ async def test_the_meter_of_options_is_the_callers(
     own = await client.get("/api/options", params=query, headers=ada.headers)
     assert [line["rule"] for line in outside.json()["meter"]] == ["method", "provider", "provider"]
     assert own.json()["meter"][-1] == {
-        "rule": "tier", "period": "day", "currency": "INR", "max": "9000", "used": "0", "left": "9000",
-        "raised_by": "basic", "binds": True,
+        "rule": "tier", "period": "day", "currency": "INR", "min": None, "max": "9000", "used": "0",
+        "left": "9000", "raised_by": "basic", "binds": True,
     }  # fmt: skip
+    assert [line["min"] for line in outside.json()["meter"]] == ["100", None, None]
     binding = [[line["rule"] for line in found.json()["meter"] if line["binds"]] for found in (outside, own)]
     assert binding == [["method"], ["tier"]]
     assert outside.json()["limits"] == own.json()["limits"]

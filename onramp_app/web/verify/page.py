@@ -163,19 +163,11 @@ def _support() -> rx.Component:
 
 
 def _what_is_asked() -> rx.Component:
-    """Return what the provider asks for in its payment page, and its published limit."""
+    """Return what the provider asks for in its payment page, and its published limits."""
     return rx.el.section(
         rx.el.h2(_("What it asks for"), class_name="heading", id="asked"),
         rx.el.ul(
-            rx.el.li(_("Your phone number, to which it sends a one-time code.")),
-            rx.el.li(
-                _("Your details and documents for"),
-                " ",
-                VerifyState.country,
-                ". ",
-                _("Its page names the ones it accepts."),
-            ),
-            rx.el.li(_("Access to your camera, where it needs a picture.")),
+            rx.foreach(VerifyState.asked, rx.el.li),
             rx.cond(VerifyState.published != "", rx.el.li(VerifyState.published)),
             class_name="plain-list mt-3",
         ),
@@ -185,7 +177,8 @@ def _what_is_asked() -> rx.Component:
 
 def _way_back() -> rx.Component:
     return rx.cond(
-        VerifyState.back_to != "",
+        # Somebody who was refused would only be turned away there.
+        (VerifyState.back_to != "") & (_page.kind != "rejected"),
         link(
             _("Back to adding money"),
             to=VerifyState.back_to,
@@ -231,7 +224,8 @@ def _limit(line: LimitLine) -> rx.Component:
         rx.cond(
             (line.left != "") | (line.raised != "") | line.is_binding,
             rx.el.p(
-                rx.cond(line.is_binding, rx.fragment(_("This limit applies first."), " ")),
+                rx.cond(line.is_binding, _("Applies first"), ""),
+                rx.cond(line.is_binding & ((line.left != "") | (line.raised != "")), " · ", ""),
                 line.left,
                 rx.cond((line.left != "") & (line.raised != ""), " · ", ""),
                 line.raised,

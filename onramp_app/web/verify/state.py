@@ -27,9 +27,9 @@ from onramp_app.wallet.latest import Latest
 from onramp_app.web.parts.qr_code import qr_code
 from onramp_app.web.tabs.live import LiveState
 from onramp_app.web.tabs.session import to_login
+from onramp_app.web.verify.asked_for import asked_text
 from onramp_app.web.verify.shapes import NOT_READ, LimitLine, VerifyPage
 from onramp_app.web.verify.words import (
-    country_name,
     limit_lines,
     page_of,
     published_text,
@@ -51,7 +51,7 @@ class VerifyState(LiveState):
     limits: list[LimitLine] = []  # noqa: RUF012  # Reflex copies the default for each state.
     published: str = ""
     is_raised_by_support: bool = False
-    country: str = ""
+    asked: list[str] = []  # noqa: RUF012  # What the provider asks for in the person's country.
     phone_code: str = ""
     back_to: str = ""  # Where the person came from, to which the page leads back.
 
@@ -77,7 +77,7 @@ class VerifyState(LiveState):
         self.back_to = _way_back(self.router.url.query_parameters.get("next"))
         code = code_of_country(viewer.country)
         self.phone_code = f"+{code}" if code else ""
-        self.country = country_name(viewer.country)
+        self.asked = list(asked_text(viewer.country))
         await hints.look_again(viewer)
         await self._catch_up(Latest(viewer))
         return None

@@ -1,20 +1,16 @@
 """Makes the page of verification: what happened, what to do, and whether it can be tried again."""
 
-from decimal import Decimal
-
-from babel import Locale
-
 from onramp_app.accounts.words import KycStatus, KycTier
 from onramp_app.domain.amounts import fiat_text
 from onramp_app.domain.errors import ApplicationError, RateLimited, ValidationFailed
 from onramp_app.mail import support
 from onramp_app.providers.errors import ProviderUnavailable
-from onramp_app.texts import _, current_language
+from onramp_app.texts import _
 from onramp_app.top_ups.meter import LimitPeriod, LimitRule, Meter, MeterLine
 from onramp_app.verification.errors import PhoneTaken, VerificationNotStartable, VerificationRefused
 from onramp_app.verification.lines import get_line
 from onramp_app.verification.views import VerificationView
-from onramp_app.verification.words import Line, NextStep
+from onramp_app.verification.words import Line, NextStep, Source
 from onramp_app.web.verify.shapes import LimitLine, VerifyPage
 from onramp_app.web.words.limits import left_text, period_text
 
@@ -82,18 +78,28 @@ def _status_words(view: VerificationView) -> tuple[str, str, str]:
         ),
         KycStatus.REJECTED: (
             _("Your identity couldn't be verified"),
-            _(
-                "The check was refused for good, so you can't add money. Money that still arrives is held for"
-                " you."
-            ),
+            _refused_text(view),
             _("It can't be tried again here. If you think this is wrong, contact support."),
         ),
         KycStatus.RESUBMIT: (
             _("The check couldn't be completed"),
             _("Something you sent was missing, unclear or didn't match."),
-            _("You can try again: follow the provider's instructions for each step."),
+            _("You can try again inside the payment page, the next time you pay.")
+            if view.line is Line.WIDGET
+            else _("You can try again: follow the provider's instructions for each step."),
         ),
     }[view.status]
+
+
+def _refused_text(view: VerificationView) -> str:
+    """Return who refused and why, as far as that is known, and what it means."""
+    why = (
+        _("The payment provider refused the check for good. It doesn't tell us the reason.")
+        if view.refused_by is Source.PROVIDER
+        else _("Our team refused the verification.")
+    )
+    so = _("You can't add money. Money that still arrives is held for you.")
+    return f"{why} {so}"
 
 
 def _approved_words(view: VerificationView) -> tuple[str, str, str]:
@@ -114,7 +120,7 @@ def _tag(view: VerificationView) -> tuple[str, str]:
         KycStatus.IN_REVIEW: (_("In review"), "now"),
         KycStatus.APPROVED: (_("Verified"), "good"),
         KycStatus.REJECTED: (_("Refused"), "bad"),
-        KycStatus.RESUBMIT: (_("Try again"), "now"),
+        KycStatus.RESUBMIT: (_("Not completed"), "now"),
     }[view.status]
 
 
@@ -139,12 +145,19 @@ def _limit_line(line: MeterLine, meter: Meter) -> LimitLine:
     counts = line.used is not None
     return LimitLine(
         label=_label(line),
-        limit=left_text(line.max, meter.currency),
+        limit=_limit_text(line, meter.currency),
         left=_("{amount} left").format(amount=left_text(line.left, meter.currency)) if counts else "",
         used_percent=int(used * 100 / line.max) if counts and line.max else 0,
         raised=_raised_text(line, meter),
         is_binding=line == meter.binding,
     )
+
+
+def _limit_text(line: MeterLine, currency: str) -> str:
+    most = left_text(line.max, currency)
+    if line.min is None:
+        return most
+    return _("{least} to {most}").format(least=fiat_text(line.min, currency), most=most)
 
 
 def _label(line: MeterLine) -> str:
@@ -159,6 +172,10 @@ def _label(line: MeterLine) -> str:
 
 def _raised_text(line: MeterLine, meter: Meter) -> str:
     """Return what a higher tier would make of a limit; of the one that applies first, how much exactly."""
+    if line.later is not None:
+        return _("{later} after the provider's longer check").format(
+            later=fiat_text(line.later, meter.currency)
+        )
     if line.raised_by is None:
         return ""
     if get_line().line is Line.WIDGET:
@@ -170,17 +187,9 @@ def _raised_text(line: MeterLine, meter: Meter) -> str:
     if most is None:
         return _("No limit of ours once you're verified")
     words = (
-        _("Up to {most} now once you're fully verified")
-        if is_full
-        else _("Up to {most} now once you're verified")
+        _("Up to {most} once you're fully verified") if is_full else _("Up to {most} once you're verified")
     )
     return words.format(most=left_text(most, meter.currency))
-
-
-def country_name(country: str | None) -> str:
-    """Return a country in words, or words for none."""
-    names = Locale.parse(current_language()).territories
-    return names.get(country or "", "") or _("your country")
 
 
 def start_problem(error: ApplicationError) -> tuple[str, str]:
@@ -201,9 +210,16 @@ def start_problem(error: ApplicationError) -> tuple[str, str]:
 
 def published_text(meter: Meter) -> str:
     """Return what the provider publishes for the person's currency, in a sentence."""
-    first = meter.first_payment
+    first, later = meter.first_payment, meter.later_payment
     if first is None:
         return ""
-    return _("Its published limit for a first payment is {limit}. It may decide otherwise.").format(
-        limit=fiat_text(Decimal(first), meter.currency)
+    limit = fiat_text(first, meter.currency)
+    if later is None:
+        return _("Its published limit for a first payment is {limit}. It may decide otherwise.").format(
+            limit=limit
+        )
+    words = _(
+        "Its published limit is {limit} for a first payment, and {later} once you've passed its longer check."
+        " It may decide otherwise."
     )
+    return words.format(limit=limit, later=fiat_text(later, meter.currency))

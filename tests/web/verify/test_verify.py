@@ -78,8 +78,10 @@ async def test_a_newcomer_sees_what_to_do_and_their_limits(visit: Visit) -> None
     assert (page.phone_code, page.page.needs_phone, page.link) == ("+91", True, "")
     ours = page.limits[0]
     assert (ours.label, ours.limit, ours.raised) == (
-        "Each top-up", "₹4,000", "Up to ₹9,000 now once you're verified",
+        "Each top-up", "₹4,000", "Up to ₹9,000 once you're verified",
     )  # fmt: skip
+    method = next(line for line in page.limits if line.label.startswith("Payment method"))
+    assert (method.limit, method.is_binding, ours.is_binding) == ("₹100 to ₹500,000", False, True)
     assert any("published limit" in line.label for line in page.limits)
 
 
@@ -128,6 +130,8 @@ async def test_each_outcome_that_is_no_approval_is_told_on_the_open_page(
     await visit.pushed()
     assert (page.page.title, page.link) == (title, "")
     assert page.page.what_now.startswith(what_now)
+    if scenario == "kyc_rejected":
+        assert page.page.text.startswith("The payment provider refused the check for good.")
 
 
 @pytest.mark.parametrize(
@@ -148,6 +152,7 @@ async def test_each_standing_says_what_to_do_and_whether_it_can_be_tried_again(
     assert (page.kind, page.title, page.action) == (status, title, action)
     assert page.asks_support is (status == "rejected")
     if status == "rejected":
+        assert page.text.startswith("Our team refused the verification. You can't add money.")
         assert "can't be tried again" in page.what_now
         assert page.mail_address.startswith("mailto:help@wallet.example?subject=Verification&body=")
     if status == "resubmit":
@@ -161,10 +166,36 @@ async def test_the_widget_line_says_that_it_knows_nothing(visit: Visit, monkeypa
     assert (page.page.kind, page.page.action, page.page.tag) == ("widget", "", "")
     assert "doesn't tell us" in page.page.text
     assert page.published == ("Its published limit for a first payment is ₹500,000. It may decide otherwise.")
-    assert page.country == "India"
+    assert "Your tax number, which in India is the PAN." in page.asked
+    assert any("accepts for India" in line for line in page.asked)
     assert (page.limits[0].raised, page.is_raised_by_support) == ("Support can raise it", True)
     await visit.start()
     assert (page.link, page.problem) == ("", "")
+
+
+async def test_a_person_who_may_try_again_in_the_widget_line_is_sent_to_the_payment_page(
+    visit: Visit, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("ONRAMP_WHITE_LABEL", "off")
+    get_settings.cache_clear()
+    visit.stand("resubmit")
+    page = (await visit.open()).page.page
+    assert (page.action, page.asks_support) == ("", True)
+    assert page.what_now == "You can try again inside the payment page, the next time you pay."
+
+
+async def test_what_the_provider_publishes_after_its_longer_check_is_shown(
+    visit: Visit, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("ONRAMP_WHITE_LABEL", "off")
+    monkeypatch.delenv("LIMITS")  # They are in rupees, for which there is no rate here.
+    get_settings.cache_clear()
+    visit.books.owner.execute("UPDATE users SET country = 'BR'")
+    page = (await visit.open()).page
+    assert "R$4,500 for a first payment, and R$50,000 once you've passed its longer check" in page.published
+    assert "Your tax number, which in Brazil is the CPF." in page.asked
+    (line,) = (line for line in page.limits if "first payment" in line.label)
+    assert line.raised == "R$50,000 after the provider's longer check"
 
 
 async def test_a_number_that_is_none_is_said_at_its_field(visit: Visit) -> None:
