@@ -4,13 +4,15 @@ import re
 from decimal import ROUND_DOWN, Decimal, localcontext
 
 from babel import Locale
-from babel.numbers import format_decimal, get_currency_precision, parse_pattern
+from babel.numbers import format_compact_currency, format_decimal, get_currency_precision, parse_pattern
 
 from onramp_app.texts import current_language
 
 # Assets worth about a dollar or a euro are shown like money, with two decimals. Others keep up to eight.
 _LIKE_MONEY = frozenset({"USDT", "USDC", "DAI", "BUSD", "TUSD", "USDP", "PYUSD", "EURC", "FDUSD"})
 _LIKE_MONEY_DECIMALS, _DECIMALS = 2, 8
+# CLDR sets a space between a symbol of letters and the number; Babel leaves it out.
+_BETWEEN_SYMBOL_AND_NUMBER, _BETWEEN_NUMBER_AND_SYMBOL = r"(?<=[^\W\d_])(?=\d)", r"(?<=\d)(?=[^\W\d_])"
 _DIGITS = 60  # The books have 38, and patterns write up to 18 decimals; Python's own 28 raise beyond.
 
 
@@ -26,6 +28,12 @@ def bill_text(amount: str | Decimal, currency: str) -> str:
     return _fiat(Decimal(amount), currency, get_currency_precision(currency))
 
 
+def short_fiat_text(amount: Decimal, currency: str) -> str:
+    """Return `$1.5M`: as short as the language writes large amounts, for the scale of a drawing."""
+    text: str = format_compact_currency(amount, currency, locale=current_language(), fraction_digits=1)
+    return re.sub(_BETWEEN_SYMBOL_AND_NUMBER, "\N{NO-BREAK SPACE}", text)
+
+
 def rate_text(rate: str | Decimal, currency: str) -> str:
     """Return a price with at least four figures: `₹88.14`, but `€0.9235`."""
     value = Decimal(rate)
@@ -38,8 +46,7 @@ def _fiat(value: Decimal, currency: str, digits: int) -> str:
     parsed = parse_pattern(pattern)
     parsed.frac_prec = (digits, digits)
     text: str = parsed.apply(exact, current_language(), currency=currency, currency_digits=False)
-    # CLDR sets a space between a symbol of letters and the number; Babel leaves it out.
-    return re.sub(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", "\N{NO-BREAK SPACE}", text)
+    return re.sub(f"{_BETWEEN_SYMBOL_AND_NUMBER}|{_BETWEEN_NUMBER_AND_SYMBOL}", "\N{NO-BREAK SPACE}", text)
 
 
 def number_text(amount: str | Decimal, asset: str) -> str:

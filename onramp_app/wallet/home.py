@@ -10,7 +10,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.pricing.rates import book_after, read_stored
 from onramp_app.top_ups import views
-from onramp_app.wallet import balances, history, transactions
+from onramp_app.wallet import balances, history, repeat, transactions
 from onramp_app.wallet.views import WalletView
 
 RECENT = 6
@@ -28,7 +28,7 @@ class Wallets:
         self._is_together = len(viewers) > 1
 
     async def of(self, viewer: Viewer) -> WalletView:
-        """Return the viewer's balances, open top-ups, newest transactions and the course of the balance.
+        """Return everything that the viewer's home page shows.
 
         Raises:
             KeyError: the viewer is not among the people of these wallets, where there are several.
@@ -60,6 +60,7 @@ async def _read(viewers: Collection[Viewer]) -> dict[str, WalletView]:
         movements = await history.read(db, user_ids)
         open_top_ups = await views.read_open(db, user_ids)
         recent = await transactions.newest(db, user_ids, limit=RECENT)
+        last = await repeat.read(db, user_ids)
         stored = await read_stored(db)
     # Rates that are too old are read from the provider, and no transaction waits for that.
     needs_rates = any(holdings[one].available or movements[one].changes for one in user_ids)
@@ -70,6 +71,7 @@ async def _read(viewers: Collection[Viewer]) -> dict[str, WalletView]:
             open_top_ups=open_top_ups[viewer.user_id],
             recent=recent[viewer.user_id],
             history=history.course(movements[viewer.user_id], book, currency=viewer.display_currency),
+            last=last.get(viewer.user_id),
         )
         for viewer in viewers
     }

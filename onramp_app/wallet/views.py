@@ -91,10 +91,26 @@ class WorthPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class LastTopUpView:
+    """What was asked for in a top-up; `country` chooses between entries of one currency, else it is empty."""
+
+    fiat_amount: str
+    fiat_currency: str
+    country: str
+    asset: str
+    network: str
+    payment_method: str
+
+
+@dataclass(frozen=True, slots=True)
 class WalletView:
-    """What a home page shows: `open_top_ups` and `recent` newest first, `history` oldest first."""
+    """What a home page shows: `open_top_ups` and `recent` newest first, `history` oldest first.
+
+    `last` is the last top-up that settled, None before the first.
+    """
 
     balances: BalancesView
     open_top_ups: list[TopUpView]
     recent: list[TransactionView]
     history: list[WorthPoint]
+    last: LastTopUpView | None

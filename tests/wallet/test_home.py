@@ -88,3 +88,23 @@ async def test_what_cannot_be_read_of_one_is_kept_from_nobody_else(people, books
     assert (await together.of(nothing)).recent == []
     with pytest.raises(KeyError, match="fees"):
         await together.of(long)
+
+
+async def test_the_last_top_up_is_the_one_that_settled_last(people, books):
+    long, short, nothing = people
+    books.owner.execute(
+        "UPDATE top_ups SET fiat_amount = 4000, settled_at = now() + interval '1 minute' WHERE id ="
+        " (SELECT id FROM top_ups WHERE user_id = %s AND status = 'settled' ORDER BY id LIMIT 1)",
+        (long.user_id,),
+    )
+    together = Wallets(people)
+    last = (await together.of(long)).last
+    assert last is not None
+    assert (last.fiat_amount, last.fiat_currency, last.country, last.payment_method) == (
+        "4000",
+        "INR",
+        "IN",
+        "UPI",
+    )
+    assert (await together.of(short)).last is not None
+    assert (await together.of(nothing)).last is None

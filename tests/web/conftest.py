@@ -194,10 +194,10 @@ async def books(database: str) -> AsyncIterator[Books]:
     books.owner.close()
 
 
-async def arrive(books: Books, user_id: str, whole: int, *, asset: str = "USDT") -> str:
-    """Settle a new top-up of the person's with so many whole units. Returns its id."""
+async def arrive(books: Books, user_id: str, whole: int, *, asset: str = "USDT", top_up_id: str = "") -> str:
+    """Settle a top-up of the person's, by default a new one, with so many whole units. Returns its id."""
     amount = whole * 10 ** SCALES[asset]
-    top_up_id = books.top_up(user_id, asset=asset)
+    top_up_id = top_up_id or books.top_up(user_id, asset=asset)
     delivery = books.delivery(amount, asset=asset, top_up_id=top_up_id)
     books.settle(top_up_id, amount, asset=asset)
     books.owner.execute(

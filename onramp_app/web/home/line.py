@@ -1,16 +1,24 @@
-"""Draws the balance over time, in steps: money arrives all at once, not gradually."""
+"""Draws the balance over time, with a scale and a table. In steps: money arrives all at once."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import count
 
-from onramp_app.domain.amounts import fiat_text
+from babel.numbers import get_currency_precision
+
+from onramp_app.domain.amounts import fiat_text, short_fiat_text
 from onramp_app.texts import _
 from onramp_app.wallet.views import WorthPoint
-from onramp_app.web.home.shapes import BalanceLine
+from onramp_app.web.home.shapes import BalanceLine, WorthOnDay
 from onramp_app.web.words.amounts import moment_text
 
-WIDTH, HEIGHT, _TOP = 600, 100, 6  # Room for the upper half of the stroke, which would be cut off otherwise.
+WIDTH, HEIGHT = 600, 100
+# The upper edge is one of these times a power of ten: half of it is round too, for the line in the middle.
+_ROUND = tuple(map(Decimal, ("1", "1.5", "2", "3", "4", "5", "6", "8")))
+_LONG = Decimal(1_000_000)  # From here on, amounts of the scale are written in short.
+_SHORT = timedelta(days=2)
+_MOST_ROWS = 40  # The table is sent with every push; with a row a day, 30 days have fewer.
 
 
 def draw(points: Sequence[WorthPoint], *, now: datetime, currency: str) -> BalanceLine:
@@ -19,17 +27,55 @@ def draw(points: Sequence[WorthPoint], *, now: datetime, currency: str) -> Balan
         return BalanceLine()
     begins = points[0].at
     seconds = max(int((now - begins).total_seconds()), 1)
-    most = max(Decimal(point.worth) for point in points)
+    top = _top(max(Decimal(point.worth) for point in points), currency)
     line, last_x, last_y = "", -1, -1
     for point in points:
         x = min(WIDTH, max(0, int((point.at - begins).total_seconds()) * WIDTH // seconds))
-        y = HEIGHT - (int(Decimal(point.worth) * (HEIGHT - _TOP) / most) if most else 0)
+        y = HEIGHT - int(Decimal(point.worth) * HEIGHT / top)
         if last_x < 0:
             line = f"M{x} {y}"
         elif y != last_y:
             line += f"V{y}" if x == last_x else f"H{x}V{y}"
         last_x, last_y = x, y
     line += f"H{WIDTH}"
-    first, last = (fiat_text(point.worth, currency) for point in (points[0], points[-1]))
-    words = _("Your balance went from {first} to {last}.").format(first=first, last=last)
-    return BalanceLine(line, f"{line}V{HEIGHT}H0Z", words, moment_text(begins))
+    is_short = now - begins < _SHORT
+    return BalanceLine(
+        line=line,
+        area=f"{line}V{HEIGHT}H0Z",
+        words=_("Your balance went from {first} to {last}.").format(
+            first=fiat_text(points[0].worth, currency), last=fiat_text(points[-1].worth, currency)
+        ),
+        begins=moment_text(begins),
+        middle=moment_text(begins + (now - begins) / 2),
+        top=_scale_text(top, currency),
+        half=_scale_text(top / 2, currency),
+        zero=_scale_text(Decimal(0), currency),
+        is_short=is_short,
+        rows=tuple(
+            WorthOnDay(moment_text(point.at), fiat_text(point.worth, currency))
+            for point in (points if is_short else _last_of_each_day(points))[-_MOST_ROWS:]
+        ),
+    )
+
+
+def _top(most: Decimal, currency: str) -> Decimal:
+    """Return the least round amount that is not below `most`, and half of which the currency can express."""
+    least = Decimal(2).scaleb(-get_currency_precision(currency))
+    wanted = max(most, least)
+    return next(
+        top
+        for power in count(least.adjusted())
+        for top in (times.scaleb(power) for times in _ROUND)
+        if top >= wanted and (top / 2) % (least / 2) == 0
+    )
+
+
+def _scale_text(amount: Decimal, currency: str) -> str:
+    if amount < _LONG:
+        return fiat_text(amount, currency)
+    return short_fiat_text(amount, currency)
+
+
+def _last_of_each_day(points: Sequence[WorthPoint]) -> list[WorthPoint]:
+    """Return the last point of each day in UTC: what the day ended with."""
+    return list({point.at.date(): point for point in points}.values())

@@ -4,16 +4,20 @@ import reflex as rx
 
 from onramp_app.texts import _
 from onramp_app.web.home.count_up import CountsUp
-from onramp_app.web.home.shapes import AssetRow, OpenCard
+from onramp_app.web.home.shapes import AssetRow, OpenCard, WorthOnDay
+from onramp_app.web.home.skeleton import skeleton
 from onramp_app.web.home.state import HomeState
-from onramp_app.web.parts.activity_rows import activity_rows, row_skeletons
+from onramp_app.web.parts.activity_rows import activity_rows
+from onramp_app.web.parts.countries import currency_options
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.layout import private_page
-from onramp_app.web.parts.money import money_size
 from onramp_app.web.parts.places import link, path_of
 from onramp_app.web.parts.signs import mark
 from onramp_app.web.parts.steps import how_adding_money_works
-from onramp_app.web.parts.times import clock_of, time_of
+from onramp_app.web.parts.times import clock_of, day_of, time_of
+from onramp_app.web.parts.wallet.balance import chart, chart_table, large_amount
+from onramp_app.web.parts.wallet.strip import steps_done, strip, strip_way
+from onramp_app.web.tabs.session import SessionState
 
 _BALANCE = "balance-amount"
 
@@ -22,8 +26,18 @@ def home() -> rx.Component:
     return private_page(
         rx.el.h1(_("Home"), class_name="sr-only"),
         rx.cond(HomeState.verification != "", _verification()),
-        rx.cond(HomeState.is_loaded, rx.cond(HomeState.is_first_run, _first_run(), _wallet()), _skeleton()),
+        # With keys, because what one of them leaves in place for another would be seen to move.
+        rx.cond(
+            HomeState.is_loaded,
+            rx.cond(
+                HomeState.is_first_run,
+                rx.fragment(_first_run(), key="first-run"),
+                rx.fragment(_wallet(), key="wallet"),
+            ),
+            rx.fragment(skeleton(), key="skeleton"),
+        ),
         here="/home",
+        waiting=skeleton(),
     )
 
 
@@ -44,9 +58,9 @@ def _first_run() -> rx.Component:
         rx.el.section(
             mark(64),
             rx.el.div(
-                rx.el.h2(_("Your wallet is open, and empty"), class_name="display"),
+                rx.el.h2(_("Your wallet is ready"), class_name="display"),
                 rx.el.p(
-                    _("Add money the way you always pay, and watch it arrive here."),
+                    _("Pay the way you usually do, and watch your money arrive here."),
                     class_name="lead max-w-[32em] mt-4",
                 ),
             ),
@@ -60,129 +74,158 @@ def _first_run() -> rx.Component:
 
 def _wallet() -> rx.Component:
     return rx.el.div(
-        rx.cond(
-            HomeState.open_cards,
-            rx.el.ul(
-                rx.foreach(HomeState.open_cards, _open_card),
-                aria_label=_("On its way"),
-                class_name="wallet-open grid gap-3",
-            ),
-        ),
+        _on_top(),
         _balance(),
-        rx.cond(HomeState.assets, _assets()),
+        _assets(),
         _recent(),
         class_name="wallet",
     )
 
 
+def _on_top() -> rx.Component:
+    """Show what is open or, if nothing is, the last top-up to repeat: always in one place of one height."""
+    several = HomeState.several
+    return rx.el.section(
+        rx.cond(
+            several.title != "",
+            rx.el.details(
+                rx.el.summary(*strip(several.title, several.text), class_name="strip strip-open"),
+                rx.el.ul(
+                    rx.foreach(HomeState.open_cards, _open_card),
+                    aria_label=_("On its way"),
+                    class_name="grid gap-2 mt-2",
+                ),
+                class_name="strip-fold",
+            ),
+            rx.cond(
+                HomeState.open_cards,
+                rx.el.ul(
+                    rx.foreach(HomeState.open_cards, _open_card),
+                    aria_label=rx.cond(HomeState.is_over, _("Just ended"), _("On its way")),
+                ),
+                _repeat(),
+            ),
+        ),
+        class_name="wallet-open",
+    )
+
+
 def _open_card(card: OpenCard) -> rx.Component:
     return rx.el.li(
-        rx.el.div(
-            rx.el.p(card.title, class_name="font-semibold"),
-            rx.el.p(card.text, class_name="soft small mt-0.5"),
-            rx.cond(
-                card.step > 0,
-                rx.el.progress(
-                    value=card.step,
-                    max=card.steps,
-                    aria_label=card.title,
-                    class_name="bar mt-3",
-                ),
-            ),
-            class_name="open-card-words",
-        ),
-        link(
-            card.action,
-            rx.el.span(": ", card.title, class_name="sr-only"),
-            to=f"{path_of('/add-money')}/{card.top_up_id}",
-            class_name="button button-quiet button-slim",
+        *strip(
+            card.title,
+            card.text,
+            progress=steps_done(card.step, card.steps, label=card.title),
+            way=strip_way(card.action, card.title, to=f"{path_of('/add-money')}/{card.top_up_id}"),
         ),
         key=card.top_up_id,
-        class_name="open-card",
+        class_name="strip strip-open",
+    )
+
+
+def _repeat() -> rx.Component:
+    repeat = HomeState.repeat
+    return rx.cond(
+        repeat.search != "",
+        rx.el.div(
+            *strip(
+                repeat.title,
+                _("Your last top-up, at today's rate. You check everything before you pay."),
+                way=strip_way(_("Repeat"), repeat.title, to=f"{path_of('/add-money')}{repeat.search}"),
+            ),
+            class_name="strip",
+        ),
+        rx.el.div(
+            *strip(_("Nothing is on its way"), _("What you add shows here until it's in your balance.")),
+            class_name="strip",
+        ),
     )
 
 
 def _balance() -> rx.Component:
     balance = HomeState.balance
     return rx.el.section(
-        rx.el.h2(_("Balance"), class_name="soft font-normal", id="balance"),
-        rx.el.p(
-            rx.el.span(balance.words, class_name="sr-only"),
-            rx.el.span(
-                balance.head,
-                rx.el.span(balance.tail, class_name="money-tail"),
-                aria_hidden="true",
-                id=_BALANCE,
-            ),
-            CountsUp.create(shown_in=_BALANCE, head=balance.head, tail=balance.tail),
-            aria_live="polite",
-            aria_atomic="true",
-            class_name=money_size(balance.head),
+        rx.el.div(
+            rx.el.h2(_("Balance"), class_name="soft font-normal", id="balance"),
+            _currency_switch(),
+            class_name="flex items-center justify-between -mt-2",
+        ),
+        large_amount(
+            balance.head,
+            balance.tail,
+            words=balance.words,
+            place=_BALANCE,
+            count=CountsUp.create(shown_in=_BALANCE, head=balance.head, tail=balance.tail),
         ),
         rx.el.p(
             rx.cond(balance.second != "", rx.el.span(balance.second, " · ")),
-            _("updated"),
-            " ",
-            clock_of(HomeState.as_of),
+            rx.cond(
+                balance.rates_note != "",
+                rx.el.span(balance.rates_note, " ", time_of(balance.rates_as_of, is_inside=True)),
+                rx.el.span(_("updated"), " ", clock_of(HomeState.as_of)),
+            ),
             class_name="soft small mt-1",
         ),
         rx.cond(
-            balance.rates_note != "",
+            HomeState.line.line != "",
+            _line(),
             rx.el.p(
-                balance.rates_note,
-                rx.cond(
-                    balance.rates_as_of != "",
-                    rx.el.span(
-                        " ", _("They are from"), " ", time_of(balance.rates_as_of, is_inside=True), "."
-                    ),
-                ),
-                class_name="soft small mt-1",
+                _("From your second top-up on, this shows how your balance changes."),
+                class_name="chart-to-come soft small mt-5",
             ),
         ),
-        rx.cond(HomeState.line.line != "", _line()),
         rx.el.div(
             link(_("Add money"), to="/add-money", class_name="button button-main"),
-            link(_("Activity"), to="/activity", class_name="button button-quiet"),
-            # On the phone both are in the bar below, where the thumb is.
-            class_name="hidden md:flex flex-wrap gap-3 mt-6",
+            # On the phone it is in the bar below, where the thumb is.
+            class_name="hidden md:flex mt-6",
         ),
         aria_labelledby="balance",
         class_name="card wallet-balance",
     )
 
 
+def _currency_switch() -> rx.Component:
+    """Return the choice of the currency: the code in the open, over it a native list with the whole names."""
+    currency = SessionState.person.display_currency
+    return rx.el.div(
+        rx.el.span(currency, aria_hidden="true"),
+        rx.el.select(
+            *[rx.el.option(words, value=code) for code, words in currency_options()],
+            value=currency,
+            on_change=HomeState.choose_currency,
+            aria_label=_("Display currency"),
+        ),
+        class_name="code-switch",
+    )
+
+
 def _line() -> rx.Component:
     line = HomeState.line
-    return rx.el.figure(
-        rx.el.svg(
-            rx.el.svg.path(d=line.area, fill="var(--petrol-wash)"),
-            rx.el.svg.path(
-                d=line.line,
-                fill="none",
-                stroke="var(--petrol)",
-                stroke_width="2.5",
-                stroke_linejoin="round",
-                custom_attrs={"vectorEffect": "non-scaling-stroke"},
-            ),
-            view_box="0 0 600 100",
-            custom_attrs={"preserveAspectRatio": "none"},
-            role="img",
-            aria_label=line.words,
-            class_name="balance-line",
-        ),
-        rx.el.figcaption(
-            time_of(line.begins),
-            rx.el.span(_("now")),
-            class_name="flex justify-between soft tiny mt-1.5",
-        ),
-        class_name="mt-6",
+
+    def moment(at: rx.Var[str] | str) -> rx.Component:
+        return rx.cond(line.is_short, clock_of(at), day_of(at))
+
+    return chart(
+        line=line.line,
+        area=line.area,
+        scale=(line.top, line.half, line.zero),
+        days=(moment(line.begins), moment(line.middle), rx.el.span(_("now"))),
+        table=chart_table(line.words, rx.foreach(line.rows, _worth_on_day)),
     )
+
+
+def _worth_on_day(row: WorthOnDay) -> rx.Component:
+    return rx.el.tr(rx.el.th(time_of(row.at), scope="row"), rx.el.td(row.worth))
 
 
 def _assets() -> rx.Component:
     return rx.el.section(
         rx.el.h2(_("Assets"), class_name="heading", id="assets"),
-        rx.el.ul(rx.foreach(HomeState.assets, _asset), class_name="activity mt-2"),
+        rx.cond(
+            HomeState.assets,
+            rx.el.ul(rx.foreach(HomeState.assets, _asset), class_name="activity mt-2"),
+            rx.el.p(_("Nothing yet."), class_name="soft small min-h-[68px] mt-2"),
+        ),
         aria_labelledby="assets",
         class_name="card wallet-assets",
     )
@@ -227,25 +270,4 @@ def _recent() -> rx.Component:
         activity_rows(HomeState.recent, label=_("Recent activity")),
         aria_labelledby="recent",
         class_name="card wallet-recent",
-    )
-
-
-def _skeleton() -> rx.Component:
-    return rx.el.div(
-        rx.el.p(_("One moment."), role="status", class_name="sr-only"),
-        rx.el.div(
-            rx.el.span(class_name="skeleton h-5 w-20"),
-            rx.el.span(class_name="skeleton mt-2 h-12 w-52"),
-            rx.el.span(class_name="skeleton mt-3 h-4 w-40"),
-            rx.el.span(class_name="skeleton mt-6 h-[100px] w-full"),
-            rx.el.span(class_name="skeleton mt-8 hidden h-12 w-64 rounded-full md:block"),
-            class_name="card wallet-balance",
-        ),
-        rx.el.div(
-            rx.el.span(class_name="skeleton h-5 w-24"), row_skeletons(2), class_name="card wallet-assets"
-        ),
-        rx.el.div(
-            rx.el.span(class_name="skeleton h-5 w-36"), row_skeletons(4), class_name="card wallet-recent"
-        ),
-        class_name="wallet",
     )

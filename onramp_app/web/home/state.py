@@ -7,8 +7,11 @@ from typing import ClassVar
 import reflex as rx
 from reflex.event import EventSpec
 
+from onramp_app.accounts import accounts
+from onramp_app.accounts.accounts import ProfileChanges
 from onramp_app.domain import clock
 from onramp_app.domain.amounts import asset_text, fiat_text, number_text
+from onramp_app.domain.errors import ValidationFailed
 from onramp_app.pricing.names import asset_name
 from onramp_app.texts import _, current_language
 from onramp_app.top_ups.transitions import Charged
@@ -17,9 +20,10 @@ from onramp_app.wallet.latest import Latest
 from onramp_app.wallet.views import AssetBalanceView, BalancesView
 from onramp_app.web.home.cards import card_of, verification_note
 from onramp_app.web.home.line import draw
-from onramp_app.web.home.shapes import AssetRow, BalanceLine, BalanceShown, OpenCard
+from onramp_app.web.home.repeat import kept_card, repeat_of, several_of
+from onramp_app.web.home.shapes import AssetRow, BalanceLine, BalanceShown, OpenCard, Repeat, Several
 from onramp_app.web.tabs.live import LiveState
-from onramp_app.web.tabs.session import to_login
+from onramp_app.web.tabs.session import SessionState, to_login
 from onramp_app.web.words.amounts import moment_text, split_decimals
 from onramp_app.web.words.transactions import ActivityRow, row_of
 
@@ -35,6 +39,9 @@ class HomeState(LiveState):
     balance: BalanceShown = BalanceShown()
     line: BalanceLine = BalanceLine()
     open_cards: list[OpenCard] = []  # noqa: RUF012  # Reflex copies the default for each state.
+    is_over: bool = False  # The one card is of a top-up that has ended since the page was loaded.
+    several: Several = Several()
+    repeat: Repeat = Repeat()
     assets: list[AssetRow] = []  # noqa: RUF012
     recent: list[ActivityRow] = []  # noqa: RUF012
 
@@ -46,17 +53,37 @@ class HomeState(LiveState):
         await self._show(Latest(viewer))
         return None
 
+    @rx.event
+    async def choose_currency(self, currency: str) -> EventSpec | None:
+        """Show amounts in another currency from now on, here and everywhere else."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        try:
+            wanted = ProfileChanges(display_currency=currency if isinstance(currency, str) else "")
+            viewer = await accounts.update_profile(viewer, wanted)
+        except ValidationFailed:
+            return None  # No choice of the list: the page goes on as it is.
+        (await self.get_state(SessionState))._bind(viewer)
+        await self._show(Latest(viewer))
+        return None
+
     def _has_loaded(self) -> bool:
         return self.is_loaded
 
     async def _catch_up(self, latest: Latest) -> None:
+        shown = self.open_cards
         await self._show(latest)
+        if len(shown) == 1 and not self.open_cards:
+            self.open_cards = [kept_card(shown[0], (await latest.wallet()).recent)]
+            self.is_over = True
 
     async def _show(self, latest: Latest) -> None:
         # All tabs of a person show the same page, and making its words takes longer than showing them.
         page = await latest.once(("home", current_language()), lambda: _page_of(latest))
         self.balance, self.line = page.balance, page.line
         self.open_cards, self.assets, self.recent = [*page.open_cards], [*page.assets], [*page.recent]
+        self.is_over = False
+        self.several, self.repeat = several_of(page.open_cards), page.repeat
         self.is_first_run = page.is_first_run
         self.verification = verification_note(latest.viewer.kyc_status)
         self.is_loaded = True
@@ -72,6 +99,7 @@ class _HomePage:
     open_cards: tuple[OpenCard, ...]
     assets: tuple[AssetRow, ...]
     recent: tuple[ActivityRow, ...]
+    repeat: Repeat
     is_first_run: bool
 
 
@@ -91,6 +119,7 @@ async def _page_of(latest: Latest) -> _HomePage:
         ),
         assets=tuple(_asset_row(item, balances.display_currency) for item in by_worth),
         recent=tuple(row_of(view) for view in wallet.recent),
+        repeat=repeat_of(wallet.last),
         is_first_run=not (balances.items or open_top_ups or wallet.recent),
     )
 
@@ -110,8 +139,8 @@ def balance_of(view: BalancesView) -> BalanceShown:
         tail=tail,
         words=text,
         second=second,
-        rates_note=_("The rates are older than usual.") if view.is_stale else "",
-        rates_as_of=moment_text(view.as_of) if has else "",
+        rates_note=_("Rates are older than usual:") if view.is_stale else "",
+        rates_as_of=moment_text(view.as_of) if has and view.is_stale else "",
     )
 
 
@@ -124,7 +153,7 @@ def _unpriced(has: list[AssetBalanceView]) -> BalanceShown:
         tail=f"{tail} {has[0].asset}",
         words=", ".join(texts),
         second=others,
-        rates_note=_("There are no exchange rates right now, so the worth is not shown."),
+        rates_note=_("No exchange rates right now."),
     )
 
 

@@ -10,6 +10,7 @@ from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.live_sign import live_sign
 from onramp_app.web.parts.places import api_action, link, path_of
 from onramp_app.web.parts.shell.footer import footer, help_links
+from onramp_app.web.parts.shell.skeletons import form_skeleton
 from onramp_app.web.parts.shell.theme import bar_colour, theme_switch
 from onramp_app.web.parts.signs import mark
 from onramp_app.web.parts.times import clock_of
@@ -132,7 +133,6 @@ def _shell_notice(*, is_private: bool) -> rx.Component:
             ),
             _away() if is_private else None,
         ),
-        _unconfirmed() if is_private else None,
     )
 
 
@@ -159,7 +159,7 @@ def _unconfirmed() -> rx.Component:
                 rx.cond(ConfirmationState.problem != "", rx.fragment(" ", ConfirmationState.problem)),
                 kind="now",
             ),
-            class_name="wrap pb-4",
+            class_name="pb-4",
         ),
     )
 
@@ -218,8 +218,10 @@ def public_page(*content: rx.Component, offer: rx.Component | None = None) -> rx
     )
 
 
-def private_page(*content: rx.Component, here: str) -> rx.Component:
+def private_page(*content: rx.Component, here: str, waiting: rx.Component | None = None) -> rx.Component:
     """Return the frame of a page for a signed-in person. The content exists only while somebody is signed in.
+
+    Until that is known, `waiting` stands in its place: empty places of the shape of the content.
 
     On the pages for adding money, phones show no bottom bar: nothing else should ask for attention there.
     """
@@ -228,10 +230,11 @@ def private_page(*content: rx.Component, here: str) -> rx.Component:
         _signed_in_header(here),
         _shell_notice(is_private=True),
         rx.el.main(
+            # With keys, because what one of them leaves in place for the other would be seen to move.
             rx.cond(
                 SessionState.is_signed_in,
-                rx.fragment(*content),
-                rx.el.p(_("One moment."), class_name="soft", role="status"),
+                rx.fragment(_unconfirmed(), *content, key="content"),
+                rx.fragment(waiting or form_skeleton(), key="waiting"),
             ),
             id="content",
             tab_index=-1,

@@ -33,6 +33,17 @@ def as_of_line(at: rx.Var[str] | str) -> rx.Component:
     )
 
 
+def day_of(at: rx.Var[str] | str, *, class_name: str = "") -> rx.Component:
+    """Show the day of a moment, `18 Nov`, with the exact moment in the title."""
+    moment = _var(at)
+    return rx.el.time(
+        _formatted(moment, _DAY),
+        date_time=moment,
+        title=_formatted(moment, _EXACT),
+        class_name=class_name,
+    )
+
+
 def clock_of(at: rx.Var[str] | str, *, class_name: str = "") -> rx.Component:
     """Show the time of day of a moment, `09:41`, with the exact moment in the title."""
     moment = _var(at)
@@ -44,6 +55,7 @@ def clock_of(at: rx.Var[str] | str, *, class_name: str = "") -> rx.Component:
     )
 
 
+_DAY = "d.toLocaleDateString(l, {day: 'numeric', month: 'short'})"
 _CLOCK = "d.toLocaleTimeString(l, {hour: '2-digit', minute: '2-digit'})"
 _EXACT = "d.toLocaleString(l, {dateStyle: 'full', timeStyle: 'long'})"
 # Midnights are compared, so that yesterday evening is not "today" because it is less than 24 hours ago.

@@ -1,6 +1,7 @@
 """The home page: what it shows of a wallet, and that a push shows the same as a load."""
 
 from datetime import timedelta
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -10,10 +11,12 @@ from onramp_app.wallet.latest import Latest
 from onramp_app.web.home.shapes import BalanceShown
 from onramp_app.web.home.state import HomeState
 from onramp_app.web.tabs.live import catch_up
+from onramp_app.web.tabs.session import SessionState
 from tests import rows
 from tests.web.conftest import arrive, cookie_of
 
 LOAD = HomeState.event_handlers["load"]
+CHOOSE = HomeState.event_handlers["choose_currency"]
 
 
 @pytest.fixture
@@ -55,6 +58,8 @@ async def test_money_that_arrived_is_shown_with_its_worth_its_assets_and_its_lin
     assert not home.is_first_run
     assert home.line.words == "Your balance went from ₹8,000 to ₹12,000."
     assert home.line.line.endswith("H600")
+    assert (home.line.top, home.line.half, home.line.zero) == ("₹15,000", "₹7,500", "₹0")
+    assert [row.worth for row in home.line.rows] == ["₹8,000", "₹12,000"]
 
 
 async def test_one_change_is_no_line(tab, ada, books):
@@ -113,7 +118,7 @@ async def test_without_rates_the_assets_themselves_are_the_balance(tab, ada, boo
     books.owner.execute("DELETE FROM exchange_rates WHERE symbol = 'INR'")
     home = await shown(tab)
     assert (home.balance.words, home.balance.head, home.balance.tail) == ("100.00 USDT", "100", ".00 USDT")
-    assert "no exchange rates" in home.balance.rates_note
+    assert home.balance.rates_note == "No exchange rates right now."
 
 
 async def test_rates_that_are_old_are_said(tab, ada, books):
@@ -133,6 +138,63 @@ async def test_a_push_shows_what_a_load_shows_and_leaves_other_pages_alone(tab, 
     await arrive(books, ada.viewer.user_id, 100)
     await catch_up(home, Latest(ada.viewer))
     assert home.balance.head == "₹8,000"
+
+
+async def test_a_push_leaves_the_place_of_what_has_just_arrived_and_a_load_offers_it_again(tab, ada, books):
+    top_up_id = books.top_up(ada.viewer.user_id)
+    home = await shown(tab)
+    assert [card.top_up_id for card in home.open_cards] == [top_up_id]
+    assert home.repeat.search == ""
+    await arrive(books, ada.viewer.user_id, 100, top_up_id=top_up_id)
+    await catch_up(home, Latest(ada.viewer))
+    (card,) = home.open_cards
+    assert home.is_over
+    assert (card.top_up_id, card.title, card.text) == (
+        top_up_id,
+        "Your ₹1,000 has arrived",
+        "100.00 USDT was added to your balance.",
+    )
+    home = await shown(tab)
+    assert (home.open_cards, home.is_over) == ([], False)
+    assert home.repeat.title == "Repeat ₹1,000 by UPI"
+
+
+async def test_the_last_top_up_is_asked_for_again_where_nothing_is_paid_yet(tab, ada, books):
+    await arrive(books, ada.viewer.user_id, 100)
+    search = (await shown(tab)).repeat.search
+    assert parse_qs(search.removeprefix("?")) == {
+        "step": ["check"],
+        "amount": ["1000"],
+        "currency": ["INR"],
+        "country": ["IN"],
+        "asset": ["USDT"],
+        "network": ["matic20"],
+        "method": ["UPI"],
+    }
+
+
+async def test_several_open_top_ups_are_folded_to_one_line(tab, ada, books):
+    books.top_up(ada.viewer.user_id)
+    assert (await shown(tab)).several.title == ""
+    books.top_up(ada.viewer.user_id)
+    home = await shown(tab)
+    assert home.several.title == "2 open top-ups"
+    assert home.several.text == home.open_cards[0].title
+
+
+async def test_a_chosen_currency_is_shown_at_once_and_everywhere(tab, ada, books):
+    await arrive(books, ada.viewer.user_id, 100)
+    assert (await shown(tab)).balance.head == "₹8,000"
+    await tab.send(CHOOSE, "USD")
+    assert (await tab.state(HomeState)).balance.head == "$100"
+    assert (await tab.state(SessionState)).person.display_currency == "USD"
+    assert (await (await tab.state(HomeState))._viewer()).display_currency == "USD"
+
+
+@pytest.mark.parametrize("given", ["XXX", "", "\0", 7, None, ["USD"], "U" * 60_000])
+async def test_what_is_no_currency_changes_nothing(tab, ada, books, given):
+    await tab.send(CHOOSE, given)
+    assert (await (await tab.state(HomeState))._viewer()).display_currency == "INR"
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ OURS = {
     "FactorsState.renew_passkey_request",
     "ForgotState.ask",
     "ForgotState.load",
+    "HomeState.choose_currency",
     "HomeState.load",
     "OutboxState.load",
     "OutboxState.look",
