@@ -26,6 +26,7 @@ _SECRET_TEXT = re.compile(
     r"eyJ[\w-]{8,1024}\.[\w-]+\.[\w-]+"  # a JSON Web Token; the bound keeps hostile texts cheap
     r"|(?<=://)[^/\s:@]*:[^/\s]+(?=@)"  # credentials in an address
     r"|(?i:(?<=bearer )\S+)"
+    r"|amk_[0-9A-Za-z]{8,128}"  # a key of a program of the operator's
     r"|(?i:(?<=cookie: )[^\r\n]+)"
 )
 # A secret behind its name: in a mapping or a list of headers that was written out, in a query, in a header.

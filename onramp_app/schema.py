@@ -11,6 +11,7 @@ from onramp_app.ledger import tables as ledger_tables
 from onramp_app.mail import tables as mail_tables
 from onramp_app.operators import tables as operator_tables
 from onramp_app.pricing import tables as rate_tables
+from onramp_app.programs import tables as program_tables
 from onramp_app.provider_orders import tables as provider_tables
 from onramp_app.recovery import tables as recovery_tables
 from onramp_app.top_ups import tables as top_up_tables
@@ -30,6 +31,7 @@ TABLE_MODULES = (
     idempotency,
     lease_tables,
     mail_tables,
+    program_tables,
     recovery_tables,
     verification_tables,
 )

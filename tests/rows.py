@@ -8,6 +8,8 @@ import psycopg
 from psycopg import sql
 
 from onramp_app.domain.ids import new_id
+from onramp_app.programs import keys
+from onramp_app.programs.words import Scope
 
 Owner = psycopg.Connection[Any]
 
@@ -121,3 +123,41 @@ def widget_session(owner: Owner, top_up_id: str, **columns: Any) -> str:
     } | columns
     insert(owner, "widget_sessions", **row)
     return str(row["recognition_id"])
+
+
+def program(owner: Owner, *, name: str = "", **columns: Any) -> tuple[str, str]:
+    """Write a program with a key, by default one with every scope. Returns the program's id and the key."""
+    program_id = new_id()
+    name = name or f"shop {program_id[-6:]}"
+    insert(owner, "programs", id=program_id, name=name, created_at=datetime.now(UTC))
+    return program_id, api_key(owner, program_id, **columns)
+
+
+def api_key(owner: Owner, program_id: str, **columns: Any) -> str:
+    """Write another key of a program. Returns the key."""
+    secret = keys.new_secret()
+    row = {
+        "id": new_id(),
+        "program_id": program_id,
+        "secret_hash": keys.hash_of(secret),
+        "scopes": [scope.value for scope in Scope],
+        "networks": [],
+        "requests_per_minute": 600,
+        "made_at": datetime.now(UTC),
+    } | columns
+    insert(owner, "api_keys", **row)
+    return keys.written(str(row["id"]), secret)
+
+
+def program_user(owner: Owner, program_id: str, user_id: str, *, external_id: str = "") -> str:
+    """Let a program know an account. Returns the name by which it does."""
+    external_id = external_id or f"customer-{user_id[-6:]}"
+    insert(
+        owner,
+        "program_users",
+        program_id=program_id,
+        external_id=external_id,
+        user_id=user_id,
+        created_at=datetime.now(UTC),
+    )
+    return external_id

@@ -25,6 +25,7 @@ from onramp_app.ledger import audit
 from onramp_app.ledger.balances import balances
 from onramp_app.mail import outbox
 from onramp_app.mail.words import MailKind
+from onramp_app.programs import personal as programs
 from onramp_app.throttle import throttle
 from onramp_app.top_ups.errors import AccountFrozen
 from onramp_app.top_ups.personal import open_payments
@@ -129,6 +130,7 @@ async def _forget(db: AsyncSession, user: User, client: Client) -> None:
     await factors.remove_all(db, user.id)
     await resets.forget(db, user.id)
     await verification.forget(db, user.id)
+    await programs.forget(db, user.id)
     await idempotency.forget(db, user.id)
     await outbox.forget(db, user.id)
     # Written while the account still has its address and language.

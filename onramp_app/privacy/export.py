@@ -21,6 +21,7 @@ from onramp_app.factors import views as factors
 from onramp_app.ledger import audit
 from onramp_app.ledger import balances as books
 from onramp_app.mail.outbox import MAILS
+from onramp_app.programs.personal import PROGRAMS
 from onramp_app.throttle import throttle
 from onramp_app.top_ups.personal import TOP_UPS
 from onramp_app.verification import personal as verification
@@ -31,6 +32,7 @@ PARTS: Final[tuple[Part, ...]] = (
     *verification.PARTS,
     *accounts.PARTS,
     *factors.PARTS,
+    PROGRAMS,
     MAILS,
     idempotency.KEYS,
     audit.LINES,

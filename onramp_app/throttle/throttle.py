@@ -41,6 +41,11 @@ def _rounds(size: int, *, a_day: int, namespace: str) -> Rules:
     return (*doubling, RateLimitItemPerDay(a_day, namespace=f"{namespace}-day"))
 
 
+def of_program(requests_per_minute: int) -> Rules:
+    """Return the rule for all requests of one program of the operator's, by whichever of its keys."""
+    return (RateLimitItemPerMinute(requests_per_minute, namespace="program"),)
+
+
 def _guesses(namespace: str) -> Guesses:
     return Guesses(
         _rounds(10, a_day=100, namespace=namespace), _rounds(5, a_day=50, namespace=f"{namespace}-alone")
@@ -109,6 +114,8 @@ EXPORT = (RateLimitItemPerHour(5, namespace="export"), RateLimitItemPerDay(10, n
 CLOSE = (RateLimitItemPerHour(20, namespace="close"),)
 # Each one leaves a line in the audit log for good.
 OPERATOR_CODE = (RateLimitItemPerHour(30, namespace="operator-code"),)
+# By network: API keys that do not work. Nobody guesses one; this bounds the work, and shows in the answers.
+KEY_GUESS = (RateLimitItemPerMinute(30, namespace="key-guess"),)
 ALONE_DELAY_SECONDS = 1.0
 _ASK_REDIS_AGAIN_SECONDS = 3
 

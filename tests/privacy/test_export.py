@@ -84,6 +84,9 @@ async def _live(wallet: Wallet, person: Person) -> list[str]:
         " FROM provider_orders WHERE top_up_id = %s",
         top_up["id"],
     )
+    rows.program_user(
+        wallet.owner, rows.program(wallet.owner, name="Corner shop")[0], person.id, external_id="c-7"
+    )
     given = [person.access_token, person.refresh_token, PASSWORD, begun["secret"], operator]
     return [*given, *confirmed.json()["recovery_codes"], "smells of a mule", "a watched name"]
 
@@ -123,6 +126,8 @@ async def test_the_file_holds_everything_and_nothing_that_opens_anything(
         {"account": "available", "asset": "USDT", "amount": "11.25"}
     ]
     assert document["passkeys"][0]["name"] == "Harbour phone"
+    (program,) = document["programs"]
+    assert (program["name"], program["external_id"]) == ("Corner shop", "c-7")
     assert [mail["kind"] for mail in document["mails"]].count("factors_changed") == 2
     assert {line["action"] for line in document["audit_log"]} >= {"factor.added", "account.data_exported"}
     for secret in (*secrets, get_settings().secret_key.get_secret_value()):
