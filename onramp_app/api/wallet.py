@@ -30,6 +30,7 @@ from onramp_app.domain.paging import MAX_LENGTH
 from onramp_app.receipts import bundle, paper
 from onramp_app.top_ups.transitions import TopUpStatus
 from onramp_app.wallet import balances, transactions
+from onramp_app.wallet.search import MAX_LENGTH as MAX_SEARCH
 from onramp_app.wallet.transaction_queries import Filters
 from onramp_app.wallet.views import BalancesView, TransactionView
 
@@ -49,7 +50,12 @@ COLUMNS = (
     "provider",
     "provider_order_id",
     "transaction_hash",
+    "payment_method",
+    "paid_amount",
+    "paid_currency",
 )
+# Of the quote, in the currency of `fiat_amount`: what an order says of its fees is not clearly documented.
+FEES = ("provider_fee", "gateway_fee", "network_fee", "client_fee")
 # A spreadsheet takes a field that begins with one of these for a formula (OWASP: CSV injection). NFKC turns
 # their full-width, small and raised forms into them; the typographic minus it leaves.
 _FORMULA_SIGNS = frozenset("=+-@\N{MINUS SIGN}")
@@ -72,7 +78,8 @@ def _errors(*errors: type[ApplicationError]) -> dict[int | str, dict[str, Any]]:
     return error_responses(Unauthenticated, DatabaseUnavailable, ValidationFailed, *errors)
 
 
-def _filters(
+def _filters(  # noqa: PLR0913 - one for each parameter of the query
+    *,
     status: Annotated[Status | None, Query()] = None,
     asset: Annotated[AssetCode | None, Query()] = None,
     since: Annotated[Moment | None, Query(alias="from", description="This moment and later")] = None,
@@ -83,8 +90,22 @@ def _filters(
             pattern=r"^[!-~]{1,128}$", description="An id, a provider order id or a transaction hash, exactly"
         ),
     ] = None,
+    payment_method: Annotated[
+        str | None, Query(pattern=r"^[!-~]{1,64}$", description="A method's code; only top-ups have one")
+    ] = None,
+    search: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=MAX_SEARCH,
+            pattern=r"^[^\x00-\x1f\x7f]*$",
+            description="What `q` takes, or a reference, an amount, or a payment method by code or name",
+        ),
+    ] = None,
 ) -> Filters:
-    return Filters(TopUpStatus(status) if status else None, asset, since, before, q)
+    return Filters(
+        TopUpStatus(status) if status else None, asset, since, before, q, method=payment_method, search=search
+    )
 
 
 GivenFilters = Annotated[Filters, Depends(_filters)]
@@ -206,10 +227,11 @@ async def list_transactions(
 async def export_transactions(viewer: CurrentViewer, filters: GivenFilters) -> StreamingResponse:
     """Return the whole list as a CSV file for a spreadsheet."""
     pages = transactions.pages(viewer, filters)
+    names = (*COLUMNS, *(f"quoted_{fee}" for fee in FEES))
     first = await anext(pages)  # Read before the answer begins, so that a refusal can still be sent.
 
     async def lines() -> AsyncIterator[str]:
-        yield _csv([COLUMNS, *(_fields(view) for view in first)])
+        yield _csv([names, *(_fields(view) for view in first)])
         async for views in pages:
             yield _csv([_fields(view) for view in views])
 
@@ -224,7 +246,10 @@ async def export_transactions(viewer: CurrentViewer, filters: GivenFilters) -> S
 
 
 def _fields(view: TransactionView) -> tuple[str, ...]:
-    values = (getattr(view, column) for column in COLUMNS)
+    values = (
+        *(getattr(view, column) for column in COLUMNS),
+        *(getattr(view.quote, fee, None) for fee in FEES),
+    )
     return tuple(_field(value) for value in values)
 
 

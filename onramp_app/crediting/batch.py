@@ -36,7 +36,7 @@ from onramp_app.top_ups.limits import (
     tier_limits,
     why_over_limit,
 )
-from onramp_app.top_ups.moves import Evidence, record, state_of
+from onramp_app.top_ups.moves import Evidence, note_paid, record, state_of
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import (
     CREATED,
@@ -184,6 +184,7 @@ class Batch:
         detail = f"{status_class.value}: {notes}" if notes else status_class.value
         is_to_be_booked = judged is not None and judged.minor is not None
         if self._context.last_read.get(order.id) == (status_class, hold) and not is_to_be_booked:
+            note_paid(top_up, order)
             return
         step = on_order(
             state_of(top_up),
@@ -224,6 +225,7 @@ class Batch:
         elif not before.has_entry and self._is_best(order, top_up):
             top_up.best_order_id = order.id
         self._record(order, top_up, step, act=Act.READ, hold=hold, detail=detail)
+        note_paid(top_up, order)
         self._raise_and_answer(order, top_up, step, before=before, detail=detail)
 
     def _book(self, order: OrderRecord, top_up: TopUp, posting: Posting, *, judged: JudgedDelivery) -> None:

@@ -114,6 +114,12 @@ class LedgerTransfer(Row, table=True):
             "id",
             postgresql_where=text(LISTED_CONDITION),
         ),
+        Index(
+            "ix_ledger_transfers_reference",
+            "user_id",
+            text("right(id, 8)"),
+            postgresql_where=text(LISTED_CONDITION),
+        ),
         Index(None, "provider_order_id", postgresql_where=text("provider_order_id IS NOT NULL")),
         Index(None, "top_up_id", postgresql_where=text("top_up_id IS NOT NULL")),
     )

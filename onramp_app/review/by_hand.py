@@ -30,7 +30,7 @@ from onramp_app.operators.mandate import Mandate, deciding
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import StatusClass
 from onramp_app.review.decisions import Decision, post_once, refuse_unfit
-from onramp_app.top_ups.moves import Evidence, record, state_of
+from onramp_app.top_ups.moves import Evidence, note_paid, record, state_of
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import Act, on_order
 
@@ -85,6 +85,7 @@ async def credit(top_up_id: str, *, mandate: Mandate) -> Decision:
             order_version=order.version,
         )
         record(db, top_up, step.state, evidence=line)
+        note_paid(top_up, order)
         await db.flush()
         answered = Concern(CaseKind.CHAIN_AWAY, provider_order_id=order.id, detail=operator.reason)
         await close_cases(db, [answered], at=at, by=operator.id)

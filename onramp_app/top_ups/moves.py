@@ -15,6 +15,7 @@ from onramp_app.db.engine import execute, on_commit, transaction
 from onramp_app.db.moments import database_time
 from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.fleet.changed_people import announce_changes
+from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import StatusClass
 from onramp_app.telemetry import trace
 from onramp_app.telemetry.trace import Trace, traced
@@ -83,6 +84,14 @@ class Evidence:
     order_version: int | None = None
     order_id: str | None = None
     trace: Trace | None = None
+
+
+def note_paid(top_up: TopUp, order: OrderRecord) -> None:
+    """Keep what was paid where that is not what was asked for, if the order is the one that it follows."""
+    if top_up.best_order_id != order.id:
+        return
+    paid = order.fiat_amount if top_up.charged == Charged.YES else None
+    top_up.paid_amount = None if paid == top_up.fiat_amount else paid
 
 
 def state_of(top_up: TopUp) -> State:

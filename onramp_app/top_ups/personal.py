@@ -26,6 +26,7 @@ TOP_UPS = Part(
         "payment_method": "top_ups.payment_method",
         "quote": "CAST(top_ups.quote AS json)",
         "expected_amount": "top_ups.expected_amount",
+        "paid_amount": "top_ups.paid_amount",
         "base_amount": "top_ups.base_amount",
         "base_currency": "top_ups.base_currency",
         "status": "top_ups.status",

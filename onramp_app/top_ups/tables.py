@@ -37,7 +37,8 @@ class TopUp(Row, table=True):
     `received_minor` is what was booked, in `received_asset`, which is another one than asked for after a
     wrong delivery.
     `quote` is a JSON object of decimals as strings; one made for a second or an unknown delivery has none.
-    `base_amount` is the fiat amount in the currency of the limits, at the rate of the creation.
+    `base_amount` is the fiat amount in the currency of the limits, at the rate of the creation. `paid_amount`
+    is what the provider says was paid where that is another amount, so that a search finds it; else null.
     `version` grows with each change, by a trigger: pages compare it to notice a lost notification.
     """
 
@@ -54,6 +55,7 @@ class TopUp(Row, table=True):
         length("payment_method", 1, 64),
         CheckConstraint("json_typeof(quote::json) = 'object' AND char_length(quote) <= 4000", name="quote"),
         exact("expected_amount"),
+        exact("paid_amount"),
         exact("base_amount"),
         CheckConstraint("base_currency ~ '^[A-Z]{3}$'", name="base_currency"),
         CheckConstraint("(base_amount IS NULL) = (base_currency IS NULL)", name="base_is_whole"),
@@ -74,6 +76,26 @@ class TopUp(Row, table=True):
         Index(None, "user_id", "created_at", "id"),
         Index(None, "user_id", "status", "created_at", "id"),
         Index(None, "user_id", "asset", "created_at", "id"),
+        # For the search: a page of what is found is read in the order of the list.
+        Index(None, "user_id", "fiat_amount", "created_at", "id"),
+        Index(None, "user_id", "payment_method", "created_at", "id"),
+        Index("ix_top_ups_reference", "user_id", text("right(id, 8)")),
+        Index(
+            "ix_top_ups_received",
+            "user_id",
+            "received_minor",
+            "created_at",
+            "id",
+            postgresql_where=text("received_minor IS NOT NULL"),
+        ),
+        Index(
+            "ix_top_ups_paid_otherwise",
+            "user_id",
+            "paid_amount",
+            "created_at",
+            "id",
+            postgresql_where=text("paid_amount IS NOT NULL"),
+        ),
         Index(None, "user_id", "updated_at"),
         Index(None, "user_id", "settled_at", postgresql_where=text("status = 'settled'")),
         Index(
@@ -103,6 +125,7 @@ class TopUp(Row, table=True):
     payment_method: str = Field(sa_column=words())
     quote: str | None = Field(default=None, sa_column=words(nullable=True))
     expected_amount: Decimal | None = Field(default=None, sa_column=decimal())
+    paid_amount: Decimal | None = Field(default=None, sa_column=decimal())
     base_amount: Decimal | None = Field(default=None, sa_column=decimal())
     base_currency: str | None = Field(default=None, sa_column=words(nullable=True))
     status: str = Field(default=TopUpStatus.CREATED.value, sa_column=words())

@@ -44,18 +44,24 @@ PROVIDER = "onramp"
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What to list: created from `since` on and before `before`; `q` is an id, a provider order or a hash."""
+    """What to list: created from `since` on and before `before`; `method` is the provider's code.
+
+    `q` is exactly an id, a provider order or a hash. `search` is what somebody types who looks for something:
+    one of these, the reference, an amount or a payment method (`wallet.search`).
+    """
 
     status: TopUpStatus | None = None
     asset: str | None = None
     since: datetime | None = None
     before: datetime | None = None
     q: str | None = None
+    method: str | None = None
+    search: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The filters, and what `q` stands for: ids of top-ups or transfers, and of provider orders."""
+    """The filters, and what `q` and `search` stand for: ids of transactions, and of provider orders."""
 
     filters: Filters
     ids: tuple[str, ...] | None = None
@@ -74,6 +80,7 @@ def statement(
     given: dict[str, Any] = {
         "status": filters.status.value if filters.status else None,
         "asset": filters.asset,
+        "method": filters.method,
         "since": filters.since,
         "before": filters.before,
         "ids": wanted.ids,
@@ -83,7 +90,7 @@ def statement(
     }
     values = {name: value for name, value in given.items() if value is not None}
     # A transfer is booked, which is what settled means.
-    has_transfers = filters.status in (None, TopUpStatus.SETTLED)
+    has_transfers = filters.status in (None, TopUpStatus.SETTLED) and filters.method is None
     return _query(frozenset(values), has_transfers=has_transfers), {
         **values,
         "user_id": user_id,
@@ -132,7 +139,8 @@ def _page_of(user_id: ColumnElement[str], given: frozenset[str], *, has_transfer
     )
 
 
-def _within(created_at: Any, row_id: Any, given: frozenset[str]) -> list[Any]:
+def within(created_at: Any, row_id: Any, given: frozenset[str]) -> list[Any]:
+    """Return the conditions of the period and of the position that are among `given`."""
     moment = DateTime(timezone=True)
     conditions = []
     if "since" in given:
@@ -149,12 +157,14 @@ def _top_ups(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any]:
     created_at, row_id = col(TopUp.created_at), col(TopUp.id)
     conditions = [
         col(TopUp.user_id) == user_id,
-        *_within(created_at, row_id, given),
+        *within(created_at, row_id, given),
     ]
     if "status" in given:
         conditions.append(col(TopUp.status) == bindparam("status", type_=Text))
     if "asset" in given:
         conditions.append(col(TopUp.asset) == bindparam("asset", type_=Text))
+    if "method" in given:
+        conditions.append(col(TopUp.payment_method) == bindparam("method", type_=Text))
     if "ids" in given:
         conditions.append(row_id.in_(bindparam("ids", expanding=True)))
     # The line names the asset that was asked for, so an amount of another one must not stand in it.
@@ -175,6 +185,7 @@ def _top_ups(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any]:
             literal(PROVIDER, Text).label("provider"),
             col(TopUp.payment_method).label("payment_method"),
             col(TopUp.charged).label("charged"),
+            col(TopUp.quote).label("quote"),
         )
         .where(*conditions)
         .order_by(created_at.desc(), row_id.desc())
@@ -187,7 +198,7 @@ def _transfers(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any
     conditions = [
         col(LedgerTransfer.user_id) == user_id,
         text(LISTED_CONDITION),
-        *_within(created_at, row_id, given),
+        *within(created_at, row_id, given),
     ]
     if "ids" in given:
         of_orders = col(LedgerTransfer.provider_order_id).in_(bindparam("order_ids", expanding=True))
@@ -211,6 +222,7 @@ def _transfers(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any
             case((col(LedgerTransfer.provider_order_id).is_not(None), PROVIDER)).cast(Text).label("provider"),
             null().cast(Text).label("payment_method"),
             null().cast(Text).label("charged"),
+            null().cast(Text).label("quote"),
         )
         .join(change, true())
         .where(*conditions)
@@ -219,20 +231,21 @@ def _transfers(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any
     )
 
 
-def moved() -> Select[Any, Any]:
+def moved(transfer: Any = LedgerTransfer) -> Select[Any, Any]:
     """Return the query of how a transfer changed what its user has, below zero where the user has less.
 
     All accounts of the user in the asset count, since a debt lowers what the user has. Recovering a debt
     moves money between two of them, so there the amount is what the available balance lost. To be
-    joined as a lateral of `LedgerTransfer`; columns `asset` and `amount_minor`.
+    joined as a lateral of `transfer`, which is `LedgerTransfer` or an alias; columns `asset` and
+    `amount_minor`.
     """
     counted = or_(
-        col(LedgerTransfer.kind) != TransferKind.RECOVER.value,
+        col(transfer.kind) != TransferKind.RECOVER.value,
         col(LedgerAccount.kind) == AccountKind.AVAILABLE.value,
     )
     of_user = and_(
         col(LedgerAccount.id) == col(LedgerEntry.account_id),
-        col(LedgerAccount.user_id) == col(LedgerTransfer.user_id),
+        col(LedgerAccount.user_id) == col(transfer.user_id),
     )
     return (
         select(
@@ -241,7 +254,7 @@ def moved() -> Select[Any, Any]:
         )
         .select_from(LedgerEntry)
         .join(LedgerAccount, of_user)
-        .where(col(LedgerEntry.transfer_id) == col(LedgerTransfer.id), counted)
+        .where(col(LedgerEntry.transfer_id) == col(transfer.id), counted)
         .group_by(col(LedgerAccount.asset))
-        .correlate(LedgerTransfer)
+        .correlate(transfer)
     )

@@ -1,5 +1,6 @@
 """A person's transactions, page by page or one by one: top-ups and the listed ledger transfers together."""
 
+import json
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
@@ -17,11 +18,13 @@ from onramp_app.domain.paging import Position, read_cursor, write_cursor
 from onramp_app.ledger.assets import scales
 from onramp_app.ledger.tables import LedgerTransfer
 from onramp_app.ledger.words import LISTED, LISTED_CONDITION, TransactionKind, TransferKind
+from onramp_app.pricing.quotes import quote_of
 from onramp_app.provider_orders.hints import sought_of
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import Flow
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import Charged
+from onramp_app.wallet import search
 from onramp_app.wallet.transaction_queries import (
     PROVIDER,
     Filters,
@@ -54,7 +57,7 @@ async def page(
                 "One or more fields cannot be used.", errors=(FieldError("cursor", message),)
             ) from error
     async with transaction() as db:
-        wanted = Wanted(filters) if filters.q is None else await _look_up(db, viewer.user_id, filters)
+        wanted = await _look_up(db, viewer.user_id, filters, after=after, limit=limit + 1)
         views = await _read(db, viewer.user_id, wanted, after=after, limit=limit + 1)
     shown = views[:limit]
     last = shown[-1] if len(views) > limit else None
@@ -133,9 +136,30 @@ async def transfer_of(db: AsyncSession, user_id: str, transfer_id: str) -> Trans
     )
 
 
-async def _look_up(db: AsyncSession, user_id: str, filters: Filters) -> Wanted:
-    """Find what `q` stands for among the person's own: an id, a provider order or a hash."""
-    q = filters.q or ""
+async def methods_used(viewer: Viewer) -> list[str]:
+    """Return the payment methods of the viewer's top-ups, by the provider's codes."""
+    async with transaction() as db:
+        return await search.methods_used(db, viewer.user_id)
+
+
+async def _look_up(
+    db: AsyncSession, user_id: str, filters: Filters, *, after: Position | None, limit: int
+) -> Wanted:
+    """Find what `q` and `search` stand for among the person's own."""
+    ids: set[str] | None = None
+    order_ids: set[str] = set()
+    if filters.q is not None:
+        ids, order_ids = await _exactly(db, user_id, filters.q)
+    if filters.search is not None:
+        found = await search.found_ids(db, user_id, filters, after=after, limit=limit)
+        named, orders = await _exactly(db, user_id, " ".join(filters.search.split()))
+        found |= named
+        ids, order_ids = (found, orders) if ids is None else (ids & found, order_ids & orders)
+    return Wanted(filters, None if ids is None else tuple(sorted(ids)), tuple(sorted(order_ids)))
+
+
+async def _exactly(db: AsyncSession, user_id: str, q: str) -> tuple[set[str], set[str]]:
+    """Return the ids of transactions, and of provider orders, that an id, an order or a hash names."""
     orders = (
         select(col(OrderRecord.id), col(OrderRecord.top_up_id))
         .join(TopUp, col(TopUp.id) == col(OrderRecord.top_up_id))
@@ -152,8 +176,7 @@ async def _look_up(db: AsyncSession, user_id: str, filters: Filters) -> Wanted:
         *(await execute(db, by_number)),
         *(await execute(db, by_hash)),
     ]
-    ids = {q} | {row.top_up_id for row in found}
-    return Wanted(filters, tuple(sorted(ids)), tuple(sorted({row.id for row in found})))
+    return {q} | {row.top_up_id for row in found}, {row.id for row in found}
 
 
 async def _read(
@@ -192,4 +215,5 @@ def _view(row: Row[Any], known: dict[str, int], *, is_sought: bool) -> Transacti
         charged=Charged.UNKNOWN.value if is_sought else row.charged,
         paid_amount=None if row.paid_amount is None else decimal_text(row.paid_amount),
         paid_currency=row.paid_currency,
+        quote=None if row.quote is None else quote_of(json.loads(row.quote)),
     )

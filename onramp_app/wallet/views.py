@@ -6,6 +6,7 @@ Pages keep views pickled between events, so views are frozen, made of primitives
 from dataclasses import dataclass
 from datetime import datetime
 
+from onramp_app.pricing.quotes import QuoteView
 from onramp_app.top_ups.views import TopUpView
 
 
@@ -15,7 +16,8 @@ class TransactionView:
 
     `amount` is a decimal string of `asset` with its sign, None while nothing has arrived. `fiat_amount` is
     what was asked for and `paid_amount` of `paid_currency` what the provider says was paid, None while it
-    does not say so; `charged` is a word of `top_ups.transitions`, None for a ledger transfer.
+    does not say so; `charged` is a word of `top_ups.transitions`, None for a ledger transfer. `quote` is what
+    the provider expected to deliver, None where there was no quote.
     """
 
     id: str
@@ -35,6 +37,7 @@ class TransactionView:
     charged: str | None = None
     paid_amount: str | None = None
     paid_currency: str | None = None
+    quote: QuoteView | None = None
 
 
 @dataclass(frozen=True, slots=True)

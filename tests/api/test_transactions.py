@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from onramp_app.domain.environment import Environment, StepSource
-from onramp_app.domain.ids import new_id
+from onramp_app.domain.ids import new_id, reference_of
 from onramp_app.ledger import instructions
 from onramp_app.ledger.instructions import UserAmount
 from onramp_app.ledger.transfers import Cause
@@ -52,6 +52,11 @@ UNUSABLE = [
     ("q", "a\0b"),
     ("q", "\u0661"),
     ("q", "x" * 129),
+    ("search", ""),
+    ("search", "a\0b"),
+    ("search", "x" * 129),
+    ("payment_method", ""),
+    ("payment_method", "x" * 65),
     ("cursor", "x"),
     ("cursor", "\0"),
     ("cursor", "\u00e9"),
@@ -276,6 +281,51 @@ async def test_a_spreadsheet_gets_no_formula(wallet: Wallet, ada: Person) -> Non
     cells = [row["provider_order_id"] for row in reversed(table[2:])]
     assert cells == [*(f"'{text}" for text in formulas), *harmless]
     assert table[0]["created_at"].endswith("Z")
+    # The same holds of every other field that something outside of us has written.
+    wallet.run("UPDATE top_ups SET payment_method = '=cmd'")
+    table = list(csv.DictReader(io.StringIO((await wallet.get(ada, "/api/transactions.csv")).text)))
+    assert {row["payment_method"] for row in table} == {"", "'=cmd"}
+
+
+async def test_the_file_holds_what_was_paid_and_the_fees_that_were_quoted(
+    wallet: Wallet, ada: Person
+) -> None:
+    given = await wallet.created(ada)
+    order = wallet.settle(given["id"])
+    wallet.run("UPDATE provider_orders SET fiat_amount = 1200, fiat_currency = 'INR' WHERE id = %s", order)
+    await wallet.post(instructions.make_good("1", usdt(ada, 2), cause=BY_OPERATOR))
+    text = (await wallet.get(ada, "/api/transactions.csv")).text
+    added, top_up = csv.DictReader(io.StringIO(text))
+    fees = {
+        name.removeprefix("quoted_").removesuffix("_fee"): top_up[name] for name in top_up if "fee" in name
+    }
+    assert fees == given["quote"]["fees"]
+    assert (top_up["paid_amount"], top_up["paid_currency"], top_up["payment_method"]) == (
+        "1200",
+        "INR",
+        "UPI",
+    )
+    assert [value for name, value in added.items() if "fee" in name or "paid" in name] == [""] * 6
+    assert text.splitlines()[0].startswith(
+        "id,kind,status,created_at,settled_at,fiat_amount,fiat_currency,asset,"
+    )
+
+
+async def test_a_search_finds_what_people_know_and_q_stays_exact(
+    wallet: Wallet, ada: Person, bo: Person
+) -> None:
+    given = await wallet.created(ada)
+    order = wallet.settle(given["id"])
+    wallet.run("UPDATE provider_orders SET fiat_amount = 1000, fiat_currency = 'INR' WHERE id = %s", order)
+    for typed in (reference_of(given["id"]), "1,000", "₹1,000.00", "11.25 USDT", "upi", given["id"]):
+        assert [one["id"] for one in await listed(wallet, ada, search=typed)] == [given["id"]], typed
+        assert await listed(wallet, bo, search=typed) == []
+        file = (await wallet.get(ada, "/api/transactions.csv", search=typed)).text
+        assert len(file.splitlines()) == 2
+    for typed in (reference_of(given["id"]), "1000", "UPI"):
+        assert await listed(wallet, ada, q=typed) == [], typed
+    assert [one["id"] for one in await listed(wallet, ada, payment_method="UPI")] == [given["id"]]
+    assert await listed(wallet, ada, payment_method="upi") == []
 
 
 async def test_the_file_holds_more_than_one_page(wallet: Wallet, ada: Person) -> None:

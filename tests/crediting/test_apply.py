@@ -63,6 +63,21 @@ async def test_what_was_judged_without_knowing_its_coin_is_judged_again(
     assert await judge_again() == 0
 
 
+async def test_what_was_paid_is_kept_where_it_is_not_what_was_asked_for(
+    world: World, person: tuple[str, str, str]
+) -> None:
+    _, top_up, recognition = person
+
+    async def paid(status: int, amount: int) -> Decimal | None:
+        await keep_and_apply(order_of(1, status, merchantRecognitionId=recognition, fiatAmount=amount))
+        return world.one("SELECT paid_amount FROM top_ups WHERE id = %s", top_up)
+
+    assert await paid(0, 1200) is None  # An order that is opened asks for an amount, and nobody has paid it.
+    assert await paid(2, 1200) == 1200
+    assert await paid(2, 1300) == 1300  # The same status, read again with another amount.
+    assert await paid(4, 1000) is None
+
+
 async def test_what_an_operator_has_closed_is_not_judged_again(
     world: World, person: tuple[str, str, str]
 ) -> None:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
 
 import psycopg
 import pytest
@@ -11,6 +13,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from onramp_app.domain.paging import Position
 from onramp_app.top_ups import limits
 from onramp_app.top_ups.transitions import TopUpStatus
+from onramp_app.wallet import search
 from onramp_app.wallet.transaction_queries import Filters, Wanted, statement
 
 ROWS = 20_000
@@ -64,7 +67,10 @@ def owner(database: str) -> Iterator[psycopg.Connection]:
 
 def plan(owner: psycopg.Connection, wanted: Wanted, *, after: Position | None = None) -> tuple[str, int]:
     """Return the plan that was run, and how many blocks it looked at."""
-    query, values = statement(ME, wanted, after=after, limit=51)
+    return plan_of(owner, *statement(ME, wanted, after=after, limit=51))
+
+
+def plan_of(owner: psycopg.Connection, query: Any, values: dict[str, Any]) -> tuple[str, int]:
     made = query.compile(dialect=PGDialect_psycopg()).construct_expanded_state(values)
     explained = f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {made.statement}".encode()
     lines = [line for (line,) in owner.execute(explained, made.parameters)]
@@ -91,6 +97,49 @@ def test_a_page_is_read_from_indexes(owner: psycopg.Connection) -> None:
             found, blocks = plan(owner, wanted, after=after)
             assert "Seq Scan" not in found, (name, found)
             assert 0 < blocks < 1500, (name, found)
+    _searches_are_read_from_indexes(owner)
+
+
+# Of the person's 10,400 top-ups all have the same amounts and method: the most that a search can find.
+SEARCHED: dict[str, dict[str, Any]] = {
+    "reference": {"reference": "00000005"},
+    "fiat": {"numbers": [Decimal(1000)], "units": [""]},
+    "paid": {"numbers": [Decimal(1000)], "units": ["INR"]},
+    "received": {"low": [Decimal(1)], "high": [Decimal(2)], "assets": ["USDT"]},
+    "methods": {"methods": ["UPI"]},
+}
+
+
+def _searches_are_read_from_indexes(owner: psycopg.Connection) -> None:
+    page = {"user_id": ME, "most": 51}
+    deep = {"after_at": MIDDLE.created_at, "after_id": MIDDLE.id}
+    for part, values in SEARCHED.items():
+        for given in ({}, deep, deep | {"status": "settled", "asset": "USDT"}):
+            query = search._top_ups((part,), frozenset(given))
+            found, blocks = plan_of(owner, query, values | given | page)
+            assert "Seq Scan" not in found, (part, found)
+            assert blocks < 300, (part, found)
+    for given in ({}, deep, deep | {"asset": "USDT"}):
+        for query in search._transfers(frozenset({"reference", "low"}), frozenset(given)):
+            found, blocks = plan_of(owner, query, SEARCHED["reference"] | SEARCHED["received"] | given | page)
+            assert "Seq Scan" not in found, found
+            assert blocks < 1500, found
+    found, _ = plan_of(owner, search._METHODS, {"user_id": ME, "most": search.MOST_METHODS})
+    assert "Seq Scan on top_ups" not in found
+    # A whole page of what was found, and the same deep in the list.
+    ids = tuple(f"b{n:031x}" for n in range(100, 100 + 2 * 51, 2))
+    for after in (None, MIDDLE):
+        found, blocks = plan(owner, Wanted(Filters(), ids=ids), after=after)
+        assert "Seq Scan" not in found, found
+        assert blocks < 1500, found
+
+
+@pytest.mark.full
+def test_control_without_its_index_a_search_reads_all_of_a_person(owner: psycopg.Connection) -> None:
+    owner.execute("DROP INDEX ix_top_ups_user_id_fiat_amount_created_at_id, ix_top_ups_reference")
+    page = {"user_id": ME, "most": 51}
+    _, blocks = plan_of(owner, search._top_ups(("reference",), frozenset()), SEARCHED["reference"] | page)
+    assert blocks > 300
 
 
 async def test_what_counts_for_limits_is_read_from_indexes(owner: psycopg.Connection) -> None:
