@@ -37,6 +37,7 @@ from onramp_app.local.manifest import manifest
 from onramp_app.local.server import limit_the_server
 from onramp_app.local.start import begin
 from onramp_app.proxies import usable_proxies
+from onramp_app.web.tabs import browser_end
 
 
 def _serve(built: pages.Build) -> None:
@@ -70,11 +71,15 @@ PackageJson.Commands.DEV = 'react-router dev --host "$ONRAMP_PAGES_HOST"'
 os.environ["ONRAMP_PAGES_HOST"] = settings.host or "localhost"
 
 
-class _SameEverywhere(Plugin):
-    """Keeps out of built pages when, and for which port, they were built."""
+def _our_state_js(state_js: str) -> str:
+    return pages.changed(pages.without_time_and_port(state_js), browser_end.CHANGES)
+
+
+class _OurStateJs(Plugin):
+    """Keeps out of built pages when, and for which port, they were built, and lets pages notice an outage."""
 
     def pre_compile(self, **context: Any) -> None:
-        context["add_modify_task"]("utils/state.js", pages.without_time_and_port)
+        context["add_modify_task"]("utils/state.js", _our_state_js)
 
     def update_env_json(self, **_: Any) -> dict[str, Any] | None:
         if environment.REFLEX_ENV_MODE.get() != constants.Env.PROD:
@@ -102,7 +107,7 @@ _values = {
     else rx.constants.StateManagerMode.MEMORY,
     "telemetry_enabled": False,
     "show_built_with_reflex": False,
-    "plugins": [rx.plugins.TailwindV4Plugin(), _SameEverywhere(), _Installable()],
+    "plugins": [rx.plugins.TailwindV4Plugin(), _OurStateJs(), _Installable()],
     "disable_plugins": [SitemapPlugin],
     "frontend_compression_formats": ["brotli", "gzip"],  # in the order of preference
 }

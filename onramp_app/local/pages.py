@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -166,12 +166,20 @@ def without_time_and_port(state_js: str) -> str:
     Raises:
         AssertionError: Reflex has another one now.
     """
-    for old, new in _STATE_JS:
-        wanted = new.replace("VERSION", version("reflex"))
-        if wanted not in state_js:
+    return changed(state_js, [(old, new.replace("VERSION", version("reflex"))) for old, new in _STATE_JS])
+
+
+def changed(state_js: str, changes: Iterable[tuple[str, str]]) -> str:
+    """Return Reflex's `state.js` with each old text replaced by its new one, where that was not done before.
+
+    Raises:
+        AssertionError: Reflex has another one now.
+    """
+    for old, new in changes:
+        if new not in state_js:
             if state_js.count(old) != 1:
                 raise AssertionError(f"Reflex's state.js no longer holds {old!r} once.")
-            state_js = state_js.replace(old, wanted)
+            state_js = state_js.replace(old, new)
     return state_js
 
 

@@ -101,7 +101,7 @@ async def test_a_page_goes_on_without_being_loaded_again_when_its_instance_is_re
     await idle.evaluate("window.isTheSamePage = true")
 
     site.end()
-    await expect(idle.get_by_text("Not connected")).to_be_visible()
+    await expect(idle.get_by_text("Offline", exact=True)).to_be_visible()
     site.start()
     await _is_live(idle)
     await idle.get_by_role("link", name="Activity").locator("visible=true").first.click()

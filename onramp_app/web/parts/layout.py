@@ -2,13 +2,13 @@
 
 import reflex as rx
 from reflex_components_core.base.error_boundary import error_boundary  # type: ignore[import-untyped]
-from reflex_components_core.core.banner import has_connection_errors  # type: ignore[import-untyped]
 
 from onramp_app.config import get_settings
 from onramp_app.texts import _
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.live_sign import live_sign
 from onramp_app.web.parts.places import api_action, link, path_of
+from onramp_app.web.parts.shell.connection import is_offline, offline_notice
 from onramp_app.web.parts.shell.footer import footer, help_links
 from onramp_app.web.parts.shell.skeletons import form_skeleton
 from onramp_app.web.parts.shell.theme import bar_colour, theme_switch
@@ -125,14 +125,8 @@ def _shell_notice(*, is_private: bool) -> rx.Component:
             SessionState.notice != "",
             rx.el.div(notice(SessionState.notice, kind="bad"), class_name="wrap pb-4"),
         ),
-        rx.cond(
-            has_connection_errors,
-            rx.el.div(
-                notice(_("You're offline. Figures may be out of date. Reconnecting…"), kind="now"),
-                class_name="wrap pb-4",
-            ),
-            _away() if is_private else None,
-        ),
+        offline_notice(),
+        rx.cond(is_offline, rx.fragment(), _away()) if is_private else None,
     )
 
 

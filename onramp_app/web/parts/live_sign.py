@@ -1,20 +1,20 @@
 """The sign in the header that says whether the page is live and, if it is not, how old it is."""
 
 import reflex as rx
-from reflex_components_core.core.banner import has_connection_errors  # type: ignore[import-untyped]
 
 from onramp_app.texts import _
+from onramp_app.web.parts.shell.connection import is_offline
 from onramp_app.web.parts.times import clock_of
 from onramp_app.web.tabs.live import LiveState
 from onramp_app.web.tabs.session import SessionState
 
 
 def live_sign() -> rx.Component:
-    """Return a dot with a word: live, connecting, not live or not connected. The last two say since when."""
+    """Return a dot with a word: live, connecting, not live or offline. The last two say since when."""
     return rx.el.p(
         rx.cond(
-            has_connection_errors,
-            _sign("lost", _("Not connected"), _as_of(LiveState.as_of)),
+            is_offline,
+            _sign("lost", _("Offline"), _as_of(LiveState.as_of)),
             rx.cond(
                 SessionState.away != "",
                 _sign("lost", _("Not live"), _as_of(SessionState.current_until)),

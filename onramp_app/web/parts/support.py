@@ -4,6 +4,7 @@ import reflex as rx
 
 from onramp_app.texts import _
 from onramp_app.web.parts.places import link
+from onramp_app.web.parts.shell.connection import WORKS_OFFLINE
 
 # The text before the button is selected too: browsers refuse the clipboard on pages without TLS.
 _COPY: rx.Var[object] = rx.vars.FunctionStringVar.create("""((_info, event) => {
@@ -62,6 +63,7 @@ def copyable(label: str, text: rx.Var[str] | str) -> rx.Component:
             rx.el.span(" ", label, class_name="sr-only"),
             type="button",
             on_click=_COPY,
+            custom_attrs=WORKS_OFFLINE,
             class_name="copy link min-h-11 px-2",
         ),
         class_name="flex flex-wrap items-center gap-x-1.5",

@@ -33,6 +33,7 @@ from onramp_app.accounts import sessions
 from onramp_app.throttle.callers import address_of
 from onramp_app.web.tabs import holders
 from onramp_app.web.tabs.loads import page_loads
+from onramp_app.web.tabs.pulse import Pulses, now_ms
 from onramp_app.web.tabs.session import HYDRATE_AND_LOAD, LOADS, away_delta, failure_text
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -62,6 +63,10 @@ def guard_socket(app: rx.App) -> None:
 class PageSocket(EventNamespace):
     """Reflex's namespace for events, with checks in both directions."""
 
+    def __init__(self, namespace: str, app: rx.App) -> None:
+        super().__init__(namespace, app)
+        self._pulses = Pulses()
+
     @property
     def sockets(self) -> Collection[str]:
         """The sockets that are connected to this instance."""
@@ -79,7 +84,7 @@ class PageSocket(EventNamespace):
         return self._token_manager.token_to_socket.keys()
 
     async def trigger_event(self, event: Any, *args: Any) -> object:
-        """Admit what the server itself says about a socket, and the three messages of a page.
+        """Admit what the server itself says about a socket, and the four messages of a page.
 
         Socket.IO hands a message of any name to `on_<name>`. Without this a page could send `connect` with an
         invented handshake: another address, the token of another tab.
@@ -92,6 +97,9 @@ class PageSocket(EventNamespace):
                 return await super().trigger_event(event, *args)
             case "event" if len(values) == 1:
                 await self.on_event(sid, values[0])
+            case "alive" if len(values) == 1:
+                self._pulses.is_late(sid, values[0])
+                await self.emit("alive", now_ms(), to=sid)
             case "ping" if not values:
                 await self.on_ping(sid)
             case "client_error" if len(values) == 1:
@@ -144,6 +152,9 @@ class PageSocket(EventNamespace):
         else:
             if event["name"] in LOADS:
                 page_loads.begun(sid)
+            elif self._pulses.is_late(sid, data.get("at")):
+                _refuse("late")
+                return
             if not page_loads.is_shut:
                 await super().on_event(sid, event)
             else:
@@ -152,8 +163,9 @@ class PageSocket(EventNamespace):
                 page_loads.failed(sid, page_loads.away, words=words)
 
     def on_disconnect(self, sid: str) -> asyncio.Task[None] | None:
-        """Forget the loads of the page."""
+        """Forget the loads of the page, and whether it was held up."""
         page_loads.forget(sid)
+        self._pulses.forget(sid)
         return super().on_disconnect(sid)
 
     async def ask_to_load(self, socket_id: str) -> None:

@@ -7,6 +7,7 @@ from onramp_app.texts import _
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.qr_code import qr_picture
+from onramp_app.web.parts.shell.connection import NEEDS_SERVER
 from onramp_app.web.top_up.check_now import asked_line, check_now
 from onramp_app.web.top_up.help import folded_help
 from onramp_app.web.top_up.state import TopUpPageState
@@ -127,7 +128,7 @@ def _cancel() -> rx.Component:
                     _("Cancel top-up"),
                     type="button",
                     on_click=TopUpPageState.cancel.temporal,  # type: ignore[attr-defined]  # Reflex makes it a handler
-                    custom_attrs={"popoverTarget": _DIALOG, "popoverTargetAction": "hide"},
+                    custom_attrs={"popoverTarget": _DIALOG, "popoverTargetAction": "hide", **NEEDS_SERVER},
                     class_name="button button-main",
                 ),
                 class_name="flex flex-wrap gap-3 mt-6",
