@@ -7,8 +7,8 @@ that amount until this release reads the order again.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0028"
-down_revision = "0027"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 oldest_release = "0022"
@@ -30,6 +30,7 @@ def upgrade() -> None:
         "top_ups",
         "paid_amount >= 0 AND paid_amount < 'Infinity'::numeric",
     )
+    op.execute("GRANT UPDATE (paid_amount) ON top_ups TO onramp_app")
     op.create_index("ix_top_ups_reference", "top_ups", ["user_id", BY_REFERENCE])
     op.create_index(
         op.f("ix_top_ups_user_id_fiat_amount_created_at_id"),
