@@ -4,7 +4,17 @@ import onramp_app.telemetry.light  # noqa: F401  # isort: skip -- before anythin
 
 import typer
 
-from onramp_app.commands import backups, books, factors, installation, kyc, mails, review, webhooks
+from onramp_app.commands import (
+    api_keys,
+    backups,
+    books,
+    factors,
+    installation,
+    kyc,
+    mails,
+    review,
+    webhooks,
+)
 from onramp_app.commands.running import Commands
 from onramp_app.local.environment import remove_library_variables
 from onramp_app.logs import configure_logs
@@ -42,6 +52,7 @@ app.add_typer(webhooks.onramp, name="onramp")
 app.add_typer(kyc.app, name="kyc")
 app.add_typer(mails.app, name="mail")
 app.add_typer(factors.app, name="factors")
+app.add_typer(api_keys.app, name="api-keys")
 
 if __name__ == "__main__":
     app(prog_name="python -m onramp_app")

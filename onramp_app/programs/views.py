@@ -1,6 +1,6 @@
 """Frozen views of programs, their keys and their people."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from onramp_app.programs.words import Scope
@@ -30,3 +30,38 @@ class ProgramPerson:
     country: str | None
     display_currency: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """A key as operators see it. Without `networks` it works from anywhere, without `ends_at` for good."""
+
+    key_id: str
+    scopes: tuple[str, ...]
+    networks: tuple[str, ...]
+    requests_per_minute: int
+    made_at: datetime
+    ends_at: datetime | None
+    last_used_at: datetime | None
+    last_used_from: str | None
+    works: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramView:
+    """A program with its keys, the newest first."""
+
+    program_id: str
+    name: str
+    created_at: datetime
+    keys: tuple[KeyView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made. `key` is shown this once; the database keeps its hash."""
+
+    program_id: str
+    name: str
+    key_id: str
+    key: str = field(repr=False)

@@ -251,7 +251,7 @@ async def test_a_decision_that_forgets_to_ask_or_to_record_is_not_made(desk: Des
 DECIDE_NOTHING = {
     "check", "migrate", "build", "worker", "simulator", "create-user", "verify-ledger", "backup", "restore",
     "webhooks list", "webhooks show", "review list", "kyc list", "kyc show",
-    "onramp set-webhook", "onramp send-dummy", "onramp resend", "mail send-test",
+    "api-keys list", "onramp set-webhook", "onramp send-dummy", "onramp resend", "mail send-test",
 }  # fmt: skip
 
 
@@ -276,6 +276,7 @@ def test_every_command_that_decides_takes_a_code_and_a_confirmation() -> None:
         "grant-role", "reconcile", "webhooks replay",
         "review release", "review return", "review close", "review reverse", "review attribute",
         "review credit", "kyc set", "factors reset",
+        "api-keys create", "api-keys rotate", "api-keys revoke",
     }  # fmt: skip
     assert commands.keys() - takes == DECIDE_NOTHING, "a new command that decides takes a code"
 

@@ -21,6 +21,8 @@ from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import SecondOperatorNeeded
 from onramp_app.operators.mandate import Mandate
 from onramp_app.operators.roles import grant_role
+from onramp_app.programs import issuing
+from onramp_app.programs.powers import Powers
 from onramp_app.review.attribution import attribute
 from onramp_app.review.decisions import decide
 from onramp_app.review.waiting import close_case
@@ -110,6 +112,7 @@ async def _every_act(desk: Desk) -> dict[str, Deciding]:
         "undo": lambda mandate: decide(reversed_one, Action.UNDO_REVERSE, mandate=mandate),
         "attribute": lambda mandate: attribute(orphan.order_id, user_id, mandate=mandate),
         "role": lambda mandate: grant_role(f"{user_id}@example.org", Role.OPERATOR, mandate=mandate),
+        "key": lambda mandate: issuing.create("shop", Powers(("debits",)), mandate=mandate),
         "count": lambda mandate: compare([count], mandate=mandate),
     }
 
