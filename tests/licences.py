@@ -28,7 +28,8 @@ _HEAD = """\
 
 Written by `python tests/licences.py` from the pinned versions; a test says when it is out of date. The
 application's own licence is in [LICENSE](../LICENSE), those of the fonts in
-[assets/fonts](../assets/fonts/OFL.txt) and [receipts/fonts](../onramp_app/receipts/fonts/OFL.txt).
+[assets/fonts](../assets/fonts/OFL.txt) and [receipts/fonts](../onramp_app/receipts/fonts/OFL.txt), that of
+the flags in [assets/flags](../assets/flags/LICENSE.txt).
 """
 
 

@@ -199,7 +199,7 @@ def _rows_without_proof(page: str, project: Path) -> list[str]:
 def test_each_fact_about_the_provider_names_a_test_that_there_is(project_dir: Path) -> None:
     page = (project_dir / "docs" / "onramp.md").read_text()
     assert _rows_without_proof(page, project_dir) == []
-    assert len(re.findall(r"^\| \d+ \|", page.partition("## 5 ·")[2], re.MULTILINE)) == 17
+    assert len(re.findall(r"^\| \d+ \|", page.partition("## 5 ·")[2], re.MULTILINE)) == 19
     renamed = page.replace("::test_trials_end`", "::test_trials_never_end`")
     assert _rows_without_proof(renamed, project_dir) == [
         "tests/simulator/test_webhooks.py::test_trials_never_end"

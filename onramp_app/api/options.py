@@ -14,7 +14,7 @@ from onramp_app.api.kyc import LimitAnswer
 from onramp_app.domain.errors import DatabaseUnavailable, Unauthenticated, ValidationFailed
 from onramp_app.domain.money import decimal_text
 from onramp_app.domain.payments import PaymentKind
-from onramp_app.pricing.catalogue import Options, get_options
+from onramp_app.pricing.catalogue import MethodOption, Options, get_options
 from onramp_app.providers.errors import ProviderUnavailable, UnsupportedCurrency
 from onramp_app.top_ups.meter import Meter, read_meter
 from onramp_app.top_ups.provider_status import ProviderStatus, provider_status
@@ -51,10 +51,14 @@ class CurrencyAnswer(BaseModel):
 
 
 class MethodAnswer(BaseModel):
-    """A payment method; `min` and `max` are in the currency, null where the provider does not say."""
+    """A payment method; `min` and `max` are in the currency, null where the provider does not say.
+
+    `published_time` is how long a payment takes by what is published, null where nothing is.
+    """
 
     code: str
     kind: _Kind
+    published_time: Literal["instant", "bank_days"] | None
     min: str | None
     max: str | None
 
@@ -124,7 +128,13 @@ class OptionsAnswer(BaseModel):
                 for row in options.currencies
             ],
             methods=[
-                MethodAnswer(code=row.code, kind=_KINDS[row.kind], min=_text(row.min), max=_text(row.max))
+                MethodAnswer(
+                    code=row.code,
+                    kind=_kind(row),
+                    published_time=_time(row),
+                    min=_text(row.min),
+                    max=_text(row.max),
+                )
                 for row in options.methods
             ],
             assets=[
@@ -134,6 +144,18 @@ class OptionsAnswer(BaseModel):
             limits=None if limits is None else LimitsAnswer(min=_text(limits.min), max=_text(limits.max)),
             meter=[] if meter is None else LimitAnswer.all_of(meter),
         )
+
+
+def _time(method: MethodOption) -> Literal["instant", "bank_days"] | None:
+    if method.published_time is None:
+        return None
+    return "instant" if method.published_time.bank_days is None else "bank_days"
+
+
+def _kind(method: MethodOption) -> _Kind:
+    # The provider files wires among the instant transfers. What takes bank days is none.
+    is_slow = method.kind is PaymentKind.INSTANT and _time(method) == "bank_days"
+    return "bank_transfer" if is_slow else _KINDS[method.kind]
 
 
 def _text(amount: Decimal | None) -> str | None:

@@ -49,6 +49,21 @@ def _fiat(value: Decimal, currency: str, digits: int) -> str:
     return re.sub(f"{_BETWEEN_SYMBOL_AND_NUMBER}|{_BETWEEN_NUMBER_AND_SYMBOL}", "\N{NO-BREAK SPACE}", text)
 
 
+def fiat_number_text(amount: str | Decimal, currency: str) -> str:
+    """Return `10,000` or `10,000.50`: the number of `fiat_text` without its sign, as a field takes it."""
+    value = Decimal(amount)
+    digits = 0 if value == value.to_integral_value() else get_currency_precision(currency)
+    pattern = f"#,##0.{'0' * digits}" if digits else "#,##0"
+    exact = value.quantize(Decimal(1).scaleb(-digits), ROUND_DOWN)
+    text: str = format_decimal(exact, pattern, locale=current_language())
+    return text
+
+
+def shown_decimals(asset: str) -> int:
+    """Return with how many decimals pages show an asset, at most."""
+    return _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else _DECIMALS
+
+
 def number_text(amount: str | Decimal, asset: str) -> str:
     """Return an amount of an asset without its code, cut to a readable length, such as `1,113.09`.
 
@@ -65,9 +80,8 @@ def number_text(amount: str | Decimal, asset: str) -> str:
 def shown_amount(amount: str | Decimal, asset: str) -> Decimal:
     """Return the part of an amount of an asset that pages show."""
     value = Decimal(amount)
-    decimals = _LIKE_MONEY_DECIMALS if asset in _LIKE_MONEY else _DECIMALS
     with localcontext(prec=_DIGITS):
-        return value.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN) or value
+        return value.quantize(Decimal(1).scaleb(-shown_decimals(asset)), ROUND_DOWN) or value
 
 
 def asset_text(amount: str | Decimal, asset: str) -> str:

@@ -23,3 +23,10 @@ class AmountLimits:
 
     min: Decimal | None
     max: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTime:
+    """How long a payment takes by what is published: so many bank days at least and at most, else instant."""
+
+    bank_days: tuple[int, int] | None = None

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 from onramp_app.config import get_settings
 from onramp_app.domain.clock import now
 from onramp_app.domain.decimals import decimals_of
-from onramp_app.domain.payments import AmountLimits, PaymentKind
+from onramp_app.domain.payments import AmountLimits, PaymentKind, PublishedTime
 from onramp_app.providers.connection import ADAPTER, get_provider
 from onramp_app.providers.errors import ProviderUnavailable, UnsupportedAsset, UnsupportedCurrency
 from onramp_app.providers.port import (
@@ -51,12 +51,16 @@ class CurrencyOption:
 
 @dataclass(frozen=True, slots=True)
 class MethodOption:
-    """A payment method and what may be paid with it, in whole units; None: the provider does not say."""
+    """A payment method and what may be paid with it, in whole units; None: the provider does not say.
+
+    `kind` is the provider's, by which its page is opened. `published_time`: how long it takes, as published.
+    """
 
     code: str
     kind: PaymentKind
     min: Decimal | None
     max: Decimal | None
+    published_time: PublishedTime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,8 +364,16 @@ def _closed_methods_of(catalogue: Catalogue, row: FiatType) -> tuple[MethodOptio
 
 
 def _methods(kinds: Mapping[str, PaymentKind], limits: AmountLimits) -> tuple[MethodOption, ...]:
-    by_speed = sorted(kinds.items(), key=lambda entry: _BY_SPEED.index(entry[1]))
-    return tuple(MethodOption(code, kind, limits.min, limits.max) for code, kind in by_speed)
+    options = (
+        MethodOption(code, kind, limits.min, limits.max, ADAPTER.published_time(code, kind))
+        for code, kind in kinds.items()
+    )
+    return tuple(sorted(options, key=_slowness))
+
+
+def _slowness(method: MethodOption) -> tuple[int, int]:
+    days = method.published_time.bank_days if method.published_time else None
+    return (days[1] if days else 0), _BY_SPEED.index(method.kind)
 
 
 @lru_cache(maxsize=1)

@@ -43,12 +43,21 @@ def method_name(code: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def plain_method(code: str) -> str:
+    """Return a method's code as it is compared: `NG BANK TRANSFER` for `NG-BANK-TRANSFER`."""
+    return code.replace("-", " ").replace("_", " ").strip().upper()
+
+
 def method_text(code: str) -> str:
     """Return the name of a payment method inside a sentence: `UPI`, or `bank transfer`."""
-    plain = code.replace("-", " ").replace("_", " ").strip().upper()
+    plain = plain_method(code)
+    if plain == "SEPA BANK TRANSFER":
+        return _("SEPA transfer")
     if plain.endswith("BANK TRANSFER"):
         return _("bank transfer")
     names = {
+        "ACH": _("ACH transfer"),
+        "E WALLET": _("e-wallet"),
         "FASTER PAYMENTS": "Faster Payments",
         "GCASH": "GCash",
         "INSTANT": _("instant payment"),
@@ -60,5 +69,8 @@ def method_text(code: str) -> str:
         "MOBILE CARRIER": _("mobile carrier"),
         "MOBILE MONEY": _("mobile money"),
         "OPEN BANKING": _("open banking"),
+        "WIRE": _("wire transfer"),
+        "WIREAR": _("bank transfer"),
+        "WIREPE INTERBANK": _("Interbank transfer"),
     }
     return names.get(plain, plain.title() if len(plain) > len("SPEI") else plain)

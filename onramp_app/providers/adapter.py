@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from onramp_app.config import Settings
+from onramp_app.domain.payments import PaymentKind, PublishedTime
 from onramp_app.providers.port import FiatType, KycProvider, Provider, PublishedLimits
 from onramp_app.providers.webhooks import WebhookReader
 
@@ -26,8 +27,9 @@ class Adapter:
     `is_dark`).
     `connect_kyc`: its own verification of people, as `connect`; raises `ConfigurationError` where the
     settings leave it off. `kyc_origin`: the origin of the pages on which it verifies people.
-    `published_limits`: what it publishes about limits, by currency (ISO 4217). `memo_of`: the memo in the
-    untouched JSON of an order; None where there is none that can be read.
+    `published_limits`: what it publishes about limits, by currency (ISO 4217). `published_time`: how long a
+    payment takes by what is published, from a method's code and kind; None where nothing is. `memo_of`: the
+    memo in the untouched JSON of an order; None where there is none that can be read.
     """
 
     fiat_types: Mapping[int, FiatType]
@@ -45,4 +47,5 @@ class Adapter:
     connect_kyc: Callable[[Settings], KycProvider]
     kyc_origin: Callable[[Settings], str]
     published_limits: Mapping[str, PublishedLimits]
+    published_time: Callable[[str, PaymentKind], PublishedTime | None]
     memo_of: Callable[[str], str | None]

@@ -72,8 +72,8 @@ async def test_options_name_what_can_be_chosen_with_a_currency(client: httpx.Asy
         "reason": None,
     }
     assert found["methods"] == [
-        {"code": "UPI", "kind": "instant", "min": "100", "max": "500000"},
-        {"code": "IMPS", "kind": "bank_transfer", "min": "100", "max": "500000"},
+        {"code": "UPI", "kind": "instant", "published_time": "instant", "min": "100", "max": "500000"},
+        {"code": "IMPS", "kind": "bank_transfer", "published_time": "instant", "min": "100", "max": "500000"},
     ]
     tether = next(row for row in found["assets"] if row["network"] == "matic20" and row["asset"] == "USDT")
     assert Decimal(tether.pop("min")) > 0

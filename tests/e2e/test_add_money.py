@@ -276,7 +276,7 @@ async def test_a_second_attempt_is_told_whether_the_first_was_charged(
         await expect(received).to_be_visible(timeout=15_000)
     finally:
         site.simulator.control("scenario", method="DELETE")
-    await page.get_by_role("button", name="Start another").click()
+    await page.get_by_role("button", name="Start a new top-up").click()
     await expect(page.get_by_label("You pay")).to_be_visible()
 
 
@@ -285,7 +285,7 @@ async def test_whoever_goes_back_from_paying_can_start_another(open_page: OpenPa
     await be_somebody_new(page)
     await open_new_top_up(page, "6000")
     await page.goto("/add-money?step=check&amount=6000&currency=INR&asset=USDT&network=matic20&method=UPI")
-    await page.get_by_role("button", name="Start another").click()
+    await page.get_by_role("button", name="Start a new top-up").click()
     await page.get_by_role("button", name="Choose how to pay").click()
     await expect(page.get_by_role("button", name="Continue")).to_be_visible()
 

@@ -6,6 +6,7 @@ from onramp_app.providers.onramp.client import client_from, transport_from, widg
 from onramp_app.providers.onramp.maps import CHAIN_SYMBOLS, COIN_SYMBOLS, FIAT_TYPES, TEST_CHAIN_IDS
 from onramp_app.providers.onramp.orders import memo_of
 from onramp_app.providers.onramp.published_limits import PUBLISHED_LIMITS
+from onramp_app.providers.onramp.published_times import published_time
 from onramp_app.providers.onramp.webhook import webhook_reader_from
 from onramp_app.providers.onramp.white_label import white_label_from
 from onramp_app.providers.onramp.widget import (
@@ -46,5 +47,6 @@ ONRAMP = Adapter(
     connect_kyc=_connect_kyc,
     kyc_origin=_kyc_origin,
     published_limits=PUBLISHED_LIMITS,
+    published_time=published_time,
     memo_of=memo_of,
 )

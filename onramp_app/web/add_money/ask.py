@@ -16,33 +16,31 @@ from onramp_app.pricing import quotes
 from onramp_app.pricing.bounds import AmountFault, bounds_of, fault_of
 from onramp_app.pricing.catalogue import CurrencyOption, Options, get_options, preferred
 from onramp_app.pricing.provider_prices import STABLE_ASSET
-from onramp_app.pricing.quotes import PurchaseRequest, QuoteView, get_shared_quotes, quote_view
+from onramp_app.pricing.quotes import PurchaseRequest, Quote, QuoteView, get_shared_quotes, quote_view
 from onramp_app.pricing.rates import book_within, rates_into
+from onramp_app.pricing.received import amount_for
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable, UnsupportedCurrency
 from onramp_app.throttle import throttle
 from onramp_app.top_ups.meter import Meter, read_meter
 from onramp_app.top_ups.provider_status import provider_status
 from onramp_app.top_ups.usual_time import usual_minutes
-from onramp_app.web.add_money.choices import Choices
-from onramp_app.web.add_money.offer import OfferInputs, offer_of, with_provider_trouble
-from onramp_app.web.add_money.shapes import OfferShown
-from onramp_app.web.add_money.typed_amounts import round_amounts
-from onramp_app.web.add_money.words import (
-    RETRY_SECONDS,
+from onramp_app.web.add_money.amounts.round import round_amounts
+from onramp_app.web.add_money.amounts.words import (
     amount_not_understood_text,
     decimals_text,
-    needs_tier_text,
     out_of_limits_text,
-    problem_text,
     too_little_text,
     too_much_text,
+    zero_text,
 )
+from onramp_app.web.add_money.choices import STEPS, Choices
+from onramp_app.web.add_money.offer import OfferInputs, offer_of, with_provider_trouble
+from onramp_app.web.add_money.shapes import OfferShown
+from onramp_app.web.add_money.words import RETRY_SECONDS, needs_tier_text, problem_text
 
-# The amounts to choose with one touch, in dollars before rounding; a newcomer begins at the second.
-_QUICK_DOLLARS = (Decimal(25), Decimal(50), Decimal(100), Decimal(250))
-# Without an exchange rate: these multiples of the least amount.
-_QUICK_TIMES = (Decimal(5), Decimal(10), Decimal(25), Decimal(50))
 RATES_WITHIN_SECONDS = 0.3
+# Where neither a limit nor a rate is known, the search for a total begins here.
+_ANY_AMOUNT = Decimal(1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +56,15 @@ class WizardAnswer:
     offer: OfferShown | None = None
     quoted: QuoteView | None = None
     amount_problem: str = ""
+    receive_problem: str = ""
     verify_words: str = ""
     problem: str = ""
     retry_seconds: int = 0
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the amount cannot be added as it is."""
+        return bool(self.amount_problem or self.receive_problem or self.verify_words)
 
 
 async def read_offer(viewer: Viewer, choices: Choices) -> WizardAnswer:
@@ -90,16 +94,67 @@ async def _read(viewer: Viewer, choices: Choices) -> WizardAnswer:
     meter = await _meter(viewer, row, of_provider)
     bounds = bounds_of(of_provider, most=meter.most_by_tier if meter else None)
     quick = await _quick_amounts(row, bounds)
-    if choices.amount is None and quick:
-        choices = replace(choices, amount=decimal_text(quick[min(1, len(quick) - 1)]))
-    verify_words = _verify_words(choices, row, of_provider, meter=meter)
-    problem = "" if verify_words else _amount_problem(choices, row, bounds, of_provider)
     usual = {method.code: await usual_minutes(method.code) for method in options.methods}
     offer = offer_of(OfferInputs(row, options, of_provider, meter, quick, usual), choices)
-    found = WizardAnswer(choices, offer, amount_problem=problem, verify_words=verify_words)
-    if offer.closed or not choices.method or not choices.amount or problem or verify_words:
-        return replace(found, choices=replace(choices, step="amount"))
-    return await _with_quote(viewer, found)
+    found = WizardAnswer(choices, offer)
+    if not (choices.receive and (choices.step == STEPS[0] or choices.amount is None)):
+        if choices.amount is None and quick:
+            proposed = decimal_text(quick[min(1, len(quick) - 1)])
+            found = replace(found, choices=replace(choices, amount=proposed))
+        found = _judged(found, row, bounds, of_provider, meter=meter)
+        if offer.closed or not choices.method or not found.choices.amount or found.is_refused:
+            return replace(found, choices=replace(found.choices, step=STEPS[0]))
+        return await _with_quote(viewer, found)
+    found = replace(found, choices=replace(choices, step=STEPS[0]))
+    if offer.closed or not choices.method:
+        return found
+    first = Decimal(choices.amount) if choices.amount else (*quick, bounds.min or _ANY_AMOUNT)[0]
+    found = await _with_total(viewer, found, first=first, decimals=row.decimals, bounds=bounds)
+    if found.problem or found.receive_problem:
+        return found
+    found = _judged(found, row, bounds, of_provider, meter=meter)
+    # What is wrong with the total is said where its cause was typed.
+    found = replace(found, receive_problem=found.amount_problem, amount_problem="")
+    return replace(found, quoted=None) if found.is_refused else found
+
+
+def _judged(
+    found: WizardAnswer,
+    row: CurrencyOption,
+    bounds: AmountLimits,
+    of_provider: AmountLimits,
+    *,
+    meter: Meter | None,
+) -> WizardAnswer:
+    """Return the answer with what is wrong with its total, and what the total needs."""
+    if words := _verify_words(found.choices, row, of_provider, meter=meter):
+        return replace(found, verify_words=words)
+    return replace(found, amount_problem=_amount_problem(found.choices, row, bounds, of_provider))
+
+
+async def _with_total(
+    viewer: Viewer, found: WizardAnswer, *, first: Decimal, decimals: int, bounds: AmountLimits
+) -> WizardAnswer:
+    """Return the answer with the total for which the wanted amount arrives, and the quote that says so."""
+    choices = found.choices
+
+    async def ask(amount: Decimal) -> Quote:
+        await throttle.attempt(throttle.QUOTE, viewer.user_id)
+        request = replace(request_of(choices), fiat_amount=amount)
+        return await quotes.quote(get_shared_quotes(), get_options(), request=request)
+
+    try:
+        total = await amount_for(
+            Decimal(choices.receive), ask=ask, first=first, decimals=decimals, bounds=bounds
+        )
+    except AmountOutOfLimits as error:
+        words = out_of_limits_text(error.extra, first, choices.currency)
+        return replace(found, receive_problem=words)
+    except ApplicationError as error:
+        return replace(found, problem=problem_text(error), retry_seconds=_retry_seconds(error))
+    choices = replace(choices, amount=decimal_text(total.fiat_amount))
+    quoted = quote_view(total.quote.quoted) if total.quote else None
+    return replace(found, choices=choices, quoted=quoted)
 
 
 def _currency(viewer: Viewer, choices: Choices, rows: Sequence[CurrencyOption]) -> CurrencyOption:
@@ -151,11 +206,7 @@ def _bounds(choices: Choices, options: Options) -> AmountLimits:
 async def _quick_amounts(row: CurrencyOption, bounds: AmountLimits) -> list[Decimal]:
     book = await book_within(RATES_WITHIN_SECONDS)
     price = rates_into(row.code, book, [STABLE_ASSET]).get(STABLE_ASSET) if book else None
-    if price is not None:
-        about = [dollars * price for dollars in _QUICK_DOLLARS]
-    else:
-        about = [times * bounds.min for times in _QUICK_TIMES] if bounds.min else []
-    return round_amounts(about, decimals=row.decimals, least=bounds.min, most=bounds.max)
+    return round_amounts(price=price, decimals=row.decimals, bounds=bounds)
 
 
 def _verify_words(
@@ -180,7 +231,7 @@ def _amount_problem(
         return ""
     match fault_of(Decimal(choices.amount), decimals=row.decimals, bounds=bounds):
         case AmountFault.INVALID:
-            return amount_not_understood_text()
+            return amount_not_understood_text() if Decimal(choices.amount) else zero_text()
         case AmountFault.TOO_PRECISE:
             return decimals_text(row.code, row.decimals)
         case AmountFault.TOO_MUCH if bounds.max is not None:

@@ -9,6 +9,7 @@ STEPS = ("amount", "pay", "check")
 
 _SHAPES = {
     "amount": re.compile(r"|[0-9]{1,15}(\.[0-9]{1,8})?", re.ASCII),
+    "receive": re.compile(r"(?=.*[1-9])[0-9]{1,15}(\.[0-9]{1,8})?", re.ASCII),
     "currency": re.compile(r"[A-Z]{3}"),
     "country": re.compile(r"[A-Z]{2}"),
     "asset": re.compile(r"[A-Z0-9]{2,10}"),
@@ -21,11 +22,14 @@ _SHAPES = {
 class Choices:
     """The choices so far. `amount` is a decimal string, empty when the field is empty, None before a choice.
 
+    `receive` is what shall arrive, as a decimal string, where the person typed that; `amount` then follows
+    from it until the first step is left. Empty otherwise.
     `is_another`: the person has seen the open top-ups, and wants another one all the same.
     """
 
     step: str = "amount"
     amount: str | None = None
+    receive: str = ""
     currency: str = ""
     country: str = ""
     asset: str = ""
@@ -38,6 +42,7 @@ class Choices:
         chosen = {
             "step": self.step,
             "amount": self.amount,
+            "receive": self.receive,
             "currency": self.currency,
             "country": self.country,
             "asset": self.asset,
@@ -59,6 +64,7 @@ def choices_of(query: Mapping[str, str]) -> Choices:
     return Choices(
         step=step if step in STEPS else STEPS[0],
         amount=value_of("amount"),
+        receive=value_of("receive") or "",
         currency=value_of("currency") or "",
         country=value_of("country") or "",
         asset=value_of("asset") or "",

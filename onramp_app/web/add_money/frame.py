@@ -1,18 +1,23 @@
 """What the steps of the wizard share: bars, bills, the summary, notices, and the skeleton before an offer."""
 
+from functools import reduce
+from operator import or_
+
 import reflex as rx
 
 from onramp_app.texts import _
 from onramp_app.web.add_money.hooks import Countdown
-from onramp_app.web.add_money.shapes import BillLine
+from onramp_app.web.add_money.shapes import BillLine, Choice, ClosedChoices
 from onramp_app.web.add_money.state import WizardState
+from onramp_app.web.add_money.words import NOT_KNOWN
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.places import link
+from onramp_app.web.parts.shell.connection import is_offline
+from onramp_app.web.parts.shell.titles import title
 from onramp_app.web.parts.signs import sign
 from onramp_app.web.parts.steps import steps_to_come
 from onramp_app.web.parts.times import time_of
 
-NOT_KNOWN = "\N{EN DASH}"  # in place of an amount
 _SECONDS = "wizard-seconds"
 
 
@@ -104,43 +109,113 @@ def _or_dash(value: rx.Var[str] | str) -> rx.Component:
 
 def custody_text() -> str:
     """Return the sentence that says who holds the money."""
-    return _("Held for you by the operator of this wallet, and shown in your balance once it has arrived.")
+    return _("The wallet operator holds this for you. It appears in your balance on arrival.")
+
+
+def heading(words: str, text: str) -> rx.Component:
+    """Return the title of a step, and the sentence below it."""
+    return rx.el.div(title(words), rx.el.p(text, class_name="soft mt-1"))
+
+
+def option(choice: Choice) -> rx.Component:
+    """Return one entry of a native select."""
+    return rx.el.option(choice.words, value=choice.value)
+
+
+def option_group(group: ClosedChoices) -> rx.Component:
+    """Return the entries of a native select that are closed for one reason."""
+    return rx.el.optgroup(
+        rx.foreach(
+            group.choices, lambda choice: rx.el.option(choice.words, value=choice.value, disabled=True)
+        ),
+        label=group.reason,
+    )
 
 
 def short_summary() -> rx.Component:
     """Return the summary in one line above the button, for screens without room beside the steps."""
     bill = WizardState.bill
-    return rx.cond(
-        bill.pay != "",
-        rx.el.p(
-            rx.el.span(bill.pay, class_name="font-semibold"),
-            rx.el.span("→", aria_hidden="true", class_name="soft"),
-            rx.el.span(_(" becomes "), class_name="sr-only"),
-            rx.el.span(about(bill.receive_words), class_name="font-semibold"),
-            class_name=rx.cond(WizardState.is_old, "short-summary is-old", "short-summary"),
+    return rx.el.p(
+        rx.cond(
+            bill.pay != "",
+            rx.fragment(
+                rx.el.span(bill.pay, class_name="font-semibold"),
+                rx.el.span("→", aria_hidden="true", class_name="soft"),
+                rx.el.span(_(" becomes "), class_name="sr-only"),
+                rx.el.span(about(bill.receive_words), class_name="font-semibold"),
+            ),
         ),
+        class_name=rx.cond(WizardState.is_old, "short-summary is-old", "short-summary"),
     )
 
 
 def actions(*above: rx.Component, button: rx.Component) -> rx.Component:
-    """Return the end of a step: notices, `above`, the button, and how long the quote lasts."""
-    return rx.el.div(_quote_notices(), *above, button, _quote_line(), class_name="wizard-actions")
+    """Return the end of a step: what there is to know before the button, in a place of constant size, and it.
+
+    Whatever is said there, the button stays where it is.
+    """
+    return rx.el.div(_said(), *above, button, class_name="wizard-actions")
 
 
-def _quote_notices() -> rx.Component:
-    """Return the notices that the quote has changed, or why there is none."""
+def main_button(
+    words: rx.Component | rx.Var[str] | str, *unless: tuple[rx.Var[bool] | bool, str]
+) -> rx.Component:
+    """Return the button of a step, which says why it cannot work: the first of `unless` that is so."""
+    every = ((is_offline, _("You're offline")), *unless)
+    said: rx.Component | rx.Var[str] | str = words
+    is_off = reduce(or_, (is_so for is_so, _reason in every))
+    for is_so, reason in reversed(every):
+        said = rx.cond(is_so, reason, said)
+    return rx.el.button(said, type="submit", disabled=is_off, class_name="button button-main w-full")
+
+
+def verify_button() -> rx.Component:
+    """Return the link to the page of verification, in place of the button."""
+    return link(WizardState.verify_action, to=WizardState.verify_to, class_name="button button-main w-full")
+
+
+def _said() -> rx.Component:
+    is_bad = WizardState.review_problem != ""
+    is_now = (WizardState.verify_words != "") | (WizardState.changed != "") | (WizardState.problem != "")
     return rx.el.div(
-        rx.cond(WizardState.changed != "", notice(WizardState.changed, kind="now")),
-        rx.cond(
-            WizardState.problem != "",
-            notice(
-                WizardState.problem,
-                rx.cond(WizardState.is_old, rx.fragment(" ", _("The figures shown are the last ones."))),
-                kind="now",
+        rx.el.div(
+            rx.cond(
+                is_bad,
+                rx.el.p(
+                    WizardState.review_problem,
+                    " ",
+                    link(
+                        _("Change the amount"), to=f"/add-money{WizardState.amount_search}", class_name="link"
+                    ),
+                ),
             ),
+            aria_live="assertive",
         ),
-        aria_live="polite",
-        class_name="grid gap-3 empty:hidden",
+        rx.el.div(
+            rx.cond(
+                ~is_bad & is_now,
+                rx.el.p(
+                    rx.cond(
+                        WizardState.verify_words != "",
+                        WizardState.verify_words,
+                        rx.cond(
+                            WizardState.problem != "",
+                            rx.fragment(
+                                WizardState.problem,
+                                rx.cond(
+                                    WizardState.is_old,
+                                    rx.fragment(" ", _("The figures shown are the last ones.")),
+                                ),
+                            ),
+                            WizardState.changed,
+                        ),
+                    )
+                ),
+            ),
+            aria_live="polite",
+        ),
+        _quote_line(),
+        class_name=rx.cond(is_bad, "said said-bad", rx.cond(is_now, "said said-now", "said")),
     )
 
 
@@ -155,12 +230,10 @@ def _quote_line() -> rx.Component:
             rx.cond(
                 is_waited_for,
                 rx.fragment(
-                    _("Asking for the rate."),
-                    rx.el.span(
-                        " ", _("The payment provider takes its time."), class_name="appears-when-slow"
-                    ),
+                    _("Asking for the rate…"),
+                    rx.el.span(" ", _("This is taking longer than usual."), class_name="appears-when-slow"),
                 ),
-                _("Asking for a new rate."),
+                _("Asking for a new rate…"),
             ),
             rx.cond(
                 WizardState.problem != "",
@@ -180,7 +253,7 @@ def _quote_line() -> rx.Component:
                 ),
             ),
         ),
-        class_name="soft tiny min-h-5 text-center",
+        class_name="soft",
     )
 
 
@@ -206,14 +279,15 @@ def _try_now(*, class_name: str) -> rx.Component:
 def skeleton() -> rx.Component:
     """Return the outline of the form until an offer is there, with words for a long wait."""
     return rx.el.div(
-        rx.el.p(_("One moment."), role="status", class_name="sr-only"),
+        rx.el.p(_("Loading"), role="status", class_name="sr-only"),
         rx.el.div(class_name="skeleton h-1 mt-5"),
-        rx.el.div(class_name="skeleton mt-4 h-10 w-4/5"),
+        rx.el.div(class_name="skeleton mt-4 h-8 w-4/5"),
         rx.el.div(class_name="skeleton h-[92px] rounded-[20px] mt-3"),
-        rx.el.div(class_name="skeleton h-11 w-3/5"),
-        rx.el.div(class_name="skeleton h-[92px] rounded-[20px] mt-12"),
+        rx.el.div(class_name="skeleton h-11 w-full rounded-full mt-5"),
+        rx.el.div(class_name="skeleton h-[92px] rounded-[20px] mt-24"),
+        rx.el.div(class_name="skeleton h-12 rounded-full mt-20"),
         rx.el.p(
-            _("The payment provider takes its time. The page goes on by itself."),
+            _("This is taking longer than usual. The page opens as soon as the payment provider answers."),
             class_name="soft small appears-when-slow",
         ),
         class_name="mx-auto grid w-full max-w-[568px] gap-3",
@@ -245,9 +319,9 @@ def provider_trouble() -> rx.Component:
 def no_offer() -> rx.Component:
     """Return why nothing can be chosen yet, with a countdown to the next try."""
     return rx.el.section(
-        rx.el.h1(_("Adding money is not possible right now"), class_name="title"),
+        title(_("You can't add money right now")),
         rx.el.p(WizardState.problem, class_name="lead mt-2"),
-        rx.el.p(_("Your balance is not affected, and nothing was begun."), class_name="soft mt-1 mb-6"),
+        rx.el.p(_("Your balance isn't affected, and nothing was started."), class_name="soft mt-1 mb-6"),
         _countdown(),
         _try_now(class_name="button button-main mt-2"),
         class_name="card mx-auto grid w-full max-w-[568px] justify-items-start",
@@ -260,7 +334,7 @@ def what_happens_next() -> rx.Component:
         steps_to_come(
             _("What happens next"),
             (_("You pay"), _("On the payment provider's page, which opens next.")),
-            (_("We watch it arrive"), _("Step by step, also when you close the page.")),
+            (_("We watch it arrive"), _("Track each step, even if you close this page.")),
             (_("It is in your balance"), _("You see what was quoted, paid and delivered.")),
         ),
         class_name="hidden self-start lg:block",

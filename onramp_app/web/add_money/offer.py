@@ -3,32 +3,40 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TypeVar
 
 from babel import Locale
 
 from onramp_app.domain.amounts import fiat_text
 from onramp_app.domain.money import decimal_text
-from onramp_app.domain.payments import AmountLimits, PaymentKind
+from onramp_app.domain.payments import AmountLimits
 from onramp_app.pricing.bounds import bounds_of
 from onramp_app.pricing.catalogue import AssetOption, CurrencyOption, MethodOption, Options
+from onramp_app.pricing.methods import rail_of, rail_text
 from onramp_app.pricing.names import asset_name, method_name, network_name
 from onramp_app.providers.status import HealthState
 from onramp_app.texts import _, current_language
 from onramp_app.top_ups.meter import LimitPeriod, LimitRule, Meter
 from onramp_app.top_ups.provider_status import ProviderStatus
+from onramp_app.web.add_money.amounts.signs import shown_sign
+from onramp_app.web.add_money.amounts.words import limits_text
 from onramp_app.web.add_money.choices import Choices
 from onramp_app.web.add_money.shapes import (
     AllowanceLine,
     Choice,
     ClosedChoices,
+    ClosedCurrencies,
+    CurrencyChoice,
     MethodCard,
     OfferShown,
     QuickAmount,
 )
-from onramp_app.web.add_money.words import binding_text, limits_text, published_text, raises_text
+from onramp_app.web.add_money.words import binding_text, published_text, raises_text
 from onramp_app.web.words.amounts import moment_text
-from onramp_app.web.words.durations import usually_text
+from onramp_app.web.words.durations import published_time_text, usually_text
 from onramp_app.web.words.limits import left_text, shown_left
+
+_Choice = TypeVar("_Choice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +57,24 @@ class OfferInputs:
 def offer_of(inputs: OfferInputs, choices: Choices) -> OfferShown:
     """Return everything that can be chosen, and what is closed with its reason."""
     row, options = inputs.row, inputs.options
+    sign, is_after = shown_sign(row.code)
     several = {code for code in _codes(options) if _codes(options).count(code) > 1}
-    currencies = (_currency_choice(other, several) for other in options.currencies if other.is_active)
+    usable = (_currency_choice(other, several) for other in options.currencies if other.is_active)
     return OfferShown(
         currency=row.code,
         country=row.country,
         currency_value=f"{row.code}-{row.country}",
         decimals=row.decimals,
-        currencies=tuple(sorted(currencies, key=lambda choice: choice.words)),
-        closed_currencies=_closed(
-            (other.reason, _currency_choice(other, several))
-            for other in options.currencies
-            if other.reason is not None
+        sign=sign,
+        sign_is_after=is_after,
+        currencies=tuple(sorted(usable, key=_by_name)),
+        closed_currencies=tuple(
+            ClosedCurrencies(reason, tuple(sorted(choices, key=_by_name)))
+            for reason, choices in _by_reason(
+                (other.reason, _currency_choice(other, several))
+                for other in options.currencies
+                if other.reason is not None
+            ).items()
         ),
         closed=row.reason or ("" if options.assets else _("Nothing can be bought at the moment.")),
         limits=limits_text(_at_once(inputs), row.code),
@@ -104,20 +118,33 @@ def _codes(options: Options) -> list[str]:
     return [row.code for row in options.currencies]
 
 
-def _currency_choice(row: CurrencyOption, several: set[str]) -> Choice:
+def _currency_choice(row: CurrencyOption, several: set[str]) -> CurrencyChoice:
     language = Locale.parse(current_language())
     name = language.currencies.get(row.code, row.name)
-    if row.code in several:
-        name = f"{name} ({language.territories.get(row.country, row.country)})"
-    return Choice(f"{row.code}-{row.country}", f"{row.code} · {name}")
+    country = language.territories.get(row.country, row.country)
+    return CurrencyChoice(
+        f"{row.code}-{row.country}",
+        row.code,
+        f"{name} ({country})" if row.code in several else name,
+        flag=row.country.lower(),
+        search=f"{row.code} {name} {country} {shown_sign(row.code)[0]}",
+    )
+
+
+def _by_name(choice: CurrencyChoice) -> tuple[str, str]:
+    return choice.code, choice.name
+
+
+def _by_reason(rows: Iterable[tuple[str, _Choice]]) -> dict[str, list[_Choice]]:
+    groups: dict[str, list[_Choice]] = {}
+    for reason, choice in rows:
+        groups.setdefault(reason, []).append(choice)
+    return groups
 
 
 def _closed(rows: Iterable[tuple[str, Choice]]) -> tuple[ClosedChoices, ...]:
     """Return what cannot be chosen now, gathered by the reason."""
-    groups: dict[str, list[Choice]] = {}
-    for reason, choice in rows:
-        groups.setdefault(reason, []).append(choice)
-    return tuple(ClosedChoices(reason, tuple(choices)) for reason, choices in groups.items())
+    return tuple(ClosedChoices(reason, tuple(choices)) for reason, choices in _by_reason(rows).items())
 
 
 def _network_choices(options: Options, asset: str) -> tuple[Choice, ...]:
@@ -146,36 +173,26 @@ def _asset_choice(asset: str) -> Choice:
 
 
 def _method_card(method: MethodOption, currency: str, minutes: int | None) -> MethodCard:
-    return MethodCard(
-        code=method.code,
-        name=method_name(method.code),
-        kind=_kind_text(method),
-        limits=limits_text(AmountLimits(method.min, method.max), currency),
-        time=usually_text(minutes),
-        closed="",
-    )
+    limits = limits_text(AmountLimits(method.min, method.max), currency)
+    time = usually_text(minutes) or published_time_text(method.published_time)
+    return _card(method, limits=limits, time=time)
 
 
 def _closed_card(method: MethodOption) -> MethodCard:
+    return _card(method, closed=_("Not offered by the payment provider at the moment"))
+
+
+def _card(method: MethodOption, *, limits: str = "", time: str = "", closed: str = "") -> MethodCard:
+    rail = rail_of(method.code, method.kind)
     return MethodCard(
         code=method.code,
         name=method_name(method.code),
-        kind=_kind_text(method),
-        limits="",
-        time="",
-        closed=_("Not offered by the payment provider at the moment"),
+        rail=str(rail),
+        kind=rail_text(rail),
+        limits=limits,
+        time=f"{time[:1].upper()}{time[1:]}",
+        closed=closed,
     )
-
-
-def _kind_text(method: MethodOption) -> str:
-    match method.kind:
-        case PaymentKind.INSTANT:
-            return _("Instant payment")
-        case PaymentKind.E_WALLET:
-            return _("E-wallet")
-        case PaymentKind.BANK_TRANSFER:
-            return _("Bank transfer")
-    return _("You choose how on the payment page")
 
 
 def _allowances(meter: Meter | None, currency: str) -> tuple[AllowanceLine, ...]:

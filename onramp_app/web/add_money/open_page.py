@@ -8,6 +8,7 @@ from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.parts.activity_rows import state_tag
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.places import link
+from onramp_app.web.parts.shell.titles import title
 from onramp_app.web.parts.support import contact
 from onramp_app.web.parts.times import clock_of, time_of
 
@@ -17,7 +18,7 @@ def open_question() -> rx.Component:
     return rx.el.section(
         rx.el.div(
             rx.el.div(
-                rx.el.h1(WizardState.open_title, class_name="title"),
+                title(WizardState.open_title),
                 rx.el.p(WizardState.open_text, class_name="lead mt-2"),
                 role="status",
             ),
@@ -29,7 +30,7 @@ def open_question() -> rx.Component:
         rx.cond(
             WizardState.open_ones,
             rx.el.button(
-                _("Start another"),
+                _("Start a new top-up"),
                 type="button",
                 on_click=WizardState.start_another,
                 class_name="button button-quiet justify-self-start",
@@ -129,7 +130,7 @@ def blocked() -> rx.Component:
     """Return why this person cannot add money, and whom to ask."""
     why = WizardState.blocked
     return rx.el.section(
-        rx.el.h1(why.title, class_name="title"),
+        title(why.title),
         rx.el.p(why.text, class_name="lead"),
         contact(why.mail_address, why.reference, label=_("Account ID")),
         link(_("Back to home"), to="/home", class_name="button button-main justify-self-start mt-2"),

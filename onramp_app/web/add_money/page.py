@@ -2,6 +2,8 @@
 
 import reflex as rx
 
+from onramp_app.web.add_money.amounts.form import amount_form
+from onramp_app.web.add_money.check import check_form
 from onramp_app.web.add_money.frame import (
     no_offer,
     provider_trouble,
@@ -11,15 +13,23 @@ from onramp_app.web.add_money.frame import (
     what_happens_next,
 )
 from onramp_app.web.add_money.hooks import AddressOf
+from onramp_app.web.add_money.methods import pay_form
 from onramp_app.web.add_money.open_page import blocked, open_question
 from onramp_app.web.add_money.state import WizardState
-from onramp_app.web.add_money.steps import amount_form, check_form, pay_form
 from onramp_app.web.parts.layout import private_page
+from onramp_app.web.parts.shell.titles import FocusesTitle
 
 
 def add_money() -> rx.Component:
     return private_page(
         AddressOf.create(search=WizardState.search, forward=WizardState.forward),
+        FocusesTitle.create(
+            part=rx.cond(
+                (WizardState.shows == "form") & (WizardState.offer.currency != ""),
+                "form-" + WizardState.step.to(str),  # type: ignore[attr-defined]  # a Var by now
+                rx.cond((WizardState.shows == "form") & (WizardState.problem == ""), "", WizardState.shows),
+            )
+        ),
         rx.match(
             WizardState.shows,
             ("blocked", blocked()),
@@ -28,6 +38,7 @@ def add_money() -> rx.Component:
             skeleton(),
         ),
         here="/add-money",
+        waiting=skeleton(),
     )
 
 

@@ -1,5 +1,6 @@
 """The parts of the wizard's state that hold the quote, and what an amount needs of the person's tier."""
 
+from decimal import Decimal
 from urllib.parse import urlencode
 
 from onramp_app.accounts.views import Viewer
@@ -8,12 +9,19 @@ from onramp_app.domain.ids import new_id
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.web.add_money.choices import Choices
 from onramp_app.web.add_money.shapes import Bill
-from onramp_app.web.add_money.words import bill_of, changed_text, verify_action
+from onramp_app.web.add_money.words import bill_of, changed_text, no_bill, verify_action
 from onramp_app.web.tabs.session import PrivateState
+
+# Less than that moves all the time, and nobody decides otherwise for it.
+WARNED_FROM_PERCENT = Decimal("0.5")
 
 
 class ShowsQuote(PrivateState, mixin=True):
-    """The last quote. `is_old`: the choices have changed since, or the quote could not be renewed."""
+    """The last quote. `is_old`: the choices have changed since, or the quote could not be renewed.
+
+    A renewed quote changes the figures where they stand. `changed` warns of one that is at least half a
+    percent away from the figures that the person chose by, or was warned of last.
+    """
 
     bill: Bill = Bill()
     is_asking: bool = False
@@ -24,15 +32,16 @@ class ShowsQuote(PrivateState, mixin=True):
 
     _question: str = ""  # What the quote answers.
     _expected: str = ""  # What the shown quote says will arrive, exactly.
+    _measure: tuple[str, str] = ("0", "0")  # What was to be paid and to arrive when that was last looked at.
 
     def _show_quote(self, quote: QuoteView, choices: Choices) -> None:
-        before, question = self.bill, _question(choices)
+        question, self.changed = _question(choices), ""
         self.bill = bill_of(quote, currency=choices.currency, asset=choices.asset)
-        if self._question == question and (before.rate, before.receive_exact) != (
-            self.bill.rate,
-            self.bill.receive_exact,
-        ):
-            self.changed = changed_text(self.bill)
+        measure = (quote.fiat_amount, quote.expected_amount)
+        if self._question != question:
+            self._measure = measure
+        elif any(map(_has_moved, self._measure, measure)):
+            self._measure, self.changed = measure, changed_text(self.bill)
         self._question, self._expected, self.is_old = question, quote.expected_amount, False
         self._count(max(1, int((quote.expires_at - clock.now()).total_seconds())))
 
@@ -40,7 +49,8 @@ class ShowsQuote(PrivateState, mixin=True):
         self.is_old = self._question not in ("", _question(choices))
 
     def _forget_quote(self) -> None:
-        self.bill, self._question, self._expected = Bill(), "", ""
+        self.bill, self._question, self._expected = no_bill(self.bill), "", ""
+        self.changed = ""
         self.is_old = self.is_asking = False
 
     def _count(self, seconds: int) -> None:
@@ -67,6 +77,11 @@ class KnowsTier(PrivateState, mixin=True):
         self.verify_action = verify_action()
 
 
+def _has_moved(before: str, after: str) -> bool:
+    return abs(Decimal(after) - Decimal(before)) * 100 >= Decimal(before) * WARNED_FROM_PERCENT
+
+
 def _question(choices: Choices) -> str:
     """Return everything that a quote depends on, as one text."""
-    return f"{choices.amount} {choices.currency} {choices.country} {choices.asset} {choices.network}"
+    asked = f"receive {choices.receive}" if choices.receive else f"{choices.amount}"
+    return f"{asked} {choices.currency} {choices.country} {choices.asset} {choices.network}"

@@ -23,6 +23,25 @@ class ClosedChoices:
 
 
 @dataclass(frozen=True)
+class CurrencyChoice:
+    """A currency in one country; `flag` names the picture of its flag, `search` is what finds it."""
+
+    value: str
+    code: str
+    name: str
+    flag: str
+    search: str
+
+
+@dataclass(frozen=True)
+class ClosedCurrencies:
+    """Currencies that cannot be chosen now, and why."""
+
+    reason: str
+    choices: tuple[CurrencyChoice, ...]
+
+
+@dataclass(frozen=True)
 class QuickAmount:
     """A round amount to choose with one touch; `amount` is a decimal string."""
 
@@ -41,10 +60,15 @@ class AllowanceLine:
 
 @dataclass(frozen=True)
 class MethodCard:
-    """A payment method; `closed` says why it cannot be used, `time` how long it usually takes."""
+    """A payment method.
+
+    `rail` names its picture and `kind` says it in words; `closed` says why it cannot be used, `time` how long
+    it usually takes.
+    """
 
     code: str
     name: str
+    rail: str
     kind: str
     limits: str
     time: str
@@ -63,8 +87,10 @@ class OfferShown:
     country: str = ""
     currency_value: str = ""
     decimals: int = 2
-    currencies: tuple[Choice, ...] = ()
-    closed_currencies: tuple[ClosedChoices, ...] = ()
+    sign: str = ""  # That of the currency, which stands in the field before or after its number.
+    sign_is_after: bool = False
+    currencies: tuple[CurrencyChoice, ...] = ()
+    closed_currencies: tuple[ClosedCurrencies, ...] = ()
     closed: str = ""
     limits: str = ""
     quick: tuple[QuickAmount, ...] = ()
@@ -93,6 +119,10 @@ class BillLine:
 class Bill:
     """A quote in words. `fees` leaves the network fee out, which stands beside the choice of a network.
 
+    Where there is no quote, `fees` still names what there will be, so that no line appears later. `cost` is
+    the total cost against the mid-market rate, and `cost_of` says when that rate was read; both are empty
+    while none is fresh.
+
     `receive` and `receive_decimals` together are about the amount that arrives; `pay_head` and `pay_decimals`
     together are `pay`.
     """
@@ -108,6 +138,8 @@ class Bill:
     receive_decimals: str = ""
     receive_words: str = ""
     receive_exact: str = ""
+    cost: str = ""
+    cost_of: str = ""
 
 
 @dataclass(frozen=True)

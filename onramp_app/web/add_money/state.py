@@ -7,44 +7,37 @@ from typing import ClassVar
 import reflex as rx
 from reflex.event import EventSpec
 
-from onramp_app.domain.amounts import number_text
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
 from onramp_app.domain.ids import new_id
-from onramp_app.domain.money import decimal_text
 from onramp_app.idempotency import IdempotencyInProgress
 from onramp_app.pricing.names import method_name, network_name
-from onramp_app.pricing.quotes import quote_of
+from onramp_app.pricing.quotes import QuoteView, quote_of
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
 from onramp_app.top_ups import top_ups
 from onramp_app.top_ups.errors import QuoteChanged, TierTooLow, TooManyOpenTopUps
 from onramp_app.wallet import announcements
 from onramp_app.wallet.latest import Latest
+from onramp_app.web.add_money.amounts.state import TypesAmounts
+from onramp_app.web.add_money.amounts.words import out_of_limits_text
 from onramp_app.web.add_money.ask import WizardAnswer, read_offer, request_of
 from onramp_app.web.add_money.choices import STEPS, Choices, choices_of
 from onramp_app.web.add_money.open_state import AsksAboutOpen
 from onramp_app.web.add_money.quote_state import KnowsTier, ShowsQuote
-from onramp_app.web.add_money.shapes import Blocked, OfferShown
-from onramp_app.web.add_money.typed_amounts import AmountNotUnderstood, TooManyDecimals, read_amount
+from onramp_app.web.add_money.shapes import Blocked
 from onramp_app.web.add_money.words import (
     RETRY_SECONDS,
-    amount_missing_text,
-    amount_not_understood_text,
     blocked_of,
-    decimals_text,
     needs_tier_text,
     not_read_text,
     nothing_begun_text,
-    out_of_limits_text,
     perhaps_begun_text,
     problem_text,
 )
 from onramp_app.web.tabs.live import LiveState
 from onramp_app.web.tabs.session import page_path, to_login
 
-_TYPING_MS = 350
 
-
-class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
+class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState):
     """What the wizard shows.
 
     An answer that comes late is dropped when something newer was asked, or when the tab was reset.
@@ -60,10 +53,6 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
     amount_search: str = ""
     pay_search: str = ""
     forward: str = ""  # The query of the next step, to which the page then goes.
-    amount: str = ""
-    field_text: str = ""  # What the server wrote into the field of the amount, not what was typed there.
-    field_number: int = 0  # Counts up whenever the server writes into the field.
-    amount_problem: str = ""
     asset: str = ""
     network: str = ""
     network_name: str = ""
@@ -71,12 +60,10 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
     method_name: str = ""
     time: str = ""  # How long this method usually takes, where that is known.
 
-    offer: OfferShown = OfferShown()
     problem: str = ""
     review_problem: str = ""
     is_beginning: bool = False
 
-    _choices: Choices = Choices()
     _review: str = ""  # Names the review that is confirmed, until it is known how that ended.
     _begun: str = ""
 
@@ -131,32 +118,6 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
 
     # Choosing
 
-    @rx.event(debounce=_TYPING_MS)
-    async def typed(self, text: str) -> EventSpec | None:
-        """Take up what was typed into the field of the amount."""
-        if await self._viewer() is None:
-            return to_login(self)
-        said_before = self.amount_problem
-        amount = self._understood(text)
-        if amount and amount == self._choices.amount:
-            self.amount_problem = said_before
-            return None
-        self._choose(replace(self._choices, amount=amount))
-        if amount:
-            return self._ask()
-        self._forget_quote()
-        return None
-
-    @rx.event
-    async def choose_quick(self, amount: str) -> EventSpec | None:
-        """Take one of the round amounts."""
-        if await self._viewer() is None:
-            return to_login(self)
-        if any(quick.amount == amount for quick in self.offer.quick):
-            self._choose(replace(self._choices, amount=amount), writes=True)
-            return self._ask()
-        return None
-
     @rx.event
     async def choose_currency(self, value: str) -> EventSpec | None:
         """Pay with another currency (`INR-IN`). An amount in that currency is proposed."""
@@ -175,8 +136,8 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
 
     @rx.event
     async def choose_asset(self, asset: str) -> EventSpec | None:
-        """Receive another asset."""
-        return await self._change("asset", asset)
+        """Receive another asset. So much of the one before would be another amount, so the total stays."""
+        return await self._change("asset", asset, receive="")
 
     @rx.event
     async def choose_network(self, network: str) -> EventSpec | None:
@@ -188,13 +149,13 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
         """Pay another way."""
         return await self._change("method", method)
 
-    async def _change(self, name: str, value: str) -> EventSpec | None:
+    async def _change(self, name: str, value: str, **others: str) -> EventSpec | None:
         if await self._viewer() is None:
             return to_login(self)
         wanted = getattr(choices_of({name: value}), name)
         if not wanted:
             return None
-        self._choose(replace(self._choices, **{name: wanted}))
+        self._choose(replace(self._choices, **{name: wanted, **others}))
         return self._ask()
 
     @rx.event
@@ -205,16 +166,10 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
         form = form if isinstance(form, dict) else {}
         choices = self._choices
         if self.step == "amount":
-            said_before = self.amount_problem
-            amount = self._understood(form.get("amount", ""))
-            if not amount:
-                self.amount_problem = self.amount_problem or amount_missing_text()
-                return None
-            if amount == choices.amount:
-                self.amount_problem = said_before
-            if self.amount_problem or self.verify_words or self.offer.closed:
-                return None
-            choices, step = replace(choices, amount=amount), "pay"
+            is_known, asked = self._take_fields(form.get("amount", ""), form.get("receive", ""))
+            if not is_known or self._is_refused() or (self.receives and (self.is_old or not self._expected)):
+                return asked
+            choices, step = self._choices, "pay"
         elif self.step == "pay":
             wanted = choices_of({"method": form.get("method", "")}).method
             offered = {card.code for card in self.offer.methods if not card.closed}
@@ -226,6 +181,9 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
         self._choose(choices)
         self.forward = replace(choices, step=step).search()
         return None
+
+    def _is_refused(self) -> bool:
+        return bool(self.amount_problem or self.receive_problem or self.verify_words or self.offer.closed)
 
     # Asking the provider
 
@@ -346,7 +304,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
             self._review = ""
         self._asked = ""
         self._choices = choices
-        self.step, self.amount = choices.step, choices.amount or ""
+        self.step = choices.step
         self.asset, self.network, self.method = choices.asset, choices.network, choices.method
         self.network_name, self.method_name = network_name(choices.network), method_name(choices.method)
         self.time = next((card.time for card in self.offer.methods if card.code == choices.method), "")
@@ -355,24 +313,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
         self.amount_search = replace(choices, step="amount").search()
         self.pay_search = replace(choices, step="pay").search()
         self._hold_quote_against(choices)
-        written = number_text(self.amount, "") if self.amount else ""
-        if writes and written != self.field_text:
-            self.field_text = written
-            self.field_number += 1
-
-    def _understood(self, text: object) -> str:
-        """Return what was typed as a decimal string. For anything else return "", and say why."""
-        self.amount_problem = ""
-        decimals = self.offer.decimals
-        try:
-            amount = read_amount(text if isinstance(text, str) else "?", decimals=decimals)
-        except AmountNotUnderstood:
-            self.amount_problem = amount_not_understood_text()
-        except TooManyDecimals:
-            self.amount_problem = decimals_text(self.offer.currency, decimals)
-        else:
-            return "" if amount is None else decimal_text(amount)
-        return ""
+        self._write_amounts(choices, writes=writes)
 
     def _ask(self) -> EventSpec:
         self.is_asking = True
@@ -382,9 +323,11 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
         """Show what was found. Never called where something newer was typed meanwhile."""
         self.is_asking = False
         if found.offer is not None:
-            self.offer = found.offer
+            if self.offer != found.offer:
+                self.offer = found.offer
             self._choose(found.choices, writes=self._choices.amount is None)
             self.amount_problem, self.verify_words = found.amount_problem, found.verify_words
+            self.receive_problem = found.receive_problem
         self.problem = found.problem
         self._count(found.retry_seconds)
         if found.quoted is not None:
@@ -394,6 +337,14 @@ class WizardState(AsksAboutOpen, ShowsQuote, KnowsTier, LiveState):
         else:
             self._forget_quote()
 
+    def _show_quote(self, quote: QuoteView, choices: Choices) -> None:
+        super()._show_quote(quote, choices)
+        self._write_received(self.bill.receive + self.bill.receive_decimals)
+
+    def _forget_quote(self) -> None:
+        super()._forget_quote()
+        self._write_received("")
+
     def _forget_messages(self) -> None:
         self.problem = self.changed = self.review_problem = self.open_problem = ""
-        self.amount_problem = self.verify_words = self.reading = self.read_at = ""
+        self.amount_problem = self.receive_problem = self.verify_words = self.reading = self.read_at = ""

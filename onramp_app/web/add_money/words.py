@@ -13,12 +13,11 @@ from onramp_app.domain.amounts import (
     number_text,
 )
 from onramp_app.domain.errors import ApplicationError, RateLimited
-from onramp_app.domain.payments import AmountLimits
 from onramp_app.mail import support
 from onramp_app.pricing.names import method_text
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.errors import ProviderPriceIrregular, ProviderUnavailable
-from onramp_app.texts import _, ngettext
+from onramp_app.texts import _
 from onramp_app.top_ups.errors import (
     AccountFrozen,
     EmailNotConfirmed,
@@ -38,12 +37,17 @@ from onramp_app.web.words.limits import left_text
 from onramp_app.web.words.top_ups import action_text, is_to_pay, situation_of, words_of
 
 RETRY_SECONDS = 5
+NOT_KNOWN = "\N{EN DASH}"  # in place of an amount
 
 
 def bill_of(quote: QuoteView, *, currency: str, asset: str) -> Bill:
-    """Return a quote as a bill. Fees of zero are left out, except that of the provider."""
-    fees = ((_("Payment fee"), quote.gateway_fee), (_("Our fee"), quote.client_fee))
-    charged = [(_("Provider fee"), quote.provider_fee), *(fee for fee in fees if Decimal(fee[1]))]
+    """Return a quote as a bill. Our own fee is left out where it is zero.
+
+    Two fees are always named, so that the bills of all currencies have the same lines.
+    """
+    charged = [(_("Provider fee"), quote.provider_fee), (_("Payment fee"), quote.gateway_fee)]
+    if Decimal(quote.client_fee):
+        charged.append((_("Our fee"), quote.client_fee))
     every = sum((Decimal(amount) for _label, amount in charged), Decimal(quote.network_fee))
     receive, receive_decimals = split_decimals(number_text(quote.expected_amount, asset))
     pay = bill_text(quote.fiat_amount, currency)
@@ -63,56 +67,17 @@ def bill_of(quote: QuoteView, *, currency: str, asset: str) -> Bill:
     )
 
 
+def no_bill(before: Bill) -> Bill:
+    """Return the bill while there is no quote, with the lines of the one before and no amounts."""
+    labels = [line.label for line in before.fees] or [_("Provider fee"), _("Payment fee")]
+    return Bill(fees=tuple(BillLine(label, NOT_KNOWN) for label in labels))
+
+
 def changed_text(bill: Bill) -> str:
     """Return the sentence for a quote that has changed while it was shown."""
     return _("The rate has changed: {rate}, you receive about {amount}.").format(
         rate=bill.rate, amount=bill.receive_words
     )
-
-
-def limits_text(limits: AmountLimits, currency: str) -> str:
-    """Return how much may be paid at a time, as far as that is known."""
-    if limits.min is not None and limits.max is not None:
-        return _("From {least} to {most}").format(
-            least=fiat_text(limits.min, currency), most=fiat_text(limits.max, currency)
-        )
-    if limits.min is not None:
-        return _("{least} or more").format(least=fiat_text(limits.min, currency))
-    if limits.max is not None:
-        return _("Up to {most}").format(most=fiat_text(limits.max, currency))
-    return ""
-
-
-def amount_missing_text() -> str:
-    """Return the sentence for an empty field."""
-    return _("Enter how much you would like to add.")
-
-
-def amount_not_understood_text() -> str:
-    """Return the sentence for a text that is no amount."""
-    return _("Enter an amount in digits, such as 1,000.")
-
-
-def decimals_text(currency: str, decimals: int) -> str:
-    """Return the sentence for too many decimals."""
-    if decimals == 0:
-        return _("{currency} has no decimals.").format(currency=currency)
-    words = ngettext("{currency} has one decimal.", "{currency} has {decimals} decimals.", decimals)
-    return words.format(currency=currency, decimals=decimals)
-
-
-def too_little_text(least: str | Decimal, currency: str) -> str:
-    """Return the sentence for an amount below the least."""
-    return _("The least you can add at a time is {least}.").format(least=fiat_text(least, currency))
-
-
-def too_much_text(most: str | Decimal, currency: str, *, is_ours: bool) -> str:
-    """Return the sentence for an amount above the most. `is_ours`: our limits leave no more than that."""
-    if not is_ours:
-        return _("The most you can add at a time is {most}.").format(most=fiat_text(most, currency))
-    if not Decimal(most):
-        return _("You have used all that you may add for now.")
-    return _("You may add {most} more for now.").format(most=left_text(most, currency))
 
 
 def needs_tier_text(most: str | Decimal, currency: str) -> str:
@@ -179,51 +144,41 @@ def published_text(meter: Meter | None) -> str:
     )
 
 
-def out_of_limits_text(extra: dict[str, object], amount: Decimal, currency: str) -> str:
-    """Return the sentence for a refusal; `extra` holds `min` and `max` as decimal strings, where known."""
-    least, most = extra.get("min"), extra.get("max")
-    if isinstance(least, str) and amount < Decimal(least):
-        return too_little_text(least, currency)
-    if isinstance(most, str):
-        return too_much_text(most, currency, is_ours=True)
-    return _("The payment provider does not take this amount. Try another one.")
-
-
 def problem_text(error: ApplicationError) -> str:  # noqa: PLR0911 - one answer an error
     """Return why there is no quote, or why no top-up could be begun, and what to do."""
     if isinstance(error, ProviderPriceIrregular):
-        return _("The price moves too much to quote right now. We try again in a moment.")
+        return _("The price is moving too fast to quote. We'll try again in a moment.")
     if isinstance(error, ProviderUnavailable):
-        return _("The payment provider does not answer right now. We keep trying.")
+        return _("The payment provider isn't answering right now. We'll keep trying.")
     if isinstance(error, RateLimited):
-        return _("That was a lot at once. We go on by ourselves in a moment.")
+        return _("That was a lot at once. We'll continue in a moment.")
     if isinstance(error, QuoteChanged):
-        return _("The price moved by more than 1 % meanwhile. This is the new one: look at it and confirm.")
+        return _("The price moved by more than 1 %. Check the new figures and confirm.")
     if isinstance(error, EmailNotConfirmed):
         return _("First confirm your e-mail address: open the link in the mail that we sent you.")
     if isinstance(error, TooManyOpenTopUps):
         return _("You have too many top-ups open. Finish or cancel one of them first.")
-    return _("This is not offered any more. Choose again.")
+    return _("This isn't offered any more. Choose again.")
 
 
 def nothing_begun_text(error: ApplicationError) -> str:
     """Return why a top-up could not be begun for a reason that passes."""
     if isinstance(error, RateLimited):
-        return _("You began many top-ups in a short time. Nothing was begun now; wait a minute.")
-    return _("The payment provider does not answer. Nothing was begun and you were not charged; try again.")
+        return _("You started many top-ups in a short time. Nothing was started now: wait a minute.")
+    return _("The payment provider isn't answering. Nothing was started and you weren't charged. Try again.")
 
 
 def perhaps_begun_text() -> str:
     """Return the sentence for a top-up that may have been begun or not. Nothing can be paid before that."""
     return _(
-        "We cannot tell yet whether this was begun. You were not charged. Confirm it again in a minute:"
-        " it is begun once."
+        "We can't tell yet whether this was started. You weren't charged. Confirm again in a minute:"
+        " it starts only once."
     )
 
 
 def not_read_text() -> str:
     """Return the sentence for an offer that could not be read."""
-    return _("We cannot reach our database right now. Nothing was begun; we try again in a moment.")
+    return _("We can't reach our database right now. Nothing was started. We'll try again in a moment.")
 
 
 def blocked_of(error: ApplicationError, user_id: str) -> Blocked | None:

@@ -4,10 +4,10 @@ import reflex as rx
 
 from onramp_app.config import get_settings
 from onramp_app.texts import _
-from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.qr_code import qr_picture
 from onramp_app.web.parts.shell.connection import NEEDS_SERVER
+from onramp_app.web.parts.shell.titles import title
 from onramp_app.web.top_up.check_now import asked_line, check_now
 from onramp_app.web.top_up.help import folded_help
 from onramp_app.web.top_up.state import TopUpPageState
@@ -23,7 +23,7 @@ def offered() -> rx.Component:
         rx.el.section(
             rx.el.div(
                 rx.el.div(
-                    rx.el.h1(_page.title, class_name="title"),
+                    title(_page.title),
                     rx.cond(
                         _page.expected != "",
                         rx.el.p(
@@ -38,22 +38,13 @@ def offered() -> rx.Component:
                     rel="noopener",
                     class_name="button button-quiet button-slim",
                 ),
-                class_name="flex flex-wrap items-end justify-between gap-x-6 gap-y-4 mb-4",
-            ),
-            rx.cond(
-                TopUpPageState.is_widget_broken,
-                rx.el.div(
-                    notice(
-                        _("The payment page cannot be shown here. Open it in a new tab; nothing is lost."),
-                        kind="now",
-                    ),
-                    class_name="mb-4",
-                ),
+                class_name="flex flex-wrap items-end justify-between gap-x-6 gap-y-4",
             ),
             widget_frame(
                 _page.widget_frame_url,
                 _page.widget_origin,
                 tab_url=_page.widget_url,
+                is_broken=TopUpPageState.is_widget_broken,
                 on_message=TopUpPageState.widget_said,
             ),
             class_name="min-w-0",

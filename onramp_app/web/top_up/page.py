@@ -7,11 +7,13 @@ from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.money import money
 from onramp_app.web.parts.places import link
+from onramp_app.web.parts.shell.titles import FocusesTitle, title
 from onramp_app.web.parts.signs import mark
 from onramp_app.web.parts.times import as_of_line, clock_of
 from onramp_app.web.top_up.check_now import asked_line, check_now
 from onramp_app.web.top_up.help import ask_about_it, folded_help
 from onramp_app.web.top_up.offer_page import offered
+from onramp_app.web.top_up.outline import outline
 from onramp_app.web.top_up.shapes import AmountFact, Related, StepLine
 from onramp_app.web.top_up.state import TopUpPageState
 
@@ -22,6 +24,10 @@ def top_up() -> rx.Component:
     return private_page(
         # Always on the page, because screen readers skip a live region that appears together with its words.
         rx.el.p(_page.announcement, role="status", class_name="sr-only"),
+        FocusesTitle.create(
+            part=rx.cond(_page.id == rx.State.top_up_id, _page.id + _page.kind, ""),  # type: ignore[attr-defined]
+            only_when_lost=True,
+        ),
         rx.cond(
             # Another top-up's page may still be here while this one's is read.
             _page.id == rx.State.top_up_id,  # type: ignore[attr-defined]  # Reflex adds it with the route
@@ -33,9 +39,10 @@ def top_up() -> rx.Component:
                 ("missing", _missing()),
                 _closed(),
             ),
-            rx.el.p(_("One moment."), class_name="soft top-up"),
+            outline(),
         ),
         here="/add-money",
+        waiting=outline(),
     )
 
 
@@ -64,7 +71,7 @@ def _moving() -> rx.Component:
 def _head() -> rx.Component:
     return rx.fragment(
         rx.el.p(_page.summary, class_name="soft"),
-        rx.el.h1(_page.title, class_name="title mt-1"),
+        title(_page.title, class_name="title mt-1"),
         rx.el.p(
             _("You can close this page. It goes on without you, and you find it again under Activity."),
             class_name="soft mt-2",
@@ -100,7 +107,7 @@ def _step(line: StepLine) -> rx.Component:
 def _settled() -> rx.Component:
     return rx.el.article(
         mark(88),
-        rx.el.h1(_page.amount_label, class_name="soft text-[16px] font-normal mt-7"),
+        title(_page.amount_label, class_name="soft text-[16px] font-normal mt-7"),
         _money(),
         rx.cond(_page.balance != "", rx.el.p(_page.balance, class_name="soft mt-1")),
         _facts(),
@@ -169,7 +176,7 @@ def _related_line(related: Related) -> rx.Component:
 def _closed() -> rx.Component:
     return rx.el.article(
         rx.el.p(_page.summary, class_name="soft"),
-        rx.el.h1(_page.title, class_name="title mt-1"),
+        title(_page.title, class_name="title mt-1"),
         rx.el.p(_("Was I charged?"), class_name="soft small mt-6"),
         rx.el.p(_page.charged, class_name="answer"),
         as_of_line(_page.as_of),
@@ -214,7 +221,7 @@ def _closed() -> rx.Component:
 
 def _missing() -> rx.Component:
     return rx.el.div(
-        rx.el.h1(_page.title, class_name="title"),
+        title(_page.title),
         rx.el.p(
             _("The address may be incomplete, or it belongs to another account."), class_name="lead mt-2"
         ),

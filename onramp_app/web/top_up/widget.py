@@ -14,7 +14,6 @@ from reflex_components_core.base.fragment import Fragment  # type: ignore[import
 
 from onramp_app.texts import _
 from onramp_app.top_ups.widget_frame import WIDGET_FEATURES, frame_name
-from onramp_app.web.parts.feedback import notice
 
 FRAME_ID = "widget"
 _PETROL_LIGHT, _PETROL_DARK = "#0e5a60", "#5cc2be"  # as in assets/theme.css
@@ -70,7 +69,12 @@ class WidgetMessages(Fragment):
 
 
 def widget_frame(
-    url: rx.Var[str] | str, origin: rx.Var[str] | str, *, tab_url: rx.Var[str] | str, on_message: Any
+    url: rx.Var[str] | str,
+    origin: rx.Var[str] | str,
+    *,
+    tab_url: rx.Var[str] | str,
+    is_broken: rx.Var[bool] | bool,
+    on_message: Any,
 ) -> rx.Component:
     """Return the payment page in a frame that may use the features it asks for.
 
@@ -78,13 +82,14 @@ def widget_frame(
         url: of the page for a frame.
         origin: of that page.
         tab_url: of the same page for a tab of its own.
+        is_broken: whether the page has said that it cannot be shown.
         on_message: the handler of the types of its messages.
     """
     allow: Any = ""
     for feature in WIDGET_FEATURES:
         allow = allow + f"{feature} " + origin + "; "
     return rx.el.div(
-        _when_late(tab_url),
+        _when_late(tab_url, is_broken=is_broken),
         rx.el.div(
             WidgetMessages.create(origin=origin, on_message=on_message),
             rx.el.p(_("The payment page is opening."), class_name="widget-waiting soft"),
@@ -107,19 +112,18 @@ def _name(*, is_dark: bool) -> str:
     return frame_name(light_colour=_PETROL_LIGHT, dark_colour=_PETROL_DARK, is_dark=is_dark)
 
 
-def _when_late(url: rx.Var[str] | str) -> rx.Component:
+def _when_late(url: rx.Var[str] | str, *, is_broken: rx.Var[bool] | bool) -> rx.Component:
     """Return a way out for when no message comes: the payment page may be slow, or blocked by the browser.
 
-    A page cannot find out whether a frame of another origin could be shown.
+    A page cannot find out whether a frame of another origin could be shown. The place of these words is kept
+    from the beginning, so that the payment page does not move under the person's hand.
     """
-    return rx.el.div(
-        notice(
-            _("Nothing to see below? The payment page may be slow, or blocked in this browser."),
-            " ",
-            rx.el.a(_("Open it in a new tab"), href=url, target="_blank", rel="noopener", class_name="link"),
-            ": ",
-            _("it is the same payment."),
-            kind="now",
-        ),
-        class_name="widget-late",
+    return rx.el.p(
+        rx.cond(is_broken, _("The payment page can't be shown here."), _("Nothing to see below?")),
+        " ",
+        rx.el.a(_("Open it in a new tab"), href=url, target="_blank", rel="noopener", class_name="link"),
+        ": ",
+        _("it is the same payment."),
+        role="status",
+        class_name=rx.cond(is_broken, "widget-late widget-broken", "widget-late"),
     )

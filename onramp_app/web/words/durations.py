@@ -2,7 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from onramp_app.config import get_settings
 from onramp_app.domain import clock
+from onramp_app.domain.payments import PublishedTime
 from onramp_app.providers.status import StatusClass
 from onramp_app.texts import _, ngettext
 from onramp_app.top_ups.views import TopUpView
@@ -13,6 +15,16 @@ def usually_text(minutes: int | None) -> str:
     if minutes is None:
         return ""
     return ngettext("usually under {n} minute", "usually under {n} minutes", minutes).format(n=minutes)
+
+
+def published_time_text(time: PublishedTime | None) -> str:
+    """Return in a few words how long a payment takes as published; nothing where nothing is."""
+    if time is None:
+        return ""
+    if time.bank_days is None:
+        return _("instant, according to {provider}").format(provider=get_settings().provider_name)
+    least, most = time.bank_days
+    return ngettext("{least} to {n} bank day", "{least} to {n} bank days", most).format(least=least, n=most)
 
 
 def usual_text(minutes: int | None) -> str:

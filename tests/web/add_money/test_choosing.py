@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +13,7 @@ import pytest
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import DatabaseUnavailable, ValidationFailed
 from onramp_app.pricing.catalogue import get_options
-from onramp_app.pricing.quotes import get_shared_quotes, quote
+from onramp_app.pricing.quotes import QuoteView, get_shared_quotes, quote
 from onramp_app.providers.errors import AmountOutOfLimits
 from onramp_app.top_ups import top_ups
 from tests.web.add_money.conftest import HANDLERS, RUPEES, begun
@@ -28,7 +29,7 @@ async def test_a_newcomer_finds_their_currency_an_amount_and_a_quote(visit):
     assert page.amount in {quick.amount for quick in page.offer.quick}
     assert page.bill.pay.startswith("₹")
     assert page.bill.receive
-    assert [line.label for line in page.bill.fees] == ["Provider fee"]
+    assert [line.label for line in page.bill.fees] == ["Provider fee", "Payment fee"]
     assert page.offer.limits == "From ₹100 to ₹500,000"
     assert 0 < page.timer_seconds <= 30
 
@@ -56,16 +57,19 @@ async def test_another_device_goes_on_where_this_one_was(visit, street):
     await other.open(visit.page.search)
     assert other.shown == visit.shown == ("pay", "75", "EUR", "OPEN_BANKING")
     await other.open(visit.page.amount_search)
-    assert other.page.field_text == "75"
+    assert other.page.amount_written == "75"
 
 
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("50", "The least you can add at a time is ₹100."),
-        ("900,000", "The most you can add at a time is ₹500,000."),
+        ("50", "The minimum is ₹100."),
+        ("900,000", "The maximum is ₹500,000."),
         ("1.2345", "INR has 2 decimals."),
-        ("12x", "Enter an amount in digits, such as 1,000."),
+        ("12x", "Enter a valid amount, such as 1,000."),
+        ("0", "Enter an amount above zero."),
+        ("-50", "An amount can't be negative."),
+        ("€50", "You're paying in INR, not in €."),
     ],
 )
 async def test_what_is_wrong_is_said_at_the_field_and_the_step_stays(visit, *, typed, said):
@@ -167,19 +171,35 @@ async def test_a_provider_that_is_away_leaves_the_last_quote_greyed_and_is_asked
     await visit.do("typed", "7000")
     page = visit.page
     assert (page.bill, page.is_old) == (before, True)
-    assert "does not answer" in page.problem
+    assert "isn't answering" in page.problem
     assert page.timer_seconds > 0
     assert (await visit.do("begin")).leads_to is None
 
 
-async def test_a_renewed_quote_says_what_changed_and_the_same_one_says_nothing(visit, street):
+async def test_a_small_change_of_the_price_changes_the_figures_and_says_nothing(visit, street):
     await visit.open("?amount=5000")
-    await visit.do("refresh")
-    assert visit.page.changed == ""
-    street.simulator.control("seed", {"seed": 8})
+    before = visit.page.bill
+    street.simulator.control("seed", {"seed": 8})  # its prices move by 0.6 % at most
     get_shared_quotes.cache_clear()  # as three seconds do
     await visit.do("refresh")
-    assert visit.page.bill.rate in visit.page.changed
+    assert visit.page.bill.receive_exact != before.receive_exact
+    assert visit.page.receive_written == visit.page.bill.receive + visit.page.bill.receive_decimals
+    assert visit.page.changed == ""
+
+
+async def test_a_price_that_moved_by_half_a_percent_since_it_was_looked_at_is_said(visit):
+    await visit.open("?amount=5000")
+    page = visit.page
+
+    def show(expected: str) -> str:
+        soon = datetime.now(UTC) + timedelta(seconds=30)
+        page._show_quote(QuoteView("88.1", "5000", expected, "1", "0", "1", "0", soon), page._choices)
+        return page.changed
+
+    show("50")
+    shown = [show(expected) for expected in ("49.8", "49.76", "49.75", "49.75", "50", "49.99")]
+    assert [bool(words) for words in shown] == [False, False, True, False, True, False]
+    assert shown[2] == "The rate has changed: 1\N{NO-BREAK SPACE}USDT = ₹88.10, you receive about 49.75 USDT."
 
 
 async def test_confirming_twice_begins_one_top_up(visit, street):
@@ -216,7 +236,7 @@ async def test_a_begin_whose_answer_was_lost_is_found_again_at_another_price(vis
         faulty.setattr(top_ups, "create", lose_the_answer)
         await visit.do("begin")
     assert (visit.page.is_beginning, street.count()) == (False, 1)
-    assert "cannot tell" in visit.page.review_problem
+    assert "can't tell yet" in visit.page.review_problem
     visit.page._expected = str(Decimal(visit.page._expected) + 1)
     begun_id = street.owner.execute("SELECT id FROM top_ups").fetchone()[0]
     assert (await visit.do("begin")).leads_to == f"/add-money/{begun_id}"
@@ -280,7 +300,7 @@ async def test_our_limits_are_shown_before_anybody_hits_them(visit, street, monk
     (allowance,) = visit.page.offer.allowances
     assert (allowance.label, allowance.words) == ("Left this month", "₹15,000 of ₹20,000")
     assert allowance.used_percent == 25
-    assert visit.page.amount_problem == "You may add ₹15,000 more for now."
+    assert visit.page.amount_problem == "You can add ₹15,000 more for now."
 
 
 async def test_a_limit_that_was_used_up_meanwhile_is_said_at_the_review(visit, street, monkeypatch):
@@ -360,7 +380,8 @@ async def test_whose_address_is_not_confirmed_sees_every_price_and_buys_nothing(
 
 
 @pytest.mark.parametrize(
-    "name", ["typed", "choose_quick", "choose_currency", "choose_asset", "choose_network"]
+    "name",
+    ["typed", "typed_receive", "choose_quick", "choose_currency", "choose_asset", "choose_network"],
 )
 async def test_hostile_arguments_choose_nothing(visit, name):
     await visit.open("?amount=5000")
@@ -376,6 +397,9 @@ async def test_hostile_typing_is_no_amount(visit):
         await visit.do("typed", argument)
         assert visit.page.amount == ""
         assert visit.page.amount_problem or argument == ""
+        await visit.do("typed_receive", argument)
+        assert (visit.page.amount, visit.page._choices.receive) == ("", "")
+        assert visit.page.receive_problem or argument == ""
 
 
 @pytest.mark.parametrize("name", ["choose_method", "go_on", "cancel_open"])

@@ -60,7 +60,7 @@ async def test_a_refusal_in_words_only_is_told_in_ours(visit: Any, street: Any) 
     await visit.open("?step=pay&amount=1&currency=INR")
     page = visit.page
     assert (page.step, page.bill.pay) == ("amount", "")
-    assert page.amount_problem == "The payment provider does not take this amount. Try another one."
+    assert page.amount_problem == "The provider doesn't accept this amount."
 
 
 def test_nothing_is_said_of_limits_that_are_not_known() -> None:

@@ -8,13 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp_app.web.add_money.choices import STEPS, choices_of
-from onramp_app.web.add_money.typed_amounts import (
+from onramp_app.web.add_money.amounts.signs import own_signs
+from onramp_app.web.add_money.amounts.typed import (
     AmountNotUnderstood,
+    ForeignSign,
+    NegativeAmount,
     TooManyDecimals,
     read_amount,
-    round_amounts,
 )
+from onramp_app.web.add_money.choices import STEPS, choices_of
+
+RUPEE = own_signs("INR", "IN", "en")
 
 
 @pytest.mark.parametrize(
@@ -38,16 +42,18 @@ from onramp_app.web.add_money.typed_amounts import (
         (" \N{INDIAN RUPEE SIGN} 500 ", "500"),
         ("\u0661\u0660\u066c\u0660\u0660\u0660\u066b\u0665", "10000.5"),
         ("\u0967\u0968", "12"),
-        ("1 00 000,5 €", "100000.5"),
+        ("1 00 000,5 ₹", "100000.5"),
+        ("INR 500", "500"),
+        ("500 inr.", "500"),
     ],
 )
 def test_what_people_type_is_understood(typed, amount):
-    assert read_amount(typed, decimals=2) == Decimal(amount)
+    assert read_amount(typed, decimals=2, signs=RUPEE) == Decimal(amount)
 
 
 @pytest.mark.parametrize("typed", ["", " ", "\N{INDIAN RUPEE SIGN}"])
 def test_nothing_typed_is_nothing(typed):
-    assert read_amount(typed, decimals=2) is None
+    assert read_amount(typed, decimals=2, signs=RUPEE) is None
 
 
 @pytest.mark.parametrize(
@@ -55,7 +61,8 @@ def test_nothing_typed_is_nothing(typed):
     [
         "abc",
         "1e3",
-        "-5",
+        "-",
+        "a-5",
         "+5",
         "1,2,3",
         "1.5.6",
@@ -73,7 +80,7 @@ def test_nothing_typed_is_nothing(typed):
 )
 def test_what_is_no_amount_is_refused(typed):
     with pytest.raises(AmountNotUnderstood):
-        read_amount(typed, decimals=2)
+        read_amount(typed, decimals=2, signs=RUPEE)
 
 
 @pytest.mark.parametrize(
@@ -81,32 +88,55 @@ def test_what_is_no_amount_is_refused(typed):
 )
 def test_too_many_decimals_are_refused_and_never_rounded(typed, decimals):
     with pytest.raises(TooManyDecimals):
-        read_amount(typed, decimals=decimals)
+        read_amount(typed, decimals=decimals, signs=RUPEE)
 
 
 def test_written_decimals_that_say_nothing_are_taken_where_a_currency_has_none():
-    assert read_amount("1000.00", decimals=0) == 1000
+    assert read_amount("1000.00", decimals=0, signs=RUPEE) == 1000
 
 
 @given(st.text(max_size=80))
 def test_any_text_is_an_amount_or_a_refusal(text):
     try:
-        amount = read_amount(text, decimals=2)
-    except (AmountNotUnderstood, TooManyDecimals):
+        amount = read_amount(text, decimals=2, signs=RUPEE)
+    except (AmountNotUnderstood, TooManyDecimals, NegativeAmount, ForeignSign):
         return
     assert amount is None or (amount >= 0 and amount == amount.quantize(Decimal("0.01")))
 
 
 @given(st.decimals(min_value=0, max_value=10**15 - 1, places=2))
 def test_an_amount_is_read_back_as_it_is_shown(amount):
-    assert read_amount(f"{amount:,}", decimals=2) == amount
+    assert read_amount(f"{amount:,}", decimals=2, signs=RUPEE) == amount
 
 
-def test_round_amounts_are_easy_to_say_and_within_the_limits():
-    about = [Decimal(2200), Decimal(4400), Decimal(8800), Decimal(22000)]
-    found = round_amounts(about, decimals=2, least=Decimal(2500), most=Decimal(15000))
-    assert found == [Decimal(5000), Decimal(10000)]
-    assert round_amounts([Decimal("0.23")], decimals=0, least=None, most=None) == []
+@pytest.mark.parametrize(
+    ("typed", "currency", "country", "amount"),
+    [
+        ("$500", "MXN", "MX", "500"),
+        ("MX$500", "MXN", "MX", "500"),
+        ("R$ 25", "BRL", "BR", "25"),
+        ("Rp50.000", "IDR", "ID", "50000"),
+        ("5.000 ₫", "VND", "VN", "5000"),
+        ("20 €", "EUR", "EU", "20"),
+        ("FCFA 5 000", "XAF", "CM", "5000"),
+        ("د.إ. 50", "AED", "AE", "50"),
+    ],
+)
+def test_a_currency_has_the_sign_of_its_country_too(typed, currency, country, amount):
+    assert read_amount(typed, decimals=2, signs=own_signs(currency, country, "en")) == Decimal(amount)
+
+
+@pytest.mark.parametrize("typed", ["€50", "50 €", "EUR 50", "$500", "500 usd", "£", "₿1"])
+def test_another_currencys_sign_is_no_part_of_an_amount(typed):
+    with pytest.raises(ForeignSign) as refused:
+        read_amount(typed, decimals=2, signs=RUPEE)
+    assert refused.value.sign in typed
+
+
+@pytest.mark.parametrize("typed", ["-50", "₹-50", "-₹ 50", "\N{MINUS SIGN}50", "-0.5"])
+def test_a_negative_amount_is_one(typed):
+    with pytest.raises(NegativeAmount):
+        read_amount(typed, decimals=2, signs=RUPEE)
 
 
 _QUERIES = st.fixed_dictionaries(

@@ -80,6 +80,7 @@ OURS = {
     "WizardState.refresh",
     "WizardState.start_another",
     "WizardState.typed",
+    "WizardState.typed_receive",
 }
 REFLEXS = {
     "FrontendEventExceptionState.handle_frontend_exception",

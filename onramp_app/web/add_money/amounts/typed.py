@@ -1,13 +1,16 @@
-"""Reads amounts as people type them, and finds round amounts to offer. All are decimals, never floats."""
+"""Reads amounts as people type them. All are decimals, never floats."""
 
 import unicodedata
-from collections.abc import Iterable
-from decimal import ROUND_DOWN, Decimal
+from collections.abc import Collection
+from decimal import Decimal
 
-_MAX_TYPED = 64
+from onramp_app.web.add_money.amounts.signs import is_sign, plain_sign
+
+MAX_TYPED = 64
 _MAX_DIGITS = 15
 _WRITTEN_DECIMALS = 2  # People write `.00` even where a currency has none.
-_ROUND = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
+_POINTS = ",.\u066b\u066c"
+_MINUS = "-\N{MINUS SIGN}\N{EN DASH}\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{SMALL HYPHEN-MINUS}"
 
 
 class AmountNotUnderstood(ValueError):
@@ -18,38 +21,80 @@ class TooManyDecimals(ValueError):
     """The amount has more decimals than its currency."""
 
 
-def read_amount(text: str, *, decimals: int) -> Decimal | None:
+class NegativeAmount(ValueError):
+    """The amount has a minus sign."""
+
+
+class ForeignSign(ValueError):
+    """The amount is marked as one of another currency; `sign` is what the person wrote."""
+
+    def __init__(self, sign: str) -> None:
+        super().__init__(sign)
+        self.sign = sign
+
+
+def read_amount(text: str, *, decimals: int, signs: Collection[str]) -> Decimal | None:
     """Return a typed text as an amount with at most `decimals` decimals, or None for an empty one.
 
     `10,000`, `10 000`, `1,00,000`, `10'000.50`, `1.000,50` and `₹ 500` are understood, in any script's
     digits. A lone comma or point before three digits groups thousands, since no currency has three decimals.
     Blanks and apostrophes only group, and a currency's sign stands at an end: `10 50` could mean two things.
 
+    Args:
+        text: what stands in the field.
+        decimals: how many the currency or asset has.
+        signs: those of the field's own currency, as `plain_sign` gives them.
+
     Raises:
+        ForeignSign: another currency's sign or code stands at an end.
+        NegativeAmount: the amount has a minus sign.
         AmountNotUnderstood: the text is no amount, or could mean more than one.
         TooManyDecimals: the amount has more than `decimals` decimals.
     """
-    if len(text) > _MAX_TYPED:
+    if len(text) > MAX_TYPED:
         raise AmountNotUnderstood
-    first, last = 0, len(text)
-    while first < last and _stands_outside(text[first]):
-        first += 1
-    while first < last and _stands_outside(text[last - 1]):
-        last -= 1
-    plain = "".join(_plain(character) for character in text[first:last])
-    if not plain:
+    before, number, after = _split(text)
+    is_negative = _take_signs(before, after, signs)
+    if not number:
+        if is_negative:
+            raise AmountNotUnderstood
         return None
-    whole, fraction = _parts(plain)
+    whole, fraction = _parts("".join(map(_plain, number)))
     if len(whole) > _MAX_DIGITS:
         raise AmountNotUnderstood
+    if is_negative:
+        raise NegativeAmount
     fraction = fraction if len(fraction) > _WRITTEN_DECIMALS else fraction.rstrip("0")
     if len(fraction) > decimals:
         raise TooManyDecimals
     return Decimal(f"{whole}.{fraction}" if fraction else whole)
 
 
-def _stands_outside(character: str) -> bool:
-    return unicodedata.category(character) in ("Zs", "Sc")
+def _split(text: str) -> tuple[str, str, str]:
+    """Split a text into what stands before its number, the number, and what stands behind."""
+    digits = [at for at, character in enumerate(text) if character.isdecimal()]
+    if not digits:
+        return text, "", ""
+    first, last = digits[0], digits[-1] + 1
+    # The point of `.5` belongs to the number, that of `Rs.5` to the sign.
+    if first and text[first - 1] in _POINTS and not text[first - 2 : first - 1].isalpha():
+        first -= 1
+    if text[last : last + 1] and text[last] in _POINTS:
+        last += 1
+    return text[:first], text[first:last], text[last:]
+
+
+def _take_signs(before: str, after: str, signs: Collection[str]) -> bool:
+    """Return whether a minus stands before the number. Raises what `read_amount` does."""
+    is_negative = any(character in _MINUS for character in before)
+    for end in ("".join(one for one in before if one not in _MINUS), after):
+        sign = end.strip()
+        if plain_sign(sign) in ("", *signs):
+            continue
+        if is_sign(sign):
+            raise ForeignSign(sign)
+        raise AmountNotUnderstood
+    return is_negative
 
 
 def _plain(character: str) -> str:
@@ -91,21 +136,3 @@ def _ungrouped(text: str, sign: str) -> str:
     if sizes and (not 1 <= len(first) <= 3 or sizes[-1] != 3 or not {2, 3}.issuperset(sizes)):
         raise AmountNotUnderstood
     return first + "".join(groups)
-
-
-def round_amounts(
-    about: Iterable[Decimal], *, decimals: int, least: Decimal | None, most: Decimal | None
-) -> list[Decimal]:
-    """Return amounts near those given that are easy to say (1, 2, 2.5 or 5 times a power of ten).
-
-    In ascending order and without repeats, within the limits and with no more decimals than the currency.
-    """
-    found: list[Decimal] = []
-    for amount in about:
-        unit = Decimal(1).scaleb(amount.adjusted())
-        nearest = min((factor * unit for factor in _ROUND), key=lambda one: abs(one - amount))
-        is_whole = nearest == nearest.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
-        is_within = (least is None or nearest >= least) and (most is None or nearest <= most)
-        if is_whole and is_within and nearest not in found:
-            found.append(nearest)
-    return sorted(found)

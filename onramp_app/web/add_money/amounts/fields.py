@@ -1,0 +1,80 @@
+"""The script of the two amounts: it writes them in the person's format, and dims what they no longer mean."""
+
+from typing import Any
+
+import reflex as rx
+
+_SCRIPT = """
+useEffect(() => {{
+  const texts = {{amount: [{paid_heard}, {paid_written}], receive: [{received_heard}, {received_written}]}};
+  const fields = Object.keys(texts).map((id) => document.getElementById(id)).filter(Boolean);
+  const form = fields[0]?.form;
+  if (!form) return;
+  const isForced = amountWrites.current !== {writes};
+  amountWrites.current = {writes};
+  const put = (field, text) => {{
+    field.value = text;
+    field.dataset.written = text;
+  }};
+  const settle = (field) => {{
+    const [heard, written] = texts[field.id];
+    const isUntouched = field.value === (field.dataset.written ?? '');
+    const isLeft = field !== document.activeElement && field.value === heard && written;
+    if (isUntouched || isLeft) put(field, written);
+  }};
+  const look = () => {{
+    const changed = fields.find((field) => !texts[field.id].includes(field.value));
+    if (changed) form.dataset.differs = changed.id;
+    else delete form.dataset.differs;
+  }};
+  fields.forEach((field) => (isForced ? put(field, texts[field.id][1]) : settle(field)));
+  look();
+  // The focus has not moved yet while the field is left.
+  const leave = (event) => setTimeout(() => fields.includes(event.target) && settle(event.target));
+  form.addEventListener('input', look);
+  form.addEventListener('focusout', leave);
+  return () => {{
+    form.removeEventListener('input', look);
+    form.removeEventListener('focusout', leave);
+  }};
+}}, [{paid_heard}, {paid_written}, {received_heard}, {received_written}, {writes}]);
+"""
+
+
+class AmountFields(rx.Fragment):
+    """Keeps the fields `amount` and `receive` of the form around them. It draws nothing.
+
+    A field holds either what the person typed, which the server heard (`…_heard`), or what the server wrote
+    (`…_written`). What was typed stays as it is until the person leaves the field. From the first keystroke
+    that neither means, the form says `data-differs`, so that the bill dims before anybody is asked. `writes`:
+    a new number writes both fields, whatever stands in them.
+    """
+
+    paid_heard: rx.Var[str]
+    paid_written: rx.Var[str]
+    received_heard: rx.Var[str]
+    received_written: rx.Var[str]
+    writes: rx.Var[int]
+
+    def _own(self) -> dict[str, rx.Var[Any]]:
+        return {
+            "paid_heard": self.paid_heard,
+            "paid_written": self.paid_written,
+            "received_heard": self.received_heard,
+            "received_written": self.received_written,
+            "writes": self.writes,
+        }
+
+    def _exclude_props(self) -> list[str]:
+        return [*super()._exclude_props(), *self._own()]
+
+    def add_imports(self) -> dict[str, Any]:
+        """Import the hooks."""
+        return {"react": ["useEffect", "useRef"]}
+
+    def add_hooks(self) -> list[rx.Var[Any]]:
+        """Return the hook that follows the texts."""
+        return [
+            rx.Var("const amountWrites = useRef(-1);"),
+            rx.Var(_SCRIPT.format(**{name: str(var) for name, var in self._own().items()})),
+        ]

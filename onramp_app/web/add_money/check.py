@@ -1,0 +1,82 @@
+"""The third step of the wizard: everything once more, and the button that begins the top-up."""
+
+import reflex as rx
+
+from onramp_app.texts import _
+from onramp_app.web.add_money.frame import (
+    actions,
+    custody_text,
+    fee_row,
+    heading,
+    main_button,
+    row,
+    verify_button,
+)
+from onramp_app.web.add_money.state import WizardState
+from onramp_app.web.parts.places import link
+
+
+def check_form() -> rx.Component:
+    """Return the third step: everything once more, and the button that begins the top-up."""
+    bill = WizardState.bill
+    return rx.el.form(
+        heading(_("Check and pay"), _("Nothing is charged before you pay on the provider's page.")),
+        rx.el.div(
+            rx.el.dl(
+                rx.el.div(
+                    rx.el.dt(_("You pay"), class_name="money-label"),
+                    rx.el.dd(
+                        bill.pay_head,
+                        rx.el.span(bill.pay_decimals, class_name="money-tail"),
+                        class_name="money",
+                    ),
+                ),
+                rx.el.div(
+                    rx.el.dt(_("You receive, about"), class_name="money-label"),
+                    rx.el.dd(
+                        bill.receive,
+                        rx.el.span(
+                            bill.receive_decimals,
+                            "\N{NO-BREAK SPACE}",
+                            WizardState.asset,
+                            class_name="money-tail",
+                        ),
+                        title=bill.receive_exact,
+                        class_name="money",
+                    ),
+                ),
+                class_name=rx.cond(WizardState.is_old, "check-amounts is-old", "check-amounts"),
+            ),
+            rx.el.dl(
+                rx.foreach(bill.fees, fee_row),
+                row(rx.fragment(_("Network fee"), " ", "(", WizardState.network_name, ")"), bill.network_fee),
+                row(_("Rate"), bill.rate),
+                row(_("Pay with"), _changeable(WizardState.method_name, WizardState.pay_search)),
+                rx.cond(WizardState.time != "", row(_("Arrives"), WizardState.time)),
+                class_name=rx.cond(WizardState.is_old, "bill bill-old", "bill"),
+            ),
+            class_name="card grid gap-5",
+        ),
+        rx.el.p(custody_text(), class_name="soft small"),
+        actions(
+            button=rx.cond(
+                WizardState.verify_words != "",
+                verify_button(),
+                main_button(
+                    rx.fragment(_("Pay"), " ", bill.pay),
+                    (WizardState.is_beginning, _("Starting…")),
+                    (WizardState.is_old | (bill.pay == ""), _("Waiting for the rate…")),
+                ),
+            )
+        ),
+        on_submit=WizardState.begin.temporal,  # type: ignore[attr-defined]  # Reflex makes it a handler
+        class_name="wizard-step",
+    )
+
+
+def _changeable(words: rx.Var[str] | str, search: rx.Var[str] | str) -> rx.Component:
+    return rx.fragment(
+        words,
+        " ",
+        link(_("Change"), to=f"/add-money{search}", class_name="link small ms-2"),
+    )
