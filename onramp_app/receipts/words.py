@@ -10,6 +10,8 @@ from decimal import Decimal
 
 from babel.dates import format_datetime
 
+from onramp_app.answers.receipts import receipt_text, receipt_title
+from onramp_app.answers.situation import Charged, Situation, charged_of
 from onramp_app.config import get_settings
 from onramp_app.domain.amounts import asset_text, bill_text, exact_text, fiat_text, rate_text
 from onramp_app.domain.environment import Environment
@@ -18,7 +20,7 @@ from onramp_app.ledger.words import TransferKind
 from onramp_app.pricing.names import asset_name, method_name, network_name
 from onramp_app.receipts.facts import Amount, Holder, ReceiptFacts, TopUpFacts
 from onramp_app.texts import _, current_language
-from onramp_app.top_ups.transitions import ENDED_UNPAID, Charged, Reason, TopUpStatus
+from onramp_app.top_ups.transitions import TopUpStatus
 
 MAX_NAME = 60
 
@@ -36,51 +38,25 @@ def title_of(facts: ReceiptFacts) -> str:
     """Return the title: what kind of receipt this is."""
     if facts.top_up is None:
         return transfer_words(facts.kind)[0]
-    top_up = facts.top_up
-    status = TopUpStatus(top_up.status)
-    if top_up.charged == Charged.UNKNOWN:
-        return _("Payment not confirmed")
-    if status is TopUpStatus.IN_REVIEW:
-        return _("Top-up in review")
-    if top_up.charged == Charged.NO:
-        return _("Payment not taken") if status in ENDED_UNPAID else _("Not paid yet")
-    titles = {TopUpStatus.SETTLED: _("Receipt"), TopUpStatus.REVERSED: _("Top-up taken back")}
-    return titles.get(status, _("Payment received"))
+    return receipt_title(_situation(facts.top_up))
 
 
 def statement_of(facts: ReceiptFacts) -> str:
     """Return the sentence that answers whether the payment was taken, and what became of it."""
     if facts.top_up is None:
         return transfer_words(facts.kind)[1]
-    return _top_up_statement(facts.top_up)
+    return receipt_text(_situation(facts.top_up))
 
 
-def _top_up_statement(top_up: TopUpFacts) -> str:
-    status = TopUpStatus(top_up.status)
-    if top_up.charged == Charged.UNKNOWN:
-        return _("We don't know yet whether this payment was taken.")
-    if top_up.charged == Charged.NO and status is TopUpStatus.FAILED:
-        # An operator closed it as never taken or as refunded. Either way the payer has the money.
-        return _("This payment was not taken, or the payment provider has given it back.")
-    if top_up.charged == Charged.NO and status in ENDED_UNPAID:
-        return _("This payment was not taken.")
-    if top_up.charged == Charged.NO:
-        return _("No payment has been taken for this top-up so far.")
-    if status is TopUpStatus.REVERSED and top_up.reason == Reason.RETURNED:
-        return _("This payment was received, and is being given back.")
-    statements = {
-        TopUpStatus.SETTLED: _("This payment was received and added to the wallet."),
-        TopUpStatus.IN_REVIEW: _("This payment was received. We're reviewing it."),
-        TopUpStatus.REVERSED: _("This payment was received, and undone afterwards."),
-    }
-    return statements.get(status, _("This payment was received. It's on its way to the wallet."))
+def _situation(top_up: TopUpFacts) -> Situation:
+    return Situation(top_up.status, charged=top_up.charged, reason=top_up.reason)
 
 
 def transfer_words(kind: str) -> tuple[str, str]:
     """Return the title of a ledger transfer, and the sentence that says why it happened."""
     texts = {
         TransferKind.REVERSE: (
-            _("Top-up taken back"),
+            _("Top-up reversed"),
             _("The payment was reversed, so what it had brought was taken out of the balance."),
         ),
         TransferKind.UNDO_REVERSE: (
@@ -202,7 +178,7 @@ def _money(facts: ReceiptFacts) -> tuple[Line, ...]:
 
 def _is_unpaid(top_up: TopUpFacts) -> bool:
     # Of one that was closed by an operator nobody can say it: the money may have come back.
-    return top_up.charged == Charged.NO and top_up.status != TopUpStatus.FAILED
+    return charged_of(_situation(top_up)) is Charged.NO and top_up.status != TopUpStatus.FAILED
 
 
 def _terms(top_up: TopUpFacts, *, asset: str) -> tuple[Line, ...]:

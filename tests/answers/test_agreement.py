@@ -19,6 +19,8 @@ from onramp_app.answers import top_ups as answers
 from onramp_app.mail.letters import letter_of
 from onramp_app.mail.words import MailKind
 from onramp_app.pricing.quotes import QuoteView
+from onramp_app.receipts.facts import Amount, Holder, ReceiptFacts, TopUpFacts
+from onramp_app.receipts.words import paper_lines, statement_of, title_of
 from onramp_app.top_ups.transitions import (
     ENDED_UNPAID,
     HOLD_REASONS,
@@ -138,6 +140,16 @@ def _listed(view: TopUpView) -> TransactionView:
     )  # fmt: skip
 
 
+def _receipt(view: TopUpView) -> ReceiptFacts:
+    top_up = TopUpFacts(
+        view.status, view.reason, view.charged, Amount("10000", "INR"), None, "UPI", "matic20", QUOTE,
+        "", "", "",
+    )  # fmt: skip
+    return ReceiptFacts(
+        view.id, "live", "top_up", view.asset, None, NOW, view.settled_at, top_up, "", Holder("", "")
+    )
+
+
 def _frames() -> dict[str, str]:
     """What the page of a top-up says in each of its pictures, whatever the top-up."""
     closed = str(page._closed().render())
@@ -153,12 +165,14 @@ def _frames() -> dict[str, str]:
 
 def _shown(view: TopUpView, frames: dict[str, str]) -> dict[str, object]:
     """All that is shown of a top-up, by the surface."""
+    facts = _receipt(view)
     top_up_page = page_of(view, None, usual_minutes=4, fresh_until=NOW)
     shown: dict[str, object] = {
         "page": top_up_page,
         "page's frame": frames[top_up_page.kind],
         "activity": row_of(_listed(view)),
         "details": story_of_top_up(view, fresh_until=NOW),
+        "receipt": [title_of(facts), statement_of(facts), paper_lines(facts)],
     }
     if view.status in NOT_OVER:
         shown["home"] = card_of(view, usual_minutes=4)

@@ -106,8 +106,8 @@ async def test_a_code_of_what_was_reversed_since_says_so_and_shows_no_amount(
     code = await code_for(top_up["id"])
     wallet.run("UPDATE top_ups SET status = 'reversed' WHERE id = %s", top_up["id"])
     found = await checked(code)
-    assert (found.is_current, found.title, found.head) == (False, "Top-up taken back", "")
-    assert found.statement == "This payment was received, and undone afterwards."
+    assert (found.is_current, found.title, found.head) == (False, "Top-up reversed", "")
+    assert found.statement == "This payment was received, then reversed."
     assert set(values(found)) == {"Account", "Started", "Reference"}
     new_code = await code_for(top_up["id"])
     assert new_code != code
@@ -116,7 +116,7 @@ async def test_a_code_of_what_was_reversed_since_says_so_and_shows_no_amount(
         instructions.reverse(delivery, user_id=ada.id, top_up_id=top_up["id"], cause=BY_OPERATOR)
     )
     shown = await checked(await code_for(reversal))
-    assert (shown.title, shown.head) == ("Top-up taken back", "\N{MINUS SIGN}11.25 USDT")
+    assert (shown.title, shown.head) == ("Top-up reversed", "\N{MINUS SIGN}11.25 USDT")
 
 
 async def test_codes_of_nothing_are_not_genuine(wallet: Wallet, ada: Person) -> None:

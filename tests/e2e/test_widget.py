@@ -1,5 +1,6 @@
 """The payment page in a frame: only what the frame itself says is heard, and only its type."""
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass, field
@@ -34,6 +35,11 @@ class Heard:
         if "widget_said" in text:
             payload = json.loads(text[text.index("[") :])[1]
             self.kinds.append(payload["payload"]["kind"])
+
+    async def something(self) -> None:
+        async with asyncio.timeout(10):
+            while not self.kinds:  # noqa: ASYNC110 - frames come by a callback
+                await asyncio.sleep(0.05)
 
 
 def _begin_top_up(site: Site, email: str) -> str:
@@ -122,9 +128,8 @@ async def test_forged_messages_have_no_effect_and_a_true_one_has(open_page: Open
     page, heard = await _pay(open_page, site)
     await _forge(page)
     assert heard.kinds == []
-    await expect(page.get_by_text("Asked the provider at")).not_to_be_visible()
     await _widget_says(page, _message(PROGRESS))
-    await expect(page.get_by_text("Asked the provider at")).to_be_visible()
+    await heard.something()
     assert heard.kinds == [PROGRESS]
 
 
@@ -173,7 +178,7 @@ async def test_only_the_type_of_a_message_leaves_the_page(open_page: OpenPage, s
         _message("ONRAMP_" + "A" * 5000),
         secret,
     )
-    await expect(page.get_by_text("Asked the provider at")).to_be_visible()
+    await heard.something()
     assert heard.kinds == [PROGRESS]
 
 

@@ -1,5 +1,7 @@
 """How pages say what happened: notices and problems, in words and in place, never as toasts."""
 
+from string import Formatter
+
 import reflex as rx
 
 from onramp_app.web.parts.signs import sign
@@ -24,6 +26,18 @@ def notice(*children: rx.Component | rx.Var[str] | str, kind: str = "") -> rx.Co
         role="alert" if kind == "bad" else "status",
         class_name=f"notice notice-{kind}" if kind else "notice",
     )
+
+
+def filled(message: str, **values: rx.Component | rx.Var[str] | str) -> rx.Component:
+    """Return a translated sentence with components in the places of its `{names}`.
+
+    The sentence stays whole for translators: another language may have the places elsewhere.
+    """
+    pieces: list[rx.Component | rx.Var[str] | str] = []
+    for text, name, _format, _conversion in Formatter().parse(message):
+        pieces += [text] if text else []
+        pieces += [values[name]] if name else []
+    return rx.fragment(*pieces)
 
 
 def problem(words: rx.Component, *, for_field: str) -> rx.Component:

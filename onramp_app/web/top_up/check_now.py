@@ -3,6 +3,7 @@
 import reflex as rx
 
 from onramp_app.texts import _
+from onramp_app.web.parts.feedback import filled
 from onramp_app.web.parts.times import clock_of
 from onramp_app.web.top_up.state import TopUpPageState
 
@@ -18,17 +19,25 @@ def check_now(size: str = "button button-slim") -> rx.Component:
 
 
 def asked_line() -> rx.Component:
-    """Return the line that says when the provider was last asked because of this tab."""
+    """Return the line that says what came of the button, and when the provider gave its last answer."""
+    at = clock_of(TopUpPageState.answered_at)
     return rx.el.p(
-        rx.cond(
-            TopUpPageState.asked_at != "",
-            rx.fragment(
-                _("Asked the provider at"),
-                " ",
-                clock_of(TopUpPageState.asked_at),
-                ". ",
-                _("News shows here by itself."),
+        rx.match(
+            TopUpPageState.reading,
+            ("asking", rx.fragment(_("Asking the provider…"))),
+            (
+                "current",
+                filled(_("The provider answered at {time}. This page updates automatically."), time=at),
             ),
+            (
+                "away",
+                rx.cond(
+                    TopUpPageState.answered_at != "",
+                    filled(_("The provider isn't answering. Its last answer was at {time}."), time=at),
+                    _("The provider isn't answering right now."),
+                ),
+            ),
+            rx.fragment(),
         ),
         role="status",
         class_name="soft tiny mt-3 empty:hidden",

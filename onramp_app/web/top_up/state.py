@@ -13,8 +13,9 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from onramp_app.domain import clock
-from onramp_app.domain.errors import NotFound
-from onramp_app.provider_orders import walks
+from onramp_app.domain.errors import DatabaseUnavailable, NotFound, RateLimited
+from onramp_app.provider_orders import freshness, walks
+from onramp_app.throttle import throttle
 from onramp_app.top_ups import top_ups
 from onramp_app.top_ups.errors import NotCancelable
 from onramp_app.top_ups.usual_time import usual_minutes
@@ -27,6 +28,7 @@ from onramp_app.web.words.amounts import moment_text
 from onramp_app.web.words.top_ups import can_age
 
 ASK_AT_MOST_EVERY = timedelta(seconds=2)
+READ_WITHIN_SECONDS = 6.0
 # The words of the widget in both dialects (docs/onramp.md). Those of progress are worth a look, and so is
 # somebody who leaves: they may just have paid.
 _PROGRESS = re.compile(r"ONRAMP_(?:WIDGET_TX|KYC)_[A-Z_]{1,40}")
@@ -41,7 +43,10 @@ class TopUpPageState(LiveState):
     _place: ClassVar[str] = "/add-money/"
 
     page: TopUpPage = NOTHING_YET
-    asked_at: str = ""  # When the provider was last asked because of this tab (RFC 3339).
+    reading: str = (
+        ""  # Nothing, `asking`, `current` or `away`: what came of the button that asks the provider.
+    )
+    answered_at: str = ""  # When the provider was asked that gave its last answer (RFC 3339).
     is_widget_broken: bool = False
     _asked: datetime | None = None
 
@@ -55,13 +60,29 @@ class TopUpPageState(LiveState):
         await self._catch_up(Latest(viewer))
         return None
 
-    @rx.event
+    @rx.event(background=True)
     async def check_now(self) -> EventSpec | None:
-        """Have the provider asked now: the person pressed the button."""
-        if (viewer := await self._viewer()) is None:
-            return to_login(self)
-        await self._ask()
-        await self._catch_up(Latest(viewer))
+        """Have the provider asked now: the person pressed the button. Show whether it answered."""
+        async with self:
+            if (viewer := await self._viewer()) is None:
+                return to_login(self)
+            wanted = self._wanted()
+            if not wanted or not self._may_ask():
+                return None
+            self.reading = "asking"
+            await self._catch_up(Latest(viewer))
+        try:
+            await throttle.attempt(throttle.READ_AGAIN, viewer.user_id)
+            fresh = await freshness.read_now(viewer, within_seconds=READ_WITHIN_SECONDS)
+        except (DatabaseUnavailable, RateLimited):
+            fresh = freshness.Freshness(is_current=False, read_at=None)
+        async with self:
+            if (viewer := await self._viewer()) is None:
+                return to_login(self)
+            if self._wanted() == wanted:
+                self.reading = "current" if fresh.is_current else "away"
+                self.answered_at = moment_text(fresh.read_at)
+                await self._catch_up(Latest(viewer))
         return None
 
     @rx.event
@@ -73,8 +94,8 @@ class TopUpPageState(LiveState):
             return None
         if kind in (_BROKEN, _READY):
             self.is_widget_broken = kind == _BROKEN
-        elif kind in _LEAVING or _PROGRESS.fullmatch(kind):
-            await self._ask()
+        elif (kind in _LEAVING or _PROGRESS.fullmatch(kind)) and self._may_ask():
+            await walks.ask_for_read()
         return None
 
     @rx.event
@@ -106,13 +127,13 @@ class TopUpPageState(LiveState):
             self.page = page
         self._is_current()
 
-    async def _ask(self) -> None:
+    def _may_ask(self) -> bool:
+        """Return whether this tab may have the provider asked again, and note that it does."""
         now = clock.now()
         if self._asked is not None and now - self._asked < ASK_AT_MOST_EVERY:
-            return
+            return False
         self._asked = now
-        await walks.ask_for_read()
-        self.asked_at = moment_text(now)
+        return True
 
     def _wanted(self) -> str:
         """Return the id in the address, nothing where the tab shows another page."""
@@ -121,5 +142,5 @@ class TopUpPageState(LiveState):
 
     def _forget_top_up(self) -> None:
         self.page = NOTHING_YET
-        self.asked_at = ""
+        self.reading = self.answered_at = ""
         self.is_widget_broken = False

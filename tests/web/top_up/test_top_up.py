@@ -8,11 +8,13 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from onramp_app.db.moments import database_time
 from onramp_app.domain import clock
 from onramp_app.fleet import channels
 from onramp_app.provider_orders import freshness
 from onramp_app.top_ups import usual_time
 from onramp_app.wallet.latest import Latest
+from onramp_app.web.top_up import state as state_module
 from onramp_app.web.top_up.state import TopUpPageState
 from onramp_app.web.words.amounts import moment_text
 from tests import rows
@@ -77,8 +79,9 @@ class Shelf:
 
 
 @pytest.fixture
-async def shelf(database: str) -> AsyncIterator[Shelf]:
+async def shelf(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shelf]:
     usual_time.forget()
+    monkeypatch.setattr(state_module, "READ_WITHIN_SECONDS", 0.05)
     shelf = Shelf(database)
     yield shelf
     shelf.owner.close()
@@ -194,10 +197,10 @@ async def test_going_to_another_top_up_forgets_what_was_said_about_the_first(she
     session, _top_up_id, tab, state = await _own_page(shelf, new_account, open_tab)
     await tab.send(SAID, "ONRAMP_WIDGET_FAILED")
     await tab.send(CHECK)
-    assert (state.is_widget_broken, state.asked_at != "") == (True, True)
+    assert (state.is_widget_broken, state.reading) == (True, "away")
     tab.connect(cookie_of(session), path=f"/add-money/{shelf.top_up(session.viewer.user_id)}")
     await tab.send(LOAD)
-    assert (state.is_widget_broken, state.asked_at, state.page.kind) == (False, "", "offered")
+    assert (state.is_widget_broken, state.reading, state.page.kind) == (False, "", "offered")
 
 
 # What the widget says
@@ -213,7 +216,7 @@ async def test_progress_in_the_widget_wakes_the_reader_and_moves_nothing(
         time_passes.append(2)
         assert (shelf.rows(), state.page) == (before, page), kind
         assert shelf.rings() == 1, kind
-    assert state.asked_at != ""
+    assert state.reading == "", "nobody asked for an answer"
 
 
 async def test_anything_else_is_dropped(shelf, new_account, open_tab):
@@ -221,7 +224,7 @@ async def test_anything_else_is_dropped(shelf, new_account, open_tab):
     before, page = shelf.rows(), state.page
     for kind in HOSTILE_KINDS:
         await tab.send(SAID, kind)
-        assert (shelf.rows(), state.page, state.asked_at, state.is_widget_broken) == (before, page, "", False)
+        assert (shelf.rows(), state.page, state.reading, state.is_widget_broken) == (before, page, "", False)
     assert shelf.rings() == 0
 
 
@@ -240,7 +243,7 @@ async def test_messages_about_a_page_without_a_widget_are_dropped(shelf, new_acc
     _session, _top_up_id, tab, state = await _own_page(shelf, new_account, open_tab)
     await tab.send(CANCEL)
     await tab.send(SAID, "ONRAMP_WIDGET_TX_COMPLETED")
-    assert (shelf.rings(), state.asked_at) == (0, "")
+    assert (shelf.rings(), state.reading) == (0, "")
 
 
 async def test_a_widget_that_fails_is_said_until_it_is_ready(shelf, new_account, open_tab):
@@ -252,13 +255,26 @@ async def test_a_widget_that_fails_is_said_until_it_is_ready(shelf, new_account,
     assert shelf.rings() == 0
 
 
-async def test_check_now_wakes_the_reader_and_says_when(shelf, new_account, open_tab):
+async def test_check_now_wakes_the_reader_and_says_when_the_provider_last_answered(
+    shelf, new_account, open_tab
+):
     _session, top_up_id, tab, state = await _own_page(shelf, new_account, open_tab)
     shelf.change(top_up_id, status="processing", charged="yes", rank=50)
     await tab.send(CHECK)
     assert shelf.rings() == 1
-    assert state.asked_at != ""
+    assert (state.reading, state.answered_at) == ("away", ""), "the provider has never answered"
     assert state.page.kind == "moving"  # what is known by now is shown at once
+
+    answered = await database_time() - timedelta(minutes=5)
+    await freshness.note_read([1], answered)
+    state._asked = None
+    await tab.send(CHECK)
+    assert (state.reading, state.answered_at) == ("away", moment_text(answered)), "not when it was tried"
+
+    await freshness.note_read([1], await database_time() + timedelta(seconds=1))
+    state._asked = None
+    await tab.send(CHECK)
+    assert state.reading == "current"
 
 
 async def test_two_pages_of_one_person_ask_each_for_themselves(shelf, new_account, open_tab):
