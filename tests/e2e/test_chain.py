@@ -49,6 +49,6 @@ async def test_a_delivery_that_the_network_does_not_show_says_what_now(
     await expect(heading(page, "We're reviewing this top-up")).to_be_visible(timeout=QUICK)
     await expect(page.get_by_text("The network doesn't show it yet.")).to_be_visible()
     await expect(page.get_by_text("Your payment was received.", exact=True)).to_be_visible()
-    await expect(page.get_by_text("Do not pay again.")).to_be_visible()
+    await expect(page.get_by_text("Don't pay again.")).to_be_visible()
     await page.goto(address.replace("/add-money/", "/activity/"))
     await expect(page.get_by_text("USDT not found on the network")).to_be_visible(timeout=QUICK)

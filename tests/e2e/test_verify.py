@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator
 
+import httpx
 import psycopg
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -23,6 +24,8 @@ LIMITS = {"none": {"per_top_up": "50"}, "basic": {"per_top_up": "500"}, "full": 
 @pytest.fixture
 def white_label_site(site: Site, request: pytest.FixtureRequest) -> Site:
     limits = json.dumps({"currency": "USD", **LIMITS})
+    # A first instance that is killed while it reads the rates keeps others from reading them for a minute.
+    httpx.get(f"{site.url}/api/exchange-rates?base=INR&symbols=USD", timeout=30).raise_for_status()
     return started_once(
         request,
         lambda: other_settings(site, ONRAMP_WHITE_LABEL="on", LIMITS=limits),

@@ -85,7 +85,7 @@ def needs_tier_text(most: str | Decimal, currency: str) -> str:
     if not Decimal(most):
         known = _("You've reached your limit for now.")
     else:
-        known = _("You can add {most} more for now.").format(most=left_text(most, currency))
+        known = _("You can add up to {most} for now.").format(most=left_text(most, currency))
     if get_line().line is Line.WIDGET:
         return f"{known} {_('Support can raise your limit.')}"
     return f"{known} {_('Verify your identity to add this amount.')}"
@@ -97,9 +97,14 @@ def verify_action() -> str:
 
 
 def binding_text(meter: Meter | None) -> str:
-    """Return which limit applies first, whose it is, and how much it leaves; nothing while none is known."""
-    binding = meter.binding if meter else None
-    if meter is None or binding is None:
+    """Return which limit applies first, whose it is, and how much it leaves; nothing where there is none.
+
+    Args:
+        meter: None while there is no exchange rate by which our limits could be counted.
+    """
+    if meter is None:
+        return _("Your limits can't be shown right now. We check them before you pay.")
+    if (binding := meter.binding) is None:
         return ""
     if binding.rule is LimitRule.METHOD:
         return _("The payment provider's limit applies: up to {most} at a time.").format(

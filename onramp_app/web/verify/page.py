@@ -168,9 +168,9 @@ def _what_is_asked() -> rx.Component:
         rx.el.h2(_("What it asks for"), class_name="heading", id="asked"),
         rx.el.ul(
             rx.foreach(VerifyState.asked, rx.el.li),
-            rx.cond(VerifyState.published != "", rx.el.li(VerifyState.published)),
             class_name="plain-list mt-3",
         ),
+        rx.cond(VerifyState.published != "", rx.el.p(VerifyState.published, class_name="soft small mt-4")),
         aria_labelledby="asked",
     )
 

@@ -23,6 +23,7 @@ from onramp_app.verification.frame import frame_allow, may_frame
 from onramp_app.verification.lines import get_line
 from onramp_app.verification.phone import code_of_country
 from onramp_app.verification.views import VerificationView, view_of
+from onramp_app.verification.words import Line
 from onramp_app.wallet.latest import Latest
 from onramp_app.web.parts.qr_code import qr_code
 from onramp_app.web.tabs.live import LiveState
@@ -138,9 +139,9 @@ class VerifyState(LiveState):
             async with asyncio.timeout(_LIMITS_WITHIN_SECONDS):
                 meter = await meter_of_person(viewer)
             self.limits, self.published = list(limit_lines(meter)), published_text(meter)
-            self.is_raised_by_support = self.page.kind == "widget" and any(
-                line.raised_by is not None for line in meter.lines
-            )
+            is_raised = any(line.raised_by is not None for line in meter.lines)
+            by_support = get_line().line is Line.WIDGET and not self.page.asks_support
+            self.is_raised_by_support = is_raised and by_support
 
     def _open(self, link: str) -> None:
         self.link, self.is_framed = link, may_frame(link, get_settings())

@@ -327,7 +327,7 @@ async def test_an_amount_that_needs_a_higher_tier_leads_to_verification_and_back
     await visit.open("?step=check&amount=5000&method=UPI")
     page = visit.page
     assert (page.step, page.amount_problem, page.bill.pay) == ("amount", "", "")
-    assert page.verify_words == ("You can add ₹4,000 more for now. Verify your identity to add this amount.")
+    assert page.verify_words == ("You can add up to ₹4,000 for now. Verify your identity to add this amount.")
     way_back = parse_qs(urlsplit(page.verify_to).query)["next"][0]
     assert urlsplit(way_back).path == "/add-money"
     assert parse_qs(urlsplit(way_back).query)["amount"] == ["5000"]
@@ -345,7 +345,7 @@ async def test_a_tier_that_is_too_low_at_the_review_is_said_with_the_way_on(visi
     outcome = await visit.tab.send(HANDLERS["begin"])
     assert (outcome.leads_to, street.count(), visit.page.review_problem) == (None, 0, "")
     # In the widget's line the provider tells us nothing, so that only an operator raises a tier.
-    assert visit.page.verify_words == "You can add ₹4,000 more for now. Support can raise your limit."
+    assert visit.page.verify_words == "You can add up to ₹4,000 for now. Support can raise your limit."
     assert visit.page.verify_action == "See your limits"
 
 

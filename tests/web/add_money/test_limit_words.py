@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from onramp_app.accounts.words import KycTier
+from onramp_app.config import get_settings
 from onramp_app.pricing.catalogue import get_options
+from onramp_app.providers.errors import ProviderUnavailable
+from onramp_app.top_ups import limits
 from onramp_app.top_ups.meter import LimitPeriod, LimitRule, Meter, MeterLine, TierRoom
 from onramp_app.web.add_money.words import binding_text, raises_text
 
@@ -63,5 +66,19 @@ async def test_a_refusal_in_words_only_is_told_in_ours(visit: Any, street: Any) 
     assert page.amount_problem == "The provider doesn't accept this amount."
 
 
-def test_nothing_is_said_of_limits_that_are_not_known() -> None:
-    assert (binding_text(None), binding_text(Meter("INR", (PUBLISHED,)))) == ("", "")
+def test_limits_that_cannot_be_counted_are_not_passed_over() -> None:
+    assert binding_text(None).startswith("Your limits can't be shown right now.")
+    assert (raises_text(None), binding_text(Meter("INR", (PUBLISHED,)))) == ("", "")
+
+
+async def test_without_an_exchange_rate_the_page_says_that_it_does_not_know(
+    visit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none_known(*_arguments: Any, **_named: Any) -> Any:
+        raise ProviderUnavailable("There are no exchange rates.", retry_after_seconds=60)
+
+    monkeypatch.setattr(limits, "base_rates", none_known)
+    monkeypatch.setenv("LIMITS", '{"currency": "USD", "none": {"per_day": "10"}}')
+    get_settings.cache_clear()
+    await visit.open("?amount=5000&currency=INR")
+    assert visit.page.offer.binding.startswith("Your limits can't be shown right now.")

@@ -179,9 +179,19 @@ async def test_a_person_who_may_try_again_in_the_widget_line_is_sent_to_the_paym
     monkeypatch.setenv("ONRAMP_WHITE_LABEL", "off")
     get_settings.cache_clear()
     visit.stand("resubmit")
-    page = (await visit.open()).page.page
-    assert (page.action, page.asks_support) == ("", True)
-    assert page.what_now == "You can try again inside the payment page, the next time you pay."
+    state = (await visit.open()).page
+    assert (state.page.action, state.page.asks_support, state.is_raised_by_support) == ("", True, False)
+    assert state.page.what_now == "You can try again inside the payment page, the next time you pay."
+
+
+async def test_whom_to_ask_stands_beside_limits_that_support_can_raise(
+    visit: Visit, monkeypatch: Any
+) -> None:
+    visit.stand("approved", "basic")
+    assert not (await visit.open()).page.is_raised_by_support
+    monkeypatch.setenv("ONRAMP_WHITE_LABEL", "off")
+    get_settings.cache_clear()
+    assert (await visit.open()).page.is_raised_by_support
 
 
 async def test_what_the_provider_publishes_after_its_longer_check_is_shown(
