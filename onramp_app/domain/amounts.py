@@ -37,7 +37,20 @@ def short_fiat_text(amount: Decimal, currency: str) -> str:
 def rate_text(rate: str | Decimal, currency: str) -> str:
     """Return a price with at least four figures: `₹88.14`, but `€0.9235`."""
     value = Decimal(rate)
-    return _fiat(value, currency, max(get_currency_precision(currency), min(8, 3 - value.adjusted())))
+    return _fiat(value, currency, _rate_decimals(value, currency))
+
+
+def rate_number_text(rate: str | Decimal, currency: str) -> str:
+    """Return the number of the same price alone: `88.14`."""
+    value = Decimal(rate)
+    decimals = "0" * _rate_decimals(value, currency)
+    exact = value.quantize(Decimal(1).scaleb(-len(decimals)), ROUND_DOWN)
+    text: str = format_decimal(exact, f"#,##0.{decimals}", locale=current_language())
+    return text
+
+
+def _rate_decimals(value: Decimal, currency: str) -> int:
+    return max(get_currency_precision(currency), min(8, 3 - value.adjusted()))
 
 
 def _fiat(value: Decimal, currency: str, digits: int) -> str:

@@ -16,6 +16,7 @@ from onramp_app.web.activity.story_state import StoryState
 from onramp_app.web.add_money.page import add_money
 from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.entrance.landing import landing
+from onramp_app.web.entrance.landing_state import LandingState
 from onramp_app.web.entrance.not_found import not_found
 from onramp_app.web.entrance.page import login, register
 from onramp_app.web.entrance.state import EntranceState
@@ -52,7 +53,13 @@ class _Page:
 def _pages() -> tuple[_Page, ...]:
     return (
         *_outbox(),
-        _Page("/", landing, _("Add money and watch it arrive"), _("A wallet that you can add money to.")),
+        _Page(
+            "/",
+            landing,
+            _("Add money and watch it arrive"),
+            _("A wallet that you can add money to."),
+            (LandingState.load,),
+        ),
         _Page("/login", login, _("Sign in"), _("Sign in to your wallet."), (EntranceState.load,)),
         _Page(
             "/activity",

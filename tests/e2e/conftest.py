@@ -13,7 +13,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.chromium import FLAGS, chromium_path
 from tests.e2e.site import OpenPage, Site, running_site
-from tests.e2e.watched import tell_violations
+from tests.e2e.watched import count_shifts, tell_violations
 from tests.folders import started_once
 
 
@@ -75,6 +75,7 @@ async def open_page(site: Site, chromium: Browser) -> AsyncIterator[OpenPage]:
         )
         contexts.append(context)
         await tell_violations(context, faults)
+        await count_shifts(context)
         context.on("weberror", lambda error: faults.append(str(error.error)))
         context.on("response", lambda r: faults.append(f"{r.status} {r.url}") if r.status >= 500 else None)
         page = await context.new_page()

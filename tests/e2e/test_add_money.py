@@ -27,6 +27,7 @@ from tests.e2e.people import (
     register,
 )
 from tests.e2e.site import OpenPage, Site, open_order
+from tests.e2e.watched import MOST_SHIFT, shift_of
 
 NEWCOMER_SECONDS = 120
 # Where nothing is pushed, a page notices within the ten seconds of a look.
@@ -75,6 +76,7 @@ async def test_a_stranger_adds_money_and_the_balance_changes_on_another_tab(
     await expect(second.get_by_text("In your balance")).to_be_visible(timeout=LIVE_MS)
     await expect(second.get_by_role("list", name="On its way")).to_have_count(0)
     assert re.search(r"[1-9]", await _balance(second).inner_text())
+    assert await shift_of(second) <= MOST_SHIFT
 
 
 async def test_every_step_is_shown_as_it_happens(open_page: OpenPage, site: Site) -> None:

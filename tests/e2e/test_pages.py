@@ -16,7 +16,14 @@ from playwright.async_api import BrowserContext, Page, expect
 
 from tests.e2e.people import be_somebody_new, has_loaded, new_top_up
 from tests.e2e.site import PROJECT, OpenPage, Site, open_order
-from tests.e2e.watched import PRIVATE, PUBLIC
+from tests.e2e.watched import (
+    MOST_SHIFT,
+    PRIVATE,
+    PUBLIC,
+    covered_at_200_percent,
+    shift_of,
+    slow_down,
+)
 
 AXE_VERSION = "4.14.1"
 WIDTHS = (360, 768, 1280)
@@ -91,10 +98,15 @@ async def _findings_at(context: BrowserContext, path: str, axe: str, looks: tupl
     """Look at a page at several widths and in both themes; it follows both without being loaded again."""
     found = []
     page = await context.new_page()
+    await page.set_viewport_size({"width": looks[0][0], "height": 800})
+    await slow_down(page)
     answer = await page.goto(path)
     assert answer is not None
     assert "unsafe" not in answer.headers["content-security-policy"]
     await has_loaded(page)
+    await page.evaluate(_DRAWN)
+    if (shift := await shift_of(page)) > MOST_SHIFT:
+        found.append(f"{path} {looks[0][0]}: its parts move by {shift:.3f}")
     for width, theme in looks:
         await page.set_viewport_size({"width": width, "height": 800})
         await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
@@ -106,6 +118,7 @@ async def _findings_at(context: BrowserContext, path: str, axe: str, looks: tupl
             await page.wait_for_timeout(1000)
             of_this_look = await _findings(page, axe)
         found += [f"{path} {width} {theme}: {one}" for one in of_this_look]
+    found += [f"{path} at 200 %: {one}" for one in await covered_at_200_percent(page)]
     await page.close()
     return found
 
@@ -172,9 +185,9 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
 
 async def test_no_page_is_forgotten(site: Site) -> None:
     built = {f"/{page.stem}" for page in site.pages.glob("*.html")}
-    assert built - {"/404", "/__spa-fallback"} == {
-        path if path != "/" else "/index" for path in PUBLIC[:-1] + PRIVATE
-    }
+    # A page with a parameter in its address is no file of its own, and the last one is at no address.
+    files = {*PUBLIC[:-1], *PRIVATE} - {"/receipt/check"}
+    assert built - {"/404", "/__spa-fallback"} == {path if path != "/" else "/index" for path in files}
 
 
 async def test_the_checks_find_what_is_wrong(open_page: OpenPage, axe: str) -> None:
@@ -189,3 +202,19 @@ async def test_the_checks_find_what_is_wrong(open_page: OpenPage, axe: str) -> N
     assert any(finding.startswith("image-alt") for finding in found)
     assert any(finding.startswith("button-name") for finding in found)
     assert any(finding.startswith("scrolls sideways") for finding in found)
+    before = await shift_of(page)
+    await page.evaluate("document.querySelector('main').style.paddingTop = '200px'")
+    await page.evaluate(_DRAWN)
+    assert await shift_of(page) - before > MOST_SHIFT
+    await page.evaluate(
+        "document.querySelector('footer').style = 'position: fixed; inset: auto 0 0; height: 300px'"
+    )
+    assert any("covers" in one for one in await covered_at_200_percent(page))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("look", ALL_LOOKS[1:])
+async def test_no_page_moves_while_it_loads(open_page: OpenPage, axe: str, look: Look) -> None:
+    page = await open_page("/")
+    await be_somebody_new(page)
+    assert await _all_findings(page, axe, (look,), *PUBLIC, *PRIVATE) == []

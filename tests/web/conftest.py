@@ -61,10 +61,16 @@ class Tab:
     """One tab with its own state; `cookie` is what its socket's handshake carried."""
 
     def __init__(
-        self, cookie_header: str = "", *, path: str = "/profile", address: str = "203.0.113.7"
+        self,
+        cookie_header: str = "",
+        *,
+        path: str = "/profile",
+        address: str = "203.0.113.7",
+        language: str = "",
     ) -> None:
         self.root = rx.State(_reflex_internal_init=True)
         self.token = secrets.token_hex(8)
+        self._language = language
         self.connect(cookie_header, path=path, address=address)
 
     def connect(self, cookie_header: str, *, path: str = "/profile", address: str = "203.0.113.7") -> None:
@@ -75,7 +81,11 @@ class Tab:
             "query": dict(part.split("=", 1) for part in path.partition("?")[2].split("&") if part),
             "token": self.token,
             "ip": address,
-            "headers": {"cookie": cookie_header, "origin": "http://localhost:3000"},
+            "headers": {
+                "cookie": cookie_header,
+                "origin": "http://localhost:3000",
+                "accept-language": self._language,
+            },
         }
         self.root._update_router_vars(router_data, {})
         self.root.router_data = router_data

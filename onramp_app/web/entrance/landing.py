@@ -4,9 +4,13 @@ import reflex as rx
 
 from onramp_app.config import get_settings
 from onramp_app.texts import _
+from onramp_app.web.entrance.example import example
+from onramp_app.web.entrance.landing_state import LandingState
 from onramp_app.web.parts.layout import public_page, sign_in_offer
 from onramp_app.web.parts.places import path_of
+from onramp_app.web.parts.shell.footer import help_links
 from onramp_app.web.parts.steps import how_adding_money_works
+from onramp_app.web.parts.times import time_of
 from onramp_app.web.tabs.session import SessionState
 
 
@@ -14,10 +18,15 @@ def landing() -> rx.Component:
     return public_page(
         rx.el.div(
             _promise(),
-            how_adding_money_works(),
-            class_name="grid gap-10 pt-4 md:pt-14 lg:grid-cols-[1.15fr_1fr] lg:gap-16 lg:items-center",
+            example(),
+            class_name="grid gap-10 pt-4 md:pt-10 lg:grid-cols-[1.15fr_1fr] lg:gap-16 lg:items-center",
         ),
-        _assurances(),
+        rx.el.div(
+            how_adding_money_works(),
+            _assurances(),
+            class_name="grid gap-10 mt-16 lg:grid-cols-2 lg:gap-16 lg:items-center",
+        ),
+        _who_is_behind_it(),
         offer=sign_in_offer(),
     )
 
@@ -28,7 +37,7 @@ def _promise() -> rx.Component:
         rx.el.p(
             _(
                 "A wallet for people who earn in their own currency and want to hold digital dollars and "
-                "other assets. You pay the way you always do. You see every step until it is in your balance."
+                "other assets. Pay the way you usually do, and see every step until it's in your balance."
             ),
             class_name="lead max-w-[34em]",
         ),
@@ -40,8 +49,26 @@ def _promise() -> rx.Component:
             ),
             class_name="flex flex-wrap gap-3 pt-2",
         ),
+        _rate_of_the_day(),
         _what_is_simulated(),
         class_name="grid gap-5 justify-items-start",
+    )
+
+
+def _rate_of_the_day() -> rx.Component:
+    # The place is kept also while nothing is known, so that nothing below it moves.
+    return rx.el.p(
+        rx.cond(
+            LandingState.rate != "",
+            rx.fragment(
+                rx.el.span(_("Today's rate:"), class_name="soft"),
+                " ",
+                rx.el.strong(LandingState.rate, class_name="font-semibold"),
+                " ",
+                time_of(LandingState.rate_as_of, class_name="soft"),
+            ),
+        ),
+        class_name="small min-h-[21px]",
     )
 
 
@@ -61,15 +88,15 @@ def _assurances() -> rx.Component:
     items = (
         (
             _("No surprise fees"),
-            _("Each fee has its own line, and the rate is renewed while you look."),
+            _("Every fee is itemised and the rate stays current."),
         ),
         (
             _("Always an answer"),
-            _("If something goes wrong: what happened, and were you charged."),
+            _("If something goes wrong, we tell you what happened and whether you were charged."),
         ),
         (
             _("Every unit accounted for"),
-            _("Each movement is written into books that nobody rewrites."),
+            _("Every transaction is recorded permanently."),
         ),
     )
     return rx.el.section(
@@ -82,5 +109,22 @@ def _assurances() -> rx.Component:
             )
             for title, text in items
         ],
-        class_name="grid gap-8 mt-16 md:mt-24 md:grid-cols-3",
+        class_name="grid gap-6",
+    )
+
+
+def _who_is_behind_it() -> rx.Component:
+    settings = get_settings()
+    return rx.el.section(
+        rx.el.h2(_("Who is behind it"), class_name="heading", id="behind"),
+        rx.el.p(
+            _(
+                "{app} is the operator: it holds what you add on your behalf, in a ledger that can't be"
+                " rewritten. {provider} takes your payment and buys for you, on its own pages."
+            ).format(app=settings.app_name, provider=settings.provider_name),
+            class_name="soft mt-2 max-w-[46em]",
+        ),
+        rx.el.p(*help_links(class_name="link"), class_name="flex flex-wrap gap-x-6 gap-y-2 mt-4"),
+        aria_labelledby="behind",
+        class_name="mt-16 border-t border-(--line) pt-8",
     )

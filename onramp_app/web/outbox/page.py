@@ -28,6 +28,7 @@ def outbox() -> rx.Component:
                 rx.el.p(_("No mails yet. Create an account and one appears here."), class_name="card soft"),
             ),
         ),
+        fills_up=True,
     )
 
 

@@ -16,29 +16,36 @@ def activity_rows(rows: list[ActivityRow], *, label: str) -> rx.Component:
 def _row(row: ActivityRow) -> rx.Component:
     return rx.el.li(
         link(
-            direction_sign(row.direction),
-            rx.el.span(
-                rx.el.span(
-                    rx.el.span(row.title, class_name="font-semibold"),
-                    rx.el.span(row.amount, class_name=rx.cond(row.is_expected, "soft", "font-semibold")),
-                    class_name="row-ends",
-                ),
-                rx.el.span(
-                    rx.el.span(
-                        time_of(row.at),
-                        rx.cond(row.paid != "", rx.el.span(" · ", row.paid)),
-                        class_name="soft small",
-                    ),
-                    state_tag(row.tag, row.tone),
-                    class_name="row-ends",
-                ),
-                class_name="grid min-w-0 flex-1 gap-0.5",
-            ),
+            *row_parts(row, when=time_of(row.at)),
             to=f"{path_of('/activity')}/{row.transaction_id}",
             class_name="activity-row",
         ),
         key=row.transaction_id,
     )
+
+
+def row_parts(row: ActivityRow, *, when: rx.Component | str) -> list[rx.Component]:
+    """Return the inside of one line; `when` is how it says the time."""
+    return [
+        direction_sign(row.direction),
+        rx.el.span(
+            rx.el.span(
+                rx.el.span(row.title, class_name="font-semibold"),
+                rx.el.span(row.amount, class_name=rx.cond(row.is_expected, "soft", "font-semibold")),
+                class_name="row-ends",
+            ),
+            rx.el.span(
+                rx.el.span(
+                    when,
+                    rx.cond(row.paid != "", rx.el.span(" · ", row.paid)),
+                    class_name="soft small",
+                ),
+                state_tag(row.tag, row.tone),
+                class_name="row-ends",
+            ),
+            class_name="grid min-w-0 flex-1 gap-0.5",
+        ),
+    ]
 
 
 def state_tag(words: str, tone: str) -> rx.Component:

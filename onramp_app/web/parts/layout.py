@@ -202,12 +202,21 @@ def _frame(*children: rx.Component) -> rx.Component:
     )
 
 
-def public_page(*content: rx.Component, offer: rx.Component | None = None) -> rx.Component:
-    """Return the frame of a page that anyone may see; `offer` stands at the end of the header."""
+def public_page(
+    *content: rx.Component, offer: rx.Component | None = None, fills_up: bool = False
+) -> rx.Component:
+    """Return the frame of a page that anyone may see.
+
+    Args:
+        content: of the page.
+        offer: what stands at the end of the header.
+        fills_up: whether the content grows after the page is there.
+    """
+    place = "wrap below-fold" if fills_up else "wrap"
     return _frame(
         _signed_out_header(offer=offer),
         _shell_notice(is_private=False),
-        rx.el.main(*content, id="content", tab_index=-1, class_name="wrap pt-4 pb-16 outline-none"),
+        rx.el.main(*content, id="content", tab_index=-1, class_name=f"{place} pt-4 pb-16 outline-none"),
         footer(has_theme=True),
     )
 

@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from onramp_app.config import get_settings
 from onramp_app.texts import _
 
 
@@ -9,9 +10,14 @@ def how_adding_money_works() -> rx.Component:
     """Return the three steps of adding money, for people who have not done it yet."""
     return steps_to_come(
         _("How adding money works"),
-        (_("Say how much"), _("You see the rate, every fee and what you receive before you pay.")),
-        (_("Pay your way"), _("By bank transfer or instant payment, on the payment provider's own page.")),
-        (_("Watch it arrive"), _("Your balance changes while you look at it. You may close the page.")),
+        (_("Choose an amount"), _("You see the rate, every fee and what you receive before you pay.")),
+        (
+            _("Pay your way"),
+            _("By bank transfer or instant payment, on {provider}'s own page.").format(
+                provider=get_settings().provider_name
+            ),
+        ),
+        (_("Watch it arrive"), _("Track each step, even if you close this page.")),
     )
 
 

@@ -24,8 +24,7 @@ def profile() -> rx.Component:
                 rx.el.h1(_("Profile"), class_name="title"),
                 rx.el.p(
                     _("Account ID"),
-                    " ",
-                    rx.el.code(ProfileState.account_id, class_name="inline-block max-w-full break-all"),
+                    rx.el.code(ProfileState.account_id, class_name="block min-h-[21px] break-all"),
                     class_name="soft small mt-1",
                 ),
                 _on_this_page(),
