@@ -234,13 +234,16 @@ async def _provider_clock(settings: Settings) -> str:
     if provider_ms is None:
         raise UnwellError("The provider answers with no time that can be read.")
     ahead_seconds = (clock.now() - _EPOCH).total_seconds() - provider_ms / 1000
+    where = "ahead of" if ahead_seconds > 0 else "behind"
     if abs(ahead_seconds) > MAX_CLOCK_SECONDS:
-        where = "ahead of" if ahead_seconds > 0 else "behind"
         raise UnwellError(
             f"This machine's clock is {abs(ahead_seconds):.0f} s {where} the provider's. Set it by a time"
             " server; until then requests are signed with the provider's time."
         )
-    return "This machine's clock agrees with the provider's."
+    return (
+        f"This machine's clock is {abs(ahead_seconds):.1f} s {where} the provider's, the way of its answer"
+        " included: they agree."
+    )
 
 
 async def _provider_account(settings: Settings) -> str:

@@ -109,7 +109,7 @@ async def reading(settings: Settings) -> str:
     a_minute = len(walks) * 60 / settings.onramp_poll_seconds
     allowed = settings.onramp_requests_per_minute
     said = (
-        f"{len(walks)} lists with open top-ups are read every {settings.onramp_poll_seconds} s, about"
+        f"Lists with open top-ups: {len(walks)}, each read every {settings.onramp_poll_seconds} s, about"
         f" {a_minute:.0f} of {allowed} requests a minute."
     )
     if busy is None:

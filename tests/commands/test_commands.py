@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -173,6 +174,13 @@ def test_check_names_a_clock_that_is_off(simulator: Process, seconds: int, said:
     found = _unwell()
     assert set(found) == {"provider clock"}, "what is signed with the provider's time is accepted"
     assert said in found["provider clock"]
+
+
+@pytest.mark.usefixtures("database")
+async def test_check_says_how_far_off_a_clock_is_that_agrees(simulator: Process) -> None:
+    simulator.scenario("clock_skew", times=None, value=-2)
+    said = await CHECKS["provider clock"](get_settings())
+    assert re.search(r"clock is [2-4]\.\d s ahead of the provider's", said), said
 
 
 @pytest.mark.usefixtures("database", "simulator")

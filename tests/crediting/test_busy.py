@@ -9,7 +9,7 @@ from tests.crediting.world import World
 async def test_answers_that_we_read_too_much_are_counted(world: World) -> None:
     top_up = world.top_up(world.user())
     said = await provider_checks.reading(get_settings())
-    assert said.startswith("1 lists with open top-ups are read every 1 s, about 60 of 10000 requests")
+    assert said.startswith("Lists with open top-ups: 1, each read every 1 s, about 60 of 10000 requests")
     assert "never answered that this is too much" in said
     order = world.open_order(top_up)
     async with world.running():
