@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts import fields, links, passwords, sessions
 from onramp_app.accounts.sessions import Client
-from onramp_app.accounts.tables import CLOSED_PREFIX, CLOSED_SUFFIX, User
+from onramp_app.accounts.tables import CLOSED_PREFIX, UNCLAIMED_PREFIX, User
 from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import (
     DEFAULT_CURRENCY,
@@ -29,7 +29,7 @@ from onramp_app.domain.ids import new_id
 from onramp_app.domain.networks import network_of
 from onramp_app.factors import factors
 from onramp_app.ledger import audit
-from onramp_app.mail.words import Choice, MailKind
+from onramp_app.mail.words import NOWHERE, Choice, MailKind
 from onramp_app.throttle import throttle
 
 Opened = TypeVar("Opened")
@@ -37,6 +37,7 @@ Opened = TypeVar("Opened")
 OpenSession = Callable[[AsyncSession, User, Client], Awaitable[Opened]]
 
 _NOBODY = "Closed account"  # what operators read instead of a name
+_UNCLAIMED = "Unclaimed account"
 _TAKEN = "An account with this e-mail exists. Sign in instead."
 _log = structlog.get_logger(__name__)
 
@@ -118,6 +119,40 @@ async def register(registration: Registration, client: Client, open_session: Ope
         await _insert(db, user)
         await links.write_mail(db, user, MailKind.CONFIRM_EMAIL, purpose=LinkPurpose.CONFIRM_EMAIL)
         return await open_session(db, user, client)
+
+
+async def open_unclaimed(db: AsyncSession, *, country: str | None, display_currency: str | None) -> User:
+    """Open an account without address and password, in the caller's transaction: nobody can sign in to it.
+
+    Args:
+        db: the transaction.
+        country: as `fields.clean` returns it.
+        display_currency: as well; by default that of the country.
+    """
+    user_id, now = new_id(), clock.now()
+    user = User(
+        id=user_id,
+        email=_unclaimed_email(user_id),
+        password_hash=passwords.useless_hash(),
+        display_name=_UNCLAIMED,
+        country=country,
+        display_currency=display_currency or currency_of_country(country),
+        language=LANGUAGES[0],
+        created_at=now,
+        updated_at=now,
+    )
+    db.add(user)
+    await db.flush()
+    return user
+
+
+def is_claimed(user: User) -> bool:
+    """Return whether an account has an owner who proved an address; others were opened by programs."""
+    return user.email != _unclaimed_email(user.id)
+
+
+def _unclaimed_email(user_id: str) -> str:
+    return f"{UNCLAIMED_PREFIX}{user_id}{NOWHERE}"
 
 
 async def lock_open(db: AsyncSession, user_id: str) -> User:
@@ -294,7 +329,7 @@ async def pseudonymise(db: AsyncSession, user: User) -> None:
     await sessions.forget_sessions(db, user.id)
     await links.forget(db, user.id)
     now = clock.now()
-    user.email = f"{CLOSED_PREFIX}{user.id}{CLOSED_SUFFIX}"
+    user.email = f"{CLOSED_PREFIX}{user.id}{NOWHERE}"
     user.display_name, user.country, user.email_confirmed_at = _NOBODY, None, None
     user.display_currency, user.language = DEFAULT_CURRENCY, LANGUAGES[0]
     user.password_hash, user.muted_mails = passwords.useless_hash(), []

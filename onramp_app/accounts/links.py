@@ -20,7 +20,7 @@ from onramp_app.domain.errors import FieldError, ValidationFailed
 from onramp_app.mail import outbox
 from onramp_app.mail.links import MailLink, is_secret, new_link, secret_hash
 from onramp_app.mail.outbox import Mail
-from onramp_app.mail.words import CHANGE_LIFE, CONFIRM_LIFE, RESET_LIFE, UNDO_LIFE, MailKind
+from onramp_app.mail.words import CHANGE_LIFE, CLAIM_LIFE, CONFIRM_LIFE, RESET_LIFE, UNDO_LIFE, MailKind
 
 _LIFE: Mapping[LinkPurpose, timedelta] = {
     LinkPurpose.CONFIRM_EMAIL: CONFIRM_LIFE,
@@ -28,6 +28,7 @@ _LIFE: Mapping[LinkPurpose, timedelta] = {
     LinkPurpose.UNDO_EMAIL: UNDO_LIFE,
     LinkPurpose.RESET_PASSWORD: RESET_LIFE,
     LinkPurpose.NOT_ME: UNDO_LIFE,
+    LinkPurpose.CLAIM_ACCOUNT: CLAIM_LIFE,
 }
 # One address that somebody signs in to again and again, from nowhere known, is not written to without end.
 _NEW_DEVICES_A_DAY = 5
@@ -136,6 +137,18 @@ async def find(db: AsyncSession, secret: object, *purposes: LinkPurpose) -> tupl
         )
     )
     return (await db.exec(query)).first()
+
+
+async def is_on_its_way(db: AsyncSession, user_id: str, purpose: LinkPurpose, email: str) -> bool:
+    """Return whether a link of an account that was mailed to this address still works."""
+    query = select(AccountLink.user_id).where(
+        AccountLink.user_id == user_id,
+        AccountLink.purpose == purpose.value,
+        AccountLink.email == email,
+        col(AccountLink.ended_at).is_(None),
+        col(AccountLink.expires_at) > moment(),
+    )
+    return (await db.exec(query.limit(1))).first() is not None
 
 
 async def take(db: AsyncSession, secret: object, *purposes: LinkPurpose) -> tuple[AccountLink, User]:

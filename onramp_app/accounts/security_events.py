@@ -36,6 +36,7 @@ _DEEDS: dict[str, SecurityEventKind] = {
     Act.FACTORS_RESET_CANCELED.value: SecurityEventKind.FACTORS_RESET_CANCELED,
     Act.FACTORS_RESET.value: SecurityEventKind.FACTORS_RESET,
     Act.DATA_EXPORTED.value: SecurityEventKind.DATA_EXPORTED,
+    Act.ACCOUNT_CLAIMED.value: SecurityEventKind.ACCOUNT_CLAIMED,
 }
 KINDS: dict[str, SecurityEventKind] = {
     "": SecurityEventKind.SIGNED_IN,

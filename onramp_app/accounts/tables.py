@@ -22,10 +22,9 @@ from sqlmodel import Field
 from onramp_app.accounts.words import EndReason, KycStatus, KycTier, LinkPurpose, Role, SessionKind
 from onramp_app.db.columns import Row, length, moment, one_of
 from onramp_app.domain.ids import new_id
-from onramp_app.mail.words import Choice
+from onramp_app.mail.words import NOWHERE, Choice
 
-# No mail ever gets to this domain (RFC 2606 section 2), and nobody can register with it.
-CLOSED_PREFIX, CLOSED_SUFFIX = "closed-", "@account.invalid"
+CLOSED_PREFIX, UNCLAIMED_PREFIX = "closed-", "unclaimed-"
 _CHOICES = ", ".join(f"'{choice}'" for choice in Choice)
 
 
@@ -34,7 +33,8 @@ class User(Row, table=True):
 
     `frozen_at` is when an operator froze it: what arrives is held, and no top-up is begun. `muted_mails` are
     the words of `mail.words.Choice` that the person does not want. `closed_at` is when its owner closed it:
-    the row stays for the books, and names nobody any more.
+    the row stays for the books, and names nobody any more. One that a program opened has an address that
+    leads nowhere until its owner claims it.
     """
 
     __tablename__ = "users"
@@ -52,7 +52,7 @@ class User(Row, table=True):
         one_of("kyc_tier", KycTier),
         CheckConstraint(f"muted_mails <@ ARRAY[{_CHOICES}]::text[]", name="muted_mails"),
         CheckConstraint(
-            f"closed_at IS NULL OR (email = '{CLOSED_PREFIX}' || id || '{CLOSED_SUFFIX}' AND country IS NULL"
+            f"closed_at IS NULL OR (email = '{CLOSED_PREFIX}' || id || '{NOWHERE}' AND country IS NULL"
             " AND role = 'user')",
             name="closed_names_nobody",
         ),

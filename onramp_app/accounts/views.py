@@ -4,6 +4,7 @@ Pages keep views pickled between events, so they are made of primitives only and
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from onramp_app.db.personal import Part
 
@@ -28,6 +29,18 @@ class Viewer:
     kyc_tier: str
     is_email_confirmed: bool
     created_at: datetime
+
+
+class Owner(Protocol):
+    """Whose money is read: a person who is signed in, or one whom a program of the operator's knows."""
+
+    @property
+    def user_id(self) -> str:
+        """The id of the account."""
+
+    @property
+    def display_currency(self) -> str:
+        """ISO 4217, what balances are valued in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ class LinkPurpose(StrEnum):
     UNDO_EMAIL = "undo_email"
     RESET_PASSWORD = "reset_password"  # noqa: S105 - the name of a link  # nosec B105
     NOT_ME = "not_me"
+    CLAIM_ACCOUNT = "claim_account"
 
 
 class SecurityEventKind(StrEnum):
@@ -97,6 +98,7 @@ class SecurityEventKind(StrEnum):
     FACTORS_RESET_CANCELED = "factors_reset_canceled"
     FACTORS_RESET = "factors_reset"
     DATA_EXPORTED = "data_exported"
+    ACCOUNT_CLAIMED = "account_claimed"
 
 
 @lru_cache(maxsize=1)

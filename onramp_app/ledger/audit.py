@@ -62,6 +62,8 @@ class Act(StrEnum):
     FACTORS_RESET_ASKED = "factors.reset_asked"
     FACTORS_RESET_CANCELED = "factors.reset_canceled"
     FACTORS_RESET = "factors.reset"
+    CLAIM_MAILED = "account.claim_mailed"
+    ACCOUNT_CLAIMED = "account.claimed"
     API_KEY_REFUSED = "api_key.refused"
     TREASURY_ADDRESSES = "treasury.addresses"
 

@@ -242,6 +242,32 @@ def refresh_token_reused(details: Details, secret: str) -> Letter:
     )
 
 
+def claim_account(details: Details, secret: str) -> Letter:
+    """Say that a program of the operator's opened an account, what it can do with it, and how to claim it."""
+    program = details["program"]
+    return Letter(
+        subject=_("Claim your {app} account").format(app=app_name()),
+        title=_("Claim your {app} account").format(app=app_name()),
+        paragraphs=(
+            _("{program} opened an account with {app} for you. Set a password to make it yours.").format(
+                program=program, app=app_name()
+            ),
+            _(
+                "{program} can see the balance and the payments of this account, and take money from it when"
+                " you buy something there. That stays so after you've claimed it."
+            ).format(program=program),
+        ),
+        action=Action(_("Set a password"), page_address(LinkPlace.RESET, secret)),
+        after=(
+            _("The link works once, for 7 days."),
+            _(
+                "Not you? Ignore this mail, and don't add money to an account that someone else may use at"
+                " {program}."
+            ).format(program=program),
+        ),
+    )
+
+
 def account_closed(details: Details, _secret: str) -> Letter:
     """Say, as the last mail, that the account is closed."""
     return Letter(

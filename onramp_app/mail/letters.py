@@ -29,6 +29,7 @@ _LETTERS: Mapping[MailKind, Callable[[Details, str], Letter]] = {
     MailKind.FACTORS_RESET_ASKED: account_letters.factors_reset_asked,
     MailKind.NEW_DEVICE: account_letters.new_device,
     MailKind.REFRESH_TOKEN_REUSED: account_letters.refresh_token_reused,
+    MailKind.CLAIM_ACCOUNT: account_letters.claim_account,
     MailKind.ACCOUNT_CLOSED: account_letters.account_closed,
     MailKind.TOP_UP_SETTLED: top_up_letters.top_up_settled,
     MailKind.TOP_UP_IN_REVIEW: top_up_letters.top_up_in_review,

@@ -16,7 +16,7 @@ from onramp_app.domain.ids import new_id
 from onramp_app.fleet import channels
 from onramp_app.mail.links import MailLink
 from onramp_app.mail.tables import OutboxMail
-from onramp_app.mail.words import WORTH_SENDING, MailKind
+from onramp_app.mail.words import NOWHERE, WORTH_SENDING, MailKind
 
 # One statement for any number of mails: to make one with so many values cost more than to carry it out.
 _WRITE = text("""
@@ -75,7 +75,11 @@ class Mail:
 
 
 async def write(db: AsyncSession, mails: Sequence[Mail]) -> None:
-    """Write mails into the outbox, in the caller's transaction. They are sent after its commit."""
+    """Write mails into the outbox, in the caller's transaction. They are sent after its commit.
+
+    Of those to accounts without a mailbox nothing is written.
+    """
+    mails = [mail for mail in mails if not mail.recipient.endswith(NOWHERE)]
     if not mails:
         return
     values = {

@@ -24,6 +24,7 @@ class MailKind(StrEnum):
     FACTORS_CHANGED = "factors_changed"
     FACTORS_RESET_ASKED = "factors_reset_asked"
     ACCOUNT_CLOSED = "account_closed"
+    CLAIM_ACCOUNT = "claim_account"
 
 
 class Choice(StrEnum):
@@ -46,6 +47,10 @@ RESET_LIFE = timedelta(minutes=30)
 CONFIRM_LIFE = timedelta(days=3)
 CHANGE_LIFE = timedelta(days=1)
 UNDO_LIFE = timedelta(days=7)
+CLAIM_LIFE = timedelta(days=7)
+# No mail ever gets to this domain (RFC 2606 section 2), and nobody can register with it: closed accounts
+# have an address there, and those that nobody has claimed yet.
+NOWHERE = "@account.invalid"
 
 _NOTICE = timedelta(days=3)
 # A link that has ended is of no use, and a notice of last week frightens.
@@ -57,6 +62,7 @@ WORTH_SENDING: Mapping[MailKind, timedelta] = {
     MailKind.EMAIL_CHANGE_UNDONE: UNDO_LIFE,
     MailKind.FACTORS_RESET_ASKED: timedelta(days=1),
     MailKind.ACCOUNT_CLOSED: _NOTICE,
+    MailKind.CLAIM_ACCOUNT: CLAIM_LIFE,
     **dict.fromkeys(
         (
             MailKind.PASSWORD_CHANGED,

@@ -23,12 +23,16 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class ProgramPerson:
-    """A person as the program knows them that opened the account; nothing of what they say of themselves."""
+    """A person as the program knows them that opened the account; nothing of what they say of themselves.
+
+    `is_claimed` says whether the person has proved an address and set a password.
+    """
 
     user_id: str
     external_id: str
     country: str | None
     display_currency: str
+    is_claimed: bool
     created_at: datetime
 
 

@@ -1,9 +1,11 @@
-"""Setting a new password by a mailed link, for people who have forgotten theirs or lost their account."""
+"""Setting a password by a mailed link: a new one, or the first of an account that a program opened."""
 
 import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.accounts import devices, links, passwords, sessions
+from onramp_app.accounts import accounts, devices, links, passwords, sessions
 from onramp_app.accounts.sessions import Client
+from onramp_app.accounts.tables import User
 from onramp_app.accounts.words import EndReason, LinkPurpose
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
@@ -12,38 +14,51 @@ from onramp_app.domain.networks import network_of
 from onramp_app.factors import factors
 from onramp_app.ledger import audit
 from onramp_app.mail.words import MailKind
+from onramp_app.recovery.addresses import write_audit, write_email
 from onramp_app.sign_in import sign_in
 from onramp_app.throttle import throttle
 
+_PURPOSES = (LinkPurpose.RESET_PASSWORD, LinkPurpose.CLAIM_ACCOUNT)
 _log = structlog.get_logger(__name__)
 
 
 async def reset(secret: str, new_password: str, client: Client, *, code: str = "") -> None:
     """Set a new password by a mailed link, and end all sessions of the account.
 
-    Who opens the link has the mailbox, so its address counts as confirmed.
+    Who opens the link has the mailbox, so its address counts as confirmed. The link of an account that nobody
+    has claimed yet gives it this address.
 
     Raises:
         ValidationFailed: the link no longer works (field `token`), or the password is weak (`new_password`),
             which leaves the link as it is.
         OtpRequired: the account has a second factor, and the code is missing. The link still works.
         WrongCode: the code is wrong. The link still works.
+        EmailTaken: the address of the account to claim belongs to another account, or may be taken back by
+            one. The link still works.
         RateLimited: too many links from this network, or too many wrong codes for this account.
         DatabaseUnavailable: nothing was changed.
     """
     await throttle.attempt(throttle.LINK, network_of(client.address))
     async with transaction() as db:
-        found = await links.find(db, secret, LinkPurpose.RESET_PASSWORD)
+        found = await links.find(db, secret, *_PURPOSES)
     if found is None:
         raise links.unusable()
-    _, owner = found
-    personal = (owner.email, owner.email.split("@")[0], *owner.display_name.split(), get_settings().app_name)
+    mailed, owner = found
+    personal = (
+        mailed.email,
+        mailed.email.split("@")[0],
+        *owner.display_name.split(),
+        get_settings().app_name,
+    )
     await passwords.check_new_password(new_password, field="new_password", personal=personal)
     new_hash = await passwords.hash_password(new_password)
     if code:
         await factors.count_guess(owner.id)
     async with transaction() as db:
-        link, user = await links.take(db, secret, LinkPurpose.RESET_PASSWORD)
+        link, user = await links.take(db, secret, *_PURPOSES)
+        if link.purpose == LinkPurpose.CLAIM_ACCOUNT.value:
+            await _claim(db, user, link.email, new_hash, client)
+            return
         if link.email != user.email:
             raise links.unusable()
         # Who has the mailbox is not yet the owner: otherwise a mailbox would open what two factors protect.
@@ -71,3 +86,18 @@ async def reset(secret: str, new_password: str, client: Client, *, code: str = "
     if code:
         await factors.guessed_right(user.id)
     _log.info("password reset", user_id=user.id)
+
+
+async def _claim(db: AsyncSession, user: User, email: str, password_hash: str, client: Client) -> None:
+    """Give an account, which is locked, its owner: address and password. It had no session before.
+
+    Only here does the address become the account's. If it had been before, whoever signs up or asks for a new
+    password with it would own an account together with somebody who gave a program the wrong address.
+    """
+    if accounts.is_claimed(user):
+        raise links.unusable()
+    await links.end(db, user.id, LinkPurpose.CLAIM_ACCOUNT)
+    user.password_hash, user.display_name = password_hash, email.split("@", maxsplit=1)[0][:80]
+    await write_email(db, user, email)
+    write_audit(db, user, audit.Act.ACCOUNT_CLAIMED, client)
+    _log.info("account claimed", user_id=user.id)

@@ -116,6 +116,13 @@ CLOSE = (RateLimitItemPerHour(20, namespace="close"),)
 OPERATOR_CODE = (RateLimitItemPerHour(30, namespace="operator-code"),)
 # By network: API keys that do not work. Nobody guesses one; this bounds the work, and shows in the answers.
 KEY_GUESS = (RateLimitItemPerMinute(30, namespace="key-guess"),)
+# By program: each one stays for good, with a line in the audit log.
+NEW_PEOPLE = (
+    RateLimitItemPerMinute(300, namespace="new-people"),
+    RateLimitItemPerDay(20_000, namespace="new-people-day"),
+)
+# By account, and by address: each one sends a mail, to an address that a program was given.
+CLAIM = (RateLimitItemPerHour(5, namespace="claim"), RateLimitItemPerDay(10, namespace="claim-day"))
 ALONE_DELAY_SECONDS = 1.0
 _ASK_REDIS_AGAIN_SECONDS = 3
 

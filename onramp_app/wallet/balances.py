@@ -9,7 +9,7 @@ from sqlalchemy import any_
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.accounts.views import Viewer
+from onramp_app.accounts.views import Owner
 from onramp_app.db.each import IDS
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
@@ -50,16 +50,16 @@ class Holdings:
         }
 
 
-async def get(viewer: Viewer) -> BalancesView:
-    """Return the viewer's balances and their worth, as `view_of` does.
+async def get(owner: Owner) -> BalancesView:
+    """Return the owner's balances and their worth, as `view_of` does.
 
     Raises:
         DatabaseUnavailable: nothing could be read.
     """
     async with transaction() as db:
-        holdings = (await read(db, [viewer.user_id]))[viewer.user_id]
+        holdings = (await read(db, [owner.user_id]))[owner.user_id]
         stored = await read_stored(db) if holdings.available else None
-    return view_of(viewer, holdings, await book_after(stored) if holdings.available else None)
+    return view_of(owner, holdings, await book_after(stored) if holdings.available else None)
 
 
 async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Holdings]:
@@ -68,7 +68,7 @@ async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Holding
     return {user_id: Holdings(kept[user_id], pending[user_id]) for user_id in user_ids}
 
 
-def view_of(viewer: Viewer, holdings: Holdings, book: RateBook | None) -> BalancesView:
+def view_of(owner: Owner, holdings: Holdings, book: RateBook | None) -> BalancesView:
     """Return the balances, with the worth of what is available; None while a rate is missing.
 
     `as_of` and `is_stale` concern the rates; the balances are of this moment.
@@ -80,13 +80,13 @@ def view_of(viewer: Viewer, holdings: Holdings, book: RateBook | None) -> Balanc
     now = clock.now()
     if not available:
         book = None  # An empty balance is worth nothing, whatever the rates.
-    display = total_worth(available, book, currency=viewer.display_currency)
+    display = total_worth(available, book, currency=owner.display_currency)
     for asset, amount in available.items():
-        worth = total_worth({asset: amount}, book, currency=viewer.display_currency)
+        worth = total_worth({asset: amount}, book, currency=owner.display_currency)
         items[asset] = replace(items[asset], worth=worth)
     return BalancesView(
         display_amount=display,
-        display_currency=viewer.display_currency,
+        display_currency=owner.display_currency,
         items=tuple(items[asset] for asset in sorted(items)),
         as_of=book.as_of if book else now,
         is_stale=display is None or (book is not None and book.is_stale(now)),

@@ -8,7 +8,7 @@ from sqlalchemy import Row, select, text, true
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.accounts.views import Viewer
+from onramp_app.accounts.views import Owner, Viewer
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
@@ -40,7 +40,7 @@ _MAX_FOUND = 50  # provider orders that one order id or hash may lead to
 
 
 async def page(
-    viewer: Viewer, filters: Filters, *, limit: int = 50, cursor: str | None = None
+    owner: Owner, filters: Filters, *, limit: int = 50, cursor: str | None = None
 ) -> tuple[list[TransactionView], str | None]:
     """Return one page, newest first, and the cursor of the next one or None.
 
@@ -57,8 +57,8 @@ async def page(
                 "One or more fields cannot be used.", errors=(FieldError("cursor", message),)
             ) from error
     async with transaction() as db:
-        wanted = await _look_up(db, viewer.user_id, filters, after=after, limit=limit + 1)
-        views = await _read(db, viewer.user_id, wanted, after=after, limit=limit + 1)
+        wanted = await _look_up(db, owner.user_id, filters, after=after, limit=limit + 1)
+        views = await _read(db, owner.user_id, wanted, after=after, limit=limit + 1)
     shown = views[:limit]
     last = shown[-1] if len(views) > limit else None
     return shown, write_cursor(Position(last.created_at, last.id)) if last else None

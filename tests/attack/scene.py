@@ -13,6 +13,7 @@ from onramp_app.accounts import program_sessions, sessions
 from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.tables import User
 from onramp_app.db.engine import transaction
+from tests import rows
 from tests.money import Wallet
 from tests.people import PASSWORD, Person
 
@@ -29,6 +30,7 @@ class Scene:
     targets: list[str] = field(default_factory=list)
     canaries: list[str] = field(default_factory=list)
     ada_cookie: str = ""
+    ada_key: str = ""
 
     async def cookie_of(self, person: Person) -> str:
         """Sign somebody in with a browser of their own."""
@@ -109,6 +111,10 @@ async def prepare(wallet: Wallet, ada: Person, bo: Person) -> Scene:
         bo.refresh_token,
         "$argon2id$",
     ]
+    program_id, scene.ada_key = rows.program(wallet.owner, requests_per_minute=6_000)
+    rows.program_user(wallet.owner, program_id, ada.id)
+    other_id, _ = rows.program(wallet.owner)
+    scene.targets.append(rows.program_user(wallet.owner, other_id, bo.id, external_id="bo-of-another"))
     await scene.renew()
     return scene
 
@@ -136,7 +142,7 @@ class Logged(logging.Handler):
 
     def secrets_in(self, scene: Scene) -> list[str]:
         """Return what is in a log line and must not be: Bo's, and Ada's own credentials."""
-        own = (scene.ada_cookie.partition("=")[2], scene.ada.access_token, PASSWORD)
+        own = (scene.ada_cookie.partition("=")[2], scene.ada.access_token, scene.ada_key, PASSWORD)
         return [secret for secret in (*scene.canaries, *own, scene.ada.email) if secret in self.text]
 
 

@@ -1,4 +1,4 @@
-"""Every route that the API describes, called by nobody and by Ada with Bo's ids and with anything at all."""
+"""Every route of the API, called by nobody, Ada and a program that knows her, with Bo's ids and worse."""
 
 import json
 from dataclasses import dataclass, field
@@ -68,13 +68,15 @@ def _request(
 ) -> httpx.Request | None:
     method, path, described = route
     headers = {"Content-Type": kind} if kind else {}
-    match malice.random.randrange(4):
+    match malice.random.randrange(5):
         case 0:
             headers["Authorization"] = f"Bearer {_ascii(malice.text())}"
         case 1:
             headers |= {"Cookie": scene.ada_cookie, "Origin": "http://localhost:3000"}
         case 2:
             headers |= scene.ada.headers
+        case 3:
+            headers["Authorization"] = f"Bearer {scene.ada_key}"
     query: dict[str, str] = {}
     for parameter in described.get("parameters", []):
         name, value = parameter["name"], _sendable(malice.text())

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from onramp_app.config import PROJECT_DIR
+from tests import rows
 from tests.served import answers, served
 from tests.simulator.process import Process
 
@@ -32,6 +34,7 @@ class Server:
 
     url: str
     log: Path
+    key: str
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,9 @@ def server(database_of_the_file: str, simulator_process: Process, tmp_path_facto
     }
     log = tmp_path_factory.mktemp("api") / "log"
     with served(database_of_the_file, log=log, LOG_FORMAT="json", **values) as url:
-        running = Server(url, log)
+        with psycopg.connect(database_of_the_file, autocommit=True) as owner:
+            _, key = rows.program(owner, requests_per_minute=6_000)
+        running = Server(url, log, key)
         deadline = time.monotonic() + 30
         while not answers(f"{running.url}/api/exchange-rates?base=INR&symbols=USDT"):
             assert time.monotonic() < deadline, running.log.read_text()[-2000:]
@@ -70,6 +75,7 @@ def _ask(server: Server, folder: Path, *arguments: str) -> subprocess.CompletedP
             "PYTHONPATH": str(PROJECT_DIR),
             "SCHEMATHESIS_HOOKS": "tests.conformance.hooks",
             "API_URL": server.url,
+            "API_KEY": server.key,
         },
         capture_output=True,
         text=True,
@@ -104,7 +110,12 @@ def _expect_conformance(server: Server, folder: Path, *arguments: str, at_least:
     # Nothing is away here, so not even the 503s that are described have a reason to appear.
     assert {what: count for what, count in answered.items() if what[1] >= 500} == {}
     # The requests got past the first checks.
-    for what in (("POST /api/top-ups", 201), ("POST /api/quotes", 200), ("PATCH /api/auth/me", 200)):
+    for what in (
+        ("POST /api/top-ups", 201),
+        ("POST /api/quotes", 200),
+        ("PATCH /api/auth/me", 200),
+        ("POST /api/users", 201),
+    ):
         assert answered[what] > 0, (what, seed)
 
 

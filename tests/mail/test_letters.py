@@ -26,6 +26,7 @@ DETAILS = {
     "due_at": "2026-03-02T09:00:00+00:00",
     "amount": "113.091234",
     "asset": "USDT",
+    "program": "Corner shop",
 }
 
 

@@ -30,9 +30,13 @@ async def forgot(body: ForgotRequest, request: Request) -> None:
     await requests.ask(body.email, client_of(request))
 
 
-@router.post("/password/reset", status_code=204, responses=error_responses(OtpRequired, WrongCode, *_COMMON))
+@router.post(
+    "/password/reset",
+    status_code=204,
+    responses=error_responses(OtpRequired, WrongCode, EmailTaken, *_COMMON),
+)
 async def reset(body: ResetRequest, request: Request) -> None:
-    """Set a new password by the token of a mailed link, once. All sessions end."""
+    """Set a new password by the token of a mailed link, once, or claim an account by it. All sessions end."""
     await passwords.reset(body.token, body.new_password, client_of(request), code=body.otp or "")
 
 

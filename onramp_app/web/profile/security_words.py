@@ -85,6 +85,7 @@ def what_happened(kind: SecurityEventKind) -> str:
         SecurityEventKind.FACTORS_RESET_CANCELED: _("The removal of your second factor was stopped"),
         SecurityEventKind.FACTORS_RESET: _("Your second factor was removed by an operator"),
         SecurityEventKind.DATA_EXPORTED: _("Everything we hold about you was downloaded"),
+        SecurityEventKind.ACCOUNT_CLAIMED: _("Account claimed by a link in a mail"),
         SecurityEventKind.ROLE_CHANGED: _("Your role changed, and you were signed out everywhere"),
     }
     return texts[kind]

@@ -61,11 +61,16 @@ def reset() -> rx.Component:
             ResetState.works,
             rx.fragment(
                 rx.el.div(
-                    rx.el.h1(_("Set a new password"), class_name="title"),
+                    rx.el.h1(
+                        rx.cond(ResetState.is_claim, _("Claim your account"), _("Set a new password")),
+                        class_name="title",
+                    ),
                     rx.el.p(
-                        _("For {email}. Every device will be signed out.").partition("{email}")[0],
-                        rx.el.span(ResetState.email, class_name="break-words"),
-                        _("For {email}. Every device will be signed out.").partition("{email}")[2],
+                        rx.cond(
+                            ResetState.is_claim,
+                            _around_email(_("It will belong to {email}.")),
+                            _around_email(_("For {email}. Every device will be signed out.")),
+                        ),
                         class_name="soft mt-1",
                     ),
                 ),
@@ -102,6 +107,11 @@ def reset() -> rx.Component:
             _dead_link(is_looked_up=ResetState.is_looked_up),
         ),
     )
+
+
+def _around_email(text: str) -> rx.Component:
+    before, _email, after = text.partition("{email}")
+    return rx.fragment(before, rx.el.span(ResetState.email, class_name="break-words"), after)
 
 
 def confirm() -> rx.Component:

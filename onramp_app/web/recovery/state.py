@@ -60,6 +60,7 @@ class ResetState(_LinkState):
     is_looked_up: bool = False
     works: bool = False
     email: str = ""
+    is_claim: bool = False
     problem: str = ""
     password_problem: str = ""
     asks_code: bool = False
@@ -71,7 +72,8 @@ class ResetState(_LinkState):
         self.problem = self.password_problem = self.code_problem = ""  # nosec B105  # nothing is wrong
         self.asks_code = False
         view = await _look(self._secret(), self._client())
-        self.works = view is not None and view.purpose == LinkPurpose.RESET_PASSWORD
+        self.is_claim = view is not None and view.purpose == LinkPurpose.CLAIM_ACCOUNT
+        self.works = self.is_claim or (view is not None and view.purpose == LinkPurpose.RESET_PASSWORD)
         self.email = view.email if view is not None and self.works else ""
         self.is_looked_up = True
 
@@ -91,6 +93,11 @@ class ResetState(_LinkState):
                 self.password_problem = weak_password_text()
             else:
                 self.works = False
+        except EmailTaken:
+            self.problem = _(
+                "This address belongs to another account. Sign in to that one, or have the link sent to"
+                " another address."
+            )
         except RateLimited:
             self.problem = _("Too many attempts. Wait a few minutes and try again.")
         else:
@@ -136,7 +143,7 @@ class ConfirmState(_LinkState):
                     await securing.undo_change(secret, client)
                 case LinkPurpose.NOT_ME:
                     await securing.secure(secret, client)
-                case LinkPurpose.RESET_PASSWORD:
+                case LinkPurpose.RESET_PASSWORD | LinkPurpose.CLAIM_ACCOUNT:
                     self.works = False
                     return
         except ValidationFailed:
@@ -183,7 +190,7 @@ def _before(purpose: str, email: str) -> tuple[str, str, str] | None:
                 ).format(address=email),
                 _("Secure my account"),
             )
-        case LinkPurpose.RESET_PASSWORD:
+        case LinkPurpose.RESET_PASSWORD | LinkPurpose.CLAIM_ACCOUNT:
             return None
 
 
