@@ -77,6 +77,16 @@ async def test_a_stranger_adds_money_and_the_balance_changes_on_another_tab(
     await expect(second.get_by_role("list", name="On its way")).to_have_count(0)
     assert re.search(r"[1-9]", await _balance(second).inner_text())
     assert await shift_of(second) <= MOST_SHIFT
+    await _repeat(second)
+
+
+async def _repeat(home: Page) -> None:
+    """Ask for the last top-up once more: one tap leads to where it can be checked, and begins nothing."""
+    await home.reload()
+    await home.get_by_role("link", name="Repeat ₹10,000 by UPI").click()
+    await expect(home.get_by_role("button", name=re.compile("^Pay ₹10,000"))).to_be_enabled(timeout=LIVE_MS)
+    known = await (await home.request.get("/api/transactions")).json()
+    assert [one["status"] for one in known["items"]] == ["settled"]
 
 
 async def test_every_step_is_shown_as_it_happens(open_page: OpenPage, site: Site) -> None:

@@ -12,6 +12,7 @@ from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.forms import choice_field, main_button, text_field
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.places import api_action, file_link, link
+from onramp_app.web.parts.shell.skeletons import list_skeleton
 from onramp_app.web.words.top_ups import tag_of
 
 
@@ -44,6 +45,7 @@ def activity() -> rx.Component:
             class_name="mx-auto grid w-full max-w-[760px] grid-cols-[minmax(0,1fr)] gap-4 md:pt-4",
         ),
         here="/activity",
+        waiting=list_skeleton(),
     )
 
 

@@ -23,6 +23,7 @@ def story() -> rx.Component:
             class_name="mx-auto grid w-full max-w-[760px] grid-cols-[minmax(0,1fr)] gap-4",
         ),
         here="/activity",
+        waiting=rx.el.div(_skeleton(), class_name="mx-auto w-full max-w-[760px] pt-[60px]"),
     )
 
 

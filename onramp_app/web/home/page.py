@@ -16,7 +16,7 @@ from onramp_app.web.parts.signs import mark
 from onramp_app.web.parts.steps import how_adding_money_works
 from onramp_app.web.parts.times import clock_of, day_of, time_of
 from onramp_app.web.parts.wallet.balance import chart, chart_table, large_amount
-from onramp_app.web.parts.wallet.strip import steps_done, strip, strip_way
+from onramp_app.web.parts.wallet.strip import steps_done, strip, strip_way, way_parts
 from onramp_app.web.tabs.session import SessionState
 
 _BALANCE = "balance-amount"
@@ -131,7 +131,12 @@ def _repeat() -> rx.Component:
             *strip(
                 repeat.title,
                 _("Your last top-up, at today's rate. You check everything before you pay."),
-                way=strip_way(_("Repeat"), repeat.title, to=f"{path_of('/add-money')}{repeat.search}"),
+                way=link(
+                    *way_parts(_("Repeat"), ""),
+                    to=f"{path_of('/add-money')}{repeat.search}",
+                    aria_label=repeat.title,
+                    class_name="strip-way",
+                ),
             ),
             class_name="strip",
         ),
@@ -224,7 +229,7 @@ def _assets() -> rx.Component:
         rx.cond(
             HomeState.assets,
             rx.el.ul(rx.foreach(HomeState.assets, _asset), class_name="activity mt-2"),
-            rx.el.p(_("Nothing yet."), class_name="soft small min-h-[68px] mt-2"),
+            rx.el.p(_("Nothing yet."), class_name="soft small min-h-[60px] mt-2"),
         ),
         aria_labelledby="assets",
         class_name="card wallet-assets",

@@ -7,6 +7,7 @@ from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.forms import code_field, main_button, password_field, text_field
 from onramp_app.web.parts.layout import public_page
 from onramp_app.web.parts.places import path_of
+from onramp_app.web.parts.shell.skeletons import card_skeleton
 from onramp_app.web.recovery.state import ConfirmState, ForgotState, ResetState
 
 
@@ -175,5 +176,5 @@ def _dead_link(*, is_looked_up: rx.Var[bool] | bool) -> rx.Component:
             None,
             _link(_("Get a new link"), "/forgot"),
         ),
-        rx.el.p(_("One moment."), class_name="soft", role="status"),
+        card_skeleton(),
     )

@@ -24,6 +24,7 @@ def verify() -> rx.Component:
             _skeleton(),
         ),
         here="/verify",
+        waiting=_skeleton(),
     )
 
 

@@ -3,13 +3,41 @@
 import reflex as rx
 
 from onramp_app.texts import _
+from onramp_app.web.parts.activity_rows import row_skeletons
 
 
-def form_skeleton(*, width: int = 640, cards: int = 2) -> rx.Component:
-    """Return a title and some cards below one another, `width` pixels wide (520 or 640)."""
+def form_skeleton() -> rx.Component:
+    """Return a title and two cards below one another."""
     return rx.el.div(
-        rx.el.p(_("One moment."), role="status", class_name="sr-only"),
+        _one_moment(),
         rx.el.div(class_name="skeleton h-10 w-48"),
-        *[rx.el.div(class_name="skeleton h-[320px] rounded-[20px]") for _number in range(cards)],
-        class_name=f"mx-auto grid w-full gap-6 md:pt-4 {'max-w-[640px]' if width > 520 else 'max-w-[520px]'}",
+        rx.el.div(class_name="skeleton h-[320px] rounded-[20px]"),
+        rx.el.div(class_name="skeleton h-[320px] rounded-[20px]"),
+        class_name="mx-auto grid w-full max-w-[640px] gap-6 md:pt-4",
     )
+
+
+def list_skeleton() -> rx.Component:
+    """Return a title, a line of choices, and a card of lines."""
+    return rx.el.div(
+        _one_moment(),
+        rx.el.div(class_name="skeleton h-10 w-40"),
+        rx.el.div(class_name="skeleton h-11 w-28 rounded-full"),
+        rx.el.div(row_skeletons(8), class_name="card card-of-rows"),
+        class_name="mx-auto grid w-full max-w-[760px] gap-4 md:pt-4",
+    )
+
+
+def card_skeleton() -> rx.Component:
+    """Return one card with a title and its lines."""
+    return rx.el.div(
+        _one_moment(),
+        rx.el.span(class_name="skeleton h-9 w-3/5"),
+        rx.el.span(class_name="skeleton mt-4 h-5 w-full"),
+        rx.el.span(class_name="skeleton mt-2 h-5 w-4/5"),
+        class_name="card",
+    )
+
+
+def _one_moment() -> rx.Component:
+    return rx.el.p(_("One moment."), role="status", class_name="sr-only")
