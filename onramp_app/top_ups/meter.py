@@ -70,11 +70,15 @@ class TierRoom:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """All limits of one person (or of nobody in particular) in a currency. `higher`: the next tier first."""
+    """All limits of one person (or of nobody in particular) in a currency. `higher`: the next tier first.
+
+    `is_whole`: ours are among them, if there are any.
+    """
 
     currency: str
     lines: tuple[MeterLine, ...]
     higher: tuple[TierRoom, ...] = ()
+    is_whole: bool = True
 
     @property
     def binding(self) -> MeterLine | None:
@@ -124,7 +128,7 @@ async def read_meter(
     """
     first = [*_of_method(method)]
     if viewer is None:
-        return Meter(currency, (*first, *_published(currency, used=None)))
+        return Meter(currency, (*first, *_published(currency, used=None)), is_whole=False)
     use = await _Use.of(viewer, currency, at=clock.now())
     own = [*_of_tier(viewer.kyc_tier, use, decimals=decimals)]
     published = _published(currency, used=use.this_month_in(currency, decimals=decimals))
@@ -137,11 +141,17 @@ async def read_meter(
 
 
 async def meter_of_person(
-    viewer: Viewer, *, currency: str | None = None, country: str | None = None
+    viewer: Viewer, *, currency: str | None = None, country: str | None = None, has_ours: bool = True
 ) -> Meter:
     """Return somebody's limits in a currency, without one in that of their country.
 
     While the provider does not answer, what its payment methods take is left out.
+
+    Args:
+        viewer: who.
+        currency: ISO 4217.
+        country: which entry of the currency, where the provider has several.
+        has_ours: False leaves out ours, and with them every need of an exchange rate.
 
     Raises:
         UnsupportedCurrency: the provider does not know the currency that was asked for.
@@ -152,7 +162,8 @@ async def meter_of_person(
         method = (await get_options().options(row.currency, country=row.country)).limits
     except ProviderUnavailable:
         method = None
-    return await read_meter(viewer, row.currency, decimals=row.decimals, method=method)
+    whose = viewer if has_ours else None
+    return await read_meter(whose, row.currency, decimals=row.decimals, method=method)
 
 
 def _row_of(viewer: Viewer, currency: str | None, country: str | None) -> FiatType:

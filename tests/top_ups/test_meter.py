@@ -118,6 +118,7 @@ async def test_nobody_in_particular_has_no_tier_and_no_use(database: str, limite
     meter = await read_meter(None, "INR", decimals=2, method=BOUNDS)
     assert {line.rule for line in meter.lines} == {LimitRule.METHOD, LimitRule.PROVIDER}
     assert {line.used for line in meter.lines} == {None}
+    assert not meter.is_whole
     assert meter.higher == ()
 
 

@@ -92,7 +92,7 @@ async def _read(viewer: Viewer, choices: Choices) -> WizardAnswer:
     choices = _completed(choices, row, options)
     of_provider = _bounds(choices, options)
     meter = await _meter(viewer, row, of_provider)
-    bounds = bounds_of(of_provider, most=meter.most_by_tier if meter else None)
+    bounds = bounds_of(of_provider, most=meter.most_by_tier)
     quick = await _quick_amounts(row, bounds)
     usual = {method.code: await usual_minutes(method.code) for method in options.methods}
     offer = offer_of(OfferInputs(row, options, of_provider, meter, quick, usual), choices)
@@ -124,7 +124,7 @@ def _judged(
     bounds: AmountLimits,
     of_provider: AmountLimits,
     *,
-    meter: Meter | None,
+    meter: Meter,
 ) -> WizardAnswer:
     """Return the answer with what is wrong with its total, and what the total needs."""
     if words := _verify_words(found.choices, row, of_provider, meter=meter):
@@ -189,11 +189,12 @@ def _completed(choices: Choices, row: CurrencyOption, options: Options) -> Choic
     )
 
 
-async def _meter(viewer: Viewer, row: CurrencyOption, of_provider: AmountLimits) -> Meter | None:
+async def _meter(viewer: Viewer, row: CurrencyOption, of_provider: AmountLimits) -> Meter:
     try:
         return await read_meter(viewer, row.code, decimals=row.decimals, method=of_provider)
     except ProviderUnavailable:
-        return None  # The page says nothing about our limits then. Beginning the top-up checks them anyway.
+        # The page says that ours are not known then. Beginning the top-up checks them anyway.
+        return await read_meter(None, row.code, decimals=row.decimals, method=of_provider)
 
 
 def _bounds(choices: Choices, options: Options) -> AmountLimits:
@@ -209,11 +210,9 @@ async def _quick_amounts(row: CurrencyOption, bounds: AmountLimits) -> list[Deci
     return round_amounts(price=price, decimals=row.decimals, bounds=bounds)
 
 
-def _verify_words(
-    choices: Choices, row: CurrencyOption, of_provider: AmountLimits, *, meter: Meter | None
-) -> str:
+def _verify_words(choices: Choices, row: CurrencyOption, of_provider: AmountLimits, *, meter: Meter) -> str:
     """Return why the amount needs a higher tier: one that the provider takes, and only our tier does not."""
-    if meter is None or not choices.amount:
+    if not choices.amount:
         return ""
     amount = Decimal(choices.amount)
     if fault_of(amount, decimals=row.decimals, bounds=of_provider) is not None:

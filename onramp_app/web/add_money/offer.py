@@ -43,13 +43,13 @@ _Choice = TypeVar("_Choice")
 class OfferInputs:
     """What an offer is made of: the chosen currency, its options, round amounts and usual minutes.
 
-    `bounds` are the limits of the provider alone, `meter` all limits; None while they are not known.
+    `bounds` are the limits of the provider alone, `meter` all limits.
     """
 
     row: CurrencyOption
     options: Options
     bounds: AmountLimits
-    meter: Meter | None
+    meter: Meter
     quick: Sequence[Decimal]
     usual: Mapping[str, int | None]
 
@@ -109,7 +109,7 @@ def with_provider_trouble(offer: OfferShown, status: ProviderStatus) -> OfferSho
 
 def _at_once(inputs: OfferInputs) -> AmountLimits:
     """Return what may be paid at once, by the provider and by our limit of one top-up."""
-    lines = inputs.meter.lines if inputs.meter else ()
+    lines = inputs.meter.lines
     ours = [one.left for one in lines if one.rule is LimitRule.TIER and one.period is LimitPeriod.TOP_UP]
     return bounds_of(inputs.bounds, most=shown_left(ours[0]) if ours else None)
 
@@ -195,7 +195,7 @@ def _card(method: MethodOption, *, limits: str = "", time: str = "", closed: str
     )
 
 
-def _allowances(meter: Meter | None, currency: str) -> tuple[AllowanceLine, ...]:
+def _allowances(meter: Meter, currency: str) -> tuple[AllowanceLine, ...]:
     """Return what is left of our own limits of a day and of a month."""
     labels = {LimitPeriod.DAY: _("Left today"), LimitPeriod.MONTH: _("Left this month")}
     return tuple(
@@ -206,6 +206,6 @@ def _allowances(meter: Meter | None, currency: str) -> tuple[AllowanceLine, ...]
             ),
             int((line.max - line.left) * 100 / line.max) if line.max else 100,
         )
-        for line in (meter.lines if meter else ())
+        for line in meter.lines
         if line.rule is LimitRule.TIER and line.period in labels
     )

@@ -96,13 +96,9 @@ def verify_action() -> str:
     return _("See your limits") if get_line().line is Line.WIDGET else _("Verify your identity")
 
 
-def binding_text(meter: Meter | None) -> str:
-    """Return which limit applies first, whose it is, and how much it leaves; nothing where there is none.
-
-    Args:
-        meter: None while there is no exchange rate by which our limits could be counted.
-    """
-    if meter is None:
+def binding_text(meter: Meter) -> str:
+    """Return which limit applies first, whose it is, and how much it leaves; nothing where there is none."""
+    if not meter.is_whole:
         return _("Your limits can't be shown right now. We check them before you pay.")
     if (binding := meter.binding) is None:
         return ""
@@ -122,10 +118,10 @@ def binding_text(meter: Meter | None) -> str:
     return words.format(most=left_text(binding.left, meter.currency))
 
 
-def raises_text(meter: Meter | None) -> str:
+def raises_text(meter: Meter) -> str:
     """Return what being verified further would allow; nothing where that changes no limit of ours."""
-    binding = meter.binding if meter else None
-    if meter is None or binding is None or binding.raised_by is None or not meter.higher:
+    binding = meter.binding
+    if binding is None or binding.raised_by is None or not meter.higher:
         return ""
     if get_line().line is Line.WIDGET:
         return _("See how to raise your limits.")
@@ -139,10 +135,10 @@ def raises_text(meter: Meter | None) -> str:
     return _("Verify your identity to add up to {most}.").format(most=left_text(most, meter.currency))
 
 
-def published_text(meter: Meter | None) -> str:
+def published_text(meter: Meter) -> str:
     """Return what the provider publishes as its limit, with the words that say it is no promise."""
-    first = meter.first_payment if meter else None
-    if meter is None or first is None:
+    first = meter.first_payment
+    if first is None:
         return ""
     return _("The provider's published limit for a first payment: {limit}").format(
         limit=fiat_text(first, meter.currency)

@@ -200,6 +200,14 @@ def _limits() -> rx.Component:
 def _limits_card() -> rx.Component:
     return rx.el.section(
         rx.el.h2(_("Your limits"), class_name="heading", id="limits"),
+        rx.cond(
+            VerifyState.are_ours_unknown,
+            rx.el.p(
+                _("The limits of this wallet can't be shown right now. Try again in a minute."),
+                role="status",
+                class_name="soft small mt-2",
+            ),
+        ),
         rx.el.ul(rx.foreach(VerifyState.limits, _limit), class_name="rows mt-4"),
         rx.cond(VerifyState.is_raised_by_support, rx.el.div(_support(), class_name="mt-4")),
         rx.el.p(

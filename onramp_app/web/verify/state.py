@@ -17,7 +17,7 @@ from onramp_app.domain.errors import ApplicationError
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.places import own_path
 from onramp_app.providers.errors import ProviderUnavailable
-from onramp_app.top_ups.meter import meter_of_person
+from onramp_app.top_ups.meter import Meter, meter_of_person
 from onramp_app.verification import hints
 from onramp_app.verification.frame import frame_allow, may_frame
 from onramp_app.verification.lines import get_line
@@ -52,6 +52,7 @@ class VerifyState(LiveState):
     limits: list[LimitLine] = []  # noqa: RUF012  # Reflex copies the default for each state.
     published: str = ""
     is_raised_by_support: bool = False
+    are_ours_unknown: bool = False  # Ours cannot be counted, for want of an exchange rate.
     asked: list[str] = []  # noqa: RUF012  # What the provider asks for in the person's country.
     phone_code: str = ""
     back_to: str = ""  # Where the person came from, to which the page leads back.
@@ -135,9 +136,9 @@ class VerifyState(LiveState):
         self._is_current()
 
     async def _show_limits(self, viewer: Viewer) -> None:
-        with suppress(ProviderUnavailable, TimeoutError):
-            async with asyncio.timeout(_LIMITS_WITHIN_SECONDS):
-                meter = await meter_of_person(viewer)
+        meter = await _limits_of(viewer)
+        if meter is not None:
+            self.are_ours_unknown = not meter.is_whole
             self.limits, self.published = list(limit_lines(meter)), published_text(meter)
             is_raised = any(line.raised_by is not None for line in meter.lines)
             by_support = get_line().line is Line.WIDGET and not self.page.asks_support
@@ -150,6 +151,15 @@ class VerifyState(LiveState):
 
     def _forget_link(self) -> None:
         self.link, self.is_framed, self.frame_allow, self.code, self.code_size = "", False, "", "", 0
+
+
+async def _limits_of(viewer: Viewer) -> Meter | None:
+    """Return somebody's limits, without ours where those take too long; None: nothing is known in time."""
+    for has_ours in (True, False):
+        with suppress(ProviderUnavailable, TimeoutError):
+            async with asyncio.timeout(_LIMITS_WITHIN_SECONDS):
+                return await meter_of_person(viewer, has_ours=has_ours)
+    return None
 
 
 def _way_back(wanted: object) -> str:

@@ -67,8 +67,9 @@ async def test_a_refusal_in_words_only_is_told_in_ours(visit: Any, street: Any) 
 
 
 def test_limits_that_cannot_be_counted_are_not_passed_over() -> None:
-    assert binding_text(None).startswith("Your limits can't be shown right now.")
-    assert (raises_text(None), binding_text(Meter("INR", (PUBLISHED,)))) == ("", "")
+    nobodys = Meter("INR", (METHOD, PUBLISHED), is_whole=False)
+    assert binding_text(nobodys).startswith("Your limits can't be shown right now.")
+    assert (raises_text(nobodys), binding_text(Meter("INR", (PUBLISHED,)))) == ("", "")
 
 
 async def test_without_an_exchange_rate_the_page_says_that_it_does_not_know(
@@ -82,3 +83,4 @@ async def test_without_an_exchange_rate_the_page_says_that_it_does_not_know(
     get_settings.cache_clear()
     await visit.open("?amount=5000&currency=INR")
     assert visit.page.offer.binding.startswith("Your limits can't be shown right now.")
+    assert visit.page.offer.published.endswith("first payment: ₹500,000")

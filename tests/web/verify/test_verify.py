@@ -208,6 +208,18 @@ async def test_what_the_provider_publishes_after_its_longer_check_is_shown(
     assert line.raised == "R$50,000 after the provider's longer check"
 
 
+async def test_what_needs_no_exchange_rate_is_shown_without_one(visit: Visit, monkeypatch: Any) -> None:
+    assert not (await visit.open()).page.are_ours_unknown
+    monkeypatch.setenv("LIMITS", '{"currency": "XOF", "none": {"per_day": "10"}}')
+    get_settings.cache_clear()
+    page = (await visit.open()).page
+    assert page.are_ours_unknown
+    assert [line.label for line in page.limits][:2] == [
+        "Payment method, each top-up", "Provider's published limit for a first payment",
+    ]  # fmt: skip
+    assert page.published
+
+
 async def test_a_number_that_is_none_is_said_at_its_field(visit: Visit) -> None:
     page = (await visit.open()).page
     for form in ({"phone_code": "+91", "phone": "12"}, {"phone": "9999999999"}, {}, {"phone_code": "+91"}):
