@@ -39,6 +39,24 @@ def language_of_texts(language: str) -> Iterator[None]:
         _language.reset(token)
 
 
+def speak(language: str) -> None:
+    """Let `_` and `ngettext` answer in `language` from here on in this task; in English if it is no key."""
+    _language.set(language if language in LANGUAGES else DEFAULT_LANGUAGE)
+
+
+def language_of_path(path: str) -> tuple[str, str]:
+    """Return the language of an address, and the route in it: of `/hi/home` these are `hi` and `/home`."""
+    language, _slash, rest = path.removeprefix("/").partition("/")
+    if language in LANGUAGES and language != DEFAULT_LANGUAGE:
+        return language, f"/{rest}"
+    return DEFAULT_LANGUAGE, path
+
+
+def path_in(language: str, route: str) -> str:
+    """Return the address of `route` (such as `/home`) in a language; English has no prefix."""
+    return route if language == DEFAULT_LANGUAGE else f"/{language}{route}".rstrip("/")
+
+
 def current_language() -> str:
     """Return the language that `_` answers in, a key of `LANGUAGES`."""
     return _language.get()

@@ -7,7 +7,9 @@ from functools import lru_cache
 from babel import Locale
 from babel.numbers import get_territory_currencies
 
-LANGUAGES = ("en",)  # the languages the pages exist in
+from onramp_app import texts
+
+LANGUAGES = tuple(texts.LANGUAGES)  # the languages the pages exist in
 DEFAULT_CURRENCY = "USD"
 
 # CLDR also names territories that ISO 3166-1 does not assign: reserved, private and test codes.

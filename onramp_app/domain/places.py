@@ -2,6 +2,8 @@
 
 from urllib.parse import unquote
 
+from onramp_app.texts import language_of_path
+
 HOME = "/home"
 PRIVATE_PLACES = (HOME, "/activity", "/add-money", "/profile", "/verify")
 _MAX_LENGTH = 512
@@ -38,4 +40,5 @@ def own_path(wanted: str | None) -> str:
 
 def is_private(path: str) -> bool:
     """Return whether the document at `path` (without query) is that of a private place, or below it."""
-    return any(path == place or path.startswith((f"{place}/", f"{place}.")) for place in PRIVATE_PLACES)
+    _language, route = language_of_path(path)
+    return any(route == place or route.startswith((f"{place}/", f"{place}.")) for place in PRIVATE_PLACES)

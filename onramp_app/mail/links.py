@@ -14,7 +14,7 @@ from enum import StrEnum
 from jwt.utils import base64url_encode
 
 from onramp_app.config import get_settings
-from onramp_app.texts import DEFAULT_LANGUAGE
+from onramp_app.texts import path_in
 
 _SHAPE = re.compile(r"[\w-]{43}", re.ASCII)
 
@@ -73,5 +73,4 @@ def address_of(path: str, *, language: str, secret: str = "") -> str:
 
     The secret stands behind `#`, which browsers send to no server: no log of a proxy holds it.
     """
-    prefix = "" if language == DEFAULT_LANGUAGE else f"/{language}"
-    return f"{get_settings().ui_origin}{prefix}{path}{f'#{secret}' if secret else ''}"
+    return f"{get_settings().ui_origin}{path_in(language, path)}{f'#{secret}' if secret else ''}"

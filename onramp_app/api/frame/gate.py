@@ -13,6 +13,7 @@ from onramp_app.accounts import sessions
 from onramp_app.api.frame.identity import cookie_header_of
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.domain.places import is_private
+from onramp_app.texts import language_of_path, path_in
 
 
 def before_private_pages(pages: ASGIApp) -> ASGIApp:
@@ -68,4 +69,5 @@ async def _is_signed_in(scope: Scope) -> bool:
 def _login_address(scope: Scope) -> str:
     path = scope["path"].rstrip("/")
     query = scope["query_string"].decode("latin-1")
-    return "/login?next=" + quote(f"{path}?{query}" if query else path, safe="")
+    login = path_in(language_of_path(path)[0], "/login")
+    return f"{login}?next=" + quote(f"{path}?{query}" if query else path, safe="")

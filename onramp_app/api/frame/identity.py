@@ -13,6 +13,7 @@ from onramp_app.accounts.views import Viewer
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import Forbidden, Unauthenticated
 from onramp_app.domain.shares import ask_as_person
+from onramp_app.texts import speak
 from onramp_app.throttle.callers import address_of
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -87,6 +88,7 @@ async def current_viewer(
             refuse_other_sites(request, origin_required=True)
         if viewer := await resolve_cookie_header(cookie_header, by_person=True):
             ask_as_person(viewer.user_id)
+            speak(viewer.language)
             return viewer
     raise Unauthenticated("Sign in to continue.")
 

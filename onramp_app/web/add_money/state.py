@@ -34,7 +34,7 @@ from onramp_app.web.add_money.words import (
     problem_text,
 )
 from onramp_app.web.tabs.live import LiveState
-from onramp_app.web.tabs.session import page_path, to_login
+from onramp_app.web.tabs.session import page_path, route_of, to_login
 
 
 class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState):
@@ -193,7 +193,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState)
         async with self:
             if (viewer := await self._viewer()) is None:
                 return to_login(self)
-            if self.shows != "form" or not self._is_shown_at(page_path(self)):
+            if self.shows != "form" or not self._is_shown_at(route_of(self)):
                 return None
             self._asked = asked = new_id()
             self.is_asking = True

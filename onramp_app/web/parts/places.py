@@ -8,13 +8,12 @@ from reflex.utils.exec import is_prod_mode
 from reflex_base.vars import VarData
 from reflex_components_core.react_router.dom import ReactRouterLink  # type: ignore[import-untyped]
 
-from onramp_app.texts import DEFAULT_LANGUAGE, current_language
+from onramp_app.texts import current_language, path_in
 
 
 def path_of(route: str) -> str:
     """Return the address of `route` (such as `/home`) in the current language; English has no prefix."""
-    language = current_language()
-    return route if language == DEFAULT_LANGUAGE else f"/{language}{route}".rstrip("/")
+    return path_in(current_language(), route)
 
 
 def link(*children: object, to: str | rx.Var[str], **props: object) -> rx.Component:

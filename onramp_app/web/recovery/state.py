@@ -12,7 +12,7 @@ from onramp_app.accounts.words import LinkPurpose
 from onramp_app.domain.errors import EmailTaken, RateLimited, ValidationFailed
 from onramp_app.factors.errors import OtpRequired, WrongCode
 from onramp_app.recovery import addresses, passwords, requests, securing
-from onramp_app.texts import _
+from onramp_app.texts import _, current_language, path_in
 from onramp_app.web.words.forms import text_of
 from onramp_app.web.words.passwords import weak_password_text
 
@@ -101,7 +101,7 @@ class ResetState(_LinkState):
         except RateLimited:
             self.problem = _("Too many attempts. Wait a few minutes and try again.")
         else:
-            return rx.redirect("/login?reason=password_reset")
+            return rx.redirect(path_in(current_language(), "/login") + "?reason=password_reset")
         return None
 
 

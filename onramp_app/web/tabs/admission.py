@@ -18,6 +18,7 @@ from onramp_app.accounts.views import Viewer
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
 from onramp_app.domain.networks import network_of
 from onramp_app.domain.shares import ask_as
+from onramp_app.texts import language_of_path, speak
 from onramp_app.throttle import throttle
 from onramp_app.web.tabs import holders
 from onramp_app.web.tabs.holders import Holder
@@ -28,6 +29,7 @@ from onramp_app.web.tabs.session import (
     LOADS,
     PrivateState,
     SessionState,
+    page_path,
     to_login,
 )
 
@@ -93,6 +95,7 @@ class SessionMiddleware(Middleware):
         if event.name.endswith(_SETTERS):
             return await _refuse(page)  # Reflex adds setters to every state; our pages use none.
         is_hydration = event.name in HYDRATIONS
+        speak(page.person.language or language_of_path(page_path(page))[0])
         try:
             await self._count(page)
             viewer = await sessions.resolve_cookie_header(
@@ -100,6 +103,8 @@ class SessionMiddleware(Middleware):
             )
         except (DatabaseUnavailable, RateLimited) as error:
             return await self._hold_back(page, error, event)
+        if viewer is not None:
+            speak(viewer.language)
         if not is_hydration and _is_left_behind(app, page):
             # An event that a socket began goes on although the tab is at another socket by now. It may finish
             # for the same session; anything else is up to the other socket.

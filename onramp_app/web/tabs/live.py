@@ -5,8 +5,9 @@ from typing import ClassVar
 import reflex as rx
 
 from onramp_app.domain import clock
+from onramp_app.texts import DEFAULT_LANGUAGE, LANGUAGES, language_of_texts
 from onramp_app.wallet.latest import Latest
-from onramp_app.web.tabs.session import PrivateState, page_path
+from onramp_app.web.tabs.session import PrivateState, route_of
 from onramp_app.web.words.amounts import moment_text
 
 
@@ -31,8 +32,8 @@ class LiveState(PrivateState):
         raise NotImplementedError
 
     @classmethod
-    def _is_shown_at(cls, path: str) -> bool:
-        return path.startswith(cls._place) if cls._place.endswith("/") else path == cls._place
+    def _is_shown_at(cls, route: str) -> bool:
+        return route.startswith(cls._place) if cls._place.endswith("/") else route == cls._place
 
     def _is_current(self) -> None:
         self.as_of = moment_text(clock.now())
@@ -43,10 +44,12 @@ async def catch_up(tab: rx.State, latest: Latest) -> bool:
 
     Returns False where the state has lost what the page had loaded, so that the page has to load again.
     """
-    path, had_all = page_path(tab), True
-    for part in LiveState.__subclasses__():
-        if part._is_shown_at(path):
-            state = await tab.get_state(part)
-            had_all = had_all and state._has_loaded()
-            await state._catch_up(latest)
+    route, had_all = route_of(tab), True
+    viewer = latest.viewer
+    with language_of_texts(viewer.language if viewer.language in LANGUAGES else DEFAULT_LANGUAGE):
+        for part in LiveState.__subclasses__():
+            if part._is_shown_at(route):
+                state = await tab.get_state(part)
+                had_all = had_all and state._has_loaded()
+                await state._catch_up(latest)
     return had_all

@@ -19,7 +19,7 @@ from reflex_base.event.context import EventContext
 from onramp_app.accounts import sessions
 from onramp_app.accounts.views import Viewer
 from onramp_app.config import get_settings
-from onramp_app.texts import _
+from onramp_app.texts import _, language_of_path, path_in
 from onramp_app.web.tabs import holders
 from onramp_app.web.tabs.loads import Away, away_by, page_loads
 from onramp_app.web.tabs.shapes import NOBODY, Person, initials_of
@@ -119,11 +119,17 @@ def page_path(state: rx.State) -> str:
     return urlsplit(str(state.router.url)).path.rstrip("/")
 
 
+def route_of(state: rx.State) -> str:
+    """Return the same without the language that the page is in."""
+    return language_of_path(page_path(state))[1]
+
+
 def to_login(state: rx.State) -> EventSpec:
     """Return the event that leads to `/login` and back to this page afterwards."""
     here, query = page_path(state) or "/", urlsplit(str(state.router.url)).query
     target = f"{here}?{query}" if query else here
-    return rx.redirect(f"/login?reason=session_ended&next={quote(target, safe='')}")
+    login = path_in(language_of_path(here)[0], "/login")
+    return rx.redirect(f"{login}?reason=session_ended&next={quote(target, safe='')}")
 
 
 async def leave(state: rx.State, reason: str) -> EventSpec:
@@ -135,7 +141,8 @@ async def leave(state: rx.State, reason: str) -> EventSpec:
     holders.forget(state.router.session.client_token)
     page = await state.get_state(SessionState)
     page._forget_person()
-    return rx.redirect(f"/login?reason={reason}")
+    login = path_in(language_of_path(page_path(state))[0], "/login")
+    return rx.redirect(f"{login}?reason={reason}")
 
 
 def away_delta(away: Away, current_until: str, words: str = "") -> dict[str, dict[str, str]]:

@@ -30,6 +30,7 @@ from reflex_base.utils.form import form_data_as_dict
 from socketio.exceptions import ConnectionRefusedError as ConnectRefused
 
 from onramp_app.accounts import sessions
+from onramp_app.texts import language_of_path, language_of_texts
 from onramp_app.throttle.callers import address_of
 from onramp_app.web.tabs import holders
 from onramp_app.web.tabs.loads import page_loads
@@ -159,7 +160,8 @@ class PageSocket(EventNamespace):
                 await super().on_event(sid, event)
             else:
                 # An event that waited would run once Redis is back, when nobody expects it any more.
-                words = "" if event["name"] in LOADS else failure_text("updates_unavailable")
+                with language_of_texts(language_of_path(event["router_data"]["pathname"])[0]):
+                    words = "" if event["name"] in LOADS else failure_text("updates_unavailable")
                 page_loads.failed(sid, page_loads.away, words=words)
 
     def on_disconnect(self, sid: str) -> asyncio.Task[None] | None:

@@ -21,7 +21,7 @@ from onramp_app.top_ups.errors import NotCancelable
 from onramp_app.top_ups.usual_time import usual_minutes
 from onramp_app.wallet.latest import Latest
 from onramp_app.web.tabs.live import LiveState
-from onramp_app.web.tabs.session import page_path, to_login
+from onramp_app.web.tabs.session import route_of, to_login
 from onramp_app.web.top_up.shapes import NOTHING_YET, TopUpPage
 from onramp_app.web.top_up.words import missing_page, page_of
 from onramp_app.web.words.amounts import moment_text
@@ -137,8 +137,8 @@ class TopUpPageState(LiveState):
 
     def _wanted(self) -> str:
         """Return the id in the address, nothing where the tab shows another page."""
-        path = page_path(self)
-        return path.removeprefix(self._place) if self._is_shown_at(path) else ""
+        route = route_of(self)
+        return route.removeprefix(self._place) if self._is_shown_at(route) else ""
 
     def _forget_top_up(self) -> None:
         self.page = NOTHING_YET
