@@ -14,7 +14,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.views import Viewer
-from onramp_app.chain.networks import transaction_page
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.errors import NotFound
@@ -64,7 +63,6 @@ class TopUpFacts:
     quote: QuoteView | None
     provider_order: str
     transaction_hash: str
-    hash_page: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +204,6 @@ def _of_top_up(view: TopUpView, environment: str, holder: Holder) -> ReceiptFact
             quote=view.quote,
             provider_order=view.provider_order_id or "",
             transaction_hash=view.transaction_hash or "",
-            hash_page=transaction_page(view.network, view.transaction_hash or "") or "",
         ),
         belongs_to=view.linked_to or "",
         holder=holder,

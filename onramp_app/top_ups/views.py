@@ -14,9 +14,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from onramp_app.accounts.views import Viewer
+from onramp_app.chain.networks import transaction_page
 from onramp_app.db.each import EACH, EACH_ID, IDS
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
+from onramp_app.domain.environment import Environment
 from onramp_app.domain.errors import NotFound
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.money import amount_text, decimal_text
@@ -44,7 +46,8 @@ MAX_SHOWN_OPEN = 10  # those in review do not count as open, so there may be mor
 class ProviderOrderView:
     """One provider order of a top-up: its class, what it delivered and what was paid, where known.
 
-    `seen` is None where nobody looked at the network, and until it has shown the delivery.
+    `seen` is None where nobody looked at the network, and until it has shown the delivery. `page` is where
+    the network's explorer shows the transaction, "" where none is known; simulated hashes are on no network.
     """
 
     order_id: str
@@ -54,6 +57,7 @@ class ProviderOrderView:
     fiat_amount: str | None = None
     fiat_currency: str | None = None
     seen: SeenView | None = None
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +360,14 @@ def _order_view(order: OrderRecord, known: dict[str, int], *, seen: SeenView | N
         fiat_amount=None if order.fiat_amount is None else decimal_text(order.fiat_amount),
         fiat_currency=order.fiat_currency,
         seen=seen,
+        page=_page_of(order),
     )
+
+
+def _page_of(order: OrderRecord) -> str:
+    if order.environment == Environment.SIMULATOR or order.transaction_hash is None:
+        return ""
+    return transaction_page(order.network or "", order.transaction_hash) or ""
 
 
 async def _offered_urls(db: AsyncSession, top_ups: Sequence[TopUp], at: datetime) -> dict[str, str]:

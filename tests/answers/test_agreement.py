@@ -143,7 +143,7 @@ def _listed(view: TopUpView) -> TransactionView:
 def _receipt(view: TopUpView) -> ReceiptFacts:
     top_up = TopUpFacts(
         view.status, view.reason, view.charged, Amount("10000", "INR"), None, "UPI", "matic20", QUOTE,
-        "", "", "",
+        "", "",
     )  # fmt: skip
     return ReceiptFacts(
         view.id, "live", "top_up", view.asset, None, NOW, view.settled_at, top_up, "", Holder("", "")

@@ -169,6 +169,11 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
         found += await _all_findings(
             page, axe, looks, paid, paid.replace("/add-money/", "/activity/"), "/home"
         )
+    receipt = await page.request.get(f"/api/transactions/{paid.rpartition('/')[2]}/receipt.pdf")
+    (code,) = re.findall(r"/receipt/([a-z2-7]{64})\)", (await receipt.body()).decode("latin-1"))
+    found += await _all_findings(page, axe, looks, f"/receipt/{code}", f"/receipt/{'a' * 64}")
+    await page.goto(f"/receipt/{code}")
+    await expect(page.get_by_role("heading", name="This receipt is genuine")).to_be_visible()
     order = open_order(site, held)
     expected = Decimal(site.simulator.order(order)["expectedCryptoAmount"])
     site.simulator.move(order, 4, actualCryptoAmount=str(expected * 2))

@@ -24,7 +24,6 @@ def top_up_facts(*, holder: Holder | None = None, **changes: Any) -> ReceiptFact
         quote=QUOTE,
         provider_order="18237",
         transaction_hash=f"0x{'ab' * 32}",
-        hash_page="",
     )
     own = {name: changes.pop(name) for name in list(changes) if hasattr(about, name)}
     facts = ReceiptFacts(

@@ -135,6 +135,6 @@ def test_what_a_receipt_states_changes_its_code(changes: dict[str, object]) -> N
 
 
 def test_what_may_come_later_or_be_renamed_does_not() -> None:
-    later = top_up_facts(provider_order="", transaction_hash="", hash_page="x", holder=Holder("Bo", "b@c.de"))
+    later = top_up_facts(provider_order="", transaction_hash="", holder=Holder("Bo", "b@c.de"))
     assert code_of(later) == code_of(FACTS)
     assert code_of(transfer_facts("reverse")) != code_of(transfer_facts("return"))

@@ -2,18 +2,16 @@
 
 import reflex as rx
 
-from onramp_app.config import get_settings
-from onramp_app.pricing.names import asset_name
 from onramp_app.texts import _
-from onramp_app.top_ups.transitions import TopUpStatus
+from onramp_app.web.activity.filter_bar import filter_bar
+from onramp_app.web.activity.shapes import ActivityDay
 from onramp_app.web.activity.state import ActivityState
 from onramp_app.web.parts.activity_rows import activity_rows, row_skeletons
 from onramp_app.web.parts.feedback import notice
-from onramp_app.web.parts.forms import choice_field, main_button, text_field
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.places import api_action, file_link, link
 from onramp_app.web.parts.shell.skeletons import list_skeleton
-from onramp_app.web.words.top_ups import tag_of
+from onramp_app.web.parts.times import said_day
 
 
 def activity() -> rx.Component:
@@ -29,7 +27,7 @@ def activity() -> rx.Component:
                 ),
                 class_name="flex flex-wrap items-center justify-between gap-x-6",
             ),
-            _filter(),
+            filter_bar(),
             rx.cond(ActivityState.problem != "", notice(ActivityState.problem, kind="now")),
             rx.el.section(
                 rx.cond(
@@ -52,15 +50,15 @@ def activity() -> rx.Component:
 def _list() -> rx.Component:
     return rx.fragment(
         rx.cond(
-            ActivityState.is_later_part | (ActivityState.query != ""),
+            ActivityState.is_later_part,
             rx.el.p(
-                rx.cond(ActivityState.is_later_part, _("These are older ones."), _("Only some are shown.")),
+                _("This is an older part of the list."),
                 " ",
                 link(_("Show everything"), to="/activity", class_name="link"),
                 class_name="soft small flex min-h-11 items-center gap-1.5",
             ),
         ),
-        activity_rows(ActivityState.rows, label=_("Your activity")),
+        rx.foreach(_by_day(), _day),
         rx.cond(
             ActivityState.has_more,
             rx.el.div(
@@ -76,10 +74,35 @@ def _list() -> rx.Component:
         rx.cond(
             ActivityState.older != "",
             rx.el.div(
-                rx.el.a(_("Older ones"), href=ActivityState.older, class_name="button button-quiet"),
+                rx.el.a(_("Show older"), href=ActivityState.older, class_name="button button-quiet"),
                 class_name="grid justify-items-center pt-4",
             ),
         ),
+    )
+
+
+# The day of a moment is that of the browser, which alone knows the zone.
+_BY_DAY = (
+    "{rows}.reduce((days, row) => {{ const day = new Date(row.at).toLocaleDateString('sv'); "
+    "if (days.at(-1)?.day === day) days.at(-1).rows.push(row); "
+    "else days.push({{day, at: row.at, rows: [row]}}); return days; }}, [])"
+)
+
+
+def _by_day() -> rx.Var[list[ActivityDay]]:
+    rows = ActivityState.rows
+    return rx.Var(
+        _BY_DAY.format(rows=str(rows)),
+        _var_type=list[ActivityDay],
+        _var_data=rows._get_all_var_data(),  # type: ignore[attr-defined]  # a Var on the class
+    )
+
+
+def _day(day: ActivityDay) -> rx.Component:
+    return rx.el.div(
+        rx.el.h2(said_day(day.at), class_name="day"),
+        activity_rows(day.rows, label=said_day(day.at), is_of_one_day=True),
+        key=day.day,
     )
 
 
@@ -87,13 +110,13 @@ def _nothing() -> rx.Component:
     return rx.cond(
         ActivityState.query != "",
         _empty(
-            _("Nothing fits these filters"),
-            _("Try fewer of them. Ids, orders and hashes are only found when they are complete."),
+            _("No results"),
+            _("Remove a filter or change the search. Ids, orders and hashes are found when complete."),
             link(_("Show everything"), to="/activity", class_name="button button-quiet"),
         ),
         _empty(
-            _("Nothing has happened yet"),
-            _("Each time you add money, it stands here with everything about it."),
+            _("No activity yet"),
+            _("Every top-up and every change of your balance appears here."),
             link(_("Add money"), to="/add-money", class_name="button button-main"),
         ),
     )
@@ -106,94 +129,3 @@ def _empty(title: str, text: str, way_on: rx.Component) -> rx.Component:
         rx.el.div(way_on, class_name="pt-3"),
         class_name="grid justify-items-center gap-1 py-10 text-center",
     )
-
-
-# The person's days are those of their browser: the address holds the moments at which they begin.
-_DAY_OF = "({m} ? new Date(new Date({m}).getTime() - {less}).toLocaleDateString('sv') : '')"
-_BEGIN_OF = "(({f})?.{name} ? new Date({f}.{name} + 'T00:00').toISOString() : '')"
-_END_OF = (
-    "(({f})?.{name} ? ((d) => (d.setDate(d.getDate() + 1), d.toISOString()))"
-    "(new Date({f}.{name} + 'T00:00')) : '')"
-)
-
-
-def _day_of(moment: str, *, less_milliseconds: int) -> rx.Var[str]:
-    var = rx.Var.create(moment)
-    return rx.Var(
-        _DAY_OF.format(m=str(var), less=less_milliseconds),
-        _var_type=str,
-        _var_data=var._get_all_var_data(),
-    )
-
-
-def _search(form: rx.Var[dict[str, object]]) -> object:
-    def moment(shape: str, name: str) -> rx.Var[str]:
-        return rx.Var(shape.format(f=str(form), name=name), _var_type=str)
-
-    since, before = moment(_BEGIN_OF, "first_day"), moment(_END_OF, "last_day")
-    return ActivityState.search(form, since, before)  # type: ignore[operator]
-
-
-def _filter() -> rx.Component:
-    wanted = ActivityState.filter
-    is_filtered = ActivityState.query != ""
-    return rx.el.details(
-        rx.el.summary(
-            _("Filter"),
-            rx.cond(is_filtered, rx.el.span(_("on"), class_name="tag tag-now ml-2")),
-            class_name="button button-quiet button-slim",
-        ),
-        rx.el.form(
-            choice_field(
-                _("State"),
-                "status",
-                options=_statuses(),
-                empty=_("Any"),
-                default_value=wanted.status,
-            ),
-            choice_field(
-                _("Asset"),
-                "asset",
-                options=[(code, f"{asset_name(code)} ({code})") for code in sorted(get_settings().assets)],
-                empty=_("Any"),
-                default_value=wanted.asset,
-            ),
-            text_field(
-                _("From"), "first_day", type="date", default_value=_day_of(wanted.since, less_milliseconds=0)
-            ),
-            text_field(
-                _("To"), "last_day", type="date", default_value=_day_of(wanted.before, less_milliseconds=1)
-            ),
-            rx.el.div(
-                text_field(
-                    _("Reference, order or hash"),
-                    "q",
-                    hint=_("Complete, as it stands in your receipt."),
-                    max_length=128,
-                    auto_complete="off",
-                    spell_check=False,
-                    default_value=wanted.q,
-                ),
-                class_name="sm:col-span-2",
-            ),
-            rx.el.div(
-                main_button(_("Show")),
-                rx.cond(
-                    is_filtered,
-                    link(_("Show everything"), to="/activity", class_name="button button-quiet"),
-                ),
-                class_name="flex flex-wrap gap-3 sm:col-span-2",
-            ),
-            on_submit=_search,
-            class_name="card mt-3 grid gap-4 sm:grid-cols-2",
-        ),
-        # Another address, another form: closed again, so that what was found is seen.
-        key=ActivityState.query,
-        class_name="filter",
-    )
-
-
-def _statuses() -> list[tuple[str, str]]:
-    # The tags of the first two are the same words, and a filter asks for one of them.
-    opened = {TopUpStatus.AWAITING_PAYMENT: _("Waiting for payment, page opened")}
-    return [(status.value, opened.get(status) or tag_of(status)[0]) for status in TopUpStatus]

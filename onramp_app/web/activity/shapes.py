@@ -5,6 +5,8 @@ Frozen and of primitives only: states are pickled between events, so the names h
 
 from dataclasses import dataclass, field
 
+from onramp_app.web.words.transactions import ActivityRow
+
 
 @dataclass(frozen=True)
 class ActivityFilter:
@@ -15,6 +17,25 @@ class ActivityFilter:
     since: str = ""
     before: str = ""
     q: str = ""
+    method: str = ""
+    search: str = ""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A payment method that the person has used: the provider's code, and its name."""
+
+    code: str
+    name: str
+
+
+@dataclass(frozen=True)
+class ActivityDay:
+    """The lines of one day where the browser is, made there: `at` is the moment of its newest line."""
+
+    day: str
+    at: str
+    rows: list[ActivityRow]
 
 
 @dataclass(frozen=True)
@@ -52,8 +73,11 @@ class Story:
     `next_action` the words of the link to it; `again` and `again_address` begin another top-up, where that is
     safe; `top_up_id` is the top-up that a transfer belongs to. `charged` is true as of `as_of`, or for good
     where that is empty. `mail_address` begins a mail to support about it, and `reference` is what to quote.
+    `id` is its own, and `check_address` where anybody can check the receipt of it.
     """
 
+    id: str = ""
+    check_address: str = ""
     title: str = ""
     tag: str = ""
     tone: str = ""

@@ -7,10 +7,21 @@ import reflex as rx
 from reflex.event import EventSpec
 
 from onramp_app.domain.errors import ValidationFailed
+from onramp_app.pricing.names import method_name
 from onramp_app.texts import _
+from onramp_app.top_ups.transitions import TopUpStatus
 from onramp_app.wallet.latest import Latest
-from onramp_app.web.activity.filters import after_of, filters_of, query_of, usable_filters
-from onramp_app.web.activity.shapes import ActivityFilter
+from onramp_app.wallet.transactions import methods_used
+from onramp_app.web.activity.filters import (
+    NAMES,
+    after_of,
+    filters_of,
+    given_of,
+    query_of,
+    status_text,
+    usable_filters,
+)
+from onramp_app.web.activity.shapes import ActivityFilter, Method
 from onramp_app.web.tabs.live import LiveState
 from onramp_app.web.tabs.session import page_path, to_login
 from onramp_app.web.words.transactions import ActivityRow, row_of
@@ -28,6 +39,9 @@ class ActivityState(LiveState):
     rows: list[ActivityRow] = []  # noqa: RUF012  # Reflex copies the default for each state.
     filter: ActivityFilter = ActivityFilter()
     query: str = ""
+    status_words: str = ""
+    method_words: str = ""
+    methods: list[Method] = []  # noqa: RUF012  # as above
     problem: str = ""
     has_more: bool = False
     is_later_part: bool = False  # The list does not begin with the newest.
@@ -47,6 +61,9 @@ class ActivityState(LiveState):
         self.problem = "" if all_usable else _("A filter in the address cannot be used and was left out.")
         if (viewer := await self._viewer()) is None:
             return to_login(self)
+        self.methods = [Method(code, method_name(code)) for code in await methods_used(viewer)]
+        self.status_words = status_text(TopUpStatus(wanted.status)) if wanted.status else ""
+        self.method_words = method_name(wanted.method) if wanted.method else ""
         await self._show(Latest(viewer))
         return None
 
@@ -60,15 +77,25 @@ class ActivityState(LiveState):
         return None
 
     @rx.event
-    async def search(self, form: dict[str, object], since: str = "", before: str = "") -> EventSpec:
-        """Go to the address of the filters in the form.
+    async def search(self, form: dict[str, object]) -> EventSpec:
+        """Look for what was typed, among what the other filters leave."""
+        typed = form.get("search") if isinstance(form, Mapping) else None
+        return await self._go({"search": typed, "q": ""})
 
-        `since` and `before` are the moments at which the chosen days begin and end where the browser is.
-        """
+    @rx.event
+    async def choose(self, name: str, value: str) -> EventSpec:
+        """Set one filter, by its name in the address; an empty value removes it."""
+        return await self._go({name: value} if name in NAMES else {})
+
+    @rx.event
+    async def between(self, since: str, before: str) -> EventSpec:
+        """Set the moments at which the chosen days begin and end where the browser is; empty removes one."""
+        return await self._go({"from": since, "to": before})
+
+    async def _go(self, changes: Mapping[str, object]) -> EventSpec:
         if await self._viewer() is None:
             return to_login(self)
-        given = dict(form) if isinstance(form, Mapping) else {}
-        wanted, _all_usable = usable_filters({**given, "from": since, "to": before})
+        wanted, _all_usable = usable_filters({**given_of(self.filter), **changes})
         return rx.redirect(f"{page_path(self)}{query_of(wanted)}")
 
     def _has_loaded(self) -> bool:

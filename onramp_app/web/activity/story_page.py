@@ -9,8 +9,9 @@ from onramp_app.web.activity.story_state import StoryState
 from onramp_app.web.parts.activity_rows import row_skeletons, state_tag
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.money import money
-from onramp_app.web.parts.places import link, path_of
-from onramp_app.web.parts.support import contact
+from onramp_app.web.parts.places import api_action, file_link, link, path_of
+from onramp_app.web.parts.shell.connection import WORKS_OFFLINE
+from onramp_app.web.parts.support import contact, copy_button
 from onramp_app.web.parts.times import as_of_line, time_of
 from onramp_app.web.tabs.session import SessionState
 
@@ -73,6 +74,7 @@ def _whole() -> rx.Component:
             ),
             class_name="card",
         ),
+        _receipt(),
         _help(),
     )
 
@@ -99,24 +101,64 @@ def _amount(fact: Fact) -> rx.Component:
 
 
 def _fact(fact: Fact) -> rx.Component:
+    value = rx.cond(
+        fact.address != "",
+        rx.el.a(fact.value, href=fact.address, target="_blank", rel="noopener noreferrer", class_name="link"),
+        fact.value,
+    )
     return rx.el.div(
         rx.el.dt(fact.label, class_name="soft"),
-        rx.el.dd(
-            rx.cond(
-                fact.address != "",
-                rx.el.a(fact.value, href=fact.address, target="_blank", rel="noopener", class_name="link"),
-                fact.value,
+        rx.cond(
+            fact.is_code,
+            rx.el.dd(
+                rx.el.span(value, title=fact.value, class_name="code"),
+                copy_button(fact.label),
+                class_name="fact-code",
             ),
-            rx.cond(fact.note != "", rx.el.span(" ", fact.note, class_name="soft small")),
-            class_name=rx.cond(fact.is_code, "code", ""),
-            title=rx.cond(fact.is_code, fact.value, ""),
+            rx.el.dd(value, rx.cond(fact.note != "", rx.el.span(" ", fact.note, class_name="soft small"))),
+        ),
+    )
+
+
+def _receipt() -> rx.Component:
+    shown = StoryState.story
+    print_page: rx.Var[object] = rx.vars.FunctionStringVar.create("(() => window.print())")
+    return rx.fragment(
+        rx.el.section(
+            rx.el.h2(_("Receipt"), class_name="heading"),
+            rx.el.p(
+                _("One page, with a code by which anybody can check that it's genuine. Times are in UTC."),
+                class_name="soft small mt-1",
+            ),
+            rx.el.div(
+                file_link(
+                    _("Download receipt (PDF)"),
+                    address=f"{api_action('/api/transactions/')}{shown.id}/receipt.pdf",
+                    name=f"receipt-{shown.reference}.pdf",
+                    class_name="button button-quiet",
+                ),
+                rx.el.button(
+                    _("Print"),
+                    type="button",
+                    on_click=print_page,
+                    custom_attrs=WORKS_OFFLINE,
+                    class_name="button button-quiet",
+                ),
+                class_name="flex flex-wrap gap-3 mt-4",
+            ),
+            class_name="card no-print",
+        ),
+        rx.el.p(
+            _("Check that this receipt is genuine"),
+            ": ",
+            shown.check_address,
+            class_name="print-only small break-all",
         ),
     )
 
 
 def _ways_on() -> rx.Component:
     story_shown = StoryState.story
-    print_page: rx.Var[object] = rx.vars.FunctionStringVar.create("(() => window.print())")
     return rx.el.div(
         rx.cond(
             story_shown.next_top_up != "",
@@ -138,7 +180,6 @@ def _ways_on() -> rx.Component:
                 class_name="button button-quiet",
             ),
         ),
-        rx.el.button(_("Print"), type="button", on_click=print_page, class_name="button button-quiet"),
         class_name="no-print flex flex-wrap gap-3 mt-6",
     )
 
@@ -147,7 +188,7 @@ def _steps() -> rx.Component:
     return rx.el.section(
         rx.el.h2(_("Step by step"), class_name="heading mb-5"),
         rx.el.ol(rx.foreach(StoryState.story.steps, _step), class_name="steps"),
-        class_name="card",
+        class_name="card no-print",
     )
 
 
@@ -168,6 +209,19 @@ def _help() -> rx.Component:
     return rx.el.section(
         rx.el.h2(_("Something wrong?"), class_name="heading"),
         contact(shown.mail_address, shown.reference, provider_order=shown.provider_order),
+        rx.el.p(
+            _(
+                "Attach this file to your message: it says step by step what happened. It holds no name, no"
+                " e-mail address and nothing secret."
+            ),
+            class_name="soft small mt-4",
+        ),
+        file_link(
+            _("Save a file for support"),
+            address=f"{api_action('/api/transactions/')}{shown.id}/support.json",
+            name=f"support-{shown.reference}.json",
+            class_name="button button-quiet button-slim mt-3",
+        ),
         class_name="card no-print",
     )
 

@@ -1,10 +1,13 @@
 """The state of `/activity/[id]`: the story of one top-up or ledger transfer."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import reflex as rx
 from reflex.event import EventSpec
 
+from onramp_app.receipts.facts import facts_of
+from onramp_app.receipts.paper import check_address
 from onramp_app.wallet.latest import Latest
 from onramp_app.web.activity.shapes import Story
 from onramp_app.web.activity.story_words import story_of_top_up, story_of_transfer
@@ -49,6 +52,9 @@ class StoryState(LiveState):
             self.story = story_of_top_up(top_up, fresh_until=fresh_until)
         elif transfer is not None:
             self.story = story_of_transfer(transfer)
+        if not self.is_missing:
+            facts = await latest.once(("receipt", wanted), lambda: facts_of(latest.viewer, wanted))
+            self.story = replace(self.story, check_address=check_address(facts))
         self._shown = wanted
         self.is_loaded = True
         self._is_current()

@@ -57,6 +57,7 @@ def story_of_top_up(view: TopUpView, *, fresh_until: datetime | None = None) -> 
     is_over_unpaid = status in ENDED_UNPAID or view.charged == Charged.UNKNOWN
     charged = words.charged if is_over_unpaid or not has_arrived else ""
     return Story(
+        id=view.id,
         title=top_up_title(view.payment_method, view.status),
         tag=words.tag,
         tone=words.tone,
@@ -159,7 +160,9 @@ def _codes(view: TopUpView) -> list[Fact]:
     for order in view.provider_orders:
         codes.append(Fact(_("Provider order"), order.order_id, is_code=True))
         if order.transaction_hash:
-            codes.append(Fact(_("Transaction hash"), order.transaction_hash, is_code=True))
+            codes.append(
+                Fact(_("Transaction hash"), order.transaction_hash, is_code=True, address=order.page)
+            )
         if order.seen:
             codes.append(Fact(_("Seen on the chain"), seen_text(order.seen), address=order.seen.page))
     return codes
@@ -247,6 +250,7 @@ def story_of_transfer(view: TransferView) -> Story:
     amount, _space, asset = signed_text(view.amount, view.asset).rpartition(" ")
     head, tail = split_decimals(amount)
     return Story(
+        id=view.id,
         title=title,
         tag=_("Done"),
         head=head,

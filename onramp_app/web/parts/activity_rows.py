@@ -1,22 +1,27 @@
 """The lines of activity, as the home page and the list show them."""
 
+from collections.abc import Callable
+
 import reflex as rx
 
 from onramp_app.web.parts.places import link, path_of
 from onramp_app.web.parts.signs import sign
-from onramp_app.web.parts.times import time_of
+from onramp_app.web.parts.times import clock_of, time_of
 from onramp_app.web.words.transactions import ActivityRow
 
 
-def activity_rows(rows: list[ActivityRow], *, label: str) -> rx.Component:
-    """Return the lines as a list; each is a link to its story."""
-    return rx.el.ul(rx.foreach(rows, _row), aria_label=label, class_name="activity")
+def activity_rows(
+    rows: list[ActivityRow], *, label: str | rx.Var[str], is_of_one_day: bool = False
+) -> rx.Component:
+    """Return the lines as a list; each is a link to its story. Those of one day show the hour alone."""
+    at = clock_of if is_of_one_day else time_of
+    return rx.el.ul(rx.foreach(rows, lambda row: _row(row, at)), aria_label=label, class_name="activity")
 
 
-def _row(row: ActivityRow) -> rx.Component:
+def _row(row: ActivityRow, at: Callable[[str], rx.Component]) -> rx.Component:
     return rx.el.li(
         link(
-            *row_parts(row, when=time_of(row.at)),
+            *row_parts(row, when=at(row.at)),
             to=f"{path_of('/activity')}/{row.transaction_id}",
             class_name="activity-row",
         ),

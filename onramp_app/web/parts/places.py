@@ -22,7 +22,9 @@ def link(*children: object, to: str | rx.Var[str], **props: object) -> rx.Compon
     return ReactRouterLink.create(*children, to=address, **props)
 
 
-def file_link(words: str, *, address: str | rx.Var[str], name: str, class_name: str) -> rx.Component:
+def file_link(
+    words: str, *, address: str | rx.Var[str], name: str | rx.Var[str], class_name: str
+) -> rx.Component:
     """Return a link by which the browser saves a file of the API under a name."""
     # Otherwise the pages' router follows the link by itself, and finds no page of that address.
     return rx.el.a(words, href=address, reload_document=True, download=name, class_name=class_name)

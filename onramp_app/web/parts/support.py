@@ -57,14 +57,19 @@ def copyable(label: str, text: rx.Var[str] | str) -> rx.Component:
         label,
         " ",
         rx.el.code(text, class_name="font-semibold text-(--ink) select-all break-all"),
-        rx.el.button(
-            rx.el.span(_("Copy"), class_name="copy-words"),
-            rx.el.span(_("Copied"), class_name="copied"),
-            rx.el.span(" ", label, class_name="sr-only"),
-            type="button",
-            on_click=_COPY,
-            custom_attrs=WORKS_OFFLINE,
-            class_name="copy link min-h-11 px-2",
-        ),
+        copy_button(label),
         class_name="flex flex-wrap items-center gap-x-1.5",
+    )
+
+
+def copy_button(label: rx.Var[str] | str) -> rx.Component:
+    """Return the button that copies the text of the element before it. `label` says what that is."""
+    return rx.el.button(
+        rx.el.span(_("Copy"), class_name="copy-words"),
+        rx.el.span(_("Copied"), class_name="copied"),
+        rx.el.span(" ", label, class_name="sr-only"),
+        type="button",
+        on_click=_COPY,
+        custom_attrs=WORKS_OFFLINE,
+        class_name="copy link min-h-11 px-2",
     )

@@ -56,8 +56,27 @@ def clock_of(at: rx.Var[str] | str, *, class_name: str = "") -> rx.Component:
 
 
 _DAY = "d.toLocaleDateString(l, {day: 'numeric', month: 'short'})"
+
+
+def said_day(at: rx.Var[str] | str) -> rx.Var[str]:
+    """Return the day of a moment where the browser is: `Today`, `Yesterday`, `Mon 30 November`."""
+    return _formatted(_var(at), f"((said) => said.charAt(0).toUpperCase() + said.slice(1))({_DAY})")
+
+
+def date_of(at: rx.Var[str] | str) -> rx.Var[str]:
+    """Return the date of a moment where the browser is, `30 Nov 2026`; nothing for an empty one."""
+    return _formatted(_var(at), "d.toLocaleDateString(l, {day: 'numeric', month: 'short', year: 'numeric'})")
+
+
 _CLOCK = "d.toLocaleTimeString(l, {hour: '2-digit', minute: '2-digit'})"
 _EXACT = "d.toLocaleString(l, {dateStyle: 'full', timeStyle: 'long'})"
+_DAY = """(() => {
+  const days = Math.round((new Date(d).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 864e5);
+  const year = d.getFullYear() === new Date().getFullYear() ? undefined : 'numeric';
+  return days > -2 && days < 1
+    ? new Intl.RelativeTimeFormat(l, {numeric: 'auto'}).format(days, 'day')
+    : d.toLocaleDateString(l, {weekday: 'short', day: 'numeric', month: 'long', year});
+})()"""
 # Midnights are compared, so that yesterday evening is not "today" because it is less than 24 hours ago.
 _SAID = """(() => {
   const days = Math.round((new Date(d).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 864e5);

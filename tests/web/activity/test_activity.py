@@ -4,6 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from onramp_app.domain.ids import reference_of
 from onramp_app.wallet.latest import Latest
 from onramp_app.web.activity.filters import filters_of, query_of, usable_filters
 from onramp_app.web.activity.state import MOST, PAGE, ActivityState
@@ -84,20 +85,38 @@ async def test_filters_stand_in_the_address_and_narrow_the_list(tab, ada, books)
     settled = await arrive(books, ada.viewer.user_id, 100)
     await arrive(books, ada.viewer.user_id, 50, asset="USDC")
     books.top_up(ada.viewer.user_id)
-    form = {"status": "settled", "asset": "USDT", "q": "", "first_day": "2026-01-01"}
-    outcome = await tab.send(HANDLERS["search"], form, "2025-12-31T18:30:00.000Z", "2099-01-01T00:00:00Z")
-    asked = parse_qs(urlsplit(outcome.leads_to).query)
+    await tab.send(HANDLERS["load"])
+    page = await tab.state(ActivityState)
+    assert [method.name for method in page.methods] == ["UPI"]
+
+    async def press(name, *arguments):
+        outcome = await tab.send(HANDLERS[name], *arguments)
+        tab.connect(cookie_of(ada), path=outcome.leads_to)
+        await tab.send(HANDLERS["load"])
+        return parse_qs(urlsplit(outcome.leads_to).query)
+
+    await press("choose", "status", "settled")
+    await press("choose", "asset", "USDT")
+    await press("search", {"search": "  100   usdt "})
+    asked = await press("between", "2025-12-31T18:30:00.000Z", "2099-01-01T00:00:00Z")
     assert asked == {
         "status": ["settled"],
         "asset": ["USDT"],
+        "search": ["100 usdt"],
         "from": ["2025-12-31T18:30:00Z"],
         "to": ["2099-01-01T00:00:00Z"],
     }
-    tab.connect(cookie_of(ada), path="/activity?status=settled&asset=USDT&from=2025-12-31T18:30:00Z")
-    await tab.send(HANDLERS["load"])
-    page = await tab.state(ActivityState)
     assert [row.transaction_id for row in page.rows] == [settled]
-    assert page.problem == ""
+    assert (page.problem, page.status_words) == ("", "In your balance")
+    await press("search", {"search": reference_of(settled)})
+    await press("choose", "payment_method", "UPI")
+    assert [row.transaction_id for row in page.rows] == [settled]
+    assert page.method_words == "UPI"
+    for name in ("status", "asset", "search", "payment_method"):
+        await press("choose", name, "")
+    assert await press("between", "", "") == {}
+    assert len(page.rows) == 3
+    assert (page.status_words, page.method_words) == ("", "")
 
 
 async def test_what_cannot_be_used_in_an_address_is_left_out_and_said(tab, ada, books):
@@ -145,10 +164,10 @@ async def test_somebody_elses_are_not_listed_whatever_is_asked_for(tab, ada, boo
     assert (await tab.state(ActivityState)).rows == []
 
 
-@pytest.mark.parametrize("name", ["search", "show_more"])
-async def test_hostile_arguments_lead_nowhere_else(tab, name):
-    for argument in (*HOSTILE, {"status": {"a": []}}, {"q": 1}):
-        arguments = [argument, argument, argument] if name == "search" else []
+@pytest.mark.parametrize(("name", "number"), [("search", 1), ("choose", 2), ("between", 2), ("show_more", 0)])
+async def test_hostile_arguments_lead_nowhere_else(tab, name, number):
+    for argument in (*HOSTILE, {"search": {"a": []}}, {"search": 1}):
+        arguments = [argument] * number
         outcome = await tab.send(HANDLERS[name], *arguments)
         assert outcome.leads_to in (None, "/activity")
 
@@ -166,6 +185,10 @@ async def test_hostile_arguments_lead_nowhere_else(tab, name):
         {"q": "a b"},
         {"q": "\ud800"},
         {"q": "x" * 1000},
+        {"payment_method": "a b"},
+        {"search": "x" * 129},
+        {"search": "a\x00b"},
+        {"search": "\u202e"},
     ],
 )
 def test_a_filter_that_cannot_be_used_is_empty(given):
@@ -181,6 +204,8 @@ def test_filters_survive_the_way_through_the_address():
         "from": "2026-01-01T00:00:00+05:30",
         "to": "2026-02-01T00:00:00Z",
         "q": "0xab",
+        "payment_method": "NG-BANK-TRANSFER",
+        "search": "₹1,000 + 5",
     }
     wanted, all_usable = usable_filters(given)
     query = {name: values[0] for name, values in parse_qs(query_of(wanted)[1:]).items()}

@@ -11,6 +11,8 @@ from onramp_app.web.tabs.session import PrivateState, SessionState
 from tests.web.conftest import cookie_of
 
 OURS = {
+    "ActivityState.between",
+    "ActivityState.choose",
     "ActivityState.load",
     "ActivityState.search",
     "ActivityState.show_more",

@@ -18,11 +18,12 @@ def form_skeleton() -> rx.Component:
 
 
 def list_skeleton() -> rx.Component:
-    """Return a title, a line of choices, and a card of lines."""
+    """Return a title, a search field, its filters, and a card of lines."""
     return rx.el.div(
         _one_moment(),
         rx.el.div(class_name="skeleton h-10 w-40"),
-        rx.el.div(class_name="skeleton h-11 w-28 rounded-full"),
+        rx.el.div(class_name="skeleton h-[52px] rounded-[12px]"),
+        rx.el.div(class_name="skeleton -mt-1 h-24 sm:h-11 w-full max-w-[400px] rounded-[20px]"),
         rx.el.div(row_skeletons(8), class_name="card card-of-rows"),
         class_name="mx-auto grid w-full max-w-[760px] gap-4 md:pt-4",
     )
