@@ -205,7 +205,7 @@ async def test_control_what_is_stored_as_it_came_is_found(
     provider: Provider, wallet: Wallet, ada: Person, bo: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The broken variant: bytes are kept as they came, as they are of the widget's line."""
-    monkeypatch.setattr(kept_webhooks, "_speaks_of_person", lambda _text: False)
+    monkeypatch.setattr(kept_webhooks, "_speaks_of_person", lambda *_arguments: False)
     monkeypatch.setattr(kept_webhooks, "_written", lambda _document: ALL.encode())
     await _everything_that_can_carry_it(provider, wallet, ada, bo)
     found = found_in(wallet.database_url)
