@@ -2,8 +2,11 @@
 
 import re
 
+import httpx
+import psycopg
 from playwright.async_api import Page, expect
 
+from tests import rows
 from tests.e2e.people import PASSWORD, Mouse, be_somebody_new, new_email, register
 from tests.e2e.site import OpenPage, Site, other_settings
 
@@ -63,6 +66,29 @@ async def test_a_newcomer_confirms_the_address_forgets_the_password_and_comes_ba
         await visitor.get_by_label("Password", exact=True).fill(NEW_PASSWORD)
         await visitor.get_by_role("main").get_by_role("button", name="Sign in").click()
         await visitor.wait_for_url(re.compile(r"/home/?$"))
+
+
+async def test_a_person_claims_the_account_that_a_shop_opened_for_them(
+    open_page: OpenPage, site: Site
+) -> None:
+    email = new_email()
+    with psycopg.connect(site.database_url, autocommit=True) as owner:
+        _, key = rows.program(owner, name=f"Corner shop {email}")
+    async with httpx.AsyncClient(base_url=site.url) as shop:
+        body = {"external_id": "customer-4711", "email": email}
+        opened = await shop.post("/api/users", json=body, headers={"Authorization": f"Bearer {key}"})
+        assert opened.status_code == 201
+    page = await open_page("/outbox", width=360)
+    await _follow(page, "Claim your .* account", "Set a password", to=email)
+    await expect(page.get_by_role("heading", name="Claim your account")).to_be_visible()
+    await expect(page.get_by_text(f"It will belong to {email}.")).to_be_visible()
+    await page.get_by_label("New password", exact=True).fill(NEW_PASSWORD)
+    await page.get_by_role("button", name="Set password").click()
+    await page.wait_for_url(re.compile(r"/login/?\?reason=password_reset"))
+    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_label("Password", exact=True).fill(NEW_PASSWORD)
+    await page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(re.compile(r"/home/?$"))
 
 
 async def test_an_address_is_changed_and_undone_from_the_old_mailbox(open_page: OpenPage) -> None:

@@ -75,6 +75,13 @@ async def test_a_mail_is_written_once_for_its_event_and_never_without_it(
     assert owner.execute("SELECT event_key FROM outbox_mails").fetchall() == [("password/1",)]
 
 
+async def test_an_account_without_a_mailbox_is_written_no_mail(
+    owner: psycopg.Connection[Any], user_id: str
+) -> None:
+    await _write(_mail(user_id, "one", to=f"unclaimed-{user_id}@account.invalid"), _mail(user_id, "two"))
+    assert owner.execute("SELECT event_key FROM outbox_mails").fetchall() == [("two",)]
+
+
 async def test_of_several_senders_one_sends_each_mail(
     owner: psycopg.Connection[Any], user_id: str, server: MailServer
 ) -> None:

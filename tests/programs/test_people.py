@@ -209,9 +209,7 @@ async def test_of_four_who_claim_at_once_one_does(shop: Shop, owner: Owner) -> N
     assert sorted(type(one).__name__ for one in outcomes) == ["NoneType", *["ValidationFailed"] * 3]
 
 
-async def test_money_of_an_unclaimed_account_is_read_and_mailed_to_nobody(
-    wallet: Wallet, ada: Person
-) -> None:
+async def test_a_program_reads_what_its_person_sees(wallet: Wallet, ada: Person) -> None:
     shop = Shop(wallet.client, wallet.owner)
     rows.program_user(wallet.owner, shop.id, ada.id)
     settled = await wallet.created(ada)
