@@ -99,6 +99,11 @@ async def _measure(owner: psycopg.Connection, rows: int) -> None:
             "activity": await _median(cookie_of(me), "/activity", activity),
             "activity, from the middle": await _median(cookie_of(me), middle, activity),
             "activity, by state": await _median(cookie_of(me), "/activity?status=settled", activity),
+            # All rows have this amount, this method and this delivery: the most that a search can find.
+            "a search for an amount": await _median(cookie_of(me), "/activity?search=1,000", activity),
+            "for what was received": await _median(cookie_of(me), "/activity?search=1.00+USDT", activity),
+            "for a method": await _median(cookie_of(me), "/activity?search=upi", activity),
+            "for a reference": await _median(cookie_of(me), "/activity?search=0000-000A", activity),
         }
         figures = " · ".join(f"{name} {ms:.1f} ms" for name, ms in times.items())
         print(f"{high:>9,} rows: {figures}; {load()}")  # noqa: T201

@@ -88,7 +88,7 @@ def row_skeletons(number: int) -> rx.Component:
     return rx.el.div(
         *[
             rx.el.div(
-                rx.el.span(class_name="skeleton size-10 rounded-full"),
+                rx.el.span(class_name="skeleton row-sign size-10 rounded-full"),
                 rx.el.span(class_name="skeleton h-5 w-40"),
                 rx.el.span(class_name="skeleton ml-auto h-5 w-20"),
                 class_name="activity-row",

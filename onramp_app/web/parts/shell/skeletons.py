@@ -25,7 +25,7 @@ def list_skeleton() -> rx.Component:
         rx.el.div(class_name="skeleton h-[52px] rounded-[12px]"),
         rx.el.div(class_name="skeleton -mt-1 h-24 sm:h-11 w-full max-w-[400px] rounded-[20px]"),
         rx.el.div(row_skeletons(8), class_name="card card-of-rows"),
-        class_name="mx-auto grid w-full max-w-[760px] gap-4 md:pt-4",
+        class_name="mx-auto grid w-full max-w-[760px] grid-cols-[minmax(0,1fr)] gap-4 md:pt-4",
     )
 
 
