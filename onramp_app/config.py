@@ -122,6 +122,7 @@ class Settings(BaseSettings):
     onramp_api_secret_previous: SecretStr | None = None
     onramp_api_url: HttpUrl | None = None
     pwned_passwords_url: HttpUrl | None = None
+    mid_market_url: HttpUrl | None = None
     onramp_widget_url: HttpUrl | None = None
     onramp_widget_session: Literal["local", "remote", "signed"] = "local"
     onramp_delivered_rule: Literal["actual_minus_gas", "actual"] = "actual_minus_gas"
@@ -306,6 +307,15 @@ class Settings(BaseSettings):
         """Whether the provider is the simulator: not production, and at an address of this machine."""
         host = urlsplit(self.onramp_api_url or "http://localhost").hostname
         return not self.is_production and host in _OWN_HOSTS
+
+    @property
+    def mid_market_source(self) -> str | None:
+        """Where mid-market rates are read: what is set, else the simulator's, where that is the provider."""
+        if self.mid_market_url is not None:
+            return str(self.mid_market_url)
+        if not self.uses_simulator or self.onramp_api_url is None:
+            return None
+        return f"{str(self.onramp_api_url).rstrip('/')}/reference-rates"
 
     @property
     def local_api_url(self) -> str:

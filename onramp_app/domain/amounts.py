@@ -4,7 +4,13 @@ import re
 from decimal import ROUND_DOWN, Decimal, localcontext
 
 from babel import Locale
-from babel.numbers import format_compact_currency, format_decimal, get_currency_precision, parse_pattern
+from babel.numbers import (
+    format_compact_currency,
+    format_decimal,
+    format_percent,
+    get_currency_precision,
+    parse_pattern,
+)
 
 from onramp_app.texts import current_language
 
@@ -69,6 +75,14 @@ def fiat_number_text(amount: str | Decimal, currency: str) -> str:
     pattern = f"#,##0.{'0' * digits}" if digits else "#,##0"
     exact = value.quantize(Decimal(1).scaleb(-digits), ROUND_DOWN)
     text: str = format_decimal(exact, pattern, locale=current_language())
+    return text
+
+
+def percent_text(percent: Decimal) -> str:
+    """Return `1.3%` for 1.3, with one decimal."""
+    text: str = format_percent(
+        percent / 100, "#,##0.0%", locale=current_language(), decimal_quantization=False
+    )
     return text
 
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from onramp_app.simulator.api import Api, endpoints
 from onramp_app.simulator.chain import Chain
 from onramp_app.simulator.control import Control
+from onramp_app.simulator.market import reference
 from onramp_app.simulator.merchant import Merchant
 from onramp_app.simulator.orders import Orders
 from onramp_app.simulator.pages.control import ControlPage
@@ -53,7 +54,7 @@ class Simulator:
 
     def application(self) -> ASGIApp:
         """Return the ASGI application."""
-        routes = [*self._api.routes(), *self._control.routes()]
+        routes = [*self._api.routes(), *self._control.routes(), *reference.routes()]
         for page in self._pages:
             routes += page.routes()
         return _refuse_foreign_forms(Starlette(routes=routes, lifespan=self._lifespan))

@@ -10,6 +10,10 @@ from playwright.async_api import FrameLocator, Locator, Page, expect
 PASSWORD = "quiet harbour lantern 42"
 TOP_UP = re.compile(r"/add-money/[0-9a-f]{32}")
 _MOST_TABS = 80
+_IS_SENT_BY_ENTER = """button => {
+  const focused = button.ownerDocument.activeElement;
+  return button.type === 'submit' && button.form && focused?.form === button.form && focused.matches('input');
+}"""
 
 
 class Hands(Protocol):
@@ -43,19 +47,30 @@ class Mouse:
 
 
 class Keyboard:
-    """Never touches a mouse: everything has to be reached with Tab."""
+    """Never touches a mouse: everything has to be reached with Tab, and Enter in a field sends its form.
+
+    `presses`: how many there were, besides text.
+    """
 
     def __init__(self, page: Page) -> None:
         self._keys = page.keyboard
+        self.presses = 0
 
     async def press(self, target: Locator) -> None:
-        await self._reach(target)
-        await self._keys.press("Enter")
+        await target.wait_for()
+        if not await target.evaluate(_IS_SENT_BY_ENTER):
+            await self._reach(target)
+        await self._press("Enter")
 
     async def write(self, target: Locator, text: str) -> None:
         await self._reach(target)
-        await self._keys.press("ControlOrMeta+a")
+        if await target.input_value():
+            await self._press("ControlOrMeta+a")
         await self._keys.type(text)
+
+    async def _press(self, key: str) -> None:
+        self.presses += 1
+        await self._keys.press(key)
 
     async def choose(self, target: Locator, words: str) -> None:
         await self._reach(target)
@@ -68,7 +83,7 @@ class Keyboard:
                 "e => e.ownerDocument.hasFocus() && e.ownerDocument.activeElement === e"
             ):
                 return
-            await self._keys.press("Tab")
+            await self._press("Tab")
         raise AssertionError(f"{target} cannot be reached with the Tab key")
 
 
@@ -118,9 +133,12 @@ async def ask_for(page: Page, hands: Hands, amount: str) -> str:
     await expect(page.get_by_text("You receive, about").first).to_be_visible()
     await hands.write(page.get_by_label("You pay"), amount)
     await hands.press(page.get_by_role("button", name="Choose how to pay"))
-    await page.wait_for_url(re.compile(r"step=pay"))
-    await hands.press(page.get_by_role("button", name="Continue"))
-    await page.wait_for_url(re.compile(r"step=check"))
+    for step, button in (("pay", "Continue"), ("check", "")):
+        await page.wait_for_url(re.compile(rf"step={step}"))
+        # What was used before is gone; the keyboard is at the title of what is new.
+        await expect(page.get_by_role("heading", level=1)).to_be_focused()
+        if button:
+            await hands.press(page.get_by_role("button", name=button))
     await hands.press(page.get_by_role("button", name=re.compile("^Pay ")))
     await page.wait_for_url(TOP_UP)
     return page.url

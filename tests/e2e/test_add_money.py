@@ -27,9 +27,11 @@ from tests.e2e.people import (
     register,
 )
 from tests.e2e.site import OpenPage, Site, open_order
+from tests.e2e.steady import Shifts
 from tests.e2e.watched import MOST_SHIFT, shift_of
 
 NEWCOMER_SECONDS = 120
+MOST_PRESSES = 45  # besides text, from the first page to the changed balance
 # Where nothing is pushed, a page notices within the ten seconds of a look.
 LIVE_MS = 5_000
 
@@ -68,9 +70,13 @@ async def test_a_stranger_adds_money_and_the_balance_changes_on_another_tab(
     open_page: OpenPage, *, width: int, theme: str, by_keyboard: bool
 ) -> None:
     page = await open_page("/", width=width, theme=theme)
+    shifts = await Shifts().watch(page)
     began = time.monotonic()
-    second = await _newcomer(page, Keyboard(page) if by_keyboard else Mouse())
+    keyboard = Keyboard(page)
+    second = await _newcomer(page, keyboard if by_keyboard else Mouse())
     await expect_success(page)
+    assert keyboard.presses <= MOST_PRESSES
+    assert shifts.too_much("/add-money") == {}
     assert time.monotonic() - began < NEWCOMER_SECONDS
     await expect(page.get_by_role("main").get_by_text(re.compile(r"^\+[\d,.]+ USDT$"))).to_be_visible()
     await expect(second.get_by_text("In your balance")).to_be_visible(timeout=LIVE_MS)

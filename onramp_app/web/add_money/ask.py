@@ -15,6 +15,7 @@ from onramp_app.domain.payments import AmountLimits
 from onramp_app.pricing import quotes
 from onramp_app.pricing.bounds import AmountFault, bounds_of, fault_of
 from onramp_app.pricing.catalogue import CurrencyOption, Options, get_options, preferred
+from onramp_app.pricing.mid_market import mid_market
 from onramp_app.pricing.provider_prices import STABLE_ASSET
 from onramp_app.pricing.quotes import PurchaseRequest, Quote, QuoteView, get_shared_quotes, quote_view
 from onramp_app.pricing.rates import book_within, rates_into
@@ -48,6 +49,7 @@ class WizardAnswer:
     """What the wizard shows for a person's choices. `choices` are valid, with defaults where missing.
 
     `offer` is None when the offer is unknown, `quoted` when there is no quote; `problem` says why.
+    `mid_rate` is the mid-market rate of the asset in the currency; None where none is fresh.
     `verify_words`: why the amount needs a higher tier, empty where it does not. `retry_seconds`: after how
     many seconds asking again may help; 0 for never.
     """
@@ -55,6 +57,7 @@ class WizardAnswer:
     choices: Choices
     offer: OfferShown | None = None
     quoted: QuoteView | None = None
+    mid_rate: Decimal | None = None
     amount_problem: str = ""
     receive_problem: str = ""
     verify_words: str = ""
@@ -79,10 +82,11 @@ async def read_offer(viewer: Viewer, choices: Choices) -> WizardAnswer:
         return WizardAnswer(choices, problem=problem_text(error), retry_seconds=_retry_seconds(error))
     if found.offer is None:
         return found
+    middle = await mid_market() if found.quoted else None
+    rate = middle.rate(found.choices.asset, found.choices.currency) if middle else None
     # After the quote, whose answer says the most about the provider.
-    return replace(
-        found, offer=with_provider_trouble(found.offer, await provider_status(found.choices.asset))
-    )
+    offer = with_provider_trouble(found.offer, await provider_status(found.choices.asset))
+    return replace(found, offer=offer, mid_rate=rate)
 
 
 async def _read(viewer: Viewer, choices: Choices) -> WizardAnswer:

@@ -10,7 +10,6 @@ from onramp_app.web.add_money.hooks import Countdown
 from onramp_app.web.add_money.shapes import BillLine, Choice, ClosedChoices
 from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.add_money.words import NOT_KNOWN
-from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.shell.connection import is_offline
 from onramp_app.web.parts.shell.titles import title
@@ -176,7 +175,12 @@ def verify_button() -> rx.Component:
 
 def _said() -> rx.Component:
     is_bad = WizardState.review_problem != ""
-    is_now = (WizardState.verify_words != "") | (WizardState.changed != "") | (WizardState.problem != "")
+    is_now = (
+        (WizardState.verify_words != "")
+        | (WizardState.changed != "")
+        | (WizardState.problem != "")
+        | (WizardState.offer.provider_trouble != "")
+    )
     return rx.el.div(
         rx.el.div(
             rx.cond(
@@ -207,7 +211,7 @@ def _said() -> rx.Component:
                                     rx.fragment(" ", _("The figures shown are the last ones.")),
                                 ),
                             ),
-                            WizardState.changed,
+                            rx.cond(WizardState.changed != "", WizardState.changed, _provider_trouble()),
                         ),
                     )
                 ),
@@ -294,24 +298,20 @@ def skeleton() -> rx.Component:
     )
 
 
-def provider_trouble() -> rx.Component:
-    """Return what to know of a provider that is slow, away or has paused a network, before anybody pays."""
+def _provider_trouble() -> rx.Component:
+    """Return what to know of a provider that is slow or away, before anybody pays."""
     offer = WizardState.offer
-    return rx.cond(
-        offer.provider_trouble != "",
-        notice(
-            offer.provider_trouble,
-            rx.cond(
-                offer.last_settled_at != "",
-                rx.fragment(
-                    " ",
-                    _("The last payment arrived"),
-                    " ",
-                    time_of(offer.last_settled_at, is_inside=True),
-                    ".",
-                ),
+    return rx.fragment(
+        offer.provider_trouble,
+        rx.cond(
+            offer.last_settled_at != "",
+            rx.fragment(
+                " ",
+                _("The last payment arrived"),
+                " ",
+                time_of(offer.last_settled_at, is_inside=True),
+                ".",
             ),
-            kind="now",
         ),
     )
 

@@ -6,7 +6,6 @@ from onramp_app.web.add_money.amounts.form import amount_form
 from onramp_app.web.add_money.check import check_form
 from onramp_app.web.add_money.frame import (
     no_offer,
-    provider_trouble,
     skeleton,
     step_bars,
     summary,
@@ -50,7 +49,6 @@ def _form() -> rx.Component:
     return rx.el.div(
         rx.el.div(
             step_bars(),
-            provider_trouble(),
             rx.match(WizardState.step, ("pay", pay_form()), ("check", check_form()), amount_form()),
             class_name="grid w-full content-start gap-4",
         ),

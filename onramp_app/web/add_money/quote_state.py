@@ -32,11 +32,12 @@ class ShowsQuote(PrivateState, mixin=True):
 
     _question: str = ""  # What the quote answers.
     _expected: str = ""  # What the shown quote says will arrive, exactly.
+    _mid_rate: str = ""  # The mid-market rate of the asset; empty where none is fresh.
     _measure: tuple[str, str] = ("0", "0")  # What was to be paid and to arrive when that was last looked at.
 
     def _show_quote(self, quote: QuoteView, choices: Choices) -> None:
         question, self.changed = _question(choices), ""
-        self.bill = bill_of(quote, currency=choices.currency, asset=choices.asset)
+        self.bill = bill_of(quote, currency=choices.currency, asset=choices.asset, mid_rate=self._mid_rate)
         measure = (quote.fiat_amount, quote.expected_amount)
         if self._question != question:
             self._measure = measure

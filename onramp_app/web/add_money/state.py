@@ -331,6 +331,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState)
         self.problem = found.problem
         self._count(found.retry_seconds)
         if found.quoted is not None:
+            self._mid_rate = str(found.mid_rate or "")
             self._show_quote(found.quoted, self._choices)
         elif found.problem and self._question:
             self.is_old = True

@@ -11,9 +11,12 @@ from onramp_app.domain.amounts import (
     exact_text,
     fiat_text,
     number_text,
+    percent_text,
+    rate_text,
 )
 from onramp_app.domain.errors import ApplicationError, RateLimited
 from onramp_app.mail import support
+from onramp_app.pricing.mid_market import cost_percent
 from onramp_app.pricing.names import method_text
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.errors import ProviderPriceIrregular, ProviderUnavailable
@@ -40,7 +43,7 @@ RETRY_SECONDS = 5
 NOT_KNOWN = "\N{EN DASH}"  # in place of an amount
 
 
-def bill_of(quote: QuoteView, *, currency: str, asset: str) -> Bill:
+def bill_of(quote: QuoteView, *, currency: str, asset: str, mid_rate: str = "") -> Bill:
     """Return a quote as a bill. Our own fee is left out where it is zero.
 
     Two fees are always named, so that the bills of all currencies have the same lines.
@@ -64,6 +67,18 @@ def bill_of(quote: QuoteView, *, currency: str, asset: str) -> Bill:
         receive_decimals=receive_decimals,
         receive_words=asset_text(quote.expected_amount, asset),
         receive_exact=exact_text(quote.expected_amount, asset),
+        cost=_cost_text(quote, currency, mid_rate),
+    )
+
+
+def _cost_text(quote: QuoteView, currency: str, mid_rate: str) -> str:
+    """Return what the purchase costs altogether against the mid-market rate; nothing where none is known."""
+    if not mid_rate:
+        return ""
+    paid, received = Decimal(quote.fiat_amount), Decimal(quote.expected_amount)
+    percent = cost_percent(paid=paid, received=received, rate=Decimal(mid_rate))
+    return _("Total cost {percent} against the mid-market {rate}").format(
+        percent=percent_text(percent), rate=rate_text(mid_rate, currency)
     )
 
 

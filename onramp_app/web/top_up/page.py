@@ -52,11 +52,7 @@ def top_up() -> rx.Component:
 def _moving() -> rx.Component:
     return rx.el.article(
         _head(),
-        rx.cond(
-            _page.warning != "",
-            rx.el.div(notice(_page.warning, kind="now"), class_name="warning mt-5"),
-        ),
-        rx.el.ol(rx.foreach(_page.steps, _step), class_name="steps timeline mt-7"),
+        rx.el.ol(rx.foreach(_page.steps, _step), class_name="steps timeline mt-5"),
         rx.el.div(
             link(_("Back to home"), to="/home", class_name="button button-quiet"),
             check_now(size="button"),
@@ -72,9 +68,17 @@ def _head() -> rx.Component:
     return rx.fragment(
         rx.el.p(_page.summary, class_name="soft"),
         title(_page.title, class_name="title mt-1"),
-        rx.el.p(
-            _("You can close this page. It goes on without you, and you find it again under Activity."),
-            class_name="soft mt-2",
+        # The steps below stay where they are, whether there is something to warn of or not.
+        rx.el.div(
+            rx.cond(
+                _page.warning != "",
+                notice(_page.warning, kind="now"),
+                rx.el.p(
+                    _("You can close this page. We'll keep going. Find it any time in Activity."),
+                    class_name="soft",
+                ),
+            ),
+            class_name="moving-said warning",
         ),
     )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ import pytest
 
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import DatabaseUnavailable, ValidationFailed
+from onramp_app.pricing import mid_market
 from onramp_app.pricing.catalogue import get_options
 from onramp_app.pricing.quotes import QuoteView, get_shared_quotes, quote
 from onramp_app.providers.errors import AmountOutOfLimits
@@ -31,7 +33,17 @@ async def test_a_newcomer_finds_their_currency_an_amount_and_a_quote(visit):
     assert page.bill.receive
     assert [line.label for line in page.bill.fees] == ["Provider fee", "Payment fee"]
     assert page.offer.limits == "From ₹100 to ₹500,000"
+    assert re.fullmatch(r"Total cost \d\.\d% against the mid-market ₹88\.00", page.bill.cost)
     assert 0 < page.timer_seconds <= 30
+
+
+async def test_nothing_is_said_of_the_cost_where_no_middle_of_the_market_is_known(visit, monkeypatch):
+    monkeypatch.setenv("MID_MARKET_URL", "http://127.0.0.1:1/")
+    get_settings.cache_clear()
+    mid_market.forget()
+    await visit.open()
+    assert (visit.page.bill.cost, visit.page.bill.rate[:8]) == ("", "1\N{NO-BREAK SPACE}USDT =")
+    mid_market.forget()
 
 
 async def test_the_whole_way_leads_to_one_top_up(visit, street):

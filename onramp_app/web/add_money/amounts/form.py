@@ -261,7 +261,7 @@ def _receive_field() -> rx.Component:
         _line_below(
             "receive",
             WizardState.receive_problem,
-            rx.el.span(bill.cost, id="receive-cost", title=bill.cost_of),
+            rx.el.span(bill.cost, id="receive-cost"),
         ),
         class_name="grid gap-2",
     )
