@@ -26,6 +26,11 @@ PUBLIC = {
     "/api/auth/email/undo", "/api/auth/secure",
 }  # fmt: skip
 
+# What programs change, with a body that changes it, and the line that names the key which did.
+CHANGES: dict[tuple[str, str], tuple[dict[str, Any], str]] = {
+    ("POST", "/api/users"): ({"external_id": "c-1"}, "account.created"),
+}
+
 
 async def _routes(client: httpx.AsyncClient) -> list[tuple[str, str, dict[str, Any]]]:
     document = (await client.get("/api/openapi.json")).json()
@@ -105,6 +110,25 @@ async def test_each_route_of_programs_asks_for_the_scope_that_it_describes(
         assert answer.json()["scope"] == scope
         seen.add(scope)
     assert {"users", "balances"} <= seen
+
+
+async def test_every_change_by_a_key_is_named_in_the_audit_log(
+    client: httpx.AsyncClient, owner: Owner
+) -> None:
+    _, key = rows.program(owner)
+    changing = {
+        (method, path)
+        for method, path, described in await _routes(client)
+        if method != "GET" and _asks_key(described) is not None
+    }
+    assert changing == CHANGES.keys(), (
+        "a new one writes its line with `programs.records.note`, and stands here"
+    )
+    for (method, path), (body, _) in CHANGES.items():
+        answer = await client.request(method, path, json=body, headers={"Authorization": f"Bearer {key}"})
+        assert answer.is_success, answer.text
+    lines = owner.execute("SELECT actor, action FROM audit_log ORDER BY at, id").fetchall()
+    assert lines == [(f"key:{key[4:36]}", action) for _, action in CHANGES.values()]
 
 
 async def test_the_scheme_of_keys_is_described(client: httpx.AsyncClient) -> None:
