@@ -1,7 +1,11 @@
 """The catalogue template holds exactly the words of the code."""
 
+import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
@@ -31,3 +35,141 @@ def test_texts_change_with_the_language_and_back(monkeypatch):
     with texts.language_of_texts("xx"):
         assert texts._("Home") == "HOME"
     assert texts._("Home") == "Home"
+
+
+# How the texts sound
+
+_CODE_WORDS = r"told|anew|story|begun|began|begins?|whoever"
+_RIDDLES = (
+    r"itself|ourselves|themselves|all the same|need not|takes its time|goes on|go on|once more|news"
+    r"|another amount|the least|the most|kept for|taken back|gives? back|given back|credited|did not fit"
+)
+_STIFF = (
+    r"(?:do|does|did|is|are|was|were|has|have|had|will|would|could|should) not|cannot|you may|we are|we have"
+    r"|there is no|there is nothing"
+)
+_OLD = r"follow it|start (?:another|again)|say how much|ask whoever|as far as we know|not connected"
+FORBIDDEN = re.compile(rf"\b(?:{_CODE_WORDS}|{_RIDDLES}|{_STIFF}|{_OLD})\b", re.IGNORECASE)
+
+
+def _texts_in_template() -> Iterator[str]:
+    with (texts.LOCALE_DIR / "messages.pot").open("rb") as file:
+        for message in read_po(file):
+            yield from (message.id,) if isinstance(message.id, str) else message.id
+
+
+def test_no_text_sounds_as_they_once_did() -> None:
+    """Plain, short, to the person: no word that only the code knows, no riddle, no stiff form."""
+    every = list(_texts_in_template())
+    assert len(every) > 800
+    assert {text: found[0] for text in every if (found := FORBIDDEN.search(text))} == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The whole story",
+        "Pay for what you began, or start another.",
+        "You need not do anything.",
+        "If you paid all the same, it is credited when it arrives.",
+        "We notice your payment by ourselves.",
+        "News shows here by itself.",
+        "The payment provider takes its time.",
+        "Ask whoever runs this wallet, and name this reference:",
+        "You told the provider that you paid.",
+        "We do not know yet whether you were charged.",
+        "There is no page here",
+        "The name on the payment did not fit",
+        "Sign in to go on.",
+    ],
+)
+def test_an_old_text_that_comes_back_is_found(text: str) -> None:
+    assert FORBIDDEN.search(text)
+
+
+# Nothing is joined from halves
+
+_WHOLE_END = (".", "?", "!", "…", ":", "}")
+_JOINS_WHOLE = ("sentences", "filled")
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Whether a node is a translated text, also with its values put in."""
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr == "format" and _is_text(node.func.value)
+    return isinstance(node.func, ast.Name) and node.func.id in ("_", "ngettext")
+
+
+def _words(node: ast.AST) -> str:
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        node = node.func.value
+    first = node.args[0] if isinstance(node, ast.Call) and node.args else None
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+
+
+def _glue(node: ast.AST) -> bool:
+    """Whether a node only holds together what stands beside it: a space, a comma, a full stop."""
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+        return False
+    return bool(node.value) and not re.search(r"[\w\N{MIDDLE DOT}]", node.value)
+
+
+def _joins_halves(node: ast.AST) -> bool:
+    match node:
+        case ast.BinOp(op=ast.Add()):
+            return _is_text(node.left) or _is_text(node.right)
+        case ast.JoinedStr():
+            has_text = any(_is_text(one) for one in ast.walk(node))
+            parts = [one.value for one in node.values if isinstance(one, ast.Constant)]
+            return has_text and any(part.strip() != "\N{MIDDLE DOT}" for part in parts)
+        case ast.Call(func=ast.Attribute(attr="join")):
+            return any(_is_text(one) for argument in node.args for one in ast.walk(argument))
+        case ast.Call() if not (isinstance(node.func, ast.Name) and node.func.id in _JOINS_WHOLE):
+            return any(
+                (_is_text(one) and _glue(two) and not _words(one).endswith(_WHOLE_END))
+                or (_glue(one) and _is_text(two) and _words(two)[:1].islower())
+                for one, two in zip(node.args, node.args[1:], strict=False)
+            )
+    return False
+
+
+def _halves(source: str) -> list[int]:
+    return [node.lineno for node in ast.walk(ast.parse(source)) if _joins_halves(node)]
+
+
+def test_nothing_is_joined_from_halves() -> None:
+    """Another language has another order: a sentence is one text, and what changes in it has a name."""
+    found = {str(path.relative_to(CODE)): _halves(path.read_text()) for path in CODE.rglob("*.py")}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '_("Pay") + amount',
+        "f\"{_('Pay')} {amount}\"",
+        "f\"{_('{asset} arrived').format(asset=asset)}: {tag}\"",
+        '", ".join(_(one) for one in some)',
+        'rx.el.p(_("Last updated"), " ", clock, ".")',
+        'rx.el.p(link, " ", _("and quote:"))',
+        'rx.fragment(_("Fee of {n}").format(n=1) + "!", x)',
+    ],
+)
+def test_a_joined_half_is_found(source: str) -> None:
+    assert _halves(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'filled(_("Last updated {time}."), time=clock)',
+        'sentences(_("One."), _("Two."))',
+        'rx.el.p(_("Whole."), " ", _("Another."))',
+        'rx.el.p(_("Key:"), " ", key)',
+        "f\"{_('Page not found')} · {name}\"",
+    ],
+)
+def test_what_is_whole_is_left_alone(source: str) -> None:
+    assert not _halves(source)

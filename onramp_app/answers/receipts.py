@@ -24,9 +24,9 @@ def receipt_text(at: Situation) -> str:
         return _("We don't know yet whether this payment was taken.")
     if charged is Charged.NO:
         if at.status == "failed":
-            return _("This payment was not taken, or the provider has refunded it.")
+            return _("This payment wasn't taken, or the provider has refunded it.")
         if at.status in ENDED_UNPAID:
-            return _("This payment was not taken.")
+            return _("This payment wasn't taken.")
         return _("No payment has been taken for this top-up so far.")
     if at.status == "reversed" and at.reason == "returned":
         return _("This payment was received and is being refunded.")

@@ -169,7 +169,7 @@ async def prove(db: AsyncSession, answer: str) -> str:
         raise _refusal(error) from None
     handle = given.get("response", {}).get("userHandle")
     if handle is not None and _bytes_of(given["response"], "userHandle") != passkey.user_id.encode():
-        raise PasskeyRefused("The passkey was not accepted.")
+        raise PasskeyRefused("The passkey wasn't accepted.")
     if not await challenges.spend(db, challenge):
         raise PasskeyRefused("This answer was used before. Try again.")
     passkey.sign_count = proved.new_sign_count
@@ -193,13 +193,13 @@ def _rp_id() -> str:
 
 def _parsed(answer: str) -> dict[str, Any]:
     if len(answer) > MAX_ANSWER_LENGTH:
-        raise PasskeyRefused("The passkey was not accepted.")
+        raise PasskeyRefused("The passkey wasn't accepted.")
     try:
         given = json.loads(answer)
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict) or not isinstance(given.get("response"), dict):
-        raise PasskeyRefused("The passkey was not accepted.")
+        raise PasskeyRefused("The passkey wasn't accepted.")
     return cast("dict[str, Any]", given)
 
 
@@ -222,4 +222,4 @@ def _bytes_of(given: dict[str, Any], name: str) -> bytes:
 
 def _refusal(error: Exception) -> PasskeyRefused:
     _log.info("a passkey's answer was refused", reason=type(error).__name__)
-    return PasskeyRefused("The passkey was not accepted.")
+    return PasskeyRefused("The passkey wasn't accepted.")

@@ -188,7 +188,7 @@ def factors_reset_asked(details: Details, _secret: str) -> Letter:
         title=_("Your second factor is going to be removed"),
         paragraphs=(
             _(
-                "Someone told the people behind {app} that they have lost everything they sign in with, and"
+                "Someone reported to {app} that they have lost everything they sign in with, and"
                 " asked to remove the second factor of your account. That happens at {at}."
             ).format(app=app_name(), at=moment_text(details["due_at"])),
             _("If that was you, wait until then. After that, your password is enough to sign in."),

@@ -62,7 +62,7 @@ def app_name() -> str:
 
 def about_security() -> tuple[str, ...]:
     """Return why a mail that nobody can switch off was sent."""
-    return (_("You get this mail because it is about the security of your account."),)
+    return (_("You get this mail because it's about the security of your account."),)
 
 
 def whom_to_ask(reference: str = "") -> tuple[str, ...]:

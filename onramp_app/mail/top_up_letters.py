@@ -59,7 +59,7 @@ def top_up_released(details: Details, _secret: str) -> Letter:
     return _top_up(
         details,
         title=_("Reviewed: {amount} is in your balance").format(amount=_arrived(details)),
-        paragraphs=(_("We have reviewed your top-up. The money is yours to use."),),
+        paragraphs=(_("We've reviewed your top-up. You can use the money now."),),
         kind=MailKind.TOP_UP_RELEASED,
     )
 
@@ -78,7 +78,7 @@ def top_up_in_review(details: Details, _secret: str) -> Letter:
             charged_text(at),
             happened_text(at),
             next_text(at),
-            _("We'll look at it within one working day and write again."),
+            _("We'll review it within one working day and write again."),
         ),
         kind=MailKind.TOP_UP_IN_REVIEW,
     )

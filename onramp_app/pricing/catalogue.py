@@ -152,10 +152,10 @@ class Catalogue:
         """Return why this fiat type cannot be paid with, or None."""
         config = self.buying.get(row.fiat_type)
         if config is None or not config.is_active:
-            return _("The payment provider does not take this currency at the moment.")
+            return _("The payment provider doesn't accept this currency at the moment.")
         if config.methods:
             return None
-        return _("There is no payment method for this currency at the moment.")
+        return _("There's no payment method for this currency at the moment.")
 
     def fiat_type(self, currency: str, country: str | None) -> FiatType:
         """Return the fiat type that pays in this currency; of several, the country's, else an active one.

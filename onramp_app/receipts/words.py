@@ -60,12 +60,12 @@ def transfer_words(kind: str) -> tuple[str, str]:
             _("The payment was reversed, so what it had brought was taken out of the balance."),
         ),
         TransferKind.UNDO_REVERSE: (
-            _("Given back to you"),
+            _("Returned to you"),
             _("The reversal of this top-up was undone, so it's in the balance again."),
         ),
-        TransferKind.RETURN: (_("Sent back"), _("What was held is given back to where it came from.")),
+        TransferKind.RETURN: (_("Sent back"), _("What was held goes back to where it came from.")),
         TransferKind.RECOVER: (
-            _("Kept for what you owed"),
+            _("Used for what you owed"),
             _("This was owed from an earlier reversal. It was kept from money that arrived."),
         ),
         TransferKind.MAKE_GOOD: (

@@ -12,7 +12,7 @@ from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.pricing.catalogue import PausedPair, get_options
 from onramp_app.providers.connection import get_provider
 from onramp_app.providers.status import HealthState
-from onramp_app.texts import _
+from onramp_app.texts import _, sentences
 
 KEPT_SECONDS = 15
 
@@ -90,10 +90,10 @@ def _words(state: HealthState, paused: str) -> str:
         if state is HealthState.SLOW
         else _(
             "The payment provider isn't answering right now. Wait before you pay. "
-            "Payments already made are not lost."
+            "Payments already made aren't lost."
         )
     )
-    return f"{words} {_('It has also paused {pairs}.').format(pairs=paused)}" if paused else words
+    return sentences(words, _("It has also paused {pairs}.").format(pairs=paused) if paused else "")
 
 
 async def _last_settled_at() -> datetime | None:

@@ -127,7 +127,7 @@ def add_pages(app: rx.App) -> None:
                     description=page.description,
                     on_load=list(page.on_load),
                 )
-    app.add_page(not_found, route="404", title=f"{_('There is no page here')} · {name}", description=name)
+    app.add_page(not_found, route="404", title=f"{_('Page not found')} · {name}", description=name)
 
 
 def _in_language(language: str, build: Callable[[], rx.Component]) -> Callable[[], rx.Component]:

@@ -247,7 +247,7 @@ def _faults(view: TopUpView, frames: dict[str, str], marking: Marking) -> list[s
 
 def page_only_if(top_up_page) -> set[str]:
     """The texts of the page's frame that stand under a condition which this page does not fulfil."""
-    return set() if top_up_page.can_start_again else {"Start again", "Start a new top-up"}
+    return set() if top_up_page.can_start_again else {"Start a new top-up"}
 
 
 def _all_faults(marking: Marking, status: str | None = None) -> list[str]:

@@ -255,7 +255,7 @@ async def test_a_receipt_of_a_payment_that_is_late_is_another_one(wallet: Wallet
     top_up = await wallet.created(ada)
     wallet.run("UPDATE top_ups SET status = 'expired' WHERE id = %s", top_up["id"])
     code = await code_for(top_up["id"])
-    assert (await checked(code)).statement == "This payment was not taken."
+    assert (await checked(code)).statement == "This payment wasn't taken."
     wallet.settle(top_up["id"])
     found = await checked(code)
     assert (found.is_current, found.title) == (False, "Receipt")

@@ -63,7 +63,7 @@ async def _wide(browser: Browser, site: Site) -> None:
     site.simulator.move(order, 4)
     await expect_success(page)
     await _picture(page, "success")
-    await page.get_by_role("link", name="The whole story").click()
+    await page.get_by_role("link", name="View details").click()
     await page.wait_for_url(re.compile(r"/activity/"))
     await _picture(page, "story")
 

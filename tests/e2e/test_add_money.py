@@ -218,7 +218,7 @@ async def test_a_payment_that_is_given_up_was_not_charged(open_page: OpenPage) -
     await payment_page(page).get_by_role("button", name="Abandon").click()
     await expect(page.get_by_text("Was I charged?")).to_be_visible(timeout=20_000)
     await expect(page.get_by_text("You weren't charged.", exact=True)).to_be_visible()
-    await page.get_by_role("link", name="Start again").click()
+    await page.get_by_role("link", name="Start a new top-up").click()
     await expect(page.get_by_label("You pay")).to_have_value("1,000")
 
 

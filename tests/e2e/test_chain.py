@@ -37,7 +37,7 @@ async def test_a_delivery_is_arriving_until_the_network_shows_it(open_page: Open
         link = page.get_by_role("link", name="BNB Smart Chain, block")
         await expect(link).to_have_attribute("href", transaction, timeout=QUICK)
     await expect(page.get_by_text("Seen on the chain")).to_be_visible()
-    await expect(page.get_by_text("We looked at the network ourselves")).to_be_visible()
+    await expect(page.get_by_text("We checked the network")).to_be_visible()
 
 
 async def test_a_delivery_that_the_network_does_not_show_says_what_now(

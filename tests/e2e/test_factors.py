@@ -68,7 +68,7 @@ async def test_a_passkey_is_added_and_signs_in_without_a_password(open_page: Ope
     await _sign_out(page)
     await _sign_in(page, email)
     await page.get_by_label("Code of your authenticator app").fill(first_code)
-    await page.get_by_role("button", name="Go on").click()
+    await page.get_by_role("button", name="Continue").click()
     await page.wait_for_url(re.compile(r"/home/?$"))
 
 
@@ -91,7 +91,7 @@ async def test_an_app_is_set_up_and_asked_for(open_page: OpenPage) -> None:
     await page.goto("/login?next=%2Factivity")
     await _sign_in(page, email)
     await page.get_by_label("Code of your authenticator app").fill(app.at(int(time.time()) + 30))
-    await page.get_by_role("button", name="Go on").click()
+    await page.get_by_role("button", name="Continue").click()
     await page.wait_for_url(re.compile(r"/activity/?$"))
     await page.goto("/profile")
     await page.get_by_role("button", name="Remove").click()

@@ -78,7 +78,7 @@ async def test_who_signed_in_a_while_ago_is_asked_once_more(open_page: OpenPage,
         )
     await page.goto("/profile")
     await page.get_by_role("button", name="Make a code").click()
-    asked = page.get_by_role("region", name="Confirm that it is you")
+    asked = page.get_by_role("region", name="Confirm that it's you")
     await asked.get_by_label("Password", exact=True).fill(PASSWORD)
     await asked.get_by_role("button", name="Confirm").click()
     await expect(asked).to_have_count(0)

@@ -52,7 +52,7 @@ def test_no_receipt_claims_what_is_not_known() -> None:
 def test_a_failed_payment_says_that_it_was_not_taken() -> None:
     for status in ("canceled", "expired"):
         facts = top_up_facts(status=status, charged="no", amount=None, paid=None)
-        assert statement_of(facts) == "This payment was not taken."
+        assert statement_of(facts) == "This payment wasn't taken."
         assert ("Paid", "Nothing") in [(line.label, line.value) for line in paper_lines(facts)]
 
 

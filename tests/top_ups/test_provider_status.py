@@ -81,7 +81,7 @@ async def test_what_the_provider_has_paused_is_said_before_anybody_pays(
 def test_what_is_paused_is_said_beside_a_provider_that_is_away() -> None:
     words = module._words(HealthState.AWAY, "Polygon")
     assert words.startswith("The payment provider isn't answering right now.")
-    assert words.endswith("Payments already made are not lost. It has also paused Polygon.")
+    assert words.endswith("Payments already made aren't lost. It has also paused Polygon.")
 
 
 async def test_it_is_read_from_an_index(books: Books) -> None:

@@ -58,7 +58,7 @@ class ActivityState(LiveState):
         if (wanted, after) != (self.filter, self._after):
             self.rows, self.is_loaded = [], False
         self.filter, self.query, self._after = wanted, query_of(wanted), after
-        self.problem = "" if all_usable else _("A filter in the address cannot be used and was left out.")
+        self.problem = "" if all_usable else _("A filter in the address can't be used and was left out.")
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         self.methods = [Method(code, method_name(code)) for code in await methods_used(viewer)]
@@ -113,7 +113,7 @@ class ActivityState(LiveState):
             )
         except ValidationFailed:
             self._after = ""
-            self.problem = _("This part of the list cannot be found. Here are the newest.")
+            self.problem = _("This part of the list can't be found. Here are the newest.")
             views, cursor = await latest.transactions(filters_of(self.filter), limit=limit)
         self.rows = [row_of(view) for view in views]
         self._cursor = cursor or ""

@@ -30,7 +30,7 @@ def story() -> rx.Component:
 
 def _missing() -> rx.Component:
     return rx.el.section(
-        rx.el.h1(_("There is nothing here"), class_name="title"),
+        rx.el.h1(_("Not found"), class_name="title"),
         rx.el.p(
             _("The address may be mistyped, or it belongs to another account. Your money is where it was."),
             class_name="soft",

@@ -11,7 +11,7 @@ from onramp_app.pricing.names import asset_name, method_name, network_name
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.status import StatusClass
 from onramp_app.receipts.words import transfer_words
-from onramp_app.texts import _
+from onramp_app.texts import _, sentences
 from onramp_app.top_ups.transitions import ENDED_UNPAID, OPEN, Act, Charged, Reason, TopUpStatus
 from onramp_app.top_ups.views import StepView, TopUpView
 from onramp_app.wallet.views import TransferView
@@ -67,7 +67,7 @@ def story_of_top_up(view: TopUpView, *, fresh_until: datetime | None = None) -> 
         at=moment_text(view.settled_at if has_arrived and view.settled_at else view.created_at),
         charged=charged,
         as_of=moment_text(fresh_until) if charged and can_age(view) else "",
-        text=words.happened if status in _SAID_ONCE else f"{words.happened} {words.next}",
+        text=words.happened if status in _SAID_ONCE else sentences(words.happened, words.next),
         variance=_variance(view),
         next_top_up=view.id if status in _NOT_OVER else "",
         next_action=action_text(is_to_pay=is_to_pay(view)),
@@ -90,7 +90,7 @@ def _again_text(view: TopUpView) -> str:
     if view.status == TopUpStatus.SETTLED:
         return _("Add again")
     is_safe = view.status in ENDED_UNPAID and view.charged == Charged.NO
-    return _("Start again") if is_safe else ""
+    return _("Start a new top-up") if is_safe else ""
 
 
 def _amounts(view: TopUpView) -> list[Fact]:
@@ -108,10 +108,10 @@ def _variance(view: TopUpView) -> str:
     """Return how quoted, paid and delivered differ, as sentences; nothing before the delivery."""
     if view.received_amount is None:
         return ""
-    sentences = []
+    said = []
     asked, paid = asked_text(view), known_paid_text(view)
     if paid is not None and paid != asked:
-        sentences.append(
+        said.append(
             _("You had asked for {asked} and paid {paid} on the provider's page.").format(
                 asked=asked, paid=paid
             )
@@ -119,8 +119,8 @@ def _variance(view: TopUpView) -> str:
     # Where another amount is held, `happened` says why.
     if view.quote is not None and view.status == TopUpStatus.SETTLED:
         difference = difference_text(view.quote.expected_amount, view.received_amount, asset=view.asset)
-        sentences.append(difference or _("As much arrived as was quoted."))
-    return " ".join(sentences)
+        said.append(difference or _("As much arrived as was quoted."))
+    return sentences(*said)
 
 
 def _facts(view: TopUpView) -> list[Fact]:
@@ -203,16 +203,16 @@ def _step_title(step: StepView, view: TopUpView) -> str:
         StatusClass.DELIVERED: _("{asset} arrived").format(asset=asset),
         StatusClass.TIMED_OUT: _("The provider stopped waiting for a payment"),
         StatusClass.ABANDONED: _("The payment was given up"),
-        StatusClass.NAME_MISMATCH: _("The name on the payment did not fit"),
-        StatusClass.AMOUNT_MISMATCH: _("The amount of the payment did not fit"),
-        StatusClass.UNKNOWN: _("The provider said something that we do not know yet"),
+        StatusClass.NAME_MISMATCH: _("Name mismatch"),
+        StatusClass.AMOUNT_MISMATCH: _("Amount mismatch"),
+        StatusClass.UNKNOWN: _("The provider reported an unknown status"),
         Act.RELEASED: _("Released by the operator of this wallet"),
-        Act.RETURNED: _("Given back by the operator of this wallet"),
+        Act.RETURNED: _("Returned by the operator of this wallet"),
         Act.CLOSED: _("Closed by the operator of this wallet"),
-        Act.REVERSED: _("Taken back by the operator of this wallet"),
+        Act.REVERSED: _("Reversed by the operator of this wallet"),
         Act.REVERSAL_UNDONE: _("The reversal was undone"),
         Act.ATTRIBUTED: _("Found to be yours"),
-        Act.CREDITED: _("Credited by the operator of this wallet"),
+        Act.CREDITED: _("Added by the operator of this wallet"),
     }
     if step.status_class == StatusClass.DELIVERED and step.status == TopUpStatus.PROCESSING:
         return _("{asset} sent, and arriving on the network").format(asset=asset)
@@ -222,7 +222,7 @@ def _step_title(step: StepView, view: TopUpView) -> str:
         tag = tag_of(step.status)[0]
         ends = (TopUpStatus.SETTLED, TopUpStatus.IN_REVIEW, *ENDED_UNPAID)
         is_news = step.status in ends and event not in (StatusClass.OPENED, StatusClass.CLAIMED)
-        return f"{titles[event]}: {tag[:1].lower()}{tag[1:]}" if is_news else titles[event]
+        return f"{titles[event]} · {tag}" if is_news else titles[event]
     own_titles = {
         TopUpStatus.CREATED: _("Top-up created"),
         TopUpStatus.CANCELED: _("Canceled by you"),
@@ -233,13 +233,13 @@ def _step_title(step: StepView, view: TopUpView) -> str:
 
 def _source_text(source: str) -> str:
     texts = {
-        StepSource.WEBHOOK_READ: _("The provider told us, and we checked"),
+        StepSource.WEBHOOK_READ: _("Reported by the provider, and checked"),
         StepSource.POLL: _("We asked the provider"),
         StepSource.USER: _("You"),
         StepSource.OPERATOR: _("The operator of this wallet"),
         StepSource.CLOCK: _("Time passed"),
         StepSource.SYSTEM: _("This wallet"),
-        StepSource.CHAIN: _("We looked at the network ourselves"),
+        StepSource.CHAIN: _("We checked the network"),
     }
     return texts[StepSource(source)]
 

@@ -13,6 +13,7 @@ from onramp_app.web.add_money.frame import (
     verify_button,
 )
 from onramp_app.web.add_money.state import WizardState
+from onramp_app.web.parts.feedback import filled
 from onramp_app.web.parts.places import link
 
 
@@ -49,7 +50,7 @@ def check_form() -> rx.Component:
             ),
             rx.el.dl(
                 rx.foreach(bill.fees, fee_row),
-                row(rx.fragment(_("Network fee"), " ", "(", WizardState.network_name, ")"), bill.network_fee),
+                row(filled(_("Network fee ({network})"), network=WizardState.network_name), bill.network_fee),
                 row(_("Rate"), bill.rate),
                 row(_("Pay with"), _changeable(WizardState.method_name, WizardState.pay_search)),
                 rx.cond(WizardState.time != "", row(_("Arrives"), WizardState.time)),
@@ -63,7 +64,7 @@ def check_form() -> rx.Component:
                 WizardState.verify_words != "",
                 verify_button(),
                 main_button(
-                    rx.fragment(_("Pay"), " ", bill.pay),
+                    filled(_("Pay {amount}"), amount=bill.pay),
                     (WizardState.is_beginning, _("Starting…")),
                     (WizardState.is_old | (bill.pay == ""), _("Waiting for the rate…")),
                 ),

@@ -10,6 +10,7 @@ from onramp_app.web.add_money.hooks import Countdown
 from onramp_app.web.add_money.shapes import BillLine, Choice, ClosedChoices
 from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.add_money.words import NOT_KNOWN
+from onramp_app.web.parts.feedback import filled
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.shell.connection import is_offline
 from onramp_app.web.parts.shell.titles import title
@@ -244,16 +245,14 @@ def _quote_line() -> rx.Component:
                 rx.cond(
                     WizardState.timer_seconds > 0,
                     rx.fragment(
-                        _("Trying again in"),
+                        filled(_("Trying again in {seconds} s."), seconds=seconds),
                         " ",
-                        seconds,
-                        "\N{NO-BREAK SPACE}s. ",
                         _try_now(class_name="link"),
                     ),
                 ),
                 rx.cond(
                     WizardState.bill.pay != "",
-                    rx.fragment(_("New rate in"), " ", seconds, "\N{NO-BREAK SPACE}s"),
+                    filled(_("New rate in {seconds} s"), seconds=seconds),
                 ),
             ),
         ),
@@ -307,10 +306,10 @@ def _provider_trouble() -> rx.Component:
             offer.last_settled_at != "",
             rx.fragment(
                 " ",
-                _("The last payment arrived"),
-                " ",
-                time_of(offer.last_settled_at, is_inside=True),
-                ".",
+                filled(
+                    _("The last payment arrived {time}."),
+                    time=time_of(offer.last_settled_at, is_inside=True),
+                ),
             ),
         ),
     )
@@ -335,7 +334,7 @@ def what_happens_next() -> rx.Component:
             _("What happens next"),
             (_("You pay"), _("On the payment provider's page, which opens next.")),
             (_("We watch it arrive"), _("Track each step, even if you close this page.")),
-            (_("It is in your balance"), _("You see what was quoted, paid and delivered.")),
+            (_("It's in your balance"), _("You see what was quoted, paid and delivered.")),
         ),
         class_name="hidden self-start lg:block",
     )

@@ -6,7 +6,7 @@ from onramp_app.texts import _
 from onramp_app.web.add_money.shapes import OpenTopUp
 from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.parts.activity_rows import state_tag
-from onramp_app.web.parts.feedback import notice
+from onramp_app.web.parts.feedback import filled, notice
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.shell.titles import title
 from onramp_app.web.parts.support import contact
@@ -59,15 +59,17 @@ def _how_well_known() -> rx.Component:
             ),
             (
                 "current",
-                rx.fragment(_("The provider was asked at"), " ", clock_of(WizardState.read_at), "."),
+                filled(_("The provider answered at {time}."), time=clock_of(WizardState.read_at)),
             ),
             (
                 "away",
                 rx.fragment(
-                    _("We could not ask the provider just now."),
+                    _("We couldn't ask the provider just now."),
                     rx.cond(
                         WizardState.read_at != "",
-                        rx.fragment(" ", _("This is as of"), " ", clock_of(WizardState.read_at), "."),
+                        rx.fragment(
+                            " ", filled(_("This is as of {time}."), time=clock_of(WizardState.read_at))
+                        ),
                     ),
                     " ",
                     _ask(_("Ask again")),

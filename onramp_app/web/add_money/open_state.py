@@ -82,7 +82,7 @@ class AsksAboutOpen(PrivateState, mixin=True):
         try:
             await top_ups.cancel(viewer, top_up_id if isinstance(top_up_id, str) else "")
         except NotCancelable:
-            self.open_problem = _("It cannot be canceled any more: a payment has begun, or it has ended.")
+            self.open_problem = _("It can't be canceled any more: a payment has started, or it has ended.")
         except NotFound:
             pass  # The list says the same.
         views = await Latest(viewer).open_top_ups()

@@ -20,7 +20,7 @@ from onramp_app.pricing.mid_market import cost_percent
 from onramp_app.pricing.names import method_text
 from onramp_app.pricing.quotes import QuoteView
 from onramp_app.providers.errors import ProviderPriceIrregular, ProviderUnavailable
-from onramp_app.texts import _
+from onramp_app.texts import _, sentences
 from onramp_app.top_ups.errors import (
     AccountFrozen,
     EmailNotConfirmed,
@@ -102,8 +102,8 @@ def needs_tier_text(most: str | Decimal, currency: str) -> str:
     else:
         known = _("You can add up to {most} for now.").format(most=left_text(most, currency))
     if get_line().line is Line.WIDGET:
-        return f"{known} {_('Support can raise your limit.')}"
-    return f"{known} {_('Verify your identity to add this amount.')}"
+        return sentences(known, _("Support can raise your limit."))
+    return sentences(known, _("Verify your identity to add this amount."))
 
 
 def verify_action() -> str:
@@ -201,7 +201,7 @@ def blocked_of(error: ApplicationError, user_id: str) -> Blocked | None:
     """Return why a person may not add money, and whom to ask, or None for any other error."""
     if isinstance(error, AccountFrozen):
         title = _("Your account is frozen")
-        text = _("You can't add money until we have looked at it. What you have is safe.")
+        text = _("You can't add money until we've reviewed it. What you have is safe.")
     elif isinstance(error, KycRequired) and not isinstance(error, TierTooLow):
         title = _("Your identity couldn't be verified")
         text = _(

@@ -10,7 +10,7 @@ from onramp_app.web.parts.places import path_of
 def not_found() -> rx.Component:
     return public_page(
         rx.el.div(
-            rx.el.h1(_("There is no page here"), class_name="title"),
+            rx.el.h1(_("Page not found"), class_name="title"),
             rx.el.p(
                 _("The address may be mistyped, or the page has moved. Your money is where it was."),
                 class_name="lead max-w-[34em]",

@@ -23,10 +23,10 @@ def _second_step() -> rx.Component:
         _("One more step"),
         _("Your password is right. Now show your second factor."),
         code_field("otp", message=EntranceState.code_problem, required=True, auto_focus=True),
-        button=_("Go on"),
+        button=_("Continue"),
         path="/api/auth/session",
         below=rx.el.p(
-            rx.el.a(_("Start again with another account"), href=path_of("/login"), class_name="link"),
+            rx.el.a(_("Start over with another account"), href=path_of("/login"), class_name="link"),
             class_name="soft small",
         ),
         passkey=passkey_sign_in(next_path=EntranceState.next, is_offered_in_fields=False),

@@ -32,7 +32,7 @@ def passkey_sign_in(*, next_path: rx.Var[str] | str, is_offered_in_fields: bool)
             _("Use a passkey"), type="button", id=_BUTTON_ID, hidden=True, class_name="button button-quiet"
         ),
         rx.el.p(
-            _("The passkey was not used. Try again, or go on without it."),
+            _("The passkey wasn't used. Try again, or continue without it."),
             id=_PROBLEM_ID,
             hidden=True,
             role="status",

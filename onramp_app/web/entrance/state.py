@@ -94,18 +94,18 @@ class EntranceState(rx.State):
 def _reason_text(reason: str) -> str:
     texts = {
         "invalid_credentials": _("E-mail or password is wrong. Check both and try again."),
-        "passkey_refused": _("The passkey was not accepted. Try again, or sign in with your password."),
+        "passkey_refused": _("The passkey wasn't accepted. Try again, or sign in with your password."),
         "first_step_over": _("That took too long. Enter your password again."),
         "rate_limited": _("Too many attempts. Wait a few minutes and try again."),
-        "validation_failed": _("Something in the form cannot be used. Check the fields and try again."),
-        "database_unavailable": _("We cannot reach our database right now. Try again in a minute."),
-        "session_ended": _("Sign in to go on."),
+        "validation_failed": _("Something in the form can't be used. Check the fields and try again."),
+        "database_unavailable": _("We can't reach our database right now. Try again in a minute."),
+        "session_ended": _("Sign in to continue."),
         "signed_out": _("You are signed out."),
         "account_closed": _("Your account is closed."),
         "password_reset": _("Your password is set. Sign in with it."),
         "signed_out_here": _(
             "You're signed out in this browser. We couldn't reach our database to end the session"
-            " itself: it ends within 30 minutes."
+            ", so it ends within 30 minutes."
         ),
     }
-    return texts.get(reason, _("That did not work. Try again."))
+    return texts.get(reason, _("That didn't work. Try again."))

@@ -92,7 +92,7 @@ def about_paying() -> tuple[Answer, ...]:
         (
             _("Can I cancel?"),
             _(
-                "Yes, until a payment has begun. If you've already paid, we'll still add it. A top-up that"
+                "Yes, until a payment has started. If you've already paid, we'll still add it. A top-up that"
                 " isn't paid ends after {hours}. You can have {most} open at a time."
             ).format(hours=_duration(OFFERED), most=MAX_OPEN),
         ),
@@ -119,8 +119,8 @@ def about_what_if() -> tuple[Answer, ...]:
         (
             _("My payment didn't go through. Was I charged?"),
             _(
-                "The page of the top-up answers that first. If you weren't charged, you can start again. If"
-                " money has left your account and hasn't come back, contact support from that page."
+                "The page of the top-up answers that first. If you weren't charged, you can start a new one."
+                " If money has left your account and hasn't come back, contact support from that page."
             ),
         ),
         (
@@ -131,7 +131,7 @@ def about_what_if() -> tuple[Answer, ...]:
             _("Less arrived than I was quoted"),
             _(
                 "We add exactly what arrived. Small differences come from the price at the moment of"
-                " purchase. If it is more than that, contact support from the page of the top-up."
+                " purchase. If it's more than that, contact support from the page of the top-up."
             ),
         ),
         (
@@ -143,7 +143,7 @@ def about_what_if() -> tuple[Answer, ...]:
             ),
         ),
         (
-            _("Why was a top-up taken back?"),
+            _("Why was a top-up reversed?"),
             _(
                 "Because the payment behind it was undone, for example by your bank, or because what we held"
                 " went back to where it came from. Only a person decides that, and you get a mail."
@@ -165,8 +165,8 @@ def about_accounts() -> tuple[Answer, ...]:
         (
             _("I've forgotten my password"),
             rx.fragment(
-                rx.el.a(_("Get a link to set a new one"), href=path_of("/forgot"), class_name="link"),
-                ". ",
+                rx.el.a(_("Get a link to set a new one."), href=path_of("/forgot"), class_name="link"),
+                " ",
                 _(
                     "It works once, within {minutes}, and signs out all devices. If you have a second factor,"
                     " it's asked for too."
@@ -199,7 +199,7 @@ def about_accounts() -> tuple[Answer, ...]:
             _("A mail doesn't arrive"),
             _(
                 "Check your spam folder first. The link to confirm your address can be sent again from"
-                " your profile, the one for a new password by asking once more."
+                " your profile, the one for a new password by asking again."
             ),
         ),
     )

@@ -9,7 +9,7 @@ from onramp_app.web.home.skeleton import skeleton
 from onramp_app.web.home.state import HomeState
 from onramp_app.web.parts.activity_rows import activity_rows
 from onramp_app.web.parts.countries import currency_options
-from onramp_app.web.parts.feedback import notice
+from onramp_app.web.parts.feedback import filled, notice
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.places import link, path_of
 from onramp_app.web.parts.signs import mark
@@ -167,7 +167,7 @@ def _balance() -> rx.Component:
             rx.cond(
                 balance.rates_note != "",
                 rx.el.span(balance.rates_note, " ", time_of(balance.rates_as_of, is_inside=True)),
-                rx.el.span(_("updated"), " ", clock_of(HomeState.as_of)),
+                rx.el.span(filled(_("updated {time}"), time=clock_of(HomeState.as_of))),
             ),
             class_name="soft small mt-1",
         ),

@@ -13,7 +13,7 @@ from onramp_app.domain import clock
 from onramp_app.domain.amounts import asset_text, fiat_text, number_text
 from onramp_app.domain.errors import ValidationFailed
 from onramp_app.pricing.names import asset_name
-from onramp_app.texts import _, current_language
+from onramp_app.texts import _, current_language, listed
 from onramp_app.top_ups.transitions import Charged
 from onramp_app.top_ups.usual_time import usual_minutes
 from onramp_app.wallet.latest import Latest
@@ -147,11 +147,11 @@ def balance_of(view: BalancesView) -> BalanceShown:
 def _unpriced(has: list[AssetBalanceView]) -> BalanceShown:
     texts = [asset_text(item.available, item.asset) for item in has]
     head, tail = split_decimals(number_text(has[0].available, has[0].asset))
-    others = _("and {others}").format(others=", ".join(texts[1:])) if texts[1:] else ""
+    others = _("and {others}").format(others=listed(texts[1:])) if texts[1:] else ""
     return BalanceShown(
         head=head,
         tail=f"{tail} {has[0].asset}",
-        words=", ".join(texts),
+        words=listed(texts),
         second=others,
         rates_note=_("No exchange rates right now."),
     )
@@ -167,7 +167,7 @@ def _asset_row(item: AssetBalanceView, currency: str) -> AssetRow:
         arriving=_("≈ {amount} arriving").format(amount=number_text(arriving, item.asset))
         if arriving
         else "",
-        held=_("{amount} held for you until we have checked it").format(amount=number_text(held, item.asset))
+        held=_("{amount} held for you until we've reviewed it").format(amount=number_text(held, item.asset))
         if held
         else "",
         owed=_("{amount} owed after a reversal; the next money that arrives pays it first").format(

@@ -58,7 +58,7 @@ def _line(line: MailLine) -> rx.Component:
 def _mail() -> rx.Component:
     return rx.el.section(
         rx.el.h2(OutboxState.chosen_subject, class_name="heading break-words"),
-        rx.el.p(_("To"), " ", OutboxState.chosen_recipient, class_name="soft small mt-1 mb-4 break-words"),
+        rx.el.p(_("To:"), " ", OutboxState.chosen_recipient, class_name="soft small mt-1 mb-4 break-words"),
         rx.el.iframe(
             src=rx.Var.create(api_action("/api/outbox/")).to(str) + OutboxState.chosen,
             title=_("The mail as it looks"),

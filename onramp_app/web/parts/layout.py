@@ -5,7 +5,7 @@ from reflex_components_core.base.error_boundary import error_boundary  # type: i
 
 from onramp_app.config import get_settings
 from onramp_app.texts import _
-from onramp_app.web.parts.feedback import notice
+from onramp_app.web.parts.feedback import filled, notice
 from onramp_app.web.parts.live_sign import live_sign
 from onramp_app.web.parts.places import api_action, link, path_of
 from onramp_app.web.parts.shell.connection import is_offline, offline_notice
@@ -178,7 +178,8 @@ def _away() -> rx.Component:
                         rx.cond(
                             SessionState.current_until != "",
                             rx.fragment(
-                                " ", _("Last updated"), " ", clock_of(SessionState.current_until), "."
+                                " ",
+                                filled(_("Last updated {time}."), time=clock_of(SessionState.current_until)),
                             ),
                         ),
                     ),
@@ -261,8 +262,8 @@ def failure_boundary(_stateful: bool) -> rx.Component:  # noqa: FBT001  # Reflex
     """Return what stands in place of a page that could not be drawn."""
     return error_boundary(
         fallback_render=rx.el.main(
-            rx.el.h1(_("This page could not be shown"), class_name="title"),
-            rx.el.p(_("Your money is not affected. Load the page again."), class_name="lead mt-2"),
+            rx.el.h1(_("This page couldn't be shown"), class_name="title"),
+            rx.el.p(_("Your money isn't affected. Load the page again."), class_name="lead mt-2"),
             rx.el.a(_("Load again"), href="", class_name="button button-main mt-6"),
             class_name="wrap py-16",
         )

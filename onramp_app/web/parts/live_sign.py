@@ -3,6 +3,7 @@
 import reflex as rx
 
 from onramp_app.texts import _
+from onramp_app.web.parts.feedback import filled
 from onramp_app.web.parts.shell.connection import is_offline
 from onramp_app.web.parts.times import clock_of
 from onramp_app.web.tabs.live import LiveState
@@ -29,7 +30,7 @@ def live_sign() -> rx.Component:
 def _as_of(moment: rx.Var[str] | str) -> rx.Component:
     return rx.cond(
         (moment != "") & SessionState.is_signed_in,
-        rx.el.span(", ", _("as of"), " ", clock_of(moment), class_name="hidden sm:inline"),
+        rx.el.span(" · ", filled(_("as of {time}"), time=clock_of(moment)), class_name="hidden sm:inline"),
     )
 
 

@@ -37,9 +37,7 @@ def contact(
             rx.cond(
                 mail_address != "",
                 rx.fragment(
-                    rx.el.a(_("Contact support"), href=mail_address, class_name="link"),
-                    " ",
-                    _("and quote:"),
+                    rx.el.a(_("Contact support and quote:"), href=mail_address, class_name="link"),
                 ),
                 _("Contact the operator of this wallet and quote:"),
             ),

@@ -3,6 +3,7 @@
 import reflex as rx
 
 from onramp_app.texts import _, current_language
+from onramp_app.web.parts.feedback import filled
 
 
 def time_of(at: rx.Var[str] | str, *, is_inside: bool = False, class_name: str = "") -> rx.Component:
@@ -24,10 +25,7 @@ def as_of_line(at: rx.Var[str] | str) -> rx.Component:
     return rx.cond(
         at != "",
         rx.el.p(
-            _("According to the provider, as of"),
-            " ",
-            time_of(at, is_inside=True),
-            ".",
+            filled(_("According to the provider, as of {time}."), time=time_of(at, is_inside=True)),
             class_name="soft small mt-1",
         ),
     )

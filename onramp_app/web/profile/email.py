@@ -41,7 +41,7 @@ class EmailState(PrivateState):
         except WrongCode:
             self.code_problem = _("This code is wrong or was used before. Enter the one shown now.")
         except InvalidCredentials:
-            self.password_problem = _("This is not your current password.")
+            self.password_problem = _("This isn't your current password.")
         except ValidationFailed:
             self.email_problem = _("Enter another e-mail address, such as ada@example.com.")
         except EmailTaken:

@@ -4,7 +4,7 @@ import reflex as rx
 
 from onramp_app.factors.factors import MAX_CODE_LENGTH
 from onramp_app.texts import _
-from onramp_app.web.parts.feedback import notice
+from onramp_app.web.parts.feedback import filled, notice
 from onramp_app.web.parts.forms import code_field, main_button, password_field, text_field
 from onramp_app.web.parts.passkeys import PasskeyCreation, PasskeyRequest
 from onramp_app.web.parts.qr_code import qr_picture
@@ -19,7 +19,7 @@ _BUTTON_ID, _PROBLEM_ID = "proof-passkey", "proof-passkey-problem"
 def proof() -> rx.Component:
     """Return the card that asks for the password and the second factor once more."""
     return rx.el.section(
-        rx.el.h2(_("Confirm that it is you"), class_name="heading", id="proof"),
+        rx.el.h2(_("Confirm that it's you"), class_name="heading", id="proof"),
         rx.el.p(
             _(
                 "You signed in more than 15 minutes ago. We ask again before you change what protects "
@@ -59,7 +59,7 @@ def proof() -> rx.Component:
                 class_name="flex flex-wrap gap-3 pt-1",
             ),
             rx.el.p(
-                _("The passkey was not used. Try again, or use your password."),
+                _("The passkey wasn't used. Try again, or use your password."),
                 id=_PROBLEM_ID,
                 hidden=True,
                 role="status",
@@ -90,7 +90,7 @@ def second_factors() -> rx.Component:
             rx.cond(
                 FactorsState.has_factor,
                 _("Your password alone opens nothing."),
-                _("With a second factor, somebody who learns your password still cannot sign in."),
+                _("With a second factor, somebody who learns your password still can't sign in."),
             ),
             class_name="soft small mt-1 mb-5",
         ),
@@ -121,12 +121,12 @@ def _line(line: FactorLine) -> rx.Component:
         rx.el.div(
             rx.el.p(line.name, class_name="font-semibold break-words"),
             rx.el.p(
-                _("Added"),
-                " ",
-                time_of(line.added_at, is_inside=True),
+                filled(_("Added {time}"), time=time_of(line.added_at, is_inside=True)),
                 rx.cond(
                     line.used_at != "",
-                    rx.el.span(", ", _("last used"), " ", time_of(line.used_at, is_inside=True)),
+                    rx.el.span(
+                        " · ", filled(_("last used {time}"), time=time_of(line.used_at, is_inside=True))
+                    ),
                 ),
                 class_name="soft small mt-0.5",
             ),

@@ -132,7 +132,7 @@ class FactorsState(PrivateState):
                 lambda: second_factor.add_passkey(viewer, answer, name=name, client=client)
             )
         except PasskeyRefused:
-            self.problem = _("The passkey could not be added. Try again.")
+            self.problem = _("The passkey couldn't be added. Try again.")
             return
         if added:
             self.said = _("Your passkey is added. Everywhere else you are signed out.")
@@ -146,7 +146,7 @@ class FactorsState(PrivateState):
         if name == "InvalidStateError":
             self.problem = _("This device holds a passkey of your account already.")
         elif name == "NotSupportedError":
-            self.problem = _("This browser cannot make passkeys.")
+            self.problem = _("This browser can't make passkeys.")
         else:
             self.problem = _("No passkey was made. Try again.")
 
@@ -193,7 +193,7 @@ class FactorsState(PrivateState):
         except (OtpRequired, WrongCode):
             self.code_problem = _("Enter the code that your authenticator app shows now, or a recovery code.")
         except InvalidCredentials:
-            self.password_problem = _("This is not your current password.")
+            self.password_problem = _("This isn't your current password.")
         except RateLimited:
             self.password_problem = _("Too many attempts. Wait a few minutes and try again.")
         else:
@@ -209,7 +209,7 @@ class FactorsState(PrivateState):
         try:
             await second_factor.prove_by_passkey(viewer, answer if isinstance(answer, str) else "")
         except PasskeyRefused:
-            self.password_problem = _("The passkey was not accepted. Try again, or use your password.")
+            self.password_problem = _("The passkey wasn't accepted. Try again, or use your password.")
             self.passkey_request = passkeys.request_options()
         else:
             await self._proved()
@@ -224,7 +224,7 @@ class FactorsState(PrivateState):
         return Client(self.router.session.client_ip, self.router.headers.user_agent)
 
     async def _proved(self) -> None:
-        self.said = _("Thank you. You can go on for 15 minutes.")
+        self.said = _("Thank you. You can continue for 15 minutes.")
         page = await self.get_state(ProfileState)
         page.needs_proof = False
 

@@ -5,7 +5,7 @@ import reflex as rx
 from onramp_app.mail.words import Choice
 from onramp_app.texts import _
 from onramp_app.web.parts.countries import country_options, currency_options, language_options
-from onramp_app.web.parts.feedback import notice
+from onramp_app.web.parts.feedback import filled, notice
 from onramp_app.web.parts.forms import check_field, choice_field, main_button, password_field, text_field
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.times import clock_of
@@ -80,10 +80,8 @@ def _operator_code() -> rx.Component:
                         class_name="font-mono text-[26px] font-semibold tracking-wider select-all",
                     ),
                     rx.el.p(
-                        _("Valid until"),
+                        filled(_("Valid until {time}."), time=clock_of(ProfileState.operator_code_until)),
                         " ",
-                        clock_of(ProfileState.operator_code_until),
-                        ". ",
                         _("You won't see it again, so copy it now."),
                         class_name="soft small mt-1",
                     ),
@@ -202,7 +200,7 @@ def _mails() -> rx.Component:
     return rx.el.section(
         rx.el.h2(_("E-mails"), class_name="heading", id="mails"),
         rx.el.p(
-            _("You always get mails about the security of your account, and when money is taken back."),
+            _("You always get mails about the security of your account, and when a top-up is reversed."),
             class_name="soft small mt-1 mb-5",
         ),
         rx.el.form(

@@ -3,6 +3,7 @@
 import reflex as rx
 
 from onramp_app.texts import _
+from onramp_app.web.parts.feedback import filled
 from onramp_app.web.parts.times import time_of
 from onramp_app.web.profile.shapes import SecurityLine, SessionLine
 from onramp_app.web.profile.state import ProfileState
@@ -48,13 +49,9 @@ def _device(line: SessionLine) -> rx.Component:
             rx.el.p(line.device, class_name="font-semibold break-words"),
             rx.cond(line.place != "", rx.el.p(line.place, class_name="soft small mt-0.5 break-words")),
             rx.el.p(
-                _("Last used"),
-                " ",
-                time_of(line.used_at, is_inside=True),
+                filled(_("Last used {time}"), time=time_of(line.used_at, is_inside=True)),
                 " · ",
-                _("signed in"),
-                " ",
-                time_of(line.begun_at, is_inside=True),
+                filled(_("signed in {time}"), time=time_of(line.begun_at, is_inside=True)),
                 class_name="soft small mt-0.5",
             ),
             class_name="min-w-0",

@@ -126,7 +126,7 @@ class ProfileState(PrivateState):
                 address=self.router.session.client_ip,
             )
         except InvalidCredentials:
-            self.current_password_problem = _("This is not your current password.")
+            self.current_password_problem = _("This isn't your current password.")
         except ValidationFailed:
             self.new_password_problem = weak_password_text()
         except RateLimited:

@@ -24,7 +24,7 @@ class ConfirmationState(PrivateState):
         try:
             await addresses.send_confirmation(viewer)
         except RateLimited:
-            self.problem = _("We have sent it several times. Look among your spam, or try again in an hour.")
+            self.problem = _("We've sent it several times. Check your spam folder, or try again in an hour.")
         else:
             self.is_sent = True
         return None

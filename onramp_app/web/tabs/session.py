@@ -46,7 +46,7 @@ def failure_text(code: str) -> str:
         "updates_unavailable": _(
             "That didn't go through: part of our service isn't answering right now. Try again shortly."
         ),
-        "rate_limited": _("That was a lot at once. Wait a minute and go on."),
+        "rate_limited": _("That was a lot at once. Wait a minute and continue."),
         "unexpected": _("Something on our side failed. Nothing was changed; try again, or reload the page."),
     }
     return texts.get(code, texts["unexpected"])

@@ -4,6 +4,7 @@ import reflex as rx
 
 from onramp_app.config import get_settings
 from onramp_app.texts import _
+from onramp_app.web.parts.feedback import filled
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.qr_code import qr_picture
 from onramp_app.web.parts.shell.connection import NEEDS_SERVER
@@ -27,7 +28,8 @@ def offered() -> rx.Component:
                     rx.cond(
                         _page.expected != "",
                         rx.el.p(
-                            _("You receive about"), " ", rx.el.strong(_page.expected), class_name="soft mt-1"
+                            filled(_("You receive about {amount}"), amount=rx.el.strong(_page.expected)),
+                            class_name="soft mt-1",
                         ),
                     ),
                 ),
@@ -59,7 +61,7 @@ def offered() -> rx.Component:
 def _while_you_pay() -> rx.Component:
     lines = (
         _("You pay on the payment provider's own page. We never see your bank or card details."),
-        _("We notice your payment by ourselves. You can close this page as soon as you have paid."),
+        _("We'll detect your payment automatically. You can close this page once you've paid."),
         _("Your balance changes as soon as it has arrived."),
     )
     return rx.el.section(
@@ -104,7 +106,7 @@ def _cancel() -> rx.Component:
         rx.el.dialog(
             rx.el.h2(_("Cancel this top-up?"), class_name="heading", id=f"{_DIALOG}-title"),
             rx.el.p(
-                _("The offer ends. A payment that you made all the same is still credited."),
+                _("The offer ends. If you've already paid, we'll still add it."),
                 class_name="soft mt-2",
             ),
             rx.el.div(

@@ -141,8 +141,8 @@ def _facts() -> rx.Component:
         rx.cond(
             _page.seen != "",
             rx.el.p(
-                _("Seen on the chain"),
-                ": ",
+                _("Seen on the chain:"),
+                " ",
                 rx.el.a(
                     _page.seen, href=_page.seen_address, target="_blank", rel="noopener", class_name="link"
                 ),
@@ -207,7 +207,7 @@ def _closed() -> rx.Component:
         rx.el.div(
             rx.cond(
                 _page.can_start_again,
-                link(_("Start again"), to=_page.again_address, class_name="button button-main"),
+                link(_("Start a new top-up"), to=_page.again_address, class_name="button button-main"),
             ),
             link(
                 _("Back to home"),
@@ -239,7 +239,7 @@ def _missing() -> rx.Component:
 
 def _story() -> rx.Component:
     return link(
-        _("The whole story"),
+        _("View details"),
         to=_page.story_address,
         class_name="link small inline-flex items-center min-h-11",
     )

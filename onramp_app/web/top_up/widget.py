@@ -122,8 +122,8 @@ def _when_late(url: rx.Var[str] | str, *, is_broken: rx.Var[bool] | bool) -> rx.
         rx.cond(is_broken, _("The payment page can't be shown here."), _("Nothing to see below?")),
         " ",
         rx.el.a(_("Open it in a new tab"), href=url, target="_blank", rel="noopener", class_name="link"),
-        ": ",
-        _("it is the same payment."),
+        " · ",
+        _("It's the same payment."),
         role="status",
         class_name=rx.cond(is_broken, "widget-late widget-broken", "widget-late"),
     )

@@ -37,7 +37,7 @@ from onramp_app.web.words.top_ups import (
 
 def missing_page(top_up_id: str) -> TopUpPage:
     """Return the page for an unknown id, or one of somebody else: both look the same."""
-    title = _("There is no such top-up")
+    title = _("Top-up not found")
     return TopUpPage(id=top_up_id, kind="missing", title=title, announcement=title)
 
 
@@ -215,7 +215,7 @@ def _variance(view: TopUpView) -> str:
         return ""
     asked, paid = asked_text(view), paid_text(view)
     if paid != asked:
-        return _("You paid {paid} instead of {asked}, so another amount arrived than was quoted.").format(
+        return _("You paid {paid} instead of {asked}, so a different amount arrived.").format(
             paid=paid, asked=asked
         )
     return difference

@@ -114,5 +114,5 @@ def seen_text(seen: SeenView) -> str:
     """Return where a network itself shows a delivery."""
     text = _("{network}, block {number}")
     if seen.has_left:
-        text = _("{network}, block {number}, which has left the chain since. We look into it.")
+        text = _("{network}, block {number}, which has left the chain since. We're looking into it.")
     return text.format(network=network_name(seen.network), number=seen.block_number)

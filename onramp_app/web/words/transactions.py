@@ -106,8 +106,8 @@ def kind_title(kind: str, *, amount: str) -> str:
     """Return the title of a ledger transfer in the list. A negative `amount` takes money away."""
     is_less = Decimal(amount) < 0
     titles = {
-        TransactionKind.REVERSAL: _("Top-up reversed") if is_less else _("Given back to you"),
-        TransactionKind.ADJUSTMENT: _("Kept for what you owed") if is_less else _("Corrected for you"),
+        TransactionKind.REVERSAL: _("Top-up reversed") if is_less else _("Returned to you"),
+        TransactionKind.ADJUSTMENT: _("Used for what you owed") if is_less else _("Corrected for you"),
         TransactionKind.DEBIT: _("Spent"),
         TransactionKind.TOP_UP: _("Top-up"),
     }

@@ -82,7 +82,7 @@ async def test_one_that_is_open_leads_on_and_says_where_it_stands(tab, ada, book
     ]
 
 
-@pytest.mark.parametrize(("charged", "again"), [("no", "Start again"), ("unknown", "")])
+@pytest.mark.parametrize(("charged", "again"), [("no", "Start a new top-up"), ("unknown", "")])
 async def test_another_is_offered_only_where_nobody_pays_twice_by_it(tab, ada, books, charged, again):
     top_up_id = books.top_up(ada.viewer.user_id)
     books.owner.execute(
@@ -151,7 +151,7 @@ async def test_what_the_network_shows_is_part_of_the_story(tab, ada, books):
     step = (await read_story(tab, ada, top_up_id)).story.steps[-1]
     assert (step.title, step.source) == (
         "USDT not found on the network: in review",
-        "We looked at the network ourselves",
+        "We checked the network",
     )
     books.owner.execute(
         "UPDATE chain_evidence SET state = 'confirmed', confirmed_at = now(), amount_minor = 1,"

@@ -125,7 +125,7 @@ async def test_somebody_elses_and_an_unknown_one_look_the_same(shelf, new_accoun
         page = (await tab.state(TopUpPageState)).page
         assert page.id == wanted
         pages.append((page.kind, page.title, page.widget_url, page.summary, page.charged))
-    assert set(pages) == {("missing", "There is no such top-up", "", "", "")}
+    assert set(pages) == {("missing", "Top-up not found", "", "", "")}
 
 
 async def test_nobody_cancels_or_sees_what_is_somebody_elses(shelf, new_account, open_tab):

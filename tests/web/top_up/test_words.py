@@ -431,7 +431,7 @@ def test_a_delivery_that_a_network_does_not_show_answers_the_three_questions():
     ("has_left", "seen"),
     [
         (False, "Polygon, block 71"),
-        (True, "Polygon, block 71, which has left the chain since. We look into it."),
+        (True, "Polygon, block 71, which has left the chain since. We're looking into it."),
     ],
 )
 def test_what_a_network_shows_is_linked_to_its_explorer(has_left, seen):

@@ -18,7 +18,7 @@ from onramp_app.web.add_money.frame import (
 from onramp_app.web.add_money.shapes import AllowanceLine, QuickAmount
 from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.add_money.words import NOT_KNOWN
-from onramp_app.web.parts.feedback import notice, problem
+from onramp_app.web.parts.feedback import filled, notice, problem
 from onramp_app.web.parts.places import link
 
 
@@ -200,7 +200,10 @@ def _joined() -> rx.Component:
         rx.foreach(bill.fees, fee_row),
         row(
             rx.fragment(
-                _("Network fee"), " ", rx.cond(WizardState.offer.networks, _network(), _in_brackets())
+                filled(
+                    _("Network fee {network}"),
+                    network=rx.cond(WizardState.offer.networks, _network(), _in_brackets()),
+                )
             ),
             rx.cond(bill.network_fee != "", bill.network_fee, NOT_KNOWN),
         ),

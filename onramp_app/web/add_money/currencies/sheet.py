@@ -15,7 +15,7 @@ def currency_button() -> rx.Component:
     offer = WizardState.offer
     return rx.el.button(
         _flag(offer.country.lower()),
-        rx.el.span(_("Currency"), ", ", class_name="sr-only"),
+        rx.el.span(_("Currency:"), " ", class_name="sr-only"),
         offer.currency,
         class_name="pill",
         **opens(_ID),
