@@ -26,6 +26,7 @@ _CLAIMS = {
         "As much arrived as was quoted.",
         "Delivered, exactly",
         "Held for you",
+        "In your balance, less than quoted",
         "It has arrived, above your limit. We're holding it for you.",
         "It has arrived, and you can use it now.",
         "It has arrived. We're holding it for you because you couldn't be verified.",

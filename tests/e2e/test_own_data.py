@@ -34,7 +34,7 @@ async def test_somebody_takes_their_data_along_and_closes_the_account(
         await page.get_by_role("button", name="Download my data").click()
         await page.get_by_role("textbox", name="Password", exact=True).fill(PASSWORD)
         await page.get_by_role("button", name="Confirm", exact=True).click()
-        await expect(page.get_by_text("You can go on for 15 minutes.")).to_be_visible()
+        await expect(page.get_by_text("You can continue for 15 minutes.")).to_be_visible()
         await page.get_by_role("button", name="Download my data").click()
         async with page.expect_download() as downloading:
             await page.get_by_role("link", name="Save my-data.json").click()

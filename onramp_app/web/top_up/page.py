@@ -8,7 +8,7 @@ from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.money import money
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.shell.titles import FocusesTitle, title
-from onramp_app.web.parts.signs import mark
+from onramp_app.web.parts.signs import mark, sign
 from onramp_app.web.parts.times import as_of_line, clock_of
 from onramp_app.web.top_up.check_now import asked_line, check_now
 from onramp_app.web.top_up.help import ask_about_it, folded_help
@@ -110,12 +110,20 @@ def _step(line: StepLine) -> rx.Component:
 
 def _settled() -> rx.Component:
     return rx.el.article(
-        mark(88),
+        # The wave rises for what was promised. Less than that is in the balance too, and no success.
+        rx.cond(_page.is_short, _short_sign(), mark(88)),
         title(_page.amount_label, class_name="soft text-[16px] font-normal mt-7"),
         _money(),
         rx.cond(_page.balance != "", rx.el.p(_page.balance, class_name="soft mt-1")),
         _facts(),
-        _notes(),
+        rx.cond(
+            _page.is_short,
+            rx.el.div(
+                notice(rx.foreach(_page.notes, lambda note: rx.el.p(note, class_name="small")), kind="now"),
+                class_name="warning mt-5 text-start",
+            ),
+            _notes(),
+        ),
         _related(),
         rx.el.div(
             link(_("Done"), to="/home", class_name="button button-main"),
@@ -124,8 +132,16 @@ def _settled() -> rx.Component:
         ),
         rx.cond(_page.is_short, rx.el.div(ask_about_it(), class_name="mt-4")),
         rx.el.div(_story(), class_name="mt-4"),
-        class_name="card top-up grid justify-items-center text-center success",
+        class_name=rx.cond(
+            _page.is_short,
+            "card top-up grid justify-items-center text-center",
+            "card top-up grid justify-items-center text-center success",
+        ),
     )
+
+
+def _short_sign() -> rx.Component:
+    return rx.el.span(sign("M12 5v9", "M12 18.5v.01"), class_name="short-sign")
 
 
 def _money() -> rx.Component:

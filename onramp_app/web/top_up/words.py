@@ -150,6 +150,8 @@ def _amount_label(view: TopUpView) -> str:
         TopUpStatus.IN_REVIEW: _("Held for you"),
         TopUpStatus.REVERSED: _("Reversed"),
     }
+    if view.status == TopUpStatus.SETTLED and _is_short(view):
+        return _("In your balance, less than quoted")
     return labels.get(TopUpStatus(view.status), "") if view.has_entry else ""
 
 

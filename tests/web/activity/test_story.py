@@ -150,7 +150,7 @@ async def test_what_the_network_shows_is_part_of_the_story(tab, ada, books):
     rows.step(books.owner, top_up_id, status_class="delivered", provider_order_id=order, **missing)
     step = (await read_story(tab, ada, top_up_id)).story.steps[-1]
     assert (step.title, step.source) == (
-        "USDT not found on the network: in review",
+        "USDT not found on the network · In review",
         "We checked the network",
     )
     books.owner.execute(

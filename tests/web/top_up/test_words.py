@@ -258,7 +258,8 @@ def test_a_difference_is_explained(arrived, paid, words):
     page = _page(SETTLED, booked_amount=arrived, received_amount=arrived, provider_orders=orders)
     (note,) = page.notes
     assert words in note
-    assert page.is_short == ("contact support" in note)
+    assert page.is_short == ("contact support" in note.lower())
+    assert page.amount_label == ("In your balance, less than quoted" if page.is_short else "In your balance")
 
 
 def test_why_more_is_held_than_was_quoted_is_not_blamed_on_prices():
