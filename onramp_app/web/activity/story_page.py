@@ -149,8 +149,8 @@ def _receipt() -> rx.Component:
             class_name="card no-print",
         ),
         rx.el.p(
-            _("Check that this receipt is genuine"),
-            ": ",
+            _("Check that this receipt is genuine:"),
+            " ",
             shown.check_address,
             class_name="print-only small break-all",
         ),
