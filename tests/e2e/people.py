@@ -14,6 +14,7 @@ _IS_SENT_BY_ENTER = """button => {
   const focused = button.ownerDocument.activeElement;
   return button.type === 'submit' && button.form && focused?.form === button.form && focused.matches('input');
 }"""
+_LOADED_MS = 30_000  # of many pages at once on a slow connection
 
 
 class Hands(Protocol):
@@ -120,8 +121,9 @@ async def be_somebody_new(page: Page, *, email: str = "", name: str = "Ada King"
 async def has_loaded(page: Page) -> None:
     """Wait until a page shows what it read: it is live where it can be, and no place is still empty."""
     if await page.get_by_role("banner").get_by_text(re.compile("Live|Connecting")).count():
-        await expect(page.get_by_role("banner").get_by_text("Live", exact=True)).to_be_visible()
-    await expect(page.locator(".skeleton")).to_have_count(0)
+        live = page.get_by_role("banner").get_by_text("Live", exact=True)
+        await expect(live).to_be_visible(timeout=_LOADED_MS)
+    await expect(page.locator(".skeleton")).to_have_count(0, timeout=_LOADED_MS)
     if re.search(r"/add-money/?(\?|$)", page.url):
         await page.wait_for_load_state("networkidle")  # A quote comes later than what a page reads at first.
 
