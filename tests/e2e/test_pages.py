@@ -223,3 +223,27 @@ async def test_no_page_moves_while_it_loads(open_page: OpenPage, axe: str, look:
     page = await open_page("/")
     await be_somebody_new(page)
     assert await _all_findings(page, axe, (look,), *PUBLIC, *PRIVATE) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("width", "theme"), ALL_LOOKS)
+async def test_every_state_of_the_amount_is_accessible_and_fits(
+    open_page: OpenPage, axe: str, width: int, theme: Literal["light", "dark"]
+) -> None:
+    page = await open_page("/", width=width, theme=theme)
+    await be_somebody_new(page)
+    await page.goto(f"/add-money?{CHOICES}")
+    await has_loaded(page)
+    found = []
+    for field, typed in (("You pay", "€5"), ("You receive, about", "0.5"), ("You receive, about", "50")):
+        await page.get_by_label(field).fill(typed)
+        await page.wait_for_timeout(1500)
+        found += [f"{typed}: {one}" for one in await _findings(page, axe)]
+    await page.get_by_role("button", name="Currency").click()
+    await expect(page.get_by_role("combobox", name="Search by currency or country")).to_be_focused()
+    found += [f"sheet: {one}" for one in await _findings(page, axe)]
+    await page.keyboard.type("euro")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Currency")).to_be_focused()
+    await expect(page.get_by_role("button", name="Currency")).to_contain_text("EUR")
+    assert found == []

@@ -19,7 +19,9 @@ useEffect(() => {{
   const settle = (field) => {{
     const [heard, written] = texts[field.id];
     const isUntouched = field.value === (field.dataset.written ?? '');
-    const isLeft = field !== document.activeElement && field.value === heard && written;
+    // What was heard stays heard, also once the other field was typed into and this one follows.
+    if (heard) field.dataset.heard = heard;
+    const isLeft = field !== document.activeElement && field.value === field.dataset.heard && written;
     if (isUntouched || isLeft) put(field, written);
   }};
   const look = () => {{
