@@ -65,7 +65,7 @@ def remove_sink(sink: Callable[[Span], None]) -> None:
 def random_id(digits: int) -> str:
     """Return so many random hexadecimal digits. They are no secret: some of them give the next away."""
     # Asking the system for secret ones took a twentieth of a webhook's time. A fork gets numbers of its own.
-    return f"{random.getrandbits(4 * digits):0{digits}x}"
+    return f"{random.getrandbits(4 * digits):0{digits}x}"  # nosec B311
 
 
 def begun(parent: Trace | None = None) -> Trace:

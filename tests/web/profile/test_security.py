@@ -32,6 +32,8 @@ NO_LINE = {
     Act.TREASURY_ADDRESSES,
     Act.SESSION_ENDED,
     Act.REFRESH_TOKEN_REUSED,
+    Act.CLAIM_MAILED,
+    Act.API_KEY_REFUSED,
 }
 # A line of its own says why these sessions ended, and a renewed one goes on.
 COVERED = {EndReason.PASSWORD_CHANGED, EndReason.ROLE_CHANGED, EndReason.FACTORS_CHANGED, EndReason.RENEWED}
