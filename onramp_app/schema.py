@@ -5,6 +5,7 @@ from onramp_app.accounts import tables as account_tables
 from onramp_app.cases import tables as case_tables
 from onramp_app.chain import tables as chain_tables
 from onramp_app.db.columns import Row
+from onramp_app.debits import tables as debit_tables
 from onramp_app.factors import tables as factor_tables
 from onramp_app.fleet import tables as lease_tables
 from onramp_app.ledger import tables as ledger_tables
@@ -28,6 +29,7 @@ TABLE_MODULES = (
     operator_tables,
     case_tables,
     chain_tables,
+    debit_tables,
     idempotency,
     lease_tables,
     mail_tables,

@@ -91,6 +91,39 @@ def top_up(owner: Owner, user_id: str, **columns: Any) -> str:
     return str(row["id"])
 
 
+def keyless_program(owner: Owner, name: str, *, knows: str | None = None) -> None:
+    """Write a program whose id is its name, where there is none yet, and whom it knows."""
+    now = datetime.now(UTC)
+    owner.execute("INSERT INTO programs VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", (name, name, now))
+    if knows is not None:
+        program_user(owner, name, knows)
+
+
+def debit(owner: Owner, user_id: str, **columns: Any) -> str:
+    """Write a debit of 5 minor units of USDT by the program `shop`, which books nothing. Returns its id."""
+    now = datetime.now(UTC)
+    row = {
+        "id": new_id(),
+        "environment": "simulator",
+        "program_id": "shop",
+        "reference": secrets.token_hex(8),
+        "input_hash": bytes(32),
+        "user_id": user_id,
+        "asset": "USDT",
+        "amount_minor": 5,
+        "is_hold": False,
+        "status": "posted",
+        "posted_minor": columns.get("amount_minor", 5),
+        "released_minor": 0,
+        "reversed_minor": 0,
+        "created_at": now,
+        "updated_at": now,
+    } | columns
+    keyless_program(owner, str(row["program_id"]))
+    insert(owner, "debits", **row)
+    return str(row["id"])
+
+
 def step(owner: Owner, top_up_id: str, **columns: Any) -> None:
     """Write a line of a top-up's timeline: by the user who created it, or a read where a class is given."""
     read = {"act": "read", "source": "poll", "status": "processing", "charged": "yes"}

@@ -25,6 +25,7 @@ from onramp_app.api.frame.problems import Problem, add_error_handlers, error_res
 from onramp_app.api.frame.requests import BodyLimit, RequestContext
 from onramp_app.api.mailed import links, outbox
 from onramp_app.api.privacy import routes as privacy
+from onramp_app.api.programs import debits as program_debits
 from onramp_app.api.programs import users as program_users
 from onramp_app.api.webhook import describe, webhook_before
 from onramp_app.config import get_settings
@@ -70,6 +71,7 @@ def create_api(name: str) -> ASGIApp:
     api.include_router(wallet.router)
     api.include_router(kyc.router)
     api.include_router(program_users.router)
+    api.include_router(program_debits.router)
     if not get_settings().is_production:
         api.include_router(outbox.router)
     _describe_problems(api)

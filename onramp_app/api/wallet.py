@@ -53,6 +53,7 @@ COLUMNS = (
     "payment_method",
     "paid_amount",
     "paid_currency",
+    "description",
 )
 # Of the quote, in the currency of `fiat_amount`: what an order says of its fees is not clearly documented.
 FEES = ("provider_fee", "gateway_fee", "network_fee", "client_fee")
@@ -126,6 +127,7 @@ class TransactionAnswer(BaseModel):
     provider: Literal["onramp"] | None
     provider_order_id: str | None
     transaction_hash: str | None
+    description: str | None
 
     @classmethod
     def of(cls, view: TransactionView) -> Self:
@@ -145,6 +147,7 @@ class TransactionAnswer(BaseModel):
                 "provider": view.provider,
                 "provider_order_id": view.provider_order_id,
                 "transaction_hash": view.transaction_hash,
+                "description": view.description,
             }
         )
 

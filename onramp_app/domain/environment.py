@@ -14,7 +14,10 @@ class Environment(StrEnum):
 
 
 class StepSource(StrEnum):
-    """Who or what moved a top-up, or caused a transfer; `CHAIN` is a look at the network itself."""
+    """Who or what moved a top-up, or caused a transfer; `CHAIN` is a look at the network itself.
+
+    `PROGRAM` is a program of the operator, by its API key.
+    """
 
     WEBHOOK_READ = "webhook_read"
     POLL = "poll"
@@ -23,6 +26,7 @@ class StepSource(StrEnum):
     CLOCK = "clock"
     SYSTEM = "system"
     CHAIN = "chain"
+    PROGRAM = "program"
 
 
 def environment_of(settings: Settings) -> Environment:

@@ -1,5 +1,7 @@
 """One function for each row of the table of entries in docs/money.md. Pure: nothing is posted here.
 
+Those of the table of debits are in `ledger.debits.instructions`.
+
 Debits and credits, references and who may move what are that table's; a test compares them row by row.
 Amounts are minor units above zero (`ValueError` otherwise).
 """
@@ -201,18 +203,6 @@ def write_off(write_off_id: str, amount: UserAmount, *, cause: Cause) -> Instruc
         TransferKind.WRITE_OFF,
         debit=Account(AccountKind.ADJUSTMENTS, amount.asset),
         credit=Account(AccountKind.OWED, amount.asset, amount.user_id),
-        amount_minor=amount.amount_minor,
-    )
-    return _of_amount(amount, made, cause=cause)
-
-
-def debit(reference: str, amount: UserAmount, *, cause: Cause) -> Instruction:
-    """Book that a user spends with the operator, under the caller's reference."""
-    made = _transfer(
-        f"debit:{reference}",
-        TransferKind.DEBIT,
-        debit=Account(AccountKind.AVAILABLE, amount.asset, amount.user_id),
-        credit=Account(AccountKind.INCOME, amount.asset),
         amount_minor=amount.amount_minor,
     )
     return _of_amount(amount, made, cause=cause)

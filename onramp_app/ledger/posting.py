@@ -34,11 +34,11 @@ _ACCOUNTS = text(
 )
 _TRANSFERS = text(
     "INSERT INTO ledger_transfers (id, environment, reference, input_hash, kind, user_id, top_up_id,"
-    " provider_order_id, source, actor, reason, created_at)"
+    " provider_order_id, debit_id, source, actor, reason, created_at)"
     " SELECT g.*, CAST(:created_at AS timestamptz)"
     " FROM unnest(CAST(:ids AS text[]), CAST(:environments AS text[]), CAST(:refs AS text[]),"
     " CAST(:hashes AS bytea[]), CAST(:kinds AS text[]), CAST(:users AS text[]), CAST(:top_ups AS text[]),"
-    " CAST(:orders AS text[]), CAST(:sources AS text[]), CAST(:actors AS text[]),"
+    " CAST(:orders AS text[]), CAST(:debits AS text[]), CAST(:sources AS text[]), CAST(:actors AS text[]),"
     " CAST(:reasons AS text[])) AS g"
     " ON CONFLICT (environment, reference) DO NOTHING RETURNING id"
 )
@@ -85,7 +85,7 @@ async def post(db: AsyncSession, instructions: Sequence[Instruction]) -> list[Po
         InsufficientFunds: a user has less available than is taken.
         AccountOverdrawn: held, owed, suspense or payable hold less than is taken.
         ValueError: more than 1,000 instructions.
-        sqlalchemy.exc.IntegrityError: an unknown user, asset, top-up or provider order.
+        sqlalchemy.exc.IntegrityError: an unknown user, asset, top-up, provider order or debit.
 
     After any of these the transaction cannot go on.
     """
@@ -174,6 +174,7 @@ async def _insert_transfers(connection: AsyncConnection, made: Sequence[_Made]) 
             "users": [one.instruction.user_id for one in made],
             "top_ups": [one.instruction.top_up_id for one in made],
             "orders": [one.instruction.provider_order_id for one in made],
+            "debits": [one.instruction.debit_id for one in made],
             "sources": [cause.source.value for cause in causes],
             "actors": [cause.actor for cause in causes],
             "reasons": [cause.reason for cause in causes],

@@ -4,13 +4,15 @@ They are the list of docs/money.md and what follows from it. Casts are written C
 begin a parameter. Nothing from outside enters these statements.
 """
 
-# Where the money of each order and top-up lies, from the entries alone.
+from onramp_app.ledger.debits.rules import DEBIT_RULES
+
+# Where the money of each order and top-up lies, from the entries alone. What debits hold is counted apart.
 _POSITIONS = """
     SELECT t.provider_order_id, t.top_up_id, a.kind, sum(e.amount_minor) AS total
       FROM ledger_transfers t
       JOIN ledger_entries e ON e.transfer_id = t.id
       JOIN ledger_accounts a ON a.id = e.account_id
-     WHERE a.kind IN ('held', 'suspense', 'payable')
+     WHERE a.kind IN ('held', 'suspense', 'payable') AND t.debit_id IS NULL
      GROUP BY t.provider_order_id, t.top_up_id, a.kind
 """
 
@@ -63,6 +65,10 @@ _FITS = """
         WHEN 'setoff' THEN ARRAY['payable+', 'adjustments-']
         WHEN 'write_off' THEN ARRAY['adjustments+', 'owed-']
         WHEN 'debit' THEN ARRAY['available+', 'income-']
+        WHEN 'debit_hold' THEN ARRAY['available+', 'held-']
+        WHEN 'debit_capture' THEN ARRAY['held+', 'income-']
+        WHEN 'debit_release' THEN ARRAY['held+', 'available-']
+        WHEN 'debit_reverse' THEN ARRAY['income+', 'available-']
         WHEN 'count' THEN ARRAY['adjustments+', 'treasury-', 'treasury+', 'adjustments-'] END))
 """
 
@@ -194,7 +200,7 @@ RULES = {
     "reference": """
         SELECT t.id, t.reference || ' is not the name of a ' || t.kind || ' of its order'
           FROM ledger_transfers t LEFT JOIN provider_orders o ON o.id = t.provider_order_id
-         WHERE CASE WHEN t.kind IN ('reverse', 'undo_reverse')
+         WHERE t.debit_id IS NULL AND CASE WHEN t.kind IN ('reverse', 'undo_reverse')
                     THEN NOT starts_with(t.reference, 'onramp:buy:' || o.order_id || ':' || t.kind)
                     WHEN t.provider_order_id IS NOT NULL
                     THEN t.reference <> 'onramp:buy:' || o.order_id || ':' || t.kind
@@ -331,4 +337,5 @@ RULES = {
         SELECT l.id, l.action || ' of the audit log is not in the chain' FROM audit_log l
          WHERE NOT EXISTS (SELECT FROM ledger_chain c WHERE c.kind = 'audit' AND c.subject_id = l.id)
     """,
+    **DEBIT_RULES,
 }

@@ -26,7 +26,9 @@ from sqlmodel import Field
 from onramp_app.db.columns import Minor, Row, length, moment, octets, one_of, words
 from onramp_app.domain.environment import Environment, StepSource
 from onramp_app.domain.ids import new_id
-from onramp_app.ledger.words import LISTED_CONDITION, AccountKind, ChainedKind, TransferKind
+from onramp_app.ledger.words import DEBIT_KINDS, LISTED_CONDITION, AccountKind, ChainedKind, TransferKind
+
+_OF_DEBITS = ", ".join(f"'{kind}'" for kind in DEBIT_KINDS)
 
 # A colon directly before a letter would begin a parameter, so none stands there.
 _NAME = (
@@ -99,9 +101,10 @@ class LedgerTransfer(Row, table=True):
         length("actor", 1, 64),
         length("reason", 1, 500),
         CheckConstraint(
-            "(kind IN ('make_good', 'write_off', 'debit', 'count')) = (provider_order_id IS NULL)",
+            f"(kind IN ('make_good', 'write_off', {_OF_DEBITS}, 'count')) = (provider_order_id IS NULL)",
             name="provider_order_id",
         ),
+        CheckConstraint(f"(kind IN ({_OF_DEBITS})) = (debit_id IS NOT NULL)", name="debit_id"),
         CheckConstraint(
             "kind NOT IN ('make_good', 'write_off') OR reason IS NOT NULL", name="reason_is_told"
         ),
@@ -122,6 +125,7 @@ class LedgerTransfer(Row, table=True):
         ),
         Index(None, "provider_order_id", postgresql_where=text("provider_order_id IS NOT NULL")),
         Index(None, "top_up_id", postgresql_where=text("top_up_id IS NOT NULL")),
+        Index(None, "debit_id", postgresql_where=text("debit_id IS NOT NULL")),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))
@@ -136,6 +140,7 @@ class LedgerTransfer(Row, table=True):
     provider_order_id: str | None = Field(
         default=None, sa_column=Column(Text, ForeignKey("provider_orders.id"), nullable=True)
     )
+    debit_id: str | None = Field(default=None, sa_column=Column(Text, ForeignKey("debits.id"), nullable=True))
     source: str = Field(sa_column=words())
     actor: str | None = Field(default=None, sa_column=words(nullable=True))
     reason: str | None = Field(default=None, sa_column=words(nullable=True))

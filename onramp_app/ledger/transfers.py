@@ -144,6 +144,7 @@ class Instruction:
     user_id: str | None = None
     top_up_id: str | None = None
     provider_order_id: str | None = None
+    debit_id: str | None = None
 
     @property
     def input_hash(self) -> bytes:
@@ -158,5 +159,7 @@ class Instruction:
             self.top_up_id,
             self.provider_order_id,
             *self.detail,
+            # Last, and only where there is one: what was booked before debits keeps its hash.
+            *(() if self.debit_id is None else (self.debit_id,)),
         )
         return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).digest()

@@ -21,7 +21,7 @@ class AccountKind(StrEnum):
 
 
 class TransferKind(StrEnum):
-    """What a transfer books, one word for each row of the table of entries."""
+    """What a transfer books, one word for each row of the tables of entries and of debits."""
 
     RECEIVE = "receive"
     RECOVER = "recover"
@@ -35,6 +35,10 @@ class TransferKind(StrEnum):
     SETOFF = "setoff"
     WRITE_OFF = "write_off"
     DEBIT = "debit"
+    DEBIT_HOLD = "debit_hold"
+    DEBIT_CAPTURE = "debit_capture"
+    DEBIT_RELEASE = "debit_release"
+    DEBIT_REVERSE = "debit_reverse"
     COUNT = "count"
 
 
@@ -54,8 +58,16 @@ class TransactionKind(StrEnum):
     DEBIT = "debit"
 
 
+DEBIT_KINDS = (
+    TransferKind.DEBIT,
+    TransferKind.DEBIT_HOLD,
+    TransferKind.DEBIT_CAPTURE,
+    TransferKind.DEBIT_RELEASE,
+    TransferKind.DEBIT_REVERSE,
+)
+
 # Receiving, releasing and attributing are the top-up itself, and remitting, setting off and counting are
-# between the operator and the provider.
+# between the operator and the provider. The line of a hold says what became of it, so its release has none.
 LISTED: Mapping[TransferKind, TransactionKind] = {
     TransferKind.REVERSE: TransactionKind.REVERSAL,
     TransferKind.UNDO_REVERSE: TransactionKind.REVERSAL,
@@ -64,6 +76,9 @@ LISTED: Mapping[TransferKind, TransactionKind] = {
     TransferKind.MAKE_GOOD: TransactionKind.ADJUSTMENT,
     TransferKind.WRITE_OFF: TransactionKind.ADJUSTMENT,
     TransferKind.DEBIT: TransactionKind.DEBIT,
+    TransferKind.DEBIT_HOLD: TransactionKind.DEBIT,
+    TransferKind.DEBIT_CAPTURE: TransactionKind.DEBIT,
+    TransferKind.DEBIT_REVERSE: TransactionKind.REVERSAL,
 }
 
 

@@ -17,6 +17,7 @@ from onramp_app.accounts.tables import User
 from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import Role
 from onramp_app.db.engine import transaction
+from onramp_app.debits import personal as debits
 from onramp_app.domain import clock
 from onramp_app.domain.errors import AccountNotEmpty, Forbidden
 from onramp_app.domain.money import amount_text
@@ -38,7 +39,8 @@ _log = structlog.get_logger(__name__)
 class LeftView:
     """What keeps an account from being closed: amounts in whole units by asset, and numbers of top-ups.
 
-    `balances` are available and held together, `owed` is what its owner owes after a reversal.
+    `balances` are available and held together, what debits hold included; `owed` is what its owner owes
+    after a reversal.
     """
 
     balances: tuple[tuple[str, str], ...]
@@ -132,6 +134,7 @@ async def _forget(db: AsyncSession, user: User, client: Client) -> None:
     await verification.forget(db, user.id)
     await programs.forget(db, user.id)
     await idempotency.forget(db, user.id)
+    await debits.forget(db, user.id)
     await outbox.forget(db, user.id)
     # Written while the account still has its address and language.
     await links.write_mail(db, user, MailKind.ACCOUNT_CLOSED, details=links.done_by(client), event=user.id)

@@ -16,6 +16,7 @@ from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.views import Viewer
 from onramp_app.db.engine import transaction
 from onramp_app.db.personal import Part, Shown, read_page
+from onramp_app.debits.personal import DEBITS
 from onramp_app.domain import clock
 from onramp_app.factors import views as factors
 from onramp_app.ledger import audit
@@ -29,6 +30,7 @@ from onramp_app.verification import personal as verification
 PARTS: Final[tuple[Part, ...]] = (
     *books.PARTS,
     TOP_UPS,
+    DEBITS,
     *verification.PARTS,
     *accounts.PARTS,
     *factors.PARTS,

@@ -71,7 +71,8 @@ class ReceiptFacts:
 
     `kind` is `top_up`, or a word of `ledger.words.TransferKind`; `top_up` is None exactly for the latter.
     `amount` is what was booked, None while nothing was. `settled_at` is when it was booked. `belongs_to` is
-    the id of the top-up that a transfer belongs to, or "".
+    the id of the top-up that a transfer belongs to, or "". Of a debit, `description` is what the program
+    wrote, and `price` the amount of a currency that was taken at `rate`: neither is part of the code.
     """
 
     id: str
@@ -84,6 +85,9 @@ class ReceiptFacts:
     top_up: TopUpFacts | None
     belongs_to: str
     holder: Holder
+    description: str = ""
+    price: Amount | None = None
+    rate: str = ""
 
     def digest(self) -> bytes:
         """Return the hash of what must not change unnoticed.
@@ -173,6 +177,9 @@ async def _of_transfer(db: AsyncSession, transfer_id: str, *, user_id: str | Non
         top_up=None,
         belongs_to=view.top_up_id or "",
         holder=await _holder(db, owner),
+        description=view.description or "",
+        price=Amount(*view.price[:2]) if view.price else None,
+        rate=view.price[2] if view.price else "",
     )
 
 

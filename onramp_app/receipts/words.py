@@ -76,9 +76,19 @@ def transfer_words(kind: str) -> tuple[str, str]:
             _("Corrected for you"),
             _("This is no longer owed. The operator of this wallet took it over."),
         ),
-        TransferKind.DEBIT: (_("Spent"), _("This was spent with the operator of this wallet.")),
+        TransferKind.DEBIT: (_("Spent at {name}"), _("This was paid from the balance.")),
+        TransferKind.DEBIT_CAPTURE: (
+            _("Spent at {name}"),
+            _("This was paid from the amount that was reserved for it."),
+        ),
+        TransferKind.DEBIT_HOLD: (
+            _("Reserved by {name}"),
+            _("This amount was set aside for a purchase. It isn't a payment."),
+        ),
+        TransferKind.DEBIT_REVERSE: (_("Refund from {name}"), _("This is in the balance again.")),
     }
-    return texts.get(TransferKind(kind), (_("Corrected for you"), ""))
+    title, why = texts.get(TransferKind(kind), (_("Corrected for you"), ""))
+    return title.format(name=get_settings().app_name), why
 
 
 def head_of(facts: ReceiptFacts) -> str:
@@ -97,6 +107,9 @@ def paper_lines(facts: ReceiptFacts) -> tuple[Line, ...]:
     lines = [
         Line(_("Account"), holder_text(facts.holder)),
         *_money(facts),
+        Line(_("For"), plain_text(facts.description)),
+        Line(_("Price"), _fiat(facts.price) if facts.price else ""),
+        Line(_("Rate"), _rate(facts) if facts.price else ""),
         *(_terms(top_up, asset=facts.asset) if top_up is not None else ()),
         *_times(facts),
         Line(_("Reference"), reference_of(facts.id), is_code=True),
@@ -228,6 +241,11 @@ def moment_text(at: datetime) -> str:
 def _fiat(amount: Amount) -> str:
     # The sign alone may stand for several currencies.
     return f"{fiat_text(amount.number, amount.unit)} {amount.unit}"
+
+
+def _rate(facts: ReceiptFacts) -> str:
+    currency = facts.price.unit if facts.price else ""
+    return f"1\N{NO-BREAK SPACE}{facts.asset} = {rate_text(facts.rate, currency)}"
 
 
 def _asset(amount: Amount) -> str:

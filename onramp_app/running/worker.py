@@ -1,4 +1,4 @@
-"""The background loops of a process: read the provider and the networks, apply what was read, send mails.
+"""The background loops of a process: read provider and networks, apply what was read, send mails, end holds.
 
 Any number of processes may run. A process can be killed at any moment: what is to be done stands in the
 database, and the next one does it.
@@ -21,6 +21,7 @@ from onramp_app.crediting.apply import (
 )
 from onramp_app.crediting.delivery import DOCUMENTED, Symbols, symbols_of
 from onramp_app.db.engine import BACKGROUND
+from onramp_app.debits.expiry import keep_releasing
 from onramp_app.fleet import changed_people, channels
 from onramp_app.fleet.watch import background_tasks, keep_running, made_progress, rest
 from onramp_app.ledger import sealing
@@ -40,6 +41,7 @@ SYMBOLS_RETRY_SECONDS = 15
 # Longer than a transaction of fifty orders and what it waits for.
 APPLY_WITHIN_SECONDS = 15.0
 SEALING_SECONDS = 60.0
+RELEASE_WITHIN_SECONDS = 15.0
 
 
 @asynccontextmanager
@@ -64,6 +66,7 @@ async def background_work() -> AsyncIterator[None]:
             )
             for name, servers in get_servers().items()
         ),
+        keep_running("holds", keep_releasing, within_seconds=RELEASE_WITHIN_SECONDS),
         keep_running("reset requests", keep_answering, within_seconds=ANSWER_WITHIN_SECONDS),
         *_verification(),
     ):

@@ -1,7 +1,7 @@
 """Reads what a person has, and what that is worth in their display currency."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_DOWN, Decimal, localcontext
 
 from babel.numbers import get_currency_precision
@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.accounts.views import Owner
 from onramp_app.db.each import IDS
 from onramp_app.db.engine import transaction
+from onramp_app.debits.views import on_hold
 from onramp_app.domain import clock
 from onramp_app.domain.money import amount_text, decimal_text, from_minor
 from onramp_app.ledger.balances import AssetBalance
@@ -35,10 +36,14 @@ _PENDING = (
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What a person has, and what is expected of paid top-ups that have not arrived (`pending`, by asset)."""
+    """What a person has, and what is expected of paid top-ups that have not arrived (`pending`, by asset).
+
+    `reserved` is what of the held money waits for a purchase, in minor units by asset.
+    """
 
     kept: list[AssetBalance]
     pending: dict[str, Decimal]
+    reserved: dict[str, int] = field(default_factory=dict)
 
     @property
     def available(self) -> dict[str, Decimal]:
@@ -65,7 +70,11 @@ async def get(owner: Owner) -> BalancesView:
 async def read(db: AsyncSession, user_ids: Collection[str]) -> dict[str, Holdings]:
     """Return the holdings of each user."""
     kept, pending = await read_balances(db, user_ids), await _pending(db, user_ids)
-    return {user_id: Holdings(kept[user_id], pending[user_id]) for user_id in user_ids}
+    holders = [user_id for user_id, items in kept.items() if any(one.balance.held_minor for one in items)]
+    reserved = await on_hold(db, holders) if holders else {}
+    return {
+        user_id: Holdings(kept[user_id], pending[user_id], reserved.get(user_id, {})) for user_id in user_ids
+    }
 
 
 def view_of(owner: Owner, holdings: Holdings, book: RateBook | None) -> BalancesView:
@@ -74,7 +83,10 @@ def view_of(owner: Owner, holdings: Holdings, book: RateBook | None) -> Balances
     `as_of` and `is_stale` concern the rates; the balances are of this moment.
     """
     pending, available = holdings.pending, holdings.available
-    items = {one.asset: _item(one, pending.get(one.asset, Decimal(0))) for one in holdings.kept}
+    items = {
+        one.asset: _item(one, pending.get(one.asset, Decimal(0)), holdings.reserved.get(one.asset, 0))
+        for one in holdings.kept
+    }
     for asset, amount in pending.items():
         items.setdefault(asset, AssetBalanceView(asset, "0", "0", "0", decimal_text(amount)))
     now = clock.now()
@@ -103,13 +115,14 @@ async def _pending(db: AsyncSession, user_ids: Collection[str]) -> dict[str, dic
     return found
 
 
-def _item(one: AssetBalance, pending: Decimal) -> AssetBalanceView:
+def _item(one: AssetBalance, pending: Decimal, reserved_minor: int) -> AssetBalanceView:
     return AssetBalanceView(
         asset=one.asset,
         available=amount_text(one.balance.available_minor, scale=one.scale),
         held=amount_text(one.balance.held_minor, scale=one.scale),
         owed=amount_text(one.balance.owed_minor, scale=one.scale),
         pending=decimal_text(pending),
+        reserved=amount_text(reserved_minor, scale=one.scale),
     )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    not_,
     null,
     or_,
     select,
@@ -32,6 +33,8 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from onramp_app.db.each import EACH, EACH_ID
+from onramp_app.debits.tables import DebitRecord
+from onramp_app.debits.words import DebitStatus
 from onramp_app.domain.paging import Position
 from onramp_app.ledger.tables import LedgerAccount, LedgerEntry, LedgerTransfer
 from onramp_app.ledger.words import LISTED_CONDITION, AccountKind, TransactionKind, TransferKind
@@ -40,6 +43,20 @@ from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import Charged, TopUpStatus
 
 PROVIDER = "onramp"
+# A transfer is booked, which is what settled means; a hold is not over, or was released without a payment.
+_OF_TRANSFERS = (TopUpStatus.SETTLED, TopUpStatus.PROCESSING, TopUpStatus.CANCELED)
+_IS_HOLD = col(LedgerTransfer.kind) == TransferKind.DEBIT_HOLD.value
+_IS_ON_HOLD = col(DebitRecord.status) == DebitStatus.HELD.value
+_STATUS = case(
+    (and_(_IS_HOLD, _IS_ON_HOLD), TopUpStatus.PROCESSING.value),
+    (and_(_IS_HOLD, col(DebitRecord.posted_minor) == 0), TopUpStatus.CANCELED.value),
+    else_=TopUpStatus.SETTLED.value,
+).cast(Text)
+_LEFT = (
+    type_coerce(col(DebitRecord.posted_minor), Numeric)
+    + type_coerce(col(DebitRecord.released_minor), Numeric)
+    - type_coerce(col(DebitRecord.amount_minor), Numeric)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +106,7 @@ def statement(
         "after_id": after.id if after else None,
     }
     values = {name: value for name, value in given.items() if value is not None}
-    # A transfer is booked, which is what settled means.
-    has_transfers = filters.status in (None, TopUpStatus.SETTLED) and filters.method is None
+    has_transfers = filters.status in (None, *_OF_TRANSFERS) and filters.method is None
     return _query(frozenset(values), has_transfers=has_transfers), {
         **values,
         "user_id": user_id,
@@ -186,6 +202,8 @@ def _top_ups(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any]:
             col(TopUp.payment_method).label("payment_method"),
             col(TopUp.charged).label("charged"),
             col(TopUp.quote).label("quote"),
+            null().cast(Text).label("description"),
+            null().cast(Numeric).label("asked_minor"),
         )
         .where(*conditions)
         .order_by(created_at.desc(), row_id.desc())
@@ -203,6 +221,11 @@ def _transfers(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any
     if "ids" in given:
         of_orders = col(LedgerTransfer.provider_order_id).in_(bindparam("order_ids", expanding=True))
         conditions.append(or_(row_id.in_(bindparam("ids", expanding=True)), of_orders))
+    else:
+        # Of a hold that was captured, what was spent stands on lines of its own.
+        conditions.append(or_(not_(_IS_HOLD), _IS_ON_HOLD, col(DebitRecord.posted_minor) == 0))
+    if "status" in given:
+        conditions.append(bindparam("status", type_=Text) == _STATUS)
     change = moved().lateral("moved")
     if "asset" in given:
         conditions.append(change.c.asset == bindparam("asset", type_=Text))
@@ -210,21 +233,28 @@ def _transfers(user_id: ColumnElement[str], given: frozenset[str]) -> Select[Any
         select(
             row_id.label("id"),
             col(LedgerTransfer.kind).label("kind"),
-            literal(TopUpStatus.SETTLED.value, Text).label("status"),
+            _STATUS.label("status"),
             null().cast(Numeric).label("fiat_amount"),
             null().cast(Text).label("fiat_currency"),
             change.c.asset.label("asset"),
             null().cast(Text).label("network"),
-            change.c.amount_minor.label("amount_minor"),
+            # Of a hold what is left of it, and nothing once it is over.
+            case((and_(_IS_HOLD, _IS_ON_HOLD), _LEFT), (_IS_HOLD, null()), else_=change.c.amount_minor).label(
+                "amount_minor"
+            ),
             created_at.label("created_at"),
-            created_at.label("settled_at"),
+            case((not_(_IS_HOLD), created_at)).label("settled_at"),
             col(LedgerTransfer.provider_order_id).label("order_row_id"),
             case((col(LedgerTransfer.provider_order_id).is_not(None), PROVIDER)).cast(Text).label("provider"),
             null().cast(Text).label("payment_method"),
             null().cast(Text).label("charged"),
             null().cast(Text).label("quote"),
+            col(DebitRecord.description).label("description"),
+            type_coerce(col(DebitRecord.amount_minor), Numeric).label("asked_minor"),
         )
+        .select_from(LedgerTransfer)
         .join(change, true())
+        .outerjoin(DebitRecord, col(DebitRecord.id) == col(LedgerTransfer.debit_id))
         .where(*conditions)
         .order_by(created_at.desc(), row_id.desc())
         .limit(bindparam("most", type_=Integer))

@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.views import Owner, Viewer
 from onramp_app.db.engine import execute, transaction
+from onramp_app.debits.tables import DebitRecord
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
 from onramp_app.domain.ids import is_id
@@ -36,6 +37,15 @@ from onramp_app.wallet.transaction_queries import (
 from onramp_app.wallet.views import TransactionView, TransferView
 
 EXPORT_PAGE = 500
+_OF_DEBIT: tuple[Any, ...] = (
+    col(DebitRecord.amount_minor).label("asked_minor"),
+    col(DebitRecord.description),
+    col(DebitRecord.status),
+    col(DebitRecord.expires_at),
+    col(DebitRecord.fiat_amount),
+    col(DebitRecord.fiat_currency),
+    col(DebitRecord.rate),
+)
 _MAX_FOUND = 50  # provider orders that one order id or hash may lead to
 
 
@@ -114,8 +124,10 @@ async def transfer_of(db: AsyncSession, user_id: str, transfer_id: str) -> Trans
     change = moved().lateral("moved")
     transfer = (col(LedgerTransfer.kind), col(LedgerTransfer.created_at), col(LedgerTransfer.top_up_id))
     query = (
-        select(*transfer, change.c.asset, change.c.amount_minor)
+        select(*transfer, change.c.asset, change.c.amount_minor, *_OF_DEBIT)
+        .select_from(LedgerTransfer)
         .join(change, true())
+        .outerjoin(DebitRecord, col(DebitRecord.id) == col(LedgerTransfer.debit_id))
         .where(
             col(LedgerTransfer.id) == transfer_id,
             col(LedgerTransfer.user_id) == user_id,
@@ -126,13 +138,21 @@ async def transfer_of(db: AsyncSession, user_id: str, transfer_id: str) -> Trans
     if row is None:
         return None
     known = await scales(db)
+    minor = -row.asked_minor if row.kind == TransferKind.DEBIT_HOLD else int(row.amount_minor)
+    price = None
+    if row.fiat_amount is not None:
+        price = (decimal_text(row.fiat_amount), row.fiat_currency, decimal_text(row.rate))
     return TransferView(
         id=transfer_id,
         kind=row.kind,
         asset=row.asset,
-        amount=amount_text(int(row.amount_minor), scale=known[row.asset]),
+        amount=amount_text(minor, scale=known[row.asset]),
         created_at=row.created_at,
         top_up_id=row.top_up_id,
+        description=row.description,
+        debit_status=row.status,
+        expires_at=row.expires_at,
+        price=price,
     )
 
 
@@ -216,4 +236,9 @@ def _view(row: Row[Any], known: dict[str, int], *, is_sought: bool) -> Transacti
         paid_amount=None if row.paid_amount is None else decimal_text(row.paid_amount),
         paid_currency=row.paid_currency,
         quote=None if row.quote is None else quote_of(json.loads(row.quote)),
+        transfer=None if is_top_up else row.kind,
+        description=row.description,
+        asked_amount=None
+        if row.asked_minor is None
+        else amount_text(int(row.asked_minor), scale=known[row.asset]),
     )

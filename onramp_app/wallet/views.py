@@ -17,7 +17,9 @@ class TransactionView:
     `amount` is a decimal string of `asset` with its sign, None while nothing has arrived. `fiat_amount` is
     what was asked for and `paid_amount` of `paid_currency` what the provider says was paid, None while it
     does not say so; `charged` is a word of `top_ups.transitions`, None for a ledger transfer. `quote` is what
-    the provider expected to deliver, None where there was no quote.
+    the provider expected to deliver, None where there was no quote. `transfer` is the word of
+    `ledger.words.TransferKind` for a ledger transfer. Of a debit, `description` is what the program wrote and
+    `asked_amount` what it took or set aside, without a sign.
     """
 
     id: str
@@ -38,13 +40,18 @@ class TransactionView:
     paid_amount: str | None = None
     paid_currency: str | None = None
     quote: QuoteView | None = None
+    transfer: str | None = None
+    description: str | None = None
+    asked_amount: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TransferView:
     """One ledger transfer of a person, in the words of `ledger.words`; `amount` is signed.
 
-    `top_up_id` is the top-up that the transfer belongs to, if any.
+    `top_up_id` is the top-up that the transfer belongs to, if any. `amount` of a hold is what it set aside.
+    Of a debit, `debit_status` is how it stands, `expires_at` until when it is on hold at most, and `price`
+    the amount of a currency that was asked for, the currency, and the rate by which it was taken.
     """
 
     id: str
@@ -53,13 +60,18 @@ class TransferView:
     amount: str
     created_at: datetime
     top_up_id: str | None
+    description: str | None = None
+    debit_status: str | None = None
+    expires_at: datetime | None = None
+    price: tuple[str, str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AssetBalanceView:
     """One asset of a person's balance, in decimal strings; `pending` is an estimate.
 
-    `worth` is that of what is available, in the display currency; None without a rate.
+    `worth` is that of what is available, in the display currency; None without a rate. `reserved` is what of
+    `held` waits for a purchase; the rest waits for a person who looks at it.
     """
 
     asset: str
@@ -68,6 +80,7 @@ class AssetBalanceView:
     owed: str
     pending: str
     worth: str | None = None
+    reserved: str = "0"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from onramp_app.pricing.rates import get_rates
 from onramp_app.running import lifecycle
 from tests.money import Wallet, assert_problem
 from tests.people import Person
+from tests.recorded_posting import spend
 
 MEMBERS = {
     "id",
@@ -33,6 +34,7 @@ MEMBERS = {
     "provider",
     "provider_order_id",
     "transaction_hash",
+    "description",
 }
 BY_OPERATOR = Cause(StepSource.OPERATOR, actor="operator", reason="asked by support")
 UNUSABLE = [
@@ -97,7 +99,7 @@ async def test_a_list_holds_every_kind_newest_first(wallet: Wallet, ada: Person,
     second = await wallet.created(ada, fiat_amount="250.50")
     for instruction in (
         instructions.make_good("1", usdt(ada, 2), cause=BY_OPERATOR),
-        instructions.debit("shop-1", usdt(ada, 5), cause=BY_OPERATOR),
+        spend("shop-1", usdt(ada, 5), cause=BY_OPERATOR),
         instructions.reverse(delivery, user_id=ada.id, top_up_id=first["id"], cause=BY_OPERATOR),
     ):
         await wallet.post(instruction)
@@ -125,7 +127,7 @@ async def test_a_list_holds_every_kind_newest_first(wallet: Wallet, ada: Person,
 async def test_a_recovered_debt_shows_what_was_taken(wallet: Wallet, ada: Person) -> None:
     first = await wallet.created(ada)
     delivery = await wallet.deliver(ada, first["id"], amount="10")
-    await wallet.post(instructions.debit("shop-1", usdt(ada, 8), cause=BY_OPERATOR))
+    await wallet.post(spend("shop-1", usdt(ada, 8), cause=BY_OPERATOR))
     await wallet.post(
         instructions.reverse(delivery, user_id=ada.id, top_up_id=first["id"], cause=BY_OPERATOR)
     )
@@ -268,7 +270,7 @@ async def test_a_spreadsheet_gets_no_formula(wallet: Wallet, ada: Person) -> Non
         wallet.order_for(given["id"], order_id=text)
         wallet.run("UPDATE top_ups SET status = 'expired'")
     await wallet.post(instructions.make_good("1", usdt(ada, 2), cause=BY_OPERATOR))
-    await wallet.post(instructions.debit("1", usdt(ada, 2), cause=BY_OPERATOR))
+    await wallet.post(spend("1", usdt(ada, 2), cause=BY_OPERATOR))
     answer = await wallet.get(ada, "/api/transactions.csv")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"

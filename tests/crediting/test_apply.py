@@ -28,7 +28,7 @@ from onramp_app.top_ups.moves import run_clock
 from tests.crediting.reads import apply_all, keep, keep_and_apply, order_of, recognition_id
 from tests.crediting.world import MATIC_ADDRESS, World
 from tests.log_lines import log_lines
-from tests.recorded_posting import post_on_record
+from tests.recorded_posting import post_on_record, spend
 
 TEN = 10 * 10**18
 
@@ -366,7 +366,7 @@ async def test_what_is_owed_is_recovered_from_the_next_delivery(
     delivery = instructions.Delivery(Environment.SIMULATOR, row, "1", "USDT", "matic20", MATIC_ADDRESS, TEN)
     cause = Cause(StepSource.OPERATOR, actor="operator", reason="spent")
     amount = instructions.UserAmount(Environment.SIMULATOR, user, "USDT", TEN // 2)
-    await post_on_record([instructions.debit("spent-1", amount, cause=cause)])
+    await post_on_record([spend("spent-1", amount, cause=cause)])
     await post_on_record([instructions.reverse(delivery, user_id=user, top_up_id=top_up, cause=cause)])
     world.run("UPDATE top_ups SET status = 'reversed' WHERE id = %s", top_up)
     await keep_and_apply(order_of(2, 4, merchantRecognitionId=recognition_id(world, world.top_up(user))))

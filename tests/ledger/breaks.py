@@ -4,7 +4,8 @@ Each is named, with a rule that has to be among those that turn red.
 """
 # ruff: noqa: E501 - a statement is easier to read in one piece
 
-_DEBIT = "(SELECT id FROM ledger_transfers WHERE reference = 'debit:d0')"
+_DEBIT = "(SELECT id FROM ledger_transfers WHERE reference = 'debit:shop:d0')"
+_HOLD = "(SELECT id FROM debits WHERE is_hold)"
 _RECEIVE = "(SELECT id FROM ledger_transfers WHERE reference = 'onramp:buy:1:receive')"
 _INCOME = "(SELECT id FROM ledger_accounts WHERE kind = 'income')"
 _EVIDENCE = (
@@ -32,7 +33,7 @@ BREAKS: list[tuple[str, str, list[str]]] = [
     (
         "entries without their transfer",
         "entry_has_transfer_and_account",
-        ["DELETE FROM ledger_transfers WHERE reference = 'debit:d0'"],
+        ["DELETE FROM ledger_transfers WHERE reference = 'debit:shop:d0'"],
     ),
     ("a kept balance that is off by one", "kept_balance", [
         "UPDATE user_balances SET available_minor = available_minor + 1 WHERE held_minor > 0"]),
@@ -120,6 +121,46 @@ BREAKS: list[tuple[str, str, list[str]]] = [
         "UPDATE ledger_transfers SET reference = 'onramp:buy:1:release' WHERE reference = 'onramp:buy:1:receive'"]),
     ("a transfer of another environment", "environment", [
         "UPDATE ledger_transfers SET environment = 'live' WHERE reference = 'onramp:buy:1:receive'"]),
+    ("a debit without its transfer", "debit_has_its_transfers", [
+        f"DELETE FROM ledger_entries WHERE transfer_id = {_DEBIT}",
+        "DELETE FROM ledger_transfers WHERE reference = 'debit:shop:d0'"]),
+    ("a debit that was made and never booked", "debit_has_its_transfers", [
+        "INSERT INTO debits (id, environment, program_id, reference, input_hash, user_id, asset, amount_minor, is_hold,"
+        " status, posted_minor, released_minor, reversed_minor, created_at, updated_at)"
+        " SELECT 'new', environment, program_id, 'other', input_hash, user_id, asset, amount_minor, is_hold, status,"
+        " posted_minor, released_minor, reversed_minor, created_at, updated_at FROM debits WHERE reference = 'd0'"]),
+    ("a debit that says another amount", "debit_has_its_transfers", [
+        "UPDATE debits SET amount_minor = amount_minor + 1, posted_minor = posted_minor + 1 WHERE reference = 'd0'"]),
+    ("a debit that says that more was captured", "debit_has_its_transfers", [
+        f"UPDATE debits SET posted_minor = posted_minor + 1 WHERE id = {_HOLD}"]),
+    ("a debit that says that less was given back", "debit_has_its_transfers", [
+        f"UPDATE debits SET reversed_minor = reversed_minor - 1 WHERE id = {_HOLD}"]),
+    ("a debit that says that something was released", "debit_has_its_transfers", [
+        f"UPDATE debits SET released_minor = 1 WHERE id = {_HOLD}"]),
+    ("a debit booked twice", "debit_has_its_transfers", [
+        "INSERT INTO ledger_transfers (id, environment, reference, input_hash, kind, user_id, debit_id, source, created_at)"
+        " SELECT 'twice', environment, reference || ':2', input_hash, kind, user_id, debit_id, source, created_at"
+        f" FROM ledger_transfers WHERE id = {_DEBIT}",
+        f"INSERT INTO ledger_entries SELECT 'twice', account_id, amount_minor FROM ledger_entries WHERE transfer_id = {_DEBIT}"]),
+    ("a transfer of another person's debit", "transfer_has_its_debit", [
+        f"UPDATE ledger_transfers SET debit_id = {_HOLD} WHERE reference = 'debit:shop:d0'"]),
+    ("a debit that was given to another person", "transfer_has_its_debit", [
+        f"UPDATE debits SET user_id = (SELECT user_id FROM top_ups WHERE {_HELD}) WHERE reference = 'd0'"]),
+    ("a debit under another reference", "transfer_has_its_debit", [
+        "UPDATE debits SET reference = 'other' WHERE reference = 'd0'"]),
+    ("a transfer under the reference of another debit", "transfer_has_its_debit", [
+        "UPDATE ledger_transfers SET reference = 'debit:shop:d9:capture:1' WHERE kind = 'debit_capture'"]),
+    ("a debit of another asset", "transfer_has_its_debit", ["UPDATE debits SET asset = 'BTC' WHERE reference = 'd0'"]),
+    ("a debit that says that it was on hold", "transfer_has_its_debit", [
+        "UPDATE debits SET is_hold = true, expires_at = now() WHERE reference = 'd0'"]),
+    ("money on hold for a debit that has ended", "held_has_debit", [
+        f"UPDATE debits SET status = 'posted', released_minor = amount_minor - posted_minor WHERE id = {_HOLD}"]),
+    ("a debit on hold, and nothing is held", "held_has_debit", [
+        "UPDATE ledger_entries SET account_id = (SELECT id FROM ledger_accounts WHERE kind = 'payable')"
+        " WHERE amount_minor < 0 AND transfer_id = (SELECT id FROM ledger_transfers WHERE kind = 'debit_hold')"]),
+    ("more captured than was held", "held_has_debit", [
+        "UPDATE ledger_entries SET amount_minor = amount_minor * 9"
+        " WHERE transfer_id = (SELECT id FROM ledger_transfers WHERE kind = 'debit_capture')"]),
     ("a link whose hash was changed", "chained_is_unchanged", ["UPDATE ledger_chain SET hash = sha256('x') WHERE seq = 3"]),
     ("a link that was removed", "chain_is_whole", ["DELETE FROM ledger_chain WHERE seq = 3"]),
     ("a removed link's transfer", "all_is_chained", ["DELETE FROM ledger_chain WHERE seq = 3"]),

@@ -1,4 +1,4 @@
-"""The table of entries in docs/money.md, row by row: debits, credits, references, written out from it."""
+"""The tables of entries and of debits in docs/money.md, row by row, written out from there."""
 
 from datetime import date
 
@@ -6,6 +6,8 @@ import pytest
 
 from onramp_app.domain.environment import Environment
 from onramp_app.ledger import instructions as ledger
+from onramp_app.ledger.debits import instructions as debits
+from onramp_app.ledger.debits.instructions import Debit
 from onramp_app.ledger.instructions import Delivery, UserAmount
 from onramp_app.ledger.transfers import Account, Balance, Entry, Instruction, Transfer
 from onramp_app.ledger.words import AccountKind, TransferKind
@@ -13,6 +15,7 @@ from tests.ledger.books import BY_OPERATOR, BY_POLL
 
 X = 700
 DELIVERY = Delivery(Environment.SIMULATOR, "row-1", "338", "USDT", "matic20", "0xaaaa", X)
+DEBIT = Debit(Environment.SIMULATOR, "d1", "shop", "order-77", "u1", "USDT")
 WHOSE = {"user_id": "u1", "top_up_id": "t1", "cause": BY_POLL}
 AMOUNT = UserAmount(Environment.SIMULATOR, "u1", "USDT", X)
 TREASURY = Account(AccountKind.TREASURY, "USDT", network="matic20", address="0xaaaa")
@@ -128,10 +131,40 @@ ROWS: list[tuple[str, Instruction, Balance, dict[str, dict[str, int]]]] = [
         {"writeoff:w1": {ADJUSTMENTS: X, OWED: -X}},
     ),
     (
-        "user spends with the operator",
-        ledger.debit("order-77", AMOUNT, cause=BY_POLL),
+        "debit S",
+        debits.debit(DEBIT, X, cause=BY_POLL),
         Balance(available_minor=X),
-        {"debit:order-77": {AVAILABLE: X, INCOME: -X}},
+        {"debit:shop:order-77": {AVAILABLE: X, INCOME: -X}},
+    ),
+    (
+        "held (authorised) S",
+        debits.hold(DEBIT, X, cause=BY_POLL),
+        Balance(available_minor=X),
+        {"debit:shop:order-77:hold": {AVAILABLE: X, HELD: -X}},
+    ),
+    (
+        "captured C",
+        debits.capture(DEBIT, 30, reference="parcel-1", is_rest=False, cause=BY_POLL),
+        Balance(held_minor=X),
+        {"debit:shop:order-77:capture:parcel-1": {HELD: 30, INCOME: -30}},
+    ),
+    (
+        "released",
+        debits.release(DEBIT, 40, reference="end", cause=BY_POLL),
+        Balance(held_minor=40),
+        {"debit:shop:order-77:release": {HELD: 40, AVAILABLE: -40}},
+    ),
+    (
+        "expired",
+        debits.release(DEBIT, 40, reference="", cause=BY_POLL),
+        Balance(held_minor=40, owed_minor=5),
+        {"debit:shop:order-77:release": {HELD: 40, AVAILABLE: -40}},
+    ),
+    (
+        "reversed R",
+        debits.reverse(DEBIT, 20, reference="back-1", is_rest=False, cause=BY_POLL),
+        Balance(owed_minor=5),
+        {"debit:shop:order-77:reverse:back-1": {INCOME: 20, AVAILABLE: -20}},
     ),
     (
         "treasury counted, d less than the book",
@@ -226,9 +259,19 @@ def test_a_transfer_that_the_database_would_refuse_is_not_even_made(entries: tup
 def test_nothing_delivered_is_never_booked(amount: int) -> None:
     with pytest.raises(ValueError, match="more than nothing"):
         Delivery(Environment.SIMULATOR, "row-1", "338", "USDT", "matic20", "0xaaaa", amount)
-    for instruction in (ledger.debit, ledger.write_off, ledger.make_good):
+    for instruction in (ledger.write_off, ledger.make_good):
         with pytest.raises(ValueError, match="moves nothing"):
             instruction("x", UserAmount(Environment.SIMULATOR, "u1", "USDT", amount), cause=BY_POLL)
+    own = {"reference": "r", "is_rest": False}
+    for of_debit, more in (
+        (debits.debit, {}),
+        (debits.hold, {}),
+        (debits.capture, own),
+        (debits.release, {"reference": "r"}),
+        (debits.reverse, own),
+    ):
+        with pytest.raises(ValueError, match="moves nothing"):
+            of_debit(DEBIT, amount, **more, cause=BY_POLL)
 
 
 def test_an_event_has_the_same_hash_from_any_source_and_another_event_another_one() -> None:
@@ -249,3 +292,13 @@ def test_an_event_has_the_same_hash_from_any_source_and_another_event_another_on
         ),
     ]
     assert len({first.input_hash, *(other.input_hash for other in others)}) == 1 + len(others)
+
+
+def test_a_capture_of_the_rest_is_another_event_than_one_of_as_much() -> None:
+    amounts = [
+        make(DEBIT, 30, reference=reference, is_rest=is_rest, cause=BY_POLL).input_hash
+        for make in (debits.capture, debits.reverse)
+        for reference in ("a", "b")
+        for is_rest in (True, False)
+    ]
+    assert len(set(amounts)) == len(amounts)

@@ -17,6 +17,7 @@ from onramp_app.ledger.errors import AccountOverdrawn, InsufficientFunds, Refere
 from onramp_app.ledger.posting import MAX_INSTRUCTIONS, post
 from onramp_app.ledger.transfers import Account, Balance, Instruction
 from tests.ledger.books import BY_OPERATOR, BY_POLL, Books, findings, post_now
+from tests.recorded_posting import spend
 
 
 def _settled(books: Books, amount: int, *, asset: str = "USDT") -> tuple[str, Instruction]:
@@ -60,7 +61,7 @@ async def test_an_amount_of_thirty_eight_digits_is_kept_to_the_last_one(books: B
 
 async def test_the_database_names_accounts_as_the_code_does(books: Books) -> None:
     user_id, receive = _settled(books, 100)
-    await post_now(receive, ledger.debit("d", books.amount(user_id, 60), cause=BY_POLL))
+    await post_now(receive, spend("d", books.amount(user_id, 60), cause=BY_POLL))
     names = {row[0] for row in books.owner.execute("SELECT name FROM ledger_accounts")}
     made = receive.resolve(Balance())[0].entries
     assert {entry.account.name for entry in made} < names
@@ -104,7 +105,7 @@ async def test_a_reference_with_another_input_is_refused_and_nothing_of_its_batc
 
 async def test_a_delivery_posted_again_recovers_nothing_that_was_owed_later(books: Books) -> None:
     user_id, receive = _settled(books, 100)
-    await post_now(receive, ledger.debit("d", books.amount(user_id, 100), cause=BY_POLL))
+    await post_now(receive, spend("d", books.amount(user_id, 100), cause=BY_POLL))
     top_up_id = receive.top_up_id or ""
     delivery = ledger.Delivery(
         Environment.SIMULATOR, receive.provider_order_id or "", "1", "USDT", "matic20", "0xaaaa", 100
@@ -127,7 +128,7 @@ async def test_two_deliveries_of_a_debtor_in_one_batch_recover_what_is_owed_once
         Environment.SIMULATOR, receive.provider_order_id or "", "1", "USDT", "matic20", "0xaaaa", 100
     )
     top_up_id = receive.top_up_id or ""
-    await post_now(receive, ledger.debit("d", books.amount(user_id, 100), cause=BY_POLL))
+    await post_now(receive, spend("d", books.amount(user_id, 100), cause=BY_POLL))
     await post_now(ledger.reverse(delivery, user_id=user_id, top_up_id=top_up_id, cause=BY_OPERATOR))
     later = []
     for amount in (70, 80):
@@ -148,9 +149,9 @@ async def test_more_than_is_available_is_refused_with_insufficient_funds(books: 
     user_id, receive = _settled(books, 100)
     await post_now(receive)
     with pytest.raises(InsufficientFunds) as refused:
-        await post_now(ledger.debit("too-much", books.amount(user_id, 101), cause=BY_POLL))
+        await post_now(spend("too-much", books.amount(user_id, 101), cause=BY_POLL))
     assert (refused.value.status, refused.value.code) == (409, "insufficient_funds")
-    await post_now(ledger.debit("just-enough", books.amount(user_id, 100), cause=BY_POLL))
+    await post_now(spend("just-enough", books.amount(user_id, 100), cause=BY_POLL))
     assert await _balance(user_id) == Balance()
 
 
@@ -180,7 +181,7 @@ async def test_more_than_is_held_owed_in_suspense_or_payable_is_refused(books: B
 async def test_one_refused_instruction_leaves_nothing_of_its_batch(books: Books) -> None:
     user_id, receive = _settled(books, 100)
     with pytest.raises(InsufficientFunds):
-        await post_now(receive, ledger.debit("too-much", books.amount(user_id, 101), cause=BY_POLL))
+        await post_now(receive, spend("too-much", books.amount(user_id, 101), cause=BY_POLL))
     assert (
         books.count("ledger_transfers") == books.count("ledger_entries") == books.count("ledger_chain") == 0
     )
@@ -285,14 +286,14 @@ async def test_concurrent_spending_never_takes_more_than_is_there(books: Books) 
     user_id, receive = _settled(books, 100)
     await post_now(receive)
 
-    async def spend(number: int) -> bool:
+    async def spend_some(number: int) -> bool:
         try:
-            await post_now(ledger.debit(f"d{number}", books.amount(user_id, 30), cause=BY_POLL))
+            await post_now(spend(f"d{number}", books.amount(user_id, 30), cause=BY_POLL))
         except InsufficientFunds:
             return False
         return True
 
-    assert sum(await asyncio.gather(*(spend(number) for number in range(16)))) == 3
+    assert sum(await asyncio.gather(*(spend_some(number) for number in range(16)))) == 3
     assert await _balance(user_id) == Balance(available_minor=10)
 
 

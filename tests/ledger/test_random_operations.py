@@ -11,6 +11,7 @@ from onramp_app.ledger.errors import AccountOverdrawn, InsufficientFunds
 from onramp_app.ledger.instructions import Delivery
 from onramp_app.ledger.transfers import Account, AccountKind
 from tests.ledger.books import BY_OPERATOR, BY_POLL, NOW, TREASURY, Books, findings, post_now
+from tests.recorded_posting import spend
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Life:
     async def spend(self) -> None:
         user_id, asset = self.lot.choice(self.users), self._asset()
         amount = self.books.amount(user_id, self.lot.randrange(1, 10**9), asset=asset)
-        await post_now(ledger.debit(f"{self.turn}", amount, cause=BY_POLL))
+        await post_now(spend(f"{self.turn}", amount, cause=BY_POLL))
 
     async def reverse(self) -> None:
         delivery, whose, turn = self._take(self.settled)

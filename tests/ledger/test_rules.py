@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from onramp_app.ledger import instructions as ledger
-from onramp_app.ledger.words import TransferKind
+from onramp_app.ledger.words import DEBIT_KINDS, TransferKind
 from tests import rows
 from tests.ledger.books import BY_OPERATOR, BY_POLL, NOW, Books, post_now
 
@@ -19,6 +19,7 @@ APPEND_ONLY = (
     "audit_log",
     "ledger_chain",
 )
+DEBIT = "0" * 32
 ONE_COLUMN = {
     "assets": "code",
     "top_up_steps": "detail",
@@ -42,6 +43,7 @@ async def booked(books: Books) -> Books:
         (NOW,),
     )
     rows.step(books.owner, top_up_id, at=NOW)
+    rows.debit(books.owner, user_id, id=DEBIT)
     return books
 
 
@@ -106,8 +108,10 @@ def test_a_temporary_table_does_not_stand_in_for_a_real_one(application: psycopg
 
 
 _TRANSFER = (
-    "INSERT INTO ledger_transfers (id, environment, reference, input_hash, kind, user_id, source, created_at)"
-    " SELECT 'x1', 'simulator', 'debit:x1', sha256('x'), 'debit', user_id, 'poll', now() FROM user_balances"
+    "INSERT INTO ledger_transfers (id, environment, reference, input_hash, kind, user_id, debit_id, source,"
+    " created_at)"
+    f" SELECT 'x1', 'simulator', 'debit:x1', sha256('x'), 'debit', user_id, '{DEBIT}', 'poll', now()"
+    " FROM user_balances"
 )
 _ENTRY = "INSERT INTO ledger_entries SELECT '{}', id, {} FROM ledger_accounts WHERE kind = '{}'"
 
@@ -294,10 +298,11 @@ def _forge(
 ) -> None:
     connection.execute(
         "INSERT INTO ledger_transfers (id, environment, reference, input_hash, kind, user_id, top_up_id,"
-        " provider_order_id, source, actor, reason, created_at)"
+        " provider_order_id, debit_id, source, actor, reason, created_at)"
         " SELECT %(name)s, 'simulator', %(name)s, sha256('x'), %(kind)s, t.user_id, t.top_up_id,"
-        " CASE WHEN %(kind)s IN ('make_good', 'write_off', 'debit', 'count') THEN NULL"
-        " ELSE t.provider_order_id END, %(source)s, 'operator-1', 'because', now()"
+        " CASE WHEN %(kind)s IN ('make_good', 'write_off', 'count') OR %(kind)s LIKE 'debit%%' THEN NULL"
+        f" ELSE t.provider_order_id END, CASE WHEN %(kind)s LIKE 'debit%%' THEN '{DEBIT}' END,"
+        " %(source)s, 'operator-1', 'because', now()"
         " FROM ledger_transfers t LIMIT 1",
         {"name": name, "kind": kind, "source": source},
     )
@@ -327,7 +332,8 @@ def test_no_operator_transfer_is_committed_without_a_line_by_an_operator(
 ) -> None:
     rows.insert(rich.owner, "users", **rows.user_row(id="operator-1", email="o@example.org"))
     somebody = rich.user()
-    assert set(OPERATOR_KINDS) | {"receive", "recover", "debit"} == {kind.value for kind in TransferKind}
+    others = {"receive", "recover"} | {kind.value for kind in DEBIT_KINDS}
+    assert set(OPERATOR_KINDS) | others == {kind.value for kind in TransferKind}
     for kind, (debit, credit) in (OPERATOR_KINDS | {"debit": ("available", "income")}).items():
         source = "operator" if kind == "debit" else "poll"
         with subtests.test(kind):
@@ -360,6 +366,11 @@ def test_no_kind_moves_what_it_does_not_move(
         ("debit", "treasury", "available"),
         ("debit", "income", "available"),
         ("debit", "adjustments", "available"),
+        ("debit", "held", "income"),
+        ("debit_hold", "held", "available"),
+        ("debit_capture", "available", "income"),
+        ("debit_release", "income", "available"),
+        ("debit_reverse", "treasury", "available"),
         ("recover", "treasury", "available"),
         ("receive", "adjustments", "available"),
         ("receive", "suspense", "available"),

@@ -21,6 +21,7 @@ from onramp_app.ledger import sealing
 from onramp_app.ledger.seals import derived
 from onramp_app.ledger.verification import Finding, chain_head, verify_books, verify_ledger
 from tests.ledger.books import BY_POLL, Books, post_now
+from tests.recorded_posting import spend
 
 OLD, NEW = "an audit key of thirty-two bytes and more", "another audit key of thirty-two bytes and more"
 # What somebody with all rights runs: the whole chain is computed again over rows that were changed.
@@ -51,7 +52,7 @@ async def sealed(books: Books, monkeypatch: pytest.MonkeyPatch) -> Books:
         whose = {"user_id": user_id, "top_up_id": top_up_id}
         await post_now(
             ledger.receive_available(delivery, **whose, cause=BY_POLL),
-            ledger.debit(f"d{number}", books.amount(user_id, 300), cause=BY_POLL),
+            spend(f"d{number}", books.amount(user_id, 300), cause=BY_POLL),
         )
         books.settle(top_up_id, 1000)
         assert await sealing.seal() is not None
@@ -70,7 +71,7 @@ def _rewrite(books: Books, *more: str) -> None:
     """Give one transfer another time, and compute the chain again."""
     _as_superuser(
         books,
-        "UPDATE ledger_transfers SET created_at = created_at - interval '1 day' WHERE reference = 'debit:d0'",
+        "UPDATE ledger_transfers SET created_at = created_at - interval '1 day' WHERE reference = 'debit:shop:d0'",
         RECOMPUTE,
         *more,
     )
@@ -139,13 +140,14 @@ async def test_a_tail_that_was_cut_off_with_its_seals_is_found_with_the_head_out
     async with transaction() as db:
         head = await chain_head(db)
     last = "(SELECT max(seq) FROM ledger_chain)"
-    debit = "(SELECT id FROM ledger_transfers WHERE reference = 'debit:d1')"
+    debit = "(SELECT id FROM ledger_transfers WHERE reference = 'debit:shop:d1')"
     _as_superuser(
         sealed,
         f"DELETE FROM ledger_seals WHERE seq = {last}",
         f"UPDATE user_balances SET available_minor = 1000 WHERE user_id = (SELECT user_id FROM ledger_transfers WHERE id = {debit})",
         f"DELETE FROM ledger_entries WHERE transfer_id = {debit}",
-        "DELETE FROM ledger_transfers WHERE reference = 'debit:d1'",
+        "DELETE FROM ledger_transfers WHERE reference = 'debit:shop:d1'",
+        "DELETE FROM debits WHERE reference = 'd1'",
         f"DELETE FROM ledger_chain WHERE seq = {last}",
     )
     assert await _rules() == {"kept_head"}

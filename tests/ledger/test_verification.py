@@ -14,13 +14,18 @@ from onramp_app.__main__ import app
 from onramp_app.db import engine
 from onramp_app.db.engine import transaction
 from onramp_app.db.migrate import downgrade, migrate
+from onramp_app.domain.environment import Environment
 from onramp_app.domain.errors import ValidationFailed
 from onramp_app.ledger import instructions as ledger
 from onramp_app.ledger import sealing
+from onramp_app.ledger.debits import instructions as debits
+from onramp_app.ledger.debits.instructions import Debit
 from onramp_app.ledger.rules import RULES
 from onramp_app.ledger.verification import chain_head, verify_books, verify_ledger
+from tests import rows
 from tests.ledger.books import BY_OPERATOR, BY_POLL, NOW, Books, findings, post_now
 from tests.ledger.breaks import BREAKS, TAMPERINGS
+from tests.recorded_posting import spend
 
 BEFORE_NAMES = "0013"
 CHAIN_RULES = ("chain_is_whole", "chained_is_unchanged", "all_is_chained")
@@ -36,7 +41,7 @@ async def sound(books: Books) -> Books:
         whose = {"user_id": user_id, "top_up_id": top_up_id}
         await post_now(
             ledger.receive_available(delivery, **whose, cause=BY_POLL),
-            ledger.debit(f"d{number}", books.amount(user_id, 300), cause=BY_POLL),
+            spend(f"d{number}", books.amount(user_id, 300), cause=BY_POLL),
         )
         books.settle(top_up_id, 1000 + number)
     await post_now(ledger.reverse(delivery, **whose, cause=BY_OPERATOR))
@@ -50,6 +55,7 @@ async def sound(books: Books) -> Books:
     unknown = books.delivery(77, asset="BTC")
     await post_now(ledger.receive_suspense(unknown, cause=BY_POLL))
     books.open_case("suspense", order_row=unknown.provider_order_id)
+    await _put_on_hold(books, books.user())
     for number in range(3):
         books.owner.execute(
             "INSERT INTO audit_log (id, at, actor, action, subject, address, detail)"
@@ -58,6 +64,22 @@ async def sound(books: Books) -> Books:
         )
     assert await findings() == []
     return books
+
+
+async def _put_on_hold(books: Books, user_id: str) -> None:
+    """A debit of which something was captured and given back, and the rest is on hold."""
+    top_up_id = books.top_up(user_id)
+    delivery = books.delivery(400, top_up_id=top_up_id)
+    whose = {"user_id": user_id, "top_up_id": top_up_id}
+    await post_now(ledger.receive_available(delivery, **whose, cause=BY_POLL))
+    books.settle(top_up_id, 400)
+    hold = {"is_hold": True, "expires_at": NOW, "status": "held", "posted_minor": 30, "reversed_minor": 10}
+    debit_id = rows.debit(books.owner, user_id, reference="h", amount_minor=90, **hold)
+    of = Debit(Environment.SIMULATOR, debit_id, "shop", "h", user_id, "USDT")
+    own = {"reference": "1", "is_rest": False, "cause": BY_POLL}
+    await post_now(
+        debits.hold(of, 90, cause=BY_POLL), debits.capture(of, 30, **own), debits.reverse(of, 10, **own)
+    )
 
 
 def _red(connection: psycopg.Connection, among: Iterable[str] = RULES) -> set[str]:
@@ -79,7 +101,7 @@ async def test_each_planted_break_is_found(sound: Books, subtests: pytest.Subtes
 
 
 async def test_what_a_rule_finds_is_returned(sound: Books) -> None:
-    sound.tamper("UPDATE user_balances SET available_minor = available_minor + 1 WHERE held_minor > 0")
+    sound.tamper("UPDATE user_balances SET available_minor = available_minor + 1 WHERE held_minor = 500")
     (finding,) = await findings()
     assert finding.rule == "kept_balance"
     assert finding.subject.endswith(" USDT")
@@ -123,7 +145,7 @@ async def test_books_that_are_written_to_meanwhile_are_still_sound(sound: Books)
                     ledger.make_good(f"{number}-{n}", amount, cause=BY_OPERATOR)
                     for n, amount in enumerate(amounts)
                 ),
-                *(ledger.debit(f"{number}-{n}", amount, cause=BY_POLL) for n, amount in enumerate(amounts)),
+                *(spend(f"{number}-{n}", amount, cause=BY_POLL) for n, amount in enumerate(amounts)),
             )
 
     writing = asyncio.create_task(write())

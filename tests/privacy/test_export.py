@@ -16,15 +16,19 @@ from onramp_app.accounts.program_sessions import resolve_bearer
 from onramp_app.accounts.sessions import Client
 from onramp_app.config import get_settings
 from onramp_app.db import personal
+from onramp_app.domain.environment import Environment
 from onramp_app.domain.errors import Unauthenticated
+from onramp_app.ledger.instructions import UserAmount
 from onramp_app.privacy.export import export
 from onramp_app.recovery.requests import answer_some
 from onramp_app.schema import METADATA
 from tests import rows
 from tests.factors.authenticator import SoftPasskey, code_of
+from tests.ledger.books import BY_POLL
 from tests.money import Wallet
 from tests.people import PASSWORD, Person, open_another
 from tests.privacy.test_page import PAGE, _names, rows_of
+from tests.recorded_posting import spend
 
 EXPORT = "/api/auth/me/export"
 CLIENT = Client("127.0.0.1", "program/1")
@@ -87,6 +91,9 @@ async def _live(wallet: Wallet, person: Person) -> list[str]:
     rows.program_user(
         wallet.owner, rows.program(wallet.owner, name="Corner shop")[0], person.id, external_id="c-7"
     )
+    await wallet.post(
+        spend("o-1", UserAmount(Environment.SIMULATOR, person.id, "USDT", 25 * 10**16), cause=BY_POLL)
+    )
     given = [person.access_token, person.refresh_token, PASSWORD, begun["secret"], operator]
     return [*given, *confirmed.json()["recovery_codes"], "smells of a mule", "a watched name"]
 
@@ -117,7 +124,7 @@ async def test_the_file_holds_everything_and_nothing_that_opens_anything(
     document = answer.json()
     assert [name for name, value in document.items() if value == []] == []
     assert document["account"]["email"] == ada.email
-    assert document["balances"] == [{"asset": "USDT", "available": "11.25", "held": "0", "owed": "0"}]
+    assert document["balances"] == [{"asset": "USDT", "available": "11", "held": "0", "owed": "0"}]
     (top_up,) = document["top_ups"]
     assert [name for name, value in top_up.items() if value == []] == []
     assert (top_up["fiat_amount"], top_up["received"], top_up["status"]) == ("1000", "11.25", "settled")
@@ -125,6 +132,8 @@ async def test_the_file_holds_everything_and_nothing_that_opens_anything(
     assert document["transfers"][0]["entries"] == [
         {"account": "available", "asset": "USDT", "amount": "11.25"}
     ]
+    (debit,) = document["debits"]
+    assert (debit["reference"], debit["amount"], debit["status"]) == ("o-1", "0.25", "posted")
     assert document["passkeys"][0]["name"] == "Harbour phone"
     (program,) = document["programs"]
     assert (program["name"], program["external_id"]) == ("Corner shop", "c-7")

@@ -7,7 +7,6 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.domain.errors import Forbidden, NotFound, ValidationFailed
-from onramp_app.ledger import instructions as ledger
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.mandate import Mandate
 from onramp_app.provider_orders.tables import OrderRecord
@@ -17,6 +16,7 @@ from onramp_app.review.decisions import decide
 from onramp_app.top_ups.transitions import Action
 from tests.desk import REASON, Desk, unknown_id
 from tests.ledger.books import BY_POLL, findings, post_now
+from tests.recorded_posting import spend
 
 
 async def test_what_lay_in_suspense_becomes_a_settled_top_up_of_the_user(desk: Desk) -> None:
@@ -61,7 +61,7 @@ async def test_an_attributed_top_up_is_reversed_like_any_other(desk: Desk) -> No
 async def test_an_attribution_pays_what_the_user_owes_first(desk: Desk) -> None:
     first, _ = await desk.settled(70)
     user_id = desk.owner_of(first)
-    await post_now(ledger.debit("d", desk.books.amount(user_id, 70), cause=BY_POLL))
+    await post_now(spend("d", desk.books.amount(user_id, 70), cause=BY_POLL))
     await decide(first, Action.REVERSE, mandate=desk.mandate)
     delivery = await desk.suspense(100)
     await attribute(delivery.order_id, user_id, mandate=desk.mandate)

@@ -25,6 +25,7 @@ from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import Action
 from tests.desk import REASON, Desk, unknown_id
 from tests.ledger.books import BY_OPERATOR, BY_POLL, findings, post_now
+from tests.recorded_posting import spend
 
 
 async def test_a_release_makes_what_was_held_available(desk: Desk) -> None:
@@ -90,7 +91,7 @@ async def test_a_release_bumps_the_versions_that_pages_compare(desk: Desk) -> No
 async def test_a_release_pays_what_the_user_owes_first(desk: Desk) -> None:
     first, _ = await desk.settled(70)
     user_id = desk.owner_of(first)
-    await post_now(ledger.debit("d", desk.books.amount(user_id, 70), cause=BY_POLL))
+    await post_now(spend("d", desk.books.amount(user_id, 70), cause=BY_POLL))
     await decide(first, Action.REVERSE, mandate=desk.mandate)
     top_up_id, _ = await desk.held(100, user_id=user_id)
     await decide(top_up_id, Action.RELEASE, mandate=desk.mandate)
@@ -129,7 +130,7 @@ async def test_a_reversal_takes_what_is_there_and_the_rest_is_owed(desk: Desk) -
     top_up_id, delivery = await desk.settled(100)
     user_id = desk.owner_of(top_up_id)
     desk.books.open_case("failed_after_settled", top_up_id=top_up_id)
-    await post_now(ledger.debit("d", desk.books.amount(user_id, 60), cause=BY_POLL))
+    await post_now(spend("d", desk.books.amount(user_id, 60), cause=BY_POLL))
     done = await decide(top_up_id, Action.REVERSE, mandate=desk.mandate)
     assert (done.status, done.reference) == ("reversed", f"onramp:buy:{delivery.order_id}:reverse")
     accounts = desk.books.accounts()

@@ -2,7 +2,6 @@
 
 from onramp_app.accounts.views import Viewer
 from onramp_app.domain.money import amount_text
-from onramp_app.ledger import instructions as ledger
 from onramp_app.review.decisions import decide
 from onramp_app.top_ups import views
 from onramp_app.top_ups.transitions import Action
@@ -10,6 +9,7 @@ from onramp_app.top_ups.views import TopUpView
 from tests import rows
 from tests.desk import Desk
 from tests.ledger.books import BY_POLL, NOW, SCALES, post_now
+from tests.recorded_posting import spend
 
 
 def _text(minor: int) -> str:
@@ -48,7 +48,7 @@ async def test_each_line_says_what_was_read_of_which_order(desk: Desk) -> None:
 async def test_what_paid_a_debt_is_told_with_the_top_up_that_paid_it(desk: Desk) -> None:
     first, _delivery = await desk.settled(100)
     user_id = desk.owner_of(first)
-    await post_now(ledger.debit("shop-1", desk.books.amount(user_id, 60), cause=BY_POLL))
+    await post_now(spend("shop-1", desk.books.amount(user_id, 60), cause=BY_POLL))
     await decide(first, Action.REVERSE, mandate=desk.mandate)
     second, _delivery = await desk.settled(100, user_id=user_id)
     third, _delivery = await desk.settled(100, user_id=user_id)

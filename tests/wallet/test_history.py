@@ -12,6 +12,7 @@ from onramp_app.pricing.rate_book import RateBook
 from onramp_app.wallet.history import HISTORY, MAX_MOVEMENTS, course, read
 from onramp_app.wallet.views import WorthPoint
 from tests.ledger.books import BY_OPERATOR, post_now
+from tests.recorded_posting import spend
 
 UNIT = 10**18
 
@@ -32,7 +33,7 @@ async def test_each_change_is_a_step_and_the_last_is_the_balance(desk):
     await desk.settled(100 * UNIT, user_id=user_id)
     await desk.settled(50 * UNIT, user_id=user_id)
     await post_now(
-        instructions.debit("1", desk.books.amount(user_id, 30 * UNIT), cause=BY_OPERATOR)
+        spend("1", desk.books.amount(user_id, 30 * UNIT), cause=BY_OPERATOR)
     )  # fmt: skip
     assert await worths(user_id) == ["8000.00", "12000.00", "9600.00"]
 
@@ -73,9 +74,10 @@ async def test_a_rate_that_is_missing_draws_nothing_rather_than_a_loss(desk):
 
 _FILL = """
 SET session_replication_role = replica;
-INSERT INTO ledger_transfers (id, environment, reference, input_hash, kind, user_id, source, created_at)
-SELECT lpad(to_hex(n), 32, '0'), 'simulator', 'debit:' || n, sha256(''), 'debit', %(user_id)s, 'poll',
-       now() - n * interval '1 second'
+INSERT INTO ledger_transfers (id, environment, reference, input_hash, kind, user_id, source, reason,
+       created_at)
+SELECT lpad(to_hex(n), 32, '0'), 'simulator', 'adjust:' || n, sha256(''), 'make_good', %(user_id)s, 'poll',
+       'x', now() - n * interval '1 second'
   FROM generate_series(1, 20000) AS n;
 INSERT INTO ledger_entries (transfer_id, account_id, amount_minor)
 SELECT lpad(to_hex(n), 32, '0'), (SELECT id FROM ledger_accounts WHERE user_id = %(user_id)s LIMIT 1), -1

@@ -53,6 +53,12 @@ SELECT 'c' || lpad(to_hex(n), 31, '0'), 'simulator', 'r' || n, sha256(''),
   FROM generate_series(1, {ROWS}) AS n;
 INSERT INTO ledger_entries (transfer_id, account_id, amount_minor)
 SELECT t.id, a.id, -5 FROM ledger_transfers t JOIN ledger_accounts a ON a.user_id = t.user_id;
+INSERT INTO programs VALUES ('shop', 'shop', now());
+INSERT INTO debits (id, environment, program_id, reference, input_hash, user_id, asset, amount_minor, is_hold,
+                    status, posted_minor, released_minor, reversed_minor, created_at, updated_at)
+SELECT 'd' || n, 'simulator', 'shop', 'r' || n, sha256(''), lpad(to_hex(1), 32, '0'), 'USDT', 5, false,
+       'posted', 5, 0, 0, now(), now()
+  FROM generate_series(1, {ROWS}) AS n;
 ANALYZE;
 """
 

@@ -3,9 +3,12 @@
 from datetime import datetime
 from decimal import Decimal
 
-from onramp_app.domain.amounts import asset_text, bill_text, exact_text, number_text
+from onramp_app.config import get_settings
+from onramp_app.debits.words import DebitStatus
+from onramp_app.domain.amounts import asset_text, bill_text, exact_text, fiat_text, number_text, rate_text
 from onramp_app.domain.environment import StepSource
 from onramp_app.domain.ids import reference_of
+from onramp_app.ledger.words import TransferKind
 from onramp_app.mail import support
 from onramp_app.pricing.names import asset_name, method_name, network_name
 from onramp_app.pricing.quotes import QuoteView
@@ -30,7 +33,7 @@ from onramp_app.web.words.top_ups import (
     tag_of,
     words_of,
 )
-from onramp_app.web.words.transactions import signed_text, top_up_title
+from onramp_app.web.words.transactions import debit_title, signed_text, top_up_title
 
 _NOT_OVER = (*OPEN, TopUpStatus.IN_REVIEW)
 # In these states, what happened and what comes next are the same sentence.
@@ -240,6 +243,7 @@ def _source_text(source: str) -> str:
         StepSource.CLOCK: _("Time passed"),
         StepSource.SYSTEM: _("This wallet"),
         StepSource.CHAIN: _("We checked the network"),
+        StepSource.PROGRAM: get_settings().app_name,
     }
     return texts[StepSource(source)]
 
@@ -247,12 +251,15 @@ def _source_text(source: str) -> str:
 def story_of_transfer(view: TransferView) -> Story:
     """Return the story of a ledger transfer: what it was, why, and how much."""
     title, why = transfer_words(view.kind)
+    title = debit_title(view.kind, view.description) or title
+    tag, tone, why = _of_hold(view) if view.kind == TransferKind.DEBIT_HOLD else (_("Done"), "", why)
     amount, _space, asset = signed_text(view.amount, view.asset).rpartition(" ")
     head, tail = split_decimals(amount)
     return Story(
         id=view.id,
         title=title,
-        tag=_("Done"),
+        tag=tag,
+        tone=tone,
         head=head,
         tail=tail,
         unit=asset,
@@ -264,9 +271,32 @@ def story_of_transfer(view: TransferView) -> Story:
         facts=[
             Fact(_("Asset"), f"{asset_name(view.asset)} ({view.asset})"),
             Fact(_("Exactly"), exact_text(view.amount, view.asset)),
+            *_price_facts(view),
         ],
         codes=[
             Fact(_("Reference"), reference_of(view.id), is_code=True),
             Fact(_("Technical id"), view.id, is_code=True),
         ],
     )
+
+
+def _of_hold(view: TransferView) -> tuple[str, str, str]:
+    """Return tag, tone and sentence for an amount that was set aside for a purchase."""
+    match view.debit_status:
+        case DebitStatus.HELD:
+            why = _("This amount is set aside for a purchase. What isn't used comes back to your balance.")
+            return _("Reserved"), "now", why
+        case DebitStatus.RELEASED:
+            return _("Released"), "", _("Nothing was taken. The amount is in your balance again.")
+        case _:
+            return _("Done"), "", _("What was spent of this stands on its own lines of your activity.")
+
+
+def _price_facts(view: TransferView) -> list[Fact]:
+    if view.price is None:
+        return []
+    amount, currency, rate = view.price
+    return [
+        Fact(_("Price"), fiat_text(amount, currency)),
+        Fact(_("Rate"), f"1\N{NO-BREAK SPACE}{view.asset} = {rate_text(rate, currency)}"),
+    ]

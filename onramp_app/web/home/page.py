@@ -254,7 +254,7 @@ def _asset(asset: AssetRow) -> rx.Component:
         ),
         *[
             rx.cond(note != "", rx.el.p(note, class_name="small asset-note"))
-            for note in (asset.held, asset.owed)
+            for note in (asset.held, asset.reserved, asset.owed)
         ],
         key=asset.code,
         class_name="activity-row flex-wrap",

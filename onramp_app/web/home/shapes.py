@@ -81,7 +81,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class AssetRow:
-    """One asset of the balance. `arriving`, `held` and `owed` are sentences, empty where there is nothing."""
+    """One asset of the balance. The last four are sentences, empty where there is nothing."""
 
     code: str
     name: str
@@ -89,4 +89,5 @@ class AssetRow:
     worth: str
     arriving: str
     held: str
+    reserved: str
     owed: str

@@ -159,6 +159,8 @@ def _unpriced(has: list[AssetBalanceView]) -> BalanceShown:
 
 def _asset_row(item: AssetBalanceView, currency: str) -> AssetRow:
     arriving, held, owed = (Decimal(amount) for amount in (item.pending, item.held, item.owed))
+    reserved = Decimal(item.reserved)
+    held -= reserved
     return AssetRow(
         code=item.asset,
         name=asset_name(item.asset),
@@ -169,6 +171,9 @@ def _asset_row(item: AssetBalanceView, currency: str) -> AssetRow:
         else "",
         held=_("{amount} held for you until we've reviewed it").format(amount=number_text(held, item.asset))
         if held
+        else "",
+        reserved=_("{amount} reserved for a purchase").format(amount=number_text(reserved, item.asset))
+        if reserved
         else "",
         owed=_("{amount} owed after a reversal; the next money that arrives pays it first").format(
             amount=number_text(owed, item.asset)

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from onramp_app.config import get_settings
 from onramp_app.domain.amounts import asset_text, fiat_text
-from onramp_app.ledger.words import TransactionKind
+from onramp_app.ledger.words import TransactionKind, TransferKind
 from onramp_app.pricing.names import method_text
+from onramp_app.receipts.words import plain_text
 from onramp_app.texts import _
 from onramp_app.top_ups.transitions import OPEN, Charged, TopUpStatus
 from onramp_app.wallet.views import TransactionView
@@ -88,10 +90,12 @@ def _direction(status: TopUpStatus, *, charged: str | None) -> str:
 
 
 def _transfer_row(view: TransactionView) -> ActivityRow:
+    if view.transfer == TransferKind.DEBIT_HOLD:
+        return _hold_row(view)
     amount = view.amount or "0"
     return ActivityRow(
         transaction_id=view.id,
-        title=kind_title(view.kind, amount=amount),
+        title=debit_title(view.transfer, view.description) or kind_title(view.kind, amount=amount),
         direction="out" if Decimal(amount) < 0 else "in",
         at=moment_text(view.created_at),
         paid="",
@@ -100,6 +104,34 @@ def _transfer_row(view: TransactionView) -> ActivityRow:
         tag=_("Done"),
         tone="",
     )
+
+
+def _hold_row(view: TransactionView) -> ActivityRow:
+    is_open = view.status == TopUpStatus.PROCESSING
+    tags = {TopUpStatus.PROCESSING: _("Reserved"), TopUpStatus.CANCELED: _("Released")}
+    return ActivityRow(
+        transaction_id=view.id,
+        title=debit_title(view.transfer, view.description),
+        direction="open" if is_open else "ended",
+        at=moment_text(view.created_at),
+        paid="",
+        amount=asset_text((view.amount or "").removeprefix("-") or view.asked_amount or "0", view.asset),
+        is_expected=True,
+        tag=tags.get(TopUpStatus(view.status), _("Done")),
+        tone="now" if is_open else "",
+    )
+
+
+def debit_title(transfer: str | None, description: str | None) -> str:
+    """Return the title of what a debit did, such as `Spent at Harbour: Two coffees`; "" for anything else."""
+    name, what = get_settings().app_name, plain_text(description or "")
+    plain, detailed = {
+        TransferKind.DEBIT.value: (_("Spent at {name}"), _("Spent at {name}: {what}")),
+        TransferKind.DEBIT_CAPTURE.value: (_("Spent at {name}"), _("Spent at {name}: {what}")),
+        TransferKind.DEBIT_HOLD.value: (_("Reserved by {name}"), _("Reserved by {name}: {what}")),
+        TransferKind.DEBIT_REVERSE.value: (_("Refund from {name}"), _("Refund from {name}: {what}")),
+    }.get(transfer or "", ("", ""))
+    return detailed.format(name=name, what=what) if what else plain.format(name=name)
 
 
 def kind_title(kind: str, *, amount: str) -> str:

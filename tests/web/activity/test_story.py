@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from onramp_app.config import get_settings
 from onramp_app.ledger import instructions
 from onramp_app.wallet.latest import Latest
 from onramp_app.web.activity.shapes import Story
@@ -12,6 +13,7 @@ from tests import rows
 from tests.chain.deliveries import waiting
 from tests.chain.node import BLOCK_HASH, NAME
 from tests.ledger.books import BY_OPERATOR, post_now
+from tests.recorded_posting import spend
 from tests.web.conftest import arrive, cookie_of
 
 LOAD = StoryState.event_handlers["load"]
@@ -107,14 +109,17 @@ async def test_what_was_added_or_spent_without_a_top_up_has_a_story_too(tab, ada
     user_id = ada.viewer.user_id
     amount = books.amount(user_id, 5 * 10**18)
     given = instructions.make_good("1", amount, cause=BY_OPERATOR)
-    spent = instructions.debit("7", amount, cause=BY_OPERATOR)
+    spent = spend("7", amount, cause=BY_OPERATOR)
     (added,) = await post_now(given)
     (taken,) = await post_now(spent)
     story = (await read_story(tab, ada, added.transfer_id)).story
     assert (story.title, story.head + story.tail, story.unit) == ("Corrected for you", "+5.00", "USDT")
     assert BY_OPERATOR.reason not in repr(story)  # An operator's own words are for operators.
     story = (await read_story(tab, ada, taken.transfer_id)).story
-    assert (story.title, story.head + story.tail) == ("Spent", "\N{MINUS SIGN}5.00")
+    assert (story.title, story.head + story.tail) == (
+        f"Spent at {get_settings().app_name}",
+        "\N{MINUS SIGN}5.00",
+    )
 
 
 @pytest.mark.parametrize("address", ["nonsense", "x" * 3000, "0" * 32, "%00", "..", "[id]"])

@@ -1,0 +1,25 @@
+"""What keeps a program from taking money, as facts with the codes of the public contract."""
+
+from onramp_app.domain.errors import ApplicationError, Forbidden
+from onramp_app.ledger.errors import InsufficientFunds
+from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
+
+__all__ = ["AccountClosed", "InsufficientFunds", "MoreThanLeft", "RateTooOld", "ReferenceUsed"]
+
+
+class ReferenceUsed(ApplicationError):
+    """The program used this reference before, with other content."""
+
+    status, code, title = 409, "idempotency_conflict", "This reference was used for something else"
+
+
+class MoreThanLeft(AmountOutOfLimits):
+    """More is to be captured, released or reversed than there is; `extra` holds `min` and `max`."""
+
+
+class RateTooOld(ProviderUnavailable):
+    """The kept exchange rate is too old to take somebody's money by."""
+
+
+class AccountClosed(Forbidden):
+    """The owner has closed the account: nothing can be given back to it."""

@@ -1,0 +1,45 @@
+"""A person's debits for their file, and what goes of them when the person closes their account."""
+
+from sqlmodel import col, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.personal import Part
+from onramp_app.debits.tables import DebitRecord
+
+DEBITS = Part(
+    name="debits",
+    shows={
+        "id": "debits.id",
+        "environment": "debits.environment",
+        "reference": "debits.reference",
+        "asset": "debits.asset",
+        "fiat_amount": "debits.fiat_amount",
+        "fiat_currency": "debits.fiat_currency",
+        "rate": "debits.rate",
+        "rate_as_of": "debits.rate_as_of",
+        "description": "debits.description",
+        "metadata": "CAST(debits.metadata_json AS json)",
+        "status": "debits.status",
+        "expires_at": "debits.expires_at",
+        "created_at": "debits.created_at",
+        "updated_at": "debits.updated_at",
+    },
+    amounts={
+        "amount": "debits.amount_minor",
+        "posted": "debits.posted_minor",
+        "released": "debits.released_minor",
+        "reversed": "debits.reversed_minor",
+    },
+    source="debits JOIN assets ON assets.code = debits.asset",
+    whose="debits.user_id = :user_id",
+    order=("debits.created_at", "debits.id"),
+)
+
+
+async def forget(db: AsyncSession, user_id: str) -> None:
+    """Remove what programs wrote about a person's debits in their own words; the amounts stay."""
+    await db.exec(
+        update(DebitRecord)
+        .where(col(DebitRecord.user_id) == user_id)
+        .values(description=None, metadata_json=None)
+    )

@@ -1,0 +1,22 @@
+"""Books of a shop that takes money of people; sound again after each test."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.debits.shop import Shop
+from tests.ledger.books import Books, findings
+
+
+@pytest.fixture
+async def control_shop(database: str) -> AsyncIterator[Shop]:
+    """For the variants that must break the books."""
+    books = Books(database)
+    yield Shop(books)
+    books.owner.close()
+
+
+@pytest.fixture
+async def shop(control_shop: Shop) -> AsyncIterator[Shop]:
+    yield control_shop
+    assert await findings() == []
