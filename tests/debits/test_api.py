@@ -127,3 +127,17 @@ async def test_what_cannot_be_used_is_refused(wallet: Wallet, ada: Person, bo: P
     wallet.run("UPDATE users SET frozen_at = now() WHERE id = %s", ada.id)
     assert_problem(await call("POST", **asked), 403, "account_frozen")
     assert wallet.count("debits") == 0
+
+
+async def test_an_account_with_money_on_hold_is_not_empty(wallet: Wallet, ada: Person, call: Call) -> None:
+    asked = {"user_id": ada.id, "amount": "11.25", "asset": "USDT", "reference": "cart"}
+    held = (await call("POST", **asked, hold=True)).json()
+    close = ("DELETE", "/api/auth/me")
+    refused = await wallet.client.request(*close, headers=ada.headers)
+    assert assert_problem(refused, 409, "account_not_empty")["balances"] == {"USDT": "11.25"}
+    await call("POST", f"/{held['id']}/capture", reference="all")
+    # The control: once it is spent the account is empty, and what was spent is not given back to it.
+    assert (await wallet.client.request(*close, headers=ada.headers)).status_code == 204
+    back = await call("POST", f"/{held['id']}/reverse", reference="back")
+    assert_problem(back, 403, "forbidden")
+    assert_problem(await call("POST", **(asked | {"reference": "more"})), 404, "not_found")
