@@ -50,7 +50,13 @@ def _refusal(result: Result) -> dict[str, Any]:
 
 def _needed(command: Any) -> list[str]:
     """Return what a command cannot do without, so that it gets as far as its settings."""
-    words = {"role": "operator", "status": "approved", "code": "x", "since": "2026-03-01"}
+    words = {
+        "role": "operator",
+        "status": "approved",
+        "code": "x",
+        "since": "2026-03-01",
+        "scopes": "users",
+    }
     given = []
     for one in command.params:
         if one.required or one.name in ("code", "since"):

@@ -15,6 +15,8 @@ from tests.e2e.site import OpenPage, Site, other_settings
 from tests.freezing_proxy import FreezingProxy, freezing_proxy
 
 NOTICED_SECONDS = 5
+# With the other tests beside, the page and the browser's driver wait for the processor, too.
+BUSY_SECONDS = 9
 _CHOSEN = "/add-money?amount=1000&currency=INR&asset=USDT&network=matic20&method=UPI&step=check"
 
 
@@ -37,17 +39,20 @@ async def _about_to_pay(page: Page, proxy: FreezingProxy) -> None:
 
 
 def _pay(page: Page):
-    return page.get_by_role("button", name=re.compile("^Pay "))
+    return page.get_by_role("button", name=re.compile("^(Pay |You're offline)"))
 
 
 def _is_live(page: Page):
     return page.get_by_role("banner").get_by_text("Live", exact=True)
 
 
-async def _expect_offline(page: Page, since: float) -> None:
-    await expect(page.get_by_text("You're offline.").first).to_be_visible(timeout=NOTICED_SECONDS * 1_000)
-    took = time.monotonic() - since
-    assert took < NOTICED_SECONDS, took
+async def _says_offline(page: Page, *, within: float = BUSY_SECONDS) -> None:
+    await expect(page.get_by_text("You're offline.").first).to_be_visible(timeout=within * 1_000)
+
+
+async def _expect_offline(page: Page) -> None:
+    await _says_offline(page)
+    await expect(_pay(page)).to_have_text("You're offline")
     await expect(_pay(page)).to_have_attribute("aria-disabled", "true")
     await expect(_pay(page)).to_have_accessible_description("Not available while you're offline.")
 
@@ -61,9 +66,8 @@ def _begun(site: Site) -> int:
 async def _click_and_lose(page: Page, proxy: FreezingProxy) -> None:
     """Click into a proxy that is frozen, which the page cannot know yet, and thaw it much later."""
     proxy.freeze()
-    since = time.monotonic()
     await _pay(page).click(no_wait_after=True)
-    await _expect_offline(page, since)
+    await _expect_offline(page)
     await page.wait_for_timeout(1_500)
     proxy.thaw()
     await expect(_is_live(page)).to_be_visible(timeout=15_000)
@@ -72,7 +76,7 @@ async def _click_and_lose(page: Page, proxy: FreezingProxy) -> None:
 
 async def _click_while_cut_off(page: Page, proxy: FreezingProxy) -> None:
     proxy.cut()
-    await expect(page.get_by_text("You're offline.").first).to_be_visible(timeout=NOTICED_SECONDS * 1_000)
+    await _says_offline(page)
     await _pay(page).dispatch_event("click")
     await page.wait_for_timeout(500)
     proxy.mend()
@@ -89,12 +93,11 @@ async def test_an_outage_is_noticed_and_nothing_is_carried_out_afterwards(
         before = _begun(site)
 
         # The browser says that there is no network, and the socket is still open.
-        since = time.monotonic()
         await page.evaluate("""() => {
           Object.defineProperty(navigator, 'onLine', { get: () => false, configurable: true });
           window.dispatchEvent(new Event('offline'));
         }""")
-        await _expect_offline(page, since)
+        await _expect_offline(page)
         await _pay(page).dispatch_event("click")
         await expect(page.get_by_text("That wasn't sent.")).to_be_visible()
         await page.evaluate("() => { delete navigator.onLine; window.dispatchEvent(new Event('online')); }")
@@ -108,6 +111,22 @@ async def test_an_outage_is_noticed_and_nothing_is_carried_out_afterwards(
         await _pay(page).click()
         await page.wait_for_url(re.compile(r"/add-money/[0-9a-f]{32}"))
         assert _begun(site) == before + 1
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("way", ["freeze", "cut"])
+async def test_an_outage_is_noticed_within_five_seconds(site: Site, open_page: OpenPage, way: str) -> None:
+    end = {"freeze": "thaw", "cut": "mend"}[way]
+    with behind_a_proxy(site) as proxy:
+        page = await open_page("/")
+        await _about_to_pay(page, proxy)
+        for _ in range(5):
+            getattr(proxy, way)()
+            since = time.monotonic()
+            await _says_offline(page)
+            assert time.monotonic() - since < NOTICED_SECONDS
+            getattr(proxy, end)()
+            await expect(_is_live(page)).to_be_visible(timeout=15_000)
 
 
 @pytest.mark.full

@@ -190,7 +190,7 @@ async def test_a_top_up_is_canceled_by_keyboard_alone_after_it_asked_once_more(
     await page.keyboard.press("Enter")
     question = page.get_by_role("dialog", name="Cancel this top-up?")
     await expect(question).to_be_visible()
-    await expect(question).to_contain_text("is still credited")
+    await expect(question).to_contain_text("If you've already paid, we'll still add it.")
     await expect(page.get_by_role("button", name="Keep it")).to_be_focused()
     await page.keyboard.press("Escape")
     await expect(question).not_to_be_visible()

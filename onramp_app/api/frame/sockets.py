@@ -23,7 +23,7 @@ from onramp_app.throttle.callers import address_of, is_this_machine
 
 MAX_OPEN = 200
 HANDSHAKES_A_MINUTE = 300
-MESSAGES_A_MINUTE = 14_000  # An open page says 40 times a minute that it is there.
+MESSAGES_A_MINUTE = 18_000  # An open page says 60 times a minute that it is there.
 _RETRY_AFTER_SECONDS = 60
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 # Close and pong of Engine.IO 4; connect, disconnect and event of Socket.IO 5.

@@ -160,12 +160,15 @@ def actions(*above: rx.Component, button: rx.Component) -> rx.Component:
 def main_button(
     words: rx.Component | rx.Var[str] | str, *unless: tuple[rx.Var[bool] | bool, str]
 ) -> rx.Component:
-    """Return the button of a step, which says why it cannot work: the first of `unless` that is so."""
-    every = ((is_offline, _("You're offline")), *unless)
+    """Return the button of a step, which says why it cannot work: the first of `unless` that is so.
+
+    While the page is offline the button says that too. It is shut then as all buttons are
+    (`web/tabs/browser_end.py`), so that pressing it is answered.
+    """
     said: rx.Component | rx.Var[str] | str = words
-    is_off = reduce(or_, (is_so for is_so, _reason in every))
-    for is_so, reason in reversed(every):
+    for is_so, reason in reversed(((is_offline, _("You're offline")), *unless)):
         said = rx.cond(is_so, reason, said)
+    is_off = reduce(or_, (is_so for is_so, _reason in unless), False)  # noqa: FBT003 - where nothing keeps it
     return rx.el.button(said, type="submit", disabled=is_off, class_name="button button-main w-full")
 
 

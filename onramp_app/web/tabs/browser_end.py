@@ -1,7 +1,7 @@
 """The browser's end of the socket, written into Reflex's `state.js`: is anybody there, and what may be sent.
 
 Reflex notices a connection that is gone only when a try to reconnect fails, keeps what was clicked meanwhile
-and sends it once it is back. Here the page asks the server every second and a half (`web/tabs/pulse.py`
+and sends it once it is back. Here the page asks the server every second (`web/tabs/pulse.py`
 answers). It is offline while no answer comes within three seconds, while the socket is down, or while the
 browser says so. Then nothing that a person does is sent, also not later, and the buttons that need the server
 say so.
@@ -9,7 +9,7 @@ say so.
 Nothing is imported here: `rxconfig.py` loads this file for each command.
 """
 
-ASK_EVERY_MS = 1_500
+ASK_EVERY_MS = 1_000
 ANSWER_WITHIN_MS = 3_000  # as `pulse.LATE_AFTER_MS`
 _CONNECTION = """
 // Whether the server can be reached, and what may be sent to it (onramp_app/web/tabs/browser_end.py).

@@ -2,7 +2,7 @@
 
 A proxy that freezes keeps the socket open, and passes on later what was sent into it. By then the page has
 told the person that it is offline, so a click of theirs may not be carried out any more. The page therefore
-asks every second and a half whether somebody answers, and dates what it sends by the clock of this process.
+asks every second whether somebody answers, and dates what it sends by the clock of this process.
 """
 
 import time
