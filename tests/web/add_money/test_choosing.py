@@ -122,7 +122,7 @@ async def test_an_address_beyond_the_limits_comes_back_to_the_amount(visit):
 async def test_a_closed_currency_says_why_and_leads_nowhere(visit):
     await visit.open("?step=check&currency=JPY&amount=2000")
     assert visit.page.step == "amount"
-    assert "does not take this currency" in visit.page.offer.closed
+    assert "doesn't accept this currency" in visit.page.offer.closed
     await visit.do("go_on", {"amount": "2000"})
     assert visit.page.step == "amount"
     reasons = {group.reason for group in visit.page.offer.closed_currencies}
