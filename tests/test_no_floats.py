@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import psycopg
+import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "onramp_app"
 MONEY = (
@@ -78,6 +79,7 @@ UserAmount(Environment.LIVE, "u", "USDT", {amount})
 """
 
 
+@pytest.mark.full  # `mypy` itself runs beside the tests
 def test_the_types_refuse_a_float_as_an_amount(tmp_path: Path) -> None:
     amounts = {"whole": "1", "fraction": "1.5", "quotient": "1 / 2"}
     for name, amount in amounts.items():

@@ -54,6 +54,19 @@ def test_a_network_shakes_hands_so_often_within_a_minute(behind_a_proxy: str) ->
     assert statuses.count(429) in range(1, 21)  # A minute may end in between.
 
 
+async def test_a_socket_that_sends_too_much_is_closed(asgi) -> None:
+    wire = await Wire(asgi, address=new_address()).connect()
+    for _ in range(MESSAGES_A_MINUTE - 10):
+        wire.say(PONG)
+    await wire.settle(seconds=30)
+    assert wire.is_open, "the control: as much as a minute allows is taken"
+    for _ in range(MESSAGES_A_MINUTE + 20):  # A minute may end in between.
+        wire.say(PONG)
+    await wire.settle(seconds=30)
+    assert not wire.is_open
+
+
+@pytest.mark.full
 def test_a_socket_that_floods_is_closed(behind_a_proxy: str) -> None:
     with _opened(behind_a_proxy, "203.0.113.12") as one:
         one.recv(timeout=20)

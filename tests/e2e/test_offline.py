@@ -84,6 +84,7 @@ async def _click_while_cut_off(page: Page, proxy: FreezingProxy) -> None:
     await page.wait_for_timeout(2_000)
 
 
+@pytest.mark.full
 async def test_an_outage_is_noticed_and_nothing_is_carried_out_afterwards(
     site: Site, open_page: OpenPage
 ) -> None:

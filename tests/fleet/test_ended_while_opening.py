@@ -112,7 +112,7 @@ async def _trials(
 
 @pytest.mark.parametrize(
     ("trials", "most"),
-    [pytest.param(10, 2.5, id="short"), pytest.param(500, 1, id="full", marks=pytest.mark.full)],
+    [pytest.param(count, most, marks=pytest.mark.full) for count, most in ((10, 2.5), (500, 1))],
 )
 async def test_tabs_that_were_opening_leave_within_a_second(
     url: str, chance: random.Random, trials: int, most: float

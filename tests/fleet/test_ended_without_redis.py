@@ -28,9 +28,7 @@ async def _end_while_away(pair: Pair, trials: int) -> None:
             await asyncio.gather(*(tab.close() for tab in tabs))
 
 
-@pytest.mark.parametrize(
-    "trials", [pytest.param(1, id="short"), pytest.param(50, id="full", marks=pytest.mark.full)]
-)
+@pytest.mark.parametrize("trials", [pytest.param(trials, marks=pytest.mark.full) for trials in (1, 50)])
 async def test_tabs_leave_when_redis_is_back(pair: Pair, trials: int) -> None:
     await _end_while_away(pair, trials)
 

@@ -19,6 +19,7 @@ def test_an_order_has_the_documented_fields(simulator: Any) -> None:
     assert set(simulator.history()[0]) == FIELDS
 
 
+@pytest.mark.full
 def test_pages_of_1200_orders_hold_each_order_once(simulator: Any) -> None:
     opened = [simulator.open() for _ in range(1200)]
     pages = [simulator.history(page=page, pageSize=500, order="ASC") for page in (1, 2, 3, 4)]

@@ -13,7 +13,9 @@ PROJECT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("command", [["onramp_app.simulator"], ["onramp_app", "simulator"]], ids=" ".join)
-@pytest.mark.parametrize("change", [{}, {"APP_ENV": "", "REPLIT_DEPLOYMENT": "1"}])
+@pytest.mark.parametrize(
+    "change", [{}, pytest.param({"APP_ENV": "", "REPLIT_DEPLOYMENT": "1"}, marks=pytest.mark.full)]
+)
 def test_the_simulator_does_not_start_in_production(command, change):
     settings = {name.upper(): str(value) for name, value in PRODUCTION.items()} | change
     done = subprocess.run(
