@@ -37,7 +37,10 @@ def receipt() -> rx.Component:
                 (checked.verdict == "unasked") | (checked.verdict == "unknown"),
                 _form(),
             ),
-            class_name="mx-auto grid w-full max-w-[560px] grid-cols-[minmax(0,1fr)] gap-5",
+            # As tall as the window: the foot of the page stays below it, whatever the answer is.
+            class_name=(
+                "mx-auto grid min-h-screen w-full max-w-[560px] grid-cols-[minmax(0,1fr)] content-start gap-5"
+            ),
         ),
         offer=rx.cond(
             SessionState.is_signed_in,
