@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from onramp_app.config import get_settings
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
 from onramp_app.provider_orders import inbox
+from onramp_app.provider_orders.inbox import STORE_SECONDS
 from onramp_app.running import lifecycle
 from tests.signed_webhooks import PATH, event_of, headers_of, signed
 
@@ -210,3 +212,21 @@ async def test_without_a_database_it_is_503_and_it_recovers_by_itself(
     server.stop()
     get_settings.cache_clear()
     assert acknowledged <= stored
+
+
+async def test_a_webhook_that_waits_behind_others_is_answered_in_time(
+    client: httpx.AsyncClient, database: str
+) -> None:
+    async def seconds(number: int) -> float:
+        began = time.monotonic()
+        answer = await client.post(PATH, headers=headers_of(event_of(number)), content=b"{}")
+        assert answer.status_code == 503
+        return time.monotonic() - began
+
+    with psycopg.connect(database) as other:
+        other.execute("LOCK TABLE webhook_events IN ACCESS EXCLUSIVE MODE")
+        first = asyncio.create_task(seconds(1))
+        await asyncio.sleep(1)
+        # The first holds the only connection until its time is over, and the second would wait as long again.
+        assert await seconds(2) < STORE_SECONDS + 1
+        await first
