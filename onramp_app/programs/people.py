@@ -1,7 +1,7 @@
 """The people of a program: whom it knows, by names of its own. Nobody else exists for it.
 
 A program opens accounts and never learns of others. What it says is somebody's address is mailed a link and
-nothing more: until the link is opened the address is not the account's. So whoever signs up with the address,
+nothing more: until the link is opened the address is not the account's. So one who signs up with the address,
 or has an account with it already, shares none with somebody who gave it to a program (docs/security.md).
 """
 

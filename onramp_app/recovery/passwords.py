@@ -91,7 +91,7 @@ async def reset(secret: str, new_password: str, client: Client, *, code: str = "
 async def _claim(db: AsyncSession, user: User, email: str, password_hash: str, client: Client) -> None:
     """Give an account, which is locked, its owner: address and password. It had no session before.
 
-    Only here does the address become the account's. If it had been before, whoever signs up or asks for a new
+    Only here does the address become the account's. If it had been before, one who signs up or asks for a new
     password with it would own an account together with somebody who gave a program the wrong address.
     """
     if accounts.is_claimed(user):

@@ -1,7 +1,7 @@
 """The pulse of a page's socket: that something still passes, and that nothing late is carried out.
 
 A proxy that freezes keeps the socket open, and passes on later what was sent into it. By then the page has
-told the person that it is offline, so a click of theirs may not be carried out any more. The page therefore
+said that it is offline, so a click of theirs may not be carried out any more. The page therefore
 asks every second whether somebody answers, and dates what it sends by the clock of this process.
 """
 
