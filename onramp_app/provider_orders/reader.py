@@ -1,4 +1,8 @@
-"""The one reader of the fleet: it holds a lease, listens, and reads what is due, open or long unread."""
+"""The one reader of the fleet: it holds a lease, listens, and reads what is due, open or long unread.
+
+A loop of its own looks for what is due among the newest orders, where a payment that has just arrived stands:
+where orders are many, reading everything open takes minutes, and nobody's credit waits for that.
+"""
 
 import asyncio
 import contextlib
@@ -19,7 +23,16 @@ from onramp_app.fleet.watch import keep_running, made_progress, rest
 from onramp_app.provider_orders.freshness import note_read
 from onramp_app.provider_orders.observed import note_busy
 from onramp_app.provider_orders.walked_lists import due_history, note_walked
-from onramp_app.provider_orders.walks import Walk, due_walks, handle_events, make_walks, open_walks
+from onramp_app.provider_orders.walks import (
+    Due,
+    Walk,
+    due_walks,
+    front_walks,
+    handle_events,
+    make_walks,
+    open_walks,
+    sought_back,
+)
 from onramp_app.providers.errors import OwnRateSpent, ProviderBusy, ProviderUnavailable
 from onramp_app.providers.port import Provider
 from onramp_app.telemetry.faults import Fault
@@ -37,9 +50,14 @@ HISTORY_EVERY_SECONDS = 3600
 HISTORY_LOOK_SECONDS = 60
 CLOCK_EVERY_SECONDS = 60
 MAX_BACKOFF_SECONDS = 15
-# The share of our request rate that background reading may use; the rest is for people who wait.
+# The share of our request rate that reading may use; the rest is for operators' commands. Reading what is due
+# and reading everything open share it while both go on.
 READING_SHARE = 0.6
+DUE_SHARE = 0.4
+OPEN_SHARE = 0.2
 HISTORY_SHARE = 0.3
+# So many pages may be asked for at once after a pause: a list for each of a few currencies.
+PAGES_AT_ONCE = 5
 
 _IS_READER = Gauge("reader_here", "1 while this process is the fleet's reader.")
 _LAST_READ = Gauge(
@@ -61,13 +79,20 @@ class Reader:
         self._was_reader = False
         self._read_at: float | None = None
         self._next_open = 0.0
-        self._not_before = 0.0
+        self._open_asked = channels.Bell()
+        self._away_until = 0.0
         self._failures = 0
+        self._due_pace, self._open_pace = Pace(PAGES_AT_ONCE), Pace(PAGES_AT_ONCE)
+        self._reads_open = False
+        self._looked_in_front_at = float("-inf")
+        # What is due and not among the newest orders: it is read with what is open.
+        self._not_in_front: set[Due] = set()
 
     async def run(self) -> None:
         """Wait for the lease, then read, until cancelled; a loop that fails or stalls is begun again."""
         loops = (
             ("reader lease", self._keep_lease, LEASE_WITHIN_SECONDS),
+            ("due orders", self._read_due, READ_WITHIN_SECONDS),
             ("reader", self._read, READ_WITHIN_SECONDS),
             ("history", self._read_history, READ_WITHIN_SECONDS),
             ("clock", self._watch_clock, READ_WITHIN_SECONDS),
@@ -98,7 +123,7 @@ class Reader:
                 made_progress()
                 async for notification in connection.notifies(timeout=RENEW_EVERY_SECONDS):
                     if notification.payload == channels.READ_OPEN:
-                        self._next_open = 0.0
+                        self._open_asked.ring()
                     channels.order_due.ring()
 
     async def _renew(self, connection: Connection) -> bool:
@@ -123,27 +148,57 @@ class Reader:
         await self._lease.held()
         made_progress()
 
-    async def _read(self) -> None:
-        """Read what is due at once, what is open every ONRAMP_POLL_SECONDS, within our share of the rate."""
+    async def _await_turn(self) -> None:
+        """Wait until this process is the reader and the provider may be asked."""
+        await self._await_lease()
+        await rest(max(0.0, self._away_until - time.monotonic()))
+
+    async def _read_due(self) -> None:
+        """Look for what is due among the newest orders, at once."""
         while True:
-            await self._await_lease()
-            await rest(max(0.0, self._not_before - time.monotonic()))
+            await self._await_turn()
             with contextlib.suppress(LeaseLost):
-                await self._read_once()
-            wait = min(TICK_SECONDS, max(0.0, self._next_open - time.monotonic()))
-            if await channels.order_due.wait(wait):
+                await self._look_in_front()
+            if await channels.order_due.wait(TICK_SECONDS):
                 await asyncio.sleep(GATHER_SECONDS)
 
-    async def _read_once(self) -> None:
+    async def _look_in_front(self) -> None:
         while await handle_events():
             made_progress()
-        if time.monotonic() < self._next_open:
-            await self._make(await due_walks())
-            return
+        walks = await due_walks(newest_first=True)
+        self._not_in_front &= {due for walk in walks for due in walk.due_orders()}
+        front = front_walks(walks, self._not_in_front)
+        if front:
+            self._looked_in_front_at = time.monotonic()
+            if not await self._make(front, self._pause_in_front):
+                return
+        left = sought_back(walks).union(*(walk.left() for walk in front))
+        if left - self._not_in_front:
+            self._not_in_front |= left
+            self._open_asked.ring()
+
+    async def _read(self) -> None:
+        """Read what is open every ONRAMP_POLL_SECONDS, and with it what is due and not among the newest."""
+        is_asked = False
+        while True:
+            await self._await_turn()
+            if is_asked or time.monotonic() >= self._next_open:
+                with contextlib.suppress(LeaseLost):
+                    await self._read_open()
+            wait = min(TICK_SECONDS, max(0.0, self._next_open - time.monotonic()))
+            if is_asked := await self._open_asked.wait(wait):
+                await asyncio.sleep(GATHER_SECONDS)
+
+    async def _read_open(self) -> None:
         began_at, began = await database_time(), time.monotonic()
         # What is due first: somebody's money has arrived.
         walks = _merged_walks(await due_walks(), await open_walks())
-        if await self._make(walks):
+        self._reads_open = True
+        try:
+            is_read = await self._make(walks, self._pause_in_open)
+        finally:
+            self._reads_open = False
+        if is_read:
             await note_read(
                 [walk.fiat_type for walk in walks if walk.is_made and walk.sought is None], began_at
             )
@@ -151,25 +206,31 @@ class Reader:
             self._next_open = time.monotonic() + get_settings().onramp_poll_seconds
             _LAST_READ.set_to_current_time()
 
-    async def _make(self, walks: list[Walk]) -> bool:
+    def _pause_in_front(self) -> float:
+        return self._due_pace.pause(_seconds_a_page(DUE_SHARE if self._reads_open else READING_SHARE))
+
+    def _pause_in_open(self) -> float:
+        looks_in_front = time.monotonic() - self._looked_in_front_at < 2 * TICK_SECONDS
+        return self._open_pace.pause(_seconds_a_page(OPEN_SHARE if looks_in_front else READING_SHARE))
+
+    async def _make(self, walks: list[Walk], pause: Callable[[], float]) -> bool:
+        """Make the walks. Returns whether the provider answered; if not, nobody asks for a while."""
         if not walks:
             return True
-        began = time.monotonic()
         try:
-            pages = await make_walks(self._provider, walks, before_keeping=self._lease.check)
+            await make_walks(self._provider, walks, pause=pause, before_keeping=self._lease.check)
         except ProviderUnavailable as error:
             self._failures += 1
             _FAILURES.inc()
             # The client itself keeps what the provider asked for, and refuses at once while it does.
             wait = min(MAX_BACKOFF_SECONDS, 2 ** min(self._failures - 1, 10))
-            self._not_before = time.monotonic() + wait
+            self._away_until = time.monotonic() + wait
             provider_away.happened(error=type(error).__name__, wait_seconds=wait)
             if isinstance(error, ProviderBusy) and not isinstance(error, OwnRateSpent):
                 await note_busy()
             return False
         self._failures = 0
         provider_away.over()
-        self._not_before = began + pages * _seconds_a_page(READING_SHARE)
         return True
 
     async def _read_history(self) -> None:
@@ -182,12 +243,13 @@ class Reader:
             wait = float(HISTORY_LOOK_SECONDS)
             try:
                 for walk in await due_history(HISTORY_EVERY_SECONDS):
-                    pause = _seconds_a_page(HISTORY_SHARE)
                     await make_walks(
-                        self._provider, [walk], pause_seconds=pause, before_keeping=self._lease.check
+                        self._provider,
+                        [walk],
+                        pause=lambda: _seconds_a_page(HISTORY_SHARE),
+                        before_keeping=self._lease.check,
                     )
                     await note_walked(walk)
-                    await rest(pause)
             except LeaseLost:
                 continue
             except ProviderUnavailable as error:
@@ -200,6 +262,28 @@ class Reader:
             await self._await_lease()
             await self._run_clock()
             await rest(CLOCK_EVERY_SECONDS)
+
+
+class Pace:
+    """Spreads pages over time: a few at once after a pause, then one every so often.
+
+    Args:
+        at_once: how many pages may be asked for without waiting.
+        clock: the seconds of a clock that never goes back.
+    """
+
+    def __init__(self, at_once: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._at_once = at_once
+        self._clock = clock
+        self._next = float("-inf")
+
+    def pause(self, seconds_a_page: float) -> float:
+        """Return how many seconds to wait before the next page, which is counted."""
+        now = self._clock()
+        self._next = max(self._next, now - (self._at_once - 1) * seconds_a_page)
+        wait = max(0.0, self._next - now)
+        self._next += seconds_a_page
+        return wait
 
 
 def _seconds_a_page(share: float) -> float:

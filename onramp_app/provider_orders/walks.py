@@ -4,7 +4,7 @@ Every read is a signed walk through the provider's history, outside any transact
 that the last read does not move: what `since` filters on is not documented. Webhooks only mark orders as due.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,6 +45,8 @@ NEWEST_STEPS = 5000
 # order is sought from its own date, whatever that is, in a limited number of walks and pages.
 MOST_WALKS_BACK = 3
 MOST_PAGES_BACK = 20
+# A payment that has just arrived stands among the newest orders: so many of them are looked through at once.
+MOST_PAGES_IN_FRONT = 2
 # The client has time-outs of its own: three tries of 15 s, the same for its clock and the other secret.
 ASKING_SECONDS = 120
 
@@ -61,10 +63,12 @@ _UNHANDLED = (
 _HANDLED = text("UPDATE webhook_events SET handled_at = :at WHERE id = ANY(CAST(:ids AS bigint[]))")
 # Whose offer was paid is known better than what an unsigned body says of the date.
 _DUE = text("""
-SELECT o.flow, o.order_id, o.trace, o.fiat_type, o.read_failures, t.fiat_type AS top_up_fiat_type,
+SELECT o.flow, o.order_id, o.due_at, o.trace, o.fiat_type, o.read_failures,
+       t.fiat_type AS top_up_fiat_type,
        coalesce(o.ordered_at, t.created_at) AS ordered_at
   FROM provider_orders o LEFT JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)
- WHERE o.due_at <= :at AND o.environment = :environment ORDER BY o.due_at LIMIT 1000
+ WHERE o.due_at <= :at AND o.environment = :environment
+ ORDER BY CASE WHEN :newest_first THEN o.due_at END DESC, o.due_at LIMIT 1000
 """)
 # Both parts are served by indexes: reading is frequent, and top-ups are many in the end.
 _OPEN = text("""
@@ -87,23 +91,38 @@ UNION SELECT fiat_type FROM provider_orders
 """)
 
 
+# An order that is due: its flow, its id, and since when.
+Due = tuple[str, str, datetime]
+
+
 @dataclass(slots=True)
 class Walk:
     """A walk to make: the orders of one flow and fiat type since a moment.
 
     `traces`: those of the webhooks that named orders which are awaited, by the orders' ids.
-    `due`: the ids of the orders that are awaited. `is_made`: the walk reached its end. `sought`: the id of
-    the one order that the walk is made for, which is older than what is read anyway; the walk ends when
-    that order is seen, or after `MOST_PAGES_BACK`.
+    `due`: since when each order is awaited, by its id. `is_made`: the walk reached its end. `sought`: the id
+    of the one order that the walk is made for, which is older than what is read anyway; the walk ends when
+    that order is seen, or after `MOST_PAGES_BACK`. `is_front`: the walk begins with the newest order, and
+    ends when all that are awaited are seen, or after `MOST_PAGES_IN_FRONT`; `unseen` are then the others.
     """
 
     flow: OrderFlow
     fiat_type: int
     since: datetime
-    due: set[str] = field(default_factory=set)
+    due: dict[str, datetime] = field(default_factory=dict)
     traces: dict[str, Trace] = field(default_factory=dict)
     is_made: bool = False
     sought: str | None = None
+    is_front: bool = False
+    unseen: set[str] = field(default_factory=set)
+
+    def due_orders(self) -> set[Due]:
+        """Return the orders that are awaited."""
+        return {(self.flow.value, order_id, at) for order_id, at in self.due.items()}
+
+    def left(self) -> set[Due]:
+        """Return those of them that the walk, which has ended early, has not seen."""
+        return set() if self.is_made else {one for one in self.due_orders() if one[1] in self.unseen}
 
 
 async def handle_events() -> int:
@@ -137,14 +156,15 @@ async def handle_events() -> int:
     return len(rows)
 
 
-async def due_walks() -> list[Walk]:
-    """Return the walks that show the orders which are due."""
+async def due_walks(*, newest_first: bool = False) -> list[Walk]:
+    """Return the walks that show the orders which are due: the first thousand, or the newest."""
     settings, environment = get_settings(), current_environment()
     async with transaction() as db:
         at = await moment_of(db)
         earliest = at - timedelta(days=settings.onramp_history_days)
         connection = await db.connection()
-        due = (await connection.execute(_DUE, {"environment": environment.value, "at": at})).all()
+        values = {"environment": environment.value, "at": at, "newest_first": newest_first}
+        due = (await connection.execute(_DUE, values)).all()
         # A fiat type that a webhook named is a hint too; without a usable one the order may be anywhere.
         in_use = set[int]()
         if any(not _named_fiat_types(row) for row in due):
@@ -168,10 +188,27 @@ async def due_walks() -> list[Walk]:
                 (row.flow, fiat_type), Walk(_flow(row.flow), fiat_type=fiat_type, since=since)
             )
             walk.since = min(walk.since, since)
-            walk.due.add(row.order_id)
+            walk.due[row.order_id] = row.due_at
             if (known_trace := trace_of(row.trace)) is not None:
                 walk.traces[row.order_id] = known_trace
     return back + list(walks.values())
+
+
+def front_walks(walks: Collection[Walk], passed: Set[Due]) -> list[Walk]:
+    """Return walks among the newest orders for what is due, but `passed` and what is sought further back."""
+    passed = passed | sought_back(walks)
+    found = []
+    for walk in walks:
+        if walk.sought is None and (left := walk.due_orders() - passed):
+            due = {order_id: at for _, order_id, at in left}
+            found.append(replace(walk, is_front=True, due=due))
+    return found
+
+
+def sought_back(walks: Collection[Walk]) -> set[Due]:
+    """Return those of the due orders that have walks of their own, back to their dates."""
+    sought = {(walk.flow.value, walk.sought) for walk in walks if walk.sought is not None}
+    return {due for walk in walks for due in walk.due_orders() if due[:2] in sought}
 
 
 def _named_fiat_types(row: Row[Any]) -> set[int]:
@@ -214,48 +251,52 @@ def _nothing() -> None:
     pass
 
 
+def _no_pause() -> float:
+    return 0
+
+
 async def make_walks(
     provider: Provider,
     walks: Sequence[Walk],
     *,
-    pause_seconds: float = 0,
+    pause: Callable[[], float] = _no_pause,
     before_keeping: Callable[[], None] = _nothing,
-) -> int:
-    """Make the walks one after the other and record what they show. Returns how many pages were asked for.
+) -> None:
+    """Make the walks one after the other and record what they show.
 
     Args:
-        pause_seconds: how long to wait after each page, for a walk that is in no hurry.
+        pause: called before each page is asked for; returns how many seconds to wait.
         before_keeping: called before anything of a page is recorded; what it raises ends the walks.
 
     Raises:
         ProviderUnavailable: the provider does not answer; what was read before stands.
         DatabaseUnavailable: likewise.
     """
-    pages = 0
     for walk in walks:
         try:
-            pages += await _make(provider, walk, pause_seconds, before_keeping)
+            await _make(provider, walk, pause, before_keeping)
         except (ProviderRequestRefused, ProviderAnswerUnreadable) as error:
             # The refusal is about this list only; another may hold somebody's money.
             _READS.labels("refused").inc()
             _log.error("provider orders cannot be read", fiat_type=walk.fiat_type, error=type(error).__name__)
-            pages += 1
             # The refusal counts as a try: a hint that leads nowhere has to become a case.
             await clear_due(
-                walk.due, environment=current_environment(), flow=walk.flow, asked_at=await database_time()
+                set(walk.due),
+                environment=current_environment(),
+                flow=walk.flow,
+                asked_at=await database_time(),
             )
         else:
             _READS.labels("ok").inc()
-            walk.is_made = True
-    return pages
 
 
 async def _make(
-    provider: Provider, walk: Walk, pause_seconds: float, before_keeping: Callable[[], None]
-) -> int:
+    provider: Provider, walk: Walk, pause: Callable[[], float], before_keeping: Callable[[], None]
+) -> None:
     environment = current_environment()
+    await rest(pause())
     began_at = asked_at = await database_time()
-    pages = 1
+    pages, is_made, walk.unseen = 0, True, set(walk.due)
     made_progress(next_within_seconds=ASKING_SECONDS)
     async for page in _pages(provider, walk):
         pages += 1
@@ -265,21 +306,28 @@ async def _make(
             channels.order_read.ring()
         if page.unreadable:
             await keep_unreadable(page.unreadable, environment=environment, at=asked_at)
-        if walk.sought is not None and (
-            pages > MOST_PAGES_BACK or any(order.order_id == walk.sought for order in page.orders)
+        seen = {order.order_id for order in page.orders}
+        walk.unseen -= seen
+        if page.is_last:
+            continue  # The walk ends; what stops it early would leave it unfinished.
+        if (walk.sought is not None and (walk.sought in seen or pages >= MOST_PAGES_BACK)) or (
+            walk.is_front and (not walk.unseen or pages >= MOST_PAGES_IN_FRONT)
         ):
+            is_made = False
             break
-        await rest(pause_seconds)
+        await rest(pause())
         asked_at = await database_time()
         made_progress(next_within_seconds=ASKING_SECONDS)
     made_progress()
     before_keeping()
-    await clear_due(walk.due, environment=environment, flow=walk.flow, asked_at=began_at)
-    for order_id, parent in walk.traces.items():
+    looked_for = walk.due.keys() if is_made else walk.due.keys() - walk.unseen
+    await clear_due(set(looked_for), environment=environment, flow=walk.flow, asked_at=began_at)
+    for order_id in walk.traces.keys() & looked_for:
+        parent = walk.traces[order_id]
         trace.ended(
             trace.begun(parent), "read", parent=parent, began=began_at, order_id=order_id, pages=pages
         )
-    return pages
+    walk.is_made = is_made
 
 
 async def _pages(provider: Provider, walk: Walk) -> AsyncIterator[HistoryPage]:
@@ -288,7 +336,11 @@ async def _pages(provider: Provider, walk: Walk) -> AsyncIterator[HistoryPage]:
     while True:
         try:
             async for page in provider.history(
-                flow=walk.flow, fiat_type=walk.fiat_type, since=walk.since, first_page=next_page
+                flow=walk.flow,
+                fiat_type=walk.fiat_type,
+                since=walk.since,
+                is_newest_first=walk.is_front,
+                first_page=next_page,
             ):
                 next_page = page.number + 1
                 yield page

@@ -57,14 +57,16 @@ class ProviderOrder:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """One page of orders, oldest first. `unreadable` holds the text of records without a usable order id.
+    """One page of orders. `unreadable` holds the text of records without a usable order id.
 
-    `number` counts from 1: after an error a walk of the same arguments may go on at the next one.
+    `number` counts from 1: after an error a walk of the same arguments may go on at the next one. `is_last`:
+    no further page is asked for; one that is not the last may still turn out to be.
     """
 
     number: int
     orders: tuple[ProviderOrder, ...]
     unreadable: tuple[str, ...]
+    is_last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +287,19 @@ class Provider(Protocol):
         ...
 
     def history(
-        self, *, flow: OrderFlow, fiat_type: int, since: datetime, first_page: int = 1
+        self,
+        *,
+        flow: OrderFlow,
+        fiat_type: int,
+        since: datetime,
+        is_newest_first: bool = False,
+        first_page: int = 1,
     ) -> AsyncIterator[HistoryPage]:
-        """Walk the orders of one fiat type since a moment, oldest first, page by page to the end."""
+        """Walk the orders of one fiat type since a moment, oldest first by default, page by page to the end.
+
+        Orders that are made meanwhile move a walk that begins with the newest by their number: it shows some
+        orders twice and leaves none out.
+        """
         ...
 
     async def limits(self, flow: OrderFlow) -> Mapping[int, AmountLimits]:

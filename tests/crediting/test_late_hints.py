@@ -32,8 +32,11 @@ class ListingProvider:
     def __init__(self, *orders: ProviderOrder, size: int = 500) -> None:
         self.orders, self.size, self.pages = orders, size, 0
 
-    async def history(self, *, flow: Flow, fiat_type: int, since: Any, first_page: int = 1) -> Any:
+    async def history(
+        self, *, flow: Flow, fiat_type: int, since: Any, is_newest_first: bool, first_page: int = 1
+    ) -> Any:
         listed = [one for one in self.orders if one.fiat_type == fiat_type and one.created_at >= since]
+        listed.sort(key=lambda one: one.created_at, reverse=is_newest_first)
         for first in range(0, len(listed), self.size):
             self.pages += 1
             yield HistoryPage(first // self.size + 1, tuple(listed[first : first + self.size]), ())

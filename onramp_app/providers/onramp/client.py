@@ -100,15 +100,22 @@ class OnrampClient:
         )
 
     def history(
-        self, *, flow: OrderFlow, fiat_type: int, since: datetime, first_page: int = 1
+        self,
+        *,
+        flow: OrderFlow,
+        fiat_type: int,
+        since: datetime,
+        is_newest_first: bool = False,
+        first_page: int = 1,
     ) -> AsyncIterator[HistoryPage]:
-        """Walk the orders of one fiat type, oldest first, to the end."""
+        """Walk the orders of one fiat type, oldest first by default, to the end."""
         return walk_history(
             self._transport,
             self._page_sizes,
             flow=flow,
             fiat_type=fiat_type,
             since=since,
+            is_newest_first=is_newest_first,
             first_page=first_page,
         )
 

@@ -53,9 +53,10 @@ async def walk_history(  # noqa: PLR0913 - which list, from when, and how far it
     flow: OrderFlow,
     fiat_type: int,
     since: datetime,
+    is_newest_first: bool = False,
     first_page: int = 1,
 ) -> AsyncIterator[HistoryPage]:
-    """Yield the pages of one fiat type, ascending; a walk that broke off may go on at `first_page`.
+    """Yield the pages of one fiat type; a walk that broke off may go on at `first_page`.
 
     The end is a page with nothing new on it, or one that is shorter than another of the last half hour. The
     provider may cap its pages at any number, so a page that only looks short is not believed: an order missed
@@ -73,23 +74,25 @@ async def walk_history(  # noqa: PLR0913 - which list, from when, and how far it
                 "page": page,
                 "pageSize": PAGE_SIZE,
                 "since": iso_time(since),
-                "order": "ASC",
+                "order": "DESC" if is_newest_first else "ASC",
                 "type": FLOW_NUMBERS[flow],
                 "fiatType": fiat_type,
             },
         )
         records = answer.items()
-        read = _read_page(records, flow, number=page)
+        read = _read_page(records, flow, number=page, is_last=sizes.is_last(len(records)))
         new = {order.order_id for order in read.orders}.union(read.unreadable) - seen
         seen |= new
         if new:
             yield read
-        if not new or sizes.is_last(len(records)):
+        if not new or read.is_last:
             return
     raise ProviderAnswerUnreadable("The payment provider's list of orders does not end.")
 
 
-def _read_page(records: list[tuple[str, Json]], flow: OrderFlow, *, number: int) -> HistoryPage:
+def _read_page(
+    records: list[tuple[str, Json]], flow: OrderFlow, *, number: int, is_last: bool
+) -> HistoryPage:
     orders: list[ProviderOrder] = []
     unreadable: list[str] = []
     for raw, fields in records:
@@ -100,4 +103,4 @@ def _read_page(records: list[tuple[str, Json]], flow: OrderFlow, *, number: int)
             orders.append(order)
     if unreadable:
         log.error("provider_orders_unreadable", count=len(unreadable))
-    return HistoryPage(number, tuple(orders), tuple(unreadable))
+    return HistoryPage(number, tuple(orders), tuple(unreadable), is_last=is_last)
