@@ -41,6 +41,7 @@ from onramp_app.setting_forms import (
     ProxyNetwork,
     PublicUrl,
     RedisUrl,
+    ReturnOrigin,
     RpcUrl,
     SmtpUrl,
     TreasuryAddress,
@@ -168,6 +169,7 @@ class Settings(BaseSettings):
     mail_from: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$|^[^<>]+<[^@\s]+@[^@\s]+>$")
     # Without a value on in production, else off.
     require_confirmed_email: bool = Field(default=None, validate_default=True)
+    return_origins: Annotated[tuple[ReturnOrigin, ...], NoDecode, Field(max_length=50)] = ()
     require_operator_factor: bool = Field(default=None, validate_default=True)
     support_email: str | None = Field(default=None, pattern=r"^[^@\s]+@[^@\s]+$")
 
@@ -238,10 +240,18 @@ class Settings(BaseSettings):
             return value
         return _is_production(before.data.get("app_env"), before.data.get("replit_deployment"))
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "return_origins", mode="before")
     @classmethod
     def _split_at_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("return_origins")
+    @classmethod
+    def _refuse_plain_returns(cls, value: tuple[str, ...], before: ValidationInfo) -> tuple[str, ...]:
+        is_production = _is_production(before.data.get("app_env"), before.data.get("replit_deployment"))
+        if is_production and any(not origin.startswith("https://") for origin in value):
+            raise ValueError("each must begin with https://, so that nobody on the way changes a result")
+        return value
 
     @field_validator(
         *("assets", "treasury_addresses", "limits", "four_eyes_above", "chain_rpc", "chain_confirmations"),

@@ -9,6 +9,7 @@ from onramp_app.debits import tables as debit_tables
 from onramp_app.factors import tables as factor_tables
 from onramp_app.fleet import tables as lease_tables
 from onramp_app.ledger import tables as ledger_tables
+from onramp_app.links import tables as link_tables
 from onramp_app.mail import tables as mail_tables
 from onramp_app.operators import tables as operator_tables
 from onramp_app.pricing import tables as rate_tables
@@ -32,6 +33,7 @@ TABLE_MODULES = (
     debit_tables,
     idempotency,
     lease_tables,
+    link_tables,
     mail_tables,
     program_tables,
     recovery_tables,

@@ -143,6 +143,16 @@ def _for_libpq(value: SecretStr) -> SecretStr:
     return SecretStr(parts._replace(query="&".join(kept)).geturl())
 
 
+def _return_origin(value: str) -> str:
+    parts = split_address(value)
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError(
+            "each must end after the host, as in https://shop.my-company.com; a link chooses its path itself"
+        )
+    return _origin(value)
+
+
+ReturnOrigin = Annotated[HttpUrl, AfterValidator(_return_origin)]
 PublicUrl = Annotated[HttpUrl, AfterValidator(_origin)]
 ProxyNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 PostgresUrl = Annotated[

@@ -182,6 +182,23 @@ def api_key(owner: Owner, program_id: str, **columns: Any) -> str:
     return keys.written(str(row["id"]), secret)
 
 
+def add_money_link(owner: Owner, program_id: str, user_id: str, **columns: Any) -> str:
+    """Write a link by which a program lets somebody add money; no token opens it. Returns its id."""
+    now = datetime.now(UTC)
+    row = {
+        "id": new_id(),
+        "environment": "simulator",
+        "program_id": program_id,
+        "user_id": user_id,
+        "input_hash": bytes(32),
+        "token_hash": secrets.token_bytes(32),
+        "created_at": now,
+        "expires_at": now + timedelta(hours=1),
+    } | columns
+    insert(owner, "add_money_links", **row)
+    return str(row["id"])
+
+
 def program_user(owner: Owner, program_id: str, user_id: str, *, external_id: str = "") -> str:
     """Let a program know an account. Returns the name by which it does."""
     external_id = external_id or f"customer-{user_id[-6:]}"

@@ -24,6 +24,11 @@ def session_cookie_name() -> str:
     return _named("session")
 
 
+def link_cookie_name() -> str:
+    """Return the name of the cookie of a browser that opened an add-money link (`links.sessions`)."""
+    return _named("link")
+
+
 def device_cookie_name() -> str:
     """Return the name of the cookie that outlives sessions (`accounts.devices`)."""
     return _named("device")

@@ -291,11 +291,12 @@ async def end_sessions(db: AsyncSession, reason: EndReason, *which: object) -> i
         .values(revoked_at=clock.now(), end_reason=reason.value)
     )
     ended = (await db.exec(statement.returning(col(AuthSession.id)))).scalars().all()
-    await _announce_ends(db, ended)
+    await announce_ends(db, ended)
     return len(ended)
 
 
-async def _announce_ends(db: AsyncSession, session_ids: Sequence[str]) -> None:
+async def announce_ends(db: AsyncSession, session_ids: Sequence[str]) -> None:
+    """Have the tabs of sessions learn that those ended, once the caller's transaction is committed."""
     for session_id in session_ids:
         # Sent by the database at the commit and only then. The lock that this takes there is held
         # by no other transaction of the application, and sessions end rarely.
@@ -308,7 +309,7 @@ async def forget_sessions(db: AsyncSession, user_id: str) -> int:
         delete(AuthSession).where(col(AuthSession.user_id) == user_id).returning(col(AuthSession.id))
     )
     session_ids = gone.scalars().all()
-    await _announce_ends(db, session_ids)
+    await announce_ends(db, session_ids)
     return len(session_ids)
 
 

@@ -35,6 +35,8 @@ class TokenType(StrEnum):
     SESSION = "session"
     # The password was right, and the second factor is still missing. It opens nothing.
     FIRST_STEP = "first_step"
+    # A narrow session of an add-money link. It opens that link and nothing else.
+    LINK = "link"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from onramp_app.domain.money import amount_text
 from onramp_app.factors import factors, resets
 from onramp_app.ledger import audit
 from onramp_app.ledger.balances import balances
+from onramp_app.links import personal as add_money_links
 from onramp_app.mail import outbox
 from onramp_app.mail.words import MailKind
 from onramp_app.programs import personal as programs
@@ -135,6 +136,7 @@ async def _forget(db: AsyncSession, user: User, client: Client) -> None:
     await programs.forget(db, user.id)
     await idempotency.forget(db, user.id)
     await debits.forget(db, user.id)
+    await add_money_links.forget(db, user.id)
     await outbox.forget(db, user.id)
     # Written while the account still has its address and language.
     await links.write_mail(db, user, MailKind.ACCOUNT_CLOSED, details=links.done_by(client), event=user.id)

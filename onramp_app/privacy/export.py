@@ -21,6 +21,7 @@ from onramp_app.domain import clock
 from onramp_app.factors import views as factors
 from onramp_app.ledger import audit
 from onramp_app.ledger import balances as books
+from onramp_app.links.personal import LINKS
 from onramp_app.mail.outbox import MAILS
 from onramp_app.programs.personal import PROGRAMS
 from onramp_app.throttle import throttle
@@ -31,6 +32,7 @@ PARTS: Final[tuple[Part, ...]] = (
     *books.PARTS,
     TOP_UPS,
     DEBITS,
+    LINKS,
     *verification.PARTS,
     *accounts.PARTS,
     *factors.PARTS,

@@ -23,9 +23,11 @@ from onramp_app.db.locks import Lock
 from onramp_app.db.moments import database_time
 from onramp_app.factors.tables import Authenticator, FactorReset
 from onramp_app.idempotency import IdempotencyKey
+from onramp_app.links.tables import AddMoneyLink, LinkSession
 from onramp_app.mail.tables import OutboxMail
 from onramp_app.mail.words import MailKind
 from onramp_app.provider_orders.tables import StoredWebhook, WebhookRefusal
+from onramp_app.top_ups.tables import TopUp
 
 _DAY_SECONDS = 86_400
 _AT_ONCE = 1_000  # keeps each transaction, and what it locks, short
@@ -116,6 +118,22 @@ RULES: Final[tuple[Rule, ...]] = (
         "one day while it is not confirmed",
         lambda at: and_(
             col(Authenticator.confirmed_at).is_(None), col(Authenticator.made_at) < at.now - _DAY
+        ),
+    ),
+    Rule(
+        LinkSession,
+        "one day after their end",
+        lambda at: or_(
+            col(LinkSession.ended_at) < at.now - _DAY, col(LinkSession.expires_at) < at.now - _DAY
+        ),
+    ),
+    # Those that a top-up names say who asked for it, and stay with it.
+    Rule(
+        AddMoneyLink,
+        "`RETENTION_DAYS` after their time, where nothing was added by them",
+        lambda at: and_(
+            col(AddMoneyLink.expires_at) < at.before,
+            ~select(TopUp.id).where(col(TopUp.link_id) == col(AddMoneyLink.id)).exists(),
         ),
     ),
     Rule(IdempotencyKey, "24 hours", lambda at: col(IdempotencyKey.created_at) <= at.now - idempotency.KEPT),

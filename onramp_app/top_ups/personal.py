@@ -34,6 +34,7 @@ TOP_UPS = Part(
         "charged": "top_ups.charged",
         "received_asset": "top_ups.received_asset",
         "linked_to": "top_ups.linked_to",
+        "link_id": "top_ups.link_id",
         "created_at": "top_ups.created_at",
         "updated_at": "top_ups.updated_at",
         "claimed_at": "top_ups.claimed_at",

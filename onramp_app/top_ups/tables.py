@@ -39,6 +39,7 @@ class TopUp(Row, table=True):
     `quote` is a JSON object of decimals as strings; one made for a second or an unknown delivery has none.
     `base_amount` is the fiat amount in the currency of the limits, at the rate of the creation. `paid_amount`
     is what the provider says was paid where that is another amount, so that a search finds it; else null.
+    `link_id` is the add-money link by which it was begun (`links.tables`), which begins one at most.
     `version` grows with each change, by a trigger: pages compare it to notice a lost notification.
     """
 
@@ -108,6 +109,7 @@ class TopUp(Row, table=True):
         # Empty in production, which refuses to start where it is not.
         Index("ix_top_ups_not_live", "environment", postgresql_where=text("environment <> 'live'")),
         Index("ix_top_ups_open", "fiat_type", "created_at", postgresql_where=_OPEN),
+        Index("uq_top_ups_link_id", "link_id", unique=True, postgresql_where=text("link_id IS NOT NULL")),
         Index("ix_top_ups_linked_to", "linked_to", postgresql_where=text("linked_to IS NOT NULL")),
         Index(
             "ix_top_ups_best_order_id", "best_order_id", postgresql_where=text("best_order_id IS NOT NULL")
@@ -148,6 +150,7 @@ class TopUp(Row, table=True):
     linked_to: str | None = Field(
         default=None, sa_column=Column(Text, ForeignKey("top_ups.id"), nullable=True)
     )
+    link_id: str | None = Field(default=None, sa_column=words(nullable=True))
     version: int = Field(default=1, sa_column=Column(BigInteger, nullable=False))
     created_at: datetime = Field(sa_column=moment())
     updated_at: datetime = Field(sa_column=moment())

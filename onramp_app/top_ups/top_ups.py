@@ -81,10 +81,12 @@ async def create(
     *,
     expected_amount: Decimal | None = None,
     on_created: OnCreated | None = None,
+    is_vouched: bool = False,
 ) -> TopUpView:
     """Begin a top-up and offer a widget address for it.
 
     What the person may not do at all is refused before the provider is asked: its requests are for everybody.
+    `is_vouched`: a program of the operator's answers for the person, so that no confirmed address is needed.
 
     Raises:
         ValidationFailed, UnsupportedCurrency, UnsupportedPaymentMethod, UnsupportedAsset: not possible.
@@ -95,11 +97,11 @@ async def create(
         RateLimited, ProviderUnavailable, DatabaseUnavailable: come back later.
     """
     await throttle.attempt(throttle.TOP_UP, viewer.user_id)
-    _require_confirmed(is_confirmed=viewer.is_email_confirmed)
+    _require_confirmed(is_confirmed=is_vouched or viewer.is_email_confirmed)
     await may_begin(viewer)
     offer = await _make_offer(viewer, request, expected_amount)
     async with traced("create"), transaction(TOP_UP) as db:
-        top_up = await store(db, viewer.user_id, offer)
+        top_up = await store(db, viewer.user_id, offer, is_vouched=is_vouched)
         view = await view_of(db, top_up, at=top_up.created_at)
         if on_created is not None:
             await on_created(db, view)
@@ -108,13 +110,19 @@ async def create(
 
 
 async def create_once(
-    viewer: Viewer, request: PurchaseRequest, *, expected_amount: Decimal, review: str
+    viewer: Viewer,
+    request: PurchaseRequest,
+    *,
+    expected_amount: Decimal,
+    review: str,
+    vouched: OnCreated | None = None,
 ) -> str:
     """Begin the top-up of a review, or find the one that an earlier confirmation of it has begun.
 
     Args:
         expected_amount: what the review said would arrive. Another price does not make it another review.
         review: the id of what the person looked at and confirms, at most 50 visible ASCII characters.
+        vouched: where a program of the operator's answers for the person. It is called as `on_created` is.
 
     Returns:
         The top-up's id.
@@ -130,10 +138,18 @@ async def create_once(
         return claimed.body
 
     async def keep(db: AsyncSession, view: TopUpView) -> None:
+        if vouched is not None:
+            await vouched(db, view)
         await idempotency.keep(db, claimed, KeptAnswer(_ANSWERED, view.id))
 
     try:
-        view = await create(viewer, request, expected_amount=expected_amount, on_created=keep)
+        view = await create(
+            viewer,
+            request,
+            expected_amount=expected_amount,
+            on_created=keep,
+            is_vouched=vouched is not None,
+        )
     except BaseException:
         # Shielded, because it may be the cancellation of this very event.
         await asyncio.shield(idempotency.give_up(claimed))
@@ -200,15 +216,15 @@ async def _base_rates(user_id: str, currency: str) -> Mapping[str, Decimal]:
     return await limits.base_rates(counted, currency, kept=kept) if is_limited else kept
 
 
-async def store(db: AsyncSession, user_id: str, offer: Offer) -> TopUp:
-    """Check what belongs to the person and store the top-up, under the person's lock.
+async def store(db: AsyncSession, user_id: str, offer: Offer, *, is_vouched: bool = False) -> TopUp:
+    """Check what belongs to the person and store the top-up, under the person's lock. As for `create`.
 
     Raises:
         AccountFrozen, KycRequired, TooManyOpenTopUps, AmountOutOfLimits, TierTooLow: nothing is stored.
     """
     person = await limits.lock_person(db, user_id)
     await _check_person(db, person)
-    _require_confirmed(is_confirmed=person.email_confirmed_at is not None)
+    _require_confirmed(is_confirmed=is_vouched or person.email_confirmed_at is not None)
     now = await moment_of(db)
     await _check_limits(db, person, offer, now)
     quote = offer.quote

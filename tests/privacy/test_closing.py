@@ -75,10 +75,13 @@ async def test_a_closed_account_names_nobody_and_its_address_is_free(
         await client.post("/api/auth/factors/passkeys", headers=ada.headers, json=made)
     ).status_code == 201
     with psycopg.connect(database, autocommit=True) as owner:
+        link = rows.add_money_link(owner, rows.program(owner)[0], ada.id, reference="canary-order")
         assert {"Adelheid Canary", "Canary phone", ada.email} <= {
             word for word in ("Adelheid Canary", "Canary phone", ada.email) if word in _everything(owner)
         }
         assert (await _close(client, ada)).status_code == 204
+        revoked = "SELECT revoked_at IS NOT NULL FROM add_money_links WHERE id = %s"
+        assert owner.execute(revoked, (link,)).fetchall() == [(True,)]
         left = _everything(owner)
         assert [word for word in ("Canary", "canary", ada.email, "127.0.0.1") if word in left] == [
             "127.0.0.1"

@@ -88,9 +88,9 @@ async def _live(wallet: Wallet, person: Person) -> list[str]:
         " FROM provider_orders WHERE top_up_id = %s",
         top_up["id"],
     )
-    rows.program_user(
-        wallet.owner, rows.program(wallet.owner, name="Corner shop")[0], person.id, external_id="c-7"
-    )
+    program_id, _ = rows.program(wallet.owner, name="Corner shop")
+    rows.program_user(wallet.owner, program_id, person.id, external_id="c-7")
+    rows.add_money_link(wallet.owner, program_id, person.id, reference="o-2")
     await wallet.post(
         spend("o-1", UserAmount(Environment.SIMULATOR, person.id, "USDT", 25 * 10**16), cause=BY_POLL)
     )
@@ -134,6 +134,8 @@ async def test_the_file_holds_everything_and_nothing_that_opens_anything(
     ]
     (debit,) = document["debits"]
     assert (debit["reference"], debit["amount"], debit["status"]) == ("o-1", "0.25", "posted")
+    (link,) = document["add_money_links"]
+    assert (link["program"], link["reference"]) == ("Corner shop", "o-2")
     assert document["passkeys"][0]["name"] == "Harbour phone"
     (program,) = document["programs"]
     assert (program["name"], program["external_id"]) == ("Corner shop", "c-7")

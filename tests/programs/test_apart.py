@@ -32,6 +32,8 @@ CHANGES: dict[tuple[str, str], tuple[dict[str, Any], str]] = {
 }
 
 
+# These need a person: `tests/links/test_api.py` looks for their lines.
+OF_LINKS = {("POST", "/api/add-money-links"), ("DELETE", "/api/add-money-links/{link_id}")}
 # These change money, and need some: `tests/debits/test_api.py` looks for their lines.
 OF_DEBITS = {("POST", "/api/debits")} | {
     ("POST", f"/api/debits/{{debit_id}}/{move}") for move in ("capture", "release", "reverse")
@@ -115,7 +117,7 @@ async def test_each_route_of_programs_asks_for_the_scope_that_it_describes(
         assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope"), (method, path)
         assert answer.json()["scope"] == scope
         seen.add(scope)
-    assert {"users", "balances"} <= seen
+    assert {"users", "balances", "debits", "links"} <= seen
 
 
 async def test_every_change_by_a_key_is_named_in_the_audit_log(
@@ -127,7 +129,7 @@ async def test_every_change_by_a_key_is_named_in_the_audit_log(
         for method, path, described in await _routes(client)
         if method != "GET" and _asks_key(described) is not None
     }
-    assert changing == CHANGES.keys() | OF_DEBITS, (
+    assert changing == CHANGES.keys() | OF_DEBITS | OF_LINKS, (
         "a new one writes its line with `programs.records.note`, and stands here"
     )
     for (method, path), (body, _) in CHANGES.items():
