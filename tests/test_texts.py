@@ -48,7 +48,10 @@ _STIFF = (
     r"(?:do|does|did|is|are|was|were|has|have|had|will|would|could|should) not|cannot|you may|we are|we have"
     r"|there is no|there is nothing"
 )
-_OLD = r"follow it|start (?:another|again)|say how much|ask whoever|as far as we know|not connected"
+_OLD = (
+    r"follow it|start (?:another|again)|say how much|ask whoever|as far as we know|not connected"
+    r"|show amounts in|leave it empty"
+)
 FORBIDDEN = re.compile(rf"\b(?:{_CODE_WORDS}|{_RIDDLES}|{_STIFF}|{_OLD})\b", re.IGNORECASE)
 
 
@@ -81,6 +84,7 @@ def test_no_text_sounds_as_they_once_did() -> None:
         "There is no page here",
         "The name on the payment did not fit",
         "Sign in to go on.",
+        "What we call you. You can leave it empty.",
     ],
 )
 def test_an_old_text_that_comes_back_is_found(text: str) -> None:

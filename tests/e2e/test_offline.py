@@ -47,7 +47,9 @@ def _is_live(page: Page):
 
 
 async def _says_offline(page: Page, *, within: float = BUSY_SECONDS) -> None:
-    await expect(page.get_by_text("You're offline.").first).to_be_visible(timeout=within * 1_000)
+    await expect(page.get_by_text("You're offline.").locator("visible=true").first).to_be_visible(
+        timeout=within * 1_000
+    )
 
 
 async def _expect_offline(page: Page) -> None:
@@ -100,9 +102,9 @@ async def test_an_outage_is_noticed_and_nothing_is_carried_out_afterwards(
         }""")
         await _expect_offline(page)
         await _pay(page).dispatch_event("click")
-        await expect(page.get_by_text("That wasn't sent.")).to_be_visible()
+        await expect(page.get_by_text("That wasn't sent.").locator("visible=true")).to_be_visible()
         await page.evaluate("() => { delete navigator.onLine; window.dispatchEvent(new Event('online')); }")
-        await expect(page.get_by_text("your last action wasn't sent")).to_be_visible()
+        await expect(page.get_by_text("your last action wasn't sent").locator("visible=true")).to_be_visible()
         await expect(_pay(page)).not_to_have_attribute("aria-disabled", "true")
 
         await _click_and_lose(page, proxy)

@@ -26,8 +26,11 @@ async def test_the_system_decides_until_a_person_does(open_page: OpenPage) -> No
 async def test_a_chosen_theme_is_kept_and_stands_before_the_first_paint(open_page: OpenPage) -> None:
     page = await open_page("/login", theme="light")
     await page.wait_for_load_state("networkidle")
+    pressed = page.get_by_role("button", pressed=True)
+    await expect(pressed).to_have_text(["System"])
     await page.get_by_role("button", name="Dark").click()
     await _expect_paper(page, "dark")
+    await expect(pressed).to_have_text(["Dark"])
     await page.add_init_script(REMEMBER_FIRST_CLASS)
     await page.goto("/register")
     assert await page.evaluate("window.firstClass") == "dark"

@@ -67,7 +67,9 @@ async def slow_down(page: Page) -> None:
 
 
 # Whatever stays in place while a page is scrolled must not lie over what has the focus (WCAG 2.2, 2.4.11).
-_COVERED = """() => {
+_COVERED = """async () => {
+  // Of a window that has just changed its size the places are not final before it is drawn.
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   const inPlace = [...document.querySelectorAll('body *')].filter(
     one => ['fixed', 'sticky'].includes(getComputedStyle(one).position) && one.getClientRects().length);
   const found = [];

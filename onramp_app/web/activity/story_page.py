@@ -10,7 +10,7 @@ from onramp_app.web.parts.activity_rows import row_skeletons, state_tag
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.money import money
 from onramp_app.web.parts.places import api_action, file_link, link, path_of
-from onramp_app.web.parts.shell.connection import WORKS_OFFLINE
+from onramp_app.web.parts.shell.connection import works_offline
 from onramp_app.web.parts.support import contact, copy_button
 from onramp_app.web.parts.times import as_of_line, time_of
 from onramp_app.web.tabs.session import SessionState
@@ -141,7 +141,7 @@ def _receipt() -> rx.Component:
                     _("Print"),
                     type="button",
                     on_click=print_page,
-                    custom_attrs=WORKS_OFFLINE,
+                    custom_attrs=works_offline(),
                     class_name="button button-quiet",
                 ),
                 class_name="flex flex-wrap gap-3 mt-4",

@@ -58,7 +58,12 @@ def check_form() -> rx.Component:
             ),
             class_name="card grid gap-5",
         ),
-        rx.el.p(custody_text(), class_name="soft small"),
+        rx.el.div(
+            # The place is kept: whether the market is known is known with the quote only.
+            rx.el.p(bill.cost, class_name="min-h-[21px]"),
+            rx.el.p(custody_text()),
+            class_name="soft small grid gap-1",
+        ),
         actions(
             button=rx.cond(
                 WizardState.verify_words != "",

@@ -13,6 +13,7 @@ from onramp_app.web.add_money.words import NOT_KNOWN
 from onramp_app.web.parts.feedback import filled
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.shell.connection import is_offline
+from onramp_app.web.parts.shell.notes import has_note, note_words
 from onramp_app.web.parts.shell.titles import title
 from onramp_app.web.parts.signs import sign
 from onramp_app.web.parts.steps import steps_to_come
@@ -188,7 +189,7 @@ def _said() -> rx.Component:
     return rx.el.div(
         rx.el.div(
             rx.cond(
-                is_bad,
+                ~has_note & is_bad,
                 rx.el.p(
                     WizardState.review_problem,
                     " ",
@@ -201,29 +202,35 @@ def _said() -> rx.Component:
         ),
         rx.el.div(
             rx.cond(
-                ~is_bad & is_now,
-                rx.el.p(
-                    rx.cond(
-                        WizardState.verify_words != "",
-                        WizardState.verify_words,
-                        rx.cond(
-                            WizardState.problem != "",
-                            rx.fragment(
-                                WizardState.problem,
-                                rx.cond(
-                                    WizardState.is_old,
-                                    rx.fragment(" ", _("The figures shown are the last ones.")),
-                                ),
-                            ),
-                            rx.cond(WizardState.changed != "", WizardState.changed, _provider_trouble()),
-                        ),
-                    )
-                ),
+                has_note,
+                rx.el.p(note_words()),
+                rx.cond(~is_bad & is_now, rx.el.p(_said_now())),
             ),
             aria_live="polite",
         ),
-        _quote_line(),
-        class_name=rx.cond(is_bad, "said said-bad", rx.cond(is_now, "said said-now", "said")),
+        # Nobody asks for a rate while the page is offline. The countdown goes on.
+        rx.el.div(_quote_line(), class_name=rx.cond(is_offline, "hidden", "")),
+        class_name=rx.match(
+            rx.cond(~has_note & is_bad, "bad", rx.cond(has_note | is_now, "now", "")),
+            ("bad", "said said-bad"),
+            ("now", "said said-now"),
+            "said",
+        ),
+    )
+
+
+def _said_now() -> rx.Component:
+    return rx.cond(
+        WizardState.verify_words != "",
+        WizardState.verify_words,
+        rx.cond(
+            WizardState.problem != "",
+            rx.fragment(
+                WizardState.problem,
+                rx.cond(WizardState.is_old, rx.fragment(" ", _("The figures shown are the last ones."))),
+            ),
+            rx.cond(WizardState.changed != "", WizardState.changed, _provider_trouble()),
+        ),
     )
 
 

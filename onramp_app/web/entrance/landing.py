@@ -61,10 +61,10 @@ def _rate_of_the_day() -> rx.Component:
         rx.cond(
             LandingState.rate != "",
             rx.fragment(
-                rx.el.span(_("Today's rate:"), class_name="soft"),
+                rx.el.span(_("Latest rate:"), class_name="soft"),
                 " ",
                 rx.el.strong(LandingState.rate, class_name="font-semibold"),
-                " ",
+                " · ",
                 time_of(LandingState.rate_as_of, class_name="soft"),
             ),
         ),

@@ -91,7 +91,7 @@ def register() -> rx.Component:
             text_field(
                 _("Name"),
                 "display_name",
-                hint=_("What we call you. You can leave it empty."),
+                hint=_("Optional."),
                 max_length=80,
                 auto_complete="name",
                 default_value=EntranceState.display_name,
@@ -108,7 +108,7 @@ def register() -> rx.Component:
                 on_change=EntranceState.propose_currency,
             ),
             choice_field(
-                _("Show amounts in"),
+                _("Display currency"),
                 "display_currency",
                 options=currency_options(),
                 empty=_("Choose a currency"),

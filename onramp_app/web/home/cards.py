@@ -39,7 +39,7 @@ def card_of(view: TopUpView, *, usual_minutes: int | None, is_another_sought: bo
     if pay_of(at) is Pay.NOT_AGAIN and status is not TopUpStatus.IN_REVIEW:
         title = _("{amount} is on its way")
     elif status is TopUpStatus.IN_REVIEW:
-        title = _("We're reviewing your top-up of {amount}")
+        title = _("{amount} is in review")
     elif pay_of(at) is Pay.WAIT:
         title = _("Looking for your {amount}")
     else:

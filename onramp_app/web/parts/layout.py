@@ -5,17 +5,15 @@ from reflex_components_core.base.error_boundary import error_boundary  # type: i
 
 from onramp_app.config import get_settings
 from onramp_app.texts import _
-from onramp_app.web.parts.feedback import filled, notice
+from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.live_sign import live_sign
 from onramp_app.web.parts.places import api_action, link, path_of
-from onramp_app.web.parts.shell.connection import is_offline, offline_notice
 from onramp_app.web.parts.shell.footer import footer, help_links
+from onramp_app.web.parts.shell.notes import notes
 from onramp_app.web.parts.shell.skeletons import form_skeleton
 from onramp_app.web.parts.shell.theme import bar_colour, theme_switch
 from onramp_app.web.parts.signs import mark
-from onramp_app.web.parts.times import clock_of
 from onramp_app.web.tabs.confirmation import ConfirmationState
-from onramp_app.web.tabs.loads import Away
 from onramp_app.web.tabs.session import SessionState
 
 
@@ -118,18 +116,6 @@ def _signed_out_header(*, offer: rx.Component | None) -> rx.Component:
     )
 
 
-def _shell_notice(*, is_private: bool) -> rx.Component:
-    """Return what went wrong outside any form. Toasts would need `eval`, which the content policy forbids."""
-    return rx.fragment(
-        rx.cond(
-            SessionState.notice != "",
-            rx.el.div(notice(SessionState.notice, kind="bad"), class_name="wrap pb-4"),
-        ),
-        offline_notice(),
-        rx.cond(is_offline, rx.fragment(), _away()) if is_private else None,
-    )
-
-
 def _unconfirmed() -> rx.Component:
     """Say that the address has to be confirmed before money is added, and offer the link again."""
     return rx.cond(
@@ -158,42 +144,6 @@ def _unconfirmed() -> rx.Component:
     )
 
 
-def _away() -> rx.Component:
-    """Show what is away, how old the page therefore is, and that it reconnects without being reloaded."""
-    return rx.cond(
-        SessionState.away != "",
-        rx.el.div(
-            notice(
-                rx.match(
-                    SessionState.away,
-                    (Away.DATABASE, _("We can't reach our database right now.")),
-                    (Away.UPDATES, _("Part of our service isn't answering right now.")),
-                    _("This page couldn't be updated."),
-                ),
-                " ",
-                rx.cond(
-                    SessionState.is_signed_in,
-                    rx.fragment(
-                        _("Figures may be out of date."),
-                        rx.cond(
-                            SessionState.current_until != "",
-                            rx.fragment(
-                                " ",
-                                filled(_("Last updated {time}."), time=clock_of(SessionState.current_until)),
-                            ),
-                        ),
-                    ),
-                    _("The page opens as soon as it can be read again."),
-                ),
-                " ",
-                _("Reconnecting…"),
-                kind="now",
-            ),
-            class_name="wrap pb-4",
-        ),
-    )
-
-
 def _frame(*children: rx.Component) -> rx.Component:
     return rx.el.div(
         bar_colour(),
@@ -216,7 +166,7 @@ def public_page(
     place = "wrap below-fold" if fills_up else "wrap"
     return _frame(
         _signed_out_header(offer=offer),
-        _shell_notice(is_private=False),
+        notes(is_private=False),
         rx.el.main(*content, id="content", tab_index=-1, class_name=f"{place} pt-4 pb-16 outline-none"),
         footer(has_theme=True),
     )
@@ -232,7 +182,7 @@ def private_page(*content: rx.Component, here: str, waiting: rx.Component | None
     has_bar = not here.startswith("/add-money")
     return _frame(
         _signed_in_header(here),
-        _shell_notice(is_private=True),
+        notes(is_private=True),
         rx.el.main(
             # With keys, because what one of them leaves in place for the other would be seen to move.
             rx.cond(

@@ -4,7 +4,7 @@ import reflex as rx
 
 from onramp_app.texts import _
 from onramp_app.web.parts.places import link
-from onramp_app.web.parts.shell.connection import WORKS_OFFLINE
+from onramp_app.web.parts.shell.connection import works_offline
 
 # The text before the button is selected too: browsers refuse the clipboard on pages without TLS.
 _COPY: rx.Var[object] = rx.vars.FunctionStringVar.create("""((_info, event) => {
@@ -68,6 +68,6 @@ def copy_button(label: rx.Var[str] | str) -> rx.Component:
         rx.el.span(" ", label, class_name="sr-only"),
         type="button",
         on_click=_COPY,
-        custom_attrs=WORKS_OFFLINE,
+        custom_attrs=works_offline(),
         class_name="copy link min-h-11 px-2",
     )

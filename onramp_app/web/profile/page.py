@@ -128,7 +128,7 @@ def _details() -> rx.Component:
                 default_value=person.country,
             ),
             choice_field(
-                _("Show amounts in"),
+                _("Display currency"),
                 "display_currency",
                 options=currency_options(),
                 default_value=person.display_currency,

@@ -56,7 +56,7 @@ def _genuine() -> rx.Component:
             _TICK,
             "good",
             _("This receipt is genuine"),
-            _("We issued it, and it's still as printed. Compare what stands here with the paper."),
+            _("We issued it, and it's still as printed. Compare it with your copy."),
         ),
         _statement(),
         _lines(),
@@ -146,7 +146,7 @@ def _statement() -> rx.Component:
         rx.el.p(checked.title, class_name="heading"),
         rx.cond(checked.head != "", rx.el.p(checked.head, class_name="large-money large-money-long mt-1")),
         rx.cond(checked.statement != "", rx.el.p(checked.statement, class_name="mt-1")),
-        class_name="mt-4",
+        class_name="mt-6",
     )
 
 

@@ -7,7 +7,7 @@ from onramp_app.texts import _
 from onramp_app.web.parts.feedback import filled
 from onramp_app.web.parts.places import link
 from onramp_app.web.parts.qr_code import qr_picture
-from onramp_app.web.parts.shell.connection import NEEDS_SERVER
+from onramp_app.web.parts.shell.connection import needs_server
 from onramp_app.web.parts.shell.titles import title
 from onramp_app.web.top_up.check_now import asked_line, check_now
 from onramp_app.web.top_up.help import folded_help
@@ -121,7 +121,7 @@ def _cancel() -> rx.Component:
                     _("Cancel top-up"),
                     type="button",
                     on_click=TopUpPageState.cancel.temporal,  # type: ignore[attr-defined]  # Reflex makes it a handler
-                    custom_attrs={"popoverTarget": _DIALOG, "popoverTargetAction": "hide", **NEEDS_SERVER},
+                    custom_attrs={"popoverTarget": _DIALOG, "popoverTargetAction": "hide", **needs_server()},
                     class_name="button button-main",
                 ),
                 class_name="flex flex-wrap gap-3 mt-6",

@@ -6,7 +6,7 @@ from onramp_app.texts import _
 from onramp_app.web.parts.feedback import notice
 from onramp_app.web.parts.layout import private_page
 from onramp_app.web.parts.money import money
-from onramp_app.web.parts.places import link
+from onramp_app.web.parts.places import api_action, file_link, link
 from onramp_app.web.parts.shell.titles import FocusesTitle, title
 from onramp_app.web.parts.signs import mark, sign
 from onramp_app.web.parts.times import as_of_line, clock_of
@@ -130,8 +130,8 @@ def _settled() -> rx.Component:
             link(_("Add again"), to=_page.again_address, class_name="button button-quiet"),
             class_name="flex flex-wrap justify-center gap-3 mt-7",
         ),
-        rx.cond(_page.is_short, rx.el.div(ask_about_it(), class_name="mt-4")),
-        rx.el.div(_story(), class_name="mt-4"),
+        rx.cond(_page.is_short, rx.el.div(ask_about_it(), class_name="mt-4 [&>div]:justify-items-center")),
+        rx.el.div(_story(), _receipt(), class_name="flex flex-wrap justify-center gap-x-6 mt-4"),
         class_name=rx.cond(
             _page.is_short,
             "card top-up grid justify-items-center text-center",
@@ -247,6 +247,15 @@ def _missing() -> rx.Component:
         ),
         link(_("Back to home"), to="/home", class_name="button button-main mt-6"),
         class_name="top-up pt-4 md:pt-10",
+    )
+
+
+def _receipt() -> rx.Component:
+    return file_link(
+        _("Receipt (PDF)"),
+        address=f"{api_action('/api/transactions/')}{_page.id}/receipt.pdf",
+        name=f"receipt-{_page.reference}.pdf",
+        class_name="link small inline-flex items-center min-h-11",
     )
 
 

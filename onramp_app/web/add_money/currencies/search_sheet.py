@@ -10,7 +10,7 @@ from typing import Any
 import reflex as rx
 
 from onramp_app.texts import _
-from onramp_app.web.parts.shell.connection import WORKS_OFFLINE
+from onramp_app.web.parts.shell.connection import works_offline
 
 # The sheet is looked up by each event, because it comes and goes with a part of the page.
 _SCRIPT = """
@@ -115,7 +115,7 @@ def search_sheet(
                 rx.el.button(
                     _("Close"),
                     type="button",
-                    custom_attrs={"data-closes": "", **WORKS_OFFLINE},
+                    custom_attrs={"data-closes": "", **works_offline()},
                     class_name="link small min-h-11 px-2",
                 ),
                 class_name="flex items-center justify-between gap-4",

@@ -4,12 +4,20 @@ import reflex as rx
 from reflex_base.vars import VarData
 
 from onramp_app.texts import _
-from onramp_app.web.parts.feedback import notice
 
-WORKS_OFFLINE = {"data-works-offline": ""}
-"""The attribute of a button that needs no server: it is not shut while the page is offline."""
-NEEDS_SERVER = {"data-needs-server": ""}
-"""The attribute of a button that needs the server although it opens or closes a popover too."""
+
+def works_offline() -> dict[str, str]:
+    """Return the attribute of a button that needs no server: it is not shut while the page is offline.
+
+    A dictionary for each button: Reflex adds the other attributes of the button to it.
+    """
+    return {"data-works-offline": ""}
+
+
+def needs_server() -> dict[str, str]:
+    """Return the attribute of a button that needs the server although it opens or closes a popover too."""
+    return {"data-needs-server": ""}
+
 
 # `waiting`, `live` or `lost`, and after it what is in doubt: `refused` for an action of the person that was
 # not sent, `unsure` for one of which nobody knows whether it arrived.
@@ -21,42 +29,37 @@ _SHOWN = rx.Var(
     ),
 ).to(str)
 is_offline = _SHOWN.startswith("lost")
+says_of_connection = is_offline | (_SHOWN == "live refused") | (_SHOWN == "live unsure")
 
 
-def offline_notice() -> rx.Component:
-    """Return the notice of a page that is offline, or was when the person did something."""
-    return rx.fragment(
-        rx.match(
-            _SHOWN,
-            ("lost", _offline()),
-            ("lost refused", _offline(_("That wasn't sent. Try again once you're back online."))),
-            ("lost unsure", _offline(_("Your last action may not have gone through."))),
-            (
-                "live refused",
-                _afterwards(_("You were offline, so your last action wasn't sent. Try it again.")),
-            ),
-            (
-                "live unsure",
-                _afterwards(
-                    _(
-                        "The connection was lost during your last action. Check whether it went through"
-                        " before you repeat it."
-                    )
-                ),
-            ),
-            rx.fragment(),
+def connection_words() -> rx.Component:
+    """Return what a page says that is offline, or was when the person did something."""
+    offline = _("You're offline. Figures may be out of date. Reconnecting…")
+    return rx.match(
+        _SHOWN,
+        ("lost", rx.fragment(offline)),
+        (
+            "lost refused",
+            rx.fragment(offline, " ", _("That wasn't sent. Try again once you're back online.")),
         ),
-        # Buttons that are shut refer to it.
-        rx.el.span(_("Not available while you're offline."), id="offline-words", hidden=True),
+        ("lost unsure", rx.fragment(offline, " ", _("Your last action may not have gone through."))),
+        (
+            "live refused",
+            rx.fragment(_("You were offline, so your last action wasn't sent. Try it again.")),
+        ),
+        (
+            "live unsure",
+            rx.fragment(
+                _(
+                    "The connection was lost during your last action. Check whether it went through before"
+                    " you repeat it."
+                )
+            ),
+        ),
+        rx.fragment(),
     )
 
 
-def _offline(*more: str) -> rx.Component:
-    words = _("You're offline. Figures may be out of date. Reconnecting…")
-    return rx.el.div(
-        notice(*([words, " ", *more] if more else [words]), kind="now"), class_name="wrap pb-4 offline-note"
-    )
-
-
-def _afterwards(words: str) -> rx.Component:
-    return rx.el.div(notice(words, kind="now"), class_name="wrap pb-4")
+def why_not_offline() -> rx.Component:
+    """Return the words that buttons refer to which are shut while the page is offline."""
+    return rx.el.span(_("Not available while you're offline."), id="offline-words", hidden=True)

@@ -30,7 +30,7 @@ def footer(*, has_theme: bool, has_bar: bool = False) -> rx.Component:
             rx.el.p(who_runs_it(), class_name="soft small max-w-[60em]"),
             class_name="wrap grid gap-2 py-6",
         ),
-        class_name=f"border-t border-(--line){' above-bar' if has_bar else ' mt-auto'}",
+        class_name=f"border-t border-(--line){' above-bar' if has_bar else ' foot-in-sight mt-auto'}",
     )
 
 

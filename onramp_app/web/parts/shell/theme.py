@@ -4,7 +4,7 @@ import reflex as rx
 from reflex.style import color_mode, set_color_mode
 
 from onramp_app.texts import _
-from onramp_app.web.parts.shell.connection import WORKS_OFFLINE
+from onramp_app.web.parts.shell.connection import works_offline
 
 PAPER = {"light": "#F7F3EA", "dark": "#0C1718"}
 """The colour of the page in each theme, as `assets/theme.css` has it."""
@@ -20,7 +20,7 @@ def theme_switch() -> rx.Component:
                 type="button",
                 on_click=set_color_mode(mode),  # type: ignore[arg-type]  # a literal of the tuple above
                 aria_pressed=rx.cond(color_mode == mode, "true", "false"),
-                custom_attrs=WORKS_OFFLINE,
+                custom_attrs=works_offline(),
             )
             for mode, words in choices
         ],
