@@ -12,6 +12,7 @@ from onramp_app.ledger import tables as ledger_tables
 from onramp_app.links import tables as link_tables
 from onramp_app.mail import tables as mail_tables
 from onramp_app.operators import tables as operator_tables
+from onramp_app.outgoing_webhooks import tables as outgoing_tables
 from onramp_app.pricing import tables as rate_tables
 from onramp_app.programs import tables as program_tables
 from onramp_app.provider_orders import tables as provider_tables
@@ -35,6 +36,7 @@ TABLE_MODULES = (
     lease_tables,
     link_tables,
     mail_tables,
+    outgoing_tables,
     program_tables,
     recovery_tables,
     verification_tables,

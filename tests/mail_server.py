@@ -15,13 +15,13 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.simulator.process import free_port
 
-_CERTIFICATE = Path(__file__).parent / "fixtures" / "mail_server.pem"
+CERTIFICATE = Path(__file__).parent / "fixtures" / "mail_server.pem"
 USER, PASSWORD = "wallet", "harbour/of:mails@9"
 
 
 def trusting() -> ssl.SSLContext:
     """What a client trusts that knows the certificate of this server."""
-    return ssl.create_default_context(cafile=str(_CERTIFICATE))
+    return ssl.create_default_context(cafile=str(CERTIFICATE))
 
 
 @dataclass
@@ -76,7 +76,7 @@ def mail_server(*, starts_tls: bool = True, demands_login: bool = True) -> Itera
     demands_login = demands_login and starts_tls
     kept = MailServer(free_port())
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(_CERTIFICATE)
+    context.load_cert_chain(CERTIFICATE)
     controller = Controller(
         kept,
         hostname="127.0.0.1",
@@ -99,7 +99,7 @@ def tls_mail_server() -> Iterator[MailServer]:
     """Run a server that speaks TLS from the first byte."""
     kept = MailServer(free_port())
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(_CERTIFICATE)
+    context.load_cert_chain(CERTIFICATE)
     controller = Controller(
         kept,
         hostname="127.0.0.1",

@@ -211,3 +211,19 @@ def program_user(owner: Owner, program_id: str, user_id: str, *, external_id: st
         created_at=datetime.now(UTC),
     )
     return external_id
+
+
+def webhook_endpoint(owner: Owner, program_id: str, **columns: Any) -> str:
+    """Write an endpoint of a program that wants to hear of everything. Returns its id."""
+    now = datetime.now(UTC)
+    row = {
+        "id": new_id(),
+        "program_id": program_id,
+        "url": "https://shop.example/hook",
+        "event_types": [],
+        "sealed_secret": bytes(60),
+        "made_at": now,
+        "updated_at": now,
+    } | columns
+    insert(owner, "webhook_endpoints", **row)
+    return str(row["id"])

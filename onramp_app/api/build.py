@@ -28,6 +28,7 @@ from onramp_app.api.privacy import routes as privacy
 from onramp_app.api.programs import debits as program_debits
 from onramp_app.api.programs import links as program_links
 from onramp_app.api.programs import users as program_users
+from onramp_app.api.programs import webhooks as program_webhooks
 from onramp_app.api.webhook import describe, webhook_before
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import RequestTooSlow
@@ -74,6 +75,7 @@ def create_api(name: str) -> ASGIApp:
     api.include_router(program_users.router)
     api.include_router(program_debits.router)
     api.include_router(program_links.router)
+    api.include_router(program_webhooks.router)
     if not get_settings().is_production:
         api.include_router(outbox.router)
     _describe_problems(api)

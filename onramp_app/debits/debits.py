@@ -21,7 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.accounts.tables import User
 from onramp_app.db.engine import execute, on_commit, transaction
 from onramp_app.db.moments import moment_of
-from onramp_app.debits import amounts
+from onramp_app.debits import amounts, events
 from onramp_app.debits.amounts import FiatAmount, Taken
 from onramp_app.debits.errors import AccountClosed, MoreThanLeft, ReferenceUsed
 from onramp_app.debits.tables import DebitRecord
@@ -40,6 +40,8 @@ from onramp_app.ledger.posting import post
 from onramp_app.ledger.tables import LedgerEntry, LedgerTransfer
 from onramp_app.ledger.transfers import Cause, Instruction
 from onramp_app.ledger.words import TransferKind
+from onramp_app.outgoing_webhooks.events import note_balance
+from onramp_app.outgoing_webhooks.words import EventType
 from onramp_app.programs import people, records
 from onramp_app.programs.views import Program
 from onramp_app.top_ups.errors import AccountFrozen
@@ -131,6 +133,7 @@ async def create(program: Program, wanted: WantedDebit) -> tuple[DebitView, bool
             return known, False
         begin = instructions.hold if row.is_hold else instructions.debit
         await _post(db, row, begin(debit_of(row), row.amount_minor, cause=_by(program.id)))
+        events.note(db, row, EventType.DEBIT_CREATED)
         records.note(db, program, "debit.created", subject=row.id)
         return view_of(row, await scales(db)), True
 
@@ -174,6 +177,8 @@ async def move(program: Program, debit_id: str, what: Move, wanted: WantedMove) 
             raise AccountClosed("The account is closed, so nothing can be given back to it.")
         await settle(db, row, what, minor, reference=wanted.reference)
         await _post(db, row, _instruction(row, what, minor, wanted))
+        if what is Move.REVERSE:
+            events.note(db, row, EventType.DEBIT_REVERSED)
         records.note(db, program, _DONE[what], subject=row.id)
         return view_of(row, known)
 
@@ -332,7 +337,8 @@ def _by(program_id: str) -> Cause:
 
 
 async def _post(db: AsyncSession, row: DebitRecord, instruction: Instruction) -> None:
-    await post(db, [instruction])
+    (posted,) = await post(db, [instruction])
+    await note_balance(db, instruction, posted)
     on_commit(db, partial(announce_changes, [row.user_id]))
     on_commit(db, partial(_log.info, "debit", debit_id=row.id, kind=instruction.kind.value))
 

@@ -21,6 +21,34 @@ _PRIVATE = tuple(
     )
 )
 _CARRIER = (ipaddress.ip_network("100.64.0.0/10"),)  # RFC 6598
+# What the registries of special-purpose addresses (RFC 6890, IANA) and of multicast keep from the internet.
+_NOT_PUBLIC = tuple(
+    ipaddress.IPv4Network(network)
+    for network in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+    )
+)
+# The one block of IPv6 that is the internet (RFC 4291 section 2.4), without what leads elsewhere: protocols'
+# own addresses and Teredo, documentation, and 6to4, which holds an IPv4 address. Mapped and translated IPv4
+# addresses (RFC 4291 section 2.5.5, RFC 6052) lie outside of it.
+_PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
+_NOT_PUBLIC_IPV6 = tuple(
+    ipaddress.IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
+)
 _MAX_LENGTH = 80  # the longest IPv6 address with its zone, brackets and port
 
 
@@ -72,6 +100,22 @@ def is_within(address: str, networks: tuple[Network, ...]) -> bool:
     parsed = _parsed(address)
     return parsed is not None and any(
         parsed in network for network in networks if network.version == parsed.version
+    )
+
+
+def is_public(address: str) -> bool:
+    """Return whether an address is one of the internet: no machine of ours, of a private network or of none.
+
+    A list of our own, since what `ipaddress` calls global differs from one Python to the next, and holds
+    multicast and addresses that are translated to private ones.
+    """
+    parsed = _parsed(address)
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return not any(parsed in network for network in _NOT_PUBLIC)
+    return (
+        parsed is not None
+        and parsed in _PUBLIC_IPV6
+        and not any(parsed in network for network in _NOT_PUBLIC_IPV6)
     )
 
 

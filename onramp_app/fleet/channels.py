@@ -43,3 +43,5 @@ order_read = Bell()
 mail_due = Bell()
 # Rung in the process that stored a request for a link to set a password.
 reset_asked = Bell()
+# Rung in the process that wrote a webhook for a program.
+webhook_due = Bell()

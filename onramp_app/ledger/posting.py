@@ -1,7 +1,7 @@
 """Posts instructions: many in one transaction, each once. The only code that writes the books."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sqlalchemy import text
@@ -56,11 +56,17 @@ _Posted = dict[_Key, tuple[bytes, str]]  # to the hash of the input and the tran
 
 @dataclass(frozen=True, slots=True)
 class PostedTransfer:
-    """What became of one instruction. `is_new` is false when it had been posted before."""
+    """What became of one instruction. `is_new` is false when it had been posted before.
+
+    `available_before` and `available_after` are what its user had available of its asset, in minor units;
+    the same where it was not posted now, and 0 where it has no user.
+    """
 
     reference: str
     transfer_id: str
     is_new: bool
+    available_before: int = 0
+    available_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,8 @@ class _Made:
     transfer_id: str
     instruction: Instruction
     transfer: Transfer
+    before: Balance
+    after: Balance
 
     @property
     def key(self) -> _Key:
@@ -154,8 +162,8 @@ def _resolve(
         owner = (instruction.user_id or "", instruction.asset)
         balance = balances.get(owner, Balance())
         transfers = instruction.resolve(balance)
-        balances[owner] = balance.after(transfers)
-        made += [_Made(new_id(), instruction, transfer) for transfer in transfers]
+        balances[owner] = after = balance.after(transfers)
+        made += [_Made(new_id(), instruction, transfer, balance, after) for transfer in transfers]
     return made
 
 
@@ -218,13 +226,20 @@ def _answers(
     posted: _Posted,
 ) -> list[PostedTransfer]:
     ids = {key: transfer_id for key, (_, transfer_id) in posted.items()}
-    new = {one.key: one.transfer_id for one in made if one.transfer_id in inserted}
+    new = {one.key: one for one in made if one.transfer_id in inserted}
     answers: list[PostedTransfer] = []
     for instruction in instructions:
         key = (instruction.environment.value, instruction.reference)
-        is_new = key not in ids
-        transfer_id = ids.setdefault(key, new.get(key, ""))
-        answers.append(PostedTransfer(instruction.reference, transfer_id, is_new))
+        is_new, own = key not in ids, new.get(key)
+        transfer_id = ids.setdefault(key, own.transfer_id if own else "")
+        posted_one = PostedTransfer(instruction.reference, transfer_id, is_new)
+        if is_new and own is not None and instruction.user_id is not None:
+            posted_one = replace(
+                posted_one,
+                available_before=own.before.available_minor,
+                available_after=own.after.available_minor,
+            )
+        answers.append(posted_one)
     return answers
 
 

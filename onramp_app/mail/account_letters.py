@@ -285,3 +285,25 @@ def account_closed(details: Details, _secret: str) -> Letter:
         after=whom_to_ask(),
         about_mails=about_security(),
     )
+
+
+def endpoint_disabled(details: Details, _secret: str) -> Letter:
+    """Say, to operators, that a program hears of nothing any more."""
+    program = details["program"]
+    happened = {
+        "failing": _("Its endpoint has taken no webhook for three days, so we send it no more."),
+        "gone": _("Its endpoint answered that it's gone (410), so we send it no more webhooks."),
+    }[details["because"]]
+    return Letter(
+        subject=_("{program} gets no more webhooks from {app}").format(program=program, app=app_name()),
+        title=_("{program} gets no more webhooks").format(program=program),
+        paragraphs=(
+            happened,
+            _(
+                "Once it works again, enable it with PATCH /api/webhook-endpoints/{id} and send again what it"
+                " missed."
+            ).format(id=details["endpoint"]),
+        ),
+        facts=((_("Endpoint"), details["endpoint"]),),
+        about_mails=(_("You get this mail because you're an operator."),),
+    )

@@ -31,6 +31,7 @@ _LETTERS: Mapping[MailKind, Callable[[Details, str], Letter]] = {
     MailKind.REFRESH_TOKEN_REUSED: account_letters.refresh_token_reused,
     MailKind.CLAIM_ACCOUNT: account_letters.claim_account,
     MailKind.ACCOUNT_CLOSED: account_letters.account_closed,
+    MailKind.ENDPOINT_DISABLED: account_letters.endpoint_disabled,
     MailKind.TOP_UP_SETTLED: top_up_letters.top_up_settled,
     MailKind.TOP_UP_IN_REVIEW: top_up_letters.top_up_in_review,
     MailKind.TOP_UP_RELEASED: top_up_letters.top_up_released,

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class MailKind(StrEnum):
-    """What a mail says. Those that `CHOICE_OF` does not name are about security, and nobody goes without."""
+    """What a mail says. Those that `CHOICE_OF` does not name nobody goes without: security, and operating."""
 
     CONFIRM_EMAIL = "confirm_email"
     CONFIRM_NEW_EMAIL = "confirm_new_email"
@@ -25,6 +25,7 @@ class MailKind(StrEnum):
     FACTORS_RESET_ASKED = "factors_reset_asked"
     ACCOUNT_CLOSED = "account_closed"
     CLAIM_ACCOUNT = "claim_account"
+    ENDPOINT_DISABLED = "endpoint_disabled"
 
 
 class Choice(StrEnum):
@@ -62,6 +63,7 @@ WORTH_SENDING: Mapping[MailKind, timedelta] = {
     MailKind.EMAIL_CHANGE_UNDONE: UNDO_LIFE,
     MailKind.FACTORS_RESET_ASKED: timedelta(days=1),
     MailKind.ACCOUNT_CLOSED: _NOTICE,
+    MailKind.ENDPOINT_DISABLED: _NOTICE,
     MailKind.CLAIM_ACCOUNT: CLAIM_LIFE,
     **dict.fromkeys(
         (

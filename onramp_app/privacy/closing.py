@@ -27,6 +27,7 @@ from onramp_app.ledger.balances import balances
 from onramp_app.links import personal as add_money_links
 from onramp_app.mail import outbox
 from onramp_app.mail.words import MailKind
+from onramp_app.outgoing_webhooks import personal as outgoing_webhooks
 from onramp_app.programs import personal as programs
 from onramp_app.throttle import throttle
 from onramp_app.top_ups.errors import AccountFrozen
@@ -134,6 +135,7 @@ async def _forget(db: AsyncSession, user: User, client: Client) -> None:
     await resets.forget(db, user.id)
     await verification.forget(db, user.id)
     await programs.forget(db, user.id)
+    await outgoing_webhooks.forget(db, user.id)
     await idempotency.forget(db, user.id)
     await debits.forget(db, user.id)
     await add_money_links.forget(db, user.id)

@@ -23,6 +23,7 @@ from onramp_app.ledger import audit
 from onramp_app.ledger import balances as books
 from onramp_app.links.personal import LINKS
 from onramp_app.mail.outbox import MAILS
+from onramp_app.outgoing_webhooks.personal import EVENTS
 from onramp_app.programs.personal import PROGRAMS
 from onramp_app.throttle import throttle
 from onramp_app.top_ups.personal import TOP_UPS
@@ -37,6 +38,7 @@ PARTS: Final[tuple[Part, ...]] = (
     *accounts.PARTS,
     *factors.PARTS,
     PROGRAMS,
+    EVENTS,
     MAILS,
     idempotency.KEYS,
     audit.LINES,

@@ -12,8 +12,11 @@ PROGRAMS = Part(
         "name": "programs.name",
         "external_id": "program_users.external_id",
         "created_at": "program_users.created_at",
+        "low_asset": "program_users.low_asset",
     },
-    source="program_users JOIN programs ON programs.id = program_users.program_id",
+    amounts={"low": "program_users.low_minor"},
+    source="program_users JOIN programs ON programs.id = program_users.program_id"
+    " LEFT JOIN assets ON assets.code = program_users.low_asset",
     whose="program_users.user_id = :user_id",
     order=("program_users.created_at", "program_users.program_id"),
 )

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field
 
-from onramp_app.db.columns import Row, length, moment, octets, words
+from onramp_app.db.columns import Minor, Row, length, moment, octets, words
 from onramp_app.domain.ids import new_id
 from onramp_app.programs.words import MAX_NAME_LENGTH, MAX_NETWORKS, MAX_REQUESTS_PER_MINUTE, Scope
 
@@ -63,13 +63,19 @@ class ApiKey(Row, table=True):
 
 
 class ProgramUser(Row, table=True):
-    """Whom a program knows, by the name that is the program's own: one account for one name, and back."""
+    """Whom a program knows, by the name that is the program's own: one account for one name, and back.
+
+    Where a program wants to hear when this person has little left, that is less than `low_minor` (minor
+    units) of `low_asset`.
+    """
 
     __tablename__ = "program_users"
     __table_args__ = (
         PrimaryKeyConstraint("program_id", "external_id"),
         UniqueConstraint("program_id", "user_id"),
         CheckConstraint("external_id ~ '^[!-~]{1,128}$'", name="external_id"),
+        CheckConstraint("(low_asset IS NULL) = (low_minor IS NULL)", name="low_is_whole"),
+        CheckConstraint("low_minor > 0", name="low_minor"),
         Index(None, "user_id"),
     )
 
@@ -77,3 +83,7 @@ class ProgramUser(Row, table=True):
     external_id: str = Field(sa_column=words())
     user_id: str = Field(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False))
     created_at: datetime = Field(sa_column=moment())
+    low_asset: str | None = Field(
+        default=None, sa_column=Column(Text, ForeignKey("assets.code"), nullable=True)
+    )
+    low_minor: int | None = Field(default=None, sa_column=Column(Minor, nullable=True))

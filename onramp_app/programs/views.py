@@ -25,7 +25,8 @@ class Program:
 class ProgramPerson:
     """A person as the program knows them that opened the account; nothing of what they say of themselves.
 
-    `is_claimed` says whether the person has proved an address and set a password.
+    `is_claimed` says whether the person has proved an address and set a password. `balance_low` is the
+    amount (a decimal string) and the asset below which the program wants to hear of their balance.
     """
 
     user_id: str
@@ -34,6 +35,7 @@ class ProgramPerson:
     display_currency: str
     is_claimed: bool
     created_at: datetime
+    balance_low: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

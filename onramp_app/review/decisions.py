@@ -32,6 +32,7 @@ from onramp_app.ledger.words import TransferKind
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, Operator, deciding
+from onramp_app.outgoing_webhooks.events import note_balance
 from onramp_app.top_ups.moves import Evidence, record, state_of
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import (
@@ -228,6 +229,7 @@ async def post_once(db: AsyncSession, instruction: Instruction) -> str:
         raise ActionNotPossible("The account holds less than is to be taken: run verify-ledger.") from error
     if not posted.is_new:
         raise ActionNotPossible(f"{instruction.reference} was booked before: run verify-ledger.")
+    await note_balance(db, instruction, posted)
     return posted.transfer_id
 
 

@@ -19,6 +19,7 @@ from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.fleet.echo import echo_test
 from onramp_app.fleet.watch import end
 from onramp_app.mail.views import backlog as mail_backlog
+from onramp_app.outgoing_webhooks.views import backlog as webhook_backlog
 from onramp_app.provider_orders.reader import LEASE
 from onramp_app.running.connection_checks import ask_redis, readiness_part
 from onramp_app.running.parts import CheckedPart, UnwellError
@@ -31,6 +32,8 @@ READ_SECONDS = 60
 _POLLS = 3
 # A mail server may be away for a while; who waits for a link to set a password will not for long.
 MAIL_SECONDS = 600
+# What is due and goes to an endpoint that works is sent within seconds.
+WEBHOOK_SECONDS = 300
 
 _SCHEMA = {
     Schema.CURRENT: CheckedPart("schema", is_well=True),
@@ -106,7 +109,8 @@ async def _system(db: AsyncSession) -> list[CheckedPart]:
         return [schema]
     # Networks that nobody reads are no part of the system.
     chain = [await _chain(db)] if get_settings().chain_rpc else []
-    return [schema, await _reader(db), await _backlog(db), await _mail(db), *chain]
+    parts = [await _reader(db), await _backlog(db), await _mail(db), await _outgoing_webhooks(db)]
+    return [schema, *parts, *chain]
 
 
 async def _redis() -> list[CheckedPart]:
@@ -161,6 +165,20 @@ async def _mail(db: AsyncSession) -> CheckedPart:
     minutes = int(waiting.oldest_seconds // 60)
     detail = f"{waiting.waiting} mails wait to be sent, the oldest for {minutes} minutes."
     return CheckedPart("mail", is_well=False, detail=detail)
+
+
+async def _outgoing_webhooks(db: AsyncSession) -> CheckedPart:
+    """Judge by what could have been sent: an endpoint that takes nothing is its program's to repair."""
+    stands = await webhook_backlog(db)
+    words = []
+    if is_late := stands.overdue_seconds >= WEBHOOK_SECONDS:
+        minutes = int(stands.overdue_seconds // 60)
+        words.append(f"{stands.waiting} webhooks to programs wait, the oldest due for {minutes} minutes.")
+    if stands.failing:
+        words.append(f"Endpoints of programs that take nothing at present: {stands.failing}.")
+    if stands.disabled:
+        words.append(f"Endpoints that were disabled because they took nothing: {stands.disabled}.")
+    return CheckedPart("outgoing_webhooks", is_well=not is_late, detail=" ".join(words))
 
 
 async def _backlog(db: AsyncSession) -> CheckedPart:

@@ -29,6 +29,7 @@ from onramp_app.domain.errors import DatabaseUnavailable, NotFound, Unauthentica
 from onramp_app.fleet.watch import end
 from onramp_app.local.release import running_commit
 from onramp_app.mail.views import backlog as mail_backlog
+from onramp_app.outgoing_webhooks.views import backlog as webhook_backlog
 from onramp_app.provider_orders.reader import LEASE
 from onramp_app.top_ups.transitions import OPEN_SQL
 
@@ -62,6 +63,11 @@ _TOP_UPS = text(
     _AGED.format(name="status", at="created_at", table="top_ups", condition=f"status IN ({OPEN_SQL})")
 )
 _CASES = text(_AGED.format(name="kind", at="opened_at", table="exceptions", condition="closed_at IS NULL"))
+# Served by the index over what is on hold.
+_HOLDS = text("""
+SELECT count(*) AS number, extract(epoch FROM now() - min(expires_at)) AS overdue
+  FROM debits WHERE status = 'held' AND environment = :environment
+""")
 _READER = text("""
 SELECT until > clock_timestamp() AS is_held, extract(epoch FROM clock_timestamp() - worked_at) AS ago
   FROM leases WHERE name = :lease
@@ -190,6 +196,8 @@ async def _read_system() -> list[Metric]:
             *await _aged(db, _CASES, values, "cases_open", "Open cases", "kind"),
             *await _reader(db),
             *await _mails(db),
+            *await _outgoing_webhooks(db),
+            *await _holds(db, values),
         ]
 
 
@@ -225,6 +233,35 @@ async def _mails(db: AsyncSession) -> list[Metric]:
     given_up = _gauge("mails_given_up", "Mails that were given up within the last day.")
     given_up.add_metric([], stands.given_up)
     return [waiting, age, given_up]
+
+
+async def _outgoing_webhooks(db: AsyncSession) -> list[Metric]:
+    stands = await webhook_backlog(db)
+    values = {
+        "outgoing_webhooks_waiting": ("Webhooks to programs that were not taken yet.", stands.waiting),
+        "outgoing_webhooks_overdue_age_seconds": (
+            "For how long the oldest webhook that could have been sent is due; 0 for none.",
+            stands.overdue_seconds,
+        ),
+        "outgoing_webhooks_failed": ("Webhooks that were given up within the last day.", stands.failed),
+    }
+    gauges = []
+    for name, (words, value) in values.items():
+        gauges.append(_gauge(name, words))
+        gauges[-1].add_metric([], value)
+    endpoints = _gauge("webhook_endpoints_unwell", "Endpoints of programs that take nothing.", ["state"])
+    endpoints.add_metric(["failing"], stands.failing)
+    endpoints.add_metric(["disabled"], stands.disabled)
+    return [*gauges, endpoints]
+
+
+async def _holds(db: AsyncSession, values: dict[str, str]) -> list[Metric]:
+    row = (await execute(db, _HOLDS, values)).one()
+    open_ = _gauge("debit_holds_open", "Debits of which something is on hold.")
+    open_.add_metric([], row.number)
+    overdue = _gauge("debit_holds_overdue_age_seconds", "Since when the oldest hold has expired; 0 for none.")
+    overdue.add_metric([], max(0.0, float(row.overdue or 0)))
+    return [open_, overdue]
 
 
 async def _reader(db: AsyncSession) -> list[Metric]:

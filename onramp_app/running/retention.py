@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import ColumnElement, Delete, tuple_
+from sqlalchemy import ColumnElement, Delete, exists, tuple_
 from sqlmodel import and_, col, delete, func, or_, select
 
 from onramp_app import idempotency
@@ -26,6 +26,8 @@ from onramp_app.idempotency import IdempotencyKey
 from onramp_app.links.tables import AddMoneyLink, LinkSession
 from onramp_app.mail.tables import OutboxMail
 from onramp_app.mail.words import MailKind
+from onramp_app.outgoing_webhooks.tables import OutgoingDelivery, OutgoingEvent
+from onramp_app.outgoing_webhooks.words import DeliveryState
 from onramp_app.provider_orders.tables import StoredWebhook, WebhookRefusal
 from onramp_app.top_ups.tables import TopUp
 
@@ -69,6 +71,11 @@ class Rule:
 
 def _is_ended() -> ColumnElement[bool]:
     return or_(col(OutboxMail.sent_at).is_not(None), col(OutboxMail.given_up_at).is_not(None))
+
+
+def _is_awaited() -> ColumnElement[bool]:
+    waits = col(OutgoingDelivery.state) == DeliveryState.WAITING.value
+    return exists().where(col(OutgoingDelivery.event_id) == col(OutgoingEvent.id), waits)
 
 
 def _is_last_mail() -> ColumnElement[bool]:
@@ -135,6 +142,12 @@ RULES: Final[tuple[Rule, ...]] = (
             col(AddMoneyLink.expires_at) < at.before,
             ~select(TopUp.id).where(col(TopUp.link_id) == col(AddMoneyLink.id)).exists(),
         ),
+    ),
+    # Its deliveries and their attempts go with it. One that waits is never old: it is given up after days.
+    Rule(
+        OutgoingEvent,
+        "`RETENTION_DAYS`, once they were taken or given up everywhere",
+        lambda at: and_(col(OutgoingEvent.created_at) < at.before, ~_is_awaited()),
     ),
     Rule(IdempotencyKey, "24 hours", lambda at: col(IdempotencyKey.created_at) <= at.now - idempotency.KEPT),
 )

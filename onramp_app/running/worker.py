@@ -1,4 +1,4 @@
-"""The background loops of a process: read provider and networks, apply what was read, send mails, end holds.
+"""The background loops of a process: read provider and networks, apply what was read, send, end holds.
 
 Any number of processes may run. A process can be killed at any moment: what is to be done stands in the
 database, and the next one does it.
@@ -26,6 +26,7 @@ from onramp_app.fleet import changed_people, channels
 from onramp_app.fleet.watch import background_tasks, keep_running, made_progress, rest
 from onramp_app.ledger import sealing
 from onramp_app.mail.sender import SEND_WITHIN_SECONDS, delivery_of, keep_sending
+from onramp_app.outgoing_webhooks import sender as outgoing_webhooks
 from onramp_app.provider_orders.reader import Reader, provider_away
 from onramp_app.provider_orders.walks import ASKING_SECONDS
 from onramp_app.providers.connection import get_provider
@@ -65,6 +66,11 @@ async def background_work() -> AsyncIterator[None]:
                 within_seconds=watcher.LOOK_WITHIN_SECONDS,
             )
             for name, servers in get_servers().items()
+        ),
+        keep_running(
+            "outgoing webhooks",
+            outgoing_webhooks.keep_sending,
+            within_seconds=outgoing_webhooks.SEND_WITHIN_SECONDS,
         ),
         keep_running("holds", keep_releasing, within_seconds=RELEASE_WITHIN_SECONDS),
         keep_running("reset requests", keep_answering, within_seconds=ANSWER_WITHIN_SECONDS),

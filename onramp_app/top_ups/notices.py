@@ -1,9 +1,10 @@
-"""Mails about top-ups: each move that its owner waits for, or has to know of, is written into the outbox.
+"""What is told of top-ups: mails to their owners, and webhooks to the programs that know them.
 
-They are gathered while a transaction goes on and written at its end, all of them by one statement: money is
-credited by the fifty.
+Each move that somebody waits for, or has to know of, is written into an outbox. They are gathered while a
+transaction goes on and written at its end, all of them by one statement: money is credited by the fifty.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,15 +13,25 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
 from onramp_app.db.engine import before_commit
+from onramp_app.domain.clock import rfc3339
 from onramp_app.domain.money import amount_text, decimal_text
 from onramp_app.ledger.assets import scales
 from onramp_app.mail import outbox
 from onramp_app.mail.outbox import Mail
 from onramp_app.mail.words import CHOICE_OF, MailKind
+from onramp_app.outgoing_webhooks import events
+from onramp_app.outgoing_webhooks.events import Happening
+from onramp_app.outgoing_webhooks.words import EventType
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import Act, State, TopUpStatus
 
 _NOTED = "top_up_notices"
+_TYPES = {
+    TopUpStatus.SETTLED: EventType.TOP_UP_SETTLED,
+    TopUpStatus.IN_REVIEW: EventType.TOP_UP_IN_REVIEW,
+    TopUpStatus.FAILED: EventType.TOP_UP_FAILED,
+    TopUpStatus.REVERSED: EventType.TOP_UP_REVERSED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +43,15 @@ class _Notice:
 
 
 def note(db: AsyncSession, top_up: TopUp, state: State, *, act: Act, at: datetime) -> None:
-    """Write a mail about a move of a top-up at the end of the transaction, where the move is worth one.
+    """Write of a move of a top-up at the end of the transaction, where the move is worth it.
 
     Call it before the new state is written into the row.
     """
+    if state.status.value != top_up.status and (type_ := _TYPES.get(state.status)) is not None:
+        happening = Happening(
+            type_, f"top_up:{top_up.id}", top_up.user_id, lambda known: _data(top_up, state, known)
+        )
+        events.note(db, happening)
     kind = _kind_of(top_up, state, act=act)
     if kind is not None:
         db.info.setdefault(_NOTED, []).append(_Notice(kind, top_up, state, at))
@@ -60,6 +76,32 @@ def _kind_of(  # noqa: PLR0911 - one answer a state
             return None
         case TopUpStatus.CANCELED | TopUpStatus.EXPIRED:
             return None  # Nothing was paid, and the person did it or left.
+
+
+def _data(top_up: TopUp, state: State, known: Mapping[str, int]) -> events.Data:
+    """Return a top-up as `GET /api/top-ups/{id}` shows it, in the state that it has moved to.
+
+    Without what its owner alone sees: where it is paid, the provider's orders, and the sentences of its
+    timeline.
+    """
+    received = None
+    if top_up.received_minor is not None and top_up.received_asset == top_up.asset:
+        received = amount_text(top_up.received_minor, scale=known[top_up.asset])
+    return {
+        "id": top_up.id,
+        "status": state.status.value,
+        "reason": state.reason.value if state.reason else None,
+        "charged": state.charged.value,
+        "fiat": {"amount": decimal_text(top_up.fiat_amount), "currency": top_up.fiat_currency},
+        "asset": top_up.asset,
+        "network": top_up.network,
+        "payment_method": top_up.payment_method,
+        "received_amount": received,
+        "link_id": top_up.link_id,
+        "created_at": rfc3339(top_up.created_at),
+        "updated_at": rfc3339(top_up.updated_at),
+        "settled_at": rfc3339(top_up.settled_at),
+    }
 
 
 async def _write(db: AsyncSession) -> None:

@@ -8,6 +8,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
 from onramp_app.accounts.words import KycStatus, KycTier
+from onramp_app.outgoing_webhooks import events
+from onramp_app.outgoing_webhooks.events import Happening
+from onramp_app.outgoing_webhooks.words import EventType
 from onramp_app.verification.machine import Standing
 from onramp_app.verification.tables import VerificationStep
 from onramp_app.verification.words import Source
@@ -58,7 +61,14 @@ def write_step(db: AsyncSession, user: User, after: Standing, *, said: Said, at:
         )
     )
     if after != before:
+        _note_changed(db, user.id, after)
         user.kyc_status, user.kyc_tier, user.updated_at = after.status.value, after.tier.value, at
+
+
+def _note_changed(db: AsyncSession, user_id: str, after: Standing) -> None:
+    data = {"status": after.status.value, "tier": after.tier.value}
+    happening = Happening(EventType.KYC_CHANGED, f"kyc:{user_id}", user_id, lambda _known: data)
+    events.note(db, happening)
 
 
 async def is_operators_word(db: AsyncSession, user_id: str) -> bool:

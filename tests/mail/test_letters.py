@@ -27,6 +27,8 @@ DETAILS = {
     "amount": "113.091234",
     "asset": "USDT",
     "program": "Corner shop",
+    "endpoint": "0190000000000000000000009f3c21ac",
+    "because": "failing",
 }
 
 

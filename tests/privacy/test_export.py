@@ -91,6 +91,11 @@ async def _live(wallet: Wallet, person: Person) -> list[str]:
     program_id, _ = rows.program(wallet.owner, name="Corner shop")
     rows.program_user(wallet.owner, program_id, person.id, external_id="c-7")
     rows.add_money_link(wallet.owner, program_id, person.id, reference="o-2")
+    wallet.run(
+        "INSERT INTO outgoing_events (id, program_id, user_id, type, object, data, created_at)"
+        " SELECT 'e1', id, %s, 'kyc.changed', 'kyc', '{\"status\": \"started\"}', now() FROM programs",
+        person.id,
+    )
     await wallet.post(
         spend("o-1", UserAmount(Environment.SIMULATOR, person.id, "USDT", 25 * 10**16), cause=BY_POLL)
     )
@@ -139,6 +144,8 @@ async def test_the_file_holds_everything_and_nothing_that_opens_anything(
     assert document["passkeys"][0]["name"] == "Harbour phone"
     (program,) = document["programs"]
     assert (program["name"], program["external_id"]) == ("Corner shop", "c-7")
+    (told,) = document["outgoing_events"]
+    assert (told["type"], told["data"]) == ("kyc.changed", {"status": "started"})
     assert [mail["kind"] for mail in document["mails"]].count("factors_changed") == 2
     assert {line["action"] for line in document["audit_log"]} >= {"factor.added", "account.data_exported"}
     for secret in (*secrets, get_settings().secret_key.get_secret_value()):

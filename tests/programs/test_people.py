@@ -8,6 +8,7 @@ import pytest
 
 from onramp_app.accounts.sessions import Client
 from onramp_app.domain.errors import EmailTaken, ValidationFailed
+from onramp_app.ledger.assets import enable_assets
 from onramp_app.recovery import passwords, requests
 from onramp_app.throttle import throttle
 from tests import rows
@@ -25,7 +26,7 @@ class Shop:
 
     def __init__(self, client: httpx.AsyncClient, owner: Owner, **key: Any) -> None:
         self.id, self.key = rows.program(owner, **key)
-        self._client = client
+        self.client = client
 
     @property
     def headers(self) -> dict[str, str]:
@@ -33,10 +34,10 @@ class Shop:
 
     async def open(self, external_id: object = "c-1", **given: object) -> httpx.Response:
         body = {"external_id": external_id, **given}
-        return await self._client.post("/api/users", json=body, headers=self.headers)
+        return await self.client.post("/api/users", json=body, headers=self.headers)
 
     async def get(self, path: str, **query: object) -> httpx.Response:
-        return await self._client.get(f"/api/users{path}", params=query, headers=self.headers)  # type: ignore[arg-type]
+        return await self.client.get(f"/api/users{path}", params=query, headers=self.headers)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -56,6 +57,7 @@ async def test_a_person_is_opened_once_and_then_found(shop: Shop, owner: Owner) 
         "is_claimed": False,
         "country": "IN",
         "display_currency": "INR",
+        "balance_low": None,
         "created_at": made.json()["created_at"],
     }
     assert made.headers["cache-control"] == "no-store"
@@ -63,6 +65,35 @@ async def test_a_person_is_opened_once_and_then_found(shop: Shop, owner: Owner) 
         "SELECT actor, action, subject, detail::json ->> 'program', address <> '' FROM audit_log"
     ).fetchall()
     assert lines == [(f"key:{shop.key[4:36]}", "account.created", made.json()["id"], shop.id, True)]
+
+
+async def test_below_which_balance_it_wants_to_hear_is_the_programs_to_say(shop: Shop, owner: Owner) -> None:
+    await enable_assets()
+    low = {"asset": "USDT", "amount": "5.50"}
+    made = (await shop.open(balance_low=low)).json()
+    assert made["balance_low"] == {"asset": "USDT", "amount": "5.5"}
+    again = (await shop.open(balance_low=low | {"amount": "7"})).json()
+    assert again == made, "it counts when the account is opened"
+
+    async def change(value: object, key: str = shop.key) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {key}"}
+        return await shop.client.patch(
+            f"/api/users/{made['id']}", json={"balance_low": value}, headers=headers
+        )
+
+    changed = await change(low | {"amount": "7"})
+    assert (changed.status_code, changed.json()["balance_low"]["amount"]) == (200, "7")
+    for wrong, code in (
+        (low | {"asset": "NONE"}, "unsupported_asset"),
+        (low | {"amount": "0"}, "validation_failed"),
+        (low | {"amount": f"1.{'0' * 17}01"}, "validation_failed"),
+    ):
+        refused = await change(wrong)
+        assert (refused.status_code, refused.json()["code"]) == (422, code)
+    assert (await change(None, key=rows.program(owner)[1])).status_code == 404
+    assert (await change(None)).json()["balance_low"] is None
+    lines = owner.execute("SELECT subject FROM audit_log WHERE action = 'program_user.changed'").fetchall()
+    assert lines == [(made["id"],)] * 2
 
 
 async def test_thirty_two_at_once_open_one_account(shop: Shop, owner: Owner) -> None:
@@ -94,7 +125,7 @@ async def test_a_name_of_other_characters_is_refused(shop: Shop, owner: Owner, n
         answer = await shop.open(name)
     else:
         headers = {**shop.headers, "Content-Type": "application/json"}
-        answer = await shop._client.post("/api/users", content=body, headers=headers)
+        answer = await shop.client.post("/api/users", content=body, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
     assert owner.execute("SELECT count(*) FROM users").fetchone() == (0,)
 

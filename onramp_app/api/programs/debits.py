@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from onramp_app.api.frame.routes import Currency, RequestBody, forbid_caching
+from onramp_app.api.programs.amounts import AmountText, AssetName
 from onramp_app.api.programs.identity import program_errors, program_with
 from onramp_app.debits import debits, views
 from onramp_app.debits.debits import DEFAULT_HOLD, MAX_HOLD, MIN_HOLD, Move, WantedDebit, WantedMove
@@ -25,7 +26,43 @@ router = APIRouter(prefix="/api/debits", tags=["programs"], dependencies=[Depend
 
 OfDebits = Annotated[Program, program_with(Scope.DEBITS)]
 MAX_METADATA_KEYS = 20
-AmountText = Annotated[str, Field(pattern=r"^[0-9]{1,20}(\.[0-9]{1,18})?$", examples=["12.50"])]
+_USER = "0f8fad5bd9cb469fa16570867728950e"
+_ASKED: dict[str, Any] = {
+    "user_id": _USER,
+    "amount": "2.50",
+    "asset": "USDT",
+    "reference": "order-4711",
+    "description": "Two coffees",
+    "metadata": {"table": "4"},
+}
+_ASKED_TO_HOLD: dict[str, Any] = {
+    "user_id": _USER,
+    "amount": "100",
+    "fiat_currency": "INR",
+    "reference": "cart-12",
+    "hold": {"expires_in": 3600},
+}
+_DEBIT: dict[str, Any] = {
+    "id": "7c9e6679f3ab4c0a8f5d2b1e0c4a9d38",
+    "user_id": _USER,
+    "status": "posted",
+    "amount": "2.5",
+    "asset": "USDT",
+    "fiat_amount": None,
+    "fiat_currency": None,
+    "rate": None,
+    "rate_as_of": None,
+    "reference": "order-4711",
+    "posted_amount": "2.5",
+    "held_amount": "0",
+    "released_amount": "0",
+    "reversed_amount": "0",
+    "description": "Two coffees",
+    "metadata": {"table": "4"},
+    "expires_at": None,
+    "created_at": "2026-11-30T14:20:00Z",
+    "updated_at": "2026-11-30T14:20:00Z",
+}
 Reference = Annotated[
     str,
     Field(
@@ -54,12 +91,11 @@ class HoldRequest(RequestBody):
 class DebitRequest(RequestBody):
     """What to take: `amount` is of `fiat_currency` where that is named, and else of `asset`."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_ASKED, _ASKED_TO_HOLD]})
+
     user_id: Annotated[str, Field(max_length=64, description="An `id` of `POST /api/users`")]
     amount: AmountText
-    asset: Annotated[
-        str | None,
-        Field(pattern=r"^[A-Z0-9.]{1,20}$", description="What to take it of", examples=["USDT"]),
-    ] = None
+    asset: Annotated[AssetName | None, Field(description="What to take it of")] = None
     fiat_currency: Currency | None = None
     reference: Reference
     description: Annotated[
@@ -109,6 +145,8 @@ class DebitRequest(RequestBody):
 class MoveRequest(RequestBody):
     """How much; left out: all that is left."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "1", "reference": "back-1"}]})
+
     amount: AmountText | None = None
     reference: Reference
 
@@ -119,6 +157,8 @@ class MoveRequest(RequestBody):
 
 class DebitAnswer(BaseModel):
     """One debit: `amount` is posted, held and released together, all of `asset`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_DEBIT]})
 
     id: str
     user_id: str

@@ -1,0 +1,194 @@
+"""The log of what was sent to an endpoint, and sending it again."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, text, tuple_
+from sqlmodel import and_, col, or_, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.engine import execute, on_commit, transaction
+from onramp_app.db.moments import moment
+from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
+from onramp_app.domain.ids import is_id
+from onramp_app.domain.paging import Position, read_cursor, write_cursor
+from onramp_app.fleet import channels
+from onramp_app.outgoing_webhooks.endpoints import find
+from onramp_app.outgoing_webhooks.errors import EndpointDisabled
+from onramp_app.outgoing_webhooks.tables import OutgoingDelivery, OutgoingEvent, WebhookEndpoint
+from onramp_app.outgoing_webhooks.views import AttemptView, DeliveryView
+from onramp_app.outgoing_webhooks.words import DeliveryState
+from onramp_app.programs import records
+from onramp_app.programs.views import Program
+
+MAX_ATTEMPTS_SHOWN = 20
+
+_ATTEMPTS = text("""
+SELECT a.* FROM unnest(CAST(:ids AS text[])) AS g (id)
+ CROSS JOIN LATERAL (SELECT * FROM outgoing_attempts WHERE delivery_id = g.id
+                      ORDER BY number DESC LIMIT :most) a
+""")
+
+
+async def page(
+    program: Program,
+    endpoint_id: str,
+    *,
+    state: DeliveryState | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> tuple[list[DeliveryView], str | None]:
+    """Return what was sent to an endpoint or waits for that, newest first, and the next cursor or None.
+
+    Raises:
+        NotFound: the program has no such endpoint.
+        ValidationFailed: the cursor is not from an earlier answer.
+    """
+    made_at, row_id = col(OutgoingDelivery.made_at), col(OutgoingDelivery.id)
+    query = (
+        select(OutgoingDelivery, OutgoingEvent)
+        .join(OutgoingEvent, col(OutgoingEvent.id) == col(OutgoingDelivery.event_id))
+        .where(OutgoingDelivery.endpoint_id == endpoint_id)
+    )
+    if state is not None:
+        query = query.where(OutgoingDelivery.state == state.value)
+    if cursor is not None:
+        query = query.where(tuple_(made_at, row_id) < _place_of(cursor))
+    async with transaction() as db:
+        await find(db, program.id, endpoint_id)
+        rows = (await db.exec(query.order_by(made_at.desc(), row_id.desc()).limit(limit + 1))).all()
+        shown = await _views(db, rows[:limit])
+    last = rows[limit - 1][0] if len(rows) > limit else None
+    return shown, write_cursor(Position(last.made_at, last.id)) if last else None
+
+
+async def redeliver(program: Program, endpoint_id: str, delivery_id: str) -> DeliveryView:
+    """Send one again, also where it was taken before: it keeps its id and its sequence.
+
+    Raises:
+        NotFound: the program has no such endpoint, or that no such delivery.
+        EndpointDisabled: nothing is sent to the endpoint.
+    """
+    async with transaction() as db:
+        endpoint = await find(db, program.id, endpoint_id, lock=True)
+        row, event = await find_delivery(db, endpoint, delivery_id)
+        await wake(db, [row.id])
+        records.note(db, program, "webhook.redelivered", subject=row.id, detail={"event": event.id})
+        await db.refresh(row)
+        (view,) = await _views(db, [(row, event)])
+    return view
+
+
+async def redeliver_failed(program: Program, endpoint_id: str) -> int:
+    """Send all again that an endpoint did not take, or that wait for another attempt. Returns how many.
+
+    Raises:
+        NotFound: the program has no such endpoint.
+        EndpointDisabled: nothing is sent to it.
+    """
+    async with transaction() as db:
+        endpoint = await find(db, program.id, endpoint_id, lock=True)
+        number = await wake_failed(db, endpoint)
+        detail = {"deliveries": number}
+        records.note(db, program, "webhook.all_redelivered", subject=endpoint_id, detail=detail)
+    return number
+
+
+async def wake_failed(db: AsyncSession, endpoint: WebhookEndpoint) -> int:
+    """Let all be due that an endpoint did not take. Returns how many. Raises `EndpointDisabled`."""
+    _refuse_disabled(endpoint)
+    not_taken = or_(
+        col(OutgoingDelivery.state) == DeliveryState.FAILED.value,
+        and_(
+            col(OutgoingDelivery.state) == DeliveryState.WAITING.value,
+            col(OutgoingDelivery.first_tried_at).is_not(None),
+        ),
+    )
+    return await _wake(db, col(OutgoingDelivery.endpoint_id) == endpoint.id, not_taken)
+
+
+async def wake(db: AsyncSession, ids: Sequence[str]) -> int:
+    """Let deliveries be due as if they had never been tried. Returns how many."""
+    return await _wake(db, col(OutgoingDelivery.id).in_(ids))
+
+
+async def _wake(db: AsyncSession, *which: ColumnElement[bool]) -> int:
+    woken = await db.exec(
+        update(OutgoingDelivery)
+        .where(*which)
+        .values(
+            state=DeliveryState.WAITING.value,
+            due_at=moment(),
+            attempts=0,
+            first_tried_at=None,
+            ended_at=None,
+            problem=None,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    on_commit(db, channels.webhook_due.ring)
+    return woken.rowcount
+
+
+async def find_delivery(
+    db: AsyncSession, endpoint: WebhookEndpoint, delivery_id: str
+) -> tuple[OutgoingDelivery, OutgoingEvent]:
+    """Return a delivery of an endpoint that may be sent again. Raises `NotFound` and `EndpointDisabled`."""
+    _refuse_disabled(endpoint)
+    if is_id(delivery_id):
+        query = (
+            select(OutgoingDelivery, OutgoingEvent)
+            .join(OutgoingEvent, col(OutgoingEvent.id) == col(OutgoingDelivery.event_id))
+            .where(OutgoingDelivery.id == delivery_id, OutgoingDelivery.endpoint_id == endpoint.id)
+        )
+        if found := (await db.exec(query)).first():
+            return found
+    raise NotFound("There is no such delivery.")
+
+
+def _refuse_disabled(endpoint: WebhookEndpoint) -> None:
+    if endpoint.disabled_at is not None:
+        raise EndpointDisabled("Nothing is sent to this endpoint. Enable it first.")
+
+
+def _place_of(cursor: str) -> tuple[Any, str]:
+    try:
+        after = read_cursor(cursor)
+    except ValueError as error:
+        message = "This is not a cursor of an earlier answer."
+        raise ValidationFailed(
+            "One or more fields cannot be used.", errors=(FieldError("cursor", message),)
+        ) from error
+    return after.created_at, after.id
+
+
+async def _views(
+    db: AsyncSession, rows: Iterable[tuple[OutgoingDelivery, OutgoingEvent]]
+) -> list[DeliveryView]:
+    found = list(rows)
+    values = {"ids": [row.id for row, _ in found], "most": MAX_ATTEMPTS_SHOWN}
+    attempts: dict[str, list[AttemptView]] = {}
+    for one in await execute(db, _ATTEMPTS, values):
+        attempts.setdefault(one.delivery_id, []).append(_attempt(one))
+    return [_view(row, event, attempts.get(row.id, [])) for row, event in found]
+
+
+def _attempt(row: Row[*tuple[Any, ...]]) -> AttemptView:
+    answer = None if row.answer is None else bytes(row.answer).decode(errors="replace")
+    return AttemptView(row.at, row.took_ms, row.status, answer, row.problem)
+
+
+def _view(row: OutgoingDelivery, event: OutgoingEvent, attempts: list[AttemptView]) -> DeliveryView:
+    return DeliveryView(
+        id=row.id,
+        event_id=event.id,
+        type=event.type,
+        state=row.state,
+        request=json.loads(event.body),
+        created_at=row.made_at,
+        next_attempt_at=row.due_at if row.state == DeliveryState.WAITING.value else None,
+        ended_at=row.ended_at,
+        problem=row.problem,
+        attempts=tuple(attempts),
+    )

@@ -1,0 +1,210 @@
+"""The endpoints of a program: made, changed, removed, each with a line in the audit log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from sqlmodel import col, func, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.engine import transaction
+from onramp_app.db.moments import moment, moment_of
+from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
+from onramp_app.domain.ids import is_id, new_id
+from onramp_app.outgoing_webhooks import signing
+from onramp_app.outgoing_webhooks.addresses import UnusableUrl, clean_url
+from onramp_app.outgoing_webhooks.errors import TooManyEndpoints
+from onramp_app.outgoing_webhooks.tables import OutgoingDelivery, WebhookEndpoint
+from onramp_app.outgoing_webhooks.views import EndpointView, EndpointWithSecret, endpoint_view
+from onramp_app.outgoing_webhooks.words import MAX_ENDPOINTS, DeliveryState, Disabled, EventType
+from onramp_app.programs import records
+from onramp_app.programs.tables import ProgramRow
+from onramp_app.programs.views import Program
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is to change of an endpoint; None leaves it as it is. An empty `description` takes it away."""
+
+    url: str | None = None
+    description: str | None = None
+    event_types: Sequence[EventType] | None = None
+    is_enabled: bool | None = None
+
+
+async def create(
+    program: Program, url: str, *, event_types: Sequence[EventType] = (), description: str | None = None
+) -> EndpointWithSecret:
+    """Make an endpoint of a program, with its first secret, which is shown this once.
+
+    Args:
+        program: whose it is.
+        url: where its webhooks go.
+        event_types: which it wants; empty: all, also those of later releases.
+        description: the program's own words.
+
+    Raises:
+        ValidationFailed: the address cannot be used.
+        TooManyEndpoints: the program has as many as it may have.
+    """
+    url = _clean(url)
+    secret, endpoint_id = signing.new_secret(), new_id()
+    async with transaction() as db:
+        # One after the other, so that their number is right.
+        await db.exec(select(ProgramRow.id).where(ProgramRow.id == program.id).with_for_update())
+        number = select(func.count()).where(WebhookEndpoint.program_id == program.id)
+        if (await db.exec(number)).one() >= MAX_ENDPOINTS:
+            raise TooManyEndpoints(f"A program has at most {MAX_ENDPOINTS} endpoints.")
+        at = await moment_of(db)
+        row = WebhookEndpoint(
+            id=endpoint_id,
+            program_id=program.id,
+            url=url,
+            description=description or None,
+            event_types=_sorted(event_types),
+            sealed_secret=signing.seal(secret, endpoint_id=endpoint_id),
+            made_at=at,
+            updated_at=at,
+        )
+        db.add(row)
+        records.note(db, program, "webhook_endpoint.created", subject=row.id, detail=_words(row))
+        view = endpoint_view(row, at=at)
+    _log.info("webhook endpoint made", endpoint_id=endpoint_id, program_id=program.id)
+    return EndpointWithSecret(view, signing.written(secret))
+
+
+async def listed(program: Program) -> list[EndpointView]:
+    """Return the endpoints of a program, the newest first."""
+    async with transaction() as db:
+        query = select(WebhookEndpoint).where(WebhookEndpoint.program_id == program.id)
+        rows = (
+            await db.exec(query.order_by(col(WebhookEndpoint.made_at).desc(), col(WebhookEndpoint.id)))
+        ).all()
+        at = await moment_of(db)
+    return [endpoint_view(row, at=at) for row in rows]
+
+
+async def get(program: Program, endpoint_id: str) -> EndpointView:
+    """Return an endpoint of a program. Raises `NotFound`."""
+    async with transaction() as db:
+        return endpoint_view(await find(db, program.id, endpoint_id), at=await moment_of(db))
+
+
+async def change(program: Program, endpoint_id: str, changes: Changes) -> EndpointView:
+    """Change an endpoint. Enabling one that was disabled lets it have what happens from now on.
+
+    What it missed is sent again where the program asks for that (`deliveries.redeliver_failed`).
+
+    Raises:
+        NotFound: the program has no such endpoint.
+        ValidationFailed: the address cannot be used.
+    """
+    url = None if changes.url is None else _clean(changes.url)
+    async with transaction() as db:
+        row = await find(db, program.id, endpoint_id, lock=True)
+        row.updated_at = await moment_of(db)
+        row.url = url or row.url
+        if changes.description is not None:
+            row.description = changes.description or None
+        if changes.event_types is not None:
+            row.event_types = _sorted(changes.event_types)
+        if changes.is_enabled is True and row.disabled_at is not None:
+            row.disabled_at = row.disabled_because = row.failing_since = None
+        await db.flush()
+        if changes.is_enabled is False:
+            await disable(db, row.id, Disabled.PROGRAM)
+            await db.refresh(row)
+        records.note(db, program, "webhook_endpoint.changed", subject=row.id, detail=_words(row))
+        return endpoint_view(row, at=row.updated_at)
+
+
+async def rotate(program: Program, endpoint_id: str, *, keep_old: timedelta) -> EndpointWithSecret:
+    """Give an endpoint a new secret, which is shown this once; the one before signs too for `keep_old`.
+
+    Raises:
+        NotFound: the program has no such endpoint.
+    """
+    secret = signing.new_secret()
+    async with transaction() as db:
+        row = await find(db, program.id, endpoint_id, lock=True)
+        at = await moment_of(db)
+        row.sealed_previous = row.sealed_secret if keep_old else None
+        row.previous_until = at + keep_old if keep_old else None
+        row.sealed_secret = signing.seal(secret, endpoint_id=row.id)
+        row.updated_at = at
+        detail = {"keep_old": str(keep_old)}
+        records.note(db, program, "webhook_endpoint.secret_rotated", subject=row.id, detail=detail)
+        view = endpoint_view(row, at=at)
+    _log.info("webhook secret rotated", endpoint_id=endpoint_id, program_id=program.id)
+    return EndpointWithSecret(view, signing.written(secret))
+
+
+async def remove(program: Program, endpoint_id: str) -> None:
+    """Remove an endpoint with the log of what was sent to it. What waits is not sent. Raises `NotFound`."""
+    async with transaction() as db:
+        row = await find(db, program.id, endpoint_id, lock=True)
+        records.note(db, program, "webhook_endpoint.deleted", subject=row.id, detail=_words(row))
+        await db.delete(row)
+    _log.info("webhook endpoint removed", endpoint_id=endpoint_id, program_id=program.id)
+
+
+async def find(db: AsyncSession, program_id: str, endpoint_id: str, *, lock: bool = False) -> WebhookEndpoint:
+    """Return the row of an endpoint of a program, locked where asked for. Raises `NotFound`."""
+    found = None
+    if is_id(endpoint_id):
+        query = select(WebhookEndpoint).where(
+            WebhookEndpoint.id == endpoint_id, WebhookEndpoint.program_id == program_id
+        )
+        # Events go on being written for it, except while it is removed.
+        found = (await db.exec(query.with_for_update(key_share=True) if lock else query)).first()
+    if found is None:
+        raise NotFound("There is no such endpoint.")
+    return found
+
+
+async def disable(db: AsyncSession, endpoint_id: str, because: Disabled) -> bool:
+    """Send nothing more to an endpoint: what waits has failed. Returns whether it was enabled before."""
+    changed = await db.exec(
+        update(WebhookEndpoint)
+        .where(col(WebhookEndpoint.id) == endpoint_id, col(WebhookEndpoint.disabled_at).is_(None))
+        .values(disabled_at=moment(), disabled_because=because.value)
+        .execution_options(synchronize_session=False)
+    )
+    if not changed.rowcount:
+        return False
+    await db.exec(
+        update(OutgoingDelivery)
+        .where(
+            col(OutgoingDelivery.endpoint_id) == endpoint_id,
+            col(OutgoingDelivery.state) == DeliveryState.WAITING.value,
+        )
+        .values(state=DeliveryState.FAILED.value, ended_at=moment(), problem="the endpoint was disabled")
+        .execution_options(synchronize_session=False)
+    )
+    return True
+
+
+def _clean(url: str) -> str:
+    try:
+        return clean_url(url)
+    except UnusableUrl as error:
+        raise ValidationFailed(
+            "One or more fields cannot be used.", errors=(FieldError("url", str(error)),)
+        ) from None
+
+
+def _sorted(event_types: Sequence[EventType]) -> list[str]:
+    return [one.value for one in EventType if one in event_types]
+
+
+def _words(row: WebhookEndpoint) -> dict[str, object]:
+    """Return what the audit log says of it: without the path and the query, which may hold a secret."""
+    scheme, _, rest = row.url.partition("://")
+    return {
+        "host": f"{scheme}://{rest.partition('/')[0].partition('?')[0]}",
+        "event_types": ",".join(row.event_types),
+        "is_enabled": row.disabled_at is None,
+    }

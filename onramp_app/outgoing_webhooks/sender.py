@@ -1,0 +1,296 @@
+"""Sends webhooks to endpoints, each at least once. Any number of processes may: one of them takes each.
+
+A delivery is taken by moving its `due_at` on, so that a process that dies with it keeps it from nobody for
+longer than that. Where the process dies between the endpoint's yes and our note of it, the webhook goes out
+a second time under the same `webhook-id`: rather twice than never. A later event of an object waits until
+the earlier one was taken or given up.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import prometheus_client
+import structlog
+from sqlalchemy import text
+from sqlmodel import col, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.accounts.tables import User
+from onramp_app.accounts.words import Role
+from onramp_app.db.engine import execute, on_commit, transaction
+from onramp_app.db.moments import moment_of
+from onramp_app.fleet import channels
+from onramp_app.fleet.watch import end, made_progress
+from onramp_app.mail import outbox
+from onramp_app.mail.outbox import Mail
+from onramp_app.mail.words import MailKind
+from onramp_app.outgoing_webhooks import signing
+from onramp_app.outgoing_webhooks.endpoints import disable
+from onramp_app.outgoing_webhooks.post import AT_ONCE, TOTAL_SECONDS, Answer, Poster
+from onramp_app.outgoing_webhooks.schedule import next_try
+from onramp_app.outgoing_webhooks.tables import OutgoingDelivery, OutgoingEvent, WebhookEndpoint
+from onramp_app.outgoing_webhooks.words import DeliveryState, Disabled
+from onramp_app.programs.tables import ProgramRow
+
+# Of one endpoint at a time, in each process; of one that takes nothing at present a single one.
+OF_ONE_ENDPOINT = 4
+# Longer than a request may take, and what is written of it.
+TAKEN_SECONDS = 2 * TOTAL_SECONDS + 30
+SEND_WITHIN_SECONDS = TAKEN_SECONDS
+TICK_SECONDS = 2.0
+
+# The first of each endpoint come before the second of any: one with much to do keeps nobody waiting.
+_TAKE = text("""
+WITH due AS (
+    SELECT d.id, d.endpoint_id, d.due_at
+      FROM webhook_endpoints e
+      LEFT JOIN unnest(CAST(:busy AS text[]), CAST(:busy_with AS integer[])) AS b (endpoint_id, number)
+        ON b.endpoint_id = e.id
+     CROSS JOIN LATERAL (
+        SELECT d.id, d.endpoint_id, d.due_at FROM outgoing_deliveries d
+         WHERE d.endpoint_id = e.id AND d.state = 'waiting' AND d.due_at <= clock_timestamp()
+           AND NOT EXISTS (SELECT FROM outgoing_deliveries o
+                            WHERE o.endpoint_id = d.endpoint_id AND o.object = d.object
+                              AND o.sequence < d.sequence AND o.state = 'waiting')
+         ORDER BY d.due_at
+         LIMIT greatest(0, CASE WHEN e.failing_since IS NULL THEN :each ELSE 1 END - coalesce(b.number, 0))
+           FOR UPDATE SKIP LOCKED) d
+     WHERE e.disabled_at IS NULL),
+turns AS (
+    SELECT id, due_at, row_number() OVER (PARTITION BY endpoint_id ORDER BY due_at) AS turn FROM due)
+UPDATE outgoing_deliveries
+   SET due_at = clock_timestamp() + :seconds * interval '1 second'
+ WHERE id IN (SELECT id FROM turns ORDER BY turn, due_at LIMIT :most)
+RETURNING id, due_at
+""")
+_ATTEMPT = text("""
+INSERT INTO outgoing_attempts (delivery_id, number, at, took_ms, status, answer, problem)
+SELECT :id, coalesce(max(number), 0) + 1, :at, :took_ms, :status, :answer, :problem
+  FROM outgoing_attempts WHERE delivery_id = :id
+""")
+_TOOK_ANY_SINCE = text("""
+SELECT EXISTS (SELECT FROM outgoing_deliveries
+                WHERE endpoint_id = :endpoint_id AND state = 'delivered' AND ended_at > :since)
+""")
+
+_ATTEMPTS = prometheus_client.Counter(
+    "outgoing_webhook_attempts", "Requests to endpoints of programs, by what became of them.", ["outcome"]
+)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A delivery that this process sends, with all that its request needs. Until `until` nobody else does."""
+
+    id: str
+    until: datetime
+    event: OutgoingEvent
+    endpoint: WebhookEndpoint
+    at: datetime
+
+
+async def keep_sending() -> None:
+    """Send webhooks as they come, for ever: to many endpoints at a time, and none waits for another."""
+    async with Poster() as poster:
+        await keep_sending_by(poster)
+
+
+async def keep_sending_by(poster: Poster) -> None:
+    """Send webhooks as they come, for ever, by what the caller has opened."""
+    sending: dict[asyncio.Task[None], str] = {}
+    try:
+        while True:
+            made_progress()
+            is_full = len(sending) >= AT_ONCE
+            taken = [] if is_full else await take_some(AT_ONCE - len(sending), Counter(sending.values()))
+            for one in taken:
+                sending[asyncio.create_task(send_one(one, poster))] = one.endpoint.id
+            if not taken:
+                await _next(set(sending))
+            for task in [task for task in sending if task.done()]:
+                del sending[task]
+                task.result()
+    finally:
+        await asyncio.gather(*map(end, sending))
+
+
+async def _next(sending: set[asyncio.Task[None]]) -> None:
+    """Wait until something is due, or one that is being sent is done and its object's next one may go."""
+    bell = asyncio.create_task(channels.webhook_due.wait(TICK_SECONDS))
+    try:
+        await asyncio.wait({*sending, bell}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        bell.cancel()
+        await asyncio.wait({bell})
+
+
+async def send_some(poster: Poster) -> int:
+    """Take what is due, send it, and return how many that were."""
+    taken = await take_some(AT_ONCE, Counter())
+    await asyncio.gather(*(send_one(one, poster) for one in taken))
+    return len(taken)
+
+
+async def take_some(most: int, busy: Counter[str]) -> list[Taken]:
+    """Take deliveries that are due, at most so many.
+
+    Args:
+        most: how many.
+        busy: how many this process is sending to each endpoint already.
+
+    Raises:
+        DatabaseUnavailable: what was taken becomes due again after `TAKEN_SECONDS`.
+    """
+    values = {
+        "most": most,
+        "each": OF_ONE_ENDPOINT,
+        "seconds": TAKEN_SECONDS,
+        "busy": list(busy),
+        "busy_with": list(busy.values()),
+    }
+    async with transaction() as db:
+        until = {row.id: row.due_at for row in await execute(db, _TAKE, values)}
+        if not until:
+            return []
+        query = (
+            select(OutgoingDelivery.id, OutgoingEvent, WebhookEndpoint)
+            .join(OutgoingEvent, col(OutgoingEvent.id) == col(OutgoingDelivery.event_id))
+            .join(WebhookEndpoint, col(WebhookEndpoint.id) == col(OutgoingDelivery.endpoint_id))
+            .where(col(OutgoingDelivery.id).in_(until))
+        )
+        at = await moment_of(db)
+        rows = (await db.exec(query)).all()
+        await _seal_again(db, {endpoint.id: endpoint for *_, endpoint in rows})
+    return [Taken(id_, until[id_], event, endpoint, at) for id_, event, endpoint in rows]
+
+
+async def _seal_again(db: AsyncSession, endpoints: Mapping[str, WebhookEndpoint]) -> None:
+    """Seal secrets with the current key that an earlier one sealed: it will not be known for ever."""
+    for endpoint_id, endpoint in endpoints.items():
+        for name in ("sealed_secret", "sealed_previous"):
+            sealed: bytes | None = getattr(endpoint, name)
+            opened = signing.unseal(sealed, endpoint_id=endpoint_id) if sealed else None
+            if opened is None or opened[1]:
+                continue
+            again = signing.seal(opened[0], endpoint_id=endpoint_id)
+            await db.exec(
+                update(WebhookEndpoint)
+                .where(col(WebhookEndpoint.id) == endpoint_id, getattr(WebhookEndpoint, name) == sealed)
+                .values({name: again})
+                .execution_options(synchronize_session=False)
+            )
+
+
+async def send_one(taken: Taken, poster: Poster) -> None:
+    """Send one that was taken, and write down what became of it. Raises `DatabaseUnavailable`."""
+    keys = keys_of(taken.endpoint, at=taken.at)
+    if keys:
+        body = taken.event.body
+        signed = signing.headers(taken.event.id, int(taken.at.timestamp()), body, keys=keys)
+        answer = await poster.post(taken.endpoint.url, body, signed | CONTENT)
+    else:
+        answer = Answer(problem="its secret cannot be opened any more: give it a new one")
+    outcome = "taken" if answer.is_taken else "refused" if answer.status else "unreachable"
+    _ATTEMPTS.labels(outcome).inc()
+    async with transaction() as db:
+        await _conclude(db, taken, answer)
+
+
+CONTENT = {"content-type": "application/json; charset=utf-8", "user-agent": "onramp-app-webhooks/1"}
+
+
+def keys_of(endpoint: WebhookEndpoint, *, at: datetime) -> list[bytes]:
+    """Return the secrets that sign at a moment, the current one first; none where no key opens them."""
+    sealed = [endpoint.sealed_secret]
+    if endpoint.sealed_previous and endpoint.previous_until and endpoint.previous_until > at:
+        sealed.append(endpoint.sealed_previous)
+    opened = [signing.unseal(one, endpoint_id=endpoint.id) for one in sealed]
+    return [] if opened[0] is None else [one[0] for one in opened if one is not None]
+
+
+async def _conclude(db: AsyncSession, taken: Taken, answer: Answer) -> None:
+    endpoint = taken.endpoint
+    if not answer.is_taken or endpoint.failing_since is not None:
+        # The endpoint before its deliveries: all that changes both takes the locks in this order.
+        endpoint = await _locked(db, taken.endpoint.id) or endpoint
+    query = select(OutgoingDelivery).where(OutgoingDelivery.id == taken.id).with_for_update()
+    row = (await db.exec(query)).first()
+    if row is None:  # its endpoint was removed, or the account was closed
+        return
+    now = await moment_of(db)
+    values = {"took_ms": answer.took_ms, "status": answer.status, "problem": answer.problem}
+    await execute(
+        db,
+        _ATTEMPT,
+        {"id": row.id, "at": taken.at, "answer": answer.body if answer.status else None} | values,
+    )
+    if row.state != DeliveryState.WAITING.value:
+        return
+    if answer.is_taken:
+        row.attempts += 1
+        row.first_tried_at = row.first_tried_at or taken.at
+        row.state, row.ended_at, row.problem = DeliveryState.DELIVERED.value, now, None
+        endpoint.failing_since = None
+    elif row.due_at == taken.until:  # and nobody has taken or woken it meanwhile
+        await _note_failure(db, row, endpoint, answer, taken=taken, now=now)
+
+
+async def _locked(db: AsyncSession, endpoint_id: str) -> WebhookEndpoint | None:
+    query = select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id)
+    return (await db.exec(query.with_for_update(key_share=True))).first()
+
+
+async def _note_failure(  # noqa: PLR0913 - what failed, where, how and when
+    db: AsyncSession,
+    row: OutgoingDelivery,
+    endpoint: WebhookEndpoint,
+    answer: Answer,
+    *,
+    taken: Taken,
+    now: datetime,
+) -> None:
+    row.attempts += 1
+    row.first_tried_at = row.first_tried_at or taken.at
+    row.problem = answer.problem
+    endpoint.failing_since = endpoint.failing_since or now
+    again = next_try(row.attempts, first_tried_at=row.first_tried_at, now=now, retry_after=answer.retry_after)
+    if again is not None and not answer.is_gone:
+        row.due_at = again
+        return
+    row.state, row.ended_at = DeliveryState.FAILED.value, now
+    await db.flush()
+    since = {"endpoint_id": endpoint.id, "since": row.first_tried_at}
+    if answer.is_gone:
+        await _disable(db, endpoint, Disabled.GONE)
+    # One that has taken others meanwhile works: what it refuses is this one.
+    elif not (await execute(db, _TOOK_ANY_SINCE, since)).scalar():
+        await _disable(db, endpoint, Disabled.FAILING)
+
+
+async def _disable(db: AsyncSession, endpoint: WebhookEndpoint, because: Disabled) -> None:
+    if not await disable(db, endpoint.id, because):
+        return
+    on_commit(
+        db,
+        lambda: _log.warning("webhook endpoint disabled", endpoint_id=endpoint.id, because=because.value),
+    )
+    program = (await db.exec(select(ProgramRow.name).where(ProgramRow.id == endpoint.program_id))).one()
+    details = {"program": program, "endpoint": endpoint.id, "because": because.value}
+    roles = [Role.OPERATOR.value, Role.ADMIN.value]
+    query = select(User).where(col(User.role).in_(roles), col(User.closed_at).is_(None))
+    mails = [
+        Mail(
+            MailKind.ENDPOINT_DISABLED,
+            f"{MailKind.ENDPOINT_DISABLED}/{endpoint.id}/{endpoint.updated_at.isoformat()}/{operator.id}",
+            operator.id,
+            recipient=operator.email,
+            language=operator.language,
+            details=details,
+        )
+        for operator in await db.exec(query)
+    ]
+    await outbox.write(db, mails)

@@ -1,0 +1,128 @@
+"""Frozen views of endpoints and deliveries, and how all of them stand, for the operator."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from onramp_app.db.engine import execute
+from onramp_app.outgoing_webhooks.tables import WebhookEndpoint
+
+# Served by the indexes over what waits and what was given up. One that waits for its next attempt, or behind
+# another of its object, says nothing about us; what has been due for a minute is not being sent.
+_BACKLOG = text("""
+SELECT (SELECT count(*) FROM outgoing_deliveries WHERE state = 'waiting') AS waiting,
+       (SELECT count(*) FROM outgoing_deliveries
+         WHERE state = 'failed' AND ended_at > clock_timestamp() - interval '1 day') AS failed,
+       (SELECT extract(epoch FROM clock_timestamp() - min(d.due_at)) FROM outgoing_deliveries d
+          JOIN webhook_endpoints e ON e.id = d.endpoint_id
+         WHERE d.state = 'waiting' AND e.failing_since IS NULL
+           AND d.due_at < clock_timestamp() - interval '1 minute'
+           AND NOT EXISTS (SELECT FROM outgoing_deliveries o
+                            WHERE o.endpoint_id = d.endpoint_id AND o.object = d.object
+                              AND o.sequence < d.sequence AND o.state = 'waiting')) AS overdue,
+       (SELECT count(*) FROM webhook_endpoints WHERE failing_since IS NOT NULL AND disabled_at IS NULL)
+           AS failing,
+       (SELECT count(*) FROM webhook_endpoints WHERE disabled_because IN ('failing', 'gone')) AS disabled
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointView:
+    """An endpoint as its program sees it. `event_types` is empty where all are wanted.
+
+    `failing_since` is when it stopped taking what it is sent; `disabled_because` a word of `Disabled`.
+    Until `previous_secret_until` an earlier secret signs too.
+    """
+
+    id: str
+    url: str
+    description: str | None
+    event_types: tuple[str, ...]
+    is_enabled: bool
+    failing_since: datetime | None
+    disabled_at: datetime | None
+    disabled_because: str | None
+    previous_secret_until: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointWithSecret:
+    """An endpoint and its newest secret, which is shown this once."""
+
+    endpoint: EndpointView
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """One request and what came back: `answer` is its beginning as text, with what is no text replaced."""
+
+    at: datetime
+    took_ms: int
+    status: int | None
+    answer: str | None
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """An event on its way to an endpoint: `request` is the very body that is sent.
+
+    `next_attempt_at` is None once it was taken or given up. `attempts` are the newest, the last one first.
+    """
+
+    id: str
+    event_id: str
+    type: str
+    state: str
+    request: dict[str, Any]
+    created_at: datetime
+    next_attempt_at: datetime | None
+    ended_at: datetime | None
+    problem: str | None
+    attempts: tuple[AttemptView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingBacklog:
+    """How outgoing webhooks stand.
+
+    `overdue_seconds`: for how long the oldest that an endpoint which works could have by now has not been
+    sent. `failed` were given up within a day; `failing` endpoints take nothing at present, and `disabled`
+    ones have taken nothing for so long, or said that they are gone, that nothing is sent to them.
+    """
+
+    waiting: int
+    overdue_seconds: float
+    failed: int
+    failing: int
+    disabled: int
+
+
+def endpoint_view(row: WebhookEndpoint, *, at: datetime) -> EndpointView:
+    """Return the view of an endpoint at a moment."""
+    is_previous = row.previous_until is not None and row.previous_until > at
+    return EndpointView(
+        id=row.id,
+        url=row.url,
+        description=row.description,
+        event_types=tuple(row.event_types),
+        is_enabled=row.disabled_at is None,
+        failing_since=row.failing_since,
+        disabled_at=row.disabled_at,
+        disabled_because=row.disabled_because,
+        previous_secret_until=row.previous_until if is_previous else None,
+        created_at=row.made_at,
+        updated_at=row.updated_at,
+    )
+
+
+async def backlog(db: AsyncSession) -> OutgoingBacklog:
+    """Return how outgoing webhooks stand. Raises `DatabaseUnavailable`."""
+    row = (await execute(db, _BACKLOG)).one()
+    return OutgoingBacklog(row.waiting, float(row.overdue or 0), row.failed, row.failing, row.disabled)

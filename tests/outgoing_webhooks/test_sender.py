@@ -1,0 +1,345 @@
+"""Deliveries: verified by the reference library, at least once, in order, retried, given up, sent again."""
+
+import asyncio
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import standardwebhooks
+
+from onramp_app.config import get_settings
+from onramp_app.fleet.watch import end
+from onramp_app.outgoing_webhooks import schedule, sender
+from onramp_app.outgoing_webhooks.post import Poster
+from onramp_app.outgoing_webhooks.schedule import GIVEN_UP_AFTER, MOST_RETRY_AFTER, WAITS, next_try
+from onramp_app.outgoing_webhooks.sender import keep_sending, keep_sending_by, send_one, send_some, take_some
+from tests import rows
+from tests.money import assert_problem
+from tests.outgoing_webhooks.conftest import ENDPOINTS, Shop, happen
+from tests.outgoing_webhooks.receiver import Receiver, answer, receiving
+from tests.people import Person
+from tests.rows import Owner
+
+
+def _let_time_pass(owner: Owner, seconds: float) -> None:
+    """Move all that is kept of deliveries back, as if so much time had gone by."""
+    owner.execute(
+        "UPDATE outgoing_deliveries SET due_at = due_at - make_interval(secs => %(by)s),"
+        " first_tried_at = first_tried_at - make_interval(secs => %(by)s),"
+        " ended_at = ended_at - make_interval(secs => %(by)s)",
+        {"by": seconds},
+    )
+
+
+# What a receiver sees.
+
+
+async def test_the_reference_library_verifies_what_comes(
+    shop: Shop, ada: Person, receiver: Receiver, poster: Poster
+) -> None:
+    endpoint = await shop.endpoint(receiver.url)
+    await happen(ada.id, note="₹ 100")
+    assert await send_some(poster) == 1
+    (got,) = receiver.got
+    document = standardwebhooks.Webhook(endpoint["secret"]).verify(got.body, got.headers)
+    assert document["type"] == "top_up.settled"
+    assert document["data"] == {
+        "note": "₹ 100",
+        "user_id": ada.id,
+        "external_id": "customer-1",
+        "sequence": 1,
+    }
+    assert datetime.fromisoformat(document["timestamp"]).tzinfo is not None
+    assert got.headers["content-type"] == "application/json; charset=utf-8"
+    for wrong in ({"webhook-id": "x"}, {"webhook-timestamp": "1"}, {"webhook-signature": "v1,AAAA"}):
+        with pytest.raises(standardwebhooks.WebhookVerificationError):
+            standardwebhooks.Webhook(endpoint["secret"]).verify(got.body, got.headers | wrong)
+
+
+async def test_while_a_secret_is_replaced_both_verify_and_afterwards_one(
+    shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
+) -> None:
+    endpoint = await shop.endpoint(receiver.url)
+    where = f"{ENDPOINTS}/{endpoint['id']}/rotate-secret"
+    new = (await shop.ask("POST", where, keep_old_seconds=3600)).json()["secret"]
+    old = standardwebhooks.Webhook(endpoint["secret"])
+    await happen(ada.id)
+    await send_some(poster)
+    old.verify(receiver.got[0].body, receiver.got[0].headers)
+    standardwebhooks.Webhook(new).verify(receiver.got[0].body, receiver.got[0].headers)
+    owner.execute("UPDATE webhook_endpoints SET previous_until = now() - interval '1 second'")
+    await happen(ada.id)
+    await send_some(poster)
+    standardwebhooks.Webhook(new).verify(receiver.got[1].body, receiver.got[1].headers)
+    with pytest.raises(standardwebhooks.WebhookVerificationError):
+        old.verify(receiver.got[1].body, receiver.got[1].headers)
+
+
+async def test_a_secret_outlives_the_key_of_the_application_that_sealed_it(
+    shop: Shop, ada: Person, receiver: Receiver, poster: Poster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = await shop.endpoint(receiver.url)
+    before = get_settings().secret_key.get_secret_value()
+    monkeypatch.setenv("SECRET_KEY", "another key of the application, long enough")
+    monkeypatch.setenv("SECRET_KEY_PREVIOUS", before)
+    get_settings.cache_clear()
+    await happen(ada.id)
+    await send_some(poster)
+    standardwebhooks.Webhook(endpoint["secret"]).verify(receiver.got[0].body, receiver.got[0].headers)
+    # Sealed again with the key of now, it does without the one of before.
+    monkeypatch.delenv("SECRET_KEY_PREVIOUS")
+    get_settings.cache_clear()
+    await happen(ada.id)
+    await send_some(poster)
+    standardwebhooks.Webhook(endpoint["secret"]).verify(receiver.got[1].body, receiver.got[1].headers)
+
+
+async def test_an_endpoint_whose_secret_nobody_can_open_gets_nothing_unsigned(
+    shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
+) -> None:
+    endpoint = await shop.endpoint(receiver.url)
+    owner.execute("UPDATE webhook_endpoints SET sealed_secret = sha256('other') || sha256('other')")
+    await happen(ada.id)
+    await send_some(poster)
+    assert receiver.got == []
+    (one,) = await shop.deliveries(endpoint)
+    assert one["problem"] == "its secret cannot be opened any more: give it a new one"
+
+
+# In which order, and how often.
+
+
+async def test_a_later_event_of_an_object_waits_for_the_earlier_one(
+    shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
+) -> None:
+    await shop.endpoint(receiver.url)
+    receiver.answers(500)
+    for place in (1, 2):
+        await happen(ada.id, of="top_up:a", place=place)
+    assert await send_some(poster) == 1
+    receiver.answers(204)
+    await happen(ada.id, of="top_up:b", place=3)
+    assert [await send_some(poster), await send_some(poster)] == [1, 0], "another object does not wait"
+    _let_time_pass(owner, 10)
+    assert [await send_some(poster), await send_some(poster)] == [1, 1]
+    assert [got.data["place"] for got in receiver.got] == [1, 3, 1, 2]
+    sequences = [got.data["sequence"] for got in receiver.got]
+    assert sequences[0] == sequences[2] < sequences[3]
+
+
+async def test_one_that_dies_with_a_delivery_keeps_it_from_nobody_for_long(
+    shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
+) -> None:
+    endpoint = await shop.endpoint(receiver.url)
+    receiver.answer = None
+    await happen(ada.id)
+    (taken,) = await take_some(1, Counter())
+    dying = asyncio.create_task(send_one(taken, poster))
+    await receiver.has(1)
+    await end(dying)
+    receiver.answers(204)
+    assert await send_some(poster) == 0, "until its time is up it may still be on its way"
+    _let_time_pass(owner, sender.TAKEN_SECONDS)
+    assert await send_some(poster) == 1
+    first, second = receiver.got
+    assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
+    (one,) = await shop.deliveries(endpoint)
+    assert (one["state"], len(one["attempts"])) == ("delivered", 1)
+
+
+async def test_of_many_that_send_one_takes_each(shop: Shop, ada: Person, receiver: Receiver) -> None:
+    await shop.endpoint(receiver.url)
+    for number in range(20):
+        await happen(ada.id, of=f"top_up:{number}")
+    loops = [asyncio.create_task(keep_sending()) for _ in range(3)]
+    await receiver.has(20)
+    await asyncio.gather(*map(end, loops))
+    assert sorted(Counter(got.headers["webhook-id"] for got in receiver.got).values()) == [1] * 20
+
+
+async def test_an_endpoint_that_answers_nothing_holds_up_no_other(
+    shop: Shop, ada: Person, receiver: Receiver
+) -> None:
+    async with receiving() as dead, Poster(total_seconds=60) as poster:
+        dead.answer = None
+        for number in range(3):
+            await shop.endpoint(f"{dead.url}/{number}")
+        await shop.endpoint(receiver.url)
+        for number in range(12):
+            await happen(ada.id, of=f"top_up:{number}")
+        loop = asyncio.create_task(keep_sending_by(poster))
+        await receiver.has(12)
+        assert len(dead.got) == 3 * sender.OF_ONE_ENDPOINT, "each has its few places, and no more"
+        await end(loop)
+
+
+async def test_one_that_takes_nothing_is_tried_by_one_request_at_a_time(
+    shop: Shop, ada: Person, receiver: Receiver, poster: Poster
+) -> None:
+    endpoint = await shop.endpoint(receiver.url)
+    receiver.answers(503)
+    await happen(ada.id)
+    await send_some(poster)
+    assert (await shop.ask("GET", f"{ENDPOINTS}/{endpoint['id']}")).json()["failing_since"] is not None
+    for number in range(3):
+        await happen(ada.id, of=f"top_up:{number + 2}")
+    assert await send_some(poster) == 1
+    receiver.answers(204)
+    assert [await send_some(poster), await send_some(poster)] == [1, 1]
+    assert (await shop.ask("GET", f"{ENDPOINTS}/{endpoint['id']}")).json()["failing_since"] is None
+
+
+# When it is tried again, and when no more.
+
+BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def test_the_schedule_lasts_for_three_days() -> None:
+    for spread in (0.0, 1.0):
+        at, tries = BEGAN, []
+        while (again := next_try(len(tries) + 1, first_tried_at=BEGAN, now=at, spread=spread)) is not None:
+            tries.append(again - at)
+            at = again
+        assert tries == [wait * (1 + schedule.JITTER * spread) for wait in WAITS]
+        assert timedelta(days=2.5) < at - BEGAN <= GIVEN_UP_AFTER
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [
+        (timedelta(seconds=1), WAITS[0]),
+        (timedelta(minutes=3), timedelta(minutes=3)),
+        (timedelta(days=30), MOST_RETRY_AFTER),
+    ],
+)
+def test_an_endpoint_may_ask_for_more_time_within_bounds(asked: timedelta, waited: timedelta) -> None:
+    again = next_try(1, first_tried_at=BEGAN, now=BEGAN, retry_after=asked, spread=0)
+    assert again == BEGAN + waited
+
+
+def test_nothing_is_tried_after_three_days_whatever_is_asked_for() -> None:
+    late = BEGAN + timedelta(days=2, hours=20)
+    assert next_try(2, first_tried_at=BEGAN, now=late, retry_after=timedelta(hours=5)) is None
+
+
+async def test_after_three_days_the_endpoint_is_disabled_and_operators_hear_of_it(
+    shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
+) -> None:
+    operator = rows.user(owner, role="operator", email="desk@example.org")
+    endpoint = await shop.endpoint(receiver.url)
+    receiver.answers(500, b"no")
+    for of in ("top_up:a", "top_up:a", "top_up:b"):
+        await happen(ada.id, of=of)
+    for wait in (timedelta(), *WAITS):
+        _let_time_pass(owner, wait.total_seconds() * (1 + schedule.JITTER) + 1)
+        await send_some(poster)
+        await send_some(poster)
+    view = (await shop.ask("GET", f"{ENDPOINTS}/{endpoint['id']}")).json()
+    assert (view["is_enabled"], view["disabled_because"]) == (False, "failing")
+    log = await shop.deliveries(endpoint, state="failed")
+    assert [one["problem"] for one in log].count("answered 500") >= 1
+    assert len(log) == 3
+    attempts = max((one["attempts"] for one in log), key=len)
+    assert len(attempts) == 1 + len(WAITS)
+    assert {(one["status"], one["answer"]) for one in attempts} == {(500, "no")}
+    mails = owner.execute("SELECT kind, user_id, recipient FROM outbox_mails").fetchall()
+    assert mails == [("endpoint_disabled", operator, "desk@example.org")]
+    # What happens meanwhile is kept, and all of it can be sent once the endpoint works again.
+    await happen(ada.id, of="top_up:c")
+    assert await send_some(poster) == 0
+    where = f"{ENDPOINTS}/{endpoint['id']}"
+    assert_problem(await shop.ask("POST", f"{where}/redeliver"), 409, "endpoint_disabled")
+    receiver.answers(204)
+    receiver.got.clear()
+    await shop.ask("PATCH", where, is_enabled=True)
+    assert (await shop.ask("POST", f"{where}/redeliver")).json() == {"redelivered": 4}
+    while await send_some(poster):
+        pass
+    assert len(receiver.got) == 4
+    assert (await shop.deliveries(endpoint, state="failed")) == []
+    lines = owner.execute("SELECT detail FROM audit_log WHERE action = 'webhook.all_redelivered'").fetchall()
+    assert [json.loads(detail)["deliveries"] for (detail,) in lines] == [4]
+
+
+async def test_what_one_endpoint_refuses_does_not_disable_it_where_it_takes_others(
+    shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
+) -> None:
+    endpoint = await shop.endpoint(receiver.url)
+    receiver.answer_to = lambda got: answer(400 if got.data.get("is_bad") else 204)
+    await happen(ada.id, of="top_up:bad", is_bad=True)
+    for number, wait in enumerate((timedelta(), *WAITS)):
+        _let_time_pass(owner, wait.total_seconds() * (1 + schedule.JITTER) + 1)
+        await happen(ada.id, of=f"top_up:{number}")
+        while await send_some(poster):
+            pass
+    states = Counter(one["state"] for one in await shop.deliveries(endpoint))
+    assert states == {"failed": 1, "delivered": 1 + len(WAITS)}
+    assert (await shop.ask("GET", f"{ENDPOINTS}/{endpoint['id']}")).json()["is_enabled"]
+
+
+async def test_one_that_is_gone_gets_nothing_more_at_once(
+    shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
+) -> None:
+    rows.user(owner, role="admin")
+    endpoint = await shop.endpoint(receiver.url)
+    receiver.answers(410)
+    await happen(ada.id)
+    await happen(ada.id, of="top_up:2")
+    await send_some(poster)
+    assert await send_some(poster) == 0
+    view = (await shop.ask("GET", f"{ENDPOINTS}/{endpoint['id']}")).json()
+    assert view["disabled_because"] == "gone"
+    assert owner.execute("SELECT count(*) FROM outbox_mails").fetchone() == (1,)
+
+
+# Sending again.
+
+
+async def test_one_that_was_taken_is_sent_again_the_same(
+    shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
+) -> None:
+    endpoint = await shop.endpoint(receiver.url)
+    receiver.answers(200, b"thank you \xff")
+    await happen(ada.id)
+    await send_some(poster)
+    (one,) = await shop.deliveries(endpoint)
+    assert (one["state"], one["attempts"][0]["answer"]) == ("delivered", "thank you \ufffd")
+    where = f"{ENDPOINTS}/{endpoint['id']}/deliveries/{one['id']}/redeliver"
+    again = await shop.ask("POST", where)
+    assert (again.status_code, again.json()["state"]) == (200, "waiting")
+    await send_some(poster)
+    first, second = receiver.got
+    assert first.body == second.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"] == one["event_id"]
+    assert one["request"] == first.document
+    lines = owner.execute("SELECT subject FROM audit_log WHERE action = 'webhook.redelivered'").fetchall()
+    assert lines == [(one["id"],)]
+    (shown,) = await shop.deliveries(endpoint)
+    assert len(shown["attempts"]) == 2
+
+
+async def test_the_log_is_read_page_by_page(shop: Shop, ada: Person, receiver: Receiver) -> None:
+    endpoint = await shop.endpoint(receiver.url)
+    for number in range(5):
+        await happen(ada.id, of=f"top_up:{number}", number=number)
+    where, seen, cursor = f"{ENDPOINTS}/{endpoint['id']}/deliveries", [], None
+    while True:
+        page = (await shop.ask("GET", where, limit=2, **({"cursor": cursor} if cursor else {}))).json()
+        seen += [one["request"]["data"]["number"] for one in page["items"]]
+        if (cursor := page["next_cursor"]) is None:
+            break
+    assert seen == [4, 3, 2, 1, 0]
+    assert_problem(await shop.ask("GET", where, cursor="x"), 422, "validation_failed")
+    assert await shop.deliveries(endpoint, state="delivered") == []
+
+
+async def test_an_endpoint_that_is_removed_while_it_is_sent_to_leaves_nothing(
+    shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
+) -> None:
+    endpoint = await shop.endpoint(receiver.url)
+    await happen(ada.id)
+    (taken,) = await take_some(1, Counter())
+    assert (await shop.ask("DELETE", f"{ENDPOINTS}/{endpoint['id']}")).status_code == 204
+    await send_one(taken, poster)
+    assert owner.execute("SELECT count(*) FROM outgoing_attempts").fetchone() == (0,)
