@@ -14,6 +14,7 @@ from onramp_app.commands import (
     mails,
     review,
     webhooks,
+    webhooks_out,
 )
 from onramp_app.commands.running import Commands
 from onramp_app.local.environment import remove_library_variables
@@ -53,6 +54,7 @@ app.add_typer(kyc.app, name="kyc")
 app.add_typer(mails.app, name="mail")
 app.add_typer(factors.app, name="factors")
 app.add_typer(api_keys.app, name="api-keys")
+app.add_typer(webhooks_out.app, name="webhooks-out")
 
 if __name__ == "__main__":
     app(prog_name="python -m onramp_app")

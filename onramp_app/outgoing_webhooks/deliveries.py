@@ -1,7 +1,7 @@
 """The log of what was sent to an endpoint, and sending it again."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, text, tuple_
@@ -9,11 +9,13 @@ from sqlmodel import and_, col, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import execute, on_commit, transaction
-from onramp_app.db.moments import moment
+from onramp_app.db.moments import moment, moment_of
 from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.paging import Position, read_cursor, write_cursor
 from onramp_app.fleet import channels
+from onramp_app.operators.four_eyes import Deed
+from onramp_app.operators.mandate import Mandate, deciding
 from onramp_app.outgoing_webhooks.endpoints import find
 from onramp_app.outgoing_webhooks.errors import EndpointDisabled
 from onramp_app.outgoing_webhooks.tables import OutgoingDelivery, OutgoingEvent, WebhookEndpoint
@@ -72,8 +74,8 @@ async def redeliver(program: Program, endpoint_id: str, delivery_id: str) -> Del
     """
     async with transaction() as db:
         endpoint = await find(db, program.id, endpoint_id, lock=True)
-        row, event = await find_delivery(db, endpoint, delivery_id)
-        await wake(db, [row.id])
+        row, event = await _find_delivery(db, endpoint, delivery_id)
+        await _wake(db, col(OutgoingDelivery.id) == row.id)
         records.note(db, program, "webhook.redelivered", subject=row.id, detail={"event": event.id})
         await db.refresh(row)
         (view,) = await _views(db, [(row, event)])
@@ -89,13 +91,38 @@ async def redeliver_failed(program: Program, endpoint_id: str) -> int:
     """
     async with transaction() as db:
         endpoint = await find(db, program.id, endpoint_id, lock=True)
-        number = await wake_failed(db, endpoint)
+        number = await _wake_failed(db, endpoint)
         detail = {"deliveries": number}
         records.note(db, program, "webhook.all_redelivered", subject=endpoint_id, detail=detail)
     return number
 
 
-async def wake_failed(db: AsyncSession, endpoint: WebhookEndpoint) -> int:
+async def redeliver_for(endpoint_id: str, delivery_id: str | None, *, mandate: Mandate) -> int:
+    """Send one delivery of an endpoint again, or all that failed, as an operator. Returns how many.
+
+    It repeats what the program was told or should have been told, so an operator does it alone.
+
+    Raises:
+        NotFound: there is no such endpoint or delivery.
+        EndpointDisabled: nothing is sent to the endpoint.
+        ValidationFailed, Forbidden: as `operators.mandate.deciding`.
+    """
+    async with deciding(mandate) as operator:
+        endpoint = await find(operator.db, None, endpoint_id, lock=True)
+        deed = Deed("webhook.redelivered", endpoint.id, state={"delivery": delivery_id or "all"})
+        if delivery_id is None:
+            await operator.authorise(deed)
+            number = await _wake_failed(operator.db, endpoint)
+        else:
+            row, _ = await _find_delivery(operator.db, endpoint, delivery_id)
+            await operator.authorise(deed)
+            number = await _wake(operator.db, col(OutgoingDelivery.id) == row.id)
+        detail = {"program": endpoint.program_id, "delivery": delivery_id, "deliveries": number}
+        operator.write_audit(at=await moment_of(operator.db), detail=detail)
+    return number
+
+
+async def _wake_failed(db: AsyncSession, endpoint: WebhookEndpoint) -> int:
     """Let all be due that an endpoint did not take. Returns how many. Raises `EndpointDisabled`."""
     _refuse_disabled(endpoint)
     not_taken = or_(
@@ -108,12 +135,8 @@ async def wake_failed(db: AsyncSession, endpoint: WebhookEndpoint) -> int:
     return await _wake(db, col(OutgoingDelivery.endpoint_id) == endpoint.id, not_taken)
 
 
-async def wake(db: AsyncSession, ids: Sequence[str]) -> int:
-    """Let deliveries be due as if they had never been tried. Returns how many."""
-    return await _wake(db, col(OutgoingDelivery.id).in_(ids))
-
-
 async def _wake(db: AsyncSession, *which: ColumnElement[bool]) -> int:
+    """Let deliveries be due as if they had never been tried. Returns how many."""
     woken = await db.exec(
         update(OutgoingDelivery)
         .where(*which)
@@ -131,7 +154,7 @@ async def _wake(db: AsyncSession, *which: ColumnElement[bool]) -> int:
     return woken.rowcount
 
 
-async def find_delivery(
+async def _find_delivery(
     db: AsyncSession, endpoint: WebhookEndpoint, delivery_id: str
 ) -> tuple[OutgoingDelivery, OutgoingEvent]:
     """Return a delivery of an endpoint that may be sent again. Raises `NotFound` and `EndpointDisabled`."""

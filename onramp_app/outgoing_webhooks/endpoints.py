@@ -151,13 +151,31 @@ async def remove(program: Program, endpoint_id: str) -> None:
     _log.info("webhook endpoint removed", endpoint_id=endpoint_id, program_id=program.id)
 
 
-async def find(db: AsyncSession, program_id: str, endpoint_id: str, *, lock: bool = False) -> WebhookEndpoint:
-    """Return the row of an endpoint of a program, locked where asked for. Raises `NotFound`."""
+async def listed_for_operators() -> list[tuple[str, EndpointView, dict[str, int]]]:
+    """Return all endpoints with the names of their programs, and how many deliveries stand in which state."""
+    async with transaction() as db:
+        query = select(ProgramRow.name, WebhookEndpoint).join(
+            WebhookEndpoint, col(WebhookEndpoint.program_id) == col(ProgramRow.id)
+        )
+        rows = (await db.exec(query.order_by(col(ProgramRow.name), col(WebhookEndpoint.made_at)))).all()
+        endpoint_id, state = col(OutgoingDelivery.endpoint_id), col(OutgoingDelivery.state)
+        counted = select(endpoint_id, state, func.count()).group_by(endpoint_id, state)
+        numbers: dict[str, dict[str, int]] = {}
+        for of, stands, number in await db.exec(counted):
+            numbers.setdefault(of, {})[stands] = number
+        at = await moment_of(db)
+    return [(name, endpoint_view(row, at=at), numbers.get(row.id, {})) for name, row in rows]
+
+
+async def find(
+    db: AsyncSession, program_id: str | None, endpoint_id: str, *, lock: bool = False
+) -> WebhookEndpoint:
+    """Return the row of an endpoint of a program, or of any, locked where asked for. Raises `NotFound`."""
     found = None
     if is_id(endpoint_id):
-        query = select(WebhookEndpoint).where(
-            WebhookEndpoint.id == endpoint_id, WebhookEndpoint.program_id == program_id
-        )
+        query = select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id)
+        if program_id is not None:
+            query = query.where(WebhookEndpoint.program_id == program_id)
         # Events go on being written for it, except while it is removed.
         found = (await db.exec(query.with_for_update(key_share=True) if lock else query)).first()
     if found is None:

@@ -7,6 +7,7 @@ the earlier one was taken or given up.
 """
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,17 +23,19 @@ from onramp_app.accounts.tables import User
 from onramp_app.accounts.words import Role
 from onramp_app.db.engine import execute, on_commit, transaction
 from onramp_app.db.moments import moment_of
+from onramp_app.domain.clock import rfc3339
+from onramp_app.domain.ids import new_id
 from onramp_app.fleet import channels
 from onramp_app.fleet.watch import end, made_progress
 from onramp_app.mail import outbox
 from onramp_app.mail.outbox import Mail
 from onramp_app.mail.words import MailKind
 from onramp_app.outgoing_webhooks import signing
-from onramp_app.outgoing_webhooks.endpoints import disable
+from onramp_app.outgoing_webhooks.endpoints import disable, find
 from onramp_app.outgoing_webhooks.post import AT_ONCE, TOTAL_SECONDS, Answer, Poster
 from onramp_app.outgoing_webhooks.schedule import next_try
 from onramp_app.outgoing_webhooks.tables import OutgoingDelivery, OutgoingEvent, WebhookEndpoint
-from onramp_app.outgoing_webhooks.words import DeliveryState, Disabled
+from onramp_app.outgoing_webhooks.words import TEST_TYPE, DeliveryState, Disabled
 from onramp_app.programs.tables import ProgramRow
 
 # Of one endpoint at a time, in each process; of one that takes nothing at present a single one.
@@ -41,6 +44,7 @@ OF_ONE_ENDPOINT = 4
 TAKEN_SECONDS = 2 * TOTAL_SECONDS + 30
 SEND_WITHIN_SECONDS = TAKEN_SECONDS
 TICK_SECONDS = 2.0
+_CONTENT = {"content-type": "application/json; charset=utf-8", "user-agent": "onramp-app-webhooks/1"}
 
 # The first of each endpoint come before the second of any: one with much to do keeps nobody waiting.
 _TAKE = text("""
@@ -185,25 +189,38 @@ async def _seal_again(db: AsyncSession, endpoints: Mapping[str, WebhookEndpoint]
             )
 
 
+async def send_test(endpoint_id: str) -> Answer:
+    """Send a webhook of the type `webhook.test` to an endpoint at once, which nothing keeps.
+
+    Raises:
+        NotFound: there is no such endpoint.
+    """
+    async with transaction() as db:
+        endpoint, at = await find(db, None, endpoint_id), await moment_of(db)
+    document = {"type": TEST_TYPE, "timestamp": rfc3339(at), "data": {"endpoint_id": endpoint.id}}
+    async with Poster() as poster:
+        return await _post(poster, endpoint, new_id(), json.dumps(document).encode(), at=at)
+
+
+async def _post(poster: Poster, endpoint: WebhookEndpoint, id_: str, body: bytes, *, at: datetime) -> Answer:
+    keys = _keys_of(endpoint, at=at)
+    if not keys:
+        return Answer(problem="its secret cannot be opened any more: give it a new one")
+    signed = signing.headers(id_, int(at.timestamp()), body, keys=keys)
+    return await poster.post(endpoint.url, body, signed | _CONTENT)
+
+
 async def send_one(taken: Taken, poster: Poster) -> None:
     """Send one that was taken, and write down what became of it. Raises `DatabaseUnavailable`."""
-    keys = keys_of(taken.endpoint, at=taken.at)
-    if keys:
-        body = taken.event.body
-        signed = signing.headers(taken.event.id, int(taken.at.timestamp()), body, keys=keys)
-        answer = await poster.post(taken.endpoint.url, body, signed | CONTENT)
-    else:
-        answer = Answer(problem="its secret cannot be opened any more: give it a new one")
+    event = taken.event
+    answer = await _post(poster, taken.endpoint, event.id, event.body, at=taken.at)
     outcome = "taken" if answer.is_taken else "refused" if answer.status else "unreachable"
     _ATTEMPTS.labels(outcome).inc()
     async with transaction() as db:
         await _conclude(db, taken, answer)
 
 
-CONTENT = {"content-type": "application/json; charset=utf-8", "user-agent": "onramp-app-webhooks/1"}
-
-
-def keys_of(endpoint: WebhookEndpoint, *, at: datetime) -> list[bytes]:
+def _keys_of(endpoint: WebhookEndpoint, *, at: datetime) -> list[bytes]:
     """Return the secrets that sign at a moment, the current one first; none where no key opens them."""
     sealed = [endpoint.sealed_secret]
     if endpoint.sealed_previous and endpoint.previous_until and endpoint.previous_until > at:

@@ -252,6 +252,7 @@ DECIDE_NOTHING = {
     "check", "migrate", "build", "worker", "simulator", "create-user", "verify-ledger", "backup", "restore",
     "webhooks list", "webhooks show", "review list", "kyc list", "kyc show",
     "api-keys list", "onramp set-webhook", "onramp send-dummy", "onramp resend", "mail send-test",
+    "webhooks-out list", "webhooks-out send-test",
 }  # fmt: skip
 
 
@@ -277,6 +278,7 @@ def test_every_command_that_decides_takes_a_code_and_a_confirmation() -> None:
         "review release", "review return", "review close", "review reverse", "review attribute",
         "review credit", "kyc set", "factors reset",
         "api-keys create", "api-keys rotate", "api-keys revoke",
+        "webhooks-out redeliver",
     }  # fmt: skip
     assert commands.keys() - takes == DECIDE_NOTHING, "a new command that decides takes a code"
 

@@ -40,7 +40,7 @@ _ENDPOINT: dict[str, Any] = {
     "failing_since": None,
     "disabled_at": None,
     "disabled_because": None,
-    "previous_secret_until": None,
+    "previous_secret_until": None,  # nosec B105  # nothing of a secret
     "created_at": _AT,
     "updated_at": _AT,
 }
