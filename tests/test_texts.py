@@ -91,6 +91,57 @@ def test_an_old_text_that_comes_back_is_found(text: str) -> None:
     assert FORBIDDEN.search(text)
 
 
+# How refusals sound, to programs and in commands: plain too, but as formal as documentation is
+
+_FORBIDDEN_IN_REFUSALS = re.compile(
+    rf"\b(?:{_CODE_WORDS}|itself|ourselves|all the same|need not|go(?:es)? on|once more|taken back)\b",
+    re.IGNORECASE,
+)
+
+
+def _names_of_errors(trees: list[ast.Module]) -> set[str]:
+    """The names of the application's errors, whichever modules were imported."""
+    bases = {
+        one.name: {base.id for base in one.bases if isinstance(base, ast.Name)}
+        for tree in trees
+        for one in ast.walk(tree)
+        if isinstance(one, ast.ClassDef)
+    }
+    names = {"ApplicationError", "FieldError"}
+    while more := {name for name, its in bases.items() if its & names} - names:
+        names |= more
+    return names
+
+
+def _refusals(tree: ast.Module, names: set[str]) -> Iterator[str]:
+    """The sentences with which errors are made, those about single fields, and the titles of all."""
+    for node in ast.walk(tree):
+        given: list[ast.expr] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+            given = [*node.args, *(named.value for named in node.keywords)]
+        elif isinstance(node, ast.ClassDef) and node.name in names:
+            given = [one.value for one in node.body if isinstance(one, ast.Assign)]
+        for one in given:
+            parts = one.values if isinstance(one, ast.JoinedStr) else getattr(one, "elts", [one])
+            text = "".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
+            if " " in text:
+                yield text
+
+
+def test_no_refusal_sounds_as_they_once_did() -> None:
+    trees = [ast.parse(path.read_text()) for path in CODE.rglob("*.py")]
+    names = _names_of_errors(trees)
+    every = [text for tree in trees for text in _refusals(tree, names)]
+    assert len(every) > 150
+    assert {text: found[0] for text in every if (found := _FORBIDDEN_IN_REFUSALS.search(text))} == {}
+
+
+def test_a_refusal_that_sounds_so_is_found() -> None:
+    tree = ast.parse('class A(ApplicationError): pass\nraise A(f"The {what} was not told to us.")')
+    (found,) = _refusals(tree, _names_of_errors([tree]))
+    assert _FORBIDDEN_IN_REFUSALS.search(found)
+
+
 # Nothing is joined from halves
 
 _WHOLE_END = (".", "?", "!", "…", ":", "}")

@@ -262,7 +262,7 @@ async def require_recent_proof(db: AsyncSession, viewer: Viewer) -> AuthSession:
     if session is None or not is_alive(session, now):
         raise Unauthenticated("The session has ended. Sign in again.")
     if session.proved_at <= now - RECENT_PROOF:
-        raise RecentSignInRequired("Prove once more who you are, or sign in again.")
+        raise RecentSignInRequired("Confirm who you are again, or sign in again.")
     return session
 
 

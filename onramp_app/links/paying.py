@@ -35,7 +35,7 @@ async def begin(payer: Payer, request: PurchaseRequest, *, expected_amount: Deci
         # Locked, so that of many one takes the link; the unique index is the second witness.
         found = await read(db, link_id, lock=True)
         if found is None or found.is_over or found.top_up is not None:
-            raise LinkOver("The link begins no top-up any more.")
+            raise LinkOver("The link starts no top-up any more.")
         await db.exec(update(TopUp).where(col(TopUp.id) == view.id).values(link_id=link_id))
         await sessions.keep_open(db, link_id, at=await moment_of(db))
 

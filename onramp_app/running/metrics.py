@@ -85,7 +85,7 @@ def check_token(given: str | None) -> None:
     """
     expected = get_settings().metrics_token
     if expected is None:
-        raise NotFound("METRICS_TOKEN is not set, so nothing is told here.")
+        raise NotFound("METRICS_TOKEN is not set, so nothing is shown here.")
     if not hmac.compare_digest(expected.get_secret_value().encode(), (given or "").encode()):
         raise Unauthenticated("Send the token of METRICS_TOKEN as a bearer token.")
 

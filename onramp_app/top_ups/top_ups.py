@@ -342,7 +342,7 @@ async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
         top_up = await own(db, viewer.user_id, top_up_id, lock=True)
         step = on_action(state_of(top_up), Action.CANCEL)
         if step is None:
-            raise NotCancelable("A payment has begun or this top-up has ended, so it cannot be canceled.")
+            raise NotCancelable("A payment was started or this top-up has ended, so it cannot be canceled.")
         now = await moment_of(db)
         evidence = Evidence(StepSource.USER, now, ACT_OF[Action.CANCEL], actor=viewer.user_id)
         record(db, top_up, step.state, evidence=evidence)

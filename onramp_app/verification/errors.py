@@ -12,7 +12,7 @@ class PhoneTaken(ApplicationError):
 class VerificationNotStartable(ApplicationError):
     """There is nothing to do with the provider now: it is being looked at, complete, or not done here."""
 
-    status, code, title = 409, "verification_not_startable", "There is nothing to begin"
+    status, code, title = 409, "verification_not_startable", "There is nothing to start"
 
 
 class VerificationRefused(ApplicationError):

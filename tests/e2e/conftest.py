@@ -12,6 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.chromium import FLAGS, chromium_path
+from tests.e2e.checks import axe_script
 from tests.e2e.site import OpenPage, Site, running_site
 from tests.e2e.watched import count_shifts, tell_violations
 from tests.folders import started_once
@@ -43,6 +44,12 @@ def site(
             yield site
 
     return started_once(request, started)
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The accessibility checker's script."""
+    return axe_script()
 
 
 @pytest_asyncio.fixture(scope="session")

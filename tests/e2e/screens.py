@@ -1,20 +1,26 @@
 """Makes the pictures of docs/screens: python -m tests.e2e.screens
 
-Everything in them happened: a person registers on a fresh installation and adds money with the simulator.
-Needs a Chromium.
+With `--states FOLDER` it takes every state of every page instead, at three widths and in both themes, for
+people to look at; names of groups after it (`wizard`, `offline`, ...) take those alone. Everything in the
+pictures happened: people register on a fresh installation and add money with the simulator. Needs a Chromium.
 """
 
+import argparse
 import asyncio
 import re
 import tempfile
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from onramp_app.local import postgres
 from tests.chromium import FLAGS, chromium_path
+from tests.e2e.checks import ALL_LOOKS, DRAWN
 from tests.e2e.people import Mouse, ask_for, expect_success, new_email, pay, register
 from tests.e2e.site import PROJECT, Site, open_order, running_site
+from tests.e2e.states import GROUPS, States, site_for
 
 FOLDER = PROJECT / "docs" / "screens"
 _HANDS = Mouse()
@@ -96,22 +102,56 @@ async def _narrow(browser: Browser, site: Site) -> None:
     await _picture(page, "on-its-way-dark")
 
 
-async def _take_all(site: Site) -> None:
+async def _shown_to_people(browser: Browser, site: Site) -> None:
+    await _wide(browser, site)
+    await _narrow(browser, site)
+
+
+async def _every_state(browser: Browser, site: Site, states: States, folder: Path) -> None:
+    context = await browser.new_context(
+        base_url=site.url,
+        reduced_motion="reduce",
+        # Each group comes from elsewhere: registering is limited by address.
+        extra_http_headers={"X-Forwarded-For": f"10.7.0.{GROUPS.index(states)}"},
+    )
+    async for name, page in states(await context.new_page(), site):
+        for width, theme in ALL_LOOKS:
+            await page.set_viewport_size({"width": width, "height": 800})
+            await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            await page.evaluate(DRAWN)
+            await page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
+    await context.close()
+
+
+async def _with_browser(take: Callable[[Browser], Awaitable[None]]) -> None:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
-        await _wide(browser, site)
-        await _narrow(browser, site)
+        # Letters stand where they would on a screen of many pixels: hinting moves them to whole ones.
+        flags = [*FLAGS, "--font-render-hinting=none"]
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=flags)
+        await take(browser)
         await browser.close()
 
 
 def main() -> None:
     """Take the pictures."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--states", type=Path, metavar="FOLDER")
+    parser.add_argument("groups", nargs="*", choices=[*(states.__name__ for states in GROUPS), []])
+    arguments = parser.parse_args()
+    folder = arguments.states or FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         server = postgres.start(Path(name) / "postgres")
         try:
             with running_site(Path(name), server.url) as site:
-                asyncio.run(_take_all(site))
+                if not arguments.states:
+                    asyncio.run(_with_browser(partial(_shown_to_people, site=site)))
+                    return
+                for states in GROUPS:
+                    if not arguments.groups or states.__name__ in arguments.groups:
+                        take = partial(_every_state, site=site, states=states, folder=folder)
+                        with site_for(states, site):
+                            asyncio.run(_with_browser(take))
         finally:
             server.stop()
 

@@ -2,81 +2,27 @@
 
 import asyncio
 import itertools
-import os
 import re
 import secrets
-import subprocess
-import sys
 from decimal import Decimal
-from pathlib import Path
 from typing import Literal
 
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
+from tests.e2e.checks import ALL_LOOKS, DRAWN, SOME_LOOKS, Look, covered_at_200_percent, findings, findings_in
 from tests.e2e.people import be_somebody_new, has_loaded, new_top_up
-from tests.e2e.site import PROJECT, OpenPage, Site, open_order
+from tests.e2e.site import OpenPage, Site, open_order
 from tests.e2e.watched import (
     MOST_SHIFT,
     PRIVATE,
     PUBLIC,
-    covered_at_200_percent,
     shift_of,
     slow_down,
 )
 
-AXE_VERSION = "4.14.1"
-WIDTHS = (360, 768, 1280)
 CHOICES = "amount=2000&currency=INR&country=IN&asset=USDT&network=matic20&method=UPI"
-Look = tuple[int, Literal["light", "dark"]]
-SOME_LOOKS: tuple[Look, ...] = ((360, "dark"), (1280, "light"))
-ALL_LOOKS: tuple[Look, ...] = tuple((width, theme) for width in WIDTHS for theme in ("light", "dark"))  # type: ignore[misc]
 LOOKS = [pytest.param(SOME_LOOKS[1:], id="one"), pytest.param(ALL_LOOKS, id="all", marks=pytest.mark.full)]
-
-
-# Two frames after a change it is drawn, and what moves has come to its end: a transition lasts a millisecond.
-_DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 20))))"
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """The accessibility checker's script, from npm through the Node that comes with the application."""
-    folder = PROJECT / ".pages-tests" / "axe"
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    package = script.with_name("package.json")
-    if not script.exists() or f'"version": "{AXE_VERSION}"' not in package.read_text():
-        folder.mkdir(parents=True, exist_ok=True)
-        scripts = Path(sys.executable).parent
-        environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
-        subprocess.run(
-            [scripts / "npm", "install", "--no-save", "--prefix", folder, f"axe-core@{AXE_VERSION}"],
-            check=True,
-            env=environment,
-            capture_output=True,
-        )
-    return script.read_text()
-
-
-# The provider's page in the frame has no checker that could answer, so it is not waited for. What is in order
-# is neither explained nor handed over, and styles are not read a second time: no rule that is on wants them.
-_RUN = """
-axe.run(document, {iframes: false, resultTypes: ['violations'], preload: {assets: ['media']}})
-  .then(report => report.violations)
-"""
-
-
-async def _findings(page: Page, axe: str) -> list[str]:
-    if not await page.evaluate("'axe' in window"):
-        await page.evaluate(axe)
-    found = [
-        f"{v['id']}: {n['html'][:150]} {n['failureSummary'][:250]}"
-        for v in await page.evaluate(_RUN)
-        for n in v["nodes"]
-    ]
-    sideways = await page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
-    return [*found, *([f"scrolls sideways by {sideways} px"] if sideways > 0 else [])]
 
 
 async def _all_findings(page: Page, axe: str, looks: tuple[Look, ...], *paths: str) -> list[str]:
@@ -104,20 +50,12 @@ async def _findings_at(context: BrowserContext, path: str, axe: str, looks: tupl
     assert answer is not None
     assert "unsafe" not in answer.headers["content-security-policy"]
     await has_loaded(page)
-    await page.evaluate(_DRAWN)
+    await page.evaluate(DRAWN)
     if (shift := await shift_of(page)) > MOST_SHIFT:
         found.append(f"{path} {looks[0][0]}: its parts move by {shift:.3f}")
     for width, theme in looks:
-        await page.set_viewport_size({"width": width, "height": 800})
-        await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-        await expect(page.locator("html")).to_have_class(re.compile(rf"\b{theme}\b"))
-        await page.evaluate(_DRAWN)
-        of_this_look = await _findings(page, axe)
-        if of_this_look:
-            # A page that was caught between two themes is well a moment later; a fault stays.
-            await page.wait_for_timeout(1000)
-            of_this_look = await _findings(page, axe)
-        found += [f"{path} {width} {theme}: {one}" for one in of_this_look]
+        of_this_look = await findings_in(page, axe, width=width, theme=theme)
+        found += [f"{path} {one}" for one in of_this_look]
     found += [f"{path} at 200 %: {one}" for one in await covered_at_200_percent(page)]
     await page.close()
     return found
@@ -203,13 +141,13 @@ async def test_the_checks_find_what_is_wrong(open_page: OpenPage, axe: str) -> N
         "'<img src=\"data:,\"><p>wide</p><button></button>'; "
         "document.querySelector('main > p:last-of-type').style.width = '900px'"
     )
-    found = await _findings(page, axe)
+    found = await findings(page, axe)
     assert any(finding.startswith("image-alt") for finding in found)
     assert any(finding.startswith("button-name") for finding in found)
     assert any(finding.startswith("scrolls sideways") for finding in found)
     before = await shift_of(page)
     await page.evaluate("document.querySelector('main').style.paddingTop = '200px'")
-    await page.evaluate(_DRAWN)
+    await page.evaluate(DRAWN)
     assert await shift_of(page) - before > MOST_SHIFT
     await page.evaluate(
         "document.querySelector('footer').style = 'position: fixed; inset: auto 0 0; height: 300px'"
@@ -238,10 +176,10 @@ async def test_every_state_of_the_amount_is_accessible_and_fits(
     for field, typed in (("You pay", "€5"), ("You receive, about", "0.5"), ("You receive, about", "50")):
         await page.get_by_label(field).fill(typed)
         await page.wait_for_timeout(1500)
-        found += [f"{typed}: {one}" for one in await _findings(page, axe)]
+        found += [f"{typed}: {one}" for one in await findings(page, axe)]
     await page.get_by_role("button", name="Currency").click()
     await expect(page.get_by_role("combobox", name="Search by currency or country")).to_be_focused()
-    found += [f"sheet: {one}" for one in await _findings(page, axe)]
+    found += [f"sheet: {one}" for one in await findings(page, axe)]
     await page.keyboard.type("euro")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("button", name="Currency")).to_be_focused()

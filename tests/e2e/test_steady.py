@@ -6,10 +6,10 @@ from typing import Literal
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.e2e.checks import ALL_LOOKS
 from tests.e2e.people import TOP_UP, be_somebody_new, expect_success, has_loaded, open_new_top_up
 from tests.e2e.site import OpenPage, Site, open_order
 from tests.e2e.steady import Shifts, slow_socket
-from tests.e2e.test_pages import ALL_LOOKS
 
 QUOTE_SECONDS = 30
 SLOW_SECONDS = 0.7

@@ -64,34 +64,3 @@ async def slow_down(page: Page) -> None:
         "Network.emulateNetworkConditions",
         {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 94_000},
     )
-
-
-# Whatever stays in place while a page is scrolled must not lie over what has the focus (WCAG 2.2, 2.4.11).
-_COVERED = """async () => {
-  // Of a window that has just changed its size the places are not final before it is drawn.
-  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-  const inPlace = [...document.querySelectorAll('body *')].filter(
-    one => ['fixed', 'sticky'].includes(getComputedStyle(one).position) && one.getClientRects().length);
-  const found = [];
-  const parts = 'main :is(a, button, input, select, textarea, summary), footer a';
-  for (const one of document.querySelectorAll(parts)) {
-    one.focus();
-    if (document.activeElement !== one) continue;
-    const its = one.getBoundingClientRect();
-    for (const other of inPlace) {
-      if (other.contains(one)) continue;
-      const of = other.getBoundingClientRect();
-      if (of.left < its.right && of.right > its.left && of.top < its.bottom - 1 && of.bottom > its.top + 1) {
-        found.push(`${other.className} covers ${one.outerHTML.slice(0, 120)}`);
-      }
-    }
-  }
-  return found;
-}"""
-
-
-async def covered_at_200_percent(page: Page) -> list[str]:
-    """Return what lies over a part that has the focus, on a screen of 1280 by 800 at 200 %."""
-    await page.set_viewport_size({"width": 640, "height": 400})
-    found: list[str] = await page.evaluate(_COVERED)
-    return found

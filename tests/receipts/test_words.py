@@ -4,13 +4,17 @@ import itertools
 import re
 
 import pytest
+from reportlab.pdfgen.canvas import Canvas
 
 from onramp_app.answers.situation import Situation, charged_of
 from onramp_app.ledger.words import LISTED
+from onramp_app.receipts import paper
 from onramp_app.receipts.check import _hidden
-from onramp_app.receipts.facts import Amount, Holder
+from onramp_app.receipts.facts import Amount, Holder, ReceiptFacts
 from onramp_app.receipts.words import checked_lines, paper_lines, statement_of, title_of, transfer_words
+from onramp_app.texts import language_of_texts
 from onramp_app.top_ups.transitions import Charged, Reason, State, TopUpStatus
+from tests.made_up_language import LANGUAGE, NAMES, Framing, make_up, untranslated
 from tests.receipts.made import top_up_facts
 
 
@@ -79,3 +83,25 @@ def test_of_the_holder_the_check_shows_beginnings_only() -> None:
     assert _hidden(Holder("", "asha@example.org")) == "a•••@e•••"
     assert _hidden(Holder("\u202e\x00", "")) == ""
     assert len(_hidden(Holder("a b c d e f", "x@y.z"))) < 40
+
+
+@pytest.mark.parametrize("facts", [top_up_facts(), top_up_facts(environment="simulator", status="canceled")])
+def test_what_is_drawn_is_in_the_language_of_the_profile(
+    facts: ReceiptFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    draw = Canvas.drawString
+
+    def spy(canvas: Canvas, x: float, y: float, text: str) -> None:
+        drawn.append(text)
+        draw(canvas, x, y, text)
+
+    monkeypatch.setattr(Canvas, "drawString", spy)
+    make_up(monkeypatch, Framing("«»"))  # which the font has
+    with language_of_texts(LANGUAGE):
+        paper.draw(facts)
+    assert sum("«" in one for one in drawn) > 8
+    # A long text is drawn in several lines.
+    rest = untranslated(" ".join(drawn).replace("«", "⟦").replace("»", "⟧"))
+    plain = {word for word in re.sub(r"https?:\S+ \S+", "", rest).replace(",", " ").split() if word.isalpha()}
+    assert plain - {"Asha", "King", "INR"} <= {*NAMES, "UTC"}

@@ -5,7 +5,6 @@ outside of a frame was never translated.
 """
 
 import dataclasses
-import gettext
 import json
 import re
 from collections.abc import Iterator
@@ -30,48 +29,14 @@ from onramp_app.web.tabs.live import catch_up
 from onramp_app.web.tabs.session import SessionState
 from onramp_app.web.top_up.state import TopUpPageState
 from tests import rows
+from tests.made_up_language import LANGUAGE, NAMES, Framing, make_up, unframed
 from tests.mail.test_letters import DETAILS
 from tests.web.conftest import cookie_of
-
-LANGUAGE = "eo"  # Esperanto, which CLDR knows, so that amounts and dates can be written
-_FRAMED = re.compile(r"⟦[^⟦⟧]*⟧")
-
-
-class Framing(gettext.NullTranslations):
-    """A made-up translation."""
-
-    def gettext(self, message: str) -> str:
-        return f"⟦{message}⟧"
-
-    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        return self.gettext(msgid1 if n == 1 else msgid2)
 
 
 @pytest.fixture(autouse=True)
 def made_up(monkeypatch) -> None:
-    english = texts._catalogue
-    catalogue = Framing()
-    monkeypatch.setattr(texts, "_catalogue", lambda code: catalogue if code == LANGUAGE else english(code))
-    monkeypatch.setitem(texts.LANGUAGES, LANGUAGE, "Esperanto")
-
-
-def untranslated(shown: str) -> str:
-    """Return what of a text stands in no frame."""
-    while (rest := _FRAMED.sub("", shown)) != shown:
-        shown = rest
-    # A component, such as a time, may stand inside of a frame and divide it.
-    return re.sub(r"⟦[^⟦⟧]*$|^[^⟦⟧]*⟧", "", shown)
-
-
-def _unframed(values: Iterator[str], *allowed: str) -> set[str]:
-    found = set()
-    for value in values:
-        rest = untranslated(value)
-        for one in allowed:
-            rest = rest.replace(one, "")
-        if re.search(r"[^\W\d_]{2,}", rest):
-            found.add(value)
-    return found
+    make_up(monkeypatch, Framing())
 
 
 # What the pages are built of
@@ -116,13 +81,6 @@ def _pages() -> dict[str, tuple[str, list[str]]]:
         }
 
 
-# Names and codes, the same in every language.
-NAMES = (
-    "Wallet", "Onramp", "Esperanto", "English", "Tether", "USDT", "USD Coin", "USDC", "Ethereum", "ETH",
-    "Polygon", "UPI",
-)  # fmt: skip
-
-
 def test_every_page_is_built_of_translated_texts(monkeypatch) -> None:
     # Reflex adds it with the route.
     monkeypatch.setattr(rx.State, "top_up_id", rx.Var("top_up_id", _var_type=str), raising=False)
@@ -132,7 +90,7 @@ def test_every_page_is_built_of_translated_texts(monkeypatch) -> None:
     # Names of countries and currencies are CLDR's in that language.
     options = set(_names_of_cldr())
     left = {
-        route: _unframed((text for text in found if text not in options), *NAMES)
+        route: unframed((text for text in found if text not in options), *NAMES)
         for route, (_title, found) in pages.items()
     }
     assert {route: some for route, some in left.items() if some} == {}
@@ -147,8 +105,8 @@ def _names_of_cldr() -> Iterator[str]:
 
 
 def test_a_text_that_nobody_translates_is_found() -> None:
-    assert _unframed(iter(["⟦Home⟧", "⟦{0} by ⟦UPI⟧⟧ · ₹1"])) == set()
-    assert _unframed(iter(["⟦Home⟧ and more"])) == {"⟦Home⟧ and more"}
+    assert unframed(iter(["⟦Home⟧", "⟦{0} by ⟦UPI⟧⟧ · ₹1"])) == set()
+    assert unframed(iter(["⟦Home⟧ and more"])) == {"⟦Home⟧ and more"}
     page = {
         "contents": '"Home"',
         "props": ['ariaLabel:"Places"'],
@@ -209,7 +167,7 @@ async def test_handlers_and_pushes_speak_the_language_of_the_profile(speaks, boo
             shown = await tab.state(state)
             values = [text for name in names for text in _sentences(getattr(shown, name))]
             assert any("⟦" in text for text in values), (path, values)
-            assert _unframed(iter(values), *NAMES, top_up_id) == set()
+            assert unframed(iter(values), *NAMES, top_up_id) == set()
 
             # A push comes from no event of the tab, so nothing but the person says the language.
             books.owner.execute("UPDATE top_ups SET status = 'canceled', charged = 'no'")
@@ -218,7 +176,7 @@ async def test_handlers_and_pushes_speak_the_language_of_the_profile(speaks, boo
             assert await catch_up(tab.root, Latest(viewer))
             pushed = [text for name in names for text in _sentences(getattr(shown, name))]
             assert pushed != values
-            assert _unframed(iter(pushed), *NAMES, top_up_id) == set()
+            assert unframed(iter(pushed), *NAMES, top_up_id) == set()
 
 
 async def test_what_goes_wrong_is_said_in_the_language_of_the_profile(speaks) -> None:
@@ -267,7 +225,7 @@ def test_every_mail_is_in_the_language_of_its_recipient(kind: MailKind, monkeypa
         *([letter.help.words] if letter.help else []),
         *letter.about_mails,
     ]
-    assert _unframed(iter(shown)) == set()
+    assert unframed(iter(shown)) == set()
     assert trial().subject.startswith("Mails")
 
 

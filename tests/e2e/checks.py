@@ -1,0 +1,112 @@
+"""What is looked for on every page: faults of access, scrolling sideways, and what lies over the focus."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+from playwright.async_api import Page, expect
+
+from tests.e2e.site import PROJECT
+
+AXE_VERSION = "4.14.1"
+WIDTHS = (360, 768, 1280)
+Look = tuple[int, Literal["light", "dark"]]
+SOME_LOOKS: tuple[Look, ...] = ((360, "dark"), (1280, "light"))
+ALL_LOOKS: tuple[Look, ...] = tuple((width, theme) for width in WIDTHS for theme in ("light", "dark"))  # type: ignore[misc]
+
+# Two frames after a change it is drawn, and what moves has come to its end: a transition lasts a millisecond.
+DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 20))))"
+
+
+def axe_script() -> str:
+    """Return the accessibility checker, from npm through the Node that comes with the application."""
+    folder = PROJECT / ".pages-tests" / "axe"
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    package = script.with_name("package.json")
+    if not script.exists() or f'"version": "{AXE_VERSION}"' not in package.read_text():
+        folder.mkdir(parents=True, exist_ok=True)
+        scripts = Path(sys.executable).parent
+        environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+        subprocess.run(
+            [scripts / "npm", "install", "--no-save", "--prefix", folder, f"axe-core@{AXE_VERSION}"],
+            check=True,
+            env=environment,
+            capture_output=True,
+        )
+    return script.read_text()
+
+
+# The provider's page in the frame has no checker that could answer, so it is not waited for. What is in order
+# is neither explained nor handed over, and styles are not read a second time: no rule that is on wants them.
+_RUN = """
+axe.run(document, {iframes: false, resultTypes: ['violations'], preload: {assets: ['media']}})
+  .then(report => report.violations)
+"""
+
+
+async def findings(page: Page, axe: str) -> list[str]:
+    """Return what is wrong with a page as it stands."""
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(axe)
+    found = [
+        f"{v['id']}: {n['html'][:150]} {n['failureSummary'][:250]}"
+        for v in await page.evaluate(_RUN)
+        for n in v["nodes"]
+    ]
+    return found + await scrolls_sideways(page)
+
+
+async def findings_in(page: Page, axe: str, *, width: int, theme: Literal["light", "dark"]) -> list[str]:
+    """Return what is wrong with a page at a width and in a theme, both of which it follows."""
+    await page.set_viewport_size({"width": width, "height": 800})
+    await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    await expect(page.locator("html")).to_have_class(re.compile(rf"\b{theme}\b"))
+    await page.evaluate(DRAWN)
+    found = await findings(page, axe)
+    if found:
+        # A page that was caught between two themes is well a moment later; a fault stays.
+        await page.wait_for_timeout(1000)
+        found = await findings(page, axe)
+    return [f"{width} {theme}: {one}" for one in found]
+
+
+async def scrolls_sideways(page: Page) -> list[str]:
+    """Return by how much a page is wider than its window."""
+    pixels = await page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    return [f"scrolls sideways by {pixels} px"] if pixels > 0 else []
+
+
+# Whatever stays in place while a page is scrolled must not lie over what has the focus (WCAG 2.2, 2.4.11).
+_COVERED = """async () => {
+  // Of a window that has just changed its size the places are not final before it is drawn.
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const inPlace = [...document.querySelectorAll('body *')].filter(
+    one => ['fixed', 'sticky'].includes(getComputedStyle(one).position) && one.getClientRects().length);
+  const found = [];
+  const parts = 'main :is(a, button, input, select, textarea, summary), footer a';
+  for (const one of document.querySelectorAll(parts)) {
+    one.focus();
+    if (document.activeElement !== one) continue;
+    const its = one.getBoundingClientRect();
+    for (const other of inPlace) {
+      if (other.contains(one)) continue;
+      const of = other.getBoundingClientRect();
+      if (of.left < its.right && of.right > its.left && of.top < its.bottom - 1 && of.bottom > its.top + 1) {
+        found.push(`${other.className} covers ${one.outerHTML.slice(0, 120)}`);
+      }
+    }
+  }
+  return found;
+}"""
+
+
+async def covered_at_200_percent(page: Page) -> list[str]:
+    """Return what lies over a part that has the focus, or is too wide, on 1280 by 800 pixels at 200 %."""
+    await page.set_viewport_size({"width": 640, "height": 400})
+    found: list[str] = await page.evaluate(_COVERED)
+    return found + await scrolls_sideways(page)
