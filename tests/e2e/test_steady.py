@@ -122,8 +122,11 @@ async def test_no_step_moves_on_a_slow_network(
     where = await pay.bounding_box()
     site.simulator.control("seed", {"seed": 8})
     await page.wait_for_timeout((QUOTE_SECONDS + 3) * 1000)
-    site.simulator.scenario("api_down", times=4)
-    await expect(page.get_by_text("isn't answering right now").first).to_be_visible(timeout=40_000)
+    site.simulator.scenario("api_down", times=None)
+    try:
+        await expect(page.get_by_text("isn't answering right now").first).to_be_visible(timeout=40_000)
+    finally:
+        site.simulator.control("scenario", method="DELETE")
     await expect(pay).to_be_enabled(timeout=60_000)
     assert await pay.bounding_box() == where
     await pay.click()
