@@ -26,10 +26,10 @@ from onramp_app.api.auth_models import (
     NewPassword,
     Password,
 )
+from onramp_app.api.frame.forms import MAX_FIELDS, described_form, go_on_at, read_form, set_cookie
 from onramp_app.api.frame.identity import client_of, cookie_header_of, refuse_other_sites
 from onramp_app.api.frame.problems import error_responses
 from onramp_app.api.frame.routes import Country, Currency
-from onramp_app.config import get_settings
 from onramp_app.domain.errors import (
     ApplicationError,
     DatabaseUnavailable,
@@ -42,8 +42,6 @@ from onramp_app.domain.errors import (
 from onramp_app.domain.places import HOME, own_path
 from onramp_app.factors.errors import OtpRequired, PasskeyRefused, WrongCode
 from onramp_app.sign_in import sign_in as sign_in_steps
-
-_MAX_FIELDS = 20
 
 
 class LoginForm(BaseModel):
@@ -79,24 +77,10 @@ class RegistrationForm(BaseModel):
 router = APIRouter(prefix="/api/auth", tags=["browser"], default_response_class=RedirectResponse)
 
 
-def _describe(*names: str) -> dict[str, Any]:
-    schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
-    return {"requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": schema}}}}
-
-
 _SEE_OTHER: dict[int | str, dict[str, Any]] = {
     303: {"description": "On to `next`, or back to the form with `reason`"},
     **error_responses(Forbidden, PayloadTooLarge),
 }
-
-
-async def _read_form(request: Request) -> dict[str, str]:
-    """Return the fields of a URL-encoded body that are not empty; none for any other body."""
-    try:
-        pairs = parse_qsl((await request.body()).decode(), max_num_fields=_MAX_FIELDS, errors="strict")
-    except ValueError:
-        return {}
-    return dict(pairs)
 
 
 def _next_path(request: Request, typed: Mapping[str, str]) -> str:
@@ -108,44 +92,22 @@ def _next_path(request: Request, typed: Mapping[str, str]) -> str:
         return wanted
     try:
         stood_at = urlsplit(request.headers.get("referer", "")[:2048])
-        return own_path(dict(parse_qsl(stood_at.query, max_num_fields=_MAX_FIELDS)).get("next"))
+        return own_path(dict(parse_qsl(stood_at.query, max_num_fields=MAX_FIELDS)).get("next"))
     except ValueError:
         return HOME
 
 
-def _go(request: Request, path: str) -> RedirectResponse:
-    # In development pages and API are different origins, so the address needs one. The cookie belongs to the
-    # host that the person typed, localhost or 127.0.0.1.
-    came_from, settings = request.headers.get("origin", "").lower(), get_settings()
-    origin = came_from if came_from in settings.ui_origins else settings.public_url or ""
-    return RedirectResponse(origin + path, status_code=303, headers={"Cache-Control": "no-store"})
-
-
-def _set_cookie(response: Response, name: str, value: str, *, max_age_seconds: int) -> None:
-    response.set_cookie(
-        name,
-        value,
-        max_age=max_age_seconds,
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=get_settings().is_production,
-    )
-
-
 def _signed_in(request: Request, session: BrowserSession, next_path: str) -> Response:
-    response = _go(request, next_path)
-    _set_cookie(
-        response, session_cookie_name(), session.cookie_value, max_age_seconds=session.max_age_seconds
-    )
-    _set_cookie(
+    response = go_on_at(request, next_path)
+    set_cookie(response, session_cookie_name(), session.cookie_value, max_age_seconds=session.max_age_seconds)
+    set_cookie(
         response,
         device_cookie_name(),
         session.device_cookie_value,
         max_age_seconds=int(devices.LIFE.total_seconds()),
     )
-    _set_cookie(response, FORM_COOKIE, "", max_age_seconds=0)
-    _set_cookie(response, first_step_cookie_name(), "", max_age_seconds=0)
+    set_cookie(response, FORM_COOKIE, "", max_age_seconds=0)
+    set_cookie(response, first_step_cookie_name(), "", max_age_seconds=0)
     return response
 
 
@@ -155,8 +117,8 @@ def _refused(request: Request, page: str, error: ApplicationError, typed: Mappin
     query = {"reason": _reason(page, error)}
     if next_path != HOME:
         query["next"] = next_path
-    response = _go(request, f"{page}?{urlencode(query)}")
-    _set_cookie(response, FORM_COOKIE, form_cookie_value(typed), max_age_seconds=FORM_SECONDS)
+    response = go_on_at(request, f"{page}?{urlencode(query)}")
+    set_cookie(response, FORM_COOKIE, form_cookie_value(typed), max_age_seconds=FORM_SECONDS)
     return response
 
 
@@ -177,7 +139,7 @@ def _invalid(error: ValidationError) -> ValidationFailed:
     "/session",
     status_code=303,
     responses=_SEE_OTHER,
-    openapi_extra=_describe("email", "password", "otp", "passkey", "next"),
+    openapi_extra=described_form("email", "password", "otp", "passkey", "next"),
 )
 async def sign_in(request: Request) -> Response:
     """Take the sign-in form: 303 to `next` with the session cookie, or back to `/login` with a reason.
@@ -186,7 +148,7 @@ async def sign_in(request: Request) -> Response:
     alone is then the second step. `passkey` is the answer of a passkey, which stands for both steps.
     """
     refuse_other_sites(request, origin_required=False)
-    typed, client, known = await _read_form(request), client_of(request), None
+    typed, client, known = await read_form(request), client_of(request), None
     try:
         if passkey := typed.get("passkey"):
             session = await sign_in_steps.sign_in_by_passkey(passkey, client, sessions.open_browser)
@@ -204,7 +166,7 @@ async def sign_in(request: Request) -> Response:
     except ApplicationError as error:
         response = _refused(request, "/login", error, typed)
         if known is not None and isinstance(error, OtpRequired | WrongCode):
-            _set_cookie(
+            set_cookie(
                 response,
                 first_step_cookie_name(),
                 sign_in_steps.first_step_cookie(known),
@@ -218,12 +180,12 @@ async def sign_in(request: Request) -> Response:
     "/registration",
     status_code=303,
     responses=_SEE_OTHER,
-    openapi_extra=_describe("email", "password", "display_name", "country", "display_currency", "next"),
+    openapi_extra=described_form("email", "password", "display_name", "country", "display_currency", "next"),
 )
 async def register(request: Request) -> Response:
     """Take the registration form: 303 to `next` with the session cookie, or back to `/register`."""
     refuse_other_sites(request, origin_required=False)
-    typed = await _read_form(request)
+    typed = await read_form(request)
     try:
         form = RegistrationForm.model_validate(typed)
         session = await accounts.register(
@@ -243,7 +205,7 @@ async def _end(request: Request, response: Response) -> Response:
     refuse_other_sites(request, origin_required=has_cookie)
     if has_cookie:
         await sessions.end_cookie_session(cookie_header)
-    _set_cookie(response, session_cookie_name(), "", max_age_seconds=0)
+    set_cookie(response, session_cookie_name(), "", max_age_seconds=0)
     return response
 
 
@@ -254,10 +216,10 @@ async def sign_out(request: Request) -> Response:
     The browser is signed out in any case. If the session could not be ended, the page says so.
     """
     try:
-        return await _end(request, _go(request, "/login?reason=signed_out"))
+        return await _end(request, go_on_at(request, "/login?reason=signed_out"))
     except DatabaseUnavailable:
-        response = _go(request, "/login?reason=signed_out_here")
-        _set_cookie(response, session_cookie_name(), "", max_age_seconds=0)
+        response = go_on_at(request, "/login?reason=signed_out_here")
+        set_cookie(response, session_cookie_name(), "", max_age_seconds=0)
         return response
 
 

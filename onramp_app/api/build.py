@@ -27,6 +27,7 @@ from onramp_app.api.mailed import links, outbox
 from onramp_app.api.privacy import routes as privacy
 from onramp_app.api.programs import debits as program_debits
 from onramp_app.api.programs import links as program_links
+from onramp_app.api.programs import opening as link_opening
 from onramp_app.api.programs import users as program_users
 from onramp_app.api.programs import webhooks as program_webhooks
 from onramp_app.api.webhook import describe, webhook_before
@@ -64,6 +65,7 @@ def create_api(name: str) -> ASGIApp:
     api.include_router(auth.router)
     api.include_router(links.router)
     api.include_router(auth_forms.router)
+    api.include_router(link_opening.router)
     api.include_router(factors.router)
     api.include_router(privacy.router)
     api.include_router(options.router)

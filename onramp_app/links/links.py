@@ -41,6 +41,7 @@ from onramp_app.providers.errors import (
     UnsupportedAsset,
     UnsupportedCurrency,
 )
+from onramp_app.throttle import throttle
 from onramp_app.top_ups.errors import AccountFrozen
 
 _log = structlog.get_logger(__name__)
@@ -83,6 +84,7 @@ async def create(program: Program, wanted: WantedLink) -> tuple[LinkView, bool]:
         LinkReferenceUsed: the reference was used with other content.
         ValidationFailed: the amount or the address to return to cannot be used.
         UnsupportedCurrency, UnsupportedAsset, AmountOutOfLimits: nobody could pay like this.
+        RateLimited: the program made too many.
         DatabaseUnavailable: nobody knows whether it was made; the same reference again tells.
     """
     if wanted.return_url is not None:
@@ -90,6 +92,7 @@ async def create(program: Program, wanted: WantedLink) -> tuple[LinkView, bool]:
     async with transaction() as db:
         if (known := await _known(db, program.id, wanted)) is not None:
             return known, False
+    await throttle.attempt(throttle.NEW_LINKS, program.id)
     await _check_payable(wanted)
     async with transaction() as db:
         await people.require(db, program.id, wanted.user_id)

@@ -22,9 +22,9 @@ from onramp_app.db.moments import moment_of
 from onramp_app.domain import clock
 from onramp_app.domain.errors import Unauthenticated
 from onramp_app.links.errors import LinkOver
-from onramp_app.links.tables import LinkSession
+from onramp_app.links.tables import AddMoneyLink, LinkSession
 from onramp_app.links.tokens import hash_of, read_token
-from onramp_app.links.views import LinkRows, Terms, read, terms_of
+from onramp_app.links.views import LinkRows, Terms, of_row, read, rows, terms_of
 from onramp_app.links.words import MAX_SESSIONS, SESSION_LIFE
 
 
@@ -91,6 +91,34 @@ async def resolve(cookie_header: str, link_id: str) -> Payer | None:
     if found is None or found.is_over or found.person.id != claims.user_id:
         return None
     return payer_of(found, session.id)
+
+
+async def resolve_token(cookie_header: str, token: str) -> Payer | None:
+    """Return the same for the token that stands in the address of a page. Raises `DatabaseUnavailable`."""
+    link_id = read_token(token)
+    return None if link_id is None else await resolve(cookie_header, link_id)
+
+
+async def living(session_ids: Collection[str]) -> dict[str, Payer]:
+    """Return the person of each of these narrow sessions that works, in one query.
+
+    Raises:
+        DatabaseUnavailable: nothing could be read.
+    """
+    query = (
+        rows()
+        .add_columns(LinkSession)
+        .join(LinkSession, col(LinkSession.link_id) == col(AddMoneyLink.id))
+        .where(col(LinkSession.id).in_(session_ids))
+    )
+    async with transaction() as db:
+        found = (await db.exec(query)).all()  # type: ignore[call-overload]  # it takes any SELECT
+    now = clock.now()
+    return {
+        row[-1].id: payer_of(link, row[-1].id)
+        for row in found
+        if is_alive(row[-1], now) and not (link := of_row(row)).is_over
+    }
 
 
 def claimed_person(cookie_header: str) -> str | None:

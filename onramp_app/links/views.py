@@ -1,11 +1,14 @@
 """Views of add-money links: for the program that made one, and for the browser that opens it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import ColumnElement
-from sqlmodel import and_, col, or_, select
+import sqlalchemy
+from sqlalchemy import ColumnElement, Select
+from sqlmodel import and_, col, or_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
@@ -17,6 +20,7 @@ from onramp_app.domain.errors import NotFound
 from onramp_app.domain.ids import is_id
 from onramp_app.domain.money import amount_text, decimal_text
 from onramp_app.ledger.assets import scales
+from onramp_app.links.returns import Result, is_allowed, return_address
 from onramp_app.links.tables import AddMoneyLink
 from onramp_app.links.tokens import hash_of, keys_of, read_token
 from onramp_app.links.words import SHOWN_AFTER_END, LinkStatus
@@ -73,10 +77,19 @@ class OpenedLink:
     """What the token of a link leads to. Without `terms` the link no longer works: `status` says why."""
 
     link_id: str
+    user_id: str
     status: LinkStatus
     program: str
-    return_url: str | None
     terms: Terms | None
+    _return_url: str | None = field(repr=False)
+    _return_secret: str | None = field(repr=False)
+
+    def address_back(self, result: Result) -> str | None:
+        """Return where to go back to with a signed result, or None where that is nowhere."""
+        url, secret = self._return_url, self._return_secret
+        if url is None or secret is None or not is_allowed(url):
+            return None
+        return return_address(url, result, secret=secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +110,7 @@ class LinkRows:
         return LinkStatus.USED if self.top_up is not None else LinkStatus.OPEN
 
 
-def has_ended() -> ColumnElement[bool]:
+def _has_ended() -> ColumnElement[bool]:
     """Return the condition by which a top-up no longer shows at its link."""
     return and_(
         col(TopUp.status).not_in([status.value for status in _NOT_OVER]),
@@ -105,27 +118,37 @@ def has_ended() -> ColumnElement[bool]:
     )
 
 
-async def read(db: AsyncSession, link_id: str, *, lock: bool = False) -> LinkRows | None:
-    """Return a link of this environment with its person, program and top-up; the link locked on request."""
-    if not is_id(link_id):
-        return None
+def rows() -> Select[AddMoneyLink, User, ProgramRow, TopUp, bool]:
+    """Return the query for links of this environment, whose rows `of_row` takes."""
     is_over = or_(
         col(AddMoneyLink.revoked_at).is_not(None),
         col(User.closed_at).is_not(None),
         and_(col(TopUp.id).is_(None), col(AddMoneyLink.expires_at) <= moment()),
-        and_(col(TopUp.id).is_not(None), has_ended()),
+        and_(col(TopUp.id).is_not(None), _has_ended()),
     )
-    query = (
-        select(AddMoneyLink, User, ProgramRow, TopUp, is_over)  # type: ignore[call-overload]
+    return (
+        sqlalchemy.select(AddMoneyLink, User, ProgramRow, TopUp, is_over)
         .join(User, col(User.id) == col(AddMoneyLink.user_id))
         .join(ProgramRow, col(ProgramRow.id) == col(AddMoneyLink.program_id))
         .outerjoin(TopUp, col(TopUp.link_id) == col(AddMoneyLink.id))
-        .where(AddMoneyLink.id == link_id, AddMoneyLink.environment == current_environment().value)
+        .where(col(AddMoneyLink.environment) == current_environment().value)
     )
+
+
+def of_row(row: Sequence[Any]) -> LinkRows:
+    """Return a row of `rows` by its names."""
+    return LinkRows(row[0], row[1], row[2], row[3], bool(row[4]))
+
+
+async def read(db: AsyncSession, link_id: str, *, lock: bool = False) -> LinkRows | None:
+    """Return a link of this environment with its person, program and top-up; the link locked on request."""
+    if not is_id(link_id):
+        return None
+    query = rows().where(col(AddMoneyLink.id) == link_id)
     if lock:
         query = query.with_for_update(of=AddMoneyLink).execution_options(populate_existing=True)
-    found = (await db.exec(query)).first()
-    return None if found is None else LinkRows(found[0], found[1], found[2], found[3], bool(found[4]))
+    found = (await db.exec(query)).first()  # type: ignore[call-overload]  # it takes any SELECT
+    return None if found is None else of_row(found)
 
 
 async def get(program_id: str, link_id: str) -> LinkView:
@@ -155,14 +178,17 @@ async def opened(token: object) -> OpenedLink | None:
     if found is None or found.link.token_hash != hash_of(str(token)):
         return None
     status = found.status
+    keys = keys_of(found.link.id, token_hash=found.link.token_hash)
     if found.is_over and status is LinkStatus.OPEN:
         status = LinkStatus.EXPIRED
     return OpenedLink(
         found.link.id,
+        found.person.id,
         status,
         found.program.name,
-        found.link.return_url,
         None if found.is_over else terms_of(found),
+        found.link.return_url,
+        keys.return_secret if keys else None,
     )
 
 

@@ -91,6 +91,8 @@ FORGOT = (RateLimitItemPerHour(5, namespace="forgot"), RateLimitItemPerDay(20, n
 FORGOT_FROM_NETWORK = (RateLimitItemPerHour(30, namespace="forgot-network"),)
 # By network: mailed links that are looked at or opened. Nobody guesses their secrets; this bounds the work.
 LINK = (RateLimitItemPerHour(120, namespace="link"),)
+# By add-money link: browsers that open it. Nobody guesses one; each leaves a row, and the oldest goes for it.
+OPEN_LINK = (RateLimitItemPerHour(60, namespace="open-link"),)
 # By network: receipts whose code is checked. Nobody guesses a code; this bounds the work, and trying.
 RECEIPT_CHECK = (RateLimitItemPerHour(120, namespace="receipt-check"),)
 # Each one is drawn by a thread that all share, or reads all that is known of a payment.
@@ -120,6 +122,11 @@ KEY_GUESS = (RateLimitItemPerMinute(30, namespace="key-guess"),)
 NEW_PEOPLE = (
     RateLimitItemPerMinute(300, namespace="new-people"),
     RateLimitItemPerDay(20_000, namespace="new-people-day"),
+)
+# By program: each one has a line in the audit log.
+NEW_LINKS = (
+    RateLimitItemPerMinute(300, namespace="new-links"),
+    RateLimitItemPerDay(20_000, namespace="new-links-day"),
 )
 # By account, and by address: each one sends a mail, to an address that a program was given.
 CLAIM = (RateLimitItemPerHour(5, namespace="claim"), RateLimitItemPerDay(10, namespace="claim-day"))

@@ -19,6 +19,7 @@ from onramp_app.domain import clock
 from onramp_app.fleet import channels
 from onramp_app.fleet.changed_people import Credit, credit_of
 from onramp_app.fleet.echo import ECHO_CHANNEL, echo_test
+from onramp_app.links import sessions as links
 
 # Silence may mean that nothing happens, or that the connection is lost.
 TEST_EVERY_SECONDS = 5.0
@@ -37,6 +38,8 @@ _LIVING = (
     .join(User, col(User.id) == col(AuthSession.user_id))
     .where(col(AuthSession.id).in_(bindparam("session_ids", expanding=True)))
 )
+
+_VERSIONS = select(User.id, _VERSION).where(col(User.id).in_(bindparam("user_ids", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,22 @@ async def live_sessions(session_ids: Collection[str]) -> dict[str, LiveSession]:
     async with transaction() as db:
         rows = (await db.exec(_LIVING, params={"session_ids": list(session_ids)})).all()
     now = clock.now()
-    return {
+    found = {
         session.id: LiveSession(viewer_of(user, session.id), version)
         for session, user, version in rows
         if is_alive(session, now)
     }
+    # Of the others most have ended; those that have not are narrow ones.
+    if others := set(session_ids) - {session.id for session, *_ in rows}:
+        found |= await _narrow_sessions(others)
+    return found
+
+
+async def _narrow_sessions(session_ids: Collection[str]) -> dict[str, LiveSession]:
+    payers = await links.living(session_ids)
+    if not payers:
+        return {}
+    people = {payer.user_id for payer in payers.values()}
+    async with transaction() as db:
+        versions = dict((await db.exec(_VERSIONS, params={"user_ids": list(people)})).all())
+    return {one: LiveSession(payer, versions[payer.user_id]) for one, payer in payers.items()}

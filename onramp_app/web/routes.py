@@ -23,6 +23,8 @@ from onramp_app.web.entrance.state import EntranceState
 from onramp_app.web.help.page import help_page
 from onramp_app.web.home.page import home
 from onramp_app.web.home.state import HomeState
+from onramp_app.web.link.page import link_page
+from onramp_app.web.link.state import LinkState
 from onramp_app.web.outbox.page import outbox
 from onramp_app.web.outbox.state import OutboxState
 from onramp_app.web.parts.places import path_of
@@ -34,7 +36,7 @@ from onramp_app.web.receipt.page import receipt
 from onramp_app.web.receipt.state import ReceiptState
 from onramp_app.web.recovery.page import confirm, forgot, reset
 from onramp_app.web.recovery.state import ConfirmState, ForgotState, ResetState
-from onramp_app.web.tabs.session import PrivateState
+from onramp_app.web.tabs.session import LINK_PLACE, PrivateState
 from onramp_app.web.top_up.page import top_up
 from onramp_app.web.top_up.state import TopUpPageState
 from onramp_app.web.verify.page import verify
@@ -90,6 +92,13 @@ def _pages() -> tuple[_Page, ...]:
             _("Check a receipt"),
             _("Find out whether a receipt is genuine."),
             (ReceiptState.load,),
+        ),
+        _Page(
+            f"{LINK_PLACE}[link_token]",
+            link_page,
+            _("Add money"),
+            _("Add money by a link."),
+            (LinkState.load,),
         ),
         _Page("/help", help_page, _("Help"), _("Questions and answers, and whom to write to.")),
         _Page("/home", home, _("Home"), _("Your wallet."), (PrivateState.enter, HomeState.load)),

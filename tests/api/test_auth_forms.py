@@ -28,7 +28,7 @@ def production(monkeypatch: pytest.MonkeyPatch, pages: None) -> Iterator[None]:
     settings = get_settings().model_copy(
         update={"app_env": AppEnv.PRODUCTION, "public_url": "https://wallet.bank.com"}
     )
-    for module in ("api.frame.identity", "api.auth_forms", "accounts.cookies", "accounts.fields"):
+    for module in ("api.frame.identity", "api.frame.forms", "accounts.cookies", "accounts.fields"):
         monkeypatch.setattr(f"onramp_app.{module}.get_settings", lambda: settings)
     return
 

@@ -14,6 +14,7 @@ from onramp_app.accounts.sessions import Client
 from onramp_app.accounts.tables import User
 from onramp_app.db.engine import transaction
 from tests import rows
+from tests.links import shop
 from tests.money import Wallet
 from tests.people import PASSWORD, Person
 
@@ -31,6 +32,9 @@ class Scene:
     canaries: list[str] = field(default_factory=list)
     ada_cookie: str = ""
     ada_key: str = ""
+    # A link by which Ada may add money: its page, and the cookie of a browser that opened it.
+    link_path: str = ""
+    narrow_cookie: str = ""
 
     async def cookie_of(self, person: Person) -> str:
         """Sign somebody in with a browser of their own."""
@@ -47,7 +51,7 @@ class Scene:
             self.ada.email,
             self.ada.id,
         )
-        self.ada_cookie = await self.cookie_of(self.ada)
+        self.ada_cookie = f"{await self.cookie_of(self.ada)}; {self.narrow_cookie}"
         async with transaction() as db:
             user = await db.get(User, self.ada.id)
             assert user is not None
@@ -115,6 +119,8 @@ async def prepare(wallet: Wallet, ada: Person, bo: Person) -> Scene:
     rows.program_user(wallet.owner, program_id, ada.id)
     other_id, _ = rows.program(wallet.owner)
     scene.targets.append(rows.program_user(wallet.owner, other_id, bo.id, external_id="bo-of-another"))
+    link = await shop.Shop(wallet, ada.id, scene.ada_key).link()
+    scene.link_path, scene.narrow_cookie = f"/link/{shop.token_of(link)}", await shop.opened(link)
     await scene.renew()
     return scene
 
@@ -142,7 +148,8 @@ class Logged(logging.Handler):
 
     def secrets_in(self, scene: Scene) -> list[str]:
         """Return what is in a log line and must not be: Bo's, and Ada's own credentials."""
-        own = (scene.ada_cookie.partition("=")[2], scene.ada.access_token, scene.ada_key, PASSWORD)
+        cookies = [cookie.partition("=")[2] for cookie in scene.ada_cookie.split("; ")]
+        own = (*cookies, scene.ada.access_token, scene.ada_key, PASSWORD)
         return [secret for secret in (*scene.canaries, *own, scene.ada.email) if secret in self.text]
 
 

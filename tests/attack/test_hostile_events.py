@@ -74,10 +74,10 @@ async def attack(
             await scene.renew()
             cookie = scene.ada_cookie
         wire = await Wire(asgi, cookie=cookie, address=new_address()).connect()
-        await wire.hydrate(path=malice.random.choice(PATHS))
+        await wire.hydrate(path=malice.random.choice([*PATHS, scene.link_path]))
         for name, handler in itertools.islice(turns, EVENTS_A_SOCKET):
             payload = malice.arguments(arguments_of(handler), FIELDS)
-            path = _path(malice)
+            path = _path(malice, scene)
             tally.calls += 1
             tally.handlers[name] += 1
             if beyond_the_door:
@@ -100,8 +100,10 @@ async def attack(
     return tally
 
 
-def _path(malice: Malice) -> str:
-    path = malice.random.choice([*PATHS, "/activity/{id}", "/add-money/{id}", "/home?q={id}", "/?self=1"])
+def _path(malice: Malice, scene: Scene) -> str:
+    # At the page of her link, Ada is somebody with a narrow session.
+    others = ("/activity/{id}", "/add-money/{id}", "/home?q={id}", "/?self=1", "/link/{id}")
+    path = malice.random.choice([*PATHS, *others, *(scene.link_path for _ in range(4))])
     return path.replace("{id}", malice.text())
 
 

@@ -14,7 +14,7 @@ from onramp_app.web.add_money.frame import (
 )
 from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.parts.feedback import filled
-from onramp_app.web.parts.places import link
+from onramp_app.web.parts.places import step_link
 
 
 def check_form() -> rx.Component:
@@ -84,5 +84,5 @@ def _changeable(words: rx.Var[str] | str, search: rx.Var[str] | str) -> rx.Compo
     return rx.fragment(
         words,
         " ",
-        link(_("Change"), to=f"/add-money{search}", class_name="link small ms-2"),
+        step_link(_("Change"), search=search, class_name="link small ms-2"),
     )

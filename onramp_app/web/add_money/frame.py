@@ -11,13 +11,14 @@ from onramp_app.web.add_money.shapes import BillLine, Choice, ClosedChoices
 from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.add_money.words import NOT_KNOWN
 from onramp_app.web.parts.feedback import filled
-from onramp_app.web.parts.places import link
+from onramp_app.web.parts.places import link, step_link
 from onramp_app.web.parts.shell.connection import is_offline
 from onramp_app.web.parts.shell.notes import has_note, note_words
 from onramp_app.web.parts.shell.titles import title
 from onramp_app.web.parts.signs import sign
 from onramp_app.web.parts.steps import steps_to_come
 from onramp_app.web.parts.times import time_of
+from onramp_app.web.tabs.session import SessionState
 
 _SECONDS = "wizard-seconds"
 
@@ -35,16 +36,20 @@ def step_bars() -> rx.Component:
         # The arrow stands at every step, so that the bars beside it do not move.
         rx.cond(
             WizardState.step == "amount",
-            link(
-                _arrow(),
-                rx.el.span(_("Back to home"), class_name="sr-only"),
-                to="/home",
-                class_name="wizard-back",
+            rx.cond(
+                SessionState.is_narrow,
+                rx.el.span(class_name="wizard-back", aria_hidden="true"),
+                link(
+                    _arrow(),
+                    rx.el.span(_("Back to home"), class_name="sr-only"),
+                    to="/home",
+                    class_name="wizard-back",
+                ),
             ),
-            link(
+            step_link(
                 _arrow(),
                 rx.el.span(_("Back"), class_name="sr-only"),
-                to=f"/add-money{back}",
+                search=back,
                 class_name="wizard-back",
             ),
         ),
@@ -113,7 +118,7 @@ def custody_text() -> str:
     return _("The wallet operator holds this for you. It appears in your balance on arrival.")
 
 
-def heading(words: str, text: str) -> rx.Component:
+def heading(words: rx.Component | str, text: str) -> rx.Component:
     """Return the title of a step, and the sentence below it."""
     return rx.el.div(title(words), rx.el.p(text, class_name="soft mt-1"))
 
@@ -193,9 +198,7 @@ def _said() -> rx.Component:
                 rx.el.p(
                     WizardState.review_problem,
                     " ",
-                    link(
-                        _("Change the amount"), to=f"/add-money{WizardState.amount_search}", class_name="link"
-                    ),
+                    step_link(_("Change the amount"), search=WizardState.amount_search, class_name="link"),
                 ),
             ),
             aria_live="assertive",

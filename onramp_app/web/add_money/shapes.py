@@ -156,6 +156,15 @@ class OpenTopUp:
 
 
 @dataclass(frozen=True)
+class Fixed:
+    """What cannot be chosen, because an add-money link has chosen it."""
+
+    amount: bool = False
+    currency: bool = False
+    asset: bool = False
+
+
+@dataclass(frozen=True)
 class Blocked:
     """Why a person may not add money; `reference` is what to quote in the mail that `mail_address` begins."""
 

@@ -10,6 +10,8 @@ from reflex.event import EventSpec
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
 from onramp_app.domain.ids import new_id
 from onramp_app.idempotency import IdempotencyInProgress
+from onramp_app.links.errors import LinkOver
+from onramp_app.links.sessions import Payer
 from onramp_app.pricing.names import method_name, network_name
 from onramp_app.pricing.quotes import QuoteView, quote_of
 from onramp_app.providers.errors import AmountOutOfLimits, ProviderUnavailable
@@ -20,6 +22,7 @@ from onramp_app.wallet.latest import Latest
 from onramp_app.web.add_money.amounts.state import TypesAmounts
 from onramp_app.web.add_money.amounts.words import out_of_limits_text
 from onramp_app.web.add_money.ask import WizardAnswer, read_offer, request_of
+from onramp_app.web.add_money.by_link.state import KeepsToLink
 from onramp_app.web.add_money.choices import STEPS, Choices, choices_of
 from onramp_app.web.add_money.open_state import AsksAboutOpen
 from onramp_app.web.add_money.quote_state import KnowsTier, ShowsQuote
@@ -34,10 +37,10 @@ from onramp_app.web.add_money.words import (
     problem_text,
 )
 from onramp_app.web.tabs.live import LiveState
-from onramp_app.web.tabs.session import page_path, route_of, to_login
+from onramp_app.web.tabs.session import link_token_of, page_path, route_of, to_login
 
 
-class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState):
+class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLink, LiveState):
     """What the wizard shows.
 
     An answer that comes late is dropped when something newer was asked, or when the tab was reset.
@@ -45,6 +48,13 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState)
 
     _place: ClassVar[str] = "/add-money"
     _sent_by_page: ClassVar[frozenset[str]] = frozenset(("refresh",))  # when a quote has ended
+    # Nothing of what asks about other top-ups of the person.
+    _for_links: ClassVar[frozenset[str]] = frozenset(
+        (
+            *("load", "choose_currency", "choose_asset", "choose_network", "choose_method", "choose_quick"),
+            *("typed", "typed_receive", "go_on", "refresh", "begin"),
+        )
+    )
 
     blocked: Blocked = Blocked()
 
@@ -73,6 +83,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState)
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         self.forward = ""
+        self._take_terms(viewer)
         wanted = choices_of(self.router.url.query_parameters)
         # Nobody waits here any more. A confirmation that still runs begins the same review, once at most.
         self.is_beginning = False
@@ -91,8 +102,12 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState)
         except ApplicationError as error:
             if (blocked := blocked_of(error, viewer.user_id)) is None:
                 raise
-            self.shows, self.blocked = "blocked", blocked
+            self.shows, self.blocked = "blocked", self._held_block(blocked)
             return None
+        if self._terms is not None:
+            # What else is open is no business of a browser that opened a link.
+            self.shows, self.review_problem, self.open_problem = "form", self.open_problem, ""
+            return self._ask()
         self.reading = "asking"
         self._show_open(await Latest(viewer).open_top_ups())
         if self.open_ones and (self.open_problem or not self._choices.is_another):
@@ -102,10 +117,15 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState)
         return self._ask()
 
     def _has_loaded(self) -> bool:
-        return bool(self.shows)
+        return bool(self.shows) or link_token_of(self) is not None
 
     async def _catch_up(self, latest: Latest) -> None:
-        if self.is_beginning:
+        if self.is_beginning or not self.shows:
+            return
+        if self._terms is not None:
+            if self._stands(latest.viewer):
+                self._count(1)
+            self._is_current()
             return
         views = await latest.open_top_ups()
         if self.shows == "form" and views and not self._choices.is_another:
@@ -256,9 +276,9 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState)
             choices, expected = self._choices, Decimal(self._expected)
         top_up_id, refused = "", None
         try:
-            top_up_id = await top_ups.create_once(
-                viewer, request_of(choices), expected_amount=expected, review=review
-            )
+            top_up_id = await self._create(viewer, request_of(choices), expected=expected, review=review)
+        except LinkOver:
+            return to_login(self)
         except ApplicationError as error:
             refused = error
         finally:
@@ -269,7 +289,8 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState)
                     if refused is not None:
                         self._refuse(refused, choices, viewer.user_id)
         if top_up_id:
-            return rx.redirect(f"{page_path(self)}/{top_up_id}")
+            is_of_link = isinstance(viewer, Payer)
+            return rx.redirect(page_path(self) if is_of_link else f"{page_path(self)}/{top_up_id}")
         return WizardState.refresh if not isinstance(refused, QuoteChanged) else None
 
     def _refuse(self, error: ApplicationError, choices: Choices, user_id: str) -> None:
@@ -279,12 +300,12 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState)
             return  # Confirming again confirms the same review, which is begun once at most.
         self._review = ""
         if (blocked := blocked_of(error, user_id)) is not None:
-            self.shows, self.blocked = "blocked", blocked
+            self.shows, self.blocked = "blocked", self._held_block(blocked)
         elif isinstance(error, QuoteChanged):
             if choices == self._choices:  # The new quote does not answer choices made meanwhile.
                 self._show_quote(quote_of(error.extra["quote"]), choices)  # type: ignore[arg-type]
             self.changed, self.review_problem = "", problem_text(error)
-        elif isinstance(error, TierTooLow):
+        elif isinstance(error, TierTooLow) and self._terms is None:
             self.verify_words = needs_tier_text(str(error.extra.get("max", "0")), choices.currency)
         elif isinstance(error, AmountOutOfLimits):
             amount = Decimal(choices.amount or 0)
@@ -298,6 +319,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState)
 
     def _choose(self, choices: Choices, *, writes: bool = False) -> None:
         """Take up choices. `writes`: the amount goes into its field too, because nobody typed it there."""
+        choices = self._held(choices)
         if choices != self._choices:
             self.changed = self.review_problem = self.verify_words = ""
         if not self.is_beginning and request_of(choices) != request_of(self._choices):
@@ -322,6 +344,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, LiveState)
     def _show(self, found: WizardAnswer) -> None:
         """Show what was found. Never called where something newer was typed meanwhile."""
         self.is_asking = False
+        found = self._held_answer(found)
         if found.offer is not None:
             if self.offer != found.offer:
                 self.offer = found.offer

@@ -172,6 +172,33 @@ def public_page(
     )
 
 
+def plain_page(*content: rx.Component) -> rx.Component:
+    """Return the frame of a page that leads nowhere else: what it is for is done on it.
+
+    Its parts say themselves what is away, as those of a private page do.
+    """
+    return _frame(
+        rx.el.header(
+            _banner(),
+            rx.el.div(
+                rx.el.span(
+                    mark(),
+                    rx.el.span(
+                        get_settings().app_name, class_name="text-[18px] font-semibold tracking-[-0.01em]"
+                    ),
+                    class_name="inline-flex min-h-11 items-center gap-2.5",
+                ),
+                class_name="wrap flex items-center gap-4 h-[72px]",
+            ),
+        ),
+        notes(is_private=True),
+        rx.el.main(
+            *content, id="content", tab_index=-1, class_name="wrap below-fold pt-4 pb-16 outline-none"
+        ),
+        footer(has_theme=True),
+    )
+
+
 def private_page(*content: rx.Component, here: str, waiting: rx.Component | None = None) -> rx.Component:
     """Return the frame of a page for a signed-in person. The content exists only while somebody is signed in.
 

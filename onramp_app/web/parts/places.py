@@ -22,6 +22,11 @@ def link(*children: object, to: str | rx.Var[str], **props: object) -> rx.Compon
     return ReactRouterLink.create(*children, to=address, **props)
 
 
+def step_link(*children: object, search: str | rx.Var[str], **props: object) -> rx.Component:
+    """Return a link to another query of the address that the page has, whichever that is."""
+    return ReactRouterLink.create(*children, to=search, **props)
+
+
 def file_link(
     words: str, *, address: str | rx.Var[str], name: str | rx.Var[str], class_name: str
 ) -> rx.Component:

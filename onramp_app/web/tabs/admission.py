@@ -18,6 +18,8 @@ from onramp_app.accounts.views import Viewer
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable, RateLimited
 from onramp_app.domain.networks import network_of
 from onramp_app.domain.shares import ask_as
+from onramp_app.links import sessions as narrow
+from onramp_app.links.sessions import Payer
 from onramp_app.texts import language_of_path, speak
 from onramp_app.throttle import throttle
 from onramp_app.web.tabs import holders
@@ -29,6 +31,7 @@ from onramp_app.web.tabs.session import (
     LOADS,
     PrivateState,
     SessionState,
+    link_token_of,
     page_path,
     to_login,
 )
@@ -78,6 +81,25 @@ def _is_private(event: Event) -> bool:
     return state is not None and issubclass(state, PrivateState)
 
 
+def _is_for_links(event: Event) -> bool:
+    """Return whether a narrow session may send an event: of a public state, or one that is named for it."""
+    state = _state_of(event)
+    if state is None or not issubclass(state, PrivateState):
+        return True
+    return event.name.rpartition(".")[2] in state._for_links
+
+
+async def _viewer_of(page: SessionState, event: Event) -> Viewer | None:
+    """Return whose event it is. The address of the page says which of the browser's sessions counts.
+
+    At an add-money link that is the narrow session of this link alone, everywhere else the full one alone.
+    """
+    cookie = page.router.headers.cookie
+    if (token := link_token_of(page)) is not None:
+        return await narrow.resolve_token(cookie, token)
+    return await sessions.resolve_cookie_header(cookie, by_person=_is_by_person(event))
+
+
 async def _refuse(page: SessionState, *events: Event) -> StateUpdate:
     # The reset values have to reach the browser with the refusal: nothing else will send them.
     root = page._get_root_state()
@@ -98,11 +120,11 @@ class SessionMiddleware(Middleware):
         speak(page.person.language or language_of_path(page_path(page))[0])
         try:
             await self._count(page)
-            viewer = await sessions.resolve_cookie_header(
-                page.router.headers.cookie, by_person=_is_by_person(event)
-            )
+            viewer = await _viewer_of(page, event)
         except (DatabaseUnavailable, RateLimited) as error:
             return await self._hold_back(page, error, event)
+        if isinstance(viewer, Payer) and not _is_for_links(event):
+            return await _refuse(page)
         if viewer is not None:
             speak(viewer.language)
         if not is_hydration and _is_left_behind(app, page):
@@ -112,23 +134,31 @@ class SessionMiddleware(Middleware):
             return None if is_same_session else StateUpdate()
         if viewer is not None:
             return await self._admit(page, viewer, is_hydration=is_hydration)
-        was_signed_in = page.is_signed_in
+        return await self._admit_nobody(page, event)
+
+    async def _admit_nobody(self, page: SessionState, event: Event) -> StateUpdate | None:
+        is_hydration = event.name in HYDRATIONS
+        was_held, was_narrow = page._is_held, page.is_narrow
         holders.forget(page.router.session.client_token)
-        if page._session_id and (is_hydration or was_signed_in):
+        if page._session_id and (is_hydration or was_held):
             page._forget_person()
         if is_hydration:
             page._session_id = ""  # A hydration resets all states, so nothing of that session is left.
             return None
+        if was_narrow and link_token_of(page) is None:
+            # The tab went on from a link to a page that anybody may see, which loads without the link.
+            return await _refuse(page, Event(name=HYDRATE_AND_LOAD))
         # The push skips a tab without a holder. So the event that finds the session ended leads the tab away,
         # even an event that anybody may send, such as the last one of a page that was just opening.
-        leaves = was_signed_in or _is_private(event)
+        leaves = was_held or _is_private(event)
         return await _refuse(page, *Event.from_event_type(to_login(page))) if leaves else None
 
     async def _count(self, page: SessionState) -> None:
         # Counted before the database is asked for anything. The network is part of the key, so that somebody
         # with the cookie of an ended session cannot use up the events of its owner.
         network = network_of(page.router.session.client_ip)
-        claimed = sessions.claimed_user(page.router.headers.cookie) or ""
+        claimed_by = sessions.claimed_user if link_token_of(page) is None else narrow.claimed_person
+        claimed = claimed_by(page.router.headers.cookie) or ""
         ask_as(network, claimed)
         await throttle.attempt(EVENTS, claimed, network)
 

@@ -7,7 +7,7 @@ import reflex as rx
 from onramp_app.domain import clock
 from onramp_app.texts import DEFAULT_LANGUAGE, LANGUAGES, language_of_texts
 from onramp_app.wallet.latest import Latest
-from onramp_app.web.tabs.session import PrivateState, route_of
+from onramp_app.web.tabs.session import LINK_PLACE, PrivateState, route_of
 from onramp_app.web.words.amounts import moment_text
 
 
@@ -33,6 +33,8 @@ class LiveState(PrivateState):
 
     @classmethod
     def _is_shown_at(cls, route: str) -> bool:
+        if cls._for_links and route.startswith(LINK_PLACE):
+            return True
         return route.startswith(cls._place) if cls._place.endswith("/") else route == cls._place
 
     def _is_current(self) -> None:

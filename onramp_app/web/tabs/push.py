@@ -271,7 +271,7 @@ class Tabs:
                 return False
             # The tab may belong to somebody else by now, whose load reads everything; or its session may have
             # ended while this waited for the tab, and then the tab shows nothing private any more.
-            is_ended = not page.is_signed_in or token in self._being_ended
+            is_ended = not page._is_held or token in self._being_ended
             if page._session_id != session_id or is_ended:
                 return True
             async with self._places.take(holds_tab=True):

@@ -19,6 +19,8 @@ from reflex_base.event.context import EventContext
 from onramp_app.accounts import sessions
 from onramp_app.accounts.views import Viewer
 from onramp_app.config import get_settings
+from onramp_app.links import sessions as narrow
+from onramp_app.links.sessions import Payer
 from onramp_app.texts import _, language_of_path, path_in
 from onramp_app.web.tabs import holders
 from onramp_app.web.tabs.loads import Away, away_by, page_loads
@@ -33,6 +35,7 @@ def _event_name(name: str) -> str:
 
 HYDRATE_AND_LOAD = _event_name(CompileVars.HYDRATE_AND_LOAD)
 HYDRATIONS = frozenset((_event_name(CompileVars.HYDRATE), HYDRATE_AND_LOAD))
+LINK_PLACE = "/link/"
 # Events by which a page loads: when it connects, and when somebody goes to it.
 LOADS = HYDRATIONS | {format_event_handler(OnLoadInternalState.event_handlers["on_load_internal"])}
 
@@ -57,6 +60,7 @@ class SessionState(rx.State):
 
     person: Person = NOBODY
     is_signed_in: bool = False
+    is_narrow: bool = False  # The tab is at an add-money link, with a session that admits to that alone.
     notice: str = ""
     # The part that keeps this page from being current (an `Away`), and until when it was current (RFC 3339).
     # Set in the browser alone: no stored state holds them, because the store may be what is away.
@@ -73,6 +77,11 @@ class SessionState(rx.State):
         self.notice = failure_text(code)
 
     def _bind(self, viewer: Viewer) -> None:
+        if isinstance(viewer, Payer):
+            self._session_id = viewer.session_id
+            if not self.is_narrow:
+                self.is_narrow = True
+            return
         person = Person(
             email=viewer.email,
             display_name=viewer.display_name,
@@ -89,6 +98,11 @@ class SessionState(rx.State):
         if not self.is_signed_in:
             self.is_signed_in = True
 
+    @property
+    def _is_held(self) -> bool:
+        """Whether the tab shows pages of somebody's session."""
+        return self.is_signed_in or self.is_narrow
+
     def _forget_person(self) -> None:
         """Reset all states that are loaded. The binding stays, so the next hydration resets the others."""
         bound = self._session_id
@@ -104,14 +118,21 @@ class PrivateState(rx.State):
 
     # Handlers that a page calls without the person, by a timer for example. They keep no session alive.
     _sent_by_page: ClassVar[frozenset[str]] = frozenset()
+    # Handlers that a narrow session may send, from the page of its link. All others refuse it.
+    _for_links: ClassVar[frozenset[str]] = frozenset()
 
     @rx.event
     def enter(self) -> None:
         """Guard a private page: the middleware sends anybody who may not see it to `/login`."""
 
     async def _viewer(self) -> Viewer | None:
-        """Return the person, read again from the session: no handler relies on what the middleware found."""
-        return await sessions.resolve_cookie_header(self.router.headers.cookie)
+        """Return the person, read again from the session: no handler relies on what the middleware found.
+
+        At the page of an add-money link that is the `Payer` of its narrow session, whoever is signed in.
+        """
+        if (token := link_token_of(self)) is None:
+            return await sessions.resolve_cookie_header(self.router.headers.cookie)
+        return await narrow.resolve_token(self.router.headers.cookie, token) if self._for_links else None
 
 
 def page_path(state: rx.State) -> str:
@@ -124,8 +145,19 @@ def route_of(state: rx.State) -> str:
     return language_of_path(page_path(state))[1]
 
 
+def link_token_of(state: rx.State) -> str | None:
+    """Return the token that stands in the address of the page of an add-money link, None on other pages."""
+    route = route_of(state)
+    return route.removeprefix(LINK_PLACE) if route.startswith(LINK_PLACE) else None
+
+
 def to_login(state: rx.State) -> EventSpec:
-    """Return the event that leads to `/login` and back to this page afterwards."""
+    """Return the event that leads to `/login` and back to this page afterwards.
+
+    The page of an add-money link is opened again instead: it knows what to say of a session that has ended.
+    """
+    if link_token_of(state) is not None:
+        return rx.redirect(page_path(state), is_external=True)
     here, query = page_path(state) or "/", urlsplit(str(state.router.url)).query
     target = f"{here}?{query}" if query else here
     login = path_in(language_of_path(here)[0], "/login")

@@ -9,6 +9,7 @@ from onramp_app.web.parts.places import link
 from onramp_app.web.parts.qr_code import qr_picture
 from onramp_app.web.parts.shell.connection import needs_server
 from onramp_app.web.parts.shell.titles import title
+from onramp_app.web.tabs.session import SessionState
 from onramp_app.web.top_up.check_now import asked_line, check_now
 from onramp_app.web.top_up.help import folded_help
 from onramp_app.web.top_up.state import TopUpPageState
@@ -52,7 +53,11 @@ def offered() -> rx.Component:
             class_name="min-w-0",
         ),
         rx.el.aside(
-            _while_you_pay(), _on_the_phone(), _cancel(), folded_help(), class_name="grid content-start gap-6"
+            _while_you_pay(),
+            rx.cond(_page.code != "", _on_the_phone()),
+            _cancel(),
+            folded_help(),
+            class_name="grid content-start gap-6",
         ),
         class_name="grid gap-6 lg:grid-cols-[minmax(0,1fr)_320px] lg:gap-8",
     )
@@ -102,7 +107,11 @@ def _cancel() -> rx.Component:
             custom_attrs={"popoverTarget": _DIALOG},
             class_name="link small min-h-11",
         ),
-        link(_("Back to home"), to="/home", class_name="link small inline-flex items-center min-h-11"),
+        rx.cond(
+            SessionState.is_narrow,
+            rx.fragment(),
+            link(_("Back to home"), to="/home", class_name="link small inline-flex items-center min-h-11"),
+        ),
         rx.el.dialog(
             rx.el.h2(_("Cancel this top-up?"), class_name="heading", id=f"{_DIALOG}-title"),
             rx.el.p(

@@ -10,6 +10,7 @@ from onramp_app.web.parts.places import api_action, file_link, link
 from onramp_app.web.parts.shell.titles import FocusesTitle, title
 from onramp_app.web.parts.signs import mark, sign
 from onramp_app.web.parts.times import as_of_line, clock_of
+from onramp_app.web.tabs.session import SessionState
 from onramp_app.web.top_up.check_now import asked_line, check_now
 from onramp_app.web.top_up.help import ask_about_it, folded_help
 from onramp_app.web.top_up.offer_page import offered
@@ -34,10 +35,30 @@ def top_up() -> rx.Component:
             rx.match(
                 _page.kind,
                 ("offered", offered()),
-                ("moving", _moving()),
-                ("settled", _settled()),
+                ("moving", moving(link(_("Back to home"), to="/home", class_name="button button-quiet"))),
+                (
+                    "settled",
+                    settled(
+                        link(_("Done"), to="/home", class_name="button button-main"),
+                        link(_("Add again"), to=_page.again_address, class_name="button button-quiet"),
+                    ),
+                ),
                 ("missing", _missing()),
-                _closed(),
+                closed(
+                    rx.cond(
+                        _page.can_start_again,
+                        link(
+                            _("Start a new top-up"), to=_page.again_address, class_name="button button-main"
+                        ),
+                    ),
+                    link(
+                        _("Back to home"),
+                        to="/home",
+                        class_name=rx.cond(
+                            _page.can_start_again, "button button-quiet", "button button-main"
+                        ),
+                    ),
+                ),
             ),
             outline(),
         ),
@@ -49,12 +70,13 @@ def top_up() -> rx.Component:
 # On its way
 
 
-def _moving() -> rx.Component:
+def moving(*ways: rx.Component) -> rx.Component:
+    """Return a top-up that is on its way; `ways` are the buttons that lead on from here."""
     return rx.el.article(
         _head(),
         rx.el.ol(rx.foreach(_page.steps, _step), class_name="steps timeline mt-5"),
         rx.el.div(
-            link(_("Back to home"), to="/home", class_name="button button-quiet"),
+            *ways,
             check_now(size="button"),
             class_name="flex flex-wrap items-center gap-3 mt-7",
         ),
@@ -74,7 +96,11 @@ def _head() -> rx.Component:
                 _page.warning != "",
                 notice(_page.warning, kind="now"),
                 rx.el.p(
-                    _("You can close this page. We'll keep going. Find it any time in Activity."),
+                    rx.cond(
+                        SessionState.is_narrow,
+                        _("You can close this page. We'll keep going."),
+                        _("You can close this page. We'll keep going. Find it any time in Activity."),
+                    ),
                     class_name="soft",
                 ),
             ),
@@ -108,7 +134,8 @@ def _step(line: StepLine) -> rx.Component:
 # In the balance
 
 
-def _settled() -> rx.Component:
+def settled(*ways: rx.Component) -> rx.Component:
+    """Return a top-up whose money has arrived; `ways` as in `moving`."""
     return rx.el.article(
         # The wave rises for what was promised. Less than that is in the balance too, and no success.
         rx.cond(_page.is_short, _short_sign(), mark(88)),
@@ -126,8 +153,7 @@ def _settled() -> rx.Component:
         ),
         _related(),
         rx.el.div(
-            link(_("Done"), to="/home", class_name="button button-main"),
-            link(_("Add again"), to=_page.again_address, class_name="button button-quiet"),
+            *ways,
             class_name="flex flex-wrap justify-center gap-3 mt-7",
         ),
         rx.cond(_page.is_short, rx.el.div(ask_about_it(), class_name="mt-4 [&>div]:justify-items-center")),
@@ -193,7 +219,8 @@ def _related_line(related: Related) -> rx.Component:
 # What became of it
 
 
-def _closed() -> rx.Component:
+def closed(*ways: rx.Component) -> rx.Component:
+    """Return a top-up that ended without money, or that somebody looks at; `ways` as in `moving`."""
     return rx.el.article(
         rx.el.p(_page.summary, class_name="soft"),
         title(_page.title, class_name="title mt-1"),
@@ -221,15 +248,7 @@ def _closed() -> rx.Component:
         _facts(),
         _related(),
         rx.el.div(
-            rx.cond(
-                _page.can_start_again,
-                link(_("Start a new top-up"), to=_page.again_address, class_name="button button-main"),
-            ),
-            link(
-                _("Back to home"),
-                to="/home",
-                class_name=rx.cond(_page.can_start_again, "button button-quiet", "button button-main"),
-            ),
+            *ways,
             class_name="flex flex-wrap gap-3 mt-7",
         ),
         rx.el.div(
@@ -263,8 +282,11 @@ def _receipt() -> rx.Component:
 
 
 def _story() -> rx.Component:
-    return link(
-        _("View details"),
-        to=_page.story_address,
-        class_name="link small inline-flex items-center min-h-11",
+    return rx.cond(
+        _page.story_address != "",
+        link(
+            _("View details"),
+            to=_page.story_address,
+            class_name="link small inline-flex items-center min-h-11",
+        ),
     )

@@ -14,6 +14,7 @@ from reflex.event import EventSpec
 
 from onramp_app.domain import clock
 from onramp_app.domain.errors import DatabaseUnavailable, NotFound, RateLimited
+from onramp_app.links.sessions import Payer
 from onramp_app.provider_orders import freshness, walks
 from onramp_app.throttle import throttle
 from onramp_app.top_ups import top_ups
@@ -21,9 +22,9 @@ from onramp_app.top_ups.errors import NotCancelable
 from onramp_app.top_ups.usual_time import usual_minutes
 from onramp_app.wallet.latest import Latest
 from onramp_app.web.tabs.live import LiveState
-from onramp_app.web.tabs.session import route_of, to_login
+from onramp_app.web.tabs.session import link_token_of, route_of, to_login
 from onramp_app.web.top_up.shapes import NOTHING_YET, TopUpPage
-from onramp_app.web.top_up.words import missing_page, page_of
+from onramp_app.web.top_up.words import alone, missing_page, page_of, without_ways
 from onramp_app.web.words.amounts import moment_text
 from onramp_app.web.words.top_ups import can_age
 
@@ -41,6 +42,7 @@ class TopUpPageState(LiveState):
     """The one top-up that the tab shows."""
 
     _place: ClassVar[str] = "/add-money/"
+    _for_links: ClassVar[frozenset[str]] = frozenset(("load", "check_now", "widget_said", "cancel"))
 
     page: TopUpPage = NOTHING_YET
     reading: str = (
@@ -49,12 +51,14 @@ class TopUpPageState(LiveState):
     answered_at: str = ""  # When the provider was asked that gave its last answer (RFC 3339).
     is_widget_broken: bool = False
     _asked: datetime | None = None
+    _of_link: str = ""  # The top-up of the link, where the tab is at the page of one.
 
     @rx.event
     async def load(self) -> EventSpec | None:
         """Read the top-up that the address names."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
+        self._of_link = (viewer.terms.top_up_id or "") if isinstance(viewer, Payer) else ""
         if self.page.id != self._wanted():
             self._forget_top_up()
         await self._catch_up(Latest(viewer))
@@ -109,8 +113,13 @@ class TopUpPageState(LiveState):
         await self._catch_up(Latest(viewer))
         return None
 
+    async def _show_of_link(self, top_up_id: str, latest: Latest) -> None:
+        """Show the top-up of the link at whose page the tab is."""
+        self._of_link = top_up_id
+        await self._catch_up(latest)
+
     def _has_loaded(self) -> bool:
-        return bool(self.page.id)
+        return bool(self.page.id) or link_token_of(self) is not None
 
     async def _catch_up(self, latest: Latest) -> None:
         if not (wanted := self._wanted()):  # A handler took so long that the tab has gone on.
@@ -119,10 +128,13 @@ class TopUpPageState(LiveState):
         if view is None:
             page = missing_page(wanted)
         else:
-            balances = await latest.balances() if view.has_entry else None
+            if self._of_link:
+                view = alone(view)
+            balances = await latest.balances() if view.has_entry and not self._of_link else None
             usual = await usual_minutes(view.payment_method)
             fresh_until = await latest.fresh_until(wanted) if can_age(view) else None
             page = page_of(view, balances, usual_minutes=usual, fresh_until=fresh_until)
+            page = without_ways(page) if self._of_link else page
         if self.page != page:
             self.page = page
         self._is_current()
@@ -136,7 +148,9 @@ class TopUpPageState(LiveState):
         return True
 
     def _wanted(self) -> str:
-        """Return the id in the address, nothing where the tab shows another page."""
+        """Return the id in the address or of the link in it, nothing where the tab shows another page."""
+        if link_token_of(self) is not None:
+            return self._of_link
         route = route_of(self)
         return route.removeprefix(self._place) if self._is_shown_at(route) else ""
 

@@ -1,5 +1,6 @@
 """Makes the page of one top-up from its view: the kind of page, the words, the amounts."""
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from urllib.parse import urlsplit
@@ -39,6 +40,16 @@ def missing_page(top_up_id: str) -> TopUpPage:
     """Return the page for an unknown id, or one of somebody else: both look the same."""
     title = _("Top-up not found")
     return TopUpPage(id=top_up_id, kind="missing", title=title, announcement=title)
+
+
+def alone(view: TopUpView) -> TopUpView:
+    """Return the view for a browser that may see this top-up and nothing else of the person."""
+    return replace(view, recovered_amount=None, linked_to=None, linked=())
+
+
+def without_ways(page: TopUpPage) -> TopUpPage:
+    """Return the page without the ways to others, which such a browser may not go."""
+    return replace(page, again_address="", story_address="", can_start_again=False, code="", code_size=0)
 
 
 def top_up_address(top_up_id: str) -> str:

@@ -33,7 +33,10 @@ def amount_form() -> rx.Component:
                 received_written=WizardState.receive_written,
                 writes=WizardState.writes,
             ),
-            heading(_("Choose an amount"), _("You see every fee before you pay.")),
+            heading(
+                rx.cond(WizardState.fixed.amount, _("What you pay"), _("Choose an amount")),
+                _("You see every fee before you pay."),
+            ),
             rx.el.div(_pay_field(), _joined(), _receive_field(), class_name="grid"),
             actions(
                 button=rx.cond(
@@ -121,7 +124,11 @@ def _pay_field() -> rx.Component:
                 ),
                 class_name="min-w-0 flex-1",
             ),
-            currency_button(),
+            rx.cond(
+                WizardState.fixed.currency,
+                rx.el.span(offer.currency, class_name="pill pill-fixed"),
+                currency_button(),
+            ),
             class_name=rx.cond(WizardState.amount_problem != "", "money-card money-card-bad", "money-card"),
         ),
         # A problem names the limit, and stands in the place of the limits: nothing below moves.
@@ -134,9 +141,17 @@ def _pay_field() -> rx.Component:
         ),
         rx.cond(
             offer.closed != "",
-            notice(offer.closed, " ", _("Choose another currency."), kind="now"),
+            notice(
+                offer.closed,
+                rx.cond(
+                    WizardState.fixed.currency,
+                    rx.fragment(),
+                    rx.fragment(" ", _("Choose another currency.")),
+                ),
+                kind="now",
+            ),
             rx.cond(
-                offer.quick,
+                offer.quick & ~WizardState.fixed.amount,  # type: ignore[operator]  # a Var by now
                 rx.el.div(
                     rx.foreach(offer.quick, _quick),
                     role="group",
@@ -164,6 +179,7 @@ def _input(
         type="text",
         input_mode="decimal",
         auto_complete="off",
+        read_only=WizardState.fixed.amount,
         max_length=64,
         placeholder=NOT_KNOWN,
         aria_invalid=rx.cond(message != "", "true", "false"),
@@ -251,13 +267,17 @@ def _receive_field() -> rx.Component:
                 ),
                 class_name="min-w-0 flex-1",
             ),
-            _pill(
-                WizardState.asset,
-                _("Asset"),
-                rx.foreach(offer.assets, option),
-                rx.foreach(offer.closed_assets, option_group),
-                value=WizardState.asset,
-                on_change=WizardState.choose_asset,
+            rx.cond(
+                WizardState.fixed.asset,
+                rx.el.span(WizardState.asset, class_name="pill pill-fixed"),
+                _pill(
+                    WizardState.asset,
+                    _("Asset"),
+                    rx.foreach(offer.assets, option),
+                    rx.foreach(offer.closed_assets, option_group),
+                    value=WizardState.asset,
+                    on_change=WizardState.choose_asset,
+                ),
             ),
             class_name=rx.cond(WizardState.receive_problem != "", "money-card money-card-bad", "money-card"),
         ),

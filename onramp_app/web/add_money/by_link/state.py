@@ -1,0 +1,68 @@
+"""The part of the wizard's state that keeps to what an add-money link fixes, where it was opened by one."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from onramp_app.accounts.views import Viewer
+from onramp_app.links import paying
+from onramp_app.links.sessions import Payer
+from onramp_app.links.views import Terms
+from onramp_app.pricing.quotes import PurchaseRequest
+from onramp_app.texts import _
+from onramp_app.top_ups import top_ups
+from onramp_app.web.add_money.ask import WizardAnswer
+from onramp_app.web.add_money.choices import Choices
+from onramp_app.web.add_money.shapes import Blocked, Fixed
+from onramp_app.web.tabs.session import PrivateState
+
+
+class KeepsToLink(PrivateState, mixin=True):
+    """What cannot be chosen, because the link has chosen it. Nothing is fixed without a link."""
+
+    fixed: Fixed = Fixed()
+
+    _terms: Terms | None = None
+
+    def _take_terms(self, viewer: Viewer) -> None:
+        """Note what the link of the page fixes."""
+        self._terms = terms = viewer.terms if isinstance(viewer, Payer) else None
+        self.fixed = Fixed(
+            amount=terms is not None and terms.fiat_amount is not None,
+            currency=terms is not None and terms.fiat_currency is not None,
+            asset=terms is not None and terms.asset is not None,
+        )
+
+    def _held(self, choices: Choices) -> Choices:
+        """Return the choices with what the link fixes in its place."""
+        if (terms := self._terms) is None:
+            return choices
+        if terms.fiat_currency is not None and choices.currency != terms.fiat_currency:
+            choices = replace(choices, currency=terms.fiat_currency, country="", method="")
+        if terms.fiat_amount is not None:
+            choices = replace(choices, amount=terms.fiat_amount, receive="")
+        if terms.asset is not None:
+            choices = replace(choices, asset=terms.asset)
+        return replace(choices, is_another=False)
+
+    def _held_answer(self, found: WizardAnswer) -> WizardAnswer:
+        """Return what was found as a link may show it: for what it fixes, without how limits are used."""
+        if self._terms is None or found.offer is None:
+            return found
+        if self._held(found.choices) != found.choices:
+            words = _("This can't be bought at the moment. We'll keep trying.")
+            return WizardAnswer(found.choices, problem=words, retry_seconds=found.retry_seconds or 30)
+        offer = replace(found.offer, allowances=(), binding="", raises="")
+        problem = found.amount_problem or found.verify_words
+        return replace(found, offer=offer, amount_problem=problem, verify_words="")
+
+    def _held_block(self, blocked: Blocked) -> Blocked:
+        """Return why nothing can be added, without the number of the account where a link was opened."""
+        return blocked if self._terms is None else replace(blocked, reference="", mail_address="")
+
+    async def _create(
+        self, viewer: Viewer, request: PurchaseRequest, *, expected: Decimal, review: str
+    ) -> str:
+        """Begin the top-up, that of the link where one was opened. Raises as `top_ups.create_once`."""
+        if isinstance(viewer, Payer):
+            return await paying.begin(viewer, request, expected_amount=expected, review=review)
+        return await top_ups.create_once(viewer, request, expected_amount=expected, review=review)
