@@ -80,12 +80,17 @@ _BY_OPERATOR = """
 
 # Each line of the audit log that grants a role: its place in the chain, who granted it, and which role.
 # Any operator may confirm what an admin proposed.
+# An account that a program opens is a user's, whatever its line says.
 _ROLES = """
-    SELECT c.seq, l.id, l.subject, l.actor,
-           coalesce(substring(l.detail FROM '"after": "([a-z]+)"'),
-                    substring(l.detail FROM '"role": "([a-z]+)"'), 'unreadable') AS role,
+    SELECT c.seq, l.id, l.subject, l.actor, o.by_program,
+           CASE WHEN o.by_program THEN 'user'
+                ELSE coalesce(substring(l.detail FROM '"after": "([a-z]+)"'),
+                              substring(l.detail FROM '"role": "([a-z]+)"'), 'unreadable') END AS role,
            substring(l.detail FROM '"proposed_by": "([a-z0-9-]+)"') AS proposed_by
-      FROM audit_log l JOIN ledger_chain c ON c.kind = 'audit' AND c.subject_id = l.id
+      FROM audit_log l
+      CROSS JOIN LATERAL (
+           SELECT l.action = 'account.created' AND starts_with(l.actor, 'key:') AS by_program) o
+      JOIN ledger_chain c ON c.kind = 'audit' AND c.subject_id = l.id
      WHERE l.action IN ('account.created', 'account.role_granted')
 """
 
@@ -193,7 +198,7 @@ RULES = {
          WHERE u.role <> coalesce(g.role, 'user')
         UNION ALL
         SELECT g.subject, 'was made ' || g.role || ' by ' || g.actor || ', who was no admin' FROM ({_ROLES}) g
-         WHERE g.actor NOT IN ('command', 'system')
+         WHERE g.actor NOT IN ('command', 'system') AND NOT g.by_program
            AND (SELECT b.role FROM ({_ROLES}) b WHERE b.subject = coalesce(g.proposed_by, g.actor)
                    AND b.seq < g.seq ORDER BY b.seq DESC LIMIT 1) IS DISTINCT FROM 'admin'
     """,  # nosec B608  # constants of this file

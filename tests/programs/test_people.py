@@ -12,6 +12,7 @@ from onramp_app.ledger.assets import enable_assets
 from onramp_app.recovery import passwords, requests
 from onramp_app.throttle import throttle
 from tests import rows
+from tests.ledger.books import findings
 from tests.mailed import mailed, secret_in
 from tests.money import Wallet
 from tests.people import PASSWORD, Person
@@ -65,6 +66,13 @@ async def test_a_person_is_opened_once_and_then_found(shop: Shop, owner: Owner) 
         "SELECT actor, action, subject, detail::json ->> 'program', address <> '' FROM audit_log"
     ).fetchall()
     assert lines == [(f"key:{shop.key[4:36]}", "account.created", made.json()["id"], shop.id, True)]
+
+
+async def test_the_books_stay_sound_and_such_an_account_is_a_users(shop: Shop, owner: Owner) -> None:
+    opened = (await shop.open()).json()
+    assert await findings() == []
+    owner.execute("UPDATE users SET role = 'admin' WHERE id = %s", (opened["id"],))
+    assert {one.rule for one in await findings()} == {"role_is_granted"}
 
 
 async def test_below_which_balance_it_wants_to_hear_is_the_programs_to_say(shop: Shop, owner: Owner) -> None:
