@@ -227,3 +227,25 @@ def webhook_endpoint(owner: Owner, program_id: str, **columns: Any) -> str:
     } | columns
     insert(owner, "webhook_endpoints", **row)
     return str(row["id"])
+
+
+def outgoing_delivery(owner: Owner, endpoint_id: str, user_id: str, **columns: Any) -> str:
+    """Write an event about a person that waits for an endpoint. Returns the delivery's id."""
+    now, event_id = datetime.now(UTC), new_id()
+    owner.execute(
+        "INSERT INTO outgoing_events (id, program_id, user_id, type, object, data, created_at)"
+        " SELECT %s, program_id, %s, 'kyc.changed', 'kyc', '{}', %s FROM webhook_endpoints WHERE id = %s",
+        (event_id, user_id, now, endpoint_id),
+    )
+    row = {
+        "id": new_id(),
+        "event_id": event_id,
+        "endpoint_id": endpoint_id,
+        "object": "kyc",
+        "sequence": 1,
+        "state": "waiting",
+        "made_at": now,
+        "due_at": now,
+    } | columns
+    insert(owner, "outgoing_deliveries", **row)
+    return str(row["id"])

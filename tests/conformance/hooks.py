@@ -38,6 +38,7 @@ _OF_PROGRAMS = {
     if any("ApiKey" in asked for described in methods.values() for asked in described.get("security", ()))
 }
 _known: list[str] = []  # people of the program
+_endpoints: list[str] = []  # and where its webhooks go
 _top_ups: dict[str, list[str]] = {}  # by the e-mail of whose they are
 
 
@@ -80,6 +81,10 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         token = _KEY
         if is_real and _known and "user_id" in case.path_parameters:
             case.path_parameters["user_id"] = random.choice(_known)
+        if is_real and _endpoints and "endpoint_id" in case.path_parameters:
+            case.path_parameters["endpoint_id"] = random.choice(_endpoints)
+        if is_real and path == "/api/webhook-endpoints" and isinstance(case.body, dict):
+            case.body = {"url": "https://shop.example/hook", "event_types": ["kyc.changed"]}
     elif (case.operation.method.upper(), path) == CLOSING:
         token = _Program().token()  # of an account that may be closed, since nobody else has it
     elif path in ENDINGS:
@@ -107,6 +112,8 @@ def _make_real(case: Any, person: _Program) -> None:
 def after_call(context: Any, case: Any, response: Any) -> None:
     if case.operation.path == "/api/users" and response.status_code == 201:
         _known.append(response.json()["id"])
+    if case.operation.path == "/api/webhook-endpoints" and response.status_code == 201:
+        _endpoints.append(response.json()["id"])
     if case.operation.path == "/api/top-ups" and response.status_code == 201:
         token = case.headers["Authorization"].removeprefix("Bearer ")
         for person in _people:

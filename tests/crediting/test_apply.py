@@ -25,6 +25,7 @@ from onramp_app.provider_orders.records import keep_unreadable
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import Flow
 from onramp_app.top_ups.moves import run_clock
+from tests import rows
 from tests.crediting.reads import apply_all, keep, keep_and_apply, order_of, recognition_id
 from tests.crediting.world import MATIC_ADDRESS, World
 from tests.log_lines import log_lines
@@ -376,6 +377,8 @@ async def test_what_is_owed_is_recovered_from_the_next_delivery(
 
 async def test_poison_backs_off_becomes_a_case_and_harms_nobody(world: World) -> None:
     user = world.user()
+    rows.keyless_program(world.owner, "shop", knows=user)
+    rows.webhook_endpoint(world.owner, "shop")
     recognitions = [recognition_id(world, world.top_up(user)) for _ in range(40)]
     with psycopg.connect(world.database, autocommit=True) as owner:
         owner.execute("ALTER TABLE top_up_steps ADD CONSTRAINT poison CHECK (detail <> 'bought') NOT VALID")
@@ -389,6 +392,10 @@ async def test_poison_backs_off_becomes_a_case_and_harms_nobody(world: World) ->
     first = await apply_all()
     assert first.failed >= len(poisoned)
     assert world.balance(user) == (35 * TEN, 0)
+    told = (
+        "SELECT count(*) || ' ' || count(DISTINCT object) FROM outgoing_events WHERE type = 'top_up.settled'"
+    )
+    assert world.one(told) == "35 35", "each credit is told once, however often its batch was tried"
     waiting = world.rows("SELECT apply_after, apply_error FROM provider_orders WHERE apply_failures > 0")
     assert len(waiting) == len(poisoned)
     assert all(row["apply_after"] and "CheckViolation" in row["apply_error"] for row in waiting)

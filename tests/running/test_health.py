@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -12,9 +14,11 @@ from sqlalchemy import text
 from onramp_app.config import get_settings
 from onramp_app.db import direct, engine
 from onramp_app.db.engine import transaction
+from onramp_app.domain import clock
 from onramp_app.fleet.echo import echo_test
 from onramp_app.running.health import readiness, status
 from onramp_app.running.parts import CheckedPart
+from tests import rows
 from tests.redis_server import RedisServer
 from tests.wall import Wall
 
@@ -72,6 +76,31 @@ async def test_an_event_that_nobody_handles_is_a_backlog(database: str) -> None:
     is_well, reason = (await parts(status))["backlog"]
     assert not is_well
     assert "61 s old" in reason
+
+
+async def test_webhooks_that_could_be_sent_are_ours_and_endpoints_that_take_nothing_are_not(
+    database: str,
+) -> None:
+    with psycopg.connect(database, autocommit=True) as owner:
+        user_id = rows.user(owner)
+        rows.keyless_program(owner, "shop", knows=user_id)
+        ago = clock.now() - timedelta(minutes=7)
+        unwell: list[dict[str, Any]] = [
+            {"failing_since": ago},
+            {"disabled_at": ago, "disabled_because": "failing"},
+        ]
+        for state in unwell:
+            rows.outgoing_delivery(owner, rows.webhook_endpoint(owner, "shop", **state), user_id, due_at=ago)
+        is_well, reason = (await parts(status))["outgoing_webhooks"]
+        assert (is_well, reason) == (
+            True,
+            "Endpoints of programs that take nothing at present: 1."
+            " Endpoints that were disabled because they took nothing: 1.",
+        )
+        rows.outgoing_delivery(owner, rows.webhook_endpoint(owner, "shop"), user_id, due_at=ago)
+    is_well, reason = (await parts(status))["outgoing_webhooks"]
+    assert not is_well
+    assert reason.startswith("3 webhooks to programs wait, the oldest due for 7 minutes. ")
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,9 @@ async def test_what_is_open_is_told_by_state_and_age(database: str) -> None:
             detail="",
             opened_at=ago,
         )
+        rows.debit(owner, user, is_hold=True, expires_at=ago, status="held", posted_minor=0, created_at=ago)
+        rows.webhook_endpoint(owner, "shop", disabled_at=ago, disabled_because="gone")
+        rows.outgoing_delivery(owner, rows.webhook_endpoint(owner, "shop"), user, due_at=ago)
     found = await scraped()
     assert found["top_ups_open", "1d", "created"] == found["top_ups_open", "10m", "processing"] == 1
     assert not any("expired" in labels for labels in found)
@@ -76,6 +79,11 @@ async def test_what_is_open_is_told_by_state_and_age(database: str) -> None:
     assert 7200 <= found["cases_open_oldest_age_seconds", "in_review"] < 7300
     assert found["database_up",] == 1
     assert found["database_pool_connections", "in_use"] == 0
+    assert found["debit_holds_open",] == 1
+    assert 7200 <= found["debit_holds_overdue_age_seconds",] < 7300
+    assert found["outgoing_webhooks_waiting",] == 1
+    assert 7200 <= found["outgoing_webhooks_overdue_age_seconds",] < 7300
+    assert found["webhook_endpoints_unwell", "disabled"] == 1
     assert found["backlog_waiting", "webhooks"] == found["backlog_age_seconds", "webhooks"] == 0
 
 
