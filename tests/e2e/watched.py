@@ -12,6 +12,7 @@ PUBLIC = (
     "/confirm",
     "/help",
     "/receipt/check",
+    "/link/unknown",
     "/outbox",
     "/no-such-page",
 )

@@ -157,7 +157,11 @@ def settled(*ways: rx.Component) -> rx.Component:
             class_name="flex flex-wrap justify-center gap-3 mt-7",
         ),
         rx.cond(_page.is_short, rx.el.div(ask_about_it(), class_name="mt-4 [&>div]:justify-items-center")),
-        rx.el.div(_story(), _receipt(), class_name="flex flex-wrap justify-center gap-x-6 mt-4"),
+        rx.cond(
+            SessionState.is_narrow,  # Both are for people who are signed in.
+            rx.fragment(),
+            rx.el.div(_story(), _receipt(), class_name="flex flex-wrap justify-center gap-x-6 mt-4"),
+        ),
         class_name=rx.cond(
             _page.is_short,
             "card top-up grid justify-items-center text-center",
@@ -252,7 +256,10 @@ def closed(*ways: rx.Component) -> rx.Component:
             class_name="flex flex-wrap gap-3 mt-7",
         ),
         rx.el.div(
-            rx.el.h2(_("Something wrong?"), class_name="sr-only"), ask_about_it(), _story(), class_name="help"
+            rx.el.h2(_("Something wrong?"), class_name="sr-only"),
+            ask_about_it(),
+            rx.cond(SessionState.is_narrow, rx.fragment(), _story()),
+            class_name="help",
         ),
         class_name="card top-up",
     )
@@ -282,11 +289,8 @@ def _receipt() -> rx.Component:
 
 
 def _story() -> rx.Component:
-    return rx.cond(
-        _page.story_address != "",
-        link(
-            _("View details"),
-            to=_page.story_address,
-            class_name="link small inline-flex items-center min-h-11",
-        ),
+    return link(
+        _("View details"),
+        to=_page.story_address,
+        class_name="link small inline-flex items-center min-h-11",
     )

@@ -49,7 +49,12 @@ def alone(view: TopUpView) -> TopUpView:
 
 def without_ways(page: TopUpPage) -> TopUpPage:
     """Return the page without the ways to others, which such a browser may not go."""
-    return replace(page, again_address="", story_address="", can_start_again=False, code="", code_size=0)
+    to_do = page.next
+    if page.can_start_again:
+        to_do = _("If you did pay, we'll add it when it arrives. To add money, ask for a new link.")
+    return replace(
+        page, next=to_do, again_address="", story_address="", can_start_again=False, code="", code_size=0
+    )
 
 
 def top_up_address(top_up_id: str) -> str:

@@ -1,0 +1,105 @@
+"""Adding money by a link: from another site's button to that site again, with a result that it verifies."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import psycopg
+from playwright.async_api import Page, Route, expect
+
+from tests import rows
+from tests.e2e.checks import findings_in
+from tests.e2e.people import Mouse, be_somebody_new, expect_success, pay
+from tests.e2e.site import OpenPage, Site
+
+SHOP = "https://shop.example"
+STEP_MS = 15_000
+
+
+def new_link(site: Site, **fixed: str) -> dict[str, Any]:
+    """Let a shop that nobody heard of open an account for somebody, and make a link for them."""
+    with psycopg.connect(site.database_url, autocommit=True) as owner:
+        _, key = rows.program(owner, name=f"Tea shop {secrets.token_hex(3)}")
+    with httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {key}"}) as shop:
+        person = shop.post("/api/users", json={"external_id": "c-1", "country": "IN"}).json()["id"]
+        answer = shop.post("/api/add-money-links", json={"user_id": person} | fixed)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def _shop(page: Page) -> None:
+    """Serve the site to which people return."""
+
+    async def thank(route: Route) -> None:
+        await route.fulfill(body="<title>Tea shop</title><h1>Thank you</h1>", content_type="text/html")
+
+    await page.context.route(f"{SHOP}/**", thank)
+
+
+def _verified(address: str, secret: str) -> dict[str, str]:
+    """Return the result as a shop reads it, by the lines of the guide."""
+    query = {name: one[0] for name, one in parse_qs(urlsplit(address).query, keep_blank_values=True).items()}
+    signed = "|".join(query[name] for name in ("link_id", "top_up_id", "status", "amount", "asset", "at"))
+    expected = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
+    assert hmac.compare_digest(expected, query["signature"])
+    return query
+
+
+async def test_somebody_without_an_account_adds_money_and_returns_to_the_shop(
+    open_page: OpenPage, site: Site, axe: str
+) -> None:
+    link = new_link(
+        site, fiat_currency="INR", fiat_amount="1000", asset="USDT", return_url=f"{SHOP}/paid?order=7"
+    )
+    page = await open_page(urlsplit(link["url"]).path, width=360, theme="dark")
+    await _shop(page)
+    await expect(page.get_by_role("heading", name=re.compile("asks you to add ₹1,000"))).to_be_visible()
+    found = await findings_in(page, axe, width=360, theme="dark")
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.get_by_label("You pay")).to_have_value("1,000", timeout=STEP_MS)
+    assert not await page.get_by_label("You pay").is_editable()
+    found += await findings_in(page, axe, width=360, theme="dark")
+    await page.get_by_role("button", name="Choose how to pay").click(timeout=STEP_MS)
+    await page.wait_for_url(re.compile("step=pay"))
+    await page.get_by_role("button", name="Continue").click()
+    await page.wait_for_url(re.compile("step=check"))
+    await page.get_by_role("button", name=re.compile("^Pay ₹1,000")).click(timeout=STEP_MS)
+    await pay(page, Mouse())
+    await expect_success(page)
+    found += await findings_in(page, axe, width=360, theme="dark")
+    assert found == []
+    shown = await page.locator("body").inner_text()
+    assert not re.search(r"balance is now|Activity|View details|Receipt", shown), shown
+    await page.get_by_role("link", name=re.compile("^Return to Tea shop")).click()
+    await page.wait_for_url(f"{SHOP}/**")
+    result = _verified(page.url, link["return_secret"])
+    assert (result["order"], result["status"], result["link_id"]) == ("7", "settled", link["id"])
+    assert re.fullmatch(r"11\.\d+", result["amount"])
+    # Whoever is at this browser is still nobody here.
+    await page.goto(f"{site.url}/home")
+    await page.wait_for_url(re.compile("/login"))
+
+
+async def test_somebody_who_is_signed_in_leaves_a_link_and_is_who_they_were(
+    open_page: OpenPage, site: Site
+) -> None:
+    page = await open_page("/")
+    await be_somebody_new(page, name="Ada King")
+    await _shop(page)
+    link = new_link(site, return_url=SHOP + "/back")
+    await page.goto(urlsplit(link["url"]).path)
+    await expect(page.get_by_text("It isn't added to the wallet you're signed in to here")).to_be_visible()
+    await page.get_by_role("button", name="Continue").click()
+    await expect(page.get_by_label("You pay")).to_be_visible(timeout=STEP_MS)
+    await expect(page.get_by_text("Ada King")).to_have_count(0)
+    leave = page.get_by_role("link", name=re.compile("^Cancel and return to Tea shop"))
+    back = await leave.get_attribute("href")
+    await page.goto(f"{site.url}/home")
+    await expect(page.get_by_role("button", name="Your menu")).to_be_visible(timeout=STEP_MS)
+    await page.goto(str(back))
+    assert _verified(page.url, link["return_secret"])["status"] == "canceled"
