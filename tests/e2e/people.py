@@ -103,6 +103,7 @@ async def register(page: Page, hands: Hands, *, email: str, country: str = "Indi
     await hands.choose(page.get_by_label("Country"), country)
     await hands.press(page.get_by_role("button", name="Create account"))
     await page.wait_for_url(re.compile(r"/home/?$"))
+    await has_loaded(page)  # as people do before they go on
 
 
 async def be_somebody_new(page: Page, *, email: str = "", name: str = "Ada King") -> None:

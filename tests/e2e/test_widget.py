@@ -230,3 +230,21 @@ async def test_the_frame_may_use_the_camera_and_the_clipboard_and_only_itself(
         WIDGET,
         "noopener",
     )
+
+
+async def test_a_switched_theme_leaves_an_open_payment_page_alone_and_is_that_of_the_next_one(
+    open_page: OpenPage, site: Site
+) -> None:
+    page, _heard = await _pay(open_page, site)
+    inside = next(frame for frame in page.frames if frame.url.startswith(WIDGET))
+    await inside.evaluate("window.isTheSamePage = true")
+    theme = "JSON.parse(window.name)['theme-default']"
+    assert await inside.evaluate(theme) == "lightMode"
+    await page.emulate_media(color_scheme="dark")
+    await expect(page.locator("html")).to_have_class(re.compile("dark"))
+    await expect(page.locator("#widget")).to_have_attribute("name", re.compile("darkMode"))
+    assert await inside.evaluate("window.isTheSamePage")
+    await page.reload()
+    await expect(page.frame_locator("#widget").get_by_text("The payment page")).to_be_visible()
+    inside = next(frame for frame in page.frames if frame.url.startswith(WIDGET))
+    assert await inside.evaluate(theme) == "darkMode"
