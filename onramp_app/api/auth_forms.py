@@ -43,6 +43,9 @@ from onramp_app.domain.places import HOME, own_path
 from onramp_app.factors.errors import OtpRequired, PasskeyRefused, WrongCode
 from onramp_app.sign_in import sign_in as sign_in_steps
 
+# Other reasons are said above the form: the page keeps that place once its address names it.
+_SAID_BESIDE_FIELDS = ("otp_required", "wrong_code", "email_taken", "weak_password")
+
 
 class LoginForm(BaseModel):
     """The fields of the sign-in page."""
@@ -117,7 +120,8 @@ def _refused(request: Request, page: str, error: ApplicationError, typed: Mappin
     query = {"reason": _reason(page, error)}
     if next_path != HOME:
         query["next"] = next_path
-    response = go_on_at(request, f"{page}?{urlencode(query)}")
+    place = "" if query["reason"] in _SAID_BESIDE_FIELDS else "#said"
+    response = go_on_at(request, f"{page}?{urlencode(query)}{place}")
     set_cookie(response, FORM_COOKIE, form_cookie_value(typed), max_age_seconds=FORM_SECONDS)
     return response
 

@@ -151,6 +151,7 @@ async def top_ups(page: Page, site: Site) -> Shown:
         timeout=90_000
     )
     yield "expired", page
+    page = await page.context.new_page()  # as after some days, with nothing kept from before
     for path in ("/home", "/activity", "/activity?status=failed"):
         await page.goto(path)
         await has_loaded(page)
@@ -344,7 +345,7 @@ async def offline(page: Page, _site: Site) -> Shown:
 async def verification(page: Page, _site: Site) -> Shown:
     """What becomes of a verification, on a site of the white-label line."""
     for number, button, heading in (
-        ("99999 10001", "Keep in review", "review"),
+        ("99999 10001", "Keep in review", "being checked"),
         ("99999 10002", "Refuse for now", "couldn't be completed"),
         ("99999 10003", "Refuse for good", "couldn't be verified"),
         ("99999 10004", "Approve: basic", "You're verified"),

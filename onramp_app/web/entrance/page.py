@@ -161,13 +161,18 @@ def _form_in_place(  # noqa: PLR0913 - the parts of the page, from top to bottom
             rx.el.h1(title, class_name="title"),
             rx.el.p(below_title, class_name="soft mt-1"),
         ),
-        rx.cond(
-            EntranceState.message != "",
+        # The address of a refusal names this place, which is kept from the first paint on.
+        rx.el.div(
             rx.cond(
-                EntranceState.is_refused,
-                notice(EntranceState.message, kind="bad"),
-                notice(EntranceState.message),
+                EntranceState.message != "",
+                rx.cond(
+                    EntranceState.is_refused,
+                    notice(EntranceState.message, kind="bad"),
+                    notice(EntranceState.message),
+                ),
             ),
+            id="said",
+            class_name="said-place",
         ),
         rx.el.form(
             *fields,
