@@ -23,8 +23,10 @@ from onramp_app.outgoing_webhooks.views import AttemptView, DeliveryView
 from onramp_app.outgoing_webhooks.words import DeliveryState
 from onramp_app.programs import records
 from onramp_app.programs.views import Program
+from onramp_app.throttle import throttle
 
 MAX_ATTEMPTS_SHOWN = 20
+MAX_REDELIVERED = 10_000
 
 _ATTEMPTS = text("""
 SELECT a.* FROM unnest(CAST(:ids AS text[])) AS g (id)
@@ -71,7 +73,9 @@ async def redeliver(program: Program, endpoint_id: str, delivery_id: str) -> Del
     Raises:
         NotFound: the program has no such endpoint, or that no such delivery.
         EndpointDisabled: nothing is sent to the endpoint.
+        RateLimited: the program has things sent again too often.
     """
+    await throttle.attempt(throttle.REDELIVERIES, program.id)
     async with transaction() as db:
         endpoint = await find(db, program.id, endpoint_id, lock=True)
         row, event = await _find_delivery(db, endpoint, delivery_id)
@@ -83,12 +87,16 @@ async def redeliver(program: Program, endpoint_id: str, delivery_id: str) -> Del
 
 
 async def redeliver_failed(program: Program, endpoint_id: str) -> int:
-    """Send all again that an endpoint did not take, or that wait for another attempt. Returns how many.
+    """Send again what an endpoint did not take, or what waits for another attempt. Returns how many.
+
+    That are the oldest, at most `MAX_REDELIVERED`; for the rest ask again.
 
     Raises:
         NotFound: the program has no such endpoint.
         EndpointDisabled: nothing is sent to it.
+        RateLimited: the program has things sent again too often.
     """
+    await throttle.attempt(throttle.REDELIVERIES, program.id)
     async with transaction() as db:
         endpoint = await find(db, program.id, endpoint_id, lock=True)
         number = await _wake_failed(db, endpoint)
@@ -98,7 +106,7 @@ async def redeliver_failed(program: Program, endpoint_id: str) -> int:
 
 
 async def redeliver_for(endpoint_id: str, delivery_id: str | None, *, mandate: Mandate) -> int:
-    """Send one delivery of an endpoint again, or all that failed, as an operator. Returns how many.
+    """Send one delivery of an endpoint again, or as `redeliver_failed`, as an operator. Returns how many.
 
     It repeats what the program was told or should have been told, so an operator does it alone.
 
@@ -123,7 +131,7 @@ async def redeliver_for(endpoint_id: str, delivery_id: str | None, *, mandate: M
 
 
 async def _wake_failed(db: AsyncSession, endpoint: WebhookEndpoint) -> int:
-    """Let all be due that an endpoint did not take. Returns how many. Raises `EndpointDisabled`."""
+    """Let the oldest be due that an endpoint did not take. Returns how many. Raises `EndpointDisabled`."""
     _refuse_disabled(endpoint)
     not_taken = or_(
         col(OutgoingDelivery.state) == DeliveryState.FAILED.value,
@@ -132,7 +140,13 @@ async def _wake_failed(db: AsyncSession, endpoint: WebhookEndpoint) -> int:
             col(OutgoingDelivery.first_tried_at).is_not(None),
         ),
     )
-    return await _wake(db, col(OutgoingDelivery.endpoint_id) == endpoint.id, not_taken)
+    oldest = (
+        select(OutgoingDelivery.id)
+        .where(OutgoingDelivery.endpoint_id == endpoint.id, not_taken)
+        .order_by(col(OutgoingDelivery.made_at), col(OutgoingDelivery.id))
+        .limit(MAX_REDELIVERED)
+    )
+    return await _wake(db, col(OutgoingDelivery.id).in_(oldest))
 
 
 async def _wake(db: AsyncSession, *which: ColumnElement[bool]) -> int:

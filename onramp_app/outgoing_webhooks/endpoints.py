@@ -21,7 +21,9 @@ from onramp_app.outgoing_webhooks.words import MAX_ENDPOINTS, DeliveryState, Dis
 from onramp_app.programs import records
 from onramp_app.programs.tables import ProgramRow
 from onramp_app.programs.views import Program
+from onramp_app.throttle import throttle
 
+_IS_THERE = col(WebhookEndpoint.removed_at).is_(None)
 _log = structlog.get_logger(__name__)
 
 
@@ -49,13 +51,15 @@ async def create(
     Raises:
         ValidationFailed: the address cannot be used.
         TooManyEndpoints: the program has as many as it may have.
+        RateLimited: the program changes its endpoints too often.
     """
     url = _clean(url)
+    await throttle.attempt(throttle.ENDPOINTS, program.id)
     secret, endpoint_id = signing.new_secret(), new_id()
     async with transaction() as db:
         # One after the other, so that their number is right.
         await db.exec(select(ProgramRow.id).where(ProgramRow.id == program.id).with_for_update())
-        number = select(func.count()).where(WebhookEndpoint.program_id == program.id)
+        number = select(func.count()).where(WebhookEndpoint.program_id == program.id, _IS_THERE)
         if (await db.exec(number)).one() >= MAX_ENDPOINTS:
             raise TooManyEndpoints(f"A program has at most {MAX_ENDPOINTS} endpoints.")
         at = await moment_of(db)
@@ -79,7 +83,7 @@ async def create(
 async def listed(program: Program) -> list[EndpointView]:
     """Return the endpoints of a program, the newest first."""
     async with transaction() as db:
-        query = select(WebhookEndpoint).where(WebhookEndpoint.program_id == program.id)
+        query = select(WebhookEndpoint).where(WebhookEndpoint.program_id == program.id, _IS_THERE)
         rows = (
             await db.exec(query.order_by(col(WebhookEndpoint.made_at).desc(), col(WebhookEndpoint.id)))
         ).all()
@@ -101,8 +105,10 @@ async def change(program: Program, endpoint_id: str, changes: Changes) -> Endpoi
     Raises:
         NotFound: the program has no such endpoint.
         ValidationFailed: the address cannot be used.
+        RateLimited: the program changes its endpoints too often.
     """
     url = None if changes.url is None else _clean(changes.url)
+    await throttle.attempt(throttle.ENDPOINTS, program.id)
     async with transaction() as db:
         row = await find(db, program.id, endpoint_id, lock=True)
         row.updated_at = await moment_of(db)
@@ -126,7 +132,9 @@ async def rotate(program: Program, endpoint_id: str, *, keep_old: timedelta) -> 
 
     Raises:
         NotFound: the program has no such endpoint.
+        RateLimited: the program changes its endpoints too often.
     """
+    await throttle.attempt(throttle.ENDPOINTS, program.id)
     secret = signing.new_secret()
     async with transaction() as db:
         row = await find(db, program.id, endpoint_id, lock=True)
@@ -143,19 +151,32 @@ async def rotate(program: Program, endpoint_id: str, *, keep_old: timedelta) -> 
 
 
 async def remove(program: Program, endpoint_id: str) -> None:
-    """Remove an endpoint with the log of what was sent to it. What waits is not sent. Raises `NotFound`."""
+    """Remove an endpoint with the log of what was sent to it. What waits is not sent.
+
+    Its log may be long, so the rows go later, with those of their time (`running.retention`).
+
+    Raises:
+        NotFound: the program has no such endpoint.
+        RateLimited: the program changes its endpoints too often.
+    """
+    await throttle.attempt(throttle.ENDPOINTS, program.id)
     async with transaction() as db:
         row = await find(db, program.id, endpoint_id, lock=True)
         records.note(db, program, "webhook_endpoint.deleted", subject=row.id, detail=_words(row))
-        await db.delete(row)
+        await disable(db, row.id, Disabled.PROGRAM)
+        await db.refresh(row)
+        row.removed_at, row.description = row.disabled_at, None
+        row.sealed_previous = row.previous_until = None
     _log.info("webhook endpoint removed", endpoint_id=endpoint_id, program_id=program.id)
 
 
 async def listed_for_operators() -> list[tuple[str, EndpointView, dict[str, int]]]:
     """Return all endpoints with the names of their programs, and how many deliveries stand in which state."""
     async with transaction() as db:
-        query = select(ProgramRow.name, WebhookEndpoint).join(
-            WebhookEndpoint, col(WebhookEndpoint.program_id) == col(ProgramRow.id)
+        query = (
+            select(ProgramRow.name, WebhookEndpoint)
+            .join(WebhookEndpoint, col(WebhookEndpoint.program_id) == col(ProgramRow.id))
+            .where(_IS_THERE)
         )
         rows = (await db.exec(query.order_by(col(ProgramRow.name), col(WebhookEndpoint.made_at)))).all()
         endpoint_id, state = col(OutgoingDelivery.endpoint_id), col(OutgoingDelivery.state)
@@ -173,10 +194,10 @@ async def find(
     """Return the row of an endpoint of a program, or of any, locked where asked for. Raises `NotFound`."""
     found = None
     if is_id(endpoint_id):
-        query = select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id)
+        query = select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id, _IS_THERE)
         if program_id is not None:
             query = query.where(WebhookEndpoint.program_id == program_id)
-        # Events go on being written for it, except while it is removed.
+        # Events go on being written for it meanwhile.
         found = (await db.exec(query.with_for_update(key_share=True) if lock else query)).first()
     if found is None:
         raise NotFound("There is no such endpoint.")

@@ -24,12 +24,12 @@ from onramp_app.outgoing_webhooks.words import EventType
 
 _NOTED = "outgoing_events"
 
-# The lock keeps an endpoint until the end of the transaction: one that is deleted meanwhile would have the
+# The lock keeps an endpoint until the end of the transaction: one that is purged meanwhile would have the
 # delivery refused, and with it what caused it.
 _WANTED = text("""
 SELECT p.user_id, p.program_id, p.external_id, e.id AS endpoint_id, e.event_types, e.disabled_because
   FROM webhook_endpoints e JOIN program_users p ON p.program_id = e.program_id
- WHERE p.user_id = ANY(CAST(:users AS text[]))
+ WHERE p.user_id = ANY(CAST(:users AS text[])) AND e.removed_at IS NULL
  ORDER BY e.id FOR KEY SHARE OF e
 """)
 # The sequence is drawn in the order of the rows. What is for an endpoint that is disabled waits for nobody

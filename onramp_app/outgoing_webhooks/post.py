@@ -149,7 +149,7 @@ class Poster:
             answer.problem = "no answer in time"
         except _NotSent as error:
             answer.problem = str(error)
-        except (httpcore.NetworkError, httpcore.ProtocolError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - what a stranger's server does ends nobody else's webhooks
             answer.problem = _words_of(error)
         answer.took_ms = int((monotonic() - began) * 1000)
         if answer.status is not None:
@@ -174,7 +174,7 @@ class Poster:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.run_in_executor(self._threads, _look_up, host, port)
-        except OSError:
+        except (OSError, UnicodeError):  # no such name, or one that no name server could have
             return []
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
 

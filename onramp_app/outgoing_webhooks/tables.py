@@ -39,7 +39,8 @@ class WebhookEndpoint(Row, table=True):
     """Where the webhooks of a program go. `event_types` is empty where all are wanted.
 
     Its secrets are sealed; the earlier one signs too until `previous_until`. `failing_since` is when it
-    stopped taking what it was sent, None while it takes it. A disabled one is sent nothing.
+    stopped taking what it was sent, None while it takes it. A disabled one is sent nothing. A removed one is
+    no more for its program, and stays until what was sent to it has gone.
     """
 
     __tablename__ = "webhook_endpoints"
@@ -52,6 +53,7 @@ class WebhookEndpoint(Row, table=True):
         CheckConstraint("(sealed_previous IS NULL) = (previous_until IS NULL)", name="previous_is_whole"),
         one_of("disabled_because", Disabled),
         CheckConstraint("(disabled_at IS NULL) = (disabled_because IS NULL)", name="disabled_is_whole"),
+        CheckConstraint("removed_at IS NULL OR disabled_at IS NOT NULL", name="removed_is_disabled"),
         Index(None, "program_id", "made_at"),
     )
 
@@ -70,6 +72,7 @@ class WebhookEndpoint(Row, table=True):
     failing_since: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     disabled_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
     disabled_because: str | None = Field(default=None, sa_column=words(nullable=True))
+    removed_at: datetime | None = Field(default=None, sa_column=moment(nullable=True))
 
 
 class OutgoingEvent(Row, table=True):

@@ -33,7 +33,8 @@ SELECT (SELECT count(*) FROM (SELECT FROM outgoing_deliveries WHERE state = 'wai
          WHERE e.failing_since IS NULL AND e.disabled_at IS NULL) AS overdue,
        (SELECT count(*) FROM webhook_endpoints WHERE failing_since IS NOT NULL AND disabled_at IS NULL)
            AS failing,
-       (SELECT count(*) FROM webhook_endpoints WHERE disabled_because IN ('failing', 'gone')) AS disabled
+       (SELECT count(*) FROM webhook_endpoints WHERE disabled_because IN ('failing', 'gone')
+           AND removed_at IS NULL) AS disabled
 """)  # noqa: S608 - a number of our own  # nosec B608
 
 

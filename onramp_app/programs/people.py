@@ -86,6 +86,8 @@ async def note_low(program: Program, user_id: str, low: LowBalance | None) -> Pr
         known = await scales(db)
         asset, minor = _low_of(low, known)
         row, user = await _known(db, program.id, user_id)
+        if (row.low_asset, row.low_minor) == (asset, minor):
+            return _view(row, user, known)
         row.low_asset, row.low_minor = asset, minor
         note(db, program, "program_user.changed", subject=user_id, detail={"balance_low": minor is not None})
         return _view(row, user, known)

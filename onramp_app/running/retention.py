@@ -26,7 +26,7 @@ from onramp_app.idempotency import IdempotencyKey
 from onramp_app.links.tables import AddMoneyLink, LinkSession
 from onramp_app.mail.tables import OutboxMail
 from onramp_app.mail.words import MailKind
-from onramp_app.outgoing_webhooks.tables import OutgoingDelivery, OutgoingEvent
+from onramp_app.outgoing_webhooks.tables import OutgoingDelivery, OutgoingEvent, WebhookEndpoint
 from onramp_app.outgoing_webhooks.words import DeliveryState
 from onramp_app.provider_orders.tables import StoredWebhook, WebhookRefusal
 from onramp_app.top_ups.tables import TopUp
@@ -148,6 +148,14 @@ RULES: Final[tuple[Rule, ...]] = (
         OutgoingEvent,
         "`RETENTION_DAYS`, once they were taken or given up everywhere",
         lambda at: and_(col(OutgoingEvent.created_at) < at.before, ~_is_awaited()),
+    ),
+    Rule(
+        WebhookEndpoint,
+        "removed ones until all that was sent to them has gone",
+        lambda _: and_(
+            col(WebhookEndpoint.removed_at).is_not(None),
+            ~exists().where(col(OutgoingDelivery.endpoint_id) == col(WebhookEndpoint.id)),
+        ),
     ),
     Rule(IdempotencyKey, "24 hours", lambda at: col(IdempotencyKey.created_at) <= at.now - idempotency.KEPT),
 )

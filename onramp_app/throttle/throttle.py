@@ -123,6 +123,15 @@ NEW_PEOPLE = (
     RateLimitItemPerMinute(300, namespace="new-people"),
     RateLimitItemPerDay(20_000, namespace="new-people-day"),
 )
+# By program: each has a line in the audit log.
+ENDPOINTS = (
+    RateLimitItemPerMinute(60, namespace="endpoints"),
+    RateLimitItemPerDay(500, namespace="endpoints-day"),
+)
+REDELIVERIES = (
+    RateLimitItemPerMinute(120, namespace="redeliveries"),
+    RateLimitItemPerDay(5_000, namespace="redeliveries-day"),
+)
 # By program: each one has a line in the audit log.
 NEW_LINKS = (
     RateLimitItemPerMinute(300, namespace="new-links"),

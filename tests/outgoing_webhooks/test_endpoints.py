@@ -7,6 +7,7 @@ import pytest
 from onramp_app.config import get_settings
 from onramp_app.outgoing_webhooks import addresses, signing
 from onramp_app.outgoing_webhooks.words import MAX_ENDPOINTS
+from onramp_app.running import retention
 from tests import rows
 from tests.money import assert_problem
 from tests.outgoing_webhooks.conftest import ENDPOINTS, Shop, happen
@@ -35,6 +36,8 @@ async def test_an_endpoint_from_its_making_to_its_end(shop: Shop, owner: Owner) 
     assert (on["is_enabled"], on["disabled_at"], on["event_types"]) == (True, None, [])
     assert (await shop.ask("DELETE", where)).status_code == 204
     assert_problem(await shop.ask("GET", where), 404, "not_found")
+    assert (await shop.ask("GET", ENDPOINTS)).json()["items"] == []
+    assert await retention.purge() == {"webhook_endpoints": 1}
     lines = owner.execute(
         "SELECT action, actor FROM audit_log WHERE subject = %s ORDER BY at, id", (made["id"],)
     ).fetchall()

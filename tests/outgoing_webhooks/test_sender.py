@@ -14,6 +14,7 @@ from onramp_app.outgoing_webhooks import schedule, sender
 from onramp_app.outgoing_webhooks.post import Poster
 from onramp_app.outgoing_webhooks.schedule import GIVEN_UP_AFTER, MOST_RETRY_AFTER, WAITS, next_try
 from onramp_app.outgoing_webhooks.sender import keep_sending, keep_sending_by, send_one, send_some, take_some
+from onramp_app.running import retention
 from tests import rows
 from tests.money import assert_problem
 from tests.outgoing_webhooks.conftest import ENDPOINTS, Shop, happen
@@ -334,7 +335,7 @@ async def test_the_log_is_read_page_by_page(shop: Shop, ada: Person, receiver: R
     assert await shop.deliveries(endpoint, state="delivered") == []
 
 
-async def test_an_endpoint_that_is_removed_while_it_is_sent_to_leaves_nothing(
+async def test_an_endpoint_that_is_removed_while_it_is_sent_to_gets_nothing_more(
     shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
 ) -> None:
     endpoint = await shop.endpoint(receiver.url)
@@ -342,4 +343,10 @@ async def test_an_endpoint_that_is_removed_while_it_is_sent_to_leaves_nothing(
     (taken,) = await take_some(1, Counter())
     assert (await shop.ask("DELETE", f"{ENDPOINTS}/{endpoint['id']}")).status_code == 204
     await send_one(taken, poster)
-    assert owner.execute("SELECT count(*) FROM outgoing_attempts").fetchone() == (0,)
+    await happen(ada.id, of="top_up:2")
+    assert await send_some(poster) == 0
+    deliveries = owner.execute("SELECT object, state FROM outgoing_deliveries").fetchall()
+    assert deliveries == [("top_up:1", "failed")], "it had been given up when the answer came"
+    assert await retention.purge() == {}, "its log goes with those of its time"
+    assert owner.execute("DELETE FROM outgoing_events").rowcount == 1
+    assert await retention.purge() == {"webhook_endpoints": 1}

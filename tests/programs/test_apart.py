@@ -24,7 +24,7 @@ PUBLIC = {
     "/api/auth/register", "/api/auth/login", "/api/auth/refresh", "/api/auth/session", "/api/exchange-rates",
     "/api/health/live", "/api/health/ready", "/api/health/status", "/api/webhooks/onramp", "/metrics",
     "/api/auth/password/forgot", "/api/auth/password/reset", "/api/auth/email/confirm",
-    "/api/auth/email/undo", "/api/auth/secure",
+    "/api/auth/email/undo", "/api/auth/secure", "/api/link-sessions",
 }  # fmt: skip
 
 # What programs change, with a body that changes it, and the line that names the key which did.

@@ -714,7 +714,7 @@ class WebhookEndpoints:
         return answer
 
     def redeliver_failed(self, endpoint_id: str) -> RedeliveredAnswer:
-        """Send all again that the endpoint did not take, in their order.
+        """Send again what the endpoint did not take, in its order: the oldest 10,000.
 
         Needs the scope `webhooks`.
 

@@ -265,7 +265,7 @@ async def list_deliveries(
 
 @router.post("/{endpoint_id}/redeliver", responses=program_errors(NotFound, EndpointDisabled))
 async def redeliver_failed(endpoint_id: str, program: OfWebhooks) -> RedeliveredAnswer:
-    """Send all again that the endpoint did not take, in their order."""
+    """Send again what the endpoint did not take, in its order: the oldest 10,000."""
     return RedeliveredAnswer(redelivered=await deliveries.redeliver_failed(program, endpoint_id))
 
 
