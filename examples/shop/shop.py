@@ -12,6 +12,7 @@ import html
 import json
 import logging
 import os
+import re
 import secrets
 import sqlite3
 import threading
@@ -35,6 +36,9 @@ THING, PRICE, ASSET = "A poster of the harbour", "5", "USDT"
 WEBHOOK_AGE_SECONDS = 300
 MOST_BYTES = 100_000
 COOKIE = "customer={}; HttpOnly; SameSite=Lax; Path=/"
+CUSTOMER = re.compile(r"customer-[0-9a-f]{16}")
+# No answer, and what the wallet refuses although nothing is wrong here.
+AWAY = (httpx.TransportError, WalletError)
 log = logging.getLogger("shop")
 
 
@@ -154,7 +158,7 @@ class Shop:
             time.sleep(5)
             try:
                 self.pay_waiting()
-            except (WalletError, httpx.TransportError) as error:
+            except AWAY as error:
                 log.warning("the wallet cannot be asked now: %s", error)
 
 
@@ -163,6 +167,8 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</t
 margin: 3rem auto; padding: 0 1rem }} button {{ font: inherit; padding: .6rem 1.2rem }}</style>
 <h1>{title}</h1>{body}</html>"""
 
+AGAIN = '<meta http-equiv="refresh" content="2">'
+
 
 class Handler(BaseHTTPRequestHandler):
     """The shop's pages, and the address of its webhooks."""
@@ -170,7 +176,15 @@ class Handler(BaseHTTPRequestHandler):
     shop: Shop
 
     def do_GET(self) -> None:
-        """Show the shop, or an order."""
+        """Show the shop, or an order; while the wallet is away, a page that tries again."""
+        try:
+            self.show_page()
+        except AWAY as error:
+            log.warning("the wallet cannot be asked now: %s", error)
+            self.page("One moment", "<p>The wallet does not answer. Nothing is lost.</p>", refresh=AGAIN)
+
+    def show_page(self) -> None:
+        """Show what the address names."""
         path, query = urlsplit(self.path).path, dict(parse_qsl(urlsplit(self.path).query))
         if path == "/":
             user_id = self.shop.user_of(self.customer())
@@ -202,7 +216,7 @@ class Handler(BaseHTTPRequestHandler):
             "Waiting for your money",
             f"{said}<p>Order {order['id']} is paid once enough has arrived.</p>"
             f'<p><a href="{url}">Add money</a></p>',
-            refresh='<meta http-equiv="refresh" content="2">',
+            refresh=AGAIN,
         )
 
     def do_POST(self) -> None:
@@ -212,23 +226,30 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
         body = self.rfile.read(length)
-        if self.path == "/webhooks":
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            is_taken = self.shop.take_webhook(headers, body)
-            self.send_response(HTTPStatus.NO_CONTENT if is_taken else HTTPStatus.UNAUTHORIZED)
-        elif self.path == "/buy":
-            self.send_response(HTTPStatus.SEE_OTHER)
-            self.send_header("Location", self.shop.buy(self.shop.user_of(self.customer())))
-            self.send_header("Set-Cookie", COOKIE.format(self.known))
-        else:
-            self.send_response(HTTPStatus.NOT_FOUND)
+        try:
+            if self.path == "/webhooks":
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                is_taken = self.shop.take_webhook(headers, body)
+                self.send_response(HTTPStatus.NO_CONTENT if is_taken else HTTPStatus.UNAUTHORIZED)
+            elif self.path == "/buy":
+                where = self.shop.buy(self.shop.user_of(self.customer()))
+                self.send_response(HTTPStatus.SEE_OTHER)
+                self.send_header("Location", where)
+                self.send_header("Set-Cookie", COOKIE.format(self.known))
+            else:
+                self.send_response(HTTPStatus.NOT_FOUND)
+        except AWAY as error:  # A webhook comes again, and so does a customer.
+            log.warning("the wallet cannot be asked now: %s", error)
+            self.page("One moment", "<p>The wallet does not answer. Please try again.</p>", status=503)
+            return
         self.send_header("Content-Length", "0")
         self.end_headers()
 
     def customer(self) -> str:
         """Return who the browser is: a shop of its own would have people sign in."""
         found = SimpleCookie(self.headers.get("Cookie", "")).get("customer")
-        self.known = found.value if found else f"customer-{secrets.token_hex(8)}"
+        is_known = found is not None and CUSTOMER.fullmatch(found.value)
+        self.known = found.value if found and is_known else f"customer-{secrets.token_hex(8)}"
         return self.known
 
     def page(self, title: str, body: str, *, refresh: str = "", status: int = HTTPStatus.OK) -> None:
