@@ -32,6 +32,7 @@ SHOP_URL = os.environ.get("SHOP_URL", "http://localhost:8002")
 WALLET_URL = os.environ.get("WALLET_URL", "http://localhost:8000")
 DATABASE = Path(os.environ.get("SHOP_DATABASE", ".data/shop.sqlite"))
 THING, PRICE, ASSET = "A poster of the harbour", "5", "USDT"
+COUNTRY = "IN"  # of the customers: it says in which currency they are asked to pay
 # Within this time a webhook counts, by the specification that signs it.
 WEBHOOK_AGE_SECONDS = 300
 MOST_BYTES = 100_000
@@ -72,7 +73,7 @@ class Shop:
 
     def user_of(self, customer: str) -> str:
         """Return the wallet's id of a customer, whose account is opened with the first question."""
-        return self._wallet.users.find_or_open(external_id=customer)["id"]
+        return self._wallet.users.find_or_open(external_id=customer, country=COUNTRY)["id"]
 
     def balance(self, user_id: str) -> str:
         """Return how much the customer can spend here."""

@@ -124,7 +124,8 @@ def _environment(database_url: str, port: int, simulator_port: int) -> dict[str,
         "TRUSTED_PROXY_HOPS": "1",
         "LOG_FORMAT": "json",
         "SUPPORT_EMAIL": "help@wallet.example",
-        "RETURN_ORIGINS": "https://shop.example",
+        # The second is where the sample shop is opened.
+        "RETURN_ORIGINS": f"https://shop.example,http://localhost:{free_port()}",
         "ONRAMP_API_URL": f"http://localhost:{simulator_port}",
         "ONRAMP_POLL_SECONDS": "2",
         # Deliveries on this network are believed once it shows them, all others by the provider's word.

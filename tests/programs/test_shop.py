@@ -118,6 +118,80 @@ async def test_what_it_missed_while_it_was_closed_is_paid_when_it_opens(world: W
     assert len(world.rows("SELECT FROM webhook_endpoints")) == 1, "it listens once"
 
 
+class LossyProxy:
+    """Passes requests on to the wallet, and loses the answer to the first debit."""
+
+    def __init__(self, url: str) -> None:
+        self._wallet = httpx.AsyncClient(base_url=url, trust_env=False)
+        self.lost = 0
+        self.url = ""
+
+    async def __aenter__(self) -> "LossyProxy":
+        self._server = await asyncio.start_server(self._pass, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._wallet.aclose()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        first, *lines = head.strip().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        body = await reader.readexactly(int(headers.get("Content-Length", "0")))
+        kept = {name: headers[name] for name in ("Authorization", "Content-Type") if name in headers}
+        method, path, _ = first.split(" ")
+        answer = await self._wallet.request(method, path, content=body, headers=kept)
+        if path == "/api/debits" and not self.lost:
+            self.lost += 1
+        else:
+            kind = answer.headers["content-type"]
+            writer.write(
+                f"HTTP/1.1 {answer.status_code} x\r\ncontent-type: {kind}\r\nconnection: close\r\n"
+                f"content-length: {len(answer.content)}\r\n\r\n".encode()
+                + answer.content
+            )
+            await writer.drain()
+        writer.close()
+
+
+@pytest.mark.parametrize("is_broken", [False, True], ids=["as it is", "control: a reference for each try"])
+async def test_an_answer_that_is_lost_takes_the_price_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, is_broken: bool
+) -> None:
+    monkeypatch.syspath_prepend(str(PROJECT_DIR / "examples" / "shop"))
+    import shop as sample
+
+    program_id, key = rows.program(world.owner)
+    user_id = world.user()
+    rows.program_user(world.owner, program_id, user_id, external_id="c-1")
+    top_up = world.top_up(user_id)
+    async with world.running() as url, LossyProxy(url) as proxy:
+        world.simulator.move(world.open_order(top_up), 4)
+        await world.ends(top_up, "settled")
+
+        def sell() -> None:
+            with sample.Wallet(proxy.url, key) as wallet:
+                create = wallet.debits.create
+
+                def with_another(**given: str) -> object:
+                    for reference in ("try-1", "try-2"):
+                        with suppress(httpx.TransportError):
+                            return create(**{**given, "reference": reference})
+                    raise AssertionError
+
+                if is_broken:
+                    wallet.debits._calls._tries = 1
+                    wallet.debits.create = with_another
+                shop = sample.Shop(wallet, Path(world.simulator.database).with_name(f"{user_id}.sqlite"))
+                assert shop.buy(user_id).startswith("/orders/")
+
+        await asyncio.to_thread(sell)
+        assert proxy.lost == 1
+    assert world.one("SELECT count(*) FROM debits") == 1 + is_broken
+
+
 async def test_it_takes_no_webhook_that_the_wallet_has_not_signed(world: World, shop: Shop) -> None:
     body = b'{"type": "top_up.settled", "data": {"user_id": "u"}}'
     for headers in (
