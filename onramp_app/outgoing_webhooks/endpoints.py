@@ -112,7 +112,8 @@ async def change(program: Program, endpoint_id: str, changes: Changes) -> Endpoi
     async with transaction() as db:
         row = await find(db, program.id, endpoint_id, lock=True)
         row.updated_at = await moment_of(db)
-        row.url = url or row.url
+        if url is not None and url != row.url:
+            row.url, row.failing_since = url, None
         if changes.description is not None:
             row.description = changes.description or None
         if changes.event_types is not None:

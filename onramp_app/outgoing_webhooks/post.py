@@ -21,6 +21,7 @@ from typing import Any, Self
 
 import httpcore
 import httpx
+import structlog
 
 from onramp_app.outgoing_webhooks.addresses import may_connect
 from onramp_app.outgoing_webhooks.words import MAX_ANSWER_BYTES
@@ -30,6 +31,7 @@ TOTAL_SECONDS = 15.0  # of all of it: the name, the connection, TLS, the answer 
 # Requests of this process at a time; each may wait for a name, which takes a thread.
 AT_ONCE = 32
 _MOST_ADDRESSES = 3
+_log = structlog.get_logger(__name__)
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -149,8 +151,11 @@ class Poster:
             answer.problem = "no answer in time"
         except _NotSent as error:
             answer.problem = str(error)
-        except Exception as error:  # noqa: BLE001 - what a stranger's server does ends nobody else's webhooks
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError, ValueError) as error:
             answer.problem = _words_of(error)
+        except Exception:  # noqa: BLE001 - what a stranger's server does ends nobody else's webhooks
+            answer.problem = "the request failed"
+            _log.warning("a request to an endpoint failed in a way that was not foreseen", exc_info=True)
         answer.took_ms = int((monotonic() - began) * 1000)
         if answer.status is not None:
             # The status has come, whatever became of the body.

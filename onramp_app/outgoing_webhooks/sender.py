@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 
 import prometheus_client
 import structlog
@@ -44,6 +45,7 @@ OF_ONE_ENDPOINT = 4
 TAKEN_SECONDS = 2 * TOTAL_SECONDS + 30
 SEND_WITHIN_SECONDS = TAKEN_SECONDS
 TICK_SECONDS = 2.0
+SWEEP_EVERY_SECONDS = 60.0
 _CONTENT = {"content-type": "application/json; charset=utf-8", "user-agent": "onramp-app-webhooks/1"}
 
 # The first of each endpoint come before the second of any: one with much to do keeps nobody waiting. `now()`
@@ -70,6 +72,14 @@ UPDATE outgoing_deliveries
    SET due_at = clock_timestamp() + :seconds * interval '1 second'
  WHERE id IN (SELECT id FROM turns ORDER BY turn, due_at LIMIT :most)
 RETURNING id, due_at
+""")
+# Written by a transaction that saw its endpoint before that was disabled, so nobody would ever send it. A
+# minute later no such transaction goes on.
+_GIVE_UP_STRANDED = text("""
+UPDATE outgoing_deliveries d
+   SET state = 'failed', ended_at = clock_timestamp(), problem = 'the endpoint was disabled'
+  FROM webhook_endpoints e
+ WHERE e.id = d.endpoint_id AND e.disabled_at < now() - interval '1 minute' AND d.state = 'waiting'
 """)
 _ATTEMPT = text("""
 INSERT INTO outgoing_attempts (delivery_id, number, at, took_ms, status, answer, problem)
@@ -107,11 +117,15 @@ async def keep_sending() -> None:
 async def keep_sending_by(poster: Poster) -> None:
     """Send webhooks as they come, for ever, by what the caller has opened."""
     sending: dict[asyncio.Task[None], str] = {}
+    swept_at = float("-inf")
     try:
         while True:
             made_progress()
             is_full = len(sending) >= AT_ONCE
             taken = [] if is_full else await take_some(AT_ONCE - len(sending), Counter(sending.values()))
+            if not sending and not taken and monotonic() > swept_at + SWEEP_EVERY_SECONDS:
+                swept_at = monotonic()
+                await give_up_stranded()
             for one in taken:
                 sending[asyncio.create_task(send_one(one, poster))] = one.endpoint.id
             if not taken:
@@ -121,6 +135,12 @@ async def keep_sending_by(poster: Poster) -> None:
                 task.result()
     finally:
         await asyncio.gather(*map(end, sending))
+
+
+async def give_up_stranded() -> int:
+    """Give up what waits for endpoints that are disabled. Returns how many. Raises `DatabaseUnavailable`."""
+    async with transaction() as db:
+        return (await execute(db, _GIVE_UP_STRANDED)).rowcount
 
 
 async def _next(sending: set[asyncio.Task[None]]) -> None:

@@ -137,7 +137,7 @@ async def test_a_name_that_leads_elsewhere_the_second_time_is_not_asked_twice(re
         assert (answer.status, asked) == (204, ["shop.example"])
         assert receiver.got[0].headers["host"] == f"shop.example:{receiver.port}"
         again = await _sent(poster, f"http://shop.example:{receiver.port}/hook")
-    assert again.problem == NOT_OF_THE_INTERNET, "the next request is checked anew"
+    assert again.problem == NOT_OF_THE_INTERNET, "the next request is checked again"
     assert receiver.connections == 1
 
 
@@ -206,6 +206,8 @@ async def test_nobody_there_and_no_such_name(poster: Poster) -> None:
     async with Poster(resolve=resolving()) as lost:
         answer = await _sent(lost, "http://shop.example/")
     assert answer.problem == "the name of the host cannot be resolved"
+    no_name = await _sent(poster, f"http://{'a' * 64}.example/")
+    assert no_name.problem == "the name of the host cannot be resolved"
 
 
 async def test_over_tls_the_name_of_the_url_is_the_one_that_has_to_be_proved() -> None:

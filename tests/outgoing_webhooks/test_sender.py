@@ -294,6 +294,20 @@ async def test_one_that_is_gone_gets_nothing_more_at_once(
     assert owner.execute("SELECT count(*) FROM outbox_mails").fetchone() == (1,)
 
 
+async def test_what_was_written_just_as_its_endpoint_was_disabled_is_given_up(
+    shop: Shop, owner: Owner, ada: Person, receiver: Receiver
+) -> None:
+    """The transaction that wrote it saw an endpoint that works."""
+    await shop.endpoint(receiver.url)
+    await happen(ada.id)
+    disable = "UPDATE webhook_endpoints SET disabled_because = 'program', disabled_at = now() - {}"
+    for ago, given_up in (("interval '50 seconds'", 0), ("interval '70 seconds'", 1)):
+        owner.execute(disable.format(ago).encode())
+        assert await sender.give_up_stranded() == given_up
+    states = owner.execute("SELECT state, problem FROM outgoing_deliveries").fetchall()
+    assert states == [("failed", "the endpoint was disabled")]
+
+
 # Sending again.
 
 
