@@ -312,6 +312,26 @@ def test_proxies_are_networks_separated_by_commas(monkeypatch, tmp_path):
         load(monkeypatch, tmp_path, trusted_proxies="10.0.0.1/8")
 
 
+def test_links_lead_back_to_origins_as_browsers_write_them(monkeypatch, tmp_path):
+    given = "https://Shop.My-Company.com/, http://localhost:7000,https://shop.my-company.com:443"
+    settings = load(monkeypatch, tmp_path, return_origins=given)
+    assert settings.return_origins == (
+        "https://shop.my-company.com",
+        "http://localhost:7000",
+        "https://shop.my-company.com",
+    )
+    for wrong in ("shop.my-company.com", "https://shop.my-company.com/paid", "javascript:alert(1)", "*"):
+        with pytest.raises(ConfigurationError, match=r"^RETURN_ORIGINS .*cannot be used"):
+            load(monkeypatch, tmp_path, return_origins=wrong)
+
+
+def test_production_leads_back_by_https_only(monkeypatch, tmp_path):
+    with pytest.raises(ConfigurationError, match=r"^RETURN_ORIGINS cannot be used: each must begin"):
+        load(monkeypatch, tmp_path, **PRODUCTION, return_origins="http://shop.my-company.com")
+    monkeypatch.setenv("RETURN_ORIGINS", "https://shop.my-company.com")
+    assert load(monkeypatch, tmp_path, **PRODUCTION).return_origins == ("https://shop.my-company.com",)
+
+
 @pytest.mark.parametrize("value", ["1"])
 def test_a_replit_deployment_is_production(monkeypatch, tmp_path, value):
     with pytest.raises(ConfigurationError, match="are not set, and production needs them"):

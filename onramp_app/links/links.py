@@ -12,20 +12,20 @@ from decimal import Decimal
 
 import structlog
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
 from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
-from onramp_app.db.moments import moment_of
+from onramp_app.db.moments import moment, moment_of
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
 from onramp_app.domain.ids import new_id
 from onramp_app.domain.money import decimal_text
 from onramp_app.links import sessions
 from onramp_app.links.errors import LinkReferenceUsed
-from onramp_app.links.returns import check_return_url
+from onramp_app.links.returns import check_return_url, is_allowed
 from onramp_app.links.tables import AddMoneyLink
 from onramp_app.links.tokens import hash_of, keys_of
 from onramp_app.links.views import LinkView, find, view_of
@@ -44,6 +44,7 @@ from onramp_app.providers.errors import (
 from onramp_app.throttle import throttle
 from onramp_app.top_ups.errors import AccountFrozen
 
+_MAX_ORIGINS = 50  # as many as the setting may name
 _log = structlog.get_logger(__name__)
 
 
@@ -125,6 +126,24 @@ async def revoke(program: Program, link_id: str) -> None:
         await db.flush()
         await sessions.end_all(db, [found.link.id])
         records.note(db, program, "link.revoked", subject=found.link.id)
+
+
+async def origins_not_returned_to() -> list[str]:
+    """Return the origins to which links that work lead back, and which `RETURN_ORIGINS` does not name.
+
+    Raises:
+        DatabaseUnavailable: they could not be read.
+    """
+    works = (
+        col(AddMoneyLink.return_url).is_not(None),
+        col(AddMoneyLink.revoked_at).is_(None),
+        col(AddMoneyLink.expires_at) > moment(),
+    )
+    # Up to the path: an address has an origin and one of these after it, or nothing.
+    origin = func.substring(AddMoneyLink.return_url, "^[^/]+//[^/?]+")
+    async with transaction() as db:
+        found = (await db.exec(select(origin).where(*works).distinct().limit(_MAX_ORIGINS))).all()
+    return sorted(origin for origin in found if not is_allowed(origin))
 
 
 async def _known(db: AsyncSession, program_id: str, wanted: WantedLink) -> LinkView | None:

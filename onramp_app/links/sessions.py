@@ -83,14 +83,10 @@ async def resolve(cookie_header: str, link_id: str) -> Payer | None:
     """
     if (claims := _claims(cookie_header)) is None:
         return None
-    async with transaction() as db:
-        session = await db.get(LinkSession, claims.session_id)
-        if session is None or session.link_id != link_id or not is_alive(session, clock.now()):
-            return None
-        found = await read(db, link_id)
-    if found is None or found.is_over or found.person.id != claims.user_id:
+    payer = (await living([claims.session_id])).get(claims.session_id)
+    if payer is None or payer.terms.link_id != link_id or payer.user_id != claims.user_id:
         return None
-    return payer_of(found, session.id)
+    return payer
 
 
 async def resolve_token(cookie_header: str, token: str) -> Payer | None:

@@ -17,6 +17,7 @@ from onramp_app.db.migrate import Schema, latest_revision, schema_is_current, sc
 from onramp_app.db.outages import AWAY
 from onramp_app.domain import clock
 from onramp_app.domain.errors import ApplicationError, DatabaseUnavailable
+from onramp_app.links import links
 from onramp_app.local import replit
 from onramp_app.local.reachable import MIN_POSTGRES, why_no_database
 from onramp_app.local.server import max_connections, raise_open_files
@@ -149,6 +150,23 @@ async def _proxies(settings: Settings) -> str:
         " addresses. Behind a proxy that is not named, or one more of them, all people would have one"
         " address, and together what it may do, such as open 200 pages."
     )
+
+
+async def _returns(settings: Settings) -> str:
+    """Compare where links that work lead back to with where they may."""
+    if settings.database_url is not None:
+        async with transaction() as db:
+            if not await schema_is_current(db):
+                return "Links are looked at once the schema is up to date."
+        lost = await links.origins_not_returned_to()
+        if lost:
+            raise UnwellError(
+                f"Links that work lead back to {', '.join(lost)}, which RETURN_ORIGINS does not name: people"
+                " who add money by them are not led back."
+            )
+    if not settings.return_origins:
+        return "RETURN_ORIGINS is not set: add-money links lead back nowhere."
+    return f"Add-money links may lead back to {', '.join(settings.return_origins)}."
 
 
 async def _sleep(settings: Settings) -> str:
@@ -306,6 +324,7 @@ CHECKS: Mapping[str, Callable[[Settings], Awaitable[str]]] = {
     "chain": chain_checks.servers,
     "delivered rule": chain_checks.delivered_rule,
     "proxies": _proxies,
+    "returns": _returns,
     "open files": _open_files,
     "sleep": _sleep,
 }

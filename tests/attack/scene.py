@@ -149,7 +149,7 @@ class Logged(logging.Handler):
     def secrets_in(self, scene: Scene) -> list[str]:
         """Return what is in a log line and must not be: Bo's, and Ada's own credentials."""
         cookies = [cookie.partition("=")[2] for cookie in scene.ada_cookie.split("; ")]
-        own = (*cookies, scene.ada.access_token, scene.ada_key, PASSWORD)
+        own = (*cookies, scene.link_path.rpartition("/")[2], scene.ada.access_token, scene.ada_key, PASSWORD)
         return [secret for secret in (*scene.canaries, *own, scene.ada.email) if secret in self.text]
 
 

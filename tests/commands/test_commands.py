@@ -104,7 +104,7 @@ def test_check_says_what_cannot_be_reached_without_its_password(monkeypatch: pyt
     assert unwell == [
         *("database", "migrations", "database role", "database access"),
         *("database sessions", "database connections", "redis", "mail", "treasury changes"),
-        *("webhooks", "reading", "delivered rule"),
+        *("webhooks", "reading", "delivered rule", "returns"),
     ]
     details = {check["name"]: check["detail"] for check in json.loads(result.stdout)["checks"]}
     away = {name for name in unwell if "DATABASE_URL: the server at 127.0.0.1:1 does not" in details[name]}

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import psycopg
+import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests import rows
@@ -85,6 +86,7 @@ async def test_somebody_without_an_account_adds_money_and_returns_to_the_shop(
     await page.wait_for_url(re.compile("/login"))
 
 
+@pytest.mark.full
 async def test_somebody_who_is_signed_in_leaves_a_link_and_is_who_they_were(
     open_page: OpenPage, site: Site
 ) -> None:

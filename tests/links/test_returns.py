@@ -11,6 +11,9 @@ import pytest
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import ValidationFailed
 from onramp_app.links.returns import Result, check_return_url, return_address
+from onramp_app.running.checks import CHECKS
+from onramp_app.running.parts import UnwellError
+from tests.links.shop import SHOP, Shop
 
 SECRET = "5f" * 32
 RESULT = Result(
@@ -129,3 +132,19 @@ def test_a_person_who_leaves_before_there_is_a_top_up_returns_with_empty_fields(
         [""],
         ["1769850000"],
     )
+
+
+async def test_check_names_origins_of_links_that_the_setting_does_not_name_any_more(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.link(return_url=f"{SHOP}/paid?order=7")
+    await shop.link(return_url=SHOP)
+    assert await CHECKS["returns"](get_settings()) == f"Add-money links may lead back to {SHOP}."
+    monkeypatch.setenv("RETURN_ORIGINS", "https://other.example.com")
+    get_settings.cache_clear()
+    with pytest.raises(UnwellError, match=f"lead back to {SHOP}, which RETURN_ORIGINS does not name"):
+        await CHECKS["returns"](get_settings())
+    shop.wallet.run("UPDATE add_money_links SET revoked_at = now()")
+    monkeypatch.delenv("RETURN_ORIGINS")
+    get_settings.cache_clear()
+    assert "lead back nowhere" in await CHECKS["returns"](get_settings())

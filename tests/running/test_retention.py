@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from onramp_app.accounts import program_sessions
 from onramp_app.accounts.sessions import Client
 from onramp_app.db.locks import Lock
+from onramp_app.domain.ids import new_id
 from onramp_app.running import retention
+from tests import rows
 from tests.people import open_another, sign_up
 
 OLD, RECENT = "now() - interval '91 days'", "now() - interval '89 days'"
@@ -150,3 +153,45 @@ async def test_old_mails_the_last_of_a_closed_account_and_what_was_begun_with_fa
         assert left == {"waits", "new", "last-new"}
         assert owner.execute("SELECT id FROM authenticators").fetchall() == [("confirmed",)]
         assert owner.execute("SELECT id FROM factor_resets").fetchall() == [("new",)]
+
+
+@pytest.mark.usefixtures("session_ids")
+async def test_links_by_which_nothing_was_added_go_and_what_browsers_opened_goes_first(database):
+    with psycopg.connect(database, autocommit=True) as owner:
+        ((user_id,),) = owner.execute("SELECT id FROM users").fetchall()
+        program_id, _ = rows.program(owner)
+        now = datetime.now(UTC)
+        links = {
+            name: rows.add_money_link(
+                owner,
+                program_id,
+                user_id,
+                created_at=now - timedelta(days=200),
+                expires_at=now - timedelta(days=days),
+            )
+            for name, days in (("old", 91), ("recent", 89), ("used", 91))
+        }
+        owner.execute("INSERT INTO assets VALUES ('USDT', 18, now())")
+        rows.top_up(owner, user_id, link_id=links["used"])
+        for link, hours, ended in (
+            ("recent", 25, None),
+            ("used", -1, 25),
+            ("used", -1, None),
+            ("recent", 23, None),
+        ):
+            rows.insert(
+                owner,
+                "link_sessions",
+                id=new_id(),
+                link_id=links[link],
+                created_at=now - timedelta(days=2),
+                expires_at=now - timedelta(hours=hours),
+                ended_at=None if ended is None else now - timedelta(hours=ended),
+            )
+        purged = await retention.purge()
+        assert {name: purged[name] for name in ("add_money_links", "link_sessions")} == {
+            "add_money_links": 1,
+            "link_sessions": 2,
+        }
+        left = {row[0] for row in owner.execute("SELECT id FROM add_money_links")}
+        assert left == {links["recent"], links["used"]}

@@ -67,14 +67,6 @@ async def test_a_link_is_paid_as_it_fixes(shop: Shop, visit: NewVisit) -> None:
     assert (page.id, page.kind, page.widget_url != "") == (used["top_up_id"], "offered", True)
 
 
-async def test_what_a_link_leaves_open_is_chosen(shop: Shop, visit: NewVisit, wallet: Wallet) -> None:
-    made = await visit(await shop.link())
-    wizard = await made.tab.state(WizardState)
-    assert (wizard.fixed.amount, wizard.fixed.currency, wizard.fixed.asset) == (False, False, False)
-    await made.pay("2500")
-    assert wallet.rows("SELECT fiat_amount, link_id FROM top_ups") == [(2500, made.link["id"])]
-
-
 async def test_a_link_opened_again_goes_on_with_its_top_up(
     shop: Shop, visit: NewVisit, wallet: Wallet
 ) -> None:
@@ -102,7 +94,6 @@ async def test_a_link_opened_again_goes_on_with_its_top_up(
 
 async def test_who_cancels_the_top_up_returns_with_that(shop: Shop, visit: NewVisit) -> None:
     made = await visit(await shop.link(**FIXED, return_url=SHOP))
-    await made.do(WizardState, "begin")
     await made.pay()
     await made.do(TopUpPageState, "cancel")
     await made.open()
