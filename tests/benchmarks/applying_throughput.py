@@ -1,14 +1,19 @@
 """Delivered orders applied a second: judged, their top-ups settled, posted, on one connection. fsync is on.
 
-Run: `python -m tests.benchmarks.applying_throughput [orders] 2>/dev/null`; each credit is a line in the log.
+Beside it, how much each writes into the database's log, which is the same on a busy machine.
+
+Run: `python -m tests.benchmarks.applying_throughput [orders] [--without INDEX ...] 2>/dev/null`, as each
+credit is a line in the log. Without some indexes it shows what they cost.
 """
 
+import argparse
 import asyncio
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
+
+from psycopg import sql
 
 from onramp_app.crediting.apply import apply_some
 from onramp_app.crediting.delivery import DOCUMENTED
@@ -21,6 +26,10 @@ from tests.crediting.world import World
 from tests.simulator.process import Process, free_port
 
 
+def _written(world: World) -> int:
+    return int(world.one("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')"))
+
+
 async def _measure(world: World, orders: int) -> None:
     users = [world.user() for _ in range(200)]
     recognitions = [recognition_id(world, world.top_up(users[n % 200])) for n in range(orders)]
@@ -28,18 +37,23 @@ async def _measure(world: World, orders: int) -> None:
     began = time.perf_counter()
     for start in range(0, orders, 500):
         await keep(*delivered[start : start + 500])
-    kept = time.perf_counter()
+    kept, written = time.perf_counter(), _written(world)
     while (await apply_some(DOCUMENTED)).orders:
         pass
     ended = time.perf_counter()
     assert world.one("SELECT count(*) FROM top_ups WHERE status = 'settled'") == orders
     assert not await world.findings()
-    print(f"recorded {orders / (kept - began):.0f}/s, applied {orders / (ended - kept):.0f}/s")  # noqa: T201
+    figures = f"recorded {orders / (kept - began):.0f}/s, applied {orders / (ended - kept):.0f}/s"
+    print(f"{figures}, {(_written(world) - written) / orders:.0f} bytes each")  # noqa: T201
     await engine.dispose()
 
 
-def main(orders: int) -> None:
+def main() -> None:
     """Measure once."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("orders", type=int, nargs="?", default=2000)
+    parser.add_argument("--without", nargs="*", default=[], metavar="INDEX")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -48,10 +62,12 @@ def main(orders: int) -> None:
         os.environ |= {"APP_ENV": "test", "DATABASE_URL": server.url}
         configure_logs(level="info", style="json")  # as in production
         world = World(server.url, Process(folder / "unused.sqlite", free_port(), ()))
-        asyncio.run(_measure(world, orders))
+        for index in arguments.without:
+            world.owner.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(index)))
+        asyncio.run(_measure(world, arguments.orders))
         world.owner.close()
         server.stop()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    main()

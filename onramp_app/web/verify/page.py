@@ -18,10 +18,15 @@ _page = VerifyState.page
 
 def verify() -> rx.Component:
     return private_page(
+        # With keys, because what one of them leaves in place for another would be seen to move.
         rx.cond(
             _page.kind != "",
-            rx.cond(VerifyState.link != "", _open_page(), _standing()),
-            _skeleton(),
+            rx.cond(
+                VerifyState.link != "",
+                rx.fragment(_open_page(), key="open"),
+                rx.fragment(_standing(), key="standing"),
+            ),
+            rx.fragment(_skeleton(), key="skeleton"),
         ),
         here="/verify",
         waiting=_skeleton(),
