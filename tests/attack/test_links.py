@@ -6,10 +6,14 @@ from decimal import Decimal
 import pytest
 from starlette.types import ASGIApp
 
+from onramp_app.accounts.views import Viewer
 from onramp_app.links import paying
+from onramp_app.links.sessions import Payer
 from onramp_app.onramp_app import app
 from onramp_app.pricing.quotes import PurchaseRequest
+from onramp_app.wallet.latest import Latest
 from onramp_app.web.link.state import LinkState
+from onramp_app.web.tabs import push
 from onramp_app.web.tabs.push import Tabs
 from tests import rows
 from tests.attack.scene import Scene, new_address
@@ -68,6 +72,34 @@ async def test_an_open_page_of_a_link_is_shown_its_top_up_and_nothing_else(
     assert scene.leaks(page.heard) == []
     assert scene.bo.id not in page.heard
     await page.close()
+
+
+@pytest.mark.usefixtures("no_event_limit")
+@pytest.mark.parametrize("has_full", [True, False])
+async def test_the_pages_of_a_person_who_is_signed_in_are_read_for_them_and_not_for_a_link(
+    asgi: ASGIApp,
+    scene: Scene,
+    link: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    has_full: bool,
+) -> None:
+    """The narrow session of the same person knows no name; without another one it is what there is."""
+    seen: list[object] = []
+
+    async def note(_tab: object, latest: Latest) -> bool:
+        seen.append(type(latest.viewer))
+        return True
+
+    pages = [await _open_page(asgi, f"/link/{shop.token_of(link)}", await shop.opened(link))]
+    if has_full:
+        home = await Wire(asgi, cookie=await scene.cookie_of(scene.bo), address=new_address()).connect()
+        await home.hydrate(path="/home")
+        pages.append(home)
+    monkeypatch.setattr(push, "catch_up", note)
+    await _look()
+    assert seen == [Viewer, Viewer] if has_full else seen == [Payer]
+    for page in pages:
+        await page.close()
 
 
 async def test_a_revoked_link_leads_its_open_pages_away(

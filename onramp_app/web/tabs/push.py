@@ -25,6 +25,7 @@ from onramp_app.fleet.changed_people import Credit
 from onramp_app.fleet.channels import Bell
 from onramp_app.fleet.echo import echo_test
 from onramp_app.fleet.watch import is_database_away
+from onramp_app.links.sessions import Payer
 from onramp_app.telemetry import trace
 from onramp_app.wallet import announcements
 from onramp_app.wallet.announcements import Listening, LiveSession, SessionEnded, UsersChanged, UsersCredited
@@ -227,7 +228,9 @@ class Tabs:
             _log_unless_away("people's tabs could not be brought up to date", error)
             for user_id in user_ids:
                 self._versions.pop(user_id, None)
-        people = {one.viewer.user_id: one for one in living.values()}
+        # Somebody's pages need to know who they are, which a narrow session of theirs does not.
+        by_knowledge = sorted(living.values(), key=lambda one: not isinstance(one.viewer, Payer))
+        people = {one.viewer.user_id: one for one in by_knowledge}
         wallets = Wallets([one.viewer for one in people.values()])
         tabs_now = holders.tabs_of_users(people)
         for user_id, one in people.items():
