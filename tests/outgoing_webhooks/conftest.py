@@ -2,23 +2,26 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import ASGIApp
 
+from onramp_app.api.build import create_api
 from onramp_app.db.engine import transaction
 from onramp_app.outgoing_webhooks.events import Happening, note
 from onramp_app.outgoing_webhooks.post import Poster
 from onramp_app.outgoing_webhooks.words import EventType
 from tests import rows
-from tests.api.conftest import ada, bo, client, new_person, wallet
+from tests.api.conftest import ada, new_person
 from tests.outgoing_webhooks.receiver import Receiver, receiving
 from tests.people import Person
 from tests.programs.conftest import owner
 from tests.rows import Owner
 
-__all__ = ["ada", "bo", "client", "new_person", "owner", "wallet"]
+__all__ = ["ada", "new_person", "owner"]
 
 Call = Callable[..., Awaitable[httpx.Response]]
 ENDPOINTS = "/api/webhook-endpoints"
@@ -52,6 +55,19 @@ class Shop:
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["items"]
         return found
+
+
+@cache
+def _api() -> ASGIApp:
+    """The API, built once: that takes longer than most of these tests."""
+    return create_api("Wallet")
+
+
+@pytest.fixture
+async def client(database: str) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=_api())
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
+        yield client
 
 
 @pytest.fixture

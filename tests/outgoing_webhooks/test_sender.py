@@ -151,12 +151,12 @@ async def test_one_that_dies_with_a_delivery_keeps_it_from_nobody_for_long(
 
 async def test_of_many_that_send_one_takes_each(shop: Shop, ada: Person, receiver: Receiver) -> None:
     await shop.endpoint(receiver.url)
-    for number in range(20):
+    for number in range(10):
         await happen(ada.id, of=f"top_up:{number}")
     loops = [asyncio.create_task(keep_sending()) for _ in range(3)]
-    await receiver.has(20)
+    await receiver.has(10)
     await asyncio.gather(*map(end, loops))
-    assert sorted(Counter(got.headers["webhook-id"] for got in receiver.got).values()) == [1] * 20
+    assert sorted(Counter(got.headers["webhook-id"] for got in receiver.got).values()) == [1] * 10
 
 
 async def test_an_endpoint_that_answers_nothing_holds_up_no_other(
@@ -167,10 +167,10 @@ async def test_an_endpoint_that_answers_nothing_holds_up_no_other(
         for number in range(3):
             await shop.endpoint(f"{dead.url}/{number}")
         await shop.endpoint(receiver.url)
-        for number in range(12):
+        for number in range(6):
             await happen(ada.id, of=f"top_up:{number}")
         loop = asyncio.create_task(keep_sending_by(poster))
-        await receiver.has(12)
+        await receiver.has(6)
         assert len(dead.got) == 3 * sender.OF_ONE_ENDPOINT, "each has its few places, and no more"
         await end(loop)
 
@@ -224,15 +224,28 @@ def test_nothing_is_tried_after_three_days_whatever_is_asked_for() -> None:
     assert next_try(2, first_tried_at=BEGAN, now=late, retry_after=timedelta(hours=5)) is None
 
 
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> tuple[timedelta, ...]:
+    """The first of the schedule and its last: that it lasts for three days is proven above."""
+    monkeypatch.setattr(schedule, "WAITS", (WAITS[0], WAITS[-1]))
+    return schedule.WAITS
+
+
 async def test_after_three_days_the_endpoint_is_disabled_and_operators_hear_of_it(
-    shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
+    shop: Shop,
+    owner: Owner,
+    ada: Person,
+    receiver: Receiver,
+    poster: Poster,
+    *,
+    waits: tuple[timedelta, ...],
 ) -> None:
     operator = rows.user(owner, role="operator", email="desk@example.org")
     endpoint = await shop.endpoint(receiver.url)
     receiver.answers(500, b"no")
     for of in ("top_up:a", "top_up:a", "top_up:b"):
         await happen(ada.id, of=of)
-    for wait in (timedelta(), *WAITS):
+    for wait in (timedelta(), *waits):
         _let_time_pass(owner, wait.total_seconds() * (1 + schedule.JITTER) + 1)
         await send_some(poster)
         await send_some(poster)
@@ -242,7 +255,7 @@ async def test_after_three_days_the_endpoint_is_disabled_and_operators_hear_of_i
     assert [one["problem"] for one in log].count("answered 500") >= 1
     assert len(log) == 3
     attempts = max((one["attempts"] for one in log), key=len)
-    assert len(attempts) == 1 + len(WAITS)
+    assert len(attempts) == 1 + len(waits)
     assert {(one["status"], one["answer"]) for one in attempts} == {(500, "no")}
     mails = owner.execute("SELECT kind, user_id, recipient FROM outbox_mails").fetchall()
     assert mails == [("endpoint_disabled", operator, "desk@example.org")]
@@ -264,18 +277,24 @@ async def test_after_three_days_the_endpoint_is_disabled_and_operators_hear_of_i
 
 
 async def test_what_one_endpoint_refuses_does_not_disable_it_where_it_takes_others(
-    shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
+    shop: Shop,
+    owner: Owner,
+    ada: Person,
+    receiver: Receiver,
+    poster: Poster,
+    *,
+    waits: tuple[timedelta, ...],
 ) -> None:
     endpoint = await shop.endpoint(receiver.url)
     receiver.answer_to = lambda got: answer(400 if got.data.get("is_bad") else 204)
     await happen(ada.id, of="top_up:bad", is_bad=True)
-    for number, wait in enumerate((timedelta(), *WAITS)):
+    for number, wait in enumerate((timedelta(), *waits)):
         _let_time_pass(owner, wait.total_seconds() * (1 + schedule.JITTER) + 1)
         await happen(ada.id, of=f"top_up:{number}")
         while await send_some(poster):
             pass
     states = Counter(one["state"] for one in await shop.deliveries(endpoint))
-    assert states == {"failed": 1, "delivered": 1 + len(WAITS)}
+    assert states == {"failed": 1, "delivered": 1 + len(waits)}
     assert (await shop.ask("GET", f"{ENDPOINTS}/{endpoint['id']}")).json()["is_enabled"]
 
 
