@@ -136,16 +136,18 @@ async def _do_what_is_offered(page: Page, shop: Shop) -> bool:
 async def _buy(page: Page, shop: Shop) -> None:
     """Go from the shop to a paid order, whatever happens on the way."""
     until = time.monotonic() + SALE_SECONDS
-    address, changed_at = "", time.monotonic()
+    address, changed_at = shop.url, time.monotonic()
     await page.goto(shop.url)
     while True:
         assert time.monotonic() < until, f"not sold in time: {page.url} {await page.inner_text('body')}"
         with suppress(Error):
             if await _do_what_is_offered(page, shop):
                 return
-        if page.url != address:
+        is_away = not page.url.startswith("http")  # The browser says that nobody answers.
+        if not is_away and page.url != address:
             address, changed_at = page.url, time.monotonic()
-        if time.monotonic() - changed_at > 12:  # A person loads a page again that does nothing for so long.
+        # A person loads a page again that does nothing for so long.
+        if time.monotonic() - changed_at > (1 if is_away else 12):
             changed_at = time.monotonic()
             with suppress(Error):
                 await page.goto(address)

@@ -14,7 +14,7 @@ from onramp_app.domain.money import decimal_text
 from onramp_app.domain.payments import AmountLimits
 from onramp_app.pricing import quotes
 from onramp_app.pricing.bounds import AmountFault, bounds_of, fault_of
-from onramp_app.pricing.catalogue import CurrencyOption, Options, get_options, preferred
+from onramp_app.pricing.catalogue import CurrencyOption, Options, OptionsReader, get_options, preferred
 from onramp_app.pricing.mid_market import mid_market
 from onramp_app.pricing.provider_prices import STABLE_ASSET
 from onramp_app.pricing.quotes import PurchaseRequest, Quote, QuoteView, get_shared_quotes, quote_view
@@ -70,6 +70,10 @@ class WizardAnswer:
         return bool(self.amount_problem or self.receive_problem or self.verify_words)
 
 
+# Each currency that is looked at may be a request to the provider, which allows ten a minute.
+_MOST_OTHERS = 3
+
+
 async def read_offer(viewer: Viewer, choices: Choices) -> WizardAnswer:
     """Return what the wizard shows for choices. Refusals of the provider are returned in words.
 
@@ -91,8 +95,7 @@ async def read_offer(viewer: Viewer, choices: Choices) -> WizardAnswer:
 
 async def _read(viewer: Viewer, choices: Choices) -> WizardAnswer:
     reader = get_options()
-    row = _currency(viewer, choices, (await reader.options(None)).currencies)
-    options = await reader.options(row.code, country=row.country)
+    row, options = await _currency(viewer, choices, reader)
     choices = _completed(choices, row, options)
     of_provider = _bounds(choices, options)
     meter = await _meter(viewer, row, of_provider)
@@ -161,16 +164,38 @@ async def _with_total(
     return replace(found, choices=choices, quoted=quoted)
 
 
-def _currency(viewer: Viewer, choices: Choices, rows: Sequence[CurrencyOption]) -> CurrencyOption:
-    """Return the chosen currency, else the person's own, else one that can be paid with."""
+async def _currency(
+    viewer: Viewer, choices: Choices, reader: OptionsReader
+) -> tuple[CurrencyOption, Options]:
+    """Return the chosen currency with what can be bought in it, else the first proposed that sells the asset.
+
+    Proposed are the person's own, then others that can be paid with.
+    """
+    rows = (await reader.options(None)).currencies
     chosen = [row for row in rows if row.code == choices.currency]
     if chosen:
-        return preferred(chosen, choices.country or viewer.country, is_usable=lambda row: row.is_active)
+        row = preferred(chosen, choices.country or viewer.country, is_usable=lambda row: row.is_active)
+        return row, await reader.options(row.code, country=row.country)
+    own, *others = _proposed(viewer, rows)
+    found = own, await reader.options(own.code, country=own.country)
+    for row in others[:_MOST_OTHERS] if choices.asset and not _sells(found[1], choices.asset) else ():
+        options = await reader.options(row.code, country=row.country)
+        if _sells(options, choices.asset):
+            return row, options
+    return found
+
+
+def _sells(options: Options, asset: str) -> bool:
+    return any(option.asset == asset for option in options.assets)
+
+
+def _proposed(viewer: Viewer, rows: Sequence[CurrencyOption]) -> list[CurrencyOption]:
+    """Return the person's own currency first, then the others that can be paid with."""
     active = [row for row in rows if row.is_active]
     wanted = (currency_of_country(viewer.country), viewer.display_currency, "USD")
     at_home = [row for row in active if row.country == viewer.country]
     by_code = [row for code in wanted for row in active if row.code == code]
-    return (at_home or by_code or active or list(rows))[0]
+    return list(dict.fromkeys([*at_home, *by_code, *active])) or list(rows)
 
 
 def _completed(choices: Choices, row: CurrencyOption, options: Options) -> Choices:

@@ -67,6 +67,29 @@ async def test_a_link_is_paid_as_it_fixes(shop: Shop, visit: NewVisit) -> None:
     assert (page.id, page.kind, page.widget_url != "") == (used["top_up_id"], "offered", True)
 
 
+async def test_an_asset_that_is_not_sold_for_the_persons_money_is_offered_for_other_money(
+    shop: Shop, visit: NewVisit, wallet: Wallet
+) -> None:
+    """A person of whom nothing is known is asked for dollars, for which USDT is not sold here."""
+    wallet.run("UPDATE users SET country = NULL, display_currency = 'USD'")
+    free = await visit(await shop.link())
+    assert (await free.tab.state(WizardState)).offer.currency == "USD"
+    made = await visit(await shop.link(asset="USDT"))
+    wizard = await made.tab.state(WizardState)
+    assert (wizard.asset, wizard.fixed.currency, wizard.problem) == ("USDT", False, "")
+    assert wizard.offer.currency != "USD"
+    assert wizard.bill.receive != ""
+    await made.do(WizardState, "choose_currency", "USD")
+    wizard = await made.tab.state(WizardState)
+    assert wizard.amount_problem == "USDT can't be bought in USD. Choose another currency."
+    assert wizard.bill.receive == ""
+    await made.do(WizardState, "go_on", {"amount": "1000", "receive": ""})
+    assert (await made.tab.state(WizardState)).step == "amount"
+    await made.do(WizardState, "choose_currency", "INR")
+    await made.pay("1000")
+    assert wallet.rows("SELECT asset, link_id FROM top_ups") == [("USDT", made.link["id"])]
+
+
 async def test_a_link_opened_again_goes_on_with_its_top_up(
     shop: Shop, visit: NewVisit, wallet: Wallet
 ) -> None:

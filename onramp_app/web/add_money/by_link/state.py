@@ -11,7 +11,7 @@ from onramp_app.pricing.quotes import PurchaseRequest
 from onramp_app.texts import _
 from onramp_app.top_ups import top_ups
 from onramp_app.web.add_money.ask import WizardAnswer
-from onramp_app.web.add_money.choices import Choices
+from onramp_app.web.add_money.choices import STEPS, Choices
 from onramp_app.web.add_money.shapes import Blocked, Fixed
 from onramp_app.web.tabs.session import PrivateState
 
@@ -48,11 +48,16 @@ class KeepsToLink(PrivateState, mixin=True):
         """Return what was found as a link may show it: for what it fixes, without how limits are used."""
         if self._terms is None or found.offer is None:
             return found
-        if self._held(found.choices) != found.choices:
-            words = _("This can't be bought at the moment. We'll keep trying.")
-            return WizardAnswer(found.choices, problem=words, retry_seconds=found.retry_seconds or 30)
         offer = replace(found.offer, allowances=(), binding="", raises="")
         problem = found.amount_problem or found.verify_words
+        if self._held(found.choices) != found.choices:
+            if self._terms.fiat_currency is not None:
+                words = _("This can't be bought at the moment. We'll keep trying.")
+                return WizardAnswer(found.choices, problem=words, retry_seconds=found.retry_seconds or 30)
+            words = _("{asset} can't be bought in {currency}. Choose another currency.")
+            problem = words.format(asset=self._terms.asset, currency=found.choices.currency)
+            choices = replace(found.choices, step=STEPS[0])
+            found = replace(found, choices=choices, quoted=None, mid_rate=None)
         return replace(found, offer=offer, amount_problem=problem, verify_words="")
 
     def _held_block(self, blocked: Blocked) -> Blocked:
