@@ -154,10 +154,10 @@ def link_token_of(state: rx.State) -> str | None:
 def to_login(state: rx.State) -> EventSpec:
     """Return the event that leads to `/login` and back to this page afterwards.
 
-    The page of an add-money link is opened again instead: it knows what to say of a session that has ended.
+    The page of an add-money link loads again instead: it knows what to say of a session that has ended.
     """
     if link_token_of(state) is not None:
-        return rx.redirect(page_path(state), is_external=True)
+        return State.event_handlers[CompileVars.HYDRATE_AND_LOAD]()
     here, query = page_path(state) or "/", urlsplit(str(state.router.url)).query
     target = f"{here}?{query}" if query else here
     login = path_in(language_of_path(here)[0], "/login")
