@@ -28,6 +28,7 @@ _HANDS = Mouse()
 
 async def _picture(page: Page, name: str) -> None:
     await page.evaluate("document.fonts.ready")
+    await page.evaluate("scrollTo(0, 0)")  # a press may have scrolled
     await page.wait_for_timeout(600)  # what has just arrived is drawn within 400 ms
     await page.screenshot(path=FOLDER / f"{name}.png")
 
