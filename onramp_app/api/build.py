@@ -20,6 +20,7 @@ from onramp_app.api import (
     wallet,
 )
 from onramp_app.api.factors import routes as factors
+from onramp_app.api.frame.examples import add_examples
 from onramp_app.api.frame.headers import documentation_policy, is_api_path
 from onramp_app.api.frame.problems import Problem, add_error_handlers, error_responses
 from onramp_app.api.frame.requests import BodyLimit, RequestContext
@@ -111,6 +112,7 @@ def _describe_problems(api: FastAPI) -> None:
             schemas["Problem"] = document
             describe(schema)
             _describe_slow_bodies(schema)
+            add_examples(schema)
         return api.openapi_schema or {}
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way of extending the schema

@@ -1,9 +1,11 @@
 """The layers that every request passes before and around a route."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
+import jsonschema_rs
 import pytest
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
@@ -61,6 +63,50 @@ async def test_the_documentation_loads_nothing_from_elsewhere(client: httpx.Asyn
 async def test_the_description_names_the_problem_schema(client: httpx.AsyncClient) -> None:
     description = (await client.get("/api/openapi.json")).json()
     assert "code" in description["components"]["schemas"]["Problem"]["required"]
+
+
+def _bodies(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for where, body in {
+                "request": operation.get("requestBody", {}),
+                **operation["responses"],
+            }.items():
+                if (content := body.get("content", {}).get("application/json")) is not None:
+                    yield f"{method} {path} {where}", content
+
+
+def _faults(document: dict[str, Any]) -> list[str]:
+    """Return the JSON bodies that have no example, or one that is none."""
+    components, faults = {"components": document["components"]}, []
+    for place, content in _bodies(document):
+        schema = content["schema"]
+        named = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], {})
+        examples = [content["example"]] if "example" in content else named.get("examples", [])
+        validator = jsonschema_rs.Draft202012Validator(schema | components)
+        if not examples or not all(validator.is_valid(example) for example in examples):
+            faults.append(place)
+    return faults
+
+
+async def test_every_body_has_an_example_that_is_one(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/api/openapi.json")).json()
+    assert _faults(document) == []
+    assert len(list(_bodies(document))) > 80
+    document["components"]["schemas"]["DebitRequest"]["examples"][0].pop("amount")
+    assert _faults(document) == ["post /api/debits request"]
+
+
+async def test_every_route_of_programs_names_its_scope(client: httpx.AsyncClient) -> None:
+    paths = (await client.get("/api/openapi.json")).json()["paths"]
+    asked = {
+        next(iter(one["ApiKey"]), "")
+        for operations in paths.values()
+        for operation in operations.values()
+        if "programs" in operation.get("tags", ())
+        for one in operation["security"]
+    }
+    assert asked == {"users", "balances", "debits", "links", "webhooks"}
 
 
 def _failing_api() -> FastAPI:
