@@ -36,6 +36,9 @@ COUNTRY = "IN"  # of the customers: it says in which currency they are asked to 
 # Within this time a webhook counts, by the specification that signs it.
 WEBHOOK_AGE_SECONDS = 300
 MOST_BYTES = 100_000
+LAPSES_AFTER_SECONDS = 3600
+# A link whose top-up has ended like this adds nothing more; one that is reviewed goes on.
+OVER = ("settled", "canceled", "expired", "failed", "reversed")
 COOKIE = "customer={}; HttpOnly; SameSite=Lax; Path=/"
 CUSTOMER = re.compile(r"customer-[0-9a-f]{16}")
 # No answer, and what the wallet refuses although nothing is wrong here.
@@ -44,7 +47,7 @@ log = logging.getLogger("shop")
 
 
 class Shop:
-    """The orders, and what the wallet does for them. `waiting` orders are paid once there is enough money."""
+    """The orders, and what the wallet does for them. An order is `waiting`, `paid` or `lapsed`."""
 
     def __init__(self, wallet: Wallet, database: Path) -> None:
         database.parent.mkdir(parents=True, exist_ok=True)
@@ -52,8 +55,9 @@ class Shop:
         self._database = database
         self._lock = threading.Lock()
         self._run(
-            "CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, user_id TEXT NOT NULL,"
-            " status TEXT NOT NULL, debit_id TEXT, link_url TEXT, return_secret TEXT, at REAL NOT NULL)"
+            "CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, user_id TEXT NOT NULL, at REAL NOT NULL,"
+            " status TEXT NOT NULL DEFAULT 'waiting', debit_id TEXT, tries INTEGER NOT NULL DEFAULT 0,"
+            " link_id TEXT, return_secret TEXT)"
         )
         self._run("CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
 
@@ -66,10 +70,15 @@ class Shop:
         """Ask the wallet, once, to send its webhooks here, and keep the secret that it gives only then."""
         if self._run("SELECT value FROM settings WHERE name = 'webhook_secret'"):
             return
-        endpoint = self._wallet.webhook_endpoints.create(
-            url=f"{SHOP_URL}/webhooks", event_types=["top_up.settled"]
+        endpoints, address = self._wallet.webhook_endpoints, f"{SHOP_URL}/webhooks"
+        known = [one["id"] for one in endpoints.list_endpoints()["items"] if one["url"] == address]
+        # One that is there already was made by a shop that ended before it had kept the secret.
+        made = (
+            endpoints.rotate_secret(known[0], keep_old_seconds=0)
+            if known
+            else endpoints.create(url=address, event_types=["top_up.settled"])
         )
-        self._run("INSERT INTO settings VALUES ('webhook_secret', ?)", endpoint["secret"])
+        self._run("INSERT INTO settings VALUES ('webhook_secret', ?)", made["secret"])
 
     def user_of(self, customer: str) -> str:
         """Return the wallet's id of a customer, whose account is opened with the first question."""
@@ -91,16 +100,24 @@ class Shop:
     def buy(self, user_id: str) -> str:
         """Keep a new order before anything is asked of the wallet. Returns where the customer goes next."""
         order_id = secrets.token_hex(8)
-        self._run(
-            "INSERT INTO orders VALUES (?, ?, 'waiting', NULL, NULL, NULL, ?)", order_id, user_id, time.time()
-        )
-        return f"/orders/{order_id}" if self.pay(order_id) else self.add_money(order_id)
+        self._run("INSERT INTO orders (id, user_id, at) VALUES (?, ?, ?)", order_id, user_id, time.time())
+        try:
+            return f"/orders/{order_id}" if self.pay(order_id) else self.add_money(order_id)
+        except AWAY as error:
+            log.warning("order %s waits, the wallet cannot be asked now: %s", order_id, error)
+            return f"/orders/{order_id}"  # Its page goes on where this ended.
 
     def pay(self, order_id: str) -> bool:
-        """Take the price, once under the order's own id. Returns whether the order is paid."""
-        order = self.order(order_id)
-        if order is None or order["status"] == "paid":
-            return order is not None
+        """Take the price, once under the order's own id. Returns whether the order is paid.
+
+        A customer who left is asked for nothing later: an order waits for an hour.
+        """
+        (order,) = self._run("SELECT * FROM orders WHERE id = ?", order_id)
+        if order["status"] != "waiting":
+            return bool(order["status"] == "paid")
+        if time.time() - order["at"] > LAPSES_AFTER_SECONDS:
+            self._run("UPDATE orders SET status = 'lapsed' WHERE id = ?", order_id)
+            return False
         try:
             debit = self._wallet.debits.create(
                 user_id=order["user_id"], amount=PRICE, asset=ASSET, reference=order_id, description=THING
@@ -114,20 +131,19 @@ class Shop:
         return True
 
     def add_money(self, order_id: str) -> str:
-        """Return the address at which the customer adds money for an order."""
-        (order,) = self._run("SELECT user_id FROM orders WHERE id = ?", order_id)
-        link = self._wallet.links.create(
-            user_id=order["user_id"],
-            asset=ASSET,
-            return_url=f"{SHOP_URL}/orders/{order_id}",
-            reference=order_id,
-        )
-        self._run(
-            "UPDATE orders SET link_url = ?, return_secret = ? WHERE id = ?",
-            link["url"],
-            link["return_secret"],
-            order_id,
-        )
+        """Return where the customer adds money for an order: the address of its link, while that works."""
+        (order,) = self._run("SELECT * FROM orders WHERE id = ?", order_id)
+        link = self._wallet.links.read(order["link_id"]) if order["link_id"] else None
+        if link is None or link["status"] in ("expired", "revoked") or link["top_up_status"] in OVER:
+            tries = order["tries"] + 1
+            link = self._wallet.links.create(
+                user_id=order["user_id"],
+                asset=ASSET,
+                return_url=f"{SHOP_URL}/orders/{order_id}",
+                reference=f"{order_id}-{tries}",
+            )
+            changed = "UPDATE orders SET tries = ?, link_id = ?, return_secret = ? WHERE id = ?"
+            self._run(changed, tries, link["id"], link["return_secret"], order_id)
         return link["url"] or "/"
 
     def take_webhook(self, headers: Mapping[str, str], body: bytes) -> bool:
@@ -142,32 +158,28 @@ class Shop:
         given = headers.get("webhook-signature", "").split()
         if not any(hmac.compare_digest(expected.encode(), one.encode()) for one in given):
             return False
-        self.pay_waiting(json.loads(body)["data"]["user_id"])
+        link_id = json.loads(body)["data"].get("link_id")  # None where a top-up was begun otherwise
+        for row in self._run("SELECT id FROM orders WHERE link_id = ?", link_id):
+            self.pay(row["id"])
         return True
 
-    def pay_waiting(self, user_id: str | None = None) -> None:
-        """Pay the waiting orders, of one customer or of all, as far as there is money."""
-        statement = (
-            "SELECT id FROM orders WHERE status = 'waiting' AND (?1 IS NULL OR user_id = ?1) ORDER BY at"
-        )
-        for row in self._run(statement, user_id):
-            self.pay(row["id"])
-
     def keep_paying(self) -> None:
-        """Try again now and then, for what was missed while the shop or the wallet was away."""
+        """Look now and then for money that arrived while the shop or the wallet was away."""
         while True:
             time.sleep(5)
-            try:
-                self.pay_waiting()
-            except AWAY as error:
-                log.warning("the wallet cannot be asked now: %s", error)
+            waiting = "SELECT id, link_id FROM orders WHERE status = 'waiting' AND link_id IS NOT NULL"
+            for order in self._run(waiting):
+                try:
+                    if self._wallet.links.read(order["link_id"])["top_up_status"] == "settled":
+                        self.pay(order["id"])
+                except AWAY as error:  # Of one customer or of all: the next order may be another's.
+                    log.warning("order %s waits: %s", order["id"], error)
 
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>{refresh}
 <meta name="viewport" content="width=device-width"><style>body {{ font: 18px/1.5 system-ui; max-width: 32rem;
 margin: 3rem auto; padding: 0 1rem }} button {{ font: inherit; padding: .6rem 1.2rem }}</style>
 <h1>{title}</h1>{body}</html>"""
-
 AGAIN = '<meta http-equiv="refresh" content="2">'
 
 
@@ -209,10 +221,15 @@ class Handler(BaseHTTPRequestHandler):
         if self.shop.pay(order["id"]):
             self.page("Thank you", f"<p>{THING} is yours. Order {order['id']} is paid.</p>")
             return
+        if order["status"] == "lapsed":
+            self.page(
+                "Not sold", f"<p>Order {order['id']} waited for too long. <a href='/'>Order again</a></p>"
+            )
+            return
         said = ""
         if "signature" in query and is_genuine_return(query, order["return_secret"] or ""):
             said = f"<p>Adding money: {html.escape(query['status'])}.</p>"
-        url = html.escape(order["link_url"] or self.shop.add_money(order["id"]))
+        url = html.escape(self.shop.add_money(order["id"]))
         self.page(
             "Waiting for your money",
             f"{said}<p>Order {order['id']} is paid once enough has arrived.</p>"
@@ -223,7 +240,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Buy, or take a webhook."""
         length = int(self.headers.get("content-length", "0"))
-        if length > MOST_BYTES:
+        if not 0 <= length <= MOST_BYTES:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
         body = self.rfile.read(length)

@@ -46,7 +46,7 @@ class Answers:
                 self.end_headers()
                 self.wfile.write(text)
 
-            do_POST = do_PATCH = do_GET  # noqa: N815 - the names that the library calls
+            do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names that the library calls
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -117,7 +117,7 @@ def test_a_request_with_a_reference_is_sent_again(wallet: Wallet, answers: Answe
 
 
 @pytest.mark.parametrize(
-    ("first", "is_repeated"), [(0, False), (502, False), (504, False), (429, True), (503, True)]
+    ("first", "is_repeated"), [(0, False), (502, False), (503, False), (504, False), (429, True)]
 )
 def test_without_one_only_what_was_refused_is(
     wallet: Wallet, answers: Answers, first: int, is_repeated: bool
@@ -129,6 +129,13 @@ def test_without_one_only_what_was_refused_is(
         with pytest.raises((WalletError, httpx.TransportError)):
             wallet.links.create(user_id="u")
     assert len(answers.asked) == 1 + is_repeated
+
+
+def test_to_delete_what_a_lost_try_has_deleted_is_done(wallet: Wallet, answers: Answers) -> None:
+    answers.answers = [(503, {}), (404, {"code": "not_found"}), (404, {"code": "not_found"})]
+    wallet.webhook_endpoints.remove("e")
+    with pytest.raises(WalletError, match="not_found"):
+        wallet.webhook_endpoints.remove("e")
 
 
 def test_a_refusal_says_its_code_and_never_the_key(wallet: Wallet, answers: Answers) -> None:
@@ -151,7 +158,8 @@ def test_a_return_is_genuine_as_it_was_signed_only() -> None:
     query = dict(parse_qsl(urlsplit(address).query, keep_blank_values=True))
     assert is_genuine_return(query, "5f" * 32)
     assert not is_genuine_return(query, "5e" * 32)
-    assert not is_genuine_return({}, "")
+    forged = dict(parse_qsl(urlsplit(return_address("https://x", result, secret="")).query))
+    assert not is_genuine_return(forged, "")
     for name in ("link_id", "top_up_id", "status", "amount", "asset", "at", "signature"):
         assert not is_genuine_return({**query, name: query[name] + "0"}, "5f" * 32), name
         assert not is_genuine_return({**query, name: "é"}, "5f" * 32), name

@@ -192,6 +192,36 @@ async def test_an_answer_that_is_lost_takes_the_price_once(
     assert world.one("SELECT count(*) FROM debits") == 1 + is_broken
 
 
+async def test_an_order_that_was_left_is_not_charged_later(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(PROJECT_DIR / "examples" / "shop"))
+    import shop as sample
+
+    program_id, key = rows.program(world.owner)
+    user_id = world.user()
+    rows.program_user(world.owner, program_id, user_id, external_id="c-1")
+    top_up = world.top_up(user_id)
+    monkeypatch.setenv("RETURN_ORIGINS", sample.SHOP_URL)
+    get_settings.cache_clear()
+
+    def left(url: str) -> tuple[sample.Shop, str]:
+        shop = sample.Shop(sample.Wallet(url, key), tmp_path / "shop.sqlite")
+        assert "/link/" in shop.buy(user_id)
+        (order,) = shop.orders(user_id)
+        shop._run("UPDATE orders SET at = at - 3601")
+        return shop, order["id"]
+
+    async with world.running() as url:
+        shop, order = await asyncio.to_thread(left, url)
+        world.simulator.move(world.open_order(top_up), 4)
+        await world.ends(top_up, "settled")
+        assert not await asyncio.to_thread(shop.pay, order)
+        assert [one["status"] for one in shop.orders(user_id)] == ["lapsed"]
+        assert await asyncio.to_thread(shop.buy, user_id) != order, "another one is paid"
+    assert world.one("SELECT count(*) FROM debits") == 1
+
+
 async def test_it_takes_no_webhook_that_the_wallet_has_not_signed(world: World, shop: Shop) -> None:
     body = b'{"type": "top_up.settled", "data": {"user_id": "u"}}'
     for headers in (

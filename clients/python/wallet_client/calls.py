@@ -39,8 +39,8 @@ class Calls:
         url: where the wallet is, such as `https://wallet.example.com`.
         api_key: `amk_…`, of `python -m onramp_app api-keys create`.
         timeout_seconds: how long one try may wait for the wallet.
-        tries: how often a request is sent at most. Sent again is what was not carried out (429 and 503), and,
-            where a repeat changes nothing, what may not have arrived (no answer, 502 and 504).
+        tries: how often a request is sent at most. Sent again is what was not carried out (429, or there was
+            no connection) and, where a repeat changes nothing, what may have been (no answer, 502, 503, 504).
     """
 
     def __init__(self, url: str, api_key: str, *, timeout_seconds: float = 10, tries: int = 4) -> None:
@@ -78,7 +78,7 @@ class Calls:
         left_out = OMITTED if method == "PATCH" else None
         given = {name: value for name, value in (body or {}).items() if value is not left_out}
         params = {name: value for name, value in (query or {}).items() if value is not None}
-        is_repeatable = method in ("GET", "DELETE") or any(name in given for name in _NAMES_OF_A_REQUEST)
+        is_repeatable = method != "POST" or any(name in given for name in _NAMES_OF_A_REQUEST)
         for number in range(1, self._tries + 1):
             is_last = number == self._tries
             try:
@@ -92,7 +92,9 @@ class Calls:
                 continue
             if answer.is_success:
                 return _content(answer)
-            was_refused = answer.status_code in (429, 503)
+            if method == "DELETE" and answer.status_code == 404 and number > 1:
+                return None  # The try before this one has done it.
+            was_refused = answer.status_code == 429
             if is_last or answer.status_code not in _REPEATED or not (was_refused or is_repeatable):
                 raise WalletError(answer.status_code, _problem(answer))
             time.sleep(_wait_seconds(number, answer.headers.get("Retry-After")))

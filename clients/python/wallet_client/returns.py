@@ -15,8 +15,10 @@ def is_genuine_return(query: Mapping[str, str], return_secret: str) -> bool:
 
     Args:
         query: the parameters of the address, each once.
-        return_secret: of the very link that the person was sent to.
+        return_secret: of the very link that the person was sent to; nothing is genuine without one.
     """
+    if not return_secret:
+        return False
     signed = "|".join(query.get(name, "") for name in _SIGNED)
     expected = hmac.new(return_secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
     return hmac.compare_digest(expected.encode(), query.get("signature", "").encode())
