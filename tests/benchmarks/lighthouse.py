@@ -76,7 +76,10 @@ def _line(reports: list[Any]) -> str:
     times = ", ".join(
         f"{name} {median(one['audits'][name]['numericValue'] for one in reports):.0f} ms" for name in timed
     )
-    return f"{said} ({times}){f'; failed: {sorted(failed)}' if failed else ''}"
+    # How quick Lighthouse found the machine: below 1000 it is slowed down to less than a phone
+    # (https://github.com/GoogleChrome/lighthouse/blob/main/docs/throttling.md).
+    quick = median(one["environment"]["benchmarkIndex"] for one in reports)
+    return f"{said} ({times}, machine {quick:.0f}){f'; failed: {sorted(failed)}' if failed else ''}"
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from tests.e2e.people import (
     ask_for,
     be_somebody_new,
     expect_success,
+    has_loaded,
     new_email,
     open_new_top_up,
     pay,
@@ -83,6 +84,12 @@ async def test_a_stranger_adds_money_and_the_balance_changes_on_another_tab(
     await expect(second.get_by_role("list", name="On its way")).to_have_count(0)
     assert re.search(r"[1-9]", await _balance(second).inner_text())
     assert await shift_of(second) <= MOST_SHIFT
+    # The first time that there is a balance, where the page of a wallet without money was.
+    await page.get_by_role("link", name="Done").click()
+    await page.wait_for_url(re.compile(r"/home/?$"))
+    await has_loaded(page)
+    await expect(_balance(page)).to_have_text(re.compile("[1-9]"))
+    assert shifts.too_much("/home") == {}
     await _repeat(second)
 
 
