@@ -63,7 +63,7 @@ async def findings_in(page: Page, axe: str, *, width: int, theme: Literal["light
     """Return what is wrong with a page at a width and in a theme, both of which it follows."""
     await page.set_viewport_size({"width": width, "height": 800})
     await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    await expect(page.locator("html")).to_have_class(re.compile(rf"\b{theme}\b"))
+    await expect(page.locator("html")).to_have_class(re.compile(rf"\b{theme}\b"), timeout=30_000)
     await page.evaluate(DRAWN)
     found = await findings(page, axe)
     if found:
