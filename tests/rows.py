@@ -214,7 +214,9 @@ def program_user(owner: Owner, program_id: str, user_id: str, *, external_id: st
 
 
 def webhook_endpoint(owner: Owner, program_id: str, **columns: Any) -> str:
-    """Write an endpoint of a program that wants to hear of everything. Returns its id."""
+    """Write an endpoint of a program that wants to hear of everything, and has a key. Returns its id."""
+    if owner.execute("SELECT FROM api_keys WHERE program_id = %s", (program_id,)).fetchone() is None:
+        api_key(owner, program_id)
     now = datetime.now(UTC)
     row = {
         "id": new_id(),

@@ -23,7 +23,7 @@ from onramp_app.commands.running import (
     visible_lines,
 )
 from onramp_app.outgoing_webhooks import deliveries, endpoints, sender
-from onramp_app.outgoing_webhooks.views import EndpointView
+from onramp_app.outgoing_webhooks.views import OperatorsEndpoint
 
 app = typer.Typer(help="Webhooks that programs get.", no_args_is_help=True)
 
@@ -32,20 +32,44 @@ app = typer.Typer(help="Webhooks that programs get.", no_args_is_help=True)
 def webhooks_out_list(as_json: AsJson = False) -> None:
     """List the endpoints of all programs, how they stand, and how many deliveries wait or have failed."""
     found = run(endpoints.listed_for_operators)
-    lines = [_line(program, view, numbers) for program, view, numbers in found]
+    lines = [_line(one) for one in found]
     lines.append(f"{len(found)} endpoints.")
-    items = [{"program": program, **asdict(view), "deliveries": numbers} for program, view, numbers in found]
+    items = [
+        {
+            "program": one.program,
+            "has_key": one.has_key,
+            **asdict(one.endpoint),
+            "deliveries": {"waiting": one.waiting, "failed": one.failed},
+        }
+        for one in found
+    ]
     answer(as_json, {"items": items}, visible_lines(lines))
 
 
-def _line(program: str, view: EndpointView, numbers: dict[str, int]) -> str:
-    state = "works"
-    if view.disabled_at is not None:
+def _line(one: OperatorsEndpoint) -> str:
+    state, view = "works", one.endpoint
+    if not one.has_key:
+        state = "gets nothing, because no key of its program works"
+    elif view.disabled_at is not None:
         state = f"disabled since {time_text(view.disabled_at)} ({view.disabled_because})"
     elif view.failing_since is not None:
         state = f"takes nothing since {time_text(view.failing_since)}"
-    waiting, failed = numbers.get("waiting", 0), numbers.get("failed", 0)
-    return f"{view.id}  {program}  {view.url}  {state}, {waiting} waiting, {failed} failed"
+    return f"{view.id}  {one.program}  {view.url}  {state}, {one.waiting} waiting, {one.failed} failed"
+
+
+@app.command("disable")
+def webhooks_out_disable(
+    endpoint: Annotated[str, typer.Argument(help="The id of an endpoint, as `list` shows it.")],
+    reason: Why,
+    by: By,
+    code: Code = None,
+    confirm: Confirm = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send nothing more to an endpoint. Its program cannot enable it again."""
+    who = mandate(by, reason, code=code, confirm=confirm)
+    decide(lambda: endpoints.disable_for(endpoint, mandate=who), as_json=as_json)
+    answer(as_json, {"disabled": endpoint}, f"Nothing more is sent to {visible(endpoint)}.")
 
 
 @app.command("send-test")

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy
 from sqlalchemy import ColumnElement, Select
-from sqlmodel import and_, col, or_
+from sqlmodel import and_, col, not_, or_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
@@ -24,6 +24,7 @@ from onramp_app.links.returns import Result, is_allowed, return_address
 from onramp_app.links.tables import AddMoneyLink
 from onramp_app.links.tokens import hash_of, keys_of, read_token
 from onramp_app.links.words import SHOWN_AFTER_END, LinkStatus
+from onramp_app.programs.living import has_living_key
 from onramp_app.programs.tables import ProgramRow
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import OPEN, TopUpStatus
@@ -124,6 +125,8 @@ def rows() -> Select[AddMoneyLink, User, ProgramRow, TopUp, bool]:
         col(AddMoneyLink.revoked_at).is_not(None),
         col(User.closed_at).is_not(None),
         and_(col(TopUp.id).is_(None), col(AddMoneyLink.expires_at) <= moment()),
+        # Somebody else may have made it with a key that was found. What was begun by it is shown to the end.
+        and_(col(TopUp.id).is_(None), not_(has_living_key(col(AddMoneyLink.program_id)))),
         and_(col(TopUp.id).is_not(None), _has_ended()),
     )
     return (

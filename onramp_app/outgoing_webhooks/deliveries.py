@@ -22,6 +22,7 @@ from onramp_app.outgoing_webhooks.tables import OutgoingDelivery, OutgoingEvent,
 from onramp_app.outgoing_webhooks.views import AttemptView, DeliveryView
 from onramp_app.outgoing_webhooks.words import DeliveryState
 from onramp_app.programs import records
+from onramp_app.programs.living import lives
 from onramp_app.programs.views import Program
 from onramp_app.throttle import throttle
 
@@ -112,11 +113,13 @@ async def redeliver_for(endpoint_id: str, delivery_id: str | None, *, mandate: M
 
     Raises:
         NotFound: there is no such endpoint or delivery.
-        EndpointDisabled: nothing is sent to the endpoint.
+        EndpointDisabled: nothing is sent to the endpoint, or to the program while none of its keys works.
         ValidationFailed, Forbidden: as `operators.mandate.deciding`.
     """
     async with deciding(mandate) as operator:
         endpoint = await find(operator.db, None, endpoint_id, lock=True)
+        if not await lives(operator.db, endpoint.program_id):
+            raise EndpointDisabled("No key of the program works, so nothing is sent to it.")
         deed = Deed("webhook.redelivered", endpoint.id, state={"delivery": delivery_id or "all"})
         if delivery_id is None:
             await operator.authorise(deed)

@@ -5,25 +5,64 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from sqlalchemy import text
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.db.engine import transaction
+from onramp_app.db.engine import execute, transaction
 from onramp_app.db.moments import moment, moment_of
 from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
 from onramp_app.domain.ids import is_id, new_id
+from onramp_app.operators.errors import ActionNotPossible
+from onramp_app.operators.four_eyes import Deed
+from onramp_app.operators.mandate import Mandate, deciding
 from onramp_app.outgoing_webhooks import signing
 from onramp_app.outgoing_webhooks.addresses import UnusableUrl, clean_url
-from onramp_app.outgoing_webhooks.errors import TooManyEndpoints
-from onramp_app.outgoing_webhooks.tables import OutgoingDelivery, WebhookEndpoint
-from onramp_app.outgoing_webhooks.views import EndpointView, EndpointWithSecret, endpoint_view
-from onramp_app.outgoing_webhooks.words import MAX_ENDPOINTS, DeliveryState, Disabled, EventType
+from onramp_app.outgoing_webhooks.errors import EndpointDisabled, TooManyEndpoints
+from onramp_app.outgoing_webhooks.tables import WebhookEndpoint
+from onramp_app.outgoing_webhooks.views import (
+    EndpointView,
+    EndpointWithSecret,
+    OperatorsEndpoint,
+    endpoint_view,
+)
+from onramp_app.outgoing_webhooks.words import MAX_ENDPOINTS, Disabled, EventType
 from onramp_app.programs import records
+from onramp_app.programs.living import living_key_of
 from onramp_app.programs.tables import ProgramRow
 from onramp_app.programs.views import Program
 from onramp_app.throttle import throttle
 
+GIVEN_UP_AT_ONCE = 1_000  # keeps the transaction, and what it locks, short
+_MOST_COUNTED = 100_000
 _IS_THERE = col(WebhookEndpoint.removed_at).is_(None)
+# By the indexes over what waits and what was not taken, whose conditions these repeat: a log is long.
+_STANDING = text(f"""
+SELECT e.id, p.name AS program, {living_key_of("p.id")} AS has_key, w.waiting, f.failed
+  FROM webhook_endpoints e JOIN programs p ON p.id = e.program_id
+ CROSS JOIN LATERAL (SELECT count(*) AS waiting FROM (
+       SELECT FROM outgoing_deliveries d WHERE d.endpoint_id = e.id AND d.state = 'waiting'
+        LIMIT {_MOST_COUNTED}) c) w
+ CROSS JOIN LATERAL (SELECT count(*) AS failed FROM (
+       SELECT FROM outgoing_deliveries d WHERE d.endpoint_id = e.id AND d.state = 'failed'
+        LIMIT {_MOST_COUNTED}) c) f
+ WHERE e.removed_at IS NULL
+ ORDER BY p.name, e.made_at, e.id
+""")  # noqa: S608 - a number and a name of our own  # nosec B608
+# One whose answer is being noted at this moment is left for the next time.
+_GIVE_UP_STRANDED = text(f"""
+UPDATE outgoing_deliveries
+   SET state = 'failed', ended_at = clock_timestamp(), problem = 'the endpoint was disabled'
+ WHERE id IN (
+    SELECT d.id FROM webhook_endpoints e
+     CROSS JOIN LATERAL (
+        SELECT id FROM outgoing_deliveries
+         WHERE endpoint_id = e.id AND state = 'waiting'
+         LIMIT :most FOR UPDATE SKIP LOCKED) d
+     WHERE e.disabled_at IS NOT NULL OR NOT {living_key_of("e.program_id")}
+     LIMIT :most)
+   AND state = 'waiting'
+""")  # noqa: S608 - a name of our own  # nosec B608
 _log = structlog.get_logger(__name__)
 
 
@@ -57,8 +96,9 @@ async def create(
     await throttle.attempt(throttle.ENDPOINTS, program.id)
     secret, endpoint_id = signing.new_secret(), new_id()
     async with transaction() as db:
-        # One after the other, so that their number is right.
-        await db.exec(select(ProgramRow.id).where(ProgramRow.id == program.id).with_for_update())
+        # One after the other, so that their number is right; rows that name the program go on being written.
+        program_row = select(ProgramRow.id).where(ProgramRow.id == program.id)
+        await db.exec(program_row.with_for_update(key_share=True))
         number = select(func.count()).where(WebhookEndpoint.program_id == program.id, _IS_THERE)
         if (await db.exec(number)).one() >= MAX_ENDPOINTS:
             raise TooManyEndpoints(f"A program has at most {MAX_ENDPOINTS} endpoints.")
@@ -105,6 +145,7 @@ async def change(program: Program, endpoint_id: str, changes: Changes) -> Endpoi
     Raises:
         NotFound: the program has no such endpoint.
         ValidationFailed: the address cannot be used.
+        EndpointDisabled: it is to be enabled, and an operator has disabled it.
         RateLimited: the program changes its endpoints too often.
     """
     url = None if changes.url is None else _clean(changes.url)
@@ -119,6 +160,8 @@ async def change(program: Program, endpoint_id: str, changes: Changes) -> Endpoi
         if changes.event_types is not None:
             row.event_types = _sorted(changes.event_types)
         if changes.is_enabled is True and row.disabled_at is not None:
+            if row.disabled_because == Disabled.OPERATOR.value:
+                raise EndpointDisabled("An operator has disabled this endpoint, and nobody enables it again.")
             row.disabled_at = row.disabled_because = row.failing_since = None
         await db.flush()
         if changes.is_enabled is False:
@@ -171,22 +214,37 @@ async def remove(program: Program, endpoint_id: str) -> None:
     _log.info("webhook endpoint removed", endpoint_id=endpoint_id, program_id=program.id)
 
 
-async def listed_for_operators() -> list[tuple[str, EndpointView, dict[str, int]]]:
-    """Return all endpoints with the names of their programs, and how many deliveries stand in which state."""
+async def disable_for(endpoint_id: str, *, mandate: Mandate) -> None:
+    """Send nothing more to an endpoint, as an operator. Its program cannot enable it again.
+
+    It takes power away and is urgent, so any operator does it alone.
+
+    Raises:
+        NotFound: there is no such endpoint.
+        ActionNotPossible: an operator has disabled it before.
+        ValidationFailed, Forbidden: as `operators.mandate.deciding`.
+    """
+    async with deciding(mandate) as operator:
+        row = await find(operator.db, None, endpoint_id, lock=True)
+        if row.disabled_because == Disabled.OPERATOR.value:
+            raise ActionNotPossible("An operator has disabled it before.")
+        await operator.authorise(Deed("webhook_endpoint.disabled", row.id))
+        at = await moment_of(operator.db)
+        row.disabled_at, row.disabled_because = row.disabled_at or at, Disabled.OPERATOR.value
+        operator.write_audit(at=at, detail={"program": row.program_id, **_words(row)})
+    _log.info("webhook endpoint disabled by an operator", endpoint_id=endpoint_id)
+
+
+async def listed_for_operators() -> list[OperatorsEndpoint]:
+    """Return all endpoints with the names of their programs, and how many deliveries wait or have failed."""
     async with transaction() as db:
-        query = (
-            select(ProgramRow.name, WebhookEndpoint)
-            .join(WebhookEndpoint, col(WebhookEndpoint.program_id) == col(ProgramRow.id))
-            .where(_IS_THERE)
-        )
-        rows = (await db.exec(query.order_by(col(ProgramRow.name), col(WebhookEndpoint.made_at)))).all()
-        endpoint_id, state = col(OutgoingDelivery.endpoint_id), col(OutgoingDelivery.state)
-        counted = select(endpoint_id, state, func.count()).group_by(endpoint_id, state)
-        numbers: dict[str, dict[str, int]] = {}
-        for of, stands, number in await db.exec(counted):
-            numbers.setdefault(of, {})[stands] = number
-        at = await moment_of(db)
-    return [(name, endpoint_view(row, at=at), numbers.get(row.id, {})) for name, row in rows]
+        found = {row.id: row for row in await execute(db, _STANDING)}
+        rows = (await db.exec(select(WebhookEndpoint).where(col(WebhookEndpoint.id).in_(found)))).all()
+        views = {row.id: endpoint_view(row, at=await moment_of(db)) for row in rows}
+    return [
+        OperatorsEndpoint(row.program, row.has_key, views[id_], waiting=row.waiting, failed=row.failed)
+        for id_, row in found.items()
+    ]
 
 
 async def find(
@@ -206,25 +264,29 @@ async def find(
 
 
 async def disable(db: AsyncSession, endpoint_id: str, because: Disabled) -> bool:
-    """Send nothing more to an endpoint: what waits has failed. Returns whether it was enabled before."""
+    """Send nothing more to an endpoint. Returns whether it was enabled before.
+
+    Much may wait for it, so that is given up by and by (`give_up_stranded`).
+    """
     changed = await db.exec(
         update(WebhookEndpoint)
         .where(col(WebhookEndpoint.id) == endpoint_id, col(WebhookEndpoint.disabled_at).is_(None))
         .values(disabled_at=moment(), disabled_because=because.value)
         .execution_options(synchronize_session=False)
     )
-    if not changed.rowcount:
-        return False
-    await db.exec(
-        update(OutgoingDelivery)
-        .where(
-            col(OutgoingDelivery.endpoint_id) == endpoint_id,
-            col(OutgoingDelivery.state) == DeliveryState.WAITING.value,
-        )
-        .values(state=DeliveryState.FAILED.value, ended_at=moment(), problem="the endpoint was disabled")
-        .execution_options(synchronize_session=False)
-    )
-    return True
+    return bool(changed.rowcount)
+
+
+async def give_up_stranded() -> int:
+    """Give up what waits for endpoints that are disabled, or whose programs have no key that works.
+
+    Returns how many, at most `GIVEN_UP_AT_ONCE`: where it is as many, there may be more.
+
+    Raises:
+        DatabaseUnavailable: nothing was given up.
+    """
+    async with transaction() as db:
+        return (await execute(db, _GIVE_UP_STRANDED, {"most": GIVEN_UP_AT_ONCE})).rowcount
 
 
 def _clean(url: str) -> str:

@@ -21,17 +21,19 @@ from onramp_app.ledger.assets import scales
 from onramp_app.ledger.posting import PostedTransfer
 from onramp_app.ledger.transfers import Instruction
 from onramp_app.outgoing_webhooks.words import EventType
+from onramp_app.programs.living import living_key_of
 
 _NOTED = "outgoing_events"
 
 # The lock keeps an endpoint until the end of the transaction: one that is purged meanwhile would have the
 # delivery refused, and with it what caused it.
-_WANTED = text("""
-SELECT p.user_id, p.program_id, p.external_id, e.id AS endpoint_id, e.event_types, e.disabled_because
+_WANTED = text(f"""
+SELECT p.user_id, p.program_id, p.external_id, e.id AS endpoint_id, e.event_types,
+       e.disabled_at IS NOT NULL OR NOT {living_key_of("e.program_id")} AS is_disabled
   FROM webhook_endpoints e JOIN program_users p ON p.program_id = e.program_id
  WHERE p.user_id = ANY(CAST(:users AS text[])) AND e.removed_at IS NULL
  ORDER BY e.id FOR KEY SHARE OF e
-""")
+""")  # noqa: S608 - names of columns  # nosec B608
 # The sequence is drawn in the order of the rows. What is for an endpoint that is disabled waits for nobody
 # and is kept, so that it can be sent once the endpoint works again.
 _WRITE = text("""
@@ -140,7 +142,7 @@ async def _write(db: AsyncSession) -> None:
                 row.external_id,
                 row.endpoint_id,
                 event_types=frozenset(row.event_types or EventType),
-                is_disabled=row.disabled_because is not None,
+                is_disabled=row.is_disabled,
             )
         )
     if wanted:

@@ -32,11 +32,12 @@ from onramp_app.mail import outbox
 from onramp_app.mail.outbox import Mail
 from onramp_app.mail.words import MailKind
 from onramp_app.outgoing_webhooks import signing
-from onramp_app.outgoing_webhooks.endpoints import disable, find
+from onramp_app.outgoing_webhooks.endpoints import GIVEN_UP_AT_ONCE, disable, find, give_up_stranded
 from onramp_app.outgoing_webhooks.post import AT_ONCE, TOTAL_SECONDS, Answer, Poster
 from onramp_app.outgoing_webhooks.schedule import next_try
 from onramp_app.outgoing_webhooks.tables import OutgoingDelivery, OutgoingEvent, WebhookEndpoint
 from onramp_app.outgoing_webhooks.words import TEST_TYPE, DeliveryState, Disabled
+from onramp_app.programs.living import living_key_of
 from onramp_app.programs.tables import ProgramRow
 
 # Of one endpoint at a time, in each process; of one that takes nothing at present a single one.
@@ -50,7 +51,7 @@ _CONTENT = {"content-type": "application/json; charset=utf-8", "user-agent": "on
 
 # The first of each endpoint come before the second of any: one with much to do keeps nobody waiting. `now()`
 # and not the clock, because the index is searched by it: much may wait for an endpoint that takes nothing.
-_TAKE = text("""
+_TAKE = text(f"""
 WITH due AS (
     SELECT d.id, d.endpoint_id, d.due_at
       FROM webhook_endpoints e
@@ -65,22 +66,14 @@ WITH due AS (
          ORDER BY d.due_at
          LIMIT greatest(0, CASE WHEN e.failing_since IS NULL THEN :each ELSE 1 END - coalesce(b.number, 0))
            FOR UPDATE SKIP LOCKED) d
-     WHERE e.disabled_at IS NULL),
+     WHERE e.disabled_at IS NULL AND {living_key_of("e.program_id")}),
 turns AS (
     SELECT id, due_at, row_number() OVER (PARTITION BY endpoint_id ORDER BY due_at) AS turn FROM due)
 UPDATE outgoing_deliveries
    SET due_at = clock_timestamp() + :seconds * interval '1 second'
  WHERE id IN (SELECT id FROM turns ORDER BY turn, due_at LIMIT :most)
 RETURNING id, due_at
-""")
-# Written by a transaction that saw its endpoint before that was disabled, so nobody would ever send it. A
-# minute later no such transaction goes on.
-_GIVE_UP_STRANDED = text("""
-UPDATE outgoing_deliveries d
-   SET state = 'failed', ended_at = clock_timestamp(), problem = 'the endpoint was disabled'
-  FROM webhook_endpoints e
- WHERE e.id = d.endpoint_id AND e.disabled_at < now() - interval '1 minute' AND d.state = 'waiting'
-""")
+""")  # noqa: S608 - names of columns  # nosec B608
 _ATTEMPT = text("""
 INSERT INTO outgoing_attempts (delivery_id, number, at, took_ms, status, answer, problem)
 SELECT :id, coalesce(max(number), 0) + 1, :at, :took_ms, :status, :answer, :problem
@@ -121,11 +114,10 @@ async def keep_sending_by(poster: Poster) -> None:
     try:
         while True:
             made_progress()
+            if monotonic() > swept_at + SWEEP_EVERY_SECONDS and await give_up_stranded() < GIVEN_UP_AT_ONCE:
+                swept_at = monotonic()
             is_full = len(sending) >= AT_ONCE
             taken = [] if is_full else await take_some(AT_ONCE - len(sending), Counter(sending.values()))
-            if not sending and not taken and monotonic() > swept_at + SWEEP_EVERY_SECONDS:
-                swept_at = monotonic()
-                await give_up_stranded()
             for one in taken:
                 sending[asyncio.create_task(send_one(one, poster))] = one.endpoint.id
             if not taken:
@@ -135,12 +127,6 @@ async def keep_sending_by(poster: Poster) -> None:
                 task.result()
     finally:
         await asyncio.gather(*map(end, sending))
-
-
-async def give_up_stranded() -> int:
-    """Give up what waits for endpoints that are disabled. Returns how many. Raises `DatabaseUnavailable`."""
-    async with transaction() as db:
-        return (await execute(db, _GIVE_UP_STRANDED)).rowcount
 
 
 async def _next(sending: set[asyncio.Task[None]]) -> None:

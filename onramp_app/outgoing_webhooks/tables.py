@@ -33,6 +33,7 @@ from onramp_app.outgoing_webhooks.words import (
 
 _TYPES = ", ".join(f"'{one}'" for one in EventType)
 _WAITS = text("state = 'waiting'")
+_NOT_TAKEN = text("state = 'failed' OR (state = 'waiting' AND first_tried_at IS NOT NULL)")
 
 
 class WebhookEndpoint(Row, table=True):
@@ -132,6 +133,15 @@ class OutgoingDelivery(Row, table=True):
         Index("ix_outgoing_deliveries_order", "endpoint_id", "object", "sequence", postgresql_where=_WAITS),
         Index(None, "endpoint_id", "made_at", "id"),
         Index("ix_outgoing_deliveries_failed", "ended_at", postgresql_where=text("state = 'failed'")),
+        Index(
+            "ix_outgoing_deliveries_not_taken", "endpoint_id", "made_at", "id", postgresql_where=_NOT_TAKEN
+        ),
+        Index(
+            "ix_outgoing_deliveries_taken",
+            "endpoint_id",
+            "ended_at",
+            postgresql_where=text("state = 'delivered'"),
+        ),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))

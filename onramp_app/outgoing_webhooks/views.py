@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.db.engine import execute
 from onramp_app.outgoing_webhooks.tables import WebhookEndpoint
+from onramp_app.programs.living import living_key_of
 
 # Served by the indexes over what waits and what was given up. What waits for an endpoint that takes nothing
 # may be much, so it is counted up to a bound. One that waits for its next attempt, or behind another of its
@@ -30,7 +31,8 @@ SELECT (SELECT count(*) FROM (SELECT FROM outgoing_deliveries WHERE state = 'wai
                                 WHERE o.endpoint_id = d.endpoint_id AND o.object = d.object
                                   AND o.sequence < d.sequence AND o.state = 'waiting')
              ORDER BY d.due_at LIMIT 1) first
-         WHERE e.failing_since IS NULL AND e.disabled_at IS NULL) AS overdue,
+         WHERE e.failing_since IS NULL AND e.disabled_at IS NULL
+           AND {living_key_of("e.program_id")}) AS overdue,
        (SELECT count(*) FROM webhook_endpoints WHERE failing_since IS NOT NULL AND disabled_at IS NULL)
            AS failing,
        (SELECT count(*) FROM webhook_endpoints WHERE disabled_because IN ('failing', 'gone')
@@ -65,6 +67,20 @@ class EndpointWithSecret:
 
     endpoint: EndpointView
     secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorsEndpoint:
+    """An endpoint with the name of its program. Without `has_key` no key of that works: nothing is sent.
+
+    `waiting` and `failed` deliveries are counted up to 100,000.
+    """
+
+    program: str
+    has_key: bool
+    endpoint: EndpointView
+    waiting: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,3 +42,4 @@ class Disabled(StrEnum):
     PROGRAM = "program"
     FAILING = "failing"
     GONE = "gone"
+    OPERATOR = "operator"

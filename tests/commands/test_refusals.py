@@ -59,7 +59,7 @@ def _needed(command: Any) -> list[str]:
     }
     given = []
     for one in command.params:
-        if one.required or one.name in ("code", "since"):
+        if one.required or one.name in ("code", "since", "delivery"):
             given += [] if one.param_type_name == "argument" else [one.opts[0]]
             given.append(words.get(one.name, "7"))
     return given

@@ -81,7 +81,7 @@ def test_an_operator_looks_tries_and_sends_again(desk: Desk, receiver: Receiver,
     owner = desk.books.owner
     status, document = _run("list")
     (line,) = document["items"]  # type: ignore[misc]
-    assert (status, line["program"], line["deliveries"]) == (0, "shop", {"failed": 3})  # type: ignore[index]
+    assert (status, line["program"], line["deliveries"]) == (0, "shop", {"waiting": 0, "failed": 3})  # type: ignore[index]
 
     status, document = _run("send-test", ENDPOINT)
     assert (status, document["status"], document["answer"]) == (0, 200, "thank you")
@@ -108,3 +108,29 @@ def test_an_operator_looks_tries_and_sends_again(desk: Desk, receiver: Receiver,
     assert [line for line in desk.audit() if line[1] == "webhook.redelivered"] == [
         (desk.operator_id, "webhook.redelivered", ENDPOINT)
     ] * 2
+
+
+def test_an_operator_disables_an_endpoint_for_good(desk: Desk, secret: str) -> None:
+    owner = desk.books.owner
+
+    def disable(endpoint: str) -> tuple[int, object]:
+        mandate = desk.mandate
+        given = ("--reason", REASON, "--by", mandate.by, "--code", mandate.code)
+        status, document = _run("disable", endpoint, *given)
+        return status, document.get("code", document)
+
+    assert disable("0" * 32) == (1, "not_found")
+    assert disable(ENDPOINT) == (0, {"disabled": ENDPOINT})
+    assert disable(ENDPOINT) == (1, "action_not_possible")
+    assert owner.execute("SELECT disabled_because FROM webhook_endpoints").fetchall() == [("operator",)]
+    assert desk.audit() == [(desk.operator_id, "webhook_endpoint.disabled", ENDPOINT)]
+
+
+def test_to_a_program_without_a_key_nothing_is_sent_again(desk: Desk, secret: str) -> None:
+    desk.books.owner.execute("UPDATE api_keys SET ends_at = now()")
+    ((line,),) = (_run("list")[1]["items"],)  # type: ignore[misc]
+    assert line["has_key"] is False  # type: ignore[index]
+    mandate = desk.mandate
+    given = ("--all-failed", "--reason", REASON, "--by", mandate.by, "--code", mandate.code)
+    status, document = _run("redeliver", ENDPOINT, *given)
+    assert (status, document["code"]) == (1, "endpoint_disabled")

@@ -7,6 +7,7 @@ import pytest
 
 from onramp_app.domain.ids import new_id
 from onramp_app.links import views
+from onramp_app.links.errors import LinkOver
 from tests import rows
 from tests.links.shop import SHOP, Shop, opened, payer_of, token_of
 from tests.money import assert_problem
@@ -63,6 +64,20 @@ async def test_a_revoked_link_opens_nothing_and_ends_what_it_opened(shop: Shop) 
         await payer_of(link, cookie)
     actions = shop.wallet.rows("SELECT action FROM audit_log WHERE subject = %s ORDER BY at, id", link["id"])
     assert actions == [("link.created",), ("link.revoked",)]
+
+
+async def test_the_links_of_a_program_work_as_long_as_one_of_its_keys(shop: Shop) -> None:
+    """Somebody else may have made them, with a key that was found."""
+    link = await shop.link()
+    cookie = await opened(link)
+    shop.wallet.run("UPDATE api_keys SET ends_at = now()")
+    found = await views.opened(token_of(link))
+    assert found is not None
+    assert found.terms is None
+    with pytest.raises(LinkOver):
+        await opened(link)
+    with pytest.raises(AssertionError):
+        await payer_of(link, cookie)
 
 
 async def test_the_time_of_a_link_is_up(shop: Shop) -> None:

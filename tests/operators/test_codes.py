@@ -278,7 +278,7 @@ def test_every_command_that_decides_takes_a_code_and_a_confirmation() -> None:
         "review release", "review return", "review close", "review reverse", "review attribute",
         "review credit", "kyc set", "factors reset",
         "api-keys create", "api-keys rotate", "api-keys revoke",
-        "webhooks-out redeliver",
+        "webhooks-out redeliver", "webhooks-out disable",
     }  # fmt: skip
     assert commands.keys() - takes == DECIDE_NOTHING, "a new command that decides takes a code"
 

@@ -116,6 +116,15 @@ def test_an_address_that_nothing_is_sent_to_is_refused(url: str) -> None:
         addresses.clean_url(url)
 
 
+async def test_what_an_operator_disables_no_program_enables(shop: Shop, owner: Owner) -> None:
+    endpoint = await shop.endpoint()
+    owner.execute("UPDATE webhook_endpoints SET disabled_at = now(), disabled_because = 'operator'")
+    where = f"{ENDPOINTS}/{endpoint['id']}"
+    assert_problem(await shop.ask("PATCH", where, is_enabled=True), 409, "endpoint_disabled")
+    assert (await shop.ask("PATCH", where, is_enabled=False)).json()["disabled_because"] == "operator"
+    assert (await shop.ask("DELETE", where)).status_code == 204
+
+
 async def test_a_refused_address_names_its_field(shop: Shop) -> None:
     refused = await shop.ask("POST", ENDPOINTS, url="https://10.0.0.1/")
     assert assert_problem(refused, 422, "validation_failed")["errors"][0]["field"] == "url"

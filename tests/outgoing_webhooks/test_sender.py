@@ -10,10 +10,11 @@ import standardwebhooks
 
 from onramp_app.config import get_settings
 from onramp_app.fleet.watch import end
-from onramp_app.outgoing_webhooks import schedule, sender
+from onramp_app.outgoing_webhooks import endpoints, schedule, sender
 from onramp_app.outgoing_webhooks.post import Poster
 from onramp_app.outgoing_webhooks.schedule import GIVEN_UP_AFTER, MOST_RETRY_AFTER, WAITS, next_try
 from onramp_app.outgoing_webhooks.sender import keep_sending, keep_sending_by, send_one, send_some, take_some
+from onramp_app.outgoing_webhooks.words import EventType
 from onramp_app.running import retention
 from tests import rows
 from tests.money import assert_problem
@@ -251,6 +252,7 @@ async def test_after_three_days_the_endpoint_is_disabled_and_operators_hear_of_i
         await send_some(poster)
     view = (await shop.ask("GET", f"{ENDPOINTS}/{endpoint['id']}")).json()
     assert (view["is_enabled"], view["disabled_because"]) == (False, "failing")
+    await endpoints.give_up_stranded()
     log = await shop.deliveries(endpoint, state="failed")
     assert [one["problem"] for one in log].count("answered 500") >= 1
     assert len(log) == 3
@@ -313,18 +315,64 @@ async def test_one_that_is_gone_gets_nothing_more_at_once(
     assert owner.execute("SELECT count(*) FROM outbox_mails").fetchone() == (1,)
 
 
-async def test_what_was_written_just_as_its_endpoint_was_disabled_is_given_up(
+async def test_what_waits_for_a_disabled_endpoint_is_given_up_a_part_at_a_time(
+    shop: Shop, owner: Owner, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much it is, disabling and removing the endpoint writes one row."""
+    endpoint = await shop.endpoint()
+    for number in range(5):
+        await happen(ada.id, of=f"top_up:{number}")
+    monkeypatch.setattr(endpoints, "GIVEN_UP_AT_ONCE", 2)
+    assert await endpoints.give_up_stranded() == 0
+    assert (await shop.ask("PATCH", f"{ENDPOINTS}/{endpoint['id']}", is_enabled=False)).status_code == 200
+    assert (await shop.ask("DELETE", f"{ENDPOINTS}/{endpoint['id']}")).status_code == 204
+    assert owner.execute("SELECT DISTINCT state FROM outgoing_deliveries").fetchall() == [("waiting",)]
+    assert [await endpoints.give_up_stranded() for _ in range(4)] == [2, 2, 1, 0]
+    states = owner.execute("SELECT DISTINCT state, problem FROM outgoing_deliveries").fetchall()
+    assert states == [("failed", "the endpoint was disabled")]
+
+
+async def test_what_is_stranded_is_given_up_while_others_are_sent_to(
     shop: Shop, owner: Owner, ada: Person, receiver: Receiver
 ) -> None:
-    """The transaction that wrote it saw an endpoint that works."""
-    await shop.endpoint(receiver.url)
+    endpoint = await shop.endpoint()
     await happen(ada.id)
-    disable = "UPDATE webhook_endpoints SET disabled_because = 'program', disabled_at = now() - {}"
-    for ago, given_up in (("interval '50 seconds'", 0), ("interval '70 seconds'", 1)):
-        owner.execute(disable.format(ago).encode())
-        assert await sender.give_up_stranded() == given_up
-    states = owner.execute("SELECT state, problem FROM outgoing_deliveries").fetchall()
-    assert states == [("failed", "the endpoint was disabled")]
+    await shop.ask("PATCH", f"{ENDPOINTS}/{endpoint['id']}", is_enabled=False)
+    await shop.endpoint(receiver.url, event_types=["kyc.changed"])
+    await happen(ada.id, type_=EventType.KYC_CHANGED, of="kyc")
+    receiver.answer = None
+    async with Poster(total_seconds=60) as poster:
+        loop = asyncio.create_task(keep_sending_by(poster))
+        await receiver.has(1)
+        states = owner.execute("SELECT state FROM outgoing_deliveries WHERE object = 'top_up:1'").fetchall()
+        await end(loop)
+    assert states == [("failed",)]
+
+
+async def test_a_program_whose_keys_are_all_revoked_is_sent_nothing_until_it_has_one_again(
+    shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
+) -> None:
+    """Somebody else may have made the endpoint, with a key that was found."""
+    endpoint = await shop.endpoint(receiver.url)
+    rotated = rows.api_key(owner, shop.program_id)
+    end_key = "UPDATE api_keys SET ends_at = now() WHERE id = %s"
+    owner.execute(end_key, (shop.key[4:36],))
+    await happen(ada.id)
+    assert await send_some(poster) == 1, "one key works, so the program goes on"
+    await happen(ada.id, of="top_up:2")
+    owner.execute(end_key, (rotated[4:36],))
+    await happen(ada.id, of="top_up:3")
+    assert await send_some(poster) == 0
+    assert owner.execute("SELECT state FROM outgoing_deliveries WHERE object = 'top_up:3'").fetchall() == [
+        ("failed",)
+    ]
+    assert await endpoints.give_up_stranded() == 1
+    shop.key = rows.api_key(owner, shop.program_id)
+    assert await send_some(poster) == 0, "what it missed is sent where the program asks for it"
+    await happen(ada.id, of="top_up:4")
+    assert await send_some(poster) == 1
+    again = await shop.ask("POST", f"{ENDPOINTS}/{endpoint['id']}/redeliver")
+    assert again.json() == {"redelivered": 2}
 
 
 # Sending again.
@@ -375,6 +423,7 @@ async def test_an_endpoint_that_is_removed_while_it_is_sent_to_gets_nothing_more
     await happen(ada.id)
     (taken,) = await take_some(1, Counter())
     assert (await shop.ask("DELETE", f"{ENDPOINTS}/{endpoint['id']}")).status_code == 204
+    assert await endpoints.give_up_stranded() == 1
     await send_one(taken, poster)
     await happen(ada.id, of="top_up:2")
     assert await send_some(poster) == 0

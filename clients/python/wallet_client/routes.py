@@ -184,7 +184,7 @@ class EndpointAnswer(TypedDict):
     is_enabled: bool
     failing_since: str | None
     disabled_at: str | None
-    disabled_because: Literal["program", "failing", "gone"] | None
+    disabled_because: Literal["program", "failing", "gone", "operator"] | None
     previous_secret_until: str | None
     created_at: str
     updated_at: str
@@ -219,7 +219,7 @@ class EndpointSecretAnswer(TypedDict):
     is_enabled: bool
     failing_since: str | None
     disabled_at: str | None
-    disabled_because: Literal["program", "failing", "gone"] | None
+    disabled_because: Literal["program", "failing", "gone", "operator"] | None
     previous_secret_until: str | None
     created_at: str
     updated_at: str
@@ -649,9 +649,9 @@ class WebhookEndpoints:
 
         Needs the scope `webhooks`.
 
-        Raises `WalletError`, with one of the codes `database_unavailable`, `forbidden`, `insufficient_scope`,
-        `not_found`, `payload_too_large`, `rate_limited`, `request_too_slow`, `unauthenticated`,
-        `validation_failed`.
+        Raises `WalletError`, with one of the codes `database_unavailable`, `endpoint_disabled`, `forbidden`,
+        `insufficient_scope`, `not_found`, `payload_too_large`, `rate_limited`, `request_too_slow`,
+        `unauthenticated`, `validation_failed`.
         """
         answer: EndpointAnswer = self._calls.ask(
             "PATCH",

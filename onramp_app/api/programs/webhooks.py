@@ -131,7 +131,7 @@ class EndpointAnswer(BaseModel):
     is_enabled: bool
     failing_since: datetime | None
     disabled_at: datetime | None
-    disabled_because: Literal["program", "failing", "gone"] | None
+    disabled_because: Literal["program", "failing", "gone", "operator"] | None
     previous_secret_until: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -230,7 +230,7 @@ async def read(endpoint_id: str, program: OfWebhooks) -> EndpointAnswer:
     return EndpointAnswer.of(await endpoints.get(program, endpoint_id))
 
 
-@router.patch("/{endpoint_id}", responses=program_errors(NotFound, PayloadTooLarge))
+@router.patch("/{endpoint_id}", responses=program_errors(NotFound, EndpointDisabled, PayloadTooLarge))
 async def change(endpoint_id: str, body: EndpointChange, program: OfWebhooks) -> EndpointAnswer:
     """Change an endpoint, stop sending to it, or send to it again."""
     changes = Changes(body.url, body.description, body.event_types, body.is_enabled)
