@@ -168,11 +168,14 @@ class Reader:
         walks = await due_walks(newest_first=True)
         self._not_in_front &= {due for walk in walks for due in walk.due_orders()}
         front = front_walks(walks, self._not_in_front)
-        if front:
-            self._looked_in_front_at = time.monotonic()
-            if not await self._make(front, self._pause_in_front):
+        for walk in front:
+            # What a webhook names without its currency is on one list of many: nothing else waits for all.
+            while await handle_events():
+                made_progress()
+            if not await self._make([walk], self._pause_in_front):
                 return
-        left = sought_back(walks).union(*(walk.left() for walk in front))
+        seen = set[Due]().union(*(walk.seen() for walk in front))
+        left = sought_back(walks).union(*(walk.left() for walk in front)) - seen
         if left - self._not_in_front:
             self._not_in_front |= left
             self._open_asked.ring()
@@ -207,6 +210,7 @@ class Reader:
             _LAST_READ.set_to_current_time()
 
     def _pause_in_front(self) -> float:
+        self._looked_in_front_at = time.monotonic()
         return self._due_pace.pause(_seconds_a_page(DUE_SHARE if self._reads_open else READING_SHARE))
 
     def _pause_in_open(self) -> float:

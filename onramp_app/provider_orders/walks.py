@@ -120,6 +120,10 @@ class Walk:
         """Return the orders that are awaited."""
         return {(self.flow.value, order_id, at) for order_id, at in self.due.items()}
 
+    def seen(self) -> set[Due]:
+        """Return those of them that the walk, which was made, has seen."""
+        return {one for one in self.due_orders() if one[1] not in self.unseen}
+
     def left(self) -> set[Due]:
         """Return those of them that the walk, which has ended early, has not seen."""
         return set() if self.is_made else {one for one in self.due_orders() if one[1] in self.unseen}

@@ -132,6 +132,17 @@ async def test_every_kind_of_answer_carries_the_headers(
     assert "access-control-allow-origin" not in answer.headers
 
 
+async def test_the_page_of_a_link_tells_its_address_to_nobody(site: httpx.AsyncClient) -> None:
+    for path, policy in (
+        ("/link/token", "strict-origin"),
+        ("/hi/link/token", "strict-origin"),
+        ("/login/", "strict-origin-when-cross-origin"),
+        ("/linked", "strict-origin-when-cross-origin"),
+    ):
+        answer = await site.get(path)
+        assert _one(answer, "referrer-policy") == policy, path
+
+
 async def test_a_page_may_run_its_own_scripts_and_styles_and_no_others(site: httpx.AsyncClient) -> None:
     for address in ("/login/", "//login/", "/login/index.html", "/x/../login/"):
         answer = await site.get(httpx.URL(f"http://localhost:3000{address}"))

@@ -67,6 +67,20 @@ async def test_an_order_behind_the_newest_ones_is_left_to_the_whole_walk(world: 
     assert await due_walks() == []
 
 
+async def test_an_order_that_one_of_many_lists_shows_is_left_to_no_other(world: World) -> None:
+    """The webhook names no currency: two lists are looked at, and the first one does not end with it."""
+    provider, orders, _ = listed(world, 35)
+    world.top_up(world.user(), fiat_type=2, fiat_currency="TRY")
+    hint(world, order_of(35, 4, fiatType=None, createdAt=orders[-1].created_at.isoformat()))
+    await handle_events()
+    walks = front_walks(await due_walks(newest_first=True), set())
+    assert {walk.fiat_type for walk in walks} == {1, 2}
+    await make_walks(provider, walks)  # type: ignore[arg-type]
+    seen = set().union(*(walk.seen() for walk in walks))
+    assert [due[:2] for due in seen] == [("buy", "35")]
+    assert set().union(*(walk.left() for walk in walks)) - seen == set()
+
+
 async def test_what_is_sought_back_to_its_date_is_not_looked_for_in_front(world: World, old: Any) -> None:
     _, fields = old
     hint(world, order_of(1, 4, **fields))

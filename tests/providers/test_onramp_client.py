@@ -145,6 +145,21 @@ async def test_a_short_page_is_the_end_once_the_provider_gave_a_longer_one(
     assert await asked_for(39, 20) == 3
 
 
+async def test_with_the_newest_first_orders_that_come_meanwhile_are_no_end(
+    onramp: FakeOnramp, client: OnrampClient
+) -> None:
+    """A page of them came between the two requests, so the second page shows what the first one did."""
+
+    def answer(request: Request) -> Reply:
+        assert request.json["order"] == "DESC"
+        pages = {1: range(100, 600), 2: range(100, 600), 3: range(100)}
+        return ok([{"orderId": i} for i in pages.get(request.json["page"], ())])
+
+    onramp.answers["merchantHistory"] = answer
+    walk = client.history(flow=Flow.BUY, fiat_type=1, since=SINCE, is_newest_first=True)
+    assert [len(page.orders) async for page in walk] == [500, 500, 100]
+
+
 async def test_history_ends_when_the_provider_ignores_the_page_number(
     onramp: FakeOnramp, client: OnrampClient
 ) -> None:

@@ -136,6 +136,10 @@ class _HeadersByPath:
         place = _place(path)
         if (document := self._documents.get(place)) is None:
             document = self._nothing if place in self._files else self._fallback
+        if _LINK.match(place):
+            document = tuple(
+                (name, _ORIGIN_ONLY if name == b"referrer-policy" else of) for name, of in document
+            )
         return (*document, _KEEP_NOWHERE) if is_private(place) else document
 
     def on_success(self, path: str) -> _Headers:
@@ -144,6 +148,12 @@ class _HeadersByPath:
         if is_api_path(path) or is_private(place):
             return ()
         return (_KEEP_FOR_EVER if place in self._files and _HASHED.fullmatch(place) else _ASK_BEFORE_USE,)
+
+
+# Anybody who has the address of an add-money link can use it, so the page tells it to nobody with what it
+# loads, also not to the log of a proxy.
+_LINK = re.compile(r"(/[a-z]{2,3})?/link/")
+_ORIGIN_ONLY = b"strict-origin"
 
 
 def _place(path: str) -> str:

@@ -58,9 +58,9 @@ async def walk_history(  # noqa: PLR0913 - which list, from when, and how far it
 ) -> AsyncIterator[HistoryPage]:
     """Yield the pages of one fiat type; a walk that broke off may go on at `first_page`.
 
-    The end is a page with nothing new on it, or one that is shorter than another of the last half hour. The
-    provider may cap its pages at any number, so a page that only looks short is not believed: an order missed
-    here would be money nobody credits.
+    The end is a page with nothing new on it (with the newest first: with nothing on it), or one that is
+    shorter than another of the last half hour. The provider may cap its pages at any number, so a page that
+    only looks short is not believed: an order missed here would be money nobody credits.
 
     Raises:
         ProviderUnavailable and its kinds; what was yielded before stands.
@@ -83,9 +83,11 @@ async def walk_history(  # noqa: PLR0913 - which list, from when, and how far it
         read = _read_page(records, flow, number=page, is_last=sizes.is_last(len(records)))
         new = {order.order_id for order in read.orders}.union(read.unreadable) - seen
         seen |= new
-        if new:
+        # New orders push those of the page before onto this one: with the newest first, that is not the end.
+        is_over = not (records if is_newest_first else new)
+        if not is_over:
             yield read
-        if not new or read.is_last:
+        if is_over or read.is_last:
             return
     raise ProviderAnswerUnreadable("The payment provider's list of orders does not end.")
 
