@@ -7,10 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
+from starlette.types import ASGIApp
 
+from onramp_app.api.build import create_api
 from onramp_app.config import PROJECT_DIR
 from tests.simulator.process import free_port
 
@@ -33,6 +36,13 @@ def answers(url: str) -> bool:
         return httpx.get(url, timeout=2, verify=False).is_success
     except httpx.TransportError:
         return False
+
+
+# Its routes are worked out with its first request, which is most of what a short test would cost.
+@cache
+def whole_api() -> ASGIApp:
+    """Return the API, built once for all tests that ask it in their own process."""
+    return create_api("Wallet")
 
 
 @contextmanager

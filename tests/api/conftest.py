@@ -7,17 +7,17 @@ import pytest
 
 from onramp_app.accounts import program_sessions
 from onramp_app.accounts.sessions import Client
-from onramp_app.api.build import create_api
 from onramp_app.config import get_settings
 from onramp_app.ledger.assets import enable_assets
 from tests.money import Wallet
 from tests.people import Person, sign_up
+from tests.served import whole_api
 from tests.simulator.process import Process
 
 
 @pytest.fixture
 async def client(database: str) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=create_api("Wallet"))
+    transport = httpx.ASGITransport(app=whole_api())
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         yield client
 

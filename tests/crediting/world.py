@@ -15,11 +15,11 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from psycopg.rows import dict_row
 
-from onramp_app.api.build import create_api
 from onramp_app.db.engine import transaction
 from onramp_app.ledger.verification import verify_ledger
 from onramp_app.running.worker import background_work
 from tests import rows
+from tests.served import whole_api
 from tests.simulator.process import Process, free_port
 
 MATIC_ADDRESS = "0x" + "51" * 18 + "0001"
@@ -115,7 +115,7 @@ class World:
         """Serve the application over HTTP, registered with the simulator; yields its address."""
         port = free_port()
         server = Server(
-            create_api("Wallet"),
+            whole_api(),
             address="127.0.0.1",
             port=port,
             interface=Interfaces.ASGI,

@@ -2,14 +2,11 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import httpx
 import pytest
-from starlette.types import ASGIApp
 
-from onramp_app.api.build import create_api
 from onramp_app.db.engine import transaction
 from onramp_app.outgoing_webhooks.events import Happening, note
 from onramp_app.outgoing_webhooks.post import Poster
@@ -20,6 +17,7 @@ from tests.outgoing_webhooks.receiver import Receiver, receiving
 from tests.people import Person
 from tests.programs.conftest import owner
 from tests.rows import Owner
+from tests.served import whole_api
 
 __all__ = ["ada", "new_person", "owner"]
 
@@ -57,15 +55,9 @@ class Shop:
         return found
 
 
-@cache
-def _api() -> ASGIApp:
-    """The API, built once: that takes longer than most of these tests."""
-    return create_api("Wallet")
-
-
 @pytest.fixture
 async def client(database: str) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=_api())
+    transport = httpx.ASGITransport(app=whole_api())
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         yield client
 
