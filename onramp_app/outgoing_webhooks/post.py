@@ -82,15 +82,16 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         addresses = await self._resolve(host, port)
-        if not all(map(self._allows, addresses)):
-            raise _NotSent("the name of the host leads to an address that is not of the internet")
-        failure: Exception | None = None
+        # One sentence for both, which says nothing about the names that the operator's own network knows.
+        if not addresses or not all(map(self._allows, addresses)):
+            raise _NotSent("the name of the host leads to no address of the internet")
+        failure: Exception = OSError()
         for address in addresses[:_MOST_ADDRESSES]:
             try:
                 return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
-        raise failure or _NotSent("the name of the host cannot be resolved")
+        raise failure
 
     async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
         raise _NotSent("a file is no address")
@@ -194,10 +195,10 @@ def _retry_after(headers: Iterable[tuple[bytes, bytes]]) -> timedelta | None:
         return timedelta(seconds=int(text))
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return max(timedelta(), at - datetime.now(UTC))
+    except (ValueError, OverflowError):  # a year of twenty digits is one of no calendar
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(timedelta(), at - datetime.now(UTC))
 
 
 def _words_of(error: Exception) -> str:
@@ -206,11 +207,11 @@ def _words_of(error: Exception) -> str:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"the certificate is not right: {cause.verify_message}"[:200]
         if isinstance(cause, ssl.SSLError):
-            return "no TLS is spoken there"
+            return "the server does not speak TLS"
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpcore.ConnectError):
         return "no connection"
-    return "the answer is no HTTP" if isinstance(error, httpcore.ProtocolError) else "the connection broke"
+    return "the answer is not HTTP" if isinstance(error, httpcore.ProtocolError) else "the connection broke"
 
 
 def _words_of_status(status: int) -> str:

@@ -15,7 +15,7 @@ from onramp_app.outgoing_webhooks.words import MAX_ANSWER_BYTES
 from tests.mail_server import CERTIFICATE, trusting
 from tests.outgoing_webhooks.receiver import Receiver, receiving
 
-NOT_OF_THE_INTERNET = "the name of the host leads to an address that is not of the internet"
+NOT_OF_THE_INTERNET = "the name of the host leads to no address of the internet"
 
 # Each kind, by the registry or document that sets it apart.
 KINDS = {
@@ -184,9 +184,9 @@ async def test_a_body_that_drips_ends_with_the_time_of_the_whole(receiver: Recei
     ("answer", "problem"),
     [
         (None, "no answer in time"),
-        (b"HTTP/1.1 1", "the answer is no HTTP"),
-        (b"SMTP ready\r\n\r\n", "the answer is no HTTP"),
-        (b"HTTP/1.1 100 Continue\r\n\r\n" * 20, "the answer is no HTTP"),
+        (b"HTTP/1.1 1", "the answer is not HTTP"),
+        (b"SMTP ready\r\n\r\n", "the answer is not HTTP"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 20, "the answer is not HTTP"),
     ],
 )
 async def test_what_answers_no_http_has_taken_nothing(
@@ -205,9 +205,9 @@ async def test_nobody_there_and_no_such_name(poster: Poster) -> None:
         assert (await _sent(poster, url)).problem == "no connection"
     async with Poster(resolve=resolving()) as lost:
         answer = await _sent(lost, "http://shop.example/")
-    assert answer.problem == "the name of the host cannot be resolved"
+    assert answer.problem == NOT_OF_THE_INTERNET
     no_name = await _sent(poster, f"http://{'a' * 64}.example/")
-    assert no_name.problem == "the name of the host cannot be resolved"
+    assert no_name.problem == NOT_OF_THE_INTERNET
 
 
 async def test_over_tls_the_name_of_the_url_is_the_one_that_has_to_be_proved() -> None:
@@ -233,11 +233,20 @@ async def test_where_no_tls_is_spoken_nothing_goes_out_in_the_clear(receiver: Re
 
 @pytest.mark.parametrize(
     ("given", "seconds"),
-    [("120", 120), ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("soon", None), ("-5", None), ("9" * 30, None)],
+    [
+        ("120", 120),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("soon", None),
+        ("-5", None),
+        ("9" * 30, None),
+        ("Wed, 21 Oct 20150000000000000000 07:28:00 GMT", None),
+    ],
 )
 async def test_when_to_come_again_is_read(
     receiver: Receiver, poster: Poster, given: str, seconds: int | None
 ) -> None:
-    receiver.answers(503, retry_after=given)
-    wait = (await _sent(poster, receiver.url)).retry_after
+    receiver.answers(503, b"busy", retry_after=given)
+    sent = await _sent(poster, receiver.url)
+    wait = sent.retry_after
+    assert sent.body == b"busy"
     assert (None if wait is None else wait.total_seconds()) == seconds
