@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, text, tuple_
+from sqlalchemy import ColumnElement, Row, literal, text, tuple_
 from sqlmodel import and_, col, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,14 +20,14 @@ from onramp_app.outgoing_webhooks.endpoints import find
 from onramp_app.outgoing_webhooks.errors import EndpointDisabled
 from onramp_app.outgoing_webhooks.tables import OutgoingDelivery, OutgoingEvent, WebhookEndpoint
 from onramp_app.outgoing_webhooks.views import AttemptView, DeliveryView
-from onramp_app.outgoing_webhooks.words import DeliveryState
+from onramp_app.outgoing_webhooks.words import MAX_ANSWER_BYTES, MAX_ATTEMPTS_KEPT, DeliveryState
 from onramp_app.programs import records
 from onramp_app.programs.living import lives
 from onramp_app.programs.views import Program
 from onramp_app.throttle import throttle
 
-MAX_ATTEMPTS_SHOWN = 20
 MAX_REDELIVERED = 10_000
+MAX_ANSWER_LISTED = 500
 
 _ATTEMPTS = text("""
 SELECT a.* FROM unnest(CAST(:ids AS text[])) AS g (id)
@@ -46,6 +46,8 @@ async def page(
 ) -> tuple[list[DeliveryView], str | None]:
     """Return what was sent to an endpoint or waits for that, newest first, and the next cursor or None.
 
+    Each with its last attempt alone, and the beginning of what was answered (`MAX_ANSWER_LISTED` characters).
+
     Raises:
         NotFound: the program has no such endpoint.
         ValidationFailed: the cursor is not from an earlier answer.
@@ -57,15 +59,23 @@ async def page(
         .where(OutgoingDelivery.endpoint_id == endpoint_id)
     )
     if state is not None:
-        query = query.where(OutgoingDelivery.state == state.value)
+        query = query.where(col(OutgoingDelivery.state) == _literal(state))
     if cursor is not None:
         query = query.where(tuple_(made_at, row_id) < _place_of(cursor))
     async with transaction() as db:
         await find(db, program.id, endpoint_id)
         rows = (await db.exec(query.order_by(made_at.desc(), row_id.desc()).limit(limit + 1))).all()
-        shown = await _views(db, rows[:limit])
+        shown = await _views(db, rows[:limit], attempts=1, answer=MAX_ANSWER_LISTED)
     last = rows[limit - 1][0] if len(rows) > limit else None
     return shown, write_cursor(Position(last.made_at, last.id)) if last else None
+
+
+async def get(program: Program, endpoint_id: str, delivery_id: str) -> DeliveryView:
+    """Return one delivery with all attempts that are kept. Raises `NotFound`."""
+    async with transaction() as db:
+        found = await _find_delivery(db, await find(db, program.id, endpoint_id), delivery_id)
+        (view,) = await _views(db, [found])
+    return view
 
 
 async def redeliver(program: Program, endpoint_id: str, delivery_id: str) -> DeliveryView:
@@ -80,6 +90,7 @@ async def redeliver(program: Program, endpoint_id: str, delivery_id: str) -> Del
     async with transaction() as db:
         endpoint = await find(db, program.id, endpoint_id, lock=True)
         row, event = await _find_delivery(db, endpoint, delivery_id)
+        _refuse_disabled(endpoint)
         await _wake(db, col(OutgoingDelivery.id) == row.id)
         records.note(db, program, "webhook.redelivered", subject=row.id, detail={"event": event.id})
         await db.refresh(row)
@@ -90,14 +101,14 @@ async def redeliver(program: Program, endpoint_id: str, delivery_id: str) -> Del
 async def redeliver_failed(program: Program, endpoint_id: str) -> int:
     """Send again what an endpoint did not take, or what waits for another attempt. Returns how many.
 
-    That are the oldest, at most `MAX_REDELIVERED`; for the rest ask again.
+    Those are the oldest, at most `MAX_REDELIVERED`; for the rest ask again.
 
     Raises:
         NotFound: the program has no such endpoint.
         EndpointDisabled: nothing is sent to it.
         RateLimited: the program has things sent again too often.
     """
-    await throttle.attempt(throttle.REDELIVERIES, program.id)
+    await throttle.attempt(throttle.ALL_REDELIVERIES, program.id)
     async with transaction() as db:
         endpoint = await find(db, program.id, endpoint_id, lock=True)
         number = await _wake_failed(db, endpoint)
@@ -126,6 +137,7 @@ async def redeliver_for(endpoint_id: str, delivery_id: str | None, *, mandate: M
             number = await _wake_failed(operator.db, endpoint)
         else:
             row, _ = await _find_delivery(operator.db, endpoint, delivery_id)
+            _refuse_disabled(endpoint)
             await operator.authorise(deed)
             number = await _wake(operator.db, col(OutgoingDelivery.id) == row.id)
         detail = {"program": endpoint.program_id, "delivery": delivery_id, "deliveries": number}
@@ -136,10 +148,11 @@ async def redeliver_for(endpoint_id: str, delivery_id: str | None, *, mandate: M
 async def _wake_failed(db: AsyncSession, endpoint: WebhookEndpoint) -> int:
     """Let the oldest be due that an endpoint did not take. Returns how many. Raises `EndpointDisabled`."""
     _refuse_disabled(endpoint)
+    # The very condition of the index over them: a log is long.
     not_taken = or_(
-        col(OutgoingDelivery.state) == DeliveryState.FAILED.value,
+        col(OutgoingDelivery.state) == _literal(DeliveryState.FAILED),
         and_(
-            col(OutgoingDelivery.state) == DeliveryState.WAITING.value,
+            col(OutgoingDelivery.state) == _literal(DeliveryState.WAITING),
             col(OutgoingDelivery.first_tried_at).is_not(None),
         ),
     )
@@ -174,8 +187,7 @@ async def _wake(db: AsyncSession, *which: ColumnElement[bool]) -> int:
 async def _find_delivery(
     db: AsyncSession, endpoint: WebhookEndpoint, delivery_id: str
 ) -> tuple[OutgoingDelivery, OutgoingEvent]:
-    """Return a delivery of an endpoint that may be sent again. Raises `NotFound` and `EndpointDisabled`."""
-    _refuse_disabled(endpoint)
+    """Return a delivery of an endpoint. Raises `NotFound`."""
     if is_id(delivery_id):
         query = (
             select(OutgoingDelivery, OutgoingEvent)
@@ -185,6 +197,11 @@ async def _find_delivery(
         if found := (await db.exec(query)).first():
             return found
     raise NotFound("There is no such delivery.")
+
+
+def _literal(state: DeliveryState) -> ColumnElement[str]:
+    # Not as a parameter: a plan for any state could not use the indexes over one.
+    return literal(state.value, literal_execute=True)
 
 
 def _refuse_disabled(endpoint: WebhookEndpoint) -> None:
@@ -204,18 +221,22 @@ def _place_of(cursor: str) -> tuple[Any, str]:
 
 
 async def _views(
-    db: AsyncSession, rows: Iterable[tuple[OutgoingDelivery, OutgoingEvent]]
+    db: AsyncSession,
+    rows: Iterable[tuple[OutgoingDelivery, OutgoingEvent]],
+    *,
+    attempts: int = MAX_ATTEMPTS_KEPT,
+    answer: int = MAX_ANSWER_BYTES,
 ) -> list[DeliveryView]:
     found = list(rows)
-    values = {"ids": [row.id for row, _ in found], "most": MAX_ATTEMPTS_SHOWN}
-    attempts: dict[str, list[AttemptView]] = {}
+    values = {"ids": [row.id for row, _ in found], "most": attempts}
+    made: dict[str, list[AttemptView]] = {}
     for one in await execute(db, _ATTEMPTS, values):
-        attempts.setdefault(one.delivery_id, []).append(_attempt(one))
-    return [_view(row, event, attempts.get(row.id, [])) for row, event in found]
+        made.setdefault(one.delivery_id, []).append(_attempt(one, answer))
+    return [_view(row, event, made.get(row.id, [])) for row, event in found]
 
 
-def _attempt(row: Row[*tuple[Any, ...]]) -> AttemptView:
-    answer = None if row.answer is None else bytes(row.answer).decode(errors="replace")
+def _attempt(row: Row[*tuple[Any, ...]], most: int) -> AttemptView:
+    answer = None if row.answer is None else bytes(row.answer).decode(errors="replace")[:most]
     return AttemptView(row.at, row.took_ms, row.status, answer, row.problem)
 
 

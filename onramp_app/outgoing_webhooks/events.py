@@ -103,7 +103,7 @@ def note(db: AsyncSession, happening: Happening) -> None:
 async def note_balance(db: AsyncSession, instruction: Instruction, posted: PostedTransfer) -> None:
     """Write `balance.low` for each program whose threshold the balance of a person has just gone below.
 
-    It was not below before, so a balance that stays low is told once, and again after it had risen.
+    It was not below before, so a balance that stays low causes one event, and another after it had risen.
     """
     if instruction.user_id is None or posted.available_after >= posted.available_before:
         return

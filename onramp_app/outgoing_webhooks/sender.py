@@ -36,11 +36,13 @@ from onramp_app.outgoing_webhooks.endpoints import GIVEN_UP_AT_ONCE, disable, fi
 from onramp_app.outgoing_webhooks.post import AT_ONCE, TOTAL_SECONDS, Answer, Poster
 from onramp_app.outgoing_webhooks.schedule import next_try
 from onramp_app.outgoing_webhooks.tables import OutgoingDelivery, OutgoingEvent, WebhookEndpoint
-from onramp_app.outgoing_webhooks.words import TEST_TYPE, DeliveryState, Disabled
+from onramp_app.outgoing_webhooks.words import MAX_ATTEMPTS_KEPT, TEST_TYPE, DeliveryState, Disabled
 from onramp_app.programs.living import living_key_of
 from onramp_app.programs.tables import ProgramRow
 
-# Of one endpoint at a time, in each process; of one that takes nothing at present a single one.
+# At a time, in each process, of one program and of one endpoint; of one that takes nothing at present a
+# single one. However slow the endpoints of a program are, others have places.
+OF_ONE_PROGRAM = AT_ONCE // 4
 OF_ONE_ENDPOINT = 4
 # Longer than a request may take, and what is written of it.
 TAKEN_SECONDS = 2 * TOTAL_SECONDS + 30
@@ -49,14 +51,17 @@ TICK_SECONDS = 2.0
 SWEEP_EVERY_SECONDS = 60.0
 _CONTENT = {"content-type": "application/json; charset=utf-8", "user-agent": "onramp-app-webhooks/1"}
 
-# The first of each endpoint come before the second of any: one with much to do keeps nobody waiting. `now()`
-# and not the clock, because the index is searched by it: much may wait for an endpoint that takes nothing.
+# Where less is under way comes first, of programs and of the endpoints of each: one with much to do keeps
+# nobody waiting. `now()` and not the clock, because the index is searched by it: much may wait for an
+# endpoint that takes nothing.
 _TAKE = text(f"""
-WITH due AS (
-    SELECT d.id, d.endpoint_id, d.due_at
-      FROM webhook_endpoints e
-      LEFT JOIN unnest(CAST(:busy AS text[]), CAST(:busy_with AS integer[])) AS b (endpoint_id, number)
-        ON b.endpoint_id = e.id
+WITH busy AS (
+    SELECT e.id AS endpoint_id, e.program_id, b.number
+      FROM unnest(CAST(:busy AS text[]), CAST(:busy_with AS integer[])) AS b (endpoint_id, number)
+      JOIN webhook_endpoints e ON e.id = b.endpoint_id),
+due AS (
+    SELECT d.id, d.endpoint_id, e.program_id, d.due_at, coalesce(b.number, 0) AS under_way
+      FROM webhook_endpoints e LEFT JOIN busy b ON b.endpoint_id = e.id
      CROSS JOIN LATERAL (
         SELECT d.id, d.endpoint_id, d.due_at FROM outgoing_deliveries d
          WHERE d.endpoint_id = e.id AND d.state = 'waiting' AND d.due_at <= now()
@@ -68,17 +73,26 @@ WITH due AS (
            FOR UPDATE SKIP LOCKED) d
      WHERE e.disabled_at IS NULL AND {living_key_of("e.program_id")}),
 turns AS (
-    SELECT id, due_at, row_number() OVER (PARTITION BY endpoint_id ORDER BY due_at) AS turn FROM due)
+    SELECT id, program_id, due_at,
+           under_way + row_number() OVER (PARTITION BY endpoint_id ORDER BY due_at) AS turn
+      FROM due),
+places AS (
+    SELECT id, due_at, row_number() OVER (PARTITION BY program_id ORDER BY turn, due_at)
+           + coalesce((SELECT sum(number) FROM busy b WHERE b.program_id = turns.program_id), 0) AS place
+      FROM turns)
 UPDATE outgoing_deliveries
    SET due_at = clock_timestamp() + :seconds * interval '1 second'
- WHERE id IN (SELECT id FROM turns ORDER BY turn, due_at LIMIT :most)
+ WHERE id IN (SELECT id FROM places WHERE place <= :of_program ORDER BY place, due_at LIMIT :most)
 RETURNING id, due_at
 """)  # noqa: S608 - names of columns  # nosec B608
-_ATTEMPT = text("""
+_ATTEMPT = text(f"""
+WITH last AS (SELECT coalesce(max(number), 0) AS number FROM outgoing_attempts WHERE delivery_id = :id),
+gone AS (
+    DELETE FROM outgoing_attempts a USING last
+     WHERE a.delivery_id = :id AND a.number <= last.number + 1 - {MAX_ATTEMPTS_KEPT})
 INSERT INTO outgoing_attempts (delivery_id, number, at, took_ms, status, answer, problem)
-SELECT :id, coalesce(max(number), 0) + 1, :at, :took_ms, :status, :answer, :problem
-  FROM outgoing_attempts WHERE delivery_id = :id
-""")
+SELECT :id, last.number + 1, :at, :took_ms, :status, :answer, :problem FROM last
+""")  # noqa: S608 - a number of our own  # nosec B608
 _TOOK_ANY_SINCE = text("""
 SELECT EXISTS (SELECT FROM outgoing_deliveries
                 WHERE endpoint_id = :endpoint_id AND state = 'delivered' AND ended_at > :since)
@@ -124,7 +138,9 @@ async def keep_sending_by(poster: Poster) -> None:
                 await _next(set(sending))
             for task in [task for task in sending if task.done()]:
                 del sending[task]
-                task.result()
+                if (error := task.exception()) is not None:
+                    # What became of it is not written down: it comes due again, and the others go on.
+                    _log.warning("an attempt could not be noted", error=type(error).__name__)
     finally:
         await asyncio.gather(*map(end, sending))
 
@@ -158,6 +174,7 @@ async def take_some(most: int, busy: Counter[str]) -> list[Taken]:
     """
     values = {
         "most": most,
+        "of_program": OF_ONE_PROGRAM,
         "each": OF_ONE_ENDPOINT,
         "seconds": TAKEN_SECONDS,
         "busy": list(busy),
@@ -175,12 +192,15 @@ async def take_some(most: int, busy: Counter[str]) -> list[Taken]:
         )
         at = await moment_of(db)
         rows = (await db.exec(query)).all()
-        await _seal_again(db, {endpoint.id: endpoint for *_, endpoint in rows})
+    await _seal_again({endpoint.id: endpoint for *_, endpoint in rows})
     return [Taken(id_, until[id_], event, endpoint, at) for id_, event, endpoint in rows]
 
 
-async def _seal_again(db: AsyncSession, endpoints: Mapping[str, WebhookEndpoint]) -> None:
-    """Seal secrets with the current key that an earlier one sealed: it will not be known for ever."""
+async def _seal_again(endpoints: Mapping[str, WebhookEndpoint]) -> None:
+    """Seal secrets with the current key that an earlier one sealed: it will not be known for ever.
+
+    In transactions of their own: all others lock an endpoint before its deliveries.
+    """
     for endpoint_id, endpoint in endpoints.items():
         for name in ("sealed_secret", "sealed_previous"):
             sealed: bytes | None = getattr(endpoint, name)
@@ -188,12 +208,13 @@ async def _seal_again(db: AsyncSession, endpoints: Mapping[str, WebhookEndpoint]
             if opened is None or opened[1]:
                 continue
             again = signing.seal(opened[0], endpoint_id=endpoint_id)
-            await db.exec(
-                update(WebhookEndpoint)
-                .where(col(WebhookEndpoint.id) == endpoint_id, getattr(WebhookEndpoint, name) == sealed)
-                .values({name: again})
-                .execution_options(synchronize_session=False)
-            )
+            async with transaction() as db:
+                await db.exec(
+                    update(WebhookEndpoint)
+                    .where(col(WebhookEndpoint.id) == endpoint_id, getattr(WebhookEndpoint, name) == sealed)
+                    .values({name: again})
+                    .execution_options(synchronize_session=False)
+                )
 
 
 async def send_test(endpoint_id: str) -> Answer:
@@ -250,7 +271,8 @@ async def _conclude(db: AsyncSession, taken: Taken, answer: Answer) -> None:
     await execute(
         db,
         _ATTEMPT,
-        {"id": row.id, "at": taken.at, "answer": answer.body if answer.status else None} | values,
+        {"id": row.id, "at": taken.at, "answer": answer.body.replace(b"\0", b"?") if answer.status else None}
+        | values,
     )
     if row.state != DeliveryState.WAITING.value:
         return

@@ -7,6 +7,7 @@ MAX_ENDPOINTS = 10  # of one program
 MAX_URL_LENGTH = 1000
 MAX_DESCRIPTION = 140
 MAX_ANSWER_BYTES = 4096
+MAX_ATTEMPTS_KEPT = 20  # of one delivery, the newest
 # How long an earlier secret may go on signing beside the one that replaces it.
 MOST_OVERLAP = timedelta(days=30)
 

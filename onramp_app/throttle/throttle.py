@@ -132,6 +132,11 @@ REDELIVERIES = (
     RateLimitItemPerMinute(120, namespace="redeliveries"),
     RateLimitItemPerDay(5_000, namespace="redeliveries-day"),
 )
+# By program: each one may have 10,000 sent again.
+ALL_REDELIVERIES = (
+    RateLimitItemPerMinute(10, namespace="all-redeliveries"),
+    RateLimitItemPerDay(100, namespace="all-redeliveries-day"),
+)
 # By program: each one has a line in the audit log.
 NEW_LINKS = (
     RateLimitItemPerMinute(300, namespace="new-links"),

@@ -12,14 +12,14 @@ from onramp_app.outgoing_webhooks.events import Happening, note
 from onramp_app.outgoing_webhooks.post import Poster
 from onramp_app.outgoing_webhooks.words import EventType
 from tests import rows
-from tests.api.conftest import ada, new_person
+from tests.api.conftest import ada, bo, new_person
 from tests.outgoing_webhooks.receiver import Receiver, receiving
 from tests.people import Person
 from tests.programs.conftest import owner
 from tests.rows import Owner
 from tests.served import whole_api
 
-__all__ = ["ada", "new_person", "owner"]
+__all__ = ["ada", "bo", "new_person", "owner"]
 
 Call = Callable[..., Awaitable[httpx.Response]]
 ENDPOINTS = "/api/webhook-endpoints"

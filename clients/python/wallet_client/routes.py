@@ -699,7 +699,7 @@ class WebhookEndpoints:
         limit: int | None = None,
         cursor: str | None = None,
     ) -> DeliveriesAnswer:
-        """List what was sent to an endpoint or waits for that, newest first, with what it answered.
+        """List what was sent to an endpoint or waits for that, newest first, each with its last attempt.
 
         Needs the scope `webhooks`.
 
@@ -710,6 +710,20 @@ class WebhookEndpoints:
             "GET",
             f"/api/webhook-endpoints/{quote(endpoint_id, safe='')}/deliveries",
             query={"state": state, "limit": limit, "cursor": cursor},
+        )
+        return answer
+
+    def read_delivery(self, endpoint_id: str, delivery_id: str) -> DeliveryAnswer:
+        """Return one delivery with its attempts and what was answered.
+
+        Needs the scope `webhooks`.
+
+        Raises `WalletError`, with one of the codes `database_unavailable`, `forbidden`, `insufficient_scope`,
+        `not_found`, `rate_limited`, `unauthenticated`, `validation_failed`.
+        """
+        answer: DeliveryAnswer = self._calls.ask(
+            "GET",
+            f"/api/webhook-endpoints/{quote(endpoint_id, safe='')}/deliveries/{quote(delivery_id, safe='')}",
         )
         return answer
 

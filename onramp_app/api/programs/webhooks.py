@@ -173,7 +173,10 @@ class AttemptAnswer(BaseModel):
 
 
 class DeliveryAnswer(BaseModel):
-    """An event on its way to an endpoint. `request` is its body; `attempts` are the newest 20, last first."""
+    """An event on its way to an endpoint. `request` is its body; `attempts` are the newest 20, last first.
+
+    In lists there is the last one alone, with 500 characters of its answer.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_DELIVERY]})
 
@@ -258,9 +261,15 @@ async def list_deliveries(
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Annotated[str | None, Query(max_length=MAX_LENGTH)] = None,
 ) -> DeliveriesAnswer:
-    """List what was sent to an endpoint or waits for that, newest first, with what it answered."""
+    """List what was sent to an endpoint or waits for that, newest first, each with its last attempt."""
     found, next_cursor = await deliveries.page(program, endpoint_id, state=state, limit=limit, cursor=cursor)
     return DeliveriesAnswer(items=[DeliveryAnswer.of(view) for view in found], next_cursor=next_cursor)
+
+
+@router.get("/{endpoint_id}/deliveries/{delivery_id}", responses=program_errors(NotFound))
+async def read_delivery(endpoint_id: str, delivery_id: str, program: OfWebhooks) -> DeliveryAnswer:
+    """Return one delivery with its attempts and what was answered."""
+    return DeliveryAnswer.of(await deliveries.get(program, endpoint_id, delivery_id))
 
 
 @router.post("/{endpoint_id}/redeliver", responses=program_errors(NotFound, EndpointDisabled))
