@@ -21,7 +21,7 @@ from onramp_app.top_ups.views import TopUpView
 async def begin(payer: Payer, request: PurchaseRequest, *, expected_amount: Decimal, review: str) -> str:
     """Begin the top-up of a link, once however many browsers confirm it, and return its id.
 
-    Whoever comes second gets the id of the first one's top-up. The program vouches for its person, so no
+    The second browser gets the id of the first one's top-up. The program vouches for its person, so no
     confirmed address is asked for; everything else that refuses a top-up refuses this one.
 
     Raises:
