@@ -86,6 +86,28 @@ async def test_a_schema_that_is_behind_or_missing_is_not_current(database: str) 
             assert not await schema_is_current(db)
 
 
+@pytest.mark.full
+def test_tables_that_grow_are_checked_in_a_transaction_that_locks_nobody_out(empty_database: str) -> None:
+    """A constraint that is made and checked at once keeps everybody out until all rows were read."""
+    unchecked = (
+        "SELECT conname FROM pg_constraint WHERE NOT convalidated AND conname ~ '^.k_(program_users|outbox)'"
+    )
+    found = []
+    for revision in ("0034", "head"):
+        migrate(empty_database, revision)
+        with psycopg.connect(empty_database) as connection:
+            found.append({name for (name,) in connection.execute(unchecked)})
+    assert found == [
+        {
+            "ck_outbox_mails_kind",
+            "ck_program_users_low_is_whole",
+            "ck_program_users_low_minor",
+            "fk_program_users_low_asset",
+        },
+        set(),
+    ]
+
+
 def test_migrating_twice_changes_nothing(database: str) -> None:
     before = _describe(database)
     migrate(database)

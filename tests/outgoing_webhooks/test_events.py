@@ -24,7 +24,7 @@ from tests import rows
 from tests.debits.shop import PROGRAM
 from tests.debits.shop import Shop as Debits
 from tests.desk import Desk
-from tests.outgoing_webhooks.conftest import happen
+from tests.outgoing_webhooks.conftest import Shop, happen
 from tests.rows import Owner
 
 
@@ -229,6 +229,14 @@ async def test_where_nobody_has_an_endpoint_fifty_events_cost_one_look(desk: Des
 
 
 # Until when.
+
+
+async def test_what_names_a_program_is_written_while_it_makes_an_endpoint(shop: Shop) -> None:
+    """Crediting writes events, whose foreign key needs the row of the program."""
+    with _statements() as sent:
+        await shop.endpoint()
+    (locks,) = [one for one in sent if "FOR " in one and "FROM programs" in one.replace("\n", " ")]
+    assert locks.rstrip().endswith("FOR NO KEY UPDATE")
 
 
 async def test_old_events_go_with_their_log_and_what_waits_stays(desk: Desk, debits: Debits) -> None:

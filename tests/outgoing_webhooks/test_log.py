@@ -1,6 +1,9 @@
 """The log of an endpoint: read, sent again, kept within bounds, and gone with the endpoint."""
 
+import asyncio
 from collections import Counter
+
+import pytest
 
 from onramp_app.outgoing_webhooks import endpoints
 from onramp_app.outgoing_webhooks.post import Poster
@@ -96,3 +99,35 @@ async def test_all_that_was_not_taken_is_sent_again_so_often(shop: Shop) -> None
     where = f"{ENDPOINTS}/{endpoint['id']}/redeliver"
     answers = [(await shop.ask("POST", where)).status_code for _ in range(11)]
     assert answers == [200] * 10 + [429]
+
+
+@pytest.mark.full
+async def test_a_log_of_200000_deliveries_is_read_disabled_and_sent_again_at_once(
+    shop: Shop, owner: Owner, ada: Person
+) -> None:
+    """For one endpoint all wait; another has taken all but one of a thousand."""
+    dead, fine = [(await shop.endpoint())["id"] for _ in range(2)]
+    owner.execute(
+        "INSERT INTO outgoing_events (id, program_id, user_id, type, object, data, created_at)"
+        " SELECT md5('e' || n), %s, %s, 'kyc.changed', 'o' || n, '{}', now() - n * interval '1 second'"
+        " FROM generate_series(1, 200000) n",
+        (shop.program_id, ada.id),
+    )
+    owner.execute(
+        "INSERT INTO outgoing_deliveries"
+        " (id, event_id, endpoint_id, object, sequence, state, made_at, due_at, ended_at)"
+        " SELECT md5(e.id || n), md5('e' || n), e.id, 'o' || n, n, s.state, now() - n * interval '1 second',"
+        " now(), CASE WHEN s.state <> 'waiting' THEN now() END"
+        " FROM generate_series(1, 200000) n, webhook_endpoints e, LATERAL (SELECT CASE WHEN e.id = %s THEN"
+        " 'waiting' WHEN n %% 1000 = 0 THEN 'failed' ELSE 'delivered' END AS state) s",
+        (dead,),
+    )
+    owner.execute("ANALYZE outgoing_deliveries")
+    async with asyncio.timeout(3):
+        found = {one.endpoint.id: (one.waiting, one.failed) for one in await endpoints.listed_for_operators()}
+        assert found == {dead: (100_000, 0), fine: (0, 200)}
+        assert len(await shop.deliveries({"id": fine}, state="failed")) == 50
+        again = await shop.ask("POST", f"{ENDPOINTS}/{fine}/redeliver")
+        assert again.json() == {"redelivered": 200}
+        assert (await shop.ask("DELETE", f"{ENDPOINTS}/{dead}")).status_code == 204
+        assert await endpoints.give_up_stranded() == 1000
