@@ -8,8 +8,9 @@ from typing import Any
 _ID = "0197c4b2f3a47d11a2c07d1c5f1b1d10"
 _AT = "2026-01-31T09:00:00Z"
 
+# Nobody's: what looks like a secret opens nothing.
 _BY_NAME: dict[str, Any] = {
-    "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…",
+    "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…",  # nosec B105
     "action": "start",
     "address": "203.0.113.7",
     "amount": "1000",
@@ -25,7 +26,7 @@ _BY_NAME: dict[str, Any] = {
     "created_at": _AT,
     "credential": {"id": "AZfEsvOkfRGiwH0cXxsdEA", "type": "public-key"},
     "currency": "INR",
-    "current_password": "quiet harbour lantern 42",
+    "current_password": "quiet harbour lantern 42",  # nosec B105
     "decimals": 6,
     "description": None,
     "detail": "",
@@ -53,12 +54,12 @@ _BY_NAME: dict[str, Any] = {
     "min": "500",
     "name": "Phone",
     "network": "matic20",
-    "new_password": "brass kettle morning 17",
+    "new_password": "brass kettle morning 17",  # nosec B105
     "next_cursor": None,
     "order_id": "313800940",
     "otp": "492039",
     "owed": "0",
-    "password": "quiet harbour lantern 42",
+    "password": "quiet harbour lantern 42",  # nosec B105
     "payment_method": "UPI",
     "pending": "0",
     "problem": None,
@@ -71,17 +72,17 @@ _BY_NAME: dict[str, Any] = {
     "recovery_codes": ["7K2QM-9D4XA"],
     "recovery_codes_left": 10,
     "reference": "order-4711",
-    "refresh_token": "rt_AZfEsvOkfRGiwH0cXxsdEA",
+    "refresh_token": "rt_AZfEsvOkfRGiwH0cXxsdEA",  # nosec B105
     "return_secret": "5f" * 32,
     "return_url": "https://shop.example.com/paid?order=4711",
-    "secret": "JBSWY3DPEHPK3PXP",
+    "secret": "JBSWY3DPEHPK3PXP",  # nosec B105
     "settled_at": "2026-01-31T09:03:10Z",
     "since": None,
     "source": "poll",
     "status": "settled",
     "tier": "basic",
-    "token": "AZfEsvOkfRGiwH0cXxsdEA",
-    "token_type": "bearer",
+    "token": "AZfEsvOkfRGiwH0cXxsdEA",  # nosec B105
+    "token_type": "bearer",  # nosec B105
     "top_up_id": _ID,
     "top_up_status": "settled",
     "transaction_hash": "0x" + "9f" * 32,
