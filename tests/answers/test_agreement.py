@@ -152,11 +152,11 @@ def _receipt(view: TopUpView) -> ReceiptFacts:
 
 def _frames() -> dict[str, str]:
     """What the page of a top-up says in each of its pictures, whatever the top-up."""
-    closed = str(page._closed().render())
+    closed = str(page.closed().render())
     return {
         "offered": str(offer_page.offered().render()),
-        "moving": str(page._moving().render()),
-        "settled": str(page._settled().render()),
+        "moving": str(page.moving().render()),
+        "settled": str(page.settled().render()),
         "ended": closed,
         "review": closed,
         "reversed": closed,

@@ -143,5 +143,5 @@ async def test_a_query_that_forgets_the_person_is_caught(asgi, scene, monkeypatc
     monkeypatch.setattr(
         transactions, "statement", lambda _user_id, *rest, **named: statement(scene.bo.id, *rest, **named)
     )
-    tally = await attack(asgi, scene, Malice(1, scene.targets), calls=200, only="/api/transactions")
+    tally = await attack(asgi, scene, Malice(1, scene.targets), calls=600, only="/api/transactions")
     assert tally.leaks

@@ -38,8 +38,9 @@ async def test_a_webhook_its_read_and_its_credit_are_one_trace(
     before = _credits()
     with log_lines(monkeypatch, level="info") as output:
         async with world.running():
-            # From the first read on only a webhook makes it look again.
+            # From the first reads on only a webhook makes it look again.
             await world.until(lambda: world.one("SELECT count(*) FROM provider_reads"))
+            await world.until(lambda: world.rows("SELECT FROM history_walks WHERE fiat_type = 1"))
             order = world.open_order(top_up)
             world.simulator.move(order, 4)
             await world.ends(top_up, "settled")

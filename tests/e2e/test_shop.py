@@ -71,6 +71,16 @@ def _open_shop(site: Site, folder: Path, *, name: str) -> Iterator[Shop]:
         shop.wait()
 
 
+def _debits(site: Site, name: str) -> list[tuple[str, int]]:
+    """Return reference and amount of each debit of a program."""
+    query = (
+        "SELECT d.reference, d.posted_minor FROM debits d"
+        " JOIN programs p ON p.id = d.program_id WHERE p.name = %s"
+    )
+    with psycopg.connect(site.database_url) as owner:
+        return [(reference, int(amount)) for reference, amount in owner.execute(query, (name,))]
+
+
 async def test_a_poster_is_sold_for_money_that_is_added_on_the_way(
     open_page: OpenPage, site: Site, tmp_path: Path
 ) -> None:
@@ -95,9 +105,8 @@ async def test_a_poster_is_sold_for_money_that_is_added_on_the_way(
         await expect(page.get_by_role("heading", name="Thank you")).to_be_visible(timeout=STEP_MS)
         await page.goto(shop.url)
         await expect(page.get_by_text("Your balance")).to_contain_text(re.compile(r"5\d\.\d+ USDT"))
-        with psycopg.connect(site.database_url) as owner:
-            debits = owner.execute("SELECT reference, posted_minor FROM debits").fetchall()
-        assert [(reference, int(amount)) for reference, amount in debits] == [(shop.orders()[0][0], PRICE)]
+        debits = _debits(site, "Harbour shop")
+        assert debits == [(shop.orders()[0][0], PRICE)]
 
 
 # Killing the wallet while it sells
@@ -187,11 +196,9 @@ async def test_fifty_kills_of_the_wallet_lose_and_double_nothing(
         orders = shop.orders()
     assert [status for _, status in orders] == ["paid"] * len(orders)
     assert len(orders) >= SALES
-    with psycopg.connect(site.database_url) as owner:
-        debits = owner.execute("SELECT reference, posted_minor FROM debits d JOIN programs p"
-                               " ON p.id = d.program_id WHERE p.name = %s", (KILLED,)).fetchall()  # fmt: skip
+    debits = _debits(site, KILLED)
     assert sorted(reference for reference, _ in debits) == sorted(order for order, _ in orders)
-    assert {int(amount) for _, amount in debits} == {PRICE}
+    assert {amount for _, amount in debits} == {PRICE}
     async with asyncio.timeout(60):
         while len(set(_settled_and_delivered(site))) > 1:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
