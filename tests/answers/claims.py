@@ -236,6 +236,7 @@ _SILENT = (
     "While this runs on your own computer, only that computer can open the address.",
     "While you pay",
     "You asked for",
+    "You can close this page. We'll keep going.",
     "You can close this page. We'll keep going. Find it any time in Activity.",
     "You canceled it before a payment was seen.",
     "You paid",
