@@ -33,6 +33,7 @@ from onramp_app.local import postgres
 from onramp_app.logs import configure_logs
 from onramp_app.provider_orders import inbox
 from onramp_app.running.loops import run
+from tests.benchmarks import wrk
 from tests.benchmarks.machine import load
 from tests.signed_webhooks import event_of, headers_of
 from tests.simulator.process import free_port
@@ -40,26 +41,6 @@ from tests.simulator.process import free_port
 SECONDS = 8
 # More than are stored in that time; the bare route is sent them again and again.
 HEADERS = 60_000
-_LUA = """
-local requests, at = {}, 0
-init = function()
-  for line in io.lines("%s") do
-    local payload, signature = line:match("(%%S+) (%%S+)")
-    local headers = {["x-onramp-payload"] = payload, ["x-onramp-signature"] = signature,
-      ["content-type"] = "application/json"}
-    local body = '{"orderId": ' .. #requests .. ', "round": 0}'
-    requests[#requests + 1] = wrk.format("POST", "%s", headers, body)
-  end
-end
-request = function()
-  at = at %% #requests + 1
-  return requests[at]
-end
-done = function(summary, latency, requests)
-  io.write(string.format("errors %%d\\n", summary.errors.status + summary.errors.connect + summary.errors.read
-    + summary.errors.timeout))
-end
-"""
 # A header of the same size that was never seen, and the two indexes and the trigger that the route pays for.
 _PGBENCH = """
 INSERT INTO webhook_events (environment, header, body, received_at, secret, is_old, differs, kind,
@@ -89,7 +70,7 @@ async def _serve(port: int, app: ASGIApp) -> None:
 
 
 @contextmanager
-def _serving(database: str, kind: str) -> Iterator[str]:
+def serving(database: str, kind: str) -> Iterator[str]:
     """Serve `ours` or the `bare` route in a process of its own; give the address."""
     port = free_port()
     serving = subprocess.Popen(
@@ -110,12 +91,10 @@ def _serving(database: str, kind: str) -> Iterator[str]:
         serving.wait(10)
 
 
-def _wrk(url: str, script: Path) -> tuple[float, str]:
-    command = ["wrk", "-t1", "-c128", f"-d{SECONDS}s", "--latency", "-s", str(script), url]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    figures = re.search(r"99%\s+(\S+)", output), re.search(r"errors (\d+)", output)
-    p99, errors = (found[1] if found else "?" for found in figures)
-    return float(re.findall(r"Requests/sec:\s+([\d.]+)", output)[0]), f"p99 {p99}, errors {errors}"
+def signed_requests(number: int) -> Iterator[tuple[dict[str, str], str]]:
+    """Yield the headers and the body of that many webhooks, each of another order."""
+    for order in range(number):
+        yield headers_of(event_of(order, at=time.time_ns())), f'{{"orderId": {order}, "round": 0}}'
 
 
 def _pgbench(url: str, script: Path) -> float:
@@ -137,27 +116,24 @@ def main(rounds: int) -> None:
         folder.chmod(0o755)
         server = postgres.start(folder / "data")
         migrate(server.url)
-        headers = folder / "headers"
-        signed = (headers_of(event_of(number, at=time.time_ns())) for number in range(HEADERS))
-        headers.write_text("".join(f"{h['x-onramp-payload']} {h['x-onramp-signature']}\n" for h in signed))
-        lua, sql = folder / "post.lua", folder / "insert.sql"
-        lua.write_text(_LUA % (headers, PATH))
+        lua = wrk.write_script(folder, "post", PATH, signed_requests(HEADERS))
+        sql = folder / "insert.sql"
         sql.write_text(_PGBENCH)
         figures: dict[str, list[float]] = {"webhooks": [], "pgbench": [], "bare route": []}
-        with _serving(server.url, "ours") as ours, _serving(server.url, "bare") as bare:
+        with serving(server.url, "ours") as ours, serving(server.url, "bare") as bare:
             for number in range(rounds):
                 with psycopg.connect(server.url, autocommit=True) as connection:
                     connection.execute("TRUNCATE webhook_events")
                 with psycopg.connect(server.superuser_url, autocommit=True) as connection:
                     connection.execute("CHECKPOINT")
-                figure, more = _wrk(ours, lua)
+                seen = wrk.post(ours, lua, seconds=SECONDS)
                 with psycopg.connect(server.url) as connection:
                     (stored,) = connection.execute("SELECT count(*) FROM webhook_events").fetchone() or (0,)
-                figures["webhooks"].append(figure)
+                figures["webhooks"].append(seen.a_second)
                 figures["pgbench"].append(_pgbench(server.url, sql))
-                figures["bare route"].append(_wrk(bare, lua)[0])
+                figures["bare route"].append(wrk.post(bare, lua, seconds=SECONDS).a_second)
                 last = ", ".join(f"{name} {values[-1]:.0f}/s" for name, values in figures.items())
-                print(f"{number}: {last} ({more}, {stored} rows)")  # noqa: T201
+                print(f"{number}: {last} (p99 {seen.p99}, errors {seen.errors}, {stored} rows)")  # noqa: T201
         server.stop()
     ratio = statistics.median(a / b for a, b in zip(figures["webhooks"], figures["pgbench"], strict=True))
     medians = ", ".join(f"{name} {statistics.median(values):.0f}/s" for name, values in figures.items())

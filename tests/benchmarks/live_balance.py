@@ -35,9 +35,7 @@ class Watched:
 
     async def open(self, url: str) -> None:
         """Open the tab, or leave and come back as a new one."""
-        if self.tab is not None:
-            self.take_notes()
-            await self.tab.close()
+        await self.leave()
         self.tab = await TabSocket.open(url, cookie=f"session={self.session.cookie_value}")
         await self.tab.emit(HYDRATE_AND_LOAD, path="/home")
         is_open = False
@@ -47,16 +45,17 @@ class Watched:
                 self._note(*update)
                 is_open = ("is_hydrated_rx_state_", True) in values_of(update[1])
 
+    async def leave(self) -> None:
+        """Note what the tab was shown so far, and close it."""
+        if self.tab is not None:
+            while not self.tab.updates.empty():
+                self._note(*self.tab.updates.get_nowait())
+            await self.tab.close()
+
     async def credit(self) -> None:
         """Add one USDT."""
         await credit(self.session.viewer.user_id)
         self.committed.append(asyncio.get_running_loop().time())
-
-    def take_notes(self) -> None:
-        """Note what the tab was shown so far."""
-        assert self.tab is not None
-        while not self.tab.updates.empty():
-            self._note(*self.tab.updates.get_nowait())
 
     def _note(self, at: float, update: dict[str, object]) -> None:
         self.shown += [(amount, at) for amount in _amounts(update)]
@@ -89,11 +88,17 @@ class Seen:
 
 
 async def watch(
-    url: str, *, tabs: int, count: int, seed: int, settling_seconds: float = SETTLING_SECONDS
+    url: str,
+    *,
+    tabs: int,
+    count: int,
+    seed: int,
+    settling_seconds: float = SETTLING_SECONDS,
+    kind: type[Watched] = Watched,
 ) -> Seen:
     """Make so many credits to people at random while their tabs look on, and leave and come back."""
     dice = random.Random(seed)
-    people = [Watched(await person(number)) for number in range(tabs)]
+    people = [kind(await person(number)) for number in range(tabs)]
     for one in people:
         await one.open(url)
     loop = asyncio.get_running_loop()
@@ -113,9 +118,7 @@ async def watch(
     await asyncio.gather(*coming_back.values())
     await asyncio.sleep(settling_seconds)
     for one in people:
-        one.take_notes()
-        assert one.tab is not None
-        await one.tab.close()
+        await one.leave()
     right = sum(1 for one in people if not one.committed or one.shown[-1][0] == len(one.committed))
     await lifecycle.disconnect()
     return Seen(sorted(delay for one in people for delay in one.delays()), right, reconnects, took)

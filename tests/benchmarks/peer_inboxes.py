@@ -1,0 +1,163 @@
+"""Our inbox beside others: dj-stripe's view of webhooks, and a plain insert by FastAPI and SQLAlchemy.
+
+Run: `python -m tests.benchmarks.peer_inboxes [rounds]`. Needs `wrk`. All verify a signature and commit
+a row to the same PostgreSQL before they answer, each served by Granian with one worker, and get requests that
+were written before the load. dj-stripe is installed into an environment of its own. fsync is on.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+
+from onramp_app.api.webhook import PATH
+from onramp_app.config import PROJECT_DIR
+from onramp_app.db.migrate import migrate
+from onramp_app.local import postgres
+from tests.benchmarks import wrk
+from tests.benchmarks.inbox_throughput import serving, signed_requests
+from tests.benchmarks.machine import load
+from tests.benchmarks.peers.server import granian
+
+SECONDS = 8
+# More than are stored in that time.
+OURS, THEIRS = 60_000, 20_000
+PEERS = Path(__file__).parent / "peers"
+# Without a callback the package named in `peers/dj_stripe_inbox.py` would look the event up at Stripe.
+_STRIPE_PATH = "/stripe/webhook/5a0f8b1e-2f0f-4a53-9f6a-3f0d7c4f2a10"
+_STRIPE_SECRET = "whsec_of_the_benchmark"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """An inbox under load: its name, where it listens, what it is sent, and the table in which it stores."""
+
+    name: str
+    url: str
+    script: Path
+    database: str
+    table: str
+
+
+def _stripes() -> Iterator[tuple[dict[str, str], str]]:
+    at = int(time.time())
+    for number in range(THEIRS):
+        event = {"id": f"evt_{number}", "object": "event", "livemode": False, "type": "charge.succeeded"}
+        body = json.dumps(event | {"data": {"object": {"id": f"ch_{number}", "amount": 100_000}}})
+        signature = hmac.new(_STRIPE_SECRET.encode(), f"{at}.{body}".encode(), hashlib.sha256).hexdigest()
+        yield {"stripe-signature": f"t={at},v1={signature}"}, body
+
+
+def _environment_of_peers(folder: Path) -> Path:
+    """Install what the peers need. Returns the Python that has it."""
+    python = folder / "bin" / "python"
+    install: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-cache-dir",
+        "-r",
+        PEERS / "requirements.txt",
+    ]
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run(install, check=True)
+    return python
+
+
+def _database(server: postgres.LocalPostgres, name: str) -> str:
+    with psycopg.connect(server.superuser_url, autocommit=True) as connection:
+        owner = urlsplit(server.url).username
+        connection.execute(f'CREATE DATABASE {name} OWNER "{owner}"'.encode())
+    return server.url.rpartition("/")[0] + "/" + name
+
+
+def _stored(peer: Peer) -> int:
+    with psycopg.connect(peer.database) as connection:
+        (count,) = connection.execute(f"SELECT count(*) FROM {peer.table}".encode()).fetchone() or (0,)
+    return int(count)
+
+
+def _round(peer: Peer) -> float:
+    with psycopg.connect(peer.database, autocommit=True) as connection:
+        connection.execute(f"TRUNCATE {peer.table}".encode())
+    seen = wrk.post(peer.url, peer.script, seconds=SECONDS)
+    stored = _stored(peer)
+    # Those that were under way at the end are stored without having been counted.
+    assert not seen.errors
+    assert abs(stored - seen.a_second * SECONDS) <= 0.05 * stored + 256, (peer.name, stored, seen)
+    return seen.a_second
+
+
+def main(rounds: int) -> None:
+    """Measure in alternating rounds, and print the medians."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        folder.chmod(0o755)
+        python = _environment_of_peers(folder / "environment")
+        server = postgres.start(folder / "data")
+        stack.callback(server.stop)
+        migrate(server.url)
+        plain, stripe = (_database(server, name) for name in ("plain", "stripe"))
+        migrate(plain)
+        subprocess.run(
+            [python, PEERS / "dj_stripe_inbox.py"], check=True, env={**os.environ, "DATABASE_URL": stripe}
+        )
+        ours = stack.enter_context(serving(server.url, "ours"))
+        plainly = stack.enter_context(
+            granian(
+                Path(sys.executable),
+                plain,
+                "tests.benchmarks.peers.plain_inbox:app",
+                "--interface",
+                "asgi",
+                "--loop",
+                "uvloop",
+                cwd=PROJECT_DIR,
+            )
+        )
+        djangos = stack.enter_context(
+            granian(
+                python,
+                stripe,
+                "dj_stripe_inbox:application",
+                "--interface",
+                "wsgi",
+                "--blocking-threads",
+                "8",
+                cwd=PEERS,
+            )
+        )
+        signed = wrk.write_script(folder, "ours", PATH, signed_requests(OURS))
+        theirs = wrk.write_script(folder, "stripe", _STRIPE_PATH, _stripes())
+        peers = [
+            Peer("ours", ours, signed, server.url, "webhook_events"),
+            Peer("FastAPI and SQLAlchemy", plainly, signed, plain, "webhook_events"),
+            Peer("dj-stripe", djangos, theirs, stripe, "djstripe_webhookeventtrigger"),
+        ]
+        figures: dict[str, list[float]] = {peer.name: [] for peer in peers}
+        for _ in range(rounds):
+            for peer in peers:
+                figures[peer.name].append(_round(peer))
+            print({name: round(values[-1]) for name, values in figures.items()})  # noqa: T201
+    for name, values in figures.items():
+        ratio = statistics.median(a / b for a, b in zip(figures["ours"], values, strict=True))
+        print(f"{name}: {statistics.median(values):.0f}/s, ours {ratio:.1f} times that")  # noqa: T201
+    print(load())  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)

@@ -1,0 +1,39 @@
+"""Serves a peer as ours is served: by Granian, with one worker."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+from tests.simulator.process import free_port
+
+
+@contextmanager
+def granian(python: Path, database: str, target: str, *options: str, cwd: Path) -> Iterator[str]:
+    port = free_port()
+    command: list[str | Path] = [
+        python.parent / "granian",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        *options,
+        target,
+    ]
+    environment = {**os.environ, "DATABASE_URL": database}
+    process = subprocess.Popen(command, env=environment, cwd=cwd, stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            with suppress(httpx.TransportError):
+                httpx.get(url, trust_env=False)
+                break
+            time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
