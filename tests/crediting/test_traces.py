@@ -39,7 +39,7 @@ async def test_a_webhook_its_read_and_its_credit_are_one_trace(
     with log_lines(monkeypatch, level="info") as output:
         async with world.running():
             # From the first reads on only a webhook makes it look again.
-            await world.until(lambda: world.one("SELECT count(*) FROM provider_reads"))
+            await world.is_read_once()
             await world.until(lambda: world.rows("SELECT FROM history_walks WHERE fiat_type = 1"))
             order = world.open_order(top_up)
             world.simulator.move(order, 4)
@@ -95,7 +95,7 @@ async def test_the_collector_gets_the_whole_trace(world: World, monkeypatch: pyt
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         get_settings.cache_clear()
         async with collected(get_settings(), role="instance"), world.running():
-            await world.until(lambda: world.one("SELECT count(*) FROM provider_reads"))
+            await world.is_read_once()
             world.simulator.move(world.open_order(top_up), 4)
             await world.ends(top_up, "settled")
             await world.until(lambda: '"credited"' in output.getvalue())

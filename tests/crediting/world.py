@@ -98,6 +98,18 @@ class World:
         await self.until(lambda: self.state(top_up_id)["status"] == status, seconds=seconds)
         return self.state(top_up_id)
 
+    async def is_read_once(self) -> None:
+        """Wait until a reader that has just begun has read the lists in which an order of ours appears.
+
+        What is delivered afterwards is read because of its webhook, not because all is read in the beginning.
+        """
+        await self.until(
+            lambda: (
+                self.rows("SELECT FROM provider_reads")
+                and self.rows("SELECT FROM history_walks WHERE flow = 'buy' AND fiat_type = 1")
+            )
+        )
+
     def describe(self) -> str:
         return str(
             [

@@ -36,7 +36,7 @@ async def test_a_webhook_of_one_process_is_credited_by_another_in_one_trace(
             try:
                 await world.until(lambda: answers(f"http://127.0.0.1:{port}/api/health/ready"), seconds=60)
                 simulator.data(SET_WEBHOOK, {"webhookUrl": f"{url}/api/webhooks/onramp"})
-                await world.until(lambda: world.one("SELECT count(*) FROM provider_reads"))
+                await world.is_read_once()
                 simulator.move(world.open_order(top_up), 4)
                 await world.ends(top_up, "settled")
                 await world.until(lambda: "credit" in {span.name for span in collector.spans})

@@ -94,7 +94,7 @@ def test_in_a_frame_without_its_origin_the_page_is_silent(
 ) -> None:
     frame = framed(page, shop, simulator.link(), origin=origin)
     frame.get_by_role("button", name="Pay").click()
-    eventually(lambda: simulator.orders()[0]["status"] in (4, 5, 15, 16))
+    eventually(lambda: [order for order in simulator.orders() if order["status"] in (4, 5, 15, 16)])
     assert posted(page) == []
 
 
