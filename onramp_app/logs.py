@@ -13,6 +13,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from time import monotonic
 from types import TracebackType
 from typing import Any, Literal
@@ -51,6 +52,9 @@ _Kind = tuple[str, str, str, str]
 
 
 def _clean_text(text: str) -> str:
+    # Letters and digits alone are none of these, and most values of a line are nothing else.
+    if text.isalnum() and len(text) <= _MAX_TEXT_LENGTH:
+        return text
     if event := _EVENT_TEXT.search(text):
         text = text[: event.start()] + _REDACTED
     text = _SECRET_FIELD.sub(rf"\1{_REDACTED}", _SECRET_TEXT.sub(_REDACTED, text))
@@ -66,7 +70,7 @@ def _clean(value: Any, depth: int = 0) -> Any:
         return _clean_text(value)
     if isinstance(value, Mapping) and depth < _MAX_DEPTH:
         return {
-            key: _REDACTED if _SECRET_KEY.search(str(key)) else _clean(inner, depth + 1)
+            key: _REDACTED if _is_secret(str(key)) else _clean(inner, depth + 1)
             for key, inner in value.items()
         }
     if isinstance(value, list | tuple) and len(value) == 2 and _is_header(value[0]):
@@ -74,6 +78,12 @@ def _clean(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | tuple | set | frozenset) and depth < _MAX_DEPTH:
         return [_clean(inner, depth + 1) for inner in value]
     return _clean_text(repr(value))  # as the renderers would write it
+
+
+# The names in lines are few, and the same again and again.
+@lru_cache(1_000)
+def _is_secret(key: str) -> bool:
+    return bool(_SECRET_KEY.search(key))
 
 
 def _is_header(name: object) -> bool:

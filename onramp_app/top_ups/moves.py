@@ -11,7 +11,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.cases.cases import Concern, open_cases
 from onramp_app.cases.words import CaseKind
-from onramp_app.db.engine import execute, on_commit, transaction
+from onramp_app.db.arrays import of_moments, of_numbers, of_texts
+from onramp_app.db.engine import before_commit, execute, on_commit, transaction
 from onramp_app.db.moments import database_time
 from onramp_app.domain.environment import StepSource, current_environment
 from onramp_app.fleet.changed_people import announce_changes
@@ -20,7 +21,7 @@ from onramp_app.providers.status import StatusClass
 from onramp_app.telemetry import trace
 from onramp_app.telemetry.trace import Trace, traced
 from onramp_app.top_ups import notices
-from onramp_app.top_ups.tables import TopUp, TopUpStep
+from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import (
     ACT_OF,
     OPEN_SQL,
@@ -42,6 +43,17 @@ UNKNOWN_AFTER = timedelta(hours=24)
 
 _log = structlog.get_logger(__name__)
 
+_STEPS = "steps"
+# Numbered in the order in which they were recorded, which is that of a timeline.
+_INSERT_STEPS = text("""
+INSERT INTO top_up_steps (top_up_id, at, status, reason, charged, source, act, status_class, hold, actor,
+                          detail, provider_order_id, order_version)
+SELECT * FROM unnest(
+    CAST(:top_ups AS text[]), CAST(:moments AS timestamptz[]), CAST(:statuses AS text[]),
+    CAST(:reasons AS text[]), CAST(:charged AS text[]), CAST(:sources AS text[]), CAST(:acts AS text[]),
+    CAST(:classes AS text[]), CAST(:holds AS text[]), CAST(:actors AS text[]), CAST(:details AS text[]),
+    CAST(:orders AS text[]), CAST(:versions AS bigint[]))
+""")
 # The words of the index come first, so that it is used.
 _EXPIRED = text(f"""
 SELECT t.id FROM top_ups t
@@ -106,9 +118,9 @@ def state_of(top_up: TopUp) -> State:
 
 
 def record(db: AsyncSession, top_up: TopUp, state: State, *, evidence: Evidence) -> None:
-    """Write the new state of a top-up and a line of its timeline, which the caller flushes.
+    """Write the new state of a top-up, and at the end of the transaction a line of its timeline.
 
-    The caller sets what was booked. Once it is committed the step is a line in the log.
+    The caller sets what was booked, and flushes. Once it is committed the step is a line in the log.
     """
     if state != state_of(top_up):
         notices.note(db, top_up, state, act=evidence.act, at=evidence.at)
@@ -120,24 +132,36 @@ def record(db: AsyncSession, top_up: TopUp, state: State, *, evidence: Evidence)
             top_up.claimed_at = evidence.at
         if state.status is TopUpStatus.SETTLED and top_up.settled_at is None:
             top_up.settled_at = evidence.at
-    db.add(
-        TopUpStep(
-            top_up_id=top_up.id,
-            at=evidence.at,
-            status=state.status.value,
-            reason=state.reason.value if state.reason else None,
-            charged=state.charged.value,
-            source=evidence.source.value,
-            act=evidence.act.value,
-            status_class=evidence.status_class.value if evidence.status_class else None,
-            hold=evidence.hold.value if evidence.hold else None,
-            actor=evidence.actor,
-            detail=evidence.detail,
-            provider_order_id=evidence.provider_order_id,
-            order_version=evidence.order_version,
-        )
-    )
+    db.info.setdefault(_STEPS, []).append((top_up.id, state, evidence))
+    before_commit(db, _write_steps)
     on_commit(db, partial(_log_step, top_up.id, state, evidence, evidence.trace or trace.current()))
+
+
+async def _write_steps(db: AsyncSession) -> None:
+    """Write the lines of this transaction together: as objects they took as long as what they tell."""
+    steps: list[tuple[str, State, Evidence]] = db.info.pop(_STEPS)
+    await db.flush()  # The top-up of a step may be as new.
+    await execute(
+        db,
+        _INSERT_STEPS,
+        {
+            "top_ups": of_texts(top_up_id for top_up_id, _, _ in steps),
+            "moments": of_moments(evidence.at for _, _, evidence in steps),
+            "statuses": of_texts(state.status.value for _, state, _ in steps),
+            "reasons": of_texts(state.reason and state.reason.value for _, state, _ in steps),
+            "charged": of_texts(state.charged.value for _, state, _ in steps),
+            "sources": of_texts(evidence.source.value for _, _, evidence in steps),
+            "acts": of_texts(evidence.act.value for _, _, evidence in steps),
+            "classes": of_texts(
+                evidence.status_class and evidence.status_class.value for _, _, evidence in steps
+            ),
+            "holds": of_texts(evidence.hold and evidence.hold.value for _, _, evidence in steps),
+            "actors": of_texts(evidence.actor for _, _, evidence in steps),
+            "details": of_texts(evidence.detail for _, _, evidence in steps),
+            "orders": of_texts(evidence.provider_order_id for _, _, evidence in steps),
+            "versions": of_numbers(evidence.order_version for _, _, evidence in steps),
+        },
+    )
 
 
 def _log_step(top_up_id: str, state: State, evidence: Evidence, of: Trace | None) -> None:
