@@ -75,12 +75,16 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class OpenedLink:
-    """What the token of a link leads to. Without `terms` the link no longer works: `status` says why."""
+    """What the token of a link leads to. Without `terms` the link no longer works: `status` says why.
+
+    `is_begun`: a top-up was begun by it.
+    """
 
     link_id: str
     user_id: str
     status: LinkStatus
     program: str
+    is_begun: bool
     terms: Terms | None
     _return_url: str | None = field(repr=False)
     _return_secret: str | None = field(repr=False)
@@ -189,6 +193,7 @@ async def opened(token: object) -> OpenedLink | None:
         found.person.id,
         status,
         found.program.name,
+        found.top_up is not None,
         None if found.is_over else terms_of(found),
         found.link.return_url,
         keys.return_secret if keys else None,

@@ -182,3 +182,15 @@ async def pay(page: Page, hands: Hands) -> None:
 async def expect_success(page: Page) -> None:
     """Wait until the page says by itself that the money is there."""
     await expect(page.get_by_role("heading", name="In your balance", level=1)).to_be_visible(timeout=20_000)
+
+
+async def follow_mail(page: Page, subject: str, words: str, *, to: str) -> None:
+    """Open the newest mail with a subject to an address in the outbox, and follow its button."""
+    mail = page.get_by_role("button", name=re.compile(rf"^{subject}\s*{re.escape(to)}")).first
+    for _ in range(20):
+        await page.goto("/outbox")
+        await expect(page.get_by_role("heading", name="Mails")).to_be_visible()
+        if await mail.count():
+            break
+    await mail.click()
+    await page.frame_locator("iframe").get_by_role("link", name=words).click()

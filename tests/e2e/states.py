@@ -6,7 +6,7 @@ looks at one may change its size and its theme; what it shows follows both.
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from urllib.parse import urlencode
@@ -15,7 +15,6 @@ import httpx
 import psycopg
 from playwright.async_api import Page, expect
 
-from tests import rows
 from tests.e2e.people import (
     be_somebody_new,
     expect_success,
@@ -24,10 +23,11 @@ from tests.e2e.people import (
     new_top_up,
     payment_page,
 )
+from tests.e2e.shops import Shop
 from tests.e2e.site import Site, open_order, other_settings
+from tests.e2e.states_by_link import Shown, links, mailed
 from tests.e2e.watched import PUBLIC
 
-Shown = AsyncIterator[tuple[str, Page]]
 States = Callable[[Page, Site], Shown]
 
 _SOON_MS = 15_000
@@ -298,32 +298,6 @@ async def debits(page: Page, site: Site) -> Shown:
         yield name, page
 
 
-class Shop:
-    """A program with a key, which knows one person."""
-
-    def __init__(self, site: Site, key: str, user_id: str) -> None:
-        self._url = f"{site.url}/api/debits"
-        self._headers = {"Authorization": f"Bearer {key}"}
-        self._user_id = user_id
-
-    @classmethod
-    async def that_knows(cls, email: str, site: Site) -> "Shop":
-        """Return a new program that knows the account with this address."""
-        with psycopg.connect(site.database_url, autocommit=True) as owner:
-            row = owner.execute("SELECT id FROM users WHERE email = %s", (email,)).fetchone()
-            assert row is not None
-            program_id, key = rows.program(owner, name="Corner Café")
-            rows.program_user(owner, program_id, row[0])
-        return cls(site, key, row[0])
-
-    def take(self, **asked: object) -> str:
-        """Take money, or hold it. Returns the id of the debit."""
-        body = {"user_id": self._user_id, "asset": "USDT", **asked}
-        answer = httpx.post(self._url, json=body, headers=self._headers, timeout=20)
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["id"])
-
-
 async def offline(page: Page, _site: Site) -> Shown:
     """Pages that lost the server, and that it is back."""
     await page.goto("/")
@@ -389,4 +363,14 @@ def site_for(states: States, site: Site) -> Iterator[None]:
         yield
 
 
-GROUPS: tuple[States, ...] = (entrance, first_run, wizard, top_ups, debits, offline, verification)
+GROUPS: tuple[States, ...] = (
+    entrance,
+    first_run,
+    wizard,
+    top_ups,
+    debits,
+    links,
+    mailed,
+    offline,
+    verification,
+)

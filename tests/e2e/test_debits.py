@@ -5,8 +5,8 @@ import re
 from playwright.async_api import Page, expect
 
 from tests.e2e.people import be_somebody_new, expect_success, has_loaded, new_email, new_top_up
+from tests.e2e.shops import Shop
 from tests.e2e.site import OpenPage, Site, open_order
-from tests.e2e.states import Shop
 
 LIVE_MS = 5_000
 

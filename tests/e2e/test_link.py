@@ -3,34 +3,17 @@
 import hashlib
 import hmac
 import re
-import secrets
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
-import psycopg
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests import rows
 from tests.e2e.checks import findings_in
 from tests.e2e.people import Mouse, be_somebody_new, expect_success, pay
+from tests.e2e.shops import SHOP, new_link
 from tests.e2e.site import OpenPage, Site
 
-SHOP = "https://shop.example"
 STEP_MS = 15_000
-
-
-def new_link(site: Site, **fixed: str) -> dict[str, Any]:
-    """Let a shop that nobody heard of open an account for somebody, and make a link for them."""
-    with psycopg.connect(site.database_url, autocommit=True) as owner:
-        _, key = rows.program(owner, name=f"Tea shop {secrets.token_hex(3)}")
-    with httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {key}"}) as shop:
-        person = shop.post("/api/users", json={"external_id": "c-1", "country": "IN"}).json()["id"]
-        answer = shop.post("/api/add-money-links", json={"user_id": person} | fixed)
-    assert answer.status_code == 201, answer.text
-    made: dict[str, Any] = answer.json()
-    return made
 
 
 async def _shop(page: Page) -> None:

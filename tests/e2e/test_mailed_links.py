@@ -4,25 +4,13 @@ import re
 
 import httpx
 import psycopg
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from tests import rows
-from tests.e2e.people import PASSWORD, Mouse, be_somebody_new, new_email, register
+from tests.e2e.people import PASSWORD, Mouse, be_somebody_new, follow_mail, new_email, register
 from tests.e2e.site import OpenPage, Site, other_settings
 
 NEW_PASSWORD = "another calm evening 7"
-
-
-async def _follow(page: Page, subject: str, words: str, *, to: str) -> None:
-    """Open the newest mail with a subject to an address in the outbox, and follow its button."""
-    mail = page.get_by_role("button", name=re.compile(rf"^{subject}\s*{re.escape(to)}")).first
-    for _ in range(20):
-        await page.goto("/outbox")
-        await expect(page.get_by_role("heading", name="Mails")).to_be_visible()
-        if await mail.count():
-            break
-    await mail.click()
-    await page.frame_locator("iframe").get_by_role("link", name=words).click()
 
 
 async def test_a_newcomer_confirms_the_address_forgets_the_password_and_comes_back(
@@ -40,12 +28,13 @@ async def test_a_newcomer_confirms_the_address_forgets_the_password_and_comes_ba
         await page.get_by_role("button", name=re.compile("^Pay ")).click()
         await expect(page.get_by_text("First confirm your e-mail address")).to_be_visible()
 
-        await _follow(page, "Confirm your e-mail address", "Confirm address", to=email)
+        await follow_mail(page, "Confirm your e-mail address", "Confirm address", to=email)
         await page.wait_for_url(re.compile(r"/confirm/?#"))
         await page.get_by_role("button", name="Confirm address").click()
         await expect(page.get_by_role("heading", name="Your address is confirmed")).to_be_visible()
         await page.reload()
         await expect(page.get_by_role("heading", name="This link no longer works")).to_be_visible()
+        await expect(page.get_by_role("link", name="Go to your profile")).to_be_visible()
         await page.goto("/home")
         await expect(page.get_by_role("link", name="Add money").first).to_be_visible()
         await expect(asked).to_have_count(0)
@@ -56,7 +45,7 @@ async def test_a_newcomer_confirms_the_address_forgets_the_password_and_comes_ba
         await visitor.get_by_label("E-mail").fill(email)
         await visitor.get_by_role("button", name="Send link").click()
         await expect(visitor.get_by_role("heading", name="Check your mail")).to_be_visible()
-        await _follow(visitor, "Set a new password", "Set a new password", to=email)
+        await follow_mail(visitor, "Set a new password", "Set a new password", to=email)
         await visitor.wait_for_url(re.compile(r"/reset/?#"))
         await visitor.get_by_label("New password", exact=True).fill(NEW_PASSWORD)
         await visitor.get_by_role("button", name="Set password").click()
@@ -79,7 +68,7 @@ async def test_a_person_claims_the_account_that_a_shop_opened_for_them(
         opened = await shop.post("/api/users", json=body, headers={"Authorization": f"Bearer {key}"})
         assert opened.status_code == 201
     page = await open_page("/outbox", width=360)
-    await _follow(page, "Claim your .* account", "Set a password", to=email)
+    await follow_mail(page, "Claim your .* account", "Set a password", to=email)
     await expect(page.get_by_role("heading", name="Claim your account")).to_be_visible()
     await expect(page.get_by_text(f"It will belong to {email}.")).to_be_visible()
     await page.get_by_label("New password", exact=True).fill(NEW_PASSWORD)
@@ -95,7 +84,7 @@ async def test_an_address_is_changed_and_undone_from_the_old_mailbox(open_page: 
     old, new = new_email(), new_email()
     page = await open_page("/")
     await be_somebody_new(page, email=old)
-    await _follow(page, "Confirm your e-mail address", "Confirm address", to=old)
+    await follow_mail(page, "Confirm your e-mail address", "Confirm address", to=old)
     await page.get_by_role("button", name="Confirm address").click()
     await expect(page.get_by_role("heading", name="Your address is confirmed")).to_be_visible()
 
@@ -104,14 +93,14 @@ async def test_an_address_is_changed_and_undone_from_the_old_mailbox(open_page: 
     await page.get_by_label("Your password", exact=True).fill(PASSWORD)
     await page.get_by_role("button", name="Change address").click()
     await expect(page.get_by_text("Until then nothing changes.")).to_be_visible()
-    await _follow(page, "Confirm your new e-mail address", "Confirm address", to=new)
+    await follow_mail(page, "Confirm your new e-mail address", "Confirm address", to=new)
     await page.get_by_role("button", name="Confirm address").click()
     await expect(page.get_by_role("heading", name="Your address is confirmed")).to_be_visible()
     await page.goto("/profile")
     await expect(page.get_by_role("main").get_by_text(new)).to_be_visible()
 
     mailbox = await open_page("/outbox", width=360, theme="dark")
-    await _follow(mailbox, "Your e-mail address was changed", "Undo the change", to=old)
+    await follow_mail(mailbox, "Your e-mail address was changed", "Undo the change", to=old)
     await mailbox.get_by_role("button", name="Undo the change").click()
     await expect(mailbox.get_by_role("heading", name="Your account is safe")).to_be_visible()
     await page.wait_for_url(re.compile(r"/login"), timeout=5000)

@@ -83,7 +83,8 @@ def _pages() -> dict[str, tuple[str, list[str]]]:
 
 def test_every_page_is_built_of_translated_texts(monkeypatch) -> None:
     # Reflex adds it with the route.
-    monkeypatch.setattr(rx.State, "top_up_id", rx.Var("top_up_id", _var_type=str), raising=False)
+    for name in ("top_up_id", "link_token"):
+        monkeypatch.setattr(rx.State, name, rx.Var(name, _var_type=str), raising=False)
     pages = _pages()
     assert {"/home", "/add-money", "/login", "/help", "/profile"} <= pages.keys()
     assert sum(len(found) for _title, found in pages.values()) > 500

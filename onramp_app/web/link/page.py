@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from onramp_app.config import get_settings
 from onramp_app.texts import _
 from onramp_app.web.add_money.amounts.form import amount_form
 from onramp_app.web.add_money.check import check_form
@@ -25,17 +26,22 @@ _asked = LinkState.asked
 
 def link_page() -> rx.Component:
     return plain_page(
-        rx.match(
-            LinkState.shows,
-            ("asked", _question()),
-            ("over", _over()),
-            (
-                "open",
-                rx.cond(
-                    SessionState.is_narrow,
-                    rx.match(VisitState.shows, ("wizard", _wizard()), ("top_up", _top_up()), _outline()),
-                    _outline(),
+        rx.cond(
+            # Another link may still be here while this one is read: its button would open that one.
+            LinkState.token == rx.State.link_token,  # type: ignore[attr-defined]  # Reflex adds it with the route
+            rx.match(
+                LinkState.shows,
+                ("asked", _question()),
+                ("over", _over()),
+                (
+                    "open",
+                    rx.cond(
+                        SessionState.is_narrow,
+                        rx.match(VisitState.shows, ("wizard", _wizard()), ("top_up", _top_up()), _outline()),
+                        _outline(),
+                    ),
                 ),
+                _outline(),
             ),
             _outline(),
         ),
@@ -65,7 +71,9 @@ def _question() -> rx.Component:
         rx.el.ul(
             rx.el.li(_("You see every fee before you pay.")),
             rx.el.li(
-                _("You pay on the payment provider's own page. We never see your bank or card details.")
+                _("You pay on {provider}'s own page. We never see your bank or card details.").format(
+                    provider=get_settings().provider_name
+                )
             ),
             rx.el.li(_("You don't need an account or a password here.")),
             class_name="plain-list",
@@ -84,9 +92,11 @@ def _question() -> rx.Component:
 
 
 def _over() -> rx.Component:
+    over = LinkState.over
     return _card(
-        title(LinkState.over.title),
-        rx.el.p(LinkState.over.text, class_name="lead"),
+        title(over.title),
+        rx.el.p(over.text, class_name="lead"),
+        _way_back(over.back.address, _("Return to {place}"), over.back.place),
     )
 
 

@@ -34,3 +34,4 @@ class Over:
 
     title: str = ""
     text: str = ""
+    back: WayBack = WayBack()

@@ -27,8 +27,12 @@ from onramp_app.web.top_up.state import TopUpPageState
 
 
 class LinkState(rx.State):
-    """What the address alone says. `shows` is `asked`, `over` or `open`, and nothing before it is known."""
+    """What the address alone says. `shows` is `asked`, `over` or `open`, and nothing before it is known.
 
+    `token`: of which address that is. Until this one's is read, the tab may still hold that of another link.
+    """
+
+    token: str = ""
     shows: str = ""
     asked: Asked = Asked()
     over: Over = Over()
@@ -39,11 +43,12 @@ class LinkState(rx.State):
         token = link_token_of(self) or ""
         found = await views.opened(token)
         if found is None or found.terms is None:
-            self.shows, self.asked = "over", Asked()
-            self.over = unknown() if found is None else over_of(found)
+            self.token, self.shows, self.asked = token, "over", Asked()
+            self.over = unknown() if found is None else _over(found)
             return None
         cookie = self.router.headers.cookie
         self.asked, self.over = await self._asked(found, token, cookie), Over()
+        self.token = token
         if await narrow.resolve(cookie, found.link_id) is None:
             self.shows = "asked"
             return None
@@ -101,6 +106,12 @@ class VisitState(LiveState):
         top_up = None if top_up_id is None else await latest.top_up(top_up_id)
         self.back = _way_back(found, top_up)
         self._is_current()
+
+
+def _over(found: OpenedLink) -> Over:
+    """Return why a link works no longer, with the way back where no top-up was begun by it."""
+    # What came of a top-up is for those who have opened the link.
+    return over_of(found, WayBack() if found.is_begun else _way_back(found, None))
 
 
 def _way_back(found: OpenedLink, top_up: TopUpView | None) -> WayBack:

@@ -4,7 +4,7 @@ from onramp_app.domain.amounts import fiat_text
 from onramp_app.links.views import OpenedLink, Terms
 from onramp_app.links.words import LinkStatus
 from onramp_app.texts import _
-from onramp_app.web.link.shapes import Over
+from onramp_app.web.link.shapes import Over, WayBack
 
 
 def asked_title(program: str, terms: Terms) -> str:
@@ -26,8 +26,8 @@ def unknown() -> Over:
     )
 
 
-def over_of(found: OpenedLink) -> Over:
-    """Return why a link works no longer, and what to do."""
+def over_of(found: OpenedLink, back: WayBack) -> Over:
+    """Return why a link works no longer, and what to do. `back`: where to return to, if anywhere."""
     program = found.program
     match found.status:
         case LinkStatus.USED:
@@ -41,9 +41,11 @@ def over_of(found: OpenedLink) -> Over:
                 _("{program} withdrew it. If you've already paid, we'll still add it.").format(
                     program=program
                 ),
+                back,
             )
         case _:
             return Over(
                 _("This link has expired"),
                 _("Nothing was charged. Go back to {program} and ask for a new one.").format(program=program),
+                back,
             )

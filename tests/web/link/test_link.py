@@ -10,7 +10,7 @@ from onramp_app.links.returns import signature_of
 from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.link.state import LinkState, VisitState
 from onramp_app.web.top_up.state import TopUpPageState
-from tests.links.shop import SHOP, Shop
+from tests.links.shop import SHOP, Shop, token_of
 from tests.money import Wallet
 from tests.people import Person, open_another
 from tests.web.conftest import BROWSER, cookie_of
@@ -127,16 +127,28 @@ async def test_who_cancels_the_top_up_returns_with_that(shop: Shop, visit: NewVi
 
 async def test_links_that_work_no_longer_say_why(shop: Shop, visit: NewVisit) -> None:
     said = []
-    expired, revoked = await shop.link(), await shop.link()
+    expired, revoked = [await shop.link(return_url=f"{SHOP}/paid") for _ in range(2)]
     shop.age(expired)
     await shop.ask("DELETE", f"/{revoked['id']}")
     unknown = revoked | {"url": "https://wallet.example.com/link/unknown"}
     for link in (expired, revoked, unknown):
         made = await visit(link, is_opened=False)
         page = await made.tab.state(LinkState)
-        assert page.shows == "over"
+        assert (page.shows, page.token) == ("over", token_of(link))
         said.append(page.over.title)
+        back = page.over.back.address
+        assert back == "" if link is unknown else returned(back, link)["status"] == "canceled"
     assert said == ["This link has expired", "This link was withdrawn", "This link doesn't work"]
+
+
+async def test_what_came_of_a_link_is_not_said_to_who_has_only_its_address(
+    shop: Shop, visit: NewVisit
+) -> None:
+    link = await shop.link(return_url=f"{SHOP}/paid")
+    await (await visit(link)).pay()
+    await shop.ask("DELETE", f"/{link['id']}")
+    page = await (await visit(link, is_opened=False)).tab.state(LinkState)
+    assert (page.over.title, page.over.back.address) == ("This link was withdrawn", "")
 
 
 async def test_a_frozen_account_is_told_without_its_number(
