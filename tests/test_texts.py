@@ -50,7 +50,7 @@ _STIFF = (
 )
 _OLD = (
     r"follow it|start (?:another|again)|say how much|ask whoever|as far as we know|not connected"
-    r"|show amounts in|leave it empty"
+    r"|show amounts in|leave it empty|payment provider(?:'s)?"
 )
 FORBIDDEN = re.compile(rf"\b(?:{_CODE_WORDS}|{_RIDDLES}|{_STIFF}|{_OLD})\b", re.IGNORECASE)
 
@@ -78,6 +78,7 @@ def test_no_text_sounds_as_they_once_did() -> None:
         "We notice your payment by ourselves.",
         "News shows here by itself.",
         "The payment provider takes its time.",
+        "You pay on the payment provider's own page.",
         "Ask whoever runs this wallet, and name this reference:",
         "You told the provider that you paid.",
         "We do not know yet whether you were charged.",
@@ -188,6 +189,16 @@ def _joins_halves(node: ast.AST) -> bool:
                 for one, two in zip(node.args, node.args[1:], strict=False)
             )
     return False
+
+
+def _ends_open(text: str) -> bool:
+    """Whether a text has a space at an end, so that another one is to follow it."""
+    return text != text.strip()
+
+
+def test_no_text_waits_for_another_half() -> None:
+    assert [text for text in _texts_in_template() if _ends_open(text)] == []
+    assert _ends_open(" becomes ")
 
 
 def _halves(source: str) -> list[int]:

@@ -117,5 +117,10 @@ def asset_text(amount: str | Decimal, asset: str) -> str:
 
 
 def exact_text(amount: str, asset: str) -> str:
-    """Return an amount with all of its decimals and its asset's code."""
-    return f"{amount} {asset}"
+    """Return an amount with all of its decimals and its asset's code, such as `1,113.094617 USDT`."""
+    with localcontext(prec=_DIGITS):
+        text: str = format_decimal(
+            Decimal(amount), "#,##0.##################", locale=current_language(), decimal_quantization=False
+        )
+    text = text.replace("-", "\N{MINUS SIGN}")
+    return f"{text} {asset}"

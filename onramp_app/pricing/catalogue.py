@@ -152,7 +152,9 @@ class Catalogue:
         """Return why this fiat type cannot be paid with, or None."""
         config = self.buying.get(row.fiat_type)
         if config is None or not config.is_active:
-            return _("The payment provider doesn't accept this currency at the moment.")
+            return _("{provider} doesn't accept this currency at the moment.").format(
+                provider=get_settings().provider_name
+            )
         if config.methods:
             return None
         return _("There's no payment method for this currency at the moment.")
@@ -190,9 +192,10 @@ class Catalogue:
         found = self.withdrawals.get(coin_id, {}).get(chain_id)
         if found is None or found.closed is None:
             return None
+        name = get_settings().provider_name
         if found.closed is PairClosed.NODE_OUT_OF_SYNC:
-            return _("The payment provider is out of sync with this network")
-        return _("Closed by the payment provider at the moment")
+            return _("{provider} has lost touch with this network for now").format(provider=name)
+        return _("Closed by {provider} at the moment").format(provider=name)
 
     def least_sent(self, pair: tuple[int, int]) -> Decimal | None:
         """Return the least amount of a coin that is sent on a chain, in whole units; None: not known."""

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from onramp_app.config import get_settings
 from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.errors import DatabaseUnavailable
@@ -79,20 +80,21 @@ def _paused_text(pair: PausedPair, *, of_one: bool) -> str:
 
 
 def _words(state: HealthState, paused: str) -> str:
+    name = get_settings().provider_name
     if state is HealthState.OK:
         if not paused:
-            return _("The payment provider is working normally.")
-        return _("The payment provider has paused {pairs}. Everything else works normally.").format(
-            pairs=paused
+            return _("{provider} is working normally.").format(provider=name)
+        return _("{provider} has paused {pairs}. Everything else works normally.").format(
+            provider=name, pairs=paused
         )
     words = (
-        _("The payment provider is slow right now. Payments may take longer than usual to arrive.")
+        _("{provider} is slow right now. Payments may take longer than usual to arrive.")
         if state is HealthState.SLOW
         else _(
-            "The payment provider isn't answering right now. Wait before you pay. "
-            "Payments already made aren't lost."
+            "{provider} isn't answering right now. Wait before you pay. Payments already made aren't lost."
         )
     )
+    words = words.format(provider=name)
     return sentences(words, _("It has also paused {pairs}.").format(pairs=paused) if paused else "")
 
 

@@ -50,6 +50,8 @@ _MOST_AMOUNTS = 50  # different ones that look alike, such as 11.25 and 11.2534
 _LEAST_LETTERS = 2
 _SHOWN_DECIMALS = 2
 _REFERENCE = re.compile(r"([0-9A-F]{4})[-\s\u2010-\u2015]?([0-9A-F]{4})", re.IGNORECASE | re.ASCII)
+# Ids and hashes of networks; others, which hold more letters than hex has, tell capital from small ones.
+_HEX = re.compile(r"(?:0x)?[0-9A-F]{32,64}", re.IGNORECASE | re.ASCII)
 _NUMBER = re.compile(r"[0-9][0-9.,'\u2019 ]{0,40}", re.ASCII)
 _UNIT = re.compile(r"[A-Z][A-Z0-9]{2,9}", re.ASCII)
 _MAX_DIGITS = 30
@@ -66,7 +68,7 @@ class TypedAmount:
 
 @dataclass(frozen=True, slots=True)
 class Meanings:
-    """What a text may stand for. `exact` is the text itself, for ids, orders and hashes."""
+    """What a text may stand for. `exact`: the text itself, hex in small letters, for ids, orders, hashes."""
 
     exact: str
     reference: str = ""
@@ -80,7 +82,7 @@ def meanings_of(typed: str) -> Meanings:
     reference = _REFERENCE.fullmatch(plain)
     letters = re.sub(r"[\W_]+", " ", plain).strip()
     return Meanings(
-        exact=plain,
+        exact=plain.lower() if _HEX.fullmatch(plain) else plain,
         reference="".join(reference.groups()).lower() if reference else "",
         amounts=tuple(_amounts(plain)),
         word=letters.casefold() if sum(c.isalpha() for c in letters) >= _LEAST_LETTERS else "",

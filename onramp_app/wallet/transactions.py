@@ -172,7 +172,7 @@ async def _look_up(
         ids, order_ids = await _exactly(db, user_id, filters.q)
     if filters.search is not None:
         found = await search.found_ids(db, user_id, filters, after=after, limit=limit)
-        named, orders = await _exactly(db, user_id, " ".join(filters.search.split()))
+        named, orders = await _exactly(db, user_id, search.meanings_of(filters.search).exact)
         found |= named
         ids, order_ids = (found, orders) if ids is None else (ids & found, order_ids & orders)
     return Wanted(filters, None if ids is None else tuple(sorted(ids)), tuple(sorted(order_ids)))

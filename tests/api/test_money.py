@@ -61,7 +61,7 @@ async def test_options_name_what_can_be_chosen_with_a_currency(client: httpx.Asy
     found = answer.json()
     assert set(found) == {"status", "currencies", "methods", "assets", "limits", "meter"}
     assert (found["status"]["state"], found["status"]["since"]) == ("ok", None)
-    assert found["status"]["text"] == "The payment provider is working normally."
+    assert found["status"]["text"] == "Onramp is working normally."
     rupee = next(row for row in found["currencies"] if row["code"] == "INR")
     assert rupee == {
         "code": "INR",

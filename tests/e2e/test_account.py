@@ -115,7 +115,7 @@ async def test_ending_the_row_ends_the_tab(open_page: OpenPage, site: Site) -> N
     assert ended == (1,)
     await expect(other.get_by_text("This device")).to_be_visible()  # the session that ended it goes on
     await expect(other.get_by_text("Signed out from your list of devices")).to_be_visible()
-    await other.get_by_role("button", name="Sign out everywhere, here too").click()
+    await other.get_by_role("button", name="Sign out everywhere, including here").click()
     await other.wait_for_url(re.compile(r"/login/?\?reason=signed_out$"))
 
 

@@ -92,7 +92,8 @@ def test_every_kind_of_transfer_that_is_listed_has_a_receipt(kind: str) -> None:
     for number in ("-11.25", "11.25"):
         facts = transfer_facts(kind, number)
         assert _pages(paper.draw(facts)) == 1
-        assert Line("Exactly", f"{number} USDT") in paper_lines(facts)
+        exactly = number.replace("-", "\N{MINUS SIGN}")
+        assert Line("Exactly", f"{exactly} USDT") in paper_lines(facts)
 
 
 def test_money_that_is_not_real_is_marked() -> None:

@@ -55,7 +55,7 @@ async def test_without_a_database_the_state_is_still_said(monkeypatch: pytest.Mo
     monkeypatch.setenv("DATABASE_URL", "postgresql://a:b@127.0.0.1:1/c")
     module.get_provider.cache_clear()
     found = await provider_status()
-    assert (found.last_settled_at, found.text) == (None, "The payment provider is working normally.")
+    assert (found.last_settled_at, found.text) == (None, "Onramp is working normally.")
     monkeypatch.setattr(module, "transaction", None)  # Nobody else waits for the database in the meantime.
     assert await provider_status() == found
     module.forget()
@@ -72,15 +72,15 @@ async def test_what_the_provider_has_paused_is_said_before_anybody_pays(
     await catalogue.get_options().refresh()
     found = await provider_status()
     assert (found.state, found.paused) == ("ok", ("USDT on Polygon",))
-    assert found.text == "The payment provider has paused USDT on Polygon. Everything else works normally."
-    assert (await provider_status(asset="USDC")).text == "The payment provider is working normally."
+    assert found.text == "Onramp has paused USDT on Polygon. Everything else works normally."
+    assert (await provider_status(asset="USDC")).text == "Onramp is working normally."
     await connection.close()
     catalogue.forget()
 
 
 def test_what_is_paused_is_said_beside_a_provider_that_is_away() -> None:
     words = module._words(HealthState.AWAY, "Polygon")
-    assert words.startswith("The payment provider isn't answering right now.")
+    assert words.startswith("Onramp isn't answering right now.")
     assert words.endswith("Payments already made aren't lost. It has also paused Polygon.")
 
 

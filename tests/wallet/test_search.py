@@ -132,7 +132,7 @@ async def test_everything_that_people_know_of_a_payment_finds_it(ada: Person) ->
     one = ada.top_up(received="11.253456", fiat_amount=1000, paid_amount=1200, payment_method="UPI")
     ada.order(one)
     for typed in (
-        reference_of(one), reference_of(one).lower(), one[-8:], one, "18237", HASH,
+        reference_of(one), reference_of(one).lower(), one[-8:], one, one.upper(), "18237", HASH, HASH.upper(),
         "1000", "₹1,000", "1,000.00", "1000 INR", "INR 1000", "1200", "11.25", "11.25 USDT", "+11.25",
         "11.253456", "upi", "UPI", " upi ",
     ):  # fmt: skip

@@ -49,7 +49,7 @@ def _search() -> rx.Component:
             auto_capitalize="none",
             spell_check=False,
             enter_key_hint="search",
-            placeholder=_("Reference, amount, order…"),
+            placeholder=_("Reference or amount"),
             default_value=ActivityState.filter.search,
             # React reads what the address says only once.
             key=ActivityState.query,

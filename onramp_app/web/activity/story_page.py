@@ -180,7 +180,7 @@ def _ways_on() -> rx.Component:
                 class_name="button button-quiet",
             ),
         ),
-        class_name="no-print flex flex-wrap gap-3 mt-6",
+        class_name="no-print flex flex-wrap gap-3 mt-6 empty:hidden",
     )
 
 

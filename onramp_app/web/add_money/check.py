@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from onramp_app.config import get_settings
 from onramp_app.texts import _
 from onramp_app.web.add_money.frame import (
     actions,
@@ -21,7 +22,12 @@ def check_form() -> rx.Component:
     """Return the third step: everything once more, and the button that begins the top-up."""
     bill = WizardState.bill
     return rx.el.form(
-        heading(_("Check and pay"), _("Nothing is charged before you pay on the provider's page.")),
+        heading(
+            _("Check and pay"),
+            _("Nothing is charged before you pay on {provider}'s page.").format(
+                provider=get_settings().provider_name
+            ),
+        ),
         rx.el.div(
             rx.el.dl(
                 rx.el.div(

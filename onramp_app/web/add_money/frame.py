@@ -5,6 +5,7 @@ from operator import or_
 
 import reflex as rx
 
+from onramp_app.config import get_settings
 from onramp_app.texts import _
 from onramp_app.web.add_money.hooks import Countdown
 from onramp_app.web.add_money.shapes import BillLine, Choice, ClosedChoices
@@ -81,11 +82,10 @@ def fee_row(line: BillLine) -> rx.Component:
 
 
 def about(words: rx.Var[str] | str) -> rx.Component:
-    """Return an estimated amount with a sign that says so."""
+    """Return an estimated amount with a sign that says so, and the words for those who hear it."""
     return rx.fragment(
-        rx.el.span("≈\N{NO-BREAK SPACE}", aria_hidden="true"),
-        rx.el.span(_("about "), class_name="sr-only"),
-        words,
+        rx.el.span("≈\N{NO-BREAK SPACE}", words, aria_hidden="true"),
+        rx.el.span(filled(_("about {amount}"), amount=words), class_name="sr-only"),
     )
 
 
@@ -145,10 +145,12 @@ def short_summary() -> rx.Component:
         rx.cond(
             bill.pay != "",
             rx.fragment(
-                rx.el.span(bill.pay, class_name="font-semibold"),
+                rx.el.span(bill.pay, aria_hidden="true", class_name="font-semibold"),
                 rx.el.span("→", aria_hidden="true", class_name="soft"),
-                rx.el.span(_(" becomes "), class_name="sr-only"),
-                rx.el.span(about(bill.receive_words), class_name="font-semibold"),
+                rx.el.span(
+                    "≈\N{NO-BREAK SPACE}", bill.receive_words, aria_hidden="true", class_name="font-semibold"
+                ),
+                rx.el.span(bill.short, class_name="sr-only"),
             ),
         ),
         class_name=rx.cond(WizardState.is_old, "short-summary is-old", "short-summary"),
@@ -303,7 +305,9 @@ def skeleton() -> rx.Component:
         rx.el.div(class_name="skeleton h-[92px] rounded-[20px] mt-24"),
         rx.el.div(class_name="skeleton h-12 rounded-full mt-20"),
         rx.el.p(
-            _("This is taking longer than usual. The page opens as soon as the payment provider answers."),
+            _("This is taking longer than usual. The page opens as soon as {provider} answers.").format(
+                provider=get_settings().provider_name
+            ),
             class_name="soft small appears-when-slow",
         ),
         class_name="mx-auto grid w-full max-w-[568px] gap-3",
@@ -345,7 +349,10 @@ def what_happens_next() -> rx.Component:
     return rx.el.div(
         steps_to_come(
             _("What happens next"),
-            (_("You pay"), _("On the payment provider's page, which opens next.")),
+            (
+                _("You pay"),
+                _("On {provider}'s page, which opens next.").format(provider=get_settings().provider_name),
+            ),
             (_("We watch it arrive"), _("Track each step, even if you close this page.")),
             (_("It's in your balance"), _("You see what was quoted, paid and delivered.")),
         ),

@@ -2,6 +2,7 @@
 
 import reflex as rx
 
+from onramp_app.config import get_settings
 from onramp_app.pricing.methods import Rail
 from onramp_app.texts import _
 from onramp_app.web.add_money.frame import actions, heading, main_button, short_summary
@@ -36,7 +37,10 @@ _SIGNS = {
 def pay_form() -> rx.Component:
     """Return the second step: the payment methods."""
     return rx.el.form(
-        heading(_("How would you like to pay?"), _("You pay on the payment provider's own page.")),
+        heading(
+            _("How would you like to pay?"),
+            _("You pay on {provider}'s own page.").format(provider=get_settings().provider_name),
+        ),
         rx.el.fieldset(
             rx.el.legend(_("Payment method"), class_name="sr-only"),
             rx.foreach(WizardState.offer.methods, _method),

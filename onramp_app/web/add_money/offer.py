@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from babel import Locale
 
+from onramp_app.config import get_settings
 from onramp_app.domain.amounts import fiat_text
 from onramp_app.domain.money import decimal_text
 from onramp_app.domain.payments import AmountLimits
@@ -179,7 +180,10 @@ def _method_card(method: MethodOption, currency: str, minutes: int | None) -> Me
 
 
 def _closed_card(method: MethodOption) -> MethodCard:
-    return _card(method, closed=_("Not offered by the payment provider at the moment"))
+    return _card(
+        method,
+        closed=_("Not offered by {provider} at the moment").format(provider=get_settings().provider_name),
+    )
 
 
 def _card(method: MethodOption, *, limits: str = "", time: str = "", closed: str = "") -> MethodCard:

@@ -120,7 +120,7 @@ class Bill:
     """A quote in words. `fees` leaves the network fee out, which stands beside the choice of a network.
 
     Where there is no quote, `fees` still names what there will be, so that no line appears later. `cost` is
-    the total cost against the mid-market rate, empty while none is fresh.
+    the total cost against the mid-market rate, empty while none is fresh. `short` is the whole in a sentence.
 
     `receive` and `receive_decimals` together are about the amount that arrives; `pay_head` and `pay_decimals`
     together are `pay`.
@@ -138,6 +138,7 @@ class Bill:
     receive_words: str = ""
     receive_exact: str = ""
     cost: str = ""
+    short: str = ""
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
         if self.step == "amount":
             is_known, asked = self._take_fields(form.get("amount", ""), form.get("receive", ""))
             if not is_known or self._is_refused() or (self.receives and (self.is_old or not self._expected)):
-                return asked
+                return asked or self._to_problem()
             choices, step = self._choices, "pay"
         elif self.step == "pay":
             wanted = choices_of({"method": form.get("method", "")}).method
@@ -201,6 +201,12 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
         self._choose(choices)
         self.forward = replace(choices, step=step).search()
         return None
+
+    def _to_problem(self) -> EventSpec | None:
+        """Return the event that leads to the field with a problem: pressed again, its words are no news."""
+        if self.receive_problem:
+            return rx.set_focus("receive")
+        return rx.set_focus("amount") if self.amount_problem else None
 
     def _is_refused(self) -> bool:
         return bool(self.amount_problem or self.receive_problem or self.verify_words or self.offer.closed)

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from onramp_app.accounts.words import KycTier
 from onramp_app.answers.top_ups import answer_of_open, wait_text
+from onramp_app.config import get_settings
 from onramp_app.domain.amounts import (
     asset_text,
     bill_text,
@@ -68,6 +69,9 @@ def bill_of(quote: QuoteView, *, currency: str, asset: str, mid_rate: str = "") 
         receive_words=asset_text(quote.expected_amount, asset),
         receive_exact=exact_text(quote.expected_amount, asset),
         cost=_cost_text(quote, currency, mid_rate),
+        short=_("{paid} becomes about {received}").format(
+            paid=pay, received=asset_text(quote.expected_amount, asset)
+        ),
     )
 
 
@@ -118,8 +122,8 @@ def binding_text(meter: Meter) -> str:
     if (binding := meter.binding) is None:
         return ""
     if binding.rule is LimitRule.METHOD:
-        return _("The payment provider's limit applies: up to {most} at a time.").format(
-            most=fiat_text(binding.max, meter.currency)
+        return _("{provider}'s limit applies: up to {most} at a time.").format(
+            provider=get_settings().provider_name, most=fiat_text(binding.max, meter.currency)
         )
     words = {
         LimitPeriod.TOP_UP: _("Your limit for each top-up applies: up to {most}."),
@@ -155,8 +159,8 @@ def published_text(meter: Meter) -> str:
     first = meter.first_payment
     if first is None:
         return ""
-    return _("The provider's published limit for a first payment: {limit}").format(
-        limit=fiat_text(first, meter.currency)
+    return _("{provider}'s published limit for a first payment: {limit}").format(
+        provider=get_settings().provider_name, limit=fiat_text(first, meter.currency)
     )
 
 
@@ -165,7 +169,9 @@ def problem_text(error: ApplicationError) -> str:  # noqa: PLR0911 - one answer 
     if isinstance(error, ProviderPriceIrregular):
         return _("The price is moving too fast to quote. We'll try again in a moment.")
     if isinstance(error, ProviderUnavailable):
-        return _("The payment provider isn't answering right now. We'll keep trying.")
+        return _("{provider} isn't answering right now. We'll keep trying.").format(
+            provider=get_settings().provider_name
+        )
     if isinstance(error, RateLimited):
         return _("That was a lot at once. We'll continue in a moment.")
     if isinstance(error, QuoteChanged):
@@ -181,7 +187,9 @@ def nothing_begun_text(error: ApplicationError) -> str:
     """Return why a top-up could not be begun for a reason that passes."""
     if isinstance(error, RateLimited):
         return _("You started many top-ups in a short time. Nothing was started now: wait a minute.")
-    return _("The payment provider isn't answering. Nothing was started and you weren't charged. Try again.")
+    return _("{provider} isn't answering. Nothing was started and you weren't charged. Try again.").format(
+        provider=get_settings().provider_name
+    )
 
 
 def perhaps_begun_text() -> str:

@@ -119,7 +119,7 @@ def _who_is_behind_it() -> rx.Component:
         rx.el.h2(_("Who is behind it"), class_name="heading", id="behind"),
         rx.el.p(
             _(
-                "{app} is the operator: it holds what you add on your behalf, in a ledger that can't be"
+                "{app} is the operator: it holds your balance on your behalf, in a ledger that can't be"
                 " rewritten. {provider} takes your payment and buys for you, on its own pages."
             ).format(app=settings.app_name, provider=settings.provider_name),
             class_name="soft mt-2 max-w-[46em]",

@@ -15,7 +15,7 @@ def not_found() -> rx.Component:
                 _("The address may be mistyped, or the page has moved. Your money is where it was."),
                 class_name="lead max-w-[34em]",
             ),
-            rx.el.a(_("Go to the start"), href=path_of("/"), class_name="button button-main mt-3"),
+            rx.el.a(_("Go to the home page"), href=path_of("/"), class_name="button button-main mt-3"),
             class_name="grid gap-3 justify-items-start pt-4 md:pt-14",
         ),
     )

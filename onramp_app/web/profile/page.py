@@ -22,11 +22,6 @@ def profile() -> rx.Component:
         rx.el.div(
             rx.el.div(
                 rx.el.h1(_("Profile"), class_name="title"),
-                rx.el.p(
-                    _("Account ID"),
-                    rx.el.code(ProfileState.account_id, class_name="block min-h-[21px] break-all"),
-                    class_name="soft small mt-1",
-                ),
                 _on_this_page(),
             ),
             rx.cond(ProfileState.needs_proof, proof()),
@@ -141,6 +136,11 @@ def _details() -> rx.Component:
             rx.el.div(main_button(_("Save")), class_name="pt-1"),
             on_submit=ProfileState.save_details,
             class_name="grid gap-5",
+        ),
+        rx.el.p(
+            _("Account ID, by which support finds you:"),
+            rx.el.code(ProfileState.account_id, class_name="block min-h-[21px] break-all"),
+            class_name="soft small mt-6",
         ),
         aria_labelledby="details",
         class_name="card",

@@ -31,7 +31,7 @@ def devices() -> rx.Component:
                 ),
             ),
             rx.el.button(
-                _("Sign out everywhere, here too"),
+                _("Sign out everywhere, including here"),
                 type="button",
                 on_click=ProfileState.end_all_sessions,
                 class_name="button button-quiet button-slim",

@@ -118,17 +118,18 @@ class ProfileState(PrivateState):
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         self._forget_messages()
+        new_password = text_of(form, "new_password")
         try:
             await accounts.change_password(
                 viewer,
                 text_of(form, "current_password"),
-                new_password=text_of(form, "new_password"),
+                new_password=new_password,
                 address=self.router.session.client_ip,
             )
         except InvalidCredentials:
             self.current_password_problem = _("This isn't your current password.")
         except ValidationFailed:
-            self.new_password_problem = weak_password_text()
+            self.new_password_problem = weak_password_text(new_password)
         except RateLimited:
             self.current_password_problem = _("Too many attempts. Wait a few minutes and try again.")
         else:

@@ -111,7 +111,7 @@ def _form() -> rx.Component:
         text_field(
             _("Code of the receipt"),
             "code",
-            hint=_("It stands at the end of the address below the receipt. You can paste the whole address."),
+            hint=_("It's at the end of the address printed on the receipt. You can paste the whole address."),
             max_length=512,
             required=True,
             auto_complete="off",

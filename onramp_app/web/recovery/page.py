@@ -21,14 +21,14 @@ def forgot() -> rx.Component:
                     "If there's an account with this address, a link to set a new password is on its way. It"
                     " works for 30 minutes."
                 ),
-                _("Nothing there? Look among your spam, or check the address and try again."),
+                _("Nothing there? Check your spam folder, or check the address and try again."),
                 _link(_("Back to sign in"), "/login"),
             ),
             rx.fragment(
                 rx.el.div(
                     rx.el.h1(_("Forgot your password?"), class_name="title"),
                     rx.el.p(
-                        _("We send you a link to set a new one."),
+                        _("We'll send you a link to set a new one."),
                         class_name="soft mt-1",
                     ),
                 ),
@@ -105,7 +105,7 @@ def reset() -> rx.Component:
                     class_name="card grid gap-5",
                 ),
             ),
-            _dead_link(is_looked_up=ResetState.is_looked_up),
+            _dead_link(None, _link(_("Get a new link"), "/forgot"), is_looked_up=ResetState.is_looked_up),
         ),
     )
 
@@ -138,7 +138,11 @@ def confirm() -> rx.Component:
                     ),
                     class_name="card grid gap-4",
                 ),
-                _dead_link(is_looked_up=ConfirmState.is_looked_up),
+                _dead_link(
+                    _("Your profile can send a new link to confirm your address."),
+                    _link(_("Go to your profile"), "/profile"),
+                    is_looked_up=ConfirmState.is_looked_up,
+                ),
             ),
         ),
     )
@@ -167,14 +171,14 @@ def _said(
     )
 
 
-def _dead_link(*, is_looked_up: rx.Var[bool] | bool) -> rx.Component:
+def _dead_link(more: str | None, onward: rx.Component, *, is_looked_up: rx.Var[bool] | bool) -> rx.Component:
     return rx.cond(
         is_looked_up,
         _said(
             _("This link no longer works"),
             _("It was used, is too old, or was replaced by a newer one. Nothing has changed."),
-            None,
-            _link(_("Get a new link"), "/forgot"),
+            more,
+            onward,
         ),
         card_skeleton(),
     )

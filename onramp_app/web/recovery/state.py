@@ -12,7 +12,8 @@ from onramp_app.accounts.words import LinkPurpose
 from onramp_app.domain.errors import EmailTaken, RateLimited, ValidationFailed
 from onramp_app.factors.errors import OtpRequired, WrongCode
 from onramp_app.recovery import addresses, passwords, requests, securing
-from onramp_app.texts import _, current_language, path_in
+from onramp_app.texts import _
+from onramp_app.web.tabs.session import forget, leave
 from onramp_app.web.words.forms import text_of
 from onramp_app.web.words.passwords import weak_password_text
 
@@ -90,7 +91,7 @@ class ResetState(_LinkState):
             self.code_problem = _("This code is wrong or was used before. Enter the one shown now.")
         except ValidationFailed as error:
             if any(wrong.field == "new_password" for wrong in error.errors):
-                self.password_problem = weak_password_text()
+                self.password_problem = weak_password_text(new_password)
             else:
                 self.works = False
         except EmailTaken:
@@ -101,7 +102,7 @@ class ResetState(_LinkState):
         except RateLimited:
             self.problem = _("Too many attempts. Wait a few minutes and try again.")
         else:
-            return rx.redirect(path_in(current_language(), "/login") + "?reason=password_reset")
+            return await leave(self, "password_reset")
         return None
 
 
@@ -141,8 +142,10 @@ class ConfirmState(_LinkState):
                     await addresses.confirm(secret, client)
                 case LinkPurpose.UNDO_EMAIL:
                     await securing.undo_change(secret, client)
+                    await forget(self)
                 case LinkPurpose.NOT_ME:
                     await securing.secure(secret, client)
+                    await forget(self)
                 case LinkPurpose.RESET_PASSWORD | LinkPurpose.CLAIM_ACCOUNT:
                     self.works = False
                     return

@@ -164,15 +164,20 @@ def to_login(state: rx.State) -> EventSpec:
     return rx.redirect(f"{login}?reason=session_ended&next={quote(target, safe='')}")
 
 
-async def leave(state: rx.State, reason: str) -> EventSpec:
-    """Forget the person in the tab whose own handler has just ended its session, and lead to `/login`.
+async def forget(state: rx.State) -> None:
+    """Forget the person in the tab whose own handler has just ended their sessions.
 
     The announcement of the end leads away all other tabs. It would lead this one away too, a moment later and
-    without the reason that `/login` is to show.
+    without what it is to show. Where nobody is signed in, nothing happens.
     """
     holders.forget(state.router.session.client_token)
     page = await state.get_state(SessionState)
     page._forget_person()
+
+
+async def leave(state: rx.State, reason: str) -> EventSpec:
+    """Forget the person as `forget` does, and lead to `/login` with the reason that it is to show."""
+    await forget(state)
     login = path_in(language_of_path(page_path(state))[0], "/login")
     return rx.redirect(f"{login}?reason={reason}")
 

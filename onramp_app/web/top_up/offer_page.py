@@ -65,7 +65,9 @@ def offered() -> rx.Component:
 
 def _while_you_pay() -> rx.Component:
     lines = (
-        _("You pay on the payment provider's own page. We never see your bank or card details."),
+        _("You pay on {provider}'s own page. We never see your bank or card details.").format(
+            provider=get_settings().provider_name
+        ),
         _("We'll detect your payment automatically. You can close this page once you've paid."),
         _("Your balance changes as soon as it has arrived."),
     )

@@ -12,6 +12,7 @@ from reflex_base.style import resolved_color_mode
 from reflex_base.vars.base import Var
 from reflex_components_core.base.fragment import Fragment  # type: ignore[import-untyped]
 
+from onramp_app.config import get_settings
 from onramp_app.texts import _
 from onramp_app.top_ups.widget_frame import WIDGET_FEATURES, frame_name
 
@@ -97,7 +98,7 @@ def widget_frame(
                 src=url,
                 id=FRAME_ID,
                 name=rx.cond(resolved_color_mode == "dark", _name(is_dark=True), _name(is_dark=False)),
-                title=_("The payment provider's page"),
+                title=_("{provider}'s payment page").format(provider=get_settings().provider_name),
                 allow=allow,
                 referrer_policy="strict-origin",
                 class_name="widget-frame",

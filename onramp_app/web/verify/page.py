@@ -216,7 +216,9 @@ def _limits_card() -> rx.Component:
         rx.el.ul(rx.foreach(VerifyState.limits, _limit), class_name="rows mt-4"),
         rx.cond(VerifyState.is_raised_by_support, rx.el.div(_support(), class_name="mt-4")),
         rx.el.p(
-            _("Days and months are counted in UTC. Published limits are the provider's, and not a promise."),
+            _(
+                "Days and months are counted in UTC. Published limits are {provider}'s, and not a promise."
+            ).format(provider=get_settings().provider_name),
             class_name="soft tiny mt-4",
         ),
         aria_labelledby="limits",
@@ -260,7 +262,10 @@ def _open_page() -> rx.Component:
             rx.el.div(
                 rx.el.div(
                     rx.el.h1(_("Verify your identity"), class_name="title"),
-                    rx.el.p(_("On the payment provider's own page."), class_name="soft mt-1"),
+                    rx.el.p(
+                        _("On {provider}'s own page.").format(provider=get_settings().provider_name),
+                        class_name="soft mt-1",
+                    ),
                 ),
                 rx.el.a(
                     _("Open in a new tab"),
@@ -285,7 +290,7 @@ def _frame() -> rx.Component:
     return rx.el.div(
         rx.el.iframe(
             src=VerifyState.link,
-            title=_("The payment provider's identity page"),
+            title=_("{provider}'s identity page").format(provider=get_settings().provider_name),
             allow=VerifyState.frame_allow,
             referrer_policy="strict-origin",
             class_name="widget-frame",

@@ -1,6 +1,7 @@
 """Makes the page of verification: what happened, what to do, and whether it can be tried again."""
 
 from onramp_app.accounts.words import KycStatus, KycTier
+from onramp_app.config import get_settings
 from onramp_app.domain.amounts import fiat_text
 from onramp_app.domain.errors import ApplicationError, RateLimited, ValidationFailed
 from onramp_app.mail import support
@@ -40,9 +41,9 @@ def _widget_words() -> tuple[str, str, str]:
     return (
         _("You're verified when you pay"),
         _(
-            "The payment provider checks who you are inside its own payment page, when it needs to."
+            "{provider} checks who you are inside its own payment page, when it needs to."
             " It doesn't tell us the result, so there's nothing to do on this page."
-        ),
+        ).format(provider=get_settings().provider_name),
         "",
     )
 
@@ -55,25 +56,28 @@ def _status_words(view: VerificationView) -> tuple[str, str, str]:
         return (
             _("We're checking your phone number"),
             _(
-                "The payment provider already knows this number, so someone from our team checks that it's"
-                " yours."
-            ),
+                "{provider} already knows this number, so someone from our team checks that it's yours."
+            ).format(provider=get_settings().provider_name),
             _("There's nothing you need to do. This usually takes up to one working day."),
         )
     return {
         KycStatus.NONE: (
             _("Verify your identity"),
-            _("The payment provider checks who you are on its own page. We never see your documents."),
+            _("{provider} checks who you are on its own page. We never see your documents.").format(
+                provider=get_settings().provider_name
+            ),
             "",
         ),
         KycStatus.STARTED: (
             _("Finish your verification"),
-            _("You've started. Continue on the provider's page to finish."),
+            _("You've started. Continue on {provider}'s page to finish.").format(
+                provider=get_settings().provider_name
+            ),
             _("This page updates automatically."),
         ),
         KycStatus.IN_REVIEW: (
             _("Your details are being checked"),
-            _("The payment provider is looking at what you sent."),
+            _("{provider} is looking at what you sent.").format(provider=get_settings().provider_name),
             _("There's nothing you need to do. This page updates automatically."),
         ),
         KycStatus.REJECTED: (
@@ -94,7 +98,9 @@ def _status_words(view: VerificationView) -> tuple[str, str, str]:
 def _refused_text(view: VerificationView) -> str:
     """Return who refused and why, as far as that is known, and what it means."""
     why = (
-        _("The payment provider refused the check for good. It doesn't tell us the reason.")
+        _("{provider} refused the check for good. It doesn't tell us the reason.").format(
+            provider=get_settings().provider_name
+        )
         if view.refused_by is Source.PROVIDER
         else _("Our team refused the verification.")
     )
@@ -164,9 +170,12 @@ def _label(line: MeterLine) -> str:
     if line.rule is LimitRule.METHOD:
         return _("Payment method, each top-up")
     if line.rule is LimitRule.PROVIDER:
-        if line.period is LimitPeriod.TOP_UP:
-            return _("Provider's published limit for a first payment")
-        return _("Provider's published limit each month")
+        words = (
+            _("{provider}'s published limit for a first payment")
+            if line.period is LimitPeriod.TOP_UP
+            else _("{provider}'s published limit each month")
+        )
+        return words.format(provider=get_settings().provider_name)
     return period_text(line)
 
 
@@ -204,7 +213,9 @@ def start_problem(error: ApplicationError) -> tuple[str, str]:
         case RateLimited():
             return "", _("That was a lot at once. Try again later.")
         case ProviderUnavailable():
-            return "", _("The payment provider isn't answering right now. Nothing was started; try again.")
+            return "", _("{provider} isn't answering right now. Nothing was started; try again.").format(
+                provider=get_settings().provider_name
+            )
     raise error
 
 

@@ -138,9 +138,9 @@ async def test_a_network_that_is_out_of_sync_is_greyed_with_the_reason(visit, st
     offer = visit.page.offer
     assert visit.page.network != "matic20"
     groups = [(group.reason, [choice.value for choice in group.choices]) for group in offer.closed_networks]
-    assert groups == [("The payment provider is out of sync with this network", ["matic20"])]
+    assert groups == [("Onramp has lost touch with this network for now", ["matic20"])]
     assert "matic20" not in {choice.value for choice in offer.networks}
-    assert offer.provider_trouble.startswith("The payment provider has paused USDT on Polygon.")
+    assert offer.provider_trouble.startswith("Onramp has paused USDT on Polygon.")
     await visit.do("choose_network", "matic20")
     assert visit.page.network != "matic20"
 

@@ -30,7 +30,7 @@ def meter(*lines: MeterLine) -> Meter:
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ((), "The payment provider's limit applies: up to ₹9,000 at a time."),
+        ((), "Onramp's limit applies: up to ₹9,000 at a time."),
         ((own(LimitPeriod.TOP_UP, 5000),), "Your limit for each top-up applies: up to ₹5,000."),
         (
             (own(LimitPeriod.TOP_UP, 5000), own(LimitPeriod.DAY, 700)),

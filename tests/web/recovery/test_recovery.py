@@ -8,6 +8,7 @@ from onramp_app.config import get_settings
 from onramp_app.recovery.requests import answer_some
 from onramp_app.web.profile.email import EmailState
 from onramp_app.web.recovery.state import ConfirmState, ForgotState, ResetState
+from onramp_app.web.tabs import holders
 from onramp_app.web.tabs.confirmation import ConfirmationState
 from onramp_app.web.tabs.session import SessionState
 from tests.mailed import mailed, secret_in
@@ -39,12 +40,41 @@ async def test_a_forgotten_password_is_set_by_pressing_the_button(open_tab, owne
     state = await tab.state(ResetState)
     assert (state.works, state.email) == (True, email)
     await tab.send(ResetState.event_handlers["set_password"], {"new_password": "password"})
-    assert (await tab.state(ResetState)).password_problem
+    assert (await tab.state(ResetState)).password_problem.startswith("This password is easy to guess")
     done = await tab.send(ResetState.event_handlers["set_password"], {"new_password": NEW})
     assert done.leads_to == "/login?reason=password_reset"
     assert await sessions.resolve_cookie_header(cookie_of(ada)) is None
     await tab.send(ResetState.event_handlers["load"])
     assert not (await tab.state(ResetState)).works
+
+
+@pytest.mark.parametrize("kind", ["reset_password", "email_changed"])
+async def test_the_tab_in_which_somebody_ends_their_own_sessions_says_so(open_tab, owner, ada, kind):
+    """All other tabs of theirs are led to `/login` as the sessions end. This one has something to say."""
+    email = ada.viewer.email
+    owner.execute("UPDATE users SET email_confirmed_at = now()")
+    tab = open_tab(cookie_of(ada), path="/forgot")
+    await tab.hydrate()
+    if kind == "reset_password":
+        await tab.send(ForgotState.event_handlers["ask"], {"email": email})
+        await answer_some()
+        page, handler, form = "/reset", ResetState.event_handlers["set_password"], ({"new_password": NEW},)
+    else:
+        wanted = {"new_email": "new@example.com", "email_password": PASSWORD}
+        await tab.send(EmailState.event_handlers["change"], wanted)
+        new = open_tab(path=f"/confirm#{secret_in(owner, 'confirm_new_email', to='new@example.com')}")
+        await new.send(ConfirmState.event_handlers["confirm"])
+        page, handler, form = "/confirm", ConfirmState.event_handlers["confirm"], ()
+    tab.connect(cookie_of(ada), path=f"{page}#{secret_in(owner, kind, to=email)}")
+    await tab.hydrate()
+    assert holders.holder_of(tab.token) is not None
+    done = await tab.send(handler, *form)
+    assert holders.holder_of(tab.token) is None
+    assert (await tab.state(SessionState)).person.email == ""
+    if kind == "reset_password":
+        assert done.leads_to == "/login?reason=password_reset"
+    else:
+        assert (await tab.state(ConfirmState)).title == "Your account is safe"
 
 
 async def test_what_is_said_is_the_same_for_strangers(open_tab, owner, ada):

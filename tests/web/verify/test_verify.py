@@ -131,7 +131,7 @@ async def test_each_outcome_that_is_no_approval_is_told_on_the_open_page(
     assert (page.page.title, page.link) == (title, "")
     assert page.page.what_now.startswith(what_now)
     if scenario == "kyc_rejected":
-        assert page.page.text.startswith("The payment provider refused the check for good.")
+        assert page.page.text.startswith("Onramp refused the check for good.")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ async def test_what_needs_no_exchange_rate_is_shown_without_one(visit: Visit, mo
     page = (await visit.open()).page
     assert page.are_ours_unknown
     assert [line.label for line in page.limits][:2] == [
-        "Payment method, each top-up", "Provider's published limit for a first payment",
+        "Payment method, each top-up", "Onramp's published limit for a first payment",
     ]  # fmt: skip
     assert page.published
 

@@ -37,7 +37,7 @@ def footer(*, has_theme: bool, has_bar: bool = False) -> rx.Component:
 def who_runs_it() -> str:
     """Return who holds the money and who takes the payments, in two sentences."""
     settings = get_settings()
-    return _("{app} holds what you add on your behalf. Payments go through {provider}.").format(
+    return _("{app} holds your balance on your behalf. Payments go through {provider}.").format(
         app=settings.app_name, provider=settings.provider_name
     )
 
