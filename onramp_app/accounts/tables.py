@@ -24,6 +24,7 @@ from onramp_app.db.columns import Row, length, moment, one_of
 from onramp_app.domain.ids import new_id
 from onramp_app.mail.words import NOWHERE, Choice
 
+HAS_ROLE = "role <> 'user'"
 CLOSED_PREFIX, UNCLAIMED_PREFIX = "closed-", "unclaimed-"
 _CHOICES = ", ".join(f"'{choice}'" for choice in Choice)
 
@@ -56,6 +57,8 @@ class User(Row, table=True):
             " AND role = 'user')",
             name="closed_names_nobody",
         ),
+        # Operators are few among all people.
+        Index("ix_users_role", "role", postgresql_where=text(HAS_ROLE)),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))
@@ -124,6 +127,8 @@ class AuthSession(Row, table=True):
         length("address", 0, 45),
         Index(None, "user_id", "id"),
         Index(None, "user_id", "revoked_at"),
+        Index(None, "expires_at"),
+        Index(None, "revoked_at", postgresql_where=text("revoked_at IS NOT NULL")),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))
@@ -155,6 +160,7 @@ class RefreshToken(Row, table=True):
         CheckConstraint("octet_length(successor_salt) = 32", name="successor_salt_length"),
         CheckConstraint("(used_at IS NULL) = (successor_salt IS NULL)", name="use_is_whole"),
         Index(None, "session_id"),
+        Index(None, "used_at", postgresql_where=text("used_at IS NOT NULL")),
     )
 
     token_hash: bytes = Field(repr=False, sa_column=Column(LargeBinary, primary_key=True))

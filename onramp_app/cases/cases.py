@@ -41,9 +41,13 @@ RETURNING id
 """)
 # The unique index sees no two cases as the same that name neither a top-up nor an order.
 _UNNAMED = text("""
-SELECT count(*) FILTER (WHERE closed_at IS NULL AND top_up_id IS NULL AND provider_order_id IS NULL) AS open,
-       count(*) FILTER (WHERE detail = :detail) AS same
-  FROM exceptions WHERE kind = :kind AND environment = :environment
+SELECT (SELECT count(*) FROM exceptions
+         WHERE closed_at IS NULL AND top_up_id IS NULL AND provider_order_id IS NULL AND kind = :kind
+           AND environment = :environment) AS open,
+       EXISTS (SELECT FROM exceptions
+                WHERE top_up_id IS NULL AND provider_order_id IS NULL AND kind = :kind
+                  AND left(detail, 100) = left(:detail, 100) AND detail = :detail
+                  AND environment = :environment) AS same
 """)
 _CLOSE = text("""
 UPDATE exceptions SET closed_at = :at, closed_by = :by, close_reason = :reason

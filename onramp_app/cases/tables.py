@@ -48,6 +48,14 @@ class Case(Row, table=True):
         Index("ix_exceptions_open", "opened_at", "id", postgresql_where=text("closed_at IS NULL")),
         Index(None, "opened_at", "id"),
         Index(None, "top_up_id", postgresql_where=text("top_up_id IS NOT NULL")),
+        Index(None, "provider_order_id", postgresql_where=text("provider_order_id IS NOT NULL")),
+        # For those that name neither: whether the same was a case before.
+        Index(
+            "ix_exceptions_unnamed",
+            "kind",
+            text("left(detail, 100)"),
+            postgresql_where=text("top_up_id IS NULL AND provider_order_id IS NULL"),
+        ),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))

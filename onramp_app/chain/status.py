@@ -19,6 +19,7 @@ SELECT network, count(*) AS waiting, extract(epoch FROM now() - min(away_since))
  WHERE away_since IS NOT NULL AND environment = :environment AND next_look_at IS NOT NULL
  GROUP BY network ORDER BY network
 """)
+# By our own ids, which follow the time: of very many deliveries only the first are looked at.
 _FIRST = text("""
 SELECT o.order_id, o.bought_amount, o.gas_fee, c.amount_minor, s.scale, c.asset, c.network
   FROM chain_evidence c
@@ -26,7 +27,7 @@ SELECT o.order_id, o.bought_amount, o.gas_fee, c.amount_minor, s.scale, c.asset,
   JOIN assets s ON s.code = c.asset
  WHERE c.environment = :environment AND c.state IN ('confirmed', 'differs') AND c.amount_minor IS NOT NULL
    AND o.bought_amount IS NOT NULL AND o.gas_fee > 0
- ORDER BY c.confirmed_at, o.id LIMIT 1
+ ORDER BY c.provider_order_id LIMIT 1
 """)
 
 

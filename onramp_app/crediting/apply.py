@@ -37,6 +37,7 @@ ORDERS_AT_ONCE = 50
 ORDERS_AT_ONCE_AFTER_FAILURE = 8
 RETRIED_AT_ONCE = 4
 FAILURES_BEFORE_CASE = 3
+JUDGED_AGAIN_AT_ONCE = 500
 MAX_BACKOFF_SECONDS = 600
 
 _Query = SelectOfScalar[OrderRecord]
@@ -51,19 +52,29 @@ UPDATE provider_orders
                    + interval '1 second' * least(power(2, least(apply_failures, 20) + 2), :most)
  WHERE id = :id RETURNING apply_failures
 """)
-# What an operator has closed stays closed: the record says how it ended.
-_AGAIN = text("""
-UPDATE provider_orders SET applied_version = version - 1, apply_after = NULL
- WHERE id IN (
-    SELECT o.id FROM provider_orders o
+# What an operator has closed stays closed: the record says how it ended. The OFFSETs keep the planner from
+# reading all cases.
+_ENDED_BY_HAND = (
+    "e.closed_by <> :system AND e.kind IN ('not_ours', 'record_unreadable', 'in_review') OFFSET 0"
+)
+_AGAIN = text(f"""
+WITH unbooked AS (
+    SELECT o.id, o.top_up_id, o.applied_version = o.version AND o.version > 0 AS is_applied
+      FROM provider_orders o
      WHERE o.environment = :environment AND o.flow = 'buy' AND o.status_class = 'delivered'
-       AND o.delivered_minor IS NULL AND o.version > 0 AND o.applied_version = o.version
-       AND NOT EXISTS (
-            SELECT FROM exceptions e
-             WHERE e.closed_by <> :system AND e.kind IN ('not_ours', 'record_unreadable', 'in_review')
-               AND (e.provider_order_id = o.id OR e.top_up_id = o.top_up_id))
-     ORDER BY o.id FOR UPDATE SKIP LOCKED)
-""")
+       AND o.delivered_minor IS NULL AND o.id > :after
+     ORDER BY o.id LIMIT :most FOR UPDATE SKIP LOCKED),
+marked AS (
+    UPDATE provider_orders SET applied_version = version - 1, apply_after = NULL
+     WHERE id = ANY(ARRAY(
+        SELECT s.id FROM unbooked s
+         WHERE s.is_applied
+           AND NOT EXISTS (SELECT FROM exceptions e WHERE e.provider_order_id = s.id AND {_ENDED_BY_HAND})
+           AND NOT EXISTS (SELECT FROM exceptions e WHERE e.top_up_id = s.top_up_id AND {_ENDED_BY_HAND})))
+    RETURNING id)
+SELECT (SELECT max(id) FROM unbooked) AS last, (SELECT count(*) FROM unbooked) AS seen,
+       (SELECT count(*) FROM marked) AS marked
+""")  # noqa: S608 - words of our own  # nosec B608
 
 
 @dataclass(slots=True)
@@ -133,11 +144,16 @@ async def judge_again() -> int:
     configured, may be ours after all, and the provider sends nothing new about an order that has ended.
 
     Raises:
-        DatabaseUnavailable: nothing was changed.
+        DatabaseUnavailable: those that were marked before stay marked.
     """
-    values = {"environment": current_environment().value, "system": BY_SYSTEM}
-    async with transaction() as db:
-        return (await execute(db, _AGAIN, values)).rowcount
+    values = {"environment": current_environment().value, "system": BY_SYSTEM, "most": JUDGED_AGAIN_AT_ONCE}
+    marked, after, seen = 0, "", JUDGED_AGAIN_AT_ONCE
+    while seen == JUDGED_AGAIN_AT_ONCE:
+        made_progress()
+        async with transaction() as db:
+            row = (await execute(db, _AGAIN, values | {"after": after})).one()
+        marked, after, seen = marked + row.marked, row.last, row.seen
+    return marked
 
 
 async def _apply_claimed(

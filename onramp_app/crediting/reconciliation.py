@@ -26,6 +26,8 @@ from onramp_app.providers.errors import ProviderBusy
 from onramp_app.providers.port import Provider, ProviderOrder
 from onramp_app.providers.status import Flow, StatusClass
 
+# Nothing is seen before it was ordered, but where a date is in another zone than it seems to be; the index
+# knows only when each was first seen.
 _ORDERS = text("""
 SELECT o.order_id, o.status_class, o.is_ours, o.asset, o.network, s.scale, o.bought_amount, o.gas_fee,
        o.delivered_rule,
@@ -37,6 +39,7 @@ SELECT o.order_id, o.status_class, o.is_ours, o.asset, o.network, s.scale, o.bou
   LEFT JOIN chain_evidence c ON c.provider_order_id = o.id AND c.state <> 'dropped'
  WHERE o.environment = :environment AND o.flow = 'buy'
    AND coalesce(o.ordered_at, o.first_seen_at) >= :since AND coalesce(o.ordered_at, o.first_seen_at) < :until
+   AND o.first_seen_at > CAST(:since AS timestamptz) - interval '2 days'
  ORDER BY o.order_id
 """)
 

@@ -126,6 +126,8 @@ class LedgerTransfer(Row, table=True):
         Index(None, "provider_order_id", postgresql_where=text("provider_order_id IS NOT NULL")),
         Index(None, "top_up_id", postgresql_where=text("top_up_id IS NOT NULL")),
         Index(None, "debit_id", postgresql_where=text("debit_id IS NOT NULL")),
+        # Of all that is booked, very little is a count.
+        Index("ix_ledger_transfers_counts", "created_at", postgresql_where=text("kind = 'count'")),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))
@@ -200,6 +202,8 @@ class AuditRow(Row, table=True):
         Index(None, "at", "id"),
         Index(None, "subject"),
         Index(None, "transfer_id", postgresql_where=text("transfer_id IS NOT NULL")),
+        # Each start compares the addresses of the treasury with those recorded last.
+        Index("ix_audit_log_treasury", "at", "id", postgresql_where=text("action = 'treasury.addresses'")),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlmodel import Field
 
 from onramp_app.db.columns import Row, decimal, exact, length, moment, octets, one_of, words
@@ -62,6 +62,7 @@ class LinkSession(Row, table=True):
         CheckConstraint("expires_at > created_at", name="expires_later"),
         Index(None, "link_id", "id"),
         Index(None, "expires_at"),
+        Index(None, "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))

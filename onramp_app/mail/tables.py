@@ -39,6 +39,9 @@ class OutboxMail(Row, table=True):
         Index("ix_outbox_mails_waiting", "due_at", postgresql_where=_WAITS),
         Index(None, "user_id", "kind", "created_at"),
         Index(None, "created_at"),
+        Index("ix_outbox_mails_given_up", "given_up_at", postgresql_where=text("given_up_at IS NOT NULL")),
+        # The last mail of a closed account goes sooner than the others.
+        Index("ix_outbox_mails_last", "id", postgresql_where=text("kind = 'account_closed'")),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))

@@ -23,9 +23,7 @@ SELECT count(*) AS waiting,
   FROM outbox_mails WHERE sent_at IS NULL AND given_up_at IS NULL
 """)
 _GIVEN_UP = text("""
-SELECT count(*) FROM outbox_mails
- WHERE given_up_at IS NOT NULL AND created_at > clock_timestamp() - interval '8 days'
-   AND given_up_at > clock_timestamp() - interval '1 day'
+SELECT count(*) FROM outbox_mails WHERE given_up_at > now() - interval '1 day'
 """)
 
 

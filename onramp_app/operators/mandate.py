@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sqlalchemy import text
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts import fields
-from onramp_app.accounts.tables import User
+from onramp_app.accounts.tables import HAS_ROLE, User
 from onramp_app.accounts.words import Role
 from onramp_app.config import get_settings
 from onramp_app.db.engine import REQUEST, Purpose, transaction
@@ -233,7 +234,7 @@ async def lock_roles(db: AsyncSession) -> None:
 
 async def is_another(db: AsyncSession, *roles: Role, than: str | None = None) -> bool:
     """Return whether another account than `than` has one of the roles."""
-    query = select(User.id).where(col(User.role).in_([role.value for role in roles]))
+    query = select(User.id).where(col(User.role).in_([role.value for role in roles]), text(HAS_ROLE))
     if than is not None:
         query = query.where(User.id != than)
     return (await db.exec(query.limit(1))).first() is not None

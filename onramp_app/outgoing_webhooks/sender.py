@@ -20,7 +20,7 @@ from sqlalchemy import text
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.accounts.tables import User
+from onramp_app.accounts.tables import HAS_ROLE, User
 from onramp_app.accounts.words import Role
 from onramp_app.db.engine import execute, on_commit, transaction
 from onramp_app.db.moments import moment_of
@@ -327,7 +327,7 @@ async def _disable(db: AsyncSession, endpoint: WebhookEndpoint, because: Disable
     program = (await db.exec(select(ProgramRow.name).where(ProgramRow.id == endpoint.program_id))).one()
     details = {"program": program, "endpoint": endpoint.id, "because": because.value}
     roles = [Role.OPERATOR.value, Role.ADMIN.value]
-    query = select(User).where(col(User.role).in_(roles), col(User.closed_at).is_(None))
+    query = select(User).where(col(User.role).in_(roles), col(User.closed_at).is_(None), text(HAS_ROLE))
     mails = [
         Mail(
             MailKind.ENDPOINT_DISABLED,

@@ -132,6 +132,7 @@ class OutgoingDelivery(Row, table=True):
         Index("ix_outgoing_deliveries_due", "endpoint_id", "due_at", postgresql_where=_WAITS),
         Index("ix_outgoing_deliveries_order", "endpoint_id", "object", "sequence", postgresql_where=_WAITS),
         Index(None, "endpoint_id", "made_at", "id"),
+        Index(None, "endpoint_id", "state", "made_at", "id"),
         Index("ix_outgoing_deliveries_failed", "ended_at", postgresql_where=text("state = 'failed'")),
         Index(
             "ix_outgoing_deliveries_not_taken", "endpoint_id", "made_at", "id", postgresql_where=_NOT_TAKEN

@@ -117,6 +117,11 @@ class OrderRecord(Row, table=True):
             postgresql_where=text("hinted_top_up_id IS NOT NULL"),
         ),
         Index("ix_provider_orders_to_apply", "id", postgresql_where=text("version > applied_version")),
+        Index(
+            "ix_provider_orders_not_booked",
+            "id",
+            postgresql_where=text("flow = 'buy' AND status_class = 'delivered' AND delivered_minor IS NULL"),
+        ),
     )
 
     id: str = Field(default_factory=new_id, sa_column=Column(Text, primary_key=True))

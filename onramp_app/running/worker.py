@@ -20,7 +20,6 @@ from onramp_app.crediting.apply import (
     retry_some,
 )
 from onramp_app.crediting.delivery import DOCUMENTED, Symbols, symbols_of
-from onramp_app.db.engine import BACKGROUND
 from onramp_app.debits.expiry import keep_releasing
 from onramp_app.fleet import changed_people, channels
 from onramp_app.fleet.watch import background_tasks, keep_running, made_progress, rest
@@ -111,8 +110,6 @@ async def apply_loop(ids: _LiveIds) -> None:
     most = ORDERS_AT_ONCE
     while True:
         if ids.known is not None and ids.known != judged_with:
-            # It looks at every order, so it may take as long as a statement may.
-            made_progress(next_within_seconds=BACKGROUND.wait_seconds + BACKGROUND.statement_seconds)
             await judge_again()
             judged_with = ids.known
             made_progress()

@@ -95,6 +95,12 @@ class VerificationCustomer(Row, table=True):
             postgresql_where=text("is_proven"),
         ),
         Index("ix_verification_customers_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        # Those whom an operator has to look at.
+        Index(
+            "ix_verification_customers_unproven",
+            "awake_at",
+            postgresql_where=text("NOT is_proven AND customer_id IS NOT NULL"),
+        ),
     )
 
     user_id: str = Field(sa_column=Column(Text, ForeignKey("users.id"), primary_key=True))

@@ -454,7 +454,7 @@ async def test_time_alone_ends_what_nobody_took_and_hands_over_what_nobody_knows
     fresh = world.top_up(user)
     quiet = world.top_up(user, status="awaiting_payment", rank=10, created_at=week, updated_at=week)
     paid = world.top_up(user, status="processing", charged="yes", rank=30, created_at=week, updated_at=week)
-    unknown = world.top_up(user)
+    unknown = world.top_up(user, created_at=day)
     await keep_and_apply(order_of(1, 77, merchantRecognitionId=recognition_id(world, unknown)))
     world.run("UPDATE provider_orders SET class_since = %s", day)
     assert await run_clock() == 3
