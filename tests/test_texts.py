@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,14 @@ def _glue(node: ast.AST) -> bool:
     return bool(node.value) and not re.search(r"[\w\N{MIDDLE DOT}]", node.value)
 
 
+def _stand_in_halves(parts: list[ast.expr]) -> bool:
+    return any(
+        (_is_text(one) and _glue(two) and not _words(one).endswith(_WHOLE_END))
+        or (_glue(one) and _is_text(two) and _words(two)[:1].islower())
+        for one, two in pairwise(parts)
+    )
+
+
 def _joins_halves(node: ast.AST) -> bool:
     match node:
         case ast.BinOp(op=ast.Add()):
@@ -183,11 +192,9 @@ def _joins_halves(node: ast.AST) -> bool:
         case ast.Call(func=ast.Attribute(attr="join")):
             return any(_is_text(one) for argument in node.args for one in ast.walk(argument))
         case ast.Call() if not (isinstance(node.func, ast.Name) and node.func.id in _JOINS_WHOLE):
-            return any(
-                (_is_text(one) and _glue(two) and not _words(one).endswith(_WHOLE_END))
-                or (_glue(one) and _is_text(two) and _words(two)[:1].islower())
-                for one, two in zip(node.args, node.args[1:], strict=False)
-            )
+            return _stand_in_halves(node.args)
+        case ast.Tuple() | ast.List():
+            return _stand_in_halves(node.elts)
     return False
 
 
@@ -220,6 +227,7 @@ def test_nothing_is_joined_from_halves() -> None:
         '", ".join(_(one) for one in some)',
         'rx.el.p(_("Last updated"), " ", clock, ".")',
         'rx.el.p(link, " ", _("and quote:"))',
+        'terms = (_("You agree to the"), " ", link, ". ")',
         'rx.fragment(_("Fee of {n}").format(n=1) + "!", x)',
     ],
 )

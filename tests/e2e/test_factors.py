@@ -95,7 +95,7 @@ async def test_an_app_is_set_up_and_asked_for(open_page: OpenPage) -> None:
     await page.wait_for_url(re.compile(r"/activity/?$"))
     await page.goto("/profile")
     await page.get_by_role("button", name="Remove").click()
-    await expect(page.get_by_text("Removed. Everywhere else you are signed out.")).to_be_visible()
+    await expect(page.get_by_text("Removed. You're signed out everywhere else.")).to_be_visible()
     await _sign_out(page)
     await _sign_in(page, email, PASSWORD)
     await page.wait_for_url(re.compile(r"/home/?$"))

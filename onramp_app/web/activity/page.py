@@ -111,7 +111,7 @@ def _nothing() -> rx.Component:
         ActivityState.query != "",
         _empty(
             _("No results"),
-            _("Remove a filter or change the search. Ids, orders and hashes are found when complete."),
+            _("Remove a filter or change the search. Ids, order numbers and hashes have to be complete."),
             link(_("Show everything"), to="/activity", class_name="button button-quiet"),
         ),
         _empty(

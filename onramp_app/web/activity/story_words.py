@@ -289,7 +289,7 @@ def _of_hold(view: TransferView) -> tuple[str, str, str]:
         case DebitStatus.RELEASED:
             return _("Released"), "", _("Nothing was taken. The amount is in your balance again.")
         case _:
-            return _("Done"), "", _("What was spent of this stands on its own lines of your activity.")
+            return _("Done"), "", _("What was spent has its own lines in your activity.")
 
 
 def _price_facts(view: TransferView) -> list[Fact]:

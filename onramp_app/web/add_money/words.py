@@ -175,7 +175,7 @@ def problem_text(error: ApplicationError) -> str:  # noqa: PLR0911 - one answer 
     if isinstance(error, RateLimited):
         return _("That was a lot at once. We'll continue in a moment.")
     if isinstance(error, QuoteChanged):
-        return _("The price moved by more than 1 %. Check the new figures and confirm.")
+        return _("The price moved by more than 1%. Check the new figures and confirm.")
     if isinstance(error, EmailNotConfirmed):
         return _("First confirm your e-mail address: open the link in the mail that we sent you.")
     if isinstance(error, TooManyOpenTopUps):

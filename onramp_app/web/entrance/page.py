@@ -8,7 +8,7 @@ from onramp_app.texts import _
 from onramp_app.web.entrance.passkeys import passkey_sign_in
 from onramp_app.web.entrance.state import EntranceState
 from onramp_app.web.parts.countries import country_options, currency_options
-from onramp_app.web.parts.feedback import notice
+from onramp_app.web.parts.feedback import filled, notice
 from onramp_app.web.parts.forms import choice_field, code_field, main_button, password_field, text_field
 from onramp_app.web.parts.layout import public_page
 from onramp_app.web.parts.places import api_action, path_of
@@ -127,10 +127,11 @@ def _what_holds() -> rx.Component:
     settings = get_settings()
     person = mail_to_support(_("Question about {app}").format(app=settings.app_name))
     terms = (
-        _("By creating an account you agree to the"),
+        filled(
+            _("By creating an account you agree to the {terms}."),
+            terms=_elsewhere(_("terms"), settings.terms_url),
+        ),
         " ",
-        _elsewhere(_("terms"), settings.terms_url),
-        ". ",
     )
     privacy = (_elsewhere(_("How we handle your data"), settings.privacy_url), " · ")
     return rx.el.p(

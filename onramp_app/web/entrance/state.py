@@ -100,7 +100,7 @@ def _reason_text(reason: str) -> str:
         "validation_failed": _("Something in the form can't be used. Check the fields and try again."),
         "database_unavailable": _("We can't reach our database right now. Try again in a minute."),
         "session_ended": _("Sign in to continue."),
-        "signed_out": _("You are signed out."),
+        "signed_out": _("You're signed out."),
         "account_closed": _("Your account is closed."),
         "password_reset": _("Your password is set. Sign in with it."),
         "signed_out_here": _(

@@ -23,7 +23,7 @@ def help_page() -> rx.Component:
     sections = (
         ("money", _("Your money"), about_money()),
         ("paying", _("Adding money"), about_paying()),
-        ("problems", _("What if …"), about_what_if()),
+        ("problems", _("What if…"), about_what_if()),
         ("account", _("Your account"), about_accounts()),
     )
     return public_page(

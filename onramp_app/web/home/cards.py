@@ -17,10 +17,10 @@ _STEPS = 5  # begun, opened, paid, bought, sent
 def verification_note(status: str) -> str:
     """Return what to know of a verification that has begun and not ended well; nothing otherwise."""
     return {
-        KycStatus.STARTED.value: _("Finish your verification"),
-        KycStatus.IN_REVIEW.value: _("Your verification is in review"),
-        KycStatus.RESUBMIT.value: _("Your verification needs another try"),
-        KycStatus.REJECTED.value: _("Your identity couldn't be verified"),
+        KycStatus.STARTED.value: _("Finish your verification."),
+        KycStatus.IN_REVIEW.value: _("Your verification is in review."),
+        KycStatus.RESUBMIT.value: _("Your verification needs another try."),
+        KycStatus.REJECTED.value: _("Your identity couldn't be verified."),
     }.get(status, "")
 
 

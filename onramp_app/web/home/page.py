@@ -45,7 +45,7 @@ def _verification() -> rx.Component:
     return rx.el.div(
         notice(
             HomeState.verification,
-            ". ",
+            " ",
             link(_("View verification"), to="/verify", class_name="link"),
             kind="now",
         ),

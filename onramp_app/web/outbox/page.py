@@ -61,7 +61,7 @@ def _mail() -> rx.Component:
         rx.el.p(_("To:"), " ", OutboxState.chosen_recipient, class_name="soft small mt-1 mb-4 break-words"),
         rx.el.iframe(
             src=rx.Var.create(api_action("/api/outbox/")).to(str) + OutboxState.chosen,
-            title=_("The mail as it looks"),
+            title=_("How the mail looks"),
             sandbox="allow-top-navigation-by-user-activation",
             class_name="w-full h-[860px] md:h-[680px] rounded-[12px] border border-(--line)",
         ),

@@ -101,7 +101,7 @@ class FactorsState(PrivateState):
             return
         if added:
             self.is_adding_app = False
-            self.said = _("Your authenticator app is set up. Everywhere else you are signed out.")
+            self.said = _("Your authenticator app is set up. You're signed out everywhere else.")
             async for event in self._show_codes(viewer, added.recovery_codes):
                 yield event
 
@@ -135,7 +135,7 @@ class FactorsState(PrivateState):
             self.problem = _("The passkey couldn't be added. Try again.")
             return
         if added:
-            self.said = _("Your passkey is added. Everywhere else you are signed out.")
+            self.said = _("Your passkey is added. You're signed out everywhere else.")
             async for event in self._show_codes(viewer, added.recovery_codes):
                 yield event
 
@@ -144,7 +144,7 @@ class FactorsState(PrivateState):
         """Say why the browser has made no passkey; `name` is that of a DOMException."""
         self._forget_messages()
         if name == "InvalidStateError":
-            self.problem = _("This device holds a passkey of your account already.")
+            self.problem = _("This device already holds a passkey of your account.")
         elif name == "NotSupportedError":
             self.problem = _("This browser can't make passkeys.")
         else:
@@ -164,7 +164,7 @@ class FactorsState(PrivateState):
 
         try:
             if await self._attempt(remove):
-                self.said = _("Removed. Everywhere else you are signed out.")
+                self.said = _("Removed. You're signed out everywhere else.")
         except NotFound:
             pass
         await self._list(viewer)

@@ -176,7 +176,7 @@ def _password() -> rx.Component:
             ),
             rx.cond(
                 ProfileState.password_changed,
-                notice(_("Your password is changed. Everywhere else you are signed out."), kind="good"),
+                notice(_("Your password is changed. You're signed out everywhere else."), kind="good"),
             ),
             rx.el.div(
                 rx.el.button(_("Change password"), type="submit", class_name="button button-quiet"),

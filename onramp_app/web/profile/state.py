@@ -103,7 +103,7 @@ class ProfileState(PrivateState):
             saved = await accounts.update_profile(viewer, changes)
         except ValidationFailed as error:
             if any(wrong.field == "display_name" for wrong in error.errors):
-                self.name_problem = _("Use 1 to 80 letters.")
+                self.name_problem = _("Use 1 to 80 characters.")
             else:
                 self.details_problem = _("Choose from the lists and save again.")
             return None

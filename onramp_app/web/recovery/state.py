@@ -152,7 +152,7 @@ class ConfirmState(_LinkState):
         except ValidationFailed:
             self.works = False
         except EmailTaken:
-            self.problem = _("This address belongs to another account by now.")
+            self.problem = _("This address now belongs to another account.")
         except RateLimited:
             self.problem = _("Too many attempts. Wait a few minutes and try again.")
         else:
@@ -186,7 +186,7 @@ def _before(purpose: str, email: str) -> tuple[str, str, str] | None:
             )
         case LinkPurpose.NOT_ME:
             return (
-                _("It wasn't you?"),
+                _("Wasn't this you?"),
                 _(
                     "We sign out every device and lock the password. Then we send a link to set a new one to"
                     " {address}."

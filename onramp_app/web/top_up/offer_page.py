@@ -89,7 +89,7 @@ def _on_the_phone() -> rx.Component:
     words = (
         _("While this runs on your own computer, only that computer can open the address.")
         if get_settings().is_on_this_machine
-        else _("Scan it, sign in, and you are here again.")
+        else _("Scan it and sign in to continue here.")
     )
     return rx.el.section(
         rx.el.h2(_("Continue on your phone"), class_name="heading", id="phone"),

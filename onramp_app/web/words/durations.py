@@ -24,7 +24,9 @@ def published_time_text(time: PublishedTime | None) -> str:
     if time.bank_days is None:
         return _("instant, according to {provider}").format(provider=get_settings().provider_name)
     least, most = time.bank_days
-    return ngettext("{least} to {n} bank day", "{least} to {n} bank days", most).format(least=least, n=most)
+    return ngettext("{least} to {n} business day", "{least} to {n} business days", most).format(
+        least=least, n=most
+    )
 
 
 def usual_text(minutes: int | None) -> str:

@@ -201,10 +201,10 @@ async def test_what_is_no_currency_changes_nothing(tab, ada, books, given):
     ("status", "words"),
     [
         ("none", ""),
-        ("started", "Finish your verification"),
-        ("in_review", "Your verification is in review"),
-        ("resubmit", "Your verification needs another try"),
-        ("rejected", "Your identity couldn't be verified"),
+        ("started", "Finish your verification."),
+        ("in_review", "Your verification is in review."),
+        ("resubmit", "Your verification needs another try."),
+        ("rejected", "Your identity couldn't be verified."),
         ("approved", ""),
     ],
 )

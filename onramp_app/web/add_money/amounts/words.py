@@ -29,7 +29,7 @@ def limits_text(limits: AmountLimits, currency: str) -> str:
 
 def amount_missing_text() -> str:
     """Return the sentence for an empty field."""
-    return _("Enter how much you would like to add.")
+    return _("Enter how much you'd like to add.")
 
 
 def amount_not_understood_text() -> str:
