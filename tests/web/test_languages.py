@@ -83,7 +83,7 @@ def _pages() -> dict[str, tuple[str, list[str]]]:
 
 def test_every_page_is_built_of_translated_texts(monkeypatch) -> None:
     # Reflex adds it with the route.
-    for name in ("top_up_id", "link_token"):
+    for name in ("top_up_id", "link_token", "id", "code"):
         monkeypatch.setattr(rx.State, name, rx.Var(name, _var_type=str), raising=False)
     pages = _pages()
     assert {"/home", "/add-money", "/login", "/help", "/profile"} <= pages.keys()

@@ -20,7 +20,12 @@ def story() -> rx.Component:
     return private_page(
         rx.el.div(
             link("← ", _("Activity"), to="/activity", class_name="place small no-print justify-self-start"),
-            rx.cond(StoryState.is_loaded, rx.cond(StoryState.is_missing, _missing(), _whole()), _skeleton()),
+            rx.cond(
+                # The story of another address may still be here while this one's is read.
+                StoryState.is_loaded & (StoryState.shown == rx.State.id),  # type: ignore[attr-defined]  # Reflex adds it with the route
+                rx.cond(StoryState.is_missing, _missing(), _whole()),
+                _skeleton(),
+            ),
             class_name="mx-auto grid w-full max-w-[760px] grid-cols-[minmax(0,1fr)] gap-4",
         ),
         here="/activity",

@@ -17,19 +17,22 @@ from onramp_app.web.words.top_ups import can_age
 
 
 class StoryState(LiveState):
-    """One story. `is_missing`: this address has none, or it belongs to somebody else."""
+    """One story. `is_missing`: this address has none, or it belongs to somebody else.
+
+    `shown` is the id of the address that this is about. Until the page has loaded, it may be another one.
+    """
 
     _place: ClassVar[str] = "/activity/"
 
     is_loaded: bool = False
     is_missing: bool = False
     story: Story = Story()
-    _shown: str = ""
+    shown: str = ""
 
     @rx.event
     async def load(self) -> EventSpec | None:
         """Read the story that the address names."""
-        if self._wanted() != self._shown:
+        if self._wanted() != self.shown:
             self.is_loaded, self.is_missing, self.story = False, False, Story()
         if (viewer := await self._viewer()) is None:
             return to_login(self)
@@ -55,7 +58,7 @@ class StoryState(LiveState):
         if not self.is_missing:
             facts = await latest.once(("receipt", wanted), lambda: facts_of(latest.viewer, wanted))
             self.story = replace(self.story, check_address=check_address(facts))
-        self._shown = wanted
+        self.shown = wanted
         self.is_loaded = True
         self._is_current()
 

@@ -169,11 +169,14 @@ def _top_up() -> rx.Component:
         rx.match(
             page.kind,
             ("", outline()),
-            ("offered", rx.el.div(offered(), _leave(_("Return to {place} without paying")))),
+            # With keys, because what one of them leaves in place for another would be seen to move.
+            ("offered", rx.el.div(offered(), _leave(_("Return to {place} without paying")), key="offered")),
             ("moving", moving(_return_button(is_main=False))),
             (
                 "settled",
-                rx.el.div(settled(_return_button(is_main=True)), _told(), class_name="grid gap-4"),
+                rx.el.div(
+                    settled(_return_button(is_main=True)), _told(), key="settled", class_name="grid gap-4"
+                ),
             ),
             closed(_return_button(is_main=True)),
         ),

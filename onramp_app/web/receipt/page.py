@@ -19,11 +19,13 @@ _CROSS = "M6 6l12 12M18 6L6 18"
 
 def receipt() -> rx.Component:
     checked = ReceiptState.checked
+    is_checked = ReceiptState.checked_code == rx.State.code  # type: ignore[attr-defined]  # Reflex adds it with the route
     return public_page(
         rx.el.div(
             rx.el.div(
                 rx.match(
-                    checked.verdict,
+                    # The verdict about another code may still be here while this one is checked.
+                    rx.cond(is_checked, checked.verdict, ""),
                     ("genuine", _genuine()),
                     ("changed", _changed()),
                     ("unknown", _unknown()),
@@ -34,7 +36,7 @@ def receipt() -> rx.Component:
                 role="status",
             ),
             rx.cond(
-                (checked.verdict == "unasked") | (checked.verdict == "unknown"),
+                is_checked & ((checked.verdict == "unasked") | (checked.verdict == "unknown")),
                 _form(),
             ),
             # As tall as the window: the foot of the page stays below it, whatever the answer is.

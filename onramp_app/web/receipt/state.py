@@ -17,16 +17,20 @@ FORM = "check"  # What stands in the address where no code does.
 
 
 class ReceiptState(rx.State):
-    """What is known of the receipt whose code stands in the address; no verdict until it is known."""
+    """What is known of the receipt whose code stands in the address; no verdict until it is known.
+
+    `checked_code` is the code that was checked. Until the page has loaded, it may be that of another address.
+    """
 
     checked: Checked = Checked()
+    checked_code: str = ""
     problem: str = ""
 
     @rx.event
     async def load(self) -> None:
         """Check the code of the address."""
-        self.checked, self.problem = Checked(), ""
-        self.checked = await self._check(page_path(self).rpartition("/")[2])
+        self.problem, code = "", page_path(self).rpartition("/")[2]
+        self.checked, self.checked_code = await self._check(code), code
 
     @rx.event
     def look_up(self, form: dict[str, object]) -> EventSpec | None:
