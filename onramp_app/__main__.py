@@ -1,6 +1,7 @@
 """Operator commands: `python -m onramp_app --help`. The commands themselves are in `commands/`."""
 
-import onramp_app.telemetry.light  # noqa: F401  # isort: skip -- before anything imports redis
+import onramp_app.telemetry.garbage  # isort: skip -- before everything that takes time
+import onramp_app.telemetry.light  # isort: skip -- before anything imports redis
 
 import typer
 
@@ -55,6 +56,7 @@ app.add_typer(mails.app, name="mail")
 app.add_typer(factors.app, name="factors")
 app.add_typer(api_keys.app, name="api-keys")
 app.add_typer(webhooks_out.app, name="webhooks-out")
+onramp_app.telemetry.garbage.look_again()
 
 if __name__ == "__main__":
     app(prog_name="python -m onramp_app")

@@ -1,5 +1,8 @@
 """Composition root: puts the settings, the API, the pages and the life of the process together. No logic."""
 
+import onramp_app.telemetry.garbage  # isort: skip -- before everything that takes time
+import onramp_app.telemetry.light  # isort: skip -- before anything imports redis
+
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -81,3 +84,4 @@ guard_socket(app)
 app.add_middleware(SessionMiddleware())
 app.register_lifespan_task(_life)
 add_pages(app)
+onramp_app.telemetry.garbage.look_again()
