@@ -8,8 +8,9 @@ import pyotp
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.e2e.people import PASSWORD, be_somebody_new, new_email
 from tests.e2e.site import OpenPage
-from tests.e2e.test_account import PASSWORD, _new_email, _register, _sign_in
+from tests.e2e.test_account import _sign_in
 
 _VIRTUAL = {
     "protocol": "ctap2",
@@ -34,16 +35,38 @@ async def _give_passkeys(page: Page) -> Callable[[bool], Awaitable[None]]:
     return say_yes
 
 
+REFUSES = """
+window.asked = [];
+navigator.credentials.get = async ({mediation}) => {
+  asked.push(mediation);
+  throw new DOMException('there is none', 'NotAllowedError');
+};
+PublicKeyCredential.isConditionalMediationAvailable = async () => true;
+"""
+
+
 async def _sign_out(page: Page) -> None:
     await page.context.clear_cookies()
     await page.goto("/login")
 
 
+async def test_an_offer_that_the_browser_refuses_is_made_once(open_page: OpenPage) -> None:
+    page = await open_page()
+    await page.add_init_script(REFUSES)
+    await page.goto("/login")
+    button = page.get_by_role("button", name="Use a passkey")
+    await expect(button).to_be_visible()
+    await page.wait_for_timeout(500)
+    assert await page.evaluate("asked") == ["conditional"]
+    await button.click()  # The control: what is refused by a person is offered again.
+    await expect(page.get_by_text("The passkey wasn't used.")).to_be_visible()
+    assert await page.evaluate("asked") == ["conditional", "optional", "conditional"]
+
+
 async def test_a_passkey_is_added_and_signs_in_without_a_password(open_page: OpenPage) -> None:
-    page, email = await open_page("/register"), _new_email()
+    page, email = await open_page(), new_email()
     say_yes = await _give_passkeys(page)
-    await _register(page, email)
-    await page.goto("/profile")
+    await be_somebody_new(page, email=email, to="/profile")
     await page.get_by_role("button", name="Add a passkey").click()
     await expect(page.get_by_text("Your passkey is added.")).to_be_visible()
     codes = page.get_by_text(re.compile(r"^([0-9A-Z]{4}-){3}[0-9A-Z]{4}$"))
@@ -74,8 +97,8 @@ async def test_a_passkey_is_added_and_signs_in_without_a_password(open_page: Ope
 
 @pytest.mark.full
 async def test_an_app_is_set_up_and_asked_for(open_page: OpenPage) -> None:
-    page, email = await open_page("/register", width=360, theme="dark"), _new_email()
-    await _register(page, email)
+    page, email = await open_page(width=360, theme="dark"), new_email()
+    await be_somebody_new(page, email=email)
     await page.goto("/profile")
     await page.get_by_role("button", name="Set up an authenticator app").click()
     key = await page.get_by_text(re.compile(r"^([2-7A-Z]{4} ){7}[2-7A-Z]{4}$")).inner_text()

@@ -80,7 +80,8 @@ useEffect(() => {{
       form.submit();
     }} catch (error) {{
       if (!mine.signal.aborted && mediation !== 'conditional' && problem) problem.hidden = false;
-      if (!mine.signal.aborted && !gone) offer();
+      // An offer that the browser itself refuses is not made again: it would be refused at once, without end.
+      if (!mine.signal.aborted && !gone && mediation !== 'conditional') offer();
     }}
   }};
   const offer = async () => {{
