@@ -64,13 +64,16 @@ async def chromium() -> AsyncIterator[Browser]:
 async def open_page(site: Site, chromium: Browser) -> AsyncIterator[OpenPage]:
     """Return a function that opens a page in a browser of its own: `await open_page("/login", width=360)`.
 
+    Without an address it is at one where nothing runs, for people who are to be somebody first.
     Scripts that fail, answers of 500 and above, and whatever the content policy refuses fail the test that
     opened the page, in that page and in whatever else its browser opens.
     """
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
-    async def open_(path: str, *, width: int = 1280, theme: str = "light", **options: object) -> Page:
+    async def open_(
+        path: str = "/theme.css", *, width: int = 1280, theme: str = "light", **options: object
+    ) -> Page:
         context = await chromium.new_context(
             base_url=site.url,
             viewport={"width": width, "height": 800},

@@ -52,13 +52,13 @@ class Site:
 def other_settings(site: Site, **settings: str) -> Iterator[Site]:
     """Serve the same pages with other settings for a while, at the same address."""
     before = dict(site.environment)
-    site.kill()
+    site.end()  # Killed, it would keep what it held, such as the reading of the rates, for up to a minute.
     site.environment.update(settings)
     try:
         site.start()
         yield site
     finally:
-        site.kill()
+        site.end()
         site.environment.clear()
         site.environment.update(before)
         site.start()

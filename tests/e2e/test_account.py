@@ -1,7 +1,6 @@
 """A newcomer's account, in a browser: register, come back on a second device, change the profile, leave."""
 
 import re
-import secrets
 import time
 from urllib.parse import urlsplit
 
@@ -9,13 +8,8 @@ import psycopg
 import pytest
 from playwright.async_api import Page, WebSocket, expect
 
+from tests.e2e.people import PASSWORD, be_somebody_new, new_email
 from tests.e2e.site import OpenPage, Site
-
-PASSWORD = "quiet harbour lantern 42"
-
-
-def _new_email() -> str:
-    return f"ada-{secrets.token_hex(4)}@mail.example"
 
 
 def _path(page: Page) -> str:
@@ -40,7 +34,7 @@ async def _sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
 
 
 async def test_a_newcomer_registers_comes_back_edits_the_profile_and_leaves(open_page: OpenPage) -> None:
-    email = _new_email()
+    email = new_email()
     first = await open_page("/")
     await first.get_by_role("link", name="Create an account").click()
     await first.wait_for_url(re.compile(r"/register/?$"))
@@ -80,7 +74,7 @@ async def test_the_session_cookie_is_out_of_reach_and_in_no_page_state(open_page
         socket.on("framesent", lambda data: seen.append(str(data)))
 
     page.on("websocket", listen)
-    await _register(page, _new_email())
+    await _register(page, new_email())
     await page.goto("/profile")
     await expect(page.get_by_label("Country")).to_have_value("IN")
     cookie = next(c for c in await page.context.cookies() if "session" in c["name"])
@@ -92,15 +86,13 @@ async def test_the_session_cookie_is_out_of_reach_and_in_no_page_state(open_page
 
 
 async def test_ending_the_row_ends_the_tab(open_page: OpenPage, site: Site) -> None:
-    email = _new_email()
-    tab = await open_page("/register")
-    await _register(tab, email)
-    await tab.goto("/profile")
+    email = new_email()
+    tab = await open_page()
+    await be_somebody_new(tab, email=email, to="/profile")
     await expect(tab.get_by_role("main").get_by_text(email)).to_be_visible()
-    other = await open_page("/login")
+    other = await open_page("/login?next=/profile")
     await _sign_in(other, email)
-    await other.wait_for_url(re.compile(r"/home/?$"))
-    await other.goto("/profile")
+    await other.wait_for_url(re.compile(r"/profile/?$"))
     started = time.monotonic()
     await other.get_by_role("main").get_by_role("button", name=re.compile("^Sign out .+ on Linux")).click()
     await tab.wait_for_url(re.compile(r"/login"), timeout=5000)
@@ -121,9 +113,9 @@ async def test_ending_the_row_ends_the_tab(open_page: OpenPage, site: Site) -> N
 
 async def test_a_row_that_ends_in_the_database_ends_the_tab_too(open_page: OpenPage, site: Site) -> None:
     """The control for a lost notification: nobody announces this change, the regular check finds it."""
-    email = _new_email()
-    tab = await open_page("/register")
-    await _register(tab, email)
+    email = new_email()
+    tab = await open_page()
+    await be_somebody_new(tab, email=email)
     with psycopg.connect(site.database_url) as connection:
         connection.execute(
             "UPDATE auth_sessions s SET revoked_at = now(), end_reason = 'signed_out'"
@@ -134,8 +126,8 @@ async def test_a_row_that_ends_in_the_database_ends_the_tab_too(open_page: OpenP
 
 
 async def test_a_visitor_is_sent_to_sign_in_and_brought_back(open_page: OpenPage) -> None:
-    email = _new_email()
-    await _register(await open_page("/register"), email)
+    email = new_email()
+    await be_somebody_new(await open_page(), email=email, to="/theme.css")
     visitor = await open_page("/profile")
     await expect(visitor).to_have_url(re.compile(r"/login/?\?next=%2Fprofile$"))
     assert "Where you're signed in" not in await visitor.content()
@@ -145,8 +137,8 @@ async def test_a_visitor_is_sent_to_sign_in_and_brought_back(open_page: OpenPage
 
 @pytest.mark.full
 async def test_a_visitor_is_never_brought_to_a_foreign_place(open_page: OpenPage, site: Site) -> None:
-    email = _new_email()
-    await _register(await open_page("/register"), email)
+    email = new_email()
+    await be_somebody_new(await open_page(), email=email)
     for foreign in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
         visitor = await open_page(f"/login?next={foreign}")
         await _sign_in(visitor, email)
@@ -155,7 +147,7 @@ async def test_a_visitor_is_never_brought_to_a_foreign_place(open_page: OpenPage
 
 
 async def test_a_refused_sign_in_says_why_and_keeps_what_was_typed(open_page: OpenPage) -> None:
-    email = _new_email()
+    email = new_email()
     page = await open_page("/login?next=/profile")
     await _sign_in(page, email, "not the password")
     await expect(page.get_by_role("alert")).to_be_visible()
@@ -167,8 +159,8 @@ async def test_a_refused_sign_in_says_why_and_keeps_what_was_typed(open_page: Op
 
 @pytest.mark.full
 async def test_a_taken_e_mail_offers_to_sign_in(open_page: OpenPage) -> None:
-    email = _new_email()
-    await _register(await open_page("/register"), email)
+    email = new_email()
+    await be_somebody_new(await open_page(), email=email)
     page = await open_page("/register")
     await page.get_by_label("E-mail").fill(email)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -178,13 +170,12 @@ async def test_a_taken_e_mail_offers_to_sign_in(open_page: OpenPage) -> None:
 
 
 async def test_changing_the_password_ends_the_other_tabs_and_keeps_this_one(open_page: OpenPage) -> None:
-    email, new_password = _new_email(), "another calm evening 7"
-    keeps = await open_page("/register")
-    await _register(keeps, email)
+    email, new_password = new_email(), "another calm evening 7"
+    keeps = await open_page()
+    await be_somebody_new(keeps, email=email, to="/profile")
     ends = await open_page("/login")
     await _sign_in(ends, email)
     await ends.wait_for_url(re.compile(r"/home/?$"))
-    await keeps.goto("/profile")
     await keeps.get_by_label("Current password").fill(PASSWORD)
     await keeps.get_by_label("New password").fill(new_password)
     await keeps.get_by_role("button", name="Change password").click()

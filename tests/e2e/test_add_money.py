@@ -103,7 +103,7 @@ async def _repeat(home: Page) -> None:
 
 
 async def test_every_step_is_shown_as_it_happens(open_page: OpenPage, site: Site) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     await open_new_top_up(page, "5000")
     order = open_order(site, page.url)
@@ -126,7 +126,7 @@ _WATCH_AMOUNT = """() => {
 async def test_the_balance_counts_up_to_what_it_is_unless_motion_is_not_wanted(
     open_page: OpenPage, site: Site
 ) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     await open_new_top_up(page, "1000")
     site.simulator.move(open_order(site, page.url), 4)
@@ -160,7 +160,7 @@ async def _values_counted(
 
 
 async def test_a_reload_resumes_wherever_one_is(open_page: OpenPage) -> None:
-    page, hands = await open_page("/"), Mouse()
+    page, hands = await open_page(), Mouse()
     await be_somebody_new(page)
     await hands.press(page.get_by_role("link", name="Add money").locator("visible=true").first)
     await hands.write(page.get_by_label("You pay"), "7,500")
@@ -187,7 +187,7 @@ async def test_a_reload_resumes_wherever_one_is(open_page: OpenPage) -> None:
 
 @pytest.mark.full
 async def test_the_same_top_up_goes_on_on_another_device(open_page: OpenPage) -> None:
-    page, email = await open_page("/"), new_email()
+    page, email = await open_page(), new_email()
     await be_somebody_new(page, email=email)
     address = await ask_for(page, Mouse(), "2,000")
     phone = await open_page(address, width=360, theme="dark")
@@ -202,7 +202,7 @@ async def test_the_same_top_up_goes_on_on_another_device(open_page: OpenPage) ->
 
 @pytest.mark.full
 async def test_a_server_that_dies_in_the_middle_loses_nothing(open_page: OpenPage, site: Site) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     await open_new_top_up(page, "3000")
     order = open_order(site, page.url)
@@ -219,7 +219,7 @@ async def test_a_server_that_dies_in_the_middle_loses_nothing(open_page: OpenPag
 
 @pytest.mark.full
 async def test_a_payment_that_is_given_up_was_not_charged(open_page: OpenPage) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     await ask_for(page, Mouse(), "1,000")
     await payment_page(page).get_by_role("button", name="Abandon").click()
@@ -231,7 +231,7 @@ async def test_a_payment_that_is_given_up_was_not_charged(open_page: OpenPage) -
 
 @pytest.mark.full
 async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: OpenPage, site: Site) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     await open_new_top_up(page, "1000")
     order = open_order(site, page.url)
@@ -249,7 +249,7 @@ async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: Op
 
 @pytest.mark.full
 async def test_a_late_payment_is_credited_all_the_same(open_page: OpenPage, site: Site) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     await open_new_top_up(page, "1500")
     await page.get_by_role("button", name="Cancel this top-up").click()
@@ -267,7 +267,7 @@ async def test_a_late_payment_is_credited_all_the_same(open_page: OpenPage, site
 async def test_a_reviewed_payment_says_what_is_kept_and_when_to_expect_an_answer(
     open_page: OpenPage, site: Site
 ) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     await open_new_top_up(page, "4000")
     order = open_order(site, page.url)
@@ -285,7 +285,7 @@ async def test_a_reviewed_payment_says_what_is_kept_and_when_to_expect_an_answer
 async def test_a_second_attempt_is_told_whether_the_first_was_charged(
     open_page: OpenPage, site: Site
 ) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     await open_new_top_up(page, "6000")
     await page.goto("/add-money")
@@ -306,7 +306,7 @@ async def test_a_second_attempt_is_told_whether_the_first_was_charged(
 
 
 async def test_whoever_goes_back_from_paying_can_start_another(open_page: OpenPage) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     await open_new_top_up(page, "6000")
     await page.goto("/add-money?step=check&amount=6000&currency=INR&asset=USDT&network=matic20&method=UPI")
@@ -317,10 +317,10 @@ async def test_whoever_goes_back_from_paying_can_start_another(open_page: OpenPa
 
 @pytest.mark.full
 async def test_somebody_elses_top_up_is_not_there(open_page: OpenPage, site: Site) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     address = await open_new_top_up(page, "9000")
-    other = await open_page("/")
+    other = await open_page()
     await be_somebody_new(other)
     for path in (address, address.replace("/add-money/", "/activity/")):
         await other.goto(path)

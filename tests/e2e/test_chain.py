@@ -26,7 +26,7 @@ def heading(page: Page, words: str) -> Locator:
 
 @pytest.mark.full
 async def test_a_delivery_is_arriving_until_the_network_shows_it(open_page: OpenPage, site: Site) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     address, order = await deliver(page, site, "chain_slow", "4")
     await expect(page.get_by_text("Arriving on the network")).to_be_visible(timeout=QUICK)
@@ -43,7 +43,7 @@ async def test_a_delivery_is_arriving_until_the_network_shows_it(open_page: Open
 async def test_a_delivery_that_the_network_does_not_show_says_what_now(
     open_page: OpenPage, site: Site
 ) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     address, _ = await deliver(page, site, "chain_missing", "failed")
     await expect(heading(page, "We're reviewing this top-up")).to_be_visible(timeout=QUICK)

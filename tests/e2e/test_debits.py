@@ -22,7 +22,7 @@ async def _with_money(page: Page, site: Site, email: str) -> None:
 async def test_what_is_taken_is_seen_live_and_has_details_and_a_receipt(
     open_page: OpenPage, site: Site
 ) -> None:
-    home, email = await open_page("/", width=360, theme="dark"), new_email()
+    home, email = await open_page(width=360, theme="dark"), new_email()
     await _with_money(home, site, email)
     await home.goto("/home")
     await has_loaded(home)

@@ -73,7 +73,7 @@ async def test_somebody_without_an_account_adds_money_and_returns_to_the_shop(
 async def test_somebody_who_is_signed_in_leaves_a_link_and_is_who_they_were(
     open_page: OpenPage, site: Site
 ) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page, name="Ada King")
     await _shop(page)
     link = new_link(site, return_url=SHOP + "/back")

@@ -82,7 +82,7 @@ async def test_a_person_claims_the_account_that_a_shop_opened_for_them(
 
 async def test_an_address_is_changed_and_undone_from_the_old_mailbox(open_page: OpenPage) -> None:
     old, new = new_email(), new_email()
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page, email=old)
     await follow_mail(page, "Confirm your e-mail address", "Confirm address", to=old)
     await page.get_by_role("button", name="Confirm address").click()

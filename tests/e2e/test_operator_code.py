@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.e2e.people import PASSWORD, be_somebody_new, new_email
 from tests.e2e.site import PROJECT, OpenPage, Site
-from tests.e2e.test_account import PASSWORD, _new_email, _register
 
 CODE = re.compile(r"[0-9A-Z]{5}-[0-9A-Z]{5}")
 
@@ -39,11 +39,10 @@ async def _code_on(page: Page) -> str:
 async def test_a_code_of_the_profile_page_decides_once_on_the_command_line(
     open_page: OpenPage, site: Site
 ) -> None:
-    admin, colleague = _new_email(), _new_email()
-    await _register(await open_page("/register"), colleague)
-    page = await open_page("/register")
-    await _register(page, admin)
-    await page.goto("/profile")
+    admin, colleague = new_email(), new_email()
+    await be_somebody_new(await open_page(), email=colleague)
+    page = await open_page()
+    await be_somebody_new(page, email=admin, to="/profile")
     await expect(page.get_by_role("heading", name="Password")).to_be_visible()
     await expect(page.get_by_role("heading", name="Operator code")).to_have_count(0)
     with psycopg.connect(site.database_url) as owner:
@@ -66,9 +65,9 @@ async def test_a_code_of_the_profile_page_decides_once_on_the_command_line(
 
 @pytest.mark.full
 async def test_who_signed_in_a_while_ago_is_asked_once_more(open_page: OpenPage, site: Site) -> None:
-    email = _new_email()
-    page = await open_page("/register", width=360, theme="dark")
-    await _register(page, email)
+    email = new_email()
+    page = await open_page(width=360, theme="dark")
+    await be_somebody_new(page, email=email)
     with psycopg.connect(site.database_url) as owner:
         owner.execute("UPDATE users SET role = 'operator' WHERE email = %s", (email,))
         owner.execute(

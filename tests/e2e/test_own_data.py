@@ -8,8 +8,9 @@ import psycopg
 from playwright.async_api import expect
 
 from tests import rows
+from tests.e2e.people import PASSWORD, be_somebody_new
 from tests.e2e.site import OpenPage, Site
-from tests.e2e.test_account import PASSWORD, _register, _sign_in
+from tests.e2e.test_account import _sign_in
 
 PROVED_BEFORE = "UPDATE auth_sessions SET proved_at = now() - interval '16 minutes'"
 
@@ -18,8 +19,8 @@ async def test_somebody_takes_their_data_along_and_closes_the_account(
     site: Site, open_page: OpenPage
 ) -> None:
     email = f"ada-{secrets.token_hex(4)}@mail.example"
-    page = await open_page("/register")
-    await _register(page, email)
+    page = await open_page()
+    await be_somebody_new(page, email=email)
     other = await page.context.new_page()
     await other.goto(f"{site.url}/activity")
     async with other.expect_download() as downloading:

@@ -72,7 +72,7 @@ async def test_every_public_page_is_accessible_and_fits(
 async def test_every_private_page_is_accessible_and_fits(
     open_page: OpenPage, axe: str, looks: tuple[Look, ...]
 ) -> None:
-    page = await open_page("/")
+    page = await open_page()
     email = f"{secrets.token_hex(8)}@a-rather-long-domain-name.mail.example"
     name = "Wolfeschlegelsteinhausenbergerdorff the Elder of Somewhere"
     await be_somebody_new(page, email=email, name=name)
@@ -89,7 +89,7 @@ async def test_every_private_page_is_accessible_and_fits(
 async def test_every_state_of_a_top_up_is_accessible_and_fits(
     open_page: OpenPage, site: Site, axe: str, looks: tuple[Look, ...]
 ) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     paid, held, canceled = [await new_top_up(page, "2000") for _ in range(3)]
     await page.goto(canceled)
@@ -158,7 +158,7 @@ async def test_the_checks_find_what_is_wrong(open_page: OpenPage, axe: str) -> N
 @pytest.mark.full
 @pytest.mark.parametrize("look", ALL_LOOKS[1:])
 async def test_no_page_moves_while_it_loads(open_page: OpenPage, axe: str, look: Look) -> None:
-    page = await open_page("/")
+    page = await open_page()
     await be_somebody_new(page)
     assert await _all_findings(page, axe, (look,), *PUBLIC, *PRIVATE) == []
 
@@ -168,7 +168,7 @@ async def test_no_page_moves_while_it_loads(open_page: OpenPage, axe: str, look:
 async def test_every_state_of_the_amount_is_accessible_and_fits(
     open_page: OpenPage, axe: str, width: int, theme: Literal["light", "dark"]
 ) -> None:
-    page = await open_page("/", width=width, theme=theme)
+    page = await open_page(width=width, theme=theme)
     await be_somebody_new(page)
     await page.goto(f"/add-money?{CHOICES}")
     await has_loaded(page)

@@ -11,9 +11,8 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from onramp_app.top_ups.widget_frame import WIDGET_FEATURES
-from tests.e2e.people import has_loaded
+from tests.e2e.people import PASSWORD, has_loaded
 from tests.e2e.site import OpenPage, Site
-from tests.e2e.test_account import PASSWORD
 from tests.e2e.watched import PRIVATE, PUBLIC, tell_violations
 
 _ADD = (

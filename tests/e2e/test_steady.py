@@ -50,7 +50,7 @@ async def _covered(page: Page, *, tabs: int) -> list[str]:
     ],
 )
 async def test_nothing_covers_what_has_the_focus(open_page: OpenPage, width: int, height: int) -> None:
-    page = await open_page("/", width=width)
+    page = await open_page(width=width)
     await be_somebody_new(page)
     await page.set_viewport_size({"width": width, "height": height})
     found = []
@@ -66,7 +66,7 @@ async def test_nothing_covers_what_has_the_focus(open_page: OpenPage, width: int
 @pytest.mark.full
 async def test_a_bar_that_covers_the_field_is_found(open_page: OpenPage) -> None:
     """The control: the bar as it would be if it stuck to a short window too."""
-    page = await open_page("/", width=640)
+    page = await open_page(width=640)
     await be_somebody_new(page)
     await page.set_viewport_size({"width": 640, "height": 360})
     await page.goto("/add-money?amount=2000&currency=INR&method=UPI")
@@ -79,7 +79,7 @@ async def test_a_bar_that_covers_the_field_is_found(open_page: OpenPage) -> None
 @pytest.mark.full
 @pytest.mark.parametrize("height", [740, 800, 859, 860])
 async def test_what_is_received_is_seen_on_a_phone(open_page: OpenPage, height: int) -> None:
-    page = await open_page("/", width=360)
+    page = await open_page(width=360)
     await be_somebody_new(page)
     await page.set_viewport_size({"width": 360, "height": height})
     await page.goto("/add-money")
@@ -97,7 +97,7 @@ async def test_what_is_received_is_seen_on_a_phone(open_page: OpenPage, height: 
 async def test_no_step_moves_on_a_slow_network(
     open_page: OpenPage, site: Site, width: int, theme: Literal["light", "dark"]
 ) -> None:
-    page = await open_page("/", width=width, theme=theme)
+    page = await open_page(width=width, theme=theme)
     await be_somebody_new(page)
     shifts = await Shifts(counts_answers=False).watch(page)
     await slow_socket(page, seconds=SLOW_SECONDS)
@@ -149,7 +149,7 @@ async def test_no_step_moves_on_a_slow_network(
 @pytest.mark.full
 async def test_what_moves_is_noticed(open_page: OpenPage) -> None:
     """The control: a notice above the button, as it once came with each new rate."""
-    page = await open_page("/", width=360)
+    page = await open_page(width=360)
     await be_somebody_new(page)
     shifts = await Shifts(counts_answers=False).watch(page)
     await page.goto("/add-money")
@@ -164,7 +164,7 @@ async def test_what_moves_is_noticed(open_page: OpenPage) -> None:
 
 @pytest.mark.full
 async def test_the_states_of_a_top_up_that_ends_otherwise_keep_still(open_page: OpenPage, site: Site) -> None:
-    page = await open_page("/", width=360)
+    page = await open_page(width=360)
     await be_somebody_new(page)
     shifts = await Shifts(counts_answers=False).watch(page)
     await slow_socket(page, seconds=SLOW_SECONDS)

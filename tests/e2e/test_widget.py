@@ -58,7 +58,7 @@ MOVE_WAITS = "at => document.getAnimations().forEach(each => { each.currentTime 
 async def _pay(open_page: OpenPage, site: Site, *, change_script: re.Pattern[str] | None = None):
     """Open the page of a new top-up; `change_script` is cut out of the page's own scripts."""
     # The content policy would refuse the forgers' frames; here the check of messages has to stand alone.
-    page = await open_page("/", bypass_csp=True)
+    page = await open_page(bypass_csp=True)
     email = new_email()
     await be_somebody_new(page, email=email)
     heard = Heard()
