@@ -76,13 +76,13 @@ async def test_pages_say_what_is_away_and_come_back(
                 one.get_by_text("We can't reach our database right now. Figures may")
             ).to_be_visible()
         await opened.get_by_role("button", name="Save").first.click()
-        await expect(opened.get_by_text("That didn't go through")).to_be_visible()
+        await expect(opened.get_by_text("That didn't go through:")).to_be_visible()
         await idle.get_by_role("link", name="Activity").locator("visible=true").first.click()
         database.start()
         await expect(idle.get_by_role("heading", name="No activity yet")).to_be_visible(timeout=BACK_WITHIN)
         for one in (page, opened, idle):
             await _is_live(one)
-        await expect(opened.get_by_text("That didn't go through")).to_have_count(0)
+        await expect(opened.get_by_text("That didn't go through:")).to_have_count(0)
     database.stop()
 
 

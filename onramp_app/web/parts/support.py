@@ -54,8 +54,12 @@ def copyable(label: str, text: rx.Var[str] | str) -> rx.Component:
     return rx.el.p(
         label,
         " ",
-        rx.el.code(text, class_name="font-semibold text-(--ink) select-all break-all"),
-        copy_button(label),
+        # The button stays beside a long text, which breaks where the line is too short for both.
+        rx.el.span(
+            rx.el.code(text, class_name="font-semibold text-(--ink) select-all break-all"),
+            copy_button(label),
+            class_name="inline-flex min-w-0 items-center",
+        ),
         class_name="flex flex-wrap items-center gap-x-1.5",
     )
 
