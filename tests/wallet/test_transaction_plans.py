@@ -1,5 +1,6 @@
 """A page of a long list is read from indexes, whatever is asked for: no table is read from end to end."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -138,6 +139,33 @@ def _searches_are_read_from_indexes(owner: psycopg.Connection) -> None:
         found, blocks = plan(owner, Wanted(Filters(), ids=ids), after=after)
         assert "Seq Scan" not in found, found
         assert blocks < 1500, found
+
+
+_SPENDER = f"{2:032x}"
+_SPENT = f"""
+SET session_replication_role = replica;
+INSERT INTO ledger_transfers (id, environment, reference, input_hash, kind, user_id, debit_id, source,
+                              created_at)
+SELECT md5('e' || n), 'simulator', 's' || n, sha256(''), 'debit', '{_SPENDER}', 'd' || n,
+       'program', timestamptz '2026-01-01Z' + n * interval '1 minute'
+  FROM generate_series(1, {3 * ROWS}) AS n;
+ANALYZE ledger_transfers
+"""
+
+
+def test_a_reference_is_found_among_very_many_debits_without_passing_over_them(
+    owner: psycopg.Connection,
+) -> None:
+    for part in _SPENT.split(";\n"):
+        owner.execute(part.encode())
+    for given in ({}, {"after_at": MIDDLE.created_at, "after_id": MIDDLE.id}):
+        (query,) = search._transfers(frozenset({"reference"}), frozenset(given))
+        reference = hashlib.md5(b"e5", usedforsecurity=False).hexdigest()[-8:]
+        # Of a short page the planner would sooner believe that it is soon full.
+        values = {"user_id": _SPENDER, "most": 6, "reference": reference}
+        found, blocks = plan_of(owner, query, values | given)
+        assert "ix_ledger_transfers_reference" in found, found
+        assert blocks < 50, found
 
 
 @pytest.mark.full
