@@ -16,11 +16,12 @@ from onramp_app.fleet import changed_people
 from onramp_app.ledger.instructions import UserAmount, make_good
 from onramp_app.ledger.transfers import Cause
 from onramp_app.local import postgres
+from tests.crediting.world import World
 from tests.e2e.site import Site, running_site
 from tests.people import PASSWORD
 from tests.recorded_posting import post_on_record
 from tests.served import served
-from tests.simulator.process import FAST, Process, free_port
+from tests.simulator.process import FAST, Process, running_simulator
 
 _ONE = 10**18  # one USDT in minor units: its scale is 18
 
@@ -36,15 +37,18 @@ def measured_site() -> Iterator[Site]:
 @contextmanager
 def measured_instance() -> Iterator[str]:
     """Do the same without pages, which need not be built, and give the instance's address."""
-    with _database() as (folder, address):
-        simulator = Process(folder / "orders.sqlite", free_port(), FAST)
-        simulator.start()
+    with measured_world(FAST) as (url, world):
+        world.owner.close()
+        yield url
+
+
+@contextmanager
+def measured_world(arguments: tuple[str, ...]) -> Iterator[tuple[str, World]]:
+    """Give the address of such an instance, and its database with a simulator that has these arguments."""
+    with _database() as (folder, address), running_simulator(folder, arguments) as simulator:
         _use(address, simulator)
-        try:
-            with served(address) as url:
-                yield url
-        finally:
-            simulator.kill()
+        with served(address) as url:
+            yield url, World(address, simulator)
 
 
 @contextmanager

@@ -6,12 +6,13 @@ there, twice each. The peer sends one line of JSON and asks nobody who they are;
 
 import asyncio
 import json
+import os
 import random
 import statistics
 import sys
 from pathlib import Path
 
-from onramp_app.config import PROJECT_DIR, get_settings
+from onramp_app.config import PROJECT_DIR
 from tests.benchmarks.credited import measured_instance
 from tests.benchmarks.live_balance import TABS, Seen, Watched, watch
 from tests.benchmarks.machine import load
@@ -62,10 +63,10 @@ def main(count: int) -> None:
     """Measure in turns, and print each turn and the ratio of the medians."""
     halves: dict[str, list[float]] = {"ours": [], "Starlette": []}
     with measured_instance() as ours:
-        database, python = get_settings().database_url, Path(sys.executable)
+        python, database = Path(sys.executable), os.environ["DATABASE_URL"]
         target = "tests.benchmarks.peers.plain_push:app"
         options = ("--interface", "asgi", "--loop", "uvloop")
-        with granian(python, str(database), target, *options, cwd=PROJECT_DIR) as plain:
+        with granian(python, database, target, *options, cwd=PROJECT_DIR) as plain:
             for name, url, kind in (
                 ("ours", ours, Watched),
                 ("Starlette", plain, WatchedStream),

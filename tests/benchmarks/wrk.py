@@ -51,7 +51,7 @@ def write_script(folder: Path, name: str, path: str, requests: Iterable[tuple[di
 
 def post(url: str, script: Path, *, seconds: int) -> Load:
     """Post the requests of the script as fast as 128 connections allow."""
-    command = ["wrk", "-t1", "-c128", f"-d{seconds}s", "--latency", "-s", str(script), url]
+    command = ["wrk", "-t1", "-c128", f"-d{seconds}s", "--timeout=10s", "--latency", "-s", str(script), url]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     figures = [re.search(pattern, output) for pattern in (r"99%\s+(\S+)", r"errors (\d+)")]
     assert all(figures), output

@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -18,13 +19,16 @@ from tests.signed_webhooks import PATH, SECRET
 _engine = create_async_engine(os.environ["DATABASE_URL"], pool_size=20)
 _session = async_sessionmaker(_engine, expire_on_commit=False)
 _metadata = MetaData()
-app = FastAPI()
 
 
-@app.on_event("startup")
-async def _read_table() -> None:
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
     async with _engine.connect() as connection:
         await connection.run_sync(lambda sync: Table("webhook_events", _metadata, autoload_with=sync))
+    yield
+
+
+app = FastAPI(lifespan=_lifespan)
 
 
 async def _db() -> AsyncIterator[AsyncSession]:

