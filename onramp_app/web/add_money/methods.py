@@ -67,7 +67,10 @@ def _method(card: MethodCard) -> rx.Component:
         _sign(card.rail),
         rx.el.span(
             rx.el.span(card.name, class_name="block font-semibold"),
-            rx.el.span(rx.cond(is_closed, card.closed, card.kind), class_name="soft small block"),
+            rx.cond(
+                is_closed | (card.kind != ""),
+                rx.el.span(rx.cond(is_closed, card.closed, card.kind), class_name="soft small block"),
+            ),
             rx.cond(card.time != "", rx.el.span(card.time, class_name="soft small block")),
             rx.cond(card.limits != "", rx.el.span(card.limits, class_name="soft small block")),
             class_name="min-w-0 flex-1",

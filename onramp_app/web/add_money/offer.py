@@ -187,12 +187,13 @@ def _closed_card(method: MethodOption) -> MethodCard:
 
 
 def _card(method: MethodOption, *, limits: str = "", time: str = "", closed: str = "") -> MethodCard:
-    rail = rail_of(method.code, method.kind)
+    rail, name = rail_of(method.code, method.kind), method_name(method.code)
+    kind = rail_text(rail)
     return MethodCard(
         code=method.code,
-        name=method_name(method.code),
+        name=name,
         rail=str(rail),
-        kind=rail_text(rail),
+        kind="" if kind == name else kind,
         limits=limits,
         time=f"{time[:1].upper()}{time[1:]}",
         closed=closed,

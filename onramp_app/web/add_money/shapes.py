@@ -62,8 +62,8 @@ class AllowanceLine:
 class MethodCard:
     """A payment method.
 
-    `rail` names its picture and `kind` says it in words; `closed` says why it cannot be used, `time` how long
-    it usually takes.
+    `rail` names its picture and `kind` says it in words, unless `name` does so already; `closed` says why it
+    cannot be used, `time` how long it usually takes.
     """
 
     code: str

@@ -132,6 +132,15 @@ async def test_a_closed_currency_says_why_and_leads_nowhere(visit):
     assert "INR-IN" not in closed
 
 
+async def test_a_method_that_is_called_what_it_is_says_so_once(visit):
+    kinds = {}
+    for currency in ("NGN", "INR"):
+        await visit.open(f"?step=pay&currency={currency}")
+        kinds |= {card.name: card.kind for card in visit.page.offer.methods}
+    assert kinds["Bank transfer"] == ""
+    assert kinds["IMPS"] == "Bank transfer"
+
+
 async def test_a_network_that_is_out_of_sync_is_greyed_with_the_reason(visit, street):
     street.simulator.scenario("node_out_of_sync", times=None)
     await visit.open("?amount=2000&currency=INR")
