@@ -72,6 +72,7 @@ async def _measure(small: Looks, growing: Looks, sizes: list[int], keep: Path | 
         filled = time.perf_counter() - began
         times = await side_by_side(small, growing)
         found.append({"size": size, "times": times, "filled_seconds": filled, "load": load()})
+        found[-1]["log"] = await growing.log()
         print(json.dumps(found[-1]), flush=True)  # noqa: T201
         await growing.use()
         await sealing.seal()

@@ -151,6 +151,28 @@ class Looks:
         await asyncio.gather(*(inbox.get_inbox().store(arrival) for arrival in arrivals))
         return (time.perf_counter() - began) * 1000
 
+    async def log(self) -> dict[str, float]:
+        """Return how many bytes PostgreSQL logs for one top-up with its credit, and for one webhook.
+
+        Both right after a checkpoint, from which on each page that changes is written whole once.
+        """
+        await self.use()
+        found = {}
+        for name, look, number in (
+            ("a top-up with its credit", self._apply, ORDERS_AT_ONCE),
+            ("a webhook", self._store_webhooks, MAX_GROUP),
+        ):
+            self.store.owner.execute("CHECKPOINT")
+            before = self._written()
+            await look()
+            found[name] = (self._written() - before) / number
+        return found
+
+    def _written(self) -> float:
+        query = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')"
+        row = self.store.owner.execute(query).fetchone()
+        return float(row[0]) if row else 0.0
+
     async def _mark(self) -> float:
         await self._store_webhooks()
         while True:

@@ -41,4 +41,7 @@ def _rows(found: Figures) -> Iterator[str]:
     yield from _head(found, "rows")
     for name in found[0]["rows"]:
         yield f"| `{name}` | " + " | ".join(f"{one['rows'][name]:,}" for one in found) + " |"
+    for name in found[0].get("log", ()):
+        cells = [f"{one['log'][name]:,.0f}" for one in found]
+        yield f"| bytes of the log for {name} | " + " | ".join(cells) + " |"
     yield "| the database, MB | " + " | ".join(f"{one['bytes'] / 2**20:,.0f}" for one in found) + " |"
