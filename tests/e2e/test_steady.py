@@ -159,7 +159,8 @@ async def test_what_moves_is_noticed(open_page: OpenPage) -> None:
         " {innerText: 'A new rate.\\nLook at it.\\nAnd again.'}))"
     )
     await page.wait_for_timeout(500)
-    assert list(shifts.too_much("/add-money")) == ["/add-money"]
+    # The step stands in the address, or does not yet.
+    assert [place.removesuffix("amount") for place in shifts.too_much("/add-money")] == ["/add-money"]
 
 
 @pytest.mark.full
