@@ -135,13 +135,18 @@ def record(db: AsyncSession, top_up: TopUp, state: State, *, evidence: Evidence)
         if state.status is TopUpStatus.SETTLED and top_up.settled_at is None:
             top_up.settled_at = evidence.at
     db.info.setdefault(_STEPS, []).append((top_up.id, state, evidence))
-    before_commit(db, _write_steps)
+    before_commit(db, write_steps)
     on_commit(db, partial(_log_step, top_up.id, state, evidence, evidence.trace or trace.current()))
 
 
-async def _write_steps(db: AsyncSession) -> None:
-    """Write the lines of this transaction together: as objects they took as long as what they tell."""
-    steps: list[tuple[str, State, Evidence]] = db.info.pop(_STEPS)
+async def write_steps(db: AsyncSession) -> None:
+    """Write the lines of this transaction that wait for its end, together; a view within it shows them too.
+
+    As objects they took as long as what they tell.
+    """
+    steps: list[tuple[str, State, Evidence]] = db.info.pop(_STEPS, [])
+    if not steps:
+        return
     await db.flush()  # The top-up of a step may be as new.
     await execute(
         db,

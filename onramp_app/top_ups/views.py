@@ -28,7 +28,7 @@ from onramp_app.pricing.quotes import QuoteView, quote_of
 from onramp_app.provider_orders.hints import sought_of
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import Flow
-from onramp_app.top_ups.moves import state_of
+from onramp_app.top_ups.moves import state_of, write_steps
 from onramp_app.top_ups.seen import SeenView, seen_of
 from onramp_app.top_ups.tables import TopUp, TopUpStep, WidgetRecord
 from onramp_app.top_ups.transitions import OPEN, Charged, TopUpStatus, can_cancel
@@ -226,6 +226,7 @@ async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) 
     """Return the views of many top-ups, read together."""
     if not top_ups:
         return []
+    await write_steps(db)
     sought = await sought_of(db, [top_up.id for top_up in top_ups if top_up.charged == Charged.NO])
     ids = [top_up.id for top_up in top_ups]
     steps: dict[str | None, list[TopUpStep]] = {one: [] for one in ids}

@@ -124,11 +124,11 @@ async def test_a_pair_that_is_closed_or_not_sold_for_the_currency_is_named_with_
         ("USDT", "matic20"),
         ("USDT", "bep20"),
     ]
-    assert "out of sync" in found.closed_assets[0].reason
+    assert "lost touch" in found.closed_assets[0].reason
     assert "Closed" in found.closed_assets[1].reason
     paused = [(one.asset, one.network_name, one.is_whole_network) for one in reader.paused()]
     assert paused == [("USDT", "matic20", True), ("USDT", "bep20", True)]
-    with pytest.raises(UnsupportedAsset, match="out of sync"):
+    with pytest.raises(UnsupportedAsset, match="lost touch"):
         await quote(client, reader, request=REQUEST)
     assert onramp.count("quotes") == 0
 
