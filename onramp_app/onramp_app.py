@@ -13,7 +13,6 @@ from reflex.utils.prerequisites import get_web_dir
 from reflex_base.environment import environment
 from starlette.types import ASGIApp
 
-from onramp_app.api.build import before_pages, create_api
 from onramp_app.api.frame.connections import watched_connections
 from onramp_app.api.frame.ending import Ending
 from onramp_app.api.frame.gate import before_private_pages
@@ -70,8 +69,15 @@ async def _life(app: rx.App) -> AsyncIterator[None]:
         yield
 
 
+def _with_api(pages: ASGIApp) -> ASGIApp:
+    # Only what serves needs the API. A process that compiles pages would wait for it for most of a second.
+    from onramp_app.api.build import before_pages, create_api
+
+    return before_pages(create_api(settings.app_name))(pages)
+
+
 app = _Application(
-    api_transformer=[before_private_pages, before_sockets, before_pages(create_api(settings.app_name))],
+    api_transformer=[before_private_pages, before_sockets, _with_api],
     app_wraps={(55, "ErrorBoundary"): failure_boundary},
     toaster=None,
     backend_exception_handler=show_backend_problem,

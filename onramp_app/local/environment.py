@@ -95,8 +95,9 @@ def remove_library_variables(*, is_embedded: bool) -> None:
 
 def check_certificates() -> None:
     """Raise `StartFailed` when the certificates that the environment names cannot be read."""
-    for name in ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"):
-        if not (path := os.environ.get(name)):
+    named = {os.environ.get(name): name for name in ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE")}
+    for path, name in named.items():  # Reading one takes a tenth of a second, and they are mostly the same.
+        if not path:
             continue
         try:
             ssl.create_default_context(cafile=path)

@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -123,12 +124,18 @@ def _start_once(context: click.Context) -> _Started:
     if settings.database_url is not None:
         check_database(settings)
     pages = shipped_pages(settings) if _serves_builds(context) else None
-    if settings.database_url is None and not settings.is_production:
-        server = postgres.start(DATA_DIR)
-        _held.append(server)
-        os.environ["DATABASE_URL"] = server.url
+    # Each waits for a process to come up, so they come up together.
+    with ThreadPoolExecutor(1) as aside:
+        if is_simulated:
+            simulator = aside.submit(
+                start_simulator, port=SIMULATOR_PORT, data_dir=DATA_DIR, host=settings.listen_host
+            )
+        if settings.database_url is None and not settings.is_production:
+            server = postgres.start(DATA_DIR)
+            _held.append(server)
+            os.environ["DATABASE_URL"] = server.url
     if is_simulated:
-        _held.append(start_simulator(port=SIMULATOR_PORT, data_dir=DATA_DIR, host=settings.listen_host))
+        _held.append(simulator.result())
         os.environ["ONRAMP_API_URL"] = f"http://localhost:{SIMULATOR_PORT}"
     if not settings.is_production:
         marker = secrets.token_hex(16)

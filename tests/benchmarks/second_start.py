@@ -37,6 +37,8 @@ class Application:
 
     def start(self) -> float:
         """Start it, wait until both answer, end it. Returns how many seconds the start took."""
+        # Left by a start that has just ended, the note would spare the next one what it has to compile.
+        (self.folder / ".web" / "nocompile").unlink(missing_ok=True)
         pages, server = free_port(), free_port()
         command = [sys.executable, "-m", "reflex", "run"]
         command += ["--frontend-port", str(pages), "--backend-port", str(server)]
