@@ -1,6 +1,8 @@
 """The schema: what migrations make, and what the application's role may do with it."""
 
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,13 +11,22 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.config import ConfigurationError, get_settings
+from onramp_app.config import PROJECT_DIR, ConfigurationError, get_settings
 from onramp_app.db.engine import dispose, sqlalchemy_url, transaction
-from onramp_app.db.migrate import downgrade, latest_revision, migrate, schema_is_current
+from onramp_app.db.migrate import (
+    downgrade,
+    known_revisions,
+    latest_revision,
+    migrate,
+    oldest_release,
+    schema_is_current,
+)
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.schema import METADATA
 
@@ -106,6 +117,30 @@ def test_tables_that_grow_are_checked_in_a_transaction_that_locks_nobody_out(emp
         },
         set(),
     ]
+
+
+def test_the_numbers_of_the_files_are_the_revisions_that_alembic_sees() -> None:
+    config = Config(PROJECT_DIR / "alembic.ini")
+    config.set_main_option("script_location", str(PROJECT_DIR / "alembic"))
+    scripts = ScriptDirectory.from_config(config)
+    assert known_revisions() == {script.revision for script in scripts.walk_revisions()}
+    assert latest_revision() == scripts.get_current_head()
+
+
+def test_a_current_schema_is_left_alone_and_alembic_is_not_even_imported(database: str) -> None:
+    look = "import sys; from onramp_app.db.migrate import migrate; "
+    look += "print(migrate(sys.argv[1]), 'alembic' in sys.modules)"
+    done = [sys.executable, "-c", look, database]
+    printed = subprocess.run(done, cwd=PROJECT_DIR, check=True, capture_output=True, text=True).stdout
+    assert printed.split() == [latest_revision(), "False"]
+
+
+def test_what_was_migrated_without_its_note_gets_it_with_the_next_start(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("COMMENT ON TABLE alembic_version IS NULL")
+        assert migrate(database) == latest_revision()
+        row = owner.execute("SELECT obj_description('alembic_version'::regclass)").fetchone()
+    assert row == (f"oldest release: {oldest_release()}",)
 
 
 def test_migrating_twice_changes_nothing(database: str) -> None:
