@@ -13,6 +13,8 @@ from onramp_app.web.parts.forms import choice_field, code_field, main_button, pa
 from onramp_app.web.parts.layout import public_page
 from onramp_app.web.parts.places import api_action, path_of
 
+_NOTE_WHAT_IS_SAID = "document.documentElement.toggleAttribute('data-said', location.hash === '#said')"
+
 
 def login() -> rx.Component:
     return public_page(rx.cond(EntranceState.is_second_step, _second_step(), _first_step()))
@@ -162,7 +164,9 @@ def _form_in_place(  # noqa: PLR0913 - the parts of the page, from top to bottom
             rx.el.h1(title, class_name="title"),
             rx.el.p(below_title, class_name="soft mt-1"),
         ),
-        # The address of a refusal names this place, which is kept from the first paint on.
+        # The address of a refusal names this place, which is kept from the first paint on. `:target` would
+        # come too late: a slow browser paints before it looks for what the address names.
+        rx.el.script(custom_attrs={"dangerouslySetInnerHTML": {"__html": _NOTE_WHAT_IS_SAID}}),
         rx.el.div(
             rx.cond(
                 EntranceState.message != "",

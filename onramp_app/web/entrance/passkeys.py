@@ -28,8 +28,9 @@ def passkey_sign_in(*, next_path: rx.Var[str] | str, is_offered_in_fields: bool)
         ),
         rx.el.input(type="hidden", name="passkey"),
         rx.el.input(type="hidden", name="next", value=next_path, read_only=True),
+        # Invisible, the button keeps its place: what stands below would move when it appears.
         rx.el.button(
-            _("Use a passkey"), type="button", id=_BUTTON_ID, hidden=True, class_name="button button-quiet"
+            _("Use a passkey"), type="button", id=_BUTTON_ID, class_name="button button-quiet invisible"
         ),
         rx.el.p(
             _("The passkey wasn't used. Try again, or continue without it."),

@@ -38,8 +38,9 @@ class _Hook(rx.Fragment):
 class PasskeyRequest(_Hook):
     """Shows the button `button_id` where there are passkeys, and hands an answer to `request` on.
 
-    The answer goes into the field `passkey` of the form `form_id`, which is then sent; without a form it goes
-    to `on_answer`. With `is_offered_in_fields` the browser also offers passkeys in a field that says so
+    Until then the button is hidden, or invisible where it is to keep its place. The answer goes into the
+    field `passkey` of the form `form_id`, which is then sent; without a form it goes to `on_answer`. With
+    `is_offered_in_fields` the browser also offers passkeys in a field that says so
     (`autocomplete="webauthn"`). `on_old` fires when `request` is to be renewed.
     """
 
@@ -65,6 +66,7 @@ useEffect(() => {{
   const able = window.PublicKeyCredential?.parseRequestOptionsFromJSON;
   if (!request || !button || !able) return;
   button.hidden = false;
+  button.classList.remove('invisible');
   const onOld = {on_old!s}, onAnswer = {on_answer!s};
   let waiting = null, gone = false;
   const ask = async (mediation) => {{
