@@ -14,6 +14,7 @@ from onramp_app.pricing.quotes import Quote
 from onramp_app.providers.port import ProviderQuote
 
 MOST_QUOTES = 4
+_FEW_STEPS = 1000
 _PRECISION = 60
 
 
@@ -71,15 +72,18 @@ def _needed(
 ) -> Decimal:
     """Return the amount at which the straight line through the quotes reaches what is expected."""
     with localcontext(prec=_PRECISION):
-        return (
-            quoted.fiat_amount + (expected - quoted.expected_amount) * _cost_of_one(quoted, before)
-        ).quantize(step, ROUND_UP)
+        cost_of_one = _cost_of_one(quoted, before, step=step)
+        return (quoted.fiat_amount + (expected - quoted.expected_amount) * cost_of_one).quantize(
+            step, ROUND_UP
+        )
 
 
-def _cost_of_one(quoted: ProviderQuote, before: ProviderQuote | None) -> Decimal:
+def _cost_of_one(quoted: ProviderQuote, before: ProviderQuote | None, *, step: Decimal) -> Decimal:
     """Return how much more has to be paid for one more unit to arrive."""
-    if before is not None and (more := quoted.expected_amount - before.expected_amount):
-        measured = (quoted.fiat_amount - before.fiat_amount) / more
+    # Between quotes that are some steps apart, what was rounded is most of the difference.
+    if before is not None and abs(quoted.fiat_amount - before.fiat_amount) > _FEW_STEPS * step:
+        more = quoted.expected_amount - before.expected_amount
+        measured = (quoted.fiat_amount - before.fiat_amount) / more if more else Decimal(0)
         # Where the price moved between two quotes, their difference says nothing.
         if quoted.rate / 2 < measured < quoted.rate * 2:
             return measured

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from onramp_app.domain.payments import AmountLimits, PaymentKind
@@ -66,6 +66,7 @@ class Desk:
     rate=st.sampled_from(["0.92", "88.14", "1550", "25400"]),
     percent=st.sampled_from(["0", "0.25", "1.25", "3"]),
 )
+@example(wanted=Decimal("1058.38"), first=2899, rate="88.14", percent="0.25")
 async def test_so_much_arrives_for_it_and_for_no_less(wanted, first, rate, percent):
     desk = Desk(rate, percent)
     found = await desk.total(str(wanted), first=str(first))
