@@ -23,7 +23,7 @@ import onramp_app.telemetry.light  # noqa: F401  # isort: skip -- before anythin
 
 import httpx
 import reflex as rx
-from reflex.utils import build, processes
+from reflex.utils import build, prerequisites, processes
 from reflex_base import constants
 from reflex_base.constants.installer import PackageJson
 from reflex_base.environment import environment
@@ -57,7 +57,14 @@ def _prepare(settings: Settings) -> None:
         raise ConfigurationError(error.detail) from None
 
 
-settings = begin(_serve, _prepare)
+def _reuse_compiled(settings: Settings) -> None:
+    web = prerequisites.get_web_dir()
+    if prerequisites.needs_reinit():
+        pages.forget_compiled(web)  # Reflex is about to write files of its own over ours
+    pages.reuse_compiled(web, pages.made_of(settings))
+
+
+settings = begin(_serve, _prepare, _reuse_compiled)
 limit_the_server()
 
 # Node and npm would get every secret of the settings with the environment.
@@ -88,6 +95,17 @@ class _OurStateJs(Plugin):
         return {**places, "EVENT": places["EVENT"].replace("http", "ws", 1), "ORIGIN": "of the page"}
 
 
+class _Noted(Plugin):
+    """Notes what the pages of development are made of, for the next start."""
+
+    def pre_compile(self, **_: Any) -> None:
+        pages.forget_compiled(prerequisites.get_web_dir())
+
+    def post_compile(self, **_: Any) -> None:
+        # Reflex calls this only in processes that serve: another one has made the pages before.
+        pages.note_compiled(prerequisites.get_web_dir(), pages.made_of(settings))
+
+
 class _Installable(Plugin):
     """Puts the manifest of the installed app beside the pages, under the operator's name."""
 
@@ -107,7 +125,7 @@ _values = {
     else rx.constants.StateManagerMode.MEMORY,
     "telemetry_enabled": False,
     "show_built_with_reflex": False,
-    "plugins": [rx.plugins.TailwindV4Plugin(), _OurStateJs(), _Installable()],
+    "plugins": [rx.plugins.TailwindV4Plugin(), _OurStateJs(), _Noted(), _Installable()],
     "disable_plugins": [SitemapPlugin],
     "frontend_compression_formats": ["brotli", "gzip"],  # in the order of preference
 }

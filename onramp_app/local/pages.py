@@ -4,6 +4,8 @@ Browsers keep a file for ever by its name, and two instances behind a proxy serv
 depends on the code and on the settings that the pages show, and not on the day, the folder, the machine or
 the port. Each build lies in a folder of its own, named after what it is made of: an instance that runs keeps
 its pages while those of the next release are built beside them.
+
+In development Reflex compiles pages into one folder, in which a note says what they are made of.
 """
 
 import hashlib
@@ -21,6 +23,7 @@ from onramp_app.config import PROJECT_DIR, Settings
 PAGES_DIR = PROJECT_DIR / ".pages"
 CLIENT = Path("build", "client")  # where Reflex looks for files to serve
 _RECORD = "made-of.json"
+_NOTE, _BEGUN_WITH = "compiled-of", "ONRAMP_PAGES_BEGUN_WITH"
 _SOURCES = ("onramp_app/**/*.py", "onramp_app/locale/**/*", "assets/**/*", "reflex.lock/*", "rxconfig.py")
 _NO_SOURCES = ("onramp_app/simulator/", "assets/external/")
 
@@ -145,6 +148,33 @@ def _read(place: Path) -> Build | None:
         return Build(place, Made(**record["made"]), tuple(record["files"]), record.get("commit", ""))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def reuse_compiled(web: Path, made: Made) -> None:
+    """Have Reflex not compile at this start if the pages in its folder `web` are made like this.
+
+    Reflex tells its own workers so by the file `nocompile`, which the first process that would compile
+    removes. A start that ended at once may have left one: the next start would show pages of before.
+    """
+    os.environ[_BEGUN_WITH] = made.name
+    no_compile, note = web / "nocompile", web / _NOTE
+    no_compile.unlink(missing_ok=True)
+    if (web / "node_modules").is_dir() and note.is_file() and note.read_text() == made.name:
+        no_compile.touch()
+
+
+def note_compiled(web: Path, made: Made) -> None:
+    """Write down that the pages in `web` are made like this, unless the code was changed since the start.
+
+    A change while Reflex compiles is in what runs afterwards, and not in the pages.
+    """
+    if os.environ.get(_BEGUN_WITH) == made.name:
+        (web / _NOTE).write_text(made.name)
+
+
+def forget_compiled(web: Path) -> None:
+    """Forget what the pages in `web` are made of, because they are about to change."""
+    (web / _NOTE).unlink(missing_ok=True)
 
 
 # In Reflex 0.10.1: the file that it imports for a version holds the time of the run too, and a page on plain

@@ -60,12 +60,15 @@ class _Started:
     is_said: bool = False
 
 
-def begin(serve: Callable[[Build], None], prepare: Callable[[Settings], None]) -> Settings:
+def begin(
+    serve: Callable[[Build], None], prepare: Callable[[Settings], None], reuse: Callable[[Settings], None]
+) -> Settings:
     """Check the configuration; in the process of `reflex run`, also make the start.
 
     Args:
         serve: has Reflex serve built pages; called by a start in production that serves any.
         prepare: makes the database ready; called by a start with an API, before anything says that it runs.
+        reuse: has Reflex keep pages that are compiled already; called by a start in development with pages.
 
     Ends the program with status 1 and one sentence on standard error when something is in the way.
     """
@@ -83,6 +86,8 @@ def begin(serve: Callable[[Build], None], prepare: Callable[[Settings], None]) -
                 started.is_said = True
                 if started.ports.api is not None:
                     prepare(get_settings())
+                if context.params["env"] == "dev" and started.ports.ui is not None:
+                    reuse(get_settings())
                 _say_where_to_go(get_settings(), started.ports, is_simulated=started.is_simulated)
             if started.pages is not None:
                 serve(started.pages)

@@ -119,6 +119,53 @@ def test_half_a_build_is_none(project: Path) -> None:
     assert why_missing(build.made, project / ".pages") == f"There are no built pages in {project / '.pages'}."
 
 
+@pytest.fixture
+def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Reflex's folder in development, with its packages and with pages of before, compiled completely."""
+    monkeypatch.setenv(pages._BEGUN_WITH, "")
+    web = tmp_path / ".web"
+    (web / "node_modules").mkdir(parents=True)
+    pages.reuse_compiled(web, OLD)
+    pages.note_compiled(web, OLD)
+    return web
+
+
+OLD, NEW = Made("0" * 64, {}), Made("1" * 64, {})
+
+
+def test_a_start_of_the_same_code_does_not_compile_again(web: Path) -> None:
+    pages.reuse_compiled(web, OLD)
+    assert (web / "nocompile").exists()
+
+
+def test_a_start_of_other_code_compiles(web: Path) -> None:
+    (web / "nocompile").touch()  # left by a start that ended at once
+    pages.reuse_compiled(web, NEW)
+    assert not (web / "nocompile").exists()
+    pages.note_compiled(web, NEW)
+    pages.reuse_compiled(web, OLD)
+    assert not (web / "nocompile").exists()
+
+
+def test_a_start_compiles_after_a_compilation_that_did_not_end(web: Path) -> None:
+    pages.forget_compiled(web)
+    pages.reuse_compiled(web, OLD)
+    assert not (web / "nocompile").exists()
+
+
+def test_a_start_without_its_packages_compiles(web: Path) -> None:
+    (web / "node_modules").rmdir()
+    pages.reuse_compiled(web, OLD)
+    assert not (web / "nocompile").exists()
+
+
+def test_what_was_changed_while_reflex_compiled_is_not_noted(web: Path) -> None:
+    pages.forget_compiled(web)
+    pages.note_compiled(web, NEW)
+    pages.reuse_compiled(web, NEW)
+    assert not (web / "nocompile").exists()
+
+
 def test_without_node_a_start_says_what_is_there_and_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
