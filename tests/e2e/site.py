@@ -144,6 +144,7 @@ def _built_pages(environment: dict[str, str]) -> str:
         build, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=300
     )
     assert built.returncode == 0, built.stdout[-4000:] + built.stderr[-4000:]
+    assert "Exception ignored" not in built.stderr, built.stderr[-4000:]
     return str(json.loads(built.stdout)["pages"])
 
 
