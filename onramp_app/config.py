@@ -26,7 +26,13 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticUseDefault
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from onramp_app import development_key, production
 from onramp_app.setting_forms import (
@@ -43,6 +49,7 @@ from onramp_app.setting_forms import (
     RedisUrl,
     ReturnOrigin,
     RpcUrl,
+    SetVariables,
     SmtpUrl,
     TreasuryAddress,
     json_without_floats,
@@ -326,6 +333,19 @@ class Settings(BaseSettings):
         if not self.uses_simulator or self.onramp_api_url is None:
             return None
         return f"{str(self.onramp_api_url).rstrip('/')}/reference-rates"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given before the environment, and that before `.env` if anything is there."""
+        is_there = isinstance(dotenv_settings, DotEnvSettingsSource) and dotenv_settings.env_vars
+        return init_settings, SetVariables(settings_cls), *([dotenv_settings] if is_there else [])
 
     @property
     def local_api_url(self) -> str:

@@ -1,4 +1,7 @@
-"""The forms of settings: addresses, limits, the operator's treasury. Each refuses what does not fit."""
+"""The forms of settings: addresses, limits, the operator's treasury. Each refuses what does not fit.
+
+`SetVariables` is how they are read.
+"""
 
 import contextlib
 import ipaddress
@@ -10,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import idna
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic_settings import EnvSettingsSource
 
 # Loopback, RFC 1918 and 4193, link-local, and the shared addresses of RFC 6598, from which platforms forward.
 PRIVATE_NETWORKS = tuple(
@@ -206,3 +210,16 @@ def simulated_address(number: int) -> tuple[TreasuryAddress, ...]:
     """Return a treasury address for development."""
     # Digits only, so that any reader of EIP-55 checksums accepts it; nobody holds its key.
     return (TreasuryAddress(address=f"0x{'51' * 18}{number:04}"),)
+
+
+class SetVariables(EnvSettingsSource):
+    """The environment, asked only for what is set: the forms of all others took 2 ms of a reading."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the value of each setting that has a variable."""
+        given = {}
+        for name, field in self.settings_cls.model_fields.items():
+            if name in self.env_vars:
+                value, key, is_complex = self.get_field_value(field, name)
+                given[key] = self.prepare_field_value(name, field, value, is_complex)
+        return given
