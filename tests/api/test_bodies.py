@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from starlette.types import ASGIApp, Message
 
-from onramp_app.api.build import create_api
 from onramp_app.api.frame import bodies
 from onramp_app.api.frame.bodies import FREE_PIECES, MAX_BODY_BYTES, read_body
 from onramp_app.domain.errors import PayloadTooLarge
 from onramp_app.provider_orders import inbox
+from tests.served import whole_api
 from tests.signed_webhooks import PATH
 
 PLACES = (PATH, "/api/auth/login", "/api/auth/session")
@@ -59,7 +59,7 @@ async def _status(app: ASGIApp, path: str, sender: Sender) -> int:
 @pytest.fixture
 def api(database: str) -> ASGIApp:
     assert database
-    return create_api("Wallet")
+    return whole_api()
 
 
 @pytest.mark.parametrize("path", PLACES)

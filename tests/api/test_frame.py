@@ -10,15 +10,16 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from onramp_app.api.build import before_pages, create_api
+from onramp_app.api.build import before_pages
 from onramp_app.api.frame.problems import add_error_handlers
 from onramp_app.api.frame.requests import BodyLimit, RequestContext
 from onramp_app.domain.errors import RateLimited
+from tests.served import whole_api
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=create_api("Wallet"))
+    transport = httpx.ASGITransport(app=whole_api())
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
 

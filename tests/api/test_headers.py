@@ -14,10 +14,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from onramp_app.api.build import before_pages, create_api
+from onramp_app.api.build import before_pages
 from onramp_app.api.frame.gate import before_private_pages
 from onramp_app.api.frame.headers import page_policy, with_headers
 from onramp_app.config import Settings, load_settings
+from tests.served import whole_api
 from tests.test_config import PRODUCTION
 
 SCRIPT, STYLE = "start(1);\r\n", ".mark{fill:teal}"
@@ -74,7 +75,7 @@ def _site(folder: Path, settings: Settings) -> httpx.AsyncClient:
         raise RuntimeError("a fault of a page")
 
     pages = Starlette(routes=[Route("/broken", fail), Mount("/", StaticFiles(directory=folder, html=True))])
-    served = before_pages(create_api("Wallet"))(before_private_pages(pages))
+    served = before_pages(whole_api())(before_private_pages(pages))
     # As Reflex does around everything it was given.
     served = CORSMiddleware(served, allow_credentials=True, allow_origins=[settings.ui_origin])
     app = with_headers(served, settings, pages_folder=folder)

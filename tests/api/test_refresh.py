@@ -19,7 +19,7 @@ from onramp_app.domain import clock
 from tests.people import Person
 
 NewPerson = Callable[..., Awaitable[Person]]
-SIZES = [pytest.param(15, id="short"), pytest.param(500, id="full", marks=pytest.mark.full)]
+SIZES = [pytest.param(6, id="short"), pytest.param(500, id="full", marks=pytest.mark.full)]
 
 
 @pytest.fixture

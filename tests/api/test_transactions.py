@@ -20,6 +20,7 @@ from onramp_app.running import lifecycle
 from tests.money import Wallet, assert_problem
 from tests.people import Person
 from tests.recorded_posting import spend
+from tests.rows import top_up
 
 MEMBERS = {
     "id",
@@ -266,9 +267,7 @@ async def test_a_spreadsheet_gets_no_formula(wallet: Wallet, ada: Person) -> Non
     formulas += ["\u0001=1", *(f"{sign}1+1" for sign in LOOK_ALIKES), f" {LOOK_ALIKES[0]}1+1"]
     harmless = ['a"b', "a,b", "a\r\nb", "a=1", " 7", "全", "'=1"]
     for text in (*formulas, *harmless):
-        given = await wallet.created(ada, network="matic20")
-        wallet.order_for(given["id"], order_id=text)
-        wallet.run("UPDATE top_ups SET status = 'expired'")
+        wallet.order_for(top_up(wallet.owner, ada.id, status="expired"), order_id=text)
     await wallet.post(instructions.make_good("1", usdt(ada, 2), cause=BY_OPERATOR))
     await wallet.post(spend("1", usdt(ada, 2), cause=BY_OPERATOR))
     answer = await wallet.get(ada, "/api/transactions.csv")

@@ -12,13 +12,13 @@ import httpx
 import psycopg
 import pytest
 
-from onramp_app.api.build import create_api
 from onramp_app.config import get_settings
 from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
 from onramp_app.provider_orders import inbox
 from onramp_app.provider_orders.inbox import STORE_SECONDS
 from onramp_app.running import lifecycle
+from tests.served import whole_api
 from tests.signed_webhooks import PATH, event_of, headers_of, signed
 
 
@@ -181,7 +181,7 @@ async def test_without_a_database_it_is_503_and_it_recovers_by_itself(
     monkeypatch.setenv("DATABASE_URL", server.url)
     get_settings.cache_clear()
     acknowledged: set[int] = set()
-    transport = httpx.ASGITransport(app=create_api("Wallet"))
+    transport = httpx.ASGITransport(app=whole_api())
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
 
         async def send(number: int) -> int:

@@ -159,7 +159,7 @@ async def _beyond_the_door(asgi, scene, logged, seed, *, calls: int) -> None:
 async def test_hostile_events_show_and_change_nothing_of_anybody_else(
     asgi, scene, logged, seed, no_event_limit
 ):
-    await _through_the_door(asgi, scene, logged, seed, calls=350)
+    await _through_the_door(asgi, scene, logged, seed, calls=200)
 
 
 @pytest.mark.full
@@ -215,7 +215,7 @@ async def test_a_handler_that_raises_is_seen(asgi, scene, logged, no_event_limit
         raise ValueError(which[:20])
 
     plant("stumble", stumble, monkeypatch)
-    await attack(asgi, scene, Malice(1, scene.targets), calls=50, only=".stumble")
+    await attack(asgi, scene, Malice(1, scene.targets), calls=EVENTS_A_SOCKET, only=".stumble")
     assert any("event failed" in fault for fault in logged.faults)
 
 

@@ -129,7 +129,7 @@ async def _assert_harmless(asgi, scene: Scene, logged: Logged, seed: int, *, cal
 
 
 async def test_hostile_requests_show_and_change_nothing_of_anybody_else(asgi, scene, logged, seed):
-    await _assert_harmless(asgi, scene, logged, seed, calls=400)
+    await _assert_harmless(asgi, scene, logged, seed, calls=200)
 
 
 @pytest.mark.full
@@ -143,5 +143,9 @@ async def test_a_query_that_forgets_the_person_is_caught(asgi, scene, monkeypatc
     monkeypatch.setattr(
         transactions, "statement", lambda _user_id, *rest, **named: statement(scene.bo.id, *rest, **named)
     )
-    tally = await attack(asgi, scene, Malice(1, scene.targets), calls=600, only="/api/transactions")
+    malice = Malice(1, scene.targets)
+    for _ in range(30):  # Not many requests are in order and Ada's.
+        tally = await attack(asgi, scene, malice, calls=20, only="/api/transactions")
+        if tally.leaks:
+            break
     assert tally.leaks

@@ -37,7 +37,7 @@ async def flood(world: World, url: str, seed: int, *, bodies: int) -> tuple[Coun
     malice = Malice(seed, [*top_ups, *names])
     statuses: Counter[int] = Counter()
     stored: set[tuple[int, bytes]] = set()
-    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=30, verify=False) as client:
         for first in range(0, bodies, BODIES_A_HEADER):
             headers = headers_of(event_of(10**10 + first))
             for _ in range(min(BODIES_A_HEADER, bodies - first) // AT_ONCE):
@@ -75,7 +75,7 @@ async def _prove(world: World, seed: int, *, bodies: int) -> None:
 
 
 async def test_made_up_bodies_under_a_signed_header_do_nothing(world, seed):
-    await _prove(world, seed, bodies=400)
+    await _prove(world, seed, bodies=200)
 
 
 @pytest.mark.full
@@ -88,6 +88,6 @@ async def test_without_the_limit_a_header_fills_the_inbox(world, seed):
     world.top_up(world.user())
     world.run("ALTER TABLE webhook_events DISABLE TRIGGER limit_bodies")
     async with world.running(in_background=False) as url:
-        await flood(world, url, seed, bodies=200)
+        await flood(world, url, seed, bodies=60)
         await inbox.close()
     assert world.one("SELECT count(*) FROM webhook_events") > 20

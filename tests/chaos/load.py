@@ -17,7 +17,6 @@ from tests.chaos.fleet import Fleet
 from tests.money import WANTED
 from tests.people import PASSWORD
 
-PEOPLE = 12
 AT_ONCE = 4  # who wait for one another's locks and places, too
 SCALE = 10**18
 
@@ -27,6 +26,8 @@ class Load:
     """People who begin top-ups and pay; what was promised to them, and what they paid."""
 
     fleet: Fleet
+    persons: int = 12
+    rest_seconds: float = 0.05  # between two top-ups of each that goes on at once
     people: list[dict[str, str]] = field(default_factory=list)  # the headers of their requests
     answers: Counter[int] = field(default_factory=Counter)
     promised: set[str] = field(default_factory=set)
@@ -38,11 +39,12 @@ class Load:
     def register(self, turn: int) -> None:
         """Let other people come, each from a network of their own."""
         self.people = []
-        for number in range(PEOPLE):
+        for number in range(self.persons):
             body = {"email": f"p{secrets.token_hex(6)}@example.com", "password": PASSWORD, "country": "IN"}
             network = {"X-Forwarded-For": f"10.{turn}.{number}.1"}
             url = f"{self.fleet.instances[0].url}/api/auth/register"
-            answer = httpx.post(url, json=body, headers=network, timeout=60)  # Processes have just started.
+            # Processes have just started.
+            answer = httpx.post(url, json=body, headers=network, timeout=60, verify=False)
             assert answer.status_code == httpx.codes.CREATED, answer.text
             self.people.append({"Authorization": f"Bearer {answer.json()['access_token']}", **network})
 
@@ -67,12 +69,12 @@ class Load:
                     self._one(client, number)
                 except AssertionError as error:
                     self.faults.append(str(error))
-                if self._ending.wait(0.05):
+                if self._ending.wait(self.rest_seconds):
                     return
 
     def _one(self, client: httpx.Client, number: int) -> None:
         """Begin one top-up and pay it. A request that failed is sent again with the same key."""
-        headers = {"Idempotency-Key": secrets.token_hex(16), **self.people[number % PEOPLE]}
+        headers = {"Idempotency-Key": secrets.token_hex(16), **self.people[number % self.persons]}
         for attempt in range(40):
             url = f"{self.fleet.instances[(number + attempt) % 2].url}/api/top-ups"
             wait = 0.5

@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -62,14 +63,18 @@ def _print(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rounds", "seconds"),
+    ("rounds", "seconds", "crowd"),
     [
-        pytest.param(1, 60, id="a minute"),
-        pytest.param(30, 60, id="half an hour", marks=pytest.mark.full),
+        pytest.param(1, 20, {"persons": 4, "rest_seconds": 0.3}, id="twenty seconds"),
+        pytest.param(30, 60, {}, id="half an hour", marks=pytest.mark.full),
     ],
 )
 async def test_nothing_is_lost_and_nothing_is_booked_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int, seconds: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rounds: int,
+    seconds: int,
+    crowd: dict[str, Any],
 ) -> None:
     seed, first = (
         int(os.environ.get("CHAOS_SEED", secrets.randbits(32))),
@@ -77,7 +82,7 @@ async def test_nothing_is_lost_and_nothing_is_booked_twice(
     )
     hurt: Counter[str] = Counter()
     with running_fleet(tmp_path, monkeypatch) as fleet:
-        load = Load(fleet)
+        load = Load(fleet, **crowd)
         for number in range(first, rounds + 1):
             _print(f"CHAOS_SEED={seed} CHAOS_ROUND={number}")
             hurt += await _round(fleet, load, number, seed=seed, seconds=seconds)

@@ -379,10 +379,10 @@ async def test_poison_backs_off_becomes_a_case_and_harms_nobody(world: World) ->
     user = world.user()
     rows.keyless_program(world.owner, "shop", knows=user)
     rows.webhook_endpoint(world.owner, "shop")
-    recognitions = [recognition_id(world, world.top_up(user)) for _ in range(40)]
+    recognitions = [recognition_id(world, world.top_up(user)) for _ in range(24)]
     with psycopg.connect(world.database, autocommit=True) as owner:
         owner.execute("ALTER TABLE top_up_steps ADD CONSTRAINT poison CHECK (detail <> 'bought') NOT VALID")
-    poisoned = set(range(0, 40, 8))
+    poisoned = set(range(0, 24, 8))
     await keep(
         *(
             order_of(n, 13 if n in poisoned else 4, merchantRecognitionId=recognition)
@@ -391,11 +391,11 @@ async def test_poison_backs_off_becomes_a_case_and_harms_nobody(world: World) ->
     )
     first = await apply_all()
     assert first.failed >= len(poisoned)
-    assert world.balance(user) == (35 * TEN, 0)
+    assert world.balance(user) == (21 * TEN, 0)
     told = (
         "SELECT count(*) || ' ' || count(DISTINCT object) FROM outgoing_events WHERE type = 'top_up.settled'"
     )
-    assert world.one(told) == "35 35", "each credit is told once, however often its batch was tried"
+    assert world.one(told) == "21 21", "each credit is told once, however often its batch was tried"
     waiting = world.rows("SELECT apply_after, apply_error FROM provider_orders WHERE apply_failures > 0")
     assert len(waiting) == len(poisoned)
     assert all(row["apply_after"] and "CheckViolation" in row["apply_error"] for row in waiting)
@@ -435,13 +435,13 @@ async def test_where_one_order_fails_the_next_are_applied_a_few_at_a_time(
     recognitions = [recognition_id(world, world.top_up(user)) for _ in range(120)]
     await keep(
         *(
-            order_of(n, 4 if n % 8 else 13, merchantRecognitionId=recognition)
+            order_of(n, 4 if n % 24 else 13, merchantRecognitionId=recognition)
             for n, recognition in enumerate(recognitions)
         )
     )
     with log_lines(monkeypatch, level="warning") as output:
         async with world.running():
-            await world.until(lambda: world.balance(user) == (105 * TEN, 0), seconds=30)
+            await world.until(lambda: world.balance(user) == (115 * TEN, 0), seconds=30)
     lines = [json.loads(line) for line in output.getvalue().splitlines()]
     split = [line["count"] for line in lines if line["event"] == "orders are applied in halves"]
     assert split.count(apply.ORDERS_AT_ONCE) == 1

@@ -2,18 +2,18 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from typer.testing import CliRunner
 
-from onramp_app.config import PROJECT_DIR, get_settings
+from onramp_app.__main__ import app
+from onramp_app.config import get_settings
 from onramp_app.crediting.reconciliation import reconcile
 from onramp_app.domain.clock import now
 from onramp_app.providers.connection import get_provider
+from onramp_app.running import lifecycle
 from tests.crediting.reads import keep, order_of
 from tests.crediting.world import World
 
@@ -72,10 +72,8 @@ async def test_the_command_prints_the_report_and_ends_with_one_on_a_difference(w
     await reconcile(get_provider(), since=now() - timedelta(hours=1))
     world.simulator.move(order, -1)
     since = (now() - timedelta(hours=1)).isoformat()
-    command = [sys.executable, "-m", "onramp_app", "reconcile", "--since", since, "--json"]
-    ended = await asyncio.to_thread(
-        subprocess.run, command, check=False, cwd=PROJECT_DIR, env={**os.environ}, capture_output=True
-    )
-    assert ended.returncode == 1, ended.stderr
+    await lifecycle.disconnect()  # Each command runs in a loop of its own.
+    ended = await asyncio.to_thread(CliRunner().invoke, app, ["reconcile", "--since", since, "--json"])
+    assert ended.exit_code == 1, ended.output
     report = json.loads(ended.stdout)
     assert [drift["order_id"] for drift in report["drifts"]] == [str(order)]

@@ -52,11 +52,12 @@ ENDINGS: dict[str, Ending] = {
 _SCENARIOS, _CHAIN = "tests/crediting/test_scenarios.py", "tests/crediting/test_chain_scenarios.py"
 _IN_WIZARD, _VERIFY = "tests/web/add_money", "tests/web/verify/test_verify.py"
 _CREDITED = f"{_SCENARIOS}::test_what_was_delivered_is_credited_once"
+_TOLD_OTHERWISE = f"{_SCENARIOS}::test_whatever_becomes_of_its_webhooks_what_was_delivered_is_credited_once"
 _TOLD = f"{_VERIFY}::test_each_outcome_that_is_no_approval_is_told_on_the_open_page"
 # What a page says of the others is compared there.
 ELSEWHERE = {
-    "delayed_webhook": _CREDITED,
-    "stale_timestamp": _CREDITED,
+    "delayed_webhook": _TOLD_OTHERWISE,
+    "stale_timestamp": _TOLD_OTHERWISE,
     "rotated_key": f"{_SCENARIOS}::test_a_webhook_signed_with_either_secret_is_taken_while_rotating",
     "unknown_order": f"{_SCENARIOS}::test_an_order_of_nobody_goes_to_suspense",
     "unknown_status": f"{_SCENARIOS}::test_an_unknown_status_moves_nothing_and_makes_an_alarm",

@@ -13,8 +13,7 @@ from tests import rows
 
 @pytest.fixture
 def before(empty_database: str) -> Any:
-    migrate(empty_database)
-    downgrade(empty_database, "0011")
+    migrate(empty_database, "0011")
     with psycopg.connect(empty_database, autocommit=True) as owner:
         owner.execute("INSERT INTO assets VALUES ('USDT', 18, now())")
         yield empty_database, owner

@@ -10,7 +10,6 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from onramp_app.api.build import create_api
 from onramp_app.config import (
     MIN_DATABASE_CONNECTIONS,
     ConfigurationError,
@@ -22,6 +21,7 @@ from onramp_app.db.direct import Use
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.provider_orders import inbox
 from onramp_app.provider_orders.inbox import get_inbox
+from tests.served import whole_api
 from tests.signed_webhooks import PATH, event_of, headers_of
 
 
@@ -36,7 +36,7 @@ def _cut(database: str, name: str) -> int:
 
 
 async def test_the_first_webhook_after_a_cut_connection_is_stored(database: str) -> None:
-    transport = httpx.ASGITransport(app=create_api("Wallet"))
+    transport = httpx.ASGITransport(app=whole_api())
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         await get_inbox().open()
         for number in (1, 2):

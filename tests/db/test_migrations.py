@@ -360,8 +360,7 @@ def test_neighbours_on_the_server_may_not_connect_and_the_applications_logins_ma
 
 
 def test_a_login_that_works_as_the_application_keeps_its_access(empty_database: str, neighbour: str) -> None:
-    migrate(empty_database)
-    downgrade(empty_database, "0007")
+    migrate(empty_database, "0007")
     with psycopg.connect(empty_database, autocommit=True) as owner:
         owner.execute(f"GRANT onramp_app TO {neighbour}")
     migrate(empty_database)

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from onramp_app.api.build import create_api
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.db import engine, poolers
 from onramp_app.provider_orders import inbox
@@ -19,6 +18,7 @@ from onramp_app.running import connection_checks, lifecycle
 from onramp_app.running.parts import UnwellError
 from tests.db.pooler import pooler
 from tests.people import PASSWORD
+from tests.served import whole_api
 from tests.signed_webhooks import PATH, event_of, headers_of
 
 
@@ -101,7 +101,7 @@ async def test_check_tells_of_a_pooler_and_of_the_way_past_it(
 @pytest.mark.usefixtures("past_pooler")
 async def test_behind_a_pooler_accounts_and_webhooks_work() -> None:
     async with lifecycle.web_instance(get_settings()):
-        transport = httpx.ASGITransport(app=create_api("Wallet"))
+        transport = httpx.ASGITransport(app=whole_api())
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
             person = {"email": "ada@example.com", "password": PASSWORD}
             opened = (await client.post("/api/auth/register", json=person)).json()

@@ -63,8 +63,7 @@ LINES: tuple[tuple[str, str, str, tuple[str, str | None, str | None]], ...] = (
 @pytest.fixture
 def before(empty_database: str) -> Iterator[tuple[str, psycopg.Connection[Any], str]]:
     """A database of the release before, its owner and a top-up."""
-    migrate(empty_database)
-    downgrade(empty_database, BEFORE)
+    migrate(empty_database, BEFORE)
     with psycopg.connect(empty_database, autocommit=True) as owner:
         owner.execute("INSERT INTO assets VALUES ('USDT', 18, now())")
         yield empty_database, owner, rows.top_up(owner, rows.user(owner))

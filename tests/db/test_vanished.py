@@ -14,7 +14,6 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from onramp_app.api.build import create_api
 from onramp_app.config import get_settings
 from onramp_app.db import engine
 from onramp_app.domain.errors import DatabaseUnavailable
@@ -22,6 +21,7 @@ from onramp_app.provider_orders import inbox
 from onramp_app.provider_orders.inbox import get_inbox
 from onramp_app.running import lifecycle
 from onramp_app.wallet import announcements
+from tests.served import whole_api
 from tests.signed_webhooks import PATH, event_of, headers_of
 from tests.wall import Wall
 
@@ -73,7 +73,7 @@ async def _one() -> None:
 
 async def _recovers(swallow: AbstractContextManager[object]) -> float:
     """Send a webhook and make ten requests while what was open is swallowed. Returns how long they took."""
-    transport = httpx.ASGITransport(app=create_api("Wallet"))
+    transport = httpx.ASGITransport(app=whole_api())
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         await get_inbox().open()
         await asyncio.gather(*(_one() for _ in range(engine.pool_size())))

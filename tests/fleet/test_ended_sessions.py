@@ -17,7 +17,7 @@ TABS = 3
 TRIALS_OF_ONE = 25
 LEFT = '"/login?reason=session_ended'
 # Beside the rest of the suite a machine is busier than it ever is in use.
-SIZES = [pytest.param(8, 2.5, id="short"), pytest.param(500, 1, id="full", marks=pytest.mark.full)]
+SIZES = [pytest.param(4, 2.5, id="short"), pytest.param(500, 1, id="full", marks=pytest.mark.full)]
 
 
 async def first_session() -> BrowserSession:

@@ -1,4 +1,7 @@
-"""SIGTERM ends a process within ten seconds, whatever is open. More of it in `local/test_shipped.py`."""
+"""SIGTERM ends a process within ten seconds, whatever is open.
+
+More of it in `local/test_shipped.py`, and of a worker in `crediting/test_inbox_to_ledger.py`.
+"""
 
 import asyncio
 import os
@@ -15,7 +18,7 @@ import pytest
 
 from onramp_app.config import PROJECT_DIR
 from tests.served import answers
-from tests.simulator.process import Process, free_port
+from tests.simulator.process import free_port
 from tests.sockets import TabSocket
 
 
@@ -31,28 +34,6 @@ def _running(log: Path, *arguments: str, **values: str) -> Iterator[subprocess.P
     finally:
         process.kill()
         process.wait()
-
-
-def _reads(database: str) -> bool:
-    with psycopg.connect(database) as connection:
-        row = connection.execute(
-            "SELECT until > clock_timestamp() FROM leases WHERE name = 'reader'"
-        ).fetchone()
-        return row is not None and row[0]
-
-
-def test_a_worker_gives_back_its_lease_and_ends(database: str, simulator: Process, tmp_path: Path) -> None:
-    values = {"DATABASE_URL": database, "ONRAMP_API_URL": f"http://localhost:{simulator.port}"}
-    port = str(free_port())
-    with _running(tmp_path / "log", "onramp_app", "worker", WORKER_PORT=port, **values) as worker:
-        deadline = time.monotonic() + 30
-        while not _reads(database):
-            assert worker.poll() is None, (tmp_path / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(10) == 0, (tmp_path / "log").read_text()
-    assert not _reads(database)
 
 
 @pytest.mark.full

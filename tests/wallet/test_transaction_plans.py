@@ -64,12 +64,19 @@ ANALYZE;
 """
 
 
-@pytest.fixture
-def owner(database: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(database, autocommit=True) as connection:
+@pytest.fixture(scope="module")
+def _filled(database_of_the_file: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database_of_the_file, autocommit=True) as connection:
         for part in _FILL.split(";\n"):
             connection.execute(part.encode())
         yield connection
+
+
+@pytest.fixture
+def owner(_filled: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    """The database's owner, in a transaction that takes back whatever a test does."""
+    with _filled.transaction(force_rollback=True):
+        yield _filled
 
 
 def plan(owner: psycopg.Connection, wanted: Wanted, *, after: Position | None = None) -> tuple[str, int]:
