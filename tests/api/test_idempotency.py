@@ -8,6 +8,7 @@ import pytest
 
 from onramp_app import idempotency
 from onramp_app.idempotency import Claim, IdempotencyInProgress, KeptAnswer
+from onramp_app.throttle import throttle
 from tests.money import WANTED, Wallet, assert_problem
 from tests.people import Person
 
@@ -49,12 +50,13 @@ async def test_a_refusal_is_kept_too(wallet: Wallet, ada: Person) -> None:
     assert (again.content, again.headers["idempotency-replayed"]) == (shapeless.content, "true")
 
 
-async def test_what_passes_is_not_kept(wallet: Wallet, ada: Person) -> None:
+async def test_what_passes_is_not_kept(wallet: Wallet, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "TOP_UP", throttle.REFRESH)  # 30 a minute
     wallet.simulator.scenario("api_down", times=None)
     assert_problem(await wallet.create(ada, key="one"), 503, "provider_unavailable")
     assert wallet.count("idempotency_keys") == 0
     wallet.simulator.control("scenario", method="DELETE")
-    for _ in range(59):
+    for _ in range(29):
         last = await wallet.create(ada, key="two", asset="BTC")
         wallet.run("DELETE FROM idempotency_keys")
     assert_problem(await wallet.create(ada, key="three"), 429, "rate_limited")

@@ -88,8 +88,8 @@ async def test_many_accounts_of_one_network_take_half_of_the_provider(
     monkeypatch.setattr(throttle, "QUOTE", ())
     people = [await new_person() for _ in range(4)]
     third = await new_person()
-    statuses = await _storm(wallet, "quotes", *people, times=140)
-    assert statuses == {200: 60, 429: 80}
+    statuses = await _storm(wallet, "quotes", *people, times=90)
+    assert statuses == {200: 60, 429: 30}
     assert _quotes_asked(wallet) == 60
     for number in range(3):
         assert await _post(wallet, "quotes", third, OTHER, amount=2000 + number) == 200

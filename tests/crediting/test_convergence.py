@@ -209,7 +209,7 @@ def converge(world: World, *, examples: int) -> None:
 
 
 def test_any_course_of_events_ends_in_the_same_ledger(world: World) -> None:
-    converge(world, examples=10)
+    converge(world, examples=6)
 
 
 @pytest.mark.full

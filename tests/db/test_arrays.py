@@ -1,8 +1,10 @@
 """Arrays as text come out of the database as what went in."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import psycopg
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,10 +21,16 @@ lists = st.tuples(
 )
 
 
+@pytest.fixture(scope="module")
+def connection(database_of_the_file: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database_of_the_file, options="-c TimeZone=UTC", autocommit=True) as opened:
+        yield opened
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lists)
 def test_what_goes_in_comes_out(
-    database_of_the_file: str,
+    connection: psycopg.Connection,
     columns: tuple[list[str | None], list[bytes], list[datetime | None], list[bool], list[int | None]],
 ) -> None:
     written = [
@@ -33,8 +41,7 @@ def test_what_goes_in_comes_out(
             strict=True,
         )
     ]
-    with psycopg.connect(database_of_the_file, options="-c TimeZone=UTC") as connection:
-        read = connection.execute(
-            "SELECT %s::text[], %s::bytea[], %s::timestamptz[], %s::boolean[], %s::bigint[]", written
-        ).fetchone()
+    read = connection.execute(
+        "SELECT %s::text[], %s::bytea[], %s::timestamptz[], %s::boolean[], %s::bigint[]", written
+    ).fetchone()
     assert read == columns

@@ -71,22 +71,6 @@ def stored(database: str, desk: Desk) -> dict[str, int]:
     return numbers
 
 
-async def test_all_are_shown_as_what_they_are(stored: dict[str, int]) -> None:
-    assert [event.order_id for event in await list_events(limit=9)] == [None] * 3 + ["4", "3", "2", "1"]
-    found = {kind: await show_event(number) for kind, number in stored.items()}
-    assert {
-        kind: (one.kind, one.status, one.signed_at, one.is_content_signed) for kind, one in found.items()
-    } == {
-        "signed": ("onramp", "4", SIGNED_AT, True),
-        "unsigned": ("onramp", "4", SIGNED_AT, False),
-        "sale": ("offramp", "4", None, True),
-        "envelope": ("onramp", "TRADE COMPLETED", SIGNED_AT, False),
-        "person": ("kyc", "IN_REVIEW", SIGNED_AT, False),
-        "nameless": ("onramp", None, SIGNED_AT, False),
-        "no JSON": ("unknown", None, None, False),
-    }
-
-
 async def test_those_that_wait_make_their_orders_due_and_a_nameless_one_is_a_case(
     desk: Desk, stored: dict[str, int]
 ) -> None:
@@ -115,7 +99,22 @@ async def test_one_that_was_acted_on_is_replayed(desk: Desk, stored: dict[str, i
         await replay_event(stored["person"], mandate=desk.mandate)
 
 
-async def test_the_version_before_finds_its_rows_again(database: str, stored: dict[str, int]) -> None:
+async def test_all_are_shown_as_what_they_are_and_the_version_before_finds_its_rows_again(
+    database: str, stored: dict[str, int]
+) -> None:
+    assert [event.order_id for event in await list_events(limit=9)] == [None] * 3 + ["4", "3", "2", "1"]
+    found = {kind: await show_event(number) for kind, number in stored.items()}
+    assert {
+        kind: (one.kind, one.status, one.signed_at, one.is_content_signed) for kind, one in found.items()
+    } == {
+        "signed": ("onramp", "4", SIGNED_AT, True),
+        "unsigned": ("onramp", "4", SIGNED_AT, False),
+        "sale": ("offramp", "4", None, True),
+        "envelope": ("onramp", "TRADE COMPLETED", SIGNED_AT, False),
+        "person": ("kyc", "IN_REVIEW", SIGNED_AT, False),
+        "nameless": ("onramp", None, SIGNED_AT, False),
+        "no JSON": ("unknown", None, None, False),
+    }
     downgrade(database, BEFORE)
     with psycopg.connect(database) as owner:
         query = "SELECT id, flow, order_id, error FROM webhook_events ORDER BY id"

@@ -175,8 +175,8 @@ async def _live(books: Books, operations: int, *, least_kinds: int) -> None:
     assert {finding.rule for finding in await findings()} >= {"asset_balances", "transfer_balances"}
 
 
-async def test_three_hundred_operations_leave_sound_books(books: Books) -> None:
-    await _live(books, 300, least_kinds=8)  # The rare ones need more turns.
+async def test_a_hundred_and_fifty_operations_leave_sound_books(books: Books) -> None:
+    await _live(books, 150, least_kinds=8)  # The rare ones need more turns.
 
 
 @pytest.mark.full

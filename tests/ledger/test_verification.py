@@ -218,8 +218,8 @@ async def _tampered_rows_are_found(books: Books, *, rows: int) -> None:
             connection.rollback()
 
 
-async def test_each_of_80_tampered_rows_is_found(books: Books) -> None:
-    await _tampered_rows_are_found(books, rows=80)
+async def test_each_of_40_tampered_rows_is_found(books: Books) -> None:
+    await _tampered_rows_are_found(books, rows=40)
 
 
 @pytest.mark.full
