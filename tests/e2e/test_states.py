@@ -9,7 +9,7 @@ from playwright.async_api import Page
 from tests.e2e.checks import ALL_LOOKS, DRAWN, covered_at_200_percent, findings_in
 from tests.e2e.site import OpenPage, Site
 from tests.e2e.states import GROUPS, States, site_for
-from tests.e2e.watched import MOST_SHIFT, shift_of
+from tests.e2e.watched import MOST_SHIFT, shift_of, what_moved
 
 
 @pytest.mark.full
@@ -30,12 +30,12 @@ async def test_every_state_is_accessible_fits_and_keeps_still(
 
 async def _all_findings(page: Page, axe: str, *, is_modal: bool) -> list[str]:
     shift = await shift_of(page)
-    found = [f"its parts move by {shift:.3f}"] if shift > MOST_SHIFT else []
+    found = [f"its parts move by {shift:.3f}: {await what_moved(page)}"] if shift > MOST_SHIFT else []
     for width, theme in ALL_LOOKS:
         found += await findings_in(page, axe, width=width, theme=theme)
     if not is_modal:  # What is behind a sheet has no focus.
         found += await covered_at_200_percent(page)
     await page.set_viewport_size({"width": 1280, "height": 800})
     await page.evaluate(DRAWN)
-    await page.evaluate("window.layoutShift = 0")
+    await page.evaluate("window.layoutShift = 0; window.whatMoved = []")
     return found

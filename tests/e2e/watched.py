@@ -41,8 +41,14 @@ async def tell_violations(context: BrowserContext, found: list[str]) -> None:
 MOST_SHIFT = 0.02
 _COUNT_SHIFTS = """
 window.layoutShift = 0;
+window.whatMoved = [];
+const place = ({y, height}) => `${Math.round(y)}+${Math.round(height)}`;
+const moved = ({node, previousRect, currentRect}) =>
+  `${(node?.textContent ?? '').slice(0, 30)} ${place(previousRect)} to ${place(currentRect)}`;
 new PerformanceObserver(list => list.getEntries().forEach(one => {
-  if (!one.hadRecentInput) window.layoutShift += one.value;
+  if (one.hadRecentInput) return;
+  window.layoutShift += one.value;
+  window.whatMoved.push(`${one.value.toFixed(4)}: ${one.sources.map(moved).join(', ')}`);
 })).observe({type: 'layout-shift', buffered: true});
 """
 
@@ -56,6 +62,12 @@ async def shift_of(page: Page) -> float:
     """Return how far the parts of a page have moved since it was opened (https://web.dev/articles/cls)."""
     shift: float = await page.evaluate("window.layoutShift")
     return shift
+
+
+async def what_moved(page: Page) -> str:
+    """Return which parts of a page have moved, how far each time, and from where to where."""
+    moved: list[str] = await page.evaluate("window.whatMoved")
+    return "; ".join(moved)
 
 
 async def slow_down(page: Page) -> None:
