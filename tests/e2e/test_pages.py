@@ -19,6 +19,7 @@ from tests.e2e.watched import (
     PUBLIC,
     shift_of,
     slow_down,
+    what_moved,
 )
 
 CHOICES = "amount=2000&currency=INR&country=IN&asset=USDT&network=matic20&method=UPI"
@@ -52,7 +53,7 @@ async def _findings_at(context: BrowserContext, path: str, axe: str, looks: tupl
     await has_loaded(page)
     await page.evaluate(DRAWN)
     if (shift := await shift_of(page)) > MOST_SHIFT:
-        found.append(f"{path} {looks[0][0]}: its parts move by {shift:.3f}")
+        found.append(f"{path} {looks[0][0]}: its parts move by {shift:.3f}: {await what_moved(page)}")
     for width, theme in looks:
         of_this_look = await findings_in(page, axe, width=width, theme=theme)
         found += [f"{path} {one}" for one in of_this_look]
@@ -124,6 +125,20 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
         page, axe, looks, "/activity", *(f"/add-money?step={s}&{CHOICES}" for s in ("pay", "check"))
     )
     assert found == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("path", ["/", "/register"])
+async def test_a_visit_without_the_font_has_the_same_lines(open_page: OpenPage, path: str) -> None:
+    height = "document.querySelector('main').getBoundingClientRect().height"
+    page = await open_page(path, width=360)
+    await has_loaded(page)
+    with_font = await page.evaluate(height)
+    without = await open_page(width=360)
+    await without.route("**/*.woff2", lambda route: route.abort())
+    await without.goto(path)
+    await has_loaded(without)
+    assert abs(await without.evaluate(height) - with_font) < 24  # a line of text
 
 
 async def test_no_page_is_forgotten(site: Site) -> None:
