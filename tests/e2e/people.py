@@ -108,8 +108,8 @@ async def register(page: Page, hands: Hands, *, email: str, country: str = "Indi
     await has_loaded(page)  # as people do before they go on
 
 
-async def be_somebody_new(page: Page, *, email: str = "", name: str = "Ada King", to: str = "/home") -> None:
-    """Send the registration form without the way through the pages, and go to a page of one's own."""
+async def be_somebody_new(page: Page, *, email: str = "", name: str = "Ada King", to: str = "") -> None:
+    """Send the registration form without the way through the pages, and go to `to`, or stay where one is."""
     form = {"email": email or new_email(), "password": PASSWORD, "display_name": name, "country": "IN"}
     answer = await page.request.post(
         "/api/auth/registration",
@@ -118,7 +118,8 @@ async def be_somebody_new(page: Page, *, email: str = "", name: str = "Ada King"
         max_redirects=0,
     )
     assert answer.headers["location"].endswith("/home"), answer.headers["location"]
-    await page.goto(to)
+    if to:
+        await page.goto(to)
 
 
 async def has_loaded(page: Page) -> None:

@@ -85,12 +85,16 @@ async def test_the_session_cookie_is_out_of_reach_and_in_no_page_state(open_page
     assert not any(cookie["value"] in part or PASSWORD in part for part in everything)
 
 
-async def test_ending_the_row_ends_the_tab(open_page: OpenPage, site: Site) -> None:
+async def test_a_visitor_is_sent_to_sign_in_brought_back_and_ends_the_row_of_another_tab(
+    open_page: OpenPage, site: Site
+) -> None:
     email = new_email()
     tab = await open_page()
     await be_somebody_new(tab, email=email, to="/profile")
     await expect(tab.get_by_role("main").get_by_text(email)).to_be_visible()
-    other = await open_page("/login?next=/profile")
+    other = await open_page("/profile")
+    await expect(other).to_have_url(re.compile(r"/login/?\?next=%2Fprofile$"))
+    assert "Where you're signed in" not in await other.content()
     await _sign_in(other, email)
     await other.wait_for_url(re.compile(r"/profile/?$"))
     started = time.monotonic()
@@ -115,7 +119,7 @@ async def test_a_row_that_ends_in_the_database_ends_the_tab_too(open_page: OpenP
     """The control for a lost notification: nobody announces this change, the regular check finds it."""
     email = new_email()
     tab = await open_page()
-    await be_somebody_new(tab, email=email)
+    await be_somebody_new(tab, email=email, to="/home")
     with psycopg.connect(site.database_url) as connection:
         connection.execute(
             "UPDATE auth_sessions s SET revoked_at = now(), end_reason = 'signed_out'"
@@ -123,16 +127,6 @@ async def test_a_row_that_ends_in_the_database_ends_the_tab_too(open_page: OpenP
             (email,),
         )
     await tab.wait_for_url(re.compile(r"/login"), timeout=15_000)
-
-
-async def test_a_visitor_is_sent_to_sign_in_and_brought_back(open_page: OpenPage) -> None:
-    email = new_email()
-    await be_somebody_new(await open_page(), email=email, to="/theme.css")
-    visitor = await open_page("/profile")
-    await expect(visitor).to_have_url(re.compile(r"/login/?\?next=%2Fprofile$"))
-    assert "Where you're signed in" not in await visitor.content()
-    await _sign_in(visitor, email)
-    await visitor.wait_for_url(re.compile(r"/profile/?$"))
 
 
 @pytest.mark.full

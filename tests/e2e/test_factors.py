@@ -8,7 +8,7 @@ import pyotp
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.e2e.people import PASSWORD, be_somebody_new, new_email
+from tests.e2e.people import PASSWORD, be_somebody_new, has_loaded, new_email
 from tests.e2e.site import OpenPage
 from tests.e2e.test_account import _sign_in
 
@@ -46,6 +46,8 @@ PublicKeyCredential.isConditionalMediationAvailable = async () => true;
 
 
 async def _sign_out(page: Page) -> None:
+    # Left while it loads, a page has been seen to take the next one along to where it goes itself.
+    await has_loaded(page)
     await page.context.clear_cookies()
     await page.goto("/login")
 

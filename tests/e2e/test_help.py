@@ -6,25 +6,27 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.async_api import expect
 
-from tests.e2e.people import be_somebody_new, new_top_up
+from tests.e2e.people import be_somebody_new, open_new_top_up
 from tests.e2e.site import OpenPage, Site, open_order
 
 
-async def test_a_payment_under_review_leads_to_a_person_who_knows_its_reference(
+async def test_a_payment_under_review_says_what_is_kept_and_leads_to_a_person_who_knows_its_reference(
     open_page: OpenPage, site: Site
 ) -> None:
     page = await open_page("/register")
     await expect(page.get_by_role("main").get_by_role("link", name="Help")).to_have_attribute("href", "/help")
     await be_somebody_new(page)
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    held = await new_top_up(page, "2000")
+    held = await open_new_top_up(page, "2000")
     order = open_order(site, held)
     expected = Decimal(site.simulator.order(order)["expectedCryptoAmount"])
     site.simulator.move(order, 4, actualCryptoAmount=str(expected * 2))
-    await page.goto(held)
+    await expect(page.get_by_role("heading", level=1)).to_have_text(
+        "We're reviewing this top-up", timeout=8_000
+    )
+    await expect(page.get_by_text("within one working day")).to_be_visible()
     support = page.get_by_role("link", name="Contact support")
     await expect(support).to_be_visible(timeout=10_000)
-    await expect(page.get_by_role("heading", level=1)).to_have_text("We're reviewing this top-up")
 
     reference = f"{held[-8:-4]}-{held[-4:]}".upper()
     address = urlsplit(await support.get_attribute("href") or "")
@@ -41,3 +43,5 @@ async def test_a_payment_under_review_leads_to_a_person_who_knows_its_reference(
     await page.wait_for_url(re.compile(r"/help/?$"))
     await expect(page.get_by_role("heading", name="Why is my top-up in review?")).to_be_visible()
     await expect(page.get_by_role("link", name="help@wallet.example")).to_be_visible()
+    await page.goto("/home")
+    await expect(page.get_by_text("held for you")).to_be_visible()

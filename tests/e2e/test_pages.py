@@ -1,7 +1,6 @@
 """Every page in both themes and at three widths: reachable, legible, nothing to scroll sideways."""
 
 import asyncio
-import itertools
 import re
 import secrets
 from decimal import Decimal
@@ -23,21 +22,23 @@ from tests.e2e.watched import (
 )
 
 CHOICES = "amount=2000&currency=INR&country=IN&asset=USDT&network=matic20&method=UPI"
-LOOKS = [pytest.param(SOME_LOOKS[1:], id="one"), pytest.param(ALL_LOOKS, id="all", marks=pytest.mark.full)]
+# To load a page costs more than to look at it: in short, pages are left out that are made of the same parts.
+ONE_LOOK = SOME_LOOKS[1:]
+
+
+def _some_or_all(some: tuple[str, ...], every: tuple[str, ...]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        ("looks", "paths"),
+        [
+            pytest.param(ONE_LOOK, some, id="some"),
+            pytest.param(ALL_LOOKS, every, id="all", marks=pytest.mark.full),
+        ],
+    )
 
 
 async def _all_findings(page: Page, axe: str, looks: tuple[Look, ...], *paths: str) -> list[str]:
-    """Look at pages of a person's, each in a tab of its own, so that their waits are one.
-
-    Where not all looks are asked for, each page has one of them, in turn.
-    """
-    of_each = itertools.cycle([looks] if looks == ALL_LOOKS else [(look,) for look in looks])
-    found = await asyncio.gather(
-        *(
-            _findings_at(page.context, path, axe, of_page)
-            for path, of_page in zip(paths, of_each, strict=False)
-        )
-    )
+    """Look at pages of a person's, each in a tab of its own, so that their waits are one."""
+    found = await asyncio.gather(*(_findings_at(page.context, path, axe, looks) for path in paths))
     return [one for of_page in found for one in of_page]
 
 
@@ -62,28 +63,28 @@ async def _findings_at(context: BrowserContext, path: str, axe: str, looks: tupl
     return found
 
 
-@pytest.mark.parametrize("looks", LOOKS)
+@_some_or_all(("/", "/register", "/help", "/outbox"), PUBLIC)
 async def test_every_public_page_is_accessible_and_fits(
-    open_page: OpenPage, axe: str, looks: tuple[Look, ...]
+    open_page: OpenPage, axe: str, looks: tuple[Look, ...], paths: tuple[str, ...]
 ) -> None:
-    assert await _all_findings(await open_page("/"), axe, looks, *PUBLIC) == []
+    assert await _all_findings(await open_page(), axe, looks, *paths) == []
 
 
-@pytest.mark.parametrize("looks", LOOKS)
+@_some_or_all(("/home", "/add-money", "/profile"), PRIVATE)
 async def test_every_private_page_is_accessible_and_fits(
-    open_page: OpenPage, axe: str, looks: tuple[Look, ...]
+    open_page: OpenPage, axe: str, looks: tuple[Look, ...], paths: tuple[str, ...]
 ) -> None:
     page = await open_page()
     email = f"{secrets.token_hex(8)}@a-rather-long-domain-name.mail.example"
     name = "Wolfeschlegelsteinhausenbergerdorff the Elder of Somewhere"
     await be_somebody_new(page, email=email, name=name)
-    assert await _all_findings(page, axe, looks, *PRIVATE) == []
+    assert await _all_findings(page, axe, looks, *paths) == []
 
 
 @pytest.mark.parametrize(
     "looks",
     [
-        pytest.param(SOME_LOOKS[:1], id="one"),  # the narrowest, where the states differ most
+        pytest.param(SOME_LOOKS[:1], id="live"),  # the narrowest, where the states differ most
         pytest.param(ALL_LOOKS, id="all", marks=pytest.mark.full),
     ],
 )
@@ -92,27 +93,33 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
 ) -> None:
     page = await open_page()
     await be_somebody_new(page)
+
+    async def look(*paths: str) -> list[str]:
+        """Look at these pages; in short, at the one alone that shows the state just now, as it stands."""
+        if looks == ALL_LOOKS:
+            return await _all_findings(page, axe, looks, *paths)
+        ((width, theme),) = looks
+        return await findings_in(page, axe, width=width, theme=theme)
+
     paid, held, canceled = [await new_top_up(page, "2000") for _ in range(3)]
     await page.goto(canceled)
     await page.get_by_role("button", name="Cancel this top-up").click()
     await page.get_by_role("button", name="Cancel top-up").click()
     await expect(page.get_by_text("Was I charged?")).to_be_visible()
-    found = await _all_findings(
-        page, axe, looks, canceled, paid
-    )  # what was called off, and what is to be paid
+    found = await look(canceled)
     order = open_order(site, paid)
     await page.goto(paid)
+    await has_loaded(page)
+    found += await look(paid)
     for status, words in ((2, "Your money is on its way"), (4, "In your balance")):
         site.simulator.move(order, status)
         await expect(page.get_by_role("heading", name=words, level=1)).to_be_visible(timeout=10_000)
-        found += await _all_findings(
-            page, axe, looks, paid, paid.replace("/add-money/", "/activity/"), "/home"
-        )
+        found += await look(paid, paid.replace("/add-money/", "/activity/"), "/home")
     receipt = await page.request.get(f"/api/transactions/{paid.rpartition('/')[2]}/receipt.pdf")
     (code,) = re.findall(r"/receipt/([a-z2-7]{64})\)", (await receipt.body()).decode("latin-1"))
-    found += await _all_findings(page, axe, looks, f"/receipt/{code}", f"/receipt/{'a' * 64}")
     await page.goto(f"/receipt/{code}")
     await expect(page.get_by_role("heading", name="This receipt is genuine")).to_be_visible()
+    found += await look(f"/receipt/{code}", f"/receipt/{'a' * 64}")
     order = open_order(site, held)
     expected = Decimal(site.simulator.order(order)["expectedCryptoAmount"])
     site.simulator.move(order, 4, actualCryptoAmount=str(expected * 2))
@@ -120,10 +127,11 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
     await expect(page.get_by_role("heading", name="We're reviewing this top-up")).to_be_visible(
         timeout=10_000
     )
-    found += await _all_findings(page, axe, looks, held, held.replace("/add-money/", "/activity/"), "/home")
-    found += await _all_findings(
-        page, axe, looks, "/activity", *(f"/add-money?step={s}&{CHOICES}" for s in ("pay", "check"))
-    )
+    found += await look(held, held.replace("/add-money/", "/activity/"), "/home")
+    check = f"/add-money?step=check&{CHOICES}"
+    await page.goto(check)
+    await has_loaded(page)
+    found += await look("/activity", f"/add-money?step=pay&{CHOICES}", check)
     assert found == []
 
 
