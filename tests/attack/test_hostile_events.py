@@ -204,7 +204,11 @@ async def test_a_service_that_forgets_the_person_is_caught(asgi, scene, no_event
     known = [
         row[0] for row in scene.wallet.rows("SELECT id FROM auth_sessions WHERE user_id = %s", scene.bo.id)
     ]
-    await attack(asgi, scene, Malice(1, known), calls=100, only=".end_session")
+    malice = Malice(1, known)
+    for _ in range(4):
+        await attack(asgi, scene, malice, calls=EVENTS_A_SOCKET, only=".end_session")
+        if scene.rows_of_bo() != before:
+            break
     assert scene.rows_of_bo() != before
 
 

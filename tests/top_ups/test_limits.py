@@ -134,7 +134,10 @@ async def test_control_without_the_lock_they_do(
 
     limited(DAY)
     monkeypatch.setattr(limits, "lock_person", read_only)
-    assert await race(world, rounds=5) > 0
+    for _ in range(5):
+        if over := await race(world, rounds=1):
+            break
+    assert over
 
 
 async def test_a_limit_is_inclusive_and_names_what_is_left(world: World, limited: Any) -> None:
