@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -54,6 +55,12 @@ _OLD = (
     r"|show amounts in|leave it empty|payment provider(?:'s)?"
 )
 FORBIDDEN = re.compile(rf"\b(?:{_CODE_WORDS}|{_RIDDLES}|{_STIFF}|{_OLD})\b", re.IGNORECASE)
+
+
+@cache
+def _code() -> dict[str, ast.Module]:
+    """The application's modules by their names: parsed once for all tests."""
+    return {str(path.relative_to(CODE)): ast.parse(path.read_text()) for path in CODE.rglob("*.py")}
 
 
 def _texts_in_template() -> Iterator[str]:
@@ -131,7 +138,7 @@ def _refusals(tree: ast.Module, names: set[str]) -> Iterator[str]:
 
 
 def test_no_refusal_sounds_as_they_once_did() -> None:
-    trees = [ast.parse(path.read_text()) for path in CODE.rglob("*.py")]
+    trees = list(_code().values())
     names = _names_of_errors(trees)
     every = [text for tree in trees for text in _refusals(tree, names)]
     assert len(every) > 150
@@ -208,13 +215,13 @@ def test_no_text_waits_for_another_half() -> None:
     assert _ends_open(" becomes ")
 
 
-def _halves(source: str) -> list[int]:
-    return [node.lineno for node in ast.walk(ast.parse(source)) if _joins_halves(node)]
+def _halves(tree: ast.Module) -> list[int]:
+    return [node.lineno for node in ast.walk(tree) if _joins_halves(node)]
 
 
 def test_nothing_is_joined_from_halves() -> None:
     """Another language has another order: a sentence is one text, and what changes in it has a name."""
-    found = {str(path.relative_to(CODE)): _halves(path.read_text()) for path in CODE.rglob("*.py")}
+    found = {name: _halves(tree) for name, tree in _code().items()}
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 
@@ -232,7 +239,7 @@ def test_nothing_is_joined_from_halves() -> None:
     ],
 )
 def test_a_joined_half_is_found(source: str) -> None:
-    assert _halves(source)
+    assert _halves(ast.parse(source))
 
 
 @pytest.mark.parametrize(
@@ -246,4 +253,4 @@ def test_a_joined_half_is_found(source: str) -> None:
     ],
 )
 def test_what_is_whole_is_left_alone(source: str) -> None:
-    assert not _halves(source)
+    assert not _halves(ast.parse(source))

@@ -177,7 +177,7 @@ exec {pg_dump} {options}
 """
 
 
-@pytest.mark.parametrize("keeps_snapshot", [True, False])
+@pytest.mark.parametrize("keeps_snapshot", [True, pytest.param(False, marks=pytest.mark.full)])
 def test_the_dump_ends_where_its_note_says_whatever_is_booked_meanwhile(
     kept: Desk, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeps_snapshot: bool
 ) -> None:

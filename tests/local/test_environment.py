@@ -35,7 +35,7 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         {"NO_PROXY": "localhost,fd00::/8"},
         pytest.param({"NO_PROXY": "localhost,[::1]"}, marks=pytest.mark.full),
-        {"ALL_PROXY": "socks5://10.9.9.9:1080"},
+        pytest.param({"ALL_PROXY": "socks5://10.9.9.9:1080"}, marks=pytest.mark.full),
         pytest.param({"HTTP_PROXY": "10.9.9.9:3128"}, marks=pytest.mark.full),
         pytest.param({"HTTP_PROXY": "http://[", "HTTPS_PROXY": "not a proxy"}, marks=pytest.mark.full),
         {"REFLEX_CORS_ALLOWED_ORIGINS": "*", "GRANIAN_LOG_LEVEL": "shout", "REFLEX_BACKEND_HOST": "0.0.0.0"},

@@ -213,18 +213,22 @@ def test_a_second_start_names_the_running_process(project):
         lock.release()
 
 
-def test_a_taken_port_stops_the_start_before_anything_else(project):
+@pytest.mark.parametrize(
+    ("options", "variable"),
+    [
+        (("--env", "prod"), "PORT"),
+        pytest.param((), "REFLEX_FRONTEND_PORT", marks=pytest.mark.full),
+        pytest.param(("--frontend-port",), None, marks=pytest.mark.full),
+    ],
+)
+def test_a_taken_port_stops_the_start_before_anything_else(project, options, variable):
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-
-        for options, values in (
-            (("--frontend-port", str(port)), {}),
-            ((), {"REFLEX_FRONTEND_PORT": str(port)}),
-            (("--env", "prod"), {"PORT": str(port)}),
-        ):
-            said = refused(project, *options, **values)
-            assert said.startswith(f"Port {port} is taken")
-            assert said.count("\n") == 1
+        port = str(taken.getsockname()[1])
+        said = (
+            refused(project, *options, **{variable: port}) if variable else refused(project, *options, port)
+        )
+        assert said.startswith(f"Port {port} is taken")
+        assert said.count("\n") == 1
     assert not (project / ".data" / "postgres").exists()
 
 
@@ -332,9 +336,9 @@ def test_only_a_start_that_names_every_server_may_run_beside_another(tmp_path, m
     assert start.names_all_servers(load_settings(tmp_path, **named)) == (missing is None)
 
 
-def test_a_start_that_names_every_server_keeps_nothing_in_the_folder(project, empty_database):
+def test_a_start_that_names_every_server_keeps_nothing_in_the_folder(project, database_of_the_file):
     shipped(project)
-    values = {"DATABASE_URL": empty_database, "ONRAMP_API_URL": "http://localhost:1"}
+    values = {"DATABASE_URL": database_of_the_file, "ONRAMP_API_URL": "http://localhost:1"}
     values |= {"REDIS_URL": "redis://localhost:1", "SECRET_KEY": PRODUCTION["SECRET_KEY"]}
     loaded(project, "--frontend-port", str(free_port()), **values)
 

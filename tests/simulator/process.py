@@ -54,7 +54,7 @@ def eventually(look: Callable[[], Any], *, seconds: float = 15) -> Any:
         if found or time.monotonic() > end:
             assert found, "it did not happen in time"
             return found
-        time.sleep(0.01)
+        time.sleep(0.05)  # A look is often a request, which costs more than the waiting.
 
 
 @dataclass
