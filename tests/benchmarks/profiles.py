@@ -2,7 +2,7 @@
 
 Run: `python -m tests.benchmarks.profiles webhooks`, `settling` or `push`. Needs `py-spy` and what the
 benchmark needs. First come functions of ours, by what they and all below them take, then files, by what they
-take themselves. Only samples in which a thread holds Python's lock count.
+take themselves. Samples in which no thread holds Python's lock, or one imports, do not count.
 """
 
 import re
@@ -42,9 +42,9 @@ class HotPath:
 
 def _below(parent: int) -> list[int]:
     """Return the processes that a process has begun, and those that they have, the oldest first."""
-    children = Path(f"/proc/{parent}/task/{parent}/children")
-    found = [int(child) for child in children.read_text().split()] if children.exists() else []
-    return sorted(found + [one for child in found for one in _below(child)])
+    lists = Path(f"/proc/{parent}/task").glob("*/children")  # each thread has those of its own
+    found = [int(child) for children in lists for child in children.read_text().split()]
+    return sorted(found + [below for child in found for below in _below(child)])
 
 
 def _holds(process: int, text: str) -> bool:
@@ -104,7 +104,8 @@ def _samples(path: HotPath, folder: Path) -> Counter[tuple[str, ...]]:
     for line in raw.read_text().splitlines():
         stack, _, times = line.rpartition(" ")
         frames = tuple(re.sub(r":\d+\)$", ")", frame) for frame in stack.split(";"))
-        stacks[frames] += int(times)
+        if not any("importlib._bootstrap" in frame for frame in frames):
+            stacks[frames] += int(times)
     return stacks
 
 
