@@ -6,11 +6,11 @@ import it and to read all migrations took longer than the rest of the look.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 from psycopg.errors import DeadlockDetected, LockNotAvailable
@@ -46,6 +46,8 @@ _HAS_REVISION = text("SELECT to_regclass('alembic_version') IS NOT NULL")
 _REVISION = text("SELECT version_num FROM alembic_version")
 # Beside the revision, so that a release that does not know the revision can read it, and a backup has it.
 _NOTE = text("SELECT obj_description(to_regclass('alembic_version'), 'pg_class')")
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -122,8 +124,7 @@ def migrate(url: str, revision: str = "head") -> str:
     """
     report("migrating the database")
     with alone(url) as connection:
-        stands_at = connection.scalar(_REVISION) if connection.scalar(_HAS_REVISION) else None
-        note = connection.scalar(_NOTE) if stands_at is not None else None
+        stands_at, note = _in_turns(connection, lambda: _standing(connection))
         if stands_at is not None and stands_at not in known_revisions():
             _accept_newer(stands_at, note)
             return str(stands_at)
@@ -137,6 +138,12 @@ def migrate(url: str, revision: str = "head") -> str:
         stands_at = connection.scalar(_REVISION)
         connection.commit()
         return str(stands_at)
+
+
+def _standing(connection: Connection) -> tuple[str | None, str | None]:
+    """Return the revision that the schema is at and the note beside it, as far as there are any."""
+    stands_at = connection.scalar(_REVISION) if connection.scalar(_HAS_REVISION) else None
+    return stands_at, connection.scalar(_NOTE) if stands_at is not None else None
 
 
 def _accept_newer(stands_at: str, note: str | None) -> None:
@@ -155,13 +162,18 @@ def _understands(note: str | None) -> bool:
 
 
 def _upgrade(connection: Connection, revision: str) -> None:
-    """Apply migrations, each in a transaction of its own, and wait for locks in short turns."""
+    """Apply migrations, each in a transaction of its own."""
     from alembic import command
 
+    _in_turns(connection, lambda: command.upgrade(_config(connection), revision))
+
+
+def _in_turns(connection: Connection, work: Callable[[], T]) -> T:
+    """Do what others may lock out, and wait for their locks in short turns."""
     deadline = time.monotonic() + _TRY_LOCKS_FOR_SECONDS
     while True:
         try:
-            command.upgrade(_config(connection), revision)
+            return work()
         except OperationalError as error:
             is_in_the_way = isinstance(error.orig, (LockNotAvailable, DeadlockDetected))
             if not is_in_the_way or time.monotonic() > deadline:
@@ -170,8 +182,6 @@ def _upgrade(connection: Connection, revision: str) -> None:
             _log.warning("a migration waits for others who use its tables")
             report("migrating the database, waiting for others who use its tables")
             time.sleep(_LOCK_PAUSE_SECONDS)
-        else:
-            return
 
 
 async def bring_up_to_date(settings: Settings) -> str:
