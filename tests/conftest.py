@@ -33,8 +33,9 @@ _QUICK = {
 }
 
 
-# The folders whose files start instances and servers of their own.
-_START_INSTANCES = ("chaos", "fleet", "local", "commands", "web/tabs", "attack", "conformance")
+# The folders whose files start instances and servers of their own, in the order in which they begin.
+_WAIT = ("e2e", "chaos", "fleet", "conformance", "attack", "local", "commands", "web/tabs")
+_WORKS = len(_WAIT)
 
 # The folders whose tests look at connections, run in event loops of their own, or share what goes on running.
 _OWN_POOLS = ("attack", "commands", "db", "fleet", "running")
@@ -51,8 +52,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest and is not divided, so that all processes end at about the same time."""
-    items.sort(key=lambda item: _turn_of(item.path))
+    """Spread what waits for what it has started among what only works, the longest first.
+
+    Otherwise all processes would wait at the same time, and leave the processors idle.
+    """
+    parts: dict[str, list[pytest.Item]] = {}
+    for item in sorted(items, key=lambda item: _turn_of(item.path)):
+        parts.setdefault(_part_of(item.nodeid), []).append(item)
+    waiting = [part for part, within in parts.items() if _turn_of(within[0].path) < _WORKS]
+    working = [part for part, within in parts.items() if _turn_of(within[0].path) == _WORKS]
+    places = {part: number / len(waiting) for number, part in enumerate(waiting)}
+    places |= {part: (number + 0.5) / len(working) for number, part in enumerate(working)}
+    items[:] = [item for part in sorted(places, key=places.__getitem__) for item in parts[part]]
 
 
 def pytest_collection_finish() -> None:
@@ -62,23 +73,27 @@ def pytest_collection_finish() -> None:
 
 
 @cache
-def _turn_of(path: Path) -> tuple[bool, bool]:
+def _turn_of(path: Path) -> int:
     folder = path.relative_to(Path(__file__).parent).parent.as_posix() + "/"
-    return not folder.startswith("e2e/"), not folder.startswith(
-        tuple(f"{name}/" for name in _START_INSTANCES)
-    )
+    turns = (number for number, name in enumerate(_WAIT) if folder.startswith(f"{name}/"))
+    return next(turns, _WORKS)
 
 
 # What their files have in common is started once: the built site, a pair of instances.
 _UNDIVIDED = ("tests/e2e/", "tests/fleet/")
 
 
+def _part_of(nodeid: str) -> str:
+    """Return what one process runs together: the tests of a file, or of a folder that shares a start."""
+    folder = next((folder for folder in _UNDIVIDED if nodeid.startswith(folder)), None)
+    return folder or nodeid.partition("::")[0]
+
+
 class _ByFile(LoadScopeScheduling):
-    """Gives all tests of a file to one process, and all of a folder that shares what is started."""
+    """Gives each part to one process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        folder = next((folder for folder in _UNDIVIDED if nodeid.startswith(folder)), None)
-        return folder or nodeid.partition("::")[0]
+        return _part_of(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
