@@ -50,8 +50,13 @@ def test_a_network_has_so_many_sockets_and_another_one_its_own(behind_a_proxy: s
 
 
 def test_a_network_shakes_hands_so_often_within_a_minute(behind_a_proxy: str) -> None:
-    statuses = [_status(behind_a_proxy, "203.0.113.11") for _ in range(HANDSHAKES_A_MINUTE + 20)]
-    assert statuses.count(429) in range(1, 21)  # A minute may end in between.
+    def refused() -> int:
+        statuses = [_status(behind_a_proxy, "203.0.113.11") for _ in range(HANDSHAKES_A_MINUTE + 20)]
+        return statuses.count(429)
+
+    first = refused()
+    assert first <= 20
+    assert first or refused()  # A minute may end in between, and each half is within the limit.
 
 
 async def test_a_socket_that_sends_too_much_is_closed(asgi) -> None:
