@@ -92,7 +92,7 @@ def _bare_site(folder: Path) -> Iterator[str]:
             stderr=log,
             start_new_session=True,
         )
-    url = f"http://127.0.0.1:{port}/home"
+    url = f"http://127.0.0.1:{port}/home/"
     try:
         deadline = time.monotonic() + _SECONDS_TO_BUILD
         while not answers(url):
