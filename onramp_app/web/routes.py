@@ -18,7 +18,7 @@ from onramp_app.web.add_money.state import WizardState
 from onramp_app.web.entrance.landing import landing
 from onramp_app.web.entrance.landing_state import LandingState
 from onramp_app.web.entrance.not_found import not_found
-from onramp_app.web.entrance.page import login, register
+from onramp_app.web.entrance.page import keep_said_place, login, register
 from onramp_app.web.entrance.state import EntranceState
 from onramp_app.web.help.page import help_page
 from onramp_app.web.home.page import home
@@ -161,4 +161,5 @@ def head_components() -> list[rx.Component]:
             custom_attrs={"as": "font", "type": "font/woff2", "crossOrigin": "anonymous"},
         ),
         rx.el.link(rel="apple-touch-icon", href="/icons/touch-180.png"),
+        keep_said_place(),
     ]

@@ -13,7 +13,14 @@ from onramp_app.web.parts.forms import choice_field, code_field, main_button, pa
 from onramp_app.web.parts.layout import public_page
 from onramp_app.web.parts.places import api_action, path_of
 
-_NOTE_WHAT_IS_SAID = "document.documentElement.toggleAttribute('data-said', location.hash === '#said')"
+
+def keep_said_place() -> rx.Component:
+    """Return the script for the head of pages that notes whether the address names what is said.
+
+    `:target` would come too late: a slow browser paints before it looks for what the address names.
+    """
+    note = "document.documentElement.toggleAttribute('data-said', location.hash === '#said')"
+    return rx.el.script(custom_attrs={"dangerouslySetInnerHTML": {"__html": note}})
 
 
 def login() -> rx.Component:
@@ -164,9 +171,7 @@ def _form_in_place(  # noqa: PLR0913 - the parts of the page, from top to bottom
             rx.el.h1(title, class_name="title"),
             rx.el.p(below_title, class_name="soft mt-1"),
         ),
-        # The address of a refusal names this place, which is kept from the first paint on. `:target` would
-        # come too late: a slow browser paints before it looks for what the address names.
-        rx.el.script(custom_attrs={"dangerouslySetInnerHTML": {"__html": _NOTE_WHAT_IS_SAID}}),
+        # The address of a refusal names this place: `keep_said_place` has it from the first paint on.
         rx.el.div(
             rx.cond(
                 EntranceState.message != "",
