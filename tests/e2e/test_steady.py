@@ -6,10 +6,11 @@ from typing import Literal
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.e2e.checks import ALL_LOOKS
+from tests.e2e.checks import ALL_LOOKS, DRAWN
 from tests.e2e.people import TOP_UP, be_somebody_new, expect_success, has_loaded, open_new_top_up
 from tests.e2e.site import OpenPage, Site, open_order
 from tests.e2e.steady import Shifts, slow_socket
+from tests.e2e.watched import shift_of, what_moved
 
 QUOTE_SECONDS = 30
 SLOW_SECONDS = 0.7
@@ -61,6 +62,19 @@ async def test_nothing_covers_what_has_the_focus(open_page: OpenPage, width: int
         sideways = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert await page.evaluate(sideways) <= 0
     assert found == []
+
+
+async def test_a_refused_sign_in_stays_in_place(open_page: OpenPage) -> None:
+    page = await open_page("/login")
+    browser = await page.context.new_cdp_session(page)
+    await browser.send("Emulation.setCPUThrottlingRate", {"rate": 6})
+    await page.get_by_label("E-mail").fill("nobody@mail.example")
+    await page.get_by_label("Password", exact=True).fill("not the password")
+    await page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("main").locator(".notice")).to_be_visible(timeout=SOON_MS)
+    await expect(page.get_by_role("button", name="Use a passkey")).to_be_visible(timeout=SOON_MS)
+    await page.evaluate(DRAWN)
+    assert await shift_of(page) == 0, await what_moved(page)
 
 
 @pytest.mark.full
