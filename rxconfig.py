@@ -103,7 +103,7 @@ class _Noted(Plugin):
 
     def post_compile(self, **_: Any) -> None:
         # Reflex calls this only in processes that serve: another one has made the pages before.
-        pages.note_compiled(prerequisites.get_web_dir(), pages.made_of(settings))
+        pages.note_compiled(prerequisites.get_web_dir(), lambda: pages.made_of(settings))
 
 
 class _Installable(Plugin):

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -163,13 +163,15 @@ def reuse_compiled(web: Path, made: Made) -> None:
         no_compile.touch()
 
 
-def note_compiled(web: Path, made: Made) -> None:
-    """Write down that the pages in `web` are made like this, unless the code was changed since the start.
+def note_compiled(web: Path, made: Callable[[], Made]) -> None:
+    """Write down what the pages in `web` are made of, unless the code was changed since the start.
 
-    A change while Reflex compiles is in what runs afterwards, and not in the pages.
+    A change while Reflex compiles is in what runs afterwards, and not in the pages. Only where Reflex may
+    compile is `made` called, which reads all sources.
     """
-    if os.environ.get(_BEGUN_WITH) == made.name:
-        (web / _NOTE).write_text(made.name)
+    begun_with = os.environ.get(_BEGUN_WITH)
+    if begun_with and made().name == begun_with:
+        (web / _NOTE).write_text(begun_with)
 
 
 def forget_compiled(web: Path) -> None:

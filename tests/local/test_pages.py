@@ -126,7 +126,7 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     web = tmp_path / ".web"
     (web / "node_modules").mkdir(parents=True)
     pages.reuse_compiled(web, OLD)
-    pages.note_compiled(web, OLD)
+    pages.note_compiled(web, lambda: OLD)
     return web
 
 
@@ -142,7 +142,7 @@ def test_a_start_of_other_code_compiles(web: Path) -> None:
     (web / "nocompile").touch()  # left by a start that ended at once
     pages.reuse_compiled(web, NEW)
     assert not (web / "nocompile").exists()
-    pages.note_compiled(web, NEW)
+    pages.note_compiled(web, lambda: NEW)
     pages.reuse_compiled(web, OLD)
     assert not (web / "nocompile").exists()
 
@@ -161,7 +161,7 @@ def test_a_start_without_its_packages_compiles(web: Path) -> None:
 
 def test_what_was_changed_while_reflex_compiled_is_not_noted(web: Path) -> None:
     pages.forget_compiled(web)
-    pages.note_compiled(web, NEW)
+    pages.note_compiled(web, lambda: NEW)
     pages.reuse_compiled(web, NEW)
     assert not (web / "nocompile").exists()
 
