@@ -159,14 +159,25 @@ async def _ratio_of_times(
     return ratio
 
 
-@pytest.mark.parametrize("times", [25, pytest.param(500, marks=pytest.mark.full)])
+# How much longer tells. A request for an account takes 0.99 to 1.03 times as long as for none, and 1.26 times
+# where the account is looked for before the answer.
+TELLING_RATIO = 1.15
+
+
+@pytest.mark.parametrize(
+    ("times", "telling"),
+    [
+        (25, 1.5),  # the medians of so few differ by a fifth on a busy machine
+        pytest.param(500, TELLING_RATIO, marks=pytest.mark.full),
+    ],
+)
 async def test_nobody_learns_by_the_time_whether_there_is_an_account(
-    client: httpx.AsyncClient, ada: Person, times: int
+    client: httpx.AsyncClient, ada: Person, times: int, telling: float
 ) -> None:
     async def ask(email: str) -> None:
         await _post(client, "password/forgot", email=email)
 
-    assert 0.67 < await _ratio_of_times(client, ada.email, times, ask=ask) < 1.5
+    assert 1 / telling < await _ratio_of_times(client, ada.email, times, ask=ask) < telling
 
 
 @pytest.mark.full
@@ -177,7 +188,7 @@ async def test_control_who_looks_for_the_account_at_once_says_so_by_the_time(
         await _post(client, "password/forgot", email=email)
         await answer_some()
 
-    assert await _ratio_of_times(client, ada.email, 100, ask=ask) > 1.3
+    assert await _ratio_of_times(client, ada.email, 100, ask=ask) > TELLING_RATIO
 
 
 async def test_control_a_link_that_is_looked_at_and_then_used_opens_more_than_once(
