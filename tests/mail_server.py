@@ -13,7 +13,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 CERTIFICATE = Path(__file__).parent / "fixtures" / "mail_server.pem"
 USER, PASSWORD = "wallet", "harbour/of:mails@9"

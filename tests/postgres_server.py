@@ -11,7 +11,7 @@ import pytest
 
 from onramp_app.local import postgres
 from onramp_app.local.postgres import LocalPostgres
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 
 class PostgresServer:

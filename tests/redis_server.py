@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 
 class RedisServer:

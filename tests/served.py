@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from onramp_app.api.build import create_api
 from onramp_app.config import PROJECT_DIR
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 # Granian waits without end for a socket that closes in the very moment in which it stops.
 ENDS_IN_TIME = ("--workers-kill-timeout", "5")

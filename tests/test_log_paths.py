@@ -20,7 +20,7 @@ from granian.log import LogLevels
 from granian.log import configure_logging as configure_granian
 
 from onramp_app import logs
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 CANARY = "canary-word"
 TEXT = f"connecting with postgresql://me:{CANARY}@host/db"

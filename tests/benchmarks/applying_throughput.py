@@ -25,7 +25,8 @@ from onramp_app.logs import configure_logs
 from tests import rows
 from tests.crediting.reads import keep, order_of, recognition_id
 from tests.crediting.world import World
-from tests.simulator.process import Process, free_port
+from tests.ports import free_port
+from tests.simulator.process import Process
 
 
 def _written(world: World) -> int:

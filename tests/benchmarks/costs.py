@@ -45,8 +45,9 @@ from tests.benchmarks.machine import load
 from tests.crediting.reads import keep, order_of
 from tests.crediting.world import MATIC_ADDRESS, World
 from tests.people import PASSWORD
+from tests.ports import free_port
 from tests.signed_webhooks import event_of, headers_of
-from tests.simulator.process import FAST, Process, free_port
+from tests.simulator.process import FAST, Process
 
 A_PERSON = 2  # top-ups
 AT_ONCE = 200

@@ -25,7 +25,7 @@ from tests.benchmarks.bare import environment, lay_out
 from tests.benchmarks.second_start import answers, end
 from tests.chromium import FLAGS, chromium_path
 from tests.e2e.site import running_site
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 _IDLE_MS = 3_000
 _SECONDS_TO_BUILD = 300

@@ -35,8 +35,8 @@ from onramp_app.provider_orders import inbox
 from onramp_app.running.loops import run
 from tests.benchmarks import wrk
 from tests.benchmarks.machine import load
+from tests.ports import free_port
 from tests.signed_webhooks import event_of, headers_of
-from tests.simulator.process import free_port
 
 SECONDS = 8
 # More than are stored in that time; the bare route is sent them again and again.

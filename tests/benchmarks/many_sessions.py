@@ -20,7 +20,7 @@ from onramp_app.fleet import changed_people
 from onramp_app.running import lifecycle
 from tests.benchmarks.credited import credit, measured_instance, person
 from tests.benchmarks.machine import load
-from tests.simulator.process import free_port
+from tests.ports import free_port
 from tests.sockets import TabSocket
 
 PUSHES = 5

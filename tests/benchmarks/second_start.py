@@ -21,7 +21,7 @@ import httpx
 from onramp_app.config import PROJECT_DIR
 from tests.benchmarks.bare import environment, lay_out
 from tests.benchmarks.machine import load
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 SECONDS_TO_START = 300
 

@@ -28,7 +28,8 @@ from onramp_app.db.migrate import migrate
 from onramp_app.local import postgres
 from tests.benchmarks.machine import load
 from tests.crediting.world import World
-from tests.simulator.process import PATIENT, Process, free_port
+from tests.ports import free_port
+from tests.simulator.process import PATIENT, Process
 
 A_SECOND = 5
 PEOPLE = 200

@@ -17,10 +17,11 @@ import pytest
 import yaml
 
 from onramp_app.config import PROJECT_DIR
+from tests.ports import free_port
 from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 from tests.served import ENDS_IN_TIME, answers
-from tests.simulator.process import PATIENT, Process, free_port
+from tests.simulator.process import PATIENT, Process
 
 SET_WEBHOOK = "/onramp/api/v1/merchant/setWebhookUrl"
 METRICS_TOKEN = "the token of the fleet's metrics"

@@ -18,8 +18,8 @@ from onramp_app.config import PROJECT_DIR
 from onramp_app.db.direct import connect
 from tests.crediting.test_scenarios import delivered_of
 from tests.crediting.world import World
+from tests.ports import free_port
 from tests.signed_webhooks import PATH, event_of, headers_of
-from tests.simulator.process import free_port
 
 
 def _client(url: str) -> httpx.AsyncClient:

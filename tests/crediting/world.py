@@ -19,8 +19,9 @@ from onramp_app.db.engine import transaction
 from onramp_app.ledger.verification import verify_ledger
 from onramp_app.running.worker import background_work
 from tests import rows
+from tests.ports import free_port
 from tests.served import whole_api
-from tests.simulator.process import Process, free_port
+from tests.simulator.process import Process
 
 MATIC_ADDRESS = "0x" + "51" * 18 + "0001"
 SET_WEBHOOK = "/onramp/api/v1/merchant/setWebhookUrl"

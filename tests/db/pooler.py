@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 _CONFIGURATION = """
 [databases]

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 import psycopg
 from playwright.async_api import Page
 
+from tests.ports import free_port
 from tests.served import ENDS_IN_TIME, answers
-from tests.simulator.process import Process, free_port
+from tests.simulator.process import Process
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Slow enough that each step of a payment is seen, quick enough for a test.

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from onramp_app.config import PROJECT_DIR
+from tests.ports import free_port
 from tests.served import answers
-from tests.simulator.process import free_port
 
 DEPLOY = PROJECT_DIR / "deploy"
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from onramp_app.config import PROJECT_DIR
 from onramp_app.db.migrate import latest_revision
+from tests.ports import free_port
 from tests.served import answers
-from tests.simulator.process import free_port
 
 _PARTS = ("onramp_app", "alembic", "alembic.ini", "rxconfig.py", "pyproject.toml")
 _SERVER = PROJECT_DIR / "tests" / "limited_server.py"

@@ -17,9 +17,10 @@ import yaml
 from tests.fleet.conftest import METRICS_TOKEN
 from tests.fleet.releases import Place
 from tests.fleet.test_dashboards import alerts
+from tests.ports import free_port
 from tests.redis_server import RedisServer
 from tests.served import served
-from tests.simulator.process import Process, free_port
+from tests.simulator.process import Process
 
 pytestmark = pytest.mark.full
 

@@ -17,8 +17,8 @@ import psycopg
 import pytest
 
 from onramp_app.config import PROJECT_DIR
+from tests.ports import free_port
 from tests.served import answers
-from tests.simulator.process import free_port
 from tests.sockets import TabSocket
 
 

@@ -12,9 +12,9 @@ from websockets.exceptions import InvalidStatus
 from onramp_app.local.pages import Made
 from tests.built_pages import PAGE, written
 from tests.fleet.proxies import DEPLOY, proxied
+from tests.ports import free_port
 from tests.redis_server import RedisServer
 from tests.served import answers, served
-from tests.simulator.process import free_port
 from tests.sockets import TabSocket
 
 NEEDED = {

@@ -9,8 +9,9 @@ import pytest
 from onramp_app.config import PROJECT_DIR
 from tests.collector import running_collector
 from tests.crediting.world import SET_WEBHOOK, World
+from tests.ports import free_port
 from tests.served import answers, served
-from tests.simulator.process import Process, free_port
+from tests.simulator.process import Process
 
 
 def _worker(environment: dict[str, str]) -> "subprocess.Popen[bytes]":

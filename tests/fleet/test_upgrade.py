@@ -25,8 +25,9 @@ from tests.fleet.proxies import proxied
 from tests.fleet.releases import NEXT, Place, next_release, release_before
 from tests.money import WANTED
 from tests.people import PASSWORD
+from tests.ports import free_port
 from tests.redis_server import RedisServer
-from tests.simulator.process import PATIENT, Process, free_port
+from tests.simulator.process import PATIENT, Process
 
 PEOPLE = 12
 SET_WEBHOOK = "/onramp/api/v1/merchant/setWebhookUrl"

@@ -21,7 +21,7 @@ from onramp_app.config import PROJECT_DIR, Settings, load_settings
 from onramp_app.local import postgres, replit
 from onramp_app.local.start import names_all_servers
 from onramp_app.production import REQUIRED
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 REPLIT: dict[str, Any] = tomllib.loads((PROJECT_DIR / ".replit").read_text())

@@ -16,7 +16,7 @@ from onramp_app.local.processes import StartFailed
 from onramp_app.providers.onramp.http.envelope import CallFailed
 from onramp_app.providers.onramp.http.transport import Credentials, Transport
 from onramp_app.proxies import proxy_for, usable_proxies
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 CANARY = "canary-7Fq2-that-no-child-may-see"
 PROVIDER = "https://api.onramp.money"

@@ -5,7 +5,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import pytest
 from onramp_app.db.migrate import downgrade, migrate
 from onramp_app.local import postgres, start
 from onramp_app.local.processes import FolderLock, StartFailed
+from tests.ports import free_port
 
 FAST = {"fsync": "off"}
 PROJECT = Path(__file__).parents[2]
@@ -528,12 +528,6 @@ def test_a_lock_is_free_when_its_holder_has_ended_though_a_fork_lives_on(tmp_pat
     finally:
         lock.release()
         os.kill(fork, signal.SIGKILL)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_the_simulator_answers_when_its_start_returns_and_ends_at_stop(tmp_path):

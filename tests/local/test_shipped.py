@@ -25,8 +25,8 @@ from tests.built_pages import PAGE, shipped
 from tests.databases import Databases
 from tests.listening import listening_at
 from tests.local.test_start import PRODUCTION
+from tests.ports import free_port
 from tests.served import answers
-from tests.simulator.process import free_port
 from tests.sockets import TabSocket
 
 SETTINGS = PRODUCTION | {

@@ -22,13 +22,7 @@ from onramp_app.local import start
 from onramp_app.local.processes import FolderLock, StartFailed
 from tests.built_pages import shipped
 from tests.listening import listening_at
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
+from tests.ports import free_port
 
 DEV = {
     "env": "dev",
@@ -295,8 +289,9 @@ def loaded(project: Path, *options: str, **values: str) -> list[str]:
         capture_output=True,
         text=True,
         timeout=60,
-        check=True,
+        check=False,  # what it says is the better complaint
     )
+    assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 

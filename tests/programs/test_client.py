@@ -15,7 +15,7 @@ import pytest
 from wallet_client import Wallet, WalletError, is_genuine_return
 
 from onramp_app.links.returns import Result, return_address
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 KEY = "amk_canary_key"
 DEBIT = {"user_id": "u", "amount": "5", "asset": "USDT"}

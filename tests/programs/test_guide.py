@@ -17,7 +17,7 @@ from tests import rows
 from tests.crediting.conftest import money_simulator, world
 from tests.crediting.world import World
 from tests.links.shop import payer_of
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 __all__ = ["money_simulator", "world"]
 

@@ -15,8 +15,8 @@ from onramp_app.config import PROJECT_DIR, get_settings
 from tests import rows
 from tests.crediting.conftest import money_simulator, world
 from tests.crediting.world import World
+from tests.ports import free_port
 from tests.programs.test_guide import pay
-from tests.simulator.process import free_port
 
 __all__ = ["money_simulator", "world"]
 

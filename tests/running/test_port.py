@@ -9,7 +9,7 @@ import pytest
 
 from onramp_app.config import ConfigurationError, get_settings
 from onramp_app.running.port import MAX_HEAD_BYTES, worker_port
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 TOKEN = "a token for the metrics alone"
 

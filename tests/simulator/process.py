@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import http.server
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+
+from tests.ports import free_port
 
 KEY, SECRET, NEXT_SECRET = "simulator-key", "simulator-secret", "simulator-secret-next"
 ADDRESS = "0x72c6668306f1d89425e86899b7444a0c2e5f25cf"
@@ -168,12 +169,6 @@ class Process:
     def read_order(self, order_id: int) -> Any:
         """Read an order as the merchant does."""
         return next((order for order in self.history(pageSize=500) if order["orderId"] == order_id), None)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 FAST = (

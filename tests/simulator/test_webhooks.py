@@ -5,6 +5,7 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
+from tests.ports import free_port
 from tests.simulator.process import (
     FAST,
     SECRET,
@@ -12,7 +13,6 @@ from tests.simulator.process import (
     Process,
     Receiver,
     eventually,
-    free_port,
 )
 
 MERCHANT = "/onramp/api/v1/merchant"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.simulator.process import free_port
+from tests.ports import free_port
 
 
 def _answers(url: str) -> bool:
