@@ -63,6 +63,13 @@ async def _findings_at(context: BrowserContext, path: str, axe: str, looks: tupl
     return found
 
 
+async def test_no_name_in_a_script_is_another_one_in_each_build(site: Site) -> None:
+    """The number behind `reflex_Var_` is a hash that each process of Python makes its own of."""
+    scripts = {path.name: path.read_text() for path in site.pages.rglob("*.js")}
+    assert len(scripts) > 10
+    assert [name for name, text in scripts.items() if re.search(r"reflex_Var_\d", text)] == []
+
+
 @_some_or_all(("/", "/register", "/help", "/outbox"), PUBLIC)
 async def test_every_public_page_is_accessible_and_fits(
     open_page: OpenPage, axe: str, looks: tuple[Look, ...], paths: tuple[str, ...]

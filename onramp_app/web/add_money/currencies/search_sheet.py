@@ -163,7 +163,11 @@ def sheet_option(
     is_closed: bool,
     **props: object,
 ) -> rx.Component:
-    """Return one entry; `search` is the text that is searched."""
+    """Return one entry; `search` is the text that is searched.
+
+    An `option_id` that depends on a value is a `Var`. From an f-string Reflex makes a name with a number that
+    differs from process to process, and then no two builds have the same files.
+    """
     return rx.el.div(
         *content,
         id=option_id,

@@ -38,7 +38,7 @@ def currency_sheet() -> rx.Component:
 def _usable(choice: CurrencyChoice) -> rx.Component:
     return sheet_option(
         *_content(choice),
-        option_id=f"currency-{choice.value}",
+        option_id="currency-" + choice.value,
         search=choice.search,
         is_chosen=WizardState.offer.currency_value == choice.value,
         is_closed=False,
@@ -54,7 +54,7 @@ def _closed_group(group: ClosedCurrencies) -> rx.Component:
 def _closed(choice: CurrencyChoice) -> rx.Component:
     return sheet_option(
         *_content(choice),
-        option_id=f"currency-{choice.value}",
+        option_id="currency-" + choice.value,
         search=choice.search,
         is_chosen=WizardState.offer.currency_value == choice.value,
         is_closed=True,
