@@ -28,7 +28,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 from wallet_client import Wallet, WalletError, is_genuine_return
 
-SHOP_URL = os.environ.get("SHOP_URL", "http://localhost:8002")
+SHOP_URL = os.environ.get("SHOP_URL", "http://localhost:8010")
 WALLET_URL = os.environ.get("WALLET_URL", "http://localhost:8000")
 DATABASE = Path(os.environ.get("SHOP_DATABASE", ".data/shop.sqlite"))
 THING, PRICE, ASSET = "A poster of the harbour", "5", "USDT"
@@ -292,7 +292,7 @@ def main() -> None:
     Handler.shop = shop
     address = urlsplit(SHOP_URL)
     log.info("The shop is open at %s", SHOP_URL)
-    ThreadingHTTPServer((address.hostname or "localhost", address.port or 8002), Handler).serve_forever()
+    ThreadingHTTPServer((address.hostname or "localhost", address.port or 8010), Handler).serve_forever()
 
 
 if __name__ == "__main__":
