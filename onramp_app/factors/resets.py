@@ -1,6 +1,7 @@
 """The removal of all factors of somebody who has lost everything: asked for by an operator, done a day later.
 
-The day is for the owner: a thief who talks an operator into it is stopped by any sign-in with the factor.
+It is done when the person next signs in with the password, or sets one by a mailed link. The day is for
+the owner: a thief who talks an operator into it is stopped by any sign-in with the factor.
 """
 
 from datetime import datetime, timedelta

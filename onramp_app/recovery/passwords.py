@@ -11,7 +11,7 @@ from onramp_app.config import get_settings
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
 from onramp_app.domain.networks import network_of
-from onramp_app.factors import factors
+from onramp_app.factors import factors, resets
 from onramp_app.ledger import audit
 from onramp_app.mail.words import MailKind
 from onramp_app.recovery.addresses import write_audit, write_email
@@ -61,6 +61,7 @@ async def reset(secret: str, new_password: str, client: Client, *, code: str = "
             return
         if link.email != user.email:
             raise links.unusable()
+        await resets.do_if_due(db, user.id, address=client.address)
         # Who has the mailbox is not yet the owner: otherwise a mailbox would open what two factors protect.
         await factors.demand(db, user.id, code)
         now = clock.now()

@@ -16,13 +16,15 @@ from onramp_app.operators import codes
 from onramp_app.operators.errors import ActionNotPossible, FactorRequired
 from onramp_app.operators.factor_resets import ask_reset
 from onramp_app.operators.mandate import Mandate
+from onramp_app.recovery import passwords, requests
 from onramp_app.sign_in import second_factor, sign_in
 from tests import rows
 from tests.desk import REASON, Desk
 from tests.factors.authenticator import code_of
-from tests.mailed import mailed
+from tests.mailed import mailed, secret_in
 from tests.people import PASSWORD, operator_code, sign_up
 
+NEW = "another calm evening 7"
 CLIENT = Client("203.0.113.7", "program/1")
 
 
@@ -77,6 +79,28 @@ async def test_any_sign_in_with_the_factor_stops_it(desk: Desk) -> None:
     with pytest.raises(OtpRequired):
         await _sign_in(email)
     assert await _has_factor(person.viewer.user_id)
+
+
+async def _link_to_set_a_password(desk: Desk, email: str) -> str:
+    await requests.ask(email, CLIENT)
+    await requests.answer_some()
+    return secret_in(desk.books.owner, "reset_password", to=email)
+
+
+async def test_who_lost_phone_and_password_comes_back_a_day_after_the_operator_asked(desk: Desk) -> None:
+    person, _secret = await _person_with_app()
+    email = person.viewer.email
+    desk.books.owner.execute("UPDATE users SET email_confirmed_at = now() WHERE email = %s", (email,))
+    await ask_reset(email, mandate=desk.mandate)
+    link = await _link_to_set_a_password(desk, email)
+    with pytest.raises(OtpRequired):
+        await passwords.reset(link, NEW, CLIENT)  # the day of the owner has not passed
+    assert await _has_factor(person.viewer.user_id)
+    _let_a_day_pass(desk.books.owner)
+    await passwords.reset(link, NEW, CLIENT)
+    assert not await _has_factor(person.viewer.user_id)
+    opened = await sign_in.sign_in(email, NEW, CLIENT, program_sessions.open_program)
+    assert opened.viewer.user_id == person.viewer.user_id
 
 
 async def test_nobody_asks_for_themselves(desk: Desk) -> None:
