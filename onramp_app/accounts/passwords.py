@@ -39,6 +39,7 @@ _context = CryptContext(
     argon2__parallelism=_LANES,
 )
 _RETRY_AFTER_SECONDS = 2
+_NO_DIGEST = b64encode(bytes(32)).decode().rstrip("=")
 
 
 class Lane:
@@ -135,10 +136,15 @@ async def hash_password(password: str) -> str:
 def useless_hash() -> str:
     """Return a hash that no password has: comparing one with it takes the time that it always takes.
 
-    It is drawn by lot in the form of the PHC string of argon2id, so it costs nothing to make.
+    Its salt is drawn by lot, so each is another one. Its digest is all zeros, by which it is known again.
     """
-    salt, digest = (b64encode(secrets.token_bytes(n)).decode().rstrip("=") for n in (16, 32))
-    return f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}${salt}${digest}"
+    salt = b64encode(secrets.token_bytes(16)).decode().rstrip("=")
+    return f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}${salt}${_NO_DIGEST}"
+
+
+def is_useless(password_hash: str) -> bool:
+    """Return whether a hash is one of `useless_hash`: no password opens the account that has it."""
+    return password_hash.endswith(f"${_NO_DIGEST}")
 
 
 async def verify_password(

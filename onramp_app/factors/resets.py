@@ -1,6 +1,6 @@
 """The removal of all factors of somebody who has lost everything: asked for by an operator, done a day later.
 
-It is done when the person next signs in with the password, or sets one by a mailed link. The day is for
+It is done when the person next signs in, or sets a password by a mailed link. The day is for
 the owner: a thief who talks an operator into it is stopped by any sign-in with the factor.
 """
 
@@ -30,13 +30,17 @@ async def ask(db: AsyncSession, user_id: str, *, asked_by: str) -> datetime | No
     return now + DELAY
 
 
-async def do_if_due(db: AsyncSession, user_id: str, *, address: str) -> None:
-    """Remove the account's factors where that was asked for 24 hours ago. The account is locked."""
+async def do_if_due(db: AsyncSession, user_id: str, *, address: str) -> bool:
+    """Remove the account's factors where that was asked for 24 hours ago. The account is locked.
+
+    Returns whether they were removed now.
+    """
     reset = await _open(db, user_id)
     if reset is None or reset.due_at > clock.now():
-        return
+        return False
     await factors.remove_all(db, user_id)
     _end(db, reset, audit.Act.FACTORS_RESET, is_done=True, address=address)
+    return True
 
 
 async def cancel(db: AsyncSession, user_id: str, *, address: str) -> None:

@@ -135,7 +135,8 @@ async def sign_in_by_passkey(answer: str, client: Client, open_session: OpenSess
     """Open a session for the person whose passkey has answered: it stands for password and second factor.
 
     Raises:
-        PasskeyRefused: the answer proves nothing.
+        PasskeyRefused: the answer proves nothing; or the owner has locked the account and set no new password
+            since; or the passkey was to be removed, as an operator asked for, and now is.
         RateLimited: too many attempts from this address.
     """
     await throttle.attempt(throttle.SIGN_IN_FROM_ADDRESS, network_of(client.address))
@@ -144,8 +145,14 @@ async def sign_in_by_passkey(answer: str, client: Client, open_session: OpenSess
         user = (await db.exec(select(User).where(User.id == user_id).with_for_update())).one()
         if user.closed_at is not None:  # meanwhile
             raise PasskeyRefused("This passkey belongs to no account any more.")
-        await resets.cancel(db, user.id, address=client.address)
-        return await _open(db, user, client, open_session)
+        # A thief may have added it before the owner locked the account. Nothing of it is deleted, so a thief
+        # of the mailbox, who can lock the account too, removes no factor by that.
+        if passwords.is_useless(user.password_hash):
+            raise PasskeyRefused("Set a new password first. The link is in your mail.")
+        if not await resets.do_if_due(db, user.id, address=client.address):
+            await resets.cancel(db, user.id, address=client.address)
+            return await _open(db, user, client, open_session)
+    raise PasskeyRefused("This passkey was removed. Sign in with your password.")
 
 
 async def _open(db: AsyncSession, user: User, client: Client, open_session: OpenSession[Opened]) -> Opened:

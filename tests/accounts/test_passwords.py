@@ -162,4 +162,5 @@ async def test_no_password_has_the_hash_of_nobody() -> None:
     assert first != second
     assert await passwords.verify_password("the password of no account", first) == (False, None)
     ordinary = await passwords.hash_password("violet-harbour-41")
+    assert [passwords.is_useless(one) for one in (first, second, ordinary)] == [True, True, False]
     assert [len(part) for part in first.split("$")] == [len(part) for part in ordinary.split("$")]
