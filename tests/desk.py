@@ -39,6 +39,10 @@ class Desk:
         rows.grant_role(self.books.owner, operator_id, role)
         return operator_id
 
+    def confirmed(self) -> str:
+        """Another account, whose address was confirmed. Returns its id."""
+        return self.books.user(email_confirmed_at=NOW)
+
     async def held(self, amount: int = 100, *, user_id: str | None = None) -> tuple[str, Delivery]:
         user_id = user_id or self.books.user()
         top_up_id = self.books.top_up(user_id)

@@ -33,7 +33,8 @@ async def grant_role(email: str, role: Role, *, mandate: Mandate | None = None) 
         ValidationFailed: this is not an e-mail address.
         NotFound: there is no such account.
         Forbidden: there is an admin and no mandate was given; or the account is the admin's own.
-        ActionNotPossible: a mandate was given and the account has the role already.
+        ActionNotPossible: a mandate was given and the account has the role already; or the role gives more
+            power, and the account's address was never confirmed.
         ValidationFailed, SecondOperatorNeeded: as `operators.deciding`.
     """
     email = fields.clean({"email": email})["email"]
@@ -51,6 +52,7 @@ async def _grant_first(email: str, role: Role) -> str:
         if await is_another(db, Role.ADMIN):
             raise Forbidden("There is an admin: an admin grants roles, with --by and --code.")
         user = await _found(db, email)
+        _demand_proof(user, role)
         if user.role != role.value:
             audit.write(
                 db,
@@ -69,6 +71,7 @@ async def _grant(email: str, role: Role, mandate: Mandate) -> str:
         user = await _found(operator.db, email)
         if user.role == role.value:
             raise ActionNotPossible(f"{user.email} has this role already.")
+        _demand_proof(user, role)
         # A role has no worth to compare, so it needs a second operator wherever there is one.
         can_be_confirmed = await is_another(operator.db, Role.OPERATOR, Role.ADMIN, than=operator.id)
         deed = Deed(
@@ -88,6 +91,20 @@ async def _found(db: AsyncSession, email: str) -> User:
     if user is None:
         raise NotFound("There is no account with this e-mail.")
     return user
+
+
+def _demand_proof(user: User, role: Role) -> None:
+    """Refuse more power to an account whose address anybody may have typed: a stranger may have been first.
+
+    Raises:
+        ActionNotPossible: the role gives more power, and the address was never confirmed.
+    """
+    rank = list(Role)
+    if rank.index(role) > rank.index(Role(user.role)) and user.email_confirmed_at is None:
+        raise ActionNotPossible(
+            f"{user.email} was never confirmed, so this may be a stranger's account. Its owner confirms the"
+            " address by the mailed link first."
+        )
 
 
 async def _change(db: AsyncSession, user: User, role: Role) -> dict[str, object]:

@@ -100,6 +100,8 @@ async def test_a_new_role_ends_all_sessions_and_is_told(
     client: httpx.AsyncClient, ada: Person, database: str
 ) -> None:
     cookies = await _sign_in_in_a_browser(client, ada)
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("UPDATE users SET email_confirmed_at = now()")
     await roles.grant_role(ada.email, Role.OPERATOR)
     for headers in (ada.headers, {"Cookie": f"session={cookies['session']}"}):
         assert (await client.get("/api/auth/me", headers=headers)).status_code == 401

@@ -74,7 +74,7 @@ async def _set_password(
     return await _post(client, "password/reset", token=link, new_password=NEW, **code)
 
 
-async def test_a_add_passkey_signs_in_no_more_after_this_wasnt_me(
+async def test_a_thiefs_passkey_signs_in_no_more_after_this_wasnt_me(
     client: httpx.AsyncClient, ada: Person, owner: psycopg.Connection[Any]
 ) -> None:
     thief = await _add_passkey(client, ada)
@@ -84,7 +84,7 @@ async def test_a_add_passkey_signs_in_no_more_after_this_wasnt_me(
     assert (await client.get("/api/auth/me", headers=ada.headers)).status_code == 401
 
 
-async def test_a_add_passkey_does_not_stop_the_operators_help(
+async def test_a_thiefs_passkey_does_not_stop_the_operators_help(
     client: httpx.AsyncClient, ada: Person, owner: psycopg.Connection[Any]
 ) -> None:
     thief = await _add_passkey(client, ada)

@@ -348,15 +348,24 @@ async def test_the_webhook_address_is_registered_as_soon_as_the_simulator_answer
     assert tries["200"] == 1
 
 
+def _confirm(database: str, email: str) -> None:
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("UPDATE users SET email_confirmed_at = now() WHERE email = %s", (email,))
+
+
 def test_an_operator_opens_accounts_and_grants_roles(database: str) -> None:
     made = _run("create-user", "ops@example.com", "--country", "IN", "--json", typed=f"{PASSWORD}\n")
     assert made.exit_code == 0, made.output
     user = json.loads(made.stdout)
     assert user["role"] == "user"
+    early = _run("grant-role", "OPS@example.com", "admin")
+    assert (early.exit_code, "was never confirmed" in early.stderr) == (1, True)
+    _confirm(database, "ops@example.com")
     granted = _run("grant-role", "OPS@example.com", "admin", "--json")
     assert (granted.exit_code, json.loads(granted.stdout)) == (0, {"id": user["id"], "role": "admin"})
     assert PASSWORD not in made.output
     assert _run("create-user", "b@example.com", typed=f"{PASSWORD}\n").exit_code == 0
+    _confirm(database, "b@example.com")
     alone = _run("grant-role", "b@example.com", "operator")
     assert (alone.exit_code, alone.stdout) == (1, "")
     assert alone.stderr == "There is an admin: an admin grants roles, with --by and --code.\n"

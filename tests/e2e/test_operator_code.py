@@ -47,6 +47,7 @@ async def test_a_code_of_the_profile_page_decides_once_on_the_command_line(
     await expect(page.get_by_role("heading", name="Operator code")).to_have_count(0)
     with psycopg.connect(site.database_url) as owner:
         owner.execute("UPDATE users SET role = 'admin' WHERE email = %s", (admin,))
+        owner.execute("UPDATE users SET email_confirmed_at = now() WHERE email = %s", (colleague,))
     await page.reload()
     await page.get_by_role("button", name="Make a code").click()
     await expect(page.get_by_text("Valid until")).to_be_visible()

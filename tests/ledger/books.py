@@ -37,8 +37,8 @@ class Books:
         for code, scale in SCALES.items():
             self.owner.execute("INSERT INTO assets VALUES (%s, %s, %s)", (code, scale, NOW))
 
-    def user(self) -> str:
-        return rows.user(self.owner, created_at=NOW, updated_at=NOW)
+    def user(self, **columns: object) -> str:
+        return rows.user(self.owner, created_at=NOW, updated_at=NOW, **columns)
 
     def top_up(self, user_id: str, *, asset: str = "USDT") -> str:
         paid = {"status": "processing", "charged": "yes", "rank": 30, "created_at": NOW, "updated_at": NOW}

@@ -103,7 +103,7 @@ async def _every_act(desk: Desk) -> dict[str, Deciding]:
     settled, _ = await desk.settled(200 * USDT)
     reversed_one, _ = await desk.settled(50 * USDT)
     await decide(reversed_one, Action.REVERSE, mandate=desk.mandate)
-    orphan, user_id = await desk.suspense(200 * USDT), desk.books.user()
+    orphan, user_id = await desk.suspense(200 * USDT), desk.confirmed()
     count = Count("matic20", "0xaaaa", "USDT", Decimal(10_000), datetime.now(UTC).date())
     return {
         "release": _release(held),

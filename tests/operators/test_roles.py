@@ -24,7 +24,7 @@ def _roles(desk: Desk, *user_ids: str) -> list[str]:
 
 
 async def test_the_first_admin_is_made_by_a_command_and_later_ones_by_an_admin(desk: Desk) -> None:
-    first, second = desk.books.user(), desk.books.user()
+    first, second = desk.confirmed(), desk.confirmed()
     await grant_role(_email(first), Role.ADMIN)
     with pytest.raises(Forbidden, match="There is an admin"):
         await grant_role(_email(second), Role.OPERATOR)
@@ -40,8 +40,29 @@ async def test_the_first_admin_is_made_by_a_command_and_later_ones_by_an_admin(d
     ]
 
 
+async def test_nobody_gets_power_by_an_address_that_they_never_proved(desk: Desk) -> None:
+    owner = desk.books.owner
+    stranger, admin = rows.user(owner), desk.operator("admin")
+    for role in (Role.OPERATOR, Role.ADMIN):
+        with pytest.raises(ActionNotPossible, match="was never confirmed"):
+            await grant_role(_email(stranger), role, mandate=desk.mandate_of(admin))
+    assert _roles(desk, stranger) == ["user"]
+    owner.execute("UPDATE users SET email_confirmed_at = now() WHERE id = %s", (stranger,))
+    await grant_role(_email(stranger), Role.OPERATOR, mandate=desk.mandate_of(admin))
+    owner.execute("UPDATE users SET email_confirmed_at = NULL WHERE id = %s", (stranger,))
+    await grant_role(_email(stranger), Role.USER, mandate=desk.mandate_of(admin))
+    assert _roles(desk, stranger) == ["user"], "power is taken away in any case"
+
+
+async def test_the_first_admin_has_proved_their_address_too(desk: Desk) -> None:
+    stranger = rows.user(desk.books.owner)
+    with pytest.raises(ActionNotPossible, match="was never confirmed"):
+        await grant_role(_email(stranger), Role.ADMIN)
+    assert _roles(desk, stranger) == ["user"]
+
+
 async def test_of_two_first_admins_at_once_one_is_made(desk: Desk) -> None:
-    users = [desk.books.user() for _ in range(4)]
+    users = [desk.confirmed() for _ in range(4)]
     outcomes = await asyncio.gather(
         *(grant_role(_email(user), Role.ADMIN) for user in users), return_exceptions=True
     )
@@ -70,7 +91,7 @@ async def test_nobody_makes_the_second_pair_of_eyes_alone(
 ) -> None:
     monkeypatch.setenv("FOUR_EYES_ABOVE", '{"currency": "USD", "amount": "100"}')
     get_settings.cache_clear()
-    admin, puppet = desk.operator("admin"), desk.books.user()
+    admin, puppet = desk.operator("admin"), desk.confirmed()
     with pytest.raises(SecondOperatorNeeded) as needed:
         await grant_role(_email(puppet), Role.OPERATOR, mandate=desk.mandate_of(admin))
     with pytest.raises(SecondOperatorNeeded):
@@ -87,6 +108,6 @@ async def test_where_nobody_could_confirm_it_an_admin_makes_the_second_operator_
     monkeypatch.setenv("FOUR_EYES_ABOVE", '{"currency": "USD", "amount": "100"}')
     get_settings.cache_clear()
     rows.grant_role(desk.books.owner, desk.operator_id, "admin")
-    user = desk.books.user()
+    user = desk.confirmed()
     await grant_role(_email(user), Role.OPERATOR, mandate=desk.mandate)
     assert _roles(desk, user) == ["operator"]
