@@ -1,5 +1,6 @@
 """Claims the transfers that an order's transaction brought: each belongs to one order, for ever."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.chain.receipts import Look
 from onramp_app.chain.tables import ChainEvidence
 from onramp_app.db.engine import execute
+from onramp_app.db.locks import Lock
 
 # In the order of the key, so that two orders of one transaction wait for each other and never both.
 _CLAIM = text("""
@@ -17,6 +19,11 @@ SELECT :network, :name, c.log_index, :order_id, c.units, :at
   FROM unnest(CAST(:indexes AS bigint[]), CAST(:units AS numeric[])) AS c (log_index, units)
  ORDER BY c.log_index
     ON CONFLICT (network, transaction_hash, log_index) DO NOTHING
+""")
+# In one order, so that two who lock several never wait for each other.
+_ONE_AT_A_TIME = text("""
+SELECT pg_advisory_xact_lock(hashtextextended(t.name, :use))
+  FROM (SELECT DISTINCT name FROM unnest(CAST(:names AS text[])) AS n (name) ORDER BY name) AS t
 """)
 # What was credited by the provider's word, before or while nobody could read the network, has no claim.
 _TAKEN = text("""
@@ -33,27 +40,49 @@ SELECT EXISTS (SELECT FROM chain_claims
 """)
 
 
+async def lock_transactions(db: AsyncSession, evidences: Sequence[ChainEvidence]) -> None:
+    """Have the transactions of these deliveries to oneself until the end, after the locks of their evidence.
+
+    A credit by hand has no claim that would refuse a second one, so who claims and who credits must not ask
+    at the same moment whether a transaction is taken.
+    """
+    names = [evidence.transaction_hash for evidence in evidences if evidence.transaction_hash]
+    if names:
+        await execute(db, _ONE_AT_A_TIME, {"use": Lock.TRANSACTIONS.value, "names": names})
+
+
+async def is_taken(db: AsyncSession, evidence: ChainEvidence) -> bool:
+    """Return whether what its transaction brought was claimed by or credited for another order.
+
+    It is certain once `lock_transactions` was called.
+    """
+    return bool((await execute(db, _TAKEN, _values(evidence, []))).scalar())
+
+
 async def claim_transfers(db: AsyncSession, evidence: ChainEvidence, look: Look, *, at: datetime) -> bool:
     """Claim what a look has seen arrive. Returns False where another order has a part of it.
 
     The claim is the database's to give: two orders that name one transaction get it one after the other,
-    whichever process looks.
+    whichever process looks. The caller has called `lock_transactions`.
     """
-    indexes = [transfer.index for transfer in look.transfers]
-    values = {
-        "network": evidence.network,
-        "name": evidence.transaction_hash,
-        "order_id": evidence.provider_order_id,
-        "indexes": indexes,
-        "asset": evidence.asset,
-        "address": evidence.address,
-        "spellings": _spellings(evidence.transaction_hash or ""),
-    }
+    values = _values(evidence, [transfer.index for transfer in look.transfers])
     if (await execute(db, _TAKEN, values)).scalar():
         return False
     units = [Decimal(transfer.units) for transfer in look.transfers]
     await execute(db, _CLAIM, {**values, "units": units, "at": at})
     return not (await execute(db, _TAKEN, values)).scalar()
+
+
+def _values(evidence: ChainEvidence, indexes: Sequence[int]) -> dict[str, object]:
+    return {
+        "network": evidence.network,
+        "name": evidence.transaction_hash,
+        "order_id": evidence.provider_order_id,
+        "indexes": list(indexes),
+        "asset": evidence.asset,
+        "address": evidence.address,
+        "spellings": _spellings(evidence.transaction_hash or ""),
+    }
 
 
 def _spellings(name: str) -> list[str]:

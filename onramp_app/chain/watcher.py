@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.cases.cases import Concern, close_cases, open_cases
 from onramp_app.cases.words import CaseKind
-from onramp_app.chain.claims import claim_transfers
+from onramp_app.chain.claims import claim_transfers, lock_transactions
 from onramp_app.chain.errors import ServerFailed, ServersAway, ServerSilent
 from onramp_app.chain.evidence import AWAY_ALARM_AFTER
 from onramp_app.chain.networks import token_of
@@ -187,7 +187,9 @@ async def _keep(looks: Mapping[str, tuple[_Wanted, Look]], *, at: datetime) -> N
     settings, verdicts = get_settings(), []
     async with transaction() as db:
         known = await scales(db)
-        for order, row in await _locked(db, [one for one, _ in looks.values()]):
+        found = await _locked(db, [one for one, _ in looks.values()])
+        await lock_transactions(db, [row for _, row in found if looks[row.provider_order_id][1].transfers])
+        for order, row in found:
             look = looks[order.id][1]
             is_ours = True
             if look.found is Found.ARRIVED and row.state not in PROVEN:

@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from onramp_app.accounts.tables import User
 from onramp_app.cases.cases import Concern, close_cases
 from onramp_app.cases.words import CaseKind
+from onramp_app.chain.claims import is_taken, lock_transactions
 from onramp_app.chain.evidence import AWAY_ALARM_AFTER
 from onramp_app.chain.tables import ChainEvidence
 from onramp_app.chain.words import EvidenceState
@@ -48,15 +49,22 @@ async def credit(top_up_id: str, *, mandate: Mandate) -> Decision:
             top-up is the operator's own.
         NotFound: there is no such top-up or operator.
         ActionNotPossible: nothing of it waits, its servers answer or have been away for less than five
-            minutes, its record says no amount or another asset, or the account may not be credited.
+            minutes, its record says no amount or another asset, another order has its transaction, or the
+            account may not be credited.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     async with deciding(mandate) as operator:
         db, at = operator.db, now()
         order, evidence = await _waiting(db, top_up_id)
+        await lock_transactions(db, [evidence])
         owner, top_up = await _owner_and_top_up(db, top_up_id)
         refuse_unfit(owner)
         delivery = _delivery(order, evidence, top_up, at=at)
+        if await is_taken(db, evidence):
+            raise ActionNotPossible(
+                f"Transaction {evidence.transaction_hash} was credited for another order: what it brought is"
+                " credited once."
+            )
         scale = (await scales(db))[delivery.asset]
         amount = from_minor(delivery.amount_minor, scale=scale)
         await operator.authorise(

@@ -13,7 +13,11 @@ def waiting(books: Books, delivered_minor: int, *, top_up_id: str | None = None,
     """Write an order that its provider calls delivered, with its evidence. Returns the id of our row."""
     delivery = books.delivery(delivered_minor, top_up_id=top_up_id)
     order_row = delivery.provider_order_id
-    books.owner.execute("UPDATE provider_orders SET delivered_minor = NULL WHERE id = %s", (order_row,))
+    books.owner.execute(
+        "UPDATE provider_orders SET delivered_minor = NULL, transaction_hash = %s, wallet_address = %s"
+        " WHERE id = %s",
+        (evidence.get("transaction_hash", NAME), OURS, order_row),
+    )
     at = now() - timedelta(seconds=10)
     row = {
         "provider_order_id": order_row,

@@ -8,11 +8,15 @@ from datetime import timedelta
 import pytest
 
 from onramp_app.chain import rpc, watcher
+from onramp_app.chain.claims import lock_transactions
 from onramp_app.chain.networks import NETWORKS
 from onramp_app.chain.servers import Servers
+from onramp_app.chain.tables import ChainEvidence
 from onramp_app.chain.verdicts import LOOKS_AFTER
 from onramp_app.chain.watcher import AT_ONCE, keep_looking, look_at_due
+from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
+from onramp_app.provider_orders.tables import OrderRecord
 from tests.chain.deliveries import open_kinds, shown, waiting
 from tests.chain.node import BLOCK_HASH, NUMBER, Node, log, receipt, running_node
 from tests.ledger.books import Books
@@ -223,3 +227,19 @@ async def test_what_was_credited_by_hand_and_arrived_otherwise_makes_a_case(
     wrong = waiting(books, 2 * AMOUNT, credited_by=books.user(), state="away")
     await look_at_due(servers)
     assert (shown(books, wrong, "state"), open_kinds(books)) == (("differs",), ["chain_differs"])
+
+
+async def test_a_look_waits_for_an_operator_who_credits_the_same_transaction(
+    books: Books, servers: Servers
+) -> None:
+    credited = waiting(books, AMOUNT, next_look_at=None)
+    looked_at = waiting(books, AMOUNT)
+    async with transaction() as db:
+        await lock_transactions(db, [await db.get_one(ChainEvidence, credited)])
+        (await db.get_one(OrderRecord, credited)).delivered_minor = AMOUNT
+        looking = asyncio.create_task(look_at_due(servers))
+        await asyncio.wait({looking}, timeout=1)
+        assert not looking.done(), "it would not see the credit"
+    assert await looking == 1
+    assert shown(books, looked_at, "state", "amount_minor") == ("missing", None)
+    assert books.count("chain_claims") == 0
