@@ -44,7 +44,7 @@ async def do_if_due(db: AsyncSession, user_id: str, *, address: str) -> bool:
 
 
 async def cancel(db: AsyncSession, user_id: str, *, address: str) -> None:
-    """Stop a removal that was asked for: the owner has just shown a factor."""
+    """Stop a removal that was asked for: the owner has just shown a factor, or there is none any more."""
     if (reset := await _open(db, user_id)) is not None:
         _end(db, reset, audit.Act.FACTORS_RESET_CANCELED, is_done=False, address=address)
 

@@ -25,8 +25,9 @@ _log = structlog.get_logger(__name__)
 async def reset(secret: str, new_password: str, client: Client, *, code: str = "") -> None:
     """Set a new password by a mailed link, and end all sessions of the account.
 
-    Who opens the link has the mailbox, so its address counts as confirmed. The link of an account that nobody
-    has claimed yet gives it this address.
+    Who opens the link has the mailbox, so its address counts as confirmed. Where it never was before, a
+    stranger may have registered with it: the second factors of such an account are removed. The link of an
+    account that nobody has claimed yet gives it this address.
 
     Raises:
         ValidationFailed: the link no longer works (field `token`), or the password is weak (`new_password`),
@@ -62,6 +63,8 @@ async def reset(secret: str, new_password: str, client: Client, *, code: str = "
         if link.email != user.email:
             raise links.unusable()
         await resets.do_if_due(db, user.id, address=client.address)
+        if user.email_confirmed_at is None:
+            await _remove_factors(db, user, client)
         # Who has the mailbox is not yet the owner: otherwise a mailbox would open what two factors protect.
         await factors.demand(db, user.id, code)
         now = clock.now()
@@ -87,6 +90,21 @@ async def reset(secret: str, new_password: str, client: Client, *, code: str = "
     if code:
         await factors.guessed_right(user.id)
     _log.info("password reset", user_id=user.id)
+
+
+async def _remove_factors(db: AsyncSession, user: User, client: Client) -> None:
+    """Remove the factors of an account, which is locked, whose address nobody had proved before now.
+
+    The mailbox is the better proof there: a stranger who was first could keep the address from its owner.
+    """
+    removed = [view.kind for view in await factors.list_factors(db, user.id)]
+    if not removed:
+        return
+    await factors.remove_all(db, user.id)
+    await resets.cancel(db, user.id, address=client.address)
+    write_audit(db, user, audit.Act.FACTOR_REMOVED, client, kinds=removed, because="address_never_confirmed")
+    details = links.done_by(client) | {"change": "removed"}
+    await links.write_mail(db, user, MailKind.FACTORS_CHANGED, purpose=LinkPurpose.NOT_ME, details=details)
 
 
 async def _claim(db: AsyncSession, user: User, email: str, password_hash: str, client: Client) -> None:

@@ -16,6 +16,7 @@ from onramp_app.accounts.words import LinkPurpose
 from onramp_app.config import get_settings
 from onramp_app.recovery.requests import answer_some
 from onramp_app.throttle import throttle
+from tests.factors.authenticator import code_of
 from tests.mailed import mailed, secret_in
 from tests.people import PASSWORD, Person
 
@@ -394,6 +395,42 @@ async def test_an_undo_lasts_for_seven_days(
     assert (await _post(client, "email/undo", token=undo)).status_code == 422
     free = {"email": ada.email, "password": PASSWORD}
     assert (await client.post("/api/auth/register", json=free)).status_code == 201
+
+
+async def test_who_never_proved_an_address_keeps_it_from_nobody(
+    client: httpx.AsyncClient, owner: psycopg.Connection[Any]
+) -> None:
+    victim = "victim@example.com"
+    stranger = await client.post("/api/auth/register", json={"email": victim, "password": PASSWORD})
+    headers = {"Authorization": f"Bearer {stranger.json()['access_token']}"}
+    begun = (await client.post("/api/auth/factors/totp", headers=headers)).json()
+    code = {"code": code_of(begun["secret"])}
+    added = await client.post("/api/auth/factors/totp/confirm", headers=headers, json=code)
+    assert added.status_code == 200
+    again = await client.post("/api/auth/register", json={"email": victim, "password": NEW})
+    assert again.json()["code"] == "email_taken"
+    link = await _reset_link(client, owner, victim)
+    assert (await _post(client, "password/reset", token=link, new_password=NEW)).status_code == 204
+    assert await _signs_in(client, victim, NEW), "without the stranger's factor"
+    assert (await client.get("/api/auth/me", headers=headers)).status_code == 401
+    details = owner.execute(
+        "SELECT details::json ->> 'change' FROM outbox_mails WHERE kind = 'factors_changed'"
+    )
+    assert details.fetchall() == [("added",), ("removed",)]
+    acts = owner.execute("SELECT action FROM audit_log ORDER BY at, id").fetchall()
+    assert [act for (act,) in acts if act.startswith("factor")] == ["factor.added", "factor.removed"]
+
+
+async def test_control_a_proved_address_alone_removes_no_factor(
+    client: httpx.AsyncClient, owner: psycopg.Connection[Any], ada: Person
+) -> None:
+    _confirm(owner, ada)
+    begun = (await client.post("/api/auth/factors/totp", headers=ada.headers)).json()
+    await _post(client, "factors/totp/confirm", ada, code=code_of(begun["secret"]))
+    link = await _reset_link(client, owner, ada.email)
+    refused = await _post(client, "password/reset", token=link, new_password=NEW)
+    assert (refused.status_code, refused.json()["code"]) == (401, "otp_required")
+    assert owner.execute("SELECT count(*) FROM authenticators").fetchone() == (1,)
 
 
 # "This wasn't me"
