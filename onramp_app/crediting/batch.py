@@ -103,11 +103,9 @@ class Batch:
             else:
                 await self._take_owned(order, top_up, judged)
         if rank_of(order.status_class) >= StatusClass.PAID.rank:
-            self.answered.append(
-                Concern(CaseKind.NOT_FOUND, provider_order_id=order.id, detail="the provider shows it")
-            )
+            self._answer(CaseKind.NOT_FOUND, order, detail="the provider shows it")
         if order.apply_failures:
-            self.answered.append(Concern(CaseKind.APPLY_FAILED, provider_order_id=order.id, detail="applied"))
+            self._answer(CaseKind.APPLY_FAILED, order, detail="applied")
         order.applied_version = order.version
         order.apply_after, order.apply_failures, order.apply_error = None, 0, None
         if order.due_at is None:
@@ -164,9 +162,7 @@ class Batch:
             self._keep_amount(order, judged)
             self.booked.append(booked_of(order, Into.SUSPENSE))
             # An earlier judgement may have lacked the coin or the address, and called the order not ours.
-            self.answered.append(
-                Concern(CaseKind.NOT_OURS, provider_order_id=order.id, detail="ours after all")
-            )
+            self._answer(CaseKind.NOT_OURS, order, detail="ours after all")
             detail = f"{self._amount(judged)} arrived, and nobody knows whose it is"
             detail += f" ({judged.note})" if judged.note else ""
             self._find(CaseKind.SUSPENSE, order, detail=detail)
@@ -280,11 +276,11 @@ class Batch:
             state.status is TopUpStatus.IN_REVIEW and not state.has_entry for state in (before, step.state)
         )
         if was_review and not is_review:
-            self.answered.append(Concern(CaseKind.IN_REVIEW, top_up_id=top_up.id, detail=detail))
+            self._answer(CaseKind.IN_REVIEW, top_up, detail=detail)
         if step.is_alarm:
             self._find(CaseKind.UNKNOWN_STATUS, order, top_up=top_up, detail=_status_text(order))
         elif self._context.last_read.get(order.id) == (StatusClass.UNKNOWN, None):
-            self.answered.append(Concern(CaseKind.UNKNOWN_STATUS, provider_order_id=order.id, detail=detail))
+            self._answer(CaseKind.UNKNOWN_STATUS, order, detail=detail)
         if not step.opens_case:
             return
         if step.posting is Posting.RECEIVE_HELD:
@@ -395,6 +391,12 @@ class Batch:
     def _find(self, kind: CaseKind, order: OrderRecord, *, detail: str, top_up: TopUp | None = None) -> None:
         top_up_id = top_up.id if top_up else None
         self.concerns.append(Concern(kind, top_up_id=top_up_id, provider_order_id=order.id, detail=detail))
+
+    def _answer(self, kind: CaseKind, of: OrderRecord | TopUp, *, detail: str) -> None:
+        """Have the case closed, and do not open one for what an order before this one has raised."""
+        name = "top_up_id" if isinstance(of, TopUp) else "provider_order_id"
+        self.answered.append(Concern(kind, **{name: of.id}, detail=detail))
+        self.concerns = [one for one in self.concerns if (one.kind, getattr(one, name)) != (kind, of.id)]
 
 
 def _status_text(order: OrderRecord) -> str:

@@ -20,6 +20,7 @@ from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, deciding
 from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.top_ups.tables import TopUp
+from onramp_app.top_ups.transitions import TopUpStatus
 
 MAX_ITEMS = 1000
 
@@ -115,20 +116,17 @@ async def close_case(case_id: str, *, mandate: Mandate) -> ClosedCase:
         ValidationFailed, Forbidden: as `operators.deciding`; also where the top-up is their own.
         NotFound: there is no such case, or no such operator.
         ActionNotPossible: the case is closed already, or stands for money or a top-up that waits for a
-            decision.
+            decision; one of a review is closed where the top-up is in review no longer.
         DatabaseUnavailable: nothing is certain; look before trying again.
     """
     async with deciding(mandate) as operator:
-        found, at = None, now()
-        if is_id(case_id):
-            query = select(Case).where(Case.id == case_id).with_for_update()
-            found = (await operator.db.exec(query)).first()
-        if found is None:
-            raise NotFound("There is no such case.")
+        at = now()
+        found, top_up = await _locked(operator.db, case_id)
         if found.closed_at is not None:
             raise ActionNotPossible("This case is closed already.")
-        if (wanted := _WANTS.get(CaseKind(found.kind))) is not None:
-            raise ActionNotPossible(wanted)
+        kind = CaseKind(found.kind)
+        if kind in _WANTS and not (kind is CaseKind.IN_REVIEW and _is_decided(top_up)):
+            raise ActionNotPossible(_WANTS[kind])
         owners = await _owners(operator.db, found)
         # The audit log has always called this deed so.
         await operator.authorise(Deed("review.close_exception", found.id, concerns=owners))
@@ -138,6 +136,22 @@ async def close_case(case_id: str, *, mandate: Mandate) -> ClosedCase:
     # Pages may say, because of the case, that a payment is being looked for.
     announce_changes(owners)
     return ClosedCase(found.id, found.kind)
+
+
+async def _locked(db: AsyncSession, case_id: str) -> tuple[Case, TopUp | None]:
+    """Return the case and the top-up that it names, locked, the top-up first. Raises `NotFound`."""
+    found = (await db.exec(select(Case).where(Case.id == case_id))).first() if is_id(case_id) else None
+    if found is None:
+        raise NotFound("There is no such case.")
+    # A read that moves the top-up into review waits for the lock, and then opens a case of its own.
+    top_up = (await db.exec(select(TopUp).where(TopUp.id == found.top_up_id).with_for_update())).first()
+    await db.refresh(found, with_for_update=True)
+    return found, top_up
+
+
+def _is_decided(top_up: TopUp | None) -> bool:
+    """Return whether no decision can end the case: another order of the top-up has settled it meanwhile."""
+    return top_up is not None and (top_up.status != TopUpStatus.IN_REVIEW.value or top_up.has_entry)
 
 
 async def _owners(db: AsyncSession, found: Case) -> frozenset[str]:

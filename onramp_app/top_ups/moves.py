@@ -65,15 +65,17 @@ SELECT t.id FROM top_ups t
  ORDER BY t.id LIMIT :most FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - the words are our own  # nosec B608
 # The OFFSETs keep the planner from reading all orders.
-# A top-up follows its best order: another one that goes on keeps it open.
+# A top-up follows its best order: another one that goes on keeps it open. One that somebody only says they
+# have paid is no better than one that was paid, and never ends a wait.
 _UNKNOWN = text(f"""
 SELECT t.id FROM top_ups t
  WHERE t.environment = :environment AND t.status IN ({OPEN_SQL}) AND t.created_at < :since
    AND EXISTS (SELECT FROM provider_orders o
                 WHERE o.top_up_id = t.id AND o.status_class = 'unknown' AND o.class_since < :since OFFSET 0)
    AND NOT EXISTS (SELECT FROM provider_orders o
-                    WHERE o.top_up_id = t.id AND o.status_class IN
-                          ('claimed', 'paid', 'buying', 'bought', 'sending', 'delivered') OFFSET 0)
+                    WHERE o.top_up_id = t.id
+                      AND (o.status_class IN ('paid', 'buying', 'bought', 'sending', 'delivered')
+                           OR (o.status_class = 'claimed' AND t.status <> 'processing')) OFFSET 0)
  ORDER BY t.id LIMIT :most FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - the words are our own  # nosec B608
 

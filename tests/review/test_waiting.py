@@ -64,6 +64,13 @@ async def test_a_case_that_stands_for_a_decision_is_not_closed(desk: Desk) -> No
     assert desk.everything() == before
 
 
+async def test_a_case_of_a_review_that_is_over_is_closed(desk: Desk) -> None:
+    top_up_id, _ = await desk.settled()
+    desk.books.open_case("in_review", top_up_id=top_up_id)
+    await close_case(await _id_of("in_review"), mandate=desk.mandate)
+    assert (desk.open_kinds(), desk.top_up(top_up_id)[0]) == ([], "settled")
+
+
 async def test_the_list_is_cut_at_its_limit_and_has_the_total(desk: Desk) -> None:
     for _ in range(4):
         desk.in_review()
