@@ -203,10 +203,14 @@ def _name_for_counting(email: str, known_as: str) -> str:
 
 
 async def forgive_guesses(email: str, client: Client) -> None:
-    """Forget the wrong passwords that were tried for an account from the client's network."""
-    await throttle.guessed_right(
-        throttle.SIGN_IN, _name_for_counting(email, email), network_of(client.address)
-    )
+    """Forget the wrong passwords that were tried for an account, whose owner has just set a new one.
+
+    Of the client's network and of all strangers together: after a new password the account knows no device,
+    so strangers who had used up its attempts would shut the owner out.
+    """
+    name = _name_for_counting(email, email)
+    await throttle.guessed_right(throttle.SIGN_IN, name, network_of(client.address))
+    await throttle.forgive(throttle.SIGN_IN_TO_ACCOUNT, name)
 
 
 # Between the two steps of a sign-in by form.

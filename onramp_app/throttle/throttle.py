@@ -256,10 +256,15 @@ async def failed(rules: Rules, *who: str) -> None:
 
 async def guessed_right(guesses: Guesses, *who: str) -> None:
     """Forget the guesses of `who`: the last one was right."""
-    for rules in (guesses.together, guesses.alone):
-        await _local().forget(rules, who)
+    await _local().forget(guesses.alone, who)
+    await forgive(guesses.together, *who)
+
+
+async def forgive(rules: Rules, *who: str) -> None:
+    """Forget what was counted for `who` under the rules."""
+    await _local().forget(rules, who)
     if (shared := _shared()) is not None and _counts() is shared:
         try:
-            await shared.forget(guesses.together, who)
+            await shared.forget(rules, who)
         except RedisError:
             _notice_redis_away()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from limits import RateLimitItemPerMinute
 
@@ -15,8 +16,11 @@ from onramp_app.accounts import accounts, devices, sessions
 from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import InvalidCredentials, RateLimited
+from onramp_app.recovery import passwords as recovery_passwords
+from onramp_app.recovery import requests
 from onramp_app.sign_in import sign_in
 from onramp_app.throttle import throttle
+from tests.mailed import secret_in
 from tests.people import PASSWORD, sign_up
 from tests.redis_server import RedisServer
 
@@ -129,6 +133,21 @@ async def test_without_known_devices_the_owner_would_be_shut_out(
     monkeypatch.setattr(devices.Device, "is_known_to", lambda *_: False)
     await _storm(ada.viewer.email, 101)
     assert await _try(ada.viewer.email, PASSWORD, HOME, device=ada.device_cookie_value) == "refused"
+
+
+async def test_strangers_do_not_keep_out_who_has_just_set_a_new_password(
+    ada: BrowserSession, database: str
+) -> None:
+    email = ada.viewer.email
+    await _storm(email, 101)
+    assert await _try(email, PASSWORD, HOME) == "refused", "the control: before that"
+    await requests.ask(email, Client(HOME))
+    await requests.answer_some()
+    with psycopg.connect(database) as owner:
+        link = secret_in(owner, "reset_password", to=email)
+    await recovery_passwords.reset(link, "marble-teapot-92", Client(HOME))
+    device = ada.device_cookie_value
+    assert await _try(email, "marble-teapot-92", HOME, device=device) == "in", "no device is known any more"
 
 
 async def test_a_known_device_is_counted_by_itself(ada: BrowserSession) -> None:
