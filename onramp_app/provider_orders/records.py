@@ -1,10 +1,12 @@
 """Keeps the provider's orders as last read: a row for each, versioned, with the untouched JSON.
 
-A row whose order has not changed is left alone, so that reading often costs little.
+A row whose order has not changed is left alone, so that reading often costs little. It has changed too where
+its text is the same and this release reads more in it: a status or a currency that it did not know before.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import structlog
@@ -23,8 +25,8 @@ from onramp_app.providers.port import ProviderOrder
 MAX_UNREADABLE_OPEN = 100
 _log = structlog.get_logger(__name__)
 
-# What a read sets; the rest of the row is our own judgement and bookkeeping.
-_READ = (
+# The provider's text and what we read in it. The rest of the row is our own judgement and bookkeeping.
+_SHOWN = (
     "raw",
     "status_number",
     "status_text",
@@ -49,10 +51,10 @@ _READ = (
     "gateway_fee",
     "is_kyc_needed",
     "ordered_at",
-    "read_at",
 )
 _KNOWN = text(
-    "SELECT order_id, raw FROM provider_orders WHERE environment = :environment AND provider = 'onramp'"
+    f"SELECT order_id, {', '.join(_SHOWN)} FROM provider_orders"  # noqa: S608 - words of our own  # nosec B608
+    " WHERE environment = :environment AND provider = 'onramp'"
     " AND flow = :flow AND order_id = ANY(CAST(:order_ids AS text[]))"
 )
 
@@ -98,13 +100,16 @@ def _row(order: ProviderOrder, environment: Environment, *, read_at: datetime) -
     }
 
 
+_shown = itemgetter(*_SHOWN)
+
+
 async def _upsert(rows: Sequence[dict[str, Any]]) -> None:
     statement = insert(OrderRecord)
     read, kept = statement.excluded, OrderRecord.__table__.c  # type: ignore[attr-defined]
     statement = statement.on_conflict_do_update(
         index_elements=["environment", "provider", "flow", "order_id"],
         set_={
-            **{name: read[name] for name in _READ},
+            **{name: read[name] for name in (*_SHOWN, "read_at")},
             "version": kept.version + 1,
             "class_since": case(
                 (kept.status_class.is_distinct_from(read.status_class), read.read_at), else_=kept.class_since
@@ -113,7 +118,8 @@ async def _upsert(rows: Sequence[dict[str, Any]]) -> None:
             "apply_after": null(),
         },
         # A reader that lost its lock while it waited for an answer must not bring back what is older.
-        where=kept.raw.is_distinct_from(read.raw) & or_(kept.read_at.is_(None), kept.read_at <= read.read_at),
+        where=or_(*(kept[name].is_distinct_from(read[name]) for name in _SHOWN))
+        & or_(kept.read_at.is_(None), kept.read_at <= read.read_at),
     )
     async with transaction() as db:
         await execute(db, statement, list(rows))
@@ -132,17 +138,16 @@ async def keep_orders(
     """
     if not orders:
         return 0
-    by_id = {order.order_id: order for order in orders}
+    by_id = {order.order_id: _row(order, environment, read_at=asked_at) for order in orders}
     async with transaction() as db:
         found = await execute(
             db,
             _KNOWN,
             {"environment": environment.value, "flow": orders[0].flow.value, "order_ids": list(by_id)},
         )
-        known = {row.order_id: row.raw for row in found}
-    news = [order for order in by_id.values() if known.get(order.order_id) != order.raw]
+        known = {order_id: shown for order_id, *shown in found}
     # In the order of the unique index, so that two writers cannot wait for each other.
-    rows = [_row(o, environment, read_at=asked_at) for o in sorted(news, key=lambda order: order.order_id)]
+    rows = [row for order_id, row in sorted(by_id.items()) if known.get(order_id) != list(_shown(row))]
     if not rows:
         return 0
     try:
