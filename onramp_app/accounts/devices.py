@@ -11,7 +11,7 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from jwt.utils import base64url_encode
 
@@ -32,13 +32,16 @@ class Device:
     id: str
     entries: tuple[str, ...] = ()
 
-    def is_known_to(self, user_id: str, password_hash: str) -> bool:
-        """Return whether the account signed in on this device within `LIFE`, with its present password."""
+    def is_known_to(self, user_id: str, password_hash: str, *, since: datetime | None = None) -> bool:
+        """Return whether the account signed in on this device within `LIFE`, with its present password.
+
+        With `since` only a sign-in of that second or later counts.
+        """
         keys = [get_settings().secret_key, get_settings().secret_key_previous]
         texts = [key.get_secret_value() for key in keys if key is not None]
-        oldest = (clock.now() - LIFE).timestamp()
+        oldest = int(max(clock.now() - LIFE, since or datetime.min.replace(tzinfo=UTC)).timestamp())
         return any(
-            int(entry.partition(".")[0], 16) > oldest
+            int(entry.partition(".")[0], 16) >= oldest
             and any(
                 hmac.compare_digest(entry, self._entry(key, entry.partition(".")[0], user_id, password_hash))
                 for key in texts

@@ -1,5 +1,7 @@
 """The second factors of an account together: their list, and whether a code is right."""
 
+from datetime import datetime
+
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -13,6 +15,8 @@ from onramp_app.factors.words import FactorKind
 from onramp_app.throttle import throttle
 
 MAX_CODE_LENGTH = 32
+# Places of codes that are counted together: all who show the password, and all who open a mailed link.
+ELSEWHERE, MAILBOX = "elsewhere", "mailbox"
 
 
 async def has_factor(db: AsyncSession, user_id: str) -> bool:
@@ -38,18 +42,39 @@ async def list_factors(db: AsyncSession, user_id: str) -> list[FactorView]:
     return sorted(views, key=lambda view: view.factor_id, reverse=True)
 
 
-async def count_guess(user_id: str) -> None:
-    """Count a code that is about to be checked, of whatever session, before the transaction of the check.
+async def guarded_since(db: AsyncSession, user_id: str) -> datetime | None:
+    """Return since when every sign-in to the account has needed a factor; None where it needs none."""
+    apps = await db.exec(
+        select(Authenticator.confirmed_at).where(
+            Authenticator.user_id == user_id, col(Authenticator.confirmed_at).is_not(None)
+        )
+    )
+    keys = await db.exec(select(Passkey.made_at).where(Passkey.user_id == user_id))
+    return min((at for at in (*apps.all(), *keys.all()) if at is not None), default=None)
+
+
+async def count_guess(user_id: str, place: str = ELSEWHERE) -> None:
+    """Count a code that is about to be checked, before the transaction of the check.
+
+    Args:
+        user_id: whose code it is said to be.
+        place: from where it comes. Codes from one place use up no attempt of another: who has the password
+            alone keeps nobody from a place that only the owner has.
 
     Raises:
-        RateLimited: too many wrong codes for this account.
+        RateLimited: too many wrong codes for this account from this place.
     """
-    await throttle.attempt_guess(throttle.SECOND_FACTOR, user_id)
+    await throttle.attempt_guess(throttle.SECOND_FACTOR, user_id, place)
 
 
-async def guessed_right(user_id: str) -> None:
-    """Forget the wrong codes of the account: the last one was right."""
-    await throttle.guessed_right(throttle.SECOND_FACTOR, user_id)
+async def guessed_right(user_id: str, place: str = ELSEWHERE) -> None:
+    """Forget the wrong codes for the account from a place: the last one was right."""
+    await throttle.guessed_right(throttle.SECOND_FACTOR, user_id, place)
+
+
+def in_session(session_id: str) -> str:
+    """Return the place of codes that are typed in a session, which is counted by itself."""
+    return f"session {session_id}"
 
 
 async def demand(db: AsyncSession, user_id: str, code: str) -> None:

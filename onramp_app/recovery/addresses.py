@@ -74,7 +74,7 @@ async def change(viewer: Viewer, new_email: str, current_password: str, *, code:
     await accounts.require_password(viewer, current_password)
     await throttle.attempt(throttle.CHANGE_EMAIL, viewer.user_id)
     if code:
-        await factors.count_guess(viewer.user_id)
+        await factors.count_guess(viewer.user_id, factors.in_session(viewer.session_id))
     try:
         email = fields.clean_email(new_email)
     except ValueError as error:
@@ -98,7 +98,7 @@ async def change(viewer: Viewer, new_email: str, current_password: str, *, code:
         )
     await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
     if code:
-        await factors.guessed_right(viewer.user_id)
+        await factors.guessed_right(viewer.user_id, factors.in_session(viewer.session_id))
 
 
 async def confirm(secret: str, client: Client) -> None:

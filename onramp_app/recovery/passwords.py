@@ -54,7 +54,7 @@ async def reset(secret: str, new_password: str, client: Client, *, code: str = "
     await passwords.check_new_password(new_password, field="new_password", personal=personal)
     new_hash = await passwords.hash_password(new_password)
     if code:
-        await factors.count_guess(owner.id)
+        await factors.count_guess(owner.id, factors.MAILBOX)
     async with transaction() as db:
         link, user = await links.take(db, secret, *_PURPOSES)
         if link.purpose == LinkPurpose.CLAIM_ACCOUNT.value:
@@ -88,7 +88,7 @@ async def reset(secret: str, new_password: str, client: Client, *, code: str = "
     # Who has tried many passwords before they asked for the link signs in with the new one at once.
     await sign_in.forgive_guesses(user.email, client)
     if code:
-        await factors.guessed_right(user.id)
+        await factors.guessed_right(user.id, factors.MAILBOX)
     _log.info("password reset", user_id=user.id)
 
 

@@ -82,7 +82,7 @@ async def confirm_authenticator(viewer: Viewer, code: str, *, client: Client) ->
         WrongCode: the code is not one of the secret that was made last.
         RecentSignInRequired, RateLimited, Unauthenticated: as `begin_authenticator`.
     """
-    await factors.count_guess(viewer.user_id)
+    await factors.count_guess(viewer.user_id, factors.in_session(viewer.session_id))
     async with transaction() as db:
         user = await _lock(db, viewer)
         await sessions.require_recent_proof(db, viewer)
@@ -92,7 +92,7 @@ async def confirm_authenticator(viewer: Viewer, code: str, *, client: Client) ->
         views = await factors.list_factors(db, viewer.user_id)
         app = next(view for view in views if view.kind == FactorKind.TOTP.value)
         await _note_change(db, user, viewer, act=audit.Act.FACTOR_ADDED, kind=FactorKind.TOTP, client=client)
-    await factors.guessed_right(viewer.user_id)
+    await factors.guessed_right(viewer.user_id, factors.in_session(viewer.session_id))
     return AddedFactor(app.factor_id, codes)
 
 
@@ -217,13 +217,13 @@ async def prove(viewer: Viewer, password: str, code: str) -> None:
     if not is_right:
         raise InvalidCredentials("The password is wrong.")
     if code:
-        await factors.count_guess(viewer.user_id)
+        await factors.count_guess(viewer.user_id, factors.in_session(viewer.session_id))
     async with transaction() as db:
         await factors.demand(db, viewer.user_id, code)
         await sessions.note_proof(db, viewer)
     await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
     if code:
-        await factors.guessed_right(viewer.user_id)
+        await factors.guessed_right(viewer.user_id, factors.in_session(viewer.session_id))
 
 
 async def prove_by_passkey(viewer: Viewer, answer: str) -> None:

@@ -106,10 +106,11 @@ async def open_known(
     Raises:
         InvalidCredentials: the password has changed meanwhile, or the code is wrong.
         OtpRequired: the account has a second factor, and the code is missing.
-        RateLimited: too many wrong codes for this account.
+        RateLimited: too many wrong codes for this account; a known device is counted by itself.
     """
+    place = await _place_of(known, client) if code else ""
     if code:
-        await factors.count_guess(known.user_id)
+        await factors.count_guess(known.user_id, place)
     try:
         async with transaction() as db:
             # Read again under a lock: the password may have changed while this one was being verified.
@@ -127,8 +128,23 @@ async def open_known(
         await _note_wrong_code(known.user_id, client)
         raise
     if code:
-        await factors.guessed_right(known.user_id)
+        await factors.guessed_right(known.user_id, place)
     return opened
+
+
+async def _place_of(known: Known, client: Client) -> str:
+    """Return with which others the codes of a client are counted: a known device by itself.
+
+    A device that was known before the account had a factor may be that of somebody who had the password
+    alone, and who may have made any number of them. All these are counted together.
+    """
+    device = devices.read_device(client.cookie_header)
+    if device is None or not device.is_known_to(known.user_id, known.password_hash):
+        return factors.ELSEWHERE
+    async with transaction() as db:
+        since = await factors.guarded_since(db, known.user_id)
+    is_proved = device.is_known_to(known.user_id, known.password_hash, since=since)
+    return f"device {device.id}" if is_proved else "devices without a factor"
 
 
 async def sign_in_by_passkey(answer: str, client: Client, open_session: OpenSession[Opened]) -> Opened:

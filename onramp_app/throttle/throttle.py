@@ -106,7 +106,8 @@ CONFIRMATION = (
     RateLimitItemPerDay(10, namespace="confirmation-day"),
 )
 CHANGE_EMAIL = (RateLimitItemPerDay(10, namespace="change-email"),)
-# By account, from all sessions and devices together: who gets this far knows the password.
+# By account and place: a known device, a session, the mailbox, and all else together. Who gets this far knows
+# the password, or has the mailbox.
 SECOND_FACTOR = _guesses("second-factor")
 # Each one stores a row or leaves a line that stays for good.
 CHANGE_FACTORS = (RateLimitItemPerDay(50, namespace="change-factors"),)
