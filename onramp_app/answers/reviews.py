@@ -32,6 +32,7 @@ def review_text(reason: str | None, charged: Charged) -> str:
         "name_mismatch": _("The name on the payment doesn't match your provider account."),
         "over_delivery": _("More arrived than expected. We're holding it for you."),
         "over_limit": _("It has arrived, above your limit. We're holding it for you."),
+        "settlement_review": _("It has arrived. We check each payment before you can use it."),
         "timed_out": _("The provider stopped waiting for this payment."),
         "unknown_status": _("The provider reports a status that we don't recognise yet."),
         "wrong_address": _("It was sent to an address that isn't ours, so it isn't in your balance."),

@@ -20,6 +20,7 @@ _DELIVERED = (
     "amount_unreadable",
     "chain_missing",
     "chain_differs",
+    "settlement_review",
     "returned",
 )
 

@@ -314,7 +314,7 @@ class Batch:
         elif is_over_delivery(order, judged.minor, scale=scale, tolerance_percent=tolerance):
             reason = Reason.OVER_DELIVERY
         elif settings.onramp_settlement == "review":
-            return Reason.OVER_LIMIT, "everything is held until released (ONRAMP_SETTLEMENT=review)"
+            reason = Reason.SETTLEMENT_REVIEW
         elif not is_limited(tier_limits(settings.limits, user.kyc_tier)):
             return None, ""
         else:

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     RETURNED = "returned"
     CHAIN_MISSING = "chain_missing"
     CHAIN_DIFFERS = "chain_differs"
+    SETTLEMENT_REVIEW = "settlement_review"
 
 
 class Charged(StrEnum):
@@ -73,6 +74,7 @@ HOLD_REASONS = frozenset(
         Reason.ACCOUNT_FROZEN,
         Reason.KYC_REJECTED,
         Reason.CHAIN_DIFFERS,
+        Reason.SETTLEMENT_REVIEW,
     }
 )
 # Why a delivery is not booked: somebody else received it, nobody can say how much it was, or the network

@@ -29,6 +29,7 @@ _CLAIMS = {
         "In your balance, less than quoted",
         "It has arrived, above your limit. We're holding it for you.",
         "It has arrived, and you can use it now.",
+        "It has arrived. We check each payment before you can use it.",
         "It has arrived. We're holding it for you because you couldn't be verified.",
         "It has arrived. We're holding it for you because your account is frozen.",
         "It was sent to an address that isn't ours, so it isn't in your balance.",

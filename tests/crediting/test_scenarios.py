@@ -189,8 +189,8 @@ async def test_everything_is_held_in_the_first_days(world: World, monkeypatch: p
     get_settings.cache_clear()
     async with world.running():
         user, top_up, order = await paid(world)
-        await world.ends(top_up, "in_review")
-    assert world.balance(user) == (0, delivered_of(world, order))
+        ended = await world.ends(top_up, "in_review")
+    assert (ended["reason"], world.balance(user)) == ("settlement_review", (0, delivered_of(world, order)))
 
 
 async def test_an_order_of_nobody_goes_to_suspense(world: World) -> None:

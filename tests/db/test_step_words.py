@@ -13,7 +13,7 @@ from tests import rows
 
 BEFORE = "0015"
 # What was not there then.
-SINCE = {Reason.CHAIN_MISSING, Reason.CHAIN_DIFFERS}
+SINCE = {Reason.CHAIN_MISSING, Reason.CHAIN_DIFFERS, Reason.SETTLEMENT_REVIEW}
 _LINKED = ", a top-up of its own was made of it"
 _UNCOUNTED = "over_limit: it cannot be counted, since no exchange rate was ever known"
 _ROUNDED = "rounded, since 11.030000000000001 was printed"
