@@ -32,20 +32,23 @@ _TICK_SECONDS = 2.0
 async def ask(email: str, client: Client) -> None:
     """Ask for a link to set the password of the account with this e-mail, if there is one.
 
-    Nobody learns whether there is. More than five links an hour for one address are not mailed, silently.
+    Nobody learns whether there is. More than five links an hour for one address that one network asks for,
+    and more than twenty that all ask for, are not mailed, silently.
 
     Raises:
         RateLimited: too many requests from this network.
         DatabaseUnavailable: nothing was asked for.
     """
-    await throttle.attempt(throttle.FORGOT_FROM_NETWORK, network_of(client.address))
+    network = network_of(client.address)
+    await throttle.attempt(throttle.FORGOT_FROM_NETWORK, network)
     try:
         known_as = fields.clean_email(email)
     except ValueError:
         return  # No account has this address.
     with suppress(RateLimited):
         name = hashlib.sha256(known_as.encode()).hexdigest()
-        await throttle.attempt(throttle.FORGOT, name)
+        await throttle.attempt(throttle.FORGOT, name, network)
+        await throttle.attempt(throttle.FORGOT_FROM_ANYWHERE, name)
         async with transaction() as db:
             device = "".join(c for c in client.user_agent if c.isprintable())[:200]
             db.add(

@@ -85,8 +85,14 @@ REFRESH = (
 # Each one leaves a line that stays for good.
 CHANGE_PASSWORD = (RateLimitItemPerDay(50, namespace="change-password"),)
 PASSWORD = _guesses("password")
-# By address as typed, whether or not there is such an account: each one sends a mail.
+# By address as typed, whether or not there is such an account, and by network: each one sends a mail, and a
+# stranger elsewhere does not use up the links of the owner.
 FORGOT = (RateLimitItemPerHour(5, namespace="forgot"), RateLimitItemPerDay(20, namespace="forgot-day"))
+# By address as typed, from all networks together.
+FORGOT_FROM_ANYWHERE = (
+    RateLimitItemPerHour(20, namespace="forgot-anywhere"),
+    RateLimitItemPerDay(60, namespace="forgot-anywhere-day"),
+)
 # One network that asks for links of many accounts.
 FORGOT_FROM_NETWORK = (RateLimitItemPerHour(30, namespace="forgot-network"),)
 # By network: mailed links that are looked at or opened. Nobody guesses their secrets; this bounds the work.

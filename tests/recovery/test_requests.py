@@ -42,6 +42,28 @@ async def test_a_request_that_waited_for_longer_than_a_link_lasts_is_dropped(
     assert owner.execute("SELECT count(*) FROM reset_requests").fetchone() == (0,)
 
 
+async def _ask(owner: psycopg.Connection[Any], email: str, addresses: list[str]) -> int:
+    """Ask from each address, and return how many links are going to be mailed."""
+    for address in addresses:
+        await requests.ask(email, Client(address))
+    asked = owner.execute("DELETE FROM reset_requests WHERE email = %s RETURNING id", (email,)).fetchall()
+    return len(asked)
+
+
+async def test_strangers_do_not_use_up_the_links_of_an_owner(owner: psycopg.Connection[Any]) -> None:
+    email = "ada@example.org"
+    assert await _ask(owner, email, ["198.51.100.66"] * 8) == 5, "the control: from one network"
+    assert await _ask(owner, email, ["203.0.113.7"] * 8) == 5
+
+
+async def test_from_everywhere_together_an_address_is_written_to_twenty_times_an_hour(
+    owner: psycopg.Connection[Any],
+) -> None:
+    crowd = [f"198.51.{n}.1" for n in range(30)]
+    assert await _ask(owner, "ada@example.org", crowd) == 20
+    assert await _ask(owner, "bo@example.org", crowd[:1]) == 1, "each address is counted by itself"
+
+
 async def test_a_mail_says_from_where_and_on_what_it_was_asked_for(owner: psycopg.Connection[Any]) -> None:
     rows.user(owner, email="ada@example.org")
     await requests.ask("ada@example.org", CLIENT)
