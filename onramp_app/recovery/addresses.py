@@ -1,5 +1,6 @@
 """The e-mail address of an account: confirmed by a mailed link, and changed by one to the new address."""
 
+import hashlib
 from dataclasses import dataclass
 
 import structlog
@@ -14,7 +15,7 @@ from onramp_app.accounts.views import Viewer
 from onramp_app.accounts.words import LinkPurpose
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
-from onramp_app.domain.errors import EmailTaken, FieldError, ValidationFailed
+from onramp_app.domain.errors import EmailTaken, FieldError, RateLimited, ValidationFailed
 from onramp_app.domain.networks import network_of
 from onramp_app.factors import factors
 from onramp_app.ledger import audit
@@ -63,6 +64,8 @@ async def send_confirmation(viewer: Viewer) -> None:
 async def change(viewer: Viewer, new_email: str, current_password: str, *, code: str = "") -> None:
     """Mail a link to a new address; once that is opened, the account belongs to it.
 
+    More than five links an hour to one address, from all accounts together, are not mailed, silently.
+
     Raises:
         InvalidCredentials: the current password or the code is wrong.
         OtpRequired: the account has a second factor, and the code is missing.
@@ -92,13 +95,23 @@ async def change(viewer: Viewer, new_email: str, current_password: str, *, code:
         taken = (await db.exec(select(User.id).where(User.email == email))).first() is not None
         if taken or await links.is_kept_for_another(db, email, user.id):
             raise EmailTaken(_TAKEN)
-        await links.end(db, user.id, LinkPurpose.CHANGE_EMAIL)
-        await links.write_mail(
-            db, user, MailKind.CONFIRM_NEW_EMAIL, purpose=LinkPurpose.CHANGE_EMAIL, to=email
-        )
+        if await _may_be_written_to(email):
+            await links.end(db, user.id, LinkPurpose.CHANGE_EMAIL)
+            await links.write_mail(
+                db, user, MailKind.CONFIRM_NEW_EMAIL, purpose=LinkPurpose.CHANGE_EMAIL, to=email
+            )
     await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
     if code:
         await factors.guessed_right(viewer.user_id, factors.in_session(viewer.session_id))
+
+
+async def _may_be_written_to(email: str) -> bool:
+    # Silently, as with links to set a password: how often others wrote to an address is nobody's to know.
+    try:
+        await throttle.attempt(throttle.CHANGE_EMAIL_TO, hashlib.sha256(email.encode()).hexdigest())
+    except RateLimited:
+        return False
+    return True
 
 
 async def confirm(secret: str, client: Client) -> None:

@@ -112,6 +112,11 @@ CONFIRMATION = (
     RateLimitItemPerDay(10, namespace="confirmation-day"),
 )
 CHANGE_EMAIL = (RateLimitItemPerDay(10, namespace="change-email"),)
+# By the new address, from all accounts together: it may be a stranger's.
+CHANGE_EMAIL_TO = (
+    RateLimitItemPerHour(5, namespace="change-email-to"),
+    RateLimitItemPerDay(10, namespace="change-email-to-day"),
+)
 # By account and place: a known device, a session, the mailbox, and all else together. Who gets this far knows
 # the password, or has the mailbox.
 SECOND_FACTOR = _guesses("second-factor")

@@ -397,6 +397,21 @@ async def test_an_undo_lasts_for_seven_days(
     assert (await client.post("/api/auth/register", json=free)).status_code == 201
 
 
+async def test_a_stranger_is_not_written_to_without_end(
+    client: httpx.AsyncClient,
+    owner: psycopg.Connection[Any],
+    new_person: Callable[..., Awaitable[Person]],
+) -> None:
+    to = {"new_email": "stranger@example.com", "current_password": PASSWORD}
+    for _ in range(3):
+        one_of_many = await new_person()
+        answers = [await _post(client, "email", one_of_many, **to) for _ in range(4)]
+        assert {answer.status_code for answer in answers} == {202}, "nobody learns of the others"
+    assert mailed(owner).count(("confirm_new_email", "stranger@example.com")) == 5
+    link = secret_in(owner, "confirm_new_email", to="stranger@example.com")
+    assert (await _post(client, "email/confirm", token=link)).status_code == 204, "it still works"
+
+
 async def test_who_never_proved_an_address_keeps_it_from_nobody(
     client: httpx.AsyncClient, owner: psycopg.Connection[Any]
 ) -> None:
