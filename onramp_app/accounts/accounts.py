@@ -210,7 +210,7 @@ async def choose_mails(viewer: Viewer, wanted: frozenset[Choice]) -> None:
 async def require_password(viewer: Viewer, current_password: str) -> str:
     """Demand the viewer's password once more, and return its hash as it was when it was compared.
 
-    What then goes well calls `throttle.guessed_right(throttle.PASSWORD, viewer.session_id)`.
+    A right password is no guess, whatever becomes of what it was shown for.
 
     Raises:
         InvalidCredentials: the password is wrong.
@@ -223,6 +223,7 @@ async def require_password(viewer: Viewer, current_password: str) -> str:
     is_right, _ = await passwords.verify_password(current_password, password_hash)
     if not is_right or password_hash is None:
         raise _wrong_password()
+    await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
     return password_hash
 
 
@@ -288,7 +289,6 @@ async def change_password(
         )
         user = (await db.exec(select(User).where(User.id == viewer.user_id))).one()
         await links.write_notice(db, user, MailKind.PASSWORD_CHANGED, client=Client(address))
-    await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
     _log.info("password changed", user_id=viewer.user_id)
 
 

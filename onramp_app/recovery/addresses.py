@@ -100,7 +100,6 @@ async def change(viewer: Viewer, new_email: str, current_password: str, *, code:
             await links.write_mail(
                 db, user, MailKind.CONFIRM_NEW_EMAIL, purpose=LinkPurpose.CHANGE_EMAIL, to=email
             )
-    await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
     if code:
         await factors.guessed_right(viewer.user_id, factors.in_session(viewer.session_id))
 

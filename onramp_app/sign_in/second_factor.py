@@ -216,12 +216,12 @@ async def prove(viewer: Viewer, password: str, code: str) -> None:
     is_right, _new_hash = await passwords.verify_password(password, password_hash)
     if not is_right:
         raise InvalidCredentials("The password is wrong.")
+    await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
     if code:
         await factors.count_guess(viewer.user_id, factors.in_session(viewer.session_id))
     async with transaction() as db:
         await factors.demand(db, viewer.user_id, code)
         await sessions.note_proof(db, viewer)
-    await throttle.guessed_right(throttle.PASSWORD, viewer.session_id)
     if code:
         await factors.guessed_right(viewer.user_id, factors.in_session(viewer.session_id))
 

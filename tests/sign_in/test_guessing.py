@@ -15,9 +15,9 @@ from limits import RateLimitItemPerMinute
 from onramp_app.accounts import accounts, devices, sessions
 from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.config import get_settings
-from onramp_app.domain.errors import InvalidCredentials, RateLimited
+from onramp_app.domain.errors import InvalidCredentials, RateLimited, ValidationFailed
+from onramp_app.recovery import addresses, requests
 from onramp_app.recovery import passwords as recovery_passwords
-from onramp_app.recovery import requests
 from onramp_app.sign_in import sign_in
 from onramp_app.throttle import throttle
 from tests.mailed import secret_in
@@ -255,6 +255,23 @@ async def test_a_thief_who_guesses_in_a_stolen_session_does_not_keep_the_owner_f
     with pytest.raises(RateLimited):
         await accounts.change_password(ada.viewer, PASSWORD, new_password="marble-teapot-92")
     await accounts.change_password(owned.viewer, PASSWORD, new_password="marble-teapot-92")
+
+
+async def test_a_right_password_with_a_weak_new_one_is_no_guess(ada: BrowserSession) -> None:
+    for _ in range(11):
+        with pytest.raises(ValidationFailed):
+            await accounts.change_password(ada.viewer, PASSWORD, new_password="password1")
+    await accounts.change_password(ada.viewer, PASSWORD, new_password="marble-teapot-92")
+
+
+async def test_a_right_password_with_an_address_that_cannot_be_used_is_no_guess(ada: BrowserSession) -> None:
+    for _ in range(9):
+        with pytest.raises(ValidationFailed):
+            await addresses.change(ada.viewer, "no address", PASSWORD)
+    for _ in range(5):
+        with pytest.raises(InvalidCredentials):
+            await accounts.change_password(ada.viewer, "no", new_password="marble-teapot-92")
+    await accounts.change_password(ada.viewer, PASSWORD, new_password="marble-teapot-92")
 
 
 # With a Redis that goes away.

@@ -11,7 +11,7 @@ from onramp_app.accounts import sessions
 from onramp_app.accounts.sessions import BrowserSession, Client
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
-from onramp_app.domain.errors import RateLimited
+from onramp_app.domain.errors import InvalidCredentials, RateLimited
 from onramp_app.factors import factors
 from onramp_app.factors.errors import WrongCode
 from onramp_app.recovery import passwords, requests
@@ -100,6 +100,17 @@ async def test_a_session_is_counted_by_itself(ada: BrowserSession) -> None:
             await second_factor.prove(ada.viewer, PASSWORD, WRONG)
     with pytest.raises(RateLimited):
         await second_factor.prove(ada.viewer, PASSWORD, codes[1])
+
+
+async def test_a_right_password_with_a_wrong_code_is_no_guess_of_the_password(ada: BrowserSession) -> None:
+    codes = await _recovery_codes(ada)
+    for _ in range(9):
+        with pytest.raises(WrongCode):
+            await second_factor.prove(ada.viewer, PASSWORD, WRONG)
+    for _ in range(5):
+        with pytest.raises(InvalidCredentials):
+            await second_factor.prove(ada.viewer, "no", WRONG)
+    await second_factor.prove(ada.viewer, PASSWORD, codes[0])
 
 
 async def test_who_has_the_password_alone_does_not_use_up_the_attempts_of_a_mailed_link(
