@@ -23,7 +23,7 @@ from onramp_app.commands.running import (
     visible_lines,
 )
 from onramp_app.operators.mandate import Mandate
-from onramp_app.review import by_hand, decisions
+from onramp_app.review import by_hand, decisions, giving_back
 from onramp_app.review.attribution import Attribution, attribute, preview
 from onramp_app.review.waiting import OpenCase, close_case, waiting_cases
 from onramp_app.top_ups.transitions import Action
@@ -116,6 +116,46 @@ def review_reverse(
     """Take back what was credited; what the user no longer has is owed."""
     action = Action.UNDO_REVERSE if undo else Action.REVERSE
     _decide(top_up, action, mandate(by, reason, code=code, confirm=confirm), as_json)
+
+
+@app.command("remit")
+def review_remit(
+    order: str,
+    transaction: Annotated[str, typer.Option(help="The hash of the transaction that sent the coins back.")],
+    reason: Why,
+    by: By,
+    code: Code = None,
+    confirm: Confirm = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record that what was returned or reversed of an order was sent back on chain."""
+    who = mandate(by, reason, code=code, confirm=confirm)
+    _answer_given_back(
+        decide(lambda: giving_back.remit(order, transaction=transaction, mandate=who), as_json=as_json),
+        as_json,
+    )
+
+
+@app.command("setoff")
+def review_setoff(
+    order: str,
+    invoice: Annotated[str, typer.Option(help="The number of the provider's invoice that settled it.")],
+    reason: Why,
+    by: By,
+    code: Code = None,
+    confirm: Confirm = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record that the provider's invoice settled what was returned or reversed of an order."""
+    who = mandate(by, reason, code=code, confirm=confirm)
+    _answer_given_back(
+        decide(lambda: giving_back.setoff(order, invoice=invoice, mandate=who), as_json=as_json), as_json
+    )
+
+
+def _answer_given_back(done: giving_back.GivenBack, as_json: bool) -> None:
+    said = f"Order {done.order_id} is {done.done} now: {done.amount} {done.asset}, {done.evidence}."
+    answer(as_json, asdict(done), visible(said))
 
 
 @app.command("attribute")

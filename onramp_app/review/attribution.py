@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts.tables import User
@@ -15,9 +14,8 @@ from onramp_app.cases.cases import Concern, close_cases
 from onramp_app.cases.words import CaseKind
 from onramp_app.db.engine import transaction
 from onramp_app.domain.clock import now
-from onramp_app.domain.environment import StepSource, current_environment
-from onramp_app.domain.errors import FieldError, NotFound, ValidationFailed
-from onramp_app.domain.ids import is_id, new_id
+from onramp_app.domain.environment import StepSource
+from onramp_app.domain.ids import new_id
 from onramp_app.domain.money import amount_text, from_minor
 from onramp_app.domain.payments import PaymentKind
 from onramp_app.fleet.changed_people import announce_changes
@@ -27,7 +25,8 @@ from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.four_eyes import Deed
 from onramp_app.operators.mandate import Mandate, Operator, deciding
 from onramp_app.provider_orders.tables import OrderRecord
-from onramp_app.providers.status import Flow, StatusClass
+from onramp_app.providers.status import StatusClass
+from onramp_app.review import named
 from onramp_app.review.decisions import post_once, refuse_unfit
 from onramp_app.top_ups.limits import count_in_base, kept_rates
 from onramp_app.top_ups.moves import Evidence, record
@@ -74,7 +73,7 @@ class Attribution:
 async def preview(order_id: str, user_id: str) -> Attribution:
     """Return what `attribute` would do, and change nothing. Raises its errors of the order and the user."""
     async with transaction() as db:
-        order = await _locked(db, order_id)
+        order = await named.purchase(db, order_id)
         user = await _recipient(db, user_id)
         booked = await _in_suspense(db, order)
         _top_up(order, booked, user_id=user.id, at=now())
@@ -99,7 +98,7 @@ async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribu
     """
     async with deciding(mandate) as operator:
         db = operator.db
-        order = await _locked(db, order_id)
+        order = await named.purchase(db, order_id)
         user = await _recipient(db, user_id)
         booked, at = await _in_suspense(db, order), now()
         await operator.authorise(_deed(order, user, booked))
@@ -159,30 +158,9 @@ def _attribution(
 
 async def _recipient(db: AsyncSession, user_id: str) -> User:
     """Return the person to credit, locked against changes until the transaction ends."""
-    if not is_id(user_id):
-        message = "Give the id of the account, which its owner finds on their profile page."
-        raise ValidationFailed(
-            "An account is named by its id: an address may change or be unconfirmed.",
-            errors=(FieldError("user_id", message),),
-        )
-    query = select(User).where(User.id == user_id).with_for_update(read=True)
-    user = (await db.exec(query)).first()
-    if user is None:
-        raise NotFound("There is no account with this id.")
+    user = await named.person(db, user_id)
     refuse_unfit(user)
     return user
-
-
-async def _locked(db: AsyncSession, order_id: str) -> OrderRecord:
-    query = select(OrderRecord).where(
-        OrderRecord.environment == current_environment().value,
-        OrderRecord.flow == Flow.BUY.value,
-        OrderRecord.order_id == order_id,
-    )
-    order = (await db.exec(query.with_for_update())).first() if "\x00" not in order_id else None
-    if order is None:
-        raise NotFound("The provider has no purchase with this id.")
-    return order
 
 
 async def _in_suspense(db: AsyncSession, order: OrderRecord) -> BookedDelivery:

@@ -123,6 +123,30 @@ def test_a_return_is_printed(work: Work) -> None:
     )
 
 
+def test_what_was_given_back_is_printed_and_refused_the_second_time(work: Work) -> None:
+    work.act("review", "return", work.held)
+    wanted = ("review", "setoff", work.held_order, "--invoice", "INV-2026/3")
+    assert work.act(*wanted).stdout == f"Order {work.held_order} is set off now: 1.5 USDT, INV-2026/3.\n"
+    again = work.act(*wanted)
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert again.stderr == "This order was recorded as set off by an invoice already.\n"
+    work.act("review", "reverse", work.settled)
+    (order,) = work.desk.books.owner.execute(
+        "SELECT order_id FROM provider_orders WHERE top_up_id = %s", (work.settled,)
+    ).fetchone()
+    sent = "0x" + "ab" * 32
+    done = work.answer(work.act("review", "remit", order, "--transaction", sent, "--json"))
+    assert done == {
+        "order_id": order,
+        "top_up_id": work.settled,
+        "done": "sent back",
+        "amount": "1",
+        "asset": "USDT",
+        "evidence": sent,
+        "reference": f"onramp:buy:{order}:remit",
+    }
+
+
 def test_an_attribution_is_printed_and_refused_the_second_time(work: Work) -> None:
     user = work.desk.owner_of(work.settled)
     wanted = ("review", "attribute", work.orphan.order_id, user)

@@ -10,7 +10,7 @@ from onramp_app.domain.errors import Forbidden, NotFound, ValidationFailed
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.mandate import Mandate
 from onramp_app.provider_orders.tables import OrderRecord
-from onramp_app.review import attribution
+from onramp_app.review import named
 from onramp_app.review.attribution import attribute, preview
 from onramp_app.review.decisions import decide
 from onramp_app.top_ups.transitions import Action
@@ -163,7 +163,7 @@ async def test_control_without_the_lock_only_the_ledger_stops_the_second(
         await both_looked.wait()
         return found
 
-    monkeypatch.setattr(attribution, "_locked", unlocked)
+    monkeypatch.setattr(named, "purchase", unlocked)
     delivery = await control_desk.suspense()
     assert await _both_at_once(control_desk, delivery.order_id) == ["Attribution", "ReferenceTaken"]
     assert await findings() == []

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import replace
 
 import psycopg
@@ -15,7 +14,6 @@ from onramp_app.accounts.words import Role
 from onramp_app.config import get_settings
 from onramp_app.domain.errors import Forbidden, NotFound, ValidationFailed
 from onramp_app.ledger import instructions as ledger
-from onramp_app.ledger.transfers import Instruction
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.mandate import Mandate
 from onramp_app.operators.roles import grant_role
@@ -158,21 +156,6 @@ async def test_a_reversal_is_undone_and_confirmed_again_each_as_a_new_transfer(d
     ]
     assert desk.top_up(top_up_id)[0] == "settled"
     assert [detail for *_, detail in desk.timeline(top_up_id)] == ["reversed", "reversal undone"] * 2
-
-
-@pytest.mark.parametrize("sent", [ledger.remit, ledger.setoff])
-async def test_what_was_sent_back_is_not_undone_with_the_money_of_another_order(
-    desk: Desk, sent: Callable[..., Instruction]
-) -> None:
-    top_up_id, delivery = await desk.settled(100)
-    other, _ = await desk.settled(100)
-    for reversed_one in (top_up_id, other):
-        await decide(reversed_one, Action.REVERSE, mandate=desk.mandate)
-    await post_now(sent(delivery, cause=BY_OPERATOR))
-    before = desk.everything()
-    with pytest.raises(ActionNotPossible, match="sent back or set off already"):
-        await decide(top_up_id, Action.UNDO_REVERSE, mandate=desk.mandate)
-    assert desk.everything() == before
 
 
 @pytest.mark.parametrize(
