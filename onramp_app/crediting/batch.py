@@ -16,6 +16,7 @@ from onramp_app.cases.cases import Concern
 from onramp_app.cases.words import CaseKind
 from onramp_app.chain.evidence import Fit
 from onramp_app.config import get_settings
+from onramp_app.crediting.answers import OF_NETWORK, OF_NO_OWNER, answered_without_owner
 from onramp_app.crediting.booked import Booked, Into, booked_of
 from onramp_app.crediting.context import Context, rank_of
 from onramp_app.crediting.delivery import JudgedDelivery, Symbols, is_over_delivery, judge_delivery
@@ -126,6 +127,9 @@ class Batch:
         )
         if judged.place is None:
             return judged
+        if self._proofs.let_go(order, judged.place):
+            for kind in OF_NETWORK:
+                self._answer(kind, order, detail=f"nobody asks {judged.place.network} any more")
         scale = self._context.scales[judged.place.asset]
         return self._proofs.prove(order, judged, judged.place, scale=scale)
 
@@ -145,6 +149,8 @@ class Batch:
     # Orders without an owner
 
     def _take_ownerless(self, order: OrderRecord, judged: JudgedDelivery | None) -> None:
+        for kind in answered_without_owner(order, judged):
+            self._answer(kind, order, detail=str(order.status_class))
         if order.status_class == StatusClass.UNKNOWN.value:
             self._find(CaseKind.UNKNOWN_STATUS, order, detail=_status_text(order))
         if judged is None or judged.is_awaited:
@@ -161,8 +167,6 @@ class Batch:
             self.instructions.append(instructions.receive_suspense(delivery, cause=cause))
             self._keep_amount(order, judged)
             self.booked.append(booked_of(order, Into.SUSPENSE))
-            # An earlier judgement may have lacked the coin or the address, and called the order not ours.
-            self._answer(CaseKind.NOT_OURS, order, detail="ours after all")
             detail = f"{self._amount(judged)} arrived, and nobody knows whose it is"
             detail += f" ({judged.note})" if judged.note else ""
             self._find(CaseKind.SUSPENSE, order, detail=detail)
@@ -170,6 +174,9 @@ class Batch:
     # Orders of a top-up
 
     async def _take_owned(self, order: OrderRecord, top_up: TopUp, judged: JudgedDelivery | None) -> None:
+        if order.top_up_id is None and order.version > 1:  # An earlier read may have named no owner.
+            for kind in OF_NO_OWNER:
+                self._answer(kind, order, detail=f"it belongs to top-up {top_up.id}")
         order.top_up_id = top_up.id
         if judged is not None and judged.is_awaited and top_up.has_entry:
             return  # A second payment is told of once its network shows it.

@@ -23,6 +23,15 @@ class Proofs:
         self._evidence = dict(known)
         self._at = at
 
+    def let_go(self, order: OrderRecord, place: Place) -> bool:
+        """Drop evidence that nobody looks for any more. Returns whether there was any."""
+        known = self._evidence.get(order.id)
+        if known is None or is_needed(place.network, known, get_settings()):
+            return False
+        drop(known)
+        del self._evidence[order.id]
+        return True
+
     def prove(
         self, order: OrderRecord, judged: JudgedDelivery, place: Place, *, scale: int
     ) -> JudgedDelivery:
@@ -32,9 +41,6 @@ class Proofs:
         """
         settings, known = get_settings(), self._evidence.get(order.id)
         if not is_needed(place.network, known, settings):
-            if known is not None:
-                drop(known)
-                del self._evidence[order.id]
             return judged
         evidence = demand(order, place, known=known, recorded_minor=judged.minor, at=self._at)
         self._evidence[order.id] = evidence

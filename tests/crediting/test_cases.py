@@ -1,11 +1,19 @@
 """A case is open exactly as long as a person has to look, however the orders of a top-up are read."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from onramp_app.chain.networks import NETWORKS
+from onramp_app.chain.servers import Servers
+from onramp_app.chain.watcher import look_at_due
+from onramp_app.config import get_settings
+from onramp_app.crediting.apply import judge_again
+from onramp_app.crediting.batch import REREADS
 from onramp_app.domain.clock import now
 from onramp_app.top_ups.moves import run_clock
+from tests.chain.node import NAME, receipt, running_node
 from tests.crediting.reads import apply_all, keep, keep_and_apply, order_of, recognition_id
 from tests.crediting.world import World
 
@@ -51,3 +59,95 @@ async def test_what_was_paid_and_has_an_unknown_status_is_handed_over_after_a_da
     await keep_and_apply(order_of(1, UNKNOWN, merchantRecognitionId=recognition))
     await run_clock(now() + timedelta(days=30))
     assert world.state(top_up)["status"] == ("processing" if other == PAID else "in_review")
+
+
+async def test_a_status_that_was_not_known_is_answered_without_an_owner_too(world: World) -> None:
+    await keep_and_apply(order_of(1, UNKNOWN))
+    await keep_and_apply(order_of(1, UNKNOWN + 1))
+    assert world.open_cases() == ["unknown_status"]
+    await keep_and_apply(order_of(1, PAID))
+    assert world.open_cases() == []
+
+
+@pytest.mark.parametrize("status", [UNKNOWN, PAID])
+async def test_what_an_order_without_an_owner_raised_ends_where_it_gets_one(
+    world: World, status: int
+) -> None:
+    top_up = world.top_up(world.user())
+    await keep_and_apply(order_of(1, UNKNOWN))
+    await keep_and_apply(order_of(1, status, merchantRecognitionId=recognition_id(world, top_up)))
+    found = world.rows("SELECT kind, top_up_id FROM exceptions WHERE closed_at IS NULL")
+    left = [{"kind": "unknown_status", "top_up_id": top_up}] if status == UNKNOWN else []
+    assert found == left
+
+
+async def _unreadable(world: World, **fields: Any) -> None:
+    """Apply a delivery whose fee the provider does not say until it is a case."""
+    await keep_and_apply(order_of(1, DELIVERED, gasFee=None, **fields))
+    for _ in range(REREADS):
+        world.run("UPDATE provider_orders SET apply_after = now()")
+        await apply_all()
+
+
+@pytest.mark.parametrize("way", ["the provider says it", "another rule"])
+async def test_an_amount_that_could_not_be_told_is_answered_once_it_can(
+    world: World, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    await _unreadable(world)
+    assert await judge_again() == 1
+    await _unreadable(world)
+    assert world.open_cases() == ["record_unreadable"]
+    if way == "another rule":
+        monkeypatch.setenv("ONRAMP_DELIVERED_RULE", "actual")
+        get_settings.cache_clear()
+        assert await judge_again() == 1
+        await apply_all()
+    else:
+        await keep_and_apply(order_of(1, DELIVERED))
+    assert world.open_cases() == ["suspense"]
+
+
+@pytest.mark.parametrize("has_owner", [True, False])
+async def test_nothing_waits_for_a_network_that_nobody_asks_any_more(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, has_owner: bool
+) -> None:
+    monkeypatch.setenv("CHAIN_RPC", '{"matic20": ["http://127.0.0.1:9"]}')
+    get_settings.cache_clear()
+    top_up = world.top_up(world.user())
+    of = {"merchantRecognitionId": recognition_id(world, top_up)} if has_owner else {}
+    await keep_and_apply(order_of(1, DELIVERED, transactionHash=NAME, **of))
+    servers = Servers(NETWORKS["matic20"], ("http://127.0.0.1:9",), confirmations=64)
+    for minutes in (0, 6):
+        assert await look_at_due(servers, at=now() + timedelta(minutes=minutes)) == 1
+    await servers.close()
+    assert await judge_again() == 1
+    await apply_all()
+    assert world.open_cases() == ["chain_away"]  # The control: it is asked as before.
+    monkeypatch.delenv("CHAIN_RPC")
+    get_settings.cache_clear()
+    assert await judge_again() == 1
+    await apply_all()
+    assert world.open_cases() == ([] if has_owner else ["suspense"])
+    assert world.one("SELECT count(*) FROM ledger_transfers") == 1
+
+
+async def test_a_delivery_whose_fee_nobody_says_is_credited_by_what_its_network_shows(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = world.user()
+    top_up = world.top_up(user)
+    of = {"merchantRecognitionId": recognition_id(world, top_up), "transactionHash": NAME}
+    await _unreadable(world, actualCryptoAmount="7.01", expectedCryptoAmount=7, **of)
+    assert (world.state(top_up)["reason"], world.open_cases()) == ("amount_unreadable", ["in_review"])
+    with running_node(results={"eth_getTransactionReceipt": receipt()}) as node:
+        monkeypatch.setenv("CHAIN_RPC", f'{{"matic20": ["{node.url}"]}}')
+        get_settings.cache_clear()
+        assert await judge_again() == 1
+        await apply_all()
+        assert (world.state(top_up)["status"], world.open_cases()) == ("processing", [])
+        servers = Servers(NETWORKS["matic20"], (node.url,), confirmations=64)
+        assert await look_at_due(servers) == 1
+        await servers.close()
+    await apply_all()
+    assert (world.balance(user), world.state(top_up)["status"]) == ((7 * 10**18, 0), "settled")
+    assert world.open_cases() == []
