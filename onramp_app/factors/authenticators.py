@@ -5,6 +5,7 @@ SHA-1, because many apps ignore every other choice; in an HMAC it is sound (RFC 
 
 import base64
 import secrets
+from datetime import datetime
 
 import pyotp
 import structlog
@@ -35,11 +36,7 @@ async def begin(db: AsyncSession, user_id: str, *, issuer: str, label: str) -> N
         issuer: what the app calls us.
         label: what the app calls the account.
     """
-    await db.exec(
-        delete(Authenticator).where(
-            col(Authenticator.user_id) == user_id, col(Authenticator.confirmed_at).is_(None)
-        )
-    )
+    await cancel(db, user_id)
     secret, row = secrets.token_bytes(_SECRET_BYTES), new_id()
     db.add(
         Authenticator(
@@ -49,6 +46,25 @@ async def begin(db: AsyncSession, user_id: str, *, issuer: str, label: str) -> N
     await db.flush()
     text = base64.b32encode(secret).decode()
     return NewAuthenticator(text, pyotp.TOTP(text).provisioning_uri(name=label, issuer_name=issuer))
+
+
+async def is_begun(db: AsyncSession, user_id: str, *, since: datetime) -> bool:
+    """Return whether a secret that does not count yet was made after `since`."""
+    query = select(Authenticator.id).where(
+        Authenticator.user_id == user_id,
+        col(Authenticator.confirmed_at).is_(None),
+        Authenticator.made_at > since,
+    )
+    return (await db.exec(query)).first() is not None
+
+
+async def cancel(db: AsyncSession, user_id: str) -> None:
+    """Forget the secret that was begun, if there is one."""
+    await db.exec(
+        delete(Authenticator).where(
+            col(Authenticator.user_id) == user_id, col(Authenticator.confirmed_at).is_(None)
+        )
+    )
 
 
 async def confirm(db: AsyncSession, user_id: str, code: str) -> bool:

@@ -156,7 +156,7 @@ def password_changed(details: Details, secret: str) -> Letter:
 
 
 def factors_changed(details: Details, secret: str) -> Letter:
-    """Say that a second factor was added or removed."""
+    """Say that a second factor was added or removed, or that there are new recovery codes."""
     title, text = {
         "added": (
             _("A second factor was added"),
@@ -165,6 +165,10 @@ def factors_changed(details: Details, secret: str) -> Letter:
         "removed": (
             _("A second factor was removed"),
             _("A second factor of your account with {app} was removed."),
+        ),
+        "codes": (
+            _("Your recovery codes were replaced"),
+            _("The recovery codes of your account with {app} were replaced. The old ones no longer work."),
         ),
     }[details["change"]]
     return Letter(

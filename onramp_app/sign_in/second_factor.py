@@ -29,6 +29,8 @@ from onramp_app.mail.words import MailKind
 from onramp_app.throttle import throttle
 
 FIRST_STEP_LIFE = timedelta(minutes=10)
+# As long as somebody takes who installs the app first.
+BEGUN_FOR = timedelta(minutes=15)
 
 _log = structlog.get_logger(__name__)
 
@@ -69,10 +71,23 @@ async def begin_authenticator(viewer: Viewer) -> NewAuthenticator:
     """
     await throttle.attempt(throttle.CHANGE_FACTORS, viewer.user_id)
     async with transaction() as db:
+        await _lock(db, viewer)
         await sessions.require_recent_proof(db, viewer)
         return await authenticators.begin(
             db, viewer.user_id, issuer=get_settings().app_name, label=viewer.email
         )
+
+
+async def is_authenticator_begun(viewer: Viewer) -> bool:
+    """Return whether an app was begun lately and waits for its code."""
+    async with transaction() as db:
+        return await authenticators.is_begun(db, viewer.user_id, since=clock.now() - BEGUN_FOR)
+
+
+async def cancel_authenticator(viewer: Viewer) -> None:
+    """Forget the app that was begun, if one was."""
+    async with transaction() as db:
+        await authenticators.cancel(db, viewer.user_id)
 
 
 async def confirm_authenticator(viewer: Viewer, code: str, *, client: Client) -> AddedFactor:
@@ -154,12 +169,13 @@ async def renew_recovery_codes(viewer: Viewer, *, client: Client) -> tuple[str, 
     """
     await throttle.attempt(throttle.CHANGE_FACTORS, viewer.user_id)
     async with transaction() as db:
-        await _lock(db, viewer)
+        user = await _lock(db, viewer)
         await sessions.require_recent_proof(db, viewer)
         if not await factors.has_factor(db, viewer.user_id):
             raise FactorNotPossible("Add an authenticator app or a passkey first.")
         codes = await recovery_codes.renew(db, viewer.user_id)
         _write(db, viewer, audit.Act.RECOVERY_CODES_RENEWED, {}, client)
+        await _write_mail(db, user, client, change="codes")
     return codes
 
 
@@ -174,6 +190,11 @@ async def _note_change(  # noqa: PLR0913 - what was changed, by whom, from where
     ended = await sessions.end_other_sessions(db, viewer, EndReason.FACTORS_CHANGED)
     _write(db, viewer, act, {"kind": kind.value, "sessions_ended": ended}, client)
     change = "added" if act is audit.Act.FACTOR_ADDED else "removed"
+    await _write_mail(db, user, client, change=change)
+    _log.info("second factors changed", user_id=user.id, act=act.value, kind=kind.value)
+
+
+async def _write_mail(db: AsyncSession, user: User, client: Client, *, change: str) -> None:
     await links.write_mail(
         db,
         user,
@@ -181,7 +202,6 @@ async def _note_change(  # noqa: PLR0913 - what was changed, by whom, from where
         purpose=LinkPurpose.NOT_ME,
         details=links.done_by(client) | {"change": change},
     )
-    _log.info("second factors changed", user_id=user.id, act=act.value, kind=kind.value)
 
 
 def _write(
@@ -233,6 +253,8 @@ async def prove_by_passkey(viewer: Viewer, answer: str) -> None:
         PasskeyRefused: the answer proves nothing, or is of somebody else's passkey.
     """
     async with transaction() as db:
-        if await passkeys.prove(db, answer) != viewer.user_id:
+        if await passkeys.owner_of(db, answer) != viewer.user_id:
             raise PasskeyRefused("This passkey belongs to another account.")
+        await _lock(db, viewer)
+        await passkeys.prove(db, answer)
         await sessions.note_proof(db, viewer)

@@ -157,8 +157,10 @@ async def sign_in_by_passkey(answer: str, client: Client, open_session: OpenSess
     """
     await throttle.attempt(throttle.SIGN_IN_FROM_ADDRESS, network_of(client.address))
     async with transaction() as db:
-        user_id = await passkeys.prove(db, answer)
-        user = (await db.exec(select(User).where(User.id == user_id).with_for_update())).one()
+        # The account before its passkey, as those who change the factors take the locks.
+        named = await passkeys.owner_of(db, answer)
+        user = (await db.exec(select(User).where(User.id == named).with_for_update())).one()
+        await passkeys.prove(db, answer)
         if user.closed_at is not None:  # meanwhile
             raise PasskeyRefused("This passkey belongs to no account any more.")
         # A thief may have added it before the owner locked the account. Nothing of it is deleted, so a thief

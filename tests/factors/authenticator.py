@@ -40,10 +40,14 @@ class SoftPasskey:
         numbers = self._key.public_key().public_numbers()
         public = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32)}
         credential = (
-            bytes(16) + len(self.credential_id).to_bytes(2) + self.credential_id + cbor2.dumps(public)
+            bytes(16)
+            + len(self.credential_id).to_bytes(2)
+            + self.credential_id
+            + cbor2.dumps(bent.get("public", public))
         )
         data = self._data(_HAS_CREDENTIAL, **bent) + credential
-        attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
+        statement = {"fmt": bent.get("format", "none"), "attStmt": bent.get("statement", {})}
+        attestation = cbor2.dumps({**statement, "authData": data})
         response = {"attestationObject": bytes_to_base64url(attestation)}
         return self._answer("webauthn.create", options["challenge"], response, **bent)
 

@@ -11,6 +11,7 @@ from onramp_app.web.parts.qr_code import qr_picture
 from onramp_app.web.parts.times import time_of
 from onramp_app.web.profile.factors_state import FactorsState
 from onramp_app.web.profile.shapes import FactorLine
+from onramp_app.web.profile.state import ProfileState
 from onramp_app.web.tabs.session import SessionState
 
 _BUTTON_ID, _PROBLEM_ID = "proof-passkey", "proof-passkey-problem"
@@ -69,12 +70,12 @@ def proof() -> rx.Component:
             class_name="grid gap-5",
         ),
         PasskeyRequest.create(
-            request=rx.cond(FactorsState.has_factor, FactorsState.passkey_request, ""),
+            request=rx.cond(FactorsState.has_factor, ProfileState.passkey_request, ""),
             button_id=_BUTTON_ID,
             problem_id=_PROBLEM_ID,
             form_id="",
             is_offered_in_fields=False,
-            on_old=FactorsState.renew_passkey_request,
+            on_old=ProfileState.renew_passkey_request,
             on_answer=FactorsState.prove_by_passkey,
         ),
         aria_labelledby="proof",
@@ -164,13 +165,23 @@ def _ways_to_add() -> rx.Component:
 
 def _new_app() -> rx.Component:
     return rx.el.div(
-        rx.el.p(_("Scan this with your authenticator app. On the same phone, type the key instead.")),
-        qr_picture(
-            FactorsState.app_qr_path, FactorsState.app_qr_size, title=_("Code for your authenticator app")
-        ),
-        rx.el.p(
-            rx.el.span(_("Key:"), " ", class_name="soft small"),
-            rx.el.code(FactorsState.app_secret, class_name="break-words select-all"),
+        # Shown once: who comes back to the page has the app already, and needs the field below only.
+        rx.cond(
+            FactorsState.app_secret != "",  # nosec B105  # nothing is shown
+            rx.el.div(
+                rx.el.p(_("Scan this with your authenticator app. On the same phone, type the key instead.")),
+                qr_picture(
+                    FactorsState.app_qr_path,
+                    FactorsState.app_qr_size,
+                    title=_("Code for your authenticator app"),
+                ),
+                rx.el.p(
+                    rx.el.span(_("Key:"), " ", class_name="soft small"),
+                    rx.el.code(FactorsState.app_secret, class_name="break-words select-all"),
+                ),
+                class_name="grid gap-4",
+            ),
+            rx.el.p(_("Your authenticator app is almost set up. Enter the code that it shows.")),
         ),
         rx.el.form(
             text_field(
@@ -186,7 +197,10 @@ def _new_app() -> rx.Component:
             rx.el.div(
                 main_button(_("Finish")),
                 rx.el.button(
-                    _("Cancel"), type="button", on_click=FactorsState.load, class_name="button button-quiet"
+                    _("Cancel"),
+                    type="button",
+                    on_click=FactorsState.cancel_app,
+                    class_name="button button-quiet",
                 ),
                 class_name="flex flex-wrap gap-3",
             ),

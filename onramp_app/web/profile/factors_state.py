@@ -45,7 +45,6 @@ class FactorsState(PrivateState):
     lines: list[FactorLine] = []  # noqa: RUF012  # Reflex copies the default for each state.
     codes_left: int = 0
     has_factor: bool = False
-    passkey_request: str = ""
     password_problem: str = ""
     code_problem: str = ""
     problem: str = ""
@@ -60,12 +59,16 @@ class FactorsState(PrivateState):
 
     @rx.event
     async def load(self) -> EventSpec | None:
-        """Read the factors and forget what an earlier visit left."""
+        """Read the factors and forget what an earlier visit left, but not an app that waits for its code.
+
+        A phone may have frozen the page, and lost its connection, while its owner was in the app.
+        """
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         self._forget_messages()
         self._stop_adding()
-        self.passkey_request = passkeys.request_options()
+        self.new_codes = []
+        self.is_adding_app = await second_factor.is_authenticator_begun(viewer)
         await self._list(viewer)
         return None
 
@@ -85,11 +88,23 @@ class FactorsState(PrivateState):
             self._drop("app_qr_path", "")
 
     @rx.event
+    async def cancel_app(self) -> EventSpec | None:
+        """Set up no app after all."""
+        if (viewer := await self._viewer()) is None:
+            return to_login(self)
+        self._forget_messages()
+        self._stop_adding()
+        await second_factor.cancel_authenticator(viewer)
+        return None
+
+    @rx.event
     async def confirm_app(self, form: dict[str, object]) -> AsyncIterator[EventSpec | None]:
         """Let the app count from now on, and show the recovery codes, once."""
         if (viewer := await self._viewer()) is None:
             yield to_login(self)
             return
+        if not self.is_adding_app:
+            return  # A second press of the button: the first has shown codes that are never shown again.
         self._forget_messages()
         code, client = text_of(form, "app_code"), self._client()
         try:
@@ -164,6 +179,7 @@ class FactorsState(PrivateState):
 
         try:
             if await self._attempt(remove):
+                self.new_codes = []
                 self.said = _("Removed. You're signed out everywhere else.")
         except NotFound:
             pass
@@ -210,15 +226,11 @@ class FactorsState(PrivateState):
             await second_factor.prove_by_passkey(viewer, answer if isinstance(answer, str) else "")
         except PasskeyRefused:
             self.password_problem = _("The passkey wasn't accepted. Try again, or use your password.")
-            self.passkey_request = passkeys.request_options()
+            page = await self.get_state(ProfileState)
+            page.passkey_request = passkeys.request_options()
         else:
             await self._proved()
         return None
-
-    @rx.event
-    def renew_passkey_request(self) -> None:
-        """Ask a passkey for another answer: the time for one is short, and a page may stand open for long."""
-        self.passkey_request = passkeys.request_options()
 
     def _client(self) -> Client:
         return Client(self.router.session.client_ip, self.router.headers.user_agent)
@@ -237,7 +249,7 @@ class FactorsState(PrivateState):
             return await act()
         except (RecentSignInRequired, Unauthenticated):
             page = await self.get_state(ProfileState)
-            page.needs_proof = True
+            page._ask_for_proof()
         except RateLimited:
             self.problem = _("Too many attempts. Wait a few minutes and try again.")
         except TooManyPasskeys:
@@ -274,7 +286,6 @@ class FactorsState(PrivateState):
     def _forget_messages(self) -> None:
         self.password_problem = self.code_problem = self.app_code_problem = ""  # nosec B105  # as above
         self.problem = self.said = ""
-        self.new_codes = []
 
 
 def _line(view: FactorView) -> FactorLine:

@@ -91,7 +91,7 @@ class OwnDataState(PrivateState):
 
     async def _ask_who_it_is(self) -> None:
         page = await self.get_state(ProfileState)
-        page.needs_proof = True
+        page._ask_for_proof()
 
     async def _list(self, viewer: Viewer) -> None:
         left = await closing.what_is_left(viewer)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import ClassVar
 
 import reflex as rx
 from reflex.event import EventSpec
@@ -19,6 +20,7 @@ from onramp_app.domain.errors import (
     Unauthenticated,
     ValidationFailed,
 )
+from onramp_app.factors import passkeys
 from onramp_app.mail.words import Choice
 from onramp_app.operators import codes
 from onramp_app.operators.errors import FactorRequired
@@ -43,6 +45,7 @@ class ProfileState(PrivateState):
     operator_code_until: str = ""
     operator_code_problem: str = ""
     needs_proof: bool = False  # The person has to show once more who they are.
+    passkey_request: str = ""  # What a passkey answers to then, as JSON.
     details_saved: bool = False
     name_problem: str = ""
     details_problem: str = ""
@@ -60,6 +63,9 @@ class ProfileState(PrivateState):
     is_later_part: bool = False  # The list of events does not begin with the newest.
     _events_cursor: str = ""
     _here: str = ""  # The network address of this session.
+
+    # A timer of the card that asks for a proof. It goes on where nobody is there.
+    _sent_by_page: ClassVar[frozenset[str]] = frozenset(("renew_passkey_request",))
 
     @rx.event
     async def load(self) -> EventSpec | None:
@@ -126,6 +132,8 @@ class ProfileState(PrivateState):
                 new_password=new_password,
                 address=self.router.session.client_ip,
             )
+        except RecentSignInRequired:
+            self._ask_for_proof()
         except InvalidCredentials:
             self.current_password_problem = _("This isn't your current password.")
         except ValidationFailed:
@@ -202,7 +210,7 @@ class ProfileState(PrivateState):
         try:
             made = await codes.make(viewer, address=self.router.session.client_ip)
         except RecentSignInRequired:
-            self.needs_proof = True
+            self._ask_for_proof()
         except FactorRequired:
             self.operator_code_problem = _("Operators need a second factor. Add one below first.")
         except RateLimited:
@@ -216,6 +224,16 @@ class ProfileState(PrivateState):
             self.operator_code = ""
             self.dirty_vars.discard("operator_code")
             await self._list_security(viewer)
+
+    @rx.event
+    def renew_passkey_request(self) -> None:
+        """Ask a passkey for another answer: its time is short, and the card may stand open for long."""
+        self.passkey_request = passkeys.request_options()
+
+    def _ask_for_proof(self) -> None:
+        """Show the card. What a passkey answers to counts for ten minutes from here on, and once."""
+        self.needs_proof = True
+        self.passkey_request = passkeys.request_options()
 
     async def _list_security(self, viewer: Viewer) -> None:
         views, _cursor = await sessions.list_sessions(viewer, limit=sessions.MAX_KEPT)
