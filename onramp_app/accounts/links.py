@@ -108,6 +108,12 @@ async def write_new_device(db: AsyncSession, user: User, *, client: Client) -> N
         await write_notice(db, user, MailKind.NEW_DEVICE, client=client)
 
 
+async def write_factor_refused(db: AsyncSession, user: User, *, client: Client) -> None:
+    """Write that somebody had the password and a wrong code, at most once a day. The account is locked."""
+    if not await outbox.count_lately(db, user.id, MailKind.FACTOR_REFUSED, hours=24):
+        await write_notice(db, user, MailKind.FACTOR_REFUSED, client=client)
+
+
 def done_by(client: Client) -> dict[str, str]:
     """Return what a mail says of who did something: when, from where, on what."""
     browser, system = device_words(client.user_agent)

@@ -207,6 +207,26 @@ def factors_reset_asked(details: Details, _secret: str) -> Letter:
     )
 
 
+def factor_refused(details: Details, secret: str) -> Letter:
+    """Say that somebody had the password and no right code, on a device that the account does not know."""
+    return Letter(
+        subject=_("Someone entered your password and a wrong code"),
+        title=_("Someone entered your password and a wrong code"),
+        paragraphs=(
+            _(
+                "Someone entered the right password of your account with {app}, and then a wrong code. They"
+                " didn't get in."
+            ).format(app=app_name()),
+            _("If that was you, there's nothing you need to do."),
+            _if_not_me(),
+        ),
+        facts=_where(details),
+        action=_not_me(secret),
+        after=(_("We write this at most once a day, however often it's tried."),),
+        about_mails=about_security(),
+    )
+
+
 def new_device(details: Details, secret: str) -> Letter:
     """Say that somebody signed in on a device that the account does not know."""
     return Letter(

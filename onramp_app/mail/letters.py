@@ -27,6 +27,7 @@ _LETTERS: Mapping[MailKind, Callable[[Details, str], Letter]] = {
     MailKind.PASSWORD_CHANGED: account_letters.password_changed,
     MailKind.FACTORS_CHANGED: account_letters.factors_changed,
     MailKind.FACTORS_RESET_ASKED: account_letters.factors_reset_asked,
+    MailKind.FACTOR_REFUSED: account_letters.factor_refused,
     MailKind.NEW_DEVICE: account_letters.new_device,
     MailKind.REFRESH_TOKEN_REUSED: account_letters.refresh_token_reused,
     MailKind.CLAIM_ACCOUNT: account_letters.claim_account,

@@ -26,6 +26,7 @@ class MailKind(StrEnum):
     ACCOUNT_CLOSED = "account_closed"
     CLAIM_ACCOUNT = "claim_account"
     ENDPOINT_DISABLED = "endpoint_disabled"
+    FACTOR_REFUSED = "factor_refused"
 
 
 class Choice(StrEnum):
@@ -69,6 +70,7 @@ WORTH_SENDING: Mapping[MailKind, timedelta] = {
         (
             MailKind.PASSWORD_CHANGED,
             MailKind.FACTORS_CHANGED,
+            MailKind.FACTOR_REFUSED,
             MailKind.NEW_DEVICE,
             MailKind.REFRESH_TOKEN_REUSED,
         ),

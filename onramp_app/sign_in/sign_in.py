@@ -24,6 +24,7 @@ from onramp_app.ledger import audit
 from onramp_app.throttle import throttle
 
 FIRST_STEP_LIFE = timedelta(minutes=10)
+_UNPROVED_DEVICES = "devices without a factor"
 
 _log = structlog.get_logger(__name__)
 
@@ -125,7 +126,7 @@ async def open_known(
                 user.password_hash = known.new_hash
             opened = await _open(db, user, client, open_session)
     except WrongCode:
-        await _note_wrong_code(known.user_id, client)
+        await _note_wrong_code(known.user_id, client, place)
         raise
     if code:
         await factors.guessed_right(known.user_id, place)
@@ -144,7 +145,7 @@ async def _place_of(known: Known, client: Client) -> str:
     async with transaction() as db:
         since = await factors.guarded_since(db, known.user_id)
     is_proved = device.is_known_to(known.user_id, known.password_hash, since=since)
-    return f"device {device.id}" if is_proved else "devices without a factor"
+    return f"device {device.id}" if is_proved else _UNPROVED_DEVICES
 
 
 async def sign_in_by_passkey(answer: str, client: Client, open_session: OpenSession[Opened]) -> Opened:
@@ -194,10 +195,16 @@ async def _open(db: AsyncSession, user: User, client: Client, open_session: Open
     return opened
 
 
-async def _note_wrong_code(user_id: str, client: Client) -> None:
-    """Keep that somebody who knows the password has no right code: the owner wants to know."""
+async def _note_wrong_code(user_id: str, client: Client, place: str) -> None:
+    """Keep that somebody who knows the password has no right code: the owner wants to know.
+
+    On a device that they signed in on with a factor it is their own slip, of which no mail is written.
+    """
     _log.warning("a second factor was refused", user_id=user_id, address=client.address)
     async with transaction() as db:
+        user = (await db.exec(select(User).where(User.id == user_id).with_for_update())).one()
+        if place in (factors.ELSEWHERE, _UNPROVED_DEVICES) and user.closed_at is None:
+            await links.write_factor_refused(db, user, client=client)
         await audit.write_own(
             db,
             audit.Act.FACTOR_REFUSED,

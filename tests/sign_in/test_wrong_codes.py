@@ -1,5 +1,6 @@
 """How often codes can be guessed, and that somebody who has the password alone shuts nobody out."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,10 +15,10 @@ from onramp_app.domain import clock
 from onramp_app.domain.errors import InvalidCredentials, RateLimited
 from onramp_app.factors import factors
 from onramp_app.factors.errors import WrongCode
-from onramp_app.recovery import passwords, requests
+from onramp_app.recovery import passwords, requests, securing
 from onramp_app.sign_in import second_factor, sign_in
 from tests.factors.authenticator import code_of
-from tests.mailed import secret_in
+from tests.mailed import mailed, secret_in
 from tests.people import PASSWORD, sign_up
 
 HOME, STRANGER = "203.0.113.7", "198.51.100.9"
@@ -67,6 +68,31 @@ async def test_who_has_the_password_alone_does_not_keep_the_owner_out_of_a_known
     assert [await _try(email, WRONG) for _ in range(12)] == ["wrong"] * 10 + ["refused"] * 2
     assert await _try(email, codes[1]) == "refused", "the control: on another device, anybody could be meant"
     assert await _try(email, codes[1], device=known) == "in"
+
+
+async def test_the_owner_hears_once_a_day_that_somebody_has_the_password(
+    ada: BrowserSession, owner: psycopg.Connection[Any]
+) -> None:
+    email, codes = ada.viewer.email, await _recovery_codes(ada)
+    known = (await _enter(email, codes[0], HOME)).device_cookie_value
+
+    def told() -> int:
+        return mailed(owner).count(("factor_refused", email))
+
+    assert await _try(email, WRONG, device=known) == "wrong"
+    assert told() == 0, "a slip of the owner"
+    await asyncio.gather(*(_try(email, WRONG) for _ in range(4)))
+    assert told() == 1
+    owner.execute("UPDATE outbox_mails SET created_at = created_at - interval '25 hours'")
+    await _try(email, WRONG)
+    assert told() == 2
+    address = owner.execute(
+        "SELECT details::json ->> 'address' FROM outbox_mails WHERE kind = 'factor_refused'"
+    ).fetchone()
+    assert address == (STRANGER,)
+    await securing.secure(secret_in(owner, "factor_refused", to=email), Client(HOME))
+    with pytest.raises(InvalidCredentials):
+        await _enter(email, codes[1], device=known)  # the password that was known is of no use any more
 
 
 async def test_a_known_device_has_as_few_attempts_of_its_own(ada: BrowserSession) -> None:
