@@ -23,10 +23,13 @@ from onramp_app.commands.running import (
     visible_lines,
 )
 from onramp_app.operators.mandate import Mandate
-from onramp_app.review import by_hand, decisions, giving_back
+from onramp_app.review import adjusting, by_hand, decisions, giving_back
 from onramp_app.review.attribution import Attribution, attribute, preview
 from onramp_app.review.waiting import OpenCase, close_case, waiting_cases
 from onramp_app.top_ups.transitions import Action
+
+Account = Annotated[str, typer.Argument(help="The id of the account, never an e-mail address.")]
+Reference = Annotated[str, typer.Option(help="A reference of yours, such as a ticket. Each is booked once.")]
 
 app = typer.Typer(help="Decide what waits for a person.", no_args_is_help=True)
 
@@ -158,10 +161,55 @@ def _answer_given_back(done: giving_back.GivenBack, as_json: bool) -> None:
     answer(as_json, asdict(done), visible(said))
 
 
+@app.command("make-good")
+def review_make_good(
+    user: Account,
+    asset: str,
+    amount: str,
+    reference: Reference,
+    reason: Why,
+    by: By,
+    code: Code = None,
+    confirm: Confirm = None,
+    as_json: AsJson = False,
+) -> None:
+    """Credit a person an amount at your own expense."""
+    wanted, who = (
+        adjusting.Wanted(user, asset, amount, reference),
+        mandate(by, reason, code=code, confirm=confirm),
+    )
+    _answer_adjusted(decide(lambda: adjusting.make_good(wanted, mandate=who), as_json=as_json), as_json)
+
+
+@app.command("write-off")
+def review_write_off(
+    user: Account,
+    asset: str,
+    amount: str,
+    reference: Reference,
+    reason: Why,
+    by: By,
+    code: Code = None,
+    confirm: Confirm = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel what a person owes, or a part of it, at your own expense."""
+    wanted, who = (
+        adjusting.Wanted(user, asset, amount, reference),
+        mandate(by, reason, code=code, confirm=confirm),
+    )
+    _answer_adjusted(decide(lambda: adjusting.write_off(wanted, mandate=who), as_json=as_json), as_json)
+
+
+def _answer_adjusted(done: adjusting.Adjusted, as_json: bool) -> None:
+    said = f"{done.amount} {done.asset} {done.done} for {done.email}: {done.reference}."
+    answer(as_json, asdict(done), visible(said))
+
+
 @app.command("attribute")
 def review_attribute(
     order: str,
-    user: Annotated[str, typer.Argument(help="The id of the account, never an e-mail address.")],
+    user: Account,
     reason: MaybeWhy = None,
     by: MaybeBy = None,
     code: Code = None,

@@ -12,5 +12,6 @@ class Lock(IntEnum):
     ROLES = 0x0A44_6D6F_6E65_7907
     SEAL = 0x0A44_6D6F_6E65_7908
     TREASURY = 0x0A44_6D6F_6E65_7906
+    ADJUSTMENTS = 0x0A44_6D6F_6E65_790A
     # Not a lock but the seed of many: one for each transaction on a network.
     TRANSACTIONS = 0x0A44_6D6F_6E65_7909

@@ -12,6 +12,7 @@ from onramp_app.db.engine import execute
 from onramp_app.db.personal import Inner, Part
 from onramp_app.domain.money import from_minor
 from onramp_app.ledger.transfers import Balance
+from onramp_app.ledger.words import TransferKind
 
 _BALANCES = text(
     "SELECT b.user_id, b.asset, s.scale, b.available_minor, b.held_minor, b.owed_minor, b.version"
@@ -43,6 +44,20 @@ _COUNTED_SINCE = text(
     " JOIN assets s ON s.code = a.asset"
     " WHERE t.kind = 'count' AND a.kind = 'treasury' AND t.created_at > :since"
     " GROUP BY a.asset, s.scale ORDER BY a.asset"
+)
+# Every adjustment has one entry here, and little else has.
+_ADJUSTED_SINCE = text(
+    "SELECT a.asset, s.scale, sum(abs(e.amount_minor)) AS minor FROM ledger_accounts a"
+    " JOIN assets s ON s.code = a.asset JOIN ledger_entries e ON e.account_id = a.id"
+    " JOIN ledger_transfers t ON t.id = e.transfer_id"
+    " WHERE a.kind = 'adjustments' AND t.kind = :kind AND t.created_at > :since"
+    " GROUP BY a.asset, s.scale ORDER BY a.asset"
+)
+# What the rule `treasury_covers` of `ledger.rules` sums.
+_SPARE = text(
+    "SELECT coalesce(sum(e.amount_minor), 0) FROM ledger_entries e"
+    " JOIN ledger_accounts a ON a.id = e.account_id WHERE a.asset = :asset"
+    " AND a.kind IN ('treasury', 'available', 'held', 'suspense', 'payable')"
 )
 
 # All that is held about a person in the books, for their file. Who decided for the operator, and why, is not.
@@ -154,3 +169,19 @@ async def counted_since(db: AsyncSession, since: datetime) -> list[tuple[Decimal
     """
     rows = await execute(db, _COUNTED_SINCE, {"since": since})
     return [(from_minor(int(row.minor), scale=row.scale), row.asset) for row in rows]
+
+
+async def adjusted_since(
+    db: AsyncSession, kind: TransferKind, *, since: datetime
+) -> list[tuple[Decimal, str]]:
+    """Return what one kind of adjustment moved since a moment, by asset: (sum in whole units, asset)."""
+    rows = await execute(db, _ADJUSTED_SINCE, {"kind": kind.value, "since": since})
+    return [(from_minor(int(row.minor), scale=row.scale), row.asset) for row in rows]
+
+
+async def spare_minor(db: AsyncSession, asset: str) -> int:
+    """Return what the treasury holds beside what is owed, below zero where it does not cover that.
+
+    Reads every entry of the asset.
+    """
+    return int((await execute(db, _SPARE, {"asset": asset})).scalar() or 0)

@@ -118,6 +118,11 @@ async def post(db: AsyncSession, instructions: Sequence[Instruction]) -> list[Po
     return _answers(instructions, made, inserted=inserted, posted=posted)
 
 
+async def is_posted(db: AsyncSession, instruction: Instruction) -> bool:
+    """Return whether the reference of an instruction was posted, with whatever input."""
+    return bool(await _posted(await db.connection(), [instruction]))
+
+
 async def _lock_balances(
     connection: AsyncConnection, instructions: Sequence[Instruction]
 ) -> dict[tuple[str, str], Balance]:

@@ -1,5 +1,6 @@
 """Operators' commands over real books, as a shell sees them: output, exit status, JSON."""
 
+import asyncio
 import base64
 import json
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from typer.testing import CliRunner, Result
 from onramp_app.__main__ import app
 from onramp_app.db import engine
 from onramp_app.ledger.instructions import Delivery
+from onramp_app.ledger.transfers import Instruction
 from tests.desk import REASON, Desk, store_webhook, unknown_id
+from tests.ledger.books import BY_POLL, post_now
+from tests.recorded_posting import spend
 
 ESCAPE = "\x1b[2J\u202e\u009b1A"  # Clears a screen, turns the writing direction, moves the cursor up.
 
@@ -145,6 +149,41 @@ def test_what_was_given_back_is_printed_and_refused_the_second_time(work: Work) 
         "evidence": sent,
         "reference": f"onramp:buy:{order}:remit",
     }
+
+
+def test_what_was_made_good_and_written_off_is_printed_and_pages_are_notified(work: Work) -> None:
+    user_id = work.desk.owner_of(work.settled)
+    # The operator's own money: what a person paid for something.
+    spent = spend("d", work.desk.books.amount(user_id, 10**18), cause=BY_POLL)
+    asyncio.run(_post_and_leave(spent))
+    wanted = ("review", "make-good", user_id, "USDT", "0.5", "--reference", "T-7")
+    work.desk.books.owner.execute("LISTEN user_changed")
+    made = work.act(*wanted)
+    assert made.stdout == f"0.5 USDT made good for {user_id}@example.org: adjust:T-7.\n"
+    (notified,) = work.desk.books.owner.notifies(timeout=20, stop_after=1)
+    assert notified.payload == user_id
+    again = work.act(*wanted)
+    assert (again.exit_code, again.stderr) == (1, "adjust:T-7 was booked before. Nothing was done now.\n")
+    work.act("review", "reverse", work.settled)
+    list(work.desk.books.owner.notifies(timeout=1))
+    done = work.answer(
+        work.act("review", "write-off", user_id, "USDT", "0.5", "--reference", "T-8", "--json")
+    )
+    assert done == {
+        "user_id": user_id,
+        "email": f"{user_id}@example.org",
+        "done": "written off",
+        "amount": "0.5",
+        "asset": "USDT",
+        "reference": "writeoff:T-8",
+    }
+    (notified,) = work.desk.books.owner.notifies(timeout=20, stop_after=1)
+    assert notified.payload == user_id
+
+
+async def _post_and_leave(instruction: Instruction) -> None:
+    await post_now(instruction)
+    await engine.dispose()
 
 
 def test_an_attribution_is_printed_and_refused_the_second_time(work: Work) -> None:

@@ -276,7 +276,8 @@ def test_every_command_that_decides_takes_a_code_and_a_confirmation() -> None:
     assert takes == {
         "grant-role", "reconcile", "webhooks replay",
         "review release", "review return", "review close", "review reverse", "review attribute",
-        "review credit", "review remit", "review setoff", "kyc set", "factors reset",
+        "review credit", "review remit", "review setoff",
+        "review make-good", "review write-off", "kyc set", "factors reset",
         "api-keys create", "api-keys rotate", "api-keys revoke",
         "webhooks-out redeliver", "webhooks-out disable",
     }  # fmt: skip
