@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from onramp_app.accounts import devices, fields, links, passwords, sessions, tokens
 from onramp_app.accounts.accounts import Opened, OpenSession
 from onramp_app.accounts.sessions import BrowserSession, Client
-from onramp_app.accounts.tables import User
+from onramp_app.accounts.tables import AuthSession, User
 from onramp_app.accounts.tokens import Claims, TokenType
 from onramp_app.db.engine import transaction
 from onramp_app.domain import clock
@@ -24,6 +24,7 @@ from onramp_app.ledger import audit
 from onramp_app.throttle import throttle
 
 FIRST_STEP_LIFE = timedelta(minutes=10)
+_SENT_TWICE = timedelta(seconds=30)
 _UNPROVED_DEVICES = "devices without a factor"
 
 _log = structlog.get_logger(__name__)
@@ -198,12 +199,14 @@ async def _open(db: AsyncSession, user: User, client: Client, open_session: Open
 async def _note_wrong_code(user_id: str, client: Client, place: str) -> None:
     """Keep that somebody who knows the password has no right code: the owner wants to know.
 
-    On a device that they signed in on with a factor it is their own slip, of which no mail is written.
+    It is their own slip on a device that they signed in on with a factor, and where they have just signed in:
+    a form that is sent twice brings a code that was used. No mail is written of these.
     """
     _log.warning("a second factor was refused", user_id=user_id, address=client.address)
     async with transaction() as db:
         user = (await db.exec(select(User).where(User.id == user_id).with_for_update())).one()
-        if place in (factors.ELSEWHERE, _UNPROVED_DEVICES) and user.closed_at is None:
+        is_own = place not in (factors.ELSEWHERE, _UNPROVED_DEVICES)
+        if not is_own and user.closed_at is None and not await _is_just_in(db, user_id, client):
             await links.write_factor_refused(db, user, client=client)
         await audit.write_own(
             db,
@@ -214,6 +217,17 @@ async def _note_wrong_code(user_id: str, client: Client, place: str) -> None:
             detail={"device": devices.kept_words(client.user_agent)},
             address=client.address,
         )
+
+
+async def _is_just_in(db: AsyncSession, user_id: str, client: Client) -> bool:
+    """Return whether the account was signed in to from this address, in the same program, a moment ago."""
+    query = select(AuthSession.id).where(
+        AuthSession.user_id == user_id,
+        AuthSession.address == client.address[:45],
+        AuthSession.device == "".join(c for c in client.user_agent if c.isprintable())[:200],
+        col(AuthSession.created_at) > clock.now() - _SENT_TWICE,
+    )
+    return (await db.exec(query.limit(1))).first() is not None
 
 
 async def _find(known_as: str) -> tuple[str, str] | None:

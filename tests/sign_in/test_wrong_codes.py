@@ -95,6 +95,17 @@ async def test_the_owner_hears_once_a_day_that_somebody_has_the_password(
         await _enter(email, codes[1], device=known)  # the password that was known is of no use any more
 
 
+async def test_a_form_that_is_sent_twice_frightens_nobody(
+    ada: BrowserSession, owner: psycopg.Connection[Any]
+) -> None:
+    email, codes = ada.viewer.email, await _recovery_codes(ada)
+    assert sorted(await asyncio.gather(*(_try(email, codes[0]) for _ in range(2)))) == ["in", "wrong"]
+    assert ("factor_refused", email) not in mailed(owner)
+    owner.execute("UPDATE auth_sessions SET created_at = created_at - interval '31 seconds'")
+    assert await _try(email, codes[0]) == "wrong"
+    assert ("factor_refused", email) in mailed(owner), "the control: a used code later"
+
+
 async def test_a_known_device_has_as_few_attempts_of_its_own(ada: BrowserSession) -> None:
     email, codes = ada.viewer.email, await _recovery_codes(ada)
     known = (await _enter(email, codes[0], HOME)).device_cookie_value
