@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from playwright.async_api import Page, WebSocket, expect
 
-from tests.e2e.people import PASSWORD, be_somebody_new, new_email
+from tests.e2e.people import PASSWORD, be_somebody_new, has_loaded, new_email
 from tests.e2e.site import OpenPage, Site
 
 
@@ -177,3 +177,26 @@ async def test_changing_the_password_ends_the_other_tabs_and_keeps_this_one(open
     await ends.wait_for_url(re.compile(r"/login"), timeout=5000)
     await _sign_in(ends, email, new_password)
     await ends.wait_for_url(re.compile(r"/home/?$"))
+
+
+async def test_a_double_click_is_one_click(open_page: OpenPage) -> None:
+    page, email, other = await open_page("/register"), new_email(), "another calm evening 7"
+    await has_loaded(page)
+    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_label("Name").fill("Ada King")
+    await page.get_by_label("Country").select_option("IN")
+    await page.get_by_role("button", name="Create account").dblclick()
+    await page.wait_for_url(re.compile(r"/home/?$"))
+
+    await page.goto("/profile")
+    await has_loaded(page)
+    for old, new in ((PASSWORD, other), (other, PASSWORD)):  # What is meant twice is done twice.
+        await page.get_by_label("Current password").fill(old)
+        await page.get_by_label("New password").fill(new)
+        button = page.get_by_role("button", name="Change password")
+        await button.dblclick()
+        await expect(page.get_by_text("Your password is changed.")).to_be_visible()
+        await page.wait_for_timeout(500)
+        await expect(page.get_by_text("This isn't your current password.")).to_have_count(0)
+        await page.wait_for_timeout(600)

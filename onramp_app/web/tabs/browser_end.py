@@ -4,7 +4,8 @@ Reflex notices a connection that is gone only when a try to reconnect fails, kee
 and sends it once it is back. Here the page asks the server every second (`web/tabs/pulse.py`
 answers). It is offline while no answer comes within three seconds, while the socket is down, or while the
 browser says so. Then nothing that a person does is sent, also not later, and the buttons that need the server
-say so.
+say so. The second half of a double click is not sent either: after a form that succeeded its repeat would say
+that it failed.
 
 Nothing is imported here: `rxconfig.py` loads this file for each command.
 """
@@ -19,7 +20,7 @@ export const connection = (() => {
   ]);
   const NEEDS_SERVER =
     "button:not([popovertarget]):not([data-works-offline]), button[data-needs-server]";
-  const listeners = new Set(), marked = new Map();
+  const listeners = new Set(), marked = new Map(), sent = new Map();
   let socket, state = "waiting", doubt = "", shown = "waiting", timer, later, observer;
   let wasConnected = false, hasFailed = false, isOverdue = false, downSince = 0;
   let link = 0, asked = 0, answered = 0, serverTime = null, heardAt = 0, actedAt = 0, updatedAt = 0;
@@ -97,8 +98,21 @@ export const connection = (() => {
     }, ANSWER_WITHIN);
     timer = setTimeout(ask, ASK_EVERY);
   };
+  const isRepeated = ({ type, detail, target }) => {
+    if (type === "click") return detail > 1 && target.closest?.(NEEDS_SERVER);
+    // A form with an address leads to another page, which may take its time.
+    const wait = target.hasAttribute("action") ? 10_000 : 1_000, since = sent.get(target);
+    const again = performance.now() - since < wait;
+    if (!again) sent.set(target, performance.now());
+    return again;
+  };
   const refuse = (event) => {
-    if (state !== "lost") return;
+    if (state !== "lost") {
+      if (!isRepeated(event)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
     const button = event.type === "click" ? event.target.closest?.(NEEDS_SERVER) : event.target;
     if (!button) return;
     event.preventDefault();
@@ -127,6 +141,7 @@ export const connection = (() => {
       setTimeout(() => { if (!wasConnected) { hasFailed = true; update(); } }, 4500);
       window.addEventListener("online", () => { update(); ask(); });
       window.addEventListener("offline", update);
+      window.addEventListener("pageshow", () => sent.clear());
       document.addEventListener("visibilitychange", ask);
       document.addEventListener("click", refuse, true);
       document.addEventListener("submit", refuse, true);
