@@ -188,8 +188,8 @@ def _before(purpose: str, email: str) -> tuple[str, str, str] | None:
             return (
                 _("Wasn't this you?"),
                 _(
-                    "We sign out every device and lock the password. Then we send a link to set a new one to"
-                    " {address}."
+                    "We sign out every device, and lock the password and the passkeys. Then we send a link to"
+                    " set a new password to {address}."
                 ).format(address=email),
                 _("Secure my account"),
             )
