@@ -85,6 +85,13 @@ def demand(
     return known
 
 
+def begin_again(known: ChainEvidence, *, at: datetime) -> None:
+    """Look once more for what had arrived and left the chain, since nothing has been booked for it yet."""
+    known.state, known.why, known.confirmed_at = EvidenceState.WAITING.value, "", None
+    known.amount_minor = known.block_number = known.block_hash = None
+    known.looks_after, known.next_look_at, known.unseen_since = 0, at, at
+
+
 def drop(known: ChainEvidence) -> None:
     """Let the provider's word count again, where `CHAIN_RPC` does not name the network any more."""
     if known.state not in PROVEN:

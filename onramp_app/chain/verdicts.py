@@ -70,7 +70,11 @@ def after_look(  # noqa: PLR0913 - what was seen of what, and by which rules
         if row.credited_by and differs_from_recorded(row, row.amount_minor, tolerance_percent=tolerance):
             row.state = EvidenceState.DIFFERS.value
             raises.append((CaseKind.CHAIN_DIFFERS, "credited by hand, and the network shows another amount"))
-        return Verdict(is_news=True, raises=tuple(raises), answers=(*answers, CaseKind.CHAIN_MISSING))
+        return Verdict(
+            is_news=True,
+            raises=tuple(raises),
+            answers=(*answers, CaseKind.CHAIN_MISSING, CaseKind.CHAIN_LEFT),
+        )
     why = _why_missing(row, look, is_ours=is_ours, at=at)
     row.state = EvidenceState.MISSING.value if why else EvidenceState.WAITING.value
     row.why = why

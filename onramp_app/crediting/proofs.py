@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from onramp_app.chain.evidence import demand, drop, is_needed
+from onramp_app.chain.evidence import begin_again, demand, drop, is_needed
 from onramp_app.chain.tables import ChainEvidence
 from onramp_app.chain.words import PENDING, EvidenceState
 from onramp_app.config import get_settings
@@ -35,13 +35,15 @@ class Proofs:
     def prove(
         self, order: OrderRecord, judged: JudgedDelivery, place: Place, *, scale: int
     ) -> JudgedDelivery:
-        """Return the judgement of a delivery to our place by what its network shows.
+        """Return the judgement of a delivery to our place, not booked yet, by what its network shows.
 
         The first time, the network is asked. Where nobody asks it, the provider's word stays.
         """
         settings, known = get_settings(), self._evidence.get(order.id)
         if not is_needed(place.network, known, settings):
             return judged
+        if known is not None and known.state == EvidenceState.LEFT and place.network in settings.chain_rpc:
+            begin_again(known, at=self._at)
         evidence = demand(order, place, known=known, recorded_minor=judged.minor, at=self._at)
         self._evidence[order.id] = evidence
         self._db.add(evidence)

@@ -151,3 +151,27 @@ async def test_a_delivery_whose_fee_nobody_says_is_credited_by_what_its_network_
     await apply_all()
     assert (world.balance(user), world.state(top_up)["status"]) == ((7 * 10**18, 0), "settled")
     assert world.open_cases() == []
+
+
+async def test_a_block_that_leaves_before_anything_is_booked_is_waited_for_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An order that cannot be applied waits for up to ten minutes, in which the looks go on."""
+    monkeypatch.setenv("CHAIN_RPC", '{"matic20": ["http://127.0.0.1:9"]}')
+    get_settings.cache_clear()
+    user, name = world.user(), "0x" + "ab" * 32
+    top_up = world.top_up(user)
+    fields = {"merchantRecognitionId": recognition_id(world, top_up), "transactionHash": name}
+    await keep_and_apply(order_of(1, DELIVERED, **fields))
+    world.run(
+        "UPDATE chain_evidence SET state = 'left', confirmed_at = now(), amount_minor = %s, block_number = 5,"
+        " block_hash = %s, why = 'block 5 left the chain', looks_after = 5, next_look_at = NULL",
+        TEN,
+        "0x" + "cd" * 32,
+    )
+    world.run("UPDATE provider_orders SET applied_version = version - 1")
+    await apply_all()
+    assert (world.balance(user), world.state(top_up)["status"]) == ((0, 0), "processing")
+    assert (
+        world.one("SELECT state || ' ' || (next_look_at IS NOT NULL) FROM chain_evidence") == "waiting true"
+    )
