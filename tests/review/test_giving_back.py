@@ -262,3 +262,26 @@ async def test_control_without_the_lock_a_reversal_is_undone_and_given_back(
     monkeypatch.setattr(decisions, "post_once", given_back_meanwhile)
     await decide(top_up_id, Action.UNDO_REVERSE, mandate=desk.mandate)
     assert "order_gives_what_it_has" in {one.rule for one in await findings()}
+
+
+async def test_what_is_undone_and_given_back_at_once_locks_nothing_in_a_circle(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top_up_id, delivery = await desk.settled(100)
+    await decide(top_up_id, Action.REVERSE, mandate=desk.mandate)
+    posted, is_locked = decisions.post_once, asyncio.Event()
+
+    async def slow(db: AsyncSession, instruction: Instruction) -> str:
+        is_locked.set()
+        await asyncio.sleep(0.3)  # The other one has the order by now, and waits for the top-up.
+        return await posted(db, instruction)
+
+    monkeypatch.setattr(decisions, "post_once", slow)
+
+    async def give_back() -> None:
+        await is_locked.wait()
+        await _remit(delivery.order_id, desk.mandate_of(desk.operator()))
+
+    undo = decide(top_up_id, Action.UNDO_REVERSE, mandate=desk.mandate)
+    outcomes = await asyncio.gather(undo, give_back(), return_exceptions=True)
+    assert [type(one).__name__ for one in outcomes] == ["Decision", "ActionNotPossible"]
