@@ -166,7 +166,7 @@ async def _locked(db: AsyncSession, wanted: Sequence[_Wanted]) -> list[tuple[Ord
     """Return orders and evidence, locked in this order as crediting does, where the look is still wanted."""
     names = {one.order_id: (one.asset, one.address, one.name) for one in wanted}
     orders = select(OrderRecord).where(col(OrderRecord.id).in_(names)).order_by(col(OrderRecord.id))
-    by_id = {order.id: order for order in await db.exec(orders.with_for_update())}
+    by_id = {order.id: order for order in await db.exec(orders.with_for_update(key_share=True))}
     rows = (
         select(ChainEvidence)
         .where(col(ChainEvidence.provider_order_id).in_(names))

@@ -164,7 +164,8 @@ async def _apply_claimed(
     made_progress()
     try:
         async with transaction() as db:
-            orders = (await db.exec(query().with_for_update(skip_locked=True))).all()
+            # Not against references to them: a decision that holds a top-up books for its order.
+            orders = (await db.exec(query().with_for_update(skip_locked=True, key_share=True))).all()
             ids = [order.id for order in orders]
             batch = await _apply(db, orders, symbols)
         applied.note(batch)

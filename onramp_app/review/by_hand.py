@@ -136,7 +136,7 @@ async def _waiting(db: AsyncSession, top_up_id: str) -> tuple[OrderRecord, Chain
             .order_by(col(OrderRecord.id))
             .limit(1)
         )
-        found = (await db.exec(query.with_for_update(of=OrderRecord))).first()
+        found = (await db.exec(query.with_for_update(of=OrderRecord, key_share=True))).first()
     if found is None:
         raise ActionNotPossible("Nothing of this top-up waits for a network.")
     order, _ = found

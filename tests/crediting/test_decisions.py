@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 
+from onramp_app.crediting.apply import apply_some
+from onramp_app.crediting.delivery import DOCUMENTED
+from onramp_app.ledger.transfers import Instruction
 from onramp_app.operators.errors import ActionNotPossible
 from onramp_app.operators.mandate import Mandate
+from onramp_app.review import decisions
 from onramp_app.review.attribution import attribute
 from onramp_app.review.decisions import decide
 from onramp_app.top_ups.transitions import Action
 from tests import rows
-from tests.crediting.reads import keep_and_apply, order_of, recognition_id
+from tests.crediting.reads import keep, keep_and_apply, order_of, recognition_id
 from tests.crediting.world import World
 from tests.people import operator_code
 
@@ -125,3 +130,30 @@ async def test_money_in_suspense_waits_for_an_operator_even_when_its_top_up_is_k
     await keep_and_apply(order_of(1, 5, merchantRecognitionId=recognition_id(world, top_up)))
     assert (world.balance(user), _status(world, done.top_up_id)) == ((TEN, 0), "settled")
     assert _status(world, top_up) == "created"
+
+
+async def test_a_decision_and_a_read_of_the_same_order_lock_nothing_in_a_circle(
+    world: World, mandate: NewMandate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = world.user()
+    top_up = world.top_up(user)
+    over = {"merchantRecognitionId": recognition_id(world, top_up), "expectedCryptoAmount": 1}
+    await keep_and_apply(order_of(1, 4, **over))
+    await keep(order_of(1, 15, **over))
+    posted, is_locked = decisions.post_once, asyncio.Event()
+
+    async def slow(db: AsyncSession, instruction: Instruction) -> str:
+        is_locked.set()
+        await asyncio.sleep(0.3)  # The read has the order by now, and waits for the top-up.
+        return await posted(db, instruction)
+
+    monkeypatch.setattr(decisions, "post_once", slow)
+
+    async def read() -> int:
+        await is_locked.wait()
+        return (await apply_some(DOCUMENTED)).orders
+
+    decision = decide(top_up, Action.RELEASE, mandate=mandate())
+    _, applied = await asyncio.gather(decision, read())
+    assert applied == 1
+    assert (world.balance(user), _status(world, top_up)) == ((TEN, 0), "settled")
