@@ -4,14 +4,17 @@ Reflex notices a connection that is gone only when a try to reconnect fails, kee
 and sends it once it is back. Here the page asks the server every second (`web/tabs/pulse.py`
 answers). It is offline while no answer comes within three seconds, while the socket is down, or while the
 browser says so. Then nothing that a person does is sent, also not later, and the buttons that need the server
-say so. The second half of a double click is not sent either: after a form that succeeded its repeat would say
-that it failed.
+say so. What a person has just sent is not sent again while its answer is awaited: after a double click a form
+that succeeded would say that it failed.
 
 Nothing is imported here: `rxconfig.py` loads this file for each command.
 """
 
 ASK_EVERY_MS = 1_000
 ANSWER_WITHIN_MS = 3_000  # as `pulse.LATE_AFTER_MS`
+# Longer than what systems take for a double click.
+DOUBLE_CLICK_MS = 600
+LEAVES_WITHIN_MS = 5_000
 _CONNECTION = """
 // Whether the server can be reached, and what may be sent to it (onramp_app/web/tabs/browser_end.py).
 export const connection = (() => {
@@ -20,10 +23,11 @@ export const connection = (() => {
   ]);
   const NEEDS_SERVER =
     "button:not([popovertarget]):not([data-works-offline]), button[data-needs-server]";
-  const listeners = new Set(), marked = new Map(), sent = new Map();
+  const listeners = new Set(), marked = new Map();
   let socket, state = "waiting", doubt = "", shown = "waiting", timer, later, observer;
   let wasConnected = false, hasFailed = false, isOverdue = false, downSince = 0;
   let link = 0, asked = 0, answered = 0, serverTime = null, heardAt = 0, actedAt = 0, updatedAt = 0;
+  let sent = "", leaving = new WeakMap();
 
   const isOfPerson = (event) =>
     typeof event?.name === "string" &&
@@ -98,17 +102,24 @@ export const connection = (() => {
     }, ANSWER_WITHIN);
     timer = setTimeout(ask, ASK_EVERY);
   };
-  const isRepeated = ({ type, detail, target }) => {
-    if (type === "click") return detail > 1 && target.closest?.(NEEDS_SERVER);
-    // A form with an address leads to another page, which may take its time.
-    const wait = target.hasAttribute("action") ? 10_000 : 1_000, since = sent.get(target);
-    const again = performance.now() - since < wait;
-    if (!again) sent.set(target, performance.now());
-    return again;
+  // A form with an address leads to another page. It is sent again if that page takes very long.
+  const isLeaving = ({ type, target }) => {
+    if (type !== "submit" || !target.hasAttribute("action")) return false;
+    if (performance.now() - leaving.get(target) < LEAVES_WITHIN) return true;
+    leaving.set(target, performance.now());
+    return false;
+  };
+  const isRepeated = (events) => {
+    const text = JSON.stringify(events.map(({ name, payload }) => [name, payload]));
+    const since = performance.now() - actedAt;
+    const isAwaited = updatedAt < actedAt && since < ANSWER_WITHIN;
+    if (text === sent && (isAwaited || since < DOUBLE_CLICK)) return true;
+    sent = text;
+    return false;
   };
   const refuse = (event) => {
     if (state !== "lost") {
-      if (!isRepeated(event)) return;
+      if (!isLeaving(event)) return;
       event.preventDefault();
       event.stopPropagation();
       return;
@@ -141,7 +152,7 @@ export const connection = (() => {
       setTimeout(() => { if (!wasConnected) { hasFailed = true; update(); } }, 4500);
       window.addEventListener("online", () => { update(); ask(); });
       window.addEventListener("offline", update);
-      window.addEventListener("pageshow", () => sent.clear());
+      window.addEventListener("pageshow", () => { leaving = new WeakMap(); });
       document.addEventListener("visibilitychange", ask);
       document.addEventListener("click", refuse, true);
       document.addEventListener("submit", refuse, true);
@@ -152,6 +163,7 @@ export const connection = (() => {
       const isAdmitted = !isLost();
       // A countdown of the page that ends is nothing that a person did.
       if ([args].flat().some((one) => one?.preventDefault)) {
+        if (isAdmitted && isRepeated(events)) return false;
         if (isAdmitted) actedAt = performance.now();
         doubt = isAdmitted ? "" : "refused";
         say();
@@ -168,7 +180,14 @@ export const connection = (() => {
 })();
 export const useConnection = () =>
   useSyncExternalStore(connection.subscribe, connection.shown, () => "waiting");
-""".replace("ASK_EVERY", str(ASK_EVERY_MS)).replace("ANSWER_WITHIN", str(ANSWER_WITHIN_MS))
+"""
+for _name, _milliseconds in {
+    "ASK_EVERY": ASK_EVERY_MS,
+    "ANSWER_WITHIN": ANSWER_WITHIN_MS,
+    "DOUBLE_CLICK": DOUBLE_CLICK_MS,
+    "LEAVES_WITHIN": LEAVES_WITHIN_MS,
+}.items():
+    _CONNECTION = _CONNECTION.replace(_name, str(_milliseconds))
 
 CHANGES = (
     (
