@@ -133,10 +133,8 @@ def review_remit(
 ) -> None:
     """Record that what was returned or reversed of an order was sent back on chain."""
     who = mandate(by, reason, code=code, confirm=confirm)
-    _answer_given_back(
-        decide(lambda: giving_back.remit(order, transaction=transaction, mandate=who), as_json=as_json),
-        as_json,
-    )
+    done = decide(lambda: giving_back.remit(order, transaction=transaction, mandate=who), as_json=as_json)
+    _answer_given_back(done, as_json)
 
 
 @app.command("setoff")
@@ -151,9 +149,8 @@ def review_setoff(
 ) -> None:
     """Record that the provider's invoice settled what was returned or reversed of an order."""
     who = mandate(by, reason, code=code, confirm=confirm)
-    _answer_given_back(
-        decide(lambda: giving_back.setoff(order, invoice=invoice, mandate=who), as_json=as_json), as_json
-    )
+    done = decide(lambda: giving_back.setoff(order, invoice=invoice, mandate=who), as_json=as_json)
+    _answer_given_back(done, as_json)
 
 
 def _answer_given_back(done: giving_back.GivenBack, as_json: bool) -> None:
@@ -174,10 +171,8 @@ def review_make_good(
     as_json: AsJson = False,
 ) -> None:
     """Credit a person an amount at your own expense."""
-    wanted, who = (
-        adjusting.Wanted(user, asset, amount, reference),
-        mandate(by, reason, code=code, confirm=confirm),
-    )
+    wanted = adjusting.Wanted(user, asset, amount, reference)
+    who = mandate(by, reason, code=code, confirm=confirm)
     _answer_adjusted(decide(lambda: adjusting.make_good(wanted, mandate=who), as_json=as_json), as_json)
 
 
@@ -194,10 +189,8 @@ def review_write_off(
     as_json: AsJson = False,
 ) -> None:
     """Cancel what a person owes, or a part of it, at your own expense."""
-    wanted, who = (
-        adjusting.Wanted(user, asset, amount, reference),
-        mandate(by, reason, code=code, confirm=confirm),
-    )
+    wanted = adjusting.Wanted(user, asset, amount, reference)
+    who = mandate(by, reason, code=code, confirm=confirm)
     _answer_adjusted(decide(lambda: adjusting.write_off(wanted, mandate=who), as_json=as_json), as_json)
 
 

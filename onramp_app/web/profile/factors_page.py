@@ -181,7 +181,12 @@ def _new_app() -> rx.Component:
                 ),
                 class_name="grid gap-4",
             ),
-            rx.el.p(_("Your authenticator app is almost set up. Enter the code that it shows.")),
+            rx.el.p(
+                _(
+                    "Your authenticator app is almost set up. Enter the code that it shows. If the app"
+                    " doesn't have the key yet, cancel and set it up again."
+                )
+            ),
         ),
         rx.el.form(
             text_field(
