@@ -51,13 +51,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have each process begin with another folder when all are collected.
+
+    In a new checkout all files are compiled. Side by side, each process would compile each of them: this way
+    it finds what the others have begun with.
+    """
+    here = Path(__file__).parent
+    worker = getattr(config, "workerinput", None)
+    if worker is None or [Path(argument).resolve() for argument in config.args] != [here]:
+        return
+    folders = sorted({str(here / path.relative_to(here).parts[0]) for path in here.rglob("test_*.py")})
+    number = int(worker["workerid"].removeprefix("gw"))
+    begin = len(folders) * number // worker["workercount"]
+    config.args[:] = [*folders[begin:], *folders[:begin]]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread what waits for what it has started among what only works, the longest first.
 
     Otherwise all processes would wait at the same time, and leave the processors idle.
     """
     parts: dict[str, list[pytest.Item]] = {}
-    for item in sorted(items, key=lambda item: _turn_of(item.path)):
+    for item in sorted(items, key=lambda item: (_turn_of(item.path), item.path)):
         parts.setdefault(_part_of(item.nodeid), []).append(item)
     waiting = [part for part, within in parts.items() if _turn_of(within[0].path) < _WORKS]
     working = [part for part, within in parts.items() if _turn_of(within[0].path) == _WORKS]

@@ -65,7 +65,7 @@ def _print(line: str) -> None:
 @pytest.mark.parametrize(
     ("rounds", "seconds", "crowd"),
     [
-        pytest.param(1, 20, {"persons": 4, "rest_seconds": 0.3}, id="twenty seconds"),
+        pytest.param(1, 12, {"persons": 2, "rest_seconds": 0.5}, id="twelve seconds"),
         pytest.param(30, 60, {}, id="half an hour", marks=pytest.mark.full),
     ],
 )

@@ -1,5 +1,7 @@
 """Every state that a top-up can come to has words: what happened, was I charged, what now, whom to ask."""
 
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
@@ -100,6 +102,16 @@ def _page(state: State, **changes: object):
     return page_of(_view(state, **changes), BALANCES if state.has_entry else None, usual_minutes=4)
 
 
+def _every_state() -> Iterator[State]:
+    """Give all to one test, since collecting a test for each takes longer than running it.
+
+    Where it fails, the last line of its output names the state.
+    """
+    for state in REACHABLE:
+        sys.stdout.write(f"{state}\n")
+        yield state
+
+
 def test_all_statuses_and_reasons_are_among_what_can_be_reached():
     assert {state.status for state in REACHABLE} == set(TopUpStatus)
     assert {state.reason for state in REACHABLE} == {None, *Reason}
@@ -107,21 +119,21 @@ def test_all_statuses_and_reasons_are_among_what_can_be_reached():
     assert len(REACHABLE) > 100
 
 
-@pytest.mark.parametrize("state", REACHABLE, ids=str)
-def test_every_state_answers_the_four_questions(state, monkeypatch):
+def test_every_state_answers_the_four_questions(monkeypatch):
     monkeypatch.setenv("SUPPORT_EMAIL", "help@wallet.example")
     get_settings.cache_clear()
-    page = _page(state)
-    for answer in (page.title, page.happened, page.charged, page.next):
-        assert answer.endswith(".") or answer == page.title, answer
-        assert len(answer) > 10
-        assert "None" not in answer
-        assert "{" not in answer
-        assert "!" not in answer
-    assert page.mail_address.startswith("mailto:help@wallet.example?subject=Top-up%209F3C-21AB&body=")
-    assert f"%0D%0AReference%3A%209F3C-21AB%0D%0ATechnical%20id%3A%20{TOP_UP_ID}" in page.mail_address
-    assert page.reference == "9F3C-21AB"
-    assert page.announcement.startswith(page.title)
+    for state in _every_state():
+        page = _page(state)
+        for answer in (page.title, page.happened, page.charged, page.next):
+            assert answer.endswith(".") or answer == page.title, answer
+            assert len(answer) > 10
+            assert "None" not in answer
+            assert "{" not in answer
+            assert "!" not in answer
+        assert page.mail_address.startswith("mailto:help@wallet.example?subject=Top-up%209F3C-21AB&body=")
+        assert f"%0D%0AReference%3A%209F3C-21AB%0D%0ATechnical%20id%3A%20{TOP_UP_ID}" in page.mail_address
+        assert page.reference == "9F3C-21AB"
+        assert page.announcement.startswith(page.title)
 
 
 def test_what_a_provider_calls_an_order_stays_in_the_text_of_the_mail(monkeypatch):
@@ -133,78 +145,81 @@ def test_what_a_provider_calls_an_order_stays_in_the_text_of_the_mail(monkeypatc
     assert "Provider order: 1 Bcc: eve@evil.example&bcc=eve@evil.example" in headers["body"][0].split("\r\n")
 
 
-@pytest.mark.parametrize("state", REACHABLE, ids=str)
-def test_nobody_is_told_less_or_more_than_is_known_of_the_charge(state):
-    page = _page(state)
-    is_undone = state.status in (TopUpStatus.FAILED, TopUpStatus.REVERSED)
-    if state.charged is Charged.NO and not is_undone:
-        assert page.charged == "You weren't charged."
-    if state.charged is Charged.YES and not is_undone:
-        assert page.charged == "Your payment was received."
-    if state.charged is Charged.UNKNOWN:
-        assert "Don't pay again yet" in page.charged
-        assert not page.can_start_again
-    if state.charged is not Charged.YES:
-        assert page.facts == ()  # nothing says "You paid"
+def test_nobody_is_told_less_or_more_than_is_known_of_the_charge():
+    for state in _every_state():
+        page = _page(state)
+        is_undone = state.status in (TopUpStatus.FAILED, TopUpStatus.REVERSED)
+        if state.charged is Charged.NO and not is_undone:
+            assert page.charged == "You weren't charged."
+        if state.charged is Charged.YES and not is_undone:
+            assert page.charged == "Your payment was received."
+        if state.charged is Charged.UNKNOWN:
+            assert "Don't pay again yet" in page.charged
+            assert not page.can_start_again
+        if state.charged is not Charged.YES:
+            assert page.facts == ()  # nothing says "You paid"
 
 
-@pytest.mark.parametrize("state", REACHABLE, ids=str)
-def test_that_nobody_was_charged_is_said_with_the_moment_it_rests_on(state):
-    page = page_of(_view(state), BALANCES if state.has_entry else None, usual_minutes=None, fresh_until=NOW)
-    assert (page.as_of != "") == (page.charged == "You weren't charged.")
-    if page.kind == "offered":
-        assert "charged" not in page.announcement
+def test_that_nobody_was_charged_is_said_with_the_moment_it_rests_on():
+    for state in _every_state():
+        balances = BALANCES if state.has_entry else None
+        page = page_of(_view(state), balances, usual_minutes=None, fresh_until=NOW)
+        assert (page.as_of != "") == (page.charged == "You weren't charged.")
+        if page.kind == "offered":
+            assert "charged" not in page.announcement
 
 
-@pytest.mark.parametrize("state", REACHABLE, ids=str)
-def test_another_amount_is_said_to_be_paid_only_once_it_was(state):
-    orders = (ProviderOrderView("4711", None, None, None, "9500", "INR"),)
-    page, story = _page(state, provider_orders=orders), story_of_top_up(_view(state, provider_orders=orders))
-    is_paid = state.charged is Charged.YES
-    assert page.summary == f"₹{'9,500' if is_paid else '10,000'} by UPI"
-    assert {fact.label: fact.value for fact in story.amounts}["You paid"] == ("₹9,500" if is_paid else "—")
+def test_another_amount_is_said_to_be_paid_only_once_it_was():
+    for state in _every_state():
+        orders = (ProviderOrderView("4711", None, None, None, "9500", "INR"),)
+        view = _view(state, provider_orders=orders)
+        page = _page(state, provider_orders=orders)
+        amounts = {fact.label: fact.value for fact in story_of_top_up(view).amounts}
+        is_paid = state.charged is Charged.YES
+        assert page.summary == f"₹{'9,500' if is_paid else '10,000'} by UPI"
+        assert amounts["You paid"] == ("₹9,500" if is_paid else "—")
 
 
-@pytest.mark.parametrize("is_sought", [False, True])
-@pytest.mark.parametrize("state", REACHABLE, ids=str)
-def test_every_page_agrees_on_who_may_cancel_and_pay(state, is_sought):
+def test_every_page_agrees_on_who_may_cancel_and_pay():
     # While a payment is sought that a webhook named, nobody is asked to pay though nothing was read of it.
-    view = _view(state, charged=Charged.UNKNOWN) if is_sought else _view(state)
-    to_pay = action_text(is_to_pay=True)
-    card = card_of(view, usual_minutes=None)
-    says = {
-        "page": page_of(view, None, usual_minutes=None, fresh_until=NOW).can_cancel,
-        "wizard": open_top_up_of(view).can_cancel,
-        "wizard's action": open_top_up_of(view).action == to_pay,
-        "card": card.action == to_pay,
-        "story": story_of_top_up(view, fresh_until=NOW).next_action == to_pay,
-        "view": view.can_cancel,
-    }
-    assert set(says.values()) == {state.can_cancel and not is_sought}
+    for state in _every_state():
+        for is_sought in (False, True):
+            view = _view(state, charged=Charged.UNKNOWN) if is_sought else _view(state)
+            to_pay = action_text(is_to_pay=True)
+            card = card_of(view, usual_minutes=None)
+            says = {
+                "page": page_of(view, None, usual_minutes=None, fresh_until=NOW).can_cancel,
+                "wizard": open_top_up_of(view).can_cancel,
+                "wizard's action": open_top_up_of(view).action == to_pay,
+                "card": card.action == to_pay,
+                "story": story_of_top_up(view, fresh_until=NOW).next_action == to_pay,
+                "view": view.can_cancel,
+            }
+            assert set(says.values()) == {state.can_cancel and not is_sought}
 
 
-@pytest.mark.parametrize("state", REACHABLE, ids=str)
-def test_paying_is_offered_only_to_who_cannot_have_paid(state):
-    page = _page(state)
-    offers = (page.kind == "offered", page.widget_url != "", page.code != "", page.can_cancel)
-    assert offers == (state.can_cancel,) * 4
-    if state.status in UNPAID and not state.can_cancel:
-        assert page.kind == "moving"
-        assert "Don't pay again yet" in page.warning
+def test_paying_is_offered_only_to_who_cannot_have_paid():
+    for state in _every_state():
+        page = _page(state)
+        offers = (page.kind == "offered", page.widget_url != "", page.code != "", page.can_cancel)
+        assert offers == (state.can_cancel,) * 4
+        if state.status in UNPAID and not state.can_cancel:
+            assert page.kind == "moving"
+            assert "Don't pay again yet" in page.warning
 
 
-@pytest.mark.parametrize("state", REACHABLE, ids=str)
-def test_only_what_is_booked_is_shown_as_an_amount(state):
-    page = _page(state)
-    assert (page.amount != "") == state.has_entry
-    labels = {
-        TopUpStatus.SETTLED: "In your balance",
-        TopUpStatus.IN_REVIEW: "Held for you",
-        TopUpStatus.REVERSED: "Reversed",
-    }
-    assert page.amount_label == (labels[state.status] if state.has_entry else "")
-    if not state.has_entry:
-        assert "kept for you" not in page.happened
+def test_only_what_is_booked_is_shown_as_an_amount():
+    for state in _every_state():
+        page = _page(state)
+        assert (page.amount != "") == state.has_entry
+        labels = {
+            TopUpStatus.SETTLED: "In your balance",
+            TopUpStatus.IN_REVIEW: "Held for you",
+            TopUpStatus.REVERSED: "Reversed",
+        }
+        assert page.amount_label == (labels[state.status] if state.has_entry else "")
+        if not state.has_entry:
+            assert "kept for you" not in page.happened
 
 
 def test_each_reason_is_told_in_other_words():
