@@ -3,6 +3,7 @@
 import gc
 import os
 import secrets
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from pathlib import Path
@@ -33,9 +34,21 @@ _QUICK = {
 }
 
 
-# The folders whose files start instances and servers of their own, in the order in which they begin.
-_WAIT = ("e2e", "chaos", "fleet", "conformance", "attack", "local", "commands", "web/tabs")
-_WORKS = len(_WAIT)
+# The folders whose files take longest, in the order in which they begin, and those whose files wait as well:
+# for servers of their own, or for a payment to go on.
+_LONGEST = ("e2e", "chaos", "fleet", "conformance")
+_WAIT = (
+    "attack",
+    "local",
+    "commands",
+    "web/tabs",
+    "crediting",
+    "simulator",
+    "programs",
+    "running",
+    "telemetry",
+)
+_WAITS, _WORKS = len(_LONGEST), len(_LONGEST) + 1
 
 # The folders whose tests look at connections, run in event loops of their own, or share what goes on running.
 _OWN_POOLS = ("attack", "commands", "db", "fleet", "running")
@@ -70,10 +83,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread what waits for what it has started among what only works, the longest first.
 
-    Otherwise all processes would wait at the same time, and leave the processors idle.
+    Otherwise all processes would wait at the same time, and leave the processors idle. Files of one folder
+    resemble each other in that, so they are shuffled, in each process alike.
     """
     parts: dict[str, list[pytest.Item]] = {}
-    for item in sorted(items, key=lambda item: (_turn_of(item.path), item.path)):
+    for item in sorted(items, key=_place_of):
         parts.setdefault(_part_of(item.nodeid), []).append(item)
     waiting = [part for part, within in parts.items() if _turn_of(within[0].path) < _WORKS]
     working = [part for part, within in parts.items() if _turn_of(within[0].path) == _WORKS]
@@ -91,8 +105,9 @@ def pytest_collection_finish() -> None:
 @cache
 def _turn_of(path: Path) -> int:
     folder = path.relative_to(Path(__file__).parent).parent.as_posix() + "/"
-    turns = (number for number, name in enumerate(_WAIT) if folder.startswith(f"{name}/"))
-    return next(turns, _WORKS)
+    turns = (number for number, name in enumerate(_LONGEST) if folder.startswith(f"{name}/"))
+    waits = any(folder.startswith(f"{name}/") for name in _WAIT)
+    return next(turns, _WAITS if waits else _WORKS)
 
 
 # What their files have in common is started once: the built site, a pair of instances.
@@ -110,6 +125,10 @@ class _ByFile(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return _part_of(nodeid)
+
+
+def _place_of(item: pytest.Item) -> tuple[int, int, Path]:
+    return _turn_of(item.path), zlib.crc32(_part_of(item.nodeid).encode()), item.path
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
