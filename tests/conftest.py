@@ -91,7 +91,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parts.setdefault(_part_of(item.nodeid), []).append(item)
     waiting = [part for part, within in parts.items() if _turn_of(within[0].path) < _WORKS]
     working = [part for part, within in parts.items() if _turn_of(within[0].path) == _WORKS]
-    places = {part: number / len(waiting) for number, part in enumerate(waiting)}
+    # What waits begins early, or all would wait for the last of it.
+    places = {part: 0.9 * number / len(waiting) for number, part in enumerate(waiting)}
     places |= {part: (number + 0.5) / len(working) for number, part in enumerate(working)}
     items[:] = [item for part in sorted(places, key=places.__getitem__) for item in parts[part]]
 
