@@ -2,8 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,38 +23,35 @@ from onramp_app.throttle import throttle
 _TEMPLATE = "migrated_template"
 _POOL = 4  # connections of the pool where no setting says otherwise
 # What a test leaves behind in pages of dead rows counts too: plans depend on it.
-_MAX_BYTES = 8_000_000
+_MAX_BYTES = 3_000_000
 
-# Everything but rows that a test can change: a row of a catalog gets a new xmin with each change.
-_SCHEMA = """
-SELECT count(*), bit_xor(hashtextextended(concat_ws(' ', name, id, version), 0)) FROM (
-    SELECT 'relation', oid, xmin::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
-    UNION ALL SELECT 'column', a.attrelid, a.xmin::text FROM pg_attribute a
-                JOIN pg_class c ON c.oid = a.attrelid WHERE c.relnamespace = 'public'::regnamespace
-    UNION ALL SELECT 'constraint', oid, xmin::text FROM pg_constraint
-               WHERE connamespace = 'public'::regnamespace
-    UNION ALL SELECT 'trigger', oid, xmin::text FROM pg_trigger
-    UNION ALL SELECT 'function', oid, xmin::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-    UNION ALL SELECT 'schema', oid, xmin::text FROM pg_namespace WHERE nspname !~ '^pg_'
-    UNION ALL SELECT 'database', 0, concat_ws(' ', datdba, datacl, datallowconn) FROM pg_database
-               WHERE datname = current_database()
-) each (name, id, version)
+# Everything but rows that a test can change: a row of a catalog gets a newer xmin with each change. In each
+# catalog, the newest and the number of those that the server did not come with.
+_SCHEMA = "SELECT {}, (SELECT (datdba, datacl, datallowconn)::text FROM pg_database WHERE datname = {})"
+_NEWEST = "(SELECT (age('3'::xid) - min(age(xmin)), count(*))::text FROM {} WHERE {})"
+_OURS = "oid >= 16384"  # FirstNormalObjectId of PostgreSQL's transam.h
+_CATALOGS = {
+    "pg_class": _OURS,
+    "pg_attribute": "attrelid >= 16384",
+    "pg_constraint": _OURS,
+    "pg_trigger": _OURS,
+    "pg_proc": _OURS,
+    "pg_namespace": "nspname !~ '^pg_'",
+}
+# The size of each table that has, or had, rows.
+_USED = """
+SELECT relname, size FROM (
+    SELECT relname, pg_relation_size(oid) AS size FROM pg_class
+     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
+) each WHERE size > 0
 """
-_BYTES = """
-SELECT sum(pg_total_relation_size(oid)) FROM pg_class
- WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
-"""
-_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
 # The pool that tests hand on is idle. Anything else is what a test has left behind.
 _NO_OTHERS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid()
    AND (application_name, state) IS DISTINCT FROM ('onramp_app', 'idle')
 """
-_FROM_ONE = """
-SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FROM pg_sequences
- WHERE last_value IS NOT NULL
-"""
+_SEQUENCES = "SELECT format('%I.%I', schemaname, sequencename), start_value FROM pg_sequences"
 
 
 @asynccontextmanager
@@ -130,12 +128,15 @@ class Databases:
     def __init__(self, server: str) -> None:
         self._server = server
         self._superuser = psycopg.connect(f"{server}/postgres", autocommit=True)
-        # A new connection knows nothing of the catalog, and giving a database back takes five times as long.
-        self._owners: dict[str, psycopg.Connection] = {}
         self._schemas: dict[str, object] = {}
         self._empty: list[str] = []
         self._run("CREATE DATABASE {}", _TEMPLATE)
         migrate(f"{server}/{_TEMPLATE}")
+        with psycopg.connect(f"{server}/{_TEMPLATE}") as template:
+            sequences = template.execute(_SEQUENCES).fetchall()
+        self._from_one = "SELECT " + ", ".join(
+            f"setval('{name}', {first}, false)" for name, first in sequences
+        )
 
     def take(self) -> str:
         """Return the name of a migrated database without a row."""
@@ -146,48 +147,67 @@ class Databases:
         name = f"test_{secrets.token_hex(6)}"
         # Copying the files of 9 MB costs some 200 ms of a processor: that is why they are used again.
         self._run("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, _TEMPLATE)
-        self._schemas[name] = self._owner(name).execute(_SCHEMA).fetchone()
+        self._schemas[name], _ = self._look_at(name)
         return name
 
     def give_back(self, name: str) -> None:
         """Keep a database for the next test, without its rows; drop one of which more was changed."""
-        owner = self._owner(name)
-        owner.execute(_NO_OTHERS)
-        (size,) = owner.execute(_BYTES).fetchone() or (0,)
-        if owner.execute(_SCHEMA).fetchone() == self._schemas[name] and size < _MAX_BYTES:
-            _delete_rows(owner)
+        try:
+            schema, used = self._look_at(name)
+        except psycopg.OperationalError:  # The test has ended the connection.
+            schema, used = self._look_at(name)
+        if schema == self._schemas[name] and sum(used.values()) < _MAX_BYTES:
+            self._empty_out(name, used)
             self._empty.append(name)
         else:
-            self._owners.pop(name).close()
+            owner_of(self._address(name)).close()
             self._run("DROP DATABASE {} WITH (FORCE)", name)
 
-    def _owner(self, name: str) -> psycopg.Connection:
-        """Return the connection to a database that is kept, or a new one where a test has ended it."""
-        if name in self._owners:
-            with suppress(psycopg.OperationalError):
-                self._owners[name].execute("SELECT 1")
-        if name not in self._owners or self._owners[name].closed:
-            self._owners[name] = psycopg.connect(
-                f"{self._server}/{name}", autocommit=True, application_name="owner of the tests"
-            )
-        return self._owners[name]
+    def _look_at(self, name: str) -> tuple[object, dict[str, int]]:
+        """Return what tells whether more than rows was changed, and the tables that were used."""
+        owner = owner_of(self._address(name))
+        owner.rollback()
+        with owner.pipeline():
+            owner.execute("RESET ALL")
+            owner.execute("UNLISTEN *")
+            owner.execute(_NO_OTHERS)
+            schema = owner.execute(_schema_of(name))
+            used = owner.execute(_USED)
+        return schema.fetchone(), dict(used.fetchall())
+
+    def _empty_out(self, name: str, tables: Iterable[str]) -> None:
+        owner = owner_of(self._address(name))
+        with owner.pipeline():
+            # As a replica nothing looks at foreign keys, and no trigger refuses: the books only grow.
+            owner.execute("SET session_replication_role = replica")
+            for table in tables:
+                owner.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+            owner.execute("RESET session_replication_role")
+            owner.execute(self._from_one)
+
+    def _address(self, name: str) -> str:
+        return f"{self._server}/{name}"
 
     def _run(self, statement: str, *names: str) -> None:
         self._superuser.execute(sql.SQL(statement).format(*(sql.Identifier(name) for name in names)))
 
     def close(self) -> None:
-        for connection in (self._superuser, *self._owners.values()):
+        for connection in (self._superuser, *_owners.values()):
             connection.close()
 
 
-def _delete_rows(owner: psycopg.Connection) -> None:
-    tables = [sql.Identifier(name) for (name,) in owner.execute(_TABLES)]
-    has_rows = sql.SQL(", ").join(sql.SQL("EXISTS (SELECT FROM {})").format(table) for table in tables)
-    found = owner.execute(sql.SQL("SELECT {}").format(has_rows)).fetchone() or ()
-    # As a replica nothing looks at foreign keys and nothing refuses: the books are append-only by triggers.
-    owner.execute("SET session_replication_role = replica")
-    for table, has_any in zip(tables, found, strict=True):
-        if has_any:
-            owner.execute(sql.SQL("DELETE FROM {}").format(table))
-    owner.execute("RESET session_replication_role")
-    owner.execute(_FROM_ONE)
+# By address. A new connection knows nothing of the catalog, and its first statements take five times as long.
+_owners: dict[str, psycopg.Connection] = {}
+
+
+def owner_of(address: str) -> psycopg.Connection:
+    """Return the connection of a database's owner, in autocommit, which stays open for all tests."""
+    if address not in _owners or _owners[address].closed:
+        _owners[address] = psycopg.connect(address, autocommit=True, application_name="owner of the tests")
+    return _owners[address]
+
+
+@cache
+def _schema_of(name: str) -> sql.Composed:
+    newest = (sql.SQL(_NEWEST).format(*map(sql.SQL, each)) for each in _CATALOGS.items())
+    return sql.SQL(_SCHEMA).format(sql.SQL(", ").join(newest), name)

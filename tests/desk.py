@@ -125,13 +125,12 @@ class Desk:
 
 
 @pytest.fixture
-async def control_desk(database: str) -> AsyncIterator[Desk]:
+async def control_desk(database: str) -> Desk:
     """For the variants that must break the books."""
     books = Books(database)
     operator_id = books.user()
     rows.grant_role(books.owner, operator_id)
-    yield Desk(books, operator_id)
-    books.owner.close()
+    return Desk(books, operator_id)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from onramp_app.domain.ids import new_id
 from onramp_app.ledger.instructions import Delivery, receive_available
 from onramp_app.ledger.transfers import Cause, Instruction
 from tests import rows
+from tests.databases import owner_of
 from tests.people import Person
 from tests.recorded_posting import post_on_record
 from tests.simulator.process import Process
@@ -39,7 +40,7 @@ class Wallet:
     owner: psycopg.Connection = field(init=False)
 
     def __post_init__(self) -> None:
-        self.owner = psycopg.connect(self.database_url, autocommit=True)
+        self.owner = owner_of(self.database_url)
 
     async def create(self, person: Person, *, key: str | None = None, **changes: Any) -> httpx.Response:
         """Ask for a top-up; a change to None leaves the field out."""

@@ -48,7 +48,7 @@ async def bo(new_person: Callable[..., Awaitable[Person]]) -> Person:
 @pytest.fixture
 async def wallet(
     client: httpx.AsyncClient, database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Wallet]:
+) -> Wallet:
     """The API with the simulator behind it, at the beginning of a run."""
     simulator_process.begin()
     monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
@@ -56,6 +56,4 @@ async def wallet(
     monkeypatch.setenv("ONRAMP_REQUESTS_PER_MINUTE", "10000")
     get_settings.cache_clear()
     await enable_assets()
-    made = Wallet(client, simulator_process, database)
-    yield made
-    made.owner.close()
+    return Wallet(client, simulator_process, database)

@@ -41,7 +41,6 @@ async def books(database: str, node: Node, monkeypatch: pytest.MonkeyPatch) -> A
         )
     await engine.dispose()
     yield books
-    books.owner.close()
     servers.get_servers.cache_clear()
 
 

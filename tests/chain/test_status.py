@@ -1,7 +1,7 @@
 """What operators learn of the networks: who is away, which servers are wrong, which rule fits."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -19,10 +19,8 @@ from tests.ledger.books import Books
 
 
 @pytest.fixture
-async def books(database: str) -> AsyncIterator[Books]:
-    books = Books(database)
-    yield books
-    books.owner.close()
+async def books(database: str) -> Books:
+    return Books(database)
 
 
 @pytest.fixture

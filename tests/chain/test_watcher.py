@@ -25,10 +25,8 @@ AMOUNT = 7 * 10**18  # what the node's transfer brings, in the books' 18 decimal
 
 
 @pytest.fixture
-async def books(database: str) -> AsyncIterator[Books]:
-    books = Books(database)
-    yield books
-    books.owner.close()
+async def books(database: str) -> Books:
+    return Books(database)
 
 
 @pytest.fixture

@@ -28,4 +28,3 @@ async def world(
     yield world
     findings = await world.findings()
     assert not findings or not world.is_sound, findings
-    world.owner.close()

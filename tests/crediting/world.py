@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from psycopg.rows import dict_row
@@ -19,6 +18,7 @@ from onramp_app.db.engine import transaction
 from onramp_app.ledger.verification import verify_ledger
 from onramp_app.running.worker import background_work
 from tests import rows
+from tests.databases import owner_of
 from tests.ports import free_port
 from tests.served import whole_api
 from tests.simulator.process import Process
@@ -34,7 +34,7 @@ class World:
     is_sound: bool = True
 
     def __post_init__(self) -> None:
-        self.owner = psycopg.connect(self.database, autocommit=True, row_factory=dict_row)
+        self.owner = owner_of(self.database)
         for code, scale in (("USDT", 18), ("USDC", 6), ("ETH", 18)):
             self.run("INSERT INTO assets VALUES (%s, %s, now()) ON CONFLICT DO NOTHING", code, scale)
 
@@ -42,7 +42,7 @@ class World:
         self.owner.execute(statement.encode(), values)
 
     def rows(self, statement: str, *values: Any) -> list[dict[str, Any]]:
-        return self.owner.execute(statement.encode(), values).fetchall()
+        return self.owner.cursor(row_factory=dict_row).execute(statement.encode(), values).fetchall()
 
     def one(self, statement: str, *values: Any) -> Any:
         """Return the single value of a single row."""

@@ -9,11 +9,10 @@ from tests.ledger.books import Books, findings
 
 
 @pytest.fixture
-async def control_shop(database: str) -> AsyncIterator[Shop]:
+async def control_shop(database: str) -> Shop:
     """For the variants that must break the books."""
     books = Books(database)
-    yield Shop(books)
-    books.owner.close()
+    return Shop(books)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from onramp_app.ledger.posting import PostedTransfer
 from onramp_app.ledger.transfers import Cause, Instruction
 from onramp_app.ledger.verification import Finding, verify_ledger
 from tests import rows
+from tests.databases import owner_of
 from tests.recorded_posting import post_on_record
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -33,7 +34,7 @@ class Books:
     orders: int = 0
 
     def __post_init__(self) -> None:
-        self.owner = psycopg.connect(self.url, autocommit=True)
+        self.owner = owner_of(self.url)
         for code, scale in SCALES.items():
             self.owner.execute("INSERT INTO assets VALUES (%s, %s, %s)", (code, scale, NOW))
 

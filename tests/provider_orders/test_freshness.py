@@ -1,6 +1,5 @@
 """Until when our record of a top-up is known to be complete: never too late, whatever was read."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
@@ -15,10 +14,8 @@ LATER = NOW + timedelta(days=1)
 
 
 @pytest.fixture
-def books(database: str) -> Iterator[Books]:
-    books = Books(database)
-    yield books
-    books.owner.close()
+def books(database: str) -> Books:
+    return Books(database)
 
 
 def _top_up(books: Books, status: str, *, changed_at: datetime = NOW) -> tuple[SimpleNamespace, str]:

@@ -1,7 +1,6 @@
 """Requests for links are answered once, by whoever takes them, and not when they are too old."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -10,15 +9,15 @@ import pytest
 from onramp_app.accounts.sessions import Client
 from onramp_app.recovery import requests
 from tests import rows
+from tests.databases import owner_of
 from tests.mailed import mailed
 
 CLIENT = Client("203.0.113.7", "Mozilla/5.0 (X11; Linux) Firefox/140.0")
 
 
 @pytest.fixture
-def owner(database: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(database, autocommit=True) as owner:
-        yield owner
+def owner(database: str) -> psycopg.Connection[Any]:
+    return owner_of(database)
 
 
 async def test_of_several_processes_one_answers_each_request(owner: psycopg.Connection[Any]) -> None:

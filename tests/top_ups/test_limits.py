@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import psycopg
 import pytest
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -27,6 +26,7 @@ from onramp_app.top_ups import limits, top_ups
 from onramp_app.top_ups.errors import TierTooLow, TooManyOpenTopUps
 from onramp_app.top_ups.top_ups import Offer
 from tests import rows
+from tests.databases import owner_of
 
 DAY = {"currency": "INR", "none": {"per_day": "1000"}}
 
@@ -35,7 +35,7 @@ class World:
     """A database with people in it, written by its owner."""
 
     def __init__(self, url: str) -> None:
-        self.owner = psycopg.connect(url, autocommit=True)
+        self.owner = owner_of(url)
 
     def person(self, tier: str = "none") -> str:
         return rows.user(self.owner, kyc_tier=tier)
@@ -59,9 +59,7 @@ class World:
 @pytest.fixture
 async def world(database: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     await enable_assets()
-    made = World(database)
-    yield made
-    made.owner.close()
+    return World(database)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import psycopg
 import pytest
 
 from onramp_app.accounts.views import Viewer
@@ -18,6 +17,7 @@ from onramp_app.providers.errors import ProviderUnavailable, UnsupportedCurrency
 from onramp_app.top_ups import limits as limits_module
 from onramp_app.top_ups.meter import LimitPeriod, LimitRule, Meter, meter_of_person, read_meter
 from tests import rows
+from tests.databases import owner_of
 
 BOUNDS = AmountLimits(Decimal(100), Decimal(500_000))
 
@@ -34,12 +34,10 @@ def viewer(user_id: str, tier: str = "none", country: str | None = "IN") -> View
 @pytest.fixture
 async def owner(database: str) -> Any:
     await enable_assets()
-    with psycopg.connect(database, autocommit=True) as connection:
-        for symbol, price in (("USDT", 1), ("USD", 1), ("INR", 80)):
-            connection.execute(
-                b"INSERT INTO exchange_rates VALUES ('simulator', %s, %s, now())", (symbol, price)
-            )
-        yield connection
+    connection = owner_of(database)
+    for symbol, price in (("USDT", 1), ("USD", 1), ("INR", 80)):
+        connection.execute(b"INSERT INTO exchange_rates VALUES ('simulator', %s, %s, now())", (symbol, price))
+    return connection
 
 
 @pytest.fixture

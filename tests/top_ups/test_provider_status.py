@@ -20,7 +20,6 @@ def books(database: str) -> Iterator[Books]:
     module.forget()
     books = Books(database)
     yield books
-    books.owner.close()
     module.forget()
 
 

@@ -16,7 +16,6 @@ def books(database: str) -> Iterator[Books]:
     usual_time.forget()
     books = Books(database)
     yield books
-    books.owner.close()
     usual_time.forget()
 
 

@@ -193,15 +193,14 @@ def another_session(database: str) -> NewSession:
 
 
 @pytest.fixture
-async def books(database: str) -> AsyncIterator[Books]:
+async def books(database: str) -> Books:
     """Books in which money can arrive, and exchange rates of this minute: a dollar is 80 rupees."""
     books = Books(database)
     for symbol, price in (("USDT", 1), ("USD", 1), ("INR", 80), ("USDC", 1)):
         books.owner.execute(
             b"INSERT INTO exchange_rates VALUES ('simulator', %s, %s, now())", (symbol, price)
         )
-    yield books
-    books.owner.close()
+    return books
 
 
 async def arrive(books: Books, user_id: str, whole: int, *, asset: str = "USDT", top_up_id: str = "") -> str:

@@ -15,6 +15,7 @@ from onramp_app.pricing.quotes import PurchaseRequest
 from onramp_app.top_ups import top_ups
 from onramp_app.web.add_money import ask, open_state
 from onramp_app.web.add_money.state import WizardState
+from tests.databases import owner_of
 from tests.simulator.process import Process
 from tests.web.conftest import Outcome, Tab, cookie_of
 
@@ -87,10 +88,9 @@ async def street(simulator: Process, database, new_account, open_tab, monkeypatc
             made.sessions.append(session)
         return Visit(open_tab(), cookie_of(session))
 
-    made = Street(simulator, psycopg.connect(database, autocommit=True), visit)
+    made = Street(simulator, owner_of(database), visit)
     yield made
     simulator.control("scenario", method="DELETE")
-    made.owner.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The pages of mailed links: what they say before and after, and that opening one does nothing."""
 
-import psycopg
 import pytest
 
 from onramp_app.accounts import sessions
@@ -11,6 +10,7 @@ from onramp_app.web.recovery.state import ConfirmState, ForgotState, ResetState
 from onramp_app.web.tabs import holders
 from onramp_app.web.tabs.confirmation import ConfirmationState
 from onramp_app.web.tabs.session import SessionState
+from tests.databases import owner_of
 from tests.mailed import mailed, secret_in
 from tests.people import PASSWORD
 from tests.web.conftest import HOSTILE, cookie_of
@@ -20,8 +20,7 @@ NEW = "another calm evening 7"
 
 @pytest.fixture
 def owner(database):
-    with psycopg.connect(database, autocommit=True) as owner:
-        yield owner
+    return owner_of(database)
 
 
 @pytest.fixture
