@@ -16,10 +16,12 @@ from onramp_app.logs import configure_logs
 def log_lines(monkeypatch: pytest.MonkeyPatch, *, level: str) -> Iterator[io.StringIO]:
     """Configure the logs as in production and give what they write, one JSON document a line."""
     root = logging.getLogger()
-    before = (root.handlers, root.level)
+    before, ours = (root.handlers, root.level), structlog.get_config()
     output = io.StringIO()
     monkeypatch.setattr(sys, "stderr", output)
     configure_logs(level=level, style="json")
-    yield output
-    root.handlers, root.level = before
-    structlog.reset_defaults()
+    try:
+        yield output
+    finally:
+        root.handlers, root.level = before
+        structlog.configure(**ours)
