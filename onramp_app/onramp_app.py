@@ -3,6 +3,7 @@
 import onramp_app.telemetry.garbage  # isort: skip -- before everything that takes time
 import onramp_app.telemetry.light  # isort: skip -- before anything imports redis
 
+import atexit
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -91,3 +92,6 @@ app.add_middleware(SessionMiddleware())
 app.register_lifespan_task(_life)
 add_pages(app)
 onramp_app.telemetry.garbage.look_again()
+# At its end Python looks once more, while everything is still there. What was left aside then would end after
+# the modules that it needs: a build of the pages closed with errors of Reflex's variables.
+atexit.register(gc.unfreeze)

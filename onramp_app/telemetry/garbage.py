@@ -4,13 +4,9 @@ Imported first by what starts a process, which calls `look_again` when all is im
 never looked through again.
 """
 
-import atexit
 import gc
 
 gc.disable()
-# At its end Python looks once more, while everything is still there. What it left aside then would end after
-# the modules that it needs: a build closed with errors.
-atexit.register(gc.unfreeze)
 
 
 def look_again() -> None:
