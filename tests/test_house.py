@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -122,6 +123,29 @@ def test_a_tree_that_is_not_so_is_noticed(project_dir: Path, old: str, new: str)
     page = (project_dir / "docs" / "architecture.md").read_text()
     assert old in page
     assert _drawn_wrongly(page.replace(old, new, 1), project_dir) != []
+
+
+def _meanings(module: str) -> list[str]:
+    """The names to which a module gives another meaning further down."""
+    named: Counter[str] = Counter()
+    for statement in ast.parse(module).body:
+        match statement:
+            case ast.Assign(targets=targets):
+                named.update(
+                    one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)
+                )
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr()):
+                named[name] += 1
+    return [name for name, times in named.items() if times > 1]
+
+
+def test_a_name_of_a_module_has_one_meaning(project_dir: Path) -> None:
+    files = (project_dir / "onramp_app").rglob("*.py")
+    assert [(file.name, names) for file in files if (names := _meanings(file.read_text()))] == []
+
+
+def test_a_second_meaning_is_noticed() -> None:
+    assert _meanings("DAY = 'short'\ndef day():\n    return DAY\nDAY = 'long'\n") == ["DAY"]
 
 
 def _unknown_functions(page: str, package: Path) -> list[str]:

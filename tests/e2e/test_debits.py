@@ -1,7 +1,10 @@
 """A program takes money while its owner looks on: on two open pages, on paper and in the file."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import psycopg
 from playwright.async_api import Page, expect
 
 from tests.e2e.people import be_somebody_new, expect_success, has_loaded, new_email, new_top_up
@@ -17,6 +20,22 @@ async def _with_money(page: Page, site: Site, email: str) -> None:
     await page.goto(address)
     site.simulator.move(open_order(site, address), 4)
     await expect_success(page)
+
+
+@contextmanager
+def _days_ago(days: int, email: str, site: Site) -> Iterator[None]:
+    """Let everything that moved a person's balance have happened so long ago."""
+    move = (
+        "UPDATE ledger_transfers SET created_at = created_at - %s * interval '24 hours'"
+        " WHERE user_id = (SELECT id FROM users WHERE email = %s)"
+    )
+    with psycopg.connect(site.database_url, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")  # The books are only added to.
+        owner.execute(move, (days, email))
+        try:
+            yield
+        finally:
+            owner.execute(move, (-days, email))
 
 
 async def test_what_is_taken_is_seen_live_and_has_details_and_a_receipt(
@@ -54,3 +73,9 @@ async def test_what_is_taken_is_seen_live_and_has_details_and_a_receipt(
     stranger = await open_page(f"/receipt/{code}")
     await expect(stranger.get_by_role("heading", name="This receipt is genuine")).to_be_visible()
     assert "Two coffees" in await (await home.request.get("/api/transactions.csv")).text()
+
+    # Ten days later the chart is dated by days, in two words: its width is that of a phone.
+    with _days_ago(10, email, site):
+        await home.reload()
+        dated = re.compile(r"^\d{1,2} [A-Z][a-z]{2,3}$")
+        await expect(home.locator(".chart-days time").first).to_have_text(dated)

@@ -83,7 +83,7 @@ def _list() -> rx.Component:
 
 # The day of a moment is that of the browser, which alone knows the zone.
 _BY_DAY = (
-    "{rows}.reduce((days, row) => {{ const day = new Date(row.at).toLocaleDateString('sv'); "
+    "{rows}.reduce((days, row) => {{ const day = new Date(row.at).toDateString(); "
     "if (days.at(-1)?.day === day) days.at(-1).rows.push(row); "
     "else days.push({{day, at: row.at, rows: [row]}}); return days; }}, [])"
 )

@@ -1,5 +1,7 @@
 """Moments as people say them, in the time zone of the reader, which only the browser knows."""
 
+import json
+
 import reflex as rx
 
 from onramp_app.texts import _, current_language
@@ -35,7 +37,7 @@ def day_of(at: rx.Var[str] | str, *, class_name: str = "") -> rx.Component:
     """Show the day of a moment, `18 Nov`, with the exact moment in the title."""
     moment = _var(at)
     return rx.el.time(
-        _formatted(moment, _DAY),
+        _formatted(moment, _DAY_AND_MONTH),
         date_time=moment,
         title=_formatted(moment, _EXACT),
         class_name=class_name,
@@ -53,37 +55,46 @@ def clock_of(at: rx.Var[str] | str, *, class_name: str = "") -> rx.Component:
     )
 
 
-_DAY = "d.toLocaleDateString(l, {day: 'numeric', month: 'short'})"
-
-
 def said_day(at: rx.Var[str] | str) -> rx.Var[str]:
     """Return the day of a moment where the browser is: `Today`, `Yesterday`, `Mon 30 November`."""
-    return _formatted(_var(at), f"((said) => said.charAt(0).toUpperCase() + said.slice(1))({_DAY})")
+    return _formatted(_var(at), f"((said) => said.charAt(0).toUpperCase() + said.slice(1))({_SAID_DAY})")
 
 
 def date_of(at: rx.Var[str] | str) -> rx.Var[str]:
     """Return the date of a moment where the browser is, `30 Nov 2026`; nothing for an empty one."""
-    return _formatted(_var(at), "d.toLocaleDateString(l, {day: 'numeric', month: 'short', year: 'numeric'})")
+    return _formatted(_var(at), _DATE)
 
 
-_CLOCK = "d.toLocaleTimeString(l, {hour: '2-digit', minute: '2-digit'})"
-_EXACT = "d.toLocaleString(l, {dateStyle: 'full', timeStyle: 'long'})"
-_DAY = """(() => {
+# A page says dozens of moments again with each change, while somebody waits for the new balance. Making a
+# format takes the browser a hundred times as long as using one, so the page keeps each that it has made.
+_KEPT = "((kept, name, make) => kept[name] ??= make())(globalThis.formats ??= {{}}, l + {name}, () => {make})"
+
+
+def _by(options: str) -> str:
+    make = f"new Intl.DateTimeFormat(l, {options})"
+    return f"{_KEPT.format(name=json.dumps(options), make=make)}.format(d)"
+
+
+_CLOCK = _by("{hour: '2-digit', minute: '2-digit'}")
+_EXACT = _by("{dateStyle: 'full', timeStyle: 'long'}")
+_DAY_AND_MONTH = _by("{day: 'numeric', month: 'short'}")
+_DATE = _by("{day: 'numeric', month: 'short', year: 'numeric'}")
+_LONG_DAY = _by("{weekday: 'short', day: 'numeric', month: 'long'}")
+_LONG_DATE = _by("{weekday: 'short', day: 'numeric', month: 'long', year: 'numeric'}")
+_RELATIVE = _KEPT.format(name="' relative'", make="new Intl.RelativeTimeFormat(l, {numeric: 'auto'})")
+
+
+def _today_or(this_year: str, another_year: str) -> str:
+    # Midnights are compared, so that yesterday evening is not "today" because it is less than 24 hours ago.
+    return f"""(() => {{
   const days = Math.round((new Date(d).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 864e5);
-  const year = d.getFullYear() === new Date().getFullYear() ? undefined : 'numeric';
-  return days > -2 && days < 1
-    ? new Intl.RelativeTimeFormat(l, {numeric: 'auto'}).format(days, 'day')
-    : d.toLocaleDateString(l, {weekday: 'short', day: 'numeric', month: 'long', year});
-})()"""
-# Midnights are compared, so that yesterday evening is not "today" because it is less than 24 hours ago.
-_SAID = """(() => {
-  const days = Math.round((new Date(d).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 864e5);
-  const year = d.getFullYear() === new Date().getFullYear() ? undefined : 'numeric';
-  const date = days > -2 && days < 1
-    ? new Intl.RelativeTimeFormat(l, {numeric: 'auto'}).format(days, 'day')
-    : d.toLocaleDateString(l, {day: 'numeric', month: 'short', year});
-  return date + ', ' + d.toLocaleTimeString(l, {hour: '2-digit', minute: '2-digit'});
-})()"""
+  if (days > -2 && days < 1) return {_RELATIVE}.format(days, 'day');
+  return d.getFullYear() === new Date().getFullYear() ? {this_year} : {another_year};
+}})()"""
+
+
+_SAID_DAY = _today_or(_LONG_DAY, _LONG_DATE)
+_SAID = f"{_today_or(_DAY_AND_MONTH, _DATE)} + ', ' + {_CLOCK}"
 _BEGINNING = f"((said) => said.charAt(0).toUpperCase() + said.slice(1))({_SAID})"
 
 
