@@ -5,6 +5,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -72,6 +73,17 @@ def test_without_the_setting_the_sdk_is_not_imported() -> None:
     assert found.stdout.strip() == "[]"
 
 
+@pytest.fixture(autouse=True)
+def _no_thread_of_the_sdk_stays() -> Iterator[None]:
+    """Wait for what a collector that is away leaves behind, or it complains in the log of the next test."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        if thread.name.startswith("OtelBatch"):
+            thread.join(20)
+            assert not thread.is_alive()
+
+
 @pytest.mark.parametrize("is_silent", [True, False])
 async def test_a_collector_that_is_away_costs_neither_time_nor_lines(
     monkeypatch: pytest.MonkeyPatch, is_silent: bool
@@ -81,7 +93,6 @@ async def test_a_collector_that_is_away_costs_neither_time_nor_lines(
     monkeypatch.setattr(module, "SEND_EVERY_SECONDS", 0.05)
     monkeypatch.setattr(module, "CLOSE_SECONDS", 0.4)
     with socket.socket() as nobody, log_lines(monkeypatch, level="info") as output:
-        # Here, since a thread of the test before may still complain, which is said once.
         monkeypatch.setattr(module, "_away", fault)
         nobody.bind(("127.0.0.1", 0))
         if is_silent:
