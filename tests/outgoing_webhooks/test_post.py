@@ -173,11 +173,11 @@ async def test_of_a_long_answer_4_kib_are_read(receiver: Receiver, poster: Poste
 async def test_a_body_that_drips_ends_with_the_time_of_the_whole(receiver: Receiver) -> None:
     receiver.answer = b"HTTP/1.1 200 OK\r\n\r\n"
     receiver.drip = b"."
-    async with Poster(total_seconds=1) as poster:
+    async with Poster(total_seconds=0.3) as poster:
         answer = await _sent(poster, receiver.url)
     assert answer.is_taken, "its status has come"
-    assert 0 < len(answer.body) < 400
-    assert answer.took_ms < 3000
+    assert 0 < len(answer.body) < 100
+    assert answer.took_ms < 1000
 
 
 @pytest.mark.parametrize(
