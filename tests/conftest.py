@@ -1,6 +1,7 @@
 """A real PostgreSQL for the whole run, and a migrated, empty database for each test that asks."""
 
-import gc
+import onramp_app.telemetry.garbage  # isort: skip -- before everything that takes time
+
 import os
 import secrets
 import zlib
@@ -99,8 +100,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Leave what was imported out of the search for garbage: it took a twentieth of the time."""
-    gc.collect()
-    gc.freeze()
+    onramp_app.telemetry.garbage.look_again()
 
 
 @cache

@@ -45,6 +45,7 @@ class Left:
     """What a process holds more than when this was made: sockets, and tasks of the application."""
 
     def __init__(self) -> None:
+        gc.freeze()  # What is there already need not be searched each time.
         self._sockets = _sockets()
         self._tasks = asyncio.all_tasks()
 
