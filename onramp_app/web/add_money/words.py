@@ -249,7 +249,7 @@ def open_title(views: Sequence[TopUpView], *, reading: str) -> tuple[str, str]:
     """Return the answer to "is it safe to try again?" for the open top-ups, and the reason.
 
     Args:
-        reading: empty at first, `asking` while the provider is asked, then `current` or, if it failed, `away`.
+        reading: empty before, `asking` while the provider is asked, then `current` or, on failure, `away`.
     """
     if reading == "asking" and views:
         return _("Checking your open top-ups"), _("It takes a few seconds to see whether one was paid.")
