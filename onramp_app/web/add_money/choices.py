@@ -22,7 +22,7 @@ _SHAPES = {
 class Choices:
     """The choices so far. `amount` is a decimal string, empty when the field is empty, None before a choice.
 
-    `receive` is what is to arrive, as a decimal string, if that is what the person typed; `amount` is then
+    `receive` is the amount to arrive, as a decimal string, if that is what the person typed; `amount` is then
     worked out from it until they leave the first step. Empty otherwise.
     `is_another`: the person has seen their open top-ups, and wants another one all the same.
     """

@@ -170,8 +170,8 @@ def main_button(
 ) -> rx.Component:
     """Return the button of a step. While disabled it says why: by the first condition of `unless` that holds.
 
-    While the page is offline the button says that too. It is then shut in the way of all buttons
-    (`web/tabs/browser_end.py`), not disabled, so that pressing it gets an answer.
+    While the page is offline the button says that too. It is then blocked like all buttons
+    (`web/tabs/browser_end.py`), but not disabled, so that pressing it gets an answer.
     """
     said: rx.Component | rx.Var[str] | str = words
     for is_so, reason in reversed(((is_offline, _("You're offline")), *unless)):

@@ -59,7 +59,7 @@ class ShowsQuote(PrivateState, mixin=True):
 
 
 class KnowsTier(PrivateState, mixin=True):
-    """Whether the amount needs a higher tier, and for which verification the page was read."""
+    """Whether the amount needs a higher tier, and with which verification status the page was read."""
 
     verify_words: str = ""  # Why the amount needs a higher tier, and where to go for it.
     verify_to: str = ""

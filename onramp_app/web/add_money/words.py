@@ -155,7 +155,7 @@ def raises_text(meter: Meter) -> str:
 
 
 def published_text(meter: Meter) -> str:
-    """Return the provider's published limit for a first payment, in words that make it no promise."""
+    """Return the provider's published limit for a first payment, worded as no promise; empty without one."""
     first = meter.first_payment
     if first is None:
         return ""
@@ -193,7 +193,7 @@ def nothing_begun_text(error: ApplicationError) -> str:
 
 
 def perhaps_begun_text() -> str:
-    """Return the sentence for not knowing whether a top-up was begun. Before that, nothing can be paid."""
+    """Return the sentence for when it is unknown whether a top-up was begun: nothing can be paid yet."""
     return _(
         "We can't tell yet whether this was started. You weren't charged. Confirm again in a minute:"
         " it starts only once."

@@ -1,4 +1,4 @@
-"""The state of `/outbox`, which exists only outside production: in production, mails are for their recipients."""
+"""The state of `/outbox`, which does not exist in production, where mails are for their recipients."""
 
 from dataclasses import dataclass
 from typing import ClassVar
