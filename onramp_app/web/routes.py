@@ -118,7 +118,7 @@ def _pages() -> tuple[_Page, ...]:
 
 def _outbox() -> tuple[_Page, ...]:
     if get_settings().is_production:
-        return ()  # There, mails are for their recipients alone.
+        return ()  # In production, only its recipient may read a mail.
     words = _("Mails of this wallet.")
     return (_Page("/outbox", outbox, _("Outbox"), words, (OutboxState.load,)),)
 
@@ -141,7 +141,8 @@ def add_pages(app: rx.App) -> None:
 
 def _in_language(language: str, build: Callable[[], rx.Component]) -> Callable[[], rx.Component]:
     # Reflex builds a page when it compiles, long after the loop over the languages has ended. It puts the
-    # parts of a page into a file named after the function's module, so that no page loads those of another.
+    # components of a page into a file named after the function's module, which `wraps` keeps: no page loads
+    # those of another.
     @wraps(build)
     def build_page() -> rx.Component:
         with language_of_texts(language):
@@ -151,7 +152,7 @@ def _in_language(language: str, build: Callable[[], rx.Component]) -> Callable[[
 
 
 def head_components() -> list[rx.Component]:
-    """Return the head of every page: icons, manifest, and the font of the first paint."""
+    """Return what the head of every page holds: icons, manifest, the first paint's font, and a script."""
     return [
         rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml"),
         rx.el.link(rel="manifest", href="/manifest.webmanifest"),

@@ -1,6 +1,6 @@
-"""Reads what the wizard shows for a person's choices: the offer, the problem of an amount, and a quote.
+"""Reads what the wizard shows for a person's choices: the offer, any problem with the amount, and a quote.
 
-The provider is asked, which may be slow, so nothing here runs while the lock of a tab is held.
+Asking the provider may be slow, so nothing here runs while the lock of a tab's state is held.
 """
 
 from collections.abc import Sequence
@@ -46,12 +46,12 @@ _ANY_AMOUNT = Decimal(1000)
 
 @dataclass(frozen=True, slots=True)
 class WizardAnswer:
-    """What the wizard shows for a person's choices. `choices` are valid, with defaults where missing.
+    """What the wizard shows for a person's choices. `choices` are valid, with defaults for those missing.
 
     `offer` is None when the offer is unknown, `quoted` when there is no quote; `problem` says why.
     `mid_rate` is the mid-market rate of the asset in the currency; None where none is fresh.
     `verify_words`: why the amount needs a higher tier, empty where it does not. `retry_seconds`: after how
-    many seconds asking again may help; 0 for never.
+    many seconds a retry may help; 0 for never.
     """
 
     choices: Choices
@@ -70,12 +70,12 @@ class WizardAnswer:
         return bool(self.amount_problem or self.receive_problem or self.verify_words)
 
 
-# Each currency that is looked at may be a request to the provider, which allows ten a minute.
+# Looking at a currency may take a request to the provider, which allows ten a minute.
 _MOST_OTHERS = 3
 
 
 async def read_offer(viewer: Viewer, choices: Choices) -> WizardAnswer:
-    """Return what the wizard shows for choices. Refusals of the provider are returned in words.
+    """Return what the wizard shows for choices. Refusals by the provider are returned as text.
 
     Raises:
         DatabaseUnavailable: our limits, or the usual time of payments, could not be read.
@@ -88,7 +88,7 @@ async def read_offer(viewer: Viewer, choices: Choices) -> WizardAnswer:
         return found
     middle = await mid_market() if found.quoted else None
     rate = middle.rate(found.choices.asset, found.choices.currency) if middle else None
-    # After the quote, whose answer says the most about the provider.
+    # Read after the quote, whose outcome says the most about the provider's health.
     offer = with_provider_trouble(found.offer, await provider_status(found.choices.asset))
     return replace(found, offer=offer, mid_rate=rate)
 
@@ -120,7 +120,7 @@ async def _read(viewer: Viewer, choices: Choices) -> WizardAnswer:
     if found.problem or found.receive_problem:
         return found
     found = _judged(found, row, bounds, of_provider, meter=meter)
-    # What is wrong with the total is said where its cause was typed.
+    # A problem with the total is shown at the field that was typed into, which caused it.
     found = replace(found, receive_problem=found.amount_problem, amount_problem="")
     return replace(found, quoted=None) if found.is_refused else found
 
@@ -133,7 +133,7 @@ def _judged(
     *,
     meter: Meter,
 ) -> WizardAnswer:
-    """Return the answer with what is wrong with its total, and what the total needs."""
+    """Return the answer with what is wrong with its total, or why the total needs a higher tier."""
     if words := _verify_words(found.choices, row, of_provider, meter=meter):
         return replace(found, verify_words=words)
     return replace(found, amount_problem=_amount_problem(found.choices, row, bounds, of_provider))
@@ -142,7 +142,7 @@ def _judged(
 async def _with_total(
     viewer: Viewer, found: WizardAnswer, *, first: Decimal, decimals: int, bounds: AmountLimits
 ) -> WizardAnswer:
-    """Return the answer with the total for which the wanted amount arrives, and the quote that says so."""
+    """Return the answer with the total to pay for the wanted amount to arrive, and the quote for it."""
     choices = found.choices
 
     async def ask(amount: Decimal) -> Quote:
@@ -169,7 +169,7 @@ async def _currency(
 ) -> tuple[CurrencyOption, Options]:
     """Return the chosen currency with what can be bought in it, else the first proposed that sells the asset.
 
-    Proposed are the person's own, then others that can be paid with.
+    The person's own is proposed first, then a few others; if none sells the asset, it is the person's own.
     """
     rows = (await reader.options(None)).currencies
     chosen = [row for row in rows if row.code == choices.currency]
@@ -199,7 +199,7 @@ def _proposed(viewer: Viewer, rows: Sequence[CurrencyOption]) -> list[CurrencyOp
 
 
 def _completed(choices: Choices, row: CurrencyOption, options: Options) -> Choices:
-    """Return the choices, with the first one offered in place of each that is missing or not offered."""
+    """Return the choices, with the first that is offered in place of each that is missing or not offered."""
     assets = [option.asset for option in options.assets]
     asset = choices.asset if choices.asset in assets else next(iter(assets), "")
     networks = [option.network for option in options.assets if option.asset == asset]
@@ -222,7 +222,7 @@ async def _meter(viewer: Viewer, row: CurrencyOption, of_provider: AmountLimits)
     try:
         return await read_meter(viewer, row.code, decimals=row.decimals, method=of_provider)
     except ProviderUnavailable:
-        # The page says that ours are not known then. Beginning the top-up checks them anyway.
+        # The page then says that our limits are not known. They are checked anyway when the top-up is begun.
         return await read_meter(None, row.code, decimals=row.decimals, method=of_provider)
 
 
@@ -240,7 +240,7 @@ async def _quick_amounts(row: CurrencyOption, bounds: AmountLimits) -> list[Deci
 
 
 def _verify_words(choices: Choices, row: CurrencyOption, of_provider: AmountLimits, *, meter: Meter) -> str:
-    """Return why the amount needs a higher tier: one that the provider takes, and only our tier does not."""
+    """Return why the amount needs a higher tier; empty unless only the person's own tier refuses it."""
     if not choices.amount:
         return ""
     amount = Decimal(choices.amount)
@@ -286,7 +286,7 @@ async def _with_quote(viewer: Viewer, found: WizardAnswer) -> WizardAnswer:
 
 
 def request_of(choices: Choices) -> PurchaseRequest:
-    """Return the request for a quote. The choices must have an amount."""
+    """Return what the choices ask to buy; without an amount, the request is for zero."""
     return PurchaseRequest(
         fiat_currency=choices.currency,
         fiat_amount=Decimal(choices.amount or 0),

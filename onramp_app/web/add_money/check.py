@@ -1,4 +1,4 @@
-"""The third step of the wizard: everything once more, and the button that begins the top-up."""
+"""The third step of the wizard: a review of everything, and the button that begins the top-up."""
 
 import reflex as rx
 
@@ -19,7 +19,7 @@ from onramp_app.web.parts.places import step_link
 
 
 def check_form() -> rx.Component:
-    """Return the third step: everything once more, and the button that begins the top-up."""
+    """Return the third step: a review of everything, and the button that begins the top-up."""
     bill = WizardState.bill
     return rx.el.form(
         heading(
@@ -65,7 +65,7 @@ def check_form() -> rx.Component:
             class_name="card grid gap-5",
         ),
         rx.el.div(
-            # The place is kept: whether the market is known is known with the quote only.
+            # The height is reserved: only with the quote is it known whether there is a mid-market rate.
             rx.el.p(bill.cost, class_name="min-h-[21px]"),
             rx.el.p(custody_text()),
             class_name="soft small grid gap-1",

@@ -1,4 +1,4 @@
-"""The choices made in the wizard. They stand in the address of the page, which anybody can write."""
+"""The choices made in the wizard. They are kept in the page's address, so they are untrusted input."""
 
 import re
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ _SHAPES = {
 class Choices:
     """The choices so far. `amount` is a decimal string, empty when the field is empty, None before a choice.
 
-    `receive` is what shall arrive, as a decimal string, where the person typed that; `amount` then follows
-    from it until the first step is left. Empty otherwise.
-    `is_another`: the person has seen the open top-ups, and wants another one all the same.
+    `receive` is the amount to arrive, as a decimal string, if that is what the person typed; `amount` is then
+    worked out from it until they leave the first step. Empty otherwise.
+    `is_another`: the person has seen their open top-ups, and wants another one all the same.
     """
 
     step: str = "amount"
@@ -54,7 +54,7 @@ class Choices:
 
 
 def choices_of(query: Mapping[str, str]) -> Choices:
-    """Return the choices that an address holds, without those that cannot be valid."""
+    """Return the choices in the query of an address, without those that cannot be valid."""
 
     def value_of(name: str) -> str | None:
         value = query.get(name)

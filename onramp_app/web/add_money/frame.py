@@ -1,4 +1,4 @@
-"""What the steps of the wizard share: bars, bills, the summary, notices, and the skeleton before an offer."""
+"""What the steps of the wizard share: progress bars, bills, the summary, messages, and placeholders."""
 
 from functools import reduce
 from operator import or_
@@ -25,7 +25,7 @@ _SECONDS = "wizard-seconds"
 
 
 def step_bars() -> rx.Component:
-    """Return the bars that show how far the person has come, and the way back."""
+    """Return the bars that show the person's progress, and the link back."""
     is_reached = (True, WizardState.step != "amount", WizardState.step == "check")
     back = rx.cond(WizardState.step == "check", WizardState.pay_search, WizardState.amount_search)
     titles = {
@@ -82,7 +82,7 @@ def fee_row(line: BillLine) -> rx.Component:
 
 
 def about(words: rx.Var[str] | str) -> rx.Component:
-    """Return an estimated amount with a sign that says so, and the words for those who hear it."""
+    """Return an estimated amount marked with `≈`, and spelled out for screen readers."""
     return rx.fragment(
         rx.el.span("≈\N{NO-BREAK SPACE}", words, aria_hidden="true"),
         rx.el.span(filled(_("about {amount}"), amount=words), class_name="sr-only"),
@@ -158,9 +158,9 @@ def short_summary() -> rx.Component:
 
 
 def actions(*above: rx.Component, button: rx.Component) -> rx.Component:
-    """Return the end of a step: what there is to know before the button, in a place of constant size, and it.
+    """Return the end of a step: the messages, in a space of constant size, then `above` and the button.
 
-    Whatever is said there, the button stays where it is.
+    Whatever the messages say, the button stays where it is.
     """
     return rx.el.div(_said(), *above, button, class_name="wizard-actions")
 
@@ -168,10 +168,10 @@ def actions(*above: rx.Component, button: rx.Component) -> rx.Component:
 def main_button(
     words: rx.Component | rx.Var[str] | str, *unless: tuple[rx.Var[bool] | bool, str]
 ) -> rx.Component:
-    """Return the button of a step, which says why it cannot work: the first of `unless` that is so.
+    """Return the button of a step. While disabled it says why: by the first condition of `unless` that holds.
 
-    While the page is offline the button says that too. It is shut then as all buttons are
-    (`web/tabs/browser_end.py`), so that pressing it is answered.
+    While the page is offline the button says that too. It is then blocked like all buttons
+    (`web/tabs/browser_end.py`), but not disabled, so that pressing it gets an answer.
     """
     said: rx.Component | rx.Var[str] | str = words
     for is_so, reason in reversed(((is_offline, _("You're offline")), *unless)):
@@ -181,7 +181,7 @@ def main_button(
 
 
 def verify_button() -> rx.Component:
-    """Return the link to the page of verification, in place of the button."""
+    """Return the link to the verification page, which takes the place of the button."""
     return link(WizardState.verify_action, to=WizardState.verify_to, class_name="button button-main w-full")
 
 
@@ -213,7 +213,7 @@ def _said() -> rx.Component:
             ),
             aria_live="polite",
         ),
-        # Nobody asks for a rate while the page is offline. The countdown goes on.
+        # No rate is asked for while the page is offline, but the countdown goes on.
         rx.el.div(_quote_line(), class_name=rx.cond(is_offline, "hidden", "")),
         class_name=rx.match(
             rx.cond(~has_note & is_bad, "bad", rx.cond(has_note | is_now, "now", "")),
@@ -240,7 +240,7 @@ def _said_now() -> rx.Component:
 
 
 def _quote_line() -> rx.Component:
-    """Return the line that says how long the quote lasts, or when it is asked for again."""
+    """Return the line that says when the quote is renewed, or when a failed read is retried."""
     seconds = rx.el.span(id=_SECONDS)
     is_waited_for = WizardState.is_old | (WizardState.bill.pay == "")
     return rx.el.p(
@@ -295,7 +295,7 @@ def _try_now(*, class_name: str) -> rx.Component:
 
 
 def skeleton() -> rx.Component:
-    """Return the outline of the form until an offer is there, with words for a long wait."""
+    """Return the outline shown until there is an offer, with a message for a long wait."""
     return rx.el.div(
         rx.el.p(_("Loading"), role="status", class_name="sr-only"),
         rx.el.div(class_name="skeleton h-1 mt-5"),
@@ -315,7 +315,7 @@ def skeleton() -> rx.Component:
 
 
 def _provider_trouble() -> rx.Component:
-    """Return what to know of a provider that is slow or away, before anybody pays."""
+    """Return the warning about a provider that is slow or down, to be seen before paying."""
     offer = WizardState.offer
     return rx.fragment(
         offer.provider_trouble,
@@ -333,7 +333,7 @@ def _provider_trouble() -> rx.Component:
 
 
 def no_offer() -> rx.Component:
-    """Return why nothing can be chosen yet, with a countdown to the next try."""
+    """Return why nothing can be chosen yet, with a countdown to the next retry."""
     return rx.el.section(
         title(_("You can't add money right now")),
         rx.el.p(WizardState.problem, class_name="lead mt-2"),

@@ -1,7 +1,7 @@
-"""Hooks of the wizard in the browser: one counts the seconds of a quote, one keeps the address up to date.
+"""Browser hooks of the wizard: one counts down the seconds of a quote, one keeps the address up to date.
 
-Neither draws anything. The countdown sends one event when a quote has ended, not one each second, and none
-while the tab is hidden; a person who comes back to the tab gets a new quote at once.
+Neither draws anything. The countdown sends one event when a quote has expired, not one each second, and none
+while the tab is hidden; a person who comes back to the tab after that gets a new quote at once.
 """
 
 from typing import Any
@@ -14,8 +14,8 @@ from reflex_base.components.memoize_helpers import get_memoized_event_triggers
 class Countdown(rx.Fragment):
     """Writes the remaining seconds into the element `shown_in`, and fires `on_end` after the last one.
 
-    `number` names a countdown: another number starts another one. The server sends how many `seconds` there
-    are and not when they end, because the clock of the browser may be wrong.
+    `number` is the id of a countdown: a new one starts a new countdown. The server sends how many `seconds`
+    are left and not when they end, because the browser's clock may be wrong.
     """
 
     number: rx.Var[str]
@@ -70,9 +70,9 @@ useEffect(() => {{
 class AddressOf(rx.Fragment):
     """Keeps the query of the address equal to `search`, and then goes to the query `forward`, if any.
 
-    A keystroke replaces the address, since nobody wants to go back to it; a step forward is a visit of its
-    own. Both happen here, in this order: a redirect by the server would overtake the last keystrokes, and the
-    way back would lead to the amount before them. A tab that is at another step by now is left alone.
+    A keystroke replaces the history entry, since nobody wants to go back to it; a step forward adds one. Both
+    happen here, in this order: a redirect by the server would overtake the last keystrokes, and going back
+    would lead to the amount before them. A tab that has moved to another step meanwhile is left alone.
     """
 
     search: rx.Var[str]

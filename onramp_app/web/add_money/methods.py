@@ -12,7 +12,7 @@ from onramp_app.web.parts.signs import sign
 
 _PHONE = "M8 3h8a1 1 0 0 1 1 1v16a1 1 0 0 1-1 1H8a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1z"
 _WALLET = "M5 7.5h14a1 1 0 0 1 1 1V19a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1z"
-# One hand: strokes of one width in a box of 24 by 24.
+# All drawn in one style: strokes of one width in a box of 24 by 24.
 _SIGNS = {
     Rail.BANK_TRANSFER: ("M12 4 4 8.5h16z", "M6.5 12v4.5", "M12 12v4.5", "M17.5 12v4.5", "M4 20h16"),
     Rail.BANK_APP: (

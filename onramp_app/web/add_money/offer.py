@@ -1,4 +1,4 @@
-"""Puts the offer into the words of the wizard: lists to choose from, limits, payment methods."""
+"""Turns an offer into what the wizard shows: lists to choose from, limits, payment methods."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -42,9 +42,9 @@ _Choice = TypeVar("_Choice")
 
 @dataclass(frozen=True, slots=True)
 class OfferInputs:
-    """What an offer is made of: the chosen currency, its options, round amounts and usual minutes.
+    """What an offer is made of: the chosen currency, its options, round amounts and usual minutes by method.
 
-    `bounds` are the limits of the provider alone, `meter` all limits.
+    `bounds` are the limits of the provider alone, `meter` holds all limits.
     """
 
     row: CurrencyOption
@@ -56,7 +56,7 @@ class OfferInputs:
 
 
 def offer_of(inputs: OfferInputs, choices: Choices) -> OfferShown:
-    """Return everything that can be chosen, and what is closed with its reason."""
+    """Return everything that can be chosen, and everything that is closed, with the reason."""
     row, options = inputs.row, inputs.options
     sign, is_after = shown_sign(row.code)
     several = {code for code in _codes(options) if _codes(options).count(code) > 1}
@@ -102,14 +102,14 @@ def offer_of(inputs: OfferInputs, choices: Choices) -> OfferShown:
 
 
 def with_provider_trouble(offer: OfferShown, status: ProviderStatus) -> OfferShown:
-    """Return the offer with what to know of the provider before paying; the same where all is well."""
+    """Return the offer with a warning about the provider's health; unchanged where all is well."""
     if status.state is HealthState.OK and not status.paused:
         return offer
     return replace(offer, provider_trouble=status.text, last_settled_at=moment_text(status.last_settled_at))
 
 
 def _at_once(inputs: OfferInputs) -> AmountLimits:
-    """Return what may be paid at once, by the provider and by our limit of one top-up."""
+    """Return how much one payment may be, by the provider's limits and by our limit for each top-up."""
     lines = inputs.meter.lines
     ours = [one.left for one in lines if one.rule is LimitRule.TIER and one.period is LimitPeriod.TOP_UP]
     return bounds_of(inputs.bounds, most=shown_left(ours[0]) if ours else None)
@@ -144,12 +144,12 @@ def _by_reason(rows: Iterable[tuple[str, _Choice]]) -> dict[str, list[_Choice]]:
 
 
 def _closed(rows: Iterable[tuple[str, Choice]]) -> tuple[ClosedChoices, ...]:
-    """Return what cannot be chosen now, gathered by the reason."""
+    """Return what cannot be chosen now, grouped by the reason."""
     return tuple(ClosedChoices(reason, tuple(choices)) for reason, choices in _by_reason(rows).items())
 
 
 def _network_choices(options: Options, asset: str) -> tuple[Choice, ...]:
-    """Return the networks of an asset to choose from: none where it has only one, open or closed."""
+    """Return the networks to choose from for an asset: none where it has only one, open or closed."""
     networks = [option.network for option in options.assets if option.asset == asset]
     is_choice = len(networks) > 1 or any(closed.asset == asset for closed in options.closed_assets)
     return tuple(Choice(network, network_name(network)) for network in networks if is_choice)
@@ -201,7 +201,7 @@ def _card(method: MethodOption, *, limits: str = "", time: str = "", closed: str
 
 
 def _allowances(meter: Meter, currency: str) -> tuple[AllowanceLine, ...]:
-    """Return what is left of our own limits of a day and of a month."""
+    """Return what is left of our own daily and monthly limits."""
     labels = {LimitPeriod.DAY: _("Left today"), LimitPeriod.MONTH: _("Left this month")}
     return tuple(
         AllowanceLine(

@@ -99,7 +99,7 @@ def _open_one(one: OpenTopUp, number: rx.Var[int]) -> rx.Component:
         ),
         rx.el.p(
             rx.cond(
-                # An old read says nothing about charges since.
+                # An older read says nothing about charges made since.
                 (one.charged != "") & (WizardState.reading == "current"),
                 rx.fragment(rx.el.span(one.charged, class_name="font-semibold"), " "),
             ),
@@ -109,7 +109,7 @@ def _open_one(one: OpenTopUp, number: rx.Var[int]) -> rx.Component:
             link(
                 one.action,
                 to=f"/add-money/{one.id}",
-                # One filled button a screen, however many are open.
+                # One filled button per screen, however many top-ups are open.
                 class_name=rx.cond(number == 0, "button button-main", "button button-quiet"),
             ),
             rx.cond(

@@ -36,10 +36,10 @@ class AsksAboutOpen(PrivateState, mixin=True):
     open_title: str = ""
     open_text: str = ""
     open_problem: str = ""
-    reading: str = ""  # Nothing, `asking`, `current` or `away`.
+    reading: str = ""  # Empty, `asking`, `current` or `away`.
     read_at: str = ""  # When the provider was last read (RFC 3339); empty when it never was.
 
-    _asked: str = ""  # Names the question that is open. An answer to another one comes too late.
+    _asked: str = ""  # The id of the latest question. The answer to any other comes too late.
 
     def _go_to_form(self) -> EventSpec:
         """Show the form: no open top-up stands in its way any more."""
@@ -47,7 +47,7 @@ class AsksAboutOpen(PrivateState, mixin=True):
 
     @rx.event(background=True)
     async def ask_provider(self) -> EventSpec | None:
-        """Have the provider asked whether the open top-ups were paid, and show whether that succeeded."""
+        """Ask the provider whether the open top-ups were paid, and show whether it answered."""
         async with self:
             if (viewer := await self._viewer()) is None:
                 return to_login(self)
@@ -84,13 +84,13 @@ class AsksAboutOpen(PrivateState, mixin=True):
         except NotCancelable:
             self.open_problem = _("It can't be canceled any more: a payment has started, or it has ended.")
         except NotFound:
-            pass  # The list says the same.
+            pass  # The list read below no longer shows it.
         views = await Latest(viewer).open_top_ups()
         self._show_open(views)
         return None if views else self._go_to_form()
 
     def _show_open(self, views: Sequence[TopUpView]) -> None:
-        # Those that may have been charged come first: they decide whether another top-up is safe.
+        # Top-ups that may have been charged come first: they decide whether another one is safe.
         views = sorted(views, key=lambda view: _BY_RISK.index(Charged(view.charged)))
         is_sought = any(view.charged == Charged.UNKNOWN for view in views)
         self.open_ones = [open_top_up_of(view, is_another_sought=is_sought) for view in views]

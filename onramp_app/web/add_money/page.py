@@ -1,4 +1,4 @@
-"""`/add-money`: the wizard by which a top-up is begun."""
+"""`/add-money`: the wizard in which a person begins a top-up."""
 
 import reflex as rx
 

@@ -1,4 +1,4 @@
-"""The parts of the wizard's state that hold the quote, and what an amount needs of the person's tier."""
+"""The parts of the wizard's state that hold the quote, and whether an amount needs a higher tier."""
 
 from decimal import Decimal
 from urllib.parse import urlencode
@@ -12,28 +12,28 @@ from onramp_app.web.add_money.shapes import Bill
 from onramp_app.web.add_money.words import bill_of, changed_text, no_bill, verify_action
 from onramp_app.web.tabs.session import PrivateState
 
-# Less than that moves all the time, and nobody decides otherwise for it.
+# Smaller moves happen all the time, and change nobody's mind.
 WARNED_FROM_PERCENT = Decimal("0.5")
 
 
 class ShowsQuote(PrivateState, mixin=True):
     """The last quote. `is_old`: the choices have changed since, or the quote could not be renewed.
 
-    A renewed quote changes the figures where they stand. `changed` warns of one that is at least half a
-    percent away from the figures that the person chose by, or was warned of last.
+    A renewed quote replaces the figures in place. `changed` warns of one that is at least half a percent away
+    from the figures on which the person decided, or about which they were last warned.
     """
 
     bill: Bill = Bill()
     is_asking: bool = False
     is_old: bool = False
     changed: str = ""
-    timer: str = ""  # Names the countdown to the end of the quote, or to the next try.
+    timer: str = ""  # The id of the countdown to the end of the quote, or to the next retry.
     timer_seconds: int = 0
 
-    _question: str = ""  # What the quote answers.
+    _question: str = ""  # The choices that the quote is for, as one text.
     _expected: str = ""  # What the shown quote says will arrive, exactly.
     _mid_rate: str = ""  # The mid-market rate of the asset; empty where none is fresh.
-    _measure: tuple[str, str] = ("0", "0")  # What was to be paid and to arrive when that was last looked at.
+    _measure: tuple[str, str] = ("0", "0")  # The amounts paid and received that moves are measured against.
 
     def _show_quote(self, quote: QuoteView, choices: Choices) -> None:
         question, self.changed = _question(choices), ""
@@ -59,21 +59,21 @@ class ShowsQuote(PrivateState, mixin=True):
 
 
 class KnowsTier(PrivateState, mixin=True):
-    """What an amount needs beyond the person's tier, and with which tier the page was read."""
+    """Whether the amount needs a higher tier, and with which verification status the page was read."""
 
     verify_words: str = ""  # Why the amount needs a higher tier, and where to go for it.
     verify_to: str = ""
-    verify_action: str = ""  # What the button says that leads there.
+    verify_action: str = ""  # The label of the button that leads there.
 
     _standing: str = ""
 
     def _stands(self, viewer: Viewer) -> bool:
-        """Note where the person stands. Returns whether that is new, so that other limits may apply."""
+        """Record the person's verification status and tier. Return whether they, and so limits, changed."""
         before, self._standing = self._standing, f"{viewer.kyc_status} {viewer.kyc_tier}"
         return before != self._standing
 
     def _come_back_to(self, search: str) -> None:
-        """Have the page of verification lead back to these choices."""
+        """Make the verification page lead back to these choices."""
         self.verify_to = f"/verify?{urlencode({'next': f'/add-money{search}'})}"
         self.verify_action = verify_action()
 

@@ -1,6 +1,6 @@
-"""What the wizard remembers, all words and amounts already made.
+"""What the state of the wizard holds, with all text and amounts already composed.
 
-Frozen and of primitives only: states are pickled between events, so the names here never move.
+Frozen, and made of primitives only. States are pickled between events, so no class may be renamed or moved.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class ClosedChoices:
 
 @dataclass(frozen=True)
 class CurrencyChoice:
-    """A currency in one country; `flag` names the picture of its flag, `search` is what finds it."""
+    """A currency in one country; `flag` names its flag's picture, `search` is the text that is searched."""
 
     value: str
     code: str
@@ -43,7 +43,7 @@ class ClosedCurrencies:
 
 @dataclass(frozen=True)
 class QuickAmount:
-    """A round amount to choose with one touch; `amount` is a decimal string."""
+    """A round amount to choose with one tap; `amount` is a decimal string."""
 
     amount: str
     words: str
@@ -51,7 +51,7 @@ class QuickAmount:
 
 @dataclass(frozen=True)
 class AllowanceLine:
-    """What is left of one of our limits, and how many percent of it are used."""
+    """What is left of one of our limits, and what percentage of it is used."""
 
     label: str
     words: str
@@ -62,8 +62,8 @@ class AllowanceLine:
 class MethodCard:
     """A payment method.
 
-    `rail` names its picture and `kind` says it in words, unless `name` does so already; `closed` says why it
-    cannot be used, `time` how long it usually takes.
+    `rail` names its picture and `kind` is the rail in words, empty if `name` says so already; `closed` says
+    why the method cannot be used, `time` how long it usually takes.
     """
 
     code: str
@@ -77,17 +77,17 @@ class MethodCard:
 
 @dataclass(frozen=True)
 class OfferShown:
-    """Everything that can be chosen with one currency. Without a currency nothing is known yet.
+    """Everything that can be chosen with one currency. An empty `currency` means that nothing is known yet.
 
-    `provider_trouble` says that the provider is slow, away or has paused the asset somewhere, and
-    `last_settled_at` (RFC 3339) when a payment was last credited; both are empty while nothing is to be said.
+    `provider_trouble` says that the provider is slow or down, or has paused the asset on some network, and
+    `last_settled_at` (RFC 3339) when a payment was last credited; both are empty while all is well.
     """
 
     currency: str = ""
     country: str = ""
     currency_value: str = ""
     decimals: int = 2
-    sign: str = ""  # That of the currency, which stands in the field before or after its number.
+    sign: str = ""  # The currency's sign, which stands before or after the number.
     sign_is_after: bool = False
     currencies: tuple[CurrencyChoice, ...] = ()
     closed_currencies: tuple[ClosedCurrencies, ...] = ()
@@ -96,8 +96,8 @@ class OfferShown:
     quick: tuple[QuickAmount, ...] = ()
     allowances: tuple[AllowanceLine, ...] = ()
     binding: str = ""  # Which limit applies first, and how much it leaves.
-    raises: str = ""  # What being verified further would allow; empty where it changes nothing.
-    published: str = ""  # What the provider publishes as its limit, which is no promise.
+    raises: str = ""  # What further verification would allow; empty where it changes nothing.
+    published: str = ""  # The provider's published limit, which is no promise.
     assets: tuple[Choice, ...] = ()
     closed_assets: tuple[ClosedChoices, ...] = ()
     networks: tuple[Choice, ...] = ()
@@ -117,13 +117,13 @@ class BillLine:
 
 @dataclass(frozen=True)
 class Bill:
-    """A quote in words. `fees` leaves the network fee out, which stands beside the choice of a network.
+    """A quote as text. `fees` omits the network fee, which is shown beside the choice of the network.
 
-    Where there is no quote, `fees` still names what there will be, so that no line appears later. `cost` is
-    the total cost against the mid-market rate, empty while none is fresh. `short` is the whole in a sentence.
+    Without a quote, `fees` still lists the fees to come, so that no line is added later. `cost` is the total
+    cost against the mid-market rate, empty while none is fresh. `short` is the whole bill in a sentence.
 
-    `receive` and `receive_decimals` together are about the amount that arrives; `pay_head` and `pay_decimals`
-    together are `pay`.
+    `receive` and `receive_decimals` together are the amount that arrives, cut to a readable length;
+    `receive_exact` has all of its decimals. `pay_head` and `pay_decimals` together are `pay`.
     """
 
     pay: str = ""
@@ -158,7 +158,7 @@ class OpenTopUp:
 
 @dataclass(frozen=True)
 class Fixed:
-    """What cannot be chosen, because an add-money link has chosen it."""
+    """Which of the choices an add-money link has fixed."""
 
     amount: bool = False
     currency: bool = False
@@ -167,7 +167,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Blocked:
-    """Why a person may not add money; `reference` is what to quote in the mail that `mail_address` begins."""
+    """Why a person may not add money; `mail_address` begins a mail to support, which quotes `reference`."""
 
     title: str = ""
     text: str = ""

@@ -1,4 +1,4 @@
-"""The state of `/add-money`: the choices stand in the address, and slow work happens in the background."""
+"""The state of `/add-money`: the address keeps the choices, and slow work runs in the background."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -43,12 +43,12 @@ from onramp_app.web.tabs.session import link_token_of, page_path, route_of, to_l
 class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLink, LiveState):
     """What the wizard shows.
 
-    An answer that comes late is dropped when something newer was asked, or when the tab was reset.
+    A late answer is dropped if something newer was asked meanwhile, or if the tab was reset.
     """
 
     _place: ClassVar[str] = "/add-money"
-    _sent_by_page: ClassVar[frozenset[str]] = frozenset(("refresh",))  # when a quote has ended
-    # Nothing of what asks about other top-ups of the person.
+    _sent_by_page: ClassVar[frozenset[str]] = frozenset(("refresh",))  # when a quote has expired
+    # All but the handlers that concern other top-ups of the person.
     _for_links: ClassVar[frozenset[str]] = frozenset(
         (
             *("load", "choose_currency", "choose_asset", "choose_network", "choose_method", "choose_quick"),
@@ -59,7 +59,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
     blocked: Blocked = Blocked()
 
     step: str = STEPS[0]
-    search: str = ""  # The query of the address with these choices; below, of the earlier steps.
+    search: str = ""  # The address's query for these choices; below, for the earlier steps.
     amount_search: str = ""
     pay_search: str = ""
     forward: str = ""  # The query of the next step, to which the page then goes.
@@ -74,21 +74,21 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
     review_problem: str = ""
     is_beginning: bool = False
 
-    _review: str = ""  # Names the review that is confirmed, until it is known how that ended.
+    _review: str = ""  # The id of the review being confirmed, until its outcome is known.
     _begun: str = ""
 
     @rx.event
     async def load(self) -> EventSpec | None:
-        """Take up the choices of the address, and ask about what is open before anything else is begun."""
+        """Apply the choices in the address, and show open top-ups before another one can be begun."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
         self.forward = ""
         self._take_terms(viewer)
         wanted = choices_of(self.router.url.query_parameters)
-        # Nobody waits here any more. A confirmation that still runs begins the same review, once at most.
+        # No page waits for a confirmation now. One still running is of the same review, begun once at most.
         self.is_beginning = False
         if self._begun:
-            # A person who comes back, or whose tab missed the beginning, sees the top-up before a form.
+            # A person who comes back, or whose tab missed that it was begun, sees the top-up before a form.
             wanted = replace(wanted, is_another=False)
             self._begun, self._review = "", ""
         self._choose(wanted, writes=True)
@@ -105,7 +105,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
             self.shows, self.blocked = "blocked", self._held_block(blocked)
             return None
         if self._terms is not None:
-            # What else is open is no business of a browser that opened a link.
+            # A browser that opened a link must not learn what else is open.
             self.shows, self.review_problem, self.open_problem = "form", self.open_problem, ""
             return self._ask()
         self.reading = "asking"
@@ -133,7 +133,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
             self.shows, self.reading, self.read_at = "open", "", ""
         self._show_open(views)
         if self._stands(latest.viewer):
-            self._count(1)  # The page asks then, as when a quote has ended.
+            self._count(1)  # The page asks then, as when a quote expires.
         self._is_current()
 
     # Choosing
@@ -156,7 +156,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
 
     @rx.event
     async def choose_asset(self, asset: str) -> EventSpec | None:
-        """Receive another asset. So much of the one before would be another amount, so the total stays."""
+        """Receive another asset. The total stays: the same figure in another asset is a different amount."""
         return await self._change("asset", asset, receive="")
 
     @rx.event
@@ -180,7 +180,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
 
     @rx.event
     async def go_on(self, form: dict[str, str]) -> EventSpec | None:
-        """Go to the next step with what the form holds: the last keystrokes may not have arrived before."""
+        """Go to the next step with the form's values: the last keystrokes may not have arrived before."""
         if await self._viewer() is None:
             return to_login(self)
         form = form if isinstance(form, dict) else {}
@@ -203,7 +203,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
         return None
 
     def _to_problem(self) -> EventSpec | None:
-        """Return the event that leads to the field with a problem: pressed again, its words are no news."""
+        """Return the event that focuses the field with a problem, as its message is announced only once."""
         if self.receive_problem:
             return rx.set_focus("receive")
         return rx.set_focus("amount") if self.amount_problem else None
@@ -215,7 +215,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
 
     @rx.event(background=True)
     async def refresh(self) -> EventSpec | None:
-        """Read the offer and a quote: after a choice, when a quote has ended, or to try again."""
+        """Read the offer and a quote: after a choice, when a quote has expired, or to retry."""
         async with self:
             if (viewer := await self._viewer()) is None:
                 return to_login(self)
@@ -253,7 +253,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
 
     def _go_to_form(self) -> EventSpec:
         if not self.is_beginning:
-            self._review = ""  # The top-up that it may have begun was on the list.
+            self._review = ""  # If it began a top-up, that one was on the list.
         self._choose(replace(self._choices, is_another=bool(self.open_ones), step=STEPS[0]), writes=True)
         self.shows, self.open_problem = "form", ""
         if choices_of(self.router.url.query_parameters).step != STEPS[0]:
@@ -300,15 +300,15 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
         return WizardState.refresh if not isinstance(refused, QuoteChanged) else None
 
     def _refuse(self, error: ApplicationError, choices: Choices, user_id: str) -> None:
-        """Show why no top-up was begun, at the place where that can be corrected, or that this is unknown."""
+        """Show why no top-up was begun, where it can be corrected, or that nobody knows if one was."""
         if isinstance(error, (DatabaseUnavailable, IdempotencyInProgress)):
             self.review_problem = perhaps_begun_text()
-            return  # Confirming again confirms the same review, which is begun once at most.
+            return  # Confirming again confirms the same review, which begins one top-up at most.
         self._review = ""
         if (blocked := blocked_of(error, user_id)) is not None:
             self.shows, self.blocked = "blocked", self._held_block(blocked)
         elif isinstance(error, QuoteChanged):
-            if choices == self._choices:  # The new quote does not answer choices made meanwhile.
+            if choices == self._choices:  # The new quote is not for choices made meanwhile.
                 self._show_quote(quote_of(error.extra["quote"]), choices)  # type: ignore[arg-type]
             self.changed, self.review_problem = "", problem_text(error)
         elif isinstance(error, TierTooLow) and self._terms is None:
@@ -324,7 +324,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
     # What is shown
 
     def _choose(self, choices: Choices, *, writes: bool = False) -> None:
-        """Take up choices. `writes`: the amount goes into its field too, because nobody typed it there."""
+        """Apply choices. `writes`: both amounts go into their fields too, because nobody typed them there."""
         choices = self._held(choices)
         if choices != self._choices:
             self.changed = self.review_problem = self.verify_words = ""
@@ -348,7 +348,7 @@ class WizardState(AsksAboutOpen, ShowsQuote, TypesAmounts, KnowsTier, KeepsToLin
         return WizardState.refresh
 
     def _show(self, found: WizardAnswer) -> None:
-        """Show what was found. Never called where something newer was typed meanwhile."""
+        """Show an answer. Never called if the choices have changed since it was asked for."""
         self.is_asking = False
         found = self._held_answer(found)
         if found.offer is not None:

@@ -1,4 +1,4 @@
-"""The sentences of the wizard: bills, limits, problems of an amount, and why a top-up cannot be begun."""
+"""The sentences of the wizard: bills, limits, problems with an amount, and why no top-up can be begun."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -76,7 +76,7 @@ def bill_of(quote: QuoteView, *, currency: str, asset: str, mid_rate: str = "") 
 
 
 def _cost_text(quote: QuoteView, currency: str, mid_rate: str) -> str:
-    """Return what the purchase costs altogether against the mid-market rate; nothing where none is known."""
+    """Return the purchase's total cost against the mid-market rate; empty where no rate is known."""
     if not mid_rate:
         return ""
     paid, received = Decimal(quote.fiat_amount), Decimal(quote.expected_amount)
@@ -87,7 +87,7 @@ def _cost_text(quote: QuoteView, currency: str, mid_rate: str) -> str:
 
 
 def no_bill(before: Bill) -> Bill:
-    """Return the bill while there is no quote, with the lines of the one before and no amounts."""
+    """Return the bill to show without a quote: the lines of the previous bill, without amounts."""
     labels = [line.label for line in before.fees] or [_("Provider fee"), _("Payment fee")]
     return Bill(fees=tuple(BillLine(label, NOT_KNOWN) for label in labels))
 
@@ -111,7 +111,7 @@ def needs_tier_text(most: str | Decimal, currency: str) -> str:
 
 
 def verify_action() -> str:
-    """Return what the button says that leads to the page of verification."""
+    """Return the label of the button that leads to the verification page."""
     return _("See your limits") if get_line().line is Line.WIDGET else _("Verify your identity")
 
 
@@ -138,7 +138,7 @@ def binding_text(meter: Meter) -> str:
 
 
 def raises_text(meter: Meter) -> str:
-    """Return what being verified further would allow; nothing where that changes no limit of ours."""
+    """Return what further verification would allow; empty where it raises none of our limits."""
     binding = meter.binding
     if binding is None or binding.raised_by is None or not meter.higher:
         return ""
@@ -155,7 +155,7 @@ def raises_text(meter: Meter) -> str:
 
 
 def published_text(meter: Meter) -> str:
-    """Return what the provider publishes as its limit, with the words that say it is no promise."""
+    """Return the provider's published limit for a first payment, worded as no promise; empty without one."""
     first = meter.first_payment
     if first is None:
         return ""
@@ -184,7 +184,7 @@ def problem_text(error: ApplicationError) -> str:  # noqa: PLR0911 - one answer 
 
 
 def nothing_begun_text(error: ApplicationError) -> str:
-    """Return why a top-up could not be begun for a reason that passes."""
+    """Return why a top-up could not be begun, for a temporary reason."""
     if isinstance(error, RateLimited):
         return _("You started many top-ups in a short time. Nothing was started now: wait a minute.")
     return _("{provider} isn't answering. Nothing was started and you weren't charged. Try again.").format(
@@ -193,7 +193,7 @@ def nothing_begun_text(error: ApplicationError) -> str:
 
 
 def perhaps_begun_text() -> str:
-    """Return the sentence for a top-up that may have been begun or not. Nothing can be paid before that."""
+    """Return the sentence for when it is unknown whether a top-up was begun: nothing can be paid yet."""
     return _(
         "We can't tell yet whether this was started. You weren't charged. Confirm again in a minute:"
         " it starts only once."
@@ -224,8 +224,8 @@ def open_top_up_of(view: TopUpView, *, is_another_sought: bool = False) -> OpenT
     """Return an open top-up as the wizard shows it.
 
     Args:
-        is_another_sought: whether a payment is looked for among the person's other open top-ups. Until it is
-            found, nobody is asked to pay this one.
+        is_another_sought: whether we are still looking for a payment to another of the person's open top-ups.
+            Until it is found, they are not asked to pay this one.
     """
     words, may_pay = words_of(view), is_to_pay(view)
     must_wait = may_pay and is_another_sought
@@ -249,7 +249,7 @@ def open_title(views: Sequence[TopUpView], *, reading: str) -> tuple[str, str]:
     """Return the answer to "is it safe to try again?" for the open top-ups, and the reason.
 
     Args:
-        reading: `asking` while the provider is asked, `current` or `away` afterwards, empty before.
+        reading: empty before, `asking` while the provider is asked, then `current` or, on failure, `away`.
     """
     if reading == "asking" and views:
         return _("Checking your open top-ups"), _("It takes a few seconds to see whether one was paid.")

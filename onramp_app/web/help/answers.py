@@ -1,4 +1,4 @@
-"""What people ask before, while and after they pay, with the answers, in the order of a first visit."""
+"""What people ask before, while and after they pay, with the answers, ordered for a first visit."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ Answer = tuple[str, rx.Component | str]
 
 
 def about_money() -> tuple[Answer, ...]:
-    """Return who holds the money, and what it costs, takes and allows."""
+    """Return the answers about who holds the money, and about costs, times and limits."""
     return (
         (
             _("Who holds my money?"),
@@ -65,7 +65,7 @@ def about_money() -> tuple[Answer, ...]:
 
 
 def about_paying() -> tuple[Answer, ...]:
-    """Return what people ask while they add money."""
+    """Return the answers to what people ask while they add money."""
     return (
         (
             _("How do I add money?"),
@@ -100,7 +100,7 @@ def about_paying() -> tuple[Answer, ...]:
 
 
 def about_what_if() -> tuple[Answer, ...]:
-    """Return what happens where something doesn't go as planned."""
+    """Return the answers about what happens when something doesn't go as planned."""
     return (
         (
             _("I've paid, and it isn't there yet"),
@@ -160,7 +160,7 @@ def about_what_if() -> tuple[Answer, ...]:
 
 
 def about_accounts() -> tuple[Answer, ...]:
-    """Return what people ask about signing in, their data and our mails."""
+    """Return the answers about signing in, one's data and our mails."""
     return (
         (
             _("I've forgotten my password"),
@@ -206,7 +206,7 @@ def about_accounts() -> tuple[Answer, ...]:
 
 
 def with_names(words: str) -> str:
-    """Return the words with the names of the wallet and of the provider in their places."""
+    """Return the text with the names of the wallet and of the provider filled in."""
     settings = get_settings()
     return words.replace("{app}", settings.app_name).replace("{provider}", settings.provider_name)
 

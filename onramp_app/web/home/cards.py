@@ -1,4 +1,4 @@
-"""The cards of open top-ups on the home page, and the line about an open verification."""
+"""The cards of open top-ups on the home page, and the note about an unfinished verification."""
 
 from onramp_app.accounts.words import KycStatus
 from onramp_app.answers.situation import Pay, pay_of
@@ -15,7 +15,7 @@ _STEPS = 5  # begun, opened, paid, bought, sent
 
 
 def verification_note(status: str) -> str:
-    """Return what to know of a verification that has begun and not ended well; nothing otherwise."""
+    """Return the note about a verification that is unfinished or failed; empty otherwise."""
     return {
         KycStatus.STARTED.value: _("Finish your verification."),
         KycStatus.IN_REVIEW.value: _("Your verification is in review."),
@@ -28,9 +28,9 @@ def card_of(view: TopUpView, *, usual_minutes: int | None, is_another_sought: bo
     """Return the card of an open top-up.
 
     Args:
-        is_another_sought: whether a payment is looked for among the person's other open top-ups. Until it is
-            found, nobody is asked to pay this one.
-        usual_minutes: within how many minutes most such payments arrive; None while too few are known.
+        is_another_sought: whether we are still looking for a payment to another of the person's open top-ups.
+            Until it is found, they are not asked to pay this one.
+        usual_minutes: within how many minutes most payments by this method arrive; None if too few are known.
     """
     status, at = TopUpStatus(view.status), situation_of(view)
     may_pay = is_to_pay(view)

@@ -1,4 +1,4 @@
-"""Counts a large amount up when money arrives. At rest, the page shows exactly what the server wrote."""
+"""Counts the balance up visibly when money arrives. At rest, the page shows exactly what the server wrote."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ _MILLISECONDS = 400
 class CountsUp(rx.Fragment):
     """Counts the amount in the element `shown_in` up from the previous amount, whenever it grows.
 
-    The element holds `head` and then `tail`, the decimals, each as one text. Counting changes digits only, so
-    the currency and the grouping stay as the language writes them. People who prefer reduced motion, and tabs
-    in the background, get the new amount at once.
+    The element holds `head` and then `tail`, the decimals, each as one text node. Counting changes digits
+    only, so currency and grouping stay as the language writes them. People who prefer reduced motion, and
+    tabs in the background, get the new amount at once.
     """
 
     shown_in: rx.Var[str]
@@ -29,8 +29,8 @@ class CountsUp(rx.Fragment):
     def add_hooks(self) -> list[rx.Var[Any]]:
         """Start before the browser paints, so that the new amount does not flash up before the count.
 
-        The texts are written again whenever they change, because React leaves text alone that it has drawn
-        before, and that may be the middle of an earlier count.
+        Both texts are rewritten whenever either changes: React does not touch a text that is the same as in
+        the last render, although an interrupted count may have left it half-way.
         """
         return [
             rx.Var("const countedUpTo = useRef(null);"),

@@ -1,4 +1,4 @@
-"""Draws the balance over time, with a scale and a table. In steps: money arrives all at once."""
+"""Draws the balance over time, with a scale and a table. It moves in steps: money arrives all at once."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,11 +14,11 @@ from onramp_app.web.home.shapes import BalanceLine, WorthOnDay
 from onramp_app.web.words.amounts import moment_text
 
 WIDTH, HEIGHT = 600, 100
-# The upper edge is one of these times a power of ten: half of it is round too, for the line in the middle.
+# The top of the scale is one of these times a power of ten. Half of each is round too, for the middle line.
 _ROUND = tuple(map(Decimal, ("1", "1.5", "2", "3", "4", "5", "6", "8")))
-_LONG = Decimal(1_000_000)  # From here on, amounts of the scale are written in short.
+_LONG = Decimal(1_000_000)  # From here on, the scale abbreviates amounts.
 _SHORT = timedelta(days=2)
-_MOST_ROWS = 40  # The table is sent with every push; with a row a day, 30 days have fewer.
+_MOST_ROWS = 40  # The table is sent with every push. 30 days, at a row a day, stay below this.
 
 
 def draw(points: Sequence[WorthPoint], *, now: datetime, currency: str) -> BalanceLine:
@@ -59,7 +59,7 @@ def draw(points: Sequence[WorthPoint], *, now: datetime, currency: str) -> Balan
 
 
 def _top(most: Decimal, currency: str) -> Decimal:
-    """Return the least round amount that is not below `most`, and half of which the currency can express."""
+    """Return the smallest round amount that is at least `most` and whose half the currency can express."""
     least = Decimal(2).scaleb(-get_currency_precision(currency))
     wanted = max(most, least)
     return next(
@@ -77,5 +77,5 @@ def _scale_text(amount: Decimal, currency: str) -> str:
 
 
 def _last_of_each_day(points: Sequence[WorthPoint]) -> list[WorthPoint]:
-    """Return the last point of each day in UTC: what the day ended with."""
+    """Return the last point of each UTC day: the balance at its end."""
     return list({point.at.date(): point for point in points}.values())

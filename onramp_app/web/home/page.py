@@ -26,7 +26,7 @@ def home() -> rx.Component:
     return private_page(
         rx.el.h1(_("Home"), class_name="sr-only"),
         rx.cond(HomeState.verification != "", _verification()),
-        # With keys, because what one of them leaves in place for another would be seen to move.
+        # The keys keep React from reusing elements of one for another, which would be seen to move.
         rx.cond(
             HomeState.is_loaded,
             rx.cond(
@@ -83,7 +83,7 @@ def _wallet() -> rx.Component:
 
 
 def _on_top() -> rx.Component:
-    """Show what is open or, if nothing is, the last top-up to repeat: always in one place of one height."""
+    """Show the open top-ups or, without any, the last one to repeat, always in the same place and height."""
     several = HomeState.several
     return rx.el.section(
         rx.cond(
@@ -181,7 +181,7 @@ def _balance() -> rx.Component:
         ),
         rx.el.div(
             link(_("Add money"), to="/add-money", class_name="button button-main"),
-            # On the phone it is in the bar below, where the thumb is.
+            # On a phone the button is in the bar at the bottom, within reach of the thumb.
             class_name="hidden md:flex mt-6",
         ),
         aria_labelledby="balance",
@@ -190,7 +190,7 @@ def _balance() -> rx.Component:
 
 
 def _currency_switch() -> rx.Component:
-    """Return the choice of the currency: the code in the open, over it a native list with the whole names."""
+    """Return the currency switch: the code, with an invisible native select of the full names over it."""
     currency = SessionState.person.display_currency
     return rx.el.div(
         rx.el.span(currency, aria_hidden="true"),

@@ -1,4 +1,4 @@
-"""What stands on top of the home page where not just one top-up is open: several, one over, or the last."""
+"""What the top of the home page shows unless one top-up is open: several, one just ended, or the last."""
 
 from collections.abc import Sequence
 from urllib.parse import urlencode
@@ -14,7 +14,7 @@ from onramp_app.web.words.transactions import top_up_title
 
 
 def several_of(cards: Sequence[OpenCard]) -> Several:
-    """Return the line that open top-ups are folded to; an empty one where there are fewer than two."""
+    """Return the line that several open top-ups are folded into; an empty one for fewer than two."""
     if len(cards) < 2:
         return Several()
     title = ngettext("{n} open top-up", "{n} open top-ups", len(cards)).format(n=len(cards))
@@ -22,10 +22,10 @@ def several_of(cards: Sequence[OpenCard]) -> Several:
 
 
 def kept_card(card: OpenCard, recent: Sequence[TransactionView]) -> OpenCard:
-    """Return the card of a top-up that has just ended, for the place of the open one.
+    """Return the card that takes the place of `card` once its top-up has ended.
 
-    It stays until the page is loaded again: nothing moves, and a finger that is on its way finds the same
-    top-up. The same card where the top-up is not among the `recent` transactions.
+    It stays until the page is loaded again, so that nothing moves and a tap already under way hits the same
+    top-up. Where the top-up is not among the `recent` transactions, `card` is returned unchanged.
     """
     view = next((one for one in recent if one.id == card.top_up_id), None)
     if view is None:
@@ -39,7 +39,7 @@ def kept_card(card: OpenCard, recent: Sequence[TransactionView]) -> OpenCard:
 
 
 def repeat_of(last: LastTopUpView | None) -> Repeat:
-    """Return how to ask for the last top-up again: the last step of the wizard, where nothing is paid yet."""
+    """Return the offer to repeat the last top-up: the wizard's last step, where nothing is paid yet."""
     if last is None:
         return Repeat()
     choices = {

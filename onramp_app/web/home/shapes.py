@@ -1,6 +1,6 @@
-"""What the home page remembers, all words already made.
+"""What the state of the home page holds, with all text already composed.
 
-Frozen and of primitives only: states are pickled between events, so the names here never move.
+Frozen, and made of primitives only. States are pickled between events, so no class may be renamed or moved.
 """
 
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BalanceShown:
-    """The large amount: `head` and `tail` are drawn in two sizes, `words` is the same for screen readers.
+    """The large amount: `head` and `tail` are drawn in two sizes, `words` is the whole for screen readers.
 
-    `second` stands below the amount; `rates_note` says in a few words what is wrong with the rates, which
-    are of `rates_as_of`.
+    `second` is shown below the amount; `rates_note` says in a few words what is wrong with the exchange
+    rates, and `rates_as_of` (RFC 3339) how old they are.
     """
 
     head: str = ""
@@ -24,7 +24,7 @@ class BalanceShown:
 
 @dataclass(frozen=True)
 class WorthOnDay:
-    """One row of the table of the line: a moment, and the balance from then on in words."""
+    """One row of the chart's table: a moment, and the balance from then on, as text."""
 
     at: str
     worth: str
@@ -35,8 +35,8 @@ class BalanceLine:
     """The balance over time as SVG paths in a box of 600 by 100; empty where there is nothing to draw.
 
     `top` and `half` are the amounts at the upper edge of the box and at its middle, `zero` at its lower edge;
-    `begins` and `middle` are the moments at its left edge and its middle. `is_short`: all of it is of two
-    days, so that times of day tell the moments apart. `rows` are the same figures, oldest first.
+    `begins` and `middle` are the moments at its left edge and its middle. `is_short`: it covers less than two
+    days, so its moments are shown as times of day. `rows` are the same figures, oldest first.
     """
 
     line: str = ""
@@ -53,7 +53,7 @@ class BalanceLine:
 
 @dataclass(frozen=True)
 class OpenCard:
-    """An open top-up. `step` of `steps` are done; 0 where nobody can say how far it is."""
+    """The card of an open top-up. `step` of `steps` are done; 0 where no progress is shown."""
 
     top_up_id: str
     title: str
@@ -65,7 +65,7 @@ class OpenCard:
 
 @dataclass(frozen=True)
 class Several:
-    """The line that several open top-ups are folded to; empty where there are fewer than two."""
+    """The line that several open top-ups are folded into; empty for fewer than two."""
 
     title: str = ""
     text: str = ""
@@ -73,7 +73,7 @@ class Several:
 
 @dataclass(frozen=True)
 class Repeat:
-    """The last top-up once more: `search` is the query of the wizard, empty before the first top-up."""
+    """The offer to repeat the last top-up: `search` is the wizard's query, empty before the first top-up."""
 
     title: str = ""
     search: str = ""
@@ -81,7 +81,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class AssetRow:
-    """One asset of the balance. The last four are sentences, empty where there is nothing."""
+    """One asset of the balance. The last four fields are sentences, empty where the amount is zero."""
 
     code: str
     name: str

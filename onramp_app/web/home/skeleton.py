@@ -1,4 +1,4 @@
-"""What the home page shows until it is read: the same cards, in the same places, still empty."""
+"""What the home page shows until its data is read: the same cards, in the same places, still empty."""
 
 import reflex as rx
 
@@ -7,7 +7,7 @@ from onramp_app.web.parts.activity_rows import row_skeletons
 
 
 def skeleton() -> rx.Component:
-    """Return the empty page."""
+    """Return the placeholder of the home page."""
     return rx.el.div(
         rx.el.p(_("One moment."), role="status", class_name="sr-only"),
         rx.el.div(rx.el.span(class_name="skeleton h-5 w-48"), class_name="strip wallet-open"),

@@ -35,7 +35,7 @@ class HomeState(LiveState):
 
     is_loaded: bool = False
     is_first_run: bool = False
-    verification: str = ""  # What to know of a verification that has begun; empty where there is nothing.
+    verification: str = ""  # The note about an unfinished or failed verification; empty without one.
     balance: BalanceShown = BalanceShown()
     line: BalanceLine = BalanceLine()
     open_cards: list[OpenCard] = []  # noqa: RUF012  # Reflex copies the default for each state.
@@ -62,7 +62,7 @@ class HomeState(LiveState):
             wanted = ProfileChanges(display_currency=currency if isinstance(currency, str) else "")
             viewer = await accounts.update_profile(viewer, wanted)
         except ValidationFailed:
-            return None  # No choice of the list: the page goes on as it is.
+            return None  # Not a currency of the list: the page stays as it is.
         (await self.get_state(SessionState))._bind(viewer)
         await self._show(Latest(viewer))
         return None
@@ -78,7 +78,7 @@ class HomeState(LiveState):
             self.is_over = True
 
     async def _show(self, latest: Latest) -> None:
-        # All tabs of a person show the same page, and making its words takes longer than showing them.
+        # All tabs of a person show the same page, and composing its text takes longer than showing it.
         page = await latest.once(("home", current_language()), lambda: _page_of(latest))
         self.balance, self.line = page.balance, page.line
         self.open_cards, self.assets, self.recent = [*page.open_cards], [*page.assets], [*page.recent]
@@ -92,7 +92,7 @@ class HomeState(LiveState):
 
 @dataclass(frozen=True, slots=True)
 class _HomePage:
-    """Everything that the page shows, all words already made."""
+    """Everything that the page shows, as text."""
 
     balance: BalanceShown
     line: BalanceLine
@@ -107,7 +107,7 @@ async def _page_of(latest: Latest) -> _HomePage:
     wallet = await latest.wallet()
     balances, open_top_ups = wallet.balances, wallet.open_top_ups
     usual = {view.payment_method: await usual_minutes(view.payment_method) for view in open_top_ups}
-    # Before a payment that may have been made is found, nobody is asked to make another one.
+    # Until a payment that may have been made is found, the person is not asked to make another one.
     is_sought = any(view.charged == Charged.UNKNOWN for view in open_top_ups)
     by_worth = sorted(balances.items, key=lambda item: Decimal(item.worth or 0), reverse=True)
     return _HomePage(

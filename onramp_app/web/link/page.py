@@ -1,4 +1,4 @@
-"""`/link/[token]`: add money by a link of a program, without signing in, and return with the result."""
+"""`/link/[token]`: add money by a program's link, without signing in, and return to it with the result."""
 
 import reflex as rx
 
@@ -27,7 +27,7 @@ _asked = LinkState.asked
 def link_page() -> rx.Component:
     return plain_page(
         rx.cond(
-            # Another link may still be here while this one is read: its button would open that one.
+            # The state may still hold another link while this one is read: its button would open that one.
             LinkState.token == rx.State.link_token,  # type: ignore[attr-defined]  # Reflex adds it with the route
             rx.match(
                 LinkState.shows,
@@ -169,7 +169,7 @@ def _top_up() -> rx.Component:
         rx.match(
             page.kind,
             ("", outline()),
-            # With keys, because what one of them leaves in place for another would be seen to move.
+            # The keys keep React from reusing elements of one for another, which would be seen to move.
             ("offered", rx.el.div(offered(), _leave(_("Return to {place} without paying")), key="offered")),
             ("moving", moving(_return_button(is_main=False))),
             (

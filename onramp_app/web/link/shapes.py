@@ -1,11 +1,11 @@
-"""What the page of an add-money link remembers: words and addresses, all made on the server."""
+"""What the state of an add-money link's page holds: text and addresses, all composed on the server."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class WayBack:
-    """Where the person may return to, the result in the address; empty where nowhere. `place` is whose."""
+    """Where the person may return to, with the result in `address`; empty if nowhere. `place` names it."""
 
     address: str = ""
     place: str = ""
@@ -13,10 +13,10 @@ class WayBack:
 
 @dataclass(frozen=True)
 class Asked:
-    """Who asks for what, in words.
+    """Which program asks for what, as text.
 
-    `token` and `here` go back with the button that opens the link. `is_begun`: its top-up was begun before.
-    `is_somebody_else`: another person is signed in here than the one whom the link is for.
+    The button that opens the link posts `token`, and `here`, the path of the page. `is_begun`: the link's
+    top-up has been begun. `is_somebody_else`: the person signed in here is not the one the link is for.
     """
 
     token: str = ""

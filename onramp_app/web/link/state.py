@@ -1,7 +1,8 @@
-"""The states of `/link/[token]`: what anybody sees who has the address, and what its narrow session adds.
+"""The states of `/link/[token]`: what anybody who has the address sees, and what a narrow session adds.
 
-Before a browser has opened the link by the button, it sees who asks for what and no more. What comes after
-are the wizard and the page of a top-up, each in its own state, which keep to the link (`Payer.terms`).
+Until a browser has opened the link with the button, it sees who asks for what, and no more. After that it
+sees the wizard and then the top-up, each with its own state, which keeps to what the link fixes
+(`Payer.terms`).
 """
 
 from typing import ClassVar
@@ -27,9 +28,9 @@ from onramp_app.web.top_up.state import TopUpPageState
 
 
 class LinkState(rx.State):
-    """What the address alone says. `shows` is `asked`, `over` or `open`, and nothing before it is known.
+    """What the address alone reveals. `shows` is `asked`, `over` or `open`, and empty before that is known.
 
-    `token`: of which address that is. Until this one's is read, the tab may still hold that of another link.
+    `token` is that of the link described here: until the address has been read, it may be another link's.
     """
 
     token: str = ""
@@ -39,7 +40,7 @@ class LinkState(rx.State):
 
     @rx.event
     async def load(self) -> EventSpec | None:
-        """Find out what the address leads to, and go on where this browser has opened it."""
+        """Look up the link of the address, and go on to its page if this browser has opened it."""
         token = link_token_of(self) or ""
         found = await views.opened(token)
         if found is None or found.terms is None:
@@ -72,7 +73,7 @@ class LinkState(rx.State):
 
 
 class VisitState(LiveState):
-    """What a browser sees that has opened the link. `shows` is `wizard` or `top_up`, nothing before."""
+    """What a browser that has opened the link sees. `shows` is `wizard` or `top_up`, and empty before."""
 
     _place: ClassVar[str] = "/link/"
     _for_links: ClassVar[frozenset[str]] = frozenset(("load",))
@@ -82,7 +83,7 @@ class VisitState(LiveState):
 
     @rx.event
     async def load(self) -> EventSpec | None:
-        """Read how far the link has come, and load what shows that."""
+        """Read whether the link's top-up has begun, and load the wizard or the top-up accordingly."""
         viewer = await self._viewer()
         if not isinstance(viewer, Payer):
             return to_login(self)
@@ -96,7 +97,7 @@ class VisitState(LiveState):
     async def _catch_up(self, latest: Latest) -> None:
         found = await views.opened(link_token_of(self) or "")
         if found is None or found.terms is None:
-            return  # Its session has ended with it, and leads the tab away.
+            return  # The narrow session has ended with the link, which sends the tab away.
         top_up_id = found.terms.top_up_id
         if top_up_id is not None and self.shows == "wizard":
             # Another browser has begun the top-up: this one shows it too.
@@ -109,13 +110,13 @@ class VisitState(LiveState):
 
 
 def _over(found: OpenedLink) -> Over:
-    """Return why a link works no longer, with the way back where no top-up was begun by it."""
-    # What came of a top-up is for those who have opened the link.
+    """Return why a link no longer works, with the way back unless a top-up was begun by it."""
+    # The result of a top-up is only for those who have opened the link.
     return over_of(found, WayBack() if found.is_begun else _way_back(found, None))
 
 
 def _way_back(found: OpenedLink, top_up: TopUpView | None) -> WayBack:
-    """Return where the person may return to, and the result that goes along."""
+    """Return where the person may return to, with the result in the address."""
     result = Result(found.link_id, "canceled", clock.now())
     if top_up is not None:
         result = Result(

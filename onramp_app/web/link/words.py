@@ -1,4 +1,4 @@
-"""The sentences of links that do not work any more."""
+"""The sentences of an add-money link: who asks for what, and why it no longer works."""
 
 from onramp_app.domain.amounts import fiat_text
 from onramp_app.links.views import OpenedLink, Terms
@@ -8,7 +8,7 @@ from onramp_app.web.link.shapes import Over, WayBack
 
 
 def asked_title(program: str, terms: Terms) -> str:
-    """Return who asks for what."""
+    """Return the title that says which program asks for what."""
     if terms.top_up_id is not None:
         return _("Continue your top-up")
     if terms.fiat_amount is None or terms.fiat_currency is None:
@@ -19,7 +19,7 @@ def asked_title(program: str, terms: Terms) -> str:
 
 
 def unknown() -> Over:
-    """Return what to say of an address that leads to no link."""
+    """Return what to say about an address that leads to no link."""
     return Over(
         _("This link doesn't work"),
         _("The address may be incomplete. Open it again from where you got it."),
@@ -27,7 +27,7 @@ def unknown() -> Over:
 
 
 def over_of(found: OpenedLink, back: WayBack) -> Over:
-    """Return why a link works no longer, and what to do. `back`: where to return to, if anywhere."""
+    """Return why a link no longer works, and what to do. `back`: where to return to, if anywhere."""
     program = found.program
     match found.status:
         case LinkStatus.USED:

@@ -1,4 +1,4 @@
-"""`/outbox`: the mails of a wallet that runs on simulated money, each as it looks and as plain text."""
+"""`/outbox`: the mails of a wallet that runs on simulated money, each as rendered and as plain text."""
 
 import reflex as rx
 

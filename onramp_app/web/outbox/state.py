@@ -1,4 +1,4 @@
-"""The state of `/outbox`, which exists outside production only: mails are for their recipients."""
+"""The state of `/outbox`, which does not exist in production, where mails are for their recipients."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,7 +25,7 @@ class MailLine:
 
 
 class OutboxState(rx.State):
-    """The newest mails, and the one that is looked at."""
+    """The newest mails, and the one that is open."""
 
     lines: list[MailLine] = []  # noqa: RUF012  # Reflex copies the default for each state.
     is_empty: bool = False  # known once the list was read
@@ -38,7 +38,7 @@ class OutboxState(rx.State):
 
     @rx.event
     async def load(self) -> None:
-        """Read the newest mails, and the one that the address names, or else the newest."""
+        """Read the newest mails, and open the one that the address names or, without a name, the newest."""
         try:
             lines = await views.newest(limit=self._most)
         except NotFound:
@@ -50,7 +50,7 @@ class OutboxState(rx.State):
 
     @rx.event
     async def look(self, mail_id: str) -> None:
-        """Look at one mail."""
+        """Open one mail."""
         await self._look(mail_id if isinstance(mail_id, str) else "")
 
     async def _look(self, mail_id: str) -> None:

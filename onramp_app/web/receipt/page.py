@@ -1,4 +1,4 @@
-"""`/receipt/[code]`: whether a receipt is genuine. It shows no more than the receipt has printed."""
+"""`/receipt/[code]`: whether a receipt is genuine. It shows no more than is printed on the receipt."""
 
 import reflex as rx
 
@@ -24,7 +24,7 @@ def receipt() -> rx.Component:
         rx.el.div(
             rx.el.div(
                 rx.match(
-                    # The verdict about another code may still be here while this one is checked.
+                    # The state may still hold the verdict on another code while this one is checked.
                     rx.cond(is_checked, checked.verdict, ""),
                     ("genuine", _genuine()),
                     ("changed", _changed()),
@@ -39,7 +39,7 @@ def receipt() -> rx.Component:
                 is_checked & ((checked.verdict == "unasked") | (checked.verdict == "unknown")),
                 _form(),
             ),
-            # As tall as the window: the foot of the page stays below it, whatever the answer is.
+            # As tall as the window, so that the footer stays below it, whatever the answer is.
             class_name=(
                 "mx-auto grid min-h-screen w-full max-w-[560px] grid-cols-[minmax(0,1fr)] content-start gap-5"
             ),

@@ -1,6 +1,6 @@
-"""What the page of a receipt's check remembers, all words already made.
+"""What the state of the receipt check holds, with all text already composed.
 
-Frozen and of primitives only: states are pickled between events, so the names here never move.
+Frozen, and made of primitives only. States are pickled between events, so no class may be renamed or moved.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ class CheckedLine:
 class Checked:
     """What the check found: `verdict` is `genuine`, `changed`, `unknown`, `unasked` or `later`.
 
-    The other members are those of `receipts.check.CheckedReceipt`; empty where nothing was found.
+    The other fields are those of `receipts.check.CheckedReceipt`, empty where nothing was found.
     """
 
     verdict: str = ""

@@ -1,4 +1,4 @@
-"""The state of `/receipt/[code]`, which anybody may open: the code says what it is about, no more."""
+"""The state of `/receipt/[code]`, which anybody may open: a code reveals its receipt and no more."""
 
 import reflex as rx
 from reflex.event import EventSpec
@@ -13,11 +13,11 @@ from onramp_app.web.receipt.shapes import Checked, CheckedLine
 from onramp_app.web.tabs.session import page_path
 from onramp_app.web.words.forms import text_of
 
-FORM = "check"  # What stands in the address where no code does.
+FORM = "check"  # In the address in place of a code, for the empty form.
 
 
 class ReceiptState(rx.State):
-    """What is known of the receipt whose code stands in the address; no verdict until it is known.
+    """What the check of the code in the address has found; the verdict is empty until then.
 
     `checked_code` is the code that was checked. Until the page has loaded, it may be that of another address.
     """
@@ -28,7 +28,7 @@ class ReceiptState(rx.State):
 
     @rx.event
     async def load(self) -> None:
-        """Check the code of the address."""
+        """Check the code in the address."""
         self.problem, code = "", page_path(self).rpartition("/")[2]
         self.checked, self.checked_code = await self._check(code), code
 

@@ -1,4 +1,4 @@
-"""The button by which a person has the provider asked at once, and the line that says when that was."""
+"""The button that asks the provider at once, and the line that says what came of it."""
 
 import reflex as rx
 
@@ -9,7 +9,7 @@ from onramp_app.web.top_up.state import TopUpPageState
 
 
 def check_now(size: str = "button button-slim") -> rx.Component:
-    """Return the button that has the provider asked at once; `size` holds its CSS classes of size."""
+    """Return the button that asks the provider at once; `size` holds the CSS classes that size it."""
     return rx.el.button(
         _("Check now"),
         type="button",
@@ -19,7 +19,7 @@ def check_now(size: str = "button button-slim") -> rx.Component:
 
 
 def asked_line() -> rx.Component:
-    """Return the line that says what came of the button, and when the provider gave its last answer."""
+    """Return the line that says what came of the button, and when the provider last answered."""
     at = clock_of(TopUpPageState.answered_at)
     return rx.el.p(
         rx.match(

@@ -14,7 +14,7 @@ def ask_about_it() -> rx.Component:
 
 
 def folded_help() -> rx.Component:
-    """Return the same, folded away below one line: most people need nothing."""
+    """Return whom to write to, folded away below one line because most people need no help."""
     return rx.el.details(
         rx.el.summary(_("Something wrong?"), class_name="link small"), ask_about_it(), class_name="help"
     )

@@ -1,4 +1,4 @@
-"""A top-up that waits for its payment: the page of the provider, what to know meanwhile, and a way out."""
+"""A top-up that awaits its payment: the provider's payment page, what to know meanwhile, and a way out."""
 
 import reflex as rx
 
@@ -20,7 +20,7 @@ _DIALOG = "cancel-top-up"
 
 
 def offered() -> rx.Component:
-    """Return the provider's payment page in a frame, with what helps beside it."""
+    """Return the provider's payment page in a frame, with guidance beside it."""
     return rx.el.div(
         rx.el.section(
             rx.el.div(

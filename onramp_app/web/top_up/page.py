@@ -30,7 +30,7 @@ def top_up() -> rx.Component:
             only_when_lost=True,
         ),
         rx.cond(
-            # Another top-up's page may still be here while this one's is read.
+            # The state may still hold another top-up while this one is read.
             _page.id == rx.State.top_up_id,  # type: ignore[attr-defined]  # Reflex adds it with the route
             rx.match(
                 _page.kind,
@@ -90,7 +90,7 @@ def _head() -> rx.Component:
     return rx.fragment(
         rx.el.p(_page.summary, class_name="soft"),
         title(_page.title, class_name="title mt-1"),
-        # The steps below stay where they are, whether there is something to warn of or not.
+        # The steps below stay where they are, whether there is a warning or not.
         rx.el.div(
             rx.cond(
                 _page.warning != "",
@@ -137,7 +137,7 @@ def _step(line: StepLine) -> rx.Component:
 def settled(*ways: rx.Component) -> rx.Component:
     """Return a top-up whose money has arrived; `ways` as in `moving`."""
     return rx.el.article(
-        # The wave rises for what was promised. Less than that is in the balance too, and no success.
+        # The wave rises only for the quoted amount. Less than that is credited too, but is no success.
         rx.cond(_page.is_short, _short_sign(), mark(88)),
         title(_page.amount_label, class_name="soft text-[16px] font-normal mt-7"),
         _money(),
@@ -224,7 +224,7 @@ def _related_line(related: Related) -> rx.Component:
 
 
 def closed(*ways: rx.Component) -> rx.Component:
-    """Return a top-up that ended without money, or that somebody looks at; `ways` as in `moving`."""
+    """Return a top-up that ended without money, was reversed or is in review; `ways` as in `moving`."""
     return rx.el.article(
         rx.el.p(_page.summary, class_name="soft"),
         title(_page.title, class_name="title mt-1"),
@@ -285,7 +285,7 @@ def _receipt() -> rx.Component:
     )
 
 
-# What several of them show
+# What several views show
 
 
 def _story() -> rx.Component:

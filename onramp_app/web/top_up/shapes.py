@@ -1,6 +1,6 @@
-"""What the page of a top-up remembers: words and addresses, all made on the server.
+"""What the state of a top-up's page holds: text and addresses, all composed on the server.
 
-States are pickled between events, so the names here never move.
+States are pickled between events, so no class here may be renamed or moved.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class StepLine:
 
 @dataclass(frozen=True)
 class AmountFact:
-    """One amount and its label; `exact` has all decimals, and is empty where `amount` has them itself."""
+    """One amount and its label; `exact` has all decimals, and is empty where `amount` has them already."""
 
     label: str
     amount: str
@@ -35,16 +35,16 @@ class Related:
 
 @dataclass(frozen=True)
 class TopUpPage:
-    """One top-up in words.
+    """One top-up as text.
 
-    `kind` says which picture is drawn: `offered`, `moving`, `settled`, `ended`, `review`, `reversed`,
-    `missing`, or nothing before anything was read. `happened`, `charged` and `next` answer what happened, was
-    I charged, and what now; `as_of` (RFC 3339) is until when the second answer is known to be true, empty
-    where it cannot change; `warning` is the answer that may not be overlooked. `amount` and `asset` stand for
-    what arrived; `amount_label` says where it is. `widget_url` is for a tab of its own and
-    `widget_frame_url` for the frame of our page. `code` is a QR code of the page's own address as
-    the data of an SVG path, `code_size` how many units wide it is. `is_short` says that much less arrived
-    than quoted. `seen` says in which block a network shows the delivery, `seen_address` leads to it.
+    `kind` says which view is drawn: `offered`, `moving`, `settled`, `ended`, `review`, `reversed`, `missing`,
+    or empty before the first read. `happened`, `charged` and `next` answer "what happened?", "was I charged?"
+    and "what now?"; `as_of` (RFC 3339) is the time up to which the second answer is known to be true, empty
+    where it cannot change; `warning` is the second answer where it must not be overlooked. `amount` and
+    `asset` are what arrived; `amount_label` says where that is. `widget_url` is for a tab of its own and
+    `widget_frame_url` for the frame of our page. `code` is a QR code of the page's own address, as the data
+    of an SVG path, and `code_size` its width in units. `is_short`: much less arrived than was quoted. `seen`
+    says in which block a network shows the delivery, and `seen_address` leads to it.
     """
 
     id: str = ""

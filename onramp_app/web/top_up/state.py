@@ -1,7 +1,7 @@
 """The state of `/add-money/[id]`: one top-up, from the payment page to the balance.
 
-Nothing here decides about money. The messages of the widget come from a page that anybody can open, so they
-make us ask the provider, and no more.
+Nothing here decides about money. The messages of the widget come from a page that anybody can open, so all
+that they do is make us ask the provider.
 """
 
 import re
@@ -30,8 +30,8 @@ from onramp_app.web.words.top_ups import can_age
 
 ASK_AT_MOST_EVERY = timedelta(seconds=2)
 READ_WITHIN_SECONDS = 6.0
-# The words of the widget in both dialects (docs/onramp.md). Those of progress are worth a look, and so is
-# somebody who leaves: they may just have paid.
+# The types of the widget's messages in both dialects (docs/onramp.md). Progress is worth asking the provider,
+# and so is a person who closes the widget: they may just have paid.
 _PROGRESS = re.compile(r"ONRAMP_(?:WIDGET_TX|KYC)_[A-Z_]{1,40}")
 _LEAVING = frozenset({"ONRAMP_WIDGET_CLOSE_REQUEST", "ONRAMP_WIDGET_CLOSE_REQUEST_CONFIRMED"})
 _BROKEN = "ONRAMP_WIDGET_FAILED"
@@ -45,13 +45,11 @@ class TopUpPageState(LiveState):
     _for_links: ClassVar[frozenset[str]] = frozenset(("load", "check_now", "widget_said", "cancel"))
 
     page: TopUpPage = NOTHING_YET
-    reading: str = (
-        ""  # Nothing, `asking`, `current` or `away`: what came of the button that asks the provider.
-    )
-    answered_at: str = ""  # When the provider was asked that gave its last answer (RFC 3339).
+    reading: str = ""  # The outcome of the "Check now" button: empty, `asking`, `current` or `away`.
+    answered_at: str = ""  # When the provider was last asked and answered (RFC 3339).
     is_widget_broken: bool = False
     _asked: datetime | None = None
-    _of_link: str = ""  # The top-up of the link, where the tab is at the page of one.
+    _of_link: str = ""  # The link's top-up, if the tab is at the page of a link.
 
     @rx.event
     async def load(self) -> EventSpec | None:
@@ -66,7 +64,7 @@ class TopUpPageState(LiveState):
 
     @rx.event(background=True)
     async def check_now(self) -> EventSpec | None:
-        """Have the provider asked now: the person pressed the button. Show whether it answered."""
+        """Ask the provider now, because the person pressed the button, and show whether it answered."""
         async with self:
             if (viewer := await self._viewer()) is None:
                 return to_login(self)
@@ -91,7 +89,7 @@ class TopUpPageState(LiveState):
 
     @rx.event
     async def widget_said(self, kind: str) -> EventSpec | None:
-        """Take the type of a message of the widget, a hint that something may have happened there."""
+        """Handle the type of a message from the widget: a hint that something may have happened there."""
         if await self._viewer() is None:
             return to_login(self)
         if not isinstance(kind, str) or self.page.kind not in ("offered", "moving"):
@@ -107,14 +105,14 @@ class TopUpPageState(LiveState):
         """End the offer of the top-up that the tab shows."""
         if (viewer := await self._viewer()) is None:
             return to_login(self)
-        # Where the offer has ended or was paid meanwhile, the page shows that.
+        # If the offer has ended or was paid meanwhile, the page shows that.
         with suppress(NotFound, NotCancelable):
             await top_ups.cancel(viewer, self._wanted())
         await self._catch_up(Latest(viewer))
         return None
 
     async def _show_of_link(self, top_up_id: str, latest: Latest) -> None:
-        """Show the top-up of the link at whose page the tab is."""
+        """Show the top-up of the link whose page the tab shows."""
         self._of_link = top_up_id
         await self._catch_up(latest)
 
@@ -122,7 +120,7 @@ class TopUpPageState(LiveState):
         return bool(self.page.id) or link_token_of(self) is not None
 
     async def _catch_up(self, latest: Latest) -> None:
-        if not (wanted := self._wanted()):  # A handler took so long that the tab has gone on.
+        if not (wanted := self._wanted()):  # A handler took so long that the tab has moved on.
             return
         view = await latest.top_up(wanted)
         if view is None:
@@ -140,7 +138,7 @@ class TopUpPageState(LiveState):
         self._is_current()
 
     def _may_ask(self) -> bool:
-        """Return whether this tab may have the provider asked again, and note that it does."""
+        """Return whether this tab may ask the provider again and, if so, record that it did."""
         now = clock.now()
         if self._asked is not None and now - self._asked < ASK_AT_MOST_EVERY:
             return False
@@ -148,7 +146,7 @@ class TopUpPageState(LiveState):
         return True
 
     def _wanted(self) -> str:
-        """Return the id in the address or of the link in it, nothing where the tab shows another page."""
+        """Return the id of the top-up of the address or of its link; empty if the tab shows another page."""
         if link_token_of(self) is not None:
             return self._of_link
         route = route_of(self)

@@ -1,7 +1,7 @@
-"""The payment page of the provider in a frame of our page, and the script that receives its messages.
+"""The provider's payment page in a frame of our page, and the script that receives its messages.
 
-A message of the widget is only a hint to ask the provider. Any window that opens our page can send messages
-to it, so only the type passes, only from the frame, and only from its origin (WHATWG HTML 9.3).
+A message from the widget is only a hint to ask the provider. Any window that opens our page can send messages
+to it, so only the type is passed on, only from the frame, and only from its origin (WHATWG HTML 9.3).
 """
 
 from typing import Any, cast
@@ -77,14 +77,14 @@ def widget_frame(
     is_broken: rx.Var[bool] | bool,
     on_message: Any,
 ) -> rx.Component:
-    """Return the payment page in a frame that may use the features it asks for.
+    """Return the payment page in a frame, which is allowed the browser features that the page uses.
 
     Args:
-        url: of the page for a frame.
-        origin: of that page.
-        tab_url: of the same page for a tab of its own.
+        url: the address of the page for a frame.
+        origin: the origin of that address.
+        tab_url: the address of the same page for a tab of its own.
         is_broken: whether the page has said that it cannot be shown.
-        on_message: the handler of the types of its messages.
+        on_message: the handler of the types of the page's messages.
     """
     allow: Any = ""
     for feature in WIDGET_FEATURES:
@@ -116,8 +116,8 @@ def _name(*, is_dark: bool) -> str:
 def _when_late(url: rx.Var[str] | str, *, is_broken: rx.Var[bool] | bool) -> rx.Component:
     """Return a way out for when no message comes: the payment page may be slow, or blocked by the browser.
 
-    A page cannot find out whether a frame of another origin could be shown. The place of these words is kept
-    from the beginning, so that the payment page does not move under the person's hand.
+    A page cannot find out whether a frame of another origin could be shown. The space for these words is
+    reserved from the beginning, so that the payment page does not move under the person's hand.
     """
     return rx.el.p(
         rx.cond(is_broken, _("The payment page can't be shown here."), _("Nothing to see below?")),

@@ -1,4 +1,4 @@
-"""Makes the page of one top-up from its view: the kind of page, the words, the amounts."""
+"""Composes the page of one top-up from its view: the kind of page, the text, the amounts."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -37,18 +37,18 @@ from onramp_app.web.words.top_ups import (
 
 
 def missing_page(top_up_id: str) -> TopUpPage:
-    """Return the page for an unknown id, or one of somebody else: both look the same."""
+    """Return the page for an unknown id or the id of somebody else's top-up: both look the same."""
     title = _("Top-up not found")
     return TopUpPage(id=top_up_id, kind="missing", title=title, announcement=title)
 
 
 def alone(view: TopUpView) -> TopUpView:
-    """Return the view for a browser that may see this top-up and nothing else of the person."""
+    """Return the view for a browser that may see this top-up and nothing else of the person's account."""
     return replace(view, recovered_amount=None, linked_to=None, linked=())
 
 
 def without_ways(page: TopUpPage) -> TopUpPage:
-    """Return the page without the ways to others, which such a browser may not go."""
+    """Return the page without the links to other pages, which a browser at a link's page may not open."""
     to_do = page.next
     if page.can_start_again:
         to_do = _("If you did pay, we'll add it when it arrives. To add money, ask for a new link.")
@@ -73,8 +73,8 @@ def page_of(
 
     Args:
         view: the top-up as its owner sees it.
-        balances: needed once something was booked; None before.
-        usual_minutes: how long such payments take, where that is known.
+        balances: the owner's balances, needed once something was booked; None before.
+        usual_minutes: how many minutes such payments usually take; None where that is not known.
         fresh_until: the moment up to which the provider has been read; needed where `can_age`.
     """
     words = words_of(view)
@@ -225,7 +225,7 @@ def _is_short(view: TopUpView) -> bool:
 
 
 def _variance(view: TopUpView) -> str:
-    """Return why another amount arrived than was quoted, where the shown amounts differ."""
+    """Return why the amount that arrived is not the quoted one; empty where both look the same."""
     if view.quote is None or view.booked_amount is None or view.booked_asset != view.asset:
         return ""
     difference = difference_text(view.quote.expected_amount, view.booked_amount, asset=view.asset)
@@ -257,7 +257,7 @@ def _second_payment(linked: LinkedView) -> str:
 
 
 def _origin(url: str) -> str:
-    """Return the origin of an address (RFC 6454), as browsers say it in `event.origin`.
+    """Return the origin of an address (RFC 6454), as browsers report it in `event.origin`.
 
     Browsers leave out the default port of the scheme.
     """

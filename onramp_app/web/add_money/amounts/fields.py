@@ -1,4 +1,4 @@
-"""The script of the two amounts: it writes them in the person's format, and dims what they no longer mean."""
+"""The script of the two amount fields: it formats them, and marks figures that they no longer match."""
 
 from typing import Any
 
@@ -44,12 +44,12 @@ useEffect(() => {{
 
 
 class AmountFields(rx.Fragment):
-    """Keeps the fields `amount` and `receive` of the form around them. It draws nothing.
+    """Keeps the fields `amount` and `receive` of the surrounding form up to date. It draws nothing.
 
-    A field holds either what the person typed, which the server heard (`…_heard`), or what the server wrote
-    (`…_written`). What was typed stays as it is until the person leaves the field. From the first keystroke
-    that neither means, the form says `data-differs`, so that the bill dims before anybody is asked. `writes`:
-    a new number writes both fields, whatever stands in them.
+    A field holds either what the person typed, once the server has heard it (`…_heard`), or what the server
+    wrote (`…_written`). What was typed stays as it is until the person leaves the field. From the first
+    keystroke that matches neither, the form has `data-differs`, so that the bill is dimmed before the server
+    is asked. `writes`: a new number overwrites both fields, whatever they hold.
     """
 
     paid_heard: rx.Var[str]
@@ -75,7 +75,7 @@ class AmountFields(rx.Fragment):
         return {"react": ["useEffect", "useRef"]}
 
     def add_hooks(self) -> list[rx.Var[Any]]:
-        """Return the hook that follows the texts."""
+        """Return the hook that runs whenever one of the texts changes."""
         return [
             rx.Var("const amountWrites = useRef(-1);"),
             rx.Var(_SCRIPT.format(**{name: str(var) for name, var in self._own().items()})),

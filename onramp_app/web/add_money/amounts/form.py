@@ -1,4 +1,4 @@
-"""The first step of the wizard: how much is paid or received, with everything between the two."""
+"""The first step of the wizard: the amounts paid and received, with the fees and the rate between them."""
 
 import reflex as rx
 
@@ -23,7 +23,7 @@ from onramp_app.web.parts.places import link
 
 
 def amount_form() -> rx.Component:
-    """Return the first step: how much, with what the person receives updated on each keystroke."""
+    """Return the first step: the person types either amount, and the other one follows as they type."""
     return rx.fragment(
         rx.el.form(
             AmountFields.create(
@@ -58,13 +58,13 @@ def amount_form() -> rx.Component:
             no_validate=True,
             class_name="wizard-step step-amount",
         ),
-        # A form of its own inside: it stands outside of this one.
+        # Outside of the form, so that its search field is not one of the form's.
         currency_sheet(),
     )
 
 
 def _raises() -> rx.Component:
-    """Return which limit applies, what raises it and what is published, before anything is typed wrong."""
+    """Return which limit applies, what raises it, and the provider's published one, before it is exceeded."""
     offer = WizardState.offer
     return rx.el.div(
         rx.cond(
@@ -131,7 +131,7 @@ def _pay_field() -> rx.Component:
             ),
             class_name=rx.cond(WizardState.amount_problem != "", "money-card money-card-bad", "money-card"),
         ),
-        # A problem names the limit, and stands in the place of the limits: nothing below moves.
+        # A problem names the limit, and takes the place of the limits, so that nothing below moves.
         _line_below(
             "amount",
             WizardState.amount_problem,
@@ -189,7 +189,7 @@ def _input(
 
 
 def _line_below(name: str, message: rx.Var[str] | str, hint: rx.Component) -> rx.Component:
-    """Return the line below a field, whose place is kept: what is wrong, otherwise a hint."""
+    """Return the line below a field, whose space is reserved: the field's problem, otherwise a hint."""
     return rx.el.div(
         rx.el.div(
             rx.cond(message != "", problem(rx.el.span(message), for_field=name)),

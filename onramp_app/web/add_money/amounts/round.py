@@ -1,15 +1,15 @@
-"""Round amounts to offer for one touch: in the currency's own round numbers, within all limits."""
+"""Round amounts to choose with one tap: in the currency's own round numbers, within all limits."""
 
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 
 from onramp_app.domain.payments import AmountLimits
 
-# In dollars before rounding; a newcomer begins at the second.
+# In dollars, before rounding; the wizard proposes the second one.
 _DOLLARS = (Decimal(25), Decimal(50), Decimal(100), Decimal(250))
-# Without an exchange rate: these multiples of the least amount.
+# Without an exchange rate: these multiples of the minimum.
 _TIMES_THE_LEAST = (Decimal(5), Decimal(10), Decimal(25), Decimal(50))
-# Where the most is less than those: these parts of the most.
+# Where the maximum leaves fewer than two of those: these parts of the maximum.
 _OF_THE_MOST = (Decimal("0.1"), Decimal("0.25"), Decimal("0.5"), Decimal(1))
 _ROUND = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
 _ENOUGH = 2

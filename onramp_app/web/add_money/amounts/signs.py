@@ -1,4 +1,4 @@
-"""The signs by which people name a currency beside an amount, by CLDR: `₹`, `R$`, `EUR`."""
+"""The signs and codes that people write beside an amount for its currency, from CLDR: `₹`, `R$`, `EUR`."""
 
 import unicodedata
 from contextlib import suppress
@@ -11,20 +11,20 @@ from onramp_app.texts import current_language
 
 
 def plain_sign(text: str) -> str:
-    """Return a sign as it is compared: without blanks, case and a final point, as in `Rs.` and `rs`."""
-    # Cf: marks of the direction of writing, which CLDR puts into Arabic signs.
+    """Return a sign in the form for comparing: no blanks, case or final point, so that `Rs.` equals `rs`."""
+    # Cf: marks of the text direction, which CLDR puts into Arabic signs.
     letters = (character for character in text if unicodedata.category(character) not in ("Zs", "Cf"))
     return "".join(letters).casefold().rstrip(".")
 
 
 @lru_cache(maxsize=256)
 def own_signs(currency: str, country: str, language: str) -> frozenset[str]:
-    """Return every sign that may stand beside an amount in this currency, as `plain_sign` gives them.
+    """Return every sign that may stand beside an amount in this currency, as `plain_sign` returns them.
 
-    Besides the code and the sign in `language` that is the country's own sign: a peso is `$` in Mexico.
+    Besides the code and the sign in `language`, that includes the country's own: a peso is `$` in Mexico.
     """
     found = {currency, get_currency_symbol(currency, language)}
-    with suppress(UnknownLocaleError, ValueError):  # `EU` is no country with a language.
+    with suppress(UnknownLocaleError, ValueError):  # `EU` is not a country, so it has no locale.
         found.add(get_currency_symbol(currency, Locale.parse(f"und_{country}")))
     return frozenset(map(plain_sign, found))
 
@@ -36,7 +36,7 @@ def _known_signs(language: str) -> frozenset[str]:
 
 
 def is_sign(text: str) -> bool:
-    """Return whether a text names some currency: by a character made for that, or as CLDR does."""
+    """Return whether a text names any currency: by a currency character, or by a sign or code of CLDR."""
     has_character = any(unicodedata.category(character) == "Sc" for character in text)
     return has_character or plain_sign(text) in _known_signs(current_language())
 

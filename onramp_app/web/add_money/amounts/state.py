@@ -1,7 +1,8 @@
 """The part of the wizard's state that holds its two amounts: what is paid, and what is received.
 
-A person types one of them, and the other one follows from the quote. Each field has a text that means its
-amount as it was heard, and one written in the person's format, which the page puts there once they leave it.
+A person types one of them, and the other one follows from the quote. For each field the state has the text
+as the person typed it (`…_heard`), and the amount in their format (`…_written`), which the page puts into the
+field once they leave it.
 """
 
 from dataclasses import replace
@@ -23,7 +24,7 @@ _TYPING_MS = 350
 
 
 class TypesAmounts(PrivateState, mixin=True):
-    """The fields of the first step. `receives`: what is received was typed, and the total follows."""
+    """The fields of the first step. `receives`: the person typed what they receive, and the total follows."""
 
     offer: OfferShown = OfferShown()
     amount: str = ""  # What is paid, as a decimal string; empty where it is not known.
@@ -34,40 +35,40 @@ class TypesAmounts(PrivateState, mixin=True):
     receive_heard: str = ""
     receive_written: str = ""
     receive_problem: str = ""
-    writes: int = 0  # Counts up whenever the fields are written, whatever stands in them.
+    writes: int = 0  # Counts up to have both fields overwritten, whatever they hold.
 
     _choices: Choices = Choices()
-    _receive_before: str = ""  # What may still stand in the field of a page that was not reached yet.
+    _receive_before: str = ""  # The text before, which a page may still show that was not updated yet.
 
     def _choose(self, choices: Choices, *, writes: bool = False) -> None:
-        """Take up choices. `writes`: both amounts go into their fields, because nobody typed them there."""
+        """Apply choices. `writes`: both amounts go into their fields too, because nobody typed them there."""
         raise NotImplementedError
 
     def _ask(self) -> EventSpec:
-        """Have the offer and a quote read."""
+        """Return the event that reads the offer and a quote."""
         raise NotImplementedError
 
     def _forget_quote(self) -> None:
-        """Show no quote."""
+        """Drop the quote that is shown."""
         raise NotImplementedError
 
     @rx.event(debounce=_TYPING_MS)
     async def typed(self, text: str) -> EventSpec | None:
-        """Take up what was typed into the field of what is paid."""
+        """Apply what was typed as the amount paid."""
         if await self._viewer() is None:
             return to_login(self)
         return self._type_amount(text)
 
     @rx.event(debounce=_TYPING_MS)
     async def typed_receive(self, text: str) -> EventSpec | None:
-        """Take up what was typed into the field of what is received: what is paid follows."""
+        """Apply what was typed as the amount received: the amount paid follows."""
         if await self._viewer() is None:
             return to_login(self)
         return self._type_receive(text)
 
     @rx.event
     async def choose_quick(self, amount: str) -> EventSpec | None:
-        """Take one of the round amounts."""
+        """Choose one of the round amounts."""
         if await self._viewer() is None:
             return to_login(self)
         if any(quick.amount == amount for quick in self.offer.quick):
@@ -94,7 +95,7 @@ class TypesAmounts(PrivateState, mixin=True):
             self.receive_problem, self.receive_heard = said_before, _kept(text)
             return None
         self.amount_problem = ""
-        # The last total is where the search for the new one begins.
+        # The search for the new total begins at the last one.
         self._choose(replace(self._choices, amount=self._choices.amount if receive else "", receive=receive))
         self.receive_heard = _kept(text)
         return self._ask_about(receive)
@@ -106,7 +107,7 @@ class TypesAmounts(PrivateState, mixin=True):
         return None
 
     def _read_paid(self, text: object) -> tuple[str, str]:
-        """Return what was typed as a decimal string, and what is wrong with it."""
+        """Return the typed amount as a decimal string, and its problem; each is empty where there is none."""
         offer = self.offer
         signs = own_signs(offer.currency, offer.country, current_language())
         return _read(text, decimals=offer.decimals, signs=signs, unit=offer.currency, is_paid=True)
@@ -117,9 +118,9 @@ class TypesAmounts(PrivateState, mixin=True):
         return _read(text, decimals=shown_decimals(asset), signs=signs, unit=asset, is_paid=False)
 
     def _take_fields(self, paid: object, received: object) -> tuple[bool, EventSpec | None]:
-        """Take up what a form holds: the last keystrokes may not have arrived before.
+        """Apply the fields of a submitted form, because the last keystrokes may not have arrived yet.
 
-        Returns whether the total is known, so that the page can go on, and what is to be asked.
+        Returns whether the total is known, so that the wizard can go on, and the event to send if not.
         """
         if received not in (self.receive_heard, self.receive_written, self._receive_before):
             return False, self._type_receive(received)
@@ -137,7 +138,7 @@ class TypesAmounts(PrivateState, mixin=True):
         return True, None
 
     def _write_amounts(self, choices: Choices, *, writes: bool) -> None:
-        """Keep the fields equal to the choices."""
+        """Make the fields agree with the choices."""
         self.amount, self.receives = choices.amount or "", bool(choices.receive)
         written = fiat_number_text(self.amount, self.offer.currency) if self.amount else ""
         self._write("amount", written)
@@ -148,7 +149,7 @@ class TypesAmounts(PrivateState, mixin=True):
             self.writes += 1
 
     def _write_received(self, text: str) -> None:
-        """Show what arrives for the total that was typed."""
+        """Show what arrives, unless the person typed that themselves."""
         if not self.receives:
             self._write("receive", text)
 
@@ -173,5 +174,5 @@ def _read(text: object, *, decimals: int, signs: frozenset[str], unit: str, is_p
 
 
 def _kept(text: object) -> str:
-    """Return a typed text as it is kept: no amount is longer."""
+    """Return a typed text as the state keeps it: empty where it is too long to be an amount."""
     return text if isinstance(text, str) and len(text) <= MAX_TYPED else ""

@@ -8,13 +8,13 @@ from onramp_app.web.add_money.amounts.signs import is_sign, plain_sign
 
 MAX_TYPED = 64
 _MAX_DIGITS = 15
-_WRITTEN_DECIMALS = 2  # People write `.00` even where a currency has none.
+_WRITTEN_DECIMALS = 2  # People write `.00` even where a currency has no decimals.
 _POINTS = ",.\u066b\u066c"
 _MINUS = "-\N{MINUS SIGN}\N{EN DASH}\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{SMALL HYPHEN-MINUS}"
 
 
 class AmountNotUnderstood(ValueError):
-    """The text is no amount, or could mean more than one."""
+    """The text is not an amount, or is ambiguous."""
 
 
 class TooManyDecimals(ValueError):
@@ -26,7 +26,7 @@ class NegativeAmount(ValueError):
 
 
 class ForeignSign(ValueError):
-    """The amount is marked as one of another currency; `sign` is what the person wrote."""
+    """The amount carries the sign of another currency; `sign` is what the person wrote."""
 
     def __init__(self, sign: str) -> None:
         super().__init__(sign)
@@ -34,21 +34,21 @@ class ForeignSign(ValueError):
 
 
 def read_amount(text: str, *, decimals: int, signs: Collection[str]) -> Decimal | None:
-    """Return a typed text as an amount with at most `decimals` decimals, or None for an empty one.
+    """Return typed text as an amount with at most `decimals` decimals, or None where it holds no number.
 
     `10,000`, `10 000`, `1,00,000`, `10'000.50`, `1.000,50` and `₹ 500` are understood, in any script's
     digits. A lone comma or point before three digits groups thousands, since no currency has three decimals.
-    Blanks and apostrophes only group, and a currency's sign stands at an end: `10 50` could mean two things.
+    Blanks and apostrophes only group, so `10 50` is ambiguous. A currency sign may stand at either end.
 
     Args:
-        text: what stands in the field.
-        decimals: how many the currency or asset has.
-        signs: those of the field's own currency, as `plain_sign` gives them.
+        text: what the field holds.
+        decimals: how many decimals the currency or asset has.
+        signs: the signs of the field's own currency, as `plain_sign` returns them.
 
     Raises:
-        ForeignSign: another currency's sign or code stands at an end.
+        ForeignSign: the sign or code of another currency stands at either end.
         NegativeAmount: the amount has a minus sign.
-        AmountNotUnderstood: the text is no amount, or could mean more than one.
+        AmountNotUnderstood: the text is not an amount, or is ambiguous.
         TooManyDecimals: the amount has more than `decimals` decimals.
     """
     if len(text) > MAX_TYPED:
@@ -71,7 +71,7 @@ def read_amount(text: str, *, decimals: int, signs: Collection[str]) -> Decimal 
 
 
 def _split(text: str) -> tuple[str, str, str]:
-    """Split a text into what stands before its number, the number, and what stands behind."""
+    """Split a text into what precedes its number, the number, and what follows it."""
     digits = [at for at, character in enumerate(text) if character.isdecimal()]
     if not digits:
         return text, "", ""
@@ -85,7 +85,7 @@ def _split(text: str) -> tuple[str, str, str]:
 
 
 def _take_signs(before: str, after: str, signs: Collection[str]) -> bool:
-    """Return whether a minus stands before the number. Raises what `read_amount` does."""
+    """Check the signs, and return whether a minus precedes the number. Raises as `read_amount`."""
     is_negative = any(character in _MINUS for character in before)
     for end in ("".join(one for one in before if one not in _MINUS), after):
         sign = end.strip()
@@ -131,7 +131,7 @@ def _parts(plain: str) -> tuple[str, str]:
 
 def _ungrouped(text: str, sign: str) -> str:
     first, *groups = text.split(sign)
-    # Lakhs and crores are grouped by two, the last three digits are a group everywhere.
+    # Lakhs and crores are grouped in twos; the last group has three digits everywhere.
     sizes = [len(group) for group in groups]
     if sizes and (not 1 <= len(first) <= 3 or sizes[-1] != 3 or not {2, 3}.issuperset(sizes)):
         raise AmountNotUnderstood

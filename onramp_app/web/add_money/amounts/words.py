@@ -15,7 +15,7 @@ from onramp_app.web.words.limits import left_text
 
 
 def limits_text(limits: AmountLimits, currency: str) -> str:
-    """Return how much may be paid at a time, as far as that is known."""
+    """Return how much may be paid at a time; empty where no limit is known."""
     if limits.min is not None and limits.max is not None:
         return _("From {least} to {most}").format(
             least=fiat_text(limits.min, currency), most=fiat_text(limits.max, currency)
@@ -46,12 +46,12 @@ def decimals_text(currency: str, decimals: int) -> str:
 
 
 def too_little_text(least: str | Decimal, currency: str) -> str:
-    """Return the sentence for an amount below the least."""
+    """Return the sentence for an amount below the minimum."""
     return _("The minimum is {least}.").format(least=fiat_text(least, currency))
 
 
 def too_much_text(most: str | Decimal, currency: str, *, is_ours: bool) -> str:
-    """Return the sentence for an amount above the most. `is_ours`: our limits leave no more than that."""
+    """Return the sentence for an amount above the maximum. `is_ours`: our limits leave no more."""
     if not is_ours:
         return _("The maximum is {most}.").format(most=fiat_text(most, currency))
     if not Decimal(most):
@@ -60,18 +60,18 @@ def too_much_text(most: str | Decimal, currency: str, *, is_ours: bool) -> str:
 
 
 def zero_text() -> str:
-    """Return the sentence for an amount of nothing."""
+    """Return the sentence for an amount of zero."""
     return _("Enter an amount above zero.")
 
 
 def reading_text(error: ValueError, unit: str, decimals: int, *, is_paid: bool = True) -> str:
-    """Return what is wrong with a typed text.
+    """Return what is wrong with a typed amount.
 
     Args:
         error: what `read_amount` raised.
         unit: the currency or asset of the field.
-        decimals: how many the field takes.
-        is_paid: whether the field is that of what is paid, whose currency can be changed.
+        decimals: how many decimals the field takes.
+        is_paid: whether the field is the one of the amount paid, whose currency can be changed.
     """
     match error:
         case ForeignSign() if is_paid:
@@ -87,7 +87,7 @@ def reading_text(error: ValueError, unit: str, decimals: int, *, is_paid: bool =
 
 
 def out_of_limits_text(extra: dict[str, object], amount: Decimal, currency: str) -> str:
-    """Return the sentence for a refusal; `extra` holds `min` and `max` as decimal strings, where known."""
+    """Return the sentence for a refused amount; `extra` has `min` and `max`, if known, as decimal strings."""
     least, most = extra.get("min"), extra.get("max")
     if isinstance(least, str) and amount < Decimal(least):
         return too_little_text(least, currency)

@@ -1,4 +1,4 @@
-"""The part of the wizard's state that keeps to what an add-money link fixes, where it was opened by one."""
+"""The part of the wizard's state that enforces what an add-money link fixes, if the page is a link's."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -17,14 +17,14 @@ from onramp_app.web.tabs.session import PrivateState
 
 
 class KeepsToLink(PrivateState, mixin=True):
-    """What cannot be chosen, because the link has chosen it. Nothing is fixed without a link."""
+    """The choices that an add-money link has fixed; none without a link."""
 
     fixed: Fixed = Fixed()
 
     _terms: Terms | None = None
 
     def _take_terms(self, viewer: Viewer) -> None:
-        """Note what the link of the page fixes."""
+        """Record what the page's link fixes, if it has one."""
         self._terms = terms = viewer.terms if isinstance(viewer, Payer) else None
         self.fixed = Fixed(
             amount=terms is not None and terms.fiat_amount is not None,
@@ -33,7 +33,7 @@ class KeepsToLink(PrivateState, mixin=True):
         )
 
     def _held(self, choices: Choices) -> Choices:
-        """Return the choices with what the link fixes in its place."""
+        """Return the choices, overridden by what the link fixes."""
         if (terms := self._terms) is None:
             return choices
         if terms.fiat_currency is not None and choices.currency != terms.fiat_currency:
@@ -45,7 +45,7 @@ class KeepsToLink(PrivateState, mixin=True):
         return replace(choices, is_another=False)
 
     def _held_answer(self, found: WizardAnswer) -> WizardAnswer:
-        """Return what was found as a link may show it: for what it fixes, without how limits are used."""
+        """Return the answer that a link's page may show: bound to its terms, without the use of limits."""
         if self._terms is None or found.offer is None:
             return found
         offer = replace(found.offer, allowances=(), binding="", raises="")
@@ -61,13 +61,13 @@ class KeepsToLink(PrivateState, mixin=True):
         return replace(found, offer=offer, amount_problem=problem, verify_words="")
 
     def _held_block(self, blocked: Blocked) -> Blocked:
-        """Return why nothing can be added, without the number of the account where a link was opened."""
+        """Return why nothing can be added; on a link's page, without the account's id and support mail."""
         return blocked if self._terms is None else replace(blocked, reference="", mail_address="")
 
     async def _create(
         self, viewer: Viewer, request: PurchaseRequest, *, expected: Decimal, review: str
     ) -> str:
-        """Begin the top-up, that of the link where one was opened. Raises as `top_ups.create_once`."""
+        """Begin the top-up, or that of the link. Raises as `top_ups.create_once` or `paying.begin`."""
         if isinstance(viewer, Payer):
             return await paying.begin(viewer, request, expected_amount=expected, review=review)
         return await top_ups.create_once(viewer, request, expected_amount=expected, review=review)

@@ -1,8 +1,8 @@
-"""A sheet in which one entry of many is searched and chosen: a modal dialog with a combobox and its list.
+"""A sheet for finding and choosing one entry of many: a modal dialog with a combobox and its listbox.
 
-The keyboard stays in the search field (WAI-ARIA 1.2, combobox with a listbox popup): arrows move through the
-entries, Enter chooses, Escape closes. The dialog is the browser's own, which keeps the focus inside and gives
-it back to the button that opened it.
+The focus stays in the search field (WAI-ARIA 1.2, combobox with a listbox popup): arrows move through the
+entries, Enter chooses, Escape closes. The dialog is the browser's own, which keeps the focus inside and
+returns it to the button that opened it.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ import reflex as rx
 from onramp_app.texts import _
 from onramp_app.web.parts.shell.connection import works_offline
 
-# The sheet is looked up by each event, because it comes and goes with a part of the page.
+# Each event looks the sheet up, because it is mounted and unmounted with a part of the page.
 _SCRIPT = """
 useEffect(() => {{
   const sheet = () => document.getElementById('{id}');
@@ -102,10 +102,10 @@ def search_sheet(
 
     Args:
         entries: elements with the role `option` or groups of them, from `sheet_option` and `sheet_group`.
-        sheet_id: its id.
-        title: the words above the search field.
-        search_words: what can be searched for.
-        none_words: said when nothing is found.
+        sheet_id: the id of the dialog.
+        title: the heading above the search field.
+        search_words: the placeholder and label of the search field.
+        none_words: shown when nothing is found.
     """
     return rx.fragment(
         _SearchScript.create(sheet_id=sheet_id),
@@ -165,8 +165,8 @@ def sheet_option(
 ) -> rx.Component:
     """Return one entry; `search` is the text that is searched.
 
-    An `option_id` that depends on a value is a `Var`. From an f-string Reflex makes a name with a number that
-    differs from process to process, and then no two builds have the same files.
+    An `option_id` that depends on a value has to be a `Var`. From an f-string Reflex makes a name with a
+    number that differs from process to process, so that no two builds would have the same files.
     """
     return rx.el.div(
         *content,
@@ -181,7 +181,7 @@ def sheet_option(
 
 
 def sheet_group(label: rx.Var[str] | str, *entries: rx.Component) -> rx.Component:
-    """Return entries that have something in common, which stands above them."""
+    """Return a group of entries below the label that they share."""
     return rx.el.div(
         rx.el.p(label, class_name="soft tiny px-3 pt-4 pb-1", aria_hidden="true"),
         *entries,

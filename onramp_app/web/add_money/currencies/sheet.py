@@ -1,4 +1,4 @@
-"""The sheet of currencies: those that can be used first, the others greyed with the reason."""
+"""The sheet of currencies: first those that can be used, then the others, greyed out, with the reason."""
 
 import reflex as rx
 
@@ -23,7 +23,7 @@ def currency_button() -> rx.Component:
 
 
 def currency_sheet() -> rx.Component:
-    """Return the sheet itself."""
+    """Return the sheet of all currencies."""
     offer = WizardState.offer
     return search_sheet(
         rx.foreach(offer.currencies, _usable),
@@ -71,7 +71,7 @@ def _content(choice: CurrencyChoice) -> tuple[rx.Component, ...]:
 
 
 def _flag(country: rx.Var[str] | str) -> rx.Component:
-    # Fetched once it is seen, so that nobody loads flags who opens no sheet.
+    # Fetched once it is seen, so that the sheet's flags are loaded only when somebody opens it.
     return rx.el.img(
         src=f"/flags/{country}.svg", alt="", loading="lazy", width="24", height="16", class_name="flag"
     )
