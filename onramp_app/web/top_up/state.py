@@ -48,7 +48,8 @@ class TopUpPageState(LiveState):
     reading: str = ""  # The outcome of the "Check now" button: empty, `asking`, `current` or `away`.
     answered_at: str = ""  # When the provider was last asked and answered (RFC 3339).
     is_widget_broken: bool = False
-    _asked: datetime | None = None
+    _pressed_at: datetime | None = None
+    _hinted_at: datetime | None = None
     _of_link: str = ""  # The link's top-up, if the tab is at the page of a link.
 
     @rx.event
@@ -69,8 +70,9 @@ class TopUpPageState(LiveState):
             if (viewer := await self._viewer()) is None:
                 return to_login(self)
             wanted = self._wanted()
-            if not wanted or not self._may_ask():
+            if not wanted or _is_recent(self._pressed_at):
                 return None
+            self._pressed_at = clock.now()
             self.reading = "asking"
             await self._catch_up(Latest(viewer))
         try:
@@ -96,7 +98,8 @@ class TopUpPageState(LiveState):
             return None
         if kind in (_BROKEN, _READY):
             self.is_widget_broken = kind == _BROKEN
-        elif (kind in _LEAVING or _PROGRESS.fullmatch(kind)) and self._may_ask():
+        elif (kind in _LEAVING or _PROGRESS.fullmatch(kind)) and not _is_recent(self._hinted_at):
+            self._hinted_at = clock.now()
             await walks.ask_for_read()
         return None
 
@@ -137,14 +140,6 @@ class TopUpPageState(LiveState):
             self.page = page
         self._is_current()
 
-    def _may_ask(self) -> bool:
-        """Return whether this tab may ask the provider again and, if so, record that it did."""
-        now = clock.now()
-        if self._asked is not None and now - self._asked < ASK_AT_MOST_EVERY:
-            return False
-        self._asked = now
-        return True
-
     def _wanted(self) -> str:
         """Return the id of the top-up of the address or of its link; empty if the tab shows another page."""
         if link_token_of(self) is not None:
@@ -156,3 +151,8 @@ class TopUpPageState(LiveState):
         self.page = NOTHING_YET
         self.reading = self.answered_at = ""
         self.is_widget_broken = False
+
+
+def _is_recent(last: datetime | None) -> bool:
+    """Return whether a tab that asked the provider at that time has to wait before it asks again."""
+    return last is not None and clock.now() - last < ASK_AT_MOST_EVERY

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onramp_app.domain.amounts import number_text
+from onramp_app.texts import language_of_texts
 from onramp_app.web.add_money.amounts.signs import own_signs
 from onramp_app.web.add_money.amounts.typed import (
     AmountNotUnderstood,
@@ -17,6 +19,7 @@ from onramp_app.web.add_money.amounts.typed import (
     read_amount,
 )
 from onramp_app.web.add_money.choices import STEPS, choices_of
+from tests.made_up_language import LANGUAGE, Framing, make_up
 
 RUPEE = own_signs("INR", "IN", "en")
 
@@ -93,6 +96,40 @@ def test_too_many_decimals_are_refused_and_never_rounded(typed, decimals):
 
 def test_written_decimals_that_say_nothing_are_taken_where_a_currency_has_none():
     assert read_amount("1000.00", decimals=0, signs=RUPEE) == 1000
+
+
+@pytest.mark.parametrize(
+    ("typed", "amount"),
+    [
+        ("1.234", "1.234"),
+        ("12.125", "12.125"),
+        ("1,234", "1234"),
+        ("1,234.567", "1234.567"),
+        ("1.234.567", "1234567"),
+        ("1.2345", "1.2345"),
+        ("0.125", "0.125"),
+        ("ETH 1.234", "1.234"),
+    ],
+)
+def test_three_decimals_are_no_thousands_where_an_asset_has_them(typed, amount):
+    assert read_amount(typed, decimals=8, signs=frozenset({"eth"})) == Decimal(amount)
+
+
+def test_the_sign_before_decimals_is_the_one_of_the_language(monkeypatch):
+    make_up(monkeypatch, Framing())
+    with language_of_texts(LANGUAGE):
+        assert number_text("1.234", "ETH") == "1,234"
+        assert read_amount("1,234", decimals=8, signs=RUPEE) == Decimal("1.234")
+        assert read_amount("1.234", decimals=8, signs=RUPEE) == 1234
+
+
+@given(
+    st.integers(0, 8).flatmap(
+        lambda places: st.decimals(min_value=0, max_value=10**12, places=places),
+    )
+)
+def test_an_amount_of_an_asset_is_read_back_as_it_is_written(amount):
+    assert read_amount(number_text(amount, "ETH"), decimals=8, signs=frozenset()) == amount
 
 
 @given(st.text(max_size=80))

@@ -232,7 +232,6 @@ async def test_many_messages_are_one_request_every_two_seconds(shelf, new_accoun
     _session, _top_up_id, tab, _state = await _own_page(shelf, new_account, open_tab)
     for _ in range(20):
         await tab.send(SAID, "ONRAMP_WIDGET_TX_FINDING")
-        await tab.send(CHECK)
     assert shelf.rings() == 1
     time_passes.append(2)
     await tab.send(SAID, "ONRAMP_WIDGET_TX_FINDING")
@@ -267,14 +266,33 @@ async def test_check_now_wakes_the_reader_and_says_when_the_provider_last_answer
 
     answered = await database_time() - timedelta(minutes=5)
     await freshness.note_read([1], answered)
-    state._asked = None
+    state._pressed_at = None
     await tab.send(CHECK)
     assert (state.reading, state.answered_at) == ("away", moment_text(answered)), "not when it was tried"
 
     await freshness.note_read([1], await database_time() + timedelta(seconds=1))
-    state._asked = None
+    state._pressed_at = None
     await tab.send(CHECK)
     assert state.reading == "current"
+
+
+async def test_many_presses_are_one_request_every_two_seconds(shelf, new_account, open_tab, time_passes):
+    _session, _top_up_id, tab, _state = await _own_page(shelf, new_account, open_tab)
+    for _ in range(20):
+        await tab.send(CHECK)
+    assert shelf.rings() == 1
+    time_passes.append(2)
+    await tab.send(CHECK)
+    assert shelf.rings() == 1
+
+
+async def test_who_presses_check_now_just_after_a_message_of_the_widget_is_answered(
+    shelf, new_account, open_tab
+):
+    _session, _top_up_id, tab, state = await _own_page(shelf, new_account, open_tab)
+    await tab.send(SAID, "ONRAMP_WIDGET_TX_FINDING")
+    await tab.send(CHECK)
+    assert state.reading == "away", "the provider has never answered"
 
 
 async def test_two_pages_of_one_person_ask_each_for_themselves(shelf, new_account, open_tab):

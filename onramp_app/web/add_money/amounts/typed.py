@@ -4,11 +4,15 @@ import unicodedata
 from collections.abc import Collection
 from decimal import Decimal
 
+from babel.numbers import get_decimal_symbol
+
+from onramp_app.texts import current_language
 from onramp_app.web.add_money.amounts.signs import is_sign, plain_sign
 
 MAX_TYPED = 64
 _MAX_DIGITS = 15
 _WRITTEN_DECIMALS = 2  # People write `.00` even where a currency has no decimals.
+_GROUP = 3  # digits
 _POINTS = ",.\u066b\u066c"
 _MINUS = "-\N{MINUS SIGN}\N{EN DASH}\N{HYPHEN}\N{NON-BREAKING HYPHEN}\N{SMALL HYPHEN-MINUS}"
 
@@ -37,7 +41,8 @@ def read_amount(text: str, *, decimals: int, signs: Collection[str]) -> Decimal 
     """Return typed text as an amount with at most `decimals` decimals, or None where it holds no number.
 
     `10,000`, `10 000`, `1,00,000`, `10'000.50`, `1.000,50` and `₹ 500` are understood, in any script's
-    digits. A lone comma or point before three digits groups thousands, since no currency has three decimals.
+    digits. A lone comma or point before three digits groups thousands. Where three decimals are possible, as
+    in `1.234 ETH`, the one that the page's language writes before decimals does not group.
     Blanks and apostrophes only group, so `10 50` is ambiguous. A currency sign may stand at either end.
 
     Args:
@@ -59,7 +64,7 @@ def read_amount(text: str, *, decimals: int, signs: Collection[str]) -> Decimal 
         if is_negative:
             raise AmountNotUnderstood
         return None
-    whole, fraction = _parts("".join(map(_plain, number)))
+    whole, fraction = _parts("".join(map(_plain, number)), never_groups=_decimal_sign(decimals))
     if len(whole) > _MAX_DIGITS:
         raise AmountNotUnderstood
     if is_negative:
@@ -109,7 +114,12 @@ def _plain(character: str) -> str:
     raise AmountNotUnderstood
 
 
-def _parts(plain: str) -> tuple[str, str]:
+def _decimal_sign(decimals: int) -> str | None:
+    """Return the sign before decimals in the page's language, or None where three decimals are too many."""
+    return _plain(get_decimal_symbol(current_language())) if decimals >= _GROUP else None
+
+
+def _parts(plain: str, *, never_groups: str | None) -> tuple[str, str]:
     """Split digits with commas, points and apostrophes into whole digits and decimals."""
     last = max(plain.rfind(","), plain.rfind("."))
     if last < 0:
@@ -122,7 +132,8 @@ def _parts(plain: str) -> tuple[str, str]:
     other = "." if sign == "," else ","
     before, after = plain[:last], plain[last + 1 :]
     is_alone = plain.count(sign) == 1
-    if other not in plain and (not is_alone or (len(after) == 3 and before.lstrip("0"))):
+    is_group = len(after) == _GROUP and before.lstrip("0") and sign != never_groups
+    if other not in plain and (not is_alone or is_group):
         return _ungrouped(plain, sign), ""
     if not is_alone:
         raise AmountNotUnderstood
