@@ -1,5 +1,6 @@
 """Reads what one person's pages show, each thing once however many tabs ask for it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -18,12 +19,13 @@ _T = TypeVar("_T")
 
 
 class Latest:
-    """One person's data as of now. Make one for each event or push, and use it in one task at a time."""
+    """One person's data as of now. Make one for each event or push; several tasks may use it together."""
 
     def __init__(self, viewer: Viewer, wallets: Wallets | None = None) -> None:
         self.viewer = viewer
         self._wallets = wallets or Wallets([viewer])
         self._read: dict[Hashable, Any] = {}
+        self._being_read: dict[Hashable, asyncio.Lock] = {}
 
     async def balances(self) -> BalancesView:
         """Return the person's balances."""
@@ -83,6 +85,7 @@ class Latest:
 
         Tabs that show the same also share what is made of the data, under keys of their own.
         """
-        if key not in self._read:
-            self._read[key] = await read()
+        async with self._being_read.setdefault(key, asyncio.Lock()):
+            if key not in self._read:
+                self._read[key] = await read()
         return cast("_T", self._read[key])

@@ -213,16 +213,18 @@ def _noting(read: Callable[[Any], Any], numbers: list[int]) -> Callable[[Any], A
     return noting
 
 
-async def test_who_changes_while_being_told_is_told_again(never_look, app, database, new_account):
+async def test_a_busy_tab_holds_up_no_other_tab_of_its_person(never_look, app, database, new_account):
     session = await new_account()
-    free, busy = await _open(app, session, "/home"), await _open(app, session, "/home")
+    busy, free = await _open(app, session, "/home"), await _open(app, session, "/home")
+    shown = _shown()
     async with app.busy[busy.token]:
-        await credit(database, session.viewer.user_id, announced=True)
-        await _shows(free, "1.00")  # What the other one will be shown is read by now.
-        await credit(database, session.viewer.user_id, announced=True)
-        await asyncio.sleep(0.5)  # The announcement arrives while the tab is still busy.
-    for tab in (free, busy):
-        await _shows(tab, "2.00")
+        for total in ("1.00", "2.00", "3.00"):
+            await credit(database, session.viewer.user_id, announced=True)
+            await _shows(free, total)
+        assert await _amount(busy) == []
+    await _shows(busy, "3.00")
+    # Three times the free tab, and both once the busy one is free: that one is shown nothing older before.
+    assert _shown() - shown == 3 + 2
 
 
 async def test_a_tab_whose_state_is_gone_loads_again_and_is_not_taken_for_told(database, new_account):

@@ -101,7 +101,8 @@ class Tabs:
         self._tasks = tasks
         self._changed: dict[str, None] = {}  # people whose tabs have to be updated, the longest wait first
         self._is_showing = False
-        self._being_shown: set[str] = set()
+        self._being_shown: set[str] = set()  # tabs; one whose handler takes long keeps its push waiting
+        self._behind: set[str] = set()  # those of them whose person has changed again
         self._being_ended: set[str] = set()  # tabs that are led away
         self._places = ReadingPlaces()
         self._versions: dict[str, str] = {}
@@ -209,24 +210,32 @@ class Tabs:
     async def _show_changed(self) -> None:
         # People who are queued while others are read are read together afterwards.
         try:
-            while waiting := [one for one in self._changed if one not in self._being_shown][:_READ_TOGETHER]:
+            while waiting := [*self._changed][:_READ_TOGETHER]:
                 for user_id in waiting:
                     del self._changed[user_id]
-                self._being_shown.update(waiting)
-                await self._show_together(waiting)
+                await self._show_together(self._free_tabs(waiting))
         finally:
             self._is_showing = False
 
-    async def _show_together(self, user_ids: Collection[str]) -> None:
-        tabs = holders.tabs_of_users(user_ids)
-        shown = {holder.session_id for held in tabs.values() for holder in held.values()}
+    def _free_tabs(self, user_ids: Collection[str]) -> dict[str, dict[str, Holder]]:
+        """Return the tabs of each person that can be shown something now. The others follow once they can."""
+        free: dict[str, dict[str, Holder]] = {}
+        for user_id, held in holders.tabs_of_users(user_ids).items():
+            self._behind |= held.keys() & self._being_shown
+            free[user_id] = {token: one for token, one in held.items() if token not in self._being_shown}
+        return {user_id: held for user_id, held in free.items() if held}
+
+    async def _show_together(self, tabs: Mapping[str, Mapping[str, Holder]]) -> None:
+        tokens = {token for held in tabs.values() for token in held}
+        self._being_shown |= tokens
         living: dict[str, LiveSession] = {}
         try:
+            shown = {holder.session_id for held in tabs.values() for holder in held.values()}
             async with self._places.take(holds_tab=False):
                 living = await announcements.live_sessions(shown)
         except Exception as error:  # noqa: BLE001  # the next look finds what this one left
             _log_unless_away("people's tabs could not be brought up to date", error)
-            for user_id in user_ids:
+            for user_id in tabs:
                 self._versions.pop(user_id, None)
         # Somebody's pages need to know who they are, which a narrow session of theirs does not.
         by_knowledge = sorted(living.values(), key=lambda one: not isinstance(one.viewer, Payer))
@@ -236,37 +245,55 @@ class Tabs:
         for user_id, one in people.items():
             # A tab whose session has ended is led away by the task that finds that out.
             held = {token: holder for token, holder in tabs[user_id].items() if holder.session_id in living}
-            # A tab that came meanwhile may have read before this version, so the next look has to find it.
+            # A busy tab still shows an older version, and one that came meanwhile may have read before this
+            # one, so the next look has to find them.
             version = one.version if tabs_now[user_id].keys() <= tabs[user_id].keys() else None
-            # A tab may be busy for seconds, so each person is a task of their own.
             self._tasks.create_task(self._show_person(Latest(one.viewer, wallets), held, version))
-        self._being_shown.difference_update(set(user_ids) - people.keys())
+            tokens -= held.keys()
+        self._are_free(tokens)
 
     async def _show_person(self, latest: Latest, tabs: Mapping[str, Holder], version: str | None) -> None:
         """Show the tabs of one person what is new, read once for all of them."""
         user_id = latest.viewer.user_id
-        try:
-            are_shown = [
-                await self._show(token, holder.session_id, latest)
-                for token, holder in tabs.items()
-                if token in self._connected()
-            ]
-            if any(are_shown) and (credit := self._credits.pop(user_id, None)) is not None:
-                _note_shown(credit)
-            if version is not None and all(are_shown):
-                self._versions[user_id] = version
-            else:
-                self._versions.pop(user_id, None)
-        except Exception as error:  # noqa: BLE001  # the next look finds what this one left
+        are_shown = await asyncio.gather(
+            *(self._bring_up_to_date(token, holder.session_id, latest) for token, holder in tabs.items())
+        )
+        if version is not None and all(are_shown):
+            self._versions[user_id] = version
+        else:
             self._versions.pop(user_id, None)
-            _log_unless_away("somebody's tabs could not be brought up to date", error)
+
+    async def _bring_up_to_date(self, token: str, session_id: str, latest: Latest) -> bool:
+        """Show one tab what is new, unless it has left. Returns whether the next look can leave it alone."""
+        is_shown = True
+        try:
+            if token in self._connected():
+                is_shown = await self._show(token, session_id, latest)
+                if is_shown and (credit := self._credits.pop(latest.viewer.user_id, None)) is not None:
+                    _note_shown(credit)
+        except Exception as error:  # noqa: BLE001  # the next look finds what this one left
+            is_shown = False
+            _log_unless_away("somebody's tab could not be brought up to date", error)
         finally:
-            self._being_shown.discard(user_id)
-        self._queue(())  # people who changed again meanwhile
+            self._are_free({token})
+        return is_shown
+
+    def _are_free(self, tokens: set[str]) -> None:
+        """Note that these tabs can be shown something again, and do that where their person has changed."""
+        self._being_shown -= tokens
+        behind = self._behind & tokens
+        self._behind -= tokens
+        held = [holder for token in behind if (holder := holders.holder_of(token)) is not None]
+        self._queue({holder.user_id for holder in held})
 
     async def _show(self, token: str, session_id: str, latest: Latest) -> bool:
-        """Show one tab what is new. Returns False where the state is lost: the page loads again first."""
+        """Show one tab what is new.
+
+        Returns False where the person has changed again, or where the state is lost and the page loads first.
+        """
         async with self._app.modify_state(rx.BaseStateToken(ident=token, cls=SessionState)) as state:
+            if token in self._behind:
+                return False  # What was read for it may be older than what its own handler has just shown.
             page = await state.get_state(SessionState)
             if not page._session_id or not page_path(page):
                 # The tab has a holder of which its state knows nothing, so the state is a new one.
