@@ -58,10 +58,20 @@ class TabSocket:
         """Send an event of a page at `path`."""
         await self._socket.send(f"{_PREFIX}{json.dumps(['event', event_at(path, name, **payload)])}")
 
-    async def open_page(self, path: str) -> None:
-        """Do what a page does when it opens or connects again, and wait until it has its data."""
+    async def open_page(self, path: str) -> str:
+        """Do what a page does when it opens or reconnects, and wait until it has its data.
+
+        As a page does, ask again whenever the server wants that. Returns all that was read.
+        """
         await self.emit(HYDRATE_AND_LOAD, path=path)
-        await self.read_until('"is_hydrated_rx_state_": true')
+        seen = ""
+        async with asyncio.timeout(20):
+            while '"is_hydrated_rx_state_": true' not in seen:
+                _, update = await self.updates.get()
+                seen += json.dumps(update, ensure_ascii=False)
+                if any(event["name"] == HYDRATE_AND_LOAD for event in update.get("events") or ()):
+                    await self.emit(HYDRATE_AND_LOAD, path=path)
+        return seen
 
     async def read_until(self, words: str, *, timeout_seconds: float = 20) -> str:
         """Read until an update holds the words as JSON has them; return all that was read."""

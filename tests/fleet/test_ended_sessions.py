@@ -11,7 +11,7 @@ from onramp_app.web.profile.state import ProfileState
 from tests.fleet.conftest import Pair
 from tests.people import open_another, sign_up
 from tests.served import Instance
-from tests.sockets import HYDRATE_AND_LOAD, TabSocket
+from tests.sockets import TabSocket
 
 TABS = 3
 TRIALS_OF_ONE = 25
@@ -30,9 +30,7 @@ async def open_tabs(session: BrowserSession, instances: list[str]) -> list[TabSo
     for number in range(TABS):
         url = instances[number % len(instances)]
         tabs.append(await TabSocket.open(url, cookie=f"session={session.cookie_value}"))
-        await tabs[-1].emit(HYDRATE_AND_LOAD, path="/profile")
-        shown = await tabs[-1].read_until('"is_hydrated_rx_state_": true')
-        assert session.viewer.email in shown, "the control"
+        assert session.viewer.email in await tabs[-1].open_page("/profile"), "the control"
     return tabs
 
 
