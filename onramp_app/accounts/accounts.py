@@ -38,7 +38,7 @@ OpenSession = Callable[[AsyncSession, User, Client], Awaitable[Opened]]
 
 _NOBODY = "Closed account"  # what operators read instead of a name
 _UNCLAIMED = "Unclaimed account"
-_TAKEN = "An account with this e-mail exists. Sign in instead."
+_TAKEN = "An account with this email exists. Sign in instead."
 _log = structlog.get_logger(__name__)
 
 
@@ -96,7 +96,7 @@ async def _new_user(registration: Registration, role: Role) -> User:
 
 
 async def _insert(db: AsyncSession, user: User) -> None:
-    # Two at once with the same e-mail: the unique constraint decides, not a look beforehand.
+    # Two at once with the same email: the unique constraint decides, not a look beforehand.
     statement = insert(User).values(**user.model_dump()).on_conflict_do_nothing(index_elements=["email"])
     if not (await db.exec(statement.returning(col(User.id)))).first():
         raise EmailTaken(_TAKEN)
@@ -111,7 +111,7 @@ async def register(registration: Registration, client: Client, open_session: Ope
     Raises:
         RateLimited: too many accounts from this address.
         ValidationFailed: a field cannot be used, or the password is weak.
-        EmailTaken: there is an account with this e-mail.
+        EmailTaken: there is an account with this email.
     """
     await throttle.attempt(throttle.REGISTER, network_of(client.address))
     user = await _new_user(registration, Role.USER)
@@ -342,7 +342,7 @@ async def create_user(registration: Registration) -> str:
 
     Raises:
         ValidationFailed: a field cannot be used, or the password is weak.
-        EmailTaken: there is an account with this e-mail.
+        EmailTaken: there is an account with this email.
     """
     user = await _new_user(registration, Role.USER)
     async with transaction() as db:

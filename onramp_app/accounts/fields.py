@@ -28,10 +28,10 @@ def clean_email(text: str) -> str:
             test_environment=not get_settings().is_production,
         )
     except EmailNotValidError:
-        raise ValueError("This is not an e-mail address.") from None
+        raise ValueError("This is not an email address.") from None
     address = (checked.ascii_email or "").lower()
     if not 0 < len(address) <= MAX_EMAIL_LENGTH:
-        raise ValueError("This is not an e-mail address.")
+        raise ValueError("This is not an email address.")
     return address
 
 

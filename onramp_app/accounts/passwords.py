@@ -172,7 +172,7 @@ async def check_new_password(password: str, *, field: str, personal: tuple[str, 
     Args:
         password: as typed; its length counts in code points.
         field: the name of the input, for the error.
-        personal: what others know of the person, such as the e-mail.
+        personal: what others know of the person, such as the email.
 
     Raises:
         ValidationFailed: the reason, for the field.

@@ -62,7 +62,7 @@ async def register(body: RegisterRequest, request: Request) -> SignedInAnswer:
 
 @router.post("/login", responses=_errors(InvalidCredentials, OtpRequired, RateLimited))
 async def login(body: LoginRequest, request: Request) -> SignedInAnswer:
-    """Sign in. An unknown e-mail gets the same answer in the same time as a wrong password.
+    """Sign in. An unknown email gets the same answer in the same time as a wrong password.
 
     `otp_required` says that the password is right and the account has a second factor.
     """

@@ -23,7 +23,7 @@ MAX_OTP_LENGTH = 32  # A recovery code has 19 characters.
 class RegisterRequest(RequestBody):
     """The fields that open an account.
 
-    A name that is left out is taken from the e-mail, a currency from the country.
+    A name that is left out is taken from the email, a currency from the country.
     """
 
     email: Email

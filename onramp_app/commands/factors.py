@@ -26,5 +26,5 @@ def factors_reset(
         as_json,
         asdict(done),
         f"The second factors of account {done.user_id} are removed at {time_text(done.due_at)}. "
-        "Its owner was told by mail, and stops this by signing in with a factor.",
+        "Its owner was told by email, and stops this by signing in with a factor.",
     )

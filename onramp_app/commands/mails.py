@@ -14,7 +14,7 @@ from onramp_app.mail.delivery import MailPutOff, MailRefused, ServerAway
 from onramp_app.mail.messages import message_of, read
 from onramp_app.mail.sender import delivery_of
 
-app = typer.Typer(help="Mails that the wallet sends.", no_args_is_help=True)
+app = typer.Typer(help="Emails that the wallet sends.", no_args_is_help=True)
 
 
 @app.callback()
@@ -24,7 +24,7 @@ def _mails() -> None:
 
 @app.command("send-test")
 def send_test(
-    address: Annotated[str, typer.Argument(help="Where the mail goes.")], as_json: AsJson = False
+    address: Annotated[str, typer.Argument(help="Where the email goes.")], as_json: AsJson = False
 ) -> None:
     """Send one mail now, past the outbox, and say what the mail server answers."""
     with refusals():
@@ -36,11 +36,11 @@ def send_test(
     try:
         ask_provider(lambda: _send(recipient))
     except (ServerAway, MailPutOff) as error:
-        fail(f"The mail was not sent: {error}.", status=NOT_DONE, code="mail_not_sent")
+        fail(f"The email was not sent: {error}.", status=NOT_DONE, code="mail_not_sent")
     except MailRefused as error:
-        fail(f"The mail was not sent: {error}.", code="mail_refused")
+        fail(f"The email was not sent: {error}.", code="mail_refused")
     where = "the mail server took it" if is_real else "SMTP_URL is not set, so it is a file in .data/mails"
-    answer(as_json, {"sent": True, "to": recipient}, f"A mail to {recipient} was sent: {where}.")
+    answer(as_json, {"sent": True, "to": recipient}, f"An email to {recipient} was sent: {where}.")
 
 
 async def _send(recipient: str) -> None:

@@ -28,7 +28,7 @@ from onramp_app.review.attribution import Attribution, attribute, preview
 from onramp_app.review.waiting import OpenCase, close_case, waiting_cases
 from onramp_app.top_ups.transitions import Action
 
-Account = Annotated[str, typer.Argument(help="The id of the account, never an e-mail address.")]
+Account = Annotated[str, typer.Argument(help="The id of the account, never an email address.")]
 Reference = Annotated[str, typer.Option(help="A reference of yours, such as a ticket. Each is booked once.")]
 
 app = typer.Typer(help="Decide what waits for a person.", no_args_is_help=True)

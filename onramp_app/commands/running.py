@@ -27,7 +27,7 @@ from onramp_app.running.lifecycle import connections
 Result = TypeVar("Result")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, in one line: it is kept for good.")]
-By = Annotated[str, typer.Option("--by", help="The operator's e-mail address or account.")]
+By = Annotated[str, typer.Option("--by", help="The operator's email address or account.")]
 Code = Annotated[
     str | None,
     typer.Option(
@@ -39,7 +39,7 @@ Confirm = Annotated[
 ]
 # For commands that change nothing unless an option asks for it.
 MaybeWhy = Annotated[str | None, typer.Option("--reason", help="Why, in one line: it is kept for good.")]
-MaybeBy = Annotated[str | None, typer.Option("--by", help="The operator's e-mail address or account.")]
+MaybeBy = Annotated[str | None, typer.Option("--by", help="The operator's email address or account.")]
 # Exit statuses; docs/operations.md has the table.
 REFUSED = 1  # Also: what was looked at is not in order.
 NOT_UNDERSTOOD = 2

@@ -51,9 +51,9 @@ class ValidationFailed(ApplicationError):
 
 
 class InvalidCredentials(ApplicationError):
-    """E-mail and password do not belong together; deliberately silent on which is wrong."""
+    """Email and password do not belong together; deliberately silent on which is wrong."""
 
-    status, code, title = 401, "invalid_credentials", "E-mail or password is wrong"
+    status, code, title = 401, "invalid_credentials", "Email or password is wrong"
 
 
 class Unauthenticated(ApplicationError):
@@ -97,9 +97,9 @@ class AccountNotEmpty(ApplicationError):
 
 
 class EmailTaken(ApplicationError):
-    """An account with this e-mail exists."""
+    """An account with this email exists."""
 
-    status, code, title = 409, "email_taken", "An account with this e-mail exists"
+    status, code, title = 409, "email_taken", "An account with this email exists"
 
 
 class PayloadTooLarge(ApplicationError):

@@ -46,8 +46,8 @@ def _if_not_me() -> str:
 def confirm_email(_details: Details, secret: str) -> Letter:
     """Say how the address of a new account is confirmed."""
     return Letter(
-        subject=_("Confirm your e-mail address"),
-        title=_("Confirm your e-mail address"),
+        subject=_("Confirm your email address"),
+        title=_("Confirm your email address"),
         paragraphs=(
             _("You opened an account with {app} with this address. Confirm it to add money.").format(
                 app=app_name()
@@ -56,7 +56,7 @@ def confirm_email(_details: Details, secret: str) -> Letter:
         action=Action(_("Confirm address"), page_address(LinkPlace.CONFIRM, secret)),
         after=(
             _("The link works for 3 days."),
-            _("Not you? Someone may have mistyped their address. Ignore this mail and nothing happens."),
+            _("Not you? Someone may have mistyped their address. Ignore this email and nothing happens."),
         ),
     )
 
@@ -64,8 +64,8 @@ def confirm_email(_details: Details, secret: str) -> Letter:
 def confirm_new_email(_details: Details, secret: str) -> Letter:
     """Say, at the new address, how it is confirmed."""
     return Letter(
-        subject=_("Confirm your new e-mail address"),
-        title=_("Confirm your new e-mail address"),
+        subject=_("Confirm your new email address"),
+        title=_("Confirm your new email address"),
         paragraphs=(
             _(
                 "Someone who is signed in to an account with {app} wants to use this address for it. If that"
@@ -75,7 +75,7 @@ def confirm_new_email(_details: Details, secret: str) -> Letter:
         action=Action(_("Confirm address"), page_address(LinkPlace.CONFIRM, secret)),
         after=(
             _("The link works for 24 hours."),
-            _("Not you? Don't confirm. Ignore this mail and nothing happens."),
+            _("Not you? Don't confirm. Ignore this email and nothing happens."),
         ),
     )
 
@@ -83,8 +83,8 @@ def confirm_new_email(_details: Details, secret: str) -> Letter:
 def email_changed(details: Details, secret: str) -> Letter:
     """Say, at the old address, that the account has another one now, and how to undo that."""
     return Letter(
-        subject=_("Your e-mail address was changed"),
-        title=_("Your e-mail address was changed"),
+        subject=_("Your email address was changed"),
+        title=_("Your email address was changed"),
         paragraphs=(
             _("Your account with {app} now belongs to another address: {address}.").format(
                 app=app_name(), address=details["new_address"]
@@ -104,8 +104,8 @@ def email_changed(details: Details, secret: str) -> Letter:
 def email_change_undone(details: Details, _secret: str) -> Letter:
     """Say, at the new address, that the account has its earlier one again."""
     return Letter(
-        subject=_("The change of your e-mail address was undone"),
-        title=_("The change of your e-mail address was undone"),
+        subject=_("The change of your email address was undone"),
+        title=_("The change of your email address was undone"),
         paragraphs=(
             _(
                 "Your account with {app} belongs to its earlier address again: {address}. Every device was"
@@ -134,7 +134,7 @@ def reset_password(details: Details, secret: str) -> Letter:
         action=Action(_("Set a new password"), page_address(LinkPlace.RESET, secret)),
         after=(
             _("The link works once, for 30 minutes. Setting a password signs out every device."),
-            _("Not you? Ignore this mail: your password stays as it is."),
+            _("Not you? Ignore this email: your password stays as it is."),
         ),
     )
 
@@ -285,7 +285,7 @@ def claim_account(details: Details, secret: str) -> Letter:
         after=(
             _("The link works once, for 7 days."),
             _(
-                "Not you? Ignore this mail, and don't add money to an account that someone else may use at"
+                "Not you? Ignore this email, and don't add money to an account that someone else may use at"
                 " {program}."
             ).format(program=program),
         ),
@@ -300,10 +300,10 @@ def account_closed(details: Details, _secret: str) -> Letter:
         paragraphs=(
             _("Your account with {app} was closed, and every device was signed out.").format(app=app_name()),
             _(
-                "We've removed your name, your e-mail address, and everything you signed in with. The records"
+                "We've removed your name, your email address, and everything you signed in with. The records"
                 " of your payments stay in our books, without your name."
             ),
-            _("This is the last mail that you get from us. If it wasn't you, contact support."),
+            _("This is the last email you'll get from us. If it wasn't you, contact support."),
         ),
         facts=_where(details),
         after=whom_to_ask(),
@@ -329,5 +329,5 @@ def endpoint_disabled(details: Details, _secret: str) -> Letter:
             ).format(id=details["endpoint"]),
         ),
         facts=((_("Endpoint"), details["endpoint"]),),
-        about_mails=(_("You get this mail because you're an operator."),),
+        about_mails=(_("You get this email because you're an operator."),),
     )

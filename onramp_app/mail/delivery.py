@@ -174,7 +174,7 @@ class MailFolder:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise ServerAway(f"the folder of mails cannot be made ({type(error).__name__})") from error
+            raise ServerAway(f"the folder for emails cannot be made ({type(error).__name__})") from error
 
     async def _write(self, message: EmailMessage) -> None:
         name = str(message["Message-ID"]).strip("<>").partition("@")[0]

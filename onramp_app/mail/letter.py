@@ -11,7 +11,7 @@ from onramp_app.mail.links import address_of
 from onramp_app.texts import _, current_language
 
 Details = Mapping[str, str]
-"""What was written into the outbox with a mail."""
+"""What was written into the outbox with an email."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def app_name() -> str:
 
 def about_security() -> tuple[str, ...]:
     """Return why a mail that nobody can switch off was sent."""
-    return (_("You get this mail because it's about the security of your account."),)
+    return (_("You get this email because it's about the security of your account."),)
 
 
 def whom_to_ask(reference: str = "") -> tuple[str, ...]:
@@ -70,7 +70,7 @@ def whom_to_ask(reference: str = "") -> tuple[str, ...]:
     address = get_settings().support_email
     if not address:
         return ()
-    words = _("Questions? Reply to this mail or write to {address}.")
+    words = _("Questions? Reply to this email or write to {address}.")
     if reference:
-        words = _("Questions? Reply to this mail, or write to {address} and quote {reference}.")
+        words = _("Questions? Reply to this email, or write to {address} and quote {reference}.")
     return (words.format(address=address, reference=reference),)

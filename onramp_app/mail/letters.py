@@ -44,10 +44,10 @@ _LETTERS: Mapping[MailKind, Callable[[Details, str], Letter]] = {
 def trial() -> Letter:
     """Return the mail that an operator sends to see whether mails arrive."""
     return Letter(
-        subject=_("Mails from {app} arrive").format(app=app_name()),
-        title=_("Mails from {app} arrive").format(app=app_name()),
+        subject=_("Emails from {app} arrive").format(app=app_name()),
+        title=_("Emails from {app} arrive").format(app=app_name()),
         paragraphs=(
-            _("An operator sent this mail to see whether mails arrive. There's nothing you need to do."),
+            _("An operator sent this email to see whether emails arrive. There's nothing you need to do."),
         ),
         after=whom_to_ask(),
     )

@@ -73,9 +73,9 @@ _BACK = text(
     " WHERE id = ANY(CAST(:ids AS text[])) AND sent_at IS NULL AND given_up_at IS NULL"
 )
 
-_MAILS = Counter("mails", "Mails by what became of an attempt to send them.", ["kind", "outcome"])
+_MAILS = Counter("mails", "Emails by what became of an attempt to send them.", ["kind", "outcome"])
 _log = structlog.get_logger(__name__)
-server_away = Fault("mail_server", lasts="no mail can be sent", is_over="mails can be sent again")
+server_away = Fault("mail_server", lasts="no email can be sent", is_over="emails can be sent again")
 
 
 @dataclass(slots=True)

@@ -34,7 +34,7 @@ def _top_up(
         action=Action(_("View details"), page_address(f"/activity/{details['top_up_id']}")),
         after=whom_to_ask(reference),
         help=Action(_("Contact support"), mail_address) if mail_address else None,
-        about_mails=(_("Choose which mails you get: {address}").format(address=profile),)
+        about_mails=(_("Choose which emails you get: {address}").format(address=profile),)
         if kind in CHOICE_OF
         else (),
     )

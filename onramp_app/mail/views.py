@@ -85,7 +85,7 @@ async def one(mail_id: str) -> MailView:
         async with transaction() as db:
             found = (await db.exec(select(OutboxMail).where(OutboxMail.id == mail_id))).first()
     if found is None:
-        raise NotFound("There is no such mail.")
+        raise NotFound("There is no such email.")
     return _view(found)
 
 

@@ -29,7 +29,7 @@ async def ask_reset(email: str, *, mandate: Mandate) -> ResetAsked:
     """Let all second factors of an account be removed in 24 hours, and write to its owner.
 
     Raises:
-        ValidationFailed: this is not an e-mail address.
+        ValidationFailed: this is not an email address.
         NotFound: there is no such account.
         ActionNotPossible: the account has no second factor, or the removal was asked for before.
         Forbidden: as `operators.deciding`; also for the operator's own account.
@@ -39,7 +39,7 @@ async def ask_reset(email: str, *, mandate: Mandate) -> ResetAsked:
         query = select(User).where(User.email == email).with_for_update()
         user = (await operator.db.exec(query)).first()
         if user is None:
-            raise NotFound("There is no account with this e-mail.")
+            raise NotFound("There is no account with this email.")
         if not await factors.has_factor(operator.db, user.id):
             raise ActionNotPossible("This account has no second factor.")
         deed = Deed(audit.Act.FACTORS_RESET_ASKED.value, user.id, concerns=frozenset({user.id}))

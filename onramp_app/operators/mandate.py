@@ -39,7 +39,7 @@ ADMINS = frozenset({Role.ADMIN})
 
 @dataclass(frozen=True, slots=True)
 class Mandate:
-    """An operator and a reason, as typed: `by` is an e-mail address or account id, `code` the one-time code.
+    """An operator and a reason, as typed: `by` is an email address or account id, `code` the one-time code.
 
     `confirms` is the id of another operator's proposal of the same deed.
     """
@@ -186,7 +186,7 @@ async def deciding(
         purpose: how long the statements may take.
 
     Raises:
-        ValidationFailed: the reason is unusable, or `by` is neither an e-mail address nor an id.
+        ValidationFailed: the reason is unusable, or `by` is neither an email address nor an id.
         NotFound: there is no such account.
         Forbidden: the account lacks the role, or the code is not good.
         SecondOperatorNeeded: the deed was recorded as a proposal, and the code is spent.

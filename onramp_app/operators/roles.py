@@ -30,7 +30,7 @@ async def grant_role(email: str, role: Role, *, mandate: Mandate | None = None) 
     who shares an old session gains the new power.
 
     Raises:
-        ValidationFailed: this is not an e-mail address.
+        ValidationFailed: this is not an email address.
         NotFound: there is no such account.
         Forbidden: there is an admin and no mandate was given; or the account is the admin's own.
         ActionNotPossible: a mandate was given and the account has the role already; or the role gives more
@@ -89,7 +89,7 @@ async def _grant(email: str, role: Role, mandate: Mandate) -> str:
 async def _found(db: AsyncSession, email: str) -> User:
     user = (await db.exec(select(User).where(User.email == email).with_for_update())).first()
     if user is None:
-        raise NotFound("There is no account with this e-mail.")
+        raise NotFound("There is no account with this email.")
     return user
 
 

@@ -1,4 +1,4 @@
-"""The e-mail address of an account: confirmed by a mailed link, and changed by one to the new address."""
+"""The email address of an account: confirmed by a mailed link, and changed by one to the new address."""
 
 import hashlib
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from onramp_app.ledger import audit
 from onramp_app.mail.words import MailKind
 from onramp_app.throttle import throttle
 
-_TAKEN = "An account with this e-mail exists."
+_TAKEN = "An account with this email exists."
 _log = structlog.get_logger(__name__)
 
 

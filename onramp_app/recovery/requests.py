@@ -30,7 +30,7 @@ _TICK_SECONDS = 2.0
 
 
 async def ask(email: str, client: Client) -> None:
-    """Ask for a link to set the password of the account with this e-mail, if there is one.
+    """Ask for a link to set the password of the account with this email, if there is one.
 
     Nobody learns whether there is. More than five links an hour for one address that one network asks for,
     and more than twenty that all ask for, are not mailed, silently.

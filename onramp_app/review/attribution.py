@@ -1,6 +1,6 @@
 """Credits money in suspense to the person it belongs to, as a new settled top-up.
 
-The person is named by the id of their account, because an e-mail address may change or be unconfirmed.
+The person is named by the id of their account, because an email address may change or be unconfirmed.
 """
 
 from dataclasses import dataclass

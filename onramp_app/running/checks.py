@@ -120,7 +120,7 @@ async def _mail(settings: Settings) -> str:
     """Sign in to the mail server, and send nothing."""
     server = smtp_server_of(settings)
     if server is None:
-        return "SMTP_URL is not set: mails go to the page /outbox."
+        return "SMTP_URL is not set: emails go to the page /outbox."
     for setting in ("mail_from", "support_email"):
         if getattr(settings, setting) is None:
             raise UnwellError(f"SMTP_URL is set and {setting.upper()} is not.")
@@ -129,7 +129,7 @@ async def _mail(settings: Settings) -> str:
             pass
     except ServerAway as error:
         raise UnwellError(f"The mail server of SMTP_URL cannot be used: {error}.") from error
-    return f"The mail server lets us in. Mails come from {settings.mail_from}."
+    return f"The mail server lets us in. Emails come from {settings.mail_from}."
 
 
 async def _proxies(settings: Settings) -> str:

@@ -163,7 +163,7 @@ async def _mail(db: AsyncSession) -> CheckedPart:
     if waiting.oldest_seconds < MAIL_SECONDS:
         return CheckedPart("mail", is_well=True)
     minutes = int(waiting.oldest_seconds // 60)
-    detail = f"{waiting.waiting} mails wait to be sent, the oldest for {minutes} minutes."
+    detail = f"{waiting.waiting} emails wait to be sent, the oldest for {minutes} minutes."
     return CheckedPart("mail", is_well=False, detail=detail)
 
 

@@ -226,11 +226,11 @@ async def _aged(  # noqa: PLR0913, PLR0917 - how a table is counted and named
 
 async def _mails(db: AsyncSession) -> list[Metric]:
     stands = await mail_backlog(db)
-    waiting = _gauge("mails_waiting", "Mails in the outbox that were not sent yet.")
+    waiting = _gauge("mails_waiting", "Emails in the outbox that were not sent yet.")
     waiting.add_metric([], stands.waiting)
-    age = _gauge("mails_overdue_age_seconds", "Age of the oldest mail that is overdue; 0 for none.")
+    age = _gauge("mails_overdue_age_seconds", "Age of the oldest email that is overdue; 0 for none.")
     age.add_metric([], stands.oldest_seconds)
-    given_up = _gauge("mails_given_up", "Mails that were given up within the last day.")
+    given_up = _gauge("mails_given_up", "Emails that were given up within the last day.")
     given_up.add_metric([], stands.given_up)
     return [waiting, age, given_up]
 

@@ -110,7 +110,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         OutboxMail,
-        "the last mail of a closed account one day after it was sent or given up",
+        "the last email of a closed account one day after it was sent or given up",
         lambda at: and_(
             _is_last_mail(),
             or_(col(OutboxMail.sent_at) < at.now - _DAY, col(OutboxMail.given_up_at) < at.now - _DAY),

@@ -52,7 +52,7 @@ async def sign_in(
         code: of the authenticator app, or a recovery code; ignored for accounts without a second factor.
 
     Raises:
-        InvalidCredentials: e-mail and password do not belong together, or the code is wrong.
+        InvalidCredentials: email and password do not belong together, or the code is wrong.
         OtpRequired: the password is right, and the code is missing.
         RateLimited: too many attempts.
     """
@@ -62,13 +62,13 @@ async def sign_in(
 async def check_password(email: str, password: str, client: Client) -> Known:
     """Return who it is that knows the password.
 
-    An unknown e-mail gets the same answer in the same time as a wrong password. Attempts are counted for
+    An unknown email gets the same answer in the same time as a wrong password. Attempts are counted for
     the account and address before they are made, and failures for the account from everywhere; the right
     password clears the count of attempts. On a device that the account knows, attempts are counted for that
     device alone and hashed in threads of their own: nobody elsewhere can use up the attempts of the owner.
 
     Raises:
-        InvalidCredentials: e-mail and password do not belong together.
+        InvalidCredentials: email and password do not belong together.
         RateLimited: too many attempts.
     """
     try:
@@ -95,7 +95,7 @@ async def check_password(email: str, password: str, client: Client) -> Known:
         if device is None:
             await throttle.failed(throttle.SIGN_IN_TO_ACCOUNT, name)
         _log.info("sign-in refused", address=client.address)
-        raise InvalidCredentials("E-mail or password is wrong.")
+        raise InvalidCredentials("Email or password is wrong.")
     await throttle.guessed_right(throttle.SIGN_IN, *who)
     return Known(*found, new_hash)
 
@@ -119,7 +119,7 @@ async def open_known(
             query = select(User).where(User.id == known.user_id, User.password_hash == known.password_hash)
             user = (await db.exec(query.with_for_update())).first()
             if user is None:
-                raise InvalidCredentials("E-mail or password is wrong.")
+                raise InvalidCredentials("Email or password is wrong.")
             await resets.do_if_due(db, user.id, address=client.address)
             await factors.demand(db, user.id, code)
             await resets.cancel(db, user.id, address=client.address)
@@ -168,7 +168,7 @@ async def sign_in_by_passkey(answer: str, client: Client, open_session: OpenSess
         # A thief may have added it before the owner locked the account. Nothing of it is deleted, so a thief
         # of the mailbox, who can lock the account too, removes no factor by that.
         if passwords.is_useless(user.password_hash):
-            raise PasskeyRefused("Set a new password first. The link is in your mail.")
+            raise PasskeyRefused("Set a new password first. The link is in your email.")
         if not await resets.do_if_due(db, user.id, address=client.address):
             await resets.cancel(db, user.id, address=client.address)
             return await _open(db, user, client, open_session)

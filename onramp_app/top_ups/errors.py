@@ -16,9 +16,9 @@ class KycRequired(ApplicationError):
 
 
 class EmailNotConfirmed(ApplicationError):
-    """The person has not confirmed their e-mail address, and has to before anything is bought."""
+    """The person has not confirmed their email address, and has to before anything is bought."""
 
-    status, code, title = 403, "email_not_confirmed", "Confirm your e-mail address first"
+    status, code, title = 403, "email_not_confirmed", "Confirm your email address first"
 
 
 class TierTooLow(KycRequired):

@@ -282,7 +282,7 @@ async def may_begin(viewer: Viewer) -> None:
 
 def _require_confirmed(*, is_confirmed: bool) -> None:
     if get_settings().require_confirmed_email and not is_confirmed:
-        raise EmailNotConfirmed("Open the link in the mail that we sent you, then try again.")
+        raise EmailNotConfirmed("Open the link in the email that we sent you, then try again.")
 
 
 async def _check_person(db: AsyncSession, person: User) -> None:

@@ -35,7 +35,7 @@ async def set_standing(email: str, wanted: Standing, *, mandate: Mandate) -> Dec
     whatever its limits are, so there is no amount to compare. What takes away is done at once.
 
     Raises:
-        ValidationFailed: this is not an e-mail address, or status and tier do not go together.
+        ValidationFailed: this is not an email address, or status and tier do not go together.
         NotFound: there is no such account.
         ActionNotPossible: the person stands there already.
         Forbidden, SecondOperatorNeeded: as `operators.deciding`.
@@ -46,7 +46,7 @@ async def set_standing(email: str, wanted: Standing, *, mandate: Mandate) -> Dec
     async with deciding(mandate) as operator:
         found = (await operator.db.exec(select(User.id).where(User.email == email))).first()
         if found is None:
-            raise NotFound("There is no account with this e-mail.")
+            raise NotFound("There is no account with this email.")
         user = await lock_person(operator.db, found)
         before = standing_of(user)
         if before == wanted:

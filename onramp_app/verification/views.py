@@ -166,14 +166,14 @@ async def show_person(email: str) -> PersonDetail:
     """Return one person's verification with its newest 100 lines, newest first.
 
     Raises:
-        ValidationFailed: this is not an e-mail address.
+        ValidationFailed: this is not an email address.
         NotFound: there is no such account.
     """
     email = fields.clean({"email": email})["email"]
     async with transaction() as db:
         user = (await db.exec(select(User).where(User.email == email))).first()
         if user is None:
-            raise NotFound("There is no account with this e-mail.")
+            raise NotFound("There is no account with this email.")
         customer = await db.get(VerificationCustomer, user.id)
         lines = select(VerificationStep).where(VerificationStep.user_id == user.id)
         rows = (await db.exec(lines.order_by(col(VerificationStep.id).desc()).limit(MAX_LISTED))).all()

@@ -85,7 +85,9 @@ def _pages() -> tuple[_Page, ...]:
             (ForgotState.load,),
         ),
         _Page("/reset", reset, _("Set a new password"), _("Set a new password."), (ResetState.load,)),
-        _Page("/confirm", confirm, _("Confirm"), _("Confirm by a link."), (ConfirmState.load,)),
+        _Page(
+            "/confirm", confirm, _("Confirm"), _("Confirm with the link we sent you."), (ConfirmState.load,)
+        ),
         _Page(
             "/receipt/[code]",
             receipt,
@@ -97,10 +99,10 @@ def _pages() -> tuple[_Page, ...]:
             f"{LINK_PLACE}[link_token]",
             link_page,
             _("Add money"),
-            _("Add money by a link."),
+            _("Add money through a link."),
             (LinkState.load,),
         ),
-        _Page("/help", help_page, _("Help"), _("Questions and answers, and whom to write to.")),
+        _Page("/help", help_page, _("Help"), _("Questions and answers, and how to contact us.")),
         _Page("/home", home, _("Home"), _("Your wallet."), (PrivateState.enter, HomeState.load)),
         _Page("/add-money", add_money, _("Add money"), _("Add money to your wallet."), (WizardState.load,)),
         _Page(
@@ -119,7 +121,7 @@ def _pages() -> tuple[_Page, ...]:
 def _outbox() -> tuple[_Page, ...]:
     if get_settings().is_production:
         return ()  # In production, only its recipient may read a mail.
-    words = _("Mails of this wallet.")
+    words = _("Emails sent by this wallet.")
     return (_Page("/outbox", outbox, _("Outbox"), words, (OutboxState.load,)),)
 
 

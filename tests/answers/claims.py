@@ -142,7 +142,7 @@ _SILENT = (
     "Cancel top-up",
     "Canceled",
     "Check now",
-    "Choose which mails you get: {address}",
+    "Choose which emails you get: {address}",
     "Contact support and quote:",
     "Contact support if you don't know why.",
     "Contact support: we can tell you what's needed.",

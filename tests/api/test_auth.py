@@ -156,7 +156,7 @@ async def test_a_password_typed_in_another_unicode_form_is_the_same(client: http
 
 
 async def _known_to_unknown_time(client: httpx.AsyncClient, person: Person) -> float:
-    """Compare the processor time of refusing a wrong password and an unknown e-mail."""
+    """Compare the processor time of refusing a wrong password and an unknown email."""
 
     async def attempt(email: str) -> float:
         started = time.process_time()  # of all threads; unlike the clock, untouched by other processes

@@ -390,8 +390,8 @@ def test_an_operator_opens_accounts_and_grants_roles(database: str) -> None:
 def test_what_cannot_be_done_ends_with_its_reason() -> None:
     for arguments, typed, reason in (
         (("create-user", "ops@example.com"), "password1\n", "easy to guess"),
-        (("create-user", "ops"), f"{PASSWORD}\n", "not an e-mail address"),
-        (("grant-role", "nobody@example.com", "admin"), "", "no account with this e-mail"),
+        (("create-user", "ops"), f"{PASSWORD}\n", "not an email address"),
+        (("grant-role", "nobody@example.com", "admin"), "", "no account with this email"),
     ):
         result = _run(*arguments, typed=typed)
         assert result.exit_code == 1

@@ -44,7 +44,7 @@ def test_what_was_not_sent_is_told_by_the_status(server: MailServer) -> None:
 
 async def test_check_signs_in_and_sends_nothing(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await CHECKS["mail"](get_settings()) == (
-        "The mail server lets us in. Mails come from Wallet <post@hafen.example>."
+        "The mail server lets us in. Emails come from Wallet <post@hafen.example>."
     )
     assert server.mails == []
     monkeypatch.setenv("SMTP_URL", f"smtp://wallet:secret-word@localhost:{server.port}")

@@ -49,7 +49,7 @@ _OF_PROGRAMS = {
 _taken: set[tuple[str, schemathesis.GenerationMode]] = set()
 _known: list[str] = []  # people of the program
 _endpoints: list[str] = []  # and where its webhooks go
-_top_ups: dict[str, list[str]] = {}  # by the e-mail of whose they are
+_top_ups: dict[str, list[str]] = {}  # by the email of whose they are
 
 
 def _from_anywhere() -> dict[str, str]:

@@ -16,7 +16,7 @@ SIZES = {360: 780, 768: 1024, 1280: 860}
 
 def _sign_in(page: Page, base: str, email: str, password: str) -> None:
     page.goto(f"{base}/login", wait_until="networkidle")
-    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Email").fill(email)
     page.get_by_label("Password", exact=True).fill(password)
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda url: "/home" in url)

@@ -99,7 +99,7 @@ async def register(page: Page, hands: Hands, *, email: str, country: str = "Indi
     """Go from the first page to an account of one's own."""
     await hands.press(page.get_by_role("link", name="Create an account").first)
     await page.wait_for_url(re.compile(r"/register"))
-    await hands.write(page.get_by_label("E-mail"), email)
+    await hands.write(page.get_by_label("Email"), email)
     await hands.write(page.get_by_label("Password", exact=True), PASSWORD)
     await hands.write(page.get_by_label("Name"), "Ada King")
     await hands.choose(page.get_by_label("Country"), country)

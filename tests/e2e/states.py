@@ -50,22 +50,22 @@ async def entrance(page: Page, _site: Site) -> Shown:
     await other.context.clear_cookies()
     await other.close()
     await page.goto("/login")
-    await page.get_by_label("E-mail").fill(known)
+    await page.get_by_label("Email").fill(known)
     await page.get_by_label("Password", exact=True).fill("not the password")
     await page.get_by_role("main").get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("main").locator(".notice")).to_be_visible(timeout=_SOON_MS)
     yield "login-refused", page
     await page.goto("/register")
-    await page.get_by_label("E-mail").fill(known)
+    await page.get_by_label("Email").fill(known)
     await page.get_by_label("Password", exact=True).fill("password1234")
     await page.get_by_label("Country").select_option(label="India")
     await page.get_by_role("button", name="Create account").click()
     await expect(page.locator("#password-problem")).to_be_visible(timeout=_SOON_MS)
     yield "register-refused", page
     await page.goto("/forgot")
-    await page.get_by_label("E-mail").fill(known)
+    await page.get_by_label("Email").fill(known)
     await page.get_by_role("button", name="Send link").click()
-    await expect(page.get_by_role("heading", name="Check your mail")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
     yield "forgot-sent", page
 
 

@@ -19,7 +19,7 @@ def _path(page: Page) -> str:
 async def _register(page: Page, email: str, *, name: str = "Ada Lovelace") -> None:
     if _path(page) != "/register":
         await page.goto("/register")
-    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_label("Name").fill(name)
     await page.get_by_label("Country").select_option("IN")
@@ -28,7 +28,7 @@ async def _register(page: Page, email: str, *, name: str = "Ada Lovelace") -> No
 
 
 async def _sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
-    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password", exact=True).fill(password)
     await page.get_by_role("main").get_by_role("button", name="Sign in").click()
 
@@ -145,7 +145,7 @@ async def test_a_refused_sign_in_says_why_and_keeps_what_was_typed(open_page: Op
     page = await open_page("/login?next=/profile")
     await _sign_in(page, email, "not the password")
     await expect(page.get_by_role("alert")).to_be_visible()
-    await expect(page.get_by_label("E-mail")).to_have_value(email)
+    await expect(page.get_by_label("Email")).to_have_value(email)
     await expect(page.get_by_label("Password", exact=True)).to_have_value("")
     assert email not in page.url
     assert "next=" in page.url
@@ -156,11 +156,11 @@ async def test_a_taken_e_mail_offers_to_sign_in(open_page: OpenPage) -> None:
     email = new_email()
     await be_somebody_new(await open_page(), email=email)
     page = await open_page("/register")
-    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_role("button", name="Create account").click()
-    await expect(page.get_by_text("An account with this e-mail exists.")).to_be_visible()
-    await expect(page.get_by_label("E-mail")).to_have_value(email)
+    await expect(page.get_by_text("An account with this email exists.")).to_be_visible()
+    await expect(page.get_by_label("Email")).to_have_value(email)
 
 
 async def test_changing_the_password_ends_the_other_tabs_and_keeps_this_one(open_page: OpenPage) -> None:
@@ -192,7 +192,7 @@ async def test_what_is_pressed_twice_at_once_is_done_once(open_page: OpenPage) -
             await page.wait_for_timeout(150)
 
     await has_loaded(page)
-    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_label("Name").fill("Ada King")
     await page.get_by_label("Country").select_option("IN")
@@ -208,9 +208,9 @@ async def test_what_is_pressed_twice_at_once_is_done_once(open_page: OpenPage) -
     await page.wait_for_timeout(500)
     await expect(page.get_by_text("This isn't your current password.")).to_have_count(0)
 
-    await press_twice("Update e-mails")
+    await press_twice("Update emails")
     await page.get_by_role("checkbox").first.uncheck()
-    save = page.get_by_role("button", name="Update e-mails")
+    save = page.get_by_role("button", name="Update emails")
     await save.click()  # Something else is sent at once,
     await page.wait_for_timeout(700)
     await save.click()  # and what was answered is sent again.

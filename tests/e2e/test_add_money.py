@@ -191,7 +191,7 @@ async def test_the_same_top_up_goes_on_on_another_device(open_page: OpenPage) ->
     await be_somebody_new(page, email=email, to="/home")
     address = await ask_for(page, Mouse(), "2,000")
     phone = await open_page(address, width=360, theme="dark")
-    await phone.get_by_label("E-mail").fill(email)
+    await phone.get_by_label("Email").fill(email)
     await phone.get_by_label("Password", exact=True).fill("quiet harbour lantern 42")
     await phone.get_by_role("main").get_by_role("button", name="Sign in").click()
     await phone.wait_for_url(TOP_UP)

@@ -12,7 +12,7 @@ from tests import rows
 from tests.e2e.people import PASSWORD, be_somebody_new, follow_mail, new_email
 from tests.e2e.site import OpenPage, Site, other_settings
 
-ASKED = "Confirm your e-mail address to add money"
+ASKED = "Confirm your email address to add money"
 NEW_PASSWORD = "another calm evening 7"
 
 
@@ -22,7 +22,7 @@ async def _expect_the_need_to_confirm(page: Page) -> None:
     await expect(page.get_by_text(ASKED)).to_be_visible()
     await page.goto("/add-money?amount=2000&currency=INR&asset=USDT&network=matic20&method=UPI&step=check")
     await page.get_by_role("button", name=re.compile("^Pay ")).click()
-    await expect(page.get_by_text("First confirm your e-mail address")).to_be_visible()
+    await expect(page.get_by_text("First confirm your email address")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ async def test_a_newcomer_confirms_the_address_forgets_the_password_and_comes_ba
         await be_somebody_new(page, email=email)
         if is_required:
             await _expect_the_need_to_confirm(page)
-        await follow_mail(page, "Confirm your e-mail address", "Confirm address", to=email)
+        await follow_mail(page, "Confirm your email address", "Confirm address", to=email)
         await page.wait_for_url(re.compile(r"/confirm/?#"))
         await page.get_by_role("button", name="Confirm address").click()
         await expect(page.get_by_role("heading", name="Your address is confirmed")).to_be_visible()
@@ -51,16 +51,16 @@ async def test_a_newcomer_confirms_the_address_forgets_the_password_and_comes_ba
         visitor = await open_page("/login", width=360, theme="dark")
         await visitor.get_by_role("link", name="Forgot your password?").click()
         await visitor.wait_for_url(re.compile(r"/forgot/?$"))  # the page before has such a field too
-        await visitor.get_by_label("E-mail").fill(email)
+        await visitor.get_by_label("Email").fill(email)
         await visitor.get_by_role("button", name="Send link").click()
-        await expect(visitor.get_by_role("heading", name="Check your mail")).to_be_visible()
+        await expect(visitor.get_by_role("heading", name="Check your email")).to_be_visible()
         await follow_mail(visitor, "Set a new password", "Set a new password", to=email)
         await visitor.wait_for_url(re.compile(r"/reset/?#"))
         await visitor.get_by_label("New password", exact=True).fill(NEW_PASSWORD)
         await visitor.get_by_role("button", name="Set password").click()
         await visitor.wait_for_url(re.compile(r"/login/?\?reason=password_reset"))
         await page.wait_for_url(re.compile(r"/login"), timeout=5000)  # every session has ended
-        await visitor.get_by_label("E-mail").fill(email)
+        await visitor.get_by_label("Email").fill(email)
         await visitor.get_by_label("Password", exact=True).fill(NEW_PASSWORD)
         await visitor.get_by_role("main").get_by_role("button", name="Sign in").click()
         await visitor.wait_for_url(re.compile(r"/home/?$"))
@@ -83,7 +83,7 @@ async def test_a_person_claims_the_account_that_a_shop_opened_for_them(
     await page.get_by_label("New password", exact=True).fill(NEW_PASSWORD)
     await page.get_by_role("button", name="Set password").click()
     await page.wait_for_url(re.compile(r"/login/?\?reason=password_reset"))
-    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password", exact=True).fill(NEW_PASSWORD)
     await page.get_by_role("main").get_by_role("button", name="Sign in").click()
     await page.wait_for_url(re.compile(r"/home/?$"))
@@ -96,18 +96,18 @@ async def test_an_address_is_changed_and_undone_from_the_old_mailbox(open_page: 
     with psycopg.connect(site.database_url) as database:
         database.execute("UPDATE users SET email_confirmed_at = now() WHERE email = %s", (old,))
     await page.goto("/profile")
-    await page.get_by_label("New e-mail address").fill(new)
+    await page.get_by_label("New email address").fill(new)
     await page.get_by_label("Your password", exact=True).fill(PASSWORD)
     await page.get_by_role("button", name="Change address").click()
     await expect(page.get_by_text("Until then nothing changes.")).to_be_visible()
-    await follow_mail(page, "Confirm your new e-mail address", "Confirm address", to=new)
+    await follow_mail(page, "Confirm your new email address", "Confirm address", to=new)
     await page.get_by_role("button", name="Confirm address").click()
     await expect(page.get_by_role("heading", name="Your address is confirmed")).to_be_visible()
     await page.goto("/profile")
     await expect(page.get_by_role("main").get_by_text(new)).to_be_visible()
 
     mailbox = await open_page("/outbox", width=360, theme="dark")
-    await follow_mail(mailbox, "Your e-mail address was changed", "Undo the change", to=old)
+    await follow_mail(mailbox, "Your email address was changed", "Undo the change", to=old)
     await mailbox.get_by_role("button", name="Undo the change").click()
     await expect(mailbox.get_by_role("heading", name="Your account is safe")).to_be_visible()
     await page.wait_for_url(re.compile(r"/login"), timeout=5000)

@@ -56,4 +56,4 @@ async def test_somebody_takes_their_data_along_and_closes_the_account(
     await expect(page.get_by_text("Your account is closed.")).to_be_visible()
     await other.wait_for_url(re.compile(r"/login"))
     await _sign_in(page, email)
-    await expect(page.get_by_text("E-mail or password is wrong.")).to_be_visible()
+    await expect(page.get_by_text("Email or password is wrong.")).to_be_visible()

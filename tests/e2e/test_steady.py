@@ -68,7 +68,7 @@ async def test_a_refused_sign_in_stays_in_place(open_page: OpenPage) -> None:
     page = await open_page("/login")
     browser = await page.context.new_cdp_session(page)
     await browser.send("Emulation.setCPUThrottlingRate", {"rate": 6})
-    await page.get_by_label("E-mail").fill("nobody@mail.example")
+    await page.get_by_label("Email").fill("nobody@mail.example")
     await page.get_by_label("Password", exact=True).fill("not the password")
     await page.get_by_role("main").get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("main").locator(".notice")).to_be_visible(timeout=SOON_MS)

@@ -52,8 +52,8 @@ async def test_a_mail_goes_over_tls_and_is_read_in_both_forms(
     plain, html = mail.get_body(("plain",)), mail.get_body(("html",))
     assert plain is not None
     assert html is not None
-    assert "Mails from Wallet arrive" in html.get_content()
-    assert "An operator sent this mail" in plain.get_content()
+    assert "Emails from Wallet arrive" in html.get_content()
+    assert "An operator sent this email" in plain.get_content()
     assert "help@hafen.example" in plain.get_content()
 
 
@@ -131,5 +131,5 @@ async def test_outside_production_mails_become_files_of_their_owner(tmp_path: Pa
     await _send(MailFolder(folder))
     (file,) = folder.iterdir()
     assert file.suffix == ".eml"
-    assert b"Mails from Wallet arrive" in file.read_bytes()
+    assert b"Emails from Wallet arrive" in file.read_bytes()
     assert folder.stat().st_mode & 0o077 == 0

@@ -117,7 +117,7 @@ async def test_while_the_server_is_away_nothing_is_lost_and_no_attempt_counts(
     (part,) = [part for part in await status() if part.name == "mail"]
     assert (part.is_well, part.detail) == (
         False,
-        "1 mails wait to be sent, the oldest for 20 minutes.",
+        "1 emails wait to be sent, the oldest for 20 minutes.",
     )
     await send_some(_way(server))
     assert server.recipients == ["ada@example.com"]

@@ -227,7 +227,7 @@ def test_every_mail_is_in_the_language_of_its_recipient(kind: MailKind, monkeypa
         *letter.about_mails,
     ]
     assert unframed(iter(shown)) == set()
-    assert trial().subject.startswith("Mails")
+    assert trial().subject.startswith("Emails")
 
 
 def test_the_outbox_writes_a_mail_in_the_language_that_is_kept_with_it() -> None:

@@ -26,7 +26,7 @@ _COMMON = (ValidationFailed, PayloadTooLarge, DatabaseUnavailable, RateLimited)
 
 @router.post("/password/forgot", status_code=202, responses=error_responses(*_COMMON))
 async def forgot(body: ForgotRequest, request: Request) -> None:
-    """Mail a link to set the password, if the e-mail has an account. The answer never says whether it has."""
+    """Mail a link to set the password, if the email has an account. The answer never says whether it has."""
     await requests.ask(body.email, client_of(request))
 
 

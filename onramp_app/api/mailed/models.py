@@ -13,7 +13,7 @@ Otp = Annotated[str | None, Field(max_length=MAX_OTP_LENGTH, repr=False)]
 
 
 class ForgotRequest(RequestBody):
-    """The e-mail of the account whose password is to be set."""
+    """The email of the account whose password is to be set."""
 
     email: Annotated[str, Field(max_length=MAX_EMAIL_LENGTH, examples=["ada@example.com"])]
 

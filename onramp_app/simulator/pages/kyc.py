@@ -77,7 +77,7 @@ def _content(customer: dict[str, Any]) -> str:
         hint = "<p>You can close this page.</p>"
     return (
         f'<main class="card">{_BANNER}<h1>Identity check</h1>'
-        f"<dl><dt>E-mail</dt><dd>{escape(customer['email'])}</dd>"
+        f"<dl><dt>Email</dt><dd>{escape(customer['email'])}</dd>"
         f"<dt>Status</dt><dd><code>{escape(customer['status'])}</code></dd></dl>"
         f'{hint}<form method="post" class="stack">{buttons}</form></main>'
     )

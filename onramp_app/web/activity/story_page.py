@@ -217,7 +217,7 @@ def _help() -> rx.Component:
         rx.el.p(
             _(
                 "Attach this file to your message: it says step by step what happened. It holds no name, no"
-                " e-mail address and nothing secret."
+                " email address and nothing secret."
             ),
             class_name="soft small mt-4",
         ),

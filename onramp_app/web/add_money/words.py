@@ -177,7 +177,7 @@ def problem_text(error: ApplicationError) -> str:  # noqa: PLR0911 - one answer 
     if isinstance(error, QuoteChanged):
         return _("The price moved by more than 1%. Check the new figures and confirm.")
     if isinstance(error, EmailNotConfirmed):
-        return _("First confirm your e-mail address: open the link in the mail that we sent you.")
+        return _("First confirm your email address: open the link in the email that we sent you.")
     if isinstance(error, TooManyOpenTopUps):
         return _("You have too many top-ups open. Finish or cancel one of them first.")
     return _("This isn't offered any more. Choose again.")

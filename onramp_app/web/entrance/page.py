@@ -47,7 +47,7 @@ def _first_step() -> rx.Component:
         _("Sign in"),
         _other_way(_("New here?"), _("Create an account"), to="/register"),
         text_field(
-            _("E-mail"),
+            _("Email"),
             "email",
             type="email",
             required=True,
@@ -74,7 +74,7 @@ def register() -> rx.Component:
             _("Create an account"),
             _other_way(_("Have one already?"), _("Sign in"), to="/login"),
             text_field(
-                _("E-mail"),
+                _("Email"),
                 "email",
                 message=EntranceState.email_problem,
                 remedy=rx.el.a(

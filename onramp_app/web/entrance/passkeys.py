@@ -15,7 +15,7 @@ def passkey_sign_in(*, next_path: rx.Var[str] | str, is_offered_in_fields: bool)
 
     Args:
         next_path: the page that the person wants.
-        is_offered_in_fields: whether the browser also offers passkeys in the field of the e-mail.
+        is_offered_in_fields: whether the browser also offers passkeys in the field of the email.
     """
     return rx.el.form(
         PasskeyRequest.create(

@@ -84,7 +84,7 @@ class EntranceState(rx.State):
             case "wrong_code":
                 self.code_problem = _("This code is wrong or was used before. Enter the one shown now.")
             case "email_taken":
-                self.email_problem = _("An account with this e-mail exists.")
+                self.email_problem = _("An account with this email exists.")
             case "weak_password":
                 self.password_problem = weak_password_text()
             case _other:
@@ -93,7 +93,7 @@ class EntranceState(rx.State):
 
 def _reason_text(reason: str) -> str:
     texts = {
-        "invalid_credentials": _("E-mail or password is wrong. Check both and try again."),
+        "invalid_credentials": _("Email or password is wrong. Check both and try again."),
         "passkey_refused": _("The passkey wasn't accepted. Try again, or sign in with your password."),
         "first_step_over": _("That took too long. Enter your password again."),
         "rate_limited": _("Too many attempts. Wait a few minutes and try again."),

@@ -39,7 +39,7 @@ def about_money() -> tuple[Answer, ...]:
             _(
                 "It depends on how you pay. Each way to pay says how long it usually takes. Instant payments"
                 " are mostly a matter of minutes; a bank transfer takes as long as your bank does. You can"
-                " close the page once you've paid: Activity shows each step, and we mail you."
+                " close the page once you've paid: Activity shows each step, and we email you."
             ),
         ),
         (
@@ -146,7 +146,7 @@ def about_what_if() -> tuple[Answer, ...]:
             _("Why was a top-up reversed?"),
             _(
                 "Because the payment behind it was undone, for example by your bank, or because what we held"
-                " went back to where it came from. Only a person decides that, and you get a mail."
+                " went back to where it came from. Only a person decides that, and you get an email."
             ),
         ),
         (
@@ -178,14 +178,14 @@ def about_accounts() -> tuple[Answer, ...]:
             _(
                 "Sign in with one of your {number} recovery codes in place of the code, or with another"
                 " passkey. If you have neither, contact support: an operator can remove your second factor."
-                " That takes {hours} and we mail you, so that nobody does it behind your back."
+                " That takes {hours} and we email you, so that nobody does it behind your back."
             ).format(number=recovery_codes.HOW_MANY, hours=_duration(resets.DELAY)),
         ),
         (
             _("Someone else has signed in"),
             _(
-                "Press “This wasn't me” in our mail within {days}: it signs out all devices and locks the"
-                " password. Without that mail, change your password on your profile."
+                "Press “This wasn't me” in our email within {days}: it signs out all devices and locks the"
+                " password. Without that email, change your password on your profile."
             ).format(days=_duration(UNDO_LIFE)),
         ),
         (
@@ -196,7 +196,7 @@ def about_accounts() -> tuple[Answer, ...]:
             ),
         ),
         (
-            _("A mail doesn't arrive"),
+            _("An email hasn't arrived"),
             _(
                 "Check your spam folder first. The link to confirm your address can be sent again from"
                 " your profile, the one for a new password by asking again."

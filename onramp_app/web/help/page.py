@@ -31,7 +31,7 @@ def help_page() -> rx.Component:
             rx.el.div(
                 rx.el.h1(_("Help"), class_name="title"),
                 rx.el.p(
-                    _("About a payment? Open it in Activity: a mail from there has its reference filled in."),
+                    _("About a payment? Open it in Activity: an email from there carries its reference."),
                     class_name="soft mt-1",
                 ),
                 rx.el.nav(
@@ -88,9 +88,7 @@ def _contact() -> rx.Component:
             rx.el.p(_("Never send your password, a code or your recovery phrase: we'll never ask for them.")),
         )
     else:
-        ask = rx.el.p(
-            _("This wallet names no address to write to. Contact the people who gave you access to it.")
-        )
+        ask = rx.el.p(_("This wallet has no support address. Contact the people who gave you access to it."))
     return rx.el.section(
         rx.el.h2(_("Ask a person"), class_name="heading", id="person"),
         rx.el.div(

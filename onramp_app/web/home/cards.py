@@ -19,7 +19,7 @@ def verification_note(status: str) -> str:
     return {
         KycStatus.STARTED.value: _("Finish your verification."),
         KycStatus.IN_REVIEW.value: _("Your verification is in review."),
-        KycStatus.RESUBMIT.value: _("Your verification needs another try."),
+        KycStatus.RESUBMIT.value: _("Please try your verification again."),
         KycStatus.REJECTED.value: _("Your identity couldn't be verified."),
     }.get(status, "")
 

@@ -175,7 +175,7 @@ def _balance() -> rx.Component:
             HomeState.line.line != "",
             _line(),
             rx.el.p(
-                _("From your second top-up on, this shows how your balance changes."),
+                _("After your second top-up, you'll see your balance over time here."),
                 class_name="chart-to-come soft small mt-5",
             ),
         ),

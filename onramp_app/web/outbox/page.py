@@ -13,7 +13,7 @@ def outbox() -> rx.Component:
     return public_page(
         rx.el.h1(_("Outbox"), class_name="title"),
         rx.el.p(
-            _("What this wallet would mail. Nobody gets these, because the money here is simulated."),
+            _("Emails this wallet would send. Nobody receives them, because the money here is simulated."),
             class_name="soft mt-1 mb-6",
         ),
         rx.cond(
@@ -25,7 +25,7 @@ def outbox() -> rx.Component:
             ),
             rx.cond(
                 OutboxState.is_empty,
-                rx.el.p(_("No mails yet. Create an account and one appears here."), class_name="card soft"),
+                rx.el.p(_("No emails yet. Create an account and one appears here."), class_name="card soft"),
             ),
         ),
         fills_up=True,
@@ -34,7 +34,7 @@ def outbox() -> rx.Component:
 
 def _list() -> rx.Component:
     return rx.el.section(
-        rx.el.h2(_("Mails"), class_name="heading mb-2"),
+        rx.el.h2(_("Emails"), class_name="heading mb-2"),
         rx.el.ul(rx.foreach(OutboxState.lines, _line), class_name="rows"),
         class_name="card min-w-0",
     )
@@ -61,7 +61,7 @@ def _mail() -> rx.Component:
         rx.el.p(_("To:"), " ", OutboxState.chosen_recipient, class_name="soft small mt-1 mb-4 break-words"),
         rx.el.iframe(
             src=rx.Var.create(api_action("/api/outbox/")).to(str) + OutboxState.chosen,
-            title=_("How the mail looks"),
+            title=_("How the email looks"),
             sandbox="allow-top-navigation-by-user-activation",
             class_name="w-full h-[860px] md:h-[680px] rounded-[12px] border border-(--line)",
         ),

@@ -124,9 +124,9 @@ def _unconfirmed() -> rx.Component:
             notice(
                 rx.cond(
                     ConfirmationState.is_sent,
-                    _("We've sent the link again. Open the mail to confirm your address."),
+                    _("We've sent the link again. Open the email to confirm your address."),
                     rx.fragment(
-                        _("Confirm your e-mail address to add money: open the link in the mail we sent you."),
+                        _("Confirm your email address to add money: open the link in the email we sent you."),
                         " ",
                         rx.el.button(
                             _("Send it again"),

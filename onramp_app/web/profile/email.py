@@ -1,4 +1,4 @@
-"""The e-mail address on `/profile`: whether it is confirmed, and changing it."""
+"""The email address on `/profile`: whether it is confirmed, and changing it."""
 
 import reflex as rx
 from reflex.event import EventSpec
@@ -43,9 +43,9 @@ class EmailState(PrivateState):
         except InvalidCredentials:
             self.password_problem = _("This isn't your current password.")
         except ValidationFailed:
-            self.email_problem = _("Enter another e-mail address, such as ada@example.com.")
+            self.email_problem = _("Enter another email address, such as ada@example.com.")
         except EmailTaken:
-            self.email_problem = _("An account with this e-mail exists.")
+            self.email_problem = _("An account with this email exists.")
         except RateLimited:
             self.password_problem = _("Too many attempts. Wait a few minutes and try again.")
         else:
@@ -58,7 +58,7 @@ class EmailState(PrivateState):
 def email_section() -> rx.Component:
     """Return the section about the person's address."""
     return rx.el.section(
-        rx.el.h2(_("E-mail address"), class_name="heading", id="email-heading"),
+        rx.el.h2(_("Email address"), class_name="heading", id="email-heading"),
         rx.el.p(SessionState.person.email, class_name="mt-1 break-words"),
         rx.el.div(
             rx.cond(
@@ -84,7 +84,7 @@ def email_section() -> rx.Component:
         ),
         rx.el.form(
             text_field(
-                _("New e-mail address"),
+                _("New email address"),
                 "new_email",
                 message=EmailState.email_problem,
                 hint=_("We send a link to the new address. From your old one you can undo this for 7 days."),
@@ -107,7 +107,7 @@ def email_section() -> rx.Component:
             rx.cond(
                 EmailState.sent_to != "",
                 notice(
-                    _("Open the mail that we've sent to the new address. Until then nothing changes."),
+                    _("Open the email that we've sent to the new address. Until then nothing changes."),
                     kind="good",
                 ),
             ),

@@ -97,7 +97,7 @@ def _really() -> rx.Component:
             *[
                 rx.el.li(words)
                 for words in (
-                    _("We remove your name, e-mail address, devices, and everything you sign in with."),
+                    _("We remove your name, email address, devices, and everything you sign in with."),
                     _("Every device is signed out, and this address can be used for a new account."),
                     _("The records of your payments stay in our books, without your name."),
                     _("If a payment arrives later, we hold it and return it."),
@@ -106,7 +106,7 @@ def _really() -> rx.Component:
             class_name="list-disc ps-5 mt-3 grid gap-1",
         ),
         rx.el.p(
-            _("You'll get one last mail. Want to keep your records? Download your data first."),
+            _("You'll get one last email. Want to keep your records? Download your data first."),
             class_name="mt-3",
         ),
         rx.el.div(

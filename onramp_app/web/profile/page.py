@@ -44,7 +44,7 @@ def profile() -> rx.Component:
 def _on_this_page() -> rx.Component:
     places = (
         ("details", _("Details")),
-        ("email-heading", _("E-mail")),
+        ("email-heading", _("Email")),
         ("password-heading", _("Password")),
         ("factors", _("Second factor")),
         ("sessions", _("Devices")),
@@ -198,16 +198,16 @@ def _mails() -> rx.Component:
         (Choice.FAILED_PAYMENTS, _("Top-ups that didn't go through"), ProfileState.gets_failed_payments),
     )
     return rx.el.section(
-        rx.el.h2(_("E-mails"), class_name="heading", id="mails"),
+        rx.el.h2(_("Emails"), class_name="heading", id="mails"),
         rx.el.p(
-            _("You always get mails about the security of your account, and when a top-up is reversed."),
+            _("You always get emails about the security of your account, and when a top-up is reversed."),
             class_name="soft small mt-1 mb-5",
         ),
         rx.el.form(
             *[check_field(words, choice.value, is_checked=is_wanted) for choice, words, is_wanted in choices],
             rx.cond(ProfileState.mails_saved, notice(_("Saved."), kind="good")),
             rx.el.div(
-                rx.el.button(_("Update e-mails"), type="submit", class_name="button button-quiet"),
+                rx.el.button(_("Update emails"), type="submit", class_name="button button-quiet"),
                 class_name="pt-1",
             ),
             on_submit=ProfileState.save_mails,

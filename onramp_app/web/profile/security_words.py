@@ -70,10 +70,10 @@ def what_happened(kind: SecurityEventKind) -> str:
         SecurityEventKind.SESSION_ENDED: _("Signed out from your list of devices"),
         SecurityEventKind.PASSWORD_CHANGED: _("Password changed"),
         SecurityEventKind.REFRESH_TOKEN_REUSED: _("Signed out by us: a key of this program was used twice"),
-        SecurityEventKind.PASSWORD_RESET: _("New password set by a link in a mail"),
-        SecurityEventKind.EMAIL_CONFIRMED: _("E-mail address confirmed"),
-        SecurityEventKind.EMAIL_CHANGED: _("E-mail address changed"),
-        SecurityEventKind.EMAIL_CHANGE_UNDONE: _("Change of the e-mail address undone"),
+        SecurityEventKind.PASSWORD_RESET: _("New password set by a link in an email"),
+        SecurityEventKind.EMAIL_CONFIRMED: _("Email address confirmed"),
+        SecurityEventKind.EMAIL_CHANGED: _("Email address changed"),
+        SecurityEventKind.EMAIL_CHANGE_UNDONE: _("Change of the email address undone"),
         SecurityEventKind.ACCOUNT_SECURED: _("“This wasn't me” used: signed out everywhere, password locked"),
         SecurityEventKind.OPERATOR_CODE_MADE: _("Operator code made"),
         SecurityEventKind.OPERATOR_CODE_REFUSED: _("Someone tried a wrong operator code in your name"),
@@ -85,7 +85,7 @@ def what_happened(kind: SecurityEventKind) -> str:
         SecurityEventKind.FACTORS_RESET_CANCELED: _("The removal of your second factor was stopped"),
         SecurityEventKind.FACTORS_RESET: _("Your second factor was removed by an operator"),
         SecurityEventKind.DATA_EXPORTED: _("Everything we hold about you was downloaded"),
-        SecurityEventKind.ACCOUNT_CLAIMED: _("Account claimed by a link in a mail"),
+        SecurityEventKind.ACCOUNT_CLAIMED: _("Account claimed by a link in an email"),
         SecurityEventKind.ROLE_CHANGED: _("Your role changed, and you were signed out everywhere"),
     }
     return texts[kind]

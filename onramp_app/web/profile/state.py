@@ -39,7 +39,7 @@ _MOST_EVENTS = 200  # A tab never holds more lines; the next ones take their pla
 class ProfileState(PrivateState):
     """What the profile shows besides the person: results, problems, sessions and security activity."""
 
-    account_id: str = ""  # Support goes by this id, because an e-mail address may be another one tomorrow.
+    account_id: str = ""  # Support goes by this id, because an email address may be another one tomorrow.
     is_operator: bool = False
     operator_code: str = ""  # Set only on its way to the page: the server forgets the code at once.
     operator_code_until: str = ""

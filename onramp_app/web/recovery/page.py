@@ -16,7 +16,7 @@ def forgot() -> rx.Component:
         rx.cond(
             ForgotState.is_sent,
             _said(
-                _("Check your mail"),
+                _("Check your email"),
                 _(
                     "If there's an account with this address, a link to set a new password is on its way. It"
                     " works for 30 minutes."
@@ -34,7 +34,7 @@ def forgot() -> rx.Component:
                 ),
                 rx.el.form(
                     text_field(
-                        _("E-mail"),
+                        _("Email"),
                         "email",
                         type="email",
                         required=True,

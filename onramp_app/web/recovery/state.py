@@ -208,7 +208,7 @@ def _after(purpose: str, email: str) -> tuple[str, str]:
             return (
                 _("Your account is safe"),
                 _(
-                    "Every device is signed out. Open the mail that we've sent to {address} and set a new"
+                    "Every device is signed out. Open the email that we've sent to {address} and set a new"
                     " password."
                 ).format(address=email),
             )

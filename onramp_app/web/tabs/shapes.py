@@ -24,7 +24,7 @@ NOBODY = Person()
 
 
 def initials_of(display_name: str, email: str) -> str:
-    """Return one or two letters for the avatar: of the name, or else of the e-mail."""
+    """Return one or two letters for the avatar: of the name, or else of the email."""
     words = display_name.split() or [email]
     ends = words if len(words) < 2 else [words[0], words[-1]]
     return "".join(word[:1] for word in ends).upper()

@@ -394,7 +394,7 @@ async def test_whose_address_is_not_confirmed_sees_every_price_and_buys_nothing(
     assert visit.page.shows == "form"
     await visit.do("begin")
     assert (visit.page.shows, street.count()) == ("form", 0)
-    assert visit.page.review_problem.startswith("First confirm your e-mail address")
+    assert visit.page.review_problem.startswith("First confirm your email address")
 
 
 # Anybody can send anything

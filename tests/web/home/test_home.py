@@ -203,7 +203,7 @@ async def test_what_is_no_currency_changes_nothing(tab, ada, books, given):
         ("none", ""),
         ("started", "Finish your verification."),
         ("in_review", "Your verification is in review."),
-        ("resubmit", "Your verification needs another try."),
+        ("resubmit", "Please try your verification again."),
         ("rejected", "Your identity couldn't be verified."),
         ("approved", ""),
     ],
