@@ -1,4 +1,4 @@
-"""What a log line may hold."""
+"""Log lines hold neither secrets nor personal data."""
 
 import io
 import json
@@ -14,7 +14,7 @@ import structlog
 
 from tests.log_lines import log_lines
 
-# An event that no handler knows, as a hostile page sends it, through Reflex's own queue.
+# An event without a handler, as a hostile page might send it, put through Reflex's own queue.
 UNKNOWN_EVENT = """
 import asyncio, os, sys
 from reflex_base.event import Event
@@ -87,7 +87,7 @@ def test_a_secret_in_a_traceback_is_taken_out(lines: io.StringIO) -> None:
 
 
 def run_in_managed_mode(project_dir: Path, *lines: str) -> str:
-    """Run lines in a process that the `reflex` command marks as its own; return all that was written."""
+    """Run code in a process marked as started by the `reflex` command; return all that it wrote."""
     done = subprocess.run(
         [sys.executable, "-c", UNKNOWN_EVENT + "\n".join(lines)],
         cwd=project_dir,
