@@ -99,7 +99,7 @@ def test_a_secret_in_a_line_of_a_library_is_taken_out(output: io.StringIO, name:
 def test_without_the_redaction_it_is_written(
     output: io.StringIO, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """The control of the test above, for each of its loggers."""
+    """The control for the test above, for each of its loggers."""
     monkeypatch.setattr(logs, "_redact", lambda _logger, _method, event: event)
     _configure(output)
     _say(name)

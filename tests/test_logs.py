@@ -131,7 +131,7 @@ def test_a_server_forked_by_the_command_logs_as_we_do_and_the_command_as_it_does
 
 @pytest.mark.full
 def test_without_the_configuration_reflex_writes_the_cookie_and_the_password(project_dir: Path) -> None:
-    """The control of the two tests above."""
+    """The control for the two tests above."""
     written = run_in_managed_mode(project_dir, "log.ensure_configured()", "serve()")
     assert written.count("canary-word") == 2
 

@@ -132,7 +132,7 @@ async def test_a_burst_of_one_network_leaves_half_of_the_places(monkeypatch: pyt
 
 @pytest.mark.full
 async def test_without_the_limit_a_burst_waits_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control of the test above."""
+    """The control for the test above."""
     monkeypatch.setattr(passwords.EVERYBODY, "places", 1000)
     assert await _refused_of_a_burst() == []
 

@@ -91,7 +91,7 @@ async def test_a_body_in_crumbs_is_refused_after_a_few(api: ASGIApp, path: str) 
 
 
 async def test_without_the_count_each_crumb_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control of the test above."""
+    """The control for the test above."""
     monkeypatch.setattr(bodies, "FREE_PIECES", MAX_BODY_BYTES)
     monkeypatch.setattr(bodies, "GATHER_SECONDS", 0)
     sender = Sender(_crumbs(10_000))

@@ -58,7 +58,7 @@ async def test_connecting_again_and_what_it_loads_keep_no_session_alive(instance
     ids=["another page", "a form"],
 )
 async def test_what_a_person_does_keeps_it_alive(instance, session, *, event, payload, answer):
-    """The control of the test above."""
+    """The control for the test above."""
     tab = await _tab(instance, session)
     _idle(instance, session, 20)
     await tab.emit(event, path="/profile", **payload)

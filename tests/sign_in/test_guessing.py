@@ -129,7 +129,7 @@ async def test_strangers_everywhere_are_stopped_and_the_owner_signs_in_on_a_know
 async def test_without_known_devices_the_owner_would_be_shut_out(
     ada: BrowserSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control of the test above."""
+    """The control for the test above."""
     monkeypatch.setattr(devices.Device, "is_known_to", lambda *_: False)
     await _storm(ada.viewer.email, 101)
     assert await _try(ada.viewer.email, PASSWORD, HOME, device=ada.device_cookie_value) == "refused"

@@ -69,7 +69,7 @@ def test_a_message_of_a_hundred_kilobytes_is_refused(server: str) -> None:
 
 @pytest.mark.full
 def test_without_the_limit_it_would_be_read(generous_server: str) -> None:
-    """The control of the test above."""
+    """The control for the test above."""
     assert _survives(generous_server, _of_length(100_000))
 
 
