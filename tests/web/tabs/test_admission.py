@@ -1,4 +1,4 @@
-"""A tab's state belongs to one session, and the session's row is asked for every event."""
+"""A tab's state belongs to one session, and the session's row is checked for every event."""
 
 import json
 from datetime import timedelta
@@ -117,7 +117,7 @@ async def test_an_ended_session_ends_the_tab_at_its_next_event(new_account, open
 
 
 async def test_an_event_for_anybody_that_finds_the_session_ended_leads_away_too(new_account, open_tab):
-    """Nobody looks at a forgotten tab again. The last event of an opening page is such a one."""
+    """A tab that was dropped is never looked at again. The last event of an opening page is a public one."""
     ada = await new_account()
     tab = open_tab(cookie_of(ada))
     await tab.hydrate()
