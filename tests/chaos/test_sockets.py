@@ -26,7 +26,7 @@ pytestmark = pytest.mark.full
 
 async def _until(found: Callable[[], object], *, seconds: float = WITHIN_SECONDS) -> None:
     async with asyncio.timeout(seconds):
-        while not found():  # noqa: ASYNC110 - pages tell nobody
+        while not found():  # noqa: ASYNC110 - pages have nothing to await
             await asyncio.sleep(0.02)
 
 

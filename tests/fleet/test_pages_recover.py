@@ -65,7 +65,7 @@ class Person:
     async def all_are(self, wanted: Callable[[Page], bool], *, seconds: float = WITHIN_SECONDS) -> None:
         """Wait until all pages are as wanted. Raises `TimeoutError` after `seconds`."""
         async with asyncio.timeout(seconds):
-            while not all(wanted(page) for page in self.pages):  # noqa: ASYNC110  # pages tell nobody
+            while not all(wanted(page) for page in self.pages):  # noqa: ASYNC110  # pages have nothing to await
                 await asyncio.sleep(0.02)
 
     async def saves(self, page: Page, name: str) -> None:
@@ -148,7 +148,7 @@ def _name(database: str, user_id: str) -> str:
 
 async def _until(found: Callable[[], object]) -> None:
     async with asyncio.timeout(WITHIN_SECONDS):
-        while not found():  # noqa: ASYNC110  # pages tell nobody
+        while not found():  # noqa: ASYNC110  # pages have nothing to await
             await asyncio.sleep(0.02)
 
 

@@ -250,7 +250,7 @@ async def test_closing_waits_for_what_is_being_booked(
         with psycopg.connect(database, autocommit=True) as owner:
             async with asyncio.timeout(10):
                 waiting = "SELECT FROM pg_locks WHERE NOT granted"
-                while not owner.execute(waiting).fetchall():  # noqa: ASYNC110  # a database tells nobody
+                while not owner.execute(waiting).fetchall():  # noqa: ASYNC110  # a database has nothing to await
                     await asyncio.sleep(0.02)
         rows.insert(booking, "user_balances", user_id=ada.id, **balance)
         booking.commit()
