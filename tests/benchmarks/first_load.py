@@ -115,7 +115,7 @@ def _described(name: str, loads: list[_Load]) -> str:
 
 
 def main(rounds: int) -> None:
-    """Serve both, load their pages in turns, print the medians."""
+    """Serve both, load their pages in turn, and print the medians."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
