@@ -100,7 +100,7 @@ def _stat(process: str) -> list[int]:
     """Return the numbers in a process's stat file: its own times at 11 and 12, its children's after them."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:  # it has ended meanwhile
+    except OSError:  # it has ended in the meantime
         return [0] * 20
     return [0, *(int(one) for one in fields[1:])]
 

@@ -272,7 +272,7 @@ def _children(parent: int) -> list[int]:
 def _kb(process: int, name: str) -> int:
     try:
         found = re.findall(rf"{name}:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
-    except OSError:  # it has ended meanwhile
+    except OSError:  # it has ended in the meantime
         return 0
     return int(found[0]) if found else 0
 
