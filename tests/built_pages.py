@@ -1,4 +1,4 @@
-"""Built pages as they are shipped, made without Node: a start takes the folder for a build of its code."""
+"""Fake page builds, made without Node, that the application accepts at start as a build of its own code."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -11,18 +11,18 @@ PAGE = "<!doctype html><title>Wallet</title><script>document.title += '.'</scrip
 
 
 def settings_of(**values: str) -> Settings:
-    """Return the settings that these variables make."""
+    """Return the settings that result from these environment variables."""
     given: dict[str, Any] = {name.lower(): value for name, value in values.items()}
     return load_settings(**given)
 
 
 def shipped(project: Path, **values: str) -> Build:
-    """Put pages into `project` that were built from it with these settings."""
+    """Write pages into `project` that pass for a build of its code with these settings."""
     return written(project / ".pages", made_of(settings_of(**values), project), {"404.html": PAGE})
 
 
 def written(folder: Path, made: Made, files: dict[str, str]) -> Build:
-    """Write a build of these files, by their names; those in `assets/` are the hashed ones."""
+    """Write a build of these files (name → content); the files in `assets/` count as the hashed ones."""
     place = folder / made.name
     place.mkdir(parents=True)
     for name, content in files.items():

@@ -2,7 +2,7 @@
 
 import shutil
 
-# The first has no window around its pages, which costs more than most pages do.
+# The headless shell comes first: drawing a browser window costs more than most pages do.
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",
@@ -14,5 +14,5 @@ FLAGS = [
 
 
 def chromium_path() -> str | None:
-    """Return where Chromium is, None when there is none."""
+    """Return the path of the installed Chromium, or None."""
     return next((path for name in _NAMES if (path := shutil.which(name))), None)

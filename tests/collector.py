@@ -1,4 +1,4 @@
-"""An OpenTelemetry collector, as far as what is sent to it: it decodes OTLP over HTTP and keeps it."""
+"""A stand-in for an OpenTelemetry collector: decodes OTLP over HTTP and keeps what it receives."""
 
 import gzip
 import threading
@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 @dataclass(frozen=True)
 class Sent:
-    """One span or line that arrived. `parent` is empty for lines and for spans without one."""
+    """One span or log line that arrived. `parent` is empty for log lines and for root spans."""
 
     name: str
     trace: str
@@ -69,7 +69,7 @@ def _take(collector: Collector, path: str, body: bytes) -> None:
 
 @contextmanager
 def running_collector() -> Iterator[Collector]:
-    """Run one on a free port of this machine."""
+    """Run a collector on a free port of this machine."""
     collector = Collector()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the whole run, and a migrated, empty database for each test that asks."""
+"""Fixtures of all tests: a real PostgreSQL for the whole run, an empty migrated database for each test."""
 
 import onramp_app.telemetry.garbage  # isort: skip -- before everything that takes time
 
@@ -24,8 +24,8 @@ from tests.databases import Databases, in_settings
 from tests.redis_server import RedisServer
 from tests.simulator.process import Process, running_simulator
 
-# A test machine that loses its power loses nothing of worth, no test lives long enough to be vacuumed, and
-# nobody guesses the password of a server that ends with the run.
+# A power failure costs a test machine nothing of value, no test runs long enough to need vacuuming, and
+# nobody guesses the password of a server that stops at the end of the run.
 _QUICK = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -35,8 +35,8 @@ _QUICK = {
 }
 
 
-# The folders whose files take longest, in the order in which they begin, and those whose files wait as well:
-# for servers of their own, or for a payment to go on.
+# The folders whose files take longest, in the order in which they start, and the other folders whose files
+# spend their time waiting: for servers of their own, or for a payment to progress.
 _LONGEST = ("e2e", "chaos", "fleet", "conformance")
 _WAIT = (
     "attack",
@@ -51,7 +51,8 @@ _WAIT = (
 )
 _WAITS, _WORKS = len(_LONGEST), len(_LONGEST) + 1
 
-# The folders whose tests look at connections, run in event loops of their own, or share what goes on running.
+# The folders whose tests inspect connections, run event loops of their own, or share something that keeps
+# running.
 _OWN_POOLS = ("attack", "commands", "db", "fleet", "running")
 
 pytest_plugins = ["tests.desk"]
@@ -66,10 +67,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Have each process begin with another folder when all are collected.
+    """Make each worker process start collecting at a different folder when the whole suite is collected.
 
-    In a new checkout all files are compiled. Side by side, each process would compile each of them: this way
-    it finds what the others have begun with.
+    In a new checkout every file has to be compiled. In lockstep, each process would compile every file; this
+    way it finds the files that the others compiled first.
     """
     here = Path(__file__).parent
     worker = getattr(config, "workerinput", None)
@@ -82,24 +83,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread what waits for what it has started among what only works, the longest first.
+    """Interleave files that wait for servers or payments with files that only compute, the longest first.
 
-    Otherwise all processes would wait at the same time, and leave the processors idle. Files of one folder
-    resemble each other in that, so they are shuffled, in each process alike.
+    Otherwise all processes would wait at the same time and leave the processors idle. The files of one folder
+    behave alike, so they are shuffled, in the same order in every process.
     """
     parts: dict[str, list[pytest.Item]] = {}
     for item in sorted(items, key=_place_of):
         parts.setdefault(_part_of(item.nodeid), []).append(item)
     waiting = [part for part, within in parts.items() if _turn_of(within[0].path) < _WORKS]
     working = [part for part, within in parts.items() if _turn_of(within[0].path) == _WORKS]
-    # What waits begins early, or all would wait for the last of it.
+    # The waiting files start early, or the whole run would wait for the last of them.
     places = {part: 0.9 * number / len(waiting) for number, part in enumerate(waiting)}
     places |= {part: (number + 0.5) / len(working) for number, part in enumerate(working)}
     items[:] = [item for part in sorted(places, key=places.__getitem__) for item in parts[part]]
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported out of the search for garbage: it took a twentieth of the time."""
+    """Exclude what was imported from garbage collection: scanning it took a twentieth of the time."""
     onramp_app.telemetry.garbage.look_again()
 
 
@@ -111,18 +112,18 @@ def _turn_of(path: Path) -> int:
     return next(turns, _WAITS if waits else _WORKS)
 
 
-# What their files have in common is started once: the built site, a pair of instances.
+# The files of these folders share something that is started once: the built site, a pair of instances.
 _UNDIVIDED = ("tests/e2e/", "tests/fleet/")
 
 
 def _part_of(nodeid: str) -> str:
-    """Return what one process runs together: the tests of a file, or of a folder that shares a start."""
+    """Return the unit that one process runs: the test file, or the folder where its files share a server."""
     folder = next((folder for folder in _UNDIVIDED if nodeid.startswith(folder)), None)
     return folder or nodeid.partition("::")[0]
 
 
 class _ByFile(LoadScopeScheduling):
-    """Gives each part to one process."""
+    """Schedules each part (a file, or an undivided folder) on one process."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _part_of(nodeid)
@@ -133,13 +134,13 @@ def _place_of(item: pytest.Item) -> tuple[int, int, Path]:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    config.option.loadscopereorder = False  # It would begin with the longest lists of tests, the quick ones.
+    config.option.loadscopereorder = False  # It would start with the files that have most tests: quick ones.
     return _ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_developer() -> None:
-    """Keep `.env` and exported settings of the person who runs the tests out of them."""
+    """Keep the developer's `.env` and exported settings out of the tests."""
     Settings.model_config["env_file"] = None
     for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)
@@ -149,7 +150,7 @@ def _no_settings_of_the_developer() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _plain_tracebacks() -> None:
-    """Print what is logged without the values of all variables, which take seconds of some exceptions."""
+    """Log tracebacks without the values of local variables, which take seconds to format in some cases."""
     renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
 
@@ -162,13 +163,13 @@ def _hash_with(*, memory_kib: int, passes: int) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_passwords() -> None:
-    """Have a password hashed in a millisecond instead of forty, a quarter of what many tests would cost."""
+    """Hash passwords in a millisecond instead of forty, which would be a quarter of many tests' time."""
     _hash_with(memory_kib=64, passes=1)
 
 
 @pytest.fixture
 def dear_passwords() -> Iterator[None]:
-    """Have passwords cost what they cost in production, for tests of just that."""
+    """Hash passwords at production cost, for the tests of that cost."""
     _hash_with(memory_kib=passwords._MEMORY_KIB, passes=passwords._PASSES)
     yield
     _hash_with(memory_kib=64, passes=1)
@@ -182,21 +183,21 @@ def _run_sql(url: str, *statements: str) -> None:
 
 @pytest.fixture(autouse=True)
 def forget_settings() -> Iterator[None]:
-    """What a test sets in the environment ends with it."""
+    """Drop the cached settings after each test, so that its environment does not reach the next."""
     yield
     get_settings.cache_clear()
 
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[str]:
-    """The address of a running server, as its superuser, without a database name: `{server}/{name}`."""
+    """The superuser's URL of a running server, without a database name: use `{server}/{name}`."""
     binaries = pytestconfig.getoption("--postgres")
-    # That setting is there since PostgreSQL 16.
+    # `scram_iterations` exists since PostgreSQL 16.
     settings = {
         name: value for name, value in _QUICK.items() if not (binaries and name == "scram_iterations")
     }
     server = postgres.start(tmp_path_factory.mktemp("postgres"), settings=settings, binaries=binaries)
-    # Set again, the password is kept with the fewer iterations: each connection spares 5 ms.
+    # Set again, the password is stored with fewer iterations, which saves 5 ms on each connection.
     url = server.superuser_url
     _run_sql(url, f"ALTER ROLE CURRENT_USER PASSWORD '{urlsplit(url).password}'")
     yield url.rpartition("/")[0]
@@ -212,7 +213,7 @@ def databases(postgres_server: str) -> Iterator[Databases]:
 
 @pytest.fixture
 def empty_database(postgres_server: str) -> Iterator[str]:
-    """The address of a database without any table."""
+    """The URL of a database without any tables."""
     name = f"test_{secrets.token_hex(6)}"
     _run_sql(f"{postgres_server}/postgres", f"CREATE DATABASE {name}")
     yield f"{postgres_server}/{name}"
@@ -226,7 +227,7 @@ async def database(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[str]:
-    """The address of a migrated, empty database that the application's settings name."""
+    """The URL of a migrated, empty database that the application's settings point to."""
     name = databases.take()
     url = f"{postgres_server}/{name}"
     monkeypatch.setenv("SECRET_KEY", secrets.token_urlsafe(48))
@@ -238,7 +239,7 @@ async def database(
 
 @pytest.fixture(scope="module")
 def database_of_the_file(postgres_server: str, databases: Databases) -> Iterator[str]:
-    """The address of one such database for all tests of a file, which share a running application."""
+    """The URL of one migrated database for all tests of a file that share a running application."""
     name = databases.take()
     yield f"{postgres_server}/{name}"
     databases.give_back(name)
@@ -246,7 +247,7 @@ def database_of_the_file(postgres_server: str, databases: Databases) -> Iterator
 
 @pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
-    """A running Redis that the settings do not name yet; skips where none is installed."""
+    """A running Redis that the settings do not point to yet; skips the test where none is installed."""
     server = RedisServer()
     server.start()
     yield server
@@ -261,7 +262,7 @@ def simulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proc
 
 @pytest.fixture
 async def simulator(database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch) -> Process:
-    """The simulator at the beginning of a run, as the provider of the settings."""
+    """The simulator, reset to its initial state and set as the provider in the settings."""
     assert database
     simulator_process.begin()
     monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
@@ -271,5 +272,5 @@ async def simulator(database: str, simulator_process: Process, monkeypatch: pyte
 
 @pytest.fixture
 def project_dir() -> Path:
-    """Give the folder of the project under test."""
+    """The root folder of the project under test."""
     return Path(__file__).parent.parent

@@ -1,4 +1,4 @@
-"""Migrated databases for tests: emptied after each test, and dropped where more than rows was changed."""
+"""Migrated databases for tests: emptied after each test, or dropped if more than rows was changed."""
 
 import asyncio
 import secrets
@@ -22,11 +22,11 @@ from onramp_app.throttle import throttle
 
 _TEMPLATE = "migrated_template"
 _POOL = 4  # connections of the pool where no setting says otherwise
-# What a test leaves behind in pages of dead rows counts too: plans depend on it.
+# A database with more pages than this is dropped: even pages of dead rows affect query plans.
 _MAX_BYTES = 3_000_000
 
-# Everything but rows that a test can change: a row of a catalog gets a newer xmin with each change. In each
-# catalog, the newest and the number of those that the server did not come with.
+# A fingerprint of everything except rows that a test can change. A catalog row gets a newer xmin with each
+# change, so this takes from each catalog the newest xmin and the number of the rows that are not built in.
 _SCHEMA = "SELECT {}, (SELECT (datdba, datacl, datallowconn)::text FROM pg_database WHERE datname = {})"
 _NEWEST = "(SELECT (age('3'::xid) - min(age(xmin)), count(*))::text FROM {} WHERE {})"
 _OURS = "oid >= 16384"  # FirstNormalObjectId of PostgreSQL's transam.h
@@ -45,7 +45,7 @@ SELECT relname, size FROM (
      WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
 ) each WHERE size > 0
 """
-# The pool that tests hand on is idle. Anything else is what a test has left behind.
+# The pool that tests hand on is idle. Any other connection was left behind by a test.
 _NO_OTHERS = """
 SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
  WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -58,10 +58,10 @@ _SEQUENCES = "SELECT format('%I.%I', schemaname, sequencename), start_value FROM
 async def in_settings(
     url: str, monkeypatch: pytest.MonkeyPatch, *, keeps_pool: bool = False
 ) -> AsyncIterator[None]:
-    """Name a database in the application's settings.
+    """Point the application's settings to a database.
 
-    With `keeps_pool` the pool stays open for the next test on the same database. What its connections have
-    planned and what SQLAlchemy has compiled for it is half of what a test costs.
+    With `keeps_pool` the pool stays open for the next test on the same database. Planning its connections'
+    statements and compiling them in SQLAlchemy is half of what a test costs.
     """
     monkeypatch.setenv("APP_ENV", "test")
     monkeypatch.setenv("DATABASE_URL", url)
@@ -70,7 +70,7 @@ async def in_settings(
     sealing.forget()
     await _take_kept_pool(url if keeps_pool else None)
     before = asyncio.all_tasks()
-    # What the test has begun to use ends with it: the next one has another provider.
+    # The connections that the test opened are closed with it: the next test has another provider.
     async with lifecycle.connections([close for close in lifecycle.HELD if close != engine.dispose]):
         yield
     if keeps_pool:
@@ -82,9 +82,9 @@ async def in_settings(
 
 
 async def _end_of_tasks(before: set[asyncio.Task[Any]]) -> None:
-    """Wait for the end of what the test began. A loop that goes on would work beside the next test.
+    """Wait until the tasks that the test started have ended: a loop left running would disturb the next test.
 
-    Only of what the application itself began: Reflex keeps tasks of its own for as long as the process lives.
+    Only the application's own tasks count: Reflex keeps some running for as long as the process lives.
     """
     if left := {task for task in asyncio.all_tasks() - before if is_ours(task)}:
         _, left = await asyncio.wait(left, timeout=10)
@@ -92,17 +92,17 @@ async def _end_of_tasks(before: set[asyncio.Task[Any]]) -> None:
 
 
 def is_ours(task: asyncio.Task[Any]) -> bool:
-    """Say whether a task runs a function of the application itself."""
+    """Return whether a task runs a function of the application itself."""
     code = getattr(task.get_coro(), "cr_code", None)
     return code is not None and Path(code.co_filename).is_relative_to(PROJECT_DIR / "onramp_app")
 
 
-# Out of the application's sight between two tests: one that names no database finds no pool.
+# Kept here, outside the application, between tests: a test without a database must find no pool.
 _kept: list[tuple[str, engine._Pool]] = []
 
 
 async def _take_kept_pool(url: str | None) -> None:
-    """Give the application the pool that was kept, where it is one of this database."""
+    """Hand the application the kept pool if it belongs to this database; dispose of it otherwise."""
     while _kept:
         of, pool = _kept.pop()
         if of == url and engine._pool is None:
@@ -112,7 +112,7 @@ async def _take_kept_pool(url: str | None) -> None:
 
 
 def _keep_pool(url: str) -> None:
-    """Keep the application's pool where it is as every test would have it, and nothing of it is in use."""
+    """Keep the application's pool if it has the default settings and none of its connections is in use."""
     if engine._pool is None:
         return
     opened, pool = engine._pool.engine, engine._pool.engine.pool
@@ -123,7 +123,7 @@ def _keep_pool(url: str) -> None:
 
 
 class Databases:
-    """The migrated databases of one server."""
+    """The pool of migrated test databases on one server."""
 
     def __init__(self, server: str) -> None:
         self._server = server
@@ -139,19 +139,19 @@ class Databases:
         )
 
     def take(self) -> str:
-        """Return the name of a migrated database without a row."""
+        """Return the name of a migrated, empty database."""
         return self._empty.pop() if self._empty else self.make()
 
     def make(self) -> str:
-        """Make one more."""
+        """Create another migrated database and return its name."""
         name = f"test_{secrets.token_hex(6)}"
-        # Copying the files of 9 MB costs some 200 ms of a processor: that is why they are used again.
+        # Copying its 9 MB of files costs some 200 ms of processor time, which is why databases are reused.
         self._run("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, _TEMPLATE)
         self._schemas[name], _ = self._look_at(name)
         return name
 
     def give_back(self, name: str) -> None:
-        """Keep a database for the next test, without its rows; drop one of which more was changed."""
+        """Empty a database and keep it for the next test; drop it if more than rows was changed."""
         try:
             schema, used = self._look_at(name)
         except psycopg.OperationalError:  # The test has ended the connection.
@@ -164,7 +164,7 @@ class Databases:
             self._run("DROP DATABASE {} WITH (FORCE)", name)
 
     def _look_at(self, name: str) -> tuple[object, dict[str, int]]:
-        """Return what tells whether more than rows was changed, and the tables that were used."""
+        """Return the fingerprint of the schema, and the size of each table that was used."""
         owner = owner_of(self._address(name))
         owner.rollback()
         with owner.pipeline():
@@ -178,7 +178,7 @@ class Databases:
     def _empty_out(self, name: str, tables: Iterable[str]) -> None:
         owner = owner_of(self._address(name))
         with owner.pipeline():
-            # As a replica nothing looks at foreign keys, and no trigger refuses: the books only grow.
+            # In the replica role no foreign key is checked and no trigger fires: the books are append-only.
             owner.execute("SET session_replication_role = replica")
             for table in tables:
                 owner.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
@@ -196,12 +196,12 @@ class Databases:
             connection.close()
 
 
-# By address. A new connection knows nothing of the catalog, and its first statements take five times as long.
+# By URL. A new connection has no catalog cached, and its first statements take five times as long.
 _owners: dict[str, psycopg.Connection] = {}
 
 
 def owner_of(address: str) -> psycopg.Connection:
-    """Return the connection of a database's owner, in autocommit, which stays open for all tests."""
+    """Return the owner's connection to a database, in autocommit; it stays open for all tests."""
     if address not in _owners or _owners[address].closed:
         _owners[address] = psycopg.connect(address, autocommit=True, application_name="owner of the tests")
     return _owners[address]

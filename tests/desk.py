@@ -1,4 +1,4 @@
-"""Books with an operator, for what operators decide; sound again after each test."""
+"""Fixtures for operators' decisions: books with an operator, checked for soundness after each test."""
 
 import base64
 import secrets
@@ -19,14 +19,14 @@ REASON = "the provider confirmed it by mail"
 
 @dataclass
 class Desk:
-    """The books as an operator finds them, and what they can look up afterwards."""
+    """The books as an operator finds them, with helpers to prepare cases and to inspect the outcome."""
 
     books: Books
     operator_id: str
 
     @property
     def mandate(self) -> Mandate:
-        """With a code that was made just now: each is good for one act."""
+        """A mandate with a fresh operator code: each code is good for one act."""
         return self.mandate_of(self.operator_id)
 
     def mandate_of(self, operator_id: str, *, confirms: str | None = None) -> Mandate:
@@ -34,13 +34,13 @@ class Desk:
         return Mandate(f"{operator_id}@example.org", REASON, code, confirms=confirms)
 
     def operator(self, role: str = "operator") -> str:
-        """Another account with a role. Returns its id."""
+        """Create another account with a role. Returns its id."""
         operator_id = self.books.user()
         rows.grant_role(self.books.owner, operator_id, role)
         return operator_id
 
     def confirmed(self) -> str:
-        """Another account, whose address was confirmed. Returns its id."""
+        """Create another account whose email address is confirmed. Returns its id."""
         return self.books.user(email_confirmed_at=NOW)
 
     async def held(self, amount: int = 100, *, user_id: str | None = None) -> tuple[str, Delivery]:
@@ -74,7 +74,7 @@ class Desk:
         return delivery
 
     def in_review(self) -> str:
-        """A top-up in review of which nothing was booked."""
+        """Create a top-up in review with nothing booked. Returns its id."""
         top_up_id = self.books.top_up(self.books.user())
         self.books.owner.execute(
             "UPDATE top_ups SET status = 'in_review', reason = 'timed_out' WHERE id = %s", (top_up_id,)
@@ -115,7 +115,7 @@ class Desk:
         ).fetchall()
 
     def everything(self) -> tuple[object, ...]:
-        """All that a decision could change, to see that a refused one changed nothing."""
+        """Everything that a decision could change, to check that a refused one changed nothing."""
         return (
             self.books.accounts(),
             self.books.owner.execute("SELECT * FROM top_ups ORDER BY id").fetchall(),
@@ -126,7 +126,7 @@ class Desk:
 
 @pytest.fixture
 async def control_desk(database: str) -> Desk:
-    """For the variants that must break the books."""
+    """A desk for the control variants, which must break the books."""
     books = Books(database)
     operator_id = books.user()
     rows.grant_role(books.owner, operator_id)

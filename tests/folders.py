@@ -1,4 +1,4 @@
-"""What the tests of a folder or a file share: started for the first that asks, ended after the last one."""
+"""Resources that the tests of a folder or file share: started on first use, stopped after the last test."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,10 +17,10 @@ def started_once(
     *,
     per: type[pytest.Collector] = pytest.Dir,
 ) -> Started:
-    """Return what a test's fixture starts once for all tests of its folder, or of its file (`pytest.Module`).
+    """Return a resource that a fixture starts once for all tests of its folder, or file (`pytest.Module`).
 
-    A fixture of the session would keep it until the whole run ends, and a server that nobody asks anything
-    still takes a twentieth of a processor from the tests of other folders.
+    A session fixture would keep it until the whole run ends, and even an idle server takes a twentieth of a
+    processor from the tests of other folders.
     """
     holder = next(node for node in request.node.iter_parents() if isinstance(node, per))
     started = holder.stash.setdefault(_STARTED, {})

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 
 class FreezingProxy:
-    """Passes on bytes between its own port and another one of this machine."""
+    """Relays bytes between its own port and another port of this machine."""
 
     def __init__(self, to_port: int) -> None:
         self._to_port = to_port
@@ -19,15 +19,15 @@ class FreezingProxy:
         self.port = 0
 
     def freeze(self) -> None:
-        """Let nothing pass, in either direction."""
+        """Stop relaying in both directions; connections stay open."""
         self._loop.call_soon_threadsafe(self._passes.clear)
 
     def thaw(self) -> None:
-        """Pass on everything that has come meanwhile, and go on."""
+        """Relay everything that arrived in the meantime, and resume."""
         self._loop.call_soon_threadsafe(self._passes.set)
 
     def cut(self) -> None:
-        """Close all connections, and each new one at once."""
+        """Abort all connections, and close each new one immediately."""
 
         def close() -> None:
             self._is_cut = True
@@ -37,7 +37,7 @@ class FreezingProxy:
         self._loop.call_soon_threadsafe(close)
 
     def mend(self) -> None:
-        """Take connections again."""
+        """Accept connections again."""
         self._is_cut = False
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

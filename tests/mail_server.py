@@ -1,4 +1,4 @@
-"""A real mail server on this machine, with TLS and accounts, that keeps what it gets or refuses it."""
+"""A real mail server on this machine, with TLS and logins, that keeps the mail it receives or refuses it."""
 
 import ssl
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ USER, PASSWORD = "wallet", "harbour/of:mails@9"
 
 
 def trusting() -> ssl.SSLContext:
-    """What a client trusts that knows the certificate of this server."""
+    """Return a TLS context for clients that trust this server's certificate."""
     return ssl.create_default_context(cafile=str(CERTIFICATE))
 
 
 @dataclass
 class MailServer:
-    """What came, and what is answered instead of taking it: `refusals` by recipient, or "" for all."""
+    """The mail that arrived, and the replies given: `refusals` by recipient, with "" meaning everyone."""
 
     port: int
     mails: list[EmailMessage] = field(default_factory=list)
@@ -72,7 +72,7 @@ def _authenticate(*arguments: Any) -> AuthResult:
 
 @contextmanager
 def mail_server(*, starts_tls: bool = True, demands_login: bool = True) -> Iterator[MailServer]:
-    """Run a server that offers STARTTLS, or with `starts_tls` false only what is plain."""
+    """Run a server that offers STARTTLS, or only plain text and no login when `starts_tls` is false."""
     demands_login = demands_login and starts_tls
     kept = MailServer(free_port())
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

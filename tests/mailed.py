@@ -1,4 +1,4 @@
-"""Reads what was mailed out of the outbox, as whoever has the mailbox reads it."""
+"""Reads mail from the outbox as the owner of the mailbox would."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ Owner = psycopg.Connection[Any]
 
 
 def mailed(owner: Owner) -> list[tuple[str, str]]:
-    """Kind and recipient of every mail, the oldest first."""
+    """Return the kind and recipient of every mail, oldest first."""
     return owner.execute("SELECT kind, recipient FROM outbox_mails ORDER BY created_at, id").fetchall()
 
 
 def secret_in(owner: Owner, kind: str, *, to: str) -> str:
-    """The secret of the link in the newest mail of a kind to an address."""
+    """Return the secret of the link in the newest mail of a kind to an address."""
     row = owner.execute(
         "SELECT link_id, link_hash FROM outbox_mails WHERE kind = %s AND recipient = %s"
         " ORDER BY created_at DESC, id DESC LIMIT 1",

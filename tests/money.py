@@ -1,4 +1,4 @@
-"""The whole application against a real simulator, and people who add money."""
+"""Helpers for tests that add money through the whole application against a real simulator."""
 
 import asyncio
 import secrets
@@ -32,7 +32,7 @@ WANTED: Mapping[str, Any] = {
 
 @dataclass
 class Wallet:
-    """The API over ASGI, the simulator behind it, and the database's owner beside it."""
+    """The API over ASGI, the simulator behind it, and an owner's connection to the database."""
 
     client: httpx.AsyncClient
     simulator: Process
@@ -43,15 +43,15 @@ class Wallet:
         self.owner = owner_of(self.database_url)
 
     async def create(self, person: Person, *, key: str | None = None, **changes: Any) -> httpx.Response:
-        """Ask for a top-up; a change to None leaves the field out."""
+        """Request a top-up with `changes` to the default body; a value of None omits the field."""
         body = {name: value for name, value in {**WANTED, **changes}.items() if value is not None}
         headers = person.headers | ({} if key is None else {"Idempotency-Key": key})
         return await self.client.post("/api/top-ups", json=body, headers=headers)
 
     async def created(self, person: Person, **changes: Any) -> dict[str, Any]:
-        """Begin a top-up that must be possible, as a program does that keeps to `Retry-After`.
+        """Create a top-up that must succeed, honoring `Retry-After` once as a well-behaved program does.
 
-        On a busy machine the simulator may be too slow for the client's time-out once.
+        On a busy machine the simulator may exceed the client's timeout once.
         """
         answer = await self.create(person, **changes)
         if answer.status_code == 503:
@@ -74,7 +74,7 @@ class Wallet:
         return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
 
     def order_for(self, top_up_id: str, status_class: str = "opened", **columns: Any) -> str:
-        """Write a provider order of a top-up as the reader would have, and make it the best one."""
+        """Write a top-up's provider order as the reader would, and make it the best one. Returns its id."""
         row = {
             "id": new_id(),
             "environment": "simulator",
@@ -94,11 +94,11 @@ class Wallet:
         return str(row["id"])
 
     async def post(self, *instructions: Instruction) -> list[str]:
-        """Post to the books, as the services will. Returns the ids of the transfers."""
+        """Post instructions to the books as the services do. Returns the ids of the transfers."""
         return [posted.transfer_id for posted in await post_on_record(instructions)]
 
     async def deliver(self, person: Person, top_up_id: str, *, amount: str = "11.25") -> Delivery:
-        """Settle a top-up with its receipt in the books."""
+        """Settle a top-up and post the delivery to the books."""
         row_id = self.settle(top_up_id, amount=amount)
         ((order_id,),) = self.rows("SELECT order_id FROM provider_orders WHERE id = %s", row_id)
         minor = int(Decimal(amount) * 10**18)
@@ -110,7 +110,7 @@ class Wallet:
         return delivery
 
     def settle(self, top_up_id: str, *, amount: str = "11.25", at: datetime | None = None) -> str:
-        """Write a top-up as settled. The books are not touched: this is for what only reads top-ups."""
+        """Write a top-up as settled without touching the books, for code that only reads top-ups."""
         order = self.order_for(
             top_up_id,
             "delivered",

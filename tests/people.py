@@ -1,4 +1,4 @@
-"""People with accounts, as tests know them."""
+"""Helpers that create people with accounts, sessions and operator codes."""
 
 import secrets
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ PASSWORD = "violet-harbour-41"
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with an account, as their program knows them."""
+    """Somebody with an account, and the tokens that their program holds."""
 
     id: str
     email: str
@@ -51,7 +51,7 @@ async def sign_up(
     display_name: str = "Ada King",
     country: str | None = "IN",
 ) -> Opened:
-    """Open an account and its first session as registering does, without the 50 ms of its password."""
+    """Open an account and its first session as registration does, without the 50 ms of hashing a password."""
     user = User(
         id=new_id(),
         email=f"p{secrets.token_hex(5)}@example.com",
@@ -70,13 +70,13 @@ async def sign_up(
 
 
 async def open_another(user_id: str, open_session: OpenSession[Opened], client: Client) -> Opened:
-    """Open one more session of somebody, without the cost of a password."""
+    """Open another session for a user, without the cost of verifying a password."""
     async with transaction() as db:
         return await open_session(db, await db.get_one(User, user_id), client)
 
 
 def sign_in(owner: psycopg.Connection[Any], user_id: str) -> str:
-    """Let somebody have signed in just now. Returns the session's id."""
+    """Write a browser session that a user has just opened. Returns its id."""
     now, session_id = clock.now(), secrets.token_hex(16)
     owner.execute(
         "INSERT INTO auth_sessions (id, user_id, kind, device, address, created_at, last_seen_at, expires_at)"
@@ -87,7 +87,7 @@ def sign_in(owner: psycopg.Connection[Any], user_id: str) -> str:
 
 
 def operator_code(owner: psycopg.Connection[Any], user_id: str, *, session_id: str | None = None) -> str:
-    """Let an operator have made a code just now, in a session of its own unless one is given."""
+    """Write and return a fresh operator code, in a new session unless one is given."""
     session_id, now = session_id or sign_in(owner, user_id), clock.now()
     digits = "".join(secrets.choice("0123456789ABCDEFGHJKMNPQRSTVWXYZ") for _ in range(10))
     kept = codes._hash(secret_keys()[0], user_id, session_id, digits)
@@ -101,7 +101,7 @@ def operator_code(owner: psycopg.Connection[Any], user_id: str, *, session_id: s
 
 @contextmanager
 def login_as(owner: psycopg.Connection[Any], role: str, url: str) -> Iterator[str]:
-    """Let a role of the database log in for a while, under the owner's password. Gives its address."""
+    """Temporarily let a database role log in with the owner's password. Yields its URL."""
     parts = urlsplit(url)
     owner.execute(f"ALTER ROLE {role} LOGIN PASSWORD '{parts.password}'".encode())
     try:

@@ -1,17 +1,17 @@
-"""A port for a server that a test starts."""
+"""Picks a free port for a server that a test starts."""
 
 import secrets
 import socket
 
-# Below the ports that systems give to outgoing connections, 32768 and up on Linux: one of those may be
-# somebody else's by the time that the server begins to listen.
+# Below the ephemeral ports (32768 and up on Linux): one of those may be taken by an outgoing connection by
+# the time the server starts to listen.
 _RANGE = range(10_000, 32_000)
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens, chosen at random: tests that run beside each other differ."""
+    """Return an unused port, chosen at random so that tests running in parallel get different ones."""
     while True:
-        port = secrets.choice(_RANGE)  # not of `random`, which Hypothesis has repeat itself
+        port = secrets.choice(_RANGE)  # not `random`, which Hypothesis seeds to repeat
         with socket.socket() as probe:
             try:
                 probe.bind(("0.0.0.0", port))

@@ -1,4 +1,4 @@
-"""A PostgreSQL of one test's own, that can stop in the middle."""
+"""A PostgreSQL server for a single test, which can be stopped or crashed midway."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from tests.ports import free_port
 
 
 class PostgresServer:
-    """A real server on a loopback port, the same one after each start; slower where it is to be durable."""
+    """A real server that keeps its loopback port across restarts; with `durable` it fsyncs, and is slower."""
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class PostgresServer:
             self._running = None
 
     def crash(self) -> None:
-        """Kill every process of the server at once: what is in its memory only is lost."""
+        """Kill every process of the server at once: whatever is only in memory is lost."""
         if self._running is not None:
             server = int((self._folder / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
             with contextlib.suppress(ProcessLookupError):
-                os.kill(server, signal.SIGSTOP)  # It would begin again what ends.
+                os.kill(server, signal.SIGSTOP)  # Otherwise it would restart the processes that die.
                 for process in (*_children(server), server):
                     os.kill(process, signal.SIGKILL)
         self.stop()
@@ -57,6 +57,6 @@ class PostgresServer:
 def _children(parent: int) -> Iterator[int]:
     for status in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            # After the name, which may hold anything: the state, and the parent.
+            # The state and the parent's id come after the name, which may hold any characters.
             if int(status.read_text().rpartition(")")[2].split()[1]) == parent:
                 yield int(status.parent.name)

@@ -1,6 +1,6 @@
-"""Posting as operators and programs do: with what the database does not commit a transfer without.
+"""Posting as operators and programs do: with the record that the database demands beside a transfer.
 
-That is the line in the audit log by the operator, or the debit that a program asked for.
+That record is the operator's line in the audit log, or the debit that a program requested.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ _DEBIT = text(
 
 
 def spend(reference: str, amount: UserAmount, *, cause: Cause) -> Instruction:
-    """Return the instruction for a debit by the program `shop`, which `post_on_record` writes beside it."""
+    """Return the instruction for a debit by the program `shop`; `post_on_record` writes the debit's row."""
     debit_id = hashlib.md5(reference.encode(), usedforsecurity=False).hexdigest()
     debit = Debit(amount.environment, debit_id, "shop", reference, amount.user_id, amount.asset)
     return instructions.debit(debit, amount.amount_minor, cause=cause)
@@ -51,7 +51,7 @@ def wants_line(instruction: Instruction) -> bool:
 
 
 async def post_on_record(wanted: Sequence[Instruction]) -> list[PostedTransfer]:
-    """Post in one transaction; operators who do not exist are made first, with their role on record."""
+    """Post in one transaction with its records; missing operators are created first, their role logged."""
     actors = {one.cause.actor for one in wanted if wants_line(one)}
     async with transaction() as db:
         connection = await db.connection()

@@ -1,4 +1,4 @@
-"""A Redis of one test's own, that can die in the middle."""
+"""A Redis server for a single test, which can be killed or frozen midway."""
 
 import shutil
 import signal
@@ -13,7 +13,7 @@ from tests.ports import free_port
 
 
 class RedisServer:
-    """A real server on a loopback port; it keeps nothing on disk."""
+    """A real server on a loopback port, without persistence."""
 
     def __init__(self) -> None:
         program = shutil.which("redis-server")
@@ -25,7 +25,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it where it does not run."""
+        """Start the server if it is not running, and wait until it answers."""
         if self._process is not None and self._process.poll() is None:
             return
         options = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
@@ -41,7 +41,7 @@ class RedisServer:
                     time.sleep(0.02)
 
     def freeze(self) -> None:
-        """Let it answer nothing, with all connections open."""
+        """Suspend the process: its connections stay open, and nothing is answered."""
         assert self._process
         self._process.send_signal(signal.SIGSTOP)
 

@@ -1,4 +1,4 @@
-"""Rows as the application would have written them, for tests that begin further on."""
+"""Writes rows as the application would have, for tests that start from a later state."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -42,7 +42,7 @@ def user_row(**columns: Any) -> dict[str, Any]:
 
 
 def user(owner: Owner, **columns: Any) -> str:
-    """Write such an account, with the grant of a role that it has. Returns its id."""
+    """Write an account that nobody can sign in to, with the audit line of its role. Returns its id."""
     row = user_row(**columns)
     insert(owner, "users", **row)
     if row["role"] != "user":
@@ -51,7 +51,7 @@ def user(owner: Owner, **columns: Any) -> str:
 
 
 def grant_role(owner: Owner, user_id: str, role: str = "operator") -> None:
-    """Give an account a role, with the line in the audit log that `grant-role` writes."""
+    """Give an account a role, with the audit line that the `grant-role` command writes."""
     owner.execute("UPDATE users SET role = %s WHERE id = %s", (role, user_id))
     insert(
         owner,
@@ -92,7 +92,7 @@ def top_up(owner: Owner, user_id: str, **columns: Any) -> str:
 
 
 def keyless_program(owner: Owner, name: str, *, knows: str | None = None) -> None:
-    """Write a program whose id is its name, where there is none yet, and whom it knows."""
+    """Write a program with its name as id, unless it exists, and the user that it knows, if given."""
     now = datetime.now(UTC)
     owner.execute("INSERT INTO programs VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", (name, name, now))
     if knows is not None:
@@ -125,7 +125,7 @@ def debit(owner: Owner, user_id: str, **columns: Any) -> str:
 
 
 def step(owner: Owner, top_up_id: str, **columns: Any) -> None:
-    """Write a line of a top-up's timeline: by the user who created it, or a read where a class is given."""
+    """Write a step of a top-up: its creation by the user, or a read if `status_class` is given."""
     read = {"act": "read", "source": "poll", "status": "processing", "charged": "yes"}
     row = {
         "top_up_id": top_up_id,
@@ -140,7 +140,7 @@ def step(owner: Owner, top_up_id: str, **columns: Any) -> None:
 
 
 def widget_session(owner: Owner, top_up_id: str, **columns: Any) -> str:
-    """Write the widget session of a top-up, offered for an hour. Returns its recognition id."""
+    """Write a top-up's widget session, offered for an hour. Returns its recognition id."""
     now = datetime.now(UTC)
     row = {
         "recognition_id": secrets.token_hex(16),
@@ -183,7 +183,7 @@ def api_key(owner: Owner, program_id: str, **columns: Any) -> str:
 
 
 def add_money_link(owner: Owner, program_id: str, user_id: str, **columns: Any) -> str:
-    """Write a link by which a program lets somebody add money; no token opens it. Returns its id."""
+    """Write an add-money link of a program for a user; no known token opens it. Returns its id."""
     now = datetime.now(UTC)
     row = {
         "id": new_id(),
@@ -200,7 +200,7 @@ def add_money_link(owner: Owner, program_id: str, user_id: str, **columns: Any) 
 
 
 def program_user(owner: Owner, program_id: str, user_id: str, *, external_id: str = "") -> str:
-    """Let a program know an account. Returns the name by which it does."""
+    """Link an account to a program. Returns the program's external id for it."""
     external_id = external_id or f"customer-{user_id[-6:]}"
     insert(
         owner,
@@ -214,7 +214,7 @@ def program_user(owner: Owner, program_id: str, user_id: str, *, external_id: st
 
 
 def webhook_endpoint(owner: Owner, program_id: str, **columns: Any) -> str:
-    """Write an endpoint of a program that wants to hear of everything, and has a key. Returns its id."""
+    """Write a program's endpoint subscribed to all event types, and a key if it has none. Returns its id."""
     if owner.execute("SELECT FROM api_keys WHERE program_id = %s", (program_id,)).fetchone() is None:
         api_key(owner, program_id)
     now = datetime.now(UTC)
@@ -232,7 +232,7 @@ def webhook_endpoint(owner: Owner, program_id: str, **columns: Any) -> str:
 
 
 def outgoing_delivery(owner: Owner, endpoint_id: str, user_id: str, **columns: Any) -> str:
-    """Write an event about a person that waits for an endpoint. Returns the delivery's id."""
+    """Write an event about a user with a waiting delivery to an endpoint. Returns the delivery's id."""
     now, event_id = datetime.now(UTC), new_id()
     owner.execute(
         "INSERT INTO outgoing_events (id, program_id, user_id, type, object, data, created_at)"

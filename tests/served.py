@@ -1,4 +1,4 @@
-"""Instances of the application as they are really served, without pages."""
+"""Runs instances of the application under the real server, without the pages."""
 
 import os
 import subprocess
@@ -17,31 +17,31 @@ from onramp_app.api.build import create_api
 from onramp_app.config import PROJECT_DIR
 from tests.ports import free_port
 
-# Granian waits without end for a socket that closes in the very moment in which it stops.
+# Granian waits forever for a socket that closes at the very moment the server stops.
 ENDS_IN_TIME = ("--workers-kill-timeout", "5")
 
 
 @dataclass(frozen=True)
 class Instance:
-    """Where a running application is, and the database that it works on."""
+    """The URL of a running instance, and the database that it works on."""
 
     url: str
     database: str
 
 
 def answers(url: str) -> bool:
-    """Say whether it is answered with success."""
+    """Return whether a GET of this URL succeeds."""
     try:
-        # Reading the authorities, which http has no use for, would cost 40 ms of a processor at each look.
+        # Loading the CA certificates, which plain http never uses, would cost 40 ms of processor per call.
         return httpx.get(url, timeout=2, verify=False).is_success
     except httpx.TransportError:
         return False
 
 
-# Its routes are worked out with its first request, which is most of what a short test would cost.
+# The routes are resolved with the first request, which would be most of a short test's cost.
 @cache
 def whole_api() -> ASGIApp:
-    """Return the API, built once for all tests that ask it in their own process."""
+    """Return the API, built once for all tests that call it in-process."""
     return create_api("Wallet")
 
 
@@ -55,9 +55,9 @@ def served(
     header_seconds: int = 10,
     **values: str,
 ) -> Iterator[str]:
-    """Run an instance; give its address. `values` go to its environment, what it writes to `log`.
+    """Run an instance and yield its URL. `values` go into its environment, its output goes to `log`.
 
-    With `files` the server has the limits that `rxconfig.py` gives it, and may open so many.
+    With `files` the server runs under the limits of `rxconfig.py`, and may open that many files.
     """
     port = free_port()
     environment = {

@@ -1,4 +1,4 @@
-"""Webhooks as the provider signs them, made by hand."""
+"""Builds webhooks and signs them as the provider does."""
 
 import base64
 import hashlib

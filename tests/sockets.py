@@ -1,4 +1,4 @@
-"""A tab without a browser: speaks Engine.IO and Socket.IO as Reflex's page does, over a real socket."""
+"""A tab without a browser: speaks Engine.IO and Socket.IO over a real WebSocket, as a Reflex page does."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ ON_LOAD = "reflex___state____state.reflex___state____on_load_internal_state.on_l
 
 
 class TabSocket:
-    """One open socket. `updates` holds what arrived, oldest first, each with the moment (`loop.time()`)."""
+    """One open socket. `updates` holds what arrived, oldest first, each with its time (`loop.time()`)."""
 
     def __init__(self, socket: ClientConnection, token: str) -> None:
         self.token = token
@@ -32,8 +32,8 @@ class TabSocket:
     ) -> Self:
         """Connect as a page of `base_url` (`http://…`) does, with the cookie header of its browser.
 
-        `origin` is that of the page where it is not `base_url`. With a `path` the page there is loaded, by an
-        event that comes with the connection.
+        `origin` is the page's origin if it is not `base_url`. With a `path`, the page there is loaded by an
+        event sent along with the connection.
         """
         token = token or secrets.token_hex(8)
         address = f"{base_url.replace('http', 'ws', 1)}/_event/?EIO=4&transport=websocket&token={token}"
@@ -74,7 +74,7 @@ class TabSocket:
         return seen
 
     async def read_until(self, words: str, *, timeout_seconds: float = 20) -> str:
-        """Read until an update holds the words as JSON has them; return all that was read."""
+        """Read until the updates contain `words` as JSON writes them; return all that was read."""
         seen = ""
         async with asyncio.timeout(timeout_seconds):
             while words not in seen:

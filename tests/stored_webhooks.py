@@ -1,4 +1,4 @@
-"""Webhooks in the inbox without the way over HTTP: stored with what they say, as the application does."""
+"""Puts webhooks into the inbox without HTTP: stored with their translation, as the application does."""
 
 import base64
 from dataclasses import astuple
@@ -22,7 +22,7 @@ VALUES ('simulator', %s, %s, %s, 'current', false, false, %s, %s, %s, %s, %s, %s
 def store(
     owner: psycopg.Connection, signed: bytes, *, body: bytes = b"", received_at: datetime | None = None
 ) -> int:
-    """Store what was signed, and return the number of its row."""
+    """Store a signed payload, and return the id of its row."""
     reader, at = get_webhook_reader(), received_at or datetime.now(UTC)
     header = reader.verified_before(base64.b64encode(signed), SecretUsed.CURRENT)
     said = astuple(translation_of(reader.translate(header, body, received_at=at)))

@@ -1,4 +1,4 @@
-"""Settings: what is refused, in which words, and what is never said."""
+"""Settings: which values are refused, with which messages, and which secrets no message contains."""
 
 import multiprocessing
 import re
@@ -47,7 +47,7 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, **values: Any) -> Settings:
-    """Load from environment variables, the way a person sets them."""
+    """Load settings from environment variables, the way a person sets them."""
     for name, value in values.items():
         monkeypatch.setenv(name.upper(), str(value))
     return load_settings(tmp_path)
@@ -400,7 +400,7 @@ def test_a_replit_workspace_is_not_production(monkeypatch, tmp_path):
         ("database_url", f"postgresql://user:{SECRET}@db\u2100/wallet"),
         ("database_owner_url", SECRET),
         ("redis_url", f"http://:{SECRET}@redis"),
-        ("redis_url", f"unix:///run/{SECRET}"),  # the counting of attempts cannot use it
+        ("redis_url", f"unix:///run/{SECRET}"),  # the rate limiter cannot use it
         ("redis_url", "redis:///0"),
         ("smtp_url", f"smtp://user:{SECRET}@"),
         ("smtp_url", f"smtp://user@host:{SECRET}"),

@@ -1,4 +1,4 @@
-"""The databases of tests: what one test leaves behind, the next does not find."""
+"""The databases of tests: nothing that one test leaves behind reaches the next."""
 
 import psycopg
 import pytest
@@ -50,7 +50,7 @@ def test_a_used_database_comes_back_empty_and_counts_from_one(
         with psycopg.connect(f"{postgres_server}/{name}", autocommit=True) as owner:
             assert (_fill(owner), _link(owner)) == (1, 1)
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                owner.execute("DELETE FROM audit_log")  # its rules are as they were
+                owner.execute("DELETE FROM audit_log")  # the table's rules are back in force
             stays = psycopg.connect(f"{postgres_server}/{name}")
             databases.give_back(name)
         with pytest.raises(psycopg.OperationalError):

@@ -1,4 +1,4 @@
-"""The import contract holds, the architecture page shows the house as it is, and both notice a change."""
+"""The import contract holds, the architecture page matches the code, and both checks notice a change."""
 
 import ast
 import re
@@ -72,7 +72,7 @@ def test_an_import_in_the_wrong_direction_breaks_the_contract(copy: Path) -> Non
 
 
 def _drawn_layers(page: str) -> list[set[str]]:
-    """The lines of the tree in the architecture page; what lies within a room belongs to the room's line."""
+    """Return the layers of the tree in the architecture page; sub-folders belong to their room's line."""
     tree = page.partition("```\nonramp_app/\n")[2].partition("```")[0]
     layers: list[set[str]] = []
     for line in tree.splitlines():
@@ -87,7 +87,7 @@ def _drawn_layers(page: str) -> list[set[str]]:
 
 
 def _drawn_wrongly(page: str, project: Path) -> list[str]:
-    """What the tree says otherwise than the contract (which room stands above which) and the folders."""
+    """Return where the drawn tree differs from the contract (which room is above which) and the folders."""
     layers = _drawn_layers(page)
     contracts = tomllib.loads((project / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     held = [set(layer.split(" | ")) for layer in contracts[0]["layers"]]
@@ -126,7 +126,7 @@ def test_a_tree_that_is_not_so_is_noticed(project_dir: Path, old: str, new: str)
 
 
 def _meanings(module: str) -> list[str]:
-    """The names to which a module gives another meaning further down."""
+    """Return the names that a module assigns more than once at its top level."""
     named: Counter[str] = Counter()
     for statement in ast.parse(module).body:
         match statement:
@@ -149,7 +149,7 @@ def test_a_second_meaning_is_noticed() -> None:
 
 
 def _unknown_functions(page: str, package: Path) -> list[str]:
-    """The steps of the walks, `room.module.function`, that name no function of the code."""
+    """Return the steps of the walks, `room.module.function`, that name no function of the code."""
     walks = page.partition("## Three walks")[2].partition("\n## ")[0]
     named = re.findall(r"`([a-z_]+(?:\.[A-Za-z_]+){2,})`", walks)
     assert len(named) > 25
@@ -188,7 +188,7 @@ def test_no_folder_holds_more_than_fourteen_files(project_dir: Path) -> None:
 
 
 def _proofs_that_are_gone(page: str, tests: Path) -> set[str]:
-    """The tests, files and folders of tests that a page names and that are not there."""
+    """Return the tests, and the files and folders of tests, that a page names but that do not exist."""
     sources = [file.read_text() for file in tests.rglob("test_*.py")]
     there = {name for source in sources for name in re.findall(r"def (test_\w+)", source)}
     files = {
@@ -206,7 +206,7 @@ def test_the_security_page_names_tests_that_there_are(project_dir: Path) -> None
 
 
 def _rows_without_proof(page: str, project: Path) -> list[str]:
-    """The rows of what was found of the provider that name neither a test that there is nor a setting."""
+    """Return the rows of the provider findings that cite no test, or the cited tests that do not exist."""
     table = page.partition("## 5 ·")[2].partition("\n## ")[0]
     wrong = []
     for row in re.findall(r"^\| \d+ \|.*$", table, re.MULTILINE):
@@ -232,7 +232,7 @@ def test_each_fact_about_the_provider_names_a_test_that_there_is(project_dir: Pa
     assert len(_rows_without_proof(unproven, project_dir)) == 1
 
 
-# Tests of no single room: of the whole, from outside.
+# Folders that belong to no single room: they test the whole from outside.
 _ACROSS = {"attack", "benchmarks", "chaos", "conformance", "e2e"}
 
 

@@ -1,4 +1,4 @@
-"""The list of licences names every pinned package at its pinned version, and none without a licence."""
+"""The list of licences holds every pinned package at its pinned version, and none without a licence."""
 
 import re
 
@@ -33,5 +33,5 @@ def test_every_package_has_a_licence() -> None:
     "name", ["reflex", "pytest", "react", "@emotion/react", "constraints-only: starlette"]
 )
 def test_the_list_holds_what_is_known_to_be_there(name: str) -> None:
-    """The control: direct and transitive packages of both worlds are found at all."""
+    """The control: direct and transitive packages of Python and npm are found at all."""
     assert name.rpartition(" ")[2] in {listed for listed, _ in _listed()}

@@ -1,4 +1,4 @@
-"""The lock that production installs from: the versions of the requirements, each file by its hash."""
+"""The lock file that production installs from: it has the requirements' versions and each file's hash."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ _PIN = re.compile(r"^([A-Za-z0-9_.-]+)(?:\[[^]]*\])?==(\S+)( ;)?")
 
 
 def _pins(path: Path, *, everywhere: bool = False) -> dict[str, str]:
-    """Return name → version; `everywhere`: without those that only some other system needs."""
+    """Return name → version; with `everywhere`, without the pins that only some platforms need."""
     found = (_PIN.match(line) for line in path.read_text().splitlines())
     return {
         re.sub(r"[-_.]+", "-", pin[1]).lower(): pin[2] for pin in found if pin and not (everywhere and pin[3])

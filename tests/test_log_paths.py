@@ -1,4 +1,4 @@
-"""Every way a library's lines can leave the process goes through the redaction. The secret is a canary."""
+"""Every path by which a library's log lines leave the process is redacted. The secret is a canary."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ from tests.ports import free_port
 
 CANARY = "canary-word"
 TEXT = f"connecting with postgresql://me:{CANARY}@host/db"
-# What uvicorn does to its loggers before it loads an application; Granian brings its own function for it.
+# How uvicorn configures its loggers before it loads an application; Granian has a function for that.
 OWN_HANDLERS = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -61,7 +61,7 @@ LOGGERS = (
 
 @pytest.fixture
 def output() -> Iterator[io.StringIO]:
-    """All that is written, with the libraries' own handlers in place as a server has put them."""
+    """Everything that is written, with the libraries' own handlers in place as a server installs them."""
     root = logging.getLogger()
     before = (root.handlers, root.level)
     written = io.StringIO()
@@ -99,7 +99,7 @@ def test_a_secret_in_a_line_of_a_library_is_taken_out(output: io.StringIO, name:
 def test_without_the_redaction_it_is_written(
     output: io.StringIO, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """The control of the test above, for each of its loggers."""
+    """The control for the test above, for each of its loggers."""
     monkeypatch.setattr(logs, "_redact", lambda _logger, _method, event: event)
     _configure(output)
     _say(name)
@@ -108,7 +108,7 @@ def test_without_the_redaction_it_is_written(
 
 @pytest.mark.parametrize("name", ["_granian", "granian.access", "uvicorn.access"])
 def test_a_server_that_is_left_alone_passes_by(output: io.StringIO, name: str) -> None:
-    """The control for taking over: before it, these loggers write by themselves."""
+    """The control for taking over the handlers: before that, these loggers write through their own."""
     _say(name)
     assert output.getvalue().count(CANARY) >= 2
 
@@ -233,7 +233,7 @@ def app():
 def test_what_granian_says_of_a_failed_request_is_redacted(
     tmp_path: Path, project_dir: Path, configure: str, is_leaked: bool
 ) -> None:
-    """The order of things in a real worker: it sets up its loggers, then it asks for the application."""
+    """A real worker configures its loggers first and only then loads the application."""
     (tmp_path / "failing.py").write_text(APPLICATION)
     port = str(free_port())
     command = [Path(sys.executable).parent / "granian", "--interface", "asgi", "--factory", "--access-log"]

@@ -1,4 +1,4 @@
-"""The same traceback is written once a minute, with how often it was left out; everything else always."""
+"""A repeated traceback is logged once a minute, with how often it was left out; all else is always logged."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What a log line may hold."""
+"""Log lines hold neither secrets nor personal data."""
 
 import io
 import json
@@ -14,7 +14,7 @@ import structlog
 
 from tests.log_lines import log_lines
 
-# An event that no handler knows, as a hostile page sends it, through Reflex's own queue.
+# An event without a handler, as a hostile page might send it, put through Reflex's own queue.
 UNKNOWN_EVENT = """
 import asyncio, os, sys
 from reflex_base.event import Event
@@ -87,7 +87,7 @@ def test_a_secret_in_a_traceback_is_taken_out(lines: io.StringIO) -> None:
 
 
 def run_in_managed_mode(project_dir: Path, *lines: str) -> str:
-    """Run lines in a process that the `reflex` command marks as its own; return all that was written."""
+    """Run code in a process marked as started by the `reflex` command; return all that it wrote."""
     done = subprocess.run(
         [sys.executable, "-c", UNKNOWN_EVENT + "\n".join(lines)],
         cwd=project_dir,
@@ -131,7 +131,7 @@ def test_a_server_forked_by_the_command_logs_as_we_do_and_the_command_as_it_does
 
 @pytest.mark.full
 def test_without_the_configuration_reflex_writes_the_cookie_and_the_password(project_dir: Path) -> None:
-    """The control of the two tests above."""
+    """The control for the two tests above."""
     written = run_in_managed_mode(project_dir, "log.ensure_configured()", "serve()")
     assert written.count("canary-word") == 2
 

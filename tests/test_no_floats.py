@@ -1,4 +1,4 @@
-"""Money never meets a float: neither in the sources of its paths nor in the columns of its tables."""
+"""Money never becomes a float: neither in the code that handles it nor in the columns of its tables."""
 
 import ast
 import subprocess
@@ -20,7 +20,7 @@ MONEY = (
 
 
 def _floats(source: str) -> list[str]:
-    """What in a source makes or names a float: the name, a literal, a division, `round`."""
+    """Return the places in a source that make or name a float: the type, a literal, a division, `round`."""
     found = []
     for node in ast.walk(ast.parse(source)):
         match node:
@@ -79,7 +79,7 @@ UserAmount(Environment.LIVE, "u", "USDT", {amount})
 """
 
 
-@pytest.mark.full  # `mypy` itself runs beside the tests
+@pytest.mark.full  # `mypy` runs separately from the tests anyway
 def test_the_types_refuse_a_float_as_an_amount(tmp_path: Path) -> None:
     amounts = {"whole": "1", "fraction": "1.5", "quotient": "1 / 2"}
     for name, amount in amounts.items():

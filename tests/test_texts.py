@@ -1,4 +1,4 @@
-"""The catalogue template holds exactly the words of the code."""
+"""The catalogue template holds exactly the texts of the code, and the texts are in plain English."""
 
 import ast
 import re
@@ -59,7 +59,7 @@ FORBIDDEN = re.compile(rf"\b(?:{_CODE_WORDS}|{_RIDDLES}|{_STIFF}|{_OLD})\b", re.
 
 @cache
 def _code() -> dict[str, ast.Module]:
-    """The application's modules by their names: parsed once for all tests."""
+    """Return the application's parsed modules by their paths, parsed once for all tests."""
     return {str(path.relative_to(CODE)): ast.parse(path.read_text()) for path in CODE.rglob("*.py")}
 
 
@@ -70,7 +70,7 @@ def _texts_in_template() -> Iterator[str]:
 
 
 def test_no_text_sounds_as_they_once_did() -> None:
-    """Plain, short, to the person: no word that only the code knows, no riddle, no stiff form."""
+    """Texts are plain, short and speak to the user: no code jargon, no riddles, no stiff forms."""
     every = list(_texts_in_template())
     assert len(every) > 800
     assert {text: found[0] for text in every if (found := FORBIDDEN.search(text))} == {}
@@ -109,7 +109,7 @@ _FORBIDDEN_IN_REFUSALS = re.compile(
 
 
 def _names_of_errors(trees: list[ast.Module]) -> set[str]:
-    """The names of the application's errors, whichever modules were imported."""
+    """Return the class names of the application's errors, whichever modules they were imported from."""
     bases = {
         one.name: {base.id for base in one.bases if isinstance(base, ast.Name)}
         for tree in trees
@@ -123,7 +123,7 @@ def _names_of_errors(trees: list[ast.Module]) -> set[str]:
 
 
 def _refusals(tree: ast.Module, names: set[str]) -> Iterator[str]:
-    """The sentences with which errors are made, those about single fields, and the titles of all."""
+    """Yield the sentences that errors are raised with, including field errors, and their titles."""
     for node in ast.walk(tree):
         given: list[ast.expr] = []
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
@@ -151,14 +151,14 @@ def test_a_refusal_that_sounds_so_is_found() -> None:
     assert _FORBIDDEN_IN_REFUSALS.search(found)
 
 
-# Nothing is joined from halves
+# No sentence is joined from halves
 
 _WHOLE_END = (".", "?", "!", "…", ":", "}")
 _JOINS_WHOLE = ("sentences", "filled")
 
 
 def _is_text(node: ast.AST) -> bool:
-    """Whether a node is a translated text, also with its values put in."""
+    """Return whether a node is a translated text, with or without its values formatted in."""
     if not isinstance(node, ast.Call):
         return False
     if isinstance(node.func, ast.Attribute):
@@ -174,7 +174,7 @@ def _words(node: ast.AST) -> str:
 
 
 def _glue(node: ast.AST) -> bool:
-    """Whether a node only holds together what stands beside it: a space, a comma, a full stop."""
+    """Return whether a node is only punctuation between its neighbors: a space, a comma, a full stop."""
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
         return False
     return bool(node.value) and not re.search(r"[\w\N{MIDDLE DOT}]", node.value)
@@ -206,7 +206,7 @@ def _joins_halves(node: ast.AST) -> bool:
 
 
 def _ends_open(text: str) -> bool:
-    """Whether a text has a space at an end, so that another one is to follow it."""
+    """Return whether a text starts or ends with a space, and so expects another text beside it."""
     return text != text.strip()
 
 
@@ -220,7 +220,7 @@ def _halves(tree: ast.Module) -> list[int]:
 
 
 def test_nothing_is_joined_from_halves() -> None:
-    """Another language has another order: a sentence is one text, and what changes in it has a name."""
+    """Word order differs between languages, so a sentence is one text whose variable parts are named."""
     found = {name: _halves(tree) for name, tree in _code().items()}
     assert {name: lines for name, lines in found.items() if lines} == {}
 

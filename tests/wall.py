@@ -1,7 +1,7 @@
 """A proxy to PostgreSQL that can swallow connections: they stay open, and nothing comes through.
 
-It is what a database host that vanished looks like, or a proxy between that forgot the connection: no reset
-and no end, while new connections work. The kernel acknowledges what is sent, so no time-out of TCP helps.
+That is how a vanished database host looks, or a proxy in between that forgot the connection: no RST and no
+FIN, while new connections work. The kernel acknowledges what is sent, so no TCP timeout helps.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 
 class Wall:
-    """Passes connections on until they are swallowed. Runs in a thread of its own."""
+    """Relays connections until they are swallowed. Runs in a thread of its own."""
 
     def __init__(self, database: str) -> None:
         self._there = urlsplit(database)
@@ -24,18 +24,18 @@ class Wall:
 
     @property
     def url(self) -> str:
-        """The address of the same database by this way."""
+        """The URL of the same database through this proxy."""
         assert self._server is not None
         user = self._there.netloc.rpartition("@")[0]
         port = self._server.sockets[0].getsockname()[1]
         return urlunsplit(self._there._replace(netloc=f"{user}@127.0.0.1:{port}"))
 
     def swallow(self) -> None:
-        """Let nothing through any more on the connections that exist now."""
+        """Stop relaying anything on the connections that exist now."""
         self._generation += 1
 
     def lead_to(self, database: str) -> None:
-        """Lead new connections to another address; those that exist stay where they are."""
+        """Connect new clients to another database; existing connections stay where they are."""
         self._there = urlsplit(database)
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

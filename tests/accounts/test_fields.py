@@ -1,4 +1,4 @@
-"""The fields of an account, and the addresses to go on to."""
+"""The fields of an account, and the paths that people may be redirected to."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The `form` cookie brings typed fields back, and the page opens whatever a browser puts into the cookie."""
+"""The `form` cookie restores typed fields, and the page opens whatever the cookie contains."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Leaked passwords, looked up at a local server that speaks as the range query of Have I Been Pwned does."""
+"""Leaked passwords, looked up on a local server that imitates Have I Been Pwned's range API."""
 
 import hashlib
 import threading
@@ -36,7 +36,7 @@ def _running(service: _Service) -> Iterator[str]:
             self.wfile.write(service.answer)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

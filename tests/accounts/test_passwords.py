@@ -73,7 +73,7 @@ async def test_none_of_those_that_leaked_most_often_is_accepted_though_no_servic
     for password in [
         *long_enough[::every],
         "Q1W2e3r4t5y6u7i8o9p0",
-    ]:  # long ones are hard to guess by their ends
+    ]:  # The last one is leaked too, though its ends alone look hard to guess.
         with contextlib.suppress(ValidationFailed):
             await check_new_password(password, field="password", personal=())
             accepted.append(password)
@@ -132,7 +132,7 @@ async def test_a_burst_of_one_network_leaves_half_of_the_places(monkeypatch: pyt
 
 @pytest.mark.full
 async def test_without_the_limit_a_burst_waits_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control of the test above."""
+    """The control for the test above."""
     monkeypatch.setattr(passwords.EVERYBODY, "places", 1000)
     assert await _refused_of_a_burst() == []
 

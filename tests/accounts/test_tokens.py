@@ -70,7 +70,7 @@ def test_a_token_names_its_user_and_session() -> None:
 
 
 def test_a_token_made_by_hand_with_the_right_key_and_claims_is_accepted() -> None:
-    # The control of everything below: only what each case changes makes it fail.
+    # The control for everything below: each case fails only because of what it changes.
     assert tokens.verify(_by_hand(_payload()), TokenType.ACCESS) == CLAIMS
 
 
@@ -167,7 +167,7 @@ def test_what_is_no_token_at_all_is_refused(token: str) -> None:
 def test_each_change_of_one_character_breaks_a_token() -> None:
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     token, accepted = _issue(), []
-    for place, character in enumerate(token[:-1]):  # base64url leaves bits of the last one unused
+    for place, character in enumerate(token[:-1]):  # base64url leaves bits of the last character unused
         if character == ".":
             continue
         other = alphabet[(alphabet.index(character) + 32) % 64]

@@ -1,6 +1,6 @@
-"""What each text about a top-up claims: of the charge, of paying it, of starting another one.
+"""What each text about a top-up claims about the charge, about paying it, and about starting another one.
 
-A text that is shown on a surface of `test_agreement.py` and is missing here fails that test.
+A text that is shown on a surface of `test_agreement.py` but is missing here fails that test.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Claim:
-    """What a text claims; None where it says nothing of it.
+    """What a text claims; None where it says nothing.
 
     `charged` is `no`, `unknown` or `yes`. `pay` says whether to pay this top-up, `start` whether another one
     may be started.

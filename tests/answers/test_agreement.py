@@ -1,8 +1,8 @@
-"""No two sentences about one top-up disagree: on whether money left, and on whether to pay.
+"""No two sentences about one top-up disagree on whether money left, or on whether to pay.
 
-Every status with every reason and every answer about the charge is shown on every surface, also the ones that
-no sequence of events leads to. A catalogue of this test marks each text, so that what is shown is found, and
-`claims.py` has to say of each text what it claims.
+Every status with every reason and every answer about the charge is shown on every surface, even combinations
+that no sequence of events leads to. A special catalogue marks each text, so that shown texts are found, and
+`claims.py` has to list what each text claims.
 """
 
 import gettext
@@ -57,7 +57,7 @@ MAILS = {
 
 
 class Marking(gettext.NullTranslations):
-    """Puts a mark before each text, by which it is found wherever it is shown."""
+    """Puts a mark before each text, so that it is found wherever it is shown."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ def _receipt(view: TopUpView) -> ReceiptFacts:
 
 
 def _frames() -> dict[str, str]:
-    """What the page of a top-up says in each of its pictures, whatever the top-up."""
+    """Return the fixed texts of a top-up's page for each of its layouts, whatever the top-up."""
     closed = str(page.closed().render())
     return {
         "offered": str(offer_page.offered().render()),
@@ -164,7 +164,7 @@ def _frames() -> dict[str, str]:
 
 
 def _shown(view: TopUpView, frames: dict[str, str]) -> dict[str, object]:
-    """All that is shown of a top-up, by the surface."""
+    """Return everything that is shown of a top-up, by surface."""
     facts = _receipt(view)
     top_up_page = page_of(view, None, usual_minutes=4, fresh_until=NOW)
     shown: dict[str, object] = {
@@ -194,7 +194,7 @@ def _shown(view: TopUpView, frames: dict[str, str]) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Truth:
-    """What docs/money.md allows to be said of a top-up."""
+    """What docs/money.md allows texts to say about a top-up."""
 
     charged: str
     may_pay: bool
@@ -225,7 +225,7 @@ def _truth(view: TopUpView) -> Truth:
     return Truth(
         charged,
         may_pay=is_unpaid and status in UNPAID and view.widget_url is not None,
-        # Where the money was received, more can be added; while nobody knows, one may pay twice.
+        # Once the money was received, more can be added; while nobody knows, one might pay twice.
         may_start=charged != "unknown" and (is_unpaid or charged == "yes"),
     )
 
@@ -246,7 +246,7 @@ def _faults(view: TopUpView, frames: dict[str, str], marking: Marking) -> list[s
 
 
 def page_only_if(top_up_page) -> set[str]:
-    """The texts of the page's frame that stand under a condition which this page does not fulfil."""
+    """Return the fixed texts whose condition this page does not meet."""
     return set() if top_up_page.can_start_again else {"Start a new top-up"}
 
 
@@ -266,7 +266,7 @@ def test_every_state_is_among_those_that_are_shown():
 
 
 def test_a_payment_that_is_sought_stops_every_other_one_from_being_asked_for(marking):
-    """Of two on one page, nobody may read "don't pay again yet" above "pay on the provider's page"."""
+    """A page with two top-ups must not say "don't pay again yet" above "pay on the provider's page"."""
     pay = _view(TopUpStatus.CREATED, None, Charged.NO, is_offered=True)
     for sought in _situations():
         if sought.status not in NOT_OVER or _truth(sought).charged != "unknown":

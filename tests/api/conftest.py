@@ -1,4 +1,4 @@
-"""A client of the whole API over ASGI, and quick ways to get a signed-in person."""
+"""Fixtures: a client of the whole API over ASGI, and quick ways to get a signed-in person."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -49,7 +49,7 @@ async def bo(new_person: Callable[..., Awaitable[Person]]) -> Person:
 async def wallet(
     client: httpx.AsyncClient, database: str, simulator_process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> Wallet:
-    """The API with the simulator behind it, at the beginning of a run."""
+    """The API with a freshly reset simulator behind it."""
     simulator_process.begin()
     monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
     monkeypatch.setenv("ONRAMP_WIDGET_URL", f"{simulator_process.base}/main")

@@ -36,12 +36,12 @@ def _request(*forwarded: str, peer: str = PROXY) -> dict[str, Any]:
         (1, (f"{FORGED}, unknown",), PROXY),
         (1, (f"{FORGED}, \xff\x00",), PROXY),
         (1, (f"{FORGED}, 2001:DB8::0:1",), "2001:db8::1"),
-        # Somebody inside our proxies' networks wrote the rest: no more proxies are passed than there are.
+        # Somebody inside our proxies' networks wrote the rest: no more hops are skipped than there are.
         (1, (f"{FORGED}, {CALLER}, {INNER}",), INNER),
         (2, (f"{CALLER}, {INNER}",), CALLER),
         (2, (f"{FORGED}, {CALLER}, {INNER}",), CALLER),
         (2, (f"{FORGED}, {CALLER}", INNER), CALLER),
-        (2, (INNER,), INNER),  # It came around the outer proxy, and the inner one saw it.
+        (2, (INNER,), INNER),  # It bypassed the outer proxy, and the inner one saw it.
         (2, (f"{'1.2.3.4,' * 2_000}{CALLER},{INNER}",), CALLER),
     ],
 )
@@ -106,7 +106,7 @@ def test_whoever_reaches_the_port_has_no_address_that_they_made_up(peer: str, ad
 
 
 def test_a_proxy_of_ours_is_one_wherever_it_stands_in_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody who goes around the outer proxy writes what the outer proxy would have written."""
+    """Somebody who bypasses the outer proxy can write what the outer proxy would have written."""
     monkeypatch.setenv("TRUSTED_PROXY_HOPS", "2")
     monkeypatch.setenv("TRUSTED_PROXIES", f"10.0.0.0/8,{INNER}")
     get_settings.cache_clear()

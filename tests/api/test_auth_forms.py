@@ -1,4 +1,4 @@
-"""The browser's forms: the cookie, where the browser goes next, and which sites may post them."""
+"""The browser's forms: the cookie they set, where they redirect, and which sites may post them."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ OURS = "http://localhost:3000"
 
 @pytest.fixture(autouse=True)
 def pages(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in development: the pages are another origin than the API."""
+    """Settings as in development, where the pages and the API have different origins."""
     monkeypatch.setenv("PUBLIC_URL", OURS)
     get_settings.cache_clear()
 
@@ -189,7 +189,7 @@ async def test_another_site_cannot_post_a_form(client: httpx.AsyncClient, ada: P
 async def test_both_names_of_this_machine_are_our_pages_in_development(
     client: httpx.AsyncClient, ada: Person
 ) -> None:
-    """The cookie is for the host that the person typed, so the way on leads there too."""
+    """The cookie is for the host name that the person typed, so the redirect stays on that host."""
     form = {"email": ada.email, "password": PASSWORD}
     for origin in (OURS, "http://127.0.0.1:3000"):
         answer = await client.post("/api/auth/session", data=form, headers={"Origin": origin})
@@ -218,7 +218,7 @@ async def test_what_a_proxy_calls_us_counts_nowhere(client: httpx.AsyncClient, a
 async def test_another_site_cannot_delete_the_cookie_that_a_browser_does_not_send_it(
     client: httpx.AsyncClient,
 ) -> None:
-    """`SameSite=Lax` keeps the cookie from a form of another site, but not its deletion from the browser."""
+    """`SameSite=Lax` keeps the cookie out of another site's form post, but would let the answer delete it."""
     for method, path in (("POST", "session/end"), ("DELETE", "session")):
         answer = await client.request(method, f"/api/auth/{path}", headers={"Origin": "https://evil.example"})
         assert (answer.status_code, "set-cookie" in answer.headers) == (403, False)

@@ -1,4 +1,4 @@
-"""Bodies that arrive slowly or in tiny pieces: how long the server waits, and what they cost."""
+"""Bodies that arrive slowly or in tiny pieces: how long the server waits, and how much work they cost."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ PLACES = (PATH, "/api/auth/login", "/api/auth/session")
 
 
 class Sender:
-    """Sends pieces for as long as there are any; counts how many were asked for."""
+    """Sends pieces while there are any; counts how many were requested."""
 
     def __init__(self, pieces: Iterator[bytes], *, pause: float = 0.0) -> None:
         self._pieces = pieces
@@ -37,7 +37,7 @@ def _crumbs(count: int) -> Iterator[bytes]:
 
 
 async def _status(app: ASGIApp, path: str, sender: Sender) -> int:
-    """Send a body to the application and return the status of the answer."""
+    """Send a body to the application; return the status of its answer."""
     answered: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -91,7 +91,7 @@ async def test_a_body_in_crumbs_is_refused_after_a_few(api: ASGIApp, path: str) 
 
 
 async def test_without_the_count_each_crumb_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control of the test above."""
+    """The control for the test above."""
     monkeypatch.setattr(bodies, "FREE_PIECES", MAX_BODY_BYTES)
     monkeypatch.setattr(bodies, "GATHER_SECONDS", 0)
     sender = Sender(_crumbs(10_000))

@@ -1,4 +1,4 @@
-"""Cancelling a top-up, which has to be the caller's own, as a program sees it."""
+"""Canceling a top-up, which has to be the caller's own, as a program sees it."""
 
 from tests.money import WANTED, Wallet, assert_problem
 from tests.people import Person
@@ -28,7 +28,7 @@ async def test_cancel_ends_the_offer_once(wallet: Wallet, ada: Person) -> None:
     assert (await wallet.get(ada, path)).json() == seen
     again = await wallet.client.post(f"{path}/cancel", headers=ada.headers)
     assert_problem(again, 409, "not_cancelable")
-    # The binding stays: a payment made all the same finds its top-up.
+    # The widget session stays, so that a payment made anyway finds its top-up.
     assert wallet.count("widget_sessions") == 1
 
 

@@ -207,7 +207,7 @@ async def test_a_bent_answer_of_a_passkey_proves_nothing(
     passkey = SoftPasskey()
     await _add_passkey(client, ada, passkey)
     options = json.loads(passkeys.request_options())
-    # The count has begun, so that an old one is older.
+    # The passkey's signature counter is above zero now, so an older assertion can be told apart.
     await sign_in.sign_in_by_passkey(
         json.dumps(passkey.get(json.loads(passkeys.request_options()))), CLIENT, program_sessions.open_program
     )
@@ -244,7 +244,7 @@ async def test_what_is_no_answer_is_refused(database: str, answer: str) -> None:
 async def test_an_answer_to_one_challenge_is_none_to_another(
     client: httpx.AsyncClient, ada: Person, bo: Person, later: Callable[[timedelta], None]
 ) -> None:
-    """A creation counts for its account only, within its time, once; and proves nobody."""
+    """A registration is valid only once, in time, and for its account; and it does not sign anybody in."""
     passkey = SoftPasskey()
     options = (await _post(client, "factors/passkeys/options", ada)).json()
     made = passkey.create(options)
@@ -278,7 +278,7 @@ async def test_nobody_reaches_somebody_elses_factors(
         await second_factor.prove_by_passkey(viewer, answer)
 
 
-# What a mailbox or a stolen session alone must not do.
+# What access to the mailbox or a stolen session alone must not allow.
 
 
 async def test_a_mailbox_alone_does_not_open_what_two_factors_protect(

@@ -1,4 +1,4 @@
-"""The layers that every request passes before and around a route."""
+"""The layers around the routes, which every request passes through."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -78,7 +78,7 @@ def _bodies(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _faults(document: dict[str, Any]) -> list[str]:
-    """Return the JSON bodies that have no example, or one that is none."""
+    """Return the JSON bodies that have no example, or an example that violates the schema."""
     components, faults = {"components": document["components"]}, []
     for place, content in _bodies(document):
         schema = content["schema"]

@@ -1,4 +1,4 @@
-"""The gate before the pages of a production build."""
+"""The gate in front of the private pages of a production build."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""The headers on every kind of answer, from the whole chain of the server over pages made for the test."""
+"""The headers on every kind of answer, from the server's whole stack over pages made for the test."""
 
 import base64
 import hashlib
@@ -76,7 +76,7 @@ def _site(folder: Path, settings: Settings) -> httpx.AsyncClient:
 
     pages = Starlette(routes=[Route("/broken", fail), Mount("/", StaticFiles(directory=folder, html=True))])
     served = before_pages(whole_api())(before_private_pages(pages))
-    # As Reflex does around everything it was given.
+    # As Reflex wraps everything it is given.
     served = CORSMiddleware(served, allow_credentials=True, allow_origins=[settings.ui_origin])
     app = with_headers(served, settings, pages_folder=folder)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
@@ -172,7 +172,7 @@ async def test_a_page_may_run_its_own_scripts_and_styles_and_no_others(site: htt
 async def test_a_page_redirects_within_this_site_whatever_the_request_calls_it(
     site: httpx.AsyncClient, address: str, place: str
 ) -> None:
-    """Behind a proxy that ends TLS, the address as this server sees it begins with http:// as well."""
+    """Behind a proxy that terminates TLS, the URL that this server sees also starts with http://."""
     answer = await site.get(httpx.URL(f"http://localhost:3000{address}"), headers={"Host": "evil.example"})
     assert (answer.status_code, answer.headers["location"]) == (307, place)
 
@@ -241,7 +241,7 @@ async def test_production_is_found_over_tls_only_and_frames_the_provider_only(fo
     ("method", "path", "kept"),
     [
         ("GET", "/assets/root-DQYAB-Ig.js", "public, max-age=31536000, immutable"),
-        ("GET", "/assets/x.js", "no-cache"),  # another release may have another content there
+        ("GET", "/assets/x.js", "no-cache"),  # another release may have different content there
         ("GET", "/", "no-cache"),
         ("GET", "/login/", "no-cache"),
         ("GET", "/favicon.svg", "no-cache"),

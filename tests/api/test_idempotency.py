@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on `POST /api/top-ups`: one top-up for one key, whatever happens at once."""
+"""`Idempotency-Key` on `POST /api/top-ups`: one top-up per key, even for concurrent requests."""
 
 import asyncio
 import json
@@ -93,7 +93,7 @@ async def test_the_first_request_still_being_worked_on_is_told(wallet: Wallet, a
 
 
 async def _race(wallet: Wallet, person: Person, *, requests: int = 32) -> Counter[int]:
-    # Five may be open at a time, which would hide a second or third top-up behind another refusal.
+    # Only five may be open at a time; beyond that, another refusal would hide duplicate top-ups.
     answers = await asyncio.gather(*(wallet.create(person, key="raced") for _ in range(requests)))
     bodies = {answer.content for answer in answers if answer.status_code == 201}
     assert len(bodies) >= 1

@@ -1,4 +1,4 @@
-"""While another transaction holds a lock: what can go on does, and the rest is asked to come back."""
+"""While another transaction holds a lock, unaffected requests succeed, and the rest is told to retry."""
 
 import asyncio
 import itertools
@@ -26,14 +26,14 @@ async def _timed(call: Awaitable[httpx.Response]) -> tuple[int, float]:
 
 @dataclass
 class Seen:
-    """What came back while somebody held the lock: statuses, and how many seconds each took."""
+    """The answers while the lock was held: their statuses, and the seconds each took."""
 
     creations: list[tuple[int, float]]
     reads: list[tuple[int, float]]
 
 
 async def _while_locked(wallet: Wallet, people: list[Person], seconds: float) -> Seen:
-    """Lock the provider's orders for so long, under five new top-ups and five reads a second."""
+    """Lock the provider's orders for `seconds`, under a load of five new top-ups and five reads a second."""
     creations: list[asyncio.Task[tuple[int, float]]] = []
     reads: list[asyncio.Task[tuple[int, float]]] = []
     async with background_work():
@@ -65,13 +65,13 @@ async def test_balances_are_read_while_somebody_locks_the_providers_orders(
         monkeypatch.setattr(engine, "LOCK_WAIT", lock_wait)
     people = [await new_person() for _ in range(2 if lock_wait else 8)]
     seen = await _while_locked(wallet, people, seconds)
-    # Those that had the lock's end to wait for are created.
+    # Only requests that were still waiting when the lock was released succeed.
     assert Counter(status for status, _ in seen.creations)[503] >= seconds
-    # Without an end of its own, the wait for the lock would last as long as the lock.
+    # Without a timeout, the wait would last as long as the lock.
     assert max(took for _, took in seen.creations) < min(5, seconds - 0.5)
     assert {status for status, _ in seen.reads} == {200}
     assert max(took for _, took in seen.reads) < 1.5
-    somebody = await new_person()  # The others may have as many open top-ups as one may have.
+    somebody = await new_person()  # The others may have reached the limit of open top-ups.
     assert (await wallet.create(somebody)).status_code == 201
 
 

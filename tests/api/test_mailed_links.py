@@ -1,4 +1,4 @@
-"""What mailed links do, and do not do for anybody else: as a program sees it, and as a thief does."""
+"""What mailed links do, and do not do for anybody else, as seen by a program and by a thief."""
 
 import asyncio
 import statistics
@@ -146,7 +146,7 @@ async def test_nobody_learns_by_the_answer_whether_there_is_an_account(
 async def _ratio_of_times(
     client: httpx.AsyncClient, email: str, times: int, *, ask: Callable[[str], Awaitable[None]]
 ) -> float:
-    """Return how much longer an account takes than none: medians of requests side by side, printed too."""
+    """Return how much longer requests take for an account than for none (ratio of medians); print it too."""
     took: dict[str, list[float]] = {email: [], "nobody-at-all@example.com": []}
     for _ in range(times):
         for asked, seconds in took.items():
@@ -160,15 +160,15 @@ async def _ratio_of_times(
     return ratio
 
 
-# How much longer tells. A request for an account takes 0.99 to 1.03 times as long as for none, and 1.26 times
-# where the account is looked for before the answer.
+# The ratio that would give an account away. A request for an account takes 0.99 to 1.03 times as long as for
+# none, and 1.26 times as long if the account is looked up before the answer.
 TELLING_RATIO = 1.15
 
 
 @pytest.mark.parametrize(
     ("times", "telling"),
     [
-        (25, 1.5),  # the medians of so few differ by a fifth on a busy machine
+        (25, 1.5),  # medians of so few requests differ by a fifth on a busy machine
         pytest.param(500, TELLING_RATIO, marks=pytest.mark.full),
     ],
 )
@@ -325,7 +325,7 @@ async def test_an_address_of_somebody_else_is_never_taken_over(
 async def test_a_new_password_ends_what_was_begun_with_the_old_one(
     client: httpx.AsyncClient, owner: psycopg.Connection[Any], ada: Person
 ) -> None:
-    """A thief asks for a change of the address and keeps the link; the owner then changes the password."""
+    """A thief requests a change of address and keeps the link; the owner then changes the password."""
     asked = await _post(client, "email", ada, new_email="thief@example.com", current_password=PASSWORD)
     assert asked.status_code == 202
     kept = secret_in(owner, "confirm_new_email", to="thief@example.com")
@@ -338,7 +338,7 @@ async def test_a_new_password_ends_what_was_begun_with_the_old_one(
 async def test_the_owner_takes_a_stolen_account_back_by_the_old_address(
     client: httpx.AsyncClient, owner: psycopg.Connection[Any], ada: Person
 ) -> None:
-    """A thief with the password changes the address twice, and the password by a link: the owner wins."""
+    """A thief with the password changes the address twice, and the password by a link; the owner wins."""
     _confirm(owner, ada)
     await _move(client, owner, ada, "thief@example.com")
     undo = secret_in(owner, "email_changed", to=ada.email)

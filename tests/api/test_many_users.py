@@ -28,7 +28,7 @@ LIMITED = ("limits", "allChainMapping", "allCoinLimits", "fetchAllCountryConfig"
 
 @pytest.fixture
 async def people(ada: Person) -> list[Person]:
-    """Ada and 49 more with her password: hashing one for each would take most of the test's time."""
+    """Ada and 49 others with her password: hashing one for each would take most of the test's time."""
     made = [ada]
     async with transaction() as db:
         first = (await db.exec(select(User).where(User.id == ada.id))).one()
@@ -43,13 +43,13 @@ async def people(ada: Person) -> list[Person]:
 
 
 def requests(simulator: Process) -> dict[str, dict[str, Any]]:
-    """Return what the simulator counted since the beginning, by the last part of the path."""
+    """Return the simulator's request counts since its reset, by the last segment of the path."""
     items = simulator.control("requests", method="GET")["items"]
     return {row["path"].rpartition("/")[2]: row for row in items}
 
 
 async def begin(client: httpx.AsyncClient, person: Person, amount: int = 1000) -> tuple[int, int, str]:
-    """Do what a page does when somebody begins to add money; return the statuses and the quote's end."""
+    """Make the calls of a page on which somebody starts to add money; return statuses and quote's expiry."""
     options = await client.get("/api/options", params={"fiat_currency": "INR"})
     body = {**WANTED, "fiat_amount": str(amount)}
     quoted = await client.post("/api/quotes", json=body, headers=person.headers)
@@ -83,7 +83,7 @@ async def test_fifty_at_once_cost_what_one_costs(
 async def test_the_documented_ten_a_minute_are_kept_whatever_is_asked(
     client: httpx.AsyncClient, simulator: Process, people: list[Person], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # From a network each: one alone takes at most half of the ten.
+    # Each person comes from a network of their own, as one network gets at most half of the ten places.
     monkeypatch.setenv("TRUSTED_PROXY_HOPS", "1")
     get_settings.cache_clear()
     currencies = ("INR", "TRY", "AED", "MXN", "VND", "NGN", "BRL", "PEN", "COP", "CLP", "PHP", "EUR", "IDR")
@@ -104,7 +104,7 @@ async def test_the_documented_ten_a_minute_are_kept_whatever_is_asked(
         assert counted[name]["total"] <= DOCUMENTED_A_MINUTE, name
         assert set(counted[name]["by_status"]) == {"200"}, name
     assert counted["allCoinLimits"]["total"] == DOCUMENTED_A_MINUTE, "the test comes to the limit"
-    # For dollars the stable asset is not sold on the first network that is asked about.
+    # For dollars the stablecoin is not sold on the first network that is tried.
     assert set(counted["quotes"]["by_status"]) == {"200", "406"}
     assert counted["quotes"]["total"] >= USERS, "different questions have an answer each"
 

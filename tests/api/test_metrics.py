@@ -1,4 +1,4 @@
-"""Counters are shown to callers with the token, and to nobody else."""
+"""Metrics are served to callers with the token, and to nobody else."""
 
 import httpx
 import pytest

@@ -36,7 +36,7 @@ SELECT count(*) FROM pg_stat_activity
 
 
 def sent(simulator: Process) -> Counter[str]:
-    """Return how often each endpoint was asked since the beginning, by the last part of its path."""
+    """Return the number of requests to each endpoint since the reset, by the last segment of its path."""
     items = simulator.control("requests", method="GET")["items"]
     return Counter({row["path"].rpartition("/")[2]: int(row["total"]) for row in items})
 
@@ -220,7 +220,7 @@ async def test_rates_say_what_one_unit_buys(client: httpx.AsyncClient) -> None:
     assert list(found["rates"]) == ["USDT", "USD", "ETH", "INR"]
     assert found["rates"]["INR"] == "1"
     assert Decimal("0.008") < Decimal(found["rates"]["USDT"]) < Decimal("0.02")
-    # The other way round it is the price of the asset, which is not a stable one.
+    # The inverse is the price of the asset, which is not a stablecoin.
     ether = (await get_rates_of(client, "ETH", "INR")).json()["rates"]["INR"]
     assert Decimal(ether) > 100_000
     assert abs(Decimal(ether) * Decimal(found["rates"]["ETH"]) - 1) < Decimal("1e-9")
@@ -270,7 +270,7 @@ async def test_rates_are_kept_in_the_database_and_read_again_after_five_minutes(
         return str(found["as_of"])
 
     first = await as_of()
-    await lifecycle.disconnect()  # Another process, which has nothing but the database.
+    await lifecycle.disconnect()  # As in another process, which has only the database.
     assert await as_of() == first
     age(database, 4)
     kept = await as_of()
@@ -287,7 +287,7 @@ async def test_old_rates_are_marked_stale_while_the_provider_is_away_and_end_aft
     client: httpx.AsyncClient, simulator: Process, database: str
 ) -> None:
     await get_rates_of(client, "INR", "USDT")
-    await lifecycle.disconnect()  # Quotes are shared for seconds; a new connection has none.
+    await lifecycle.disconnect()  # Quotes are shared for some seconds; a new connection has none.
     simulator.scenario("api_down", times=None)
     age(database, 14)
     assert not (await get_rates_of(client, "INR", "USDT")).json()["stale"]
@@ -314,19 +314,19 @@ async def test_while_the_provider_is_away_it_is_not_asked_by_everybody_who_asks_
 ) -> None:
     simulator.scenario("api_down", times=None)
     assert (await get_rates_of(client, "INR", "USDT")).status_code == 503
-    await asyncio.sleep(1)  # Repeats of the other questions of that reading are still under way.
+    await asyncio.sleep(1)  # Retries of that reading's other requests are still in flight.
     tried = sent(simulator)
     for _ in range(5):
         assert (await get_rates_of(client, "INR", "USDT")).status_code == 503
     assert sent(simulator) == tried
-    get_rates()._rests_until = 0  # Control: without the rest the next one asks again.
+    get_rates()._rests_until = 0  # Control: without the rest period the next one asks again.
     assert (await get_rates_of(client, "INR", "USDT")).status_code == 503
     assert sent(simulator) != tried
 
 
 @pytest.fixture
 def two_readers() -> list[rates.RatesReader]:
-    """The rates of two processes of the fleet, as far as they know of each other."""
+    """The rates readers of two processes of the fleet, which coordinate only through the database."""
     options = get_rates()._options
     return [rates.RatesReader(get_provider(), options, assets=["ETH"]) for _ in range(2)]
 
@@ -374,7 +374,7 @@ async def test_no_transaction_is_open_while_the_provider_is_asked(
             found = owner.execute("SELECT count(*) FROM leases WHERE name = 'rates' AND until > now()")
             holders = max(holders, found.fetchone()[0])
         assert holders == 1, "it was seen while it read"
-        async with transaction() as db:  # Control: one that spans as long is seen.
+        async with transaction() as db:  # Control: a transaction that lasts this long is seen.
             await db.exec(select(ExchangeRate))
             await asyncio.sleep(0.8)
             assert owner.execute(LONG_TRANSACTIONS).fetchone() == (1,)

@@ -1,4 +1,4 @@
-"""Odd answers of authenticators, and two requests about factors at once: all are answered in words."""
+"""Odd authenticator responses, and concurrent requests about factors, all get a proper refusal."""
 
 import asyncio
 import json
@@ -75,7 +75,7 @@ async def test_a_passkey_that_signs_in_while_it_is_removed_locks_nothing_in_a_ci
     async def slow(db: Any, answer: str) -> str:
         user_id = await real(db, answer)
         is_proved.set()
-        await asyncio.sleep(0.2)  # The removal waits for a lock by now.
+        await asyncio.sleep(0.2)  # By now the removal is waiting for a lock.
         return user_id
 
     monkeypatch.setattr(passkeys, "prove", slow)

@@ -1,4 +1,4 @@
-"""While the database takes no changes: writes are asked to come back, reads go on."""
+"""While the database is read-only, writes are told to retry, and reads still work."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from tests.signed_webhooks import PATH, event_of, headers_of
 
 
 class Switch:
-    """Makes the server read-only while it runs, as a fail-over does, and makes it writable again."""
+    """Makes a running server read-only, as a failover does, and writable again."""
 
     def __init__(self, database: str) -> None:
         self._owner = psycopg.connect(database, autocommit=True)
@@ -43,7 +43,7 @@ def _is_away(answer: httpx.Response) -> bool:
 
 
 async def _until_it_is_seen(client: httpx.AsyncClient, person: Person) -> None:
-    # Connections hear of a changed setting one after the other.
+    # Connections notice a changed setting one by one.
     for _ in range(100):
         answer = await client.patch("/api/auth/me", headers=person.headers, json={"display_name": "A"})
         if answer.is_error:

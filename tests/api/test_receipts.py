@@ -1,4 +1,4 @@
-"""Receipts and files for support as their owner gets them, and the public check of a receipt's code."""
+"""Receipts and support files as their owner gets them, and the public check of a receipt's code."""
 
 import json
 import re
@@ -72,7 +72,7 @@ async def test_nobody_gets_a_file_of_somebody_else(
         assert_problem(await wallet.get(bo, f"/api/transactions/{one}/{file}"), 404, "not_found")
         anonymous = await wallet.client.get(f"/api/transactions/{one}/{file}")
         assert_problem(anonymous, 401, "unauthenticated")
-        # A code is good for the check alone.
+        # A code is good only for the check.
         by_code = {"Authorization": f"Bearer {await code_for(one)}"}
         answer = await wallet.client.get(f"/api/transactions/{one}/{file}", headers=by_code)
         assert_problem(answer, 401, "unauthenticated")
@@ -221,7 +221,7 @@ async def test_a_file_for_support_holds_what_support_needs_and_no_canary(wallet:
 async def test_the_members_of_the_file_for_support_are_written_down(
     wallet: Wallet, ada: Person, project_dir: Any
 ) -> None:
-    """A member that is added stands in docs/privacy.md, or this fails."""
+    """A field added to the file has to be documented in docs/privacy.md."""
     top_up = await wallet.created(ada)
     wallet.settle(top_up["id"])
     given = (await wallet.get(ada, f"/api/transactions/{top_up['id']}/support.json")).json()

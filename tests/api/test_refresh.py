@@ -1,4 +1,4 @@
-"""Refresh tokens: two honest tabs go on, a theft ends the session for both."""
+"""Refresh tokens: two honest tabs keep working, and a theft ends the session for thief and owner."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ SIZES = [pytest.param(6, id="short"), pytest.param(500, id="full", marks=pytest.
 
 @pytest.fixture
 async def new_program(client: httpx.AsyncClient, ada: Person) -> Callable[[], Awaitable[ProgramSession]]:
-    """Return a function that opens one more session of Ada's, without the cost of a password."""
+    """A function that opens another session for Ada, without the cost of a password."""
 
     async def make() -> ProgramSession:
         async with transaction() as db:
@@ -35,7 +35,7 @@ async def new_program(client: httpx.AsyncClient, ada: Person) -> Callable[[], Aw
 
 
 def _families(database: str, session_id: str) -> tuple[int, str | None]:
-    """Return how many tokens of the session are unspent, and why it ended."""
+    """Return how many refresh tokens of a session are unspent, and why it ended, if it has."""
     with psycopg.connect(database) as owner:
         return owner.execute(
             "SELECT count(*) FILTER (WHERE t.used_at IS NULL), max(s.end_reason) FROM auth_sessions s"
@@ -124,7 +124,7 @@ async def test_a_token_whose_successor_was_used_ends_the_session_even_at_once(
         stolen = person.refresh_token
         second = (await _refresh(client, person.refresh_token)).json()
         third = (await _refresh(client, second["refresh_token"])).json()
-        assert await _is_alive(client, third["access_token"])  # the control: until here all is well
+        assert await _is_alive(client, third["access_token"])  # the control: up to here all is well
         _assert_refused(await _refresh(client, stolen), "refresh_token_reused")
         assert not await _is_alive(client, third["access_token"])
         _assert_refused(await _refresh(client, third["refresh_token"]), "unauthenticated")
@@ -141,7 +141,7 @@ async def test_two_honest_holders_who_race_both_go_on_in_one_family(
         program = await new_program()
         first, second = await asyncio.gather(*(_refresh(client, program.refresh_token) for _ in range(2)))
         assert (first.status_code, second.status_code) == (200, 200)
-        # Both use what they got, at once again: one token for both, so neither is taken for a thief.
+        # Both use their new token, again at once: it is the same token, so neither is taken for a thief.
         third, fourth = await asyncio.gather(
             *(_refresh(client, answer.json()["refresh_token"]) for answer in (first, second))
         )
@@ -158,7 +158,7 @@ async def test_each_theft_revokes_the_family(
         program = await new_program()
         owner = (await _refresh(client, program.refresh_token)).json()
         newest = (await _refresh(client, owner["refresh_token"])).json()
-        # Half of the thieves come with the first token, half race the owner's next refresh with the second.
+        # Half of the thieves use the first token; half race the owner's next refresh with the second.
         if number % 2:
             answers = [await _refresh(client, program.refresh_token)]
         else:
@@ -175,7 +175,7 @@ async def test_each_theft_revokes_the_family(
 async def test_a_theft_is_noticed_by_the_use_of_the_successor_alone(
     client: httpx.AsyncClient, new_program: NewProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control: by its age alone, a token that is stolen within ten seconds would be honoured."""
+    """The control: judged only by its age, a token stolen within ten seconds would be accepted."""
 
     async def only_by_age(_db: object, token: RefreshToken, _text: str, now: datetime) -> bool:
         return token.used_at is not None and now - token.used_at > program_sessions.REFRESH_REPEAT
@@ -201,7 +201,7 @@ async def test_a_theft_ends_the_one_session_and_no_other(
 async def test_without_the_row_lock_simultaneous_tabs_do_not_get_one_successor(
     client: httpx.AsyncClient, ada: Person
 ) -> None:
-    """The negative control: reading without the lock lets two spend one token with two salts."""
+    """The control: reading without the lock lets two requests spend one token with two salts."""
     salts = [b"a" * 32, b"b" * 32]
     barrier = asyncio.Barrier(2)
 

@@ -1,4 +1,4 @@
-"""The second step of signing in by form: the cookie between the two steps, and a passkey for both."""
+"""The second step of signing in by form: the cookie between the steps, and a passkey that replaces both."""
 
 import json
 from http.cookies import SimpleCookie
@@ -26,7 +26,7 @@ def pages(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def secret(client: httpx.AsyncClient, ada: Person) -> str:
-    """Of Ada's authenticator app."""
+    """The secret of Ada's authenticator app."""
     begun = (await client.post("/api/auth/factors/totp", headers=ada.headers)).json()["secret"]
     body = {"code": code_of(begun)}
     done = await client.post("/api/auth/factors/totp/confirm", headers=ada.headers, json=body)

@@ -1,4 +1,4 @@
-"""What must never be seen: in answers to others, in logs, in errors."""
+"""Secrets never appear in answers to others, in logs or in errors."""
 
 import io
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tests.people import PASSWORD, Person
 
 
 async def _use_everything(client: httpx.AsyncClient, person: Person) -> list[str]:
-    """Do what can be done with an account; return all secrets that came up."""
+    """Use all account routes; return every secret that was involved."""
     pair = (await client.post("/api/auth/refresh", json={"refresh_token": person.refresh_token})).json()
     form = {"email": person.email, "password": PASSWORD}
     cookie = (await client.post("/api/auth/session", data=form)).cookies["session"]
@@ -30,7 +30,7 @@ async def _use_everything(client: httpx.AsyncClient, person: Person) -> list[str
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """All that the application logs, at its most talkative."""
+    """Everything that the application logs, at its most verbose."""
     with log_lines(monkeypatch, level="debug") as output:
         yield output
 
@@ -100,5 +100,5 @@ async def test_a_refusal_does_not_repeat_what_was_sent(client: httpx.AsyncClient
         assert answer.status_code >= 400
         document = answer.json()
         for error in document.get("errors", []):
-            error.pop("field")  # an unknown field is named, which is its own name and nobody's value
+            error.pop("field")  # an unknown field is named: that is the field's name, not a value
         assert secret not in str(document)

@@ -1,4 +1,4 @@
-"""What happened to an account: shown to the owner alone, and kept in the audit log."""
+"""The security events of an account are shown only to its owner, and kept in the audit log."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ async def _events(client: httpx.AsyncClient, headers: dict[str, str]) -> list[di
 async def _sign_in_in_a_browser(
     client: httpx.AsyncClient, person: Person, password: str = PASSWORD, cookie: str = ""
 ) -> dict[str, str]:
-    """Return the cookies that the browser has afterwards."""
+    """Sign in by the browser's form; return the cookies that the answer sets."""
     client.cookies.clear()
     form = {"email": person.email, "password": password}
     answer = await client.post(

@@ -1,4 +1,4 @@
-"""How much of each limited resource one network leaves to all others, against a real simulator."""
+"""How much of each limited resource one network leaves to others, against a real simulator."""
 
 import asyncio
 from collections import Counter
@@ -20,7 +20,7 @@ THREADS = 8
 
 @pytest.fixture(autouse=True)
 def behind_a_proxy(wallet: Wallet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As deployed: one proxy in front, and 120 requests a minute for each endpoint of the provider's."""
+    """As deployed: behind one proxy, with 120 requests a minute to each of the provider's endpoints."""
     assert wallet
     monkeypatch.setenv("TRUSTED_PROXY_HOPS", "1")
     monkeypatch.setenv("ONRAMP_REQUESTS_PER_MINUTE", "120")
@@ -34,7 +34,7 @@ async def _post(wallet: Wallet, path: str, person: Person, network: str, amount:
 
 
 async def _storm(wallet: Wallet, path: str, *people: Person, times: int) -> Counter[int]:
-    """Send so many requests of these people, from one network and eight at a time."""
+    """Send `times` requests as these people, all from one network and eight at a time; count the statuses."""
     statuses: Counter[int] = Counter()
     numbers = iter(range(times))
 
@@ -57,7 +57,7 @@ async def test_two_accounts_that_begin_without_end_leave_the_provider_to_the_oth
 ) -> None:
     third = await new_person()
     statuses = await _storm(wallet, "top-ups", ada, bo, times=124)
-    # Those at the same time as the fifth find its place still free, and are refused under the lock.
+    # Requests concurrent with the fifth still find a free place, and are refused under the lock.
     assert statuses[201] == 2 * top_ups.MAX_OPEN
     assert set(statuses) == {201, 409, 429}
     assert _quotes_asked(wallet) <= 2 * top_ups.MAX_OPEN + 2 * THREADS

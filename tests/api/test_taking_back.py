@@ -1,4 +1,4 @@
-"""Taking an account back from a thief who has added a passkey to it in a stolen session."""
+"""Recovering an account from a thief who has added a passkey to it through a stolen session."""
 
 import json
 from collections.abc import Iterator

@@ -92,7 +92,7 @@ NO_REQUESTS = [
 
 
 def test_each_source_of_a_line_is_a_word_of_the_answer() -> None:
-    # Programs take money of people, and move no top-up.
+    # Programs debit people; they never change a top-up.
     words = set(StepSource) - {StepSource.PROGRAM}
     assert set(get_args(StepAnswer.model_fields["source"].annotation)) == words
 
@@ -217,7 +217,7 @@ async def test_a_body_that_is_no_request_is_refused(wallet: Wallet, ada: Person)
 
 
 async def test_country_chooses_among_entries_of_one_currency(wallet: Wallet, ada: Person) -> None:
-    """Three countries share XAF with one entry each; only Cameroon's has a payment method."""
+    """Three countries share XAF, with an entry each; only Cameroon's has a payment method."""
     given = await wallet.created(
         ada, fiat_currency="XAF", country="CM", fiat_amount="20000", payment_method="MOBILE-MONEY"
     )
@@ -337,7 +337,7 @@ async def test_more_than_the_tier_allows_leads_to_verification_where_a_higher_on
     get_settings.cache_clear()
     problem = assert_problem(await wallet.create(ada, fiat_amount="5000"), 403, "kyc_required")
     assert (problem["tier"], Decimal(problem["max"]) < 5000) == ("full", True)
-    # This line verifies inside the payment page, so only an operator can raise a tier.
+    # On the widget line people are verified inside the payment page, so only an operator can raise a tier.
     assert problem["next_step"] == {"action": "contact_support", "url": "http://localhost:3000/verify"}
     assert wallet.count("top_ups") == 0
     assert_problem(await wallet.create(ada, fiat_amount="50000"), 422, "amount_out_of_limits")
@@ -392,7 +392,7 @@ async def test_a_network_without_a_current_address_is_not_offered(
     changed = settings.model_copy(
         update={"treasury_addresses": {**settings.treasury_addresses, "matic20": (ended,)}}
     )
-    # An address ends while the application runs: at the start such settings are refused.
+    # An address is retired while the application runs: at start such settings would be refused.
     monkeypatch.setattr("onramp_app.top_ups.top_ups.get_settings", lambda: changed)
     assert_problem(await wallet.create(ada), 422, "unsupported_asset")
 

@@ -1,4 +1,4 @@
-"""Lists, the file for spreadsheets, and balances, as a program sees them."""
+"""Lists, the CSV export, and balances, as a program sees them."""
 
 import csv
 import io
@@ -68,7 +68,7 @@ UNUSABLE = [
     ("cursor", "OTk5OTk5OTk5OTk5OTk5OTk5LjAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw"),
 ]
 USDT = 10**18
-# The signs of a formula in full width, small, raised and lowered, and the typographic minus.
+# Formula signs in their full-width, small, superscript and subscript forms, and the typographic minus.
 LOOK_ALIKES = "\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u207c\u207a\u207b\u208c\u208a\u208b\u2212"
 _COPIES = (
     "INSERT INTO top_ups (id, user_id, environment, fiat_amount, fiat_currency, fiat_type, asset, network,"
@@ -108,7 +108,7 @@ async def test_a_list_holds_every_kind_newest_first(wallet: Wallet, ada: Person,
     items = await listed(wallet, ada)
     assert all(set(item) == MEMBERS for item in items)
     assert [(item["kind"], item["amount"], item["status"]) for item in items] == [
-        ("reversal", "-10", "settled"),  # 7 of it were still there, 3 are owed
+        ("reversal", "-10", "settled"),  # 7 were still available, 3 are owed
         ("debit", "-5", "settled"),
         ("adjustment", "2", "settled"),
         ("top_up", None, "created"),
@@ -195,7 +195,7 @@ async def test_nobody_finds_anothers_by_what_they_know_of_it(wallet: Wallet, ada
 
 
 async def test_pages_stay_the_same_while_rows_arrive(wallet: Wallet, ada: Person) -> None:
-    """Two of the rows share a moment, so only the id tells them apart."""
+    """Pairs of rows share a timestamp, so only the id orders them."""
     given = await wallet.created(ada)
     wallet.run(
         _COPIES.format("timestamptz '2026-01-01Z' + n / 2 * '1 s'::interval", 24),
@@ -282,7 +282,7 @@ async def test_a_spreadsheet_gets_no_formula(wallet: Wallet, ada: Person) -> Non
     cells = [row["provider_order_id"] for row in reversed(table[2:])]
     assert cells == [*(f"'{text}" for text in formulas), *harmless]
     assert table[0]["created_at"].endswith("Z")
-    # The same holds of every other field that something outside of us has written.
+    # The same goes for every other field that comes from outside.
     wallet.run("UPDATE top_ups SET payment_method = '=cmd'")
     table = list(csv.DictReader(io.StringIO((await wallet.get(ada, "/api/transactions.csv")).text)))
     assert {row["payment_method"] for row in table} == {"", "'=cmd"}

@@ -1,4 +1,4 @@
-"""The webhook route: stored once before 200, refused without a trace among the events, never 5xx by input."""
+"""The webhook route stores an event once before the 200, a refused one never, and no input causes a 5xx."""
 
 import asyncio
 import json
@@ -227,6 +227,6 @@ async def test_a_webhook_that_waits_behind_others_is_answered_in_time(
         other.execute("LOCK TABLE webhook_events IN ACCESS EXCLUSIVE MODE")
         first = asyncio.create_task(seconds(1))
         await asyncio.sleep(1)
-        # The first holds the only connection until its time is over, and the second would wait as long again.
+        # The first holds the only connection until it times out; the second must not wait as long again.
         assert await seconds(2) < STORE_SECONDS + 1
         await first

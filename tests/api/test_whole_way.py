@@ -1,4 +1,4 @@
-"""From the request to the balance: the API, the background work and a real simulator, no row made by hand."""
+"""From the request to the balance, through API, background work and a real simulator, no row inserted."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The application as it is served, in this process; Ada, and Bo with what nobody else may see."""
+"""The application as it is served, in this process; Ada, the attacker; and Bo, whose data nobody may see."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ __all__ = ["client", "new_account", "new_person", "wallet"]
 
 @pytest.fixture(scope="session")
 def served() -> ASGIApp:
-    """All layers in front of and below the pages, without the compiled pages."""
+    """The application with all layers around the pages, without the compiled pages."""
     os.environ["__REFLEX_SKIP_COMPILE"] = "true"
     from onramp_app.onramp_app import app
 
@@ -39,7 +39,7 @@ async def asgi(served: ASGIApp, database: str) -> AsyncIterator[ASGIApp]:
 
 @pytest.fixture
 def no_event_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of events a minute are an attack that another test is about."""
+    """Lift the limit on events: a flood of events is an attack that another test covers."""
     monkeypatch.setattr(admission, "EVENTS", (RateLimitItemPerSecond(10**9, namespace="attack"),))
 
 
@@ -52,7 +52,7 @@ async def scene(wallet, new_person) -> Scene:
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch, served: ASGIApp) -> Iterator[Logged]:
-    """The real configuration of the logs, at its most talkative."""
+    """The log output under the real configuration, at its most verbose."""
     with log_lines(monkeypatch, level="debug") as output:
         faults = Logged(output)
         logging.getLogger().addHandler(faults)
@@ -61,5 +61,5 @@ def logged(monkeypatch: pytest.MonkeyPatch, served: ASGIApp) -> Iterator[Logged]
 
 @pytest.fixture
 def seed() -> int:
-    """ATTACK_SEED repeats a run."""
+    """The seed of a run; set ATTACK_SEED to repeat one."""
     return int(os.environ.get("ATTACK_SEED", random.randrange(2**32)))

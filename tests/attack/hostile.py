@@ -1,4 +1,4 @@
-"""The values that an attacker puts where a value belongs. Everything random comes from one seed."""
+"""Hostile values that an attacker sends where a value is expected. All randomness comes from one seed."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from reflex_base.utils.form import FORM_DATA_ENTRIES_KEY
 
-TYPED = "typed-canary-7c1f"  # Stands in some of the texts: what was typed belongs into no log.
+TYPED = "typed-canary-7c1f"  # Part of some of the texts: user input must not appear in any log.
 
 TEXTS = [
     "",
@@ -101,7 +101,7 @@ VALUES += [_nested(5), _nested(60)]
 
 
 class Malice:
-    """A seeded source of hostile values; `targets` are ids of somebody else."""
+    """A seeded source of hostile values; `targets` are ids that belong to somebody else."""
 
     def __init__(self, seed: int, targets: Sequence[str]) -> None:
         self.random = random.Random(seed)
@@ -124,7 +124,7 @@ class Malice:
         return {self.text()[:40]: self.text() for _ in range(self.random.randrange(4))}
 
     def arguments(self, hints: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
-        """Return arguments for a handler: right in number and type or not, forms with the fields of pages."""
+        """Return arguments for a handler, mostly of the right number and types; forms have pages' fields."""
         given: dict[str, Any] = {}
         for name, hint in hints.items():
             if self.random.random() < 0.05:

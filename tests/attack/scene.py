@@ -1,4 +1,4 @@
-"""Ada, who attacks, Bo, who is attacked, and how a test sees that data of Bo's leaked or changed."""
+"""Ada, who attacks; Bo, who is attacked; and checks that none of Bo's data leaked or changed."""
 
 import io
 import json
@@ -23,7 +23,7 @@ CLIENT = Client(address="203.0.113.7", user_agent="Mozilla/5.0 (X11; Linux) Fire
 
 @dataclass
 class Scene:
-    """`targets`: ids of Bo's that an attacker may have come by. `canaries`: what must never be seen."""
+    """Both people; `targets`: Bo's ids that an attacker may have obtained; `canaries`: Bo's private data."""
 
     wallet: Wallet
     ada: Person
@@ -32,12 +32,12 @@ class Scene:
     canaries: list[str] = field(default_factory=list)
     ada_cookie: str = ""
     ada_key: str = ""
-    # A link by which Ada may add money: its page, and the cookie of a browser that opened it.
+    # Ada's add-money link: the path of its page, and the cookie of a browser that opened it.
     link_path: str = ""
     narrow_cookie: str = ""
 
     async def cookie_of(self, person: Person) -> str:
-        """Sign somebody in with a browser of their own."""
+        """Sign somebody in with a new browser session; return its cookie."""
         async with transaction() as db:
             user = await db.get(User, person.id)
             assert user is not None
@@ -45,7 +45,7 @@ class Scene:
         return f"session={opened.cookie_value}"
 
     async def renew(self) -> None:
-        """Sign Ada in again, whatever she has done to herself: she may have closed her account."""
+        """Sign Ada in again, even if an attack has closed her account."""
         self.wallet.run(
             "UPDATE users SET closed_at = NULL, email = %s WHERE id = %s AND closed_at IS NOT NULL",
             self.ada.email,
@@ -62,11 +62,11 @@ class Scene:
         return [canary for canary in self.canaries if canary in text]
 
     def rows_of_bo(self) -> dict[str, set[str]]:
-        """Return a hash of each row in which anything of Bo's stands and nothing of Ada's, by table."""
+        """Return, by table, a hash of each row that mentions Bo's ids and not Ada's."""
         with psycopg.connect(self.wallet.database_url, autocommit=True) as owner:
             tables = owner.execute(
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
-                # Refused webhooks are kept as they came, with whatever was typed into them.
+                # Refused webhooks are stored verbatim, so they may contain any id.
                 " AND table_type = 'BASE TABLE' AND table_name <> 'webhook_refusals'"
             ).fetchall()
             marks = [f"%{mark}%" for mark in (self.bo.id, *self.targets)]
@@ -126,7 +126,7 @@ async def prepare(wallet: Wallet, ada: Person, bo: Person) -> Scene:
 
 
 class Logged(logging.Handler):
-    """Everything that the application logs at its most talkative: as text, and the faults among it."""
+    """Everything that the application logs at its most verbose: as text, and the exceptions in it."""
 
     def __init__(self, output: io.StringIO) -> None:
         super().__init__(logging.ERROR)
@@ -147,14 +147,14 @@ class Logged(logging.Handler):
         return [line[-1_500:] for line in self.text.splitlines() if "Traceback" in line]
 
     def secrets_in(self, scene: Scene) -> list[str]:
-        """Return what is in a log line and must not be: Bo's, and Ada's own credentials."""
+        """Return what appears in the log and must not: Bo's data, and Ada's own credentials."""
         cookies = [cookie.partition("=")[2] for cookie in scene.ada_cookie.split("; ")]
         own = (*cookies, scene.link_path.rpartition("/")[2], scene.ada.access_token, scene.ada_key, PASSWORD)
         return [secret for secret in (*scene.canaries, *own, scene.ada.email) if secret in self.text]
 
 
 def new_address() -> str:
-    """Return a network nobody else has, so that limits on networks do not end an attack early."""
+    """Return an address in a fresh network, so that limits per network do not stop an attack early."""
     return f"2001:db8:{secrets.randbelow(65_536):x}:{secrets.randbelow(65_536):x}::1"
 
 

@@ -1,4 +1,4 @@
-"""A failed event is answered once, also where the state that an answer usually changes is unavailable."""
+"""A failed event is answered once, even when the state that the answer would change is unavailable."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ PROPOSE = f"{EntranceState.get_full_name()}.propose_currency"
 async def test_an_event_whose_state_cannot_be_had_fails_once_and_its_page_is_to_load_again(
     asgi, database, logged, monkeypatch
 ):
-    """The states may lie in a Redis that is away; the page is answered without them."""
+    """The states may be in a Redis that is down; the page is answered without them."""
     wire = await Wire(asgi).connect()
     await wire.hydrate(path="/register")
 

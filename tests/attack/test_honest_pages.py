@@ -1,4 +1,4 @@
-"""The socket takes what our pages send: every handler with arguments of the types it names."""
+"""The socket accepts what our pages send: every handler, with arguments of its declared types."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.attack.test_hostile_events import arguments_of, handlers
 from tests.attack.wire import Wire
 
 FIELDS = {"display_name": "Ada", "country": "IN", "amount": "1000"}
-# As the browser sends a form: its fields in their order, under one name (Reflex's `encodeFormDataArgs`).
+# A form as the browser sends it: its fields in order, under one key (Reflex's `encodeFormDataArgs`).
 FORM = {FORM_DATA_ENTRIES_KEY: [[name, value] for name, value in FIELDS.items()]}
 
 

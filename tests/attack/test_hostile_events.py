@@ -1,6 +1,6 @@
-"""Every event handler that is registered, called by nobody and by Ada with Bo's ids and with anything at all.
+"""Every registered event handler is called, anonymously and as Ada, with Bo's ids and arbitrary values.
 
-The handlers are found, not named, so one that is written tomorrow is attacked tomorrow.
+The handlers are discovered, not listed, so new ones are attacked without a change here.
 """
 
 import inspect
@@ -31,7 +31,7 @@ PATHS = (
     "/verify",
     "/login?next=//evil.example&reason=x",
 )
-# Names of fields as our forms have them: a form with others is refused before it is read.
+# The field names of our forms: a form with other fields is refused before it is read.
 FIELDS = (
     "email", "password", "display_name", "country", "display_currency", "language", "current_password",
     "new_password", "amount", "fiat_amount", "asset", "network", "payment_method", "q", "status", "cursor",
@@ -65,7 +65,7 @@ async def attack(
     beyond_the_door: bool = False,
     only: str = "",
 ) -> Tally:
-    """Send `calls` events, half of them as Ada. `beyond_the_door` hands them to Reflex's queue directly."""
+    """Send `calls` events, half as Ada. With `beyond_the_door` they go directly into Reflex's queue."""
     tally = Tally()
     turns = itertools.cycle((name, handler) for name, handler in handlers().items() if name.endswith(only))
     while tally.calls < calls:
@@ -101,14 +101,14 @@ async def attack(
 
 
 def _path(malice: Malice, scene: Scene) -> str:
-    # At the page of her link, Ada is somebody with a narrow session.
+    # On the page of her add-money link, Ada has only a narrow session.
     others = ("/activity/{id}", "/add-money/{id}", "/home?q={id}", "/?self=1", "/link/{id}")
     path = malice.random.choice([*PATHS, *others, *(scene.link_path for _ in range(4))])
     return path.replace("{id}", malice.text())
 
 
 def _misshape(wire: Wire, malice: Malice, name: str) -> None:
-    """Send something that is no event of a page at all."""
+    """Send a message that no page could send."""
     event = {"name": name, "payload": malice.value(), "router_data": malice.value()}
     match malice.random.randrange(8):
         case 0:
@@ -144,7 +144,7 @@ async def _through_the_door(asgi, scene, logged, seed, *, calls: int) -> None:
     tally = await attack(asgi, scene, Malice(seed, scene.targets), calls=calls)
     assert_harmless(tally, scene, logged, seed, before)
     assert logged.faults == [], f"ATTACK_SEED={seed} {logged.tracebacks}"
-    # What a page reports of its own script is logged as it comes.
+    # Errors that a page reports from its own script are logged verbatim.
     typed = [line for line in logged.text.splitlines() if TYPED in line and '"page failed"' not in line]
     assert typed == [], f"ATTACK_SEED={seed}"
 
@@ -178,7 +178,7 @@ async def test_four_thousand_events_beyond_the_door(asgi, scene, logged, seed, n
 
 @pytest.mark.full
 async def test_a_handler_that_asks_for_nobody_is_caught(asgi, scene, no_event_limit, monkeypatch):
-    """The control: a handler that gives anybody the row of any id."""
+    """The control: a handler that shows anyone the row of any id."""
 
     async def show(self: EntranceState, which: str) -> None:
         rows = scene.wallet.rows("SELECT email FROM users WHERE id = %s", which)
@@ -190,7 +190,7 @@ async def test_a_handler_that_asks_for_nobody_is_caught(asgi, scene, no_event_li
 
 
 async def test_a_service_that_forgets_the_person_is_caught(asgi, scene, no_event_limit, monkeypatch):
-    """The control of what is changed: ends any session whose id is known."""
+    """The control for changes: a service that ends any session whose id is known."""
 
     async def end(_user_id: str, session_id: str, **_named: str) -> None:
         if session_id in scene.targets:
@@ -213,7 +213,7 @@ async def test_a_service_that_forgets_the_person_is_caught(asgi, scene, no_event
 
 
 async def test_a_handler_that_raises_is_seen(asgi, scene, logged, no_event_limit, monkeypatch):
-    """The control of the faults in the log."""
+    """The control for exceptions in the log."""
 
     async def stumble(self: EntranceState, which: str) -> None:
         raise ValueError(which[:20])
@@ -224,7 +224,7 @@ async def test_a_handler_that_raises_is_seen(asgi, scene, logged, no_event_limit
 
 
 def plant(name: str, function: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Register a handler of a public state for the time of a test."""
+    """Register a handler on a public state for the duration of a test."""
     with app.set_contexts():
         registry = RegistrationContext.get().event_handlers
         full_name = f"{EntranceState.get_full_name()}.{name}"

@@ -1,4 +1,4 @@
-"""Every route of the API, called by nobody, Ada and a program that knows her, with Bo's ids and worse."""
+"""Every route of the API is called, anonymously, as Ada and as her program, with Bo's ids and worse."""
 
 import json
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ async def attack(asgi: ASGIApp, scene: Scene, malice: Malice, *, calls: int, onl
     while tally.calls < calls:
         method, path, described = routes[tally.calls % len(routes)]
         if not tally.calls % 20:
-            throttle.forget()  # Limits on how often are proven elsewhere; here they would end the attack.
+            throttle.forget()  # Rate limits are tested elsewhere; here they would stop the attack.
             await scene.renew()
         transport = httpx.ASGITransport(app=asgi, client=(new_address(), 1), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:3000") as client:
@@ -89,7 +89,7 @@ def _request(
     try:
         return client.build_request(method.upper(), path, params=query, headers=headers, content=content)
     except (httpx.InvalidURL, ValueError):
-        return None  # Nothing that could be sent over HTTP.
+        return None  # This could not be sent over HTTP.
 
 
 def _sendable(text: str) -> str:
@@ -144,7 +144,7 @@ async def test_a_query_that_forgets_the_person_is_caught(asgi, scene, monkeypatc
         transactions, "statement", lambda _user_id, *rest, **named: statement(scene.bo.id, *rest, **named)
     )
     malice = Malice(1, scene.targets)
-    for _ in range(30):  # Not many requests are in order and Ada's.
+    for _ in range(30):  # Few of the requests are both valid and Ada's.
         tally = await attack(asgi, scene, malice, calls=20, only="/api/transactions")
         if tally.leaks:
             break

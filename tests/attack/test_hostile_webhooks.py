@@ -1,4 +1,4 @@
-"""Bodies made up under a header that the provider really signed: none of them does anything."""
+"""Forged bodies under a header that the provider really signed: none of them has any effect."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ def _body(malice: Malice, top_ups: list[str]) -> bytes:
 
 
 async def flood(world: World, url: str, seed: int, *, bodies: int) -> tuple[Counter[int], int]:
-    """Post bodies under headers of real events; returns the answers by status, and how many were stored."""
+    """Post forged bodies under signed headers; return the number of answers by status, and of stored ones."""
     top_ups = [row["id"] for row in world.rows("SELECT id FROM top_ups")]
     names = [row["recognition_id"] for row in world.rows("SELECT recognition_id FROM widget_sessions")]
     malice = Malice(seed, [*top_ups, *names])
@@ -68,7 +68,7 @@ async def _prove(world: World, seed: int, *, bodies: int) -> None:
         await apply_all()
         assert (world.state(top_up), world.rows("SELECT * FROM provider_orders")) == before, note
         assert world.one("SELECT count(*) FROM ledger_transfers") == 0, note
-        # The real order, as the provider tells it when it is asked.
+        # The real order, as a read from the provider returns it.
         await keep(order_of(77, 4, merchantRecognitionId=recognition_id(world, top_up)))
         await apply_all()
         assert world.state(top_up)["status"] == "settled", note
@@ -84,7 +84,7 @@ async def test_fifty_thousand_made_up_bodies_do_nothing(world, seed):
 
 
 async def test_without_the_limit_a_header_fills_the_inbox(world, seed):
-    """The control of the twenty."""
+    """The control for the limit of twenty bodies per header."""
     world.top_up(world.user())
     world.run("ALTER TABLE webhook_events DISABLE TRIGGER limit_bodies")
     async with world.running(in_background=False) as url:

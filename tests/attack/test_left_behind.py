@@ -1,4 +1,4 @@
-"""Events that a socket began and has not ended when the tab comes back on another socket."""
+"""Events that one socket started and that are still running when the tab reconnects on another socket."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ SLOWLY = f"{EntranceState.get_full_name()}.slowly"
 
 @pytest.fixture
 def go_on(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Register a background handler that waits, and goes on with another event, as the wizard's does."""
+    """Register a background handler that waits for this, then chains another event, as the wizard's does."""
     event = asyncio.Event()
 
     async def slowly(self: EntranceState) -> object:

@@ -1,4 +1,4 @@
-"""Open pages of an add-money link: they show what becomes of its top-up, nothing else, and end with it."""
+"""Open pages of an add-money link: they show the progress of its top-up, nothing else, and end with it."""
 
 import asyncio
 from decimal import Decimal
@@ -40,7 +40,7 @@ async def _open_page(asgi: ASGIApp, path: str, cookie: str) -> Wire:
 
 @pytest.fixture
 async def link(scene: Scene) -> dict[str, str]:
-    """A link by which Bo, whom nobody may see, adds money."""
+    """An add-money link for Bo, whose data nobody may see."""
     program = scene.wallet.rows("SELECT program_id FROM program_users WHERE user_id = %s", scene.ada.id)[0][0]
     rows.program_user(scene.wallet.owner, program, scene.bo.id)
     return await shop.Shop(scene.wallet, scene.bo.id, scene.ada_key).link()
@@ -55,7 +55,7 @@ async def test_an_open_page_of_a_link_is_shown_its_top_up_and_nothing_else(
     top_up_id = await paying.begin(
         await shop.payer_of(link, cookie), REQUEST, expected_amount=Decimal("11.25"), review="r"
     )
-    await _look()  # Another browser has begun it.
+    await _look()  # Another browser has started the top-up.
     await page.settle()
     assert top_up_id in page.heard
     await scene.wallet.deliver(scene.bo, top_up_id)
@@ -63,7 +63,7 @@ async def test_an_open_page_of_a_link_is_shown_its_top_up_and_nothing_else(
     await _look()
     await page.settle()
     assert '"kind":"settled"' in page.heard
-    # More money of the person's, which is none of this browser's business.
+    # Another top-up of the same person, which this browser must not see.
     page.received.clear()
     other = await scene.wallet.created(scene.bo, fiat_amount="8765")
     await scene.wallet.deliver(scene.bo, other["id"], amount="99.5")
@@ -84,7 +84,7 @@ async def test_the_pages_of_a_person_who_is_signed_in_are_read_for_them_and_not_
     monkeypatch: pytest.MonkeyPatch,
     has_full: bool,
 ) -> None:
-    """The narrow session of the same person knows no name; without another one it is what there is."""
+    """The person's narrow session, which knows no name, is used only if there is no full session."""
     seen: list[object] = []
 
     async def note(_tab: object, latest: Latest) -> bool:

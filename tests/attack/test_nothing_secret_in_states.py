@@ -1,4 +1,4 @@
-"""What the pages of a signed-in person with money hold: nothing secret, and no rows of tables."""
+"""The page states of a signed-in person with money hold no secrets and no database rows."""
 
 import io
 import pickle
@@ -33,13 +33,13 @@ async def _all_pages(asgi, scene: Scene) -> tuple[Wire, State]:
 async def test_a_tab_holds_no_secret_and_no_rows_of_tables(
     asgi, scene: Scene, no_event_limit, monkeypatch: pytest.MonkeyPatch
 ):
-    # No reader runs here, so a page that has the provider asked would wait in vain.
+    # No reader runs here, so a page that requests a read from the provider would wait in vain.
     monkeypatch.setattr(open_state, "READ_WITHIN_SECONDS", 0.1)
     wire, state = await _all_pages(asgi, scene)
     everything = wire.heard + json_dumps(state.dict())
     assert scene.bo.email in everything, "the control: this is where the values are"
     urls = [url for (url,) in scene.wallet.rows("SELECT url FROM widget_sessions")]
-    for url in urls:  # An address of the widget names its recognition id, and is meant for the person.
+    for url in urls:  # A widget URL contains its recognition id, and is meant for the person.
         everything = everything.replace(url, "")
     recognition_ids = [row[0] for row in scene.wallet.rows("SELECT recognition_id FROM widget_sessions")]
     hashes = [row[0] for row in scene.wallet.rows("SELECT password_hash FROM users")]
@@ -50,7 +50,7 @@ async def test_a_tab_holds_no_secret_and_no_rows_of_tables(
 
 
 def _expect_no_rows_of_tables(state: State) -> None:
-    """What is pickled between events names classes of the pages, and none of the database."""
+    """Assert that the state pickled between events refers to classes of the pages, none of the database."""
     named: set[str] = set()
 
     class Reader(pickle.Unpickler):
@@ -67,7 +67,7 @@ def _expect_no_rows_of_tables(state: State) -> None:
 
 
 def test_no_state_keeps_anything_in_the_browsers_storage():
-    """The end of the socket refuses what pages report of it (`page_socket.py`)."""
+    """The server's end of the socket refuses storage values that pages report (`page_socket.py`)."""
     with app.set_contexts():
         states = {found.states[0] for found in RegistrationContext.get().event_handlers.values()}
     kept = [

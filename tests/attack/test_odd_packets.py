@@ -1,11 +1,12 @@
-"""Packets that no page sends: the libraries would collect some in memory, and log pages about others."""
+"""Packets that no page sends: the libraries would buffer some in memory, and flood the log over others."""
 
 from onramp_app.api.frame import sockets
 from onramp_app.onramp_app import app
 from tests.attack.scene import new_address
 from tests.attack.wire import Wire
 
-# Engine.IO's, then Socket.IO's: unknown, cut off, for nobody, no JSON, too deep, no event, in parts.
+# Engine.IO packets, then Socket.IO ones: unknown, truncated, for no namespace, not JSON, nested too deep,
+# no event, in parts.
 ODD = (
     "", "x", "9", "2", "5", "6", "b!!!!", "bAAAA", b"\x00", b"{}",
     "4", "49", "44/_event,", "40/other,", "41/other,", "42", "42/other,[\"event\"]", "43/_event,9[]",
@@ -63,7 +64,7 @@ async def test_an_honest_page_is_not_closed(asgi, database) -> None:
 async def test_without_the_look_at_packets_they_pile_up_and_fill_the_log(
     asgi, database, logged, monkeypatch
 ) -> None:
-    """The control of the tests above."""
+    """The control for the tests above."""
     monkeypatch.setattr(sockets, "_is_of_a_page", lambda _message: True)
     await (await _say(asgi, "42/_event,{bad")).close()
     assert logged.tracebacks

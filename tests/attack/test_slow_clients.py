@@ -1,4 +1,4 @@
-"""Thousands of connections that never come to an end, on a real server with few files; and everybody else."""
+"""Thousands of connections that never finish, on a real server with few files, hurt nobody else."""
 
 import http.client
 import json
@@ -27,7 +27,7 @@ WEBHOOK = "/api/webhooks/onramp"
 
 @dataclass(frozen=True)
 class Size:
-    """How big the proof is: connections, the server's files, deadlines of bodies and headers, of messages."""
+    """The size of a run: connections, the server's file limit, deadlines (bodies and headers, messages)."""
 
     app: str
     connections: int
@@ -45,7 +45,7 @@ def _head(line: str, *headers: str) -> bytes:
 
 
 def _beginnings(origin: str) -> dict[str, tuple[bytes, bytes]]:
-    """Return what each kind of connection sends first, and then again and again."""
+    """Return what each kind of connection sends first, and what it then keeps sending."""
     key = f"Sec-WebSocket-Key: {secrets.token_urlsafe(16)}=="
     upgrade = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", key)
     socket_line = "GET /_event/?EIO=4&transport=websocket&token=slow HTTP/1.1"
@@ -70,7 +70,7 @@ def _beginnings(origin: str) -> dict[str, tuple[bytes, bytes]]:
 
 @dataclass
 class Held:
-    """One connection and its kind; when it began and, once the server has ended it, when that was."""
+    """One connection and its kind, when it was opened, and when the server closed it, if it has."""
 
     kind: str
     socket: socket.socket
@@ -81,7 +81,7 @@ class Held:
 
 @dataclass
 class Trickle:
-    """Opens connections from one address, and sends a little on each of them twice a second."""
+    """Opens connections from one address, and sends a few bytes on each of them twice a second."""
 
     url: str
     held: list[Held] = field(default_factory=list)
@@ -119,7 +119,7 @@ class Trickle:
         try:
             one.socket.send(data)
         except OSError:
-            return  # What has become of it, reading tells.
+            return  # Reading will show what became of the connection.
 
     @staticmethod
     def _is_open(one: Held) -> bool:
@@ -132,7 +132,7 @@ class Trickle:
 
 
 def _ask(url: str) -> float:
-    """Ask for the account of nobody, which is answered by the API, from another network; return seconds."""
+    """Request a public route of the API from another network; return the seconds that the answer took."""
     place = urlsplit(url)
     began = time.monotonic()
     with closing(
@@ -173,7 +173,7 @@ def test_who_trickles_is_ended_in_time_and_the_others_are_served(database: str, 
     p95 = statistics.quantiles(seconds, n=20)[18]
     ends = json.dumps({kind: round(longest, 1) for kind, longest in lived.items()})
     sys.stdout.write(f"ended after {ends} s; others: {len(seconds)} requests, p95 {p95:.3f} s\n")
-    allowance = 2.0  # for a busy machine, on which the short proof runs beside other tests
+    allowance = 2.0  # for a busy machine: the short version runs in parallel with other tests
     for kind, longest in lived.items():
         deadline = size.message_deadline if kind == "message" else size.deadline
         assert longest <= deadline + allowance, (kind, longest)

@@ -1,4 +1,4 @@
-"""How much one network may take of the pages' socket, on a real server and behind a proxy."""
+"""How much one network may use of the pages' socket, on a real server and behind a proxy."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from tests.web.tabs.test_served_socket import CONNECT, PING, opened
 
 @pytest.fixture(scope="module")
 def behind_a_proxy(database_of_the_file: str) -> Iterator[str]:
-    """The address of an instance; each test comes from a network of its own."""
+    """The URL of an instance that trusts one proxy; each test connects from a network of its own."""
     with served(database_of_the_file, TRUSTED_PROXY_HOPS="1") as url:
         yield url
 
@@ -33,7 +33,7 @@ def _opened(address: str, network: str) -> AbstractContextManager[ClientConnecti
 
 
 def _status(address: str, network: str) -> int:
-    """Return what the opening of a socket is answered; who is let in leaves at once."""
+    """Return the status of opening a socket, which is closed right away if it is accepted."""
     try:
         with _opened(address, network):
             return 101
@@ -56,7 +56,7 @@ def test_a_network_shakes_hands_so_often_within_a_minute(behind_a_proxy: str) ->
 
     first = refused()
     assert first <= 20
-    assert first or refused()  # A minute may end in between, and each half is within the limit.
+    assert first or refused()  # A minute may end in between, with each half within the limit.
 
 
 async def test_a_socket_that_sends_too_much_is_closed(asgi) -> None:
@@ -83,7 +83,7 @@ def test_a_socket_that_floods_is_closed(behind_a_proxy: str) -> None:
     assert closed.value.rcvd.code == 1008
 
 
-PONG = "3"  # of Engine.IO 4, which nobody answers
+PONG = "3"  # of Engine.IO 4; it gets no reply
 
 
 def _flood(one: ClientConnection) -> None:
@@ -94,7 +94,7 @@ def _flood(one: ClientConnection) -> None:
         for _ in range(99):
             one.send(PONG)
         _ask(one)
-    # What a server has not read when it closes takes its reason away: each is answered before the next.
+    # Data left unread when the server closes would lose the close reason, so each ping is answered first.
     for _ in range(300):
         _ask(one)
 

@@ -1,4 +1,4 @@
-"""Everything that one network can do at once, on a real server, while an honest person works elsewhere."""
+"""One network does all it can at once, on a real server; an honest person elsewhere is still served."""
 
 import http.client
 import itertools
@@ -27,7 +27,7 @@ ACCOUNTS, THREADS, SECONDS, QUOTES = 12, 32, 70, 28
 
 @dataclass(frozen=True)
 class Caller:
-    """Asks a server from one address of this machine."""
+    """Sends requests to a server from one address of this machine."""
 
     url: str
     address: str
@@ -81,7 +81,7 @@ _CURRENCIES = ("INR", "TRY", "AED", "MXN", "VND", "NGN", "BRL", "PEN", "COP", "C
 def test_an_honest_person_is_quoted_while_one_network_does_what_it_can(
     database: str, simulator: Process, app: str
 ) -> None:
-    """The second application shares nothing, and is the control."""
+    """The second application has no shares per network, and is the control."""
     with served(database, app=app, ONRAMP_API_URL=simulator.base) as url:
         attacker, honest = Caller(url, ATTACKER), Caller(url, OTHER)
         tokens, token = [attacker.register() for _ in range(ACCOUNTS)], honest.register()

@@ -1,4 +1,4 @@
-"""Somebody connects with the client token of Bo's tab: nothing of Bo's may come, whatever they do."""
+"""Somebody connects with the client token of Bo's tab: they get nothing of Bo's, whatever they do."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ ENDED = f"{ProfileState.get_full_name()}.end_session"
 
 
 async def _push(scene: Scene) -> None:
-    """Do what follows a change of Bo's money."""
+    """Push as after a change of Bo's money."""
     async with asyncio.TaskGroup() as tasks:
         Tabs(app, tasks)._queue({scene.bo.id})
 
@@ -72,7 +72,7 @@ WAYS: tuple[Callable[[Scene, Wire], Awaitable[None]], ...] = (
 
 
 async def take_over(asgi: ASGIApp, scene: Scene, *, rounds: int) -> list[str]:
-    """Let Bo open a tab and leave, and Ada or nobody go on with its token. Returns what came of Bo's."""
+    """Let Bo open a tab, then Ada or an anonymous client reuse its token. Returns what leaked of Bo's."""
     bo_cookie = await scene.cookie_of(scene.bo)
     seen = []
     for number in range(rounds):
@@ -83,7 +83,7 @@ async def take_over(asgi: ASGIApp, scene: Scene, *, rounds: int) -> list[str]:
         assert scene.leaks(tab.heard), "there is something to steal"
         if number % 10:  # Now and then the tab is still open.
             await tab.close()
-        # Each way is gone by Ada and by nobody within twelve rounds.
+        # Each way is tried by Ada and anonymously within twelve rounds.
         cookie = scene.ada_cookie if (number + number // len(WAYS)) % 2 else ""
         thief = await Wire(asgi, cookie=cookie, token=tab.token, address=new_address()).connect()
         await WAYS[number % len(WAYS)](scene, thief)
@@ -99,7 +99,7 @@ async def take_over(asgi: ASGIApp, scene: Scene, *, rounds: int) -> list[str]:
 
 @pytest.fixture
 def pushed(monkeypatch: pytest.MonkeyPatch, scene: Scene) -> None:
-    """Let a push carry something that can be recognised, whatever pages there are."""
+    """Make a push carry a recognizable value, whatever pages there are."""
 
     async def catch_up(self: LiveState, latest: Latest) -> None:
         self.as_of = "PUSHED-TO-BO"
@@ -123,7 +123,7 @@ async def test_a_thousand_stolen_tokens_are_worth_nothing(asgi, scene, no_event_
 async def take_over_while_away(
     asgi: ASGIApp, scene: Scene, monkeypatch: pytest.MonkeyPatch, *, rounds: int
 ) -> list[str]:
-    """The same while nobody can say whose session a cookie is, and once more when somebody can."""
+    """Do the same while the database is down and no cookie can be resolved, and again once it is back."""
     bo_cookie = await scene.cookie_of(scene.bo)
     tabs = [await Wire(asgi, cookie=bo_cookie, address=new_address()).connect() for _ in range(rounds)]
     for tab in tabs:
@@ -178,7 +178,7 @@ async def test_a_stolen_token_is_worth_nothing_while_the_database_is_away(
 async def test_if_pages_opened_as_they_were_while_it_is_away_a_token_would_show_everything(
     asgi, scene, no_event_limit, pushed, monkeypatch
 ):
-    """The control of the test above."""
+    """The control for the test above."""
     monkeypatch.setattr(SessionState, "_forget_person", lambda _page: None)
     assert await take_over_while_away(asgi, scene, monkeypatch, rounds=5)
 
@@ -186,7 +186,7 @@ async def test_if_pages_opened_as_they_were_while_it_is_away_a_token_would_show_
 async def test_without_the_binding_of_sessions_a_stolen_token_shows_everything(
     asgi, scene, no_event_limit, pushed, monkeypatch
 ):
-    """The control of the middleware: it looks at Bo's own events only."""
+    """The control for the middleware: a version that checks only Bo's own events."""
     bind = SessionMiddleware.preprocess
 
     async def bind_bo_only(self, app, state, event):
@@ -201,7 +201,7 @@ async def test_without_the_binding_of_sessions_a_stolen_token_shows_everything(
 async def test_without_the_binding_of_sockets_a_silent_thief_gets_the_next_push(
     asgi, scene, no_event_limit, pushed, monkeypatch
 ):
-    """The control of where updates go."""
+    """The control for where updates are sent."""
     monkeypatch.setattr(socket.PageSocket, "emit_update", socket.EventNamespace.emit_update)
     seen = await take_over(asgi, scene, rounds=8)
     assert any("a push" in what for what in seen)

@@ -1,4 +1,4 @@
-"""A browser's socket without a browser: the whole application over ASGI, from the handshake to the delta."""
+"""A browser's socket without a browser: drives the whole application over ASGI, from handshake to delta."""
 
 import asyncio
 import itertools
@@ -11,21 +11,21 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message
 
-# Of the protocols Engine.IO and Socket.IO.
+# Packet prefixes of Engine.IO and Socket.IO.
 CONNECT = "40/_event,"
 EVENT = "42/_event,"
 _PING, _PONG = "2", "3"
 
 
 class Wire:
-    """One socket. What the server sent is kept as the text that it was, in `received`."""
+    """One socket. `received` keeps the raw text of everything the server sent."""
 
     def __init__(
         self, asgi: ASGIApp, *, cookie: str = "", token: str = "", address: str = "203.0.113.7"
     ) -> None:
         self.token = token or secrets.token_hex(8)
         self.received: list[str] = []
-        self.status: int | None = None  # of a handshake that was refused
+        self.status: int | None = None  # of a refused handshake
         self._in: asyncio.Queue[Message] = asyncio.Queue()
         self._news = asyncio.Event()
         self._numbers = itertools.count()
@@ -70,7 +70,7 @@ class Wire:
 
     @property
     def heard(self) -> str:
-        """All that came, as one text."""
+        """Everything that was received, as one text."""
         return "\n".join(self.received)
 
     def say(self, packet: str | bytes) -> None:
@@ -100,7 +100,7 @@ class Wire:
                 await self._news.wait()
 
     async def settle(self, *, seconds: float = 10) -> None:
-        """Return when everything that was said was dealt with and what came of it has arrived."""
+        """Wait until everything that was sent has been processed and the results have arrived."""
         from onramp_app.onramp_app import app
 
         processor = app.event_processor

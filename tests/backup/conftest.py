@@ -1,4 +1,4 @@
-"""Books to back up, and empty databases of another owner to restore them into."""
+"""Fixtures: books to back up, and empty databases of another owner to restore into."""
 
 import secrets
 from collections.abc import Iterator
@@ -17,35 +17,35 @@ from tests.desk import Desk
 
 @pytest.fixture
 async def kept(desk: Desk) -> Desk:
-    """Money that is settled, held and without an owner, all of it sealed."""
+    """Books with settled, held and unowned money, all of it sealed."""
     await desk.settled(1000)
     await desk.held(500)
     await desk.suspense(77)
     await sealing.seal()
-    await engine.dispose()  # Each command runs in a loop of its own.
+    await engine.dispose()  # Each command runs its own event loop.
     return desk
 
 
 class Target:
-    """An empty database that belongs to another login than the first one."""
+    """An empty database that belongs to a different login than the first one."""
 
     def __init__(self, server: str, patch: pytest.MonkeyPatch) -> None:
         self._server, self._patch = server, patch
         self.owner, self.name = f"owner_{secrets.token_hex(4)}", f"restored_{secrets.token_hex(4)}"
         password = secrets.token_hex(8)
         self._run(f"CREATE ROLE {self.owner} LOGIN CREATEROLE PASSWORD '{password}'")
-        # Another database of this server has made the role already, and its maker alone may give it away.
+        # Another database of this server has created the role already, and only its creator may grant it.
         self._run(f"GRANT onramp_app TO {self.owner}")
         self.make()
         self.url = f"postgresql://{self.owner}:{password}@{server.rpartition('@')[2]}/{self.name}"
 
     def make(self) -> None:
-        """Make the database again, empty."""
+        """Recreate the database, empty."""
         self._run(f"DROP DATABASE IF EXISTS {self.name} WITH (FORCE)")
         self._run(f"CREATE DATABASE {self.name} OWNER {self.owner}")
 
     def restore(self, file: Path, *options: str) -> Result:
-        """Run `restore` with this database in the settings."""
+        """Run the `restore` command with this database in the settings."""
         with self._patch.context() as patch:
             patch.setenv("DATABASE_URL", self.url)
             get_settings.cache_clear()

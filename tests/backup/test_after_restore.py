@@ -1,4 +1,4 @@
-"""What a restore loses of payments, the provider's history gives back; what nobody knows any more waits."""
+"""Payments that a restore loses are recovered from the provider's history; unknown ones go to suspense."""
 
 import json
 from datetime import timedelta
@@ -57,7 +57,7 @@ def test_payments_since_the_backup_are_credited_again_from_the_providers_history
     found = _run("reconcile", "--since", since)
     assert (found["provider_orders"], found["booked_orders"], found["drifts"]) == (3, 3, [])
     assert [restored.state(one)["status"] for one in (before, open_then)] == ["settled"] * 2
-    # Of the third the wallet knows neither the top-up nor whose it was.
+    # For the third, the wallet knows neither the top-up nor its owner.
     assert restored.open_cases() == ["suspense"]
     with psycopg.connect(target.url, autocommit=True) as owner:
         code = operator_code(owner, operator)

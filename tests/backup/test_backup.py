@@ -1,4 +1,4 @@
-"""A backup restores to the same rows and rights, and what was changed or does not fit is refused."""
+"""A backup restores to the same rows and privileges; altered or incompatible backups are refused."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ UPDATE ledger_entries SET amount_minor = amount_minor * 2
  WHERE transfer_id = (SELECT min(id) FROM ledger_transfers WHERE kind = 'receive')
 """
 
-# Rights on everything of ours, with the owner's name left out: it is another one after a restore.
+# Privileges on all our objects, without the owner's name, which differs after a restore.
 RIGHTS = """
 SELECT what, coalesce(acl::text, ''), pg_get_userbyid(owner) FROM (
     SELECT oid::regclass::text AS what, relacl AS acl, relowner AS owner FROM pg_class
@@ -57,7 +57,7 @@ def _change_note(file: Path, **members: object) -> None:
 
 
 def _rows(url: str) -> dict[str, str]:
-    """Return each table's content, as one hash."""
+    """Return a hash of each table's content, by name."""
     with psycopg.connect(url) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         return {
@@ -135,7 +135,7 @@ def test_a_changed_file_or_note_is_refused_before_anything_is_restored(
         ({"roles": ["no_such_role"]}, "CREATE ROLE no_such_role;"),
     ):
         _change_note(file, **members)
-        if not {"format", "head"} & members.keys():  # Those cannot even be read.
+        if not {"format", "head"} & members.keys():  # Files with these changes cannot even be read.
             assert "its signature does not fit" in target.restore(file).stderr
         refused = target.restore(file, "--unsigned")
         assert (refused.exit_code, refused.stdout) == (1, "")
@@ -160,14 +160,14 @@ def test_a_changed_row_is_found_when_the_backup_is_made_and_when_it_is_restored(
     assert made.exit_code == 1
     noted = json.loads(made.stdout)["findings"]
     assert "chained_is_unchanged" in {one["rule"] for one in noted}
-    _change_note(file, findings=[])  # Somebody covers it up.
+    _change_note(file, findings=[])  # The findings are covered up.
     restored = target.restore(file, "--json", "--unsigned")
     assert restored.exit_code == 1
     assert json.loads(restored.stdout)["findings"] == noted
     kept.books.tamper(TAMPERED.replace("*", "/"))
 
 
-# Stands in for pg_dump, and books something between the snapshot and the dump.
+# A replacement for pg_dump that books something between the snapshot and the dump.
 WRAPPER = """#!/bin/sh
 if [ "$1" = --version ]; then exec {pg_dump} --version; fi
 printf '%s\\n' "$@" > {folder}/arguments
@@ -210,7 +210,7 @@ def test_an_earlier_schema_is_migrated_after_the_restore(kept: Desk, target: Tar
     refused = _run("backup", f"{file}.later")
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert "The schema is another release's" in refused.stderr
-    # As the release before would have made it.
+    # A dump as the previous release would have made it.
     (pg_dump, *_) = find("pg_dump", None)
     subprocess.run([pg_dump.path, "-Fc", "-npublic", f"-f{file}", kept.books.url], check=True, timeout=60)
     content = file.read_bytes()
@@ -220,7 +220,7 @@ def test_an_earlier_schema_is_migrated_after_the_restore(kept: Desk, target: Tar
     assert restored.exit_code == 0, restored.output
     document = json.loads(restored.stdout)
     assert (document["schema_of_backup"], document["schema_version"]) == (EARLIER, latest_revision())
-    migrate(kept.books.url)  # What proves its books after the test expects the schema of this release.
+    migrate(kept.books.url)  # The verification after the test expects the schema of this release.
 
 
 def test_the_program_that_fits_is_taken() -> None:
@@ -237,7 +237,7 @@ def test_the_program_that_fits_is_taken() -> None:
 
 
 def test_only_the_parameter_that_older_servers_do_not_know_is_let_pass() -> None:
-    # As pg_restore 18 wrote it on a server of version 15.
+    # As written by pg_restore 18 on a server of version 15.
     known = (
         'pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter'
         ' "transaction_timeout"\nCommand was: SET transaction_timeout = 0;\n'

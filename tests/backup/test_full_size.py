@@ -1,4 +1,4 @@
-"""The proof at full size: a million entries are restored and proved within five minutes."""
+"""Full size: a million entries are restored and verified within five minutes."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ ENTRIES = 1_000_000
 PEOPLE = 10_000
 SECONDS = 300
 
-# Each transfer is a delivery of its own: one entry on the treasury, one on its owner.
+# Each transfer is a separate delivery, with one entry for the treasury and one for its owner.
 _FILL = """
 INSERT INTO assets VALUES ('USDT', 6, now());
 INSERT INTO users (id, email, password_hash, display_name, display_currency, language, role, kyc_status,
@@ -81,7 +81,7 @@ def test_a_million_entries_are_restored_and_proved_within_five_minutes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tmp_path.chmod(0o755)
-    first = postgres.start(tmp_path / "first")  # with fsync, as an operator's server
+    first = postgres.start(tmp_path / "first")  # with fsync, as on an operator's server
     migrate(first.url)
     superuser = f"{first.superuser_url.rpartition('/')[0]}/{first.url.rpartition('/')[2]}"
     with psycopg.connect(superuser, autocommit=True) as connection:

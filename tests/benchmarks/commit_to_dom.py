@@ -1,4 +1,4 @@
-"""From the commit of a credit to the changed balance in Chromium, with 100 other people signed in and idle.
+"""Time from the commit of a credit to the changed balance in Chromium, with 100 idle people signed in.
 
 Run: `python -m tests.benchmarks.commit_to_dom [credits]`. Needs a Chromium. fsync is on.
 """
@@ -21,8 +21,8 @@ IDLE_PEOPLE = 100
 PAUSE_SECONDS = 0.1
 BALANCE = "main .large-money"
 
-# Both moments are the machine's time of day: a page's `performance.timeOrigin` is a guess of it that may be
-# off by more than what is measured. A change is a text node of the balance that is no longer what it was.
+# Both times are from the system clock: a page's `performance.timeOrigin` only estimates it, and may be off by
+# more than what is measured. A change is a text node of the balance whose content differs.
 _WATCH = """
 (element) => {
   let shown = element.textContent;
@@ -48,7 +48,7 @@ async def _measure(page: Page, user_id: str, count: int) -> list[float]:
         changed = await page.evaluate("(seen) => window.changes[seen]", seen)
         took.append(changed - committed)
         await asyncio.sleep(PAUSE_SECONDS)
-    # Otherwise something else than the credit was taken for it.
+    # Otherwise some other change was mistaken for a credit.
     assert await page.evaluate("window.changes.length") == count
     return took
 
@@ -64,7 +64,7 @@ async def _run(site: Site, count: int) -> list[float]:
     await credit(watcher.viewer.user_id)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
-        # An amount that counts up would change before it is what it should be, and long after.
+        # Without reduced motion the amount counts up: it changes before it is right, and for long after.
         context = await browser.new_context(base_url=site.url, reduced_motion="reduce")
         await context.add_cookies([{"name": "session", "value": watcher.cookie_value, "url": site.url}])
         page = await context.new_page()

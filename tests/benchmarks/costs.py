@@ -60,14 +60,14 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Meter:
-    """Takes what a piece of work costs, for each of the things that it made."""
+    """Measures what a piece of work costs, per item that it creates."""
 
     owner: psycopg.Connection
     lines: list[str] = field(default_factory=list)
 
     @contextmanager
     def of(self, what: str, number: int) -> Iterator[None]:
-        """Measure the work that the context encloses, which makes so many."""
+        """Measure the work in the context, which creates `number` items."""
         kept, log = self._sizes(), self._log()
         own, server = time.process_time(), self._server_seconds()
         yield
@@ -97,10 +97,10 @@ class Meter:
 
 
 def _stat(process: str) -> list[int]:
-    """Return the numbers of a process: those of its own time stand at 11 and 12, of its children's after."""
+    """Return the numbers in a process's stat file: its own times at 11 and 12, its children's after them."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:  # it has ended meanwhile
+    except OSError:  # it has ended in the meantime
         return [0] * 20
     return [0, *(int(one) for one in fields[1:])]
 

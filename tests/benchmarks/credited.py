@@ -1,4 +1,4 @@
-"""What the benchmarks of live pages share: a site with fsync on, people, and credits out of nothing."""
+"""Shared by the benchmarks of live pages: a site with fsync on, people, and credits without top-ups."""
 
 import os
 import secrets
@@ -28,7 +28,7 @@ _ONE = 10**18  # one USDT in minor units: its scale is 18
 
 @contextmanager
 def measured_site() -> Iterator[Site]:
-    """Serve the application with its pages on a database of its own, which this process uses too."""
+    """Serve the application with its pages on a new database, which this process uses too."""
     with _database() as (folder, address), running_site(folder, address) as site:
         _use(address, site.simulator)
         yield site
@@ -36,7 +36,7 @@ def measured_site() -> Iterator[Site]:
 
 @contextmanager
 def measured_instance() -> Iterator[str]:
-    """Do the same without pages, which need not be built, and give the instance's address."""
+    """Serve an instance without pages, which then need not be built; yield its URL."""
     with measured_world(FAST) as (url, world):
         world.owner.close()
         yield url
@@ -44,7 +44,10 @@ def measured_instance() -> Iterator[str]:
 
 @contextmanager
 def measured_world(arguments: tuple[str, ...]) -> Iterator[tuple[str, World]]:
-    """Give the address of such an instance, and its database with a simulator that has these arguments."""
+    """Yield the URL of an instance without pages, and a world of its database and a simulator.
+
+    The simulator is started with `arguments`.
+    """
     with _database() as (folder, address), running_simulator(folder, arguments) as simulator:
         _use(address, simulator)
         with served(address) as url:
@@ -68,12 +71,12 @@ def _use(address: str, simulator: Process) -> None:
 
 
 async def person(number: int) -> BrowserSession:
-    """Open an account with a browser's session."""
+    """Open an account with a browser session."""
     email = f"person-{number}-{secrets.token_hex(4)}@example.com"
     registration = accounts.Registration(email, PASSWORD, "Ada", "US")
     client = Client(
         f"10.0.{number // 250}.{number % 250}", "benchmark"
-    )  # registering is throttled by address
+    )  # registrations are rate-limited per address
     return await accounts.register(registration, client, sessions.open_browser)
 
 

@@ -1,8 +1,10 @@
-"""How much the first page weighs, and when it is painted, beside the one page of a bare application.
+"""How much the first page weighs and when it is painted, compared with the page of a bare application.
 
-Everything that Chromium receives for `/` before it is idle, nothing kept, headers included: the production
-builds of both, compressed as they are served. The paints are those of the largest thing on each page, on this
-machine without a network between. Needs a Chromium. Run: `python -m tests.benchmarks.first_load [rounds]`.
+The weight is everything that Chromium receives for `/` until it is idle, with an empty cache and headers
+included; both are production builds, compressed as served. The paint is the largest contentful one, on this
+machine, without a network in between. Needs a Chromium.
+
+Run: `python -m tests.benchmarks.first_load [rounds]`.
 """
 
 import asyncio
@@ -36,14 +38,14 @@ _LARGEST_PAINT = """new Promise(done => new PerformanceObserver(
 
 @dataclass(frozen=True)
 class _Load:
-    """One load: bytes received by the type of what they are, and milliseconds to the largest paint."""
+    """One load: bytes received by resource type, and milliseconds to the largest contentful paint."""
 
     sizes: Counter[str]
     paint_ms: float
 
     @property
     def kib(self) -> float:
-        """Everything received."""
+        """The size of everything received."""
         return sum(self.sizes.values()) / 1024
 
 
@@ -79,7 +81,7 @@ async def _in_turns(ours: str, bare: str, rounds: int) -> tuple[list[_Load], lis
 
 @contextmanager
 def _bare_site(folder: Path) -> Iterator[str]:
-    """Build the bare application and serve it; yield the address of its page."""
+    """Build the bare application and serve it; yield the URL of its page."""
     port = free_port()
     command = [sys.executable, "-m", "reflex", "run", "--env", "prod", "--backend-port", str(port)]
     settings = {**environment(), "BARE_IS_COMPRESSED": "true"}
@@ -113,7 +115,7 @@ def _described(name: str, loads: list[_Load]) -> str:
 
 
 def main(rounds: int) -> None:
-    """Serve both, load their pages in turns, print the medians."""
+    """Serve both, load their pages in turn, and print the medians."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)

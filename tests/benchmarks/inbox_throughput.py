@@ -1,8 +1,8 @@
-"""Acknowledged webhooks a second against pgbench on the same insert, one commit each, side by side.
+"""Acknowledged webhooks a second compared with pgbench on the same insert, one commit each, side by side.
 
 Run: `python -m tests.benchmarks.inbox_throughput [rounds]`. Needs `wrk` and `pgbench`. fsync is on. The
-requests are written before the load begins. A route that only reads the body and gives the same answer is
-measured in the same run: more than that the server below cannot do.
+requests are written before the load starts. A route that only reads the body and gives the same answer is
+measured in the same run: it shows the most that the server underneath can do.
 """
 
 import asyncio
@@ -39,9 +39,9 @@ from tests.ports import free_port
 from tests.signed_webhooks import event_of, headers_of
 
 SECONDS = 8
-# More than are stored in that time; the bare route is sent them again and again.
+# More than are stored in that time; the bare route gets them repeatedly.
 HEADERS = 60_000
-# A header of the same size that was never seen, and the two indexes and the trigger that the route pays for.
+# A new header of the same size each time, with the two indexes and the trigger that the route's insert has.
 _PGBENCH = """
 INSERT INTO webhook_events (environment, header, body, received_at, secret, is_old, differs, kind,
                             status_text, signed_at, is_content_signed, flow, order_id, fiat_type)
@@ -71,7 +71,7 @@ async def _serve(port: int, app: ASGIApp) -> None:
 
 @contextmanager
 def serving(database: str, kind: str) -> Iterator[str]:
-    """Serve `ours` or the `bare` route in a process of its own; give the address."""
+    """Serve `ours` or the `bare` route in a separate process; yield its URL."""
     port = free_port()
     serving = subprocess.Popen(
         [sys.executable, "-m", "tests.benchmarks.inbox_throughput", kind, str(port)],
@@ -92,7 +92,7 @@ def serving(database: str, kind: str) -> Iterator[str]:
 
 
 def signed_requests(number: int) -> Iterator[tuple[dict[str, str], str]]:
-    """Yield the headers and the body of that many webhooks, each of another order."""
+    """Yield the headers and body of `number` webhooks, each for a different order."""
     for order in range(number):
         yield headers_of(event_of(order, at=time.time_ns())), f'{{"orderId": {order}, "round": 0}}'
 

@@ -1,7 +1,7 @@
-"""What Lighthouse says of pages that are seen signed out: medians of three runs, on a phone and on a desk.
+"""Lighthouse scores of the pages for signed-out visitors: medians of three runs, on mobile and desktop.
 
-The production build as it is served. Needs a Chromium, and fetches Lighthouse from npm.
-Run: `python -m tests.benchmarks.lighthouse`, with paths after it for others than `/` and `/login`.
+Measures the production build as served. Needs a Chromium, and fetches Lighthouse from npm.
+Run: `python -m tests.benchmarks.lighthouse [path ...]`, by default `/` and `/login`.
 """
 
 import json
@@ -23,7 +23,7 @@ _LOOKS = {"phone": [], "desk": ["--preset=desktop"]}
 
 
 def _installed() -> Path:
-    """Return the script of Lighthouse, from npm through the Node that comes with the application."""
+    """Return the path of Lighthouse's script, installed with the application's own npm."""
     folder = PROJECT / ".pages-tests" / f"lighthouse-{VERSION}"
     script = folder / "node_modules" / "lighthouse" / "cli" / "index.js"
     if not script.exists():
@@ -76,14 +76,14 @@ def _line(reports: list[Any]) -> str:
     times = ", ".join(
         f"{name} {median(one['audits'][name]['numericValue'] for one in reports):.0f} ms" for name in timed
     )
-    # How quick Lighthouse found the machine: below 1000 it is slowed down to less than a phone
+    # How fast Lighthouse found the machine: below 1000, its throttling makes it slower than a phone
     # (https://github.com/GoogleChrome/lighthouse/blob/main/docs/throttling.md).
     quick = median(one["environment"]["benchmarkIndex"] for one in reports)
     return f"{said} ({times}, machine {quick:.0f}){f'; failed: {sorted(failed)}' if failed else ''}"
 
 
 def main() -> None:
-    """Measure each page, both ways."""
+    """Measure each page on mobile and on desktop."""
     paths = sys.argv[1:] or ["/", "/login"]
     script = _installed()
     with tempfile.TemporaryDirectory() as name:

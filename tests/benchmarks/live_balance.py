@@ -1,7 +1,7 @@
-"""From the commit of a credit to the balance that is pushed to its owner's tab, with 500 open tabs.
+"""Time from the commit of a credit to the balance pushed to its owner's tab, with 500 open tabs.
 
-Run: `python -m tests.benchmarks.live_balance [credits]`. 50 credits a second to people at random, while tabs
-leave and come back. At the end every tab must show what the database holds. fsync is on.
+Run: `python -m tests.benchmarks.live_balance [credits]`. Makes 50 credits a second to random people, while
+tabs disconnect and reconnect. At the end every tab must show the balance in the database. fsync is on.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from tests.sockets import HYDRATE_AND_LOAD, TabSocket, values_of
 TABS = 500
 CREDITS_A_SECOND = 50
 RECONNECTS_A_SECOND = 5
-SETTLING_SECONDS = 12  # longer than the look that finds what a lost announcement left
+SETTLING_SECONDS = 12  # longer than the time until the look that makes up for a lost announcement
 
 
 class Watched:
-    """A person with one tab: the moments of their credits, and when each number of them was shown."""
+    """A person with one tab: the times of their credits, and when each balance was shown."""
 
     def __init__(self, session: BrowserSession) -> None:
         self.session = session
@@ -34,7 +34,7 @@ class Watched:
         self.tab: TabSocket | None = None
 
     async def open(self, url: str) -> None:
-        """Open the tab, or leave and come back as a new one."""
+        """Open the tab, or close it and open a new one."""
         await self.leave()
         self.tab = await TabSocket.open(url, cookie=f"session={self.session.cookie_value}")
         await self.tab.emit(HYDRATE_AND_LOAD, path="/home")
@@ -46,7 +46,7 @@ class Watched:
                 is_open = ("is_hydrated_rx_state_", True) in values_of(update[1])
 
     async def leave(self) -> None:
-        """Note what the tab was shown so far, and close it."""
+        """Record what the tab has been sent so far, and close it."""
         if self.tab is not None:
             while not self.tab.updates.empty():
                 self._note(*self.tab.updates.get_nowait())
@@ -61,7 +61,7 @@ class Watched:
         self.shown += [(amount, at) for amount in _amounts(update)]
 
     def delays(self) -> list[float]:
-        """Return how long each credit took to be shown, in seconds; one that never was is missing."""
+        """Return the seconds until each credit was shown; credits that never were are left out."""
         shown = sorted(self.shown)
         first_shown = []
         for number in range(1, len(self.committed) + 1):
@@ -79,7 +79,7 @@ def _amounts(update: dict[str, object]) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class Seen:
-    """What the tabs showed: each credit's delay in seconds, sorted, and how many ended up right."""
+    """The result: each credit's delay in seconds, sorted, and how many tabs ended up right."""
 
     delays: list[float]
     right: int
@@ -96,7 +96,7 @@ async def watch(
     settling_seconds: float = SETTLING_SECONDS,
     kind: type[Watched] = Watched,
 ) -> Seen:
-    """Make so many credits to people at random while their tabs look on, and leave and come back."""
+    """Make `count` credits to random people, while their tabs watch, disconnect and reconnect."""
     dice = random.Random(seed)
     people = [kind(await person(number)) for number in range(tabs)]
     for one in people:

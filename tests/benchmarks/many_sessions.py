@@ -1,8 +1,8 @@
-"""What a signed-in tab costs beside one of the least Reflex application: memory, and a push to all of them.
+"""The memory of a signed-in tab and the time of a push to all, compared with a bare Reflex application.
 
-Run: `python -m tests.benchmarks.many_sessions [tabs] [people]`. Both applications serve as many tabs at once,
-each with one worker; a push tells all tabs something new, in turns here and there. Ours goes the whole way:
-announced by the database, read for each person, shown in each of their tabs. Linux, because of `/proc`.
+Run: `python -m tests.benchmarks.many_sessions [tabs] [people]`. Both applications serve the same number of
+tabs at once, each with one worker; pushes with new values to all tabs alternate between the two. Ours goes
+the whole way: announced by the database, read for each person, shown in each of their tabs. Needs `/proc`.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from tests.ports import free_port
 from tests.sockets import TabSocket
 
 PUSHES = 5
-WARM_TABS = 50  # What the first tabs make the server load is not theirs.
+WARM_TABS = 50  # What the server loads for the first tabs does not count.
 OPENED_AT_ONCE = 10
 
 
@@ -63,7 +63,7 @@ def _bare() -> Iterator[str]:
 
 
 async def _open(url: str, cookies: list[str]) -> tuple[list[TabSocket], float]:
-    """Open a tab for each cookie. Return them, and the KiB of memory that each took beyond the first ones."""
+    """Open a tab for each cookie. Return them, and the KiB of memory per tab after the warm-up tabs."""
     port = int(url.rpartition(":")[2])
     places = asyncio.Semaphore(OPENED_AT_ONCE)
 
@@ -80,7 +80,7 @@ async def _open(url: str, cookies: list[str]) -> tuple[list[TabSocket], float]:
 
 
 async def _push(tabs: list[TabSocket], push: Callable[[], Awaitable[object]]) -> float:
-    """Return the seconds from the push until the last tab has got it."""
+    """Return the seconds from the push until the last tab has received it."""
     for tab in tabs:
         while not tab.updates.empty():
             tab.updates.get_nowait()

@@ -1,8 +1,8 @@
-"""Our inbox beside others: dj-stripe's view of webhooks, and a plain insert by FastAPI and SQLAlchemy.
+"""Our inbox compared with others: dj-stripe's webhook view, and a plain insert with FastAPI and SQLAlchemy.
 
 Run: `python -m tests.benchmarks.peer_inboxes [rounds]`. Needs `wrk`. All verify a signature and commit
-a row to the same PostgreSQL before they answer, each served by Granian with one worker, and get requests that
-were written before the load. dj-stripe is installed into an environment of its own. fsync is on.
+a row to the same PostgreSQL before they answer; each is served by Granian with one worker, and gets requests
+that were written before the load. dj-stripe is installed into a separate environment. fsync is on.
 """
 
 import hashlib
@@ -35,14 +35,14 @@ SECONDS = 8
 # More than are stored in that time.
 OURS, THEIRS = 60_000, 20_000
 PEERS = Path(__file__).parent / "peers"
-# As `peers/dj_stripe_inbox.py` has them, which only its own environment can import.
+# The same as in `peers/dj_stripe_inbox.py`, which only its own environment can import.
 _STRIPE_PATH = "/stripe/webhook/5a0f8b1e-2f0f-4a53-9f6a-3f0d7c4f2a10"
 _STRIPE_SECRET = "whsec_of_the_benchmark"
 
 
 @dataclass(frozen=True)
 class Peer:
-    """An inbox under load: its name, where it listens, what it is sent, and the table in which it stores."""
+    """An inbox under load: its name, its URL, the script that posts to it, and the table it stores in."""
 
     name: str
     url: str
@@ -61,7 +61,7 @@ def _stripes() -> Iterator[tuple[dict[str, str], str]]:
 
 
 def _environment_of_peers(folder: Path) -> Path:
-    """Install what the peers need. Returns the Python that has it."""
+    """Install the peers' requirements. Returns the Python of that environment."""
     python = folder / "bin" / "python"
     install: list[str | Path] = [
         python,
@@ -96,7 +96,7 @@ def _round(peer: Peer) -> float:
         connection.execute(f"TRUNCATE {peer.table}".encode())
     seen = wrk.post(peer.url, peer.script, seconds=SECONDS)
     stored = _stored(peer)
-    # Those that were under way at the end are stored without having been counted.
+    # Requests in flight at the end are stored without being counted.
     assert not seen.errors, (peer.name, seen)
     assert abs(stored - seen.a_second * SECONDS) <= 0.05 * stored + 256, (peer.name, stored, seen)
     return seen.a_second

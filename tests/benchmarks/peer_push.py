@@ -1,7 +1,7 @@
-"""Our live balances beside server-sent events by Starlette alone, on the same database.
+"""Our live balances compared with server-sent events from plain Starlette, on the same database.
 
-Run: `python -m tests.benchmarks.peer_push [credits]`. The load is that of `live_balance`, in turns here and
-there, twice each. The peer sends one line of JSON and asks nobody who they are; ours is a whole page's state.
+Run: `python -m tests.benchmarks.peer_push [credits]`. The load is that of `live_balance`, twice on each, in
+turn. The peer sends one line of JSON and authenticates nobody; ours sends a whole page's state.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ _SCALE = 10**18
 
 
 class WatchedStream(Watched):
-    """A person whose balance comes as a stream of events."""
+    """A person whose balance arrives as a stream of server-sent events."""
 
     reading: asyncio.Task[None] | None = None
     writer: asyncio.StreamWriter | None = None
 
     async def open(self, url: str) -> None:
-        """Open the stream, or leave it and come back."""
+        """Open the stream, or close it and reconnect."""
         await self.leave()
         host, _, port = url.removeprefix("http://").partition(":")
         reader, self.writer = await asyncio.open_connection(host, int(port))
@@ -60,7 +60,7 @@ def _figures(seen: Seen) -> str:
 
 
 def main(count: int) -> None:
-    """Measure in turns, and print each turn and the ratio of the medians."""
+    """Measure both in turn, and print each run and the ratio of the medians."""
     halves: dict[str, list[float]] = {"ours": [], "Starlette": []}
     with measured_instance() as ours:
         python, database = Path(sys.executable), os.environ["DATABASE_URL"]

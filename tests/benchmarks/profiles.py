@@ -1,8 +1,8 @@
-"""Where the processor's time goes on each hot path, sampled from outside while a benchmark makes the load.
+"""Where the processor time goes on each hot path, sampled from outside while a benchmark makes the load.
 
 Run: `python -m tests.benchmarks.profiles webhooks`, `settling` or `push`. Needs `py-spy` and what the
-benchmark needs. First come functions of ours, by what they and all below them take, then files, by what they
-take themselves. Samples in which no thread holds Python's lock, or one imports, do not count.
+benchmark needs. Lists our functions by their cumulative time first, then files by their own time. Samples
+in which no thread holds the GIL, or one is importing, do not count.
 """
 
 import re
@@ -23,14 +23,14 @@ LEAST_SHARE = 0.03
 
 @dataclass(frozen=True)
 class HotPath:
-    """What makes the load, and what to look at.
+    """A load, and the process to sample under it.
 
     Attributes:
         benchmark: the module of the load, and its arguments.
-        process: what the command line of the process holds.
-        turn: which of the processes that held it, in the order in which they began, counted from zero.
-        has_begun: whether the load has begun, given the process of the benchmark.
-        seconds: how long to look.
+        process: a text in the command line of the process to sample.
+        turn: which of the processes with that text, in starting order, counted from zero.
+        has_begun: whether the load has started, given the benchmark's process id.
+        seconds: how long to sample.
     """
 
     benchmark: tuple[str, ...]
@@ -41,14 +41,14 @@ class HotPath:
 
 
 def _below(parent: int) -> list[int]:
-    """Return the processes that a process has begun, and those that they have, the oldest first."""
-    lists = Path(f"/proc/{parent}/task").glob("*/children")  # each thread has those of its own
+    """Return the descendants of a process, oldest first."""
+    lists = Path(f"/proc/{parent}/task").glob("*/children")  # each thread lists its own children
     found = [int(child) for children in lists for child in children.read_text().split()]
     return sorted(found + [below for child in found for below in _below(child)])
 
 
 def _holds(process: int, text: str) -> bool:
-    """Return whether the command line of a process holds `text`."""
+    """Return whether the command line of a process contains `text`."""
     try:
         return text in Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except (FileNotFoundError, ProcessLookupError):
@@ -56,7 +56,7 @@ def _holds(process: int, text: str) -> bool:
 
 
 def _has_files(process: int, number: int) -> bool:
-    """Return whether a process has opened so many files, of which sockets are some."""
+    """Return whether a process has at least `number` open files, including sockets."""
     return len(list(Path(f"/proc/{process}/fd").iterdir())) >= number
 
 
@@ -68,7 +68,7 @@ PATHS = {
         lambda load: any(_holds(one, "wrk -t1") for one in _below(load)),
         6,
     ),
-    # The first worker reads the list of the last weeks, the second one settles.
+    # The first worker reads the last weeks' orders; the second one settles.
     "settling": HotPath(
         ("tests.benchmarks.settling", "1700", "1"), "-m onramp_app worker", 1, lambda _: True, 8
     ),
@@ -83,7 +83,7 @@ PATHS = {
 
 
 def _samples(path: HotPath, folder: Path) -> Counter[tuple[str, ...]]:
-    """Look at the process while the benchmark runs. Returns stacks, outermost first, and how often each."""
+    """Sample the process while the benchmark runs. Returns the counts of stacks, outermost frame first."""
     with (folder / "log").open("wb") as log:
         load = subprocess.Popen((sys.executable, "-m", *path.benchmark), stdout=log, stderr=log)
     seen: list[int] = []
@@ -98,7 +98,7 @@ def _samples(path: HotPath, folder: Path) -> Counter[tuple[str, ...]]:
         look = ("py-spy", "record", "--gil", "-p", process, "-d", seconds, "-r", str(A_SECOND))
         subprocess.run((*look, "-f", "raw", "-o", raw), check=True, capture_output=True)
     finally:
-        load.send_signal(signal.SIGINT)  # What comes after the load is not looked at.
+        load.send_signal(signal.SIGINT)  # The rest of the benchmark is not needed.
         load.wait()
     stacks: Counter[tuple[str, ...]] = Counter()
     for line in raw.read_text().splitlines():

@@ -1,8 +1,8 @@
-"""How long a second `reflex run` takes until its page and its API answer, beside that of a bare application.
+"""How long a second `reflex run` takes until page and API answer, compared with a bare application.
 
-Run: `python -m tests.benchmarks.second_start [rounds]`. Both run from folders of their own, in development as
-the README starts the application, after a first start that installed and built what they need. Ours has its
-database, the provider's simulator and the background work in it.
+Run: `python -m tests.benchmarks.second_start [rounds]`. Both run from separate folders, in development as in
+the README, after a first start that installed and built what they need. Ours includes its database, the
+provider's simulator and the background work.
 """
 
 import os
@@ -28,7 +28,7 @@ SECONDS_TO_START = 300
 
 @dataclass(frozen=True)
 class Application:
-    """Where one lies, and the paths that answer once it has started: a page, and one of its server."""
+    """An application's name and folder, and the paths that answer once it has started: page and server."""
 
     name: str
     folder: Path
@@ -36,8 +36,8 @@ class Application:
     server: str
 
     def start(self) -> float:
-        """Start it, wait until both answer, end it. Returns how many seconds the start took."""
-        # Left by a start that has just ended, Reflex's note would have the next one show pages of before.
+        """Start the application, wait until both paths answer, stop it. Returns the seconds of the start."""
+        # Reflex's marker, left by a start that has just ended, would make the next one serve older pages.
         (self.folder / ".web" / "nocompile").unlink(missing_ok=True)
         pages, server = free_port(), free_port()
         command = [sys.executable, "-m", "reflex", "run"]
@@ -59,25 +59,25 @@ class Application:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End all of a start as Ctrl-C in a terminal does, and what has not ended then by force."""
+    """Stop a process group as Ctrl-C in a terminal does, and kill what is left after 20 seconds."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
             process.wait(20)
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    time.sleep(2)  # The local database ends after the process that it belongs to.
+    time.sleep(2)  # The local database stops after the process that it belongs to.
 
 
 def answers(url: str) -> bool:
-    """Return whether `url` is answered as it should be."""
+    """Return whether `url` is answered with success."""
     with suppress(httpx.HTTPError):
         return httpx.get(url, timeout=5, trust_env=False).is_success
     return False
 
 
 def main(rounds: int) -> None:
-    """Start each once, then measure in turns."""
+    """Start each application once, then measure them in turn."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         folder.chmod(0o755)

@@ -1,9 +1,9 @@
-"""Settled webhooks a second against pgbench on the same rows, and how long a credit takes among many orders.
+"""Settled webhooks a second compared with pgbench on the same rows, and the latency of credits at scale.
 
-Run: `python -m tests.benchmarks.settling [orders] [seconds]`. Needs `pgbench`. fsync is on. The simulator has
-delivered that many orders, and their webhooks are stored; then a worker reads the orders back, posts them and
-moves their top-ups. pgbench writes the same rows, an order to a transaction. After that, with the provider's
-list as long as that, five orders a second are delivered for so many seconds, at the default rate of requests.
+Run: `python -m tests.benchmarks.settling [orders] [seconds]`. Needs `pgbench`. fsync is on. The simulator
+delivers `orders` orders, whose webhooks are stored; then a worker reads the orders back, posts them and moves
+their top-ups. pgbench writes the same rows, one order per transaction. After that, with all those orders in
+the provider's list, five orders a second are delivered for `seconds`, at the default request limit.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from tests.simulator.process import PATIENT, Process
 
 A_SECOND = 5
 PEOPLE = 200
-# What one settled order writes, with the locks that it takes: a transaction of its own, nothing read back.
+# What one settled order writes, with its locks, in a transaction of its own; nothing is read back.
 _PGBENCH = """
 SELECT nextval('bench_turn') AS n \\gset
 SELECT order_id, top_up_id, user_id, account, recognition_id FROM bench_targets WHERE n = :n \\gset
@@ -83,7 +83,7 @@ COMMIT;
 
 @contextmanager
 def _worker(world: World, log: Path, **more: str) -> Iterator[int]:
-    """Run a worker of its own, as a deployment does, once it holds the lease. Gives its process id."""
+    """Run a separate worker, as a deployment does; yield its process id once it holds the reader's lease."""
     environment = {**os.environ, "WORKER_PORT": str(free_port()), **more}
     with log.open("a") as output:
         running = subprocess.Popen(
@@ -118,7 +118,7 @@ _SETTLED = "SELECT count(*) FROM top_ups WHERE status = 'settled'"
 
 
 def _ours(world: World, folder: Path, number: int) -> float:
-    """Settle that many stored webhooks. Returns how many a second, from the first that was looked at."""
+    """Settle `number` stored webhooks. Returns the rate per second, from the first one handled."""
     before = int(world.one(_SETTLED))
     users = [world.user() for _ in range(PEOPLE)]
     orders = [world.open_order(world.top_up(users[n % PEOPLE])) for n in range(number)]
@@ -146,7 +146,7 @@ def _ours(world: World, folder: Path, number: int) -> float:
 
 
 def _pgbench(world: World, script: Path, url: str, number: int) -> float:
-    """Write the same rows for that many orders with 8 clients. Returns how many a second."""
+    """Write the same rows for `number` orders with 8 pgbench clients. Returns the rate per second."""
     world.run("DROP SEQUENCE IF EXISTS bench_turn")
     world.run("DROP TABLE IF EXISTS bench_targets, bench_treasury")
     world.run(
@@ -181,13 +181,13 @@ def _pgbench(world: World, script: Path, url: str, number: int) -> float:
 
 
 def _latencies(world: World, folder: Path, seconds: int) -> list[float]:
-    """Deliver orders one after the other. Returns how many seconds each took to be settled, sorted."""
+    """Deliver orders at a steady rate. Returns the seconds each took to settle, sorted."""
     users = [world.user() for _ in range(PEOPLE)]
     top_ups = [world.top_up(users[n % PEOPLE]) for n in range(A_SECOND * seconds)]
     orders = [world.open_order(top_up) for top_up in top_ups]
     moved: dict[str, datetime] = {}
     with _worker(world, folder / "worker.log"):
-        time.sleep(15)  # The first reads, of what changed in the last hour, are under way.
+        time.sleep(15)  # By now the first reads, of changes in the last hour, are in progress.
         began = time.monotonic()
         for n, (top_up, order) in enumerate(zip(top_ups, orders, strict=True)):
             time.sleep(max(0.0, began + n / A_SECOND - time.monotonic()))
@@ -228,7 +228,7 @@ async def _measure(world: World, folder: Path, url: str, number: int, seconds: i
 
 
 def main(number: int, seconds: int) -> None:
-    """Measure three times in turn, then the latencies."""
+    """Measure both rates three times in turn, then the latencies."""
     if shutil.which("pgbench") is None:
         sys.exit("pgbench is not installed.")
     with tempfile.TemporaryDirectory() as name:

@@ -1,9 +1,9 @@
-"""200 webhooks a second for ten minutes, while 500 tabs are open and the reader credits what was paid.
+"""Latency of 200 webhooks a second for ten minutes, with 500 open tabs, while payments are credited.
 
-Run: `python -m tests.benchmarks.steady_load [seconds]`. fsync is on. Each 0.2 s the provider delivers
-an order, whose owner has an open tab. The webhooks tell again of orders that were delivered before, each with
-a header that was never seen: all are stored, and the reader reads their orders once more. The time of an
-answer counts from the moment at which the webhook was due, so that none that had to wait is left out.
+Run: `python -m tests.benchmarks.steady_load [seconds]`. fsync is on. Every 0.2 s the provider delivers
+an order, whose owner has an open tab. The webhooks repeat orders that were delivered earlier, each with
+a new header: all are stored, and the reader reads their orders again. Response times count from when
+the webhook was scheduled, so that time spent waiting to be sent is included.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ TABS = 500
 SENDERS = 64
 OPENED_AT_ONCE = 10
 
-# From the provider's webhook to the credit.
+# Seconds from the receipt of the provider's webhook to the credit.
 _LATE = """
 SELECT percentile_disc(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM t.settled_at - e.received_at))
   FROM webhook_events e JOIN provider_orders o ON o.order_id = e.order_id JOIN top_ups t ON t.id = o.top_up_id
@@ -38,14 +38,14 @@ SELECT percentile_disc(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM t.settled
 
 @dataclass
 class Sent:
-    """How long each answer took, in seconds, and the first lines of those that were no success."""
+    """How many seconds each answer took, and the status lines of those that were not a success."""
 
     seconds: list[float] = field(default_factory=list)
     errors: list[bytes] = field(default_factory=list)
 
 
 class Generator:
-    """Posts webhooks at their moments over connections that stay open."""
+    """Posts webhooks at their scheduled times over persistent connections."""
 
     def __init__(self, url: str, orders: list[int]) -> None:
         self._address, self._orders, self._numbers = urlsplit(url), orders, count()
@@ -53,7 +53,7 @@ class Generator:
         self.sent = Sent()
 
     async def post_until(self, end: float) -> None:
-        """Post all that is due before the end, over one connection."""
+        """Post the webhooks that are due before `end`, over one connection."""
         host, port = self._address.hostname, self._address.port
         reader, writer = await asyncio.open_connection(host, port)
         while (due := self._began + (number := next(self._numbers)) / WEBHOOKS_A_SECOND) < end:

@@ -1,7 +1,7 @@
-"""Server time of the wallet's pages, in a small store and in a large one. fsync is on.
+"""Server time of the wallet's pages, in a small store and a large one. fsync is on.
 
-From a tab's first event to the state its page is drawn from: the session, the handler, its queries. A tenth
-of all rows is the person's. Run: `python -m tests.benchmarks.wallet_pages [rows]`.
+Measured from a tab's first event to the state that its page is rendered from: session, handler, queries. A
+tenth of all rows belong to the person. Run: `python -m tests.benchmarks.wallet_pages [rows]`.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ INSERT INTO user_balances SELECT id, 'USDT', 100000000000, 0, 0, 1 FROM users;
 def _fill(owner: psycopg.Connection, script: str, **values: object) -> None:
     owner.execute(
         "SET session_replication_role = replica"
-    )  # The books' own rules are slow, and not measured.
+    )  # The triggers of the books are slow, and not what is measured.
     for part in script.strip().split(";\n"):
         owner.execute(part.encode(), values or None)
     owner.execute("VACUUM ANALYZE")
@@ -99,7 +99,7 @@ async def _measure(owner: psycopg.Connection, rows: int) -> None:
             "activity": await _median(cookie_of(me), "/activity", activity),
             "activity, from the middle": await _median(cookie_of(me), middle, activity),
             "activity, by state": await _median(cookie_of(me), "/activity?status=settled", activity),
-            # All rows have this amount, this method and this delivery: the most that a search can find.
+            # All rows have this amount, method and delivery: the most that a search can find.
             "a search for an amount": await _median(cookie_of(me), "/activity?search=1,000", activity),
             "for what was received": await _median(cookie_of(me), "/activity?search=1.00+USDT", activity),
             "for a method": await _median(cookie_of(me), "/activity?search=upi", activity),
@@ -119,7 +119,7 @@ def main(rows: int) -> None:
         migrate(server.url)
         os.environ |= {"APP_ENV": "test", "DATABASE_URL": server.url}
         os.environ.setdefault("SECRET_KEY", "k" * 48)
-        # Rows that the rules of the books would refuse are filled in by a superuser only.
+        # Only a superuser can write rows that the rules of the books would refuse.
         database = server.url.rpartition("/")[2]
         url = f"{server.superuser_url.rpartition('/')[0]}/{database}"
         with psycopg.connect(url, autocommit=True) as owner:

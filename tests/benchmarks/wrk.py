@@ -1,4 +1,4 @@
-"""Runs `wrk` with requests that were written before the load: what is measured is the server."""
+"""Runs `wrk` with requests that were written before the load, so that only the server is measured."""
 
 import re
 import subprocess
@@ -32,7 +32,7 @@ end
 
 @dataclass(frozen=True)
 class Load:
-    """What a run of `wrk` saw: answers a second, the longest of 99 % of them as it spells it, and errors."""
+    """The result of a run of `wrk`: answers a second, the 99th percentile as `wrk` prints it, and errors."""
 
     a_second: float
     p99: str
@@ -40,7 +40,7 @@ class Load:
 
 
 def write_script(folder: Path, name: str, path: str, requests: Iterable[tuple[dict[str, str], str]]) -> Path:
-    """Write headers and body of each request, and the script that posts them in turn. Give the script."""
+    """Write the requests' headers and bodies, and a script that posts them in turn. Returns the script."""
     lines, script = folder / f"{name}.requests", folder / f"{name}.lua"
     with lines.open("w") as file:
         for headers, body in requests:

@@ -1,4 +1,4 @@
-"""One case is open at a time for the same thing, and is closed by what it is about."""
+"""Only one case at a time is open for the same subject, and it is closed when its cause is resolved."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ async def _close(*concerns: Concern, by: str = "system") -> None:
 
 
 def _cases(owner: psycopg.Connection[Any]) -> list[tuple[str, str | None, str | None]]:
-    """Return what each says, who closed it and why, oldest first."""
+    """Return each case's detail, who closed it and why, oldest first."""
     return owner.execute(
         "SELECT detail, closed_by, close_reason FROM exceptions ORDER BY opened_at"
     ).fetchall()

@@ -1,4 +1,4 @@
-"""Deliveries that wait for their network, as rows."""
+"""Writes deliveries that wait for their network, as rows."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from tests.ledger.books import Books
 
 
 def waiting(books: Books, delivered_minor: int, *, top_up_id: str | None = None, **evidence: Any) -> str:
-    """Write an order that its provider calls delivered, with its evidence. Returns the id of our row."""
+    """Write an order that the provider reports as delivered, with its evidence. Returns the row's id."""
     delivery = books.delivery(delivered_minor, top_up_id=top_up_id)
     order_row = delivery.provider_order_id
     books.owner.execute(

@@ -1,4 +1,4 @@
-"""A small JSON-RPC server whose answers a test writes, over real HTTP."""
+"""A small JSON-RPC server over real HTTP, whose answers are set by the test."""
 
 import http.server
 import json
@@ -57,7 +57,7 @@ def coin(**changes: Any) -> dict[str, Any]:
 
 @dataclass
 class Node:
-    """Answers each method with its result; a `raw` answer goes out for all of them as it is."""
+    """Answers each method with its result; a `raw` answer is sent verbatim for all methods."""
 
     results: dict[str, Any] = field(default_factory=dict)
     raw: Callable[[Any], bytes] | None = None
@@ -104,7 +104,7 @@ def running_node(**values: Any) -> Iterator[Node]:
 
     class Server(http.server.ThreadingHTTPServer):
         def handle_error(self, *_: Any) -> None:
-            """A client that has heard enough goes away."""
+            """Ignore clients that disconnect early."""
 
     with Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

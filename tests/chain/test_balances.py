@@ -1,4 +1,4 @@
-"""The treasury counted on the networks: what lies there, compared with the books."""
+"""The treasury's balances on the networks, compared with the books."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -26,7 +26,7 @@ def node() -> Iterator[Node]:
 
 @pytest.fixture
 async def books(database: str, node: Node, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Books]:
-    """Books with 3 USDT at our address on Polygon, and BTC on a network that nobody reads."""
+    """Books with 3 USDT at our address on Polygon, and BTC on a network that is not read."""
     monkeypatch.setitem(world.TREASURY, "USDT", ("matic20", OURS))
     monkeypatch.setenv("CHAIN_RPC", json.dumps({"matic20": [node.url]}))
     get_settings.cache_clear()

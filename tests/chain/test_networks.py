@@ -1,4 +1,4 @@
-"""Which networks and assets can be read, and what stops the start."""
+"""Which networks and assets can be read, and which settings prevent the start."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_each_contract_is_the_one_of_the_catalogue(project_dir: Path) -> None:
 
 
 def test_the_books_keep_what_a_token_can_carry() -> None:
-    # BTC has 8 decimals in the books, and a smaller amount of its token waits for a person.
+    # BTC has 8 decimals in the books; finer amounts of its token wait for an operator.
     for asset, network, token in tokens():
         assert decimals_of(asset, network) == (8 if asset == "BTC" else token.decimals)
 

@@ -1,4 +1,4 @@
-"""What JSON-RPC servers may answer: believed where it fits the question, else refused in words."""
+"""Answers of JSON-RPC servers are accepted if they fit the request, and otherwise refused with a reason."""
 
 import json
 from collections.abc import AsyncIterator, Iterator

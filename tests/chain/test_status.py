@@ -1,4 +1,4 @@
-"""What operators learn of the networks: who is away, which servers are wrong, which rule fits."""
+"""What operators see about the networks: unavailable ones, wrong servers, and which rule fits."""
 
 import json
 from collections.abc import Iterator

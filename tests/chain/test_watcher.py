@@ -1,4 +1,4 @@
-"""Looks at a network: taken once, kept under locks, and in nobody's way."""
+"""Looks at a network happen once, are stored under locks, and delay nothing else."""
 
 import asyncio
 import time
@@ -88,7 +88,7 @@ async def test_two_processes_that_look_at_once_get_one_transfer(
     books: Books, servers: Servers, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watcher, "AT_ONCE", 1)
-    node.wait_seconds = 0.1  # Both are asking before one of them has claimed it.
+    node.wait_seconds = 0.1  # Both have asked before either has claimed the transaction.
     orders = [waiting(books, AMOUNT) for _ in range(4)]
     assert await asyncio.gather(*(look_at_due(servers) for _ in range(4))) == [1, 1, 1, 1]
     states = sorted(shown(books, order, "state")[0] for order in orders)
@@ -182,7 +182,7 @@ async def test_one_receipt_that_cannot_be_read_delays_no_other(
 ) -> None:
     broken = "0x" + "66" * 32
     bad, good = waiting(books, AMOUNT, transaction_hash=broken), waiting(books, AMOUNT)
-    await look_at_due(servers)  # The node answers each with the receipt of the good one.
+    await look_at_due(servers)  # The node answers both with the good one's receipt.
     assert shown(books, good, "state") == ("confirmed",)
     assert shown(books, bad, "state", "failures") == ("away", 1)
 

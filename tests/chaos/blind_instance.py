@@ -1,4 +1,4 @@
-"""The application with a fault: no page learns that the database is back. For the control of a proof."""
+"""The application with a fault: no page notices that the database is back. For a control test."""
 
 from onramp_app.onramp_app import app
 from onramp_app.web.tabs import push

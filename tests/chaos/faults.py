@@ -1,4 +1,4 @@
-"""Everything that can be hurt in a fleet, by name. What lasts for a while ends before the next one begins."""
+"""Every fault that can be injected into a fleet, by name; each one ends before the next begins."""
 
 import contextlib
 import random
@@ -33,14 +33,17 @@ _END_CONNECTIONS = (
 
 
 class Faults:
-    """What can happen to a fleet. `chance` decides to what and for how long."""
+    """Injects faults into a fleet. `chance` picks the fault, its target and its duration."""
 
     def __init__(self, fleet: Fleet, chance: random.Random) -> None:
         self._fleet = fleet
         self._chance = chance
 
     def hurt(self, seconds: float) -> Counter[str]:
-        """Hurt one thing after another, and start again what was killed, as a supervisor does."""
+        """Inject one fault after another and restart killed processes, as a supervisor does.
+
+        Returns how often each fault was injected.
+        """
         done: Counter[str] = Counter()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -103,8 +106,8 @@ class Faults:
             self._fleet.redis.start()
 
     def _hold(self, statement: str, *values: object) -> None:
-        """Hold locks in a transaction of somebody else's, for longer than requests wait for them at times."""
-        # Where both wait for each other, PostgreSQL may end this one.
+        """Hold locks in a foreign transaction, sometimes for longer than requests wait for them."""
+        # In a deadlock with a request, PostgreSQL may abort this transaction.
         with (
             contextlib.suppress(psycopg.errors.DeadlockDetected),
             psycopg.connect(self._fleet.database.url) as other,
@@ -113,7 +116,7 @@ class Faults:
             self._wait(0.5, 6)
 
     def _take_connections(self) -> None:
-        """Let the server have no room for connections: those that there were end, and few come back."""
+        """Exhaust the server's connections: existing ones are terminated, and only three may reconnect."""
         self._as_superuser("ALTER DATABASE onramp CONNECTION LIMIT 3")
         self._as_superuser(_END_CONNECTIONS)
         self._wait(1, 5)

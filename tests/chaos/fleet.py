@@ -1,6 +1,6 @@
-"""Two instances, two workers, a database, a Redis and a provider: real processes that can be hurt one by one.
+"""Two instances, two workers, a database, a Redis and a provider: real processes to inject faults into.
 
-The processes of `compose.yaml` with the settings that it gives them, and a second worker, without containers.
+They are the processes of `compose.yaml` with its settings, plus a second worker, without containers.
 """
 
 import os
@@ -30,7 +30,7 @@ SECRET_KEY = "a key for all of the fleet, which nobody else has"
 
 @dataclass
 class Child:
-    """One process of ours, always on the same port; `url` answers its health."""
+    """One of our processes, always on the same port; its health routes are below `url`."""
 
     name: str
     command: list[str]
@@ -55,12 +55,12 @@ class Child:
         deadline = time.monotonic() + seconds
         while not answers(f"{self.url}/api/health/ready"):
             if self.process is None or self.process.poll() is not None:
-                self.start()  # as whatever keeps processes running does
+                self.start()  # as a supervisor does
             assert time.monotonic() < deadline, f"{self.name}: {self.log.read_text()[-3000:]}"
             time.sleep(0.2)
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the process and to the one that it has begun."""
+        """Send a signal to the process and its children."""
         assert self.process is not None
         os.killpg(self.process.pid, number)
 
@@ -70,7 +70,7 @@ class Child:
         return "LD_PRELOAD" in self.environment
 
     def step_clock(self, seconds: float) -> None:
-        """Set the clock of the process so much ahead, or behind. What measures time that goes by stays."""
+        """Set the wall clock of the process ahead, or behind; its monotonic clock stays as it is."""
         self.clock.write_text(f"{seconds:+.0f}\n")
 
     def kill(self) -> None:
@@ -81,7 +81,7 @@ class Child:
 
 @dataclass
 class Fleet:
-    """All of it; `children` are the instances first, then the workers."""
+    """The whole fleet; `children` holds the instances first, then the workers."""
 
     database: PostgresServer
     redis: RedisServer
@@ -97,7 +97,7 @@ class Fleet:
         return self.children[2:]
 
     def heal(self) -> None:
-        """End every fault and wait until all serve."""
+        """End every fault and wait until all processes are ready."""
         self.redis.start()
         self.provider.control("scenario", method="DELETE")
         for child in self.children:
@@ -117,11 +117,11 @@ def running_fleet(
     poll_seconds: int = 1,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Fleet]:
-    """Run the fleet until the context ends. Its key is that of this process, too.
+    """Run the fleet until the context ends. This process uses the same secret key.
 
     Args:
-        app: what the instances serve; one with a fault, for the controls of proofs.
-        poll_seconds: how often the provider is read where no webhook tells of anything.
+        app: what the instances serve; a faulty application for control tests.
+        poll_seconds: how often the provider is polled when no webhook arrives.
         settings: further settings of PostgreSQL.
     """
     patch.setenv("SECRET_KEY", SECRET_KEY)
@@ -147,7 +147,7 @@ def running_fleet(
 
 
 def _child(fleet: Fleet, name: str, folder: Path, *, app: str) -> Child:
-    """Return a process with the settings that `compose.yaml` gives to its kind."""
+    """Return an instance or worker with the settings that `compose.yaml` gives it."""
     port, is_worker = free_port(), name.startswith("worker")
     granian = [str(Path(sys.executable).parent / "granian"), "--interface", "asgi", "--factory"]
     serve = [*granian, *ENDS_IN_TIME, "--host", "127.0.0.1", "--port", str(port), app]
@@ -160,7 +160,7 @@ def _child(fleet: Fleet, name: str, folder: Path, *, app: str) -> Child:
         {
             **os.environ,
             **services["worker" if is_worker else "app-1"]["environment"],
-            # What is elsewhere than in the containers, and the simulator in the provider's place.
+            # The addresses that differ from those in the containers, and the simulator as the provider.
             "APP_ENV": "test",
             "HOST": "127.0.0.1",
             "DATABASE_URL": fleet.database.url,
@@ -181,7 +181,7 @@ def _child(fleet: Fleet, name: str, folder: Path, *, app: str) -> Child:
 
 
 def _clock_of_its_own(file: Path) -> dict[str, str]:
-    """Return what gives a process a clock that is as far ahead as a file says, read once a second."""
+    """Return the variables that shift a process's clock by the offset in a file, read once a second."""
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
     if library is None:
         return {}

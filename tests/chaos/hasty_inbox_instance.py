@@ -1,4 +1,4 @@
-"""The application with a fault: what is acknowledged need not be on disk. For the control of a proof."""
+"""The application with a fault: it acknowledges webhooks before they are on disk. For a control test."""
 
 from onramp_app.db.direct import HeldConnection, Use
 from onramp_app.onramp_app import app

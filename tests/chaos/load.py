@@ -1,4 +1,4 @@
-"""People who add money while everything is hurt, and the comparison of what they paid with what is booked."""
+"""People who add money while faults are injected, and the comparison of their payments with the books."""
 
 import itertools
 import secrets
@@ -17,17 +17,17 @@ from tests.chaos.fleet import Fleet
 from tests.money import WANTED
 from tests.people import PASSWORD
 
-AT_ONCE = 4  # who wait for one another's locks and places, too
+AT_ONCE = 4  # enough to contend for locks and capacity
 SCALE = 10**18
 
 
 @dataclass
 class Load:
-    """People who begin top-ups and pay; what was promised to them, and what they paid."""
+    """People who create top-ups and pay; what was promised to them, and what they paid."""
 
     fleet: Fleet
     persons: int = 12
-    rest_seconds: float = 0.05  # between two top-ups of each that goes on at once
+    rest_seconds: float = 0.05  # between two top-ups of one thread
     people: list[dict[str, str]] = field(default_factory=list)  # the headers of their requests
     answers: Counter[int] = field(default_factory=Counter)
     promised: set[str] = field(default_factory=set)
@@ -37,20 +37,20 @@ class Load:
     _ending: threading.Event = field(default_factory=threading.Event)
 
     def register(self, turn: int) -> None:
-        """Let other people come, each from a network of their own."""
+        """Register new people, each from a network of their own."""
         self.people = []
         for number in range(self.persons):
             body = {"email": f"p{secrets.token_hex(6)}@example.com", "password": PASSWORD, "country": "IN"}
             network = {"X-Forwarded-For": f"10.{turn}.{number}.1"}
             url = f"{self.fleet.instances[0].url}/api/auth/register"
-            # Processes have just started.
+            # The long timeout: the processes have only just started.
             answer = httpx.post(url, json=body, headers=network, timeout=60, verify=False)
             assert answer.status_code == httpx.codes.CREATED, answer.text
             self.people.append({"Authorization": f"Bearer {answer.json()['access_token']}", **network})
 
     @contextmanager
     def going_on(self) -> Iterator[None]:
-        """Let them begin and pay for as long as the context lasts."""
+        """Keep people creating and paying top-ups for as long as the context lasts."""
         self._ending.clear()
         paying = [threading.Thread(target=self._run, args=(first,)) for first in range(AT_ONCE)]
         for one in paying:
@@ -73,7 +73,7 @@ class Load:
                     return
 
     def _one(self, client: httpx.Client, number: int) -> None:
-        """Begin one top-up and pay it. A request that failed is sent again with the same key."""
+        """Create one top-up and pay it. A failed request is retried with the same idempotency key."""
         headers = {"Idempotency-Key": secrets.token_hex(16), **self.people[number % self.persons]}
         for attempt in range(40):
             url = f"{self.fleet.instances[(number + attempt) % 2].url}/api/top-ups"
@@ -87,7 +87,7 @@ class Load:
                 if answer.status_code == httpx.codes.CREATED:
                     self._pay(answer.json())
                     return
-                # 401: a clock that is wrong takes a token for one of another time.
+                # 401: an instance with a shifted clock takes a token for expired, or for not valid yet.
                 assert answer.status_code in (401, 409, 429, 503), answer.text
                 wait = min(2.0, float(answer.headers.get("Retry-After", "1")))
             if self._ending.wait(wait):
@@ -96,7 +96,7 @@ class Load:
     def _pay(self, top_up: dict[str, Any]) -> None:
         self.promised.add(top_up["id"])
         if top_up["widget_url"] is None:
-            return  # The offer ended while the answer was on its way.
+            return  # The offer expired while the answer was on its way.
         control = self.fleet.provider.control
         number = int(control("orders", {"widget_url": top_up["widget_url"]})["orderId"])
         for status in (1, 2, 4):
@@ -107,7 +107,7 @@ class Load:
         )
 
     def wrong(self, owner: psycopg.Connection[Any]) -> list[str]:
-        """Compare what was promised and paid with what is booked; return in words what does not agree."""
+        """Compare what was promised and paid with the books; return the differences in words."""
         booked = dict(
             owner.execute(
                 "SELECT o.order_id::bigint, sum(e.amount_minor)::text FROM ledger_transfers t"

@@ -1,4 +1,4 @@
-"""Orders that are paid at a steady pace, and the moment in which each one's top-up had ended."""
+"""Orders that are paid at a steady rate, and the time at which each one's top-up ended."""
 
 import asyncio
 import threading
@@ -27,10 +27,10 @@ _RECEIVED = (
 
 @dataclass
 class Payments:
-    """Orders in the sequence in which they were paid. All moments are those of `time.time`.
+    """Orders in the sequence in which they were paid. All times are from `time.time`.
 
-    `open_order` opens one. `ended` has the status in which an order's top-up was first seen to have ended,
-    and when that was, a tenth of a second late at most.
+    `open_order` opens one. `ended` has the final status of an order's top-up and when it was first seen, at
+    most a tenth of a second late.
     """
 
     world: World
@@ -44,7 +44,7 @@ class Payments:
         return next(reversed(self.paid_at))
 
     def pay(self, numbers: range, *, a_second: float, status: int) -> None:
-        """Open orders and move them to a status, each at its own moment."""
+        """Open orders and move them to a status, each at its scheduled time."""
         begun = time.time()
         for number in numbers:
             if self._ending.wait(max(0.0, begun + number / a_second - time.time())):
@@ -65,19 +65,19 @@ class Payments:
 
     @property
     def a_second(self) -> float:
-        """How many were paid a second, which a machine that does other things may not manage."""
+        """The rate of payments actually reached, which is lower on a busy machine."""
         return len(self.paid_at) / (max(self.paid_at.values()) - min(self.paid_at.values()))
 
     def delays(self, *, status: str = "settled") -> list[float]:
-        """Return how long after its payment each order's top-up had ended like this, in seconds, sorted."""
+        """Return the seconds from each order's payment until its top-up reached this status, sorted."""
         return sorted(
             at - self.paid_at[order] for order, (ended, at) in self.ended.items() if ended == status
         )
 
     async def delays_of_webhooks(self) -> list[float]:
-        """Return how long after the receipt of its first webhook each top-up was settled, sorted.
+        """Return the seconds from the receipt of its first webhook until each top-up settled, sorted.
 
-        One that was settled before that, because its order was read anyway, counts as 0.
+        A top-up that settled before that, because its order was read anyway, counts as 0.
         """
         sent = f"SELECT count(DISTINCT order_id) >= {len(self.paid_at)} FROM webhook_events"
         await self.world.until(lambda: self.world.one(sent), seconds=120)
@@ -114,7 +114,10 @@ async def paid(
     open_order: Callable[[World], int] = _opened,
     most_open: int = 0,
 ) -> AsyncIterator[Payments]:
-    """Have so many orders paid, and wait until all but so many have ended; it begins with the first one."""
+    """Pay `number` orders in the background, and wait at the end until all but `most_open` have ended.
+
+    The context is entered once the first order is paid.
+    """
     payments = Payments(world, open_order)
     doing = [threading.Thread(target=payments.watch)]
     for one in range(_AT_ONCE):

@@ -1,4 +1,4 @@
-"""The application with a fault: what cannot be stored is acknowledged all the same. For a control."""
+"""The application with a fault: webhooks that cannot be stored are acknowledged anyway. For a control."""
 
 from contextlib import suppress
 

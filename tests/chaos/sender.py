@@ -1,4 +1,4 @@
-"""Somebody who sends signed webhooks as the provider does: each one again until it is answered with 200."""
+"""Sends signed webhooks as the provider does, retrying each one until it is answered with 200."""
 
 import asyncio
 import itertools
@@ -19,10 +19,10 @@ AGAIN_AFTER_SECONDS = 0.2
 
 @dataclass
 class Sender:
-    """Webhooks to the instances in turns, and what was answered.
+    """Sends webhooks to the instances in turn, and keeps the answers.
 
-    `order_of` says of which order the next one tells. `acknowledged` has, for each number that was answered
-    with 200, the moment (`time.time`) and the order. `answers` counts statuses, 0 where there was none.
+    `order_of` returns the order that the next webhook is about. `acknowledged` has, for each number answered
+    with 200, the time (`time.time`) and the order. `answers` counts statuses, with 0 for no answer.
     """
 
     urls: list[str]
@@ -32,7 +32,7 @@ class Sender:
     without_retry_after: int = 0
 
     async def send(self, numbers: range, *, a_second: float, most_tries: int | None = None) -> None:
-        """Send these numbers, so many a second at most, until each is acknowledged or was tried so often."""
+        """Send these numbers, at most `a_second`, until each is acknowledged or tried `most_tries` times."""
         waiting, begun = iter(numbers), time.monotonic()
 
         async def send_next(client: httpx.AsyncClient) -> None:
@@ -74,7 +74,7 @@ class Sender:
         return told
 
     def lost(self, database: str) -> set[int]:
-        """Return the numbers that were acknowledged and are not in the inbox."""
+        """Return the numbers that were acknowledged but are not in the inbox."""
         with psycopg.connect(database) as owner:
             stored = owner.execute(
                 "SELECT (convert_from(body, 'utf8')::jsonb ->> 'number')::int FROM webhook_events"

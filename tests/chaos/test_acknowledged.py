@@ -15,15 +15,18 @@ from tests.crediting.world import World
 from tests.databases import in_settings
 
 CREDITED_WITHIN_SECONDS = 10
-# Slower than two processors could, so that what was killed starts meanwhile.
+# Slower than two processors could go, so that killed processes have time to restart.
 WEBHOOKS_A_SECOND = 120
 WEBHOOKS_OF_A_ROUND = 1_000
-# What is not on disk stays in memory for so long, where nobody waits for the disk.
+# How long a commit stays only in memory if nobody waits for the disk.
 UNHURRIED = {"wal_writer_delay": "10s"}
 
 
 async def _kill(fleet: Fleet, chance: random.Random, *, kills: int, done: asyncio.Event) -> int:
-    """Kill an instance and a worker at a time, in any of their moments, until told; at least so often."""
+    """Kill an instance and a worker at random moments until `done` is set; at least `kills` processes.
+
+    Returns the number of kills.
+    """
     killed = 0
     while killed < kills or not done.is_set():
         pair: list[Child] = [chance.choice(fleet.instances), chance.choice(fleet.workers)]
@@ -87,12 +90,12 @@ async def test_the_control_without_waiting_for_the_disk_some_are_lost(
     app = "tests.chaos.hasty_inbox_instance:app"
     with running_fleet(tmp_path, monkeypatch, app=app, settings=UNHURRIED) as fleet:
         for worker in fleet.workers:
-            worker.kill()  # What they commit would take the inbox along to the disk.
+            worker.kill()  # Their durable commits would flush the inbox's to disk as well.
         assert await _lost_to_a_crash(fleet, first=0) != set()
 
 
 async def _lost_to_a_crash(fleet: Fleet, *, first: int) -> set[int]:
-    """Kill the database in the middle of webhooks. Return those that were acknowledged and are gone."""
+    """Crash the database while webhooks arrive. Returns those that were acknowledged and are gone."""
     sender = Sender([one.url for one in fleet.instances], itertools.count(first).__next__)
     sending = asyncio.create_task(
         sender.send(range(first, first + WEBHOOKS_OF_A_ROUND), a_second=200, most_tries=60)

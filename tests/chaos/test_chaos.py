@@ -1,8 +1,8 @@
-"""Everything that can be hurt is hurt while people add money: nothing is lost, and nothing is booked twice.
+"""Faults of every kind are injected while people add money: nothing is lost, and nothing is booked twice.
 
-A run is made of rounds; after each of them everything is compared. CHAOS_SEED repeats the faults of a run, as
-far as processes keep to an order, and CHAOS_ROUND is the round to begin with: one that was broken off goes on
-with the two that it printed last.
+A run consists of rounds, and after each round everything is compared. CHAOS_SEED repeats the faults of a run,
+as far as the scheduling of processes allows, and CHAOS_ROUND is the round to start with: to resume an
+interrupted run, set both to the values that it printed last.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ async def _findings(url: str, patch: pytest.MonkeyPatch) -> list[object]:
 
 
 async def _round(fleet: Fleet, load: Load, number: int, *, seed: int, seconds: float) -> Counter[str]:
-    """Hurt the fleet for a while, and compare. Returns what was hurt."""
+    """Inject faults for some seconds, then compare. Returns how often each fault was injected."""
     load.register(number)
     with load.going_on():
         hurt = await asyncio.to_thread(Faults(fleet, random.Random(f"{seed} {number}")).hurt, seconds)
@@ -90,7 +90,7 @@ async def test_nothing_is_lost_and_nothing_is_booked_twice(
         _print(f"{dict(load.answers)} answers, {hurt.total()} faults of {len(hurt)} kinds: {dict(hurt)}")
         assert load.faults == []
         assert len(load.paid) > (rounds - first + 1) * seconds / 20, "people could pay"
-        # The control: the comparison notices what is not settled, and what is not booked.
+        # The control: the comparison notices a top-up that is not settled, and an order that is not booked.
         order = min(load.delivered)
         with psycopg.connect(fleet.database.superuser_url, autocommit=True) as owner:
             owner.execute("SET session_replication_role = replica")

@@ -1,4 +1,4 @@
-"""Clocks that are set while money moves: no payment waits for a clock, and none is lost."""
+"""Clocks are changed while money moves: no payment waits for a clock, and none is lost."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ HOURS_AWAY = 5
 
 
 def _seconds_ahead(child: Child) -> float:
-    """Return how far ahead the clock of a process is, by its own metrics."""
+    """Return how many seconds ahead the clock of a process is, by its own metrics."""
     headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}
     text = httpx.get(f"{child.url}/metrics", headers=headers).text
     found = [line.split()[1] for line in text.splitlines() if line.startswith("reader_last_read_timestamp_")]
@@ -36,7 +36,7 @@ async def test_payments_are_credited_within_seconds_although_clocks_are_set_all_
         if not fleet.workers[0].has_own_clock:
             pytest.skip("no libfaketime (apt-get install faketime)")
         world = World(fleet.database.url, fleet.provider)
-        # Half of the orders are found by reading alone.
+        # Half of the orders are found only by polling, as their webhooks are lost.
         for _ in range(8):
             world.simulator.scenario("lost_webhook", times=50)
         async with paid(world, 800, a_second=8) as payments:

@@ -1,4 +1,4 @@
-"""The database goes away again and again while webhooks arrive: some have to come again, and none is lost."""
+"""The database goes down again and again while webhooks arrive: some are sent again, and none is lost."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""A disk that is full under the database: what cannot be stored is refused, and all settles once it can."""
+"""The database's disk is full: webhooks that cannot be stored are refused, and all settle afterwards."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from tests.chaos.sender import Sender
 from tests.crediting.world import World
 from tests.databases import in_settings
 
-# The folders of a cluster that hold tables, and what is written ahead of them.
+# The folders of a cluster that hold the tables and the write-ahead log, with a size for each.
 FOLDERS = {"base": "160m", "pg_wal": "96m"}
 ORDERS = 20
 
@@ -28,7 +28,7 @@ can_mount = sys.platform == "linux" and os.geteuid() == 0
 
 @contextmanager
 def _small_disk(fleet: Fleet, folder: Path, size: str) -> Iterator[None]:
-    """Put a folder of the database on a small file system, while the database is stopped."""
+    """Move a folder of the stopped database to a small file system, and start the database on it."""
     fleet.database.stop()
     owner, kept = folder.stat(), folder.with_name(f"{folder.name}_before")
     shutil.copytree(folder, kept, symlinks=True)
@@ -46,7 +46,7 @@ def _small_disk(fleet: Fleet, folder: Path, size: str) -> Iterator[None]:
 
 
 def _fill(folder: Path) -> Path:
-    """Take all room that there is. Returns the file that has it."""
+    """Fill the file system. Returns the file that takes up the space."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
@@ -77,7 +77,7 @@ async def test_nothing_is_lost_where_the_disk_is_full_and_all_settles_once_there
                     await asyncio.to_thread(_write, fleet)
                 await asyncio.sleep(0.2)
         filler.unlink()
-        # Without room for what it writes ahead, PostgreSQL ends; whatever keeps it running starts it again.
+        # Without space for its write-ahead log PostgreSQL stops, and a supervisor restarts it.
         await asyncio.to_thread(fleet.database.stop)
         await asyncio.to_thread(fleet.database.start)
         await sending
@@ -95,7 +95,7 @@ async def test_nothing_is_lost_where_the_disk_is_full_and_all_settles_once_there
 
 
 def _write(fleet: Fleet) -> None:
-    """Write ahead as much as there is room for."""
+    """Write to the write-ahead log until its disk is full."""
     with contextlib.suppress(psycopg.OperationalError), psycopg.connect(fleet.database.superuser_url) as one:
         one.execute(
             "SELECT pg_logical_emit_message(false, 'room', repeat('x', 1000000)) FROM generate_series(1, 30)"

@@ -1,4 +1,4 @@
-"""Orders that cannot be applied among many that can: the others settle as ever, a replay settles these."""
+"""Some orders cannot be applied: the others settle as usual, and a replay settles the poisoned ones."""
 
 import asyncio
 import itertools
@@ -56,7 +56,7 @@ async def test_fifty_poisoned_orders_among_a_thousand_harm_no_other_and_are_cred
         world.run("ALTER TABLE top_ups DROP CONSTRAINT poison")
         async with in_settings(fleet.database.url, monkeypatch):
             await _replay_each(world)
-            # Longer than the last failure makes them wait would be.
+            # Sooner than the backoff after the last failure would allow.
             await world.until(lambda: world.one(POISONED) == 50, seconds=10)
             await _replay_each(world)
             await asyncio.sleep(5)

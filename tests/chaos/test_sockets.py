@@ -1,4 +1,4 @@
-"""Pages that are open while the database restarts, or while one process after another is killed."""
+"""Open pages recover while the database restarts, or while one process after another is killed."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.full
 
 async def _until(found: Callable[[], object], *, seconds: float = WITHIN_SECONDS) -> None:
     async with asyncio.timeout(seconds):
-        while not found():  # noqa: ASYNC110 - pages tell nobody
+        while not found():  # noqa: ASYNC110 - pages have nothing to await
             await asyncio.sleep(0.02)
 
 
@@ -37,7 +37,7 @@ async def _open(fleet: Fleet, session: BrowserSession, number: int) -> Page:
 
 @asynccontextmanager
 async def _watched(fleet: Fleet) -> AsyncIterator[tuple[list[BrowserSession], list[Page]]]:
-    """Let people have a balance and open pages at both instances."""
+    """Give people a balance, and open pages for them on both instances."""
     people = [await first_session() for _ in range(PEOPLE)]
     for one in people:
         await credit(fleet.database.url, one.viewer.user_id)
@@ -51,7 +51,7 @@ async def _watched(fleet: Fleet) -> AsyncIterator[tuple[list[BrowserSession], li
 
 
 async def _restart(fleet: Fleet, people: list[BrowserSession], *, crashes: bool, away_seconds: float) -> None:
-    """Let the database be away for a while. Everybody gets one more as soon as it is back."""
+    """Take the database down for a while. Everybody is credited one more unit as soon as it is back."""
     await asyncio.to_thread(fleet.database.crash if crashes else fleet.database.stop)
     await asyncio.sleep(away_seconds)
     await asyncio.to_thread(fleet.database.start)
@@ -97,7 +97,7 @@ async def test_a_webhook_at_one_instance_updates_a_page_at_the_other_whichever_p
                 world.simulator.move(order, 4)
                 await asyncio.to_thread(fleet.heal)
                 if killed is fleet.instances[1]:
-                    page = await _open(fleet, session, 1)  # As a browser does when its socket is gone.
+                    page = await _open(fleet, session, 1)  # as a browser does when its socket is lost
                 await _until(lambda: page.is_live and page.amounts)  # noqa: B023
                 assert _readers(fleet) <= 1, "one reads for all"
                 await page.close()
@@ -107,7 +107,7 @@ async def test_a_webhook_at_one_instance_updates_a_page_at_the_other_whichever_p
 
 
 def _readers(fleet: Fleet) -> int:
-    """Return how many processes read the provider now."""
+    """Return how many processes currently hold the reader's lease."""
     headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}
     metrics = [httpx.get(f"{one.url}/metrics", headers=headers).text for one in fleet.children]
     return sum(text.count("\nreader_here 1.0") for text in metrics)

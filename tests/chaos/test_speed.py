@@ -1,4 +1,4 @@
-"""How soon money is there when nothing is amiss, when no webhook comes, and when Redis dies all the time."""
+"""How soon money is credited normally, when no webhook comes, and while Redis keeps dying."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ async def test_the_control_a_reader_that_never_polls_sees_no_payment_without_a_w
 ) -> None:
     with running_fleet(tmp_path, monkeypatch, poll_seconds=3600) as fleet:
         world = World(fleet.database.url, fleet.provider)
-        # From its first round on only a webhook makes it look again.
+        # After its first round only a webhook makes the reader read again.
         await world.until(
             lambda: world.rows("SELECT FROM leases WHERE name = 'reader' AND worked_at IS NOT NULL")
         )

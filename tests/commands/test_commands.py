@@ -1,4 +1,4 @@
-"""The operator commands, as processes would see them: exit status, output, nothing secret."""
+"""The operator's commands as seen from outside: exit status, output, and no secrets."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ def _run(*arguments: str, typed: str = "") -> Result:
 
 @pytest.fixture
 def simulator(simulator_process: Process, monkeypatch: pytest.MonkeyPatch) -> Process:
-    """The simulator at the beginning of a run, as the provider of the settings."""
+    """The simulator, reset to its initial state and set as the provider in the settings."""
     simulator_process.begin()
     monkeypatch.setenv("ONRAMP_API_URL", simulator_process.base)
     get_settings.cache_clear()
@@ -47,7 +47,7 @@ def simulator(simulator_process: Process, monkeypatch: pytest.MonkeyPatch) -> Pr
 
 
 def _unwell() -> dict[str, str]:
-    """Return what `check` finds wrong, by name."""
+    """Return the failed checks of the `check` command, with their details by name."""
     result = _run("check", "--json")
     found = {
         check["name"]: check["detail"] for check in json.loads(result.stdout)["checks"] if not check["ok"]
@@ -260,7 +260,7 @@ def test_in_development_check_attaches_to_the_folders_own_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared, "DATA_DIR", tmp_path)
-    monkeypatch.setenv("DATABASE_URL", "")  # `_database` sets it; this puts back that it was not set.
+    monkeypatch.setenv("DATABASE_URL", "")  # `_database` sets it; this restores that it was unset.
     get_settings.cache_clear()
     running = postgres.start(tmp_path, settings={"fsync": "off"})
     try:

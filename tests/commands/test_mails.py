@@ -1,4 +1,4 @@
-"""`mail send-test` says what the mail server answers, and `check` signs in to it."""
+"""`mail send-test` prints the mail server's answer, and `check` logs in to the server."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.mail_server import MailServer, mail_server
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
-    """A server on this machine, to which nothing has to be encrypted."""
+    """A local mail server without encryption, used by the settings."""
     with mail_server(starts_tls=False) as server:
         monkeypatch.setenv("SMTP_URL", f"smtp://localhost:{server.port}")
         monkeypatch.setenv("MAIL_FROM", "Wallet <post@hafen.example>")

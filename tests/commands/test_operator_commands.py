@@ -1,4 +1,4 @@
-"""Operators' commands over real books, as a shell sees them: output, exit status, JSON."""
+"""Operators' commands on real books, as a shell sees them: output, exit status, JSON."""
 
 import asyncio
 import base64
@@ -18,12 +18,12 @@ from tests.desk import REASON, Desk, store_webhook, unknown_id
 from tests.ledger.books import BY_POLL, post_now
 from tests.recorded_posting import spend
 
-ESCAPE = "\x1b[2J\u202e\u009b1A"  # Clears a screen, turns the writing direction, moves the cursor up.
+ESCAPE = "\x1b[2J\u202e\u009b1A"  # Clears the screen, reverses the text direction, moves the cursor up.
 
 
 @dataclass
 class Work:
-    """What waits: a top-up that is held, an order without an owner, one in review and a settled one."""
+    """Work for an operator: a held top-up, an order without an owner, a top-up in review, a settled one."""
 
     desk: Desk
     held: str
@@ -57,7 +57,7 @@ async def work(desk: Desk) -> Work:
             "UPDATE exceptions SET opened_at = opened_at + make_interval(mins => %s) WHERE kind = %s",
             (minute, kind),
         )
-    await engine.dispose()  # Each command runs in a loop of its own.
+    await engine.dispose()  # Each command runs its own event loop.
     return Work(desk, held, delivery.order_id, orphan, in_review, settled)
 
 
@@ -153,7 +153,7 @@ def test_what_was_given_back_is_printed_and_refused_the_second_time(work: Work) 
 
 def test_what_was_made_good_and_written_off_is_printed_and_pages_are_notified(work: Work) -> None:
     user_id = work.desk.owner_of(work.settled)
-    # The operator's own money: what a person paid for something.
+    # The operator's own money, which a person spent on something.
     spent = spend("d", work.desk.books.amount(user_id, 10**18), cause=BY_POLL)
     asyncio.run(_post_and_leave(spent))
     wanted = ("review", "make-good", user_id, "USDT", "0.5", "--reference", "T-7")

@@ -1,4 +1,4 @@
-"""Long work says how far it is: a line now and then, or one that changes where somebody watches."""
+"""Long work reports its progress: a line from time to time, or an updating line on a terminal."""
 
 import io
 import sys
@@ -12,7 +12,7 @@ from onramp_app.domain.progress import report
 
 
 class Stream(io.StringIO):
-    """Standard error that is a terminal or not."""
+    """A standard error stream that claims to be a terminal, or not."""
 
     def __init__(self, *, is_terminal: bool) -> None:
         super().__init__()

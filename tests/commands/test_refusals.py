@@ -1,4 +1,4 @@
-"""What every command does when it cannot: its exit status, the right sentence, and JSON on request."""
+"""What every command does when it fails: its exit status, the right message, and JSON on request."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from tests.local.test_start import changed
 from tests.redis_server import RedisServer
 
 COMMAND = typer.main.get_command(app)
-# These print nothing that a program would read: they run until they are ended.
+# These print nothing for programs: they run until they are stopped.
 WITHOUT_JSON = {("worker",), ("simulator",)}
 
 
@@ -41,7 +41,7 @@ def _run(*arguments: str) -> Result:
 
 
 def _refusal(result: Result) -> dict[str, Any]:
-    """Return the document of a refusal, which is all that was printed."""
+    """Return the JSON document of a refusal, asserting that nothing else was printed."""
     document = json.loads(result.stdout)
     assert (result.stderr, document["ok"], set(document)) == ("", False, {"ok", "code", "detail", "errors"})
     assert isinstance(document, dict)
@@ -49,7 +49,7 @@ def _refusal(result: Result) -> dict[str, Any]:
 
 
 def _needed(command: Any) -> list[str]:
-    """Return what a command cannot do without, so that it gets as far as its settings."""
+    """Return the arguments that a command requires, so that it gets as far as reading its settings."""
     words = {
         "role": "operator",
         "status": "approved",
@@ -92,7 +92,7 @@ def test_every_refusal_is_json_where_that_is_asked_for(
 
 @pytest.fixture
 def login(postgres_server: str) -> Iterator[str]:
-    """The address of a login that may hold no connection."""
+    """The URL of a login that may open no connection."""
     name = f"login_{secrets.token_hex(4)}"
     with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as superuser:
         superuser.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'x' CONNECTION LIMIT 0")

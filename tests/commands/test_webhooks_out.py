@@ -1,4 +1,4 @@
-"""`webhooks-out`: what endpoints answer, how they stand, and sending again, by exit status and JSON."""
+"""`webhooks-out`: endpoints' answers, their state, and redelivery, by exit status and JSON."""
 
 import json
 import threading
@@ -20,7 +20,7 @@ ENDPOINT = "0" * 31 + "1"
 
 
 class Receiver(HTTPServer):
-    """A receiver on this machine, in a thread: each command runs in an event loop of its own."""
+    """A local receiver in a thread, since each command runs its own event loop."""
 
     status = 200
     got: list[tuple[dict[str, str], bytes]]
@@ -37,7 +37,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"thank you")
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def _run(*arguments: str) -> tuple[int, dict[str, object]]:
 
 @pytest.fixture
 async def secret(desk: Desk, receiver: Receiver) -> str:
-    """That of an endpoint which has missed three webhooks."""
+    """The secret of an endpoint that has missed three webhooks."""
     owner, user_id = desk.books.owner, desk.books.user()
     secret = signing.new_secret()
     rows.keyless_program(owner, "shop", knows=user_id)
@@ -73,7 +73,7 @@ async def secret(desk: Desk, receiver: Receiver) -> str:
     for number in range(3):
         await happen(user_id, of=f"top_up:{number}")
     owner.execute("UPDATE outgoing_deliveries SET state = 'failed', ended_at = now()")
-    await engine.dispose()  # Each command runs in a loop of its own.
+    await engine.dispose()  # Each command runs its own event loop.
     return signing.written(secret)
 
 

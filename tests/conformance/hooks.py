@@ -1,8 +1,9 @@
-"""What Schemathesis needs to know about our API: the callers, and values that pass the first check.
+"""Schemathesis hooks for our API: the callers, and values that pass the first checks.
 
-Loaded by the `schemathesis` command through SCHEMATHESIS_HOOKS. Most invented bodies and ids are refused at
-once, so about half of the requests get real ones. Several people take turns and come from anywhere, because
-each may ask only so often; a leaver plays whatever ends sessions, so that the others stay signed in.
+Loaded by the `schemathesis` command through SCHEMATHESIS_HOOKS. Most generated bodies and ids are refused
+immediately, so about half of the requests get real ones. Several people take turns, from many addresses,
+because of the rate limits; a separate person makes all requests that end sessions, so that the others stay
+signed in.
 """
 
 import base64
@@ -16,12 +17,12 @@ from typing import Any
 import httpx
 import schemathesis
 
-PASSWORD = "quiet harbour lantern 42"  # as in the examples of the description, which are tried as well
+PASSWORD = "quiet harbour lantern 42"  # as in the description's examples, which are tried as well
 PEOPLE = 8
 TOKEN_SECONDS = 300  # an access token lives twice as long
 ENDINGS = ("/api/auth/logout", "/api/auth/password", "/api/auth/sessions/{session_id}")
 CLOSING = ("DELETE", "/api/auth/me")
-# What has to succeed for ids and people to be there.
+# The operations that have to succeed so that there are ids and people.
 BEGINNINGS = (
     "POST /api/top-ups",
     "POST /api/quotes",
@@ -40,16 +41,16 @@ _SHARE = float(os.environ["SHARE_OF_CASES"])
 _URL = os.environ["API_URL"]
 _KEY = os.environ["API_KEY"]
 _client = httpx.Client(base_url=_URL, timeout=20)
-# Called with a key, never with somebody's token.
+# Called with an API key, never with a person's token.
 _OF_PROGRAMS = {
     path
     for path, methods in _client.get("/api/openapi.json").json()["paths"].items()
     if any("ApiKey" in asked for described in methods.values() for asked in described.get("security", ()))
 }
 _taken: set[tuple[str, schemathesis.GenerationMode]] = set()
-_known: list[str] = []  # people of the program
-_endpoints: list[str] = []  # and where its webhooks go
-_top_ups: dict[str, list[str]] = {}  # by the email of whose they are
+_known: list[str] = []  # ids of the program's people
+_endpoints: list[str] = []  # ids of the program's webhook endpoints
+_top_ups: dict[str, list[str]] = {}  # by their owner's email
 
 
 def _from_anywhere() -> dict[str, str]:
@@ -57,7 +58,7 @@ def _from_anywhere() -> dict[str, str]:
 
 
 class _Program:
-    """A person's program that stays signed in, or signs in again once it was signed out."""
+    """A person's program that stays signed in, and signs in again after it was signed out."""
 
     def __init__(self) -> None:
         self.email, self.password = f"{secrets.token_hex(8)}@mail.example", PASSWORD
@@ -84,8 +85,10 @@ _leaver = _Program()
 
 @schemathesis.hook
 def filter_case(context: Any, case: Any) -> bool:
-    """Take a share of the cases, others in each run: beside the first right and the first wrong one of each
-    operation, and all right ones of what others build on.
+    """Run a random share of the cases.
+
+    The first valid and the first invalid case of each operation always run, as do all valid cases of the
+    operations that others build on.
     """
     what, mode = case.operation.label, case.meta.generation.mode
     is_first = (what, mode) not in _taken
@@ -108,7 +111,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         if is_real and path == "/api/webhook-endpoints" and isinstance(case.body, dict):
             case.body = {"url": "https://shop.example/hook", "event_types": ["kyc.changed"]}
     elif (case.operation.method.upper(), path) == CLOSING:
-        token = _Program().token()  # of an account that may be closed, since nobody else has it
+        token = _Program().token()  # of a fresh account, which may be closed as nobody else uses it
     elif path in ENDINGS:
         token = _leaver.token(seconds=2)
         if is_real and "session_id" in case.path_parameters:
@@ -118,7 +121,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         token = person.token()
         if is_real:
             _make_real(case, person)
-    if random.random() < 0.95:  # a few come without
+    if random.random() < 0.95:  # a few are sent without a token
         case.headers["Authorization"] = f"Bearer {token}"
 
 

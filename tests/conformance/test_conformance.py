@@ -1,4 +1,4 @@
-"""The running API answers as its description says: Schemathesis asks, with a reader and a provider behind."""
+"""Schemathesis tests the running API against its description, with background work and a provider."""
 
 import json
 import os
@@ -30,7 +30,7 @@ CHECKS = (
 
 @dataclass(frozen=True)
 class Server:
-    """Where the application runs, and what it has written."""
+    """The application's URL, its log file, and a program's API key."""
 
     url: str
     log: Path
@@ -39,13 +39,13 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(database_of_the_file: str, simulator_process: Process, tmp_path_factory: Any) -> Iterator[Server]:
-    """The application with its background work, once it knows the exchange rates."""
+    """The application with its background work, ready once it has exchange rates."""
     simulator_process.control("scenario", method="DELETE")
     values = {
         "ONRAMP_API_URL": simulator_process.base,
         "ONRAMP_WIDGET_URL": f"{simulator_process.base}/main",
         "ONRAMP_REQUESTS_PER_MINUTE": "10000",
-        "TRUSTED_PROXY_HOPS": "1",  # so that the requests may say where they come from
+        "TRUSTED_PROXY_HOPS": "1",  # so that requests can set their own client address
     }
     log = tmp_path_factory.mktemp("api") / "log"
     with served(database_of_the_file, log=log, LOG_FORMAT="json", **values) as url:
@@ -85,7 +85,7 @@ def _ask(server: Server, folder: Path, *arguments: str, share: float = 1) -> sub
 
 
 def _statuses(server: Server) -> Counter[tuple[str, int]]:
-    """Count what was answered, by the log of the server itself."""
+    """Count the answers by operation and status, from the server's own log."""
     lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
     answered = [line for line in lines if line["event"] == "request"]
     return Counter((f"{line['method']} {line['path']}", line["status"]) for line in answered)
@@ -111,7 +111,7 @@ def _expect_conformance(
     assert report_content["operations"]["tested"] == report_content["operations"]["total"]
     assert report_content["test_cases"]["generated"] >= at_least
     answered = _statuses(server)
-    # Nothing is away here, so not even the 503s that are described have a reason to appear.
+    # Nothing is down here, so not even the documented 503s have a reason to occur.
     assert {what: count for what, count in answered.items() if what[1] >= 500} == {}
     # The requests got past the first checks.
     for what in (
@@ -135,7 +135,7 @@ def test_every_answer_is_described_at_length(server: Server, tmp_path: Path) -> 
 
 @pytest.mark.full
 def test_an_answer_that_is_not_described_is_found(server: Server, tmp_path: Path) -> None:
-    """The control: the same run over a description that says less, or more, than the API does."""
+    """The control: the same run with a description that says less, or more, than the API does."""
     description = httpx.get(f"{server.url}/api/openapi.json").json()
     paths = {path: description["paths"][path]["get"]["responses"] for path in PLANTED}
     del paths["/api/balances"]["200"]

@@ -1,4 +1,4 @@
-"""The world of one test; the books are proven after each test."""
+"""Fixtures: the world of one test, whose books are verified after each test."""
 
 from collections.abc import AsyncIterator, Iterator
 

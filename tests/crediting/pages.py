@@ -1,4 +1,4 @@
-"""The page of a top-up as its owner would see it now, and the words by which scenarios are compared."""
+"""A top-up's page as its owner would see it now, and the texts that scenarios are compared by."""
 
 from onramp_app.accounts.views import Viewer
 from onramp_app.domain import clock
@@ -30,7 +30,7 @@ def _viewer(user_id: str) -> Viewer:
 
 
 async def page_for(user_id: str, top_up_id: str) -> TopUpPage:
-    """Return the page of somebody's top-up."""
+    """Return the page of a person's top-up."""
     latest = Latest(_viewer(user_id))
     view = await latest.top_up(top_up_id)
     assert view is not None

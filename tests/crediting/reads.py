@@ -1,4 +1,4 @@
-"""Reads of the provider without the provider: records of orders, kept and applied as the application does."""
+"""Reads without the provider: records of orders, stored and applied as the application does."""
 
 import json
 from datetime import datetime
@@ -16,7 +16,7 @@ from tests.crediting.world import MATIC_ADDRESS, World
 
 
 def order_of(order_id: int, status: int, *, flow: Flow = Flow.BUY, **fields: Any) -> ProviderOrder:
-    """Return the record of an order that delivers 10 USDT to us unless `fields` say otherwise."""
+    """Return the provider's record of an order, of 10 USDT for one of our addresses by default."""
     content = {
         "orderId": order_id,
         "status": status,
@@ -46,7 +46,7 @@ async def keep(*orders: ProviderOrder, asked_at: datetime | None = None) -> int:
 
 
 async def apply_all() -> AppliedRound:
-    """Apply until no order is left that may be applied now."""
+    """Apply orders until none is left that may be applied now. Returns the totals."""
     total = AppliedRound()
     while True:
         rounds = await apply_some(DOCUMENTED), await retry_some(DOCUMENTED)

@@ -1,4 +1,4 @@
-"""Deliveries of every kind that the simulator does not play, and a poisonous order among good ones."""
+"""Deliveries of every kind that the simulator cannot produce, and a poisoned order among good ones."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ TEN = 10 * 10**18
 
 @pytest.fixture
 def person(world: World) -> tuple[str, str, str]:
-    """A user, one of their top-ups, and its recognition id."""
+    """The ids of a user and one of their top-ups, and its recognition id."""
     user = world.user()
     top_up = world.top_up(user)
     return user, top_up, recognition_id(world, top_up)
@@ -54,7 +54,7 @@ async def test_what_was_judged_without_knowing_its_coin_is_judged_again(
     await apply_some(DOCUMENTED)
     assert (
         world.one("SELECT count(*) FROM ledger_transfers") == 0
-    )  # The control: nothing judges it again without being asked.
+    )  # The control: no order is applied again unprompted.
     assert await judge_again() == 1
     await apply_some(DOCUMENTED)
     assert world.one("SELECT count(*) FROM ledger_transfers") == 1
@@ -73,9 +73,9 @@ async def test_what_was_paid_is_kept_where_it_is_not_what_was_asked_for(
         await keep_and_apply(order_of(1, status, merchantRecognitionId=recognition, fiatAmount=amount))
         return world.one("SELECT paid_amount FROM top_ups WHERE id = %s", top_up)
 
-    assert await paid(0, 1200) is None  # An order that is opened asks for an amount, and nobody has paid it.
+    assert await paid(0, 1200) is None  # A newly opened order requests an amount; nobody has paid it yet.
     assert await paid(2, 1200) == 1200
-    assert await paid(2, 1300) == 1300  # The same status, read again with another amount.
+    assert await paid(2, 1300) == 1300  # The same status, read again with a different amount.
     assert await paid(4, 1000) is None
 
 
@@ -268,7 +268,7 @@ async def test_eighteen_decimals_and_large_amounts_are_exact(
     amounts = {"actualCryptoAmount": "123456789012.123456789012345678", "gasFee": "0.000000000000000001"}
     expected = {"expectedCryptoAmount": "123456789012.2"}
     await keep_and_apply(order_of(1, 4, merchantRecognitionId=person[2], **amounts, **expected))
-    # The network carries six decimals: what is printed beyond them cannot have been sent.
+    # The network has six decimals: digits beyond them cannot have been sent.
     assert world.balance(person[0]) == (123456789012123457 * 10**12, 0)
 
 
@@ -303,7 +303,7 @@ async def test_the_same_read_again_is_no_news_whatever_its_sentence_said(
     world: World, person: tuple[str, str, str]
 ) -> None:
     _, top_up, recognition = person
-    # The first line also notes what was rounded, and the second read has nothing to note.
+    # The first step's text also mentions the rounding; the second read has nothing to mention.
     amounts = {"merchantRecognitionId": recognition, "actualCryptoAmount": "10.000000000000000001"}
     for printed in ("0xaa", "0xbb"):
         await keep_and_apply(
@@ -335,7 +335,7 @@ async def test_each_line_says_in_columns_what_was_read_and_what_it_came_to(
         (True, "linked", "delivered", "over_delivery"),
         (False, "read", "delivered", "over_delivery"),
     ]
-    assert world.open_cases() == ["held"]  # the alarm about the unknown status was answered
+    assert world.open_cases() == ["held"]  # the case about the unknown status was closed
 
 
 async def test_sell_orders_are_recorded_and_touch_nothing(world: World, person: tuple[str, str, str]) -> None:

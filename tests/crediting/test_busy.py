@@ -1,4 +1,4 @@
-"""A provider that is asked too much says so; that is counted for the operator, and reading goes on."""
+"""A provider that receives too many requests says so; that is counted in a metric, and reading continues."""
 
 from onramp_app.config import get_settings
 from onramp_app.provider_orders.observed import busy_answers

@@ -1,4 +1,4 @@
-"""A case is open exactly as long as a person has to look, however the orders of a top-up are read."""
+"""A case is open exactly as long as an operator has to look, in whichever order the reads come."""
 
 from datetime import timedelta
 from typing import Any
@@ -49,7 +49,7 @@ async def test_a_mismatch_that_is_read_after_a_delivery_is_looked_at(world: Worl
 async def test_what_was_paid_and_has_an_unknown_status_is_handed_over_after_a_day(
     world: World, other: int | None
 ) -> None:
-    """Another order that somebody only says they have paid does not keep it open, one that was paid does."""
+    """A second order keeps the top-up open if it was paid, not if somebody only claims to have paid it."""
     top_up = world.top_up(world.user())
     recognition = recognition_id(world, top_up)
     world.run("UPDATE top_ups SET created_at = now() - interval '3 days'")
@@ -82,7 +82,7 @@ async def test_what_an_order_without_an_owner_raised_ends_where_it_gets_one(
 
 
 async def _unreadable(world: World, **fields: Any) -> None:
-    """Apply a delivery whose fee the provider does not say until it is a case."""
+    """Apply a delivery whose fee is missing from the provider's record until it becomes a case."""
     await keep_and_apply(order_of(1, DELIVERED, gasFee=None, **fields))
     for _ in range(REREADS):
         world.run("UPDATE provider_orders SET apply_after = now()")
@@ -122,7 +122,7 @@ async def test_nothing_waits_for_a_network_that_nobody_asks_any_more(
     await servers.close()
     assert await judge_again() == 1
     await apply_all()
-    assert world.open_cases() == ["chain_away"]  # The control: it is asked as before.
+    assert world.open_cases() == ["chain_away"]  # The control: the chain is still queried.
     monkeypatch.delenv("CHAIN_RPC")
     get_settings.cache_clear()
     assert await judge_again() == 1
@@ -156,7 +156,7 @@ async def test_a_delivery_whose_fee_nobody_says_is_credited_by_what_its_network_
 async def test_a_block_that_leaves_before_anything_is_booked_is_waited_for_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An order that cannot be applied waits for up to ten minutes, in which the looks go on."""
+    """An order that cannot be applied waits for up to ten minutes, while the looks at the chain continue."""
     monkeypatch.setenv("CHAIN_RPC", '{"matic20": ["http://127.0.0.1:9"]}')
     get_settings.cache_clear()
     user, name = world.user(), "0x" + "ab" * 32

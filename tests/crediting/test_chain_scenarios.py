@@ -1,6 +1,6 @@
-"""Deliveries are believed once their network shows them: each scenario of a chain ends as the table says.
+"""Deliveries count only once their network shows them: each chain scenario ends as the table says.
 
-A proof comes with the variant that it catches: without the claim, without the confirmations.
+Each proof has a control variant that it catches: without the claim, without the confirmations.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ CONFIRMATIONS = 5  # blocks of 10 ms
 
 @pytest.fixture
 async def chain(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The world with the chain of Polygon read for ourselves."""
+    """The world, with Polygon's chain read by the application itself."""
     use_servers(world, monkeypatch)
     return world
 
@@ -52,7 +52,7 @@ async def pay(world: World, *, steps: tuple[int, ...] = (2, 4), **scenario: Any)
 
 
 def recorded(world: World, order_id: int) -> int:
-    """What the provider's record makes by the delivered rule, in minor units."""
+    """Return the delivered amount by the provider's record and the delivered rule, in minor units."""
     order = world.simulator.order(order_id)
     return int((Decimal(str(order["actualCryptoAmount"])) - Decimal(str(order["gasFee"]))) * SCALE)
 
@@ -67,7 +67,7 @@ def evidence(world: World, order_id: int) -> dict[str, Any]:
 
 
 def pass_time(world: World, **columns: str) -> None:
-    """Let the evidence be so much older, and look again now."""
+    """Backdate columns of the chain evidence, each by an age, and make the next look due now."""
     changes = ", ".join(f"{name} = now() - interval '{age}'" for name, age in columns.items())
     world.run(f"UPDATE chain_evidence SET {changes}, next_look_at = now()")
 
@@ -83,7 +83,7 @@ async def test_a_delivery_is_credited_once_the_network_shows_it(chain: World) ->
     async with chain.running():
         user, top_up, order = await pay(chain)
         settled = await chain.ends(top_up, "settled")
-    # By the timeline: the blocks of this chain may be quicker than a look at the top-up.
+    # Checked by the timeline: the blocks of this chain may come faster than looks at the top-up.
     arriving = chain.rows(
         "SELECT status, charged FROM top_up_steps WHERE top_up_id = %s AND status_class = 'delivered'"
         " ORDER BY id LIMIT 1",
@@ -184,7 +184,7 @@ async def test_a_slow_network_is_waited_for(chain: World) -> None:
 
 
 async def _reorganised(chain: World) -> tuple[list[int], str]:
-    """Return the blocks in which the transaction was seen one after the other, and the end of the top-up."""
+    """Return the blocks in which the transaction was seen, in order, and the last one's hash."""
     seen: list[int] = []
     async with chain.running():
         _, top_up, order = await pay(chain, name="chain_reorganised", value="before")
@@ -236,12 +236,12 @@ async def test_control_without_confirmations_a_block_is_believed_that_leaves(
 async def test_a_block_that_leaves_after_the_credit_makes_a_case_and_takes_nothing_back(
     chain: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The looks that are asked for below start the count of misses again: one has to end between two of them.
+    # Each look requested below resets the count of misses, so a look has to end between two requests.
     monkeypatch.setattr(watcher, "TICK_SECONDS", 1.0)
     async with chain.running():
         user, top_up, order = await pay(chain, name="chain_reorganised", value="after")
         await chain.ends(top_up, "settled")
-        # By the simulator's own count of confirmations it leaves when it is read once more.
+        # The simulator removes the block when it is read once more with enough confirmations.
         await chain.until(lambda: _look_again(chain, order) == "left", seconds=20)
     assert chain.open_cases() == ["chain_left"]
     assert chain.balance(user) == (recorded(chain, order), 0)
@@ -367,7 +367,7 @@ async def test_the_comparison_with_the_provider_goes_by_what_the_network_shows(c
         for _ in range(50):
             if not any(drift.what == "not applied: waits" for drift in found.drifts):
                 break
-            await asyncio.sleep(0.2)  # It was read a moment ago.
+            await asyncio.sleep(0.2)  # It was only just read.
             found = await reconcile(get_provider(), since=now() - timedelta(days=1))
     assert [(drift.order_id, drift.what) for drift in found.drifts] == [
         (str(lost), "not on the network: the transaction failed")

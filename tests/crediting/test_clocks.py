@@ -1,4 +1,4 @@
-"""Clocks of machines that are wrong for a while: they hold no payment up, and end nothing too early."""
+"""Machines' clocks that are wrong for a while delay no payment and expire nothing too early."""
 
 from datetime import datetime, timedelta, tzinfo
 from typing import Self

@@ -1,4 +1,4 @@
-"""Money that comes for somebody who has closed their account: held, a case, and an operator's to return."""
+"""Money that arrives for a closed account is held, opens a case, and can be returned by an operator."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def _mandate(world: World) -> Mandate:
 
 
 async def test_a_late_payment_for_a_closed_account_is_held_and_returned(world: World) -> None:
-    """Through the provider: the offer had ended, its owner left, and somebody pays all the same."""
+    """Through the provider: the offer had expired, its owner left, and the payment comes anyway."""
     user = world.user()
     top_up = world.top_up(user, status="expired")
     world.run(CLOSE, user)
@@ -61,7 +61,7 @@ async def test_a_late_payment_for_a_closed_account_is_held_and_returned(world: W
 
 
 async def _pay_while_it_is_closed(world: World) -> str:
-    """A delivery is applied while its owner closes the account. Returns the owner's id."""
+    """Apply a delivery while its owner is closing the account. Returns the owner's id."""
     user = world.user()
     top_up = world.top_up(user, status="expired")
     await keep(order_of(1, 4, merchantRecognitionId=recognition_id(world, top_up)))

@@ -38,7 +38,7 @@ from tests.signed_webhooks import event_of
 
 TEN = 10 * 10**18
 ORDER_IDS = count(1)
-# Every path ends delivered or never delivers: what an order was in between must not matter.
+# Every path ends delivered or never delivers: the statuses in between must not matter.
 PATHS = st.sampled_from(
     [
         (0, 1, 2, 4, 5),
@@ -63,7 +63,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Course:
-    """One order at the provider, and how far it has come."""
+    """One order at the provider, and how far it has progressed."""
 
     order_id: int
     path: tuple[int, ...]
@@ -77,7 +77,7 @@ class Course:
 
 
 class Provider(RuleBasedStateMachine):
-    """Orders that move on while they are read and applied."""
+    """Orders that progress while they are read and applied."""
 
     world: ClassVar[World]
     runner: ClassVar[asyncio.Runner]  # The pool belongs to one event loop.
@@ -169,7 +169,7 @@ def machine(world: World, runner: asyncio.Runner) -> type[Provider]:
 
 @contextmanager
 def dying() -> Iterator[None]:
-    """Let the process die when everything is posted and nothing is committed."""
+    """Simulate a crash of the process after posting and before the commit."""
     real = apply.post
 
     async def post_and_die(*arguments: Any) -> Any:
@@ -185,7 +185,7 @@ def dying() -> Iterator[None]:
 
 @contextmanager
 def _own_loop() -> Iterator[asyncio.Runner]:
-    """The pool and the announcements belong to one event loop: a loop that ends takes both with it."""
+    """Yield an event loop's runner; at the end close the pool and the announcements, which belong to it."""
     with asyncio.Runner() as runner:
         try:
             yield runner

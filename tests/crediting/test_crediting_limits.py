@@ -1,4 +1,4 @@
-"""What counts against our limits when money is credited: one unit only, by the stored rates."""
+"""Credited money counts against our limits in one unit only, converted at the stored rates."""
 
 from decimal import Decimal
 from typing import Any
@@ -26,7 +26,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def keep_rates(world: World, *, days_old: int = 0, **prices: str) -> None:
-    """Keep what one USDT costs in each currency."""
+    """Store exchange rates, by currency or asset, some days old."""
     for symbol, price in prices.items():
         world.run(
             "INSERT INTO exchange_rates VALUES ('simulator', %s, %s, now() - %s * interval '1 day')",
@@ -58,7 +58,7 @@ async def test_after_an_attribution_little_payments_settle(world: World, limited
 async def test_what_was_made_before_there_were_limits_counts_at_the_kept_rate(
     world: World, limited: Any
 ) -> None:
-    """The last known rates are weeks old: nearer to the truth than rupees that are taken for dollars."""
+    """The last known rates are weeks old, but nearer to the truth than rupees taken for dollars."""
     keep_rates(world, days_old=40, USDT="1", USD="1", INR="88")
     user = world.user()
     await keep_and_apply(

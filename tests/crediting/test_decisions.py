@@ -1,4 +1,4 @@
-"""Operators' decisions between reads of the provider: whatever is read next, nothing is credited twice."""
+"""Operators decide between reads of the provider: whatever is read next, nothing is credited twice."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from tests.crediting.world import World
 from tests.people import operator_code
 
 TEN = 10 * 10**18
-NewMandate = Callable[[], Mandate]  # Each with a code of its own, which is good for one act.
+NewMandate = Callable[[], Mandate]  # Each has a fresh operator code, which is good for one act.
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def test_a_released_delivery_that_is_read_again_stays_released_and_its_fai
     user = world.user()
     top_up = world.top_up(user)
     recognition = recognition_id(world, top_up)
-    # Far more than the provider itself expected.
+    # Far more than the provider's own expected amount.
     over = {"merchantRecognitionId": recognition, "expectedCryptoAmount": 1}
     await keep_and_apply(order_of(1, 4, **over))
     assert world.balance(user) == (0, TEN)

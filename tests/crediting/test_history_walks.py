@@ -1,4 +1,4 @@
-"""The last weeks are read once an hour, however often readers come and go."""
+"""The last weeks of orders are read once an hour, however often readers are replaced."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ WALKED = "SELECT count(*) FROM history_walks"
 
 
 def asked(world: World) -> int:
-    """Return how many pages of orders the simulator was asked for."""
+    """Return how many pages of orders were requested from the simulator."""
     items = world.simulator.control("requests", method="GET")["items"]
     return sum(int(row["total"]) for row in items if row["path"].endswith("merchantHistory"))
 

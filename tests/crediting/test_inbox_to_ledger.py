@@ -1,4 +1,4 @@
-"""From a webhook to the ledger, once: duplicates, forged bodies, killed processes, a database away."""
+"""A webhook is credited exactly once, despite duplicates, forged bodies, killed processes and outages."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from tests.signed_webhooks import PATH, event_of, headers_of
 
 
 def _client(url: str) -> httpx.AsyncClient:
-    # Reading the authorities, which http has no use for, would cost 40 ms of a processor.
+    # Loading the CA certificates, which plain http never uses, would cost 40 ms of processor time.
     return httpx.AsyncClient(base_url=url, trust_env=False, verify=False)
 
 
@@ -58,7 +58,7 @@ async def test_a_valid_header_with_the_body_of_another_order_credits_nothing_and
         assert world.one("SELECT differs FROM webhook_events")
         await world.ends(top_ups[1], "processing")
         assert world.balance(users[1]) == (0, 0)
-        # The real event, under the same header, is stored beside the forged one.
+        # The real event, under the same header, is stored next to the forged one.
         real = await client.post(PATH, headers=headers, json=event_of(orders[0]))
         assert real.status_code == 200
         assert world.one("SELECT count(*) FROM webhook_events") == 2
@@ -84,7 +84,7 @@ async def test_a_webhook_is_credited_within_seconds_although_nothing_is_polled(
         began = time.monotonic()
         settled = await world.ends(top_up, "settled", seconds=5)
         assert time.monotonic() - began < 5
-        # It is announced just after the commit, so by those that still run.
+        # It is announced just after the commit, so the application still has to be running.
         changed = [notification.payload async for notification in listener.notifies(timeout=20, stop_after=1)]
     assert settled["best_order_id"] is not None
     assert world.one("SELECT source FROM top_up_steps WHERE status = 'settled'") == "webhook_read"
@@ -154,7 +154,7 @@ async def test_a_worker_that_is_killed_again_and_again_loses_nothing_and_repeats
     finally:
         worker.kill()
         worker.wait()
-    # It obeys LOG_FORMAT and LOG_LEVEL: a document a line, and what happens is among them.
+    # It obeys LOG_FORMAT and LOG_LEVEL: one JSON document per line, with events of level info.
     events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
     assert (events.count("worker begins"), events.count("worker ends")) == (1, 1)
     assert world.one("SELECT count(*) FROM ledger_transfers") == payments

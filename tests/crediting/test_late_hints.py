@@ -1,4 +1,4 @@
-"""A webhook for an order older than what is read regularly: found from its date, or handed to a person."""
+"""A webhook for an order older than the regular reads: found by its date, or handed to an operator."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ LONG_AGO = timedelta(days=45)
 
 
 class ListingProvider:
-    """A provider that lists orders created since a moment, `size` to a page."""
+    """A provider stub that lists orders created since a given time, `size` to a page."""
 
     def __init__(self, *orders: ProviderOrder, size: int = 500) -> None:
         self.orders, self.size, self.pages = orders, size, 0
@@ -51,7 +51,7 @@ def store(world: World, body: str, *, header: bytes = b"{}") -> None:
 
 
 async def notified(world: World) -> set[str]:
-    """Return the ids of users notified since the last call. The world listens from the first call on."""
+    """Return the ids of the users notified since the last call. The test must run LISTEN first."""
     await changed_people.close()
     notices = world.owner.notifies(timeout=0.2, stop_after=1)
     return {user_id for notice in notices for user_id in notice.payload.split(",")}
@@ -74,7 +74,7 @@ async def charged(top_up_id: str) -> str:
 
 @pytest.fixture
 def old(world: World) -> Any:
-    """A top-up of 45 days ago that was canceled, and the record of its order."""
+    """A canceled top-up from 45 days ago, and the fields of its order's record."""
     at = now() - LONG_AGO
     top_up = world.top_up(world.user(), status="canceled", created_at=at, updated_at=at)
     for status in ("created", "canceled"):
@@ -109,14 +109,14 @@ async def test_unsigned_bodies_beside_the_signed_event_do_not_change_from_when_i
 async def test_an_order_of_45_days_ago_is_settled_within_seconds_of_its_webhook(
     world: World, old: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over HTTP: delivered today, found by nothing but the signed webhook with its date of 45 days ago."""
+    """Over HTTP: delivered today, and found only by the signed webhook, which dates it 45 days back."""
     top_up, _ = old
     monkeypatch.setenv("ONRAMP_POLL_SECONDS", "3600")
     world.simulator.scenario("begun_long_ago", value=LONG_AGO.days)
     order = world.open_order(top_up)
     async with world.running():
         await world.until(lambda: world.rows("SELECT FROM history_walks WHERE fiat_type = 1"))
-        assert not world.rows("SELECT FROM provider_orders")  # It is older than what is read anyway.
+        assert not world.rows("SELECT FROM provider_orders")  # It is older than the regular reads.
         world.simulator.move(order, 4)
         await world.ends(top_up, "settled", seconds=10)
     assert world.balance(world.state(top_up)["user_id"]) == (delivered_of(world, order), 0)
@@ -174,7 +174,7 @@ async def test_a_hint_that_comes_to_nothing_becomes_a_case_and_the_person_reads_
 async def test_pages_learn_when_a_payment_is_looked_for_and_when_that_becomes_a_case(
     world: World, old: Any
 ) -> None:
-    """Also of an open top-up, whose page says "not charged" until the first read shows nothing."""
+    """Including an open top-up, whose page says "not charged" until the first read finds nothing."""
     canceled, fields = old
     waiting = world.top_up(world.user())
     recent = {"merchantRecognitionId": recognition_id(world, waiting), "createdAt": now().isoformat()}
@@ -214,7 +214,7 @@ async def test_a_purchase_without_an_order_that_can_be_read_is_one_case_however_
 ) -> None:
     for event in NAMELESS:
         store(world, "{}", header=json.dumps({"timestamp": 1, "body": event}).encode())
-        store(world, json.dumps(event))  # The signed header may hold the time alone.
+        store(world, json.dumps(event))  # The signed header may contain only the time.
         assert await handle_events() == 2
         assert world.open_cases() == ["not_found"], event
         world.run("UPDATE exceptions SET closed_at = now(), closed_by = 'o', close_reason = 'an example'")
@@ -244,7 +244,7 @@ async def test_an_unread_list_and_an_unknown_currency_become_cases_too(world: Wo
 async def test_a_made_up_date_costs_so_many_pages_at_most(
     world: World, monkeypatch: pytest.MonkeyPatch, fiat_type: int | None
 ) -> None:
-    """Without a fiat type an order may be in any list that is in use; a few of them are walked through."""
+    """Without a fiat type the order may be in any list in use, of which only a few are walked."""
     monkeypatch.setattr(reading, "MOST_PAGES_BACK", 3)
     at, in_use = (now() - timedelta(days=400)).isoformat(), range(1, reading.MOST_WALKS_BACK + 4)
     for listed in in_use:

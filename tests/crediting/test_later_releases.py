@@ -1,4 +1,4 @@
-"""A later release reads more in a record that the provider never changes again: it is applied then."""
+"""A later release understands more of a record that the provider never changes again, and applies it."""
 
 from datetime import timedelta
 from typing import Any
@@ -36,14 +36,14 @@ WHOLE = {
 
 @pytest.fixture
 def person(world: World) -> tuple[str, str, str]:
-    """A user, one of their top-ups, and its recognition id."""
+    """The ids of a user and one of their top-ups, and its recognition id."""
     user = world.user()
     top_up = world.top_up(user)
     return user, top_up, recognition_id(world, top_up)
 
 
 def _knows(patch: pytest.MonkeyPatch, number: int, meaning: StatusClass) -> None:
-    """What only a later release does."""
+    """Teach the application the meaning of a status, as a later release would."""
     patch.setitem(status._BUY_CLASSES, number, meaning)
 
 
@@ -128,7 +128,7 @@ async def test_a_whole_record_that_is_read_again_changes_no_version(
 async def test_an_order_that_the_reader_passes_by_is_read_again_by_reconciling(
     world: World, person: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ONRAMP_DELIVERED_RULE", "actual")  # What has no status that is known has no fee yet.
+    monkeypatch.setenv("ONRAMP_DELIVERED_RULE", "actual")  # An order of unknown status has no fee yet.
     get_settings.cache_clear()
     user, top_up, _ = person
     world.simulator.move(world.open_order(top_up), 17, actualCryptoAmount="10")

@@ -1,4 +1,4 @@
-"""Three of ten webhooks never come and the provider is away for a while: all settles once it is back."""
+"""Three of ten webhooks never come and the provider is down for a while: all orders settle afterwards."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ SIZES = [
 
 
 def _orders(world: World, number: int, *, lost_of_ten: int = 3) -> list[int]:
-    """Open orders of a few people in two currencies, in turns; of so many in ten the webhook is lost."""
+    """Open orders for a few people, alternating two currencies; `lost_of_ten` in ten lose their webhook."""
     users = [world.user() for _ in range(max(10, number // 50))]
     opened = []
     for n in range(number):
@@ -59,7 +59,7 @@ async def test_all_orders_settle_within_a_minute_of_the_providers_return(
 
 @pytest.mark.full
 async def test_an_order_that_changes_after_600_newer_ones_is_seen(world: World) -> None:
-    """It stands on the second page of the list, behind 500."""
+    """It is on the second page of the list, behind 500 newer orders."""
     world.simulator.scenario("lost_webhook", times=None)
     owner, others = (world.top_up(world.user()) for _ in range(2))
     order = world.open_order(owner)
@@ -79,10 +79,10 @@ async def test_control_without_reading_what_is_open_lost_ones_never_settle(
 
     for walks in ("open_walks", "due_history"):
         monkeypatch.setattr(reader, walks, nothing)
-    # One webhook that comes has its whole list read, and so finds the others: all of them are lost here.
+    # A single webhook would trigger a read of the whole list and find the others, so all are lost here.
     orders = await asyncio.to_thread(_orders, world, 10, lost_of_ten=10)
     async with world.running():
         for order in orders:
             await asyncio.to_thread(world.simulator.move, order, 4)
-        await asyncio.sleep(3)  # Three polls.
+        await asyncio.sleep(3)  # three polls
     assert _settled(world) == 0

@@ -1,4 +1,4 @@
-"""A payment that has just arrived is found among the newest orders, however many there are."""
+"""A payment that has just arrived is found among the newest orders first, however many orders there are."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ A_PAGE = 10
 
 
 def listed(world: World, number: int) -> tuple[ListingProvider, list[ProviderOrder], list[str]]:
-    """Return a provider with orders of one person, a second apart and the newest last, and their top-ups."""
+    """Return a provider with one person's orders, a second apart and newest last; the orders; the top-ups."""
     user = world.user()
     top_ups = [world.top_up(user) for _ in range(number)]
     began = now() - timedelta(minutes=10)
@@ -68,7 +68,7 @@ async def test_an_order_behind_the_newest_ones_is_left_to_the_whole_walk(world: 
 
 
 async def test_an_order_that_one_of_many_lists_shows_is_left_to_no_other(world: World) -> None:
-    """The webhook names no currency: two lists are looked at, and the first one does not end with it."""
+    """The webhook names no currency: two lists are read, and finding the order in one ends neither walk."""
     provider, orders, _ = listed(world, 35)
     world.top_up(world.user(), fiat_type=2, fiat_currency="TRY")
     hint(world, order_of(35, 4, fiatType=None, createdAt=orders[-1].created_at.isoformat()))
@@ -93,7 +93,7 @@ async def test_what_is_sought_back_to_its_date_is_not_looked_for_in_front(world:
 async def test_an_order_behind_the_newest_ones_is_settled_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Over HTTP, by nothing but its webhook: what is open is read once an hour here."""
+    """Over HTTP, thanks to its webhook alone: open orders are polled only once an hour here."""
     monkeypatch.setenv("ONRAMP_POLL_SECONDS", "3600")
     world.simulator.scenario("short_pages", times=None)
     others, top_up = (world.top_up(world.user()) for _ in range(2))
@@ -109,14 +109,14 @@ async def test_an_order_behind_the_newest_ones_is_settled_at_once(
 async def test_a_payment_does_not_wait_until_everything_open_is_read(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten pages, of which a minute has room for some 36: the walk takes as long as that."""
+    """There are ten pages, at a limit of some 36 a minute, so the whole walk takes a while."""
     monkeypatch.setenv("ONRAMP_REQUESTS_PER_MINUTE", "60")
     world.simulator.scenario("short_pages", times=None)
     others, top_up = (world.top_up(world.user()) for _ in range(2))
     for _ in range(190):
         world.open_order(others)
     async with world.running():
-        # The pages that are asked for at once have been.
+        # The first pages, which are requested without a pause, have been read.
         await world.until(lambda: world.one("SELECT count(*) FROM provider_orders") >= 80)
         assert not world.rows("SELECT FROM provider_reads")
         order = world.open_order(top_up)
@@ -130,6 +130,6 @@ def test_a_few_pages_are_asked_for_at_once_and_the_others_one_by_one() -> None:
     pace = Pace(3, clock=lambda: at)
     assert [pace.pause(2) for _ in range(5)] == [0, 0, 0, 2, 4]
     at = 104.0
-    assert pace.pause(2) == 2  # the two that wait have had their turns
+    assert pace.pause(2) == 2  # the two that were waiting have had their turns
     at = 1_000.0
     assert [pace.pause(2) for _ in range(4)] == [0, 0, 0, 2]

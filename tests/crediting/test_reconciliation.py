@@ -1,4 +1,4 @@
-"""Reconciling repairs what was missed and names what still differs."""
+"""Reconciling repairs what was missed and lists what still differs."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ async def test_what_was_credited_is_what_is_compared_by_each_rule(
     monkeypatch.setenv("ONRAMP_DELIVERED_RULE", rule)
     get_settings.cache_clear()
     user = world.user()
-    # A float's tail is taken off, the network fee by one rule only.
+    # The float's tail is always cut off; the network fee is deducted by only one of the rules.
     world.simulator.move(
         world.open_order(world.top_up(user, asset="USDC")), 4, actualCryptoAmount="11.030000000000001"
     )
@@ -72,7 +72,7 @@ async def test_the_command_prints_the_report_and_ends_with_one_on_a_difference(w
     await reconcile(get_provider(), since=now() - timedelta(hours=1))
     world.simulator.move(order, -1)
     since = (now() - timedelta(hours=1)).isoformat()
-    await lifecycle.disconnect()  # Each command runs in a loop of its own.
+    await lifecycle.disconnect()  # Each command runs its own event loop.
     ended = await asyncio.to_thread(CliRunner().invoke, app, ["reconcile", "--since", since, "--json"])
     assert ended.exit_code == 1, ended.output
     report = json.loads(ended.stdout)

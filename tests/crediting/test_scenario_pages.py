@@ -1,4 +1,4 @@
-"""Every scenario of a purchase at once, and what the page of its owner says at the end: was I charged?"""
+"""All purchase scenarios run at once, and at the end each owner's page answers: was I charged?"""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from tests.crediting.world import World
 
 @dataclass(frozen=True)
 class Ending:
-    """How a scenario ends: the state, the page's title, and words of what it says about the payment."""
+    """How a scenario ends: the status, the page's title, and what it says about the payment."""
 
     status: str
     title: str
@@ -38,7 +38,7 @@ ENDINGS: dict[str, Ending] = {
     "short_delivery": SETTLED,
     "second_payment": SETTLED,
     "late_payment": Ending("settled", IN_BALANCE, CHARGED, steps=(1, 2)),
-    # Where the payment was seen before, the page says that it was received; here nobody can know.
+    # If the payment was seen earlier, the page says that it was received; here nobody can know.
     "amount_mismatch": Ending("in_review", REVIEW, UNSURE, reason="amount_mismatch", steps=(1, 4)),
     "name_mismatch": Ending("in_review", REVIEW, UNSURE, reason="name_mismatch", steps=(1, 4)),
     "over_delivery": Ending("in_review", REVIEW, CHARGED, reason="over_delivery"),
@@ -54,7 +54,7 @@ _IN_WIZARD, _VERIFY = "tests/web/add_money", "tests/web/verify/test_verify.py"
 _CREDITED = f"{_SCENARIOS}::test_what_was_delivered_is_credited_once"
 _TOLD_OTHERWISE = f"{_SCENARIOS}::test_whatever_becomes_of_its_webhooks_what_was_delivered_is_credited_once"
 _TOLD = f"{_VERIFY}::test_each_outcome_that_is_no_approval_is_told_on_the_open_page"
-# What a page says of the others is compared there.
+# The remaining scenarios, and the tests that compare what their pages say.
 ELSEWHERE = {
     "delayed_webhook": _TOLD_OTHERWISE,
     "stale_timestamp": _TOLD_OTHERWISE,

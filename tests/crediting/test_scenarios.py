@@ -1,4 +1,4 @@
-"""Every scenario of the simulator that concerns money, driven over HTTP, ends as the contract says."""
+"""Every simulator scenario that concerns money, driven over HTTP, ends as the contract says."""
 
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ def transfers(world: World) -> list[tuple[str, str]]:
 
 
 def delivered_of(world: World, order_id: int) -> int:
-    """What the simulator says that it delivered, in minor units."""
+    """Return the amount that the simulator says it delivered, in minor units."""
     order = world.simulator.order(order_id)
     delivered = Decimal(str(order["actualCryptoAmount"])) - Decimal(str(order["gasFee"]))
     return int(delivered * SCALE)
@@ -68,7 +68,7 @@ async def test_what_was_delivered_is_credited_once(world: World, scenario: dict[
     assert (page.title, page.charged) == (IN_BALANCE, CHARGED)
 
 
-# What may become of an order's webhooks, and of which of them is kept what.
+# Everything that can happen to an order's webhooks, by scenario and its value.
 OF_WEBHOOKS: dict[str, Any] = {
     "lost_webhook": None,
     "duplicate_webhooks": 20,
@@ -197,7 +197,7 @@ async def test_an_order_of_nobody_goes_to_suspense(world: World) -> None:
     async with world.running():
         user, top_up, order = await paid(world, name="unknown_order")
         await world.until(lambda: transfers(world))
-        assert (await page_for(user, top_up)).kind == "offered"  # It is nobody's payment.
+        assert (await page_for(user, top_up)).kind == "offered"  # The payment belongs to nobody.
     assert transfers(world) == [("receive", f"onramp:buy:{order}:receive")]
     assert world.open_cases() == ["suspense"]
     assert (world.balance(user), world.state(top_up)["status"]) == ((0, 0), "created")

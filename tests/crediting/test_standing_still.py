@@ -1,4 +1,4 @@
-"""A process that stands still is ended, and another one takes over its work: money still arrives."""
+"""A process that is stuck is ended, and another one takes over its work: money still arrives."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ READER = "SELECT holder FROM leases WHERE name = 'reader' AND until > clock_time
 
 
 def opened(world: World, number: int) -> list[int]:
-    """Let people open so many orders of which no webhook tells."""
+    """Open `number` orders for a few people, with all webhooks lost."""
     world.simulator.scenario("lost_webhook", times=None)
     users = [world.user() for _ in range(3)]
     return [world.open_order(world.top_up(users[one % 3])) for one in range(number)]
@@ -49,12 +49,12 @@ def pay(world: World, orders: list[int]) -> None:
 
 async def is_at_work(world: World, number: int) -> None:
     async with asyncio.timeout(30):
-        while world.one(APPLIED) < number:  # noqa: ASYNC110 - a database tells nobody
+        while world.one(APPLIED) < number:  # noqa: ASYNC110 - a database has nothing to await
             await asyncio.sleep(0.05)
 
 
 async def settled_after(world: World, number: int, *, most: float) -> float:
-    """Return after how many seconds all are settled; more than `most` when they are not."""
+    """Return how many seconds it takes until all are settled; infinity if more than `most`."""
     began = time.monotonic()
     while world.one(SETTLED) < number and time.monotonic() - began < most:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
@@ -62,13 +62,13 @@ async def settled_after(world: World, number: int, *, most: float) -> float:
 
 
 async def unwatched(name: str, work: Callable[[], Awaitable[None]], *, within_seconds: float) -> None:
-    """Take the place of what watches a loop, for controls."""
+    """Run a loop without watching it; replaces `watched` in control tests."""
     await work()
 
 
 @pytest.fixture
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give every loop a second where it has fifteen, and let the driver wait as long as it would."""
+    """Give every loop one second instead of fifteen, with the driver's own waits as the only others."""
     monkeypatch.setattr(direct.Connection, "wait", psycopg.AsyncConnection.wait)
     monkeypatch.setattr(worker, "APPLY_WITHIN_SECONDS", 1.0)
     monkeypatch.setattr(reader, "READ_WITHIN_SECONDS", 1.0)
@@ -81,7 +81,7 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def behind(wall: Wall, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Do the background work in this process, behind the wall."""
+    """Run the background work in this process, with its connections going through the wall."""
     past_the_wall = os.environ["DATABASE_URL"]
     await engine.dispose()
     monkeypatch.setenv("DATABASE_URL", wall.url)
@@ -118,7 +118,7 @@ async def test_payments_settle_although_every_connection_was_swallowed(
 
 @pytest.mark.full
 async def test_two_readers_at_once_harm_nothing(world: World) -> None:
-    """As after one was stopped, another took over, and the first goes on before it notices."""
+    """As when a suspended reader resumes after another took over, before it notices."""
     orders = opened(world, 20)
     second = reader.Reader(get_provider(), run_clock=run_clock)
     second._lease = Lease("another", seconds=60)
@@ -137,7 +137,7 @@ async def test_two_readers_at_once_harm_nothing(world: World) -> None:
 
 @contextmanager
 def working(database: str, command: tuple[str, ...] = WATCHED) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a worker on a database."""
+    """Run a worker process on a database."""
     process = subprocess.Popen(
         [sys.executable, *command],
         cwd=PROJECT_DIR,
@@ -159,7 +159,7 @@ async def test_240_payments_settle_within_30_s_although_every_connection_was_swa
 ) -> None:
     orders = opened(world, 240)
     with Wall(world.database).standing() as wall, working(wall.url):
-        # In the middle of its work, at another moment each time.
+        # Midway through its work, at a different moment in each trial.
         await is_at_work(world, 1)
         await asyncio.sleep(trial / 4)
         wall.swallow()
@@ -193,7 +193,7 @@ async def test_a_standby_settles_240_payments_within_30_s_after_the_reader_was_s
         with working(world.database) as second:
             await asyncio.sleep(3 + trial / 4)
             await asyncio.to_thread(pay, world, orders[:120])
-            # In the middle of a transaction, most of the time.
+            # Usually this is in the middle of a transaction.
             await settled_after(world, 1, most=20)
             first.send_signal(signal.SIGSTOP)
             began, was = time.monotonic(), world.one(READER)
@@ -201,7 +201,7 @@ async def test_a_standby_settles_240_payments_within_30_s_after_the_reader_was_s
             await settled_after(world, 240, most=60)
             took = time.monotonic() - began
             assert world.one(READER) != was
-            # It goes on where it was stopped, and finds that another reads.
+            # It resumes where it was suspended, and finds that another process is the reader.
             first.send_signal(signal.SIGCONT)
             await asyncio.sleep(3)
             assert world.one(READER) != was
@@ -217,7 +217,7 @@ async def test_a_reader_that_kept_its_lease_while_stopped_would_let_payments_wai
     with working(world.database) as first:
         await is_at_work(world, 24)
         first.send_signal(signal.SIGSTOP)
-        # As a lock is kept for as long as its connection seems to live.
+        # The control: a lease held as a lock would be, for as long as its connection seems alive.
         world.run("UPDATE leases SET until = now() + interval '1 hour'")
         with working(world.database):
             await asyncio.to_thread(pay, world, orders)

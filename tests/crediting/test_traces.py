@@ -38,13 +38,13 @@ async def test_a_webhook_its_read_and_its_credit_are_one_trace(
     before = _credits()
     with log_lines(monkeypatch, level="info") as output:
         async with world.running():
-            # From the first reads on only a webhook makes it look again.
+            # After the first reads, only a webhook triggers another.
             await world.is_read_once()
             await world.until(lambda: world.rows("SELECT FROM history_walks WHERE fiat_type = 1"))
             order = world.open_order(top_up)
             world.simulator.move(order, 4)
             await world.ends(top_up, "settled")
-            # What was read is credited while the rest of the read goes on, so either span may end first.
+            # An order is credited while the read continues, so either span may end first.
             await world.until(lambda: {"credit", "read"} <= {span.name for span in spans})
             await world.until(lambda: world.one("SELECT count(*) FROM provider_orders WHERE trace IS NULL"))
     (credit,) = (span for span in spans if span.name == "credit")

@@ -1,6 +1,6 @@
-"""A small world for the tests of money: the application served over HTTP, the simulator, people and top-ups.
+"""The environment of the crediting tests: the application over HTTP, the simulator, people and top-ups.
 
-Top-ups are inserted as rows: what is proven here begins where a widget address was issued.
+Top-ups are inserted as rows: these tests start after a widget URL was issued.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class World:
         return rows.user(self.owner, **columns)
 
     def top_up(self, user_id: str, **columns: Any) -> str:
-        """Write a top-up and the widget session that an order is opened with."""
+        """Write a top-up and its widget session, through which an order can be opened. Returns its id."""
         asset, recognition_id = columns.get("asset", "USDT"), secrets.token_hex(16)
         link = self.simulator.link(
             walletAddress=MATIC_ADDRESS, coinCode=asset.lower(), merchantRecognitionId=recognition_id
@@ -76,7 +76,7 @@ class World:
         return row
 
     def balance(self, user_id: str, asset: str = "USDT") -> tuple[int, int]:
-        """Return available and held, in minor units."""
+        """Return the available and held balance, in minor units."""
         found = self.rows(
             "SELECT available_minor, held_minor FROM user_balances WHERE user_id = %s AND asset = %s",
             user_id,
@@ -100,9 +100,9 @@ class World:
         return self.state(top_up_id)
 
     async def is_read_once(self) -> None:
-        """Wait until a reader that has just begun has read the lists in which an order of ours appears.
+        """Wait until a reader that has just started has read the lists in which our orders appear.
 
-        What is delivered afterwards is read because of its webhook, not because all is read in the beginning.
+        Deliveries after that are read because of their webhooks, not by the initial read of everything.
         """
         await self.until(
             lambda: (
@@ -125,7 +125,7 @@ class World:
 
     @asynccontextmanager
     async def running(self, *, in_background: bool = True) -> AsyncIterator[str]:
-        """Serve the application over HTTP, registered with the simulator; yields its address."""
+        """Serve the application over HTTP, registered with the simulator; yields its URL."""
         port = free_port()
         server = Server(
             whole_api(),
@@ -151,6 +151,6 @@ class World:
             await serving
 
     async def findings(self) -> set[str]:
-        """Return the rules of the books that are broken."""
+        """Return the names of the ledger rules that are broken."""
         async with transaction() as db:
             return {finding.rule for finding in await verify_ledger(db)}

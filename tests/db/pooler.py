@@ -1,4 +1,4 @@
-"""A real PgBouncer before the test's PostgreSQL."""
+"""Runs a real PgBouncer in front of a test's PostgreSQL."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ logfile = {folder}/log
 def pooler(
     url: str, folder: Path, *, mode: str = "transaction", size: int = 3, round_robin: int = 0
 ) -> Iterator[str]:
-    """Give the address of the database of `url` through a pooler; skips where none is installed."""
+    """Run a pooler for the database at `url` and yield the URL through it; skips if none is installed."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         pytest.skip("pgbouncer is not installed (apt-get install pgbouncer)")

@@ -1,7 +1,7 @@
-"""What somebody can do who has every statement of the application's role: nothing that changes the books.
+"""An attacker who can run any statement as the application's role can change nothing in the books.
 
-The lists name all that is open to it, each with the reason. A new function, right or object that is open
-turns the test red until it is closed or has its reason here.
+The lists name everything that is open to that role, each with the reason. A new function, privilege or object
+that is open fails the test until it is closed or has its reason here.
 """
 # ruff: noqa: E501 - a statement is easier to read in one piece
 
@@ -16,14 +16,14 @@ from onramp_app.db.migrate import migrate
 from tests import rows
 from tests.people import login_as
 
-# Beyond what every login of any PostgreSQL has.
+# Privileges beyond those of every login in any PostgreSQL.
 OPEN = {
     "function lock_user_balances(text[],text[])": "locks rows and makes zero ones; users that exist only",
     "function ledger_transfer_content(text)": "reads what the role may read; verify-ledger computes with it",
     "function audit_row_content(text)": "as above",
     "function operators_named_from()": "a number that verify-ledger needs",
 }
-# The tables of the books: exactly these rights. The other tables are what the application works with.
+# The tables of the books have exactly these privileges. The other tables are the application's working data.
 BOOKS = {
     "assets": "INSERT SELECT",
     "audit_log": "INSERT SELECT",
@@ -97,7 +97,7 @@ SELECT oid::regprocedure::text FROM pg_proc
  WHERE pronamespace = 'public'::regnamespace AND prosecdef AND prorettype = 'trigger'::regtype ORDER BY 1
 """
 
-# What an attacker would try. Each is refused, by the right that is missing.
+# What an attacker would try. Each statement is refused for lack of a privilege.
 REFUSED = (
     "CREATE TEMP TABLE t (transfer_id text, account_id bigint, amount_minor numeric)",
     "CREATE TEMP VIEW v AS SELECT 1",
@@ -176,7 +176,7 @@ REFUSED = (
     "UPDATE alembic_version SET version_num = '0001'",
     "COMMENT ON TABLE ledger_entries IS 'x'",
 )
-# What PostgreSQL leaves to every login and nobody can take away. None of it moves money.
+# What PostgreSQL allows every login and nobody can revoke. None of it moves money.
 POSSIBLE = {
     "SELECT pg_advisory_lock(7205338181114022)": "stops commits while it lasts, changes nothing",
     "SELECT lo_from_bytea(0, 'x')": "keeps bytes of its own in the database",
@@ -193,7 +193,7 @@ def _open(owner: psycopg.Connection) -> set[str]:
 
 @pytest.fixture(scope="module")
 def database(postgres_server: str) -> Iterator[str]:
-    """A database that was migrated itself: a copied one does not have the rights on the database."""
+    """A database that was migrated directly: a copied one lacks the privileges on the database itself."""
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
@@ -210,7 +210,7 @@ def owner(database: str) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture
 def attacker(database: str, owner: psycopg.Connection) -> Iterator[psycopg.Connection]:
-    """The application's role itself, logged in: no role to go back to."""
+    """A connection logged in as the application's role, with no other role to reset to."""
     with login_as(owner, "onramp_app", database) as url, psycopg.connect(url, autocommit=True) as connection:
         yield connection
 
@@ -265,7 +265,7 @@ def test_each_attempt_of_the_application_is_refused(
 ) -> None:
     names = {"database": owner.info.dbname, "owner": owner.info.user}
     for statement in REFUSED:
-        # A table is locked in a transaction only.
+        # LOCK TABLE only works inside a transaction.
         within = attacker.transaction if statement.startswith("LOCK") else nullcontext
         with subtests.test(statement), pytest.raises(psycopg.errors.InsufficientPrivilege), within():
             attacker.execute(statement.format(**names).encode())
@@ -301,7 +301,7 @@ def test_no_function_with_the_owners_rights_works_on_another_table(
         for function in functions:
             table = {"move_balances()": "ledger_entries"}.get(function, "webhook_refusals")
             with subtests.test(function), connection.transaction(force_rollback=True):
-                # Even when somebody could make the table and hang the function on it.
+                # Even if somebody could create the table and attach the function to it.
                 connection.execute(f"CREATE TEMP TABLE mine (LIKE {table} INCLUDING GENERATED)".encode())
                 connection.execute(
                     "CREATE TRIGGER t AFTER INSERT ON mine REFERENCING NEW TABLE AS new_entries"
@@ -314,7 +314,7 @@ def test_no_function_with_the_owners_rights_works_on_another_table(
 def test_a_temporary_table_moves_no_balance(
     database: str, owner: psycopg.Connection, attacker: psycopg.Connection
 ) -> None:
-    """The attack that once gave a million: it fails at each of three doors, opened one after the other."""
+    """A past attack, worth a million: three defenses each stop it, even with the ones before removed."""
     user_id = rows.user(owner)
     owner.execute("INSERT INTO assets VALUES ('USDT', 18, now()) ON CONFLICT DO NOTHING")
     owner.execute(

@@ -1,4 +1,4 @@
-"""Arrays as text come out of the database as what went in."""
+"""Arrays written as text come back from the database unchanged."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from onramp_app.db import arrays
 
-# What PostgreSQL can hold: no NUL, no lone surrogates.
+# What PostgreSQL can store: no NUL, no lone surrogates.
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)))
 lists = st.tuples(
     st.lists(st.none() | texts | st.sampled_from(["NULL", "null", "", "{}", '"', "\\", ",", " a "])),

@@ -1,4 +1,4 @@
-"""Old top-ups get their amount in the currency that limits count in, at the rate nearest to their day."""
+"""Old top-ups get their amount in the currency of the limits, at the rate nearest to their day."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

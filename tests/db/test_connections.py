@@ -1,4 +1,4 @@
-"""Cut connections are replaced before anybody notices, and each transaction has its role and settings."""
+"""Cut connections are replaced without any failed request; each transaction has its role and settings."""
 
 import asyncio
 import secrets
@@ -26,7 +26,7 @@ from tests.signed_webhooks import PATH, event_of, headers_of
 
 
 def _cut(database: str, name: str) -> int:
-    """End the connections that have a name. Returns how many there were."""
+    """Terminate the connections with an application name. Returns how many there were."""
     with psycopg.connect(database, autocommit=True) as owner:
         query = (
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
@@ -76,7 +76,7 @@ async def test_a_process_has_no_more_connections_than_it_may(database: str) -> N
 
 
 def test_too_few_connections_are_refused_in_a_sentence(tmp_path: Path) -> None:
-    """What is held, and one each for requests, top-ups and background work."""
+    """The minimum covers the held connections, plus one each for requests, top-ups and background work."""
     assert len(Use) + 3 == MIN_DATABASE_CONNECTIONS
     sentence = r"^DATABASE_CONNECTIONS cannot be used: a process needs 8 connections at least"
     with pytest.raises(ConfigurationError, match=sentence):

@@ -1,4 +1,4 @@
-"""The schema: what migrations make, and what the application's role may do with it."""
+"""The schema that migrations create, and what the application's role may do with it."""
 
 import secrets
 import subprocess
@@ -43,7 +43,7 @@ SELECT 'index', indexname, indexdef FROM pg_indexes
 ORDER BY 1, 2
 """
 
-# What only migrations make: triggers, functions and what the application's role may do.
+# What only migrations create: triggers, functions and the application role's privileges.
 _RULES = """
 SELECT 'trigger', tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
 UNION ALL
@@ -99,7 +99,7 @@ async def test_a_schema_that_is_behind_or_missing_is_not_current(database: str) 
 
 @pytest.mark.full
 def test_tables_that_grow_are_checked_in_a_transaction_that_locks_nobody_out(empty_database: str) -> None:
-    """A constraint that is made and checked at once keeps everybody out until all rows were read."""
+    """A constraint that is added and validated at once locks everybody out until all rows were read."""
     unchecked = (
         "SELECT conname FROM pg_constraint WHERE NOT convalidated AND conname ~ '^.k_(program_users|outbox)'"
     )
@@ -156,7 +156,7 @@ def test_alembic_sees_no_difference_between_tables_and_migrations(database: str)
 
 
 def test_migrations_make_the_very_constraints_of_the_tables(database: str, empty_database: str) -> None:
-    # Alembic does not compare CHECK constraints, so the catalogues of both are compared here.
+    # Alembic does not compare CHECK constraints, so both catalogs are compared here.
     METADATA.create_all(engine := create_engine(sqlalchemy_url(empty_database)))
     engine.dispose()
     declared = _describe(empty_database)
@@ -226,7 +226,7 @@ def test_the_owner_may_do_what_the_role_may_not(database: str) -> None:
 
 @pytest.fixture
 def role_is_missing(postgres_server: str, empty_database: str) -> Iterator[None]:
-    """Take the application's role away from the cluster for one test."""
+    """Move the application's role out of the way in the whole cluster, for one test."""
     with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
         (exists,) = connection.execute("SELECT to_regrole('onramp_app') IS NOT NULL").fetchone()
         if exists:
@@ -336,7 +336,7 @@ async def test_a_database_that_was_never_migrated_is_reported_as_not_ready(
 
 @pytest.fixture
 def neighbour(postgres_server: str) -> Iterator[str]:
-    """A login of the same server that has nothing to do with us."""
+    """An unrelated login on the same server."""
     name = f"neighbour_{secrets.token_hex(4)}"
     with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{urlsplit(postgres_server).password}'")

@@ -1,4 +1,4 @@
-"""Every outage becomes one error with Retry-After, whichever way the statement was run."""
+"""Every outage becomes the same error with Retry-After, however the statement was executed."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from onramp_app.db.migrate import migrate
 from onramp_app.db.outages import OUTAGES
 from onramp_app.domain.errors import DatabaseUnavailable
 
-# One of each line of the table, or more where a line is a class.
+# At least one code from each line of the table, more where a line is a class.
 CODES = [
     *("08000", "08003", "08006", "08P01", "25006", "25P03", "25P04", "28000", "28P01", "3D000"),
     *("40001", "40003", "40P01", "53000", "53100", "53200", "53300", "53400", "55006", "55P03"),

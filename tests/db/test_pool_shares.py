@@ -1,4 +1,4 @@
-"""One network leaves half of the pool's connections to everybody else."""
+"""One network leaves half of the pool's connections to others."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -25,7 +25,7 @@ async def few_connections(database: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def _hold(network: str, count: int, *, within: AsyncExitStack) -> int:
-    """Have a network hold so many transactions; return how many it got."""
+    """Try to hold `count` transactions for a network; return how many it got."""
     with asked_from(network):
         for number in range(count):
             try:

@@ -1,4 +1,4 @@
-"""A real PgBouncer in transaction mode: what needs no session works, what needs one goes around it."""
+"""Behind a real PgBouncer in transaction mode, session features use a direct connection, all else works."""
 
 import asyncio
 from collections import Counter
@@ -24,7 +24,7 @@ from tests.signed_webhooks import PATH, event_of, headers_of
 
 @pytest.fixture
 def pooled(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The settings' database through a pooler, and no way past it yet."""
+    """Settings that reach the database through a pooler, without a direct URL yet."""
     with pooler(database, tmp_path) as url:
         monkeypatch.setenv("DATABASE_URL", url)
         get_settings.cache_clear()
@@ -33,7 +33,7 @@ def pooled(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 @pytest.fixture
 def past_pooler(database: str, pooled: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same, with the way past it."""
+    """The same settings, with the direct URL."""
     assert pooled != database
     monkeypatch.setenv("DATABASE_DIRECT_URL", database)
     get_settings.cache_clear()
@@ -64,7 +64,7 @@ async def test_a_busy_pooler_is_recognised(database: str, tmp_path: Path) -> Non
 
 
 async def test_sessions_are_not_taken_for_a_pooler(database: str, tmp_path: Path) -> None:
-    """The control: the server itself, and a pooler that gives each client a connection of its own."""
+    """The control: the server itself, and a pooler in session mode."""
     assert not await poolers.is_shared(database)
     with pooler(database, tmp_path, mode="session") as url:
         assert not await poolers.is_shared(url)
@@ -106,7 +106,7 @@ async def test_behind_a_pooler_accounts_and_webhooks_work() -> None:
             person = {"email": "ada@example.com", "password": PASSWORD}
             opened = (await client.post("/api/auth/register", json=person)).json()
             headers = {"Authorization": f"Bearer {opened['access_token']}"}
-            # More often than a statement is run before it would be prepared, and many at a time.
+            # Often enough that a statement would be prepared, and many at a time.
             calls = [client.get("/api/balances", headers=headers) for _ in range(60)]
             events = [client.post(PATH, headers=headers_of(event_of(n)), content=b"{}") for n in range(20)]
             answers = await asyncio.gather(*calls, *events)
@@ -135,7 +135,7 @@ async def test_behind_a_pooler_every_transaction_is_the_applications_and_leaves_
 
 @pytest.mark.usefixtures("pooled")
 async def test_control_prepared_statements_are_lost_behind_a_pooler() -> None:
-    """Why none is prepared where there is a way past the pooler: without that setting they fail."""
+    """Why statements are not prepared if there is a direct URL: without that setting they fail."""
 
     async def add(number: int) -> object:
         async with engine.transaction() as db:
@@ -149,7 +149,7 @@ async def test_control_prepared_statements_are_lost_behind_a_pooler() -> None:
 
 
 async def test_control_a_role_that_is_set_once_is_lost_behind_a_pooler(pooled: str) -> None:
-    """Why the role belongs to the transaction: set for a connection, it goes to the next client."""
+    """Why the role is set per transaction: set for a connection, it leaks to the next client."""
     with psycopg.connect(pooled, autocommit=True) as first, psycopg.connect(pooled, autocommit=True) as other:
         first.execute("SET ROLE onramp_app", prepare=False)
         with other.transaction():

@@ -1,4 +1,4 @@
-"""Releases side by side: an older one on the schema of a newer one, and what a migration may take away."""
+"""Releases side by side: an older one on the schema of a newer one, and what a migration may remove."""
 
 import re
 import threading
@@ -15,7 +15,7 @@ from onramp_app.config import PROJECT_DIR, ConfigurationError
 from onramp_app.db.migrate import FIRST_RELEASE, downgrade, latest_revision, migrate, oldest_release
 from onramp_app.running.health import readiness, status
 
-# What the release before may still use: nothing of it may go without being named.
+# Changes that may remove what the previous release uses, which a migration has to declare.
 _TAKES_AWAY = re.compile(
     r"drop_(column|table|constraint|index)|rename_table|new_column_name|nullable=False\)?$|alter_column"
     r"|\b(DROP|RENAME|REVOKE|SET NOT NULL)\b",
@@ -25,7 +25,7 @@ _TAKES_AWAY = re.compile(
 
 @contextmanager
 def migrated_later(database: str, note: str | None) -> Iterator[None]:
-    """Have the schema of a newer release for a while."""
+    """Temporarily mark the schema as that of a newer release."""
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute("UPDATE alembic_version SET version_num = '9001'")
         text = "NULL" if note is None else f"'{note}'"
@@ -67,7 +67,7 @@ def test_a_migration_leaves_a_note_for_older_releases(database: str) -> None:
 
 
 def unnamed(source: str) -> list[str]:
-    """Return what a migration takes away without naming the oldest release that does without."""
+    """Return what a migration removes without declaring the oldest release that works without it."""
     if re.search(r"^oldest_release = ", source, re.MULTILINE):
         return []
     upgrade = source.partition("def upgrade(")[2].partition("\ndef ")[0]
@@ -78,7 +78,7 @@ def test_a_migration_adds_or_names_who_can_do_without() -> None:
     files = sorted((PROJECT_DIR / "alembic" / "versions").glob("*.py"))
     later = [file for file in files if file.stem[:4] > FIRST_RELEASE]
     assert {file.name: unnamed(file.read_text()) for file in later if unnamed(file.read_text())} == {}
-    # The scan sees what the migrations before the first release took away.
+    # The control: the scan finds removals in the migrations before the first release.
     assert sum(bool(unnamed(file.read_text())) for file in files) >= 3
 
 
@@ -109,13 +109,13 @@ def test_a_migration_that_people_lock_out_crosswise_tries_again(
     with psycopg.connect(database) as other, psycopg.connect(database, autocommit=True) as owner:
         name = sql.Identifier(other.info.dbname)
         owner.execute(sql.SQL("ALTER DATABASE {} SET deadlock_timeout = '100ms'").format(name))
-        other.execute("SET deadlock_timeout = '1min'")  # so that the migration is the one to be ended
+        other.execute("SET deadlock_timeout = '1min'")  # so that the migration is the one aborted
         other.execute("LOCK TABLE provider_orders IN ACCESS SHARE MODE")
         migrating = threading.Thread(target=migrate, args=(database,))
         migrating.start()
         while not owner.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall():
             time.sleep(0.01)
-        other.execute("SELECT count(*) FROM webhook_events")  # which the migration has locked
+        other.execute("SELECT count(*) FROM webhook_events")  # the migration has locked this table
         other.rollback()
         migrating.join(10)
         assert not migrating.is_alive()
@@ -127,7 +127,7 @@ def test_a_migration_that_people_lock_out_crosswise_tries_again(
 def test_a_migration_waits_in_turns_and_others_are_served_meanwhile(database: str) -> None:
     downgrade(database, "0021")
     with psycopg.connect(database) as other:
-        other.execute("SELECT count(*) FROM webhook_events")  # and the transaction stays open
+        other.execute("SELECT count(*) FROM webhook_events")  # the transaction stays open
         migrating = threading.Thread(target=migrate, args=(database,))
         migrating.start()
         longest = 0.0
@@ -140,7 +140,7 @@ def test_a_migration_waits_in_turns_and_others_are_served_meanwhile(database: st
         assert migrating.is_alive()
     migrating.join(10)
     assert not migrating.is_alive()
-    assert 0.5 < longest < 2  # It did stand in the way, and for a second at most.
+    assert 0.5 < longest < 2  # It did block others, but for about a second only.
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (
             latest_revision(),

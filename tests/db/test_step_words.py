@@ -1,4 +1,4 @@
-"""Lines of timelines from before their columns existed get the columns that their sentences stood for."""
+"""Timeline steps from before their columns existed get the columns that their sentences stood for."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,12 +12,12 @@ from onramp_app.top_ups.transitions import Act, Reason
 from tests import rows
 
 BEFORE = "0015"
-# What was not there then.
+# Reasons that did not exist then.
 SINCE = {Reason.CHAIN_MISSING, Reason.CHAIN_DIFFERS, Reason.SETTLEMENT_REVIEW}
 _LINKED = ", a top-up of its own was made of it"
 _UNCOUNTED = "over_limit: it cannot be counted, since no exchange rate was ever known"
 _ROUNDED = "rounded, since 11.030000000000001 was printed"
-# Every kind of line that the release before could write: who, what it became, its sentence; then its columns.
+# Every kind of step that the earlier release could write: source, status, sentence; then the new columns.
 LINES: tuple[tuple[str, str, str, tuple[str, str | None, str | None]], ...] = (
     ("user", "created", "", ("created", None, None)),
     ("user", "canceled", "", ("canceled", None, None)),
@@ -62,7 +62,7 @@ LINES: tuple[tuple[str, str, str, tuple[str, str | None, str | None]], ...] = (
 
 @pytest.fixture
 def before(empty_database: str) -> Iterator[tuple[str, psycopg.Connection[Any], str]]:
-    """A database of the release before, its owner and a top-up."""
+    """The URL of a database of the earlier release, its owner's connection, and a top-up's id."""
     migrate(empty_database, BEFORE)
     with psycopg.connect(empty_database, autocommit=True) as owner:
         owner.execute("INSERT INTO assets VALUES ('USDT', 18, now())")
@@ -97,7 +97,7 @@ def test_every_kind_of_line_gets_the_columns_of_its_sentence(before: Any) -> Non
     assert _named(owner) == [named for *_, named in LINES]
     assert {named[0] for *_, named in LINES} == set(Act) - {Act.CREDITED}
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        owner.execute("UPDATE top_up_steps SET act = 'read'")  # the rule was never out of force
+        owner.execute("UPDATE top_up_steps SET act = 'read'")  # the table is still append-only
     downgrade(url, BEFORE)
     assert owner.execute("SELECT * FROM top_up_steps ORDER BY id").fetchall() == sentences
     migrate(url)

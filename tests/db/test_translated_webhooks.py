@@ -1,4 +1,4 @@
-"""Webhooks that a version stored without what they say are read, shown and replayed all the same."""
+"""Webhooks that an earlier version stored without a translation are still read, shown and replayed."""
 
 import base64
 import json
@@ -60,7 +60,7 @@ def _store(
 
 @pytest.fixture
 def stored(database: str, desk: Desk) -> dict[str, int]:
-    """The numbers of the rows, in a database that was brought up to date after they were stored."""
+    """The ids of the rows, in a database that was migrated after they were stored."""
     downgrade(database, BEFORE)
     names = ("header", "body", "flow", "order_id")
     with psycopg.connect(database, autocommit=True) as owner:
@@ -121,4 +121,4 @@ async def test_all_are_shown_as_what_they_are_and_the_version_before_finds_its_r
         assert owner.execute(query).fetchall() == [
             (stored[kind], flow, order_id, None) for kind, (_, _, flow, order_id) in KINDS.items()
         ]
-    migrate(database)  # The books are proven after the test, with the schema of this version.
+    migrate(database)  # The books are verified after the test, which needs the current schema.

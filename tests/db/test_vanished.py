@@ -1,4 +1,4 @@
-"""The database's host vanishes: open connections are swallowed without a reset, and new ones work."""
+"""The database's host vanishes: open connections go silent without a reset, and new ones work."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ def _ports_of_clients(server_port: int) -> set[int]:
 
 @contextmanager
 def _dropped(server_port: int) -> Iterator[None]:
-    """Drop every packet of the connections that exist now, both ways."""
+    """Drop every packet of the current connections, in both directions."""
     ports = _ports_of_clients(server_port)
     assert len(ports) > engine.pool_size()
     rules = [
@@ -72,7 +72,7 @@ async def _one() -> None:
 
 
 async def _recovers(swallow: AbstractContextManager[object]) -> float:
-    """Send a webhook and make ten requests while what was open is swallowed. Returns how long they took."""
+    """Send a webhook and ten requests while open connections are swallowed. Returns the seconds taken."""
     transport = httpx.ASGITransport(app=whole_api())
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         await get_inbox().open()
@@ -88,7 +88,7 @@ async def _recovers(swallow: AbstractContextManager[object]) -> float:
 
 
 async def test_what_a_proxy_has_swallowed_is_replaced(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy acknowledges all that is sent, so no time-out of TCP tells that nothing is passed on."""
+    """The proxy acknowledges all data, so no TCP timeout reveals that nothing is forwarded."""
     monkeypatch.setattr(engine, "_BEGIN_SECONDS", 0.3)
     monkeypatch.setattr(inbox, "ANSWER_SECONDS", 0.3)
     with Wall(database).standing() as wall:
@@ -118,7 +118,7 @@ async def test_a_listener_that_was_swallowed_notices_it(
             await asyncio.wait_for(anext(listening), 5)
 
 
-@pytest.mark.full  # for its rules in the firewall, which need root
+@pytest.mark.full  # its firewall rules need root
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("iptables") is None, reason="needs root and iptables")
 async def test_requests_and_webhooks_go_on_although_their_packets_are_dropped(database: str) -> None:
     assert await _recovers(_dropped(urlsplit(database).port or 5432)) < 30

@@ -1,4 +1,4 @@
-"""The inbox's own limits: one row for one event, twenty bodies for one header, a thousand refusals."""
+"""The inbox's own limits: one row per event, twenty bodies per header, a thousand refusals."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""Books of a shop that takes money of people; sound again after each test."""
+"""Fixtures: the books of a shop that debits people, checked for soundness after each test."""
 
 from collections.abc import AsyncIterator
 
@@ -10,7 +10,7 @@ from tests.ledger.books import Books, findings
 
 @pytest.fixture
 async def control_shop(database: str) -> Shop:
-    """For the variants that must break the books."""
+    """A shop for the control variants, which must break the books."""
     books = Books(database)
     return Shop(books)
 

@@ -1,4 +1,4 @@
-"""A program of the operator that takes money of people, and what it finds in the books afterwards."""
+"""A program of the operator that debits people, and helpers to inspect the books afterwards."""
 
 import asyncio
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ HOUR = timedelta(hours=1)
 
 @dataclass
 class Shop:
-    """Amounts are whole units, as programs name them."""
+    """A program that debits people. Amounts are in units of the asset, as programs write them."""
 
     books: Books
 
     async def person(self, amount: int = 100, *, asset: str = "USDT") -> str:
-        """Somebody with a settled top-up."""
+        """Create a person with a settled top-up, known to the program. Returns their id."""
         user_id = self.known()
         await self.top_up(user_id, amount, asset=asset)
         return user_id
 
     def known(self, program: str = PROGRAM) -> str:
-        """Somebody whom the program knows."""
+        """Create a person whom the program knows. Returns their id."""
         user_id = self.books.user()
         rows.keyless_program(self.books.owner, program, knows=user_id)
         return user_id
@@ -67,7 +67,7 @@ class Shop:
         return await debits.move(SHOP, debit.id, Move(what), WantedMove(reference, named))
 
     def balance(self, user_id: str, asset: str = "USDT") -> tuple[Decimal, Decimal]:
-        """What is available and what is held."""
+        """Return the available and the held balance."""
         row = self.books.owner.execute(
             "SELECT available_minor, held_minor FROM user_balances WHERE user_id = %s AND asset = %s",
             (user_id, asset),
@@ -76,7 +76,7 @@ class Shop:
         return available, held
 
     def expire(self, debit: DebitView) -> None:
-        """Let a hold's time be up."""
+        """Backdate the expiry of a hold, so that it has expired."""
         self.books.owner.execute(
             "UPDATE debits SET expires_at = now() - interval '1 second' WHERE id = %s", (debit.id,)
         )
@@ -85,7 +85,7 @@ class Shop:
         self.books.owner.execute("UPDATE users SET frozen_at = now() WHERE id = %s", (user_id,))
 
     def price(self, symbol: str, per_stable: str, *, age: timedelta = timedelta()) -> None:
-        """Keep a rate: what one USDT costs in it."""
+        """Store an exchange rate: the price of one USDT in `symbol`."""
         self.books.owner.execute(
             "INSERT INTO exchange_rates (environment, symbol, per_stable, as_of)"
             " VALUES ('simulator', %s, %s, %s)",
@@ -100,7 +100,7 @@ class Shop:
 
 
 async def as_a_program_does(shop: Shop, user_id: str, amount: str | int, reference: str) -> DebitView:
-    """Ask again where the database was too busy: nothing is taken twice by that."""
+    """Debit with retries while the database is too busy, which must not debit twice."""
     for _ in range(20):
         try:
             return await shop.debit(user_id, amount, reference)

@@ -1,4 +1,4 @@
-"""Amounts of a currency as amounts of an asset: to the nearest minor unit, by a rate that is fresh."""
+"""Amounts in a currency are converted to an asset, to the nearest minor unit, at a fresh rate."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, localcontext
@@ -34,7 +34,7 @@ def test_what_is_taken_is_worth_what_was_asked_for(amount: Decimal, price: Decim
         unit = Decimal(1).scaleb(-SCALES[asset])
         exact = amount / taken.price.rate
         assert abs(taken.minor * unit - exact) <= unit / 2
-        # The control: a rate cut to four digits is off by more, somewhere.
+        # The control: with a rate truncated to four decimals, the error is larger.
         cut = amount / Decimal("1.2345")
         assert abs(cut.quantize(unit, ROUND_HALF_UP) - amount / Decimal("1.23456789")) > unit / 2
 

@@ -1,4 +1,4 @@
-"""`/api/debits` over HTTP: what it takes, answers and refuses, and what the person sees of it."""
+"""`/api/debits` over HTTP: what it accepts, answers and refuses, and what the person sees of a debit."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ Call = Callable[..., Any]
 
 @pytest.fixture
 async def call(wallet: Wallet, ada: Person) -> Call:
-    """Requests of a shop that knows Ada, who has 11.25 USDT."""
+    """A function that sends requests as a shop that knows Ada, who has 11.25 USDT."""
     top_up = await wallet.created(ada)
     await wallet.deliver(ada, top_up["id"])
     program_id, key = rows.program(wallet.owner)
@@ -136,7 +136,7 @@ async def test_an_account_with_money_on_hold_is_not_empty(wallet: Wallet, ada: P
     refused = await wallet.client.request(*close, headers=ada.headers)
     assert assert_problem(refused, 409, "account_not_empty")["balances"] == {"USDT": "11.25"}
     await call("POST", f"/{held['id']}/capture", reference="all")
-    # The control: once it is spent the account is empty, and what was spent is not given back to it.
+    # The control: once the money is spent the account can be closed, and no reversal to it is possible.
     assert (await wallet.client.request(*close, headers=ada.headers)).status_code == 204
     back = await call("POST", f"/{held['id']}/reverse", reference="back")
     assert_problem(back, 403, "forbidden")

@@ -1,4 +1,4 @@
-"""Debits: what they take, what they refuse, and that each happens once."""
+"""Debits: what they move, what they refuse, and that each happens once."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -140,7 +140,7 @@ async def test_a_move_under_the_same_reference_happens_once(shop: Shop) -> None:
     with pytest.raises(ReferenceUsed):
         await shop.move(held, "capture", 31, "c-1")
     with pytest.raises(ReferenceUsed):
-        await shop.move(held, "capture", None, "c-1")  # All that is left is another wish than 30.
+        await shop.move(held, "capture", None, "c-1")  # Capturing the rest is a different request than 30.
     for _ in range(2):
         after = await shop.move(held, "capture", None, "c-2")
         assert after.posted_amount == "90"
@@ -222,7 +222,7 @@ async def test_a_rate_that_is_too_old_takes_nothing(shop: Shop) -> None:
         await shop.debit(user_id, "1000", fiat_currency="INR")
     assert (refused.value.status, refused.value.code) == (503, "provider_unavailable")
     assert refused.value.retry_after_seconds
-    # The control: a minute younger it is taken, and that is answered again whatever the rate is by then.
+    # The control: a rate one minute younger is accepted, and a repeat succeeds whatever the rate is by then.
     shop.books.owner.execute("UPDATE exchange_rates SET as_of = now() - interval '14 minutes'")
     taken = await shop.debit(user_id, "1000", fiat_currency="INR")
     shop.books.owner.execute("UPDATE exchange_rates SET as_of = now() - interval '16 minutes'")
@@ -243,7 +243,7 @@ async def test_debits_are_listed_newest_first_page_by_page(shop: Shop) -> None:
         await views.page(PROGRAM, cursor="nonsense")
 
 
-# A debit of 90: whether it was made as a hold, what was done with it, and what is on hold and spent then.
+# A debit of 90: whether it was a hold, the moves made, and the amounts then on hold and spent.
 STATES: dict[str, tuple[bool, list[tuple[str, int | None]], int, int]] = {
     "posted": (False, [], 0, 90),
     "held": (True, [], 90, 0),
@@ -294,7 +294,7 @@ async def _matches_the_table(shop: Shop, state: str) -> None:
                 await shop.move(debit, what, amount)
             assert (refused.value.status, refused.value.code) == (422, "amount_out_of_limits")
             assert refused.value.extra["max"] == str(left)
-    assert await views.get(PROGRAM, debit.id) == debit  # What is refused changes nothing.
+    assert await views.get(PROGRAM, debit.id) == debit  # A refused move changes nothing.
     assert shop.balance(user_id) == funds
     for number, (what, amount) in enumerate(allowed):
         debit = await _debit_in(shop, user_id, state, f"{debit.reference}-{number}")

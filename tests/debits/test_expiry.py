@@ -1,4 +1,4 @@
-"""Holds whose time is up: nothing of them is captured, and each is released once, whoever looks."""
+"""Expired holds cannot be captured, and each is released once, however many processes check."""
 
 import asyncio
 
@@ -81,6 +81,6 @@ async def test_a_capture_and_the_clock_that_meet_share_the_money(shop: Shop) -> 
             await release_expired()
 
         captured, _ = await asyncio.gather(capture(held), expire(held))
-        await release_expired()  # The other one held the row's lock.
+        await release_expired()  # The capture may have held the row's lock.
         after = await views.get(PROGRAM, held.id)
         assert (after.posted_amount, after.released_amount) == (("4", "6") if captured else ("0", "10"))

@@ -1,4 +1,4 @@
-"""Many requests at once: a reference takes once, and nobody spends what is not there."""
+"""Concurrent requests: a reference debits once, and nobody spends more than they have."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -15,7 +15,7 @@ AT_ONCE = 32
 
 
 async def _all(*requests: Awaitable[Any]) -> tuple[list[Any], list[ApplicationError]]:
-    """What was answered, and what was refused; anything else fails the test."""
+    """Return the answers and the refusals of concurrent requests; any other error fails the test."""
     done = await asyncio.gather(*requests, return_exceptions=True)
     refused = [one for one in done if isinstance(one, ApplicationError)]
     answered = [one for one in done if not isinstance(one, BaseException)]

@@ -26,7 +26,7 @@ ACTS = ("debit", "debit", "hold", "hold", "capture", "capture", "release", "reve
 
 @dataclass
 class Life:
-    """A few people and their debits, and what a lot lets a program do."""
+    """A few people and their debits, and random operations of a program on them."""
 
     shop: Shop
     lot: random.Random
@@ -38,7 +38,7 @@ class Life:
     async def act(self, turn: int) -> None:
         what = self.lot.choice(ACTS)
         amount = Decimal(self.lot.randrange(1, 200)).scaleb(-self.lot.randrange(2))
-        # A reference now and then comes again, with the same content or with another.
+        # Now and then a reference is repeated, with the same content or a different one.
         reference = f"r-{self.lot.randrange(max(0, turn - 3), turn + 1)}"
         try:
             if what in ("debit", "hold") or not self.made:
@@ -71,7 +71,7 @@ async def _live(shop: Shop, operations: int, *, least_kinds: int) -> None:
     assert await findings() == []
     assert min(life.done, life.refused) > operations / 20, (life.done, life.refused)
     assert len(set(shop.kinds())) >= least_kinds, set(shop.kinds())
-    # What people have follows from the debits alone.
+    # People's balances follow from their debits alone.
     for person in life.people:
         mine, _cursor = await views.page(PROGRAM, user_id=person, limit=10 * operations)
         spent = sum(Decimal(one.posted_amount) - Decimal(one.reversed_amount) for one in mine)
@@ -83,7 +83,7 @@ async def _live(shop: Shop, operations: int, *, least_kinds: int) -> None:
 
 
 async def _forget_to_write_a_capture(life: Life) -> None:
-    """The control: a variant that books a capture, and does not write what became of the debit."""
+    """The control: a variant that books a capture but does not update the debit."""
     held = await life.shop.hold(await life.shop.person(), 5, "forgotten")
     of = Debit(Environment.SIMULATOR, held.id, PROGRAM, held.reference, held.user_id, held.asset)
     async with transaction() as db:

@@ -1,4 +1,4 @@
-"""What people read of debits: in their activity, in the details of a line, and beside their balance."""
+"""What people read about debits: in their activity, in the details, and next to their balance."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The tail of a printed float is taken off an amount; what could be money is not."""
+"""The tail of a printed float is cut off an amount; digits that could be money are kept."""
 
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ from onramp_app.domain.money import without_tail
         ("11.030000000000001", 6, "11.03"),
         ("11.029999999999999", 6, "11.03"),
         ("0.30000000000000004", 6, "0.3"),
-        ("1.000000001", 6, "1"),  # just inside: a part in 10⁹ of 1.000000001 is a little more than the tail
+        ("1.000000001", 6, "1"),  # just inside: 10⁻⁹ of 1.000000001 is slightly more than the tail
         ("0.999999999", 6, "0.999999999"),  # just outside, by the same measure
         ("1.0000000011", 6, "1.0000000011"),
         ("11.0300004", 6, "11.0300004"),

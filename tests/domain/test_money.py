@@ -1,4 +1,4 @@
-"""Amounts between the decimal world and the ledger's whole numbers."""
+"""Conversion between decimal amounts and the ledger's integers."""
 
 from decimal import Decimal
 

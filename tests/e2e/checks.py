@@ -1,4 +1,4 @@
-"""What is looked for on every page: faults of access, scrolling sideways, and what lies over the focus."""
+"""Checks for every page: accessibility violations, horizontal scrolling, and covered focus."""
 
 import os
 import re
@@ -17,12 +17,12 @@ Look = tuple[int, Literal["light", "dark"]]
 SOME_LOOKS: tuple[Look, ...] = ((360, "dark"), (1280, "light"))
 ALL_LOOKS: tuple[Look, ...] = tuple((width, theme) for width in WIDTHS for theme in ("light", "dark"))  # type: ignore[misc]
 
-# Two frames after a change it is drawn, and what moves has come to its end: a transition lasts a millisecond.
+# Two frames after a change it is drawn and animations are over: with reduced motion they last a millisecond.
 DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 20))))"
 
 
 def axe_script() -> str:
-    """Return the accessibility checker, from npm through the Node that comes with the application."""
+    """Return the script of axe, the accessibility checker, installed with the application's own npm."""
     folder = PROJECT / ".pages-tests" / "axe"
     script = folder / "node_modules" / "axe-core" / "axe.min.js"
     package = script.with_name("package.json")
@@ -39,8 +39,8 @@ def axe_script() -> str:
     return script.read_text()
 
 
-# The provider's page in the frame has no checker that could answer, so it is not waited for. What is in order
-# is neither explained nor handed over, and styles are not read a second time: no rule that is on wants them.
+# The provider's page in the frame runs no axe that could answer, so it is not waited for. Only violations are
+# explained and returned, and style sheets are not fetched again: no enabled rule needs them.
 _RUN = """
 axe.run(document, {iframes: false, resultTypes: ['violations'], preload: {assets: ['media']}})
   .then(report => report.violations)
@@ -48,7 +48,7 @@ axe.run(document, {iframes: false, resultTypes: ['violations'], preload: {assets
 
 
 async def findings(page: Page, axe: str) -> list[str]:
-    """Return what is wrong with a page as it stands."""
+    """Return what is wrong with a page in its current state."""
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(axe)
     found = [
@@ -60,28 +60,28 @@ async def findings(page: Page, axe: str) -> list[str]:
 
 
 async def findings_in(page: Page, axe: str, *, width: int, theme: Literal["light", "dark"]) -> list[str]:
-    """Return what is wrong with a page at a width and in a theme, both of which it follows."""
+    """Return what is wrong with a page at a width and in a theme, set without reloading it."""
     await page.set_viewport_size({"width": width, "height": 800})
     await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     await expect(page.locator("html")).to_have_class(re.compile(rf"\b{theme}\b"), timeout=30_000)
     await page.evaluate(DRAWN)
     found = await findings(page, axe)
     if found:
-        # A page that was caught between two themes is well a moment later; a fault stays.
+        # A page that was caught between two themes is fine a moment later; a real fault stays.
         await page.wait_for_timeout(1000)
         found = await findings(page, axe)
     return [f"{width} {theme}: {one}" for one in found]
 
 
 async def scrolls_sideways(page: Page) -> list[str]:
-    """Return by how much a page is wider than its window."""
+    """Return a finding if the page is wider than its window, with the width in excess."""
     pixels = await page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     return [f"scrolls sideways by {pixels} px"] if pixels > 0 else []
 
 
-# Whatever stays in place while a page is scrolled must not lie over what has the focus (WCAG 2.2, 2.4.11).
+# Nothing fixed or sticky may cover the focused element (WCAG 2.2, 2.4.11).
 _COVERED = """async () => {
   // Of a window that has just changed its size the places are not final before it is drawn.
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -106,11 +106,11 @@ _COVERED = """async () => {
 
 
 async def covered_at_200_percent(page: Page) -> list[str]:
-    """Return what lies over a part that has the focus, or is too wide, on 1280 by 800 pixels at 200 %."""
+    """Return where a focused element is covered, or the page is too wide, at 1280 by 800 pixels and 200 %."""
     await page.set_viewport_size({"width": 640, "height": 400})
     found: list[str] = await page.evaluate(_COVERED)
     if found:
-        # A page that grew while its parts were focused is well a moment later; a fault stays.
+        # A page that grew while its elements were focused is fine a moment later; a real fault stays.
         await page.wait_for_timeout(1000)
         found = await page.evaluate(_COVERED)
     return found + await scrolls_sideways(page)

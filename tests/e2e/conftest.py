@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if here not in item.path.parents:
             continue
         item.add_marker(pytest.mark.browser)
-        # CI sets REQUIRE_BROWSER: there, a missing browser is a failure and not a skipped test.
+        # CI sets REQUIRE_BROWSER, so that a missing browser fails the tests instead of skipping them.
         if chromium_path() is None and not os.environ.get("REQUIRE_BROWSER"):
             item.add_marker(skip)
 
@@ -55,7 +55,7 @@ def axe() -> str:
 @pytest_asyncio.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        # A process for each tab costs a third of what opening one does.
+        # One process for each tab would add a third to the cost of opening it.
         flags = [*FLAGS, "--process-per-site"]
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=flags)
         yield browser
@@ -64,11 +64,11 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture
 async def open_page(site: Site, chromium: Browser) -> AsyncIterator[OpenPage]:
-    """Return a function that opens a page in a browser of its own: `await open_page("/login", width=360)`.
+    """A function that opens a page in a new browser context: `await open_page("/login", width=360)`.
 
-    Without an address it is at one where nothing runs, for people who are to be somebody first.
-    Scripts that fail, answers of 500 and above, and whatever the content policy refuses fail the test that
-    opened the page, in that page and in whatever else its browser opens.
+    Without a path it opens a static file, for tests that register somebody first.
+    Script errors, responses of 500 and above, and policy violations fail the test, in that page and in any
+    other page of its context.
     """
     contexts: list[BrowserContext] = []
     faults: list[str] = []
@@ -81,7 +81,7 @@ async def open_page(site: Site, chromium: Browser) -> AsyncIterator[OpenPage]:
             viewport={"width": width, "height": 800},
             color_scheme=theme,  # type: ignore[arg-type]
             reduced_motion="reduce",
-            # Somebody else each time: registering is limited by address.
+            # Another client each time: registrations are limited per address.
             extra_http_headers={"X-Forwarded-For": f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.7"},
             **options,  # type: ignore[arg-type]
         )

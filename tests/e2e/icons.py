@@ -1,6 +1,6 @@
-"""Draws the icons of the installed app from the mark: python -m tests.e2e.icons
+"""Renders the icons of the installed app from the logo: python -m tests.e2e.icons
 
-Those for masks and for Apple's devices fill the whole square: each device cuts a shape of its own out of it.
+The maskable icons and Apple's fill the whole square, because each device crops them to a shape of its own.
 Needs a Chromium.
 """
 
@@ -22,7 +22,7 @@ ICONS = {
 
 
 def main() -> None:
-    """Draw them all."""
+    """Render all icons."""
     mark = MARK.read_text()
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright:

@@ -16,7 +16,7 @@ _IS_SENT_BY_ENTER = """button => {
   const focused = button.ownerDocument.activeElement;
   return button.type === 'submit' && button.form && focused?.form === button.form && focused.matches('input');
 }"""
-_LOADED_MS = 30_000  # of many pages at once on a slow connection
+_LOADED_MS = 30_000  # for many pages at once on a slow connection
 
 
 class Hands(Protocol):
@@ -31,7 +31,7 @@ class Hands(Protocol):
         ...
 
     async def choose(self, target: Locator, words: str) -> None:
-        """Choose from a list what is called so."""
+        """Choose the option with this label from a list."""
         ...
 
 
@@ -50,9 +50,9 @@ class Mouse:
 
 
 class Keyboard:
-    """Never touches a mouse: everything has to be reached with Tab, and Enter in a field sends its form.
+    """Never touches a mouse: everything has to be reached with Tab, and Enter in a field submits its form.
 
-    `presses`: how many there were, besides text.
+    `presses` counts the key presses, apart from text.
     """
 
     def __init__(self, page: Page) -> None:
@@ -91,12 +91,12 @@ class Keyboard:
 
 
 def new_email() -> str:
-    """Return an address that nobody has."""
+    """Return an unused email address."""
     return f"ada-{secrets.token_hex(4)}@mail.example"
 
 
 async def register(page: Page, hands: Hands, *, email: str, country: str = "India") -> None:
-    """Go from the first page to an account of one's own."""
+    """Register through the pages, starting from the first one."""
     await hands.press(page.get_by_role("link", name="Create an account").first)
     await page.wait_for_url(re.compile(r"/register"))
     await hands.write(page.get_by_label("Email"), email)
@@ -109,7 +109,7 @@ async def register(page: Page, hands: Hands, *, email: str, country: str = "Indi
 
 
 async def be_somebody_new(page: Page, *, email: str = "", name: str = "Ada King", to: str = "") -> None:
-    """Send the registration form without the way through the pages, and go to `to`, or stay where one is."""
+    """Register by posting the form directly, then go to `to` if given, or stay on the current page."""
     form = {"email": email or new_email(), "password": PASSWORD, "display_name": name, "country": "IN"}
     answer = await page.request.post(
         "/api/auth/registration",
@@ -123,17 +123,17 @@ async def be_somebody_new(page: Page, *, email: str = "", name: str = "Ada King"
 
 
 async def has_loaded(page: Page) -> None:
-    """Wait until a page shows what it read: it is live where it can be, and no place is still empty."""
+    """Wait until a page shows its data: it is live if it can be, and no skeleton is left."""
     if await page.get_by_role("banner").get_by_text(re.compile("Live|Connecting")).count():
         live = page.get_by_role("banner").get_by_text("Live", exact=True)
         await expect(live).to_be_visible(timeout=_LOADED_MS)
     await expect(page.locator(".skeleton")).to_have_count(0, timeout=_LOADED_MS)
     if re.search(r"/add-money/?(\?|$)", page.url):
-        await page.wait_for_load_state("networkidle")  # A quote comes later than what a page reads at first.
+        await page.wait_for_load_state("networkidle")  # The quote arrives after the page's first data.
 
 
 async def ask_for(page: Page, hands: Hands, amount: str) -> str:
-    """Walk through the wizard, from any page. Returns the top-up's address."""
+    """Go through the wizard, from any page. Returns the URL of the top-up."""
     await hands.press(page.get_by_role("link", name="Add money").locator("visible=true").first)
     await page.wait_for_url(re.compile(r"/add-money/?(\?|$)"))
     await expect(page.get_by_text("You receive, about").first).to_be_visible()
@@ -141,7 +141,7 @@ async def ask_for(page: Page, hands: Hands, amount: str) -> str:
     await hands.press(page.get_by_role("button", name="Choose how to pay"))
     for step, button in (("pay", "Continue"), ("check", "")):
         await page.wait_for_url(re.compile(rf"step={step}"))
-        # What was used before is gone; the keyboard is at the title of what is new.
+        # The control that was used is gone; the focus is on the new step's title.
         await expect(page.get_by_role("heading", level=1)).to_be_focused()
         if button:
             await hands.press(page.get_by_role("button", name=button))
@@ -151,7 +151,7 @@ async def ask_for(page: Page, hands: Hands, amount: str) -> str:
 
 
 async def new_top_up(page: Page, amount: str, *, network: str = "matic20") -> str:
-    """Ask for a top-up without walking through the wizard. Returns its address."""
+    """Create a top-up without going through the wizard. Returns its URL."""
     asked = {"fiat_currency": "INR", "fiat_amount": amount, "asset": "USDT", "network": network}
     answer = await page.request.post(
         "/api/top-ups", data={**asked, "payment_method": "UPI"}, headers={"Origin": _origin(page)}
@@ -161,7 +161,7 @@ async def new_top_up(page: Page, amount: str, *, network: str = "matic20") -> st
 
 
 async def open_new_top_up(page: Page, amount: str) -> str:
-    """Do the same and go to its page."""
+    """Create a top-up without the wizard, and go to its page. Returns its URL."""
     address = await new_top_up(page, amount)
     await page.goto(address)
     return address
@@ -183,14 +183,14 @@ async def pay(page: Page, hands: Hands) -> None:
 
 
 async def expect_success(page: Page) -> None:
-    """Wait until the page says by itself that the money is there."""
+    """Wait until the page, without a reload, says that the money has arrived."""
     await expect(page.get_by_role("heading", name="In your balance", level=1)).to_be_visible(timeout=20_000)
 
 
 async def follow_mail(page: Page, subject: str, words: str, *, to: str) -> None:
-    """Open the newest mail with a subject to an address in the outbox, and follow its button."""
+    """Open the newest mail with a subject to an address in the outbox, and follow its button's link."""
     mail = page.get_by_role("button", name=re.compile(rf"^{subject}\s*{re.escape(to)}")).first
-    for _ in range(10):  # The list is that of the moment in which the page was opened.
+    for _ in range(10):  # The list shows the mails from when the page was opened.
         await page.goto("/outbox")
         with suppress(NotThereYet):
             await mail.wait_for(timeout=1000)

@@ -29,7 +29,7 @@ _HANDS = Mouse()
 async def _picture(page: Page, name: str) -> None:
     await page.evaluate("document.fonts.ready")
     await page.evaluate("scrollTo(0, 0)")  # a press may have scrolled
-    await page.wait_for_timeout(600)  # what has just arrived is drawn within 400 ms
+    await page.wait_for_timeout(600)  # arrivals are animated for 400 ms
     await page.screenshot(path=FOLDER / f"{name}.png")
 
 
@@ -112,7 +112,7 @@ async def _every_state(browser: Browser, site: Site, states: States, folder: Pat
     context = await browser.new_context(
         base_url=site.url,
         reduced_motion="reduce",
-        # Each group comes from elsewhere: registering is limited by address.
+        # Each group has an address of its own: registrations are limited per address.
         extra_http_headers={"X-Forwarded-For": f"10.7.0.{GROUPS.index(states)}"},
     )
     async for name, page in states(await context.new_page(), site):
@@ -126,7 +126,7 @@ async def _every_state(browser: Browser, site: Site, states: States, folder: Pat
 
 async def _with_browser(take: Callable[[Browser], Awaitable[None]]) -> None:
     async with async_playwright() as playwright:
-        # Letters stand where they would on a screen of many pixels: hinting moves them to whole ones.
+        # Without hinting, letters are placed as on a high-resolution screen instead of on whole pixels.
         flags = [*FLAGS, "--font-render-hinting=none"]
         browser = await playwright.chromium.launch(executable_path=chromium_path(), args=flags)
         await take(browser)

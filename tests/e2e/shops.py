@@ -1,4 +1,4 @@
-"""Programs of the operator: a shop that takes money of a person, and one that sends a person to add some."""
+"""Programs of the operator: a shop that debits a person, and one that sends a person a link to add money."""
 
 import secrets
 from typing import Any
@@ -13,9 +13,9 @@ SHOP = "https://shop.example"
 
 
 def new_link(site: Site, **fixed: str) -> dict[str, Any]:
-    """Let a shop that nobody heard of open an account for somebody, and make a link for them.
+    """Create a shop that opens an account for a new person and an add-money link for them.
 
-    Returns the link as the API does, and the shop's `key`.
+    Returns the link as the API does, plus the shop's `key`.
     """
     with psycopg.connect(site.database_url, autocommit=True) as owner:
         _, key = rows.program(owner, name=f"Tea shop {secrets.token_hex(3)}")
@@ -28,14 +28,14 @@ def new_link(site: Site, **fixed: str) -> dict[str, Any]:
 
 
 def withdraw(site: Site, link: dict[str, Any]) -> None:
-    """Let the program of a link withdraw it."""
+    """Withdraw a link as its program."""
     headers = {"Authorization": f"Bearer {link['key']}"}
     answer = httpx.delete(f"{site.url}/api/add-money-links/{link['id']}", headers=headers)
     assert answer.status_code == 204, answer.text
 
 
 class Shop:
-    """A program with a key, which knows one person."""
+    """A program with an API key that knows one person."""
 
     def __init__(self, site: Site, key: str, user_id: str) -> None:
         self._url = f"{site.url}/api/debits"
@@ -44,7 +44,7 @@ class Shop:
 
     @classmethod
     async def that_knows(cls, email: str, site: Site) -> "Shop":
-        """Return a new program that knows the account with this address."""
+        """Return a new program that knows the account with this email address."""
         with psycopg.connect(site.database_url, autocommit=True) as owner:
             row = owner.execute("SELECT id FROM users WHERE email = %s", (email,)).fetchone()
             assert row is not None
@@ -53,7 +53,7 @@ class Shop:
         return cls(site, key, row[0])
 
     def take(self, **asked: object) -> str:
-        """Take money, or hold it. Returns the id of the debit."""
+        """Debit the person, or place a hold. Returns the id of the debit."""
         body = {"user_id": self._user_id, "asset": "USDT", **asked}
         answer = httpx.post(self._url, json=body, headers=self._headers, timeout=20)
         assert answer.status_code == 201, answer.text

@@ -1,4 +1,4 @@
-"""The application as production serves it, with a simulator beside it: for tests, benchmarks and pictures."""
+"""The application as served in production, with a simulator, for tests, benchmarks and screenshots."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.served import ENDS_IN_TIME, answers
 from tests.simulator.process import Process
 
 PROJECT = Path(__file__).resolve().parents[2]
-# Slow enough that each step of a payment is seen, quick enough for a test.
+# Slow enough that every step of a payment is visible, quick enough for a test.
 _TEMPO = ("--tempo-seconds", "0.25", "--webhook-timeout-seconds", "1.5", "--webhook-retry-seconds", "0.2")
 _SCRIPTS = Path(sys.executable).parent
 
@@ -29,10 +29,10 @@ OpenPage = Callable[..., Awaitable[Page]]
 
 @dataclass(frozen=True)
 class Site:
-    """The running application, its database and the simulator that it uses as the provider.
+    """The running application, its database, and the simulator that it uses as the provider.
 
-    `end` asks it to end, as platforms do, `kill` does not ask. `environment` is what a command of the same
-    installation runs in.
+    `end` stops the server with SIGTERM, as platforms do; `kill` uses SIGKILL. `environment` is the
+    environment for commands of the same installation.
     """
 
     url: str
@@ -45,15 +45,15 @@ class Site:
 
     @property
     def pages(self) -> Path:
-        """The files that are served."""
+        """The folder of the served files."""
         return Path(self.environment["REFLEX_WEB_WORKDIR"], "build", "client")
 
 
 @contextmanager
 def other_settings(site: Site, **settings: str) -> Iterator[Site]:
-    """Serve the same pages with other settings for a while, at the same address."""
+    """Temporarily serve the same pages with other settings, at the same URL."""
     before = dict(site.environment)
-    site.end()  # Killed, it would keep what it held, such as the reading of the rates, for up to a minute.
+    site.end()  # If killed, it would keep its leases, such as the one on rates, for up to a minute.
     site.environment.update(settings)
     try:
         site.start()
@@ -78,11 +78,11 @@ def open_order(site: Site, address: str) -> int:
 
 @contextmanager
 def running_site(folder: Path, database_url: str) -> Iterator[Site]:
-    """Serve pages and API on one port; `end`, `kill` and `start` are for ending in the middle.
+    """Serve pages and API on one port; `end`, `kill` and `start` of the site can restart it midway.
 
     Args:
-        folder: for the log and the simulator's orders.
-        database_url: of an empty or migrated database.
+        folder: holds the log and the simulator's orders.
+        database_url: an empty or migrated database.
     """
     port = free_port()
     simulator = Process(folder / "orders.sqlite", free_port(), _TEMPO)
@@ -101,7 +101,7 @@ def running_site(folder: Path, database_url: str) -> Iterator[Site]:
         servers[-1].wait(20)
 
     def kill() -> None:
-        os.killpg(servers[-1].pid, signal.SIGKILL)  # with the worker, which would go on alone
+        os.killpg(servers[-1].pid, signal.SIGKILL)  # with the server's worker, which would live on
         servers[-1].wait()
 
     try:
@@ -125,13 +125,13 @@ def _environment(database_url: str, port: int, simulator_port: int) -> dict[str,
         "TRUSTED_PROXY_HOPS": "1",
         "LOG_FORMAT": "json",
         "SUPPORT_EMAIL": "help@wallet.example",
-        # The second is where the sample shop is opened.
+        # The second is the origin of the sample shop.
         "RETURN_ORIGINS": f"https://shop.example,http://localhost:{free_port()}",
         "ONRAMP_API_URL": f"http://localhost:{simulator_port}",
         "ONRAMP_POLL_SECONDS": "2",
-        # Deliveries on this network are believed once it shows them, all others by the provider's word.
+        # Deliveries on this network count once the chain shows them, all others on the provider's word.
         "CHAIN_RPC": json.dumps({"bep20": [f"http://localhost:{simulator_port}/chain/bep20"]}),
-        # Pages are built in a folder of its own, so that a running `reflex run` is left alone.
+        # Pages are built in a separate folder, so that a running `reflex run` is not disturbed.
         "REFLEX_WEB_WORKDIR": ".web-tests",
         "REFLEX_FRONTEND_PORT": str(port),
         "REFLEX_BACKEND_PORT": str(port),
@@ -139,7 +139,7 @@ def _environment(database_url: str, port: int, simulator_port: int) -> dict[str,
 
 
 def _built_pages(environment: dict[str, str]) -> str:
-    """Build the pages unless that was done for this code; return their folder."""
+    """Build the pages, unless a build of this code exists; return their folder."""
     build = [sys.executable, "-m", "onramp_app", "build", "--to", ".pages-tests", "--json"]
     built = subprocess.run(  # noqa: PLW1510 - the next line says why it failed
         build, cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=300

@@ -1,7 +1,7 @@
-"""Every state of the pages, brought about as people and the provider bring it about: to test and to look at.
+"""Every state of the pages, reached through real actions of people and the provider: to test and to look at.
 
-Each generator opens pages and yields them one after another, with a name, while they show that state. Whoever
-looks at one may change its size and its theme; what it shows follows both.
+Each generator opens pages and yields each one, with a name, while it shows that state. The caller may change
+the page's size and theme; the page adapts to both.
 """
 
 import json
@@ -31,14 +31,14 @@ from tests.e2e.watched import PUBLIC
 States = Callable[[Page, Site], Shown]
 
 _SOON_MS = 15_000
-# A rate and a second one, which is asked for after a pause in typing.
+# Covers the first rate and a second one, which is requested after a pause in typing.
 _QUOTED_MS = 2_000
 _LIMITS = {"none": "50", "basic": "500", "full": "5000"}
 _CHOSEN = {"currency": "INR", "country": "IN", "asset": "USDT", "network": "matic20", "method": "UPI"}
 
 
 async def entrance(page: Page, _site: Site) -> Shown:
-    """What is seen without an account, also after a refusal."""
+    """Pages without an account, also after a refusal."""
     for path in PUBLIC:
         await page.goto(path)
         await has_loaded(page)
@@ -83,7 +83,7 @@ async def first_run(page: Page, _site: Site) -> Shown:
 
 
 async def wizard(page: Page, site: Site) -> Shown:
-    """The three steps of adding money, and whatever is refused in them."""
+    """The three steps of adding money, and every refusal in them."""
     await page.goto("/")
     await be_somebody_new(page)
     await page.goto("/add-money")
@@ -127,11 +127,11 @@ def _at_step(step: str) -> str:
 
 
 async def top_ups(page: Page, site: Site) -> Shown:
-    """A top-up from its payment page to each of its ends, with its details, home and activity."""
+    """A top-up from its payment page to each of its outcomes, with its details, home and activity."""
     await page.goto("/")
     await be_somebody_new(page)
     expired = await new_top_up(page, "1200")
-    with psycopg.connect(site.database_url) as database:  # As if a day had passed; a clock looks each minute.
+    with psycopg.connect(site.database_url) as database:  # As if a day had passed; it is checked each minute.
         database.execute(
             "UPDATE top_ups SET created_at = created_at - interval '25 hours' WHERE id = %s",
             (_id_of(expired),),
@@ -151,7 +151,7 @@ async def top_ups(page: Page, site: Site) -> Shown:
         timeout=90_000
     )
     yield "expired", page
-    page = await page.context.new_page()  # as after some days, with nothing kept from before
+    page = await page.context.new_page()  # as days later, with nothing kept from before
     for path in ("/home", "/activity", "/activity?status=failed"):
         await page.goto(path)
         await has_loaded(page)
@@ -271,7 +271,7 @@ async def _expect_title(page: Page, words: str) -> None:
 
 
 async def debits(page: Page, site: Site) -> Shown:
-    """What a program of the operator has taken, and holds."""
+    """Debits and holds of one of the operator's programs."""
     await page.goto("/")
     email = new_email()
     await be_somebody_new(page, email=email)
@@ -299,7 +299,7 @@ async def debits(page: Page, site: Site) -> Shown:
 
 
 async def offline(page: Page, _site: Site) -> Shown:
-    """Pages that lost the server, and that it is back."""
+    """Pages that have lost the server, and their recovery."""
     await page.goto("/")
     await be_somebody_new(page)
     for name, path in (("offline-home", "/home"), ("offline-check", _at_step("check"))):
@@ -317,7 +317,7 @@ async def offline(page: Page, _site: Site) -> Shown:
 
 
 async def verification(page: Page, _site: Site) -> Shown:
-    """What becomes of a verification, on a site of the white-label line."""
+    """Every outcome of a verification, on a site with the white-label line."""
     for number, button, heading in (
         ("99999 10001", "Keep in review", "being checked"),
         ("99999 10002", "Refuse for now", "couldn't be completed"),
@@ -352,11 +352,11 @@ async def verification(page: Page, _site: Site) -> Shown:
 
 @contextmanager
 def site_for(states: States, site: Site) -> Iterator[None]:
-    """Serve a site with the settings that some states need, while they are shown."""
+    """Serve the site with the settings that a group of states needs, while they are shown."""
     if states is not verification:
         yield
         return
-    # A first instance that is killed while it reads the rates keeps others from reading them for a minute.
+    # Read the rates now: an instance killed while reading them would block others for a minute.
     httpx.get(f"{site.url}/api/exchange-rates?base=INR&symbols=USD", timeout=30).raise_for_status()
     limits = {"currency": "USD", **{tier: {"per_top_up": most} for tier, most in _LIMITS.items()}}
     with other_settings(site, ONRAMP_WHITE_LABEL="on", LIMITS=json.dumps(limits)):

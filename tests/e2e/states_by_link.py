@@ -1,6 +1,6 @@
-"""The states of the pages that links lead to: add-money links of programs, and links in mails.
+"""The states of the pages behind links: add-money links of programs, and links in mails.
 
-Kept beside `states.py`, which joins them to all others.
+`states.py` includes them in its groups.
 """
 
 import re
@@ -22,7 +22,7 @@ _SOON_MS = 15_000
 
 
 async def links(page: Page, site: Site) -> Shown:
-    """An add-money link from the question to each of its ends; `entrance` shows one that leads nowhere."""
+    """An add-money link from its first page to each outcome; `entrance` shows an unknown link."""
     fixed = {"fiat_currency": "INR", "fiat_amount": "1000", "asset": "USDT", "return_url": f"{SHOP}/paid"}
     async for shown in _paid_by_link(page, site, new_link(site, **fixed)):
         yield shown
@@ -75,7 +75,7 @@ async def _paid_by_link(page: Page, site: Site, link: dict[str, Any]) -> Shown:
         timeout=_SOON_MS
     )
     yield "link-paying", page
-    await page.goto("/help")  # Somebody who has left the page asks by the address again, in another browser.
+    await page.goto("/help")  # A person who left the page opens the link again, in another browser.
     await page.context.clear_cookies()
     await page.goto(_path_of(link))
     await _expect_title(page, "Continue your top-up")
@@ -96,7 +96,7 @@ async def _open(page: Page, link: dict[str, Any]) -> None:
 
 
 async def _begin(page: Page, site: Site, link: dict[str, Any]) -> str:
-    """Begin the top-up of a link as a person does. Returns its id."""
+    """Create the top-up of a link as a person does. Returns its id."""
     await _open(page, link)
     for button in ("Choose how to pay", "Continue", "Pay ₹1,000"):
         await page.get_by_role("button", name=re.compile(f"^{button}")).click(timeout=_SOON_MS)
@@ -135,7 +135,7 @@ def _top_up_of(site: Site, link: dict[str, Any]) -> str:
 
 
 def _end(site: Site, link: dict[str, Any]) -> None:
-    """Let the top-up of a link have ended a while ago."""
+    """Backdate the end of a link's top-up by two hours."""
     _run(
         site, "UPDATE top_ups SET updated_at = updated_at - interval '2 hours' WHERE link_id = %s", link["id"]
     )
@@ -169,7 +169,7 @@ async def _expect_title(page: Page, words: str) -> None:
 
 
 async def mailed(page: Page, _site: Site) -> Shown:
-    """What the links of mails open, and the mails themselves."""
+    """The pages that mailed links open, and the mails themselves."""
     email = new_email()
     await page.goto("/")
     await be_somebody_new(page, email=email)

@@ -1,4 +1,4 @@
-"""Whether pages keep still: what moved, by page and step, and a slow socket on which that is seen."""
+"""Measures layout shifts by page and step, and slows the socket down so that shifts become visible."""
 
 import asyncio
 import re
@@ -22,17 +22,17 @@ new PerformanceObserver((list) => {
 
 @dataclass
 class Shifts:
-    """What moved, by page and step (`/add-money` + `pay`): the layout shift of each, and its elements.
+    """The layout shifts of pages, by page and step (`/add-money` + `pay`), with the elements that moved.
 
-    `counts_answers`: also what moves within half a second of a keystroke, which Chromium leaves out. Without
-    a slow socket an answer comes that soon.
+    `counts_answers` also counts shifts within half a second of a keystroke, which Chromium excludes. Unless
+    the socket is slow, an answer comes that soon.
     """
 
     counts_answers: bool = True
     seen: list[tuple[str, float, str]] = field(default_factory=list)
 
     async def watch(self, page: Page) -> "Shifts":
-        """Watch a page from its next load on."""
+        """Start watching a page, from its next load on."""
         await page.expose_binding("tellShift", lambda _source, *told: self._add(*told))
         await page.add_init_script(_TELL_SHIFTS)
         return self
@@ -42,7 +42,7 @@ class Shifts:
             self.seen.append((place, value, moved))
 
     def too_much(self, places: str) -> dict[str, tuple[float, list[str]]]:
-        """Return the places matching a pattern that moved by more than is allowed, and what did."""
+        """Return the places matching a pattern whose shift exceeds the limit, and what moved there."""
         sums: dict[str, float] = {}
         for place, value, _moved in self.seen:
             if re.match(places, place):
@@ -55,7 +55,7 @@ class Shifts:
 
 
 async def slow_socket(page: Page, *, seconds: float) -> None:
-    """Let every message of the page's socket arrive later, in both directions together by so many seconds."""
+    """Delay the page's socket messages by `seconds` per round trip, half in each direction."""
 
     def join(socket: WebSocketRoute) -> None:
         server = socket.connect_to_server()

@@ -1,4 +1,4 @@
-"""A newcomer's account, in a browser: register, come back on a second device, change the profile, leave."""
+"""A newcomer's account in a browser: register, sign in on a second device, edit the profile, sign out."""
 
 import re
 import time
@@ -109,14 +109,14 @@ async def test_a_visitor_is_sent_to_sign_in_brought_back_and_ends_the_row_of_ano
             (email,),
         ).fetchone()
     assert ended == (1,)
-    await expect(other.get_by_text("This device")).to_be_visible()  # the session that ended it goes on
+    await expect(other.get_by_text("This device")).to_be_visible()  # the session that ended it stays open
     await expect(other.get_by_text("Signed out from your list of devices")).to_be_visible()
     await other.get_by_role("button", name="Sign out everywhere, including here").click()
     await other.wait_for_url(re.compile(r"/login/?\?reason=signed_out$"))
 
 
 async def test_a_row_that_ends_in_the_database_ends_the_tab_too(open_page: OpenPage, site: Site) -> None:
-    """The control for a lost notification: nobody announces this change, the regular check finds it."""
+    """A lost notification: nobody announces this change, and the regular check finds it."""
     email = new_email()
     tab = await open_page()
     await be_somebody_new(tab, email=email, to="/home")
@@ -211,9 +211,9 @@ async def test_what_is_pressed_twice_at_once_is_done_once(open_page: OpenPage) -
     await press_twice("Update emails")
     await page.get_by_role("checkbox").first.uncheck()
     save = page.get_by_role("button", name="Update emails")
-    await save.click()  # Something else is sent at once,
+    await save.click()  # A changed form is sent at once,
     await page.wait_for_timeout(700)
-    await save.click()  # and what was answered is sent again.
+    await save.click()  # and it can be sent again once it was answered.
     await page.wait_for_timeout(200)
     assert len([frame for frame in sent if "profile_state.save_mails" in frame]) == 3
     await page.get_by_role("button", name="Close account").click()

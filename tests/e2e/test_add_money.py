@@ -1,7 +1,7 @@
-"""Adding money in a browser, from the first page to the changed balance, and what may go wrong in between.
+"""Adding money in a browser, from the first page to the changed balance, and what can go wrong in between.
 
-What a page says where something goes wrong is compared for every scenario without a browser
-(`tests/crediting/test_scenario_pages.py`), so some of that is here at full size only.
+`tests/crediting/test_scenario_pages.py` checks the pages' words for every failure scenario without a browser,
+so some scenarios are here only at full size.
 """
 
 import re
@@ -32,8 +32,8 @@ from tests.e2e.steady import Shifts
 from tests.e2e.watched import MOST_SHIFT, shift_of
 
 NEWCOMER_SECONDS = 120
-MOST_PRESSES = 45  # besides text, from the first page to the changed balance
-# Where nothing is pushed, a page notices within the ten seconds of a look.
+MOST_PRESSES = 45  # apart from text, from the first page to the changed balance
+# Less than the ten seconds between looks, so that only a push can be in time.
 LIVE_MS = 5_000
 
 
@@ -84,7 +84,7 @@ async def test_a_stranger_adds_money_and_the_balance_changes_on_another_tab(
     await expect(second.get_by_role("list", name="On its way")).to_have_count(0)
     assert re.search(r"[1-9]", await _balance(second).inner_text())
     assert await shift_of(second) <= MOST_SHIFT
-    # The first time that there is a balance, where the page of a wallet without money was.
+    # The first balance replaces the page of an empty wallet.
     await page.get_by_role("link", name="Done").click()
     await page.wait_for_url(re.compile(r"/home/?$"))
     await has_loaded(page)
@@ -94,7 +94,7 @@ async def test_a_stranger_adds_money_and_the_balance_changes_on_another_tab(
 
 
 async def _repeat(home: Page) -> None:
-    """Ask for the last top-up once more: one tap leads to where it can be checked, and begins nothing."""
+    """Repeat the last top-up: one tap leads to the step that checks it, and creates nothing."""
     await home.reload()
     await home.get_by_role("link", name="Repeat ₹10,000 by UPI").click()
     await expect(home.get_by_role("button", name=re.compile("^Pay ₹10,000"))).to_be_enabled(timeout=LIVE_MS)
@@ -139,7 +139,7 @@ async def test_the_balance_counts_up_to_what_it_is_unless_motion_is_not_wanted(
 async def _values_counted(
     page: Page, top_up: Page, site: Site, *, motion: Literal["no-preference", "reduce"], arrived: int
 ) -> int:
-    """Add money on a second tab; return how many different balances the first one showed on the way."""
+    """Add money in a second tab; return how many distinct balances the first tab showed while counting up."""
     await page.emulate_media(reduced_motion=motion)
     await page.goto("/home")
     await expect(_balance(page)).to_have_text(re.compile("[1-9]"))
@@ -148,12 +148,12 @@ async def _values_counted(
     await page.evaluate(_WATCH_AMOUNT)
     site.simulator.move(open_order(site, top_up.url), 4)
     await expect(page.get_by_text("In your balance")).to_have_count(arrived, timeout=LIVE_MS + 3_000)
-    await page.wait_for_timeout(700)  # it counts for 400 ms
+    await page.wait_for_timeout(700)  # counting up takes 400 ms
     texts = await page.evaluate("seen")
     assert not any(re.match(r"\D*0[0-9,]", text) for text in texts)  # as in 0,985
     seen = [Decimal(re.sub(r"[^0-9.]", "", text)) for text in texts]
     assert seen == sorted(seen)
-    # What is drawn and what is read out are the same again.
+    # The drawn amount and the one for screen readers agree again.
     drawn = await page.locator("#balance-amount").inner_text()
     assert drawn == await page.locator(".large-money .sr-only").first.inner_text()
     return len(set(seen))
@@ -279,7 +279,7 @@ async def test_a_second_attempt_is_told_whether_the_first_was_charged(
     try:
         order = open_order(site, page.url)
         site.simulator.move(order, 2)
-        await page.goto("/add-money")  # It is asked for, and no webhook has told of it.
+        await page.goto("/add-money")  # The page requests a read; no webhook has announced the order.
         received = page.get_by_role("heading", name="Your payment was received")
         await expect(received).to_be_visible(timeout=15_000)
     finally:

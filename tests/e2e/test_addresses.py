@@ -1,4 +1,4 @@
-"""A page shows nothing of the address before while it loads: no other receipt, top-up or link."""
+"""While a page loads, it shows nothing of the previous URL: no other receipt, top-up or link."""
 
 import re
 
@@ -19,7 +19,7 @@ new MutationObserver(note).observe(document, {childList: true, subtree: true, ch
 
 
 async def _seen_at(page: Page, path: str, words: str) -> str:
-    """Go to an address and return all that was seen there up to `words`."""
+    """Go to a path and return everything that was visible there until `words` appeared."""
     await page.goto(path)
     await expect(page.get_by_text(words).first).to_be_visible(timeout=15_000)
     return "\n".join(await page.evaluate("window.seenWords"))

@@ -1,4 +1,4 @@
-"""A delivery on a network that is read for ourselves, as its owner sees it: arriving, there, or missing."""
+"""A delivery on a chain that we read ourselves, as its owner sees it: on its way, arrived, or missing."""
 
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -10,7 +10,7 @@ QUICK = 15_000
 
 
 async def deliver(page: Page, site: Site, name: str, value: str) -> tuple[str, int]:
-    """Have a top-up paid and delivered in a scenario of the chain. Returns its address and order."""
+    """Pay and deliver a top-up in a scenario of the chain. Returns its URL and its order's id."""
     address = await new_top_up(page, "2000", network="bep20")
     await page.goto(address)
     order = open_order(site, address)

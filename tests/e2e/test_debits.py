@@ -1,4 +1,4 @@
-"""A program takes money while its owner looks on: on two open pages, on paper and in the file."""
+"""A program debits a person: two open pages show it live, and so do the receipt and the export."""
 
 import re
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ async def _with_money(page: Page, site: Site, email: str) -> None:
 
 @contextmanager
 def _days_ago(days: int, email: str, site: Site) -> Iterator[None]:
-    """Let everything that moved a person's balance have happened so long ago."""
+    """Temporarily backdate every transfer of a person by some days."""
     move = (
         "UPDATE ledger_transfers SET created_at = created_at - %s * interval '24 hours'"
         " WHERE user_id = (SELECT id FROM users WHERE email = %s)"
     )
     with psycopg.connect(site.database_url, autocommit=True) as owner:
-        owner.execute("SET session_replication_role = replica")  # The books are only added to.
+        owner.execute("SET session_replication_role = replica")  # The books are append-only.
         owner.execute(move, (days, email))
         try:
             yield
@@ -74,7 +74,7 @@ async def test_what_is_taken_is_seen_live_and_has_details_and_a_receipt(
     await expect(stranger.get_by_role("heading", name="This receipt is genuine")).to_be_visible()
     assert "Two coffees" in await (await home.request.get("/api/transactions.csv")).text()
 
-    # Ten days later the chart is dated by days, in two words: its width is that of a phone.
+    # Ten days later the chart is labeled by days, in two words, as it is only as wide as a phone.
     with _days_ago(10, email, site):
         await home.reload()
         dated = re.compile(r"^\d{1,2} [A-Z][a-z]{2,3}$")

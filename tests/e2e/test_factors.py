@@ -1,4 +1,4 @@
-"""Second factors in a browser: a passkey of Chromium's virtual authenticator, and an app's codes."""
+"""Second factors in a browser: a passkey in Chromium's virtual authenticator, and an app's codes."""
 
 import re
 import time
@@ -23,7 +23,7 @@ _VIRTUAL = {
 
 
 async def _give_passkeys(page: Page) -> Callable[[bool], Awaitable[None]]:
-    """Let the page have an authenticator. Returns how to have its owner say yes to everything, or nothing."""
+    """Give the page an authenticator. Returns a function that sets whether its owner approves requests."""
     tools = await page.context.new_cdp_session(page)
     await tools.send("WebAuthn.enable")
     made = await tools.send("WebAuthn.addVirtualAuthenticator", {"options": _VIRTUAL})
@@ -46,7 +46,7 @@ PublicKeyCredential.isConditionalMediationAvailable = async () => true;
 
 
 async def _sign_out(page: Page) -> None:
-    # Left while it loads, a page has been seen to take the next one along to where it goes itself.
+    # A page that is left while it is loading has been seen to redirect the next page too.
     await has_loaded(page)
     await page.context.clear_cookies()
     await page.goto("/login")
@@ -60,7 +60,7 @@ async def test_an_offer_that_the_browser_refuses_is_made_once(open_page: OpenPag
     await expect(button).to_be_visible()
     await page.wait_for_timeout(500)
     assert await page.evaluate("asked") == ["conditional"]
-    await button.click()  # The control: what is refused by a person is offered again.
+    await button.click()  # The control: a passkey that the person declined is offered again.
     await expect(page.get_by_text("The passkey wasn't used.")).to_be_visible()
     assert await page.evaluate("asked") == ["conditional", "optional", "conditional"]
 
@@ -78,7 +78,7 @@ async def test_a_passkey_is_added_and_signs_in_without_a_password(open_page: Ope
     await expect(page.get_by_role("button", name="Remove Passkey on Chrome on Linux")).to_be_visible()
     assert first_code not in await page.content(), "they are shown once"
 
-    await _sign_out(page)  # The browser offers the passkey of its own accord, and the owner says yes.
+    await _sign_out(page)  # The browser offers the passkey unprompted, and the owner approves.
     await page.wait_for_url(re.compile(r"/home/?$"))
 
     await say_yes(False)

@@ -1,4 +1,4 @@
-"""Help where it is needed, in a browser: at registration, on its own page, and at a payment under review."""
+"""Help where it is needed, in a browser: at registration, on its own page, and on a top-up in review."""
 
 import re
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The pages can be installed as an app, by what Chromium itself says of them."""
+"""Chromium considers the pages installable as an app."""
 
 import json
 import shutil
@@ -43,7 +43,7 @@ async def _opened(context: BrowserContext, url: str) -> Page:
 
 @pytest.mark.full
 async def test_a_whole_chromium_would_install_it(site: Site, tmp_path: Path) -> None:
-    # The one without windows answers that everything can be installed, also what has no manifest.
+    # The headless shell reports every page as installable, even one without a manifest.
     if (whole := shutil.which("chromium")) is None:
         pytest.skip("no Chromium with windows on the PATH")
     async with async_playwright() as playwright:

@@ -1,4 +1,4 @@
-"""Adding money by a link: from another site's button to that site again, with a result that it verifies."""
+"""Adding money by a link: from another site's button and back to that site, with a signed result."""
 
 import hashlib
 import hmac
@@ -17,7 +17,7 @@ STEP_MS = 15_000
 
 
 async def _shop(page: Page) -> None:
-    """Serve the site to which people return."""
+    """Serve the site that people return to."""
 
     async def thank(route: Route) -> None:
         await route.fulfill(body="<title>Tea shop</title><h1>Thank you</h1>", content_type="text/html")
@@ -26,7 +26,7 @@ async def _shop(page: Page) -> None:
 
 
 def _verified(address: str, secret: str) -> dict[str, str]:
-    """Return the result as a shop reads it, by the lines of the guide."""
+    """Return the result in a return URL after verifying it with the guide's code, as a shop does."""
     query = {name: one[0] for name, one in parse_qs(urlsplit(address).query, keep_blank_values=True).items()}
     signed = "|".join(query[name] for name in ("link_id", "top_up_id", "status", "amount", "asset", "at"))
     expected = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
@@ -64,7 +64,7 @@ async def test_somebody_without_an_account_adds_money_and_returns_to_the_shop(
     result = _verified(page.url, link["return_secret"])
     assert (result["order"], result["status"], result["link_id"]) == ("7", "settled", link["id"])
     assert re.fullmatch(r"11\.\d+", result["amount"])
-    # Whoever is at this browser is still nobody here.
+    # The person in this browser is still not signed in.
     await page.goto(f"{site.url}/home")
     await page.wait_for_url(re.compile("/login"))
 

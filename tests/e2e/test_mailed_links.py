@@ -1,4 +1,4 @@
-"""What is mailed opens what it should, by a press of a button: from the outbox, as from a mailbox."""
+"""Mailed links open the right pages, followed from the outbox as from a mailbox."""
 
 import re
 from contextlib import nullcontext
@@ -17,7 +17,7 @@ NEW_PASSWORD = "another calm evening 7"
 
 
 async def _expect_the_need_to_confirm(page: Page) -> None:
-    """Find it said before anything is begun, and where a top-up would be."""
+    """Expect the request to confirm both at home, before anything is started, and instead of a top-up."""
     await page.goto("/home")
     await expect(page.get_by_text(ASKED)).to_be_visible()
     await page.goto("/add-money?amount=2000&currency=INR&asset=USDT&network=matic20&method=UPI&step=check")
@@ -32,7 +32,7 @@ async def test_a_newcomer_confirms_the_address_forgets_the_password_and_comes_ba
     open_page: OpenPage, site: Site, *, is_required: bool
 ) -> None:
     email, page = new_email(), await open_page()
-    # Other settings need two starts of the application.
+    # Changing the settings costs two restarts of the application.
     with other_settings(site, REQUIRE_CONFIRMED_EMAIL="true") if is_required else nullcontext():
         await be_somebody_new(page, email=email)
         if is_required:
@@ -50,7 +50,7 @@ async def test_a_newcomer_confirms_the_address_forgets_the_password_and_comes_ba
 
         visitor = await open_page("/login", width=360, theme="dark")
         await visitor.get_by_role("link", name="Forgot your password?").click()
-        await visitor.wait_for_url(re.compile(r"/forgot/?$"))  # the page before has such a field too
+        await visitor.wait_for_url(re.compile(r"/forgot/?$"))  # the previous page has an Email field too
         await visitor.get_by_label("Email").fill(email)
         await visitor.get_by_role("button", name="Send link").click()
         await expect(visitor.get_by_role("heading", name="Check your email")).to_be_visible()

@@ -1,4 +1,4 @@
-"""A page that cannot reach the server says so within five seconds, and nothing is carried out later."""
+"""A page that cannot reach the server says so within five seconds, and no click is carried out later."""
 
 import re
 import time
@@ -15,14 +15,14 @@ from tests.e2e.site import OpenPage, Site, other_settings
 from tests.freezing_proxy import FreezingProxy, freezing_proxy
 
 NOTICED_SECONDS = 5
-# With the other tests beside, the page and the browser's driver wait for the processor, too.
+# While other tests run, the page and the browser's driver also wait for the processor.
 BUSY_SECONDS = 9
 _CHOSEN = "/add-money?amount=1000&currency=INR&asset=USDT&network=matic20&method=UPI&step=check"
 
 
 @contextmanager
 def behind_a_proxy(site: Site) -> Iterator[FreezingProxy]:
-    """Serve the site at the address of a proxy, which its pages then take for their own."""
+    """Serve the site through a proxy, whose URL the pages then use as their own."""
     with (
         freezing_proxy(urlsplit(site.url).port or 80) as proxy,
         other_settings(site, PUBLIC_URL=f"http://localhost:{proxy.port}"),
@@ -66,7 +66,7 @@ def _begun(site: Site) -> int:
 
 
 async def _click_and_lose(page: Page, proxy: FreezingProxy) -> None:
-    """Click into a proxy that is frozen, which the page cannot know yet, and thaw it much later."""
+    """Click while the proxy is frozen, before the page can know that, and thaw it much later."""
     proxy.freeze()
     await _pay(page).click(no_wait_after=True)
     await _expect_offline(page)
@@ -95,7 +95,7 @@ async def test_an_outage_is_noticed_and_nothing_is_carried_out_afterwards(
         await _about_to_pay(page, proxy)
         before = _begun(site)
 
-        # The browser says that there is no network, and the socket is still open.
+        # The browser reports no network while the socket is still open.
         await page.evaluate("""() => {
           Object.defineProperty(navigator, 'onLine', { get: () => false, configurable: true });
           window.dispatchEvent(new Event('offline'));
@@ -140,7 +140,7 @@ async def test_without_the_guard_the_click_would_be_carried_out_later(
     async def unguarded(route: Route) -> None:
         answer = await route.fetch()
         body = re.sub(r"\w+\.admits\(\w+,\w+\)&&", "", await answer.text())
-        # Reflex drops this one click itself while the socket is down, as long as it knows that.
+        # Reflex itself drops this click while it knows that the socket is down.
         body = re.sub(r"temporal:(!0|true)", "temporal:!1", body)
         body = re.sub(r"addEventListener\(`(click|submit)`,\w+,!0\)", "addEventListener(`none`,()=>{})", body)
         await route.fulfill(response=answer, body=body)
@@ -148,7 +148,7 @@ async def test_without_the_guard_the_click_would_be_carried_out_later(
     with behind_a_proxy(site) as proxy:
         page = await open_page("/")
         await page.context.route("**/assets/*.js", unguarded)
-        # Without its date a message is taken whenever it comes.
+        # Without its timestamp a message is accepted however late it arrives.
         await page.context.add_init_script("""
           const send = WebSocket.prototype.send;
           WebSocket.prototype.send = function (data) {

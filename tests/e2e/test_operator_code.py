@@ -1,6 +1,6 @@
-"""An operator makes a code in a browser and decides with it on the command line, once.
+"""An operator creates a code in a browser and uses it for one decision on the command line.
 
-The whole way at full size only: `tests/operators` and `tests/web/profile` have its two halves.
+The whole flow runs only at full size: `tests/operators` and `tests/web/profile` test its two halves.
 """
 
 import asyncio

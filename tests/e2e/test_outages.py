@@ -1,6 +1,6 @@
-"""Redis, the database and the instance go away and come back under a browser that nobody touches.
+"""Redis, the database and the instance go down and come back while a browser is left untouched.
 
-At full size only: `tests/fleet` shows the same of the sockets, without a browser.
+This runs only at full size: `tests/fleet` proves the same for sockets, without a browser.
 """
 
 import re

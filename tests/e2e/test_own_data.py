@@ -1,4 +1,4 @@
-"""What somebody takes along, and how they leave, in a browser: the file of their data, a closed account."""
+"""A person exports their data and closes their account, in a browser."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Every page in both themes and at three widths: reachable, legible, nothing to scroll sideways."""
+"""Every page in both themes and at three widths: accessible, legible, without horizontal scrolling."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ from tests.e2e.watched import (
 )
 
 CHOICES = "amount=2000&currency=INR&country=IN&asset=USDT&network=matic20&method=UPI"
-# To load a page costs more than to look at it: in short, pages are left out that are made of the same parts.
+# Loading a page costs more than checking it: the short run leaves out pages that are made of the same parts.
 ONE_LOOK = SOME_LOOKS[1:]
 
 
@@ -37,13 +37,13 @@ def _some_or_all(some: tuple[str, ...], every: tuple[str, ...]) -> pytest.MarkDe
 
 
 async def _all_findings(page: Page, axe: str, looks: tuple[Look, ...], *paths: str) -> list[str]:
-    """Look at pages of a person's, each in a tab of its own, so that their waits are one."""
+    """Check several pages of a person at once, each in its own tab."""
     found = await asyncio.gather(*(_findings_at(page.context, path, axe, looks) for path in paths))
     return [one for of_page in found for one in of_page]
 
 
 async def _findings_at(context: BrowserContext, path: str, axe: str, looks: tuple[Look, ...]) -> list[str]:
-    """Look at a page at several widths and in both themes; it follows both without being loaded again."""
+    """Check a page at several widths and themes, both set without reloading it."""
     found = []
     page = await context.new_page()
     await page.set_viewport_size({"width": looks[0][0], "height": 800})
@@ -64,7 +64,7 @@ async def _findings_at(context: BrowserContext, path: str, axe: str, looks: tupl
 
 
 async def test_no_name_in_a_script_is_another_one_in_each_build(site: Site) -> None:
-    """The number behind `reflex_Var_` is a hash that each process of Python makes its own of."""
+    """The number after `reflex_Var_` is a hash that differs in each Python process."""
     scripts = {path.name: path.read_text() for path in site.pages.rglob("*.js")}
     assert len(scripts) > 10
     assert [name for name, text in scripts.items() if re.search(r"reflex_Var_\d", text)] == []
@@ -102,7 +102,7 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
     await be_somebody_new(page)
 
     async def look(*paths: str) -> list[str]:
-        """Look at these pages; in short, at the one alone that shows the state just now, as it stands."""
+        """Check these pages; in the short run, only the open page, in its current state."""
         if looks == ALL_LOOKS:
             return await _all_findings(page, axe, looks, *paths)
         ((width, theme),) = looks
@@ -158,7 +158,7 @@ async def test_a_visit_without_the_font_has_the_same_lines(open_page: OpenPage, 
 
 async def test_no_page_is_forgotten(site: Site) -> None:
     built = {f"/{page.stem}" for page in site.pages.glob("*.html")}
-    # A page with a parameter in its address is no file of its own, and the last one is at no address.
+    # A page with a parameter in its path has no file of its own, and the last one has no route.
     files = {*PUBLIC[:-1], *PRIVATE} - {"/receipt/check", "/link/unknown"}
     assert built - {"/404", "/__spa-fallback"} == {path if path != "/" else "/index" for path in files}
 
@@ -207,7 +207,7 @@ async def test_every_state_of_the_amount_is_accessible_and_fits(
         await page.get_by_label(field).fill(typed)
         await page.wait_for_timeout(1500)
         found += [f"{typed}: {one}" for one in await findings(page, axe)]
-        if typed == "€5":  # The words stand there already, so what is new is where the focus is.
+        if typed == "€5":  # The message is shown already, so the only change is the focus.
             await page.get_by_role("button", name="Choose how to pay").click()
             await expect(page.get_by_label(field)).to_be_focused()
     await page.get_by_role("button", name="Currency").click()

@@ -1,6 +1,6 @@
-"""What the headers make a browser refuse, in the production build: nothing of ours, and what is planted.
+"""In the production build, our policy headers make browsers refuse injected content and nothing of ours.
 
-`open_page` fails every test of this folder whose page has anything refused; here all pages are walked.
+`open_page` fails any test of this folder in which a page has something refused; these tests visit all pages.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ PLANTED = (
     (_ADD + "add('iframe', {src: '//evil.example'})", "frame-src"),
     ("fetch('//evil.example/').catch(() => 0)", "connect-src"),
     ("new Image().src = '//evil.example/x.png'", "img-src"),
-    # The inspector may always evaluate, so the page itself has to.
+    # The inspector may always use eval, so the page itself has to call it.
     ("new Promise(done => setTimeout(() => { try { eval('1') } catch {} done() }))", "script-src"),
 )
 
 
 async def _walk(page: Page, paths: tuple[str, ...]) -> None:
-    """Open each page in a tab of its own, so that their waits are one."""
+    """Open all pages at once, each in its own tab."""
     await asyncio.gather(*(_visit(page.context, path) for path in paths))
 
 
@@ -53,7 +53,7 @@ async def _visit(context: BrowserContext, path: str) -> None:
 
 @pytest.mark.full
 async def test_nothing_of_ours_is_refused_on_any_page(open_page: OpenPage) -> None:
-    """With every theme on every page; in the short form `test_pages.py` opens them all."""
+    """Opens every page in every theme; in the short run `test_pages.py` opens them all."""
     email = f"{secrets.token_hex(8)}@mail.example"
     page = await open_page("/")
     await _walk(page, PUBLIC)
@@ -86,7 +86,7 @@ async def test_the_documentation_works_under_its_policy(open_page: OpenPage) -> 
 
 
 async def test_what_is_planted_is_refused_and_noticed(chromium: Browser, site: Site) -> None:
-    """The control: the same watching, on pages that somebody has written into."""
+    """The control: the same check, on pages with injected content."""
     context = await chromium.new_context(base_url=site.url)
     found: list[str] = []
     await tell_violations(context, found)

@@ -1,4 +1,4 @@
-"""The sample shop sells for a balance: link, payment, webhook, debit, also while the wallet is killed."""
+"""The sample shop is paid from a balance: link, payment, webhook, debit, even while the wallet is killed."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ class Shop:
 
 @contextmanager
 def _open_shop(site: Site, folder: Path, *, name: str) -> Iterator[Shop]:
-    """Run the shop beside the application, at the address to which links may lead back."""
+    """Run the sample shop at the origin that links may return to."""
     with psycopg.connect(site.database_url, autocommit=True) as owner:
         _, key = rows.program(owner, name=name)
     url = site.environment["RETURN_ORIGINS"].rpartition(",")[2]
@@ -72,7 +72,7 @@ def _open_shop(site: Site, folder: Path, *, name: str) -> Iterator[Shop]:
 
 
 def _debits(site: Site, name: str) -> list[tuple[str, int]]:
-    """Return reference and amount of each debit of a program."""
+    """Return the reference and amount of each debit of a program."""
     query = (
         "SELECT d.reference, d.posted_minor FROM debits d"
         " JOIN programs p ON p.id = d.program_id WHERE p.name = %s"
@@ -97,7 +97,7 @@ async def test_a_poster_is_sold_for_money_that_is_added_on_the_way(
         await page.get_by_role("button", name=re.compile("^Pay ")).click(timeout=STEP_MS)
         await pay(page, Mouse())
         await expect_success(page)
-        # The webhook has come before the person has gone back.
+        # The webhook arrives before the person returns to the shop.
         async with asyncio.timeout(15):
             while [status for _, status in shop.orders()] != ["paid"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
@@ -117,14 +117,14 @@ async def _seen(target: Locator) -> bool:
 
 
 async def _do_what_is_offered(page: Page, shop: Shop) -> bool:
-    """Press what a person would press now. Returns whether the order is paid."""
+    """Click what a person would click next. Returns whether the order is paid."""
     if page.url.startswith(shop.url):
         if await _seen(page.get_by_role("heading", name="Thank you")):
             return True
         if await _seen(page.get_by_role("button", name="Buy")):
             await page.get_by_role("button", name="Buy").click(timeout=2_000)
         elif await _seen(page.get_by_role("link", name="Add money")):
-            # The page asks again by itself; who paid already waits a moment for it.
+            # The page refreshes itself; a person who has paid already waits a moment for it.
             await page.wait_for_timeout(3_000)
             if await _seen(page.get_by_role("link", name="Add money")):
                 await page.get_by_role("link", name="Add money").click(timeout=2_000)
@@ -153,10 +153,10 @@ async def _buy(page: Page, shop: Shop) -> None:
         with suppress(Error):
             if await _do_what_is_offered(page, shop):
                 return
-        is_away = not page.url.startswith("http")  # The browser says that nobody answers.
+        is_away = not page.url.startswith("http")  # The browser shows its own error page.
         if not is_away and page.url != address:
             address, changed_at = page.url, time.monotonic()
-        # A person loads a page again that does nothing for so long.
+        # A person reloads a page that does nothing for this long.
         if time.monotonic() - changed_at > (1 if is_away else 12):
             changed_at = time.monotonic()
             with suppress(Error):

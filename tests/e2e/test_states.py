@@ -1,4 +1,4 @@
-"""Every state that a page can be in, at three widths, in both themes and at 200 %: reachable, legible, still.
+"""Every state of every page, at three widths, in both themes and at 200 %, is accessible, legible and still.
 
 The same states are photographed by `python -m tests.e2e.screens --states FOLDER`.
 """
@@ -33,7 +33,7 @@ async def _all_findings(page: Page, axe: str, *, is_modal: bool) -> list[str]:
     found = [f"its parts move by {shift:.3f}: {await what_moved(page)}"] if shift > MOST_SHIFT else []
     for width, theme in ALL_LOOKS:
         found += await findings_in(page, axe, width=width, theme=theme)
-    if not is_modal:  # What is behind a sheet has no focus.
+    if not is_modal:  # Elements behind a modal sheet cannot be focused.
         found += await covered_at_200_percent(page)
     await page.set_viewport_size({"width": 1280, "height": 800})
     await page.evaluate(DRAWN)

@@ -1,4 +1,4 @@
-"""Adding money keeps still: nothing moves when an answer comes, and nothing hides what has the focus."""
+"""The pages for adding money are stable: answers shift nothing, and nothing covers the focused element."""
 
 import re
 from typing import Literal
@@ -16,7 +16,7 @@ QUOTE_SECONDS = 30
 SLOW_SECONDS = 0.7
 SOON_MS = 10_000
 
-# The element that has the focus is what one meets at its middle, or around it, or it is not on the screen.
+# The focused element is not covered if hit-testing its center finds it or an ancestor, or it is off-screen.
 _COVERED_BY = """() => {
   const focused = document.activeElement, box = focused.getBoundingClientRect();
   if (focused === document.body) return '';  // past the last element
@@ -29,7 +29,7 @@ _COVERED_BY = """() => {
 
 
 async def _covered(page: Page, *, tabs: int) -> list[str]:
-    """Walk through a step with the keyboard. Returns what had the focus and was not seen."""
+    """Go through a step with the keyboard. Returns the focused elements that were not visible."""
     await page.locator("#title").focus()
     found = []
     for _ in range(tabs):
@@ -47,7 +47,7 @@ async def _covered(page: Page, *, tabs: int) -> list[str]:
         pytest.param(360, 640, marks=pytest.mark.full),
         pytest.param(360, 860, marks=pytest.mark.full),
         pytest.param(384, 512, marks=pytest.mark.full),  # 768 by 1024 at 200 %
-        pytest.param(320, 480, marks=pytest.mark.full),  # the narrowest of WCAG 1.4.10
+        pytest.param(320, 480, marks=pytest.mark.full),  # the narrowest width of WCAG 1.4.10
     ],
 )
 async def test_nothing_covers_what_has_the_focus(open_page: OpenPage, width: int, height: int) -> None:
@@ -79,7 +79,7 @@ async def test_a_refused_sign_in_stays_in_place(open_page: OpenPage) -> None:
 
 @pytest.mark.full
 async def test_a_bar_that_covers_the_field_is_found(open_page: OpenPage) -> None:
-    """The control: the bar as it would be if it stuck to a short window too."""
+    """The control: a bar that is sticky in a short window too."""
     page = await open_page(width=640)
     await be_somebody_new(page)
     await page.set_viewport_size({"width": 640, "height": 360})
@@ -136,7 +136,7 @@ async def test_no_step_moves_on_a_slow_network(
     pay = page.get_by_role("button", name=re.compile("^Pay "))
     await expect(pay).to_be_enabled(timeout=SOON_MS)
     where = await pay.bounding_box()
-    # Other prices; and other numbers of orders than in the looks before, which are known by now.
+    # Other prices, and order ids that differ from those of earlier looks, which are known by now.
     site.simulator.control("seed", {"seed": 8 + ALL_LOOKS.index((width, theme))})
     await page.wait_for_timeout((QUOTE_SECONDS + 3) * 1000)
     site.simulator.scenario("api_down", times=None)
@@ -148,12 +148,12 @@ async def test_no_step_moves_on_a_slow_network(
     assert await pay.bounding_box() == where
     await pay.click()
     await page.wait_for_url(TOP_UP)
-    await page.wait_for_timeout(9_500)  # longer than a silent payment page is waited for
+    await page.wait_for_timeout(9_500)  # longer than the wait for a silent payment page
     order = open_order(site, page.url)
     for status, words in ((1, "looking for"), (2, "on its way"), (3, "on its way"), (4, "In your balance")):
         site.simulator.move(order, status)
         await expect(page.get_by_role("heading", level=1, name=re.compile(words))).to_be_visible(
-            # Orders are asked for less often for a while after the provider was away.
+            # For a while after the provider was down, orders are polled less often.
             timeout=60_000 if status == 1 else SOON_MS
         )
         await page.wait_for_timeout(1500)
@@ -173,7 +173,7 @@ async def test_what_moves_is_noticed(open_page: OpenPage) -> None:
         " {innerText: 'A new rate.\\nLook at it.\\nAnd again.'}))"
     )
     await page.wait_for_timeout(500)
-    # The step stands in the address, or does not yet.
+    # The URL may or may not contain the step yet.
     assert [place.removesuffix("amount") for place in shifts.too_much("/add-money")] == ["/add-money"]
 
 

@@ -1,4 +1,4 @@
-"""The theme follows the system until a person chooses, and then the browser keeps the choice."""
+"""The theme follows the system until a person chooses one, and the browser then remembers the choice."""
 
 from playwright.async_api import Page, expect
 

@@ -1,7 +1,7 @@
-"""Above the limit of tier none a person is led to `/verify`, is approved live, comes back and pays.
+"""A person above the limit of tier `none` is sent to `/verify`, is approved live, returns and pays.
 
-On the white-label line, in the simulator's own page within the frame. Somebody who is rejected is refused at
-the beginning, and held where they pay all the same.
+This uses the white-label line, in the simulator's own page in the frame. A person who was rejected is refused
+when they start, and their money is held if they pay anyway.
 """
 
 import json
@@ -24,7 +24,7 @@ LIMITS = {"none": {"per_top_up": "50"}, "basic": {"per_top_up": "500"}, "full": 
 @pytest.fixture
 def white_label_site(site: Site, request: pytest.FixtureRequest) -> Site:
     limits = json.dumps({"currency": "USD", **LIMITS})
-    # A first instance that is killed while it reads the rates keeps others from reading them for a minute.
+    # Read the rates now: an instance killed while reading them would block others for a minute.
     httpx.get(f"{site.url}/api/exchange-rates?base=INR&symbols=USD", timeout=30).raise_for_status()
     return started_once(
         request,
@@ -67,7 +67,7 @@ async def test_a_person_above_their_limit_is_verified_live_comes_back_and_pays(p
     await page.wait_for_url(re.compile(r"/verify"))
     await _start(page, "99999 10001")
     await _at_provider(page, "Approve: basic")
-    # Nobody loads this page again: the read brings the outcome to it, and the frame goes.
+    # Without a reload: the read pushes the outcome to the page, and the frame disappears.
     await expect(page.get_by_role("heading", name="You're verified")).to_be_visible(timeout=20_000)
     await expect(page.locator("iframe")).to_have_count(0)
     await page.get_by_role("link", name="Back to adding money").click()

@@ -1,4 +1,4 @@
-"""The payment page in a frame: only what the frame itself says is heard, and only its type."""
+"""The payment page in a frame: only messages from the frame itself are accepted, and only their type."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.e2e.site import OpenPage, Site
 WIDGET = "http://localhost:8001/main/buy/?appId=1"
 ORIGIN = "http://localhost:8001"
 FOREIGN = "http://127.0.0.1:8001"
-# A page that says to the page around it whatever the test wants.
+# A page that posts to its parent whatever the test wants.
 TALKER = "<p>The payment page</p><script>window.say = (m) => parent.postMessage(m, '*')</script>"
 PROGRESS = "ONRAMP_WIDGET_TX_PURCHASING"
 FORGED = 500
@@ -26,7 +26,7 @@ FORGED = 500
 
 @dataclass
 class Heard:
-    """The types that the page passed on to the server."""
+    """The message types that the page forwarded to the server."""
 
     kinds: list[str] = field(default_factory=list)
 
@@ -51,13 +51,13 @@ def _begin_top_up(site: Site, email: str) -> str:
     return top_up_id
 
 
-# What the style sheet shows late is an animation with a delay.
+# The style sheet reveals an element late by an animation with a delay.
 MOVE_WAITS = "at => document.getAnimations().forEach(each => { each.currentTime = at })"
 
 
 async def _pay(open_page: OpenPage, site: Site, *, change_script: re.Pattern[str] | None = None):
-    """Open the page of a new top-up; `change_script` is cut out of the page's own scripts."""
-    # The content policy would refuse the forgers' frames; here the check of messages has to stand alone.
+    """Open the page of a new top-up; `change_script` is replaced by `false` in the page's scripts."""
+    # The content policy would block the forgers' frames; here the message check is tested alone.
     page = await open_page(bypass_csp=True)
     email = new_email()
     await be_somebody_new(page, email=email)
@@ -94,14 +94,14 @@ def _message(kind: object) -> dict[str, object]:
 
 
 async def _widget_says(page: Page, *messages: object) -> None:
-    # The address of the frame says in which one its page is, and to whom it may speak.
+    # The frame's URL identifies it among the frames, and names the origin that it may post to.
     spoken_to = urlencode({"mode": "embedded", "origin": _origin(page)})
     frame = next(frame for frame in page.frames if frame.url.startswith(f"{WIDGET}&{spoken_to}"))
     await frame.evaluate("messages => messages.forEach(m => say(m))", list(messages))
 
 
 async def _forge(page: Page) -> None:
-    """Send the very message of the widget from where it does not come from, in four ways."""
+    """Send the widget's exact message from four wrong sources."""
     each = FORGED // 4
     true = _message(PROGRESS)
     await page.evaluate("([m, n]) => { for (let i = 0; i < n; i++) postMessage(m, '*') }", [true, each])
@@ -114,7 +114,7 @@ async def _forge(page: Page) -> None:
         )
         frame = next(frame for frame in page.frames if frame.url == address)
         await frame.evaluate("([m, n]) => { for (let i = 0; i < n; i++) say(m) }", [true, each])
-    # An event that a script made, with the origin and the source of a true one.
+    # A synthetic event, with the origin and source of a real one.
     await page.evaluate(
         "([m, n, origin]) => { const source = document.getElementById('widget').contentWindow;"
         " const forged = () => new MessageEvent('message', {data: m, origin, source});"
@@ -140,10 +140,10 @@ async def test_forged_messages_have_no_effect_and_a_true_one_has(open_page: Open
 async def test_without_one_of_the_checks_forged_messages_are_heard(
     open_page: OpenPage, site: Site, check: str
 ) -> None:
-    """The control: the same forgeries against a page that does not look where a message comes from."""
+    """The control: the same forgeries against a page that skips one check of a message's sender."""
     page, heard = await _pay(open_page, site, change_script=re.compile(check))
     await _forge(page)
-    if "origin" in check:  # The frame itself, led to a foreign page, is what only the origin tells apart.
+    if "origin" in check:  # Only the origin reveals that the frame itself was navigated elsewhere.
         await page.evaluate("url => { document.getElementById('widget').src = url }", FOREIGN + "/led/away")
         await expect(page.frame_locator("#widget").get_by_text("The payment page")).to_be_visible()
         await page.wait_for_timeout(300)

@@ -1,8 +1,8 @@
-"""Every page of the site, and how a browser's refusals on them are noticed."""
+"""The list of all pages, and helpers that record policy violations and layout shifts on them."""
 
 from playwright.async_api import BrowserContext, Page
 
-# Whoever adds a page adds it here; a test compares the two with what was built, so that none is forgotten.
+# Add every new page here; a test compares these lists with the build, so that none is forgotten.
 PUBLIC = (
     "/",
     "/login",
@@ -25,7 +25,7 @@ document.addEventListener('securitypolicyviolation', e =>
 
 
 async def tell_violations(context: BrowserContext, found: list[str]) -> None:
-    """Record everything that our policies (content, permissions) refuse on the pages of a context."""
+    """Record everything that our content and permissions policies block on the pages of a context."""
     await context.expose_binding("tellViolation", lambda _source, text: found.append(f"refused: {text}"))
     await context.add_init_script(_TELL_VIOLATION)
     context.on(
@@ -54,24 +54,24 @@ new PerformanceObserver(list => list.getEntries().forEach(one => {
 
 
 async def count_shifts(context: BrowserContext) -> None:
-    """Have the pages of a context add up how far their parts move without anybody's doing."""
+    """Make the pages of a context add up their layout shifts that no input caused."""
     await context.add_init_script(_COUNT_SHIFTS)
 
 
 async def shift_of(page: Page) -> float:
-    """Return how far the parts of a page have moved since it was opened (https://web.dev/articles/cls)."""
+    """Return the sum of a page's layout shifts since it was opened (https://web.dev/articles/cls)."""
     shift: float = await page.evaluate("window.layoutShift")
     return shift
 
 
 async def what_moved(page: Page) -> str:
-    """Return which parts of a page have moved, how far each time, and from where to where."""
+    """Return which elements of a page have moved, how far each time, and from where to where."""
     moved: list[str] = await page.evaluate("window.whatMoved")
     return "; ".join(moved)
 
 
 async def slow_down(page: Page) -> None:
-    """Give a page the connection of a phone on a train: 1.6 Mbit a second, 150 ms away."""
+    """Throttle a page to a phone's connection on a train: 1.6 Mbit/s, 150 ms latency."""
     browser = await page.context.new_cdp_session(page)
     await browser.send(
         "Network.emulateNetworkConditions",

@@ -1,4 +1,4 @@
-"""Authenticators made of software: an app that shows codes, and passkeys whose answers can be bent."""
+"""Software authenticators: an app that generates codes, and passkeys whose responses can be tampered with."""
 
 import hashlib
 import json
@@ -19,13 +19,13 @@ _PRESENT, _VERIFIED, _HAS_CREDENTIAL = 0x01, 0x04, 0x40
 
 
 def code_of(secret: str, *, steps: int = 0) -> str:
-    """Return what an app shows now, or `steps` times 30 seconds later."""
+    """Return the code that an app shows now, or `steps` times 30 seconds later."""
     return pyotp.TOTP(secret).at(clock.now(), counter_offset=steps)
 
 
 @dataclass
 class SoftPasskey:
-    """One passkey (ES256). Answers are those of a browser on `origin`; what is bent is given by name."""
+    """One passkey (ES256). It responds as a browser on `origin` would; `bent` replaces parts by name."""
 
     origin: str = "http://localhost:3000"
     host: str = "localhost"
@@ -35,7 +35,7 @@ class SoftPasskey:
     _key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
     def create(self, options: dict[str, Any], **bent: Any) -> dict[str, Any]:
-        """Answer a creation as `navigator.credentials.create()` does."""
+        """Respond to a registration as `navigator.credentials.create()` does."""
         self.user_handle = base64url_to_bytes(options["user"]["id"])
         numbers = self._key.public_key().public_numbers()
         public = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32)}
@@ -52,7 +52,7 @@ class SoftPasskey:
         return self._answer("webauthn.create", options["challenge"], response, **bent)
 
     def get(self, options: dict[str, Any], **bent: Any) -> dict[str, Any]:
-        """Answer a request as `navigator.credentials.get()` does."""
+        """Respond to an authentication as `navigator.credentials.get()` does."""
         self.count += 1
         data = self._data(0, **bent)
         client = self._client_data("webauthn.get", options["challenge"], **bent)

@@ -1,4 +1,4 @@
-"""An instance, and two that share one Redis, each started once for the folder."""
+"""Fixtures of the folder: a single instance, and a pair that shares a Redis, each started once."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +16,7 @@ METRICS_TOKEN = "the token of the running instance's metrics"
 
 @dataclass(frozen=True)
 class Pair:
-    """Where two instances are, the database that both work on, and the Redis between them."""
+    """The URLs of two instances, the database that both use, and the Redis that they share."""
 
     urls: list[str]
     database: str
@@ -44,13 +44,13 @@ def _instance(database: str) -> Iterator[Instance]:
 
 @pytest.fixture
 def running_instance(postgres_server: str, databases: Databases, request: pytest.FixtureRequest) -> Instance:
-    """The application, once for all tests that only use it, each as somebody else."""
+    """A running instance, shared by all tests that only use it, each with its own account."""
     return started_once(request, lambda: _instance(f"{postgres_server}/{databases.take()}"))
 
 
 @pytest.fixture
 async def instance(running_instance: Instance, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Instance]:
-    """The running application, whose database the settings of the test name too."""
+    """The running instance; the test's own settings point to the same database."""
     async with in_settings(running_instance.database, monkeypatch):
         yield running_instance
 
@@ -62,7 +62,7 @@ def running_pair(postgres_server: str, databases: Databases, request: pytest.Fix
 
 @pytest.fixture
 async def pair(running_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
-    """The two instances, whose database the settings of the test name too, with a Redis that runs."""
+    """The two instances with Redis running; the test's own settings point to the same database."""
     running_pair.redis.start()
     async with in_settings(running_pair.database, monkeypatch):
         yield running_pair
@@ -70,6 +70,6 @@ async def pair(running_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 @pytest.fixture
 def broken_pair(database: str, request: pytest.FixtureRequest) -> Iterator[Pair]:
-    """Two instances of an application with a fault, the parameter, for the controls of proofs."""
+    """Two instances of a deliberately faulty application (the fixture's parameter), for control tests."""
     with _started(database, app=request.param) as pair:
         yield pair

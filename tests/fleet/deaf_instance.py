@@ -1,4 +1,4 @@
-"""The application with a fault: an instance that receives no announcements. For the controls of proofs."""
+"""The application with a fault: an instance that receives no announcements. For control tests."""
 
 import os
 from types import SimpleNamespace
@@ -11,5 +11,5 @@ from onramp_app.web.tabs import push
 __all__ = ["app"]
 
 announcements.channels = SimpleNamespace(**{**vars(channels), "SESSION_ENDED": "nobody_calls_here"})  # type: ignore[assignment]
-# What only the look finds is found sooner, so that the controls wait less.
+# The regular look comes more often, so that the control tests wait less.
 push.LOOK_EVERY_SECONDS = float(os.environ["LOOK_EVERY_SECONDS"])

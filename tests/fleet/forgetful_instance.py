@@ -1,4 +1,4 @@
-"""The application with a fault: an event that anybody may send forgets a tab without leading it away."""
+"""The application with a fault: a public event drops a tab whose session ended without redirecting it."""
 
 from typing import Any
 

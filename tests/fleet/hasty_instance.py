@@ -1,4 +1,4 @@
-"""The application with deadlines of two seconds instead of ten, and of three for the messages of sockets."""
+"""The application with shorter deadlines: two seconds instead of ten, three for messages on sockets."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Money that arrives while somebody looks."""
+"""Credits money to a user whose pages are open."""
 
 import psycopg
 
@@ -11,7 +11,7 @@ from tests.recorded_posting import post_on_record
 
 
 async def credit(database: str, user_id: str, *, announced: bool = True) -> None:
-    """Give somebody one USDT, as a service does."""
+    """Credit one USDT to a user as a service does, with or without announcing the change."""
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute("INSERT INTO assets VALUES ('USDT', 18, now()) ON CONFLICT DO NOTHING")
     cause = Cause(StepSource.OPERATOR, actor="operator-1", reason="a gift")

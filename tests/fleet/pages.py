@@ -1,4 +1,4 @@
-"""An open page without a browser: a socket that does what Reflex's script does with what it is sent."""
+"""An open page without a browser: a socket that handles updates as Reflex's script does."""
 
 import asyncio
 from typing import Any, Self
@@ -13,7 +13,7 @@ _SESSION, _HOME = SessionState.get_full_name(), HomeState.get_full_name()
 
 
 class Page:
-    """A page at one address. It keeps what it was sent, and does the events that the server asks for."""
+    """A page at one path. It keeps the state it is sent, and performs the events that the server requests."""
 
     def __init__(self, tab: TabSocket, path: str) -> None:
         self.tab, self.path = tab, path
@@ -22,7 +22,7 @@ class Page:
 
     @classmethod
     async def open(cls, url: str, path: str, *, cookie: str) -> Self:
-        """Open the page, loaded or not."""
+        """Connect and start loading the page, without waiting until it has loaded."""
         return cls(await TabSocket.open(url, cookie=cookie, path=path), path)
 
     async def send(self, name: str, **payload: object) -> None:
@@ -30,7 +30,7 @@ class Page:
         await self.tab.emit(name, path=self.path, **payload)
 
     def shows(self, state: str, name: str) -> Any:
-        """Return a variable of a state as the page has it, None before it was sent."""
+        """Return the page's value of a state variable, None until it was sent."""
         return self._values.get(state, {}).get(f"{name}_rx_state_")
 
     @property
@@ -43,7 +43,7 @@ class Page:
 
     @property
     def is_live(self) -> bool:
-        """Whether the sign says so."""
+        """Whether the page is loaded and shows no sign that something is unavailable."""
         return not self.away and bool(self.shows(State.get_full_name(), "is_hydrated"))
 
     @property

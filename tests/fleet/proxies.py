@@ -1,4 +1,4 @@
-"""The proxies of `deploy/` as plain processes, on ports of this machine and without certificates."""
+"""Runs the proxies of `deploy/` as plain processes, on local ports and without certificates."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def _here(text: str, ports: list[int]) -> str:
 
 
 def nginx_here(folder: Path, ports: list[int], port: int) -> str:
-    """Return a whole configuration that holds the one of `deploy/`."""
+    """Return a complete nginx configuration around the one in `deploy/`."""
     text = _here((DEPLOY / "nginx.conf").read_text(), ports)
     text = re.sub(r"server \{\n    listen 80;.*?\n\}\n", "", text, flags=re.DOTALL)
     text = re.sub(r"    ssl_\w+ .*\n", "", text.replace("listen 443 ssl http2", f"listen 127.0.0.1:{port}"))
@@ -39,7 +39,7 @@ def nginx_here(folder: Path, ports: list[int], port: int) -> str:
 
 
 def caddy_here() -> str:
-    """Return the configuration of `deploy/`, without the port on which Caddy itself is told what to do."""
+    """Return the Caddy configuration of `deploy/`, with the admin endpoint turned off."""
     text = (DEPLOY / "Caddyfile").read_text()
     assert "\n{\n\tservers" in text
     return text.replace("\n{\n\tservers", "\n{\n\tadmin off\n\tservers")
@@ -54,9 +54,9 @@ def _listens(port: int) -> bool:
 def proxied(
     name: str, folder: Path, urls: list[str], *, port: int | None = None, is_served: bool = True
 ) -> Iterator[str]:
-    """Run nginx or Caddy before the instances, at a port of its own or this one; yield its address.
+    """Run nginx or Caddy in front of the instances, on a free port unless one is given; yield its URL.
 
-    With `is_served` false there is no instance, and the proxy answers by itself.
+    With `is_served` false no instance is running, and the proxy itself answers.
     """
     ports, port = [int(url.rpartition(":")[2]) for url in urls], port or free_port()
     config = folder / name

@@ -1,8 +1,8 @@
-"""Releases of the application as processes, each of a folder of its own.
+"""Runs releases of the application as processes, each from its own folder.
 
-The next release is this code with one more migration, which touches the tables that everything else uses. No
-release is older than the schema of this code (`FIRST_RELEASE`), and an old commit would prove nothing about
-the next migration; RELEASE_BEFORE names one to take for the release that runs all the same.
+The next release is this code plus one migration, which touches the most used tables. No release is older
+than the schema of this code (`FIRST_RELEASE`), and an old commit would prove nothing about the next
+migration; the variable RELEASE_BEFORE can still name a commit to use as the running release.
 """
 
 import io
@@ -48,7 +48,7 @@ def _copied(folder: Path) -> None:
 
 
 def release_before(folder: Path) -> Path:
-    """Make the release that runs: this code, or the commit that RELEASE_BEFORE names."""
+    """Create the running release in a folder: this code, or the commit in RELEASE_BEFORE."""
     if commit := os.environ.get("RELEASE_BEFORE"):
         archive = subprocess.run(
             ["git", "archive", commit, *_PARTS], cwd=PROJECT_DIR, check=True, capture_output=True
@@ -62,7 +62,7 @@ def release_before(folder: Path) -> Path:
 
 
 def next_release(folder: Path, *, waits_for_locks: str = "1s") -> Path:
-    """Make the next release: this code and one migration more."""
+    """Create the next release in a folder: this code plus one migration."""
     _copied(folder)
     shutil.copy(_SERVER, folder / "serve.py")
     (folder / "alembic" / "versions" / f"{NEXT}_next.py").write_text(_MIGRATION)
@@ -75,7 +75,7 @@ def next_release(folder: Path, *, waits_for_locks: str = "1s") -> Path:
 
 @dataclass
 class Place:
-    """A port at which releases follow one another, as the units of systemd have them."""
+    """A port on which one release replaces another, as under a systemd unit."""
 
     name: str
     environment: Mapping[str, str]
@@ -107,7 +107,7 @@ class Place:
             time.sleep(0.1)
 
     def end(self) -> float:
-        """Send SIGTERM; return after how many seconds the process had ended, with status 0."""
+        """Send SIGTERM and wait for exit status 0; return how many seconds that took."""
         assert self.process is not None
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
@@ -115,7 +115,7 @@ class Place:
         return time.monotonic() - began
 
     def kill(self) -> None:
-        """End the process that was started, and the one that it has started itself."""
+        """Kill the process and its children."""
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()

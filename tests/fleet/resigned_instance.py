@@ -1,4 +1,4 @@
-"""The application with a fault: a tab that could not be led away is taken off the list. For a control."""
+"""The application with a fault: a tab that could not be redirected is dropped, not retried. For a control."""
 
 import contextlib
 from typing import Any

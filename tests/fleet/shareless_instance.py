@@ -1,4 +1,4 @@
-"""The application with a fault: one network may take everything. For the controls of proofs."""
+"""The application with a fault: one network may use up all capacity. For control tests."""
 
 from onramp_app.domain import shares
 from onramp_app.onramp_app import app

@@ -1,4 +1,4 @@
-"""Prometheus itself, with the configuration of docs/operations.md: the worker is stopped, and alerts fire."""
+"""The alerts fire in a real Prometheus, set up as in docs/operations.md, when the worker is stopped."""
 
 import os
 import re
@@ -24,12 +24,12 @@ from tests.simulator.process import Process
 
 pytestmark = pytest.mark.full
 
-# As docs/deployment.md promises it: a minute, and at most three looks of a quarter of one.
+# As docs/deployment.md promises: one minute, plus at most three scrapes 15 s apart.
 FIRES_WITHIN_SECONDS = 60 + 3 * 15 + 10
 
 
 def _configuration(project: Path, targets: dict[str, list[str]]) -> str:
-    """Return the example with this token and these targets."""
+    """Return the page's example configuration with the tests' token and these targets."""
     page = (project / "docs" / "operations.md").read_text()
     (example,) = re.findall(r"```yaml\n(global:.*?)```", page, re.DOTALL)
     given = yaml.safe_load(example)

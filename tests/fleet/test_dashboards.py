@@ -1,4 +1,4 @@
-"""Dashboard and alerts ask for metrics that a running application has, and each alert is explained."""
+"""The dashboard and alerts only query metrics that a running application exposes; each alert is explained."""
 
 import json
 import re
@@ -22,13 +22,13 @@ _OF_PROMETHEUS = {"up"}
 
 
 def asked_by(expression: str) -> set[str]:
-    """The metrics that an expression names."""
+    """Return the metrics that a PromQL expression names."""
     bare = _NUMBER.sub("", _LABELS.sub("", _QUOTED.sub("", expression)))
     return set(_NAME.findall(bare)) - _LANGUAGE - _OF_PROMETHEUS
 
 
 def shown_by(text: str) -> set[str]:
-    """The names that the metrics of an exposition have, whether there is a value yet or not."""
+    """Return the series names of all metrics in an exposition, including metrics without a value yet."""
     found = set()
     for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE):
         suffixes = ("_bucket", "_count", "_sum") if kind == "histogram" else ("",)
@@ -98,7 +98,7 @@ def test_each_alert_has_an_example_in_which_it_fires(project_dir: Path) -> None:
 
 
 async def test_counters_that_alerts_ask_for_begin_with_nothing(instance: Instance) -> None:
-    # Prometheus sees no rise where the first value that it reads is 1.
+    # Prometheus sees no increase if the first value that it scrapes is 1.
     headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}
     async with httpx.AsyncClient(base_url=instance.url, trust_env=False, verify=False) as client:
         text = (await client.get("/metrics", headers=headers)).text

@@ -16,12 +16,12 @@ from tests.sockets import TabSocket
 TABS = 3
 TRIALS_OF_ONE = 25
 LEFT = '"/login?reason=session_ended'
-# Beside the rest of the suite a machine is busier than it ever is in use.
+# While the rest of the suite runs, the machine is busier than it ever is in production.
 SIZES = [pytest.param(4, 2.5, id="short"), pytest.param(500, 1, id="full", marks=pytest.mark.full)]
 
 
 async def first_session() -> BrowserSession:
-    """Open an account with a browser's session."""
+    """Open an account with a browser session."""
     return await sign_up(sessions.open_browser, Client("127.0.0.1"))
 
 
@@ -35,7 +35,10 @@ async def open_tabs(session: BrowserSession, instances: list[str]) -> list[TabSo
 
 
 async def seconds_until_all_left(owner: BrowserSession, instances: list[str]) -> float:
-    """End a session with several tabs. Return when the last tab was led away. None gets private data then."""
+    """End a session with several tabs, and return the seconds until the last tab was sent to `/login`.
+
+    Asserts that none of the tabs is sent private data afterwards.
+    """
     session = await another_session(owner)
     tabs = await open_tabs(session, instances)
     began = time.perf_counter()
@@ -52,12 +55,12 @@ async def seconds_until_all_left(owner: BrowserSession, instances: list[str]) ->
 
 
 async def another_session(owner: BrowserSession) -> BrowserSession:
-    """Open one more session of the same person, without the cost of a password."""
+    """Open another session of the same person, without the cost of a password."""
     return await open_another(owner.viewer.user_id, sessions.open_browser, Client("127.0.0.1"))
 
 
 async def _trials(trials: int, instances: list[str]) -> list[float]:
-    """Return the seconds of each trial, sorted. One person may send only so many events in a minute."""
+    """Return the seconds of each trial, sorted. Owners change, as each may send few events per minute."""
     seconds = []
     while len(seconds) < trials:
         owner = await first_session()

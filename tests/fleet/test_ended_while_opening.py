@@ -1,4 +1,4 @@
-"""A session that ends at any moment while its pages open: every tab is led to `/login` all the same."""
+"""A session that ends at any moment while its pages are opening: every tab still ends up at `/login`."""
 
 import asyncio
 import os
@@ -23,13 +23,13 @@ from tests.sockets import HYDRATE_AND_LOAD, TabSocket
 
 TABS = 3
 STAYS_AFTER_SECONDS = 3.0
-LOOK_EVERY_SECONDS = 3  # where nothing is heard
-ENDS = '"is_hydrated_rx_state_": true'  # the last that an opening page is sent
+LOOK_EVERY_SECONDS = 3  # of the instance that hears no announcements
+ENDS = '"is_hydrated_rx_state_": true'  # the last thing that an opening page is sent
 
 
 @pytest.fixture
 def chance() -> random.Random:
-    """ATTACK_SEED repeats the moments."""
+    """A source of random moments; set ATTACK_SEED to repeat a run."""
     seed = int(os.environ.get("ATTACK_SEED", secrets.randbelow(2**32)))
     print(f"ATTACK_SEED={seed}")  # noqa: T201
     return random.Random(seed)
@@ -62,7 +62,7 @@ def forgetful_url(database: str) -> Iterator[str]:
 
 
 async def _opening_seconds(url: str, session: BrowserSession) -> float:
-    """Return how long pages take to open here, several at a time."""
+    """Return how many seconds several pages, opened at once, take to load on this machine."""
     tabs = [await TabSocket.open(url, cookie=f"session={session.cookie_value}") for _ in range(TABS)]
     began = asyncio.get_running_loop().time()
     for tab in tabs:
@@ -76,7 +76,7 @@ async def _opening_seconds(url: str, session: BrowserSession) -> float:
 async def _seconds_until_all_left(
     url: str, owner: BrowserSession, *, ends_after: float, within: float
 ) -> float:
-    """End a session while its tabs open; return how long after its end the last had left."""
+    """End a session while its tabs are opening; return how long after that the last tab left."""
     session = await another_session(owner)
     tabs = [await TabSocket.open(url, cookie=f"session={session.cookie_value}") for _ in range(TABS)]
     loop = asyncio.get_running_loop()
@@ -134,9 +134,9 @@ async def test_without_an_announcement_they_leave_by_the_next_look(
 
 @pytest.mark.full
 async def test_without_announcements_a_second_is_not_enough(deaf_url: str) -> None:
-    """The control of `test_ended_sessions.py`: the regular look alone ends them too, but later."""
+    """The control for `test_ended_sessions.py`: the regular look alone redirects tabs too, but later."""
     owner = await first_session()
-    # By chance the look comes within a second of one end, but hardly of two.
+    # The look may happen to come within a second of one session's end, but hardly of two.
     first = await seconds_until_all_left(owner, [deaf_url])
     assert first > 1 or await seconds_until_all_left(owner, [deaf_url]) > 1
 
@@ -145,6 +145,6 @@ async def test_without_announcements_a_second_is_not_enough(deaf_url: str) -> No
 async def test_a_tab_that_is_forgotten_without_being_led_away_stays(
     forgetful_url: str, chance: random.Random
 ) -> None:
-    """The control: what went wrong once, in some three of a hundred openings."""
+    """The control: a past bug, which showed in some three of a hundred openings."""
     with pytest.raises(TimeoutError):
         await _trials(forgetful_url, chance, 500, within=STAYS_AFTER_SECONDS)

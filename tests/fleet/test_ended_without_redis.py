@@ -1,4 +1,4 @@
-"""A session that ends while Redis, where the states of its tabs lie, is away: they leave once it is back."""
+"""A session ends while Redis, which holds the states of its tabs, is down: the tabs leave once it is back."""
 
 import asyncio
 
@@ -13,14 +13,17 @@ WITHIN_SECONDS = LOOK_EVERY_SECONDS + 5
 
 
 async def _end_while_away(pair: Pair, trials: int) -> None:
-    """Kill Redis so often, each time with a session of three tabs. Raises `TimeoutError` where one stays."""
+    """Kill Redis `trials` times, each time ending a session with open tabs.
+
+    Raises `TimeoutError` if a tab stays.
+    """
     owner = await first_session()
     for _ in range(trials):
         session = await another_session(owner)
         tabs = await open_tabs(session, pair.urls)
         pair.redis.kill()
         await sessions.end_session(owner.viewer.user_id, session.viewer.session_id)
-        await asyncio.sleep(0.7)  # The tabs were looked for once more meanwhile.
+        await asyncio.sleep(0.7)  # In the meantime the application has looked for the tabs again.
         pair.redis.start()
         try:
             await asyncio.gather(*(tab.read_until(LEFT, timeout_seconds=WITHIN_SECONDS) for tab in tabs))
@@ -36,6 +39,6 @@ async def test_tabs_leave_when_redis_is_back(pair: Pair, trials: int) -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("broken_pair", ["tests.fleet.resigned_instance:app"], indirect=True)
 async def test_a_tab_that_is_led_away_only_once_stays(broken_pair: Pair) -> None:
-    """The control."""
+    """The control: the session's end is not retried."""
     with pytest.raises(TimeoutError):
         await _end_while_away(broken_pair, 3)

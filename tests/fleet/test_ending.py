@@ -1,6 +1,6 @@
-"""SIGTERM ends a process within ten seconds, whatever is open.
+"""SIGTERM ends a process within ten seconds, whatever connections are open.
 
-More of it in `local/test_shipped.py`, and of a worker in `crediting/test_inbox_to_ledger.py`.
+`local/test_shipped.py` has more on this, and `crediting/test_inbox_to_ledger.py` covers the worker.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Only what a person does keeps a session: an abandoned page that reconnects again and again does not."""
+"""Only a person's actions keep a session alive: an abandoned page that keeps reconnecting does not."""
 
 import psycopg
 import pytest
@@ -58,7 +58,7 @@ async def test_connecting_again_and_what_it_loads_keep_no_session_alive(instance
     ids=["another page", "a form"],
 )
 async def test_what_a_person_does_keeps_it_alive(instance, session, *, event, payload, answer):
-    """The control of the test above."""
+    """The control for the test above."""
     tab = await _tab(instance, session)
     _idle(instance, session, 20)
     await tab.emit(event, path="/profile", **payload)
@@ -71,7 +71,7 @@ async def test_an_abandoned_page_is_led_away_after_thirty_minutes(instance, sess
     tab = await _tab(instance, session)
     _idle(instance, session, 29)
     await tab.close()
-    tab = await _tab(instance, session)  # the laptop woke up, nobody sits before it
+    tab = await _tab(instance, session)  # the laptop woke up, and nobody is at it
     _idle(instance, session, 31)
     await tab.read_until('"/login?reason=session_ended')
     await tab.close()

@@ -1,4 +1,4 @@
-"""A lease is one process's for as long as it renews it, by the database's time."""
+"""A lease belongs to one process for as long as it renews the lease, by the database's clock."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 
 def lapse(database: str) -> None:
-    """Let the time of every lease be over."""
+    """Expire every lease."""
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute("UPDATE leases SET until = now() - interval '1 second'")
 
@@ -44,7 +44,7 @@ async def test_what_was_not_renewed_goes_to_the_next_and_its_holder_notices(
     assert await first.take(connection)
     time[0] = 60
     lapse(database)
-    # It knows before it asks, as a process that was stopped has to.
+    # The holder notices without asking the database, as a process that was suspended has to.
     with pytest.raises(LeaseLost):
         first.check()
     assert await second.take(connection)
@@ -61,7 +61,7 @@ async def test_who_leaves_it_is_followed_at_once(connection: Connection) -> None
     assert not first.is_held
     assert await second.take(connection)
     await asyncio.wait_for(waiting, 1)
-    await first.leave(connection)  # It is not theirs any more.
+    await first.leave(connection)  # The lease is no longer the first one's, so leaving changes nothing.
     assert await second.take(connection)
     assert not await first.take(connection)
 
@@ -90,7 +90,7 @@ async def test_of_many_who_take_it_at_once_one_has_it(database: str) -> None:
 async def test_locks_of_a_process_that_stands_still_in_a_transaction_are_given_back(
     connection: Connection, at_once: int
 ) -> None:
-    """Many rows at once go through a pipeline, after which PostgreSQL did not count the time."""
+    """Many rows at once go through a pipeline, after which PostgreSQL did not apply its idle timeout."""
     names = [f"test {number}" for number in range(at_once)]
     await connection.execute("INSERT INTO leases SELECT unnest(%s::text[]), 'x', now()", (names,))
     rename = text("UPDATE leases SET holder = 'x' WHERE name = :name")

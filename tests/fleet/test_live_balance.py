@@ -1,6 +1,6 @@
-"""While money arrives and tabs leave and come back, every tab ends with what its owner has.
+"""While money arrives and tabs disconnect and return, every tab ends up showing its owner's balance.
 
-The figure at its full size is that of `tests/benchmarks/live_balance.py`.
+`tests/benchmarks/live_balance.py` measures the same at full size.
 """
 
 import random
@@ -8,7 +8,7 @@ import random
 from tests.benchmarks.live_balance import watch
 from tests.served import Instance
 
-# Of a machine that does other things meanwhile. A lost announcement would take up to ten seconds.
+# On a machine that is busy with other tests. After a lost announcement it would be up to ten seconds.
 MOST_SECONDS = 5
 
 

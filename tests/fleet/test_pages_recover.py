@@ -1,4 +1,4 @@
-"""Whatever was away while a page opened, moved or was looked at, it is current within 15 s of the return."""
+"""Whatever was down while a page was opening, navigating or idle, it is current 15 s after the recovery."""
 
 import asyncio
 import random
@@ -37,7 +37,7 @@ full = pytest.mark.full
 
 @pytest.fixture
 async def own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PostgresServer]:
-    """A PostgreSQL that may stop, as the database of the settings."""
+    """A PostgreSQL server that the test may stop; the settings point to it."""
     server = PostgresServer(tmp_path, monkeypatch)
     server.start()
     monkeypatch.setenv("APP_ENV", "test")
@@ -49,7 +49,7 @@ async def own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Async
 
 
 class Person:
-    """Somebody with pages open, at several instances."""
+    """Somebody with pages open on several instances."""
 
     def __init__(self, session: BrowserSession, instances: list[str]) -> None:
         self.user_id = session.viewer.user_id
@@ -63,13 +63,13 @@ class Person:
         return self.pages[-1]
 
     async def all_are(self, wanted: Callable[[Page], bool], *, seconds: float = WITHIN_SECONDS) -> None:
-        """Raises `TimeoutError` where one page is not as wanted within so many seconds of now."""
+        """Wait until all pages are as wanted. Raises `TimeoutError` after `seconds`."""
         async with asyncio.timeout(seconds):
-            while not all(wanted(page) for page in self.pages):  # noqa: ASYNC110  # pages tell nobody
+            while not all(wanted(page) for page in self.pages):  # noqa: ASYNC110  # pages have nothing to await
                 await asyncio.sleep(0.02)
 
     async def saves(self, page: Page, name: str) -> None:
-        """Change the name on the profile page, wherever the page is."""
+        """Send the profile form with another name, whichever page is open."""
         await page.send(f"{PROFILE}.save_details", form={"display_name": name, "language": "en"})
 
 
@@ -79,7 +79,7 @@ def _is_current(page: Page) -> bool:
 
 
 async def _look_on(person: Person, database: str, *, takes_away: Callable[[], None], away: str) -> Page:
-    """Open pages before something goes away and while it is, with money that arrives. Returns one clicked."""
+    """Open pages before and during an outage while money arrives. Returns a page whose save was refused."""
     await person.open("/home")
     await person.open("/home")
     moved = await person.open("/profile")
@@ -101,8 +101,8 @@ async def _look_on(person: Person, database: str, *, takes_away: Callable[[], No
 
 
 async def _round(kind: str, pair: Pair, *, seconds: float = 0) -> None:
-    """Let Redis go away and come back once. Raises `TimeoutError` where a page does not become current."""
-    throttle.forget()  # One network may open only so many accounts in an hour.
+    """Take Redis down (or flush it) and bring it back. Raises `TimeoutError` if a page does not recover."""
+    throttle.forget()  # Each network may open only a few accounts per hour.
     person, database, redis = Person(await first_session(), pair.urls), pair.database, pair.redis
     try:
         if kind == "flushed":
@@ -132,7 +132,7 @@ async def _round(kind: str, pair: Pair, *, seconds: float = 0) -> None:
 
 
 async def _away_at(urls: list[str]) -> list[str]:
-    """Return what the instances' metrics say of Redis, which the alert asks for."""
+    """Return each instance's value of the metric that the Redis alert uses."""
     headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}
     async with httpx.AsyncClient(headers=headers, trust_env=False, verify=False) as client:
         texts = [(await client.get(f"{url}/metrics")).text for url in urls]
@@ -148,7 +148,7 @@ def _name(database: str, user_id: str) -> str:
 
 async def _until(found: Callable[[], object]) -> None:
     async with asyncio.timeout(WITHIN_SECONDS):
-        while not found():  # noqa: ASYNC110  # pages tell nobody
+        while not found():  # noqa: ASYNC110  # pages have nothing to await
             await asyncio.sleep(0.02)
 
 
@@ -160,7 +160,7 @@ async def test_pages_are_current_again_after_redis_was_away_or_flushed(pair: Pai
 @full
 async def test_fifty_times(pair: Pair) -> None:
     seed = secrets.randbits(32)
-    print(f"seed {seed}")  # noqa: T201 - to do the same again
+    print(f"seed {seed}")  # noqa: T201 - to repeat the run
     dice = random.Random(seed)
     for number in range(50):
         kind = KINDS[number % len(KINDS)]

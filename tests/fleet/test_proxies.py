@@ -1,4 +1,4 @@
-"""The proxies of `deploy/`: what they must hold, and at full size what they do before two instances."""
+"""The proxies of `deploy/`: what their configuration must contain, and how they serve two instances."""
 
 import asyncio
 import re
@@ -44,7 +44,7 @@ def test_a_proxy_passes_on_what_the_application_needs(name: str) -> None:
     assert [form for form in NEEDED[name] if not re.search(form, text)] == []
     plain = re.sub(r"#.*", "", text)
     assert plain.count("{") == plain.count("}")
-    # A request that an instance may have begun to work on is never sent to another one.
+    # A request that one instance may have started to process is never sent to another.
     assert not re.search(r"non_idempotent|lb_retry_match|http_50", plain)
 
 
@@ -72,7 +72,7 @@ async def test_two_instances_behind_a_proxy_are_one(name: str, database: str, tm
             ]
             with proxied(name, tmp_path / "both", urls) as url:
                 await _serves(url, origins=urls)
-            # One of the two is gone: nobody is there at its port.
+            # One of the two is gone: nothing listens on its port.
             gone = f"http://127.0.0.1:{free_port()}"
             for number, left in enumerate(([urls[0], gone], [gone, urls[1]])):
                 with proxied(name, tmp_path / f"one{number}", left) as url:
@@ -99,7 +99,7 @@ def test_without_an_instance_a_proxy_says_when_to_come_back(name: str, tmp_path:
                 assert answer.json()["code"] == "unavailable"
             else:
                 assert "back in a moment" in answer.text
-        # What the proxy refuses for another reason is no outage.
+        # A request that the proxy refuses for another reason does not get the outage page.
         assert httpx.get(f"{url}/metrics").status_code == 404
 
 
@@ -116,13 +116,13 @@ async def _serves(url: str, *, origins: list[str]) -> None:
         for _ in range(6):
             me = await client.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"})
             assert me.status_code == 200
-    # Each instance lets in pages of its own origin only, so it shows which one was reached.
+    # Each instance accepts only pages of its own origin, which shows which instance was reached.
     for origin in origins:
         assert await _is_reached(url, origin)
 
 
 async def _is_reached(url: str, origin: str) -> bool:
-    # Caddy draws lots between instances with equally many connections: 20 misses are one in a million.
+    # Caddy picks at random between instances with equally many connections: 20 misses are one in a million.
     for _ in range(20):
         if await _opens(url, origin):
             return True

@@ -1,4 +1,4 @@
-"""The tabs of an instance learn what changed and that their session ended, whatever goes wrong meanwhile."""
+"""The tabs of an instance are pushed changes, and their session's end, whatever fails in the meantime."""
 
 import asyncio
 import contextlib
@@ -31,27 +31,27 @@ from tests.web.conftest import Tab, another_session, cookie_of, new_account, ope
 
 __all__ = ["another_session", "new_account", "open_tab"]
 
-# Once it listens to the last channel; what is looked at then is looked at before any tab opens.
+# Finds the backend once it listens to its last channel.
 HEARD_BY = (
     "SELECT pid FROM pg_stat_activity"
     " WHERE application_name = 'onramp_app announcements' AND datname = current_database()"
     f" AND state = 'idle' AND query IN ('LISTEN {ECHO_CHANNEL}', 'SELECT 1')"
 )
-# One at once, one once it listens, and one because the pages may still say that it does not.
+# One immediately, one when it starts to listen, and one as pages may still say that updates are off.
 LOOKS_AT_START = 3
 END_UNANNOUNCED = "UPDATE auth_sessions SET revoked_at = now(), end_reason = 'signed_out'"
 
 
 class FakeApp:
-    """Reflex's application as far as pushes need it: connected tabs, their states, what was sent to them.
+    """A stub of Reflex's application for pushes: the connected tabs, their states, what was sent to them.
 
-    The next `faults` looks at the connections fail, and the next `faults_of_states` looks at a state.
+    The next `faults` accesses to the connections fail, as do the next `faults_of_states` to a state.
     """
 
     def __init__(self) -> None:
         self.tabs: dict[str, Tab] = {}
         self.updated: list[str] = []
-        self.lost: list[str] = []  # tabs that are to load again
+        self.lost: list[str] = []  # tabs that were asked to reload
         self.state_manager = None
         self.faults = 0
         self.faults_of_states = 0
@@ -80,7 +80,7 @@ class FakeApp:
 
 @pytest.fixture
 async def app(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeApp]:
-    """An application whose loops run, listen, and have looked as often as they do when they start."""
+    """A stub application whose push loops run, listen, and have finished their initial looks."""
     app = FakeApp()
     looks: list[push.Tabs] = []
     look = push.Tabs.look
@@ -101,7 +101,7 @@ async def app(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[F
 
 async def _until(found: Callable[[], Any]) -> None:
     async with asyncio.timeout(8):
-        while not await found():  # noqa: ASYNC110  # a database tells nobody
+        while not await found():  # noqa: ASYNC110  # a database has nothing to await
             await asyncio.sleep(0.05)
 
 
@@ -115,7 +115,7 @@ async def _told(app: FakeApp, tab: Tab) -> None:
 
 @pytest.fixture
 def never_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the announcements alone tell."""
+    """Turn the regular look off, so that only announcements are pushed."""
     monkeypatch.setattr(push, "LOOK_EVERY_SECONDS", 3600)
 
 
@@ -126,7 +126,7 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def _open(app: FakeApp, session: sessions.BrowserSession, path: str = "/profile") -> Tab:
     tab = Tab(cookie_of(session), path=path)
-    # First, as a socket connects before it asks: a look forgets who is not connected.
+    # Registered first, as a socket connects before it sends events: a look drops tabs that are unconnected.
     app.tabs[tab.token] = tab
     await tab.hydrate()
     return tab
@@ -228,7 +228,7 @@ async def test_a_busy_tab_holds_up_no_other_tab_of_its_person(never_look, app, d
 
 
 async def test_a_tab_whose_state_is_gone_loads_again_and_is_not_taken_for_told(database, new_account):
-    """As after a flush of Redis: Reflex gives a new, empty state for the token."""
+    """As after a flush of Redis: Reflex creates a new, empty state for the token."""
     app = FakeApp()
     session = await new_account()
     tab = await _open(app, session, "/home")
@@ -313,7 +313,7 @@ async def test_looking_goes_on_after_any_fault(look_often, app, database, new_ac
 
 
 async def test_a_tab_that_could_not_be_led_away_is_led_away_at_the_next_look(look_often, app, new_account):
-    """Its state may lie in a Redis that is away."""
+    """The tab's state may be in a Redis that is down."""
     session = await new_account()
     tab = await _open(app, session)
     app.faults_of_states = 2

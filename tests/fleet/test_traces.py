@@ -1,4 +1,4 @@
-"""One trace crosses processes: an instance takes the webhook, a worker reads and credits."""
+"""One trace spans two processes: an instance accepts the webhook, a worker reads the order and credits."""
 
 import os
 import subprocess

@@ -32,11 +32,11 @@ from tests.simulator.process import PATIENT, Process
 PEOPLE = 12
 SET_WEBHOOK = "/onramp/api/v1/merchant/setWebhookUrl"
 SETTLED_WITHIN_SECONDS = 30
-# A migration keeps others waiting as long as it waits itself, a second, once for each lock that they need.
+# A migration blocks others for as long as it waits itself: one second for each lock that they need.
 WAITS_SECONDS = 4
-# Of those who ask while a migration waits in a way that stops everybody, at least so many are sent away.
+# The smallest fraction of requests answered 503 while a migration waits in a way that blocks everybody.
 TURNED_AWAY = 0.2
-# The proxies of `deploy/` leave an instance alone for at most as long after it did not answer.
+# After a failure the proxies of `deploy/` try an instance again within this time.
 PROXY_LOOKS_AGAIN_SECONDS = 5
 _WAITS = """
 SELECT pid FROM pg_stat_activity
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.full
 
 @dataclass
 class Answer:
-    """What one request was answered."""
+    """The outcome of one request."""
 
     at: float
     seconds: float
@@ -58,13 +58,13 @@ class Answer:
 
     @property
     def is_allowed(self) -> bool:
-        """Whether it did what was asked, or said when to ask again, or that somebody has begun enough."""
+        """Whether the request succeeded, was told when to retry, or met the limit of open top-ups."""
         return self.status in (200, 201, 409) or (self.status == 503 and self.retry_after is not None)
 
 
 @dataclass
 class Load:
-    """People who look at their wallet, begin top-ups and pay, all through the proxy."""
+    """People who open their wallet, create top-ups and pay, all through the proxy."""
 
     url: str
     provider: Process
@@ -76,7 +76,7 @@ class Load:
     paid: dict[int, str] = field(default_factory=dict)  # the provider's order, and the top-up it pays
 
     def client(self, person: int) -> httpx.Client:
-        """Return a client with an address of its own, which the proxy passes on."""
+        """Return a client with an IP address of its own, which the proxy forwards."""
         return httpx.Client(
             base_url=self.url, timeout=15, transport=httpx.HTTPTransport(local_address=f"127.0.{person}.2")
         )
@@ -114,7 +114,7 @@ class Load:
                 self.ending.wait(3)
 
     def _ask(self, client: httpx.Client, method: str, path: str, **more: Any) -> httpx.Response:
-        """Ask until it is done, as a program does that keeps to `Retry-After`."""
+        """Retry a request until it is served, as a program that honors `Retry-After` does."""
         for _ in range(20):
             began = time.monotonic()
             answer = client.request(method, path, **more)
@@ -132,7 +132,7 @@ class Load:
         headers = {"Idempotency-Key": secrets.token_hex(16)}
         top_up = self._ask(client, "POST", "/api/top-ups", json=WANTED, headers=headers).json()
         if top_up.get("code") == "too_many_open_top_ups":
-            return  # Nothing is credited while the only worker is another one: they wait for what they paid.
+            return  # Nothing is credited while the only worker is being replaced, so paid top-ups stay open.
         self.promised.add(top_up["id"])
         order = int(self.provider.control("orders", {"widget_url": top_up["widget_url"]})["orderId"])
         for status in (1, 2, 4):
@@ -149,7 +149,7 @@ class Load:
 
 @dataclass
 class Fleet:
-    """Two instances and a worker of the release that runs, behind nginx or Caddy, and people who use them."""
+    """Two instances and a worker of the running release, behind nginx or Caddy, and people who use them."""
 
     places: list[Place]
     load: Load
@@ -158,7 +158,7 @@ class Fleet:
 
     @property
     def schemas(self) -> list[str]:
-        """The newest migration that the code of each process knows."""
+        """The newest migration known to the code of each process."""
         found = []
         for place in self.places:
             headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}
@@ -167,14 +167,14 @@ class Fleet:
         return [line.partition('schema="')[2].partition('"')[0] for line in found]
 
     def wait_for_waiting(self, holder: psycopg.Connection[Any]) -> None:
-        """Return once a migration waits for a lock that `holder` has."""
+        """Block until a migration waits for a lock that `holder` holds."""
         deadline = time.monotonic() + 40
         while not self.owner.execute(_WAITS, (holder.info.backend_pid,)).fetchall():
             assert time.monotonic() < deadline, "the migration waits for nothing"
             time.sleep(0.05)
 
     def wrong(self) -> list[str]:
-        """Compare what was acknowledged, promised and paid with what is booked; return what differs."""
+        """Compare what was acknowledged, promised and paid with the books; return the differences."""
         rows = self.owner.execute(
             "SELECT o.order_id::bigint, count(*) FROM ledger_transfers t"
             " JOIN provider_orders o ON o.id = t.provider_order_id WHERE t.kind = 'receive' GROUP BY 1"
@@ -216,7 +216,7 @@ def running_fleet(folder: Path, database: str, proxy: str) -> Iterator[Fleet]:
             **os.environ,
             "APP_ENV": "test",
             "PUBLIC_URL": f"http://127.0.0.1:{port}",
-            # Not where they listen, which their places say: where they have the simulator send its webhooks.
+            # Not where they listen, which their places set, but where the simulator sends its webhooks.
             "REFLEX_BACKEND_PORT": str(port),
             "DATABASE_URL": database,
             "REDIS_URL": redis.url,
@@ -248,7 +248,7 @@ def running_fleet(folder: Path, database: str, proxy: str) -> Iterator[Fleet]:
 
 @contextmanager
 def migrating(release: Path, place: Place, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `migrate` of a release beside everything else."""
+    """Run the `migrate` command of a release while everything else keeps running."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "onramp_app", "migrate"],
@@ -263,14 +263,14 @@ def migrating(release: Path, place: Place, log: Path) -> Iterator[subprocess.Pop
 
 @dataclass
 class Migrated:
-    """How it went for people while a migration ran."""
+    """How people's requests fared while a migration ran."""
 
     longest_seconds: float
-    turned_away: float  # of all requests of that time, 0 to 1
+    turned_away: float  # fraction of all requests in that time, 0 to 1
 
 
 def migrate_beside(fleet: Fleet, release: Path, folder: Path, *, database: str, seconds: float) -> Migrated:
-    """Migrate while a report holds a lock of `top_ups` for some seconds more than the migration waits for."""
+    """Migrate while a report holds a lock on `top_ups` for `seconds` after the migration starts waiting."""
     log = folder / "migrate.log"
     with psycopg.connect(database) as report, migrating(release, fleet.places[0], log) as process:
         report.execute("SELECT count(*) FROM top_ups")

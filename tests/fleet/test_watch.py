@@ -1,4 +1,4 @@
-"""A loop that makes no progress is ended, whatever it waits for, and begins again."""
+"""A loop that makes no progress is canceled, whatever it waits for, and restarted."""
 
 import asyncio
 import contextlib
@@ -57,7 +57,7 @@ async def test_what_a_loop_raises_is_raised() -> None:
 async def test_a_process_that_stood_still_as_a_whole_does_not_blame_its_loops() -> None:
     async def wait() -> None:
         await asyncio.sleep(0)
-        time.sleep(2 * WITHIN_SECONDS)  # noqa: ASYNC251 - as a stopped process does
+        time.sleep(2 * WITHIN_SECONDS)  # noqa: ASYNC251 - like a suspended process
         await asyncio.sleep(WITHIN_SECONDS / 4)
 
     await watched("test", wait, within_seconds=WITHIN_SECONDS)
@@ -84,13 +84,13 @@ async def test_a_loop_that_fails_or_stands_still_begins_again(monkeypatch: pytes
         await running
 
 
-# Released once in each round that a loop has made.
+# Released once per round that a loop completes.
 Rounds = asyncio.Semaphore
 
 
 @pytest.fixture
 async def wall(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wall]:
-    """A way to the database, which the application takes."""
+    """A proxy to the database that can swallow connections; the settings point to it."""
     monkeypatch.setattr("onramp_app.fleet.watch._CANCEL_EVERY_SECONDS", 0.2)
     with Wall(database).standing() as wall:
         monkeypatch.setenv("DATABASE_URL", wall.url)
@@ -130,7 +130,7 @@ async def test_a_loop_on_a_swallowed_connection_is_really_ended(
     assert not watching.done()
     wall.swallow()
     with pytest.raises(LoopStandsStill):
-        # The control is psycopg alone, which waits ten seconds after it was canceled once.
+        # Without the fix, psycopg alone waits ten seconds after it was canceled once.
         await asyncio.wait_for(watching, 5)
 
 
@@ -156,7 +156,7 @@ async def test_after_a_loop_stood_still_the_pool_opens_its_connections_anew(
     await asyncio.gather(*(idle() for _ in range(4)))
     wall.swallow()
     running = asyncio.create_task(keep_running("test", work, within_seconds=WITHIN_SECONDS))
-    # Four dead connections lie in the pool. One after the other they would take four times as long.
+    # Four dead connections are in the pool. Discarded one by one they would take four times as long.
     async with asyncio.timeout(5):
         while rounds == 0:  # noqa: ASYNC110
             await asyncio.sleep(0.05)

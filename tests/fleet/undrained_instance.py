@@ -1,4 +1,4 @@
-"""The application as it would be if nobody told it that the server ends."""
+"""The application with a fault: it never notices that the server is shutting down. For control tests."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +13,6 @@ async def _unheard(ending: Ending) -> AsyncIterator[None]:
 
 Ending.heard = _unheard  # type: ignore[method-assign]
 
-from onramp_app.onramp_app import app  # noqa: E402 - it hears from its start on
+from onramp_app.onramp_app import app  # noqa: E402 - the patch must come first: the app uses it at start
 
 __all__ = ["app"]

@@ -1,4 +1,4 @@
-"""The application with a fault: no page is asked to load again or shown what is away. For a control."""
+"""The application with a fault: no page is asked to reload or shown what is down. For a control."""
 
 import asyncio
 

@@ -1,6 +1,6 @@
-"""The worker with a fault: nothing watches the progress of its loops, and its connections wait without end.
+"""The worker with a fault: nothing watches its loops for progress, and its connections wait forever.
 
-For the controls of proofs.
+For control tests.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A small world for the tests of the books: users, assets, orders, top-ups, and a way to break them."""
+"""The books for ledger tests: users, assets, orders, top-ups, and a way to tamper with them."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ TREASURY = {"USDT": ("matic20", "0xaaaa"), "USDC": ("matic20", "0xaaaa"), "BTC":
 
 @dataclass
 class Books:
-    """Writes as the owner what the services will write as the application; posting goes the real way."""
+    """Writes, as the owner, the rows that services write as the application; posting uses the real code."""
 
     url: str
     owner: psycopg.Connection = field(init=False)
@@ -46,7 +46,7 @@ class Books:
         return rows.top_up(self.owner, user_id, asset=asset, **paid)
 
     def delivery(self, amount_minor: int, *, asset: str = "USDT", top_up_id: str | None = None) -> Delivery:
-        """A delivered and applied order of ours, with the amounts that make up what arrived."""
+        """Write a delivered, applied order to one of our addresses, whose amounts add up to this delivery."""
         self.orders += 1
         row_id, order_id = secrets.token_hex(16), str(self.orders)
         network, address = TREASURY[asset]
@@ -98,7 +98,7 @@ class Books:
         return UserAmount(Environment.SIMULATOR, user_id, asset, amount_minor)
 
     def accounts(self) -> dict[str, int]:
-        """Every account that has a sum, by name."""
+        """Return the balance of every account that is not zero, by name."""
         rows = self.owner.execute(
             "SELECT a.name, sum(e.amount_minor) FROM ledger_entries e"
             " JOIN ledger_accounts a ON a.id = e.account_id GROUP BY a.name HAVING sum(e.amount_minor) <> 0"
@@ -109,7 +109,7 @@ class Books:
         return self.owner.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
     def tamper(self, *statements: str) -> None:
-        """What a superuser can do who switches the triggers off; each statement must change something."""
+        """Run statements as a superuser who disables the triggers; each must change at least one row."""
         with psycopg.connect(self.url) as connection:
             connection.execute("SET session_replication_role = replica")
             for statement in statements:

@@ -1,6 +1,6 @@
-"""Breaks of the books, as statements that somebody with all rights could run.
+"""Ways to corrupt the books, as statements that a superuser could run.
 
-Each is named, with a rule that has to be among those that turn red.
+Each has a name, and a rule that has to be among those that report it.
 """
 # ruff: noqa: E501 - a statement is easier to read in one piece
 
@@ -188,7 +188,7 @@ BREAKS: list[tuple[str, str, list[str]]] = [
         "INSERT INTO audit_log SELECT 'a9', at, actor, action, subject, address, detail FROM audit_log LIMIT 1"]),
 ]  # fmt: skip
 
-# One change of one row each, chosen by lot: {id} names the row, {n} is any number above zero.
+# Each changes one randomly chosen row: {id} is its id, {n} is any number above zero.
 TAMPERINGS: list[tuple[str, str, str]] = [
     ("ledger_entries", "transfer_id", "UPDATE ledger_entries SET amount_minor = amount_minor + {n} WHERE transfer_id = '{id}'"),
     ("ledger_entries", "transfer_id", "DELETE FROM ledger_entries WHERE transfer_id = '{id}' AND amount_minor < 0"),

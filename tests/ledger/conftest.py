@@ -1,4 +1,4 @@
-"""The books of one test."""
+"""Fixtures: the books of one test."""
 
 import pytest
 

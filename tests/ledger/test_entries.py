@@ -1,4 +1,4 @@
-"""The tables of entries and of debits in docs/money.md, row by row, written out from there."""
+"""Posting makes the entries that the tables of entries and debits in docs/money.md list, row by row."""
 
 from datetime import date
 
@@ -26,7 +26,7 @@ AVAILABLE, HELD, OWED = (f"user:u1:USDT:{kind}" for kind in ("available", "held"
 SUSPENSE, PAYABLE = "suspense:USDT", "provider:onramp:USDT:payable"
 INCOME, ADJUSTMENTS = "operator:USDT:income", "operator:USDT:adjustments"
 
-# event, the instruction, the balance at that moment, then reference → {account: debit or credit}.
+# The event, the instruction, the balance before it, then reference → {account: debit or credit}.
 ROWS: list[tuple[str, Instruction, Balance, dict[str, dict[str, int]]]] = [
     (
         "settled, short, or late",

@@ -1,4 +1,4 @@
-"""Posting: once, all or nothing, under the locks that keep a balance from going below zero."""
+"""Posting happens once, is all or nothing, and takes the locks that keep balances from going negative."""
 
 import asyncio
 import secrets
@@ -115,7 +115,7 @@ async def test_a_delivery_posted_again_recovers_nothing_that_was_owed_later(book
     (again,) = await post_now(receive)
     assert not again.is_new
     assert await _balance(user_id) == Balance(owed_minor=100)
-    # The reversal, too, is the same event although it would be split another way by now.
+    # A repeated reversal is the same event too, although it would be split differently by now.
     (again,) = await post_now(
         ledger.reverse(delivery, user_id=user_id, top_up_id=top_up_id, cause=BY_OPERATOR)
     )
@@ -231,7 +231,7 @@ async def test_sixteen_posts_of_one_reference_at_once_post_it_once(
 
 
 async def test_control_checking_before_inserting_posts_twice(books: Books) -> None:
-    """The variant that posting must not be: it asks first, and a unique reference does not back it up."""
+    """The wrong way to post: check first and then insert, without a unique constraint on the reference."""
     _, receive = _settled(books, 100)
     books.owner.execute(
         "ALTER TABLE ledger_transfers DROP CONSTRAINT uq_ledger_transfers_environment_reference"

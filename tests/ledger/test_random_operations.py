@@ -1,4 +1,4 @@
-"""Any sequence of what can happen leaves books that balance, cover and verify."""
+"""Any sequence of operations leaves books that balance, are covered and verify."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from tests.recorded_posting import spend
 
 @dataclass
 class Life:
-    """A few users and their deliveries, and what a lot lets happen to them."""
+    """A few users and their deliveries, and random operations on them."""
 
     books: Books
     lot: random.Random
@@ -113,7 +113,7 @@ class Life:
         await post_now(self.lot.choice((ledger.remit, ledger.setoff))(delivery, cause=BY_OPERATOR))
 
     async def write_off(self) -> None:
-        # Few owe anything: a debtor taken from all people and assets would be found in some runs only.
+        # Few users owe anything: picking from all users and assets would find a debtor only in some runs.
         owed = self.books.owner.execute("SELECT user_id, asset FROM user_balances WHERE owed_minor > 0")
         debtors = sorted(owed.fetchall(), key=lambda one: (self.users.index(one[0]), one[1]))
         user_id, asset = self.lot.choice(debtors or [(self.lot.choice(self.users), self._asset())])
@@ -121,7 +121,7 @@ class Life:
         await post_now(ledger.write_off(f"{self.turn}", amount, cause=BY_OPERATOR))
 
     async def make_good(self) -> None:
-        """The operator's own coins go into the treasury first, which is how it covers what it promises."""
+        """Make good to a user, after adding the operator's own coins to the treasury as cover."""
         user_id, asset = self.lot.choice(self.users), self._asset()
         network, address = TREASURY[asset]
         amount = self.books.amount(user_id, self.lot.randrange(1, 10**9), asset=asset)
@@ -167,7 +167,7 @@ async def _live(books: Books, operations: int, *, least_kinds: int) -> None:
     kinds = {row[0] for row in books.owner.execute("SELECT DISTINCT kind FROM ledger_transfers")}
     assert len(kinds) >= least_kinds, kinds
     assert 0 < life.refused < operations / 2
-    # The control: one minor unit more on one account, and the proof fails.
+    # The control: with one minor unit more on one account, verification fails.
     books.tamper(
         "UPDATE ledger_entries SET amount_minor = amount_minor + 1 WHERE (transfer_id, account_id) ="
         " (SELECT transfer_id, account_id FROM ledger_entries ORDER BY random() LIMIT 1)"
@@ -176,7 +176,7 @@ async def _live(books: Books, operations: int, *, least_kinds: int) -> None:
 
 
 async def test_a_hundred_and_fifty_operations_leave_sound_books(books: Books) -> None:
-    await _live(books, 150, least_kinds=8)  # The rare ones need more turns.
+    await _live(books, 150, least_kinds=8)  # The rare ones need more operations.
 
 
 @pytest.mark.full

@@ -1,4 +1,4 @@
-"""What the database itself refuses: to the role of the application, and to its owner."""
+"""What the database itself refuses, to the application's role and to the owner."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,7 @@ ONE_COLUMN = {
 
 @pytest.fixture
 async def booked(books: Books) -> Books:
-    """Books with one row in every table that is append-only."""
+    """Books with at least one row in every append-only table."""
     user_id = books.user()
     top_up_id = books.top_up(user_id)
     delivery = books.delivery(100, top_up_id=top_up_id)
@@ -70,7 +70,7 @@ def test_nobody_changes_what_is_booked(
                     application.execute(statement)
                 with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
                     booked.owner.execute(statement)
-            # The control: without its trigger, the owner could.
+            # The control: without the trigger the owner could do it.
             unguarded.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
             assert unguarded.execute(_changes(table)[0]).rowcount > 0
             unguarded.rollback()
@@ -228,7 +228,7 @@ def test_what_cannot_be_is_refused(booked: Books, subtests: pytest.Subtests) -> 
         for change in changes:
             with subtests.test(f"{table}: {change}"), pytest.raises(psycopg.errors.CheckViolation):
                 booked.owner.execute(f"UPDATE {table} SET {change}")
-    # The control: ordinary changes are taken.
+    # The control: ordinary changes are accepted.
     booked.owner.execute("UPDATE top_ups SET reason = NULL")
     booked.owner.execute("UPDATE provider_orders SET version = 2, status_number = 5")
 
@@ -276,7 +276,7 @@ OPERATOR_KINDS = {
 
 @pytest.fixture
 def rich(booked: Books) -> Books:
-    """Books in which each account has enough for one minor unit more or less."""
+    """Books in which every account has room for a change of one minor unit either way."""
     (user_id,) = booked.owner.execute("SELECT user_id FROM user_balances").fetchone()
     for kind in ("held", "owed", "suspense", "payable", "income", "adjustments"):
         booked.owner.execute(
@@ -344,7 +344,7 @@ def test_no_operator_transfer_is_committed_without_a_line_by_an_operator(
             rich.owner.execute("UPDATE users SET role = 'user' WHERE id = 'operator-1'")
             with pytest.raises(psycopg.errors.CheckViolation, match="no line"):
                 _commit_forged(application, kind, debit, credit, source=source, actor="operator-1")
-            # The control: with a line by an operator it is committed.
+            # The control: with an operator's line in the audit log it is committed.
             rich.owner.execute("UPDATE users SET role = 'operator' WHERE id = 'operator-1'")
             _commit_forged(application, kind, debit, credit, source=source, actor="operator-1")
 
@@ -361,7 +361,7 @@ def test_a_line_cannot_wait_for_its_transfer_nor_serve_another_one(
 def test_no_kind_moves_what_it_does_not_move(
     application: psycopg.Connection, rich: Books, subtests: pytest.Subtests
 ) -> None:
-    """Operator money under another name: a debit that credits, a recovery from nothing."""
+    """Operators' transfers disguised as another kind: a debit that credits, a recovery from nothing."""
     for kind, debit, credit in (
         ("debit", "treasury", "available"),
         ("debit", "income", "available"),

@@ -1,4 +1,4 @@
-"""The owner of a database rewrites the books: the key finds it, and kept heads find a tail that is gone."""
+"""A database owner who rewrites the books is caught by the key; kept heads reveal a tail that was cut off."""
 # ruff: noqa: E501 - a statement is easier to read in one piece
 
 import http.server
@@ -24,7 +24,7 @@ from tests.ledger.books import BY_POLL, Books, post_now
 from tests.recorded_posting import spend
 
 OLD, NEW = "an audit key of thirty-two bytes and more", "another audit key of thirty-two bytes and more"
-# What somebody with all rights runs: the whole chain is computed again over rows that were changed.
+# What a superuser could run: recompute the whole chain over the changed rows.
 RECOMPUTE = """
 DO $$
 DECLARE link record; last bytea := decode(repeat('00', 32), 'hex');
@@ -42,7 +42,7 @@ END $$
 
 @pytest.fixture
 async def sealed(books: Books, monkeypatch: pytest.MonkeyPatch) -> Books:
-    """Books that were sealed twice, with AUDIT_KEY."""
+    """Books that were sealed twice, under AUDIT_KEY."""
     monkeypatch.setenv("AUDIT_KEY", OLD)
     get_settings.cache_clear()
     for number in range(2):
@@ -68,7 +68,7 @@ def _as_superuser(books: Books, *statements: str) -> None:
 
 
 def _rewrite(books: Books, *more: str) -> None:
-    """Give one transfer another time, and compute the chain again."""
+    """Change the time of one transfer, and recompute the chain."""
     _as_superuser(
         books,
         "UPDATE ledger_transfers SET created_at = created_at - interval '1 day' WHERE reference = 'debit:shop:d0'",
@@ -88,7 +88,7 @@ async def _rules(*, kept_head: str | None = None, heads: Path | None = None) -> 
 
 async def test_a_chain_that_was_computed_again_is_found_with_the_key(sealed: Books) -> None:
     _rewrite(sealed)
-    # The control: without the seals nothing shows it.
+    # The control: without the seals nothing reveals it.
     assert await _without_keys() == []
     assert await _rules() == {"seal_holds"}
 
@@ -122,7 +122,7 @@ async def test_a_chain_that_contradicts_its_seals_is_not_sealed_again(sealed: Bo
         with structlog.testing.capture_logs() as logs:
             await sealing.after_deed()
         assert [line["event"] for line in logs] == ["the books were changed behind their seals"]
-    # The control: a process that has made no seal yet takes the chain for a new one.
+    # The control: a process that has not sealed yet takes the chain for a new one.
     sealing.forget()
     assert await sealing.seal() is not None
 
@@ -153,7 +153,7 @@ async def test_a_tail_that_was_cut_off_with_its_seals_is_found_with_the_head_out
     assert await _rules() == {"kept_head"}
     monkeypatch.delenv("AUDIT_HEAD_TO")
     get_settings.cache_clear()
-    # The control: inside, it is only a shorter chain.
+    # The control: from within the database it is just a shorter chain.
     assert await _rules() == set()
     assert await _rules(heads=file) == {"kept_head"}
     assert await _rules(kept_head=str(head)) == {"kept_head"}
@@ -172,7 +172,7 @@ async def test_after_the_key_was_changed_old_seals_are_still_proved(
     made = await sealing.seal()
     assert made is not None
     assert made.key_id == derived(NEW)[0]
-    # Without the old key its seals are covered by the newer one, and a change of them is still found.
+    # Without the old key, its seals are covered by the newer key's, and tampering with them is still found.
     monkeypatch.delenv("AUDIT_KEY_PREVIOUS")
     get_settings.cache_clear()
     assert await _rules() == set()

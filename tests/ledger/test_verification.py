@@ -1,4 +1,4 @@
-"""Every break of the books that somebody with all rights can plant is found, and sound books are sound."""
+"""Every corruption of the books that a superuser can plant is found, and sound books have no findings."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ CHAIN_RULES = ("chain_is_whole", "chained_is_unchanged", "all_is_chained")
 
 @pytest.fixture
 async def sound(books: Books) -> Books:
-    """Books with settled, held, unowned and spent money, a reversal and an audit log."""
+    """Sound books with settled, held, unowned and spent money, a reversal and an audit log."""
     for number in range(3):
         user_id = books.user()
         top_up_id = books.top_up(user_id)
@@ -67,7 +67,7 @@ async def sound(books: Books) -> Books:
 
 
 async def _put_on_hold(books: Books, user_id: str) -> None:
-    """A debit of which something was captured and given back, and the rest is on hold."""
+    """Post a debit that was partly captured, of which some was reversed; the rest is still on hold."""
     top_up_id = books.top_up(user_id)
     delivery = books.delivery(400, top_up_id=top_up_id)
     whose = {"user_id": user_id, "top_up_id": top_up_id}
@@ -83,7 +83,7 @@ async def _put_on_hold(books: Books, user_id: str) -> None:
 
 
 def _red(connection: psycopg.Connection, among: Iterable[str] = RULES) -> set[str]:
-    """Which rules find something in what this transaction sees."""
+    """Return the rules that find something in this transaction's view of the books."""
     return {rule for rule in among if connection.execute(f"{RULES[rule]} LIMIT 1").fetchone()}
 
 
@@ -121,7 +121,7 @@ async def test_a_removed_tail_is_found_with_the_head_that_was_kept_outside(sound
         f"DELETE FROM audit_log WHERE id = {last}",
         "DELETE FROM ledger_chain WHERE seq = (SELECT max(seq) FROM ledger_chain)",
     )
-    # The control: without the head, the chain is just shorter.
+    # The control: without the head it is just a shorter chain.
     assert await findings() == []
     async with transaction() as db:
         found = await verify_ledger(db, kept_heads=[(head, None)])
@@ -139,7 +139,7 @@ async def test_books_that_are_written_to_meanwhile_are_still_sound(sound: Books)
         while not done.is_set():
             number += 1
             amounts = [sound.amount(user_id, 1) for user_id in users]
-            # Income covers what is made good, so the treasury does all the while.
+            # Spending covers what is made good, so the treasury covers the books at every moment.
             await post_now(
                 *(
                     ledger.make_good(f"{number}-{n}", amount, cause=BY_OPERATOR)
@@ -163,7 +163,7 @@ def _command(*arguments: str) -> Result:
 
 @pytest.fixture
 async def left(sound: Books) -> Books:
-    """Sound and sealed books without a connection of this loop: each command runs in a loop of its own."""
+    """Sound, sealed books with this loop's connections closed: each command runs its own event loop."""
     await sealing.seal()
     await engine.dispose()
     return sound
@@ -202,7 +202,7 @@ async def _tampered_rows_are_found(books: Books, *, rows: int) -> None:
             " VALUES (%s, %s, 'operator-1', 'grant_role', 's', '', '')",
             (f"a{number}", NOW),
         )
-    # What is made good here is covered by nothing, which is as it should be.
+    # As expected, nothing covers what was made good here.
     assert {finding.rule for finding in await findings()} == {"treasury_covers"}
     with psycopg.connect(books.url) as connection:
         connection.execute("SET session_replication_role = replica")
@@ -233,7 +233,7 @@ async def test_what_operators_booked_before_lines_named_transfers_is_still_sound
 ) -> None:
     downgrade(books.url, BEFORE_NAMES)
     operator = books.user()
-    books.owner.execute("UPDATE users SET role = 'operator' WHERE id = %s", (operator,))  # without a line
+    books.owner.execute("UPDATE users SET role = 'operator' WHERE id = %s", (operator,))  # with no audit line
     with books.owner.transaction():
         books.owner.execute(
             "INSERT INTO ledger_transfers (id, environment, reference, input_hash, kind, source, actor,"
@@ -258,7 +258,7 @@ async def test_what_operators_booked_before_lines_named_transfers_is_still_sound
                 (operator, json.dumps({"reason": "counted", "reference": "count:x:2026-03-01"})),
             )
     migrate(books.url)
-    # The role that had no line has one now; the transfer is found where nothing had named it.
+    # The migration has added a line for the role; the transfer is still found if no line had recorded it.
     assert {finding.rule for finding in await findings()} == (
         set() if recorded else {"operator_is_on_record"}
     )

@@ -1,4 +1,4 @@
-"""The API with the simulator, and a shop that makes links for Ada."""
+"""Fixtures: the API with the simulator, and a shop that creates add-money links for Ada."""
 
 import pytest
 
@@ -14,7 +14,7 @@ __all__ = ["ada", "bo", "client", "new_person", "wallet"]
 
 @pytest.fixture
 def shop(wallet: Wallet, ada: Person, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    """A program that knows Ada and may have people return to its site."""
+    """A program that knows Ada and whose site people may be returned to."""
     monkeypatch.setenv("RETURN_ORIGINS", SHOP)
     get_settings.cache_clear()
     program_id, key = rows.program(wallet.owner, name="Tea shop")

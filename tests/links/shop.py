@@ -1,4 +1,4 @@
-"""A program that makes add-money links for a person of its own, as it does over HTTP."""
+"""A program that creates add-money links over HTTP for a person whom it knows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ SHOP = "https://shop.example.com"
 
 @dataclass
 class Shop:
-    """Its key, and the person whom it sends to add money."""
+    """A program's API key, and the id of the person whom it sends to add money."""
 
     wallet: Wallet
     person: str
@@ -27,21 +27,21 @@ class Shop:
         return await self.wallet.client.request(method, address, headers=headers, json=body or None)
 
     async def link(self, **wanted: Any) -> dict[str, Any]:
-        """Make a link that must be possible."""
+        """Create a link, which must succeed."""
         answer = await self.ask("POST", **({"user_id": self.person} | wanted))
         assert answer.status_code == 201, answer.text
         made: dict[str, Any] = answer.json()
         return made
 
     async def now(self, link: dict[str, Any]) -> dict[str, Any]:
-        """Return a link as it is."""
+        """Return the current state of a link."""
         answer = await self.ask("GET", f"/{link['id']}")
         assert answer.status_code == 200, answer.text
         read: dict[str, Any] = answer.json()
         return read
 
     def age(self, link: dict[str, Any]) -> None:
-        """Let the time of a link be up."""
+        """Backdate a link, so that it has expired."""
         self.wallet.run(
             "UPDATE add_money_links SET created_at = created_at - interval '40 days',"
             " expires_at = now() - interval '1 second' WHERE id = %s",
@@ -61,7 +61,7 @@ async def opened(link: dict[str, Any]) -> str:
 
 
 async def payer_of(link: dict[str, Any], cookie: str = "") -> Payer:
-    """Return whom a browser pays for that has opened a link."""
+    """Return the payer that a browser which opened a link acts for."""
     payer = await sessions.resolve(cookie or await opened(link), read_token(token_of(link)) or "")
     assert payer is not None
     return payer

@@ -1,4 +1,4 @@
-"""`/api/add-money-links` over HTTP: what it takes, answers and refuses."""
+"""`/api/add-money-links` over HTTP: what it accepts, answers and refuses."""
 
 import xml.etree.ElementTree as ET
 from datetime import datetime, timedelta
@@ -67,7 +67,7 @@ async def test_a_revoked_link_opens_nothing_and_ends_what_it_opened(shop: Shop) 
 
 
 async def test_the_links_of_a_program_work_as_long_as_one_of_its_keys(shop: Shop) -> None:
-    """Somebody else may have made them, with a key that was found."""
+    """A link may have been created by somebody else, with a leaked key."""
     link = await shop.link()
     cookie = await opened(link)
     shop.wallet.run("UPDATE api_keys SET ends_at = now()")

@@ -1,4 +1,4 @@
-"""`POST /api/link-sessions`: the button of a link, from our own pages only."""
+"""`POST /api/link-sessions`: the button on a link's page, accepted only from our own pages."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""The one top-up of a link: begun once, by whom the program vouches for, and never for anything else."""
+"""The single top-up of a link: created once, for the person the program vouches for, and as requested."""
 
 import asyncio
 from decimal import Decimal
@@ -37,7 +37,7 @@ async def begin(link: dict[str, Any], cookie: str = "", **changes: Any) -> str:
 
 
 async def begin_however_busy(link: dict[str, Any], cookie: str) -> str:
-    """Confirm again where all connections were taken, as the page asks people to."""
+    """Create the link's top-up, retrying while all connections are taken, as the page asks people to."""
     for _ in range(20):
         try:
             return await begin(link, cookie)
@@ -86,7 +86,7 @@ async def test_without_the_lock_and_the_look_a_link_would_begin_two(
 
     monkeypatch.setattr(paying, "read", nothing_found)
     await paying.begin(payer, wanted(), expected_amount=EXPECTED, review=new_id())
-    with pytest.raises(Exception, match="uq_top_ups_link_id"):  # The second witness.
+    with pytest.raises(Exception, match="uq_top_ups_link_id"):  # The second line of defense.
         await paying.begin(payer, wanted(), expected_amount=EXPECTED, review=new_id())
 
 
@@ -119,7 +119,7 @@ async def test_a_link_that_ended_meanwhile_begins_nothing(shop: Shop, wallet: Wa
 async def test_the_program_vouches_for_its_person(
     shop: Shop, wallet: Wallet, ada: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No confirmed address is needed through a link, and is without one."""
+    """A confirmed email address is required without a link, but not through one."""
     monkeypatch.setenv("REQUIRE_CONFIRMED_EMAIL", "true")
     get_settings.cache_clear()
     wallet.run("UPDATE users SET email_confirmed_at = NULL WHERE id = %s", shop.person)

@@ -1,4 +1,4 @@
-"""Where links lead back to: to `RETURN_ORIGINS` and nowhere else, with a result that the program verifies."""
+"""Links return only to `RETURN_ORIGINS`, with a result that the program can verify."""
 
 import hashlib
 import hmac

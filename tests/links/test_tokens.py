@@ -1,4 +1,4 @@
-"""Tokens of links: what was not signed here, letter by letter, leads to no link."""
+"""Tokens of links: anything but a token signed here, unaltered, opens no link."""
 
 import base64
 import hmac
@@ -21,7 +21,7 @@ TRIALS = 5_000
 def mutated(  # noqa: PLR0911 - one for each way to alter a text
     token: str, chance: random.Random
 ) -> object:
-    """The token with something else in it: characters, their number or order, or the id of another link."""
+    """Return the token altered in its characters, their number or order, or with another link's id."""
     at = chance.randrange(len(token))
     match chance.randrange(7):
         case 0:
@@ -63,7 +63,7 @@ def test_a_check_that_compares_too_little_is_noticed(monkeypatch: pytest.MonkeyP
 
 
 def test_a_token_is_only_ever_a_token() -> None:
-    """The secret of a return, and what another purpose signs, opens nothing."""
+    """Neither a return's secret nor a signature made for another purpose opens a link."""
     link_id = new_id()
     keys = keys_of(link_id)
     assert keys is not None
@@ -99,7 +99,7 @@ def test_the_key_before_goes_on_working_and_the_one_before_that_does_not(
 
 
 async def test_what_was_signed_for_no_row_leads_nowhere(shop: Shop) -> None:
-    """Knowing the key is not enough: the row of the link has to know the token."""
+    """A valid signature is not enough: the link's row has to have the token."""
     link = await shop.link()
     assert (await views.opened(token_of(link))) is not None
     unknown = keys_of(new_id())

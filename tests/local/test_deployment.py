@@ -1,4 +1,4 @@
-"""What is shipped to run this elsewhere: files for Replit, containers and systemd, and what they lean on."""
+"""The files for deploying elsewhere (Replit, containers, systemd) are right, and so is what they rely on."""
 
 import os
 import re
@@ -149,7 +149,7 @@ LIVE = {
 
 @contextmanager
 def _postgres_with_tls(folder: Path) -> Iterator[str]:
-    """A server that takes connections with TLS, as Replit's does; its address as Replit gives it."""
+    """Run a server that accepts TLS, as Replit's does; yield its URL in Replit's form."""
     server = postgres.start(folder, binaries=DEBIAN)
     try:
         with psycopg.connect(server.superuser_url, autocommit=True) as owner:
@@ -173,7 +173,7 @@ def _postgres_with_tls(folder: Path) -> Iterator[str]:
 
 @pytest.mark.full
 def test_replits_commands_build_and_serve_in_a_clean_environment(tmp_path: Path) -> None:
-    """From a copy of what is committed, on a database with TLS, with nothing set but what Replit sets."""
+    """From a clone of the repository, on a database with TLS, with only the variables that Replit sets."""
     copy = tmp_path / "copy"
     subprocess.run(["git", "clone", "--quiet", PROJECT_DIR, copy], check=True)
     port = free_port()

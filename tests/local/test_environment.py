@@ -1,4 +1,4 @@
-"""Environment variables besides our settings: what they may change, and which processes they reach."""
+"""Environment variables other than our settings: what they may change, and which processes see them."""
 
 import asyncio
 import os
@@ -218,7 +218,7 @@ def _command_of(pid: str) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
-        return ""  # a short-lived process of the server, which has ended since
+        return ""  # a short-lived process of the server that has ended in the meantime
 
 
 def _environments_below(parent: int) -> list[Path]:
@@ -309,7 +309,7 @@ def test_a_folder_that_cannot_be_written_to_is_one_sentence(monkeypatch, tmp_pat
         check_folder(tmp_path / "project")
 
     check()
-    # Root may write everywhere, so the kernel's answer is stood in for.
+    # Root may write everywhere, so the kernel's answer is faked.
     may = os.access
     closed = tmp_path / refused
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and may(path, mode))

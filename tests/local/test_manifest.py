@@ -1,4 +1,4 @@
-"""The manifest of the installed app: under the operator's name, with icons that are what it says of them."""
+"""The installed app's manifest has the operator's name, and icons of the sizes that it declares."""
 
 import json
 import struct

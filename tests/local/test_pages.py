@@ -1,4 +1,4 @@
-"""Built pages: what they are made of, when a start takes them, and which files of older ones stay."""
+"""Built pages: what they depend on, when a start accepts them, and which files of older builds are kept."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ PRODUCTION = {"APP_ENV": "production", "SUPPORT_EMAIL": "help@mycompany.io"}
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A small project of each kind of file that pages are made of, and of some that they are not."""
+    """A small project with each kind of file that pages depend on, and some that they do not."""
     for name in (
         *("onramp_app/web/page.py", "onramp_app/locale/hi/messages.po", "assets/theme.css", "rxconfig.py"),
         *(
@@ -121,7 +121,7 @@ def test_half_a_build_is_none(project: Path) -> None:
 
 @pytest.fixture
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Reflex's folder in development, with its packages and with pages of before, compiled completely."""
+    """Reflex's development folder, with its packages and fully compiled older pages."""
     monkeypatch.setenv(pages._BEGUN_WITH, "")
     web = tmp_path / ".web"
     (web / "node_modules").mkdir(parents=True)
@@ -139,7 +139,7 @@ def test_a_start_of_the_same_code_does_not_compile_again(web: Path) -> None:
 
 
 def test_a_start_of_other_code_compiles(web: Path) -> None:
-    (web / "nocompile").touch()  # left by a start that ended at once
+    (web / "nocompile").touch()  # left by a start that failed immediately
     pages.reuse_compiled(web, NEW)
     assert not (web / "nocompile").exists()
     pages.note_compiled(web, lambda: NEW)
@@ -184,7 +184,7 @@ def test_a_start_that_may_not_build_names_the_command_that_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
-    home.touch(0o600)  # a file is no folder to keep files in, for root neither
+    home.touch(0o600)  # a file cannot hold other files, not even for root
     monkeypatch.setenv("HOME", str(home))
     with pytest.raises(
         StartFailed, match=r"^There are no .* HOME names .* Or run `python -m onramp_app build`"

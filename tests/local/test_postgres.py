@@ -28,7 +28,7 @@ PROJECT = Path(__file__).parents[2]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux only: other systems lack PDEATHSIG")
 
-# What a starter in a process of its own does: says the address and a fork's id, then waits.
+# The script of a starter process: prints the URL, a fork's id and the keeper's id, then waits.
 STARTER = """
 import os, sys, time
 from pathlib import Path
@@ -54,7 +54,7 @@ def running(data_dir: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def superuser(data_dir: Path, url: str) -> Iterator[psycopg.Connection]:
-    """A connection as the server's superuser, whose password lies in the sealed folder."""
+    """Connect as the server's superuser, whose password is in the protected folder."""
     password = (data_dir / "postgres" / "password").read_text()
     with psycopg.connect(url, user="postgres", password=password, autocommit=True) as connection:
         yield connection
@@ -62,7 +62,7 @@ def superuser(data_dir: Path, url: str) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture
 def starter(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
-    """Another process that started the server in `tmp_path`: it, the address and the keeper's id."""
+    """Another process that started the server in `tmp_path`: the process, the URL, the keeper's id."""
     process = subprocess.Popen(
         [sys.executable, "-c", STARTER, str(tmp_path)], cwd=PROJECT, stdout=subprocess.PIPE, text=True
     )
@@ -93,7 +93,7 @@ def soon(condition: Callable[[], bool], *, seconds: float = 10) -> bool:
 
 
 def server_processes(data_dir: Path) -> list[int]:
-    """The server and its workers, which stand in the cluster; not on Linux: by their command."""
+    """Return the ids of the server and its workers: by working directory on Linux, else by command line."""
     cluster = data_dir.resolve() / "postgres" / "cluster"
     if sys.platform != "linux":
         command = ["ps", "-ww", "-eo", "pid=,args="]
@@ -112,7 +112,7 @@ def fields_of(status: str) -> dict[str, str]:
 
 
 def statuses_of(pids: Iterable[int]) -> list[dict[str, str]]:
-    """Return what Linux says of processes; those that ended since they were listed are left out."""
+    """Return the fields of /proc/PID/status for processes, without those that have ended."""
     found = []
     for pid in pids:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -146,7 +146,7 @@ def test_it_listens_on_loopback_with_a_password_that_is_kept_secret(tmp_path):
     for name, mode in {"": 0o700, "password": 0o600, "owner_password": 0o600, "cluster": 0o700}.items():
         path = tmp_path / "postgres" / name
         assert stat.S_IMODE(path.stat().st_mode) == mode
-        # Root keeps the passwords and the way to the data, the server's user only the data.
+        # Root owns the passwords and the folders above the data; the server's user owns only the data.
         assert name == "cluster" or path.stat().st_uid == os.geteuid()
 
 
@@ -323,7 +323,7 @@ def test_who_migrates_and_serves_is_no_superuser(tmp_path):
 
 
 def make_older(data_dir: Path) -> None:
-    """Turn a folder into what earlier versions left: one superuser owns all, and as root all is nobody's."""
+    """Turn a folder into one of an earlier version: a single superuser and, under root, `nobody`'s files."""
     server = postgres.start(data_dir, settings=FAST)
     try:
         everything = server.superuser_url.rpartition("/")[0] + "/onramp"
@@ -356,7 +356,7 @@ def test_a_folder_of_an_earlier_version_is_taken_over_with_its_data(tmp_path):
     make_older(tmp_path)
     for _ in range(2):
         with running(tmp_path) as url:
-            downgrade(url, "0010")  # the owner may change everything that there is
+            downgrade(url, "0010")  # the owner may change everything
             migrate(url)
             with psycopg.connect(url) as connection:
                 assert connection.execute("SELECT symbol FROM exchange_rates").fetchall() == [("USD",)]
@@ -388,7 +388,7 @@ def test_as_root_it_runs_as_the_owner_of_the_project_who_has_an_account(tmp_path
         runs_as = {
             int(fields["Uid"].split()[0]) for fields in statuses_of(server_processes(project / ".data"))
         }
-    # Folders that are mounted into containers belong to numbers that others may have too.
+    # Folders mounted into containers belong to user ids that may be somebody else's here.
     if owner == 54321:
         assert is_unused(*runs_as)
         assert owner not in runs_as
@@ -398,7 +398,7 @@ def test_as_root_it_runs_as_the_owner_of_the_project_who_has_an_account(tmp_path
 
 @pytest.fixture
 def nobodys_folder() -> Iterator[Path]:
-    """A folder that the user `nobody` owns and can reach."""
+    """A folder that the user `nobody` owns and can access."""
     nobody = pwd.getpwnam("nobody")
     try:
         imports = as_nobody("import onramp_app.local.postgres", Path()).returncode == 0

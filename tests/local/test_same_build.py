@@ -1,4 +1,4 @@
-"""At full size: the same code gives the same files, wherever and whenever it is built. Needs Node."""
+"""Full size only: builds are reproducible, wherever and whenever they are made. Needs Node."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ def _copy(project: Path, folder: Path) -> Path:
 
 
 def _built(project: Path, **values: str) -> Path:
-    # Without `.env` and settings of the person who runs the tests, but with where npm keeps packages.
+    # Without the developer's `.env` and settings, but with the location of npm's cache.
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     build = [sys.executable, "-m", "onramp_app", "build"]
     subprocess.run(build, cwd=project, env={**kept, **PRODUCTION, **values}, check=True, timeout=300)
@@ -29,7 +29,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def _differences(one: Path, other: Path) -> list[str]:
-    """Return the files that are not in both folders with the same bytes."""
+    """Return the files that are missing from one folder or differ between the two."""
     left, right = _files(one), _files(other)
     return sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
 
@@ -43,7 +43,7 @@ def test_two_builds_are_the_same_byte_for_byte(tmp_path: Path, project_dir: Path
     )
     assert len(list(first.rglob("*.js"))) > 10
     assert _differences(first, second) == []
-    # A build leaves the checkout as it was: npm would write into the lock where it found each package.
+    # A build leaves the checkout unchanged: npm would write each package's source into the lock file.
     assert _differences(first.parent / "reflex.lock", project_dir / "reflex.lock") == []
 
 

@@ -1,4 +1,4 @@
-"""Starts in development, one after another: Reflex compiles where something has changed, and only there."""
+"""Consecutive starts in development: Reflex compiles what has changed, and nothing else."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The limits that the web server gets before it starts."""
+"""The limits that are set on the web server before it starts."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ from onramp_app.running.parts import UnwellError
 def test_reflex_starts_the_server_with_our_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     started = []
     monkeypatch.setattr(server.Server, "serve", lambda self, *_: started.append(self))
-    monkeypatch.setattr(server, "Server", server.Server)  # put back at the end
+    monkeypatch.setattr(server, "Server", server.Server)  # restored after the test
     monkeypatch.setenv("REFLEX_BACKEND_START_METHOD", "spawn")
     limit_the_server()
     limit_the_server()

@@ -1,6 +1,6 @@
 """An instance as it is shipped: `reflex run --env prod` with built pages, no Node, and a read-only folder.
 
-It listens where it is to, and ends in time, with everything that is open.
+It listens on the configured address, and shuts down in time whatever connections are open.
 """
 
 import asyncio
@@ -30,10 +30,10 @@ from tests.served import answers
 from tests.sockets import TabSocket
 
 SETTINGS = PRODUCTION | {
-    "BACKGROUND_WORK": "off",  # It would ask the real provider.
+    "BACKGROUND_WORK": "off",  # It would query the real provider.
     "HOST": "127.0.0.1",
 }
-# Root may write everywhere, unless it gives that right away.
+# Root may write everywhere, unless it drops that capability.
 _AS_ANYBODY = ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]
 
 
@@ -62,7 +62,7 @@ def instance(
     shipped(project, **SETTINGS, DATABASE_URL="postgresql://wallet@db/wallet")
     for path in (project, *project.rglob("*")):
         path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
-    # A Python whose neighbours and PATH hold no Node.
+    # A Python without Node next to it or on its PATH.
     python = folder / "bin" / "python3"
     python.parent.mkdir()
     python.symlink_to(Path(sys.executable).resolve())
@@ -108,7 +108,7 @@ def test_it_listens_at_the_named_address_alone(instance: Shipped) -> None:
 
 
 async def test_it_ends_in_time_with_everything_that_is_open(instance: Shipped) -> None:
-    """Last: afterwards the instance is gone."""
+    """This test comes last, as it ends the instance."""
     account = {"email": "asha@example.org", "password": "correct horse battery staple"}
     async with httpx.AsyncClient(base_url=instance.url, timeout=20) as client:
         token = (await client.post("/api/auth/register", json=account)).json()["access_token"]

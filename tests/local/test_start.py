@@ -1,4 +1,4 @@
-"""The start of `reflex run`: what stops it, in which words, and that nothing is left afterwards."""
+"""The start of `reflex run`: what prevents it, with which messages, and that nothing is left running."""
 
 import os
 import re
@@ -134,7 +134,7 @@ def test_the_owner_url_is_checked_too(monkeypatch, tmp_path, owner_url):
 
 @pytest.fixture
 def old_postgres() -> Iterator[int]:
-    """Serve the first messages of a PostgreSQL 14 (protocol 3.0); gives the port."""
+    """The port of a fake PostgreSQL 14, which sends the first messages of protocol 3.0."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def message(kind: bytes, body: bytes) -> bytes:
@@ -168,7 +168,7 @@ def test_a_postgresql_that_is_too_old_is_one_sentence(monkeypatch, tmp_path, old
 
 @pytest.fixture
 def project(tmp_path: Path, project_dir: Path) -> Path:
-    """A copy of what `reflex run` needs, with a `.data` of its own."""
+    """A copy of the files that `reflex run` needs, with its own `.data`."""
     for folder in ("onramp_app", "alembic", "assets"):
         shutil.copytree(project_dir / folder, tmp_path / folder)
     for file in ("rxconfig.py", "alembic.ini"):
@@ -182,7 +182,7 @@ def environment(**values: str) -> dict[str, str]:
 
 
 def refused(project: Path, *options: str, **values: str) -> str:
-    """Run `reflex run`, which is to end with status 1; return all it says."""
+    """Run `reflex run`, which must exit with status 1; return its output."""
     done = subprocess.run(
         [*REFLEX, *options],
         cwd=project,
@@ -230,7 +230,7 @@ def test_a_wrong_database_and_a_missing_setting_stop_the_start_in_one_sentence(p
     ports = ("--frontend-port", "13210", "--backend-port", "13211")
     unreachable = "postgresql://user:s3cret@127.0.0.1:1/wallet"
 
-    simulator = "http://localhost:1"  # a named one is not started, so its port may be taken
+    simulator = "http://localhost:1"  # a configured simulator is not started, so its port may be taken
     assert refused(project, *ports, DATABASE_URL=unreachable, ONRAMP_API_URL=simulator) == (
         "DATABASE_URL: the server at 127.0.0.1:1 does not answer.\n"
     )
@@ -252,7 +252,7 @@ PRODUCTION = {
     "MAIL_FROM": "no-reply@mycompany.io",
     "SUPPORT_EMAIL": "help@mycompany.io",
 }
-# Loads the configuration three times in the process of `run`, as Reflex does, in a thread and in a fork.
+# Loads the configuration three times in the process of `run`, in a thread and in a fork, as Reflex does.
 LOADS = """
 import os, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -289,7 +289,7 @@ def loaded(project: Path, *options: str, **values: str) -> list[str]:
         capture_output=True,
         text=True,
         timeout=60,
-        check=False,  # what it says is the better complaint
+        check=False,  # its output makes the better failure message
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -348,7 +348,7 @@ def test_a_start_that_names_every_server_keeps_nothing_in_the_folder(project, da
 def test_every_way_to_end_leaves_no_process_and_a_new_start_works_at_once(project, project_dir, env, how):
     if not (project_dir / ".web" / "node_modules").exists():
         pytest.skip("the packages of the pages are not installed: run reflex once")
-    start.refuse_taken_port(start.SIMULATOR_PORT)  # the simulator has this one only
+    start.refuse_taken_port(start.SIMULATOR_PORT)  # the simulator only ever uses this port
     shutil.copytree(project_dir / ".web", project / ".web", symlinks=True)
     for _ in range(2):
         process, log = _run(project, env)
@@ -378,12 +378,12 @@ def _run(project: Path, env: str) -> tuple[subprocess.Popen[bytes], Path]:
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.1)
-    time.sleep(2)  # the worker starts after these lines
+    time.sleep(2)  # the worker starts after these lines are logged
     return process, log
 
 
 def _processes_of(project: Path) -> list[str]:
-    """What runs in the folder or names it: Node, the web server's workers, the database and its keepers."""
+    """Return the processes that run in the folder or name it: Node, server workers, database, keepers."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,4 +1,4 @@
-"""Mails leave over TLS with a right certificate or not at all, and refusals are told apart."""
+"""Mail is sent over TLS with a valid certificate or not at all, and kinds of refusal are distinguished."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

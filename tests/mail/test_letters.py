@@ -1,4 +1,4 @@
-"""Every kind of mail reads the same in both forms, carries its link and loads nothing."""
+"""Every kind of mail reads the same as text and HTML, has its link, and loads nothing."""
 
 import re
 from html import unescape

@@ -1,4 +1,4 @@
-"""A mail is written once for what caused it, sent once by whoever takes it, and given up in the end."""
+"""A mail is written once for its cause, sent once by the process that claims it, and eventually given up."""
 
 import asyncio
 from collections.abc import Iterator

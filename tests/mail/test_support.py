@@ -1,4 +1,4 @@
-"""Mails to support name what they are about, and no value in them begins a header, a line or a recipient."""
+"""Mails to support name their subject, and no value in them can inject a header, line or recipient."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,7 +25,7 @@ def _address(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _read(address: str) -> tuple[str, str, str]:
-    """Return recipient, subject and text as mail programs find them (RFC 6068); nothing else is there."""
+    """Return recipient, subject and text as mail programs parse them (RFC 6068); anything else fails."""
     parts = urlsplit(address)
     headers = parse_qs(parts.query, strict_parsing=True)
     assert (parts.scheme, parts.fragment, set(headers)) == ("mailto", "", {"subject", "body"})

@@ -1,4 +1,4 @@
-"""An operator's one-time code: made in their own session, good for one deed, and never guessed."""
+"""An operator's one-time code: created in their own session, good for one deed, and not guessable."""
 
 import asyncio
 from datetime import timedelta
@@ -152,7 +152,7 @@ async def test_five_wrong_guesses_end_a_code_however_many_are_made_at_once(desk:
 
 
 async def test_guesses_of_other_processes_count_too(desk: Desk) -> None:
-    """Each command is a process of its own: a count in memory would start again with each."""
+    """Each command is a separate process, so a count in memory would start over each time."""
     mandate = desk.mandate
     top_up_id, _ = await desk.held()
     for number in range(4):
@@ -247,7 +247,7 @@ async def test_a_decision_that_forgets_to_ask_or_to_record_is_not_made(desk: Des
     assert desk.books.owner.execute(name, (user_id,)).fetchone() == ("changed",)
 
 
-# Commands that decide nothing: they look, set an installation up, or ask the provider to send something.
+# Commands that decide nothing: they show something, set up an installation, or request a resend.
 DECIDE_NOTHING = {
     "check", "migrate", "build", "worker", "simulator", "create-user", "verify-ledger", "backup", "restore",
     "webhooks list", "webhooks show", "review list", "kyc list", "kyc show",

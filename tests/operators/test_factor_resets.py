@@ -1,4 +1,4 @@
-"""Lost factors: an operator asks for their removal, the owner has a day to stop it."""
+"""Lost factors: an operator requests their removal, and the owner has a day to stop it."""
 
 from datetime import timedelta
 
@@ -94,7 +94,7 @@ async def test_who_lost_phone_and_password_comes_back_a_day_after_the_operator_a
     await ask_reset(email, mandate=desk.mandate)
     link = await _link_to_set_a_password(desk, email)
     with pytest.raises(OtpRequired):
-        await passwords.reset(link, NEW, CLIENT)  # the day of the owner has not passed
+        await passwords.reset(link, NEW, CLIENT)  # the owner's day has not passed yet
     assert await _has_factor(person.viewer.user_id)
     _let_a_day_pass(desk.books.owner)
     await passwords.reset(link, NEW, CLIENT)

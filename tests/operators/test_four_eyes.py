@@ -1,4 +1,4 @@
-"""Above `FOUR_EYES_ABOVE` one operator proposes and another confirms just that; nobody decides their own."""
+"""Above `FOUR_EYES_ABOVE` one operator proposes and another confirms exactly that, never their own."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ Deciding = Callable[[Mandate], Awaitable[Any]]
 
 @pytest.fixture
 def hundred_dollars(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> Desk:
-    """More than 100 dollars needs two operators; a USDT is a dollar, and of the others nothing is known."""
+    """A desk where amounts above 100 dollars need two operators; only USDT has a rate, of one dollar."""
     monkeypatch.setenv("FOUR_EYES_ABOVE", '{"currency": "USD", "amount": "100"}')
     get_settings.cache_clear()
     for symbol in ("USDT", "USD"):
@@ -132,7 +132,7 @@ async def test_every_act_that_moves_money_or_power_can_be_proposed_and_confirmed
         with pytest.raises(Forbidden, match="You proposed this"):
             await deed(desk.mandate_of(desk.operator_id, confirms=proposal))
         await deed(desk.mandate_of(other, confirms=proposal))
-    # The last of them has changed what the treasury holds, so each deed is seen in the books or the roles.
+    # The last deed has changed the treasury's balance, so each deed is visible in the books or the roles.
     assert desk.books.count("proposals") == len(deeds)
     confirmed = desk.books.owner.execute("SELECT DISTINCT confirmed_by FROM proposals").fetchall()
     assert confirmed == [(other,)]
@@ -191,7 +191,7 @@ async def test_of_confirmations_at_once_one_does_it(hundred_dollars: Desk) -> No
     )
     names = Counter(type(one).__name__ for one in outcomes)
     assert names.pop("Decision") == 1
-    # Those that a busy machine lets wait for a connection for too long may come back.
+    # On a busy machine, those that waited too long for a connection are told to retry.
     assert set(names) <= {"ActionNotPossible", "DatabaseUnavailable"}
     assert len(desk.timeline(held)) == 1
 
@@ -259,7 +259,7 @@ async def test_nobody_decides_about_their_own_account(desk: Desk, monkeypatch: p
 @pytest.fixture
 async def held(hundred_dollars: Desk) -> str:
     top_up_id, _ = await hundred_dollars.held(200 * USDT)
-    await engine.dispose()  # Each command runs in a loop of its own.
+    await engine.dispose()  # Each command runs its own event loop.
     return top_up_id
 
 

@@ -1,4 +1,4 @@
-"""Who grants roles: anybody who can run commands makes the first admin, and after that only admins do."""
+"""Granting roles: anybody who can run commands creates the first admin; after that only admins can."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A program that knows Ada, its requests, and an owner's connection to look at what they left."""
+"""Fixtures: a program that knows Ada, its requests, and an owner's connection to inspect the results."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -27,28 +27,28 @@ ENDPOINTS = "/api/webhook-endpoints"
 
 @dataclass
 class Shop:
-    """A program with a key for everything."""
+    """A program whose key has every scope."""
 
     client: httpx.AsyncClient
     program_id: str
     key: str
 
     async def ask(self, method: str, path: str, **body: Any) -> httpx.Response:
-        """Send a request of the program."""
+        """Send a request as the program."""
         headers = {"Authorization": f"Bearer {self.key}"}
         if method == "GET":
             return await self.client.get(path, headers=headers, params=body)
         return await self.client.request(method, path, headers=headers, json=body)
 
     async def endpoint(self, url: str = "https://shop.example/hook", **more: Any) -> dict[str, Any]:
-        """Make an endpoint. Returns it with its secret."""
+        """Create an endpoint. Returns it with its secret."""
         made = await self.ask("POST", ENDPOINTS, url=url, **more)
         assert made.status_code == 201, made.text
         found: dict[str, Any] = made.json()
         return found
 
     async def deliveries(self, endpoint: dict[str, Any], **filters: Any) -> list[dict[str, Any]]:
-        """Read the log of an endpoint, newest first."""
+        """Return the delivery log of an endpoint, newest first."""
         answer = await self.ask("GET", f"{ENDPOINTS}/{endpoint['id']}/deliveries", **filters)
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["items"]
@@ -84,6 +84,6 @@ async def poster() -> AsyncIterator[Poster]:
 async def happen(
     user_id: str, *, of: str = "top_up:1", type_: EventType = EventType.TOP_UP_SETTLED, **data: object
 ) -> None:
-    """Commit an event of an object of a person."""
+    """Commit an event about a person's object."""
     async with transaction() as db:
         note(db, Happening(type_, of, user_id, lambda _: data))

@@ -1,4 +1,4 @@
-"""The other end of webhooks: a small HTTP server that keeps what came and answers as it is told."""
+"""The receiving end of webhooks: a small HTTP server that keeps requests and gives preset answers."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class Got:
-    """One request as it came."""
+    """One request as received."""
 
     headers: dict[str, str]
     body: bytes
@@ -29,7 +29,7 @@ class Got:
 
 @dataclass
 class Receiver:
-    """What came, newest last. `answer` is the whole answer to each request; None: none ever comes."""
+    """Keeps requests, newest last. `answer` is the raw answer to each request; None means no answer."""
 
     port: int = 0
     got: list[Got] = field(default_factory=list)
@@ -48,12 +48,12 @@ class Receiver:
         return [one.document["type"] for one in self.got]
 
     async def has(self, number: int) -> None:
-        """Wait until so many requests have come."""
+        """Wait until `number` requests have arrived."""
         async with asyncio.timeout(20), self.came:
             await self.came.wait_for(lambda: len(self.got) >= number)
 
     def answers(self, status: int, body: bytes = b"", **headers: str) -> None:
-        """Answer each request like this from now on."""
+        """Answer every request this way from now on."""
         self.answer = answer(status, body, **headers)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -78,7 +78,7 @@ class Receiver:
 
 
 def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
-    """Return a whole answer."""
+    """Return a complete HTTP/1.1 response."""
     fields = {"content-length": str(len(body)), "connection": "close"} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
@@ -88,7 +88,7 @@ def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
 
 @asynccontextmanager
 async def receiving(host: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
-    """A receiver on loopback that answers 204."""
+    """Run a receiver on loopback that answers 204."""
     receiver = Receiver()
     receiver.answers(204)
     tasks: set[asyncio.Task[None]] = set()

@@ -1,4 +1,4 @@
-"""`/api/webhook-endpoints` over HTTP: made, changed, given another secret, removed; a program's own alone."""
+"""`/api/webhook-endpoints` over HTTP: create, change, rotate the secret, delete; only a program's own."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""What is written of what happens: with its cause or not at all, once, for those who may hear of it."""
+"""Events are written with their cause or not at all, once, and only for programs that may receive them."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from tests.rows import Owner
 
 @pytest.fixture
 def debits(desk: Desk) -> Debits:
-    """The program `shop`, with an endpoint for everything."""
+    """The program `shop`, with an endpoint for every event type."""
     rows.keyless_program(desk.books.owner, PROGRAM)
     rows.webhook_endpoint(desk.books.owner, PROGRAM)
     return Debits(desk.books)
@@ -47,7 +47,7 @@ def _types(owner: Owner) -> list[str]:
 
 @contextmanager
 def _statements() -> Iterator[list[str]]:
-    """All that is sent to the database meanwhile, but what begins and ends a transaction."""
+    """Collect the statements sent to the database, except those that begin and end transactions."""
     sent: list[str] = []
     pool = engine._get_pool().engine.sync_engine
 
@@ -59,7 +59,7 @@ def _statements() -> Iterator[list[str]]:
     event.remove(pool, "before_cursor_execute", keep)
 
 
-# From what causes them.
+# What causes them
 
 
 async def test_each_decision_about_a_top_up_is_told(desk: Desk, debits: Debits) -> None:
@@ -135,7 +135,7 @@ async def test_a_verification_is_told_with_no_word_of_who_decided(desk: Desk, de
     assert set(data) == {"status", "tier", "user_id", "external_id"}
 
 
-# For whom.
+# For whom they are written
 
 
 async def test_an_endpoint_hears_of_what_it_asked_for_and_of_its_own_people(desk: Desk) -> None:
@@ -170,7 +170,7 @@ async def test_a_disabled_endpoint_keeps_what_it_misses(desk: Desk) -> None:
     ]
 
 
-# With its cause, and at no cost where nobody listens.
+# Atomic with the cause, and free if nobody listens
 
 
 class _Undone(Exception):
@@ -178,7 +178,7 @@ class _Undone(Exception):
 
 
 async def _cause(owner: Owner, user_id: str, *, fails: bool) -> tuple[bool, bool]:
-    """Change something and tell of it. Returns whether each is there afterwards."""
+    """Change something and note an event. Returns whether the change and the event were committed."""
     try:
         async with transaction() as db:
             await execute(db, text("UPDATE users SET display_name = 'New' WHERE id = :id"), {"id": user_id})
@@ -228,11 +228,11 @@ async def test_where_nobody_has_an_endpoint_fifty_events_cost_one_look(desk: Des
     assert desk.books.count("outgoing_deliveries") == 50
 
 
-# Until when.
+# Until when they are written
 
 
 async def test_what_names_a_program_is_written_while_it_makes_an_endpoint(shop: Shop) -> None:
-    """Crediting writes events, whose foreign key needs the row of the program."""
+    """Crediting writes events, whose foreign key locks the program's row."""
     with _statements() as sent:
         await shop.endpoint()
     (locks,) = [one for one in sent if "FOR " in one and "FROM programs" in one.replace("\n", " ")]

@@ -1,4 +1,4 @@
-"""Killed at any moment, the processes that send lose nothing, and keep the order of each object."""
+"""Sender processes that are killed at any moment lose no webhook, and keep each object's order."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ def _is_done(owner: Owner) -> bool:
 async def _killed(
     shop: Shop, owner: Owner, person: Person, receiver: Receiver, database: str, *how: str
 ) -> int:
-    """Write events while two processes send them and are killed. Returns how many were written."""
+    """Write events while two sender processes are killed repeatedly. Returns how many were written."""
     await shop.endpoint(receiver.url)
     written, workers = 0, [_start(database, *how) for _ in range(2)]
     try:
@@ -44,7 +44,7 @@ async def _killed(
             for _ in range(10):
                 await happen(person.id, of=f"top_up:{random.randrange(OBJECTS)}", number=written)
                 written += 1
-            # In the midst of it: once some have come, and more are under way.
+            # Midway: some have arrived, and more are in flight.
             for _ in range(200):
                 if len(receiver.got) > seen + 3:
                     break
@@ -55,7 +55,7 @@ async def _killed(
             victim.wait()
             workers[kill % 2] = _start(database, *how)
         async with asyncio.timeout(60):
-            while not _is_done(owner):  # noqa: ASYNC110 - a database tells nobody
+            while not _is_done(owner):  # noqa: ASYNC110 - a database has nothing to await
                 await asyncio.sleep(0.2)
         await asyncio.sleep(0.5)
     finally:

@@ -1,4 +1,4 @@
-"""The log of an endpoint: read, sent again, kept within bounds, and gone with the endpoint."""
+"""The delivery log of an endpoint: reading, redelivering, its limits, and its deletion with the endpoint."""
 
 import asyncio
 from collections import Counter
@@ -94,7 +94,7 @@ async def test_of_each_delivery_the_newest_attempts_are_kept_and_the_list_shows_
 
 
 async def test_all_that_was_not_taken_is_sent_again_so_often(shop: Shop) -> None:
-    """Each time may be ten thousand."""
+    """Each call may redeliver up to ten thousand."""
     endpoint = await shop.endpoint()
     where = f"{ENDPOINTS}/{endpoint['id']}/redeliver"
     answers = [(await shop.ask("POST", where)).status_code for _ in range(11)]
@@ -105,7 +105,7 @@ async def test_all_that_was_not_taken_is_sent_again_so_often(shop: Shop) -> None
 async def test_a_log_of_200000_deliveries_is_read_disabled_and_sent_again_at_once(
     shop: Shop, owner: Owner, ada: Person
 ) -> None:
-    """For one endpoint all wait; another has taken all but one of a thousand."""
+    """For one endpoint all are waiting; another has accepted all but one in a thousand."""
     dead, fine = [(await shop.endpoint())["id"] for _ in range(2)]
     owner.execute(
         "INSERT INTO outgoing_events (id, program_id, user_id, type, object, data, created_at)"

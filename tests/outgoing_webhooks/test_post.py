@@ -1,4 +1,4 @@
-"""One request: it goes to the address that was checked and nowhere else, and no answer takes much of us."""
+"""One request: it goes only to the address that was checked, and no answer uses many resources."""
 
 import ipaddress
 import socket
@@ -17,7 +17,7 @@ from tests.outgoing_webhooks.receiver import Receiver, receiving
 
 NOT_OF_THE_INTERNET = "the name of the host leads to no address of the internet"
 
-# Each kind, by the registry or document that sets it apart.
+# One address of each special-purpose kind, by the registry or document that defines it.
 KINDS = {
     "loopback": "127.0.0.1",
     "all of loopback": "127.255.255.254",
@@ -82,7 +82,7 @@ async def _sent(poster: Poster, url: str) -> Answer:
 async def test_no_request_goes_to_an_address_that_is_not_of_the_internet(
     address: str, receiver: Receiver
 ) -> None:
-    """By a name that leads there, beside an address that is fine, and written in the URL itself."""
+    """Tried by a host name, alone and next to a public address, and as a literal in the URL."""
     literal = f"[{address}]" if ":" in address else address
     url = f"http://shop.example:{receiver.port}/hook"
     for addresses in ((address,), ("93.184.216.34", address)):
@@ -125,7 +125,7 @@ def test_outside_production_this_machine_may_be_reached_and_nothing_else(address
 
 
 async def test_a_name_that_leads_elsewhere_the_second_time_is_not_asked_twice(receiver: Receiver) -> None:
-    """DNS rebinding: what was checked is what is connected to."""
+    """DNS rebinding: the connection uses the address that was checked."""
     asked: list[str] = []
 
     async def resolve(host: str, port: int) -> list[str]:
@@ -161,7 +161,7 @@ async def test_no_proxy_of_the_environment_is_asked(
 
 async def test_of_a_long_answer_4_kib_are_read(receiver: Receiver, poster: Poster) -> None:
     receiver.answer = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n" + b"x" * 3000
-    receiver.drip = b"y" * 3000  # without end
+    receiver.drip = b"y" * 3000  # endlessly
     began = time.monotonic()
     answer = await _sent(poster, receiver.url)
     assert answer.is_taken
@@ -211,7 +211,7 @@ async def test_nobody_there_and_no_such_name(poster: Poster) -> None:
 
 
 async def test_over_tls_the_name_of_the_url_is_the_one_that_has_to_be_proved() -> None:
-    """The certificate is for `localhost`; the address is the same each time."""
+    """The certificate is for `localhost`; the IP address is the same each time."""
     own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     own.load_cert_chain(CERTIFICATE)
     async with (

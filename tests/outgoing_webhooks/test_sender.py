@@ -1,4 +1,4 @@
-"""Deliveries: verified by the reference library, at least once, in order, retried, given up, sent again."""
+"""Deliveries: verified by the reference library, at least once, in order, retried, given up, redelivered."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from tests.rows import Owner
 
 
 def _let_time_pass(owner: Owner, seconds: float) -> None:
-    """Move all that is kept of deliveries back, as if so much time had gone by."""
+    """Backdate all times of deliveries, as if `seconds` had passed."""
     owner.execute(
         "UPDATE outgoing_deliveries SET due_at = due_at - make_interval(secs => %(by)s),"
         " first_tried_at = first_tried_at - make_interval(secs => %(by)s),"
@@ -33,7 +33,7 @@ def _let_time_pass(owner: Owner, seconds: float) -> None:
     )
 
 
-# What a receiver sees.
+# What a receiver sees
 
 
 async def test_the_reference_library_verifies_what_comes(
@@ -88,7 +88,7 @@ async def test_a_secret_outlives_the_key_of_the_application_that_sealed_it(
     await happen(ada.id)
     await send_some(poster)
     standardwebhooks.Webhook(endpoint["secret"]).verify(receiver.got[0].body, receiver.got[0].headers)
-    # Sealed again with the key of now, it does without the one of before.
+    # Re-sealed with the current key, it no longer needs the previous one.
     monkeypatch.delenv("SECRET_KEY_PREVIOUS")
     get_settings.cache_clear()
     await happen(ada.id)
@@ -108,7 +108,7 @@ async def test_an_endpoint_whose_secret_nobody_can_open_gets_nothing_unsigned(
     assert one["problem"] == "its secret cannot be opened any more: give it a new one"
 
 
-# In which order, and how often.
+# In which order, and how often
 
 
 async def test_a_later_event_of_an_object_waits_for_the_earlier_one(
@@ -149,7 +149,7 @@ async def test_one_that_dies_with_a_delivery_keeps_it_from_nobody_for_long(
     assert (one["state"], len(one["attempts"])) == ("delivered", 1)
 
 
-# When it is tried again, and when no more.
+# When it is retried, and when it is given up
 
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -184,7 +184,7 @@ def test_nothing_is_tried_after_three_days_whatever_is_asked_for() -> None:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> tuple[timedelta, ...]:
-    """The first of the schedule and its last: that it lasts for three days is proven above."""
+    """Shorten the schedule to its first and last wait; its length of three days is proven above."""
     monkeypatch.setattr(schedule, "WAITS", (WAITS[0], WAITS[-1]))
     return schedule.WAITS
 
@@ -220,7 +220,7 @@ async def test_after_three_days_the_endpoint_is_disabled_and_operators_hear_of_i
     assert {(one["status"], one["answer"]) for one in attempts} == {(500, "no")}
     mails = owner.execute("SELECT kind, user_id, recipient FROM outbox_mails").fetchall()
     assert mails == [("endpoint_disabled", operator, "desk@example.org")]
-    # What happens meanwhile is kept, and all of it can be sent once the endpoint works again.
+    # Events in the meantime are kept, and can all be sent once the endpoint works again.
     await happen(ada.id, of="top_up:c")
     assert await send_some(poster) == 0
     assert_problem(await shop.ask("POST", f"{where}/redeliver"), 409, "endpoint_disabled")
@@ -276,7 +276,7 @@ async def test_one_that_is_gone_gets_nothing_more_at_once(
 async def test_what_waits_for_a_disabled_endpoint_is_given_up_a_part_at_a_time(
     shop: Shop, owner: Owner, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However much it is, disabling and removing the endpoint writes one row."""
+    """However many there are, disabling or removing the endpoint writes only one row."""
     endpoint = await shop.endpoint()
     for number in range(5):
         await happen(ada.id, of=f"top_up:{number}")
@@ -310,7 +310,7 @@ async def test_what_is_stranded_is_given_up_while_others_are_sent_to(
 async def test_a_program_whose_keys_are_all_revoked_is_sent_nothing_until_it_has_one_again(
     shop: Shop, owner: Owner, ada: Person, receiver: Receiver, poster: Poster
 ) -> None:
-    """Somebody else may have made the endpoint, with a key that was found."""
+    """The endpoint may have been created by somebody else, with a leaked key."""
     endpoint = await shop.endpoint(receiver.url)
     rotated = rows.api_key(owner, shop.program_id)
     end_key = "UPDATE api_keys SET ends_at = now() WHERE id = %s"

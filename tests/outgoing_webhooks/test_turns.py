@@ -1,4 +1,4 @@
-"""Who sends, and in whose turn: each delivery once, and none holds up another."""
+"""Which process sends which delivery next: each is sent once, and none delays another."""
 
 import asyncio
 from collections import Counter
@@ -77,7 +77,7 @@ async def test_what_becomes_of_one_that_cannot_be_noted_holds_up_no_other(
 ) -> None:
     await shop.endpoint(receiver.url)
     await happen(ada.id, of="top_up:bad", number=0)
-    # The database refuses to note another attempt of this one.
+    # The database refuses to record another attempt of this one.
     owner.execute(
         "INSERT INTO outgoing_attempts (delivery_id, number, at, took_ms)"
         " SELECT id, 1000000, now(), 1 FROM outgoing_deliveries"

@@ -1,4 +1,4 @@
-"""A process that sends webhooks until it is killed. `hasty`: it notes them as taken before it sends them."""
+"""A process that sends webhooks until it is killed; `hasty` marks them delivered before sending them."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ async def _send_hastily(taken: Taken, poster: Poster) -> None:
 
 
 if __name__ == "__main__":
-    sender.TAKEN_SECONDS = 1.5  # what a killed process has taken is another's soon
+    sender.TAKEN_SECONDS = 1.5  # another process soon takes over a killed one's claims
     if sys.argv[1:] == ["hasty"]:
         sender.send_one = _send_hastily  # type: ignore[assignment]
     asyncio.run(sender.keep_sending())

@@ -1,4 +1,4 @@
-"""Which amounts may be paid at once."""
+"""Which amounts may be paid in a single top-up."""
 
 from decimal import Decimal
 

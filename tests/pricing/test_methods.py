@@ -1,4 +1,4 @@
-"""Payment methods are called what they are, whatever number the provider files them under."""
+"""Payment methods have the right names, whichever number the provider lists them under."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Mid-market rates: read where the operator says, and unspoken of unless they are of this day."""
+"""Mid-market rates: read from the operator's source, and not used unless they are current."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ Read = Callable[..., object]
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Read]:
-    """Return a function that reads what a service answers with; bytes are sent as they are."""
+    """A function that reads rates from a service with a given answer; bytes are sent verbatim."""
 
     async def read(body: object, *, status: int = 200) -> MidMarket | None:
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -69,7 +69,7 @@ async def test_a_rate_of_any_asset_in_any_currency_follows(reads: Read) -> None:
 
 
 async def test_another_base_is_turned_into_dollars(reads: Read) -> None:
-    latest = NOW - timedelta(hours=16)  # A daily reference is that of 16:00.
+    latest = NOW - timedelta(hours=16)  # A daily reference rate is from 16:00.
     found = await reads(
         {"base": "EUR", "date": latest.date().isoformat(), "rates": {"USD": 1.25, "INR": 100}}
     )
@@ -118,7 +118,7 @@ async def test_rates_that_are_none_are_left_out(reads: Read) -> None:
 @pytest.mark.parametrize("status", [204, 301, 404, 500])
 async def test_a_service_that_is_away_is_not_asked_again_at_once(reads: Read, status: int) -> None:
     assert await reads(FRESH, status=status) is None
-    # Nobody listens any more, and nobody waits for that.
+    # The server is gone by now, and no further request is made.
     assert await mid_market.mid_market() is None
 
 

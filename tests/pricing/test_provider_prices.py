@@ -1,4 +1,4 @@
-"""Gathering rates over real HTTP, from a server that plays the provider."""
+"""Collecting rates over real HTTP, from a server that imitates the provider."""
 
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal

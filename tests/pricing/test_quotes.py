@@ -1,4 +1,4 @@
-"""Options and quotes over real HTTP, against a server that plays the provider."""
+"""Options and quotes over real HTTP, against a server that imitates the provider."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -151,7 +151,7 @@ async def test_less_than_the_provider_sends_is_refused_before_anybody_pays(
     onramp.answers["allGasFee"] = ok({"54": {"3": {"minimumWithdrawal": "20"}}})
     with pytest.raises(AmountOutOfLimits) as too_little:
         await quote(client, reader, request=REQUEST)
-    # 9 more at 88 and three percent of fees.
+    # 9 more units at 88, plus three percent of fees.
     assert too_little.value.extra == {"min": "1815.76", "max": "500000"}
 
 
@@ -211,7 +211,7 @@ async def test_the_same_quote_asked_at_once_is_asked_once(
     others = [replace(REQUEST, fiat_amount=Decimal(2000 + number)) for number in range(50)]
     await asyncio.gather(*(quote(shared, reader, request=other) for other in others))
     assert onramp.count("quotes") == 51, "other questions are asked"
-    shared._answers._kept.clear()  # The three seconds have passed.
+    shared._answers._kept.clear()  # As if the three seconds had passed.
     again = await quote(shared, reader, request=REQUEST)
     assert again.quoted.expires_at > same[0].quoted.expires_at
 
@@ -295,7 +295,7 @@ async def test_an_older_configuration_serves_while_the_provider_is_away(
     assert len(onramp.requests) == asked
     for name in ("fetchAllCountryConfig", "limits", "allChainMapping", "allCoinLimits"):
         onramp.answers[name] = refused(400)
-    client._transport._shared._kept.clear()  # The minute in which answers are shared has passed.
+    client._transport._shared._kept.clear()  # As if the minute in which answers are shared had passed.
     ahead = timedelta(hours=1)
     found = await reader.options("INR")
     assert (found.is_stale, found.as_of, len(found.methods), len(found.assets)) == (True, read_at, 2, 2)

@@ -1,4 +1,4 @@
-"""What has to be paid for a wanted amount to arrive, found by quotes of what is paid."""
+"""The amount to pay so that a wanted amount arrives, found through quotes for amounts to pay."""
 
 from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
@@ -17,7 +17,7 @@ CENT = Decimal("0.01")
 
 
 class Desk:
-    """A provider that quotes what is paid: a part of it and at least `least_fee` goes to fees."""
+    """A provider that quotes by the amount to pay, of which a percentage, at least `least_fee`, is fees."""
 
     def __init__(
         self,

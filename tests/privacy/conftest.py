@@ -1,4 +1,4 @@
-"""The people and the client of the API's tests."""
+"""Fixtures shared with the API's tests: the people and the client."""
 
 from tests.api.conftest import ada, bo, client, new_person, wallet
 

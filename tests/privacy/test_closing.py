@@ -1,4 +1,4 @@
-"""Closing an account: an empty one only, for good, and afterwards nothing leads in or to its owner."""
+"""Closing an account: only an empty one, for good; afterwards nothing opens it or identifies its owner."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ def _code(answer: httpx.Response) -> tuple[int, str | None]:
 
 
 def _everything(owner: psycopg.Connection[Any]) -> str:
-    """Every row of every table as text, without the mails, of which one still has the address."""
+    """Return every row of every table as text, except mails, one of which still has the address."""
     tables = owner.execute(
         "SELECT table_name FROM information_schema.tables"
         " WHERE table_schema = 'public' AND table_name <> 'outbox_mails'"
@@ -100,7 +100,7 @@ async def test_a_closed_account_names_nobody_and_its_address_is_free(
 async def test_nothing_opens_a_closed_account(
     client: httpx.AsyncClient, ada: Person, bo: Person, database: str
 ) -> None:
-    """Old tokens, the cookie, the password, links of mails, a passkey, and what was begun before."""
+    """Tries old tokens, the cookie, the password, mailed links, a passkey, and flows started earlier."""
     passkey = SoftPasskey()
     options = (await client.post("/api/auth/factors/passkeys/options", headers=ada.headers)).json()
     made = {"credential": passkey.create(options)}
@@ -241,7 +241,7 @@ async def test_of_sixteen_that_close_at_once_one_does(client: httpx.AsyncClient,
 async def test_closing_waits_for_what_is_being_booked(
     client: httpx.AsyncClient, ada: Person, database: str
 ) -> None:
-    """As `crediting.context` locks people, and then books: the account has to see what came of it."""
+    """`crediting.context` locks the person and then books, so closing has to wait and see the result."""
     balance = {"asset": "USDT", "available_minor": 1, "held_minor": 0, "owed_minor": 0, "version": 1}
     with psycopg.connect(database) as booking:
         rows.insert(booking, "assets", code="USDT", scale=18, created_at=clock.now())
@@ -250,7 +250,7 @@ async def test_closing_waits_for_what_is_being_booked(
         with psycopg.connect(database, autocommit=True) as owner:
             async with asyncio.timeout(10):
                 waiting = "SELECT FROM pg_locks WHERE NOT granted"
-                while not owner.execute(waiting).fetchall():  # noqa: ASYNC110  # a database tells nobody
+                while not owner.execute(waiting).fetchall():  # noqa: ASYNC110  # a database has nothing to await
                     await asyncio.sleep(0.02)
         rows.insert(booking, "user_balances", user_id=ada.id, **balance)
         booking.commit()

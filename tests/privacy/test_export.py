@@ -1,4 +1,4 @@
-"""The file of all that is held about a person: whole, theirs alone, and without what opens something."""
+"""The export of a person's data: complete, only their own, and without credentials."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ async def _export(client: httpx.AsyncClient, person: Person) -> httpx.Response:
 
 
 async def _live(wallet: Wallet, person: Person) -> list[str]:
-    """Let somebody leave something in every list. Returns secrets that they were given."""
+    """Use the account so that every list has an entry. Returns the secrets that the person was given."""
     client = wallet.client
     post = client.post
     begun = (await post("/api/auth/factors/totp", headers=person.headers)).json()
@@ -104,7 +104,7 @@ async def _live(wallet: Wallet, person: Person) -> list[str]:
 
 
 def _kept_back(owner: psycopg.Connection[Any], allowed: set[str]) -> set[str]:
-    """Every value of a column that the page keeps out of the file, bytes in the ways they are written."""
+    """Return the values of all columns that the page excludes from the file, bytes as hex and base64."""
     values: set[str] = set()
     for table, (_, held_back, _) in rows_of(PAGE.read_text(), "Every column").items():
         for column in _names(held_back):
@@ -179,7 +179,7 @@ async def test_control_a_secret_in_the_file_would_be_found(wallet: Wallet, ada: 
 async def test_without_a_proof_nobody_gets_it(
     client: httpx.AsyncClient, ada: Person, database: str, change: str, code: str
 ) -> None:
-    """Whoever has stolen a token, or sits down at an open page, does not know the password."""
+    """Somebody with a stolen token, or at an unattended page, does not know the password."""
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute(change.encode())
     answer = await _export(client, ada)
@@ -190,7 +190,7 @@ async def test_without_a_proof_nobody_gets_it(
 
 
 async def test_another_site_cannot_read_it(client: httpx.AsyncClient, ada: Person) -> None:
-    """A browser sends the cookie when somebody follows a link, and hands the answer to no other site."""
+    """A browser sends the cookie when somebody follows a link, but gives no other site the answer."""
     browser = await open_another(ada.id, sessions.open_browser, CLIENT)
     headers = {"Cookie": f"session={browser.cookie_value}", "Origin": "https://evil.example"}
     answer = await client.get(EXPORT, headers=headers)

@@ -1,4 +1,4 @@
-"""docs/privacy.md says of every table and column what the code does, and a change of either is noticed."""
+"""docs/privacy.md says what the code does with every table and column, and a change of either is noticed."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "privacy.md"
 
 
 def rows_of(page: str, heading: str) -> dict[str, list[str]]:
-    """The rows of the table below a heading, by the name in the first cell."""
+    """Return the rows of the table below a heading, by the name in the first cell."""
     chapter = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     cells = [
         [cell.strip() for cell in line.strip("|").split("|")]
@@ -36,7 +36,7 @@ def _shown() -> dict[str, set[str]]:
 
 
 def differences(page: str, tables: dict[str, list[str]]) -> list[str]:
-    """What the page says otherwise than the schema, the export and the retention do."""
+    """Return where the page differs from the schema, the export and the retention rules."""
     stored, columns = rows_of(page, "What is stored"), rows_of(page, "Every column")
     found = [f"{name}: in the schema or on the page only" for name in sorted(set(stored) ^ set(tables))]
     found += [f"{name}: in one table of the page only" for name in sorted(set(stored) ^ set(columns))]
@@ -108,7 +108,7 @@ def test_a_page_that_says_something_else_is_noticed(old: str, new: str) -> None:
 
 
 def test_a_table_that_names_a_person_is_in_the_file_or_says_why_not() -> None:
-    """Whatever points to an account has a column in the file, or a reason."""
+    """Every table that references an account has a column in the file, or a reason why not."""
     columns = rows_of(PAGE.read_text(), "Every column")
 
     def points_to_a_person(table: Table) -> bool:

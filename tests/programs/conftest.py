@@ -1,4 +1,4 @@
-"""The API and its people, and an owner's connection to write programs and to look at what they left."""
+"""Fixtures: the API and its people, and an owner's connection to write programs and inspect results."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A program is let in by a key that works, from where it may come, for what the key is for."""
+"""A program is admitted with a valid key, from an allowed network, within the key's scopes."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -114,7 +114,7 @@ async def test_all_keys_of_a_program_share_its_rate(owner: Owner) -> None:
 async def test_the_work_of_a_refusal_does_not_say_what_is_wrong(
     owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same query and the same comparison, whether the key's id is known or made up."""
+    """The same query and the same comparison are made whether the key's id is known or not."""
     _, key = rows.program(owner)
     given = keys.read(key)
     assert given is not None

@@ -18,7 +18,7 @@ from tests.people import Person, open_another
 from tests.rows import Owner
 
 ORIGIN = "http://localhost:3000"
-# What needs neither a person nor a key, and the browser's forms; a key sent there is nobody's.
+# Routes that need neither a person nor a key, and the browser's forms; a key sent there has no effect.
 PUBLIC = {
     "/api/auth/registration", "/api/auth/session/code", "/api/auth/session/end",
     "/api/auth/register", "/api/auth/login", "/api/auth/refresh", "/api/auth/session", "/api/exchange-rates",
@@ -27,20 +27,20 @@ PUBLIC = {
     "/api/auth/email/undo", "/api/auth/secure", "/api/link-sessions",
 }  # fmt: skip
 
-# What programs change, with a body that changes it, and the line that names the key which did.
+# The routes through which programs change something: a valid body, and the audit action that names the key.
 CHANGES: dict[tuple[str, str], tuple[dict[str, Any], str]] = {
     ("POST", "/api/users"): ({"external_id": "c-1"}, "account.created"),
 }
 
 
-# These need a person: `tests/links/test_api.py` looks for their lines.
+# These need a person: `tests/links/test_api.py` checks their audit lines.
 OF_LINKS = {("POST", "/api/add-money-links"), ("DELETE", "/api/add-money-links/{link_id}")}
-# These change money, and need some: `tests/debits/test_api.py` looks for their lines.
+# These move money, and need some: `tests/debits/test_api.py` checks their audit lines.
 OF_DEBITS = {("POST", "/api/debits")} | {
     ("POST", f"/api/debits/{{debit_id}}/{move}") for move in ("capture", "release", "reverse")
 }
 
-# These need an endpoint, or somebody whom the program knows: their lines are looked for in
+# These need an endpoint, or a person whom the program knows: their audit lines are checked in
 # `tests/outgoing_webhooks/test_endpoints.py` and `tests/programs/test_people.py`.
 OF_WEBHOOKS = {
     ("POST", "/api/webhook-endpoints"),
@@ -63,7 +63,7 @@ async def _routes(client: httpx.AsyncClient) -> list[tuple[str, str, dict[str, A
 
 
 def _asks_key(described: dict[str, Any]) -> list[str] | None:
-    """The scopes that the description of a route asks of a key; None where it asks for none."""
+    """Return the scopes that a route's description requires of a key; None if it accepts no key."""
     for one in described.get("security", ()):
         if "ApiKey" in one:
             scopes: list[str] = one["ApiKey"]

@@ -1,4 +1,4 @@
-"""The Python client: written from the API as it is now, and careful with what it repeats."""
+"""The Python client: generated from the current API, and careful about what it retries."""
 
 import json
 import sys
@@ -22,7 +22,7 @@ DEBIT = {"user_id": "u", "amount": "5", "asset": "USDT"}
 
 
 class Answers:
-    """A server that gives these answers in turn, and keeps what it was asked."""
+    """A server that gives these answers in turn, and keeps the requests."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[int, Any]] = []
@@ -35,7 +35,7 @@ class Answers:
                 assert self.headers["Authorization"] == f"Bearer {KEY}"
                 kept.asked.append((self.command, self.path, json.loads(body) if body else None))
                 status, content = kept.answers.pop(0)
-                if status == 0:  # No answer at all.
+                if status == 0:  # no answer at all
                     self.close_connection = True
                     return
                 text = json.dumps(content).encode()
@@ -78,7 +78,7 @@ def test_the_client_is_that_of_the_api(project_dir: Path, monkeypatch: pytest.Mo
 
     document = generate.document()
     assert generate.TARGET.read_text() == generate.written(document)
-    # Another API is another client.
+    # A different API results in a different client.
     document["components"]["schemas"]["DebitRequest"]["required"].append("description")
     assert generate.TARGET.read_text() != generate.written(document)
     sys.modules.pop("generate")

@@ -1,4 +1,4 @@
-"""Every line of the guide for developers does what it says, against an application served over HTTP."""
+"""Every code block of the developers' guide works, against an application served over HTTP."""
 
 import asyncio
 import os
@@ -26,13 +26,13 @@ _END = "-- the end of a block --"
 
 
 class Shell:
-    """A shell that is given the blocks of the guide one after the other."""
+    """A shell that runs the guide's blocks one after another."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
 
     async def run(self, block: str) -> str:
-        """Run a block. Returns what it printed."""
+        """Run a block. Returns its output."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{block}\necho; echo '{_END}'\n".encode())
@@ -56,7 +56,7 @@ async def _shell(folder: Path, environment: dict[str, str]) -> AsyncIterator[She
 
 
 async def pay(world: World, link: str) -> None:
-    """Pay by a link, as a person does on the page that it leads to."""
+    """Pay through a link, as a person does on its page."""
     payer = await payer_of({"url": link})
     request = PurchaseRequest("INR", Decimal(1000), "USDT", "matic20", "UPI")
     top_up_id = await paying.begin(payer, request, expected_amount=Decimal("11.25"), review=new_id())

@@ -1,4 +1,4 @@
-"""Keys are made, replaced and ended by operators: shown once, on record, and the program stays the same."""
+"""Operators create, rotate and revoke keys: shown once, audited, and the program stays the same."""
 
 import json
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The people of a program: found or opened by its own name for them, claimed by mail, and nobody else's."""
+"""The people of a program: found or created by its external id, claimed by mail, and only its own."""
 
 import asyncio
 from typing import Any
@@ -197,7 +197,7 @@ async def test_a_program_neither_reads_nor_takes_over_nor_learns_of_an_account(
     me = (await client.get("/api/auth/me", headers=ada.headers)).json()
     assert me["email"] == ada.email
     assert (await client.post("/api/auth/login", json={"email": ada.email, "password": PASSWORD})).is_success
-    # The link to the account that the program opened still works for an address that is free.
+    # The link to the account that the program opened still works once the address is free.
     owner.execute("UPDATE users SET email = 'moved@example.com' WHERE id = %s", (ada.id,))
     assert (await client.post("/api/auth/password/reset", json=claim)).status_code == 204
 
@@ -205,7 +205,7 @@ async def test_a_program_neither_reads_nor_takes_over_nor_learns_of_an_account(
 async def test_who_signs_up_meanwhile_gets_an_account_of_their_own(
     shop: Shop, client: httpx.AsyncClient, owner: Owner
 ) -> None:
-    """A stranger gave the shop the address of somebody who signs up later: they share no account."""
+    """A stranger gave the shop the address of somebody who signs up later; they share no account."""
     person = (await shop.open(email=MAILBOX)).json()
     body = {"email": MAILBOX, "password": PASSWORD}
     signed_up = await client.post("/api/auth/register", json=body)

@@ -1,4 +1,4 @@
-"""The sample shop: it sells once, believes the wallet only, and catches up on what it missed."""
+"""The sample shop sells once, trusts only the wallet, and catches up on missed webhooks."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ PRICE = 5 * 10**18
 
 
 class Shop:
-    """The shop in a process of its own, and a browser that keeps its cookie."""
+    """The shop in a separate process, and a browser that keeps its cookie."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = environment
@@ -47,7 +47,7 @@ class Shop:
             await self._process.wait()
 
     async def buy(self) -> str:
-        """Press Buy. Returns where that leads."""
+        """Press Buy. Returns the URL that it redirects to."""
         return str((await self.browser.post("/buy")).headers["location"])
 
     async def order(self) -> str:
@@ -119,7 +119,7 @@ async def test_what_it_missed_while_it_was_closed_is_paid_when_it_opens(world: W
 
 
 class LossyProxy:
-    """Passes requests on to the wallet, and loses the answer to the first debit."""
+    """Forwards requests to the wallet, and loses the answer to the first debit."""
 
     def __init__(self, url: str) -> None:
         self._wallet = httpx.AsyncClient(base_url=url, trust_env=False)

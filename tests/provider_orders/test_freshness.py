@@ -1,4 +1,4 @@
-"""Until when our record of a top-up is known to be complete: never too late, whatever was read."""
+"""The time until which our record of a top-up is known to be complete is never too late."""
 
 from datetime import datetime, timedelta
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Stored webhooks: listed, shown in plain text, and replayed by having their order read again."""
+"""Stored webhooks: listed, shown in plain text, and replayed by reading their order again."""
 
 import base64
 import json
@@ -79,7 +79,7 @@ async def test_replaying_again_reads_again_and_moves_no_money(desk: Desk) -> Non
 
 
 async def test_a_replay_says_from_when_to_read_although_the_order_is_known(desk: Desk) -> None:
-    """The row was made by an unsigned body that said neither when nor for whom."""
+    """The order's row came from an unsigned body with neither a date nor a person."""
     owner, user_id = desk.books.owner, desk.books.user()
     top_up_id = rows.top_up(owner, user_id, status="expired")
     recognition_id = rows.widget_session(owner, top_up_id)
@@ -112,7 +112,7 @@ async def test_what_names_no_order_or_is_not_there_is_refused(desk: Desk) -> Non
 
 
 async def test_what_could_not_be_applied_is_applied_at_once_after_a_replay(desk: Desk) -> None:
-    """And does not wait until its next turn, which may be ten minutes away."""
+    """Otherwise it would wait for its next turn, up to ten minutes later."""
     _, delivery = await desk.settled()
     event_id = store_webhook(desk.books, _header(), order_id=delivery.order_id)
     desk.books.owner.execute("UPDATE provider_orders SET apply_after = now() + interval '10 minutes'")

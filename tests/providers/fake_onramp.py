@@ -1,4 +1,4 @@
-"""A small HTTP server that plays the provider's answers over real sockets. Shares no code with the client."""
+"""A small HTTP server that imitates the provider over real sockets. It shares no code with the client."""
 
 import asyncio
 import base64
@@ -62,7 +62,7 @@ def refused(code: int, message: str = "no", **headers: str) -> Reply:
 
 
 class FakeOnramp:
-    """`answers[path's last part]` is a reply, or makes one from a request; the clock answers by itself."""
+    """`answers`, by last path segment, has a reply or a function of the request; the clock is built in."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Reply | Callable[[Request], Reply]] = {}
@@ -106,7 +106,7 @@ class FakeOnramp:
             while await self._answer_one(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # The client went away, or the test is over.
+            pass  # The client disconnected, or the test is over.
         finally:
             self._tasks.discard(task)
             writer.close()

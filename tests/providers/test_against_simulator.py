@@ -1,4 +1,4 @@
-"""The client against the simulator, over real HTTP: two programs that share no code and must agree."""
+"""The client against the simulator over real HTTP: two programs that share no code have to agree."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

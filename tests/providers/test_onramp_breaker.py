@@ -1,4 +1,4 @@
-"""The breaker alone, with a clock of the test's own."""
+"""The circuit breaker alone, with a fake clock."""
 
 from onramp_app.providers.onramp.http.breaker import BreakerState, CircuitBreaker, Pass
 

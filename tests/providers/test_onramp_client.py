@@ -141,14 +141,14 @@ async def test_a_short_page_is_the_end_once_the_provider_gave_a_longer_one(
         return onramp.count("merchantHistory") - before
 
     assert [await asked_for(total, 500) for total in (40, 3, 39, 40)] == [2, 1, 1, 2]
-    monkeypatch.setattr(history, "PROVEN_SECONDS", -1.0)  # what was proven has grown old
+    monkeypatch.setattr(history, "PROVEN_SECONDS", -1.0)  # the proof of the page size is outdated
     assert await asked_for(39, 20) == 3
 
 
 async def test_with_the_newest_first_orders_that_come_meanwhile_are_no_end(
     onramp: FakeOnramp, client: OnrampClient
 ) -> None:
-    """A page of them came between the two requests, so the second page shows what the first one did."""
+    """A page of new orders came between the two requests, so the second page repeats the first."""
 
     def answer(request: Request) -> Reply:
         assert request.json["order"] == "DESC"

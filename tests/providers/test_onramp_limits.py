@@ -1,4 +1,4 @@
-"""Our own request rate and shared answers: the documented 10 a minute hold for all callers together."""
+"""Our own rate limit and shared answers: the documented 10 a minute apply to all callers together."""
 
 import asyncio
 from collections.abc import Callable
@@ -53,7 +53,7 @@ async def test_without_the_documented_limit_the_same_storm_exceeds_it(
 ) -> None:
     onramp.answers["limits"] = ok({})
     results = await storm(connect(), replace(endpoints.LIMITS, requests_per_minute=None))
-    assert onramp.count("limits") == 50  # The control: it is our limiter that holds the ten.
+    assert onramp.count("limits") == 50  # The control: it is our limiter that keeps to the ten.
     assert not any(isinstance(result, Exception) for result in results)
 
 
@@ -173,7 +173,7 @@ async def test_who_shares_an_answer_does_not_share_the_refusal_of_somebody_elses
             await asyncio.sleep(0)
         return await get(network)
 
-    # Also who comes in the very step in which the refused request has ended and still stands there.
+    # This includes a caller in the very step in which the refused request has ended but is still registered.
     for steps in range(8):
         late = [get_a_little_later("other", step) for step in range(steps)]
         async with asyncio.timeout(5):

@@ -35,7 +35,7 @@ def test_currencies_are_iso_4217_and_countries_iso_3166() -> None:
 def test_currencies_without_cents_have_no_decimals() -> None:
     assert {c for row in FIAT_TYPES.values() if row.decimals == 0 for c in [row.currency]} == {
         *("VND", "CLP", "JPY", "KRW", "PYG", "RWF", "UGX", "XAF", "XOF"),
-        "NGN",  # has kobo, which the provider does not take
+        "NGN",  # has kobo, which the provider does not accept
     }
     assert [row.country for row in FIAT_TYPES.values() if row.currency == "USD"] == ["US", "EC", "PA", "SV"]
 

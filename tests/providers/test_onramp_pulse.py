@@ -1,4 +1,4 @@
-"""The provider's health as a process sees it: what counts as slow, as away, and as news."""
+"""The provider's health as a process sees it: what counts as slow, as down, and as a change."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ QUICK = 0.1
 
 @pytest.fixture
 def moments(monkeypatch: pytest.MonkeyPatch):
-    """A clock that goes on by a second with each look."""
+    """A clock that advances by a second each time it is read."""
     at = clock.now()
 
     def now():

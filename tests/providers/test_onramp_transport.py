@@ -1,4 +1,4 @@
-"""Failures of the provider, over real sockets: which errors callers get, and which requests are repeated."""
+"""Failures of the provider, over real sockets: which errors callers get, and which requests are retried."""
 
 import asyncio
 import json
@@ -182,7 +182,7 @@ async def test_retry_after_is_kept_without_asking_again(
     second = await fails(transport)
     assert 100 < second.retry_after_seconds <= 120
     assert onramp.count("quotes") == 1
-    await transport.call(endpoints.MERCHANT_HISTORY, BODY)  # The other endpoints go on.
+    await transport.call(endpoints.MERCHANT_HISTORY, BODY)  # The other endpoints still work.
 
 
 def test_retry_after_holds_seconds_or_a_date_and_has_bounds() -> None:

@@ -90,12 +90,12 @@ def prefix_only(payload: bytes | None, signature: bytes | None) -> object:
 
 
 def any_case(payload: bytes | None, signature: bytes | None) -> object:
-    """A control: a verifier that reads the signature without regard to case and space."""
+    """A control: a verifier that ignores case and surrounding whitespace in the signature."""
     return verify(payload, signature.strip().lower() if signature else None, secrets=SECRETS)
 
 
 def careless(payload: bytes | None, signature: bytes | None) -> object:
-    """A control: a verifier that decodes before it proves, and so falls over hostile bytes."""
+    """A control: a verifier that decodes before it verifies, and so crashes on hostile bytes."""
     json.loads(base64.b64decode(payload or b"").decode())
     return verify(payload, signature, secrets=SECRETS)
 
@@ -118,7 +118,7 @@ def test_mutations_are_refused(trials: int) -> None:
     seed = int(os.environ.get("MUTATION_SEED", random.randrange(2**32)))
     tally = run(our_verifier, seed=seed, trials=trials)
     assert (tally.accepted, tally.foreign) == (0, 0), f"MUTATION_SEED={seed}: {tally.example}"
-    # The trials mean something only when they reach every check, and the comparison most of all.
+    # The trials are only meaningful if they reach every check, above all the comparison.
     assert set(tally.reasons) == set(Refusal), f"MUTATION_SEED={seed}: {tally.reasons}"
     assert tally.reasons[Refusal.SIGNATURE_WRONG] > trials * 0.3, f"MUTATION_SEED={seed}: {tally.reasons}"
 
@@ -226,7 +226,7 @@ def test_a_sale_has_its_own_flow(event_type: str) -> None:
 
 
 def test_a_partners_sale_asks_for_coins_and_gets_none() -> None:
-    """The partner flow of selling: a person chose there, and the partner would have to send the coins."""
+    """The partner flow for selling: a person chose to sell, and the partner would have to send the coins."""
     event = event_of({"body": {"token": "USDT", "quantity": "25", "merchantRecognitionId": "r1"}})
     assert (event.kind, event.order, event.order_id) == (EventKind.UNKNOWN, None, None)
 

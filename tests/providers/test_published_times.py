@@ -1,4 +1,4 @@
-"""How long payments take by what is published: at once, unless their network says otherwise."""
+"""How long payments take according to published times: no time, unless their network says otherwise."""
 
 import pytest
 

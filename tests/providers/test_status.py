@@ -8,7 +8,7 @@ from onramp_app.providers.status import Flow, StatusClass, status_class, white_l
 STATUSES = json.loads(
     (Path(__file__).parent.parent / "fixtures" / "onramp" / "order_statuses.json").read_text()
 )
-# The table of docs/money.md, written out once more on purpose.
+# The table of docs/money.md, duplicated here on purpose.
 BUY = {
     "opened": (10, [0]),
     "claimed": (20, [1]),

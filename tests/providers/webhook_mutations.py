@@ -1,4 +1,4 @@
-"""Makes hostile variants of a valid header pair, and runs any verifier against them."""
+"""Creates hostile variants of valid header pairs, and runs any verifier against them."""
 
 import base64
 import hashlib
@@ -96,7 +96,7 @@ def mutate(rng: random.Random, pairs: list[tuple[bytes, bytes]]) -> Pair:
             return rng.choice(CHANGES)(rng, payload), rng.choice(CHANGES)(rng, signature)
         case 6:
             forged = rng.choice(CHANGES)(rng, payload)
-            # Signed, but with what an attacker can know: nothing, the key, the payload, a wrong algorithm.
+            # Signed, but with what an attacker may know: nothing, the key, the payload, a wrong algorithm.
             secret = rng.choice(["", "simulator-secret", "null", payload.decode(), "current-secret "])
             plain = hashlib.sha512(b"current-secret" + forged).hexdigest().encode()
             short = hmac.new(b"current-secret", forged, hashlib.sha256).hexdigest().encode()
@@ -116,7 +116,7 @@ class Tally:
 
 
 def run(verifier: Verifier, *, seed: int, trials: int) -> Tally:
-    """Try so many mutations. Only a pair that is not one of the valid ones counts."""
+    """Try `trials` mutations; mutations that result in a valid pair do not count."""
     rng = random.Random(seed)
     contents = [
         {"timestamp": 1700000000000 + i, "body": {"orderId": i, "x": "y" * (i % 40)}} for i in range(64)

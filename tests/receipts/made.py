@@ -1,4 +1,4 @@
-"""Facts as receipts state them, for tests that need no database."""
+"""Facts of receipts, for tests that need no database."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ QUOTE = QuoteView("88.4127", "1000", "11.15", "5", "0", "8.84", "0", AT)
 
 
 def top_up_facts(*, holder: Holder | None = None, **changes: Any) -> ReceiptFacts:
-    """A settled top-up of ₹1,000; changes are those of its `TopUpFacts`, or of the facts around it."""
+    """Return the facts of a settled top-up of ₹1,000; `changes` apply to its `TopUpFacts` or the rest."""
     about = TopUpFacts(
         status="settled",
         reason=None,
@@ -42,6 +42,6 @@ def top_up_facts(*, holder: Holder | None = None, **changes: Any) -> ReceiptFact
 
 
 def transfer_facts(kind: str, number: str = "-11.25") -> ReceiptFacts:
-    """A ledger transfer of a kind."""
+    """Return the facts of a ledger transfer of a kind."""
     changes = {"kind": kind, "amount": Amount(number, "USDT"), "top_up": None}
     return replace(top_up_facts(), **changes)

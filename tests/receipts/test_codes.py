@@ -1,4 +1,4 @@
-"""Codes of receipts: the same for the same facts, known here alone, and good for nothing else."""
+"""Codes of receipts: the same for the same facts, verifiable only here, and good for nothing else."""
 
 import base64
 import hashlib
@@ -109,7 +109,7 @@ def test_what_else_is_signed_with_the_key_is_no_code_and_a_code_is_none_of_it() 
 
 
 def test_control_a_code_signed_with_the_bare_key_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signature that somebody gets out of another use of `SECRET_KEY` must not become a code."""
+    """A signature obtained from another use of `SECRET_KEY` must not be usable as a code."""
     key = get_settings().secret_key.get_secret_value().encode()
     content = b"\x01" + bytes.fromhex(FACTS.id) + FACTS.digest()
     forged = base64.b32encode(content + hmac.digest(key, content, hashlib.sha256)[:16]).decode().lower()

@@ -1,4 +1,4 @@
-"""A receipt as PDF: one page, the same bytes each time, of a name the letters alone."""
+"""A receipt as PDF: one page, the same bytes each time, and only the letters of a name."""
 
 import re
 import zlib
@@ -32,7 +32,7 @@ def _pages(file: bytes) -> int:
 
 
 def _drawn(file: bytes) -> bytes:
-    """What the page draws, decompressed."""
+    """Return the page's drawing operators, decompressed."""
     streams = re.findall(
         rb"/Filter \[ /ASCII85Decode /FlateDecode \].*?stream\r?\n(.*?)endstream", file, re.S
     )

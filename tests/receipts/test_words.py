@@ -1,4 +1,4 @@
-"""What receipts say in every state: that the payment was taken, or not, or that nobody knows it."""
+"""What receipts say in every state: that the payment was taken, that it was not, or that it is unknown."""
 
 import itertools
 import re
@@ -97,11 +97,11 @@ def test_what_is_drawn_is_in_the_language_of_the_profile(
         draw(canvas, x, y, text)
 
     monkeypatch.setattr(Canvas, "drawString", spy)
-    make_up(monkeypatch, Framing("«»"))  # which the font has
+    make_up(monkeypatch, Framing("«»"))  # the font has these characters
     with language_of_texts(LANGUAGE):
         paper.draw(facts)
     assert sum("«" in one for one in drawn) > 8
-    # A long text is drawn in several lines.
+    # A long text is drawn on several lines.
     rest = untranslated(" ".join(drawn).replace("«", "⟦").replace("»", "⟧"))
     plain = {word for word in re.sub(r"https?:\S+ \S+", "", rest).replace(",", " ").split() if word.isalpha()}
     assert plain - {"Asha", "King", "INR"} <= {*NAMES, "UTC"}

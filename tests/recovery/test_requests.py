@@ -1,4 +1,4 @@
-"""Requests for links are answered once, by whoever takes them, and not when they are too old."""
+"""Requests for links are answered once, by the process that claims them, and not when they are too old."""
 
 import asyncio
 from typing import Any
@@ -42,7 +42,7 @@ async def test_a_request_that_waited_for_longer_than_a_link_lasts_is_dropped(
 
 
 async def _ask(owner: psycopg.Connection[Any], email: str, addresses: list[str]) -> int:
-    """Ask from each address, and return how many links are going to be mailed."""
+    """Request a link from each address; return how many links are going to be mailed."""
     for address in addresses:
         await requests.ask(email, Client(address))
     asked = owner.execute("DELETE FROM reset_requests WHERE email = %s RETURNING id", (email,)).fetchall()

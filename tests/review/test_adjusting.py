@@ -1,4 +1,4 @@
-"""What an operator makes good for a person, or writes off for them: once, sound, and seen by the person."""
+"""An operator makes good or writes off an amount: once, with sound books, and visible to the person."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ both = pytest.mark.parametrize("act", [make_good, write_off])
 
 
 async def _seen(desk: Desk, user_id: str) -> list[tuple[str, str | None, str]]:
-    """What the person finds among their transactions, newest first."""
+    """Return what a person sees among their transactions, newest first."""
     async with transaction() as db:
         user = (await db.exec(select(User).where(User.id == user_id))).one()
     viewer = sessions.viewer_of(user, sign_in(desk.books.owner, user_id))
@@ -46,7 +46,7 @@ async def _seen(desk: Desk, user_id: str) -> list[tuple[str, str | None, str]]:
 
 
 async def _debtor(desk: Desk, owed: int) -> str:
-    """A person who owes so much, having spent what was reversed afterwards."""
+    """Create a person who owes `owed`, having spent money that was reversed afterwards. Returns their id."""
     top_up_id, _ = await desk.settled(owed)
     user_id = desk.owner_of(top_up_id)
     spent = spend(f"d{desk.books.orders}", desk.books.amount(user_id, owed), cause=BY_POLL)
@@ -56,7 +56,7 @@ async def _debtor(desk: Desk, owed: int) -> str:
 
 
 async def _coins(desk: Desk, amount: int) -> str:
-    """Coins of the operator's own in the treasury. Returns a person who has arrived there before."""
+    """Add the operator's own coins to the treasury. Returns the id of a person with an earlier delivery."""
     top_up_id, delivery = await desk.settled(ONE)
     book = desk.books.accounts()[f"treasury:{delivery.network}:{delivery.address}:{delivery.asset}"]
     counted = Decimal(book + amount) / ONE

@@ -72,7 +72,7 @@ async def test_an_attribution_pays_what_the_user_owes_first(desk: Desk) -> None:
 
 async def test_another_attribution_of_the_same_order_is_refused(desk: Desk) -> None:
     delivery, user_id = await desk.suspense(), desk.books.user()
-    await desk.suspense()  # Enough lies in suspense for both.
+    await desk.suspense()  # Suspense has enough for both.
     done = await attribute(delivery.order_id, user_id, mandate=desk.mandate)
     before = desk.everything()
     for anybody in (user_id, desk.books.user()):
@@ -154,7 +154,7 @@ async def test_of_two_attributions_at_once_one_wins(desk: Desk) -> None:
 async def test_control_without_the_lock_only_the_ledger_stops_the_second(
     control_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without the row lock both begin, and the reference of the ledger refuses the one that comes later."""
+    """Without the row lock both start, and the ledger's unique reference refuses the later one."""
     both_looked = asyncio.Barrier(2)
 
     async def unlocked(db: AsyncSession, order_id: str) -> OrderRecord:

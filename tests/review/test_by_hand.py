@@ -1,4 +1,4 @@
-"""While no server of a network answers, an operator may credit by the provider's word, with a reason."""
+"""While no server of a network answers, an operator may credit on the provider's word, with a reason."""
 
 import asyncio
 from datetime import timedelta
@@ -25,7 +25,7 @@ AMOUNT = 3 * 10**18
 
 
 def away(desk: Desk, *, minutes: int = 6, user_id: str | None = None, **evidence: Any) -> tuple[str, str]:
-    """A top-up whose delivery waits for a network that nobody can read."""
+    """Create a top-up whose delivery waits for an unavailable network. Returns its id and its order row's."""
     top_up_id = desk.books.top_up(user_id or desk.books.user())
     away_since = {"state": "away", "away_since": now() - timedelta(minutes=minutes)}
     order_row = waiting(desk.books, AMOUNT, top_up_id=top_up_id, **{**away_since, **evidence})
@@ -83,7 +83,7 @@ async def test_one_transaction_is_credited_by_hand_once(desk: Desk) -> None:
     assert (await credit(another, mandate=desk.mandate)).status == "settled"
 
 
-@pytest.mark.parametrize("address", [OURS, "0x" + "77" * 20])  # The second: another transfer of it.
+@pytest.mark.parametrize("address", [OURS, "0x" + "77" * 20])  # The second: another of its transfers.
 async def test_what_another_order_has_claimed_is_not_credited_by_hand(desk: Desk, address: str) -> None:
     await desk.settled(AMOUNT)
     (order,) = desk.books.owner.execute("SELECT id FROM provider_orders").fetchone()
@@ -119,7 +119,7 @@ async def test_what_another_order_has_claimed_is_not_credited_by_hand(desk: Desk
 
 
 async def _both_at_once(desk: Desk, name: str) -> list[str]:
-    """Two operators credit two deliveries that name one transaction."""
+    """Let two operators credit two deliveries with the same transaction. Returns the outcomes' types."""
     deliveries = [away(desk, transaction_hash=name)[0] for _ in range(2)]
     mandates = [desk.mandate, desk.mandate_of(desk.operator())]
     outcomes = await asyncio.gather(

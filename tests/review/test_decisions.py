@@ -1,4 +1,4 @@
-"""Operators' decisions about top-ups: all or nothing, once, and only where possible."""
+"""Operators' decisions about top-ups: all or nothing, once, and only in states that allow them."""
 
 import asyncio
 import json
@@ -293,7 +293,7 @@ async def test_only_operators_decide_and_only_with_a_reason(desk: Desk) -> None:
 
 
 async def test_nobody_loses_the_power_to_decide_in_the_middle_of_a_decision(desk: Desk) -> None:
-    """Whoever takes it away may rely on it: what was under way is done, and nothing comes after."""
+    """Revoking a role waits for decisions in progress to finish, and lets no further one start."""
     top_up_id, _ = await desk.held()
     later, _ = await desk.held()
     with psycopg.connect(get_settings().database_url.get_secret_value()) as busy:
@@ -327,7 +327,7 @@ async def test_a_session_that_a_decision_relies_on_does_not_end_in_its_middle(de
 async def test_a_decision_that_the_ledger_refuses_leaves_nothing(control_desk: Desk) -> None:
     top_up_id, delivery = await control_desk.held()
     user_id = control_desk.owner_of(top_up_id)
-    # Books that nobody should have: released in the ledger, in review in the list.
+    # Inconsistent books: released in the ledger, in review in the list.
     await post_now(ledger.release(delivery, user_id=user_id, top_up_id=top_up_id, cause=BY_OPERATOR))
     before = control_desk.everything()
     with pytest.raises(ActionNotPossible, match="was booked before"):
@@ -348,7 +348,7 @@ async def _both_at_once(desk: Desk, top_up_id: str) -> list[object]:
 
 async def test_of_two_operators_who_decide_at_once_one_wins_and_the_other_is_refused(desk: Desk) -> None:
     user_id = desk.books.user()
-    await desk.held(100, user_id=user_id)  # Enough is held for both, so that only the lock decides.
+    await desk.held(100, user_id=user_id)  # Enough is held for both, so only the lock decides.
     for round_number in range(1, 9):
         top_up_id, _ = await desk.held(100, user_id=user_id)
         outcomes = await _both_at_once(desk, top_up_id)

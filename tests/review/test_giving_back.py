@@ -1,4 +1,4 @@
-"""What was returned or reversed leaves the books once: sent back on chain, or set off by an invoice."""
+"""Returned or reversed money leaves the books once: sent back on chain, or offset against an invoice."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ async def test_what_was_returned_is_sent_back_and_a_count_finds_no_difference(de
     top_up_id, delivery = await desk.held(1_500_000_000_000_000_000)
     await decide(top_up_id, Action.RETURN, mandate=desk.mandate)
     before = desk.top_up(top_up_id), desk.timeline(top_up_id)
-    # Explorers and people write the same hash in capitals too.
+    # Explorers and people also write hashes in upper case.
     done = await remit(delivery.order_id, transaction=f" {SENT.replace('5e', '5E')} ", mandate=desk.mandate)
     assert done == GivenBack(
         delivery.order_id,
@@ -111,7 +111,7 @@ async def test_what_was_given_back_is_not_credited_again_by_undoing(desk: Desk, 
 @both
 async def test_what_was_given_back_is_given_back_once(desk: Desk, act: Act) -> None:
     top_up_id, delivery = await desk.settled(100)
-    other, _ = await desk.settled(100)  # What is owed for it would be taken instead.
+    other, _ = await desk.settled(100)  # The payable of this one would be taken instead.
     for one in (top_up_id, other):
         await decide(one, Action.REVERSE, mandate=desk.mandate)
     await act(delivery.order_id, desk.mandate)
@@ -224,7 +224,7 @@ async def test_above_the_threshold_a_second_operator_confirms_the_same_hash(
 
 async def test_of_all_that_is_done_with_a_reversal_at_once_one_is_done(desk: Desk) -> None:
     await desk.settled(1000)
-    spare, _ = await desk.settled(1000)  # Enough is owed to the provider for all of them.
+    spare, _ = await desk.settled(1000)  # The provider is owed enough for all of them.
     await decide(spare, Action.REVERSE, mandate=desk.mandate)
     for _ in range(4):
         top_up_id, delivery = await desk.settled(100)
@@ -273,7 +273,7 @@ async def test_what_is_undone_and_given_back_at_once_locks_nothing_in_a_circle(
 
     async def slow(db: AsyncSession, instruction: Instruction) -> str:
         is_locked.set()
-        await asyncio.sleep(0.3)  # The other one has the order by now, and waits for the top-up.
+        await asyncio.sleep(0.3)  # By now the other one has the order, and waits for the top-up.
         return await posted(db, instruction)
 
     monkeypatch.setattr(decisions, "post_once", slow)

@@ -1,4 +1,4 @@
-"""A case that needs no decision is closed by an operator; one that stands for a decision is not."""
+"""An operator can close a case that needs no decision, but not one that is waiting for a decision."""
 
 import pytest
 

@@ -1,7 +1,7 @@
-"""What runs unasked, and what operators list, reads as many rows in large tables as in small ones.
+"""Background work and operators' lists read no more rows from large tables than from small ones.
 
-PostgreSQL counts the rows that are read of each table and index, whatever statement reads them. Most of what
-is kept here is over and done with, as in years of a business.
+PostgreSQL counts the rows read from each table and index, whichever statement reads them. Most rows here are
+finished business, as after years in production.
 """
 
 import asyncio
@@ -49,11 +49,11 @@ from tests import rows
 from tests.benchmarks.growth.filling import Store
 
 LINES = 6_000
-# One look goes back through so many orders and steps, in these tests, and at a few hundred open top-ups.
+# In these tests one look covers this many of the newest orders and steps, and a few hundred open top-ups.
 NEWEST = 500
 MOST_ROWS = 2_000
 
-# What the application keeps beside the lines: 6,000 rows of each, which are over or not due for long.
+# The other rows that the application keeps: 6,000 of each kind, finished or not due for a long time.
 _FILL = """
 SET session_replication_role = replica;
 INSERT INTO auth_sessions (id, user_id, kind, device, address, created_at, last_seen_at, proved_at,
@@ -133,10 +133,10 @@ def owner(database: str) -> Iterator[psycopg.Connection]:
 
 
 async def _all_read(owner: psycopg.Connection) -> Counter[str]:
-    """Return how many rows were read of each table so far; a process counts when its connection ends."""
+    """Return the rows read from each table so far; a backend reports its counts when its connection ends."""
     await engine.dispose()
     async with asyncio.timeout(10):
-        while owner.execute(_OTHERS).fetchone() != (0,):  # noqa: ASYNC110 - nobody tells of it
+        while owner.execute(_OTHERS).fetchone() != (0,):  # noqa: ASYNC110 - there is nothing to await
             await asyncio.sleep(0.01)
     owner.execute("SELECT pg_stat_force_next_flush(), pg_stat_clear_snapshot()")
     return Counter(dict(owner.execute(_READ).fetchall()))
@@ -227,7 +227,7 @@ async def test_control_without_its_indexes_a_look_reads_whole_tables(
     assert set(missed) | {"counts of a day"} <= (await _too_much(owner)).keys()
 
 
-# Of two endpoints one has not taken the newer half, the other the older one.
+# Of two endpoints, one has not accepted the newer half of the deliveries, the other the older half.
 _LOG = """
 SET session_replication_role = replica;
 INSERT INTO outgoing_events (id, program_id, user_id, type, object, data, created_at)

@@ -25,7 +25,7 @@ async def test_a_second_instance_without_redis_is_refused_in_production() -> Non
             async with claim(alone, handover_seconds=1):
                 pytest.fail("two instances run without Redis")
     async with claim(alone, handover_seconds=1):
-        pass  # The first one has left, so the next may come.
+        pass  # The first instance has left, so the next may start.
 
 
 @pytest.mark.usefixtures("database")
@@ -68,7 +68,7 @@ async def test_a_claim_whose_connection_was_lost_is_renewed_on_another(database:
                 while len(owner.execute(END_CLAIMS).fetchall()) == 0:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
                 was = owner.execute(UNTIL).fetchone()
-                while owner.execute(UNTIL).fetchone() == was:  # noqa: ASYNC110  # a database tells nobody
+                while owner.execute(UNTIL).fetchone() == was:  # noqa: ASYNC110  # a database has nothing to await
                     await asyncio.sleep(0.05)
         with pytest.raises(ConfigurationError, match="REDIS_URL is not set"):
             async with claim(alone, handover_seconds=1):

@@ -1,4 +1,4 @@
-"""A login with few connections: webhooks are stored all the same, and the checks name what is short."""
+"""With a low connection limit webhooks are still stored, and the operator's checks name the shortage."""
 
 import asyncio
 import itertools
@@ -26,7 +26,7 @@ LIMIT = 12
 
 @pytest.fixture
 async def few(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    """A login of its own that may open twelve connections: its name."""
+    """The name of a new login, used by the settings, that may open only twelve connections."""
     name, parts = f"few_{secrets.token_hex(4)}", urlsplit(database)
     address = parts._replace(netloc=f"{name}:{parts.password}@{parts.hostname}:{parts.port}").geturl()
     monkeypatch.setattr(direct, "_refused_at", float("-inf"))
@@ -48,7 +48,7 @@ async def _part() -> CheckedPart:
 
 
 async def _statuses_under_readers() -> tuple[Counter[int], Counter[int]]:
-    """Have 48 readers ask for transactions, then send webhooks. Returns how often each status came."""
+    """Let 48 readers list transactions, then send webhooks. Returns the status counts of both."""
     transport = httpx.ASGITransport(app=whole_api())
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         await get_inbox().open()

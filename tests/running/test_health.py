@@ -1,4 +1,4 @@
-"""Readiness says whether this instance can serve, status how the system does, each part with its reason."""
+"""Readiness says whether this instance can serve; status says how each part of the system is, and why."""
 
 import asyncio
 import time
@@ -30,7 +30,7 @@ async def parts(look: Callable[[], Awaitable[list[CheckedPart]]]) -> dict[str, t
 
 
 def held(database: str, *, until: str, worked: str | None) -> None:
-    """Write a lease of the reader's, with times as seconds from now."""
+    """Write the reader's lease, with times as intervals from now."""
     with psycopg.connect(database, autocommit=True) as owner:
         owner.execute(
             "INSERT INTO leases VALUES ('reader', 'somebody', now() + %s::interval, now() + %s::interval)"
@@ -133,7 +133,7 @@ async def _hold() -> None:
 
 @asynccontextmanager
 async def swallowed(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Every connection of the pool is swallowed."""
+    """Swallow every connection of the pool."""
     with Wall(database).standing() as wall:
         monkeypatch.setenv("DATABASE_URL", wall.url)
         get_settings.cache_clear()
@@ -145,7 +145,7 @@ async def swallowed(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 @asynccontextmanager
 async def exhausted(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Others have every connection of the pool."""
+    """Occupy every connection of the pool."""
     holding = [asyncio.create_task(_hold()) for _ in range(engine.pool_size())]
     await asyncio.sleep(0.2)
     yield
@@ -156,9 +156,9 @@ async def exhausted(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 @asynccontextmanager
 async def away(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Nothing listens at the address of the database."""
+    """Point the settings to an address where nothing listens."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody:x@127.0.0.1:1/nothing")
-    monkeypatch.setattr(direct, "_refused_at", float("-inf"))  # It is remembered for ten seconds.
+    monkeypatch.setattr(direct, "_refused_at", float("-inf"))  # A refusal is remembered for ten seconds.
     get_settings.cache_clear()
     yield
     await engine.dispose()

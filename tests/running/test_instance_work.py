@@ -1,4 +1,4 @@
-"""What a running instance does beside answering, against the real simulator."""
+"""The background work of a running instance, against the real simulator."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tests.simulator.process import Process
 
 
 def asked(simulator: Process) -> set[str]:
-    """Return the last part of the path of every endpoint that was asked."""
+    """Return the last path segment of every endpoint that was requested."""
     items = simulator.control("requests", method="GET")["items"]
     return {row["path"].rpartition("/")[2] for row in items}
 

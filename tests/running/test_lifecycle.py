@@ -1,4 +1,4 @@
-"""The life of a process: what it has opened is closed, each once, in the reverse order, whatever fails."""
+"""The lifecycle of a process: whatever it opened is closed once, in reverse order, whatever fails."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ def _sockets() -> set[str]:
 
 
 class Left:
-    """What a process holds more than when this was made: sockets, and tasks of the application."""
+    """Counts what a process holds beyond what it held at the start: sockets, and the application's tasks."""
 
     def __init__(self) -> None:
         gc.freeze()  # What is there already need not be searched each time.
@@ -50,9 +50,9 @@ class Left:
         self._tasks = asyncio.all_tasks()
 
     def now(self) -> tuple[int, list[str]]:
-        # A connection that was canceled while it was being opened is closed when its last frame is gone.
+        # A connection canceled while opening is closed only once its last frame has been collected.
         gc.collect()
-        # An application that another folder shares begins tasks of libraries all the time.
+        # An application that another folder's tests share keeps starting tasks of libraries.
         tasks = {task for task in asyncio.all_tasks() - self._tasks if is_ours(task)}
         return len(_sockets() - self._sockets), [str(task.get_coro()) for task in tasks]
 
@@ -68,7 +68,7 @@ async def _open_everything() -> None:
         break
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0.3):
-            await get_rates().book()  # goes on waiting for the process that reads them
+            await get_rates().book()  # keeps waiting for the process that reads them
     changed_people.announce_changes(["a" * 32])
 
 
@@ -76,7 +76,7 @@ async def _open_everything() -> None:
 async def everything(
     database: str, simulator: Process, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """Settings of a process that can open all there is: the database's address."""
+    """Settings with which a process can open every kind of connection; the database's URL."""
     monkeypatch.setenv("REDIS_URL", redis_server.url)
     monkeypatch.setenv("CHAIN_RPC", f'{{"matic20": ["{simulator.base}/chain/matic20"]}}')
     get_settings.cache_clear()
@@ -201,11 +201,11 @@ async def test_an_instance_that_is_stopped_while_it_waits_for_its_turn_leaves_no
         left = Left()
         waiting = asyncio.create_task(wait())
         async with asyncio.timeout(10):
-            while other.execute(CLAIMS).fetchone() == (0,):  # noqa: ASYNC110  # a database tells nobody
+            while other.execute(CLAIMS).fetchone() == (0,):  # noqa: ASYNC110  # a database has nothing to await
                 await asyncio.sleep(0.02)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-    async with asyncio.timeout(5):  # What was canceled ends in a turn of its own.
+    async with asyncio.timeout(5):  # Canceled tasks end in a later turn of the loop.
         while left.now() != NOTHING:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 

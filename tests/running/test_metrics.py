@@ -1,4 +1,4 @@
-"""The gauges of the system are read at each scrape, and never keep the rest from being answered."""
+"""The system gauges are read at each scrape, and never prevent the other metrics from being served."""
 
 import asyncio
 import re
@@ -108,7 +108,7 @@ async def test_a_database_that_does_not_answer_takes_its_gauges_along_and_nothin
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         if is_silent:
-            nobody.listen()  # Connections are made, and nothing is ever said on them.
+            nobody.listen()  # Connections succeed, and nothing is ever sent on them.
         monkeypatch.setenv("DATABASE_URL", f"postgresql://a@127.0.0.1:{nobody.getsockname()[1]}/b")
         get_settings.cache_clear()
         began = time.monotonic()
@@ -150,7 +150,7 @@ def test_the_commit_is_that_of_the_build_or_of_the_checkout(
     assert re.fullmatch("[0-9a-f]{40}", head := running_commit(settings, project=project, pages=tmp_path))
     (project / "code").write_text("2")
     assert running_commit(settings, project=project, pages=tmp_path) == f"{head}+changed"
-    # A release without the repository knows what its pages were built from, or what the builder says.
+    # A release without a repository gets the commit from its pages' build, or from the builder's variable.
     shutil.rmtree(project / ".git")
     assert running_commit(settings, project=project, pages=tmp_path) == ""
     monkeypatch.setenv("SOURCE_COMMIT", "built from this")

@@ -1,4 +1,4 @@
-"""Production refuses a database with money of other environments."""
+"""Production refuses a database that holds another environment's money."""
 
 from collections.abc import Callable
 

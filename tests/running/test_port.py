@@ -1,4 +1,4 @@
-"""A worker can be seen on a port of its own, which answers as an instance does and takes no harm."""
+"""A worker's own port serves health and metrics as an instance does, and withstands hostile requests."""
 
 import asyncio
 import socket

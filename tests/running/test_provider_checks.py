@@ -1,4 +1,4 @@
-"""What the operator's check says of the provider in use: app ids, addresses, webhooks, reading."""
+"""The operator's check reports on the provider in use: app ids, addresses, webhooks, reading."""
 
 from dataclasses import replace
 

@@ -68,7 +68,7 @@ async def test_a_purge_that_fails_is_tried_again_the_next_day(database, session_
         await asyncio.sleep(0.3)
         owner.execute("ALTER TABLE elsewhere RENAME TO auth_sessions")
         async with asyncio.timeout(20):
-            while len(_left(database)) > 3:  # noqa: ASYNC110  # a database tells nobody
+            while len(_left(database)) > 3:  # noqa: ASYNC110  # a database has nothing to await
                 await asyncio.sleep(0.05)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""How often passwords can be guessed, and that an attacker's guesses do not lock the owner out."""
+"""How often passwords can be guessed; and an attacker's guesses do not lock the owner out."""
 
 import asyncio
 import secrets
@@ -30,7 +30,7 @@ HOME, STRANGER = "203.0.113.7", "198.51.100.9"
 
 @dataclass
 class Clock:
-    """The seconds that the counters see."""
+    """The clock of the counters, in seconds."""
 
     now: float
 
@@ -44,7 +44,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 async def _moments_of_a_tireless_guesser(clock: Clock, rules: throttle.Guesses) -> list[float]:
-    """Guess whenever it is allowed, for a day and a half; return when, in seconds since the first."""
+    """Guess whenever allowed for a day and a half; return the times, in seconds since the first guess."""
     began, moments = clock.now, []
     while clock.now < began + 1.5 * DAY:
         try:
@@ -73,7 +73,7 @@ async def test_a_tireless_guesser_gets_ten_in_five_minutes_then_doubling_waits_a
 
 
 async def test_without_the_doubling_a_guesser_has_thousands(clock: Clock) -> None:
-    """The control: the rule of five minutes alone."""
+    """The control: only the rule of five minutes."""
     flat = (RateLimitItemPerMinute(10, 5, namespace="flat"),)
     moments = await _moments_of_a_tireless_guesser(clock, throttle.Guesses(flat, flat))
     assert _most_within(moments, 300) == 10
@@ -90,7 +90,7 @@ async def test_refused_attempts_do_not_use_up_the_day(clock: Clock) -> None:
     await throttle.attempt_guess(throttle.SIGN_IN, "account", "address")
 
 
-# From here on with accounts.
+# With accounts
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ async def _try(email: str, password: str, address: str, *, device: str = "") -> 
 
 
 async def _storm(email: str, attempts: int) -> list[str]:
-    """Guess from ever new addresses."""
+    """Guess `attempts` times, from many different addresses."""
     return [await _try(email, "not-this-one", f"198.51.{n // 250}.{n % 250}") for n in range(attempts)]
 
 
@@ -129,7 +129,7 @@ async def test_strangers_everywhere_are_stopped_and_the_owner_signs_in_on_a_know
 async def test_without_known_devices_the_owner_would_be_shut_out(
     ada: BrowserSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control of the test above."""
+    """The control for the test above."""
     monkeypatch.setattr(devices.Device, "is_known_to", lambda *_: False)
     await _storm(ada.viewer.email, 101)
     assert await _try(ada.viewer.email, PASSWORD, HOME, device=ada.device_cookie_value) == "refused"
@@ -201,7 +201,7 @@ async def test_many_sign_ins_of_the_owner_are_no_guesses(ada: BrowserSession) ->
 
 
 async def _known(session: BrowserSession) -> tuple[devices.Device, tuple[str, str]]:
-    """Return the device of a session's browser, and what is kept of its account."""
+    """Return the device of a session's browser, and the stored credentials of its account."""
     device = devices.read_device(f"device={session.device_cookie_value}")
     kept = await sign_in._find(session.viewer.email)
     assert device is not None
@@ -274,7 +274,7 @@ async def test_a_right_password_with_an_address_that_cannot_be_used_is_no_guess(
     await accounts.change_password(ada.viewer, PASSWORD, new_password="marble-teapot-92")
 
 
-# With a Redis that goes away.
+# With a Redis that goes down
 
 
 @pytest.fixture

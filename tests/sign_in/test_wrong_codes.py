@@ -1,4 +1,4 @@
-"""How often codes can be guessed, and that somebody who has the password alone shuts nobody out."""
+"""How often codes can be guessed; and somebody who has only the password locks nobody out."""
 
 import asyncio
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ async def ada(database: str) -> BrowserSession:
 
 
 async def _recovery_codes(session: BrowserSession) -> list[str]:
-    """Add an authenticator app in a session, and return the ten codes that stand in for it."""
+    """Add an authenticator app in a session, and return its ten recovery codes."""
     made = await second_factor.begin_authenticator(session.viewer)
     added = await second_factor.confirm_authenticator(
         session.viewer, code_of(made.secret), client=Client(HOME)
@@ -92,7 +92,7 @@ async def test_the_owner_hears_once_a_day_that_somebody_has_the_password(
     assert address == (STRANGER,)
     await securing.secure(secret_in(owner, "factor_refused", to=email), Client(HOME))
     with pytest.raises(InvalidCredentials):
-        await _enter(email, codes[1], device=known)  # the password that was known is of no use any more
+        await _enter(email, codes[1], device=known)  # the known password is of no use any more
 
 
 async def test_a_form_that_is_sent_twice_frightens_nobody(
@@ -117,7 +117,7 @@ async def test_a_known_device_has_as_few_attempts_of_its_own(ada: BrowserSession
 async def test_devices_from_before_the_factor_are_counted_together(
     ada: BrowserSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody who had the password before may have made any number of known devices."""
+    """Somebody who already had the password may have created any number of known devices."""
     email = ada.viewer.email
     made = [(await _enter(email, "", STRANGER)).device_cookie_value for _ in range(6)]
     now = clock.now()

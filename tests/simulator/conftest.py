@@ -1,4 +1,4 @@
-"""Simulators to test against, and a registered receiver of webhooks."""
+"""Fixtures: simulators to test against, and a registered receiver of webhooks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +16,14 @@ def shared_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process
 
 @pytest.fixture
 def simulator(shared_process: Process) -> Process:
-    """The shared simulator at the beginning of a run: no orders, no scenarios, no counts."""
+    """The shared simulator, reset: no orders, no scenarios, no counts."""
     shared_process.begin()
     return shared_process
 
 
 @pytest.fixture
 def own_process(tmp_path: Path) -> Iterator[Process]:
-    """A simulator that a test may kill and start again."""
+    """A simulator that a test may kill and restart."""
     with running_simulator(tmp_path) as process:
         yield process
 

@@ -1,4 +1,4 @@
-"""A real simulator process, a merchant that signs for itself, and a receiver of webhooks."""
+"""A real simulator process, a merchant client with its own signing code, and a receiver of webhooks."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ WEBHOOK_RETRY_SECONDS = 0.1
 
 @contextmanager
 def running_simulator(folder: Path, arguments: tuple[str, ...] | None = None) -> Iterator["Process"]:
-    """Run a quick simulator that keeps its orders in `folder`."""
+    """Run a fast simulator that stores its orders in `folder`."""
     process = Process(folder / "orders.sqlite", free_port(), arguments or FAST)
     process.start()
     yield process
@@ -48,19 +48,19 @@ def signature_of(payload: str, secret: str = SECRET) -> str:
 
 
 def eventually(look: Callable[[], Any], *, seconds: float = 15) -> Any:
-    """Look until what is found is true."""
+    """Call `look` until its result is true; return that."""
     end = time.monotonic() + seconds
     while True:
         found = look()
         if found or time.monotonic() > end:
             assert found, "it did not happen in time"
             return found
-        time.sleep(0.05)  # A look is often a request, which costs more than the waiting.
+        time.sleep(0.05)  # A look is often a request, which costs more than waiting.
 
 
 @dataclass
 class Process:
-    """One simulator and everything a test asks of it."""
+    """One simulator process, with the requests that tests send to it."""
 
     database: Path
     port: int
@@ -88,7 +88,7 @@ class Process:
         eventually(answers, seconds=20)
 
     def begin(self) -> None:
-        """Begin a run: no orders, no scenarios, no counts, and the same numbers as in every other run."""
+        """Reset the simulator: no orders, no scenarios, no counts, and the same seed as in every run."""
         self.control("seed", {"seed": 7})
 
     def kill(self) -> None:
@@ -122,7 +122,7 @@ class Process:
         return self.client.request(method, self.base + path, content=json.dumps(content), headers=headers)
 
     def data(self, path: str, body: Any = None) -> Any:
-        """Return the data of an answer that must be a success."""
+        """Send a request that must succeed; return the answer's data."""
         answer = self.ask(path, body)
         content = read(answer.content)
         assert (answer.status_code, content["status"], content["code"]) == (200, 1, 200), content
@@ -180,13 +180,13 @@ FAST = (
     str(WEBHOOK_RETRY_SECONDS),
 )
 
-# For an application that may be busy: what it is sent once must not be given up before it answers.
+# For an application that may be busy: a webhook sent only once must not time out before the answer.
 PATIENT = tuple("10" if one == str(WEBHOOK_TIMEOUT_SECONDS) else one for one in FAST)
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """One webhook as it came in."""
+    """One webhook as received."""
 
     at: float
     payload: str
@@ -206,7 +206,7 @@ class Arrival:
 
 
 class Receiver:
-    """A tiny HTTP server: answers 200, or what `answers` says first. `delay_seconds` makes it slow."""
+    """A tiny HTTP server that answers 200, after the statuses in `answers`; `delay_seconds` slows it down."""
 
     def __init__(self) -> None:
         self.arrivals: list[Arrival] = []
@@ -237,7 +237,7 @@ class Receiver:
         return self.arrivals
 
     def stays_at(self, count: int, *, seconds: float = 0.4) -> None:
-        """Nothing more arrives for a while, longer than a retry would take."""
+        """Assert that nothing more arrives for longer than a retry would take."""
         time.sleep(seconds)
         assert len(self.arrivals) == count
 

@@ -1,4 +1,4 @@
-"""The pages in a real Chromium: messages to the page around the frame, and the way back without one."""
+"""The pages in a real Chromium: messages to the parent page, and the redirect back without a frame."""
 
 import http.server
 import threading
@@ -36,7 +36,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[str]:
-    """A site of another origin: `/frame?<link>` shows the link in a frame and collects what it posts."""
+    """A site of another origin: `/frame?<link>` frames the link and collects the messages that it posts."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -62,7 +62,7 @@ def shop() -> Iterator[str]:
 
 
 def framed(page: Page, shop: str, link: str, *, origin: str | None = None) -> FrameLocator:
-    """Show a link in a frame of the shop; the page speaks to the origin that its address names."""
+    """Show a link in a frame of the shop; the page posts to the origin named in its URL."""
     spoken_to = f"&mode=embedded&origin={quote(origin or shop, safe='')}" if origin != "" else ""
     page.goto(f"{shop}/frame?{quote(link + spoken_to)}")
     return page.frame_locator("iframe")

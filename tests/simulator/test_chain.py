@@ -1,4 +1,4 @@
-"""The simulated chains: what a node answers about deliveries, and each way in which a chain disagrees."""
+"""The simulated chains: a node's answers about deliveries, and every way in which a chain can disagree."""
 
 import time
 from decimal import Decimal

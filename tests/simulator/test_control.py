@@ -1,4 +1,4 @@
-"""The control API: what it takes, what it refuses, and that a seed repeats a run and a kill loses nothing."""
+"""The control API: what it accepts and refuses; a seed repeats a run, and a kill loses nothing."""
 
 import subprocess
 import sys
@@ -123,7 +123,7 @@ def test_an_amount_given_by_hand_is_printed_as_it_is(simulator: Process) -> None
 
 
 def run_of(simulator: Process) -> list[Any]:
-    """Return ids, amounts and prices of a few orders, without the times."""
+    """Return the ids, amounts and prices of a few orders, without times."""
     quote = {"coinCode": "eth", "network": "arbitrum", "fiatAmount": 9000, "type": 1}
     seen: list[Any] = [simulator.data("/onramp/api/v2/common/transaction/quotes", quote)]
     for amount in (500, 1234, 77_000):

@@ -1,4 +1,4 @@
-"""merchantHistory, the only call that returns amounts: pages, order, start, flow and currency."""
+"""merchantHistory, the only call that returns amounts: paging, sorting, start, flow and currency."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

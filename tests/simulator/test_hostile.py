@@ -1,4 +1,4 @@
-"""Hostile requests are refused, and the simulator goes on."""
+"""Hostile requests are refused, and the simulator keeps running."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The simulator stays away from real money."""
+"""The simulator cannot be used with real money."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Every scenario does at the wire what it says; each test has a control without the scenario."""
+"""Every scenario behaves on the wire as described; each test has a control without the scenario."""
 
 import time
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The signature, against the vectors of the document and with keys, times and bodies that are wrong."""
+"""The signature, against the documentation's test vectors and with wrong keys, times and bodies."""
 
 import json
 import time

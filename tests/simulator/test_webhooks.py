@@ -1,4 +1,4 @@
-"""Webhooks at a real HTTP server: signed, sent when a purchase completed, sent again until acknowledged."""
+"""Webhooks to a real HTTP server: signed, sent when a purchase completes, retried until acknowledged."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The white-label line: identity, limits and transactions for screens of the merchant's own."""
+"""The white-label line: identity, limits and transactions for the merchant's own screens."""
 
 from typing import Any
 

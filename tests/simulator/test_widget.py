@@ -1,4 +1,4 @@
-"""The payment page over HTTP: what it shows, the orders it opens, the messages it is given to post."""
+"""The payment page over HTTP: what it shows, the orders it opens, the messages it has to post."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def pay(simulator: Process, *, action: str = "pay", amount: object = "750", **li
 
 
 def followed(simulator: Process, order_id: int, *, vocabulary: str = "steps") -> Any:
-    """Follow an order as the page does, until it ends."""
+    """Poll an order as the page does until it ends; return the final answer."""
     path = f"{simulator.base}/main/buy/orders/{order_id}?vocabulary={vocabulary}"
     return eventually(lambda: (found := simulator.client.get(path).json())["finished"] and found)
 

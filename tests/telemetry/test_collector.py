@@ -1,4 +1,4 @@
-"""Spans and lines reach a collector where one is set, and nothing else changes: not even one that is away."""
+"""Spans and log lines reach a configured collector; even one that is down changes nothing else."""
 
 import asyncio
 import json
@@ -75,7 +75,7 @@ def test_without_the_setting_the_sdk_is_not_imported() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_thread_of_the_sdk_stays() -> Iterator[None]:
-    """Wait for what a collector that is away leaves behind, or it complains in the log of the next test."""
+    """Wait for threads left by a collector that is down, or they would write to the next test's log."""
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
@@ -104,7 +104,7 @@ async def test_a_collector_that_is_away_costs_neither_time_nor_lines(
                     pass
             took = time.monotonic() - began
             async with asyncio.timeout(20):
-                while "takes nothing" not in output.getvalue():  # noqa: ASYNC110 - another thread says it
+                while "takes nothing" not in output.getvalue():  # noqa: ASYNC110 - another thread writes it
                     await asyncio.sleep(0.02)
             ending = time.monotonic()
         assert time.monotonic() - ending < 3, "the SDK itself would wait for half a minute"

@@ -1,4 +1,4 @@
-"""While the database is away, loops of instance and worker write one line, however often they try."""
+"""While the database is down, the loops of instance and worker log one line, however often they retry."""
 
 import asyncio
 import io
@@ -63,7 +63,7 @@ async def test_it_is_said_once(lines: io.StringIO, monkeypatch: pytest.MonkeyPat
         "the database is away"
     ]
     assert [one for one in found if "exception" in one] == []
-    assert len(found) <= 3, found  # and what the pages say
+    assert len(found) <= 3, found  # including the lines from the pages' loop
 
 
 async def test_a_line_for_each_failure_would_be_noticed(

@@ -1,4 +1,4 @@
-"""A fault that goes on is said once, then at most once a minute with a count, and once when it is over."""
+"""A lasting fault is logged once, then at most once a minute with a count, and once when it is over."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""A trace is one id for all that follows from a webhook, and says nothing where nobody listens."""
+"""A trace is one id for everything that follows from a webhook, and is not exported without a collector."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What strangers can make grow in the database is bounded. `test_local_counts` has the bound of counters."""
+"""Strangers can make the database grow only within bounds; `test_local_counts` covers counters."""
 
 import dataclasses
 import secrets

@@ -1,4 +1,4 @@
-"""Counts in this process and in Redis: what windows allow, and that strangers fill no memory."""
+"""Counts in this process and in Redis: what windows allow, and strangers cannot exhaust memory."""
 
 import random
 import sys
@@ -26,7 +26,7 @@ MEBIBYTE = 2**20
 
 
 class Clock:
-    """Seconds that pass only when a test moves them."""
+    """A clock in seconds that only a test advances."""
 
     now = 1_700_000_000.0
 
@@ -46,7 +46,7 @@ async def shared(redis_server: RedisServer) -> AsyncIterator[SharedCounts]:
 
 
 class Library:
-    """The library's own moving windows, one for each rule."""
+    """The library's own moving windows, one per rule."""
 
     def __init__(self) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
@@ -93,7 +93,7 @@ async def test_it_allows_what_the_library_allows(clock: Clock, seed: int) -> Non
 
 
 async def test_redis_allows_what_the_library_allows(clock: Clock, shared: SharedCounts) -> None:
-    clock.now = 2_000_000_000.0  # Redis goes by its own clock when it lets logs expire.
+    clock.now = 2_000_000_000.0  # Redis uses its own clock to expire logs.
     await _compare(clock, shared, seed=1, rounds=500)
 
 
@@ -170,7 +170,7 @@ async def test_of_very_many_names_redis_keeps_the_latest(
 
 
 async def test_what_a_hundred_thousand_names_cost() -> None:
-    """Names as strangers bring them, for the rules of a sign-in; a hundredth of them, as all are alike."""
+    """Uses names as strangers send them, under the sign-in rules; only a hundredth, as all are alike."""
     counts, names = LocalCounts(), 1_000
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
@@ -187,7 +187,7 @@ async def test_what_a_hundred_thousand_names_cost() -> None:
 async def test_an_attempt_costs_the_same_after_many_names() -> None:
     async def seconds_for(counts: LocalCounts | MovingWindowRateLimiter) -> float:
         began = time.process_time()
-        for number in range(50):  # by others, since a refusal looks at nobody else
+        for number in range(50):  # with other names, since a refusal looks up nothing else
             if isinstance(counts, LocalCounts):
                 await counts.count(RULES, (f"somebody {number}",))
             else:

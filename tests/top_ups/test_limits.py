@@ -1,4 +1,4 @@
-"""Our own limits: what counts, what is left, and that nobody slips past them by being quick."""
+"""Our own limits: what counts, what is left, and that concurrent requests cannot exceed them."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ class World:
         return rows.user(self.owner, kyc_tier=tier)
 
     def top_up(self, user_id: str, amount: str, status: str = "settled", **columns: Any) -> str:
-        """Write a top-up as one that has come so far."""
+        """Write a top-up in a status, with the columns that belong to it. Returns its id."""
         come_so_far: dict[str, Any] = {}
         if status in ("settled", "reversed"):
             delivered = {"has_entry": True, "received_minor": 1, "received_asset": "USDT"}
@@ -65,7 +65,7 @@ async def world(database: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture
 def limited(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def limit(settings: dict[str, Any]) -> None:
-        """Limit every tier that is not named as the lowest one, so that no other tier would help."""
+        """Give every unnamed tier the limits of the lowest one, so that a higher tier would not help."""
         alike = dict.fromkeys(("basic", "full"), settings.get("none", {}))
         monkeypatch.setenv("LIMITS", json.dumps(alike | settings))
         get_settings.cache_clear()
@@ -92,7 +92,7 @@ def offer(amount: str, currency: str = "INR", *, rates: dict[str, str] | None = 
 
 
 async def add(user_id: str, amount: str, currency: str = "INR", **options: Any) -> bool:
-    """Store a top-up. Says whether the limits let it."""
+    """Store a top-up. Returns whether the limits allowed it."""
     try:
         async with transaction() as db:
             await top_ups.store(db, user_id, offer(amount, currency, **options))
@@ -102,7 +102,7 @@ async def add(user_id: str, amount: str, currency: str = "INR", **options: Any) 
 
 
 async def race(world: World, *, rounds: int) -> int:
-    """Let 32 requests at a limit's edge race, round by round. Returns how many rounds ended above it."""
+    """Race 32 requests at the edge of a limit, round by round. Returns how many rounds exceeded it."""
     over = 0
     for _ in range(rounds):
         user_id = world.person()

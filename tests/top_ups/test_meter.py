@@ -1,4 +1,4 @@
-"""The one meter of limits: which rules there are, which binds, what is left, and what raises it."""
+"""The meter of limits: its rules, which one binds, what is left, and what raises it."""
 
 import json
 from datetime import UTC, datetime

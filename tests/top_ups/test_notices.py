@@ -1,4 +1,4 @@
-"""Each move that an owner has to know of is a mail, written with the move, once, and to those who want it."""
+"""Each change that an owner has to know about is mailed once, atomically, to those who want it."""
 
 import json
 from typing import Any

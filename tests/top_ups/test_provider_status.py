@@ -55,7 +55,7 @@ async def test_without_a_database_the_state_is_still_said(monkeypatch: pytest.Mo
     module.get_provider.cache_clear()
     found = await provider_status()
     assert (found.last_settled_at, found.text) == (None, "Onramp is working normally.")
-    monkeypatch.setattr(module, "transaction", None)  # Nobody else waits for the database in the meantime.
+    monkeypatch.setattr(module, "transaction", None)  # It is cached: nothing else queries the database.
     assert await provider_status() == found
     module.forget()
 

@@ -25,7 +25,7 @@ from onramp_app.top_ups.transitions import (
     on_order,
 )
 
-# One letter a state, as in the specification; r is a review without an entry, R one with an entry,
+# One letter per state, as in the specification; r is a review without an entry, R one with an entry,
 # K an awaiting payment that was claimed.
 STATES = {
     "C": CREATED,
@@ -58,7 +58,7 @@ BY_CLASS = {
     StatusClass.UNKNOWN:         "C K . . . . . . . . .",
 }  # fmt: skip
 
-# A delivery that its network has not shown yet.
+# A delivery that its network does not show yet.
 AWAITED =                        "P P P . . P P P P . ."  # fmt: skip
 
 # "-" is "not possible".
@@ -216,7 +216,7 @@ def test_what_was_returned_cannot_be_undone_as_a_reversal() -> None:
 
 
 def _lists_of_statuses(source: str) -> list[str]:
-    """Return the lists that begin with the status of a new top-up, in SQL and in Python."""
+    """Return the lists that start with the status of a new top-up, in SQL and in Python."""
     in_sql = re.findall(r"'created'(?:, '[a-z_]+')+", source)
     return in_sql + re.findall(r"TopUpStatus\.CREATED,\s*TopUpStatus\.[A-Z_]+", source)
 
@@ -227,7 +227,7 @@ def test_which_top_ups_are_open_is_said_once(project_dir: Path) -> None:
         for path in (project_dir / "onramp_app").rglob("*.py")
         if (lists := _lists_of_statuses(path.read_text()))
     }
-    # These read the table from a room below, which may not import the words.
+    # These read the table from a room below, which may not import the list of statuses.
     copies = {
         f"provider_orders/{name}.py": found.pop(f"provider_orders/{name}.py")
         for name in ("walks", "freshness")

@@ -20,12 +20,12 @@ def books(database: str) -> Iterator[Books]:
 
 
 def _settled(books: Books, *seconds: int, method: str = "UPI", is_seen_paid: bool = True, at=NOW) -> None:
-    """Top-ups that took so long from paid to settled."""
+    """Write top-ups that took these seconds from paid to settled."""
     user_id = books.user()
     for took in seconds:
         top_up_id = books.top_up(user_id)
         paid_at = at - timedelta(seconds=took)
-        # Another step of being paid comes later, and must not count.
+        # A later step also says paid, and must not count.
         for moment in (paid_at, paid_at + timedelta(seconds=took / 2)) if is_seen_paid else ():
             rows.step(books.owner, top_up_id, at=moment, status_class="paid")
         books.settle(top_up_id, 100)

@@ -1,4 +1,4 @@
-"""What an owner sees of a top-up beyond the state: what was read when, what paid a debt, what followed."""
+"""What an owner sees of a top-up beyond its state: what was read when, what paid a debt, what followed."""
 
 from onramp_app.accounts.views import Viewer
 from onramp_app.domain.money import amount_text
@@ -28,7 +28,7 @@ async def test_each_line_says_what_was_read_of_which_order(desk: Desk) -> None:
     for columns in (
         {"status_class": "paid", "provider_order_id": order},
         {"status_class": "delivered", "act": "linked", "provider_order_id": order},
-        # A sentence is for people, however much it looks like what was read.
+        # The sentence is for people only, even if it looks like a status that was read.
         {"status_class": "sending", "provider_order_id": order, "detail": "delivered: over_limit"},
         {"act": "attributed", "source": "operator", "provider_order_id": order, "detail": "paid"},
         {"act": "released", "source": "operator", "detail": "reversed"},

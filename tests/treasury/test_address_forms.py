@@ -1,4 +1,4 @@
-"""Addresses by their published examples: right ones pass, and none passes with one mistyped character."""
+"""Addresses from published examples: valid ones pass, and none passes with one mistyped character."""
 
 import random
 
@@ -62,7 +62,7 @@ def test_a_mistyped_character_is_noticed(network: str, address: str) -> None:
 
 @pytest.mark.parametrize(("network", "address"), [*RIGHT, *WITH_MEMO])
 def test_an_address_of_another_length_or_network_is_refused(network: str, address: str) -> None:
-    # A shorter address of Solana's may be another one: it has no checksum.
+    # A shortened Solana address may be valid: it has no checksum.
     shorter = "" if network == "spl" else address[:-1]
     for wrong in (shorter, address + "1", "", f" {address}", address + "\n", "é" + address[1:]):
         with pytest.raises(UnusableAddress):

@@ -1,4 +1,4 @@
-"""A change of where money goes is noticed at the next start."""
+"""A change of the addresses that money is sent to is noticed at the next start."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Counted treasuries: compared with the book of their day, and the difference booked once when asked for."""
+"""Treasury counts are compared with their day's books, and the difference is booked once, on request."""
 
 import asyncio
 import json
@@ -132,14 +132,14 @@ async def test_a_difference_is_booked_once_for_an_account_and_day(desk: Desk) ->
     before = desk.everything()
     again = await compare([_counted("11")], mandate=desk.mandate)
     assert (again.is_even, again.compared[0].missing, again.compared[0].reference) == (True, "0", None)
-    for other in ("12", "11.5"):  # The same difference once more, and another one.
+    for other in ("12", "11.5"):  # the same difference again, and a different one
         with pytest.raises(ActionNotPossible, match=f"booked for {_today()} before"):
             await compare([_counted(other)], mandate=desk.mandate)
     assert desk.everything() == before
 
 
 async def test_a_day_is_compared_with_the_book_at_its_end_and_later_days_know_its_count(desk: Desk) -> None:
-    await desk.settled(10 * USDT)  # Today, so yesterday's book holds nothing.
+    await desk.settled(10 * USDT)  # This is today, so yesterday's books are empty.
     yesterday = _today() - timedelta(days=1)
     report = await compare([_counted("3", yesterday)], mandate=desk.mandate)
     assert (report.compared[0].book, report.compared[0].missing) == ("0", "-3")
@@ -188,7 +188,7 @@ async def test_an_account_that_nobody_counted_is_named(desk: Desk) -> None:
 
 
 async def test_a_day_before_a_booked_one_is_closed(desk: Desk) -> None:
-    """The surplus of yesterday is in the difference of today: booked again it would count twice."""
+    """Yesterday's surplus is part of today's difference: booking it again would count it twice."""
     await desk.settled(10 * USDT)
     await compare([_counted("11")], mandate=desk.mandate)
     before = desk.everything()
@@ -200,7 +200,7 @@ async def test_a_day_before_a_booked_one_is_closed(desk: Desk) -> None:
 
 
 async def _two_days_at_once(desk: Desk) -> int:
-    """Two operators find the same surplus of 1: it is there since yesterday."""
+    """Let two operators book the same surplus of 1, which exists since yesterday. Returns the balance."""
     counts = [_counted("1", _today() - timedelta(days=1)), _counted("11")]
     await asyncio.gather(
         *(compare([count], mandate=desk.mandate_of(desk.operator())) for count in counts),
@@ -224,7 +224,7 @@ async def test_control_without_the_lock_the_difference_is_booked_twice(
         totals = await treasury_totals(db, on=on)
         if on is not None:
             looks.append(on)
-            if 2 < len(looks) <= 4:  # The first two only compare.
+            if 2 < len(looks) <= 4:  # The first two calls only compare.
                 await both_looked.wait()
         return totals
 

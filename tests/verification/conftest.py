@@ -1,4 +1,4 @@
-"""People who verify themselves with the simulator's identity page, and what was kept of that."""
+"""Fixtures: people who are verified on the simulator's identity page, and what is stored about it."""
 
 import json
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ WHITE_LABEL = "/onramp/api/v2/whiteLabel"
 
 @dataclass
 class Identity:
-    """The white-label line: our API in front of it, the provider's page behind it."""
+    """The white-label line, driven through our API and the provider's page."""
 
     wallet: Wallet
 
@@ -32,31 +32,31 @@ class Identity:
         return await self.wallet.client.post("/api/kyc/start", json=body, headers=person.headers)
 
     async def started(self, person: Person, phone: str | None = PHONE) -> str:
-        """Take up a verification that must be possible. Returns the address of the provider's page."""
+        """Start a verification, which must succeed. Returns the URL of the provider's page."""
         answer = await self.start(person, phone)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["url"])
 
     def choose(self, url: str, *statuses: str) -> None:
-        """Press the buttons of the provider's page."""
+        """Press buttons on the provider's page."""
         for status in statuses:
             address = url.replace("localhost", "127.0.0.1")
             assert self.wallet.simulator.client.post(address, data={"status": status}).status_code == 303
 
     def change(self, customer_id: str, status: str) -> None:
-        """Move a customer as the provider's own people would."""
+        """Change a customer's status as the provider's staff would."""
         body = {"customerId": customer_id, "status": status}
         self.wallet.simulator.data(f"{WHITE_LABEL}/test/changeKycStatus", body)
 
     async def read(self) -> int:
-        """Ask about everybody who is due. Returns how many there were."""
+        """Read everybody who is due from the provider. Returns how many there were."""
         count = 0
         while await reader.read_next():
             count += 1
         return count
 
     async def look(self, person: Person) -> dict[str, Any]:
-        """Come back to look, which has the provider asked, and see where one stands then."""
+        """Visit as a person, which triggers a read from the provider; return their standing afterwards."""
         self.wallet.run("UPDATE verification_customers SET read_at = read_at - interval '2 hours'")
         await self.wallet.get(person, "/api/kyc")
         await self.read()
@@ -70,7 +70,7 @@ class Identity:
         return status, tier
 
     def history(self, person: Person) -> list[tuple[str, str, str, str | None]]:
-        """From, to, source and word of each line, oldest first."""
+        """Return each step's from, to, source and the provider's word, oldest first."""
         return self.wallet.rows(
             "SELECT from_status || ' ' || from_tier, to_status || ' ' || to_tier, source, word"
             " FROM verification_steps WHERE user_id = %s ORDER BY id",
@@ -78,7 +78,7 @@ class Identity:
         )
 
     def customer(self, person: Person) -> dict[str, Any]:
-        """The person's binding, without its times."""
+        """Return the person's customer record, without times."""
         rows = self.wallet.rows(
             "SELECT client_customer_id, customer_id, is_proven, last_word, due_at IS NOT NULL"
             " FROM verification_customers WHERE user_id = %s",
@@ -89,7 +89,7 @@ class Identity:
 
 
 def limit(monkeypatch: pytest.MonkeyPatch, **limits: Any) -> None:
-    """Set LIMITS in dollars, of which one is 80 rupees."""
+    """Set LIMITS in dollars; a dollar is 80 rupees."""
     monkeypatch.setenv("LIMITS", json.dumps({"currency": "USD", **limits}))
     get_settings.cache_clear()
 

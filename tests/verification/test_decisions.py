@@ -1,4 +1,4 @@
-"""What operators decide about people: with a reason and a code, never about themselves, and it stands."""
+"""Operators' decisions about people: with a reason and a code, never about themselves, and lasting."""
 
 import asyncio
 from typing import Any
@@ -126,7 +126,7 @@ async def test_the_commands_show_and_decide(identity: Identity, ada: Person) -> 
     run: Any = CliRunner()
 
     async def command(*arguments: str) -> Any:
-        # Each command runs in a loop of its own.
+        # Each command runs its own event loop.
         return await asyncio.to_thread(run.invoke, app, ["kyc", *arguments])
 
     done = await command(

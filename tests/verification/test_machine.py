@@ -1,4 +1,4 @@
-"""The machine of verification: every status by every meaning, what a start does, what operators may set."""
+"""The state machine of verification: every status and meaning, what a start does, what operators may set."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from onramp_app.verification.machine import Standing, can_start, fault_of, is_ra
 from onramp_app.verification.views import next_step_of
 from onramp_app.verification.words import Line, NextStep
 
-# Written by hand, status by meaning: the status afterwards. The tier is checked beside it.
+# Written by hand: the resulting status, by status and meaning. Tiers are checked separately.
 TABLE = """
             STARTED    IN_REVIEW  APPROVED_BASIC  APPROVED_FULL  RESUBMIT  REJECTED
 none        started    in_review  approved        approved       resubmit  rejected

@@ -1,8 +1,7 @@
-"""Documents, birth dates and numbers of identity: planted wherever this line can carry them, found nowhere.
+"""Documents, birth dates and identity numbers, planted wherever the line can carry them, are stored nowhere.
 
-A provider of this test's own answers as the white-label line does, with what stands in documents in every
-member that it has and in some that it does not. Afterwards every column of every table and every log line is
-searched.
+A fake provider answers as the white-label line does, with identity data in every field that it has and in
+some that it does not. Afterwards every column of every table and every log line is searched.
 """
 
 import base64
@@ -36,17 +35,17 @@ PLANTED = {
     "picture": "iVBORw0KGgoAAAANSUhEUgPLANTED",
     "street": "14 Harbour Lane",
 }
-DIGITS = "9999999999"  # of the phone
+DIGITS = "9999999999"  # of the phone number
 ALL = json.dumps(PLANTED)
 
 
 def planted(**members: Any) -> dict[str, Any]:
-    """Return members among which the planted texts stand in every way that JSON has."""
+    """Return the fields plus the planted texts, nested in every way that JSON has."""
     return {**members, **PLANTED, "documents": [PLANTED, [ALL]], "kyc": {"deep": {"deeper": PLANTED}}}
 
 
 class Provider:
-    """Answers the calls of the line; what it says about a person is whatever the test wants."""
+    """Answers the line's calls; what it says about a person is up to the test."""
 
     def __init__(self) -> None:
         self.status: Any = planted(status="IN_REVIEW", updatedAt=PLANTED["birth"])
@@ -113,7 +112,7 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def found_in(database_url: str) -> list[str]:
-    """Every column in which a planted text stands: as text, in JSON, in bytes, and in base64 within those."""
+    """Return every column that contains a planted text: as text, JSON or bytes, or in base64 within those."""
     marks = [*PLANTED.values(), DIGITS]
     hits = []
     with psycopg.connect(database_url, autocommit=True) as owner:
@@ -182,7 +181,7 @@ async def _everything_that_can_carry_it(provider: Provider, wallet: Wallet, ada:
     await walks.handle_events()
     for path in ("/api/kyc", "/api/auth/me", "/api/auth/events"):
         await wallet.get(ada, path)
-    await inbox.close()  # It writes what it refused a moment later.
+    await inbox.close()  # It writes refused webhooks with a delay.
 
 
 async def test_what_stands_in_documents_is_in_no_table_and_no_log_line(
@@ -204,7 +203,7 @@ async def test_what_stands_in_documents_is_in_no_table_and_no_log_line(
 async def test_control_what_is_stored_as_it_came_is_found(
     provider: Provider, wallet: Wallet, ada: Person, bo: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The broken variant: bytes are kept as they came, as they are of the widget's line."""
+    """The broken variant: bytes are stored verbatim, as they are for the widget line."""
     monkeypatch.setattr(kept_webhooks, "_speaks_of_person", lambda *_arguments: False)
     monkeypatch.setattr(kept_webhooks, "_written", lambda _document: ALL.encode())
     await _everything_that_can_carry_it(provider, wallet, ada, bo)

@@ -1,4 +1,4 @@
-"""Phone numbers as people type them, and as the provider takes them."""
+"""Phone numbers as people type them, and as the provider accepts them."""
 
 import pytest
 

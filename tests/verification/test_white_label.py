@@ -1,4 +1,4 @@
-"""The white-label line against the simulator: begun with a phone, read with a signature, in a history."""
+"""The white-label line against the simulator: started with a phone, read by signed calls, with a history."""
 
 import asyncio
 import json
@@ -170,7 +170,7 @@ async def test_somebody_elses_phone_never_brings_their_approval(
 
 
 def _known_elsewhere(identity: Identity) -> str:
-    """Somebody whom the provider verified for another merchant, with the phone that Ada will type."""
+    """Create a customer verified for another merchant, with the phone that Ada will type. Returns its id."""
     body = {
         "email": "carol@elsewhere.example",
         "phoneNumber": "+91-9999999999",
@@ -191,7 +191,7 @@ async def test_a_customer_known_before_counts_by_an_operator_only(identity: Iden
     assert identity.standing(ada) == ("in_review", "none")
     bound = identity.customer(ada)
     assert (bound["customer_id"], bound["is_proven"], bound["is_due"]) == (customer_id, False, False)
-    # Nothing that happens at the provider afterwards reaches Ada: no read, no look, no hint.
+    # Nothing that happens at the provider afterwards affects Ada: no read, no visit, no webhook.
     identity.change(customer_id, "COMPLETED")
     await _hint(identity, bound["client_customer_id"], "COMPLETED")
     assert await walks.handle_events() == 1
@@ -203,7 +203,7 @@ async def test_a_customer_known_before_counts_by_an_operator_only(identity: Iden
 async def test_control_a_line_that_trusts_the_phone_would_give_the_approval_away(
     identity: Identity, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The broken variant of the test above: whoever types the number is whoever the provider knows by it."""
+    """The broken variant: whoever types a number is taken for the person the provider knows by it."""
     new_customer = white_label._new_customer
 
     async def trusting(*arguments: Any) -> tuple[Any, bool]:
@@ -220,7 +220,7 @@ async def test_control_a_line_that_trusts_the_phone_would_give_the_approval_away
 async def test_a_claim_of_a_known_number_keeps_nobody_out(
     identity: Identity, ada: Person, bo: Person
 ) -> None:
-    """Ada types a number that the provider knows. Its owner still gets as far as she does."""
+    """Ada types a number that the provider knows; the number's owner still gets as far as she does."""
     _known_elsewhere(identity)
     for person in (ada, bo):
         assert_problem(await identity.start(person), 409, "verification_not_startable")
@@ -230,7 +230,7 @@ async def test_a_claim_of_a_known_number_keeps_nobody_out(
 async def test_an_answer_that_was_lost_is_found_again_by_our_own_id(
     identity: Identity, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process dies after the provider made the customer: our id in its record proves whose it is."""
+    """The process dies after the provider created the customer; our id in its record proves whose it is."""
 
     async def die(*_arguments: object, **_named: object) -> None:
         raise SystemError("gone")

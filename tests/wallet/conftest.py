@@ -1,4 +1,4 @@
-"""Accounts, and books in which money arrives, as the tests of pages have them."""
+"""Fixtures shared with the pages' tests: accounts, and books in which money arrives."""
 
 from tests.web.conftest import books, new_account
 

@@ -1,4 +1,4 @@
-"""Ended sessions and changed people are announced at once, and found by asking when that was missed."""
+"""Ended sessions and changed people are announced immediately, and found by a query if that was missed."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ async def session(database: str) -> BrowserSession:
 
 @pytest.fixture
 async def heard(database: str):
-    """What was announced, in order."""
+    """A queue of the announcements, in order."""
     announced: asyncio.Queue[Announcement] = asyncio.Queue()
 
     async def listen() -> None:
@@ -73,7 +73,7 @@ async def test_a_process_that_hears_is_distinguished_from_one_that_does_not(hear
     monkeypatch.setattr(echo_test, "is_well", None)
     assert await echo_test.run()
     assert echo_test.is_well
-    deaf = EchoTest(wait_seconds=0.3)  # The listener echoes to this process's own one, as if a pooler hid it.
+    deaf = EchoTest(wait_seconds=0.3)  # The listener answers the process's own test only, as behind a pooler.
     assert not await deaf.run()
     assert deaf.is_well is False
 

@@ -1,4 +1,4 @@
-"""The worth of a balance over time: right at each step, bounded, and read from indexes in long books."""
+"""The worth of a balance over time: right at each step, bounded, and read by index in large books."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -42,7 +42,7 @@ async def test_what_is_held_is_no_part_of_it(desk):
     user_id = desk.books.user()
     await desk.settled(100 * UNIT, user_id=user_id)
     await desk.held(70 * UNIT, user_id=user_id)
-    assert await worths(user_id) == []  # one change is no course
+    assert await worths(user_id) == []  # one change is no history yet
     await desk.settled(1 * UNIT, user_id=user_id)
     assert await worths(user_id) == ["8000.00", "8080.00"]
 

@@ -1,4 +1,4 @@
-"""Wallets read together are the same as those read one by one, and nobody's mixes with another's."""
+"""Wallets read together are the same as when read one by one, and nobody's is mixed with another's."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.web.conftest import arrive
 
 @pytest.fixture
 async def people(new_account, books, monkeypatch):
-    """Somebody with a long list, somebody with a short one, and somebody with nothing."""
+    """A person with a long list, one with a short list, and one with nothing."""
     long, short, nothing = [(await new_account()).viewer for _ in range(3)]
     for number in range(RECENT):
         await arrive(books, long.user_id, 10 + number)

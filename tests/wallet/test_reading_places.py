@@ -1,4 +1,4 @@
-"""Readers for open pages take turns at the connections that background work may have."""
+"""Readers for open pages share the connections that background work may use, in turn."""
 
 import asyncio
 

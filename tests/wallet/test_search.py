@@ -1,4 +1,4 @@
-"""What a typed text may mean, and that each meaning finds what it means, newest first, page by page."""
+"""What a typed text may mean, and that each meaning finds the right rows, newest first and paged."""
 
 import re
 from collections.abc import Iterator
@@ -86,7 +86,7 @@ def owner(database: str) -> Iterator[psycopg.Connection]:
 
 
 class Person:
-    """Somebody whose top-ups are a minute apart, and what a search finds among them."""
+    """A person with top-ups a minute apart, and searches among them."""
 
     def __init__(self, owner: psycopg.Connection) -> None:
         self.owner = owner

@@ -1,4 +1,4 @@
-"""A page of a long list is read from indexes, whatever is asked for: no table is read from end to end."""
+"""A page of a long list is read from indexes, whatever the filters: no table is scanned in full."""
 
 import hashlib
 import re
@@ -74,13 +74,13 @@ def _filled(database_of_the_file: str) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture
 def owner(_filled: psycopg.Connection) -> Iterator[psycopg.Connection]:
-    """The database's owner, in a transaction that takes back whatever a test does."""
+    """An owner's connection, in a transaction that rolls back whatever the test does."""
     with _filled.transaction(force_rollback=True):
         yield _filled
 
 
 def plan(owner: psycopg.Connection, wanted: Wanted, *, after: Position | None = None) -> tuple[str, int]:
-    """Return the plan that was run, and how many blocks it looked at."""
+    """Run a page's query; return its plan, and how many blocks it read."""
     return plan_of(owner, *statement(ME, wanted, after=after, limit=51))
 
 
@@ -114,7 +114,7 @@ def test_a_page_is_read_from_indexes(owner: psycopg.Connection) -> None:
     _searches_are_read_from_indexes(owner)
 
 
-# Of the person's 10,400 top-ups all have the same amounts and method: the most that a search can find.
+# All of the person's 10,400 top-ups have the same amounts and method: the most that a search can find.
 SEARCHED: dict[str, dict[str, Any]] = {
     "reference": {"reference": "00000005"},
     "fiat": {"numbers": [Decimal(1000)], "units": [""]},
@@ -140,7 +140,7 @@ def _searches_are_read_from_indexes(owner: psycopg.Connection) -> None:
             assert blocks < 1500, found
     found, _ = plan_of(owner, search._METHODS, {"user_id": ME, "most": search.MOST_METHODS})
     assert "Seq Scan on top_ups" not in found
-    # A whole page of what was found, and the same deep in the list.
+    # A full page of results, at the start and deep in the list.
     ids = tuple(f"b{n:031x}" for n in range(100, 100 + 2 * 51, 2))
     for after in (None, MIDDLE):
         found, blocks = plan(owner, Wanted(Filters(), ids=ids), after=after)
@@ -168,7 +168,7 @@ def test_a_reference_is_found_among_very_many_debits_without_passing_over_them(
     for given in ({}, {"after_at": MIDDLE.created_at, "after_id": MIDDLE.id}):
         (query,) = search._transfers(frozenset({"reference"}), frozenset(given))
         reference = hashlib.md5(b"e5", usedforsecurity=False).hexdigest()[-8:]
-        # Of a short page the planner would sooner believe that it is soon full.
+        # With a short page the planner is more likely to assume that it fills up early.
         values = {"user_id": _SPENDER, "most": 6, "reference": reference}
         found, blocks = plan_of(owner, query, values | given)
         assert "ix_ledger_transfers_reference" in found, found

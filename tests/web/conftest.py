@@ -1,4 +1,4 @@
-"""Tabs without a browser. Reflex's private names that tests need stand here and nowhere else."""
+"""Tabs without a browser. Only this file uses Reflex's private names that tests need."""
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -29,7 +29,7 @@ S = TypeVar("S", bound=BaseState)
 BROWSER = Client(address="203.0.113.7", user_agent="Mozilla/5.0 (X11; Linux) Firefox/140.0")
 
 
-# What anybody can send as an argument of any handler.
+# Values that anybody can send as an argument of any handler.
 HOSTILE = (
     None,
     7,
@@ -49,7 +49,7 @@ HOSTILE = (
 
 @dataclass
 class Outcome:
-    """What the browser got for an event: `went_on` is false when the middleware kept it from its handler."""
+    """The answer to an event; `went_on` is false if the middleware stopped it before its handler."""
 
     went_on: bool
     leads_to: str | None
@@ -58,7 +58,7 @@ class Outcome:
 
 
 class Tab:
-    """One tab with its own state; `cookie` is what its socket's handshake carried."""
+    """One tab with its own state; `cookie` is the cookie header of its socket's handshake."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Tab:
         self.connect(cookie_header, path=path, address=address)
 
     def connect(self, cookie_header: str, *, path: str = "/profile", address: str = "203.0.113.7") -> None:
-        """Let another socket use this tab's state, as anybody who knows its token can."""
+        """Attach another socket to this tab's state, as anybody who knows its token can."""
         router_data = {
             "pathname": path.partition("?")[0],
             "asPath": path,
@@ -91,7 +91,7 @@ class Tab:
         self.root.router_data = router_data
 
     def lose_state(self) -> None:
-        """Let the state be a new one, as Reflex makes it for a token that it does not know."""
+        """Replace the state with a new one, as Reflex creates it for an unknown token."""
         self.root = rx.State(_reflex_internal_init=True)
 
     async def state(self, cls: type[S]) -> S:
@@ -101,7 +101,7 @@ class Tab:
         return await self.send(State.event_handlers["hydrate"])
 
     async def preprocess(self, handler: EventHandler, *, cause: str | None = None) -> StateUpdate | None:
-        """Send an event to the middleware alone; `cause` is what caused it, None: the page sent it."""
+        """Send an event through the middleware only; `cause` is None for an event sent by the page."""
         event = Event(name=format_event_handler(handler))
         context = EventContext(token=self.token, state_manager=None, enqueue_impl=None, parent_txid=cause)  # type: ignore[arg-type]
         with context:
@@ -109,7 +109,7 @@ class Tab:
             return await SessionMiddleware().preprocess(app, self.root, event)  # type: ignore[arg-type]
 
     async def fail(self, error: Exception) -> str:
-        """Let an error escape a handler. Returns the message that the person then sees."""
+        """Let an error escape from a handler. Returns the message that the person then sees."""
         sent_by = {RouteVar.SESSION_ID: self.token}
         with EventContext(token=self.token, state_manager=None, enqueue_impl=None, router_data=sent_by):  # type: ignore[arg-type]
             event = show_backend_problem(error)
@@ -120,7 +120,7 @@ class Tab:
         return (await self.state(SessionState)).notice
 
     async def send(self, handler: EventHandler, *arguments: object) -> Outcome:
-        """Send an event through the middleware and, when it may go on, to its handler."""
+        """Send an event through the middleware and, if admitted, to its handler."""
         refusal = await self.preprocess(handler)
         if refusal is not None:
             return Outcome(False, _address(refusal.events), refusal.events, dict(refusal.delta))
@@ -129,7 +129,7 @@ class Tab:
         return await self.call(handler, *arguments)
 
     async def call(self, handler: EventHandler, *arguments: object) -> Outcome:
-        """Call a handler as if there were no middleware."""
+        """Call a handler directly, bypassing the middleware."""
         state = await self.state(handler.state)  # type: ignore[arg-type]
         answer = handler.fn(state, *arguments)
         if hasattr(answer, "__aiter__"):
@@ -140,7 +140,7 @@ class Tab:
         return Outcome(True, _address(events), events, self.root.get_delta())
 
     async def _all_of(self, steps: AsyncIterator[Any]) -> Outcome:
-        """Take what a handler sends step by step; of what was sent more than once the last counts."""
+        """Collect the updates that a handler yields; for repeated values the last one counts."""
         events: list[Event] = []
         delta: dict[str, Any] = {}
         async for step in steps:
@@ -174,7 +174,7 @@ NewSession = Callable[..., Awaitable[BrowserSession]]
 
 @pytest.fixture
 def new_account(database: str) -> NewSession:
-    """Return a function that opens an account and gives its first browser session."""
+    """A function that opens an account and returns its first browser session."""
 
     async def make(name: str = "Ada King") -> BrowserSession:
         return await sign_up(sessions.open_browser, BROWSER, display_name=name)
@@ -184,7 +184,7 @@ def new_account(database: str) -> NewSession:
 
 @pytest.fixture
 def another_session(database: str) -> NewSession:
-    """Return a function that signs somebody in once more."""
+    """A function that signs the person of a session in again."""
 
     async def make(session: BrowserSession) -> BrowserSession:
         return await sign_in.sign_in(session.viewer.email, PASSWORD, BROWSER, sessions.open_browser)
@@ -194,7 +194,7 @@ def another_session(database: str) -> NewSession:
 
 @pytest.fixture
 async def books(database: str) -> Books:
-    """Books in which money can arrive, and exchange rates of this minute: a dollar is 80 rupees."""
+    """Books in which money can arrive, with current exchange rates: a dollar is 80 rupees."""
     books = Books(database)
     for symbol, price in (("USDT", 1), ("USD", 1), ("INR", 80), ("USDC", 1)):
         books.owner.execute(
@@ -204,7 +204,7 @@ async def books(database: str) -> Books:
 
 
 async def arrive(books: Books, user_id: str, whole: int, *, asset: str = "USDT", top_up_id: str = "") -> str:
-    """Settle a top-up of the person's, by default a new one, with so many whole units. Returns its id."""
+    """Settle a top-up of a person, by default a new one, with `whole` units of the asset. Returns its id."""
     amount = whole * 10 ** SCALES[asset]
     top_up_id = top_up_id or books.top_up(user_id, asset=asset)
     delivery = books.delivery(amount, asset=asset, top_up_id=top_up_id)

@@ -1,7 +1,7 @@
-"""A person with another language reads it everywhere: on pages, from handlers, in pushes, mails and receipts.
+"""A person's language is used everywhere: on pages, by handlers, in pushes, mails and receipts.
 
-No translation exists yet, so one is made up: it puts each text into a frame. Whatever has letters and stands
-outside of a frame was never translated.
+No translation exists yet, so one is made up that frames each text. Any letters outside a frame were never
+translated.
 """
 
 import dataclasses
@@ -39,7 +39,7 @@ def made_up(monkeypatch) -> None:
     make_up(monkeypatch, Framing())
 
 
-# What the pages are built of
+# What the pages are built from
 
 _SHOWN_PROPERTY = re.compile(
     r'^"?(?:aria-label|ariaLabel|title|placeholder|alt|label)"?\s*:\s*(.*)$', re.DOTALL
@@ -48,7 +48,7 @@ _LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def _literals(expression: str) -> Iterator[str]:
-    """The texts in an expression of a page: alone, or as the answers of a condition."""
+    """Yield the texts in a page's expression, whether alone or as the branches of a condition."""
     text = expression.strip()
     if _LITERAL.fullmatch(text):
         yield json.loads(text)
@@ -82,7 +82,7 @@ def _pages() -> dict[str, tuple[str, list[str]]]:
 
 
 def test_every_page_is_built_of_translated_texts(monkeypatch) -> None:
-    # Reflex adds it with the route.
+    # Reflex adds these variables with the routes.
     for name in ("top_up_id", "link_token", "id", "code"):
         monkeypatch.setattr(rx.State, name, rx.Var(name, _var_type=str), raising=False)
     pages = _pages()
@@ -120,7 +120,7 @@ def test_a_text_that_nobody_translates_is_found() -> None:
 
 
 def _sentences(value: object) -> Iterator[str]:
-    """Every text in what a page was sent, except addresses, moments and codes."""
+    """Yield every text in what a page was sent, except URLs, timestamps and codes."""
     if dataclasses.is_dataclass(value):
         for one in dataclasses.fields(value):
             if not re.search(
@@ -138,7 +138,7 @@ def _sentences(value: object) -> Iterator[str]:
 
 @pytest.fixture
 def speaks(books, new_account, open_tab):
-    """Return a function that opens a tab of a person whose profile says another language."""
+    """A function that opens a tab for a person whose profile has another language."""
 
     async def make(path: str):
         ada = await new_account()
@@ -170,7 +170,7 @@ async def test_handlers_and_pushes_speak_the_language_of_the_profile(speaks, boo
             assert any("⟦" in text for text in values), (path, values)
             assert unframed(iter(values), *NAMES, top_up_id) == set()
 
-            # A push comes from no event of the tab, so nothing but the person says the language.
+            # A push is not caused by an event of the tab, so only the person's profile gives the language.
             books.owner.execute("UPDATE top_ups SET status = 'canceled', charged = 'no'")
             texts.speak("en")
             viewer = dataclasses.replace(ada.viewer, language=LANGUAGE)

@@ -1,4 +1,4 @@
-"""The settings that the pages show are known, so that a start notices pages that were built with others."""
+"""All settings that pages depend on are listed, so that a start detects pages built with other values."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from onramp_app.config import Settings, get_settings
 from onramp_app.local.pages import shown_settings
 from onramp_app.onramp_app import app
 
-# `APP_ENV` in another spelling.
+# Another way to set `APP_ENV`.
 _SYNONYMS = {"REPLIT_DEPLOYMENT"}
 
 

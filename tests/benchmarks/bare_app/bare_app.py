@@ -1,7 +1,7 @@
-"""The smallest Reflex application with a live balance, to compare this one with.
+"""The smallest Reflex application with a live balance, as a baseline for ours.
 
-One state that sends as much as our home page at a push, 2.3 KiB, and nothing else. `GET /push` tells every
-tab again.
+It has one state, which sends as much per push as our home page, 2.3 KiB, and nothing else. `GET /push`
+updates every tab.
 """
 
 import reflex as rx
@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 
 class BareState(rx.State):
-    """What a tab shows."""
+    """The data that a tab shows."""
 
     number: int = 0
     line: str = ""
@@ -20,11 +20,11 @@ class BareState(rx.State):
 
     @rx.event
     def load(self) -> None:
-        """Show something."""
+        """Show the first values."""
         self.show_next()
 
     def show_next(self) -> None:
-        """Show something else."""
+        """Replace all values with new ones."""
         self.number += 1
         self.line = f"M{self.number} 0H1V2" * 60
         self.rows = [
@@ -34,7 +34,7 @@ class BareState(rx.State):
 
 
 async def push(_: Request) -> PlainTextResponse:
-    """Update every tab again."""
+    """Push new values to every tab."""
     assert app.event_namespace is not None
     for token in list(app.event_namespace.token_to_sid):
         async with app.modify_state(rx.BaseStateToken(ident=token, cls=BareState)) as state:

@@ -1,6 +1,6 @@
-"""Reflex's configuration of the bare application: the defaults, with states in memory.
+"""Reflex's configuration for the bare application: the defaults, with states in memory.
 
-Where the weights of pages are compared, it is compressed and has the styles of Tailwind, as this one.
+When page weights are compared, it is compressed and includes Tailwind's styles, as ours is.
 """
 
 import os

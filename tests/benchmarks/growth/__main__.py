@@ -53,7 +53,7 @@ _COUNTED = (
 
 
 async def _store(owner: psycopg.Connection, address: str) -> Looks:
-    """Begin a store in a database that is migrated and empty."""
+    """Start a store in a migrated, empty database."""
     settings_for(address)
     heavy = await accounts.register(
         accounts.Registration("heavy@example.com", PASSWORD, "Heavy", "IN"), BROWSER, sessions.open_browser
@@ -106,7 +106,7 @@ def _run(sizes: list[int], keep: Path | None) -> list[dict[str, Any]]:
         stores = []
         for database in ("small", server.url.rpartition("/")[2]):
             migrate(f"{address}/{database}")
-            # Rows that the rules of the books would refuse are filled in by a superuser only.
+            # Only a superuser can write rows that the rules of the books would refuse.
             owner = opened.enter_context(psycopg.connect(f"{superuser}/{database}", autocommit=True))
             stores.append(asyncio.run(_store(owner, f"{address}/{database}")))
         return asyncio.run(_measure(stores[0], stores[1], sorted(sizes), keep))

@@ -1,7 +1,7 @@
-"""Draws the figures: milliseconds by ledger entries, both logarithmic, as an SVG of its own colours.
+"""Draws the figures as an SVG with its own colors: milliseconds by ledger entries, both logarithmic.
 
-The machine was busier at one size than at another, so what is drawn is the time in the small store, in the
-middle of all measurements of it, times how much longer it took in the grown one in the same minutes.
+The machine was busier at some sizes than at others, so each point is the median time in the small store over
+all measurements, multiplied by the ratio of the grown store to the small one in the same minutes.
 """
 
 import math
@@ -11,7 +11,7 @@ from typing import Any
 
 Figures = Sequence[Mapping[str, Any]]
 
-# What is drawn: name of the measured thing, words, colour in light and in dark, whether it is dashed.
+# The lines: name of the measurement, label, color on light and on dark, whether it is dashed.
 _LINES = (
     ("verify-ledger", "verify-ledger", "#b42318", "#ff8a80", False),
     ("store 200 webhooks", "store 200 webhooks", "#7a4d00", "#e3b341", True),
@@ -27,7 +27,7 @@ _LEAST_APART = 17
 
 
 def drawn(found: Figures) -> str:
-    """Return the SVG. It has a ground of its own, so it is read on a light page and on a dark one."""
+    """Return the SVG. It has its own background, so it is readable on light and dark pages."""
     lines = {name: _values(found, name) for name, *_ in _LINES}
     everything = [y for values in lines.values() for _, y in values]
     low, high = _decade(min(everything), math.floor), _decade(max(everything), math.ceil)
@@ -99,7 +99,7 @@ def _frame(found: Figures, low: int, high: int, x: Any, y: Any) -> Iterator[str]
 
 
 def _apart(wanted: dict[str, float]) -> dict[str, float]:
-    """Return where the words stand, so that none lies on another."""
+    """Return the vertical positions of the labels, moved apart so that none overlap."""
     placed: dict[str, float] = {}
     before = -math.inf
     for name in sorted(wanted, key=lambda one: wanted[one]):

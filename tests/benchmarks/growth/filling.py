@@ -1,10 +1,10 @@
-"""Fills a database with the history of one business, older and older, as the application would have.
+"""Fills a database with the history of one business, ever further back, as the application would have.
 
-Line `n` is a top-up, and the transfer of line `n` is its credit or, where it was not paid, a debit. The
-newest lies at the beginning of the run and each further one `PACE` before: a larger store is an older one,
-with the same to do. A tenth of all lines is one person's. Rows are written in sets and by a superuser, with
-the triggers off, as a restore does; then the chain and the seals are made as the triggers and the application
-make them. `verify-ledger` says whether all of it is sound.
+Line `n` is a top-up, and the transfer of line `n` is its credit or, if it was not paid, a debit. The newest
+line is dated at the start of the run and each further one `PACE` earlier: a larger store is an older one with
+the same work pending. A tenth of all lines belong to one person. Rows are written in bulk by a superuser with
+triggers off, as a restore does; then the chain and the seals are made as the triggers and the application
+make them. `verify-ledger` shows whether the result is sound.
 """
 
 import hashlib
@@ -24,10 +24,10 @@ from onramp_app.ledger.seals import FIRST, Seal
 PACE = timedelta(seconds=6)
 ENTRIES_A_LINE = 2
 LINES_A_PERSON = 10
-LINKS_A_SEAL = 10  # of the one that is made each minute
+LINKS_A_SEAL = 10  # chain links per seal; one seal is made each minute
 ADDRESS = "0x" + "51" * 18 + "0001"
 
-_WITHOUT_INDEXES_FROM = 20_000  # lines; below, building the indexes again costs more than it spares
+_WITHOUT_INDEXES_FROM = 20_000  # lines; below that, rebuilding the indexes costs more than it saves
 _TABLES = (
     "users",
     "provider_orders",
@@ -58,20 +58,20 @@ SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
 
 @dataclass(frozen=True)
 class Store:
-    """A store that is filled step by step: its superuser's connection and the moment of its newest line."""
+    """A store that is filled step by step: a superuser's connection, and the time of the newest line."""
 
     owner: psycopg.Connection
     start: datetime
 
     @classmethod
     def begin(cls, owner: psycopg.Connection, heavy: str) -> "Store":
-        """Write what there is once. `heavy` is the id of the account that gets a tenth of all lines."""
+        """Write the rows that exist once. `heavy` is the id of the account that gets a tenth of all lines."""
         for part in _parts("once.sql"):
             owner.execute(part.encode(), {"heavy": heavy} if "%(heavy)s" in part else None)
         return cls(owner, datetime.now(UTC) - PACE)
 
     def grow(self, low: int, high: int) -> None:
-        """Write the lines from `low` to `high`, with all that belongs to them."""
+        """Write the lines from `low` to `high`, with all rows that belong to them."""
         values = {
             "from": low,
             "to": high,
@@ -95,10 +95,10 @@ class Store:
 
     @contextmanager
     def _without_indexes(self) -> Iterator[None]:
-        """Take the indexes away that are no constraint, and make them again."""
+        """Drop the indexes that back no constraint, and rebuild them afterwards."""
         found = self.owner.execute(_PLAIN_INDEXES, [list(_TABLES)]).fetchall()
         for name, _ in found:
-            if name != "ix_ledger_accounts_user_id":  # by which the entries find their accounts
+            if name != "ix_ledger_accounts_user_id":  # entries find their accounts through it
                 self.owner.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
         yield
         self.owner.execute("SET maintenance_work_mem = '1GB'")
@@ -108,7 +108,7 @@ class Store:
         self.owner.execute("RESET maintenance_work_mem")
 
     def _chain(self) -> None:
-        """Append the transfers to the chain as the trigger does, and seal it as each minute would have."""
+        """Append the transfers to the chain as the trigger does, and add the seals of every minute."""
         head = self.owner.execute("SELECT seq, hash FROM ledger_chain ORDER BY seq DESC LIMIT 1").fetchone()
         seq, last = head or (0, bytes(32))
         newest = self.owner.execute(

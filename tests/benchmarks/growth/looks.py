@@ -1,4 +1,4 @@
-"""What is measured at each size: lists, balances, what the reader looks at, applying, storing, the proof."""
+"""The measurements at each size: lists, balances, the reader's queries, applying, storing, verification."""
 
 import asyncio
 import json
@@ -38,11 +38,11 @@ from tests.crediting.reads import keep, order_of
 from tests.signed_webhooks import event_of, headers_of
 
 ROUNDS = 6
-REPEATED = 8  # in each round, after some that plan, connect and read what is not in memory
+REPEATED = 8  # in each round, after warm-ups that connect, plan and read into memory
 FIRST = 3
 PEOPLE = 8
 PAGE = 20
-# Of numbers that the store has not: what the benchmark delivers.
+# Orders that the benchmark delivers are numbered from here, above the numbers in the store.
 _FIRST_NUMBER = 500_000_000
 
 Look = Callable[[], Awaitable[float]]
@@ -50,9 +50,9 @@ Look = Callable[[], Awaitable[float]]
 
 @dataclass
 class Looks:
-    """What is looked at in one store. `heavy` has a tenth of all; the others about as much at each size.
+    """The measurements in one store. `heavy` has a tenth of all rows; other people have few, at any size.
 
-    `low` and `high` are the lines that came last; `delivered` is how many orders were applied to it here.
+    `low` and `high` bound the lines added last; `delivered` counts the orders that were applied here.
     """
 
     store: Store
@@ -63,19 +63,19 @@ class Looks:
     delivered: int = 0
 
     async def grow(self, high: int) -> None:
-        """Make the store larger."""
+        """Grow the store up to line `high`."""
         self.low, self.high = self.high + 1, high
         await asyncio.to_thread(self.store.grow, self.low, high)
 
     async def use(self) -> None:
-        """Let the application use this store from here on."""
+        """Make the application use this store from here on."""
         await lifecycle.disconnect()
         await inbox.close()
         settings_for(self.address)
         self.store.owner.execute("UPDATE exchange_rates SET as_of = now()")
 
     def all(self) -> dict[str, Look]:
-        """Return what is timed, by name. Each look returns its milliseconds."""
+        """Return the timed looks, by name. Each look returns its milliseconds."""
         others = self._others()
         middle = Position(self.store.start - PACE * (self.high // 2), "f" * 32)
         turn = iter(range(10**9))
@@ -109,14 +109,14 @@ class Looks:
         }
 
     def _others(self) -> list[Viewer]:
-        """Return people who came with the last lines, of whom there are about as many rows each time."""
+        """Return people from the last lines, who have about the same number of rows at every size."""
         query = "SELECT id FROM growth.person WHERE k BETWEEN %s AND %s ORDER BY md5(id) LIMIT %s"
         between = [(self.low - 1) // LINES_A_PERSON + 1, self.high // LINES_A_PERSON, PEOPLE]
         found = self.store.owner.execute(query, between).fetchall()
         return [replace(self.heavy, user_id=user_id) for (user_id,) in found]
 
     async def _apply(self) -> float:
-        """Apply fifty deliveries, each of another top-up, of people at random."""
+        """Apply fifty deliveries, each for a new top-up of a random person. Returns the milliseconds."""
         owner, orders = self.store.owner, []
         for _ in range(ORDERS_AT_ONCE):
             row = owner.execute(
@@ -136,9 +136,9 @@ class Looks:
         return took
 
     async def _store_webhooks(self) -> float:
-        """Store a group of webhooks.
+        """Store a group of webhooks. Returns the milliseconds.
 
-        They name orders that are settled, as those that come twice do, so nothing becomes due.
+        They name settled orders, as repeated webhooks do, so that nothing becomes due.
         """
         arrivals = []
         for _ in range(MAX_GROUP):
@@ -152,9 +152,9 @@ class Looks:
         return (time.perf_counter() - began) * 1000
 
     async def log(self) -> dict[str, float]:
-        """Return how many bytes PostgreSQL logs for one top-up with its credit, and for one webhook.
+        """Return the bytes of write-ahead log for one top-up with its credit, and for one webhook.
 
-        Both right after a checkpoint, from which on each page that changes is written whole once.
+        Both are measured right after a checkpoint, when each page is logged in full at its first change.
         """
         await self.use()
         found = {}
@@ -192,9 +192,9 @@ def _timed(look: Callable[[], Awaitable[object]]) -> Look:
 
 
 async def side_by_side(one: Looks, other: Looks) -> dict[str, tuple[float, float]]:
-    """Return, by what was looked at, the medians in milliseconds in both stores, which take turns."""
+    """Return, by look, the median milliseconds in both stores, which are measured in turn."""
     found: dict[str, tuple[list[float], list[float]]] = {}
-    # What writes comes in fewer turns, so that the small store stays small.
+    # Looks that write are repeated less often, so that the small store stays small.
     for _ in range(ROUNDS):
         for place, looks in enumerate((one, other)):
             await looks.use()
@@ -210,7 +210,7 @@ async def _home(viewer: Viewer) -> object:
 
 
 async def _watched() -> None:
-    """Read what `/api/health/status` and `/metrics` ask of the whole system."""
+    """Read what `/api/health/status` and `/metrics` query about the whole system."""
     async with transaction() as db:
         await health._system(db)
     await metrics._read_system()
@@ -218,10 +218,10 @@ async def _watched() -> None:
 
 @dataclass(frozen=True)
 class Proof:
-    """A run of `verify-ledger`: its seconds, its head, and how much memory in MB it took at its peak.
+    """A run of `verify-ledger`: its seconds, its head, and its peak memory in MB.
 
-    PostgreSQL's is what its processes have for themselves, without the buffers that all share; beside it the
-    MB that it wrote into temporary files.
+    PostgreSQL's memory is its processes' private memory, without the shared buffers; the MB that it wrote to
+    temporary files are listed separately.
     """
 
     seconds: float
@@ -233,7 +233,7 @@ class Proof:
 
 
 def prove(owner: psycopg.Connection, head: str | None) -> Proof:
-    """Run the command as an operator does, with the head that the run before has printed."""
+    """Run the command as an operator does, with the head that the previous run printed."""
     command = [sys.executable, "-m", "onramp_app", "verify-ledger", "--json"]
     before, began, most = _temporary(owner), time.perf_counter(), 0
     postmaster = _postmaster(owner)
@@ -272,7 +272,7 @@ def _children(parent: int) -> list[int]:
 def _kb(process: int, name: str) -> int:
     try:
         found = re.findall(rf"{name}:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
-    except OSError:  # it has ended meanwhile
+    except OSError:  # it has ended in the meantime
         return 0
     return int(found[0]) if found else 0
 
@@ -282,6 +282,6 @@ def _private_kb(process: int) -> int:
 
 
 def settings_for(address: str) -> None:
-    """Let this process, and the commands that it starts, use the database."""
+    """Point this process, and the commands that it starts, to the database."""
     os.environ |= {"APP_ENV": "test", "DATABASE_URL": address, "SECRET_KEY": "k" * 48, "AUDIT_KEY": "a" * 48}
     get_settings.cache_clear()

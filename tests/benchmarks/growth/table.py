@@ -1,4 +1,4 @@
-"""The figures as the tables of docs/scaling.md."""
+"""Prints the figures as the tables of docs/scaling.md."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ Figures = Sequence[Mapping[str, Any]]
 
 
 def printed(found: Figures) -> str:
-    """Return the tables: milliseconds with their ratios, the proof, how many rows there were."""
+    """Return the tables: milliseconds with their ratios, verification, and numbers of rows."""
     return "\n".join([*_times(found), "", *_proofs(found), "", *_rows(found)])
 
 

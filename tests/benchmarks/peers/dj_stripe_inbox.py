@@ -1,6 +1,6 @@
-"""dj-stripe's view of webhooks: verified and stored; what follows from an event is left to a queue.
+"""dj-stripe's webhook view: verifies and stores; the processing of events is left to a queue.
 
-Run as a program, it makes its tables and the endpoint.
+Run as a program, it creates its tables and the endpoint.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The inbox as the documentation of FastAPI and SQLAlchemy would have it: verified, inserted, committed."""
+"""An inbox as FastAPI's and SQLAlchemy's documentation would write it: verify, insert, commit."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Live balances as Starlette alone would push them: server-sent events, fed by the database."""
+"""Live balances pushed by plain Starlette: server-sent events, fed by the database's notifications."""
 
 import asyncio
 import contextlib

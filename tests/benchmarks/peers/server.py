@@ -1,4 +1,4 @@
-"""Serves a peer as ours is served: by Granian, with one worker."""
+"""Serves a peer as our application is served: by Granian, with one worker."""
 
 import os
 import subprocess

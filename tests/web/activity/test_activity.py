@@ -1,4 +1,4 @@
-"""The list of activity: filters in the address, pages that are added, pushes that leave the rest in place."""
+"""The activity list: filters in the URL, loading more pages, and pushes that leave the rest in place."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -141,7 +141,7 @@ async def test_a_claimed_payment_is_looked_for_whatever_became_of_its_offer(tab,
 
 @pytest.mark.parametrize(("charged", "shown"), [("yes", "₹900"), ("unknown", "₹1,000"), ("no", "₹1,000")])
 async def test_what_was_paid_is_said_once_it_was(tab, ada, books, charged, shown):
-    """The person asked for 1,000 and chose 900 on the provider's page."""
+    """The person asked for 1,000, but chose 900 on the provider's page."""
     top_up_id = books.top_up(ada.viewer.user_id)
     delivery = books.delivery(10**18, top_up_id=top_up_id)
     books.owner.execute("UPDATE provider_orders SET fiat_amount = 900, fiat_currency = 'INR'")

@@ -1,4 +1,4 @@
-"""One top-up's story: quoted, paid, delivered, and how they differ; and what a ledger transfer was."""
+"""The details of a top-up (quoted, paid, delivered, and how they differ) and of other ledger transfers."""
 
 import json
 
@@ -114,7 +114,7 @@ async def test_what_was_added_or_spent_without_a_top_up_has_a_story_too(tab, ada
     (taken,) = await post_now(spent)
     story = (await read_story(tab, ada, added.transfer_id)).story
     assert (story.title, story.head + story.tail, story.unit) == ("Corrected for you", "+5.00", "USDT")
-    assert BY_OPERATOR.reason not in repr(story)  # An operator's own words are for operators.
+    assert BY_OPERATOR.reason not in repr(story)  # An operator's reason is for operators only.
     story = (await read_story(tab, ada, taken.transfer_id)).story
     assert (story.title, story.head + story.tail) == (
         f"Spent at {get_settings().app_name}",

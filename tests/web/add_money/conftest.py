@@ -1,4 +1,4 @@
-"""Visits to the wizard, with the simulator behind it."""
+"""Fixtures: visits to the wizard, with the simulator behind it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ RUPEES = PurchaseRequest("INR", Decimal(5000), "USDT", "matic20", "UPI", "IN")
 
 @dataclass
 class Visit:
-    """One tab at the wizard; what a handler starts in the background is waited for."""
+    """One tab on the wizard; handlers' background tasks are awaited."""
 
     tab: Tab
     cookie: str
@@ -57,7 +57,7 @@ class Visit:
 
 @dataclass
 class Street:
-    """The simulator, the database's owner, and visits by people."""
+    """The simulator, an owner's connection to the database, and people's visits."""
 
     simulator: Process
     owner: psycopg.Connection

@@ -1,4 +1,4 @@
-"""`/add-money`: what a newcomer meets, what the address keeps, and that nobody pays twice by accident."""
+"""`/add-money`: what a newcomer sees, what the URL keeps, and that nobody pays twice by accident."""
 
 import asyncio
 import json
@@ -200,7 +200,7 @@ async def test_a_provider_that_is_away_leaves_the_last_quote_greyed_and_is_asked
 async def test_a_small_change_of_the_price_changes_the_figures_and_says_nothing(visit, street):
     await visit.open("?amount=5000")
     before = visit.page.bill
-    street.simulator.control("seed", {"seed": 8})  # its prices move by 0.6 % at most
+    street.simulator.control("seed", {"seed": 8})  # the new seed moves prices by 0.6 % at most
     get_shared_quotes.cache_clear()  # as three seconds do
     await visit.do("refresh")
     assert visit.page.bill.receive_exact != before.receive_exact
@@ -231,7 +231,7 @@ async def test_confirming_twice_begins_one_top_up(visit, street):
 
 
 async def test_one_review_begins_one_top_up_and_two_begin_two(visit, street):
-    """Without the tab's own guard, as after a lost answer. The second review is the control."""
+    """This bypasses the tab's own guard, as after a lost answer. The second review is the control."""
     await visit.open()
     await visit.do("typed", "5000")
     expected = Decimal(visit.page._expected)
@@ -292,7 +292,7 @@ async def test_a_new_price_for_what_was_chosen_before_is_not_shown_for_something
     page = visit.page
     page._expected = str(Decimal(page._expected) * 2)
     beginning = asyncio.create_task(visit.tab.send(HANDLERS["begin"]))
-    while not page.is_beginning:  # noqa: ASYNC110  # a state tells nobody
+    while not page.is_beginning:  # noqa: ASYNC110  # a state has nothing to await
         await asyncio.sleep(0)
     page._choose(replace(page._choices, amount="5001"))
     await beginning
@@ -365,7 +365,7 @@ async def test_a_tier_that_is_too_low_at_the_review_is_said_with_the_way_on(visi
     get_settings.cache_clear()
     outcome = await visit.tab.send(HANDLERS["begin"])
     assert (outcome.leads_to, street.count(), visit.page.review_problem) == (None, 0, "")
-    # In the widget's line the provider tells us nothing, so that only an operator raises a tier.
+    # On the widget line the provider tells us nothing, so only an operator can raise a tier.
     assert visit.page.verify_words == "You can add up to ₹4,000 for now. Support can raise your limit."
     assert visit.page.verify_action == "See your limits"
 
@@ -397,7 +397,7 @@ async def test_whose_address_is_not_confirmed_sees_every_price_and_buys_nothing(
     assert visit.page.review_problem.startswith("First confirm your email address")
 
 
-# Anybody can send anything
+# Anybody can send any event
 
 
 @pytest.mark.parametrize(

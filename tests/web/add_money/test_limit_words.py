@@ -1,4 +1,4 @@
-"""The amount step names the limit that applies first and what raises it, before anything is typed wrong."""
+"""The amount step names the binding limit and what raises it, before a wrong amount is typed."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -54,7 +54,7 @@ def test_what_raises_it_is_said_of_ours_and_not_of_the_providers() -> None:
 
 
 async def test_a_refusal_in_words_only_is_told_in_ours(visit: Any, street: Any) -> None:
-    """The provider refuses by code 400 what it published no limit for."""
+    """The provider refuses with status 400 an amount for which it has published no limit."""
     reader = get_options()
     kept = await reader.catalogue()
     reader._catalogue = replace(kept, limits={})

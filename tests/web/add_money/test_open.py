@@ -1,4 +1,4 @@
-"""`/add-money` while something is open: that comes first, and the page claims nothing unread."""
+"""`/add-money` while a top-up is open: that is shown first, and the page claims nothing it has not read."""
 
 import asyncio
 from contextlib import suppress
@@ -46,7 +46,7 @@ async def test_whoever_comes_back_from_paying_can_start_another(visit, street):
     await begun(street)
     await visit.open("?step=check&amount=5000&method=UPI")
     outcome = await visit.do("start_another")
-    # The address still said the last step; the page only goes on from the step that its address says.
+    # The URL still named the last step, and the page only advances from the step in its URL.
     assert "step=amount" in (outcome.leads_to or "")
     assert (visit.page.shows, visit.page.step, visit.page.amount) == ("form", "amount", "5000")
 

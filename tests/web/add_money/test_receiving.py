@@ -1,4 +1,4 @@
-"""`/add-money` where what is received was typed: the total follows, and is what is then paid."""
+"""`/add-money` with the received amount typed: the total to pay follows from it, and is then charged."""
 
 from decimal import Decimal
 
@@ -99,7 +99,7 @@ async def test_what_is_wrong_with_it_is_said_at_its_field(visit, typed, said):
     await visit.open()
     await visit.do("typed_receive", typed)
     page = visit.page
-    if typed == "1.234":  # A lone point before three digits groups thousands.
+    if typed == "1.234":  # A single point before three digits is a thousands separator.
         assert page.receive_written == "1,234.00"
         return
     assert (page.receive_problem, page.amount_problem, page.bill.pay) == (said, "", "")

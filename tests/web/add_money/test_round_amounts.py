@@ -1,4 +1,4 @@
-"""The amounts to choose with one touch: easy to say in their currency, and within the limits."""
+"""The suggested amounts are round in their currency and within the limits."""
 
 from decimal import Decimal
 

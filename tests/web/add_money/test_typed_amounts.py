@@ -1,4 +1,4 @@
-"""Amounts as people type them: understood, or refused in words, and never guessed from a float."""
+"""Amounts as people type them are understood or refused with a reason, and never pass through a float."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -192,7 +192,7 @@ _QUERIES = st.fixed_dictionaries(
 def test_choices_survive_the_address_and_nothing_else_does(query):
     choices = choices_of(query)
     assert choices.step in STEPS
-    # An emptied field is not kept there: the next visit proposes an amount.
+    # An emptied field is not kept in the URL: the next visit proposes an amount.
     assert choices_of(dict(parse_qsl(choices.search()[1:]))) == replace(
         choices, amount=choices.amount or None
     )

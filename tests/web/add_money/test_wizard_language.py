@@ -1,4 +1,4 @@
-"""What the wizard refuses, and what it then says, in the language of the profile."""
+"""The wizard's refusals are in the language of the profile."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The entrance pages: reasons in words, typed values back, nobody led away."""
+"""The entrance pages show reasons in words, keep typed values, and redirect only within the site."""
 
 import base64
 import json

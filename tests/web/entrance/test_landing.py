@@ -1,4 +1,4 @@
-"""The rate of the day on the first page: of what is kept, in the visitor's currency, never an old one."""
+"""The rate on the landing page: from the stored rates, in the visitor's currency, and never outdated."""
 
 import pytest
 

@@ -102,7 +102,7 @@ async def test_a_card_says_how_long_it_usually_takes_and_when_it_takes_longer(ta
 
 
 async def test_a_card_to_pay_does_not_say_that_nobody_was_charged(tab, ada, books):
-    """A payment is seen a little after it was made."""
+    """A payment becomes visible to us only some time after it was made."""
     top_up_id = books.top_up(ada.viewer.user_id)
     books.owner.execute("UPDATE top_ups SET status = 'created', charged = 'no', rank = 0")
     (card,) = (await shown(tab)).open_cards

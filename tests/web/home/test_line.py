@@ -1,4 +1,4 @@
-"""The chart of the balance: its scale is round, its table says the same, and nothing lies outside the box."""
+"""The balance chart: its scale is round, its table has the same values, and nothing is drawn outside it."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A shop's links, and tabs of browsers that open them."""
+"""Fixtures: a shop's add-money links, and tabs that open them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ STATES = (LinkState, VisitState, WizardState, TopUpPageState)
 
 @dataclass
 class Visit:
-    """One tab at the page of a link; what a handler starts is waited for."""
+    """One tab on the page of a link; handlers' background tasks are awaited."""
 
     tab: Tab
     link: dict[str, Any]
@@ -54,7 +54,7 @@ class Visit:
         return outcome
 
     async def pay(self, amount: str = "1000") -> None:
-        """Go through the steps with what is proposed, and begin the top-up."""
+        """Go through the steps with the proposed choices, and create the top-up."""
         await self.do(WizardState, "go_on", {"amount": amount, "receive": ""})
         wizard = await self.tab.state(WizardState)
         await self.do(WizardState, "go_on", {"method": wizard.method})
@@ -63,7 +63,7 @@ class Visit:
 
 @pytest.fixture
 def visit(shop: Shop, open_tab: Callable[..., Tab], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Return a function that opens a link in a browser: by its button, or with the address alone."""
+    """A function that opens a link in a new tab, with its button pressed or by its URL only."""
     monkeypatch.setattr(ask, "RATES_WITHIN_SECONDS", 0)
 
     async def make(link: dict[str, Any], *, is_opened: bool = True, also: str = "") -> Visit:

@@ -1,4 +1,4 @@
-"""`/link/[token]`: who asks for what, and how the one top-up of a link is begun and shown."""
+"""`/link/[token]`: who requests what, and how the link's single top-up is created and shown."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ FIXED = {"fiat_currency": "INR", "fiat_amount": "1000", "asset": "USDT"}
 
 
 def returned(address: str, link: dict[str, Any]) -> dict[str, str]:
-    """Return the result of an address, whose signature a program finds to be right."""
+    """Return the result in a return URL, after verifying its signature as a program does."""
     given = {name: one[0] for name, one in parse_qs(urlsplit(address).query, keep_blank_values=True).items()}
     assert given["signature"] == signature_of(given, secret=link["return_secret"])
     return given
@@ -70,7 +70,7 @@ async def test_a_link_is_paid_as_it_fixes(shop: Shop, visit: NewVisit) -> None:
 async def test_an_asset_that_is_not_sold_for_the_persons_money_is_offered_for_other_money(
     shop: Shop, visit: NewVisit, wallet: Wallet
 ) -> None:
-    """A person of whom nothing is known is asked for dollars, for which USDT is not sold here."""
+    """An unknown person's money is taken to be dollars, for which USDT is not sold here."""
     wallet.run("UPDATE users SET country = NULL, display_currency = 'USD'")
     free = await visit(await shop.link())
     assert (await free.tab.state(WizardState)).offer.currency == "USD"

@@ -1,4 +1,4 @@
-"""A narrow session admits to one link and its top-up: every other handler, page and route refuses it."""
+"""A narrow session gives access to one link and its top-up; other handlers, pages and routes refuse it."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from tests.web.conftest import BROWSER, Tab, cookie_of
 
 NewVisit = Callable[..., Any]
 ORIGIN = "http://localhost:8000"
-# What a browser that opened a link may send, from the page of that link.
+# The events that a browser that opened a link may send from that link's page.
 ADMITTED = {
     "VisitState.load",
     "TopUpPageState.cancel",
@@ -94,7 +94,7 @@ async def test_it_admits_to_no_other_link(shop: Shop) -> None:
 async def test_no_handler_shows_or_changes_anything_else_where_the_door_is_passed(
     shop: Shop, visit: NewVisit, wallet: Wallet, ada: Person
 ) -> None:
-    """Each handler guards itself too, whatever of the person's it is asked for."""
+    """Each handler has its own check too, whichever of the person's ids it is called with."""
     other = await wallet.created(ada, fiat_amount="4321.37")
     wallet.run("UPDATE users SET display_name = 'Ada Canary' WHERE id = %s", ada.id)
     made = await visit(await shop.link())
@@ -103,7 +103,7 @@ async def test_no_handler_shows_or_changes_anything_else_where_the_door_is_passe
         if name == "WizardState.begin":
             continue
         arguments = handler.fn.__code__.co_varnames[1 : handler.fn.__code__.co_argcount]
-        # An id is no form for some of them; what matters is what is shown and done.
+        # For some handlers an id is not a valid form; what matters is what is shown and changed.
         with suppress(AttributeError, TypeError, ValueError):
             await made.tab.call(handler, *(other["id"] for _ in arguments))
     seen = str(made.tab.root.dict())
@@ -180,7 +180,7 @@ async def test_a_tab_that_goes_on_to_a_page_for_anybody_forgets_the_link(shop: S
 
 
 async def test_a_stolen_tab_of_a_link_is_worth_nothing(shop: Shop, visit: NewVisit, bo: Person) -> None:
-    """Whoever connects with its token gets neither what it shows nor a way to go on with it."""
+    """Somebody who connects with its token can neither see its content nor continue with it."""
     made = await visit(await shop.link())
     session = await open_another(bo.id, sessions.open_browser, BROWSER)
     for cookie in ("", cookie_of(session), await opened(await shop.link())):

@@ -1,4 +1,4 @@
-"""The outbox shows mails outside production, and nothing in it."""
+"""The outbox page shows mails, except in production, where it shows nothing."""
 
 import httpx
 import psycopg

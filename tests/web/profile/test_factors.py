@@ -1,4 +1,4 @@
-"""Second factors on the page: nothing that is shown once is lost, and a proof is asked for where needed."""
+"""Second factors on the profile: values shown only once are not lost, and re-authentication when needed."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -54,7 +54,7 @@ def age_proof(database: str) -> None:
 
 
 def shown(sent: Any, name: str) -> list[Any]:
-    """Return what a delta sets a variable of the page to, nothing where it leaves it."""
+    """Return the values that a delta sets a page variable to, empty if it does not."""
     return [value for key, value in sent.delta.get(NAME, {}).items() if key.startswith(name)]
 
 
@@ -74,7 +74,7 @@ async def test_recovery_codes_stay_when_finish_is_pressed_twice(tab: Any) -> Non
 
 async def test_a_phone_that_comes_back_from_the_app_can_still_enter_its_code(tab: Any, ada: Any) -> None:
     secret = await begin_app(tab)
-    await tab.hydrate()  # The phone froze the page while its owner was in the app, and the socket ended.
+    await tab.hydrate()  # The phone suspended the page while its owner was in the app, and the socket closed.
     await tab.send(HANDLERS["load"])
     page = await tab.state(FactorsState)
     assert (page.is_adding_app, page.app_secret) == (True, "")

@@ -1,4 +1,4 @@
-"""The profile's part for operators: a code is sent to the page once, and the server keeps nothing of it."""
+"""The profile's section for operators: a code is sent to the page once, and no page state keeps it."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The page's way to one's data and out of the account: what it says, asks, and never does alone."""
+"""Exporting one's data and closing the account on the profile: what it says, asks, and never does unasked."""
 
 import psycopg
 import pytest

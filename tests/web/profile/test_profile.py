@@ -1,4 +1,4 @@
-"""The profile's handlers: what they save, what they say, and that nobody else's data moves."""
+"""The profile's handlers: what they save, what they say, and that nobody else's data changes."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""Devices and security activity on the profile: every event in words, what addresses say, pages of both."""
+"""Devices and security activity on the profile: every event in words, IP addresses, paging of both lists."""
 
 from datetime import datetime
 
@@ -25,7 +25,7 @@ SELECT lpad(to_hex(n), 32, '0'), %s, 'program', 'script', '198.51.100.1', at, at
   FROM generate_series(1, 80) n, LATERAL (SELECT now() - n * interval '1 hour' AS at) moments
 """
 HANDLERS = ProfileState.event_handlers
-# Nobody can read of these, they happen to no account, or the row of the session that they ended says it.
+# These acts have no line: nobody could read it, no account is affected, or the ended session's row says it.
 NO_LINE = {
     Act.ACCOUNT_CREATED,
     Act.ACCOUNT_CLOSED,
@@ -35,7 +35,7 @@ NO_LINE = {
     Act.CLAIM_MAILED,
     Act.API_KEY_REFUSED,
 }
-# A line of its own says why these sessions ended, and a renewed one goes on.
+# For these reasons a separate line says why the session ended; a renewed session continues.
 COVERED = {EndReason.PASSWORD_CHANGED, EndReason.ROLE_CHANGED, EndReason.FACTORS_CHANGED, EndReason.RENEWED}
 
 

@@ -1,4 +1,4 @@
-"""The pages of mailed links: what they say before and after, and that opening one does nothing."""
+"""The pages behind mailed links: what they say before and after, and that merely opening one does nothing."""
 
 import pytest
 
@@ -49,7 +49,7 @@ async def test_a_forgotten_password_is_set_by_pressing_the_button(open_tab, owne
 
 @pytest.mark.parametrize("kind", ["reset_password", "email_changed"])
 async def test_the_tab_in_which_somebody_ends_their_own_sessions_says_so(open_tab, owner, ada, kind):
-    """All other tabs of theirs are led to `/login` as the sessions end. This one has something to say."""
+    """As the sessions end, the person's other tabs are redirected to `/login`; this tab shows the result."""
     email = ada.viewer.email
     owner.execute("UPDATE users SET email_confirmed_at = now()")
     tab = open_tab(cookie_of(ada), path="/forgot")

@@ -1,4 +1,4 @@
-"""A tab's state belongs to one session, and the session's row is asked for every event."""
+"""A tab's state belongs to one session, and the session's row is checked for every event."""
 
 import json
 from datetime import timedelta
@@ -94,7 +94,7 @@ async def test_a_stolen_token_without_a_session_shows_nothing(new_account, open_
 
 
 async def test_without_the_middleware_a_stolen_token_would_show_everything(new_account, open_tab):
-    """The control of the two tests above."""
+    """The control for the two tests above."""
     ada = await new_account("Ada King")
     tab = open_tab(cookie_of(ada))
     await tab.hydrate()
@@ -117,7 +117,7 @@ async def test_an_ended_session_ends_the_tab_at_its_next_event(new_account, open
 
 
 async def test_an_event_for_anybody_that_finds_the_session_ended_leads_away_too(new_account, open_tab):
-    """Nobody looks at a forgotten tab again. The last event of an opening page is such a one."""
+    """A tab that was dropped is never looked at again. The last event of an opening page is a public one."""
     ada = await new_account()
     tab = open_tab(cookie_of(ada))
     await tab.hydrate()
@@ -245,7 +245,7 @@ async def test_only_what_a_person_does_counts_against_the_idle_time(new_account,
 async def test_if_everything_counted_a_page_would_keep_its_session_for_hours(
     new_account, open_tab, database, monkeypatch
 ):
-    """The control of the test above."""
+    """The control for the test above."""
     monkeypatch.setattr(admission, "_is_by_person", lambda _event: True)
     tab = open_tab(cookie_of(await new_account()))
     _idle_for(database, 20)

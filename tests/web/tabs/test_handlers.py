@@ -1,4 +1,4 @@
-"""The pinned list of handlers that a page can call: anybody can call these, with any arguments."""
+"""The pinned list of handlers that pages can call: anybody can call them, with any arguments."""
 
 import pytest
 import reflex as rx

@@ -1,4 +1,4 @@
-"""Which pages are asked to load again, when, and what each of them shows meanwhile."""
+"""Which pages are asked to reload, when, and what they show in the meantime."""
 
 import time
 
@@ -7,7 +7,7 @@ import pytest
 from onramp_app.domain.errors import DatabaseUnavailable
 from onramp_app.web.tabs.loads import ANSWER_WITHIN_SECONDS, LOOK, STORE, Away, PageLoads, away_by
 
-LATER = 100.0  # after every wait
+LATER = 100.0  # longer than any wait
 
 
 @pytest.fixture

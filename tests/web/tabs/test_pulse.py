@@ -1,4 +1,4 @@
-"""What was held up on its way is not carried out, and what comes in time always is."""
+"""Events that were delayed on their way are not carried out, and events that are on time always are."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from onramp_app.web.tabs.pulse import LATE_AFTER_MS, Pulses
 
 @pytest.fixture
 def at(monkeypatch):
-    """Return a function that sets the time of the process."""
+    """A function that sets the clock of the process."""
 
     def set_to(milliseconds: int) -> None:
         monkeypatch.setattr(pulse, "now_ms", lambda: milliseconds)
@@ -27,7 +27,7 @@ def test_what_was_held_up_is_late_and_so_is_all_that_was_held_up_with_it(at) -> 
     pulses = Pulses()
     at(10_000)
     assert pulses.is_late("a", 10_000 - LATE_AFTER_MS - 1)
-    # Sent just before the proxy thawed, when the page had long said that it is offline.
+    # Sent just before the proxy thawed, when the page had long been showing that it was offline.
     assert pulses.is_late("a", 9_999)
     assert not pulses.is_late("another", 9_999)
     at(10_500)

@@ -1,4 +1,4 @@
-"""The socket of the pages as it is really served: who may open it, and how long a message may be."""
+"""The pages' socket as really served: who may open it, and how long a message may be."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.served import served
 
-# Of the protocols Engine.IO and Socket.IO.
+# Packet prefixes of Engine.IO and Socket.IO.
 OPEN = "0"
 CONNECT = "40/_event,"
 PING = '42/_event,["ping"]'
@@ -26,7 +26,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(database_of_the_file: str, log: Path) -> Iterator[str]:
-    """The address of a running application, which is that of its pages too; it logs all it can."""
+    """The URL of a running application, which is also its pages' origin; it logs at level debug."""
     with served(database_of_the_file, log=log, LOG_LEVEL="debug") as url:
         yield url
 
@@ -38,7 +38,7 @@ def generous_server(database: str) -> Iterator[str]:
 
 
 def opened(server: str, **headers: str) -> contextlib.AbstractContextManager[ClientConnection]:
-    """Open the socket of the pages without a browser; raises `InvalidStatus` when it is refused."""
+    """Open the pages' socket without a browser. Raises `InvalidStatus` if it is refused."""
     address = server.replace("http", "ws", 1) + PLACE
     return connect(address, additional_headers=headers, compression=None, ping_interval=None, proxy=None)
 
@@ -69,7 +69,7 @@ def test_a_message_of_a_hundred_kilobytes_is_refused(server: str) -> None:
 
 @pytest.mark.full
 def test_without_the_limit_it_would_be_read(generous_server: str) -> None:
-    """The control of the test above."""
+    """The control for the test above."""
     assert _survives(generous_server, _of_length(100_000))
 
 
@@ -78,7 +78,7 @@ def _of_length(length: int) -> str:
 
 
 def test_only_our_pages_and_what_is_no_browser_may_open_the_socket(server: str) -> None:
-    """A page of another site cannot help but name itself; a program says what it likes, and has no cookie."""
+    """Another site's page cannot hide its Origin; a program can send any Origin, but has no cookie."""
     for headers in ({"Origin": server}, {}):
         with _connected(server, **headers) as client:
             client.send(PING)
@@ -90,7 +90,7 @@ def test_only_our_pages_and_what_is_no_browser_may_open_the_socket(server: str) 
 
 
 def test_the_socket_has_no_way_around_its_origin(server: str) -> None:
-    """Polling, which another site could send as plain requests, does not exist; no answer lets one read."""
+    """Polling, which another site could use with plain requests, is off, and no answer permits reading it."""
     for method in ("GET", "POST", "OPTIONS"):
         for origin in (server, "https://evil.example", "null"):
             answer = httpx.request(
@@ -106,7 +106,7 @@ def test_the_socket_has_no_way_around_its_origin(server: str) -> None:
 
 
 def test_what_the_server_writes_holds_no_cookie_and_nothing_typed(server: str, log: Path) -> None:
-    """An event that no handler knows, as anybody can send it; Reflex would log the whole of it."""
+    """An event without a handler, which anybody can send; Reflex by itself would log all of it."""
     secrets = ("canary-cookie", "canary-password", "canary-header")
     event = {"name": "no.such.event", "payload": {"password": secrets[1]}, "router_data": {"pathname": "/"}}
     with _connected(server, Origin=server, Cookie=f"session={secrets[0]}", **{"X-Odd": secrets[2]}) as client:

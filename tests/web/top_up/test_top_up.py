@@ -1,4 +1,4 @@
-"""`/add-money/[id]`: whose page it is, what wakes the reader, and that no message to the page moves money."""
+"""`/add-money/[id]`: who may see it, what wakes the reader, and that no message to the page moves money."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ LOAD = TopUpPageState.event_handlers["load"]
 CHECK = TopUpPageState.event_handlers["check_now"]
 SAID = TopUpPageState.event_handlers["widget_said"]
 CANCEL = TopUpPageState.event_handlers["cancel"]
-# Both dialects of the provider's SDK, and what else is worth a look.
+# Both dialects of the provider's SDK, and the other messages that trigger a read.
 WORTH_A_LOOK = [
     *(f"ONRAMP_WIDGET_TX_{word}" for word in ("INIT", "FINDING", "PURCHASING", "SENDING", "COMPLETED")),
     *(f"ONRAMP_WIDGET_TX_{word}_FAILED" for word in ("FINDING", "PURCHASING", "SENDING")),
@@ -49,7 +49,7 @@ HOSTILE_KINDS = [
 
 @dataclass
 class Shelf:
-    """Top-ups as the services leave them, and the bell that wakes the reader."""
+    """Top-ups as the services write them, and the announcements that wake the reader."""
 
     url: str
     owner: psycopg.Connection = field(init=False)
@@ -74,7 +74,7 @@ class Shelf:
         return self.owner.execute("SELECT * FROM top_ups ORDER BY id").fetchall()
 
     def rings(self) -> int:
-        """How often the reader was woken since this was last asked."""
+        """Return how often the reader was woken since the last call."""
         return sum(notice.payload == channels.READ_OPEN for notice in self.owner.notifies(timeout=0.05))
 
 
@@ -89,7 +89,7 @@ async def shelf(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 @pytest.fixture
 def time_passes(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The clock stands; what is put into this list, in seconds, passes."""
+    """A list of seconds to add to the otherwise stopped clock."""
     added: list[float] = []
     start = clock.now()
     monkeypatch.setattr(clock, "now", lambda: start + timedelta(seconds=sum(added)))
@@ -153,7 +153,7 @@ async def test_canceling_ends_the_offer(shelf, new_account, open_tab):
     await tab.send(CANCEL)
     assert (state.page.kind, state.page.title) == ("ended", "This top-up was canceled")
     assert (state.page.widget_url, state.page.code) == ("", "")
-    await tab.send(CANCEL)  # once more changes nothing, and says the same
+    await tab.send(CANCEL)  # canceling again changes nothing and says the same
     assert state.page.title == "This top-up was canceled"
 
 

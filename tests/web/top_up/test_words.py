@@ -1,4 +1,4 @@
-"""Every state that a top-up can come to has words: what happened, was I charged, what now, whom to ask."""
+"""Every state that a top-up can reach has words: what happened, was I charged, what now, whom to ask."""
 
 import sys
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ TOP_UP_ID = "01a209145fdf7a58895789bb9f3c21ab"
 
 
 def _next(state: State) -> set[State]:
-    """All that one event can make of a state."""
+    """Return all states that one event can lead to."""
     made = set()
     for status_class in StatusClass:
         holds = (None, *HOLD_REASONS, *NO_ENTRY_REASONS) if status_class is StatusClass.DELIVERED else (None,)
@@ -103,9 +103,9 @@ def _page(state: State, **changes: object):
 
 
 def _every_state() -> Iterator[State]:
-    """Give all to one test, since collecting a test for each takes longer than running it.
+    """Yield every state within one test, since collecting a test per state takes longer than running it.
 
-    Where it fails, the last line of its output names the state.
+    If the test fails, the last line of its output names the state.
     """
     for state in REACHABLE:
         sys.stdout.write(f"{state}\n")
@@ -157,7 +157,7 @@ def test_nobody_is_told_less_or_more_than_is_known_of_the_charge():
             assert "Don't pay again yet" in page.charged
             assert not page.can_start_again
         if state.charged is not Charged.YES:
-            assert page.facts == ()  # nothing says "You paid"
+            assert page.facts == ()  # no line says "You paid"
 
 
 def test_that_nobody_was_charged_is_said_with_the_moment_it_rests_on():
@@ -181,7 +181,7 @@ def test_another_amount_is_said_to_be_paid_only_once_it_was():
 
 
 def test_every_page_agrees_on_who_may_cancel_and_pay():
-    # While a payment is sought that a webhook named, nobody is asked to pay though nothing was read of it.
+    # While a payment announced by a webhook is sought, nobody is asked to pay, though no read has shown it.
     for state in _every_state():
         for is_sought in (False, True):
             view = _view(state, charged=Charged.UNKNOWN) if is_sought else _view(state)
@@ -230,7 +230,7 @@ def test_each_reason_is_told_in_other_words():
     texts = [text for some in texts_by_reason.values() for text in some]
     assert len(texts) == len(set(texts))
     assert len(texts_by_reason) == len(Reason) - 1  # RETURNED is over, not in review
-    # More is known once the money was seen.
+    # More is known once the payment was seen.
     more = {reason for reason, some in texts_by_reason.items() if len(some) > 1}
     assert more == {Reason.AMOUNT_MISMATCH}
 
@@ -303,7 +303,7 @@ def test_what_paid_a_debt_and_what_is_still_owed_are_said():
         "Of this, 113.09 USDT paid what you owed.",
         "You owe 3.00 USDT. The next USDT that arrives pays it first.",
     )
-    # Somebody who owes for another reason is not told so on each page.
+    # Somebody who owes for another reason is not told so on this page.
     assert page_of(_view(SETTLED), owing, usual_minutes=None).notes == ()
     assert len(page_of(_view(REVERSED), owing, usual_minutes=None).notes) == 1
     assert _page(REVERSED).notes == ()
@@ -317,7 +317,7 @@ def test_what_arrived_in_another_asset_is_said_in_that_one_everywhere():
     story = story_of_top_up(view)
     facts = {fact.label: fact.value for fact in (*story.amounts, *story.facts)}
     assert (story.head + story.tail, story.unit, facts["Delivered"]) == ("+7.50", "DAI", "7.50 DAI")
-    # A price is not cut to the decimals of the currency.
+    # A price is not rounded to the currency's decimals.
     assert facts["Rate"] == "1\N{NO-BREAK SPACE}USDT = \u20b90.0003400"
 
 

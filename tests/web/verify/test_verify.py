@@ -1,4 +1,4 @@
-"""`/verify`: what each standing says, what a start shows, and that nothing typed there stays."""
+"""`/verify`: what each standing says, what starting shows, and that nothing typed there is kept."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ FORM = {"phone_code": "+91", "phone": "99999 99999"}
 
 
 class Visit:
-    """One person's tab at `/verify`."""
+    """One person's tab on `/verify`."""
 
     def __init__(self, tab: Any, books: Any, simulator: Process, user_id: str) -> None:
         self.tab, self.books, self.simulator, self.user_id = tab, books, simulator, user_id
@@ -42,7 +42,7 @@ class Visit:
             assert self.simulator.client.post(address, data={"status": status}).status_code == 303
 
     async def pushed(self) -> None:
-        """Have the provider read, and bring what is new to the tab as a push does."""
+        """Read from the provider, and push what changed to the tab."""
         self.books.owner.execute("UPDATE verification_customers SET due_at = now(), read_at = NULL")
         await reader.read_next()
         viewer = await self.page._viewer()
@@ -198,7 +198,7 @@ async def test_what_the_provider_publishes_after_its_longer_check_is_shown(
     visit: Visit, monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("ONRAMP_WHITE_LABEL", "off")
-    monkeypatch.delenv("LIMITS")  # They are in rupees, for which there is no rate here.
+    monkeypatch.delenv("LIMITS")  # The limits are in rupees, for which there is no rate here.
     get_settings.cache_clear()
     visit.books.owner.execute("UPDATE users SET country = 'BR'")
     page = (await visit.open()).page

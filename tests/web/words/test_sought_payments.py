@@ -1,4 +1,4 @@
-"""A payment that a webhook announced and no read has shown: all pages say that we look, by one rule."""
+"""A payment announced by a webhook that no read has shown: by one rule, all pages say that we are looking."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class Pages:
         return page.title, page.charged, page.can_start_again or bool(page.widget_url) or bool(story.again)
 
     async def tags(self) -> set[str]:
-        """Return what the story, the list and the home page call it."""
+        """Return the tags of the top-up on the details, list and home pages."""
         story = (await self.load(StoryState, f"/activity/{self.top_up_id}")).story
         (row,) = (await self.load(ActivityState, "/activity")).rows
         (recent,) = (await self.load(HomeState, "/home")).recent
