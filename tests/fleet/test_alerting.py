@@ -24,7 +24,7 @@ from tests.simulator.process import Process
 
 pytestmark = pytest.mark.full
 
-# As docs/deployment.md promises: one minute, plus at most three scrapes 15 s apart.
+# As docs/operations.md promises: one minute and at most three scrapes 15 s apart; and 10 s of tolerance.
 FIRES_WITHIN_SECONDS = 60 + 3 * 15 + 10
 
 

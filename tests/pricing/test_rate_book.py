@@ -1,3 +1,5 @@
+"""The book of exchange rates: conversions both ways, unknown symbols, and rates that are stale."""
+
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 

@@ -1,3 +1,5 @@
+"""The documented samples, a provider that answers as a test wants, and a client that asks it."""
+
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""The client against the provider's documented answers: exact figures, walked history, refusals."""
+
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime

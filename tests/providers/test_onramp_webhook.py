@@ -1,3 +1,5 @@
+"""The signatures of webhooks: documented vectors, rotation of the secret, and mutations that are refused."""
+
 import base64
 import hmac
 import json

@@ -1,3 +1,5 @@
+"""The address of the provider's payment page: the facts of the top-up, encoded, and nothing else."""
+
 import json
 from dataclasses import replace
 from decimal import Decimal

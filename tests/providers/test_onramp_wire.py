@@ -1,3 +1,5 @@
+"""JSON as the provider signs and sends it: the same bytes, exact numbers, and hostile text refused."""
+
 import json
 from decimal import Decimal
 

@@ -1,3 +1,5 @@
+"""The classes of the provider's status numbers, against the table of docs/money.md."""
+
 import json
 from pathlib import Path
 

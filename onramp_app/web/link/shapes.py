@@ -15,15 +15,14 @@ class WayBack:
 class Asked:
     """Which program asks for what, as text.
 
-    The button that opens the link posts `token`, and `here`, the path of the page. `is_begun`: the link's
-    top-up has been begun. `is_somebody_else`: the person signed in here is not the one the link is for.
+    The button that opens the link posts `token`, and `here`, the path of the page. `is_somebody_else`: the
+    person signed in here is not the one the link is for.
     """
 
     token: str = ""
     here: str = ""
     program: str = ""
     title: str = ""
-    is_begun: bool = False
     is_somebody_else: bool = False
     back: WayBack = WayBack()
 

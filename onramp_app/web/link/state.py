@@ -66,7 +66,6 @@ class LinkState(rx.State):
             here=page_path(self),
             program=found.program,
             title=asked_title(found.program, terms),
-            is_begun=terms.top_up_id is not None,
             is_somebody_else=viewer is not None and viewer.user_id != found.user_id,
             back=_way_back(found, None) if terms.top_up_id is None else WayBack(),
         )
