@@ -168,7 +168,7 @@ def _cheap_passwords() -> None:
 
 
 @pytest.fixture
-def dear_passwords() -> Iterator[None]:
+def production_password_cost() -> Iterator[None]:
     """Hash passwords at production cost, for the tests of that cost."""
     _hash_with(memory_kib=passwords._MEMORY_KIB, passes=passwords._PASSES)
     yield

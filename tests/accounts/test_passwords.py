@@ -15,7 +15,7 @@ from onramp_app.accounts.passwords import check_new_password, hash_password, ver
 from onramp_app.domain.errors import RateLimited, ValidationFailed
 from onramp_app.domain.shares import TakenPlaces, asked_from
 
-pytestmark = pytest.mark.usefixtures("dear_passwords")
+pytestmark = pytest.mark.usefixtures("production_password_cost")
 
 
 def test_exactly_one_distribution_provides_passlib() -> None:

@@ -173,7 +173,7 @@ async def _known_to_unknown_time(client: httpx.AsyncClient, person: Person) -> f
     return ratio
 
 
-@pytest.mark.usefixtures("dear_passwords")
+@pytest.mark.usefixtures("production_password_cost")
 async def test_wrong_password_and_unknown_email_get_the_same_answer_in_the_same_time(
     client: httpx.AsyncClient, ada: Person
 ) -> None:
@@ -186,7 +186,7 @@ async def test_wrong_password_and_unknown_email_get_the_same_answer_in_the_same_
     assert 0.6 < await _known_to_unknown_time(client, ada) < 1.6
 
 
-@pytest.mark.usefixtures("dear_passwords")
+@pytest.mark.usefixtures("production_password_cost")
 async def test_the_comparison_of_times_notices_a_missing_hash(
     client: httpx.AsyncClient, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,7 +66,7 @@ class Sender:
                 self.without_retry_after += "retry-after" not in answer.headers
             await asyncio.sleep(AGAIN_AFTER_SECONDS)
 
-    def told_at(self) -> dict[int, float]:
+    def acknowledged_at(self) -> dict[int, float]:
         """Return when the first webhook of each order was acknowledged."""
         told: dict[int, float] = {}
         for at, order in self.acknowledged.values():

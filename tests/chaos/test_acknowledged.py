@@ -63,7 +63,7 @@ async def test_no_acknowledged_webhook_is_lost_to_killed_processes(
         async with in_settings(fleet.database.url, monkeypatch):
             assert await world.findings() == set()
         world.owner.close()
-    delays = sorted(max(0.0, payments.ended[order][1] - at) for order, at in sender.told_at().items())
+    delays = sorted(max(0.0, payments.ended[order][1] - at) for order, at in sender.acknowledged_at().items())
     print(  # noqa: T201 - the figures
         f"seed {seed}: {killed} kills, {len(sender.acknowledged)} acknowledged, answers"
         f" {dict(sender.answers)}; from the first webhook of an order to its credit {in_words(delays)}"

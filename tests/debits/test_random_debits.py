@@ -29,30 +29,30 @@ class Life:
     """A few people and their debits, and random operations of a program on them."""
 
     shop: Shop
-    lot: random.Random
+    rng: random.Random
     people: list[str] = field(default_factory=list)
     made: list[DebitView] = field(default_factory=list)
     done: int = 0
     refused: int = 0
 
     async def act(self, turn: int) -> None:
-        what = self.lot.choice(ACTS)
-        amount = Decimal(self.lot.randrange(1, 200)).scaleb(-self.lot.randrange(2))
+        what = self.rng.choice(ACTS)
+        amount = Decimal(self.rng.randrange(1, 200)).scaleb(-self.rng.randrange(2))
         # Now and then a reference is repeated, with the same content or a different one.
-        reference = f"r-{self.lot.randrange(max(0, turn - 3), turn + 1)}"
+        reference = f"r-{self.rng.randrange(max(0, turn - 3), turn + 1)}"
         try:
             if what in ("debit", "hold") or not self.made:
                 make = self.shop.debit if what == "debit" else self.shop.hold
-                self.made.append(await make(self.lot.choice(self.people), amount, reference))
+                self.made.append(await make(self.rng.choice(self.people), amount, reference))
             elif what == "expire":
                 holds = [one for one in self.made if one.expires_at is not None]
                 if holds:
-                    self.shop.expire(self.lot.choice(holds))
+                    self.shop.expire(self.rng.choice(holds))
                 await release_expired()
             else:
-                named = None if self.lot.random() < 0.3 else amount / 3
+                named = None if self.rng.random() < 0.3 else amount / 3
                 named = None if named is None else named.quantize(Decimal("0.01"))
-                await self.shop.move(self.lot.choice(self.made), what, named, reference)
+                await self.shop.move(self.rng.choice(self.made), what, named, reference)
             self.done += 1
         except ApplicationError:
             self.refused += 1

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tests.chromium import FLAGS, chromium_path
 from tests.e2e.checks import axe_script
 from tests.e2e.site import OpenPage, Site, running_site
-from tests.e2e.watched import count_shifts, tell_violations
+from tests.e2e.watched import count_shifts, record_violations
 from tests.folders import started_once
 
 
@@ -86,7 +86,7 @@ async def open_page(site: Site, chromium: Browser) -> AsyncIterator[OpenPage]:
             **options,  # type: ignore[arg-type]
         )
         contexts.append(context)
-        await tell_violations(context, faults)
+        await record_violations(context, faults)
         await count_shifts(context)
         context.on("weberror", lambda error: faults.append(str(error.error)))
         context.on("response", lambda r: faults.append(f"{r.status} {r.url}") if r.status >= 500 else None)

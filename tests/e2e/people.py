@@ -108,7 +108,7 @@ async def register(page: Page, hands: Hands, *, email: str, country: str = "Indi
     await has_loaded(page)  # as people do before they go on
 
 
-async def be_somebody_new(page: Page, *, email: str = "", name: str = "Ada King", to: str = "") -> None:
+async def register_by_form(page: Page, *, email: str = "", name: str = "Ada King", to: str = "") -> None:
     """Register by posting the form directly, then go to `to` if given, or stay on the current page."""
     form = {"email": email or new_email(), "password": PASSWORD, "display_name": name, "country": "IN"}
     answer = await page.request.post(

@@ -16,12 +16,12 @@ import psycopg
 from playwright.async_api import Page, expect
 
 from tests.e2e.people import (
-    be_somebody_new,
     expect_success,
     has_loaded,
     new_email,
     new_top_up,
     payment_page,
+    register_by_form,
 )
 from tests.e2e.shops import Shop
 from tests.e2e.site import Site, open_order, other_settings
@@ -46,7 +46,7 @@ async def entrance(page: Page, _site: Site) -> Shown:
     known = new_email()
     other = await page.context.new_page()
     await other.goto("/")
-    await be_somebody_new(other, email=known)
+    await register_by_form(other, email=known)
     await other.context.clear_cookies()
     await other.close()
     await page.goto("/login")
@@ -72,7 +72,7 @@ async def entrance(page: Page, _site: Site) -> Shown:
 async def first_run(page: Page, _site: Site) -> Shown:
     """An account without any money yet."""
     await page.goto("/")
-    await be_somebody_new(page)
+    await register_by_form(page)
     for path in ("/home", "/activity", "/activity?search=4711", "/verify", "/profile"):
         await page.goto(path)
         await has_loaded(page)
@@ -85,7 +85,7 @@ async def first_run(page: Page, _site: Site) -> Shown:
 async def wizard(page: Page, site: Site) -> Shown:
     """The three steps of adding money, and every refusal in them."""
     await page.goto("/")
-    await be_somebody_new(page)
+    await register_by_form(page)
     await page.goto("/add-money")
     await has_loaded(page)
     await page.wait_for_timeout(_QUOTED_MS)
@@ -129,7 +129,7 @@ def _at_step(step: str) -> str:
 async def top_ups(page: Page, site: Site) -> Shown:
     """A top-up from its payment page to each of its outcomes, with its details, home and activity."""
     await page.goto("/")
-    await be_somebody_new(page)
+    await register_by_form(page)
     expired = await new_top_up(page, "1200")
     with psycopg.connect(site.database_url) as database:  # As if a day had passed; it is checked each minute.
         database.execute(
@@ -274,7 +274,7 @@ async def debits(page: Page, site: Site) -> Shown:
     """Debits and holds of one of the operator's programs."""
     await page.goto("/")
     email = new_email()
-    await be_somebody_new(page, email=email)
+    await register_by_form(page, email=email)
     address = await new_top_up(page, "2500")
     site.simulator.move(open_order(site, address), 4)
     await page.goto(address)
@@ -301,7 +301,7 @@ async def debits(page: Page, site: Site) -> Shown:
 async def offline(page: Page, _site: Site) -> Shown:
     """Pages that have lost the server, and their recovery."""
     await page.goto("/")
-    await be_somebody_new(page)
+    await register_by_form(page)
     for name, path in (("offline-home", "/home"), ("offline-check", _at_step("check"))):
         await page.goto(path)
         await has_loaded(page)
@@ -326,7 +326,7 @@ async def verification(page: Page, _site: Site) -> Shown:
     ):
         await page.context.clear_cookies()
         await page.goto("/login")
-        await be_somebody_new(page)
+        await register_by_form(page)
         await page.goto("/verify")
         await has_loaded(page)
         name = f"verify-{button.split()[0].rstrip(':').lower()}-{button.split()[-1]}"

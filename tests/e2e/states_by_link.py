@@ -12,7 +12,14 @@ from urllib.parse import urlsplit
 import psycopg
 from playwright.async_api import Page, expect
 
-from tests.e2e.people import be_somebody_new, expect_success, follow_mail, has_loaded, new_email, payment_page
+from tests.e2e.people import (
+    expect_success,
+    follow_mail,
+    has_loaded,
+    new_email,
+    payment_page,
+    register_by_form,
+)
 from tests.e2e.shops import SHOP, new_link, withdraw
 from tests.e2e.site import Site, open_order
 
@@ -49,7 +56,7 @@ async def links(page: Page, site: Site) -> Shown:
         await _expect_title(page, title)
         yield f"link-{name}", page
     await page.goto("/")
-    await be_somebody_new(page)
+    await register_by_form(page)
     await page.goto(_path_of(new_link(site, return_url=f"{SHOP}/paid")))
     await _expect_title(page, "asks you to add money")
     yield "link-for-somebody-else", page
@@ -172,7 +179,7 @@ async def mailed(page: Page, _site: Site) -> Shown:
     """The pages that mailed links open, and the mails themselves."""
     email = new_email()
     await page.goto("/")
-    await be_somebody_new(page, email=email)
+    await register_by_form(page, email=email)
     await follow_mail(page, "Confirm your email address", "Confirm address", to=email)
     await _expect_title(page, "Confirm your address")
     yield "confirm-address", page

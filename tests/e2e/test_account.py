@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from playwright.async_api import Page, WebSocket, expect
 
-from tests.e2e.people import PASSWORD, be_somebody_new, has_loaded, new_email
+from tests.e2e.people import PASSWORD, has_loaded, new_email, register_by_form
 from tests.e2e.site import OpenPage, Site
 
 
@@ -90,7 +90,7 @@ async def test_a_visitor_is_sent_to_sign_in_brought_back_and_ends_the_row_of_ano
 ) -> None:
     email = new_email()
     tab = await open_page()
-    await be_somebody_new(tab, email=email, to="/profile")
+    await register_by_form(tab, email=email, to="/profile")
     await expect(tab.get_by_role("main").get_by_text(email)).to_be_visible()
     other = await open_page("/profile")
     await expect(other).to_have_url(re.compile(r"/login/?\?next=%2Fprofile$"))
@@ -119,7 +119,7 @@ async def test_a_row_that_ends_in_the_database_ends_the_tab_too(open_page: OpenP
     """A lost notification: nobody announces this change, and the regular check finds it."""
     email = new_email()
     tab = await open_page()
-    await be_somebody_new(tab, email=email, to="/home")
+    await register_by_form(tab, email=email, to="/home")
     with psycopg.connect(site.database_url) as connection:
         connection.execute(
             "UPDATE auth_sessions s SET revoked_at = now(), end_reason = 'signed_out'"
@@ -132,7 +132,7 @@ async def test_a_row_that_ends_in_the_database_ends_the_tab_too(open_page: OpenP
 @pytest.mark.full
 async def test_a_visitor_is_never_brought_to_a_foreign_place(open_page: OpenPage, site: Site) -> None:
     email = new_email()
-    await be_somebody_new(await open_page(), email=email)
+    await register_by_form(await open_page(), email=email)
     for foreign in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)"):
         visitor = await open_page(f"/login?next={foreign}")
         await _sign_in(visitor, email)
@@ -154,7 +154,7 @@ async def test_a_refused_sign_in_says_why_and_keeps_what_was_typed(open_page: Op
 @pytest.mark.full
 async def test_a_taken_e_mail_offers_to_sign_in(open_page: OpenPage) -> None:
     email = new_email()
-    await be_somebody_new(await open_page(), email=email)
+    await register_by_form(await open_page(), email=email)
     page = await open_page("/register")
     await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -166,7 +166,7 @@ async def test_a_taken_e_mail_offers_to_sign_in(open_page: OpenPage) -> None:
 async def test_changing_the_password_ends_the_other_tabs_and_keeps_this_one(open_page: OpenPage) -> None:
     email, new_password = new_email(), "another calm evening 7"
     keeps = await open_page()
-    await be_somebody_new(keeps, email=email, to="/profile")
+    await register_by_form(keeps, email=email, to="/profile")
     ends = await open_page("/login")
     await _sign_in(ends, email)
     await ends.wait_for_url(re.compile(r"/home/?$"))

@@ -18,7 +18,6 @@ from tests.e2e.people import (
     Keyboard,
     Mouse,
     ask_for,
-    be_somebody_new,
     expect_success,
     has_loaded,
     new_email,
@@ -26,6 +25,7 @@ from tests.e2e.people import (
     pay,
     payment_page,
     register,
+    register_by_form,
 )
 from tests.e2e.site import OpenPage, Site, open_order
 from tests.e2e.steady import Shifts
@@ -104,7 +104,7 @@ async def _repeat(home: Page) -> None:
 
 async def test_every_step_is_shown_as_it_happens(open_page: OpenPage, site: Site) -> None:
     page = await open_page()
-    await be_somebody_new(page)
+    await register_by_form(page)
     await open_new_top_up(page, "5000")
     order = open_order(site, page.url)
     for status, words in ((2, "Your money is on its way"), (3, "USDT bought")):
@@ -127,7 +127,7 @@ async def test_the_balance_counts_up_to_what_it_is_unless_motion_is_not_wanted(
     open_page: OpenPage, site: Site
 ) -> None:
     page = await open_page()
-    await be_somebody_new(page)
+    await register_by_form(page)
     await open_new_top_up(page, "1000")
     site.simulator.move(open_order(site, page.url), 4)
     await expect_success(page)
@@ -161,7 +161,7 @@ async def _values_counted(
 
 async def test_a_reload_resumes_wherever_one_is(open_page: OpenPage) -> None:
     page, hands = await open_page(), Mouse()
-    await be_somebody_new(page, to="/home")
+    await register_by_form(page, to="/home")
     await hands.press(page.get_by_role("link", name="Add money").locator("visible=true").first)
     await hands.write(page.get_by_label("You pay"), "7,500")
     await hands.press(page.get_by_role("button", name="Choose how to pay"))
@@ -188,7 +188,7 @@ async def test_a_reload_resumes_wherever_one_is(open_page: OpenPage) -> None:
 @pytest.mark.full
 async def test_the_same_top_up_goes_on_on_another_device(open_page: OpenPage) -> None:
     page, email = await open_page(), new_email()
-    await be_somebody_new(page, email=email, to="/home")
+    await register_by_form(page, email=email, to="/home")
     address = await ask_for(page, Mouse(), "2,000")
     phone = await open_page(address, width=360, theme="dark")
     await phone.get_by_label("Email").fill(email)
@@ -203,7 +203,7 @@ async def test_the_same_top_up_goes_on_on_another_device(open_page: OpenPage) ->
 @pytest.mark.full
 async def test_a_server_that_dies_in_the_middle_loses_nothing(open_page: OpenPage, site: Site) -> None:
     page = await open_page()
-    await be_somebody_new(page)
+    await register_by_form(page)
     await open_new_top_up(page, "3000")
     order = open_order(site, page.url)
     site.simulator.move(order, 2)
@@ -220,7 +220,7 @@ async def test_a_server_that_dies_in_the_middle_loses_nothing(open_page: OpenPag
 @pytest.mark.full
 async def test_a_payment_that_is_given_up_was_not_charged(open_page: OpenPage) -> None:
     page = await open_page()
-    await be_somebody_new(page, to="/home")
+    await register_by_form(page, to="/home")
     await ask_for(page, Mouse(), "1,000")
     await payment_page(page).get_by_role("button", name="Abandon").click()
     await expect(page.get_by_text("Was I charged?")).to_be_visible(timeout=20_000)
@@ -232,7 +232,7 @@ async def test_a_payment_that_is_given_up_was_not_charged(open_page: OpenPage) -
 @pytest.mark.full
 async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: OpenPage, site: Site) -> None:
     page = await open_page()
-    await be_somebody_new(page)
+    await register_by_form(page)
     await open_new_top_up(page, "1000")
     order = open_order(site, page.url)
     site.simulator.move(order, 1)
@@ -250,7 +250,7 @@ async def test_a_failed_payment_that_may_have_been_charged_says_so(open_page: Op
 @pytest.mark.full
 async def test_a_late_payment_is_credited_all_the_same(open_page: OpenPage, site: Site) -> None:
     page = await open_page()
-    await be_somebody_new(page)
+    await register_by_form(page)
     await open_new_top_up(page, "1500")
     await page.get_by_role("button", name="Cancel this top-up").click()
     await page.get_by_role("button", name="Cancel top-up").click()
@@ -269,7 +269,7 @@ async def test_a_second_attempt_is_told_whether_the_first_was_charged(
     open_page: OpenPage, site: Site
 ) -> None:
     page = await open_page()
-    await be_somebody_new(page)
+    await register_by_form(page)
     await open_new_top_up(page, "6000")
     await page.goto("/add-money")
     await expect(page.get_by_text("You weren't charged.").first).to_be_visible()
@@ -290,7 +290,7 @@ async def test_a_second_attempt_is_told_whether_the_first_was_charged(
 
 async def test_whoever_goes_back_from_paying_can_start_another(open_page: OpenPage) -> None:
     page = await open_page()
-    await be_somebody_new(page)
+    await register_by_form(page)
     await open_new_top_up(page, "6000")
     await page.goto("/add-money?step=check&amount=6000&currency=INR&asset=USDT&network=matic20&method=UPI")
     await page.get_by_role("button", name="Start a new top-up").click()
@@ -301,10 +301,10 @@ async def test_whoever_goes_back_from_paying_can_start_another(open_page: OpenPa
 @pytest.mark.full
 async def test_somebody_elses_top_up_is_not_there(open_page: OpenPage, site: Site) -> None:
     page = await open_page()
-    await be_somebody_new(page)
+    await register_by_form(page)
     address = await open_new_top_up(page, "9000")
     other = await open_page()
-    await be_somebody_new(other)
+    await register_by_form(other)
     for path in (address, address.replace("/add-money/", "/activity/")):
         await other.goto(path)
         await expect(other.get_by_role("heading", name=re.compile("ot found"))).to_be_visible()

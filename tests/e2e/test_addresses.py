@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.e2e.people import be_somebody_new, expect_success, new_top_up
+from tests.e2e.people import expect_success, new_top_up, register_by_form
 from tests.e2e.shops import new_link
 from tests.e2e.site import OpenPage, Site, open_order
 from tests.e2e.steady import slow_socket
@@ -28,7 +28,7 @@ async def _seen_at(page: Page, path: str, words: str) -> str:
 @pytest.mark.full
 async def test_a_page_shows_nothing_of_the_address_before(open_page: OpenPage, site: Site) -> None:
     page = await open_page("/")
-    await be_somebody_new(page)
+    await register_by_form(page)
     settled, waiting = await new_top_up(page, "2500"), await new_top_up(page, "1700")
     order = open_order(site, settled)
     await page.goto(settled)

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.e2e.people import be_somebody_new, new_top_up
+from tests.e2e.people import new_top_up, register_by_form
 from tests.e2e.site import OpenPage, Site, open_order
 
 QUICK = 15_000
@@ -27,7 +27,7 @@ def heading(page: Page, words: str) -> Locator:
 @pytest.mark.full
 async def test_a_delivery_is_arriving_until_the_network_shows_it(open_page: OpenPage, site: Site) -> None:
     page = await open_page()
-    await be_somebody_new(page)
+    await register_by_form(page)
     address, order = await deliver(page, site, "chain_slow", "4")
     await expect(page.get_by_text("Arriving on the network")).to_be_visible(timeout=QUICK)
     await expect(heading(page, "In your balance")).to_be_visible(timeout=QUICK)
@@ -44,7 +44,7 @@ async def test_a_delivery_that_the_network_does_not_show_says_what_now(
     open_page: OpenPage, site: Site
 ) -> None:
     page = await open_page()
-    await be_somebody_new(page)
+    await register_by_form(page)
     address, _ = await deliver(page, site, "chain_missing", "failed")
     await expect(heading(page, "We're reviewing this top-up")).to_be_visible(timeout=QUICK)
     await expect(page.get_by_text("The network doesn't show it yet.")).to_be_visible()

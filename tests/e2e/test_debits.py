@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psycopg
 from playwright.async_api import Page, expect
 
-from tests.e2e.people import be_somebody_new, expect_success, has_loaded, new_email, new_top_up
+from tests.e2e.people import expect_success, has_loaded, new_email, new_top_up, register_by_form
 from tests.e2e.shops import Shop
 from tests.e2e.site import OpenPage, Site, open_order
 
@@ -15,7 +15,7 @@ LIVE_MS = 5_000
 
 
 async def _with_money(page: Page, site: Site, email: str) -> None:
-    await be_somebody_new(page, email=email)
+    await register_by_form(page, email=email)
     address = await new_top_up(page, "2500")
     await page.goto(address)
     site.simulator.move(open_order(site, address), 4)

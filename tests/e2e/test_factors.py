@@ -8,7 +8,7 @@ import pyotp
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.e2e.people import PASSWORD, be_somebody_new, has_loaded, new_email
+from tests.e2e.people import PASSWORD, has_loaded, new_email, register_by_form
 from tests.e2e.site import OpenPage
 from tests.e2e.test_account import _sign_in
 
@@ -68,7 +68,7 @@ async def test_an_offer_that_the_browser_refuses_is_made_once(open_page: OpenPag
 async def test_a_passkey_is_added_and_signs_in_without_a_password(open_page: OpenPage) -> None:
     page, email = await open_page(), new_email()
     say_yes = await _give_passkeys(page)
-    await be_somebody_new(page, email=email, to="/profile")
+    await register_by_form(page, email=email, to="/profile")
     await page.get_by_role("button", name="Add a passkey").click()
     await expect(page.get_by_text("Your passkey is added.")).to_be_visible()
     codes = page.get_by_text(re.compile(r"^([0-9A-Z]{4}-){3}[0-9A-Z]{4}$"))
@@ -100,7 +100,7 @@ async def test_a_passkey_is_added_and_signs_in_without_a_password(open_page: Ope
 @pytest.mark.full
 async def test_an_app_is_set_up_and_asked_for(open_page: OpenPage) -> None:
     page, email = await open_page(width=360, theme="dark"), new_email()
-    await be_somebody_new(page, email=email)
+    await register_by_form(page, email=email)
     await page.goto("/profile")
     await page.get_by_role("button", name="Set up an authenticator app").click()
     key = await page.get_by_text(re.compile(r"^([2-7A-Z]{4} ){7}[2-7A-Z]{4}$")).inner_text()

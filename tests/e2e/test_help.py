@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.async_api import expect
 
-from tests.e2e.people import be_somebody_new, open_new_top_up
+from tests.e2e.people import open_new_top_up, register_by_form
 from tests.e2e.site import OpenPage, Site, open_order
 
 
@@ -15,7 +15,7 @@ async def test_a_payment_under_review_says_what_is_kept_and_leads_to_a_person_wh
 ) -> None:
     page = await open_page("/register")
     await expect(page.get_by_role("main").get_by_role("link", name="Help")).to_have_attribute("href", "/help")
-    await be_somebody_new(page)
+    await register_by_form(page)
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     held = await open_new_top_up(page, "2000")
     order = open_order(site, held)

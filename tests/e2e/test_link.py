@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from tests.e2e.checks import findings_in
-from tests.e2e.people import Mouse, be_somebody_new, expect_success, pay
+from tests.e2e.people import Mouse, expect_success, pay, register_by_form
 from tests.e2e.shops import SHOP, new_link
 from tests.e2e.site import OpenPage, Site
 
@@ -74,7 +74,7 @@ async def test_somebody_who_is_signed_in_leaves_a_link_and_is_who_they_were(
     open_page: OpenPage, site: Site
 ) -> None:
     page = await open_page()
-    await be_somebody_new(page, name="Ada King")
+    await register_by_form(page, name="Ada King")
     await _shop(page)
     link = new_link(site, return_url=SHOP + "/back")
     await page.goto(urlsplit(link["url"]).path)

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests import rows
-from tests.e2e.people import PASSWORD, be_somebody_new, follow_mail, new_email
+from tests.e2e.people import PASSWORD, follow_mail, new_email, register_by_form
 from tests.e2e.site import OpenPage, Site, other_settings
 
 ASKED = "Confirm your email address to add money"
@@ -34,7 +34,7 @@ async def test_a_newcomer_confirms_the_address_forgets_the_password_and_comes_ba
     email, page = new_email(), await open_page()
     # Changing the settings costs two restarts of the application.
     with other_settings(site, REQUIRE_CONFIRMED_EMAIL="true") if is_required else nullcontext():
-        await be_somebody_new(page, email=email)
+        await register_by_form(page, email=email)
         if is_required:
             await _expect_the_need_to_confirm(page)
         await follow_mail(page, "Confirm your email address", "Confirm address", to=email)
@@ -92,7 +92,7 @@ async def test_a_person_claims_the_account_that_a_shop_opened_for_them(
 async def test_an_address_is_changed_and_undone_from_the_old_mailbox(open_page: OpenPage, site: Site) -> None:
     old, new = new_email(), new_email()
     page = await open_page()
-    await be_somebody_new(page, email=old)
+    await register_by_form(page, email=old)
     with psycopg.connect(site.database_url) as database:
         database.execute("UPDATE users SET email_confirmed_at = now() WHERE email = %s", (old,))
     await page.goto("/profile")

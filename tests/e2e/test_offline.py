@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.e2e.people import be_somebody_new
+from tests.e2e.people import register_by_form
 from tests.e2e.site import OpenPage, Site, other_settings
 from tests.freezing_proxy import FreezingProxy, freezing_proxy
 
@@ -32,7 +32,7 @@ def behind_a_proxy(site: Site) -> Iterator[FreezingProxy]:
 
 async def _about_to_pay(page: Page, proxy: FreezingProxy) -> None:
     await page.goto(f"http://localhost:{proxy.port}/")
-    await be_somebody_new(page)
+    await register_by_form(page)
     await page.goto(f"http://localhost:{proxy.port}{_CHOSEN}")
     await expect(_pay(page)).to_be_enabled()
     await expect(_is_live(page)).to_be_visible()

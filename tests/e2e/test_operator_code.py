@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.e2e.people import PASSWORD, be_somebody_new, new_email
+from tests.e2e.people import PASSWORD, new_email, register_by_form
 from tests.e2e.site import PROJECT, OpenPage, Site
 
 CODE = re.compile(r"[0-9A-Z]{5}-[0-9A-Z]{5}")
@@ -40,9 +40,9 @@ async def test_a_code_of_the_profile_page_decides_once_on_the_command_line(
     open_page: OpenPage, site: Site
 ) -> None:
     admin, colleague = new_email(), new_email()
-    await be_somebody_new(await open_page(), email=colleague)
+    await register_by_form(await open_page(), email=colleague)
     page = await open_page()
-    await be_somebody_new(page, email=admin, to="/profile")
+    await register_by_form(page, email=admin, to="/profile")
     await expect(page.get_by_role("heading", name="Password")).to_be_visible()
     await expect(page.get_by_role("heading", name="Operator code")).to_have_count(0)
     with psycopg.connect(site.database_url) as owner:
@@ -68,7 +68,7 @@ async def test_a_code_of_the_profile_page_decides_once_on_the_command_line(
 async def test_who_signed_in_a_while_ago_is_asked_once_more(open_page: OpenPage, site: Site) -> None:
     email = new_email()
     page = await open_page(width=360, theme="dark")
-    await be_somebody_new(page, email=email)
+    await register_by_form(page, email=email)
     with psycopg.connect(site.database_url) as owner:
         owner.execute("UPDATE users SET role = 'operator' WHERE email = %s", (email,))
         owner.execute(

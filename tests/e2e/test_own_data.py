@@ -8,7 +8,7 @@ import psycopg
 from playwright.async_api import expect
 
 from tests import rows
-from tests.e2e.people import PASSWORD, be_somebody_new
+from tests.e2e.people import PASSWORD, register_by_form
 from tests.e2e.site import OpenPage, Site
 from tests.e2e.test_account import _sign_in
 
@@ -20,7 +20,7 @@ async def test_somebody_takes_their_data_along_and_closes_the_account(
 ) -> None:
     email = f"ada-{secrets.token_hex(4)}@mail.example"
     page = await open_page()
-    await be_somebody_new(page, email=email)
+    await register_by_form(page, email=email)
     other = await page.context.new_page()
     await other.goto(f"{site.url}/activity")
     async with other.expect_download() as downloading:

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.e2e.checks import ALL_LOOKS, DRAWN, SOME_LOOKS, Look, covered_at_200_percent, findings, findings_in
-from tests.e2e.people import be_somebody_new, has_loaded, new_top_up
+from tests.e2e.people import has_loaded, new_top_up, register_by_form
 from tests.e2e.site import OpenPage, Site, open_order
 from tests.e2e.watched import (
     MOST_SHIFT,
@@ -84,7 +84,7 @@ async def test_every_private_page_is_accessible_and_fits(
     page = await open_page()
     email = f"{secrets.token_hex(8)}@a-rather-long-domain-name.mail.example"
     name = "Wolfeschlegelsteinhausenbergerdorff the Elder of Somewhere"
-    await be_somebody_new(page, email=email, name=name)
+    await register_by_form(page, email=email, name=name)
     assert await _all_findings(page, axe, looks, *paths) == []
 
 
@@ -99,7 +99,7 @@ async def test_every_state_of_a_top_up_is_accessible_and_fits(
     open_page: OpenPage, site: Site, axe: str, looks: tuple[Look, ...]
 ) -> None:
     page = await open_page()
-    await be_somebody_new(page)
+    await register_by_form(page)
 
     async def look(*paths: str) -> list[str]:
         """Check these pages; in the short run, only the open page, in its current state."""
@@ -189,7 +189,7 @@ async def test_the_checks_find_what_is_wrong(open_page: OpenPage, axe: str) -> N
 @pytest.mark.parametrize("look", ALL_LOOKS[1:])
 async def test_no_page_moves_while_it_loads(open_page: OpenPage, axe: str, look: Look) -> None:
     page = await open_page()
-    await be_somebody_new(page)
+    await register_by_form(page)
     assert await _all_findings(page, axe, (look,), *PUBLIC, *PRIVATE) == []
 
 
@@ -199,7 +199,7 @@ async def test_every_state_of_the_amount_is_accessible_and_fits(
     open_page: OpenPage, axe: str, width: int, theme: Literal["light", "dark"]
 ) -> None:
     page = await open_page(width=width, theme=theme)
-    await be_somebody_new(page)
+    await register_by_form(page)
     await page.goto(f"/add-money?{CHOICES}")
     await has_loaded(page)
     found = []

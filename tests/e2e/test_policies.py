@@ -13,7 +13,7 @@ from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 from onramp_app.top_ups.widget_frame import WIDGET_FEATURES
 from tests.e2e.people import PASSWORD, has_loaded
 from tests.e2e.site import OpenPage, Site
-from tests.e2e.watched import PRIVATE, PUBLIC, tell_violations
+from tests.e2e.watched import PRIVATE, PUBLIC, record_violations
 
 _ADD = (
     "const add = (tag, fields) => document.body.append(Object.assign(document.createElement(tag), fields));"
@@ -89,7 +89,7 @@ async def test_what_is_planted_is_refused_and_noticed(chromium: Browser, site: S
     """The control: the same check, on pages with injected content."""
     context = await chromium.new_context(base_url=site.url)
     found: list[str] = []
-    await tell_violations(context, found)
+    await record_violations(context, found)
     page = await context.new_page()
 
     async def plant(route: Route) -> None:

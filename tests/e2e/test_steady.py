@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.e2e.checks import ALL_LOOKS, DRAWN
-from tests.e2e.people import TOP_UP, be_somebody_new, expect_success, has_loaded, open_new_top_up
+from tests.e2e.people import TOP_UP, expect_success, has_loaded, open_new_top_up, register_by_form
 from tests.e2e.site import OpenPage, Site, open_order
 from tests.e2e.steady import Shifts, slow_socket
 from tests.e2e.watched import shift_of, what_moved
@@ -52,7 +52,7 @@ async def _covered(page: Page, *, tabs: int) -> list[str]:
 )
 async def test_nothing_covers_what_has_the_focus(open_page: OpenPage, width: int, height: int) -> None:
     page = await open_page(width=width)
-    await be_somebody_new(page)
+    await register_by_form(page)
     await page.set_viewport_size({"width": width, "height": height})
     found = []
     for step in ("amount", "pay", "check"):
@@ -81,7 +81,7 @@ async def test_a_refused_sign_in_stays_in_place(open_page: OpenPage) -> None:
 async def test_a_bar_that_covers_the_field_is_found(open_page: OpenPage) -> None:
     """The control: a bar that is sticky in a short window too."""
     page = await open_page(width=640)
-    await be_somebody_new(page)
+    await register_by_form(page)
     await page.set_viewport_size({"width": 640, "height": 360})
     await page.goto("/add-money?amount=2000&currency=INR&method=UPI")
     await has_loaded(page)
@@ -94,7 +94,7 @@ async def test_a_bar_that_covers_the_field_is_found(open_page: OpenPage) -> None
 @pytest.mark.parametrize("height", [740, 800, 859, 860])
 async def test_what_is_received_is_seen_on_a_phone(open_page: OpenPage, height: int) -> None:
     page = await open_page(width=360)
-    await be_somebody_new(page)
+    await register_by_form(page)
     await page.set_viewport_size({"width": 360, "height": height})
     await page.goto("/add-money")
     await has_loaded(page)
@@ -112,7 +112,7 @@ async def test_no_step_moves_on_a_slow_network(
     open_page: OpenPage, site: Site, width: int, theme: Literal["light", "dark"]
 ) -> None:
     page = await open_page(width=width, theme=theme)
-    await be_somebody_new(page)
+    await register_by_form(page)
     shifts = await Shifts(counts_answers=False).watch(page)
     await slow_socket(page, seconds=SLOW_SECONDS)
     await page.goto("/add-money")
@@ -164,7 +164,7 @@ async def test_no_step_moves_on_a_slow_network(
 async def test_what_moves_is_noticed(open_page: OpenPage) -> None:
     """The control: a notice above the button, as it once came with each new rate."""
     page = await open_page(width=360)
-    await be_somebody_new(page)
+    await register_by_form(page)
     shifts = await Shifts(counts_answers=False).watch(page)
     await page.goto("/add-money")
     await has_loaded(page)
@@ -180,7 +180,7 @@ async def test_what_moves_is_noticed(open_page: OpenPage) -> None:
 @pytest.mark.full
 async def test_the_states_of_a_top_up_that_ends_otherwise_keep_still(open_page: OpenPage, site: Site) -> None:
     page = await open_page(width=360)
-    await be_somebody_new(page)
+    await register_by_form(page)
     shifts = await Shifts(counts_answers=False).watch(page)
     await slow_socket(page, seconds=SLOW_SECONDS)
     await open_new_top_up(page, "1000")

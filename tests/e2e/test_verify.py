@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.e2e.people import Mouse, be_somebody_new, expect_success, new_top_up, pay
+from tests.e2e.people import Mouse, expect_success, new_top_up, pay, register_by_form
 from tests.e2e.site import Site, open_order, other_settings
 from tests.folders import started_once
 
@@ -43,7 +43,7 @@ async def page(white_label_site: Site, chromium: Browser) -> AsyncIterator[Page]
     )
     page = await context.new_page()
     await page.goto("/login")
-    await be_somebody_new(page)
+    await register_by_form(page)
     yield page
     await context.close()
 

@@ -12,7 +12,7 @@ from playwright.async_api import Page, Route, expect
 
 from onramp_app.top_ups.widget_frame import WIDGET_FEATURES
 from tests import rows
-from tests.e2e.people import be_somebody_new, new_email
+from tests.e2e.people import new_email, register_by_form
 from tests.e2e.site import OpenPage, Site
 
 WIDGET = "http://localhost:8001/main/buy/?appId=1"
@@ -60,7 +60,7 @@ async def _pay(open_page: OpenPage, site: Site, *, change_script: re.Pattern[str
     # The content policy would block the forgers' frames; here the message check is tested alone.
     page = await open_page(bypass_csp=True)
     email = new_email()
-    await be_somebody_new(page, email=email)
+    await register_by_form(page, email=email)
     heard = Heard()
     page.on("websocket", lambda socket: socket.on("framesent", heard.take))
     await page.context.route(

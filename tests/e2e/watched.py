@@ -24,7 +24,7 @@ document.addEventListener('securitypolicyviolation', e =>
 """
 
 
-async def tell_violations(context: BrowserContext, found: list[str]) -> None:
+async def record_violations(context: BrowserContext, found: list[str]) -> None:
     """Record everything that our content and permissions policies block on the pages of a context."""
     await context.expose_binding("tellViolation", lambda _source, text: found.append(f"refused: {text}"))
     await context.add_init_script(_TELL_VIOLATION)

@@ -19,7 +19,7 @@ class Life:
     """A few users and their deliveries, and random operations on them."""
 
     books: Books
-    lot: random.Random
+    rng: random.Random
     refused: int = 0
     turn: int = 0
     users: list[str] = field(default_factory=list)
@@ -30,28 +30,28 @@ class Life:
     payable: list[Delivery] = field(default_factory=list)
 
     def _take(self, things: list):
-        return things.pop(self.lot.randrange(len(things)))
+        return things.pop(self.rng.randrange(len(things)))
 
     def _whose(self, asset: str) -> dict[str, str]:
-        user_id = self.lot.choice(self.users)
+        user_id = self.rng.choice(self.users)
         return {"user_id": user_id, "top_up_id": self.books.top_up(user_id, asset=asset)}
 
     def _asset(self) -> str:
-        return self.lot.choice(list(TREASURY))
+        return self.rng.choice(list(TREASURY))
 
     async def settle(self) -> None:
-        asset, amount = self._asset(), self.lot.randrange(1, 10**9)
+        asset, amount = self._asset(), self.rng.randrange(1, 10**9)
         whose = self._whose(asset)
         delivery = self.books.delivery(amount, asset=asset, top_up_id=whose["top_up_id"])
         receive = ledger.receive_available(delivery, **whose, cause=BY_POLL)
         # Posted twice, sometimes in one batch: that must not matter.
-        posted = await post_now(*[receive] * self.lot.randrange(1, 3))
+        posted = await post_now(*[receive] * self.rng.randrange(1, 3))
         assert [one.is_new for one in posted] == [True, False][: len(posted)]
         self.books.settle(whose["top_up_id"], amount, asset=asset)
         self.settled.append((delivery, whose, 1))
 
     async def hold(self) -> None:
-        asset, amount = self._asset(), self.lot.randrange(1, 10**9)
+        asset, amount = self._asset(), self.rng.randrange(1, 10**9)
         whose = self._whose(asset)
         delivery = self.books.delivery(amount, asset=asset, top_up_id=whose["top_up_id"])
         await post_now(ledger.receive_held(delivery, **whose, cause=BY_POLL))
@@ -61,7 +61,7 @@ class Life:
 
     async def receive_for_nobody(self) -> None:
         asset = self._asset()
-        delivery = self.books.delivery(self.lot.randrange(1, 10**9), asset=asset)
+        delivery = self.books.delivery(self.rng.randrange(1, 10**9), asset=asset)
         await post_now(ledger.receive_suspense(delivery, cause=BY_POLL))
         self.books.open_case("suspense", order_row=delivery.provider_order_id)
         self.unowned.append(delivery)
@@ -89,15 +89,15 @@ class Life:
         self.payable.append(delivery)
 
     async def spend(self) -> None:
-        user_id, asset = self.lot.choice(self.users), self._asset()
-        amount = self.books.amount(user_id, self.lot.randrange(1, 10**9), asset=asset)
+        user_id, asset = self.rng.choice(self.users), self._asset()
+        amount = self.books.amount(user_id, self.rng.randrange(1, 10**9), asset=asset)
         await post_now(spend(f"{self.turn}", amount, cause=BY_POLL))
 
     async def reverse(self) -> None:
         delivery, whose, turn = self._take(self.settled)
         await post_now(ledger.reverse(delivery, **whose, cause=BY_OPERATOR, turn=turn))
         self.books.settle(whose["top_up_id"], delivery.amount_minor, asset=delivery.asset, status="reversed")
-        if self.lot.random() < 0.5:
+        if self.rng.random() < 0.5:
             self.payable.append(delivery)
         else:
             self.reversed.append((delivery, whose, turn))
@@ -110,21 +110,21 @@ class Life:
 
     async def pay_back(self) -> None:
         delivery = self._take(self.payable)
-        await post_now(self.lot.choice((ledger.remit, ledger.setoff))(delivery, cause=BY_OPERATOR))
+        await post_now(self.rng.choice((ledger.remit, ledger.setoff))(delivery, cause=BY_OPERATOR))
 
     async def write_off(self) -> None:
         # Few users owe anything: picking from all users and assets would find a debtor only in some runs.
         owed = self.books.owner.execute("SELECT user_id, asset FROM user_balances WHERE owed_minor > 0")
         debtors = sorted(owed.fetchall(), key=lambda one: (self.users.index(one[0]), one[1]))
-        user_id, asset = self.lot.choice(debtors or [(self.lot.choice(self.users), self._asset())])
-        amount = self.books.amount(user_id, self.lot.randrange(1, 10**7), asset=asset)
+        user_id, asset = self.rng.choice(debtors or [(self.rng.choice(self.users), self._asset())])
+        amount = self.books.amount(user_id, self.rng.randrange(1, 10**7), asset=asset)
         await post_now(ledger.write_off(f"{self.turn}", amount, cause=BY_OPERATOR))
 
     async def make_good(self) -> None:
         """Make good to a user, after adding the operator's own coins to the treasury as cover."""
-        user_id, asset = self.lot.choice(self.users), self._asset()
+        user_id, asset = self.rng.choice(self.users), self._asset()
         network, address = TREASURY[asset]
-        amount = self.books.amount(user_id, self.lot.randrange(1, 10**9), asset=asset)
+        amount = self.books.amount(user_id, self.rng.randrange(1, 10**9), asset=asset)
         counted = ledger.count(
             Account(AccountKind.TREASURY, asset, network=network, address=f"{address}{self.turn}"),
             missing_minor=-amount.amount_minor,
@@ -153,7 +153,7 @@ class Life:
         self.users = [self.books.user() for _ in range(8)]
         for self.turn in range(operations):
             try:
-                await self.lot.choice(self.possible())()
+                await self.rng.choice(self.possible())()
             except (InsufficientFunds, AccountOverdrawn):
                 self.refused += 1
 

@@ -164,7 +164,7 @@ async def test_a_crowd_in_the_same_network_does_not_shut_out_a_known_device(ada:
     assert await _try(ada.viewer.email, PASSWORD, HOME, device=ada.device_cookie_value) == "in"
 
 
-@pytest.mark.usefixtures("dear_passwords")
+@pytest.mark.usefixtures("production_password_cost")
 async def test_a_burst_of_strangers_leaves_a_known_device_its_turn(ada: BrowserSession) -> None:
     burst = [
         asyncio.create_task(_try(f"p{number}@example.com", "no", f"198.51.100.{number}"))
