@@ -23,7 +23,7 @@ class SharedAnswers(Generic[T]):
     async def get(self, key: str, seconds: float, *, ask: Callable[[], Awaitable[T]]) -> T:
         """Return the cached answer, else that of the request in flight, else that of a new request.
 
-        A caller's cancelation does not cancel the request, which others may share. Raises what it raises.
+        Canceling a caller does not cancel the request, which others may share. Raises what it raises.
         """
         while True:
             kept = self._kept.get(key)
