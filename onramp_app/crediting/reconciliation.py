@@ -46,7 +46,7 @@ SELECT o.order_id, o.status_class, o.is_ours, o.asset, o.network, s.scale, o.bou
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One order about which the provider, our record and the ledger disagree. Amounts are decimal strings."""
+    """One order on which the provider, our record and the ledger disagree. Amounts are decimal strings."""
 
     order_id: str
     what: str

@@ -29,7 +29,7 @@ def bounds_of(
 
 
 def fault_of(amount: Decimal, *, decimals: int, bounds: AmountLimits) -> AmountFault | None:
-    """Return why an amount in a currency with these decimals may not be paid, or None if it may."""
+    """Return why an amount in a currency with these decimals may not be paid, or None where it may."""
     exponent = amount.as_tuple().exponent
     if not isinstance(exponent, int) or amount <= 0 or amount.adjusted() > _MAX_EXPONENT:
         return AmountFault.INVALID

@@ -49,7 +49,7 @@ class MidMarket:
     as_of: datetime
 
     def rate(self, asset: str, currency: str) -> Decimal | None:
-        """Return how much of a currency one unit of an asset is worth; None where that is unknown."""
+        """Return how much of a currency one unit of an asset is worth; None where that is not known."""
         one = self.per_dollar.get(asset, Decimal(1) if asset in _DOLLAR_ASSETS else None)
         price = self.per_dollar.get(currency)
         return None if one is None or price is None else price / one

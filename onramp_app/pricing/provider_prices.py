@@ -35,7 +35,7 @@ async def read_rates(provider: Provider, catalogue: Catalogue, *, assets: Iterab
     """
     started_at = now()
     gate = asyncio.Semaphore(QUOTES_AT_ONCE)
-    # Of several entries of a currency, the first (the general one) gives the price.
+    # Of several entries of one currency the first, the general one, gives the price.
     rows = {
         row.currency: row
         for row in reversed(tuple(ADAPTER.fiat_types.values()))

@@ -44,7 +44,7 @@ PAGE_WAIT_SECONDS = 2.5
 # The rates are public: without this pause, each request would call the provider again while it is down.
 REST_AFTER_FAILURE_SECONDS = 60.0
 _LEASE = "rates"
-# Longer than a reading takes. If one is slower, another process reads too, which only costs requests.
+# Longer than a reading takes. Where one is slower, another process reads too, which only costs requests.
 _LEASE_SECONDS = 60.0
 _LEASE_WAIT_SECONDS = 10.0
 _LOOK_AGAIN_SECONDS = 0.25

@@ -9,7 +9,7 @@ from onramp_app.domain.errors import ApplicationError, NotFound, Unauthenticated
 
 
 class Suspect(StrEnum):
-    """Which credential a refusal points to; the provider documents one code for both."""
+    """Which credential the refusal points at; the provider documents one code for both."""
 
     KEY = "key"
     SECRET = "secret"  # noqa: S105 - the name of a setting  # nosec B105
@@ -72,7 +72,7 @@ class ProviderLoginRequired(ProviderUnavailable):
 
 
 class AmountOutOfLimits(ApplicationError):
-    """The amount is below or above what may be paid; `extra` holds `min` and `max` where they are known."""
+    """The amount is below or above what may be paid; `extra` names `min` and `max` where they are known."""
 
     status, code, title = 422, "amount_out_of_limits", "The amount is outside the limits"
 

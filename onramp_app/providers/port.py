@@ -120,7 +120,7 @@ class FiatConfig:
 
 @dataclass(frozen=True, slots=True)
 class Coin:
-    """One coin and the networks it exists on."""
+    """One coin and the networks it lives on."""
 
     coin_id: int
     symbol: str
@@ -337,7 +337,7 @@ class Provider(Protocol):
         ...
 
     async def widget_url(self, session: WidgetSession) -> str:
-        """Return the widget address of a top-up. Raises `ValueError` for facts that no top-up can have."""
+        """Return the widget address of a top-up. Raises `ValueError` for facts no top-up can have."""
         ...
 
     async def set_webhook_url(self, url: str) -> None:

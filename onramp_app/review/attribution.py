@@ -1,4 +1,4 @@
-"""Credits money in suspense to the person whose it is, as a new settled top-up.
+"""Credits money in suspense to the person it belongs to, as a new settled top-up.
 
 The person is named by the id of their account, because an e-mail address may change or be unconfirmed.
 """

@@ -124,7 +124,7 @@ async def read_meter(
         method: what may be paid at once by the payment method, or in the currency where none is chosen.
 
     Raises:
-        ProviderUnavailable: our limits are in another currency and there is no exchange rate.
+        ProviderUnavailable: our limits are in another currency, and there is no exchange rate.
         DatabaseUnavailable: what was used could not be read.
     """
     first = [*_of_method(method)]
