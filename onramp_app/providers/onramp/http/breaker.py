@@ -69,7 +69,7 @@ class CircuitBreaker:
         return Pass.TRIAL
 
     def succeed(self, used: Pass) -> None:
-        """Close the breaker: the provider answered, if only a slow request sent before the breaker opened."""
+        """Close the breaker: the provider answered, even if to a request from before the opening."""
         self._failures = self._times_opened = 0
         self._open_until = None
         self.give_up(used)
