@@ -1,4 +1,4 @@
-"""Which cases of an order have lost their reason, so that no person has to look any more."""
+"""Which cases of an order a new read has answered, so that nobody has to look at them any more."""
 
 from collections.abc import Iterator
 
@@ -8,18 +8,18 @@ from onramp_app.provider_orders.tables import OrderRecord
 from onramp_app.providers.status import StatusClass
 from onramp_app.top_ups.transitions import Reason
 
-# What is said of an order that belongs to nobody; of one that has an owner, their top-up says it.
+# Cases of an order without an owner; once the order has an owner, its top-up shows the same.
 OF_NO_OWNER = (CaseKind.UNKNOWN_STATUS, CaseKind.RECORD_UNREADABLE, CaseKind.NOT_OURS)
-# What stands only for as long as somebody asks the network.
+# Cases that stand only as long as the network is asked.
 OF_NETWORK = (CaseKind.CHAIN_AWAY, CaseKind.CHAIN_MISSING)
 
 
 def answered_without_owner(order: OrderRecord, judged: JudgedDelivery | None) -> Iterator[CaseKind]:
-    """Yield the kinds whose reason this read of an order without an owner has taken away.
+    """Yield the kinds of case that this read of an order without an owner has answered.
 
     Args:
         order: the order as read.
-        judged: the judgement of its delivery; None where it is not delivered, or booked already.
+        judged: the judgement of its delivery; None if it is not delivered, or booked already.
     """
     if order.status_class != StatusClass.UNKNOWN.value:
         yield CaseKind.UNKNOWN_STATUS

@@ -1,9 +1,9 @@
-"""Applies what was read: moves top-ups, posts to the ledger and marks the orders, in one short transaction.
+"""Applies orders that were read: moves top-ups, posts to the ledger and marks the orders, in one transaction.
 
-Many orders share a transaction; where that fails, each half of them is tried, so that one which fails harms
-no other. That order backs off, is tried again beside those that never failed, and becomes a case.
-Everything is decided under the locks of the order and its top-up, and each delivery has a reference of its
-own in the ledger, so that applying again changes nothing.
+Many orders share a transaction. If it fails, each half is tried separately, so that a failing order does not
+hold up the others. That order backs off, is retried apart from those that never failed, and becomes a case.
+Everything is decided under the locks of the order and its top-up, and each delivery has its own reference in
+the ledger, so that applying is idempotent.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ from onramp_app.ledger.posting import post
 from onramp_app.provider_orders.tables import OrderRecord
 
 ORDERS_AT_ONCE = 50
-# Where one of fifty fails, all fifty are applied three times over. Where one has just failed, more may.
+# One failure among fifty has many orders applied several times over. After one failure, more are likely.
 ORDERS_AT_ONCE_AFTER_FAILURE = 8
 RETRIED_AT_ONCE = 4
 FAILURES_BEFORE_CASE = 3
@@ -52,8 +52,8 @@ UPDATE provider_orders
                    + interval '1 second' * least(power(2, least(apply_failures, 20) + 2), :most)
  WHERE id = :id RETURNING apply_failures
 """)
-# What an operator has closed stays closed: the record says how it ended. The OFFSETs keep the planner from
-# reading all cases.
+# A case that an operator closed stays closed, since its record says how it ended. The OFFSETs keep the
+# planner from reading all cases.
 _ENDED_BY_HAND = (
     "e.closed_by <> :system AND e.kind IN ('not_ours', 'record_unreadable', 'in_review') OFFSET 0"
 )
@@ -81,8 +81,8 @@ SELECT (SELECT max(id) FROM unbooked) AS last, (SELECT count(*) FROM unbooked) A
 class AppliedRound:
     """What one round did: orders taken and failed, users whose top-ups or balances changed, credits.
 
-    `was_split`: some failed together and were tried in halves. `is_full`: as many were taken as a round
-    takes, so there may be more.
+    `was_split`: a group of orders failed and was retried in halves. `is_full`: the round took as many orders
+    as it may, so there may be more.
     """
 
     orders: int = 0
@@ -93,7 +93,7 @@ class AppliedRound:
     credits: list[Credit] = field(default_factory=list)
 
     def note(self, batch: Batch | None) -> None:
-        """Take up what a batch did, once it is committed."""
+        """Add the results of a committed batch."""
         if batch is None:
             return
         self.users |= batch.users
@@ -102,11 +102,11 @@ class AppliedRound:
 
 
 async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> AppliedRound:
-    """Apply orders that were read and not applied yet; those that another process holds are left to it.
+    """Apply orders that were read and not applied yet, skipping those that another process has locked.
 
     Args:
-        symbols: the provider's ids in our words.
-        most: how many orders to take.
+        symbols: our symbols for the provider's ids.
+        most: the largest number of orders to take.
 
     Raises:
         DatabaseUnavailable: nothing of this round is certain; what was not committed is taken again.
@@ -119,13 +119,13 @@ async def apply_some(symbols: Symbols, *, most: int = ORDERS_AT_ONCE) -> Applied
 
 
 async def retry_some(symbols: Symbols) -> AppliedRound:
-    """Try orders again that have failed before and have waited since, each alone.
+    """Retry orders that failed before and whose back-off has ended, each in its own transaction.
 
     Args:
-        symbols: the provider's ids in our words.
+        symbols: our symbols for the provider's ids.
 
     Raises:
-        DatabaseUnavailable: as `apply_some`.
+        DatabaseUnavailable: as in `apply_some`.
     """
     applied = AppliedRound()
     one_that_failed = partial(_due, has_failed=True, most=1)
@@ -138,13 +138,13 @@ async def retry_some(symbols: Symbols) -> AppliedRound:
 
 
 async def judge_again() -> int:
-    """Mark every delivery that was not booked, so that it is judged again. Returns how many were marked.
+    """Mark every unbooked delivery to be judged again, and return how many were marked.
 
     A delivery that was judged with an older map of coins and chains, or before one of our addresses was
     configured, may be ours after all, and the provider sends nothing new about an order that has ended.
 
     Raises:
-        DatabaseUnavailable: those that were marked before stay marked.
+        DatabaseUnavailable: deliveries that were already marked stay marked.
     """
     values = {"environment": current_environment().value, "system": BY_SYSTEM, "most": JUDGED_AGAIN_AT_ONCE}
     marked, after, seen = 0, "", JUDGED_AGAIN_AT_ONCE
@@ -159,12 +159,13 @@ async def judge_again() -> int:
 async def _apply_claimed(
     query: Callable[[], _Query], symbols: Symbols, *, applied: AppliedRound
 ) -> Sequence[str]:
-    """Apply the orders of a query together or, where that fails, in halves. Returns the ids of all."""
+    """Apply the orders of a query together or, if that fails, in halves. Return the ids of all of them."""
     ids: Sequence[str] = ()
     made_progress()
     try:
         async with transaction() as db:
-            # Not against references to them: a decision that holds a top-up books for its order.
+            # `key_share` lets others still reference the orders: a decision that locks a top-up books for its
+            # order.
             orders = (await db.exec(query().with_for_update(skip_locked=True, key_share=True))).all()
             ids = [order.id for order in orders]
             batch = await _apply(db, orders, symbols)
@@ -176,7 +177,7 @@ async def _apply_claimed(
         if not ids:
             raise
         if len(ids) > 1:
-            # One that fails among fifty costs a dozen transactions so, and fifty where each is tried alone.
+            # One failure among fifty then costs a dozen transactions; trying each alone would cost fifty.
             _log.warning("orders are applied in halves", count=len(ids), error=type(error).__name__)
             applied.was_split = True
             middle = len(ids) // 2
@@ -229,14 +230,14 @@ async def _apply(db: AsyncSession, orders: Sequence[OrderRecord], symbols: Symbo
 
 
 def _reason_of(error: Exception) -> str:
-    """Return why applying failed, without the values of rows, which a database's full message repeats."""
+    """Return why applying failed, without row values, which the database's full message repeats."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     message = getattr(getattr(cause, "diag", None), "message_primary", None) or str(cause)
     return f"{type(cause).__name__}: {message}"[:500]
 
 
 async def _note_failure(order_id: str, reason: str) -> None:
-    """Set when the order is tried again, and after three failures open a case."""
+    """Schedule the order's retry, and after three failures open a case."""
     values = {"id": order_id, "error": reason, "most": MAX_BACKOFF_SECONDS}
     async with transaction() as db:
         failures = (await execute(db, _FAILED, values)).scalar()

@@ -1,7 +1,7 @@
 """Applies a batch of orders: what each does to its top-up, the ledger and the open cases.
 
-The transition table (`top_ups.transitions`) decides; a batch turns the steps into rows, and gathers what the
-ledger has to post and which cases open or close, for one call each.
+The transition table (`top_ups.transitions`) decides. A batch turns the steps into rows, and collects the
+ledger's postings and the cases to open and to close, so that each takes one call.
 """
 
 from collections.abc import Mapping
@@ -51,16 +51,16 @@ from onramp_app.top_ups.transitions import (
 )
 from onramp_app.treasury.places import places_of
 
-# How often an order with an unreadable amount is read again, with back-off, before a person has to look.
+# How often an order with an unreadable amount is read again, with back-off, before it needs a person.
 REREADS = 3
 REREAD_SECONDS = 2
 
 
 class Batch:
-    """Takes orders one after the other and gathers what follows from them.
+    """Takes orders one after the other and collects what follows from them.
 
-    Afterwards `instructions` are to be posted, `concerns` to become cases, the cases of `answered` to be
-    closed, and `users` (ids) are notified that their top-ups or balances changed; `booked` is what they get.
+    Afterwards the caller posts `instructions`, opens cases for `concerns`, closes those of `answered`, and
+    notifies `users` (ids) that their top-ups or balances changed. `booked` are the deliveries booked.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Batch:
         self._proofs = Proofs(db, context.evidence, at=at)
 
     async def take(self, order: OrderRecord) -> None:
-        """Apply one order. Sell and swap orders are recorded only."""
+        """Apply one order. Sell and swap orders only count as applied."""
         if order.flow == Flow.BUY.value:
             judged = self._judge(order)
             is_unreadable = judged is not None and judged.reason is Reason.AMOUNT_UNREADABLE
@@ -114,7 +114,7 @@ class Batch:
         self._db.add(order)
 
     def _judge(self, order: OrderRecord) -> JudgedDelivery | None:
-        """Judge a delivery that is not booked yet; what is booked stays as it was judged."""
+        """Judge a delivery that is not booked yet; None for a booked one, whose judgement stays."""
         if order.status_class != StatusClass.DELIVERED.value or order.delivered_minor is not None:
             return None
         issued = self._context.places.get(order.recognition_id or "")
@@ -179,7 +179,7 @@ class Batch:
                 self._answer(kind, order, detail=f"it belongs to top-up {top_up.id}")
         order.top_up_id = top_up.id
         if judged is not None and judged.is_awaited and top_up.has_entry:
-            return  # A second payment is told of once its network shows it.
+            return  # A second payment is recorded only once its network shows it.
         status_class = StatusClass(order.status_class or StatusClass.UNKNOWN)
         hold, why = await self._hold(order, top_up, judged) if judged else (None, "")
         rounded = judged.note if judged else ""
@@ -300,7 +300,7 @@ class Batch:
     async def _hold(
         self, order: OrderRecord, top_up: TopUp, judged: JudgedDelivery
     ) -> tuple[Reason | None, str]:
-        """Return the reason that keeps the delivery from being credited, None for none, and its words."""
+        """Return why the delivery may not simply be credited, None if it may, and the same in words."""
         if judged.is_awaited:
             return None, ""
         if judged.reason is not None or judged.minor is None or judged.asset is None:
@@ -331,7 +331,7 @@ class Batch:
                 self._db, user, top_up=top_up, paid=paid, rates=await self._rates(), at=self._at
             )
             return (Reason.OVER_LIMIT, words) if words else (None, "")
-        # Its owner cannot be asked any more, which the operator who decides has to know.
+        # The operator who decides must know that the owner cannot be asked any more.
         return reason, reason.value if user.closed_at is None else f"{reason.value}, the account is closed"
 
     async def _rates(self) -> Mapping[str, Decimal]:
@@ -340,7 +340,7 @@ class Batch:
         return self._kept_rates
 
     async def _linked(self, order: OrderRecord, original: TopUp) -> TopUp:
-        """Return a new top-up for another delivered order of the same address."""
+        """Create a top-up for a second delivered order of the original top-up."""
         linked = TopUp(
             id=new_id(),
             user_id=original.user_id,
@@ -385,7 +385,7 @@ class Batch:
         )
 
     def _source(self, order: OrderRecord) -> StepSource:
-        """Return what let us know: a network that has said its word, a read after a webhook, or a read."""
+        """Return where the news came from: the network, a read caused by a webhook, or a regular read."""
         if self._proofs.has_answered(order):
             return StepSource.CHAIN
         return StepSource.WEBHOOK_READ if order.order_id in self._context.hinted else StepSource.POLL
@@ -400,7 +400,7 @@ class Batch:
         self.concerns.append(Concern(kind, top_up_id=top_up_id, provider_order_id=order.id, detail=detail))
 
     def _answer(self, kind: CaseKind, of: OrderRecord | TopUp, *, detail: str) -> None:
-        """Have the case closed, and do not open one for what an order before this one has raised."""
+        """Note that the case is to be closed, and drop it if an earlier order of this batch raised it."""
         name = "top_up_id" if isinstance(of, TopUp) else "provider_order_id"
         self.answered.append(Concern(kind, **{name: of.id}, detail=detail))
         self.concerns = [one for one in self.concerns if (one.kind, getattr(one, name)) != (kind, of.id)]

@@ -1,4 +1,4 @@
-"""What a batch has booked, as it is said of it after the commit: in the log, in metrics and in traces."""
+"""The deliveries that a batch has booked, and their log lines, metrics and traces after the commit."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Into(StrEnum):
-    """Where a delivery went."""
+    """Into which account of the books a delivery went."""
 
     AVAILABLE = "available"
     HELD = "held"
@@ -33,9 +33,10 @@ class Into(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """One delivery that was booked. `order_id` is the provider's number; the rest of a suspense is None.
+    """One booked delivery. `order_id` is the provider's id; `top_up_id` and `user_id` are None in suspense.
 
-    `trace` is the span of the webhook that made the order due, and `hinted_at` when that was received.
+    `trace` is the span of the webhook that made the order due, and `hinted_at` is when the webhook was
+    received.
     """
 
     into: Into
@@ -47,10 +48,10 @@ class Booked:
     hinted_at: datetime | None
 
     def note_commit(self, *, began: datetime) -> Credit | None:
-        """Say that it is in the books. Returns what the pages of its owner are told, if there is one.
+        """Log, trace and measure the credit, and return the notice for its owner's pages, if it has an owner.
 
         Args:
-            began: when its batch began.
+            began: when the delivery's batch began.
         """
         at = now()
         span = trace.begun(self.trace)
@@ -78,7 +79,7 @@ class Booked:
 
 
 def booked_of(order: OrderRecord, into: Into, top_up: TopUp | None = None) -> Booked:
-    """Return what was booked of an order that was judged, for a top-up unless it is in suspense."""
+    """Return the booked delivery of a judged order: for a top-up, or in suspense without one."""
     return Booked(
         into,
         order.order_id,

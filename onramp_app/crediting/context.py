@@ -1,4 +1,4 @@
-"""Loads everything that applying a batch of orders needs: top-ups, owners, addresses, other orders."""
+"""Loads everything that is needed to apply a batch of orders: top-ups, owners, addresses, other orders."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -41,14 +41,14 @@ SELECT DISTINCT order_id FROM webhook_events
 
 @dataclass(slots=True)
 class Context:
-    """What a batch is applied with.
+    """The data with which a batch is applied.
 
-    `top_ups` and `users` are keyed by their ids, `top_up_of` (ids of top-ups) and `last_read` by the id of
-    our row of the order, `places` by recognition id. `last_read` is the status class of an order's newest
-    line in the timeline, and why its delivery was not simply credited; both None where that line is no read.
-    `ranks` holds, by top-up, the rank of each of its orders. `hinted` are the provider's ids of orders that a
-    recent webhook named. `scales` are the decimals of each asset. `evidence` is what networks have shown, by
-    the id of our row of the order.
+    `top_ups` and `users` are keyed by their ids, `top_up_of` (ids of top-ups), `last_read` and `evidence` by
+    `OrderRecord.id`, `places` by recognition id. `last_read` is the status class in an order's newest line of
+    the timeline, and why its delivery was not simply credited; both None where that line is not a read.
+    `ranks` holds the rank of each order of a top-up, by the top-up's id. `hinted` are the provider's ids of
+    orders that a recent webhook named. `scales` are the decimals of each asset. `evidence` is what networks
+    have shown.
     """
 
     top_ups: dict[str, TopUp]
@@ -65,7 +65,7 @@ class Context:
 async def load_context(
     db: AsyncSession, orders: Sequence[OrderRecord], *, environment: Environment, at: datetime
 ) -> Context:
-    """Load everything a batch needs; lock users, then top-ups, each by id."""
+    """Load everything a batch needs. Lock first the users and then the top-ups, each in the order of ids."""
     places, top_up_of = await _bindings(db, orders, environment)
     ids = sorted(set(top_up_of.values()))
     users = await _people(db, ids)
@@ -118,7 +118,7 @@ def _with_originals(ids: Sequence[str], top_ups: Mapping[str, TopUp]) -> list[st
 async def _bindings(
     db: AsyncSession, orders: Sequence[OrderRecord], environment: Environment
 ) -> tuple[dict[str, Place], dict[str, str]]:
-    """Return the places by recognition id, and the id of the top-up of each order that has one."""
+    """Return the places by recognition id, and top-up ids by the ids of the orders that belong to one."""
     recognition_ids = {order.recognition_id for order in orders if order.recognition_id}
     places: dict[str, Place] = {}
     owners: dict[str, str] = {}
@@ -139,9 +139,9 @@ async def _bindings(
 
 
 async def _people(db: AsyncSession, top_up_ids: Sequence[str]) -> dict[str, User]:
-    """Return the owners by id, locked: none of them closes their account before what follows is booked.
+    """Return the owners by id, locked, so that none can close their account before the batch is booked.
 
-    Where our limits count, they are locked as beginning a top-up locks them.
+    Where we have limits, they get the same lock as when a top-up is begun.
     """
     if not top_up_ids:
         return {}
@@ -149,6 +149,6 @@ async def _people(db: AsyncSession, top_up_ids: Sequence[str]) -> dict[str, User
     query = select(User).where(col(User.id).in_(owners)).order_by(col(User.id))
     limits = get_settings().limits
     counts = any(is_limited(tier) for tier in (limits.none, limits.basic, limits.full))
-    # The weaker lock is the one that booking takes in any case, and many share it.
+    # Booking takes the weaker lock in any case; many transactions can share it.
     query = query.with_for_update(read=not counts, key_share=True)
     return {row.id: row for row in await db.exec(query)}

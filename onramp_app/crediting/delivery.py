@@ -1,7 +1,7 @@
 """Judges a delivery: which asset arrived where, whether the address is ours, and how much arrived.
 
 Pure: docs/money.md ("What was delivered", "What is ours") is the specification. Nothing is guessed, and
-nothing rounded but the tail of a float: what cannot be read exactly is left to a person.
+nothing is rounded except a float's trailing noise: an amount that cannot be read exactly is left to a person.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ _PRECISION = 80
 
 @dataclass(frozen=True, slots=True)
 class Symbols:
-    """The provider's ids in our words: coins as assets (`USDT`), chains as networks (`matic20`)."""
+    """Our symbols for the provider's ids: coin ids to assets (`USDT`), chain ids to networks (`matic20`)."""
 
     assets: Mapping[int, str]
     networks: Mapping[int, str]
@@ -37,9 +37,9 @@ DOCUMENTED = Symbols(
 
 
 def symbols_of(maps: IdMaps, settings: Settings) -> Symbols:
-    """Return the documented ids, and the provider's live ones where an id is not documented.
+    """Return the documented symbols, and the provider's live symbols for ids that are not documented.
 
-    Where several symbols share an id, the one that `ASSETS` offers wins.
+    Where several live symbols share an id, the one that `ASSETS` offers wins.
     """
     assets, networks = dict(DOCUMENTED.assets), dict(DOCUMENTED.networks)
     offered = {network for names in settings.assets.values() for network in names}
@@ -56,13 +56,13 @@ def symbols_of(maps: IdMaps, settings: Settings) -> Symbols:
 class JudgedDelivery:
     """The judgement of one delivered order.
 
-    `asset` and `network` are None where the provider's ids are not known. `place` is our address it went to,
-    or None. `minor` is the amount in minor units, None when the delivery is not ours or its amount cannot be
-    read; then `reason` says why nothing is booked. `printed` is the amount as the provider printed it, where
-    the tail of a float was taken off.
+    `asset` and `network` are None where the provider's ids are unknown. `place` is the address of ours that
+    received it, or None. `minor` is the amount in minor units, None when the delivery is not ours or its
+    amount cannot be read; `reason` then says why nothing is booked. `printed` is the amount as the provider
+    printed it, where a float's trailing noise was removed.
 
-    Where the network is read for ourselves, `minor` is what it shows, and `fit` compares that with the
-    provider's record; while it shows nothing yet, `is_awaited`.
+    Where we read the network ourselves, `minor` is what it shows and `fit` compares that with the provider's
+    record; `is_awaited` while the network has not shown the delivery.
     """
 
     asset: str | None
@@ -91,9 +91,9 @@ def judge_delivery(
     """Judge a delivered order.
 
     Args:
-        order: one whose status class is delivered.
-        settings: which rule says what was delivered, and whether this is production.
-        symbols: the provider's ids in our words.
+        order: an order whose status class is delivered.
+        settings: for the rule of what was delivered, and whether this is production.
+        symbols: our symbols for the provider's ids.
         scales: the decimals of each asset of the books.
         places: our addresses: `places_of` the settings, and the one that the widget was given.
     """
@@ -129,14 +129,14 @@ def proven(
     scale: int,
     tolerance_percent: Decimal,
 ) -> JudgedDelivery:
-    """Return the judgement by what the network shows, whatever the provider's figures and our rule say.
+    """Return the judgement according to the network, whatever the provider's figures and our rule say.
 
     Args:
-        judged: the judgement by the provider's record; the delivery is ours.
+        judged: the judgement according to the provider's record; the delivery is ours.
         order: the order with the provider's figures.
         evidence: what the network has shown.
         scale: the decimals of the asset.
-        tolerance_percent: by how much both may differ.
+        tolerance_percent: by how much the network and the record may differ.
     """
     pure = replace(judged, minor=None, reason=None, printed=None)
     if is_pending(evidence):
@@ -161,7 +161,7 @@ def _our_place(order: OrderRecord, asset: str, network: str, *, among: Iterable[
     for place in among:
         if (place.asset, place.network, own_form(place.address)) != (asset, network, address):
             continue
-        # At a shared address the memo says whose money it is: without one it may be somebody else's.
+        # At a shared address the memo says whose money it is: without ours it may be somebody else's.
         if place.memo is None or place.memo == ADAPTER.memo_of(order.raw or ""):
             return place
     return None
@@ -169,7 +169,7 @@ def _our_place(order: OrderRecord, asset: str, network: str, *, among: Iterable[
 
 @dataclass(frozen=True, slots=True)
 class DeliveredAmount:
-    """The delivered amount: with all digits that were printed, and without what no network can carry."""
+    """The delivered amount: `printed` with all its digits, `exact` without digits that no network carries."""
 
     printed: Decimal
     exact: Decimal
@@ -178,11 +178,14 @@ class DeliveredAmount:
 def delivered_amount(
     bought: Decimal | None, fee: Decimal | None, *, rule: str, asset: str, network: str
 ) -> DeliveredAmount | None:
-    """Return what was delivered by the rule, in whole units; None where a figure that it needs is missing.
+    """Return what was delivered according to the rule, in whole units; None where a needed figure is missing.
 
     Args:
         bought: what was bought, in the coin.
-        fee: the network fee in the same coin, which the rule `actual` does not need.
+        fee: the network fee in the same coin; the rule `actual` does not need it.
+        rule: ONRAMP_DELIVERED_RULE, `actual` or `actual_minus_gas`.
+        asset: the asset that was delivered.
+        network: the network on which it was delivered.
     """
     if rule == "actual":
         fee = Decimal(0)
@@ -204,7 +207,7 @@ def _minor(delivered: Decimal, *, scale: int) -> int | None:
 def is_over_delivery(order: OrderRecord, minor: int, *, scale: int, tolerance_percent: Decimal) -> bool:
     """Return whether more arrived than the provider itself expected, by more than the tolerance.
 
-    True without an expected amount: nothing can be compared, so a person looks.
+    True without an expected amount: there is nothing to compare with, so a person has to look.
     """
     if not order.expected_amount:
         return True

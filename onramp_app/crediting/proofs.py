@@ -1,4 +1,4 @@
-"""Puts the judgement of deliveries to the proof of their networks, where `CHAIN_RPC` names these."""
+"""Checks the judgement of deliveries against their networks, where `CHAIN_RPC` names the network."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ from onramp_app.treasury.places import Place
 
 
 class Proofs:
-    """The evidence of a batch of orders, by the id of our row of the order, with what is asked for now."""
+    """The chain evidence of a batch of orders, both already known and newly requested."""
 
     def __init__(self, db: AsyncSession, known: Mapping[str, ChainEvidence], *, at: datetime) -> None:
         self._db = db
@@ -24,7 +24,7 @@ class Proofs:
         self._at = at
 
     def let_go(self, order: OrderRecord, place: Place) -> bool:
-        """Drop evidence that nobody looks for any more. Returns whether there was any."""
+        """Drop evidence that is not looked for any more, and return whether there was any."""
         known = self._evidence.get(order.id)
         if known is None or is_needed(place.network, known, get_settings()):
             return False
@@ -35,9 +35,9 @@ class Proofs:
     def prove(
         self, order: OrderRecord, judged: JudgedDelivery, place: Place, *, scale: int
     ) -> JudgedDelivery:
-        """Return the judgement of a delivery to our place, not booked yet, by what its network shows.
+        """Return the judgement of an unbooked delivery to our place, according to its network.
 
-        The first time, the network is asked. Where nobody asks it, the provider's word stays.
+        The first call requests evidence from the network. Where networks are not asked, `judged` stands.
         """
         settings, known = get_settings(), self._evidence.get(order.id)
         if not is_needed(place.network, known, settings):
@@ -55,19 +55,19 @@ class Proofs:
         return order.id in self._evidence
 
     def has_answered(self, order: OrderRecord) -> bool:
-        """Return whether the network has decided."""
+        """Return whether the network has decided about this order's delivery."""
         return self.is_asked(order) and self._evidence[order.id].state not in PENDING
 
     def mark_differing(self, order: OrderRecord) -> None:
-        """Keep that what arrived is not what the provider's record says."""
+        """Mark the evidence: what arrived differs from the provider's record."""
         self._evidence[order.id].state = EvidenceState.DIFFERS.value
 
     def why(self, order: OrderRecord) -> str:
-        """Return why the delivery is missing."""
+        """Return in words why the delivery is missing on its network."""
         return self._evidence[order.id].why
 
     def note(self, order: OrderRecord, judged: JudgedDelivery | None) -> str:
-        """Return what the timeline notes of the proof, empty where there is none."""
+        """Return the timeline's note about the evidence, empty where there is none."""
         if judged is None or not self.is_asked(order):
             return ""
         if judged.is_awaited:

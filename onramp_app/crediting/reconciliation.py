@@ -1,6 +1,6 @@
 """Compares the provider, our orders and the ledger over a period, after reading and applying it once more.
 
-Reading again repairs what was only missed; what still differs needs a person.
+The new read repairs what was only missed; what still differs needs a person.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ from onramp_app.providers.errors import ProviderBusy
 from onramp_app.providers.port import Provider, ProviderOrder
 from onramp_app.providers.status import Flow, StatusClass
 
-# Nothing is seen before it was ordered, but where a date is in another zone than it seems to be; the index
-# knows only when each was first seen.
+# No order is first seen before it was placed, except where its date is in another time zone than it seems.
+# The index has only `first_seen_at`, hence the two days' margin.
 _ORDERS = text("""
 SELECT o.order_id, o.status_class, o.is_ours, o.asset, o.network, s.scale, o.bought_amount, o.gas_fee,
        o.delivered_rule,
@@ -56,7 +56,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """How many orders each side has, how many the read changed, and which of them differ."""
+    """How many orders each side has, how many the read changed, and on which ones the sides differ."""
 
     since: datetime
     until: datetime
@@ -71,13 +71,13 @@ async def reconcile(provider: Provider, *, since: datetime, until: datetime | No
     """Read every buy order since a moment, apply what is new, and compare the three sides.
 
     Args:
-        provider: where to read.
-        since: aware; orders created at or after this moment.
-        until: aware; and before this moment (now).
+        provider: the connection to read from.
+        since: compare orders created at or after this aware time.
+        until: compare orders created before this aware time; None: now.
 
     Raises:
-        ProviderUnavailable: the provider does not answer; what was read before stands.
-        DatabaseUnavailable: likewise.
+        ProviderUnavailable: the provider does not answer; what was recorded before stays.
+        DatabaseUnavailable: as before, what was recorded stays.
     """
     until = until or now()
     by_id, changed = await _read(provider, since)
@@ -154,7 +154,7 @@ def _drift(row: Mapping[str, object], at_provider: ProviderOrder | None) -> Drif
 
 
 def _is_awaited(row: Mapping[str, object]) -> bool:
-    """Return whether the delivery waits for its network, which is no difference."""
+    """Return whether the delivery still waits for its network, which does not count as a drift."""
     return row["shown_state"] in PENDING
 
 
@@ -163,10 +163,10 @@ def _text(minor: object, scale: object) -> str:
 
 
 def _delivered(row: Mapping[str, object]) -> Decimal | None:
-    # Only what is ours has a rule, and with it an asset and a network.
+    # Only a delivery to us has a rule, and with it an asset and a network.
     if row["delivered_rule"] is None:
         return None
-    # What the network shows counts, where it has shown something and no operator has been before it.
+    # What the network has shown counts, unless an operator credited the delivery first.
     if row["shown_state"] in PROVEN and row["credited_by"] is None:
         return None if row["shown_minor"] is None else Decimal(_text(row["shown_minor"], row["scale"]))
     bought, fee = row["bought_amount"], row["gas_fee"]

@@ -1,4 +1,4 @@
-"""Which amounts may be paid at once: one rule for quotes, and for the pages before they ask for one."""
+"""The check of an amount against its limits: one rule for quotes, and for pages before they request one."""
 
 from decimal import Decimal
 from enum import Enum
@@ -20,7 +20,7 @@ class AmountFault(Enum):
 def bounds_of(
     limits: AmountLimits | None, *, least: Decimal | None = None, most: Decimal | None = None
 ) -> AmountLimits:
-    """Return limits narrowed by another least and most amount, where those are tighter. None: not known."""
+    """Return limits narrowed to `least` and `most` where these are tighter. None means unknown."""
     given = limits or AmountLimits(None, None)
     return AmountLimits(
         max((amount for amount in (given.min, least) if amount is not None), default=None),

@@ -1,7 +1,7 @@
 """What can be chosen when adding money: currencies, payment methods, assets and their limits.
 
-Everything follows from the provider's live configuration, kept for a while: its limits allow ten requests
-a minute. The limits of a tier are those of `top_ups`.
+Everything is derived from the provider's live configuration, which is cached because the provider allows only
+ten requests a minute. The limits of a tier are in `top_ups`.
 """
 
 import asyncio
@@ -30,16 +30,16 @@ from onramp_app.providers.status import Flow
 from onramp_app.texts import _
 
 FRESH = timedelta(minutes=5)
-# Older than this, a configuration promises things that may be long gone; "unavailable" is the better answer.
+# An older configuration may promise what is long gone; "unavailable" is the better answer.
 USABLE = timedelta(hours=24)
-# The least fiat amounts by coin id and chain id, of one fiat type.
+# The smallest amounts of one fiat type that may be paid, by coin id and chain id.
 Minimums = Mapping[int, Mapping[int, Decimal]]
 _BY_SPEED = (PaymentKind.INSTANT, PaymentKind.E_WALLET, PaymentKind.BANK_TRANSFER, PaymentKind.OTHER)
 
 
 @dataclass(frozen=True, slots=True)
 class CurrencyOption:
-    """A currency as one country uses it. `reason` says why it is not active, and is None when it is."""
+    """A currency as used in one country. `reason` says why it is not active, and is None when it is."""
 
     code: str
     country: str
@@ -53,7 +53,8 @@ class CurrencyOption:
 class MethodOption:
     """A payment method and what may be paid with it, in whole units; None: the provider does not say.
 
-    `kind` is the provider's, by which its page is opened. `published_time`: how long it takes, as published.
+    `kind` is the provider's kind, with which its page is opened. `published_time`: how long a payment takes
+    according to published sources.
     """
 
     code: str
@@ -65,7 +66,7 @@ class MethodOption:
 
 @dataclass(frozen=True, slots=True)
 class AssetOption:
-    """An asset on a network; `min` is the least fiat amount for it, `decimals` those of the chain."""
+    """An asset on a network; `min` is the smallest fiat amount for it, `decimals` are those of the chain."""
 
     asset: str
     network: str
@@ -84,10 +85,10 @@ class ClosedAsset:
 
 @dataclass(frozen=True, slots=True)
 class PausedPair:
-    """An asset on a network that the provider sends to nobody now, whatever the currency.
+    """An asset on a network that the provider currently sends to nobody, whatever the currency.
 
-    `network_name` is the provider's name of the network; `is_whole_network`: so it is with every asset that
-    we offer on it.
+    `network_name` is the provider's name for the network; `is_whole_network`: every asset that we offer on
+    the network is paused.
     """
 
     asset: str
@@ -99,8 +100,8 @@ class PausedPair:
 class Options:
     """All that can be chosen. Methods and assets belong to the chosen currency, and are empty without one.
 
-    `closed_methods` and `closed_assets` exist for it, but cannot be used at the moment. Instant methods come
-    first.
+    `closed_methods` and `closed_assets` exist for the currency, but cannot be used at the moment. Methods are
+    sorted from fast to slow.
     """
 
     currencies: tuple[CurrencyOption, ...]
@@ -122,10 +123,12 @@ _Row = TypeVar("_Row", bound=_InCountry)
 
 
 def preferred(rows: Sequence[_Row], country: str | None, *, is_usable: Callable[[_Row], bool]) -> _Row:
-    """Return the row of a currency to use: that of the country, else a usable one, else the first.
+    """Return which entry of a currency to use: that of the country, else a usable one, else the first.
 
     Args:
-        rows: one at least, all of the same currency.
+        rows: at least one entry, all of the same currency.
+        country: ISO 3166-1, or None.
+        is_usable: whether an entry can be used.
     """
     own = [row for row in rows if row.country == country]
     usable = [row for row in rows if is_usable(row)]
@@ -149,7 +152,7 @@ class Catalogue:
         return now() - self.read_at > FRESH
 
     def reason_against(self, row: FiatType) -> str | None:
-        """Return why this fiat type cannot be paid with, or None."""
+        """Return why payments in this fiat type are not possible now, or None."""
         config = self.buying.get(row.fiat_type)
         if config is None or not config.is_active:
             return _("{provider} doesn't accept this currency at the moment.").format(
@@ -160,7 +163,7 @@ class Catalogue:
         return _("There's no payment method for this currency at the moment.")
 
     def fiat_type(self, currency: str, country: str | None) -> FiatType:
-        """Return the fiat type that pays in this currency; of several, the country's, else an active one.
+        """Return the fiat type for a currency; of several, the country's, else an active one, else the first.
 
         Raises:
             UnsupportedCurrency: the provider does not know the currency.
@@ -171,7 +174,7 @@ class Catalogue:
         return preferred(rows, country, is_usable=lambda row: self.reason_against(row) is None)
 
     def pair(self, asset: str, network: str) -> tuple[int, int]:
-        """Return the provider's coin id and chain id. Raises `UnsupportedAsset`: no such pair there."""
+        """Return the provider's coin id and chain id. Raises `UnsupportedAsset` where it has no such pair."""
         coin = self.coins_and_chains.coins.get(asset.lower())
         chains = self.coins_and_chains.chains.values()
         chain = next((chain for chain in chains if chain.symbol == network), None)
@@ -183,8 +186,10 @@ class Catalogue:
         """Return why a pair of coin id and chain id cannot be bought with a fiat type now, or None.
 
         Args:
-            minimums: of the fiat type. A pair that they leave out is not sold for it; without any, nothing
-                is known.
+            pair: the coin id and the chain id.
+            row: the fiat type.
+            minimums: those of the fiat type. A pair that is not among them is not sold for it; if they are
+                empty, nothing is known.
         """
         coin_id, chain_id = pair
         if minimums and chain_id not in minimums.get(coin_id, {}):
@@ -198,13 +203,13 @@ class Catalogue:
         return _("Closed by {provider} at the moment").format(provider=name)
 
     def least_sent(self, pair: tuple[int, int]) -> Decimal | None:
-        """Return the least amount of a coin that is sent on a chain, in whole units; None: not known."""
+        """Return the smallest amount of a coin that is sent on a chain, in whole units; None: unknown."""
         found = self.withdrawals.get(pair[0], {}).get(pair[1])
         return found.minimum if found else None
 
 
 class OptionsReader:
-    """Keeps the catalogue and answers from it. One for each process; belongs to one event loop."""
+    """Caches the catalogue and answers from it. One for each process; belongs to one event loop."""
 
     def __init__(self, provider: Provider, assets: Mapping[str, tuple[str, ...]]) -> None:
         self._provider = provider
@@ -213,7 +218,7 @@ class OptionsReader:
         self._minimums: dict[int, tuple[datetime, Minimums]] = {}
 
     async def refresh(self) -> Catalogue:
-        """Ask the provider for its configuration. Raises `ProviderUnavailable`."""
+        """Read the provider's configuration, cache it and return it. Raises `ProviderUnavailable`."""
         countries, methods, limits, coins, withdrawals = await asyncio.gather(
             self._provider.country_config(),
             self._listed_methods(),
@@ -232,24 +237,24 @@ class OptionsReader:
         return self._catalogue
 
     async def _listed_methods(self) -> Mapping[int, Mapping[str, PaymentKind]]:
-        # Only says what exists beside what is offered, so its absence stops nothing.
+        # These methods only show what exists beyond what is offered, so nothing fails without them.
         try:
             return await self._provider.payment_methods()
         except ProviderUnavailable:
             return {}
 
     async def _withdrawals(self) -> Mapping[int, Mapping[int, Withdrawal]]:
-        # The provider refuses what it cannot send, so that nothing stops while this cannot be asked for.
+        # The provider itself refuses what it cannot send, so nothing fails while this is unavailable.
         try:
             return await self._provider.withdrawals()
         except ProviderUnavailable:
             return {}
 
     async def catalogue(self) -> Catalogue:
-        """Return the kept catalogue, read again after five minutes; the older one while that fails.
+        """Return the cached catalogue, read again after five minutes; the old one while that fails.
 
         Raises:
-            ProviderUnavailable: nothing younger than a day is known.
+            ProviderUnavailable: no catalogue from the last 24 hours is known.
         """
         kept = self._catalogue
         if kept is not None and not kept.is_stale:
@@ -262,9 +267,9 @@ class OptionsReader:
             return kept
 
     async def minimums(self, fiat_type: int) -> Minimums:
-        """Return the least fiat amounts by coin id and chain id; empty while they cannot be asked for.
+        """Return the smallest fiat amounts that may be paid, by coin id and chain id; empty if unavailable.
 
-        Without them a quote still is refused by the provider itself, so their absence stops nothing.
+        Nothing fails without them: the provider itself refuses to quote a smaller amount.
         """
         kept = self._minimums.get(fiat_type)
         if kept is not None and now() - kept[0] < FRESH:
@@ -277,11 +282,15 @@ class OptionsReader:
         return found
 
     async def options(self, currency: str | None, *, country: str | None = None) -> Options:
-        """Return what can be chosen, for one currency where it is given.
+        """Return what can be chosen: the currencies, and for one of them its methods and assets.
+
+        Args:
+            currency: the chosen currency (ISO 4217), or None.
+            country: which entry of the currency to use, where the provider has one for several countries.
 
         Raises:
             UnsupportedCurrency: the provider does not know the currency.
-            ProviderUnavailable: nothing younger than a day is known.
+            ProviderUnavailable: no configuration from the last 24 hours is known.
         """
         catalogue = await self.catalogue()
         row = None if currency is None else catalogue.fiat_type(currency, country)
@@ -320,7 +329,7 @@ class OptionsReader:
         return tuple(options), tuple(closed)
 
     def paused(self) -> tuple[PausedPair, ...]:
-        """Return what the provider has paused, by what was last read; nothing before anything was."""
+        """Return what the provider has paused, as last read; nothing before the first read."""
         if self._catalogue is None:
             return ()
         by_network: dict[int, dict[str, bool]] = {}
@@ -340,7 +349,7 @@ class OptionsReader:
         )
 
     def enabled_pairs(self) -> tuple[tuple[str, str], ...]:
-        """Return the operator's pairs of asset and network (`ASSETS`)."""
+        """Return the pairs of asset and network that the operator offers (`ASSETS`)."""
         return tuple((asset, network) for asset, networks in self._assets.items() for network in networks)
 
 
@@ -350,7 +359,7 @@ def _currency(catalogue: Catalogue, row: FiatType) -> CurrencyOption:
 
 
 def methods_of(catalogue: Catalogue, row: FiatType) -> tuple[MethodOption, ...]:
-    """Return the payment methods of a fiat type, none while it is not active."""
+    """Return the payment methods of a fiat type; none while the fiat type is not active."""
     config = catalogue.buying.get(row.fiat_type)
     if config is None or catalogue.reason_against(row) is not None:
         return ()
@@ -359,7 +368,7 @@ def methods_of(catalogue: Catalogue, row: FiatType) -> tuple[MethodOption, ...]:
 
 
 def _closed_methods_of(catalogue: Catalogue, row: FiatType) -> tuple[MethodOption, ...]:
-    """Return the methods that the provider lists for a fiat type and does not offer now."""
+    """Return the methods that the provider lists for a fiat type but does not offer now."""
     offered = {method.code for method in methods_of(catalogue, row)}
     listed = catalogue.methods.get(row.fiat_type, {})
     closed = {code: kind for code, kind in listed.items() if code not in offered}
@@ -381,10 +390,10 @@ def _slowness(method: MethodOption) -> tuple[int, int]:
 
 @lru_cache(maxsize=1)
 def get_options() -> OptionsReader:
-    """Return the process's reader of options."""
+    """Return this process's reader of options."""
     return OptionsReader(get_provider(), get_settings().assets)
 
 
 def forget() -> None:
-    """Forget the provider's configuration, and the connection by which it was read."""
+    """Clear the cached configuration, together with the reader and its connection to the provider."""
     get_options.cache_clear()

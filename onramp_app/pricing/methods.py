@@ -1,7 +1,7 @@
-"""What a payment method is for the person who pays: by which rail the money goes, and how long that takes.
+"""What a payment method means for the person who pays: the rail on which the money moves, and its name.
 
-The provider numbers methods as instant transfer, instant bank transfer and e-wallet, and files wires among
-the instant ones. A person is told what it is: these follow from the method's code.
+The provider classes methods as instant transfer, instant bank transfer or e-wallet, and lists wires as
+instant. People are told what a method really is, which follows from its code.
 """
 
 from enum import StrEnum
@@ -12,7 +12,7 @@ from onramp_app.texts import _
 
 
 class Rail(StrEnum):
-    """How somebody pays."""
+    """How a person pays."""
 
     BANK_TRANSFER = "bank_transfer"
     BANK_APP = "bank_app"
@@ -50,7 +50,7 @@ _BY_KIND = {PaymentKind.BANK_TRANSFER: Rail.BANK_TRANSFER, PaymentKind.E_WALLET:
 
 
 def rail_of(code: str, kind: PaymentKind) -> Rail:
-    """Return the rail of a method; of one that is not known here, what its kind leaves no doubt about."""
+    """Return the rail of a method; for an unlisted code, the rail that its kind implies, else `OTHER`."""
     plain = plain_method(code)
     if plain.endswith("BANK TRANSFER"):
         return Rail.BANK_TRANSFER
@@ -58,7 +58,7 @@ def rail_of(code: str, kind: PaymentKind) -> Rail:
 
 
 def rail_text(rail: Rail) -> str:
-    """Return what a rail is called."""
+    """Return the translated name of a rail."""
     return {
         Rail.BANK_TRANSFER: _("Bank transfer"),
         Rail.BANK_APP: _("In your bank's app"),

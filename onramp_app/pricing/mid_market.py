@@ -1,7 +1,7 @@
-"""What a purchase costs altogether, against the mid-market rate: halfway between buying and selling.
+"""The total cost of a purchase, measured against the mid-market rate: halfway between buying and selling.
 
 That rate comes from a service that the operator names (`MID_MARKET_URL`), never from the provider, whose
-prices hold its own margin. Where no rate of the last day is known, nothing is said.
+prices include its own margin. Where no rate of the last day is known, no cost is shown.
 """
 
 import re
@@ -21,16 +21,16 @@ from onramp_app.domain.exact_json import Json, NotJson, read_json
 from onramp_app.proxies import proxy_for
 from onramp_app.telemetry.faults import Fault
 
-# Longer than a day, because references that are read once a day are not read at the same second.
+# Longer than a day, because daily reference rates do not appear at the same second each day.
 FRESH = timedelta(hours=26)
 REFRESHED_AFTER_SECONDS = 600.0
 REST_AFTER_FAILURE_SECONDS = 60.0
-ANSWER_SECONDS = 0.5  # Somebody waits for the page, and can do without.
+ANSWER_SECONDS = 0.5  # Somebody is waiting for the page, which can do without the rate.
 MAX_ANSWER_BYTES = 64 * 1024
-# When a reference that names a day alone was read, as that of the European Central Bank.
+# The time assumed for reference rates that name only a day, such as those of the European Central Bank.
 _DAILY_AT = time(16, tzinfo=UTC)
 _DOLLAR = "USD"
-# Taken as a dollar each, where the service has no price of theirs.
+# Each counts as one dollar where the service has no price for it.
 _DOLLAR_ASSETS = frozenset({"USDT", "USDC", "PYUSD", "DAI", "BUSD", "TUSD", "USDP", "FDUSD"})
 _SYMBOL = re.compile(r"[A-Z0-9]{2,10}", re.ASCII)
 
@@ -57,7 +57,7 @@ class MidMarket:
 
 @dataclass
 class _Kept:
-    """What was read last, and when it may be read again (monotonic seconds)."""
+    """The rates last read, and when they may be read again (monotonic seconds)."""
 
     found: MidMarket | None = None
     due_at: float = float("-inf")
@@ -67,12 +67,12 @@ _kept = _Kept()
 
 
 def forget() -> None:
-    """Forget what was read."""
+    """Clear the cached rates."""
     _kept.found, _kept.due_at = None, float("-inf")
 
 
 async def mid_market() -> MidMarket | None:
-    """Return the mid-market rates, read at most ten minutes ago; None where they are not of this day."""
+    """Return the mid-market rates, cached for ten minutes; None where none of the last day are known."""
     url = get_settings().mid_market_source
     if url is None:
         return None
@@ -91,11 +91,11 @@ async def mid_market() -> MidMarket | None:
 
 
 def cost_percent(*, paid: Decimal, received: Decimal, rate: Decimal) -> Decimal:
-    """Return how many percent of what is paid do not arrive, rounded up to one decimal; 0 at least.
+    """Return what percentage of the payment does not arrive, rounded up to one decimal; at least 0.
 
     Args:
-        paid: in the currency, above zero.
-        received: in the asset.
+        paid: what is paid in the currency, above zero.
+        received: what arrives in the asset.
         rate: the mid-market rate of the asset in the currency.
     """
     with localcontext(prec=30):
@@ -105,7 +105,7 @@ def cost_percent(*, paid: Decimal, received: Decimal, rate: Decimal) -> Decimal:
 
 @cache
 def _authorities() -> ssl.SSLContext:
-    """Load the trusted certificates once a process."""
+    """Load the trusted certificates, once per process."""
     return httpx.create_ssl_context()
 
 
@@ -129,7 +129,7 @@ async def _ask(url: str) -> str:
 
 
 def _read(text: str) -> MidMarket:
-    """Read `{base, rates, timestamp}` or `{base, rates, date}`. Raises `ValueError` for anything else."""
+    """Parse `{base, rates, timestamp}` or `{base, rates, date}`. Raises `ValueError` for anything else."""
     answer = read_json(text)
     if not isinstance(answer, dict) or not isinstance(listed := answer.get("rates"), dict):
         raise ValueError("no rates")

@@ -1,4 +1,4 @@
-"""Names of networks, assets and payment methods, out of the codes that the provider uses."""
+"""Names of networks, assets and payment methods, looked up by the provider's codes."""
 
 from onramp_app.texts import _
 
@@ -28,28 +28,28 @@ _ASSETS = {
 
 
 def network_name(network: str) -> str:
-    """Return `Polygon` for `matic20`; a network without a name is called by its code."""
+    """Return the name of a network, such as `Polygon` for `matic20`; its code where it has no name."""
     return _NETWORKS.get(network, network)
 
 
 def asset_name(asset: str) -> str:
-    """Return `Tether` for `USDT`; an asset without a name is called by its code."""
+    """Return the name of an asset, such as `Tether` for `USDT`; its code where it has no name."""
     return _ASSETS.get(asset, asset)
 
 
 def method_name(code: str) -> str:
-    """Return the name of a payment method on its own: `UPI`, or `Bank transfer` for `NG-BANK-TRANSFER`."""
+    """Return a payment method's name as a label: `UPI`, or `Bank transfer` for `NG-BANK-TRANSFER`."""
     words = method_text(code)
     return words[:1].upper() + words[1:]
 
 
 def plain_method(code: str) -> str:
-    """Return a method's code as it is compared: `NG BANK TRANSFER` for `NG-BANK-TRANSFER`."""
+    """Return a method's code in the form used for comparison: `NG BANK TRANSFER` for `NG-BANK-TRANSFER`."""
     return code.replace("-", " ").replace("_", " ").strip().upper()
 
 
 def method_text(code: str) -> str:
-    """Return the name of a payment method inside a sentence: `UPI`, or `bank transfer`."""
+    """Return a payment method's name for use inside a sentence: `UPI`, or `bank transfer`."""
     plain = plain_method(code)
     if plain == "SEPA BANK TRANSFER":
         return _("SEPA transfer")

@@ -1,4 +1,4 @@
-"""Gathers indicative prices from the provider: a quote for each currency, its price list for other assets."""
+"""Reads indicative prices from the provider: a quote per currency, and its price list for other assets."""
 
 import asyncio
 from collections.abc import Iterable
@@ -18,20 +18,20 @@ from onramp_app.providers.status import Flow
 log = structlog.get_logger(__name__)
 
 STABLE_ASSET = "USDT"
-# The cheap network first. Some currencies, dollars among them, buy it on the other one only.
+# The cheaper network comes first. Some currencies, dollars among them, can buy USDT only on the other one.
 STABLE_NETWORKS = ("matic20", "erc20")
-# A quote near the minimum is mostly network fee; the rate itself does not contain fees, but some
-# currencies refuse small amounts, so we ask for several times the least one.
+# A quote near the minimum is mostly network fee. The rate itself contains no fees, but some currencies refuse
+# small amounts, so we ask for several times the minimum.
 TIMES_THE_MINIMUM = 4
 UNLIMITED_AMOUNT = Decimal(1000)
 QUOTES_AT_ONCE = 4
 
 
 async def read_rates(provider: Provider, catalogue: Catalogue, *, assets: Iterable[str]) -> RateBook:
-    """Return a new book of rates. A currency or asset without a price now is missing.
+    """Return a new book of rates, without the currencies and assets that have no price now.
 
     Raises:
-        ProviderUnavailable: not one currency could be priced.
+        ProviderUnavailable: not a single currency could be priced.
     """
     started_at = now()
     gate = asyncio.Semaphore(QUOTES_AT_ONCE)
@@ -84,7 +84,7 @@ async def _assets(provider: Provider, assets: Iterable[str]) -> dict[str, Decima
     def in_rupees(asset: str) -> Decimal | None:
         coin = coins.get(asset.lower())
         prices = listed.inr_prices.get(coin.coin_id, {}) if coin else {}
-        # Where each network has its own price, the lowest is the one nearest to the market.
+        # Where each network has its own price, the lowest is nearest to the market price.
         return min(prices.values(), default=None)
 
     stable = in_rupees(STABLE_ASSET)

@@ -1,4 +1,4 @@
-"""Checks what somebody wants to add against what is offered, and asks the provider for a quote."""
+"""Checks a purchase request against what is offered, and asks the provider for a quote."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ from onramp_app.providers.port import FiatType, OrderFlow, Provider, ProviderQuo
 from onramp_app.providers.shared_answers import SharedAnswers
 from onramp_app.providers.status import Flow
 
-# Short enough that nobody loses much of the half minute that a quote is assumed to live.
+# Short enough that nobody loses much of the 30 seconds for which a quote is assumed to be valid.
 SHARED_SECONDS = 3
-# By how much prices move between a quote and the purchase, at most, on all but the wildest days.
+# The most by which prices move between a quote and the purchase, on all but the wildest days.
 _PRICES_MOVE_PERCENT = 5
-# The percentage fees of the provider, about, where a larger amount is proposed.
+# An upper estimate of the provider's percentage fees, for proposing a larger amount.
 _FEES_AT_MOST = Decimal("0.03")
 _PRECISION = 60
 
@@ -47,7 +47,7 @@ class QuoteView:
 
 
 def quote_view(quoted: ProviderQuote) -> QuoteView:
-    """Return the provider's quote as it is shown."""
+    """Return the view of a provider's quote."""
     return QuoteView(
         rate=decimal_text(quoted.rate),
         fiat_amount=decimal_text(quoted.fiat_amount),
@@ -61,7 +61,7 @@ def quote_view(quoted: ProviderQuote) -> QuoteView:
 
 
 def quote_members(quote: QuoteView) -> dict[str, object]:
-    """Return a quote as the members of the public contract's object, which is what is stored and answered."""
+    """Return a quote as a JSON object of the public contract, as it is stored and sent in answers."""
     return {
         "rate": quote.rate,
         "fiat_amount": quote.fiat_amount,
@@ -77,7 +77,7 @@ def quote_members(quote: QuoteView) -> dict[str, object]:
 
 
 def quote_of(kept: Mapping[str, Any]) -> QuoteView:
-    """Return the quote that `quote_members` made an object of."""
+    """Return the quote in an object that `quote_members` made."""
     fees = kept["fees"]
     return QuoteView(
         rate=kept["rate"],
@@ -95,7 +95,7 @@ def quote_of(kept: Mapping[str, Any]) -> QuoteView:
 class PurchaseRequest:
     """What a person wants to buy, and how they pay.
 
-    `fiat_amount` is in whole units; `country` chooses where a currency has several entries.
+    `fiat_amount` is in whole units; `country` selects the entry where a currency has several.
     """
 
     fiat_currency: str
@@ -119,15 +119,15 @@ class Quote:
 
 
 def is_much_less(quoted: str, arrived: str) -> bool:
-    """Return whether much less of an asset arrived than was quoted, by more than prices explain.
+    """Return whether much less of an asset arrived than was quoted: more than price moves can explain.
 
-    Both amounts are decimal strings of the same asset.
+    Both amounts are decimal strings in the same asset.
     """
     return Decimal(arrived) * 100 < Decimal(quoted) * (100 - _PRICES_MOVE_PERCENT)
 
 
 class QuoteSource(Protocol):
-    """A source of quotes: the provider, or the answers that it has just given to others."""
+    """A source of quotes: the provider itself, or its recent answers that callers share."""
 
     async def quote(
         self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str
@@ -137,9 +137,9 @@ class QuoteSource(Protocol):
 
 
 class SharedQuotes:
-    """Quotes for display: the same question within three seconds is asked once, for everybody.
+    """Quotes for display: identical requests within three seconds share one answer of the provider's.
 
-    Not for beginning a top-up, which keeps its quote. One for each process; belongs to one event loop.
+    Not for beginning a top-up, which stores its own quote. One for each process; belongs to one event loop.
     """
 
     def __init__(self, provider: Provider) -> None:
@@ -147,13 +147,13 @@ class SharedQuotes:
         self._answers: SharedAnswers[ProviderQuote] = SharedAnswers()
 
     async def close(self) -> None:
-        """Cancel the requests that are in flight."""
+        """Cancel the requests in flight."""
         await self._answers.close()
 
     async def quote(
         self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str
     ) -> ProviderQuote:
-        """Return the shared quote, with the expiry of the first answer. Raises what the provider raises."""
+        """Return the shared quote, with its original expiry. Raises what the provider raises."""
         return await self._answers.get(
             f"{flow} {fiat_type} {fiat_amount} {coin_code} {network}",
             SHARED_SECONDS,
@@ -168,13 +168,13 @@ class SharedQuotes:
 
 
 async def quote(source: QuoteSource, options: OptionsReader, *, request: PurchaseRequest) -> Quote:
-    """Return a quote.
+    """Check a purchase request and return the provider's quote for it.
 
     Raises:
-        ValidationFailed: the amount has more decimals than the currency, or is no amount.
+        ValidationFailed: the amount has more decimals than the currency, or is not above zero.
         UnsupportedCurrency, UnsupportedPaymentMethod, UnsupportedAsset: not offered now.
-        AmountOutOfLimits: `extra` names `min` and `max` as decimal strings, where they are known.
-        ProviderUnavailable: no answer; nothing was promised.
+        AmountOutOfLimits: `extra` holds `min` and `max` as decimal strings, where they are known.
+        ProviderUnavailable: there was no usable answer.
     """
     catalogue = await options.catalogue()
     row = catalogue.fiat_type(request.fiat_currency, request.country)
@@ -209,7 +209,7 @@ async def quote(source: QuoteSource, options: OptionsReader, *, request: Purchas
 
 
 def _amount_for(expected: Decimal, quoted: ProviderQuote, *, decimals: int) -> Decimal:
-    """Return about how much has to be paid for that much of the asset to arrive, rounded up."""
+    """Return an estimate, rounded up, of what has to be paid for `expected` of the asset to arrive."""
     with localcontext(prec=_PRECISION):
         more = (expected - quoted.expected_amount) * quoted.rate * (1 + _FEES_AT_MOST)
         return (quoted.fiat_amount + more).quantize(Decimal(1).scaleb(-decimals), ROUND_UP)
@@ -237,12 +237,12 @@ def _out_of(limits: AmountLimits) -> AmountOutOfLimits:
 
 @lru_cache(maxsize=1)
 def get_shared_quotes() -> SharedQuotes:
-    """Return the process's quotes for display."""
+    """Return this process's shared quotes for display."""
     return SharedQuotes(get_provider())
 
 
 async def close() -> None:
-    """Cancel the quotes for display that are asked for, at shutdown or before another event loop."""
+    """Cancel the display quotes in flight, at shutdown or before another event loop needs them."""
     if get_shared_quotes.cache_info().currsize:
         await get_shared_quotes().close()
         get_shared_quotes.cache_clear()

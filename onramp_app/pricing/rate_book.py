@@ -26,8 +26,8 @@ class UnknownSymbol(ValueError):
 class RateBook:
     """What one unit of the stable asset costs, in each currency and asset, as of one moment.
 
-    `per_stable["INR"]` is 88.5 when one USDT costs 88.5 rupees; that of the stable asset itself is 1.
-    All prices are above zero. `earlier` says when a price was read that the latest reading did not give.
+    `per_stable["INR"]` is 88.5 when one USDT costs 88.5 rupees; the price of the stable asset itself is 1.
+    All prices are above zero. `earlier` holds the time of each price that is older than `as_of`.
     """
 
     per_stable: Mapping[str, Decimal]
@@ -35,7 +35,11 @@ class RateBook:
     earlier: Mapping[str, datetime] = field(default_factory=dict)
 
     def of(self, symbols: Iterable[str]) -> Self:
-        """Return the book of these symbols alone; its moment is that of the oldest price among them."""
+        """Return a book of only these symbols, as of the oldest price among them.
+
+        Raises:
+            UnknownSymbol: for the first symbol that has no price.
+        """
         known = {symbol: self._price(symbol) for symbol in symbols}
         return type(self)(known, min((self.earlier.get(s, self.as_of) for s in known), default=self.as_of))
 

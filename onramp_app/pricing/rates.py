@@ -1,6 +1,6 @@
-"""Exchange rates: kept in the database with their age, and read again from the provider when they are due.
+"""Exchange rates: stored in the database with their age, and read again from the provider when they are due.
 
-Reading them costs a quote for every currency, so one process of the fleet does it at a time.
+Reading them costs a quote for every currency, so only one process of the fleet does it at a time.
 """
 
 import asyncio
@@ -38,10 +38,10 @@ REFRESHED_AFTER = timedelta(minutes=5)
 # Older than this, a rate says nothing about today.
 USABLE = timedelta(hours=24)
 LOOK_EVERY_SECONDS = 30
-# A caller is not kept waiting for a slow provider: older rates now are better than new ones later.
+# Callers do not wait long for a slow provider: old rates now are better than new ones later.
 WAIT_SECONDS, WAIT_WITHOUT_ANY_SECONDS = 2.0, 15.0
 PAGE_WAIT_SECONDS = 2.5
-# These rates are public: without a rest, each request while the provider is away would ask it again.
+# The rates are public: without this pause, each request would call the provider again while it is down.
 REST_AFTER_FAILURE_SECONDS = 60.0
 _LEASE = "rates"
 # Longer than a reading takes. Where one is slower, another process reads too, which only costs requests.
@@ -51,7 +51,7 @@ _LOOK_AGAIN_SECONDS = 0.25
 
 _log = structlog.get_logger(__name__)
 
-# Every push and every page of a wallet reads them all: as plain rows, by a query that is built once.
+# Every update and every page of a wallet reads all rates: as plain rows, with queries that are built once.
 _KEPT = select(col(ExchangeRate.symbol), col(ExchangeRate.per_stable), col(ExchangeRate.as_of)).where(
     col(ExchangeRate.environment) == bindparam("environment")
 )
@@ -69,18 +69,18 @@ class RatesReader:
         self._rests_until = float("-inf")
 
     async def book(self) -> RateBook:
-        """Return the latest rates. Those older than five minutes are read again in the background.
+        """Return the latest rates. If they are older than five minutes, read new ones in the background.
 
-        Where they are older than 15 minutes, or there are none, this waits a little for new ones.
+        If they are older than 15 minutes, or there are none, wait a little for the new ones.
 
         Raises:
-            ProviderUnavailable: nothing younger than a day is known.
+            ProviderUnavailable: no rates from the last 24 hours are known.
             DatabaseUnavailable: the rates could not be looked up.
         """
         return await self.book_after(await stored_book())
 
     async def book_after(self, kept: RateBook | None) -> RateBook:
-        """Return what `book` returns, given the stored rates that the caller has just read."""
+        """Do the same as `book`, with the stored rates (`kept`) that the caller has just read."""
         if _is_due(kept):
             reading = self._read()
             if reading is not None and (kept is None or kept.is_stale(clock.now())):
@@ -91,14 +91,14 @@ class RatesReader:
         return kept
 
     async def run(self) -> None:
-        """Read the rates whenever they are due, for ever."""
+        """Read the rates whenever they are due, until cancelled."""
         while True:
             if (reading := self._read()) is not None:
                 await asyncio.wait({reading})
             await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def close(self) -> None:
-        """End a reading that is under way."""
+        """Cancel a reading that is in progress."""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
@@ -112,7 +112,7 @@ class RatesReader:
         return self._reading
 
     async def _read_alone(self) -> None:
-        # Somebody's request may have begun it: their share neither pays for these nor refuses them.
+        # A person's request may have begun this task, but the rates are for everybody and use nobody's share.
         ask_for_all()
         try:
             if not _is_due(await stored_book()):
@@ -134,7 +134,7 @@ def _is_due(kept: RateBook | None) -> bool:
 
 
 def rates_into(base: str, book: RateBook, symbols: Iterable[str]) -> Mapping[str, Decimal]:
-    """Return how much of the base one unit of each symbol is worth; a symbol without a price is missing."""
+    """Return how much of `base` one unit of each symbol is worth, without the symbols that have no price."""
     found: dict[str, Decimal] = {}
     for symbol in symbols:
         with contextlib.suppress(UnknownSymbol):
@@ -143,7 +143,7 @@ def rates_into(base: str, book: RateBook, symbols: Iterable[str]) -> Mapping[str
 
 
 async def book_within(seconds: float) -> RateBook | None:
-    """Return the rates, or None where there are none within `seconds`: no page waits longer for those.
+    """Return the rates, or None if there are none within `seconds`, so that a page does not wait longer.
 
     Raises:
         DatabaseUnavailable: the rates could not be looked up.
@@ -152,13 +152,13 @@ async def book_within(seconds: float) -> RateBook | None:
 
 
 async def book_after(kept: RateBook | None) -> RateBook | None:
-    """Return what `book_within` returns, given the stored rates that the page has just read."""
+    """Do the same as `book_within`, with the stored rates (`kept`) that the page has just read."""
     return await _unless_late(get_rates().book_after(kept), PAGE_WAIT_SECONDS)
 
 
 async def _unless_late(book: Awaitable[RateBook], seconds: float) -> RateBook | None:
     with contextlib.suppress(TimeoutError, ProviderUnavailable):
-        async with asyncio.timeout(seconds):  # not `wait_for`, which makes a task of it
+        async with asyncio.timeout(seconds):  # not `wait_for`, which would create a task
             return await book
     return None
 
@@ -182,8 +182,8 @@ async def read_stored(db: AsyncSession) -> RateBook | None:
 async def read_kept(db: AsyncSession) -> RateBook | None:
     """Return the last price of each symbol, however old, or None when there never was one.
 
-    Nothing is shown or sold at these. What counts against limits is worked out with them, because an old rate
-    is nearer to the truth than none.
+    Nothing is shown or sold at these prices. They are for counting against limits, where an old rate is
+    better than none.
     """
     return _book((await db.exec(_KEPT, params={"environment": current_environment().value})).all())
 
@@ -220,10 +220,10 @@ async def _store(book: RateBook) -> None:
 
 @asynccontextmanager
 async def _alone_in_the_fleet() -> AsyncIterator[None]:
-    """Hold the lease of the reading: no transaction is open, and no connection, while the provider is asked.
+    """Hold the lease for reading. No transaction or connection stays open while the provider is asked.
 
     Raises:
-        DatabaseUnavailable: no connection, or another process reads for more than 10 s already.
+        DatabaseUnavailable: no connection, or another process still holds the lease after 10 s.
     """
     lease = Lease(_LEASE, seconds=_LEASE_SECONDS)
     async with await connect(Use.RATES) as connection:
@@ -241,12 +241,12 @@ async def _alone_in_the_fleet() -> AsyncIterator[None]:
 
 @lru_cache(maxsize=1)
 def get_rates() -> RatesReader:
-    """Return the process's reader of exchange rates."""
+    """Return this process's reader of exchange rates."""
     return RatesReader(get_provider(), get_options(), assets=get_settings().assets)
 
 
 async def close() -> None:
-    """End a reading of the rates that is under way, at shutdown or before another event loop."""
+    """Cancel a reading of the rates, at shutdown or before another event loop needs them."""
     if get_rates.cache_info().currsize:
         await get_rates().close()
         get_rates.cache_clear()

@@ -1,8 +1,8 @@
-"""Finds how much has to be paid for a wanted amount to arrive: the provider quotes what is paid alone.
+"""Finds how much has to be paid for a wanted amount to arrive: the provider quotes only by the amount paid.
 
-Its fees are a part of what is paid and one amount for the network, so that what arrives grows almost in a
-straight line, and two or three quotes reach the wanted amount. The last of them is the quote that is shown:
-nothing is worked out that the provider did not say (docs/decisions/0025).
+Its fees are a percentage of the payment plus a fixed amount for the network, so what arrives grows almost
+linearly, and two or three quotes reach the wanted amount. The last quote is the one that is shown: no figure
+is shown that the provider did not give (docs/decisions/0025).
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ _PRECISION = 60
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An amount to pay and its quote. `quote` is None where the amount is outside of the bounds."""
+    """An amount to pay and its quote. `quote` is None where the amount is outside the bounds."""
 
     fiat_amount: Decimal
     quote: Quote | None
@@ -34,14 +34,14 @@ async def amount_for(
     decimals: int,
     bounds: AmountLimits,
 ) -> Found:
-    """Return the least amount by whose quote at least `expected` arrives, or nearly that after four quotes.
+    """Return the smallest amount whose quote delivers `expected` or more; approximate after four quotes.
 
     Args:
-        expected: what shall arrive, in whole units of the asset; above zero.
-        ask: asks for a quote of an amount of the currency; what it raises is raised.
-        first: the amount to begin with; the nearer, the fewer quotes.
-        decimals: of the currency.
-        bounds: of what may be paid at once.
+        expected: what is to arrive, in whole units of the asset; above zero.
+        ask: requests the quote for an amount to pay; its errors are passed on.
+        first: the amount to begin with; the closer it is, the fewer quotes are needed.
+        decimals: the number of decimals of the currency.
+        bounds: what may be paid at once.
     """
     step = Decimal(1).scaleb(-decimals)
     amount = _into(bounds, first)
@@ -70,7 +70,7 @@ def _into(bounds: AmountLimits, amount: Decimal) -> Decimal:
 def _needed(
     expected: Decimal, quoted: ProviderQuote, before: ProviderQuote | None, *, step: Decimal
 ) -> Decimal:
-    """Return the amount at which the straight line through the quotes reaches what is expected."""
+    """Return the amount at which the straight line through the quotes reaches `expected`."""
     with localcontext(prec=_PRECISION):
         cost_of_one = _cost_of_one(quoted, before, step=step)
         return (quoted.fiat_amount + (expected - quoted.expected_amount) * cost_of_one).quantize(
@@ -80,11 +80,11 @@ def _needed(
 
 def _cost_of_one(quoted: ProviderQuote, before: ProviderQuote | None, *, step: Decimal) -> Decimal:
     """Return how much more has to be paid for one more unit to arrive."""
-    # Between quotes that are some steps apart, what was rounded is most of the difference.
+    # Between quotes that are only a few steps apart, the difference is mostly rounding.
     if before is not None and abs(quoted.fiat_amount - before.fiat_amount) > _FEW_STEPS * step:
         more = quoted.expected_amount - before.expected_amount
         measured = (quoted.fiat_amount - before.fiat_amount) / more if more else Decimal(0)
-        # Where the price moved between two quotes, their difference says nothing.
+        # If the price moved between the two quotes, their difference says nothing.
         if quoted.rate / 2 < measured < quoted.rate * 2:
             return measured
     share = (quoted.provider_fee + quoted.gateway_fee + quoted.client_fee) / quoted.fiat_amount

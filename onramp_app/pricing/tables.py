@@ -11,9 +11,9 @@ from onramp_app.domain.environment import Environment
 
 
 class ExchangeRate(Row, table=True):
-    """What one unit of the stable asset cost, in one currency or asset, at one moment. Nobody's money.
+    """What one unit of the stable asset cost, in one currency or asset, at one moment. Not anybody's money.
 
-    Limits are reckoned with these, so the made-up prices of a simulator stay with the simulator.
+    Limits are counted with these rates, so a simulator's made-up prices are kept apart by `environment`.
     """
 
     __tablename__ = "exchange_rates"

@@ -1,4 +1,4 @@
-"""When open top-ups were last read from the provider, and reading them again for a person who waits."""
+"""When open top-ups were last read from the provider, and how a waiting person has them read again."""
 
 import asyncio
 import time
@@ -19,8 +19,8 @@ from onramp_app.provider_orders.walks import RECENT, ask_for_read
 
 _LOOK_EVERY_SECONDS = 0.25
 
-# The oldest read of the currencies that the person has something open in. Read is not enough: what was
-# read has to have moved the top-ups before they are looked at.
+# The oldest read of the currencies in which the person has an open top-up. A read alone is not enough: what
+# was read has to be applied to the top-ups too.
 _STANDING = text("""
 SELECT count(*) AS open,
        CASE WHEN bool_and(r.began_at IS NOT NULL) THEN min(r.began_at) END AS read_at,
@@ -34,8 +34,8 @@ SELECT count(*) AS open,
 """)
 
 
-# What has ended is read as often as what is open only for a while. The readings of the whole history that
-# come later are not counted, so the answer may be too early and never too late.
+# A top-up that has ended is read as often as an open one only for a while (`RECENT`). Later walks of the
+# whole history are not counted, so the answer may be too early but never too late.
 _FRESH_UNTIL = text("""
 SELECT GREATEST(t.created_at,
            CASE WHEN r.began_at IS NULL THEN NULL
@@ -50,17 +50,18 @@ SELECT GREATEST(t.created_at,
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How fresh a person's open top-ups are: whether they were read since the person asked, and when."""
+    """Whether a person's open top-ups were read since the person asked, and when they were last read."""
 
     is_current: bool
     read_at: datetime | None
 
 
 async def note_read(fiat_types: Collection[int], began_at: datetime) -> None:
-    """Note that whole reads of what is open in these fiat types have ended.
+    """Record complete reads of the open top-ups in these fiat types.
 
     Args:
-        began_at: when they began, by `database_time`.
+        fiat_types: the fiat types that were read to the end.
+        began_at: when the reads began, by `database_time`.
     """
     if not fiat_types:
         return
@@ -74,14 +75,14 @@ async def note_read(fiat_types: Collection[int], began_at: datetime) -> None:
         await db.exec(
             made.on_conflict_do_update(
                 index_elements=["environment", "fiat_type"],
-                # A reader that was stopped for a while must not take back what another has read since.
+                # A reader that was suspended for a while must not undo the newer time of another reader.
                 set_={"began_at": func.greatest(ProviderRead.began_at, made.excluded.began_at)},
             )
         )
 
 
 async def fresh_until(viewer: Viewer, top_up_id: str) -> datetime | None:
-    """Return until when our record of a top-up is known to be complete: its creation, or the last read.
+    """Return up to when our record of a top-up is known to be complete: its creation, or the last read.
 
     Returns:
         None when the top-up is not the person's.
@@ -95,13 +96,14 @@ async def fresh_until(viewer: Viewer, top_up_id: str) -> datetime | None:
 
 
 async def read_now(viewer: Viewer, *, within_seconds: float) -> Freshness:
-    """Have the open top-ups read now, and wait until the read is applied to those of the person.
+    """Ask for the open top-ups to be read now, and wait until the read is applied to the person's own.
 
     Args:
-        within_seconds: how long to wait at most. A person who has nothing open waits for nothing.
+        viewer: the person. Without an open top-up there is no wait.
+        within_seconds: the longest time to wait.
 
     Returns:
-        Not current when the provider or the reader is away or slow; `read_at` is None before any read.
+        Not current when the provider or the reader is down or slow; `read_at` is None before any read.
 
     Raises:
         DatabaseUnavailable: the reader could not be asked.

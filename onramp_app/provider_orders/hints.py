@@ -1,6 +1,6 @@
-"""Hints: webhooks that name an order to read. A hint makes its order due; one that leads nowhere is a case.
+"""Hints: webhooks that name an order to read. A hint makes its order due; if it leads nowhere, a case opens.
 
-A hint says what to read and whose page shows that we look. It moves nothing.
+A hint decides which order is read and whose page shows that we are looking. It moves nothing.
 """
 
 from collections.abc import Collection, Iterable, Sequence, Set
@@ -27,8 +27,8 @@ _NAMELESS_DETAIL = (
     " ones like it stand in the list of webhooks only"
 )
 
-# An order that is settled on its last read needs no other one because its webhook came again; an operator's
-# wish is followed for it, too, and what could not be applied is tried again at once.
+# A repeated webhook does not make an order due that was read as delivered and applied. An operator's request
+# does, and also lets an order that could not be applied be retried at once.
 _MARK = text("""
 INSERT INTO provider_orders (id, environment, provider, flow, order_id, fiat_type, ordered_at, first_seen_at,
                              due_at, hinted_top_up_id, trace, hinted_at, version, applied_version)
@@ -53,16 +53,17 @@ SELECT g.id, :environment, 'onramp', g.flow, g.order_id, g.fiat_type, g.ordered_
  WHERE :is_requested OR provider_orders.status_class IS DISTINCT FROM 'delivered'
     OR provider_orders.version > provider_orders.applied_version
 """)
-# These people's pages say that they were not charged, so that we look is news. For open top-ups the read is.
+# The pages of these people say that they were not charged, so they must be told that we are looking. For an
+# open top-up, the read itself is the news.
 _LATE = text("""
 SELECT DISTINCT t.user_id FROM provider_orders o
   JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)
  WHERE o.environment = :environment AND o.provider = 'onramp' AND o.flow = 'buy'
    AND o.order_id = ANY(CAST(:order_ids AS text[])) AND t.status IN ('canceled', 'expired', 'failed')
 """)
-# A webhook is about a completed purchase: a read that does not show one is behind, and is repeated.
-# A mark that is younger than the question stays: the answer may not know of it. After the first such read the
-# pages learn that a payment is being looked for.
+# A webhook announces a completed purchase, so a read that does not show it is behind and is repeated.
+# A due mark newer than the read's request stays, because the answer may predate it. After the first such
+# read, the pages are told that a payment is being looked for.
 _REREAD = text("""
 WITH read AS (
 UPDATE provider_orders
@@ -80,7 +81,7 @@ RETURNING coalesce(top_up_id, hinted_top_up_id) AS top_up_id, read_failures)
 SELECT DISTINCT t.user_id FROM read JOIN top_ups t ON t.id = read.top_up_id
  WHERE read.read_failures = 1 AND t.charged = 'no'
 """)
-# A hint that came to nothing. Where its top-up is being paid or looked at, reading goes on or a case is open.
+# Hints that came to nothing. A top-up in processing is still being read, and one in review has its case.
 _FRUITLESS = text("""
 SELECT o.id, t.id AS top_up_id, t.user_id
   FROM provider_orders o LEFT JOIN top_ups t ON t.id = coalesce(o.top_up_id, o.hinted_top_up_id)
@@ -90,7 +91,7 @@ SELECT o.id, t.id AS top_up_id, t.user_id
    AND (t.id IS NULL OR t.status NOT IN ('processing', 'in_review'))
  ORDER BY o.id
 """)
-# A webhook was about a payment that no read has shown: it is being looked for, or the search became a case.
+# A webhook announced a payment that no read has shown: it is being looked for, or the search became a case.
 _SOUGHT = text("""
 SELECT coalesce(top_up_id, hinted_top_up_id) FROM provider_orders
  WHERE (top_up_id = ANY(CAST(:ids AS text[])) OR hinted_top_up_id = ANY(CAST(:ids AS text[])))
@@ -103,9 +104,9 @@ SELECT top_up_id FROM exceptions
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """An order to read: where and from when to look, and whose it may be, as webhooks say.
+    """An order to read, where and from when to look for it, and whose it may be, according to webhooks.
 
-    `trace` and `hinted_at` are those of the newest webhook that named it.
+    `trace` and `hinted_at` are the trace and the time of the newest webhook that named the order.
     """
 
     flow: str
@@ -118,7 +119,7 @@ class Hint:
 
 
 def hint_of(translation: Translation) -> Hint | None:
-    """Return the hint in what a webhook says; None where it names no order that can be read."""
+    """Return the hint in a webhook; None where it names no order that can be read."""
     if translation.flow is None or translation.order_id is None:
         return None
     return Hint(
@@ -131,7 +132,7 @@ def hint_of(translation: Translation) -> Hint | None:
 
 
 def merged_hints(translations: Iterable[Translation]) -> list[Hint]:
-    """Return one hint for each order; what is signed counts more than what an unsigned body says."""
+    """Return one hint for each order; signed content takes precedence over unsigned bodies."""
     found: dict[tuple[str, str], Hint] = {}
     for one in sorted(translations, key=lambda one: one.is_content_signed):
         if (hint := hint_of(one)) is None:
@@ -154,11 +155,14 @@ async def mark_due(
     at: datetime,
     is_requested: bool = False,
 ) -> Collection[str]:
-    """Make orders due and note what webhooks say of them.
+    """Make orders due, and store what webhooks say about them.
 
     Args:
+        db: the transaction.
         hints: at most one for each order.
-        is_requested: an operator wants the order read, even where it was delivered and applied.
+        environment: the environment of the orders.
+        at: from when the orders are due.
+        is_requested: an operator wants the orders read, even if they were delivered and applied.
 
     Returns:
         The ids of users whose pages say that they were not charged; notify them after the commit.
@@ -188,19 +192,19 @@ async def mark_due(
 
 
 async def open_nameless(db: AsyncSession, event_id: int, *, environment: Environment, at: datetime) -> None:
-    """Make a case of a webhook about a purchase that names no order which could be read.
+    """Open a case for a webhook about a purchase that names no order which can be read.
 
-    One such case is open at a time, however many come: a person who has seen a signed header can send twenty,
-    and an operator as many examples of the provider as they like.
+    At most one such case is open at a time: anybody who has seen a signed header can send twenty such
+    webhooks, and an operator can ask for any number of the provider's examples.
     """
     detail = _NAMELESS_DETAIL.format(event_id=event_id)
     await open_unnamed(db, CaseKind.NOT_FOUND, detail, most=1, environment=environment, at=at)
 
 
 async def sought_of(db: AsyncSession, top_up_ids: Collection[str]) -> set[str]:
-    """Return those of these top-ups that a webhook called paid and no read has shown as paid.
+    """Return which of these top-ups a webhook called paid and no read has shown as paid.
 
-    Nobody can say that the owner of such a top-up was not charged.
+    We cannot say that the owner of such a top-up was not charged.
     """
     if not top_up_ids:
         return set()
@@ -209,11 +213,14 @@ async def sought_of(db: AsyncSession, top_up_ids: Collection[str]) -> set[str]:
 
 
 async def clear_due(order_ids: Set[str], *, environment: Environment, flow: Flow, asked_at: datetime) -> None:
-    """Clear the marks of due orders that were read; set when to read the others again, up to ten times.
+    """Clear the due marks of orders that a walk showed as delivered; schedule rereads of others, up to ten.
 
-    An order that was not found by then becomes a case: somebody may have paid for nothing.
+    A purchase that is not found by then becomes a case: somebody may have paid without getting anything.
 
     Args:
+        order_ids: the due orders that the walk looked for.
+        environment: the environment of the orders.
+        flow: the flow of the walk. Sell orders are never read again.
         asked_at: when the walk began, by the database; marks made since then stay.
     """
     if not order_ids:

@@ -1,7 +1,7 @@
 """The inbox of signed webhooks: stored once, committed, then acknowledged; and a small record of refusals.
 
-Arrivals that come while another group is being written share the next insert, so that the cost of a commit
-is shared under load and nobody waits without load. A stored event is a hint about what to read.
+Webhooks that arrive while a group is being written share the next insert. So they share the cost of a commit
+under load, and none waits without load. A stored webhook is only a hint about what to read.
 """
 
 import asyncio
@@ -33,17 +33,17 @@ from onramp_app.telemetry.trace import Trace
 
 MAX_GROUP = 200
 GATHER_SECONDS = 0.002
-# Then the connection is lost, and there is time for a second try.
+# Without an answer by then the connection counts as lost, which leaves time for a second try.
 ANSWER_SECONDS = 2.0
-STORE_SECONDS = 4  # The provider counts an answer after 5 s as a failure.
+STORE_SECONDS = 4  # The provider treats an answer after more than 5 s as a failure.
 NOTIFY_EVERY_SECONDS = 0.05
 MAX_REFUSALS_WAITING = 100
 REFUSALS_EVERY_SECONDS = 0.5
 _KEPT_BYTES = 1024
 
-# `stored`, `not_stored` (503: the database is away), or why a request was refused.
+# `stored`, `not_stored` (503: the database is unavailable), or why the request was refused.
 _WEBHOOKS = Counter("webhooks", "Webhook requests, by what became of them.", ["verdict"])
-# Shown from the start: Prometheus sees no rise where a counter begins with 1.
+# Exported from the start: Prometheus sees no increase in a counter that first appears with the value 1.
 _stored, _not_stored = _WEBHOOKS.labels("stored"), _WEBHOOKS.labels("not_stored")
 _STORE_SECONDS = Histogram(
     "webhook_store_seconds",
@@ -61,7 +61,7 @@ SELECT %s, * FROM unnest(%s::bytea[], %s::bytea[], %s::timestamptz[], %s::text[]
                          %s::text[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[])
     ON CONFLICT (environment, header_hash, body_hash) DO NOTHING
 """
-# Which of them lie in the inbox, from this process or another.
+# Which of these webhooks are in the inbox already, stored by this process or another.
 _STORED_ALREADY = """
 SELECT r.number FROM unnest(%s::bytea[], %s::bytea[]) WITH ORDINALITY AS r (header, body, number)
   JOIN webhook_events e
@@ -70,7 +70,7 @@ SELECT r.number FROM unnest(%s::bytea[], %s::bytea[]) WITH ORDINALITY AS r (head
 
 
 class TooManyBodies(ApplicationError):
-    """Twenty other bodies came under this header, which the provider signed once for one of them."""
+    """Twenty other bodies were already stored under this header, which the provider signed for one only."""
 
     status, code, title = 409, "too_many_bodies", "Too many bodies under one signed header"
 
@@ -79,7 +79,7 @@ class TooManyBodies(ApplicationError):
 class Arrival:
     """One verified webhook, ready to be stored: `header` and `body` without what they say about a person.
 
-    It begins a trace, which goes along with it. The sender's own would join what strangers choose.
+    Its trace begins here. To continue a sender's trace would let strangers choose which traces are joined.
     """
 
     header: bytes
@@ -94,7 +94,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRequest:
-    """One refused request. Its sender proved nothing, so only the beginning is kept."""
+    """One refused request. Its sender proved nothing, so only the beginning of it is stored."""
 
     reason: str
     address: str
@@ -105,7 +105,7 @@ class RefusedRequest:
 
 
 def verified_arrival(payload: bytes | None, signature: bytes | None, *, body: bytes) -> Arrival:
-    """Verify the raw header bytes, and return the webhook translated and ready to be stored.
+    """Verify a webhook by its raw header bytes; return it translated and ready to be stored.
 
     Raises:
         WebhookRefused: the headers do not prove that the provider sent them.
@@ -127,16 +127,16 @@ def verified_arrival(payload: bytes | None, signature: bytes | None, *, body: by
 
 
 class Inbox:
-    """Stores arrivals in groups on one connection of its own. Belongs to one event loop; close it."""
+    """Stores arrivals in groups, on its own connection. Belongs to one event loop; close it at the end."""
 
     def __init__(self, *, environment: Environment) -> None:
         self._environment = environment
         self._waiting: list[tuple[Arrival, asyncio.Future[None]]] = []
-        # Those without an answer, the oldest first, each with the time of the loop by which it needs one. One
+        # The arrivals that are still unanswered, oldest first, each with its deadline in the loop's time. One
         # timer for all of them costs less than one each.
         self._unanswered: deque[tuple[float, asyncio.Future[None]]] = deque()
         self._refusals: list[RefusedRequest] = []
-        # What is acknowledged is on disk, even where the server's own default is another.
+        # An acknowledged webhook is on disk, even where the server's default is not to wait for that.
         self._connection = HeldConnection(
             Use.INBOX, setup="SET synchronous_commit = on", answer_seconds=ANSWER_SECONDS
         )
@@ -146,14 +146,14 @@ class Inbox:
         self._notifier: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Open the connection early, before other uses take them all. Raises `DatabaseUnavailable`."""
+        """Open the connection early, before other uses take all connections. Raises `DatabaseUnavailable`."""
         await self._connection.open()
 
     async def store(self, arrival: Arrival) -> None:
-        """Return once the arrival is committed (or was before).
+        """Store an arrival, and return once it is committed (or was before).
 
         Raises:
-            DatabaseUnavailable: the webhook may not be stored; the sender has to send it again.
+            DatabaseUnavailable: the webhook may not be stored; the sender has to retry.
             TooManyBodies: the webhook is not stored and never will be.
         """
         loop = asyncio.get_running_loop()
@@ -175,7 +175,7 @@ class Inbox:
         trace.ended(arrival.trace, "webhook", began=arrival.received_at, order_id=order_id)
 
     def _give_up_late_ones(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Answer those for whom the time is over, and come back when it is over for the next."""
+        """Fail the arrivals whose deadline has passed, and set the timer for the next deadline."""
         waiting = self._unanswered
         while waiting and (waiting[0][1].done() or waiting[0][0] <= loop.time()):
             _, stored = waiting.popleft()
@@ -185,7 +185,7 @@ class Inbox:
             loop.call_at(waiting[0][0], self._give_up_late_ones, loop)
 
     def refuse(self, refused: RefusedRequest) -> None:
-        """Keep a refusal for the inspector when there is room: an attacker must not fill or slow anything."""
+        """Record a refusal for the inspector if there is room: an attacker must not fill or slow anything."""
         _WEBHOOKS.labels(refused.reason).inc()
         if len(self._refusals) >= MAX_REFUSALS_WAITING:
             return
@@ -195,7 +195,7 @@ class Inbox:
             self._refusal_writer = asyncio.create_task(self._write_refusals())
 
     async def close(self) -> None:
-        """Wait for the writes in flight, then close the connection. What still gathers is written at once."""
+        """Wait for the writes in flight, then close the connection. Waiting refusals are written at once."""
         self._is_closing.set()
         for task in (self._writer, self._notifier, self._refusal_writer):
             if task is not None:
@@ -209,7 +209,7 @@ class Inbox:
         while self._waiting:
             await asyncio.sleep(GATHER_SECONDS)
             group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
-            # A caller that stopped waiting was answered 503 and comes again.
+            # A caller that stopped waiting was answered 503 and will retry.
             group = [(arrival, stored) for arrival, stored in group if not stored.done()]
             if group:
                 await self._write_group(group)
@@ -220,7 +220,7 @@ class Inbox:
         except DatabaseUnavailable as error:
             _complete(group, error)
         except psycopg.Error as error:
-            # One of them cannot be stored, and the others must not suffer for it.
+            # One of the arrivals cannot be stored, and the others must not suffer for it.
             _log.warning(
                 "webhook group refused by the database", count=len(group), error=type(error).__name__
             )
@@ -238,8 +238,8 @@ class Inbox:
             _complete(group, None, refused=refused)
 
     async def _insert(self, arrivals: Sequence[Arrival]) -> Collection[Arrival]:
-        """Store arrivals. Returns those not stored, because their header has twenty bodies already."""
-        # The trigger that counts bodies locks each header, so every group takes them in one order.
+        """Store arrivals, and return those not stored because their header has twenty bodies already."""
+        # The trigger that counts bodies locks each header, so every group inserts in the same order.
         rows = sorted(arrivals, key=lambda arrival: arrival.header)
         said = [row.translation for row in rows]
         values = [
@@ -263,7 +263,7 @@ class Inbox:
         ]
 
         async def insert_all(connection: Connection) -> tuple[int, Collection[Arrival]]:
-            # A lost connection may have stored the rows: then they are found, and not stored twice.
+            # A connection that was lost may have stored the rows: then they are found, not stored twice.
             inserted = await connection.execute(_INSERT, values, prepare=True)
             is_whole = inserted.rowcount == len(rows)
             return inserted.rowcount, () if is_whole else await self._missing(connection, rows)
@@ -292,7 +292,7 @@ class Inbox:
             self._notifier = asyncio.create_task(self._notify())
 
     async def _notify(self) -> None:
-        # NOTIFY takes a global lock at commit, so many arrivals share one. A lost one costs a tick.
+        # NOTIFY takes a global lock at commit, so many arrivals share one. A lost NOTIFY costs one tick.
         await asyncio.sleep(NOTIFY_EVERY_SECONDS)
         with contextlib.suppress(DatabaseUnavailable, psycopg.Error):
             await self._connection.run(lambda connection: notify(connection, channels.ORDER_DUE))
@@ -346,12 +346,12 @@ def _complete(
 
 @lru_cache(maxsize=1)
 def get_inbox() -> Inbox:
-    """Return the process's inbox."""
+    """Return this process's inbox."""
     return Inbox(environment=current_environment())
 
 
 async def close() -> None:
-    """Close the process's inbox, at shutdown or before another event loop uses it."""
+    """Close this process's inbox, at shutdown or before another event loop needs one."""
     if get_inbox.cache_info().currsize:
         await get_inbox().close()
         get_inbox.cache_clear()

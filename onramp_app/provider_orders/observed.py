@@ -1,4 +1,4 @@
-"""What the provider was seen to do that it does not document, for the operator's checks."""
+"""Observations of what the provider does but does not document, for the operator's checks."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ _BUSY = text("SELECT times, last_at FROM provider_busy WHERE environment = :envi
 
 @dataclass(frozen=True, slots=True)
 class FirstWebhook:
-    """What the signed header of the first webhook carried: the event itself, and a time."""
+    """What the first webhook's signed header carried: whether the event itself, and whether a timestamp."""
 
     received_at: datetime
     has_event: bool
@@ -33,17 +33,17 @@ class FirstWebhook:
 
 @dataclass(frozen=True, slots=True)
 class BusyAnswers:
-    """How many times the provider answered that we read too much (429), and when it last did."""
+    """How many times the provider answered 429 to our reads, and when it last did."""
 
     times: int
     last_at: datetime
 
 
 async def first_webhook() -> FirstWebhook | None:
-    """Return what the first webhook's header carried, None before one has come.
+    """Return what the first webhook's header carried, None before any webhook has arrived.
 
     Raises:
-        DatabaseUnavailable: it could not be looked up.
+        DatabaseUnavailable: the webhook could not be looked up.
     """
     async with transaction() as db:
         found = await execute(db, _FIRST_WEBHOOK, {"environment": current_environment().value})
@@ -52,20 +52,20 @@ async def first_webhook() -> FirstWebhook | None:
 
 
 async def note_busy() -> None:
-    """Count one answer that we read too much.
+    """Count one 429 that the provider answered to a read.
 
     Raises:
-        DatabaseUnavailable: it was not counted.
+        DatabaseUnavailable: the answer was not counted.
     """
     async with transaction() as db:
         await execute(db, _NOTE_BUSY, {"environment": current_environment().value})
 
 
 async def busy_answers() -> BusyAnswers | None:
-    """Return the count of such answers, None where there was none.
+    """Return the count of the provider's 429 answers, None where there was none.
 
     Raises:
-        DatabaseUnavailable: it could not be looked up.
+        DatabaseUnavailable: the count could not be looked up.
     """
     async with transaction() as db:
         row = (await execute(db, _BUSY, {"environment": current_environment().value})).one_or_none()

@@ -1,4 +1,4 @@
-"""What the provider's records say about a person, for their file."""
+"""What the provider's records say about a person, for the person's data file."""
 
 from onramp_app.db.personal import Inner
 

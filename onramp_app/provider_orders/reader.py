@@ -1,7 +1,8 @@
-"""The one reader of the fleet: it holds a lease, listens, and reads what is due, open or long unread.
+"""The fleet's one reader: it holds a lease, listens for notifications, and reads orders that are due or open.
 
-A loop of its own looks for what is due among the newest orders, where a payment that has just arrived stands:
-where orders are many, reading everything open takes minutes, and nobody's credit waits for that.
+It also walks the last weeks' history. A separate loop looks for due orders among the newest ones, where a
+payment that has just arrived is found: with many orders, reading everything open takes minutes, and no credit
+should have to wait for that.
 """
 
 import asyncio
@@ -40,7 +41,8 @@ from onramp_app.telemetry.faults import Fault
 LEASE = "reader"
 LEASE_SECONDS = 4.0
 RENEW_EVERY_SECONDS = 1.0
-# A renewal is one statement; the loops' steps wait for locks, and ask the provider with time-outs of its own.
+# Renewing the lease is one statement. The other loops wait for locks, and for the provider, whose client has
+# its own time-outs.
 RENEW_WITHIN_SECONDS = 2.0
 LEASE_WITHIN_SECONDS = 5.0
 READ_WITHIN_SECONDS = 15.0
@@ -50,13 +52,13 @@ HISTORY_EVERY_SECONDS = 3600
 HISTORY_LOOK_SECONDS = 60
 CLOCK_EVERY_SECONDS = 60
 MAX_BACKOFF_SECONDS = 15
-# The share of our request rate that reading may use; the rest is for operators' commands. Reading what is due
-# and reading everything open share it while both go on.
+# The share of our request rate that reading may use; the rest is for operators' commands. Reading due orders
+# and reading everything open divide it while both are under way.
 READING_SHARE = 0.6
 DUE_SHARE = 0.4
 OPEN_SHARE = 0.2
 HISTORY_SHARE = 0.3
-# So many pages may be asked for at once after a pause: a list for each of a few currencies.
+# How many pages may be requested at once after a pause: one for each of a few currencies.
 PAGES_AT_ONCE = 5
 
 _IS_READER = Gauge("reader_here", "1 while this process is the fleet's reader.")
@@ -69,10 +71,10 @@ provider_away = Fault("provider", lasts="the provider cannot be read", is_over="
 
 
 class Reader:
-    """Reads while it holds the lease. One for each process and its event loop."""
+    """Reads orders while it holds the lease. Each process has one, for its event loop."""
 
     def __init__(self, provider: Provider, *, run_clock: Callable[[], Awaitable[object]]) -> None:
-        """`run_clock` does once a minute what time alone does; only the fleet's reader calls it."""
+        """`run_clock` moves what time alone moves; the fleet's reader calls it once a minute."""
         self._provider = provider
         self._run_clock = run_clock
         self._lease = Lease(LEASE, seconds=LEASE_SECONDS)
@@ -85,11 +87,11 @@ class Reader:
         self._due_pace, self._open_pace = Pace(PAGES_AT_ONCE), Pace(PAGES_AT_ONCE)
         self._reads_open = False
         self._looked_in_front_at = float("-inf")
-        # What is due and not among the newest orders: it is read with what is open.
+        # Due orders that were not found among the newest ones; they are read with the open ones.
         self._not_in_front: set[Due] = set()
 
     async def run(self) -> None:
-        """Wait for the lease, then read, until cancelled; a loop that fails or stalls is begun again."""
+        """Wait for the lease, then read, until cancelled; a loop that fails or stalls is restarted."""
         loops = (
             ("reader lease", self._keep_lease, LEASE_WITHIN_SECONDS),
             ("due orders", self._read_due, READ_WITHIN_SECONDS),
@@ -137,7 +139,7 @@ class Reader:
         _IS_READER.set(is_reader)
 
     async def _leave(self) -> None:
-        """Give up the lease, so that the next process reads at once; with no database it runs out."""
+        """Release the lease, so that the next process reads at once; without a database it expires."""
         with contextlib.suppress(DatabaseUnavailable, TimeoutError):
             async with asyncio.timeout(RENEW_WITHIN_SECONDS), await connect(Use.READER) as connection:
                 await self._lease.leave(connection)
@@ -149,12 +151,12 @@ class Reader:
         made_progress()
 
     async def _await_turn(self) -> None:
-        """Wait until this process is the reader and the provider may be asked."""
+        """Wait until this process is the reader and the back-off from the provider has ended."""
         await self._await_lease()
         await rest(max(0.0, self._away_until - time.monotonic()))
 
     async def _read_due(self) -> None:
-        """Look for what is due among the newest orders, at once."""
+        """Look for due orders among the newest ones, as soon as an order becomes due."""
         while True:
             await self._await_turn()
             with contextlib.suppress(LeaseLost):
@@ -169,7 +171,7 @@ class Reader:
         self._not_in_front &= {due for walk in walks for due in walk.due_orders()}
         front = front_walks(walks, self._not_in_front)
         for walk in front:
-            # What a webhook names without its currency is on one list of many: nothing else waits for all.
+            # An order without a known currency may be on any of many lists; new webhooks do not wait for all.
             while await handle_events():
                 made_progress()
             if not await self._make([walk], self._pause_in_front):
@@ -181,7 +183,7 @@ class Reader:
             self._open_asked.ring()
 
     async def _read(self) -> None:
-        """Read what is open every ONRAMP_POLL_SECONDS, and with it what is due and not among the newest."""
+        """Read everything open every ONRAMP_POLL_SECONDS, and with it the due orders not among the newest."""
         is_asked = False
         while True:
             await self._await_turn()
@@ -194,7 +196,7 @@ class Reader:
 
     async def _read_open(self) -> None:
         began_at, began = await database_time(), time.monotonic()
-        # What is due first: somebody's money has arrived.
+        # Due orders first: somebody's money has arrived.
         walks = _merged_walks(await due_walks(), await open_walks())
         self._reads_open = True
         try:
@@ -218,7 +220,7 @@ class Reader:
         return self._open_pace.pause(_seconds_a_page(OPEN_SHARE if looks_in_front else READING_SHARE))
 
     async def _make(self, walks: list[Walk], pause: Callable[[], float]) -> bool:
-        """Make the walks. Returns whether the provider answered; if not, nobody asks for a while."""
+        """Make the walks, and return whether the provider answered; if not, due and open reads back off."""
         if not walks:
             return True
         try:
@@ -226,7 +228,7 @@ class Reader:
         except ProviderUnavailable as error:
             self._failures += 1
             _FAILURES.inc()
-            # The client itself keeps what the provider asked for, and refuses at once while it does.
+            # The client itself observes the provider's `Retry-After`, and refuses at once until then.
             wait = min(MAX_BACKOFF_SECONDS, 2 ** min(self._failures - 1, 10))
             self._away_until = time.monotonic() + wait
             provider_away.happened(error=type(error).__name__, wait_seconds=wait)
@@ -238,9 +240,9 @@ class Reader:
         return True
 
     async def _read_history(self) -> None:
-        """Read the last weeks once an hour, a page at a time, so that open top-ups never wait for that.
+        """Read the last weeks once an hour, a page at a time, so that open top-ups never wait for it.
 
-        Which lists were read is kept, so that the next reader goes on with the others.
+        The lists that were read are recorded, so that the next reader continues with the others.
         """
         while True:
             await self._await_lease()
@@ -269,11 +271,11 @@ class Reader:
 
 
 class Pace:
-    """Spreads pages over time: a few at once after a pause, then one every so often.
+    """Spreads page requests over time: a few at once after a pause, then one per interval.
 
     Args:
-        at_once: how many pages may be asked for without waiting.
-        clock: the seconds of a clock that never goes back.
+        at_once: how many pages may be requested without waiting.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, at_once: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -282,7 +284,7 @@ class Pace:
         self._next = float("-inf")
 
     def pause(self, seconds_a_page: float) -> float:
-        """Return how many seconds to wait before the next page, which is counted."""
+        """Count one more page, and return how many seconds to wait before requesting it."""
         now = self._clock()
         self._next = max(self._next, now - (self._at_once - 1) * seconds_a_page)
         wait = max(0.0, self._next - now)
@@ -295,7 +297,7 @@ def _seconds_a_page(share: float) -> float:
 
 
 def _merged_walks(first: list[Walk], then: list[Walk]) -> list[Walk]:
-    """Return one walk for each list of the provider's, beginning with the earlier moment."""
+    """Merge walks of the same list of the provider's into one that begins at the earlier moment."""
     back = [walk for walk in first if walk.sought is not None]
     walks = {(walk.flow, walk.fiat_type): walk for walk in first if walk.sought is None}
     for walk in then:

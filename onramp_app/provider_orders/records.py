@@ -1,7 +1,7 @@
-"""Keeps the provider's orders as last read: a row for each, versioned, with the untouched JSON.
+"""Stores the provider's orders as last read: one versioned row for each, with the untouched JSON.
 
-A row whose order has not changed is left alone, so that reading often costs little. It has changed too where
-its text is the same and this release reads more in it: a status or a currency that it did not know before.
+A row whose order has not changed is left alone, so that frequent reading costs little. An order with the same
+text also counts as changed if this release understands more of it, such as a new status or currency.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from onramp_app.providers.port import ProviderOrder
 MAX_UNREADABLE_OPEN = 100
 _log = structlog.get_logger(__name__)
 
-# The provider's text and what we read in it. The rest of the row is our own judgement and bookkeeping.
+# The provider's text and what we parse from it. The rest of the row is our own judgement and bookkeeping.
 _SHOWN = (
     "raw",
     "status_number",
@@ -114,10 +114,10 @@ async def _upsert(rows: Sequence[dict[str, Any]]) -> None:
             "class_since": case(
                 (kept.status_class.is_distinct_from(read.status_class), read.read_at), else_=kept.class_since
             ),
-            # A new version is worth a try at once, however often the last one failed.
+            # A new version is applied at once, however often the last one failed.
             "apply_after": null(),
         },
-        # A reader that lost its lock while it waited for an answer must not bring back what is older.
+        # A reader that lost its lease while it waited for an answer must not overwrite newer data.
         where=or_(*(kept[name].is_distinct_from(read[name]) for name in _SHOWN))
         & or_(kept.read_at.is_(None), kept.read_at <= read.read_at),
     )
@@ -128,13 +128,15 @@ async def _upsert(rows: Sequence[dict[str, Any]]) -> None:
 async def keep_orders(
     orders: Sequence[ProviderOrder], *, environment: Environment, asked_at: datetime
 ) -> int:
-    """Record the orders of one page, all of one flow. Returns how many rows are new or changed.
+    """Record the orders of one page, all of one flow, and return how many rows are new or changed.
 
     Args:
-        asked_at: when the page was asked for, by the database; what is known from a later question stays.
+        orders: the orders of the page.
+        environment: the environment to record them in.
+        asked_at: when the page was requested, by the database; rows from a later request stay.
 
     Raises:
-        DatabaseUnavailable: nothing, or a part, was recorded; read again.
+        DatabaseUnavailable: nothing, or only a part, was recorded; read the page again.
     """
     if not orders:
         return 0
@@ -146,7 +148,7 @@ async def keep_orders(
             {"environment": environment.value, "flow": orders[0].flow.value, "order_ids": list(by_id)},
         )
         known = {order_id: shown for order_id, *shown in found}
-    # In the order of the unique index, so that two writers cannot wait for each other.
+    # In the order of the unique index, so that two writers cannot deadlock.
     rows = [row for order_id, row in sorted(by_id.items()) if known.get(order_id) != list(_shown(row))]
     if not rows:
         return 0
@@ -169,7 +171,7 @@ async def _upsert_alone(row: dict[str, Any], environment: Environment) -> None:
 
 
 async def keep_unreadable(records: Sequence[str], *, environment: Environment, at: datetime) -> None:
-    """Open a case for each record that cannot be read, once; a flood of them only up to a number."""
+    """Open a case, once, for each record that cannot be read, as long as fewer than 100 are open."""
     for record in records:
         async with transaction() as db:
             await open_unnamed(

@@ -1,4 +1,4 @@
-"""The tables of what comes from the provider: orders as last read, and webhooks that hint at them."""
+"""The tables of the provider's data: orders as last read, webhooks that hint at them, and times of reads."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -58,19 +58,19 @@ def _trace() -> CheckConstraint:
 class OrderRecord(Row, table=True):
     """One of the provider's orders, as last read, with its untouched JSON (`raw`).
 
-    Version 0 is an order that a webhook named and nobody has read yet. Each read that shows something new
-    adds one to `version`; applying it sets `applied_version`. `due_at` is when it is to be read (null:
-    only with its list), `apply_after` when applying may be tried again; both count their failures.
+    Version 0 is an order that a webhook named and that was not read yet. Each read that shows something new
+    adds one to `version`; applying it sets `applied_version`. `due_at` is when the order is to be read (null:
+    only with its list), `apply_after` when applying may be retried; the failures of both are counted.
 
-    `hinted_top_up_id` is the top-up that a webhook named. The hint says whose page shows that we look, and
-    from when to read; only a signed read says whose the money is.
+    `hinted_top_up_id` is the top-up that a webhook named. The hint decides whose page shows that we are
+    looking, and from when to read; only a signed read decides whose money it is.
 
     Our judgement, set when the order is applied: `asset` and `network` in our words (null: no map entry),
     `is_ours` (the triple of network, address and asset is or was ours), `delivered_minor` by
     `delivered_rule` (null where the amount is missing, zero or unreadable).
 
-    `trace` is that of the webhook that made it due, and `hinted_at` when that was received, until what it led
-    to is applied.
+    `trace` is the trace of the webhook that made the order due, and `hinted_at` is when that webhook was
+    received; both stay until what the webhook led to is applied.
     """
 
     __tablename__ = "provider_orders"
@@ -179,13 +179,13 @@ class OrderRecord(Row, table=True):
 
 
 class StoredWebhook(Row, table=True):
-    """One signed webhook, kept as the bytes that came. It is a hint about what to read, nothing more.
+    """One signed webhook: the bytes received, less what may not be stored about a person. It is only a hint.
 
-    Known by the hash of the signed header together with that of the body: the body alone is unsigned, so a
-    forged one must not silence the real event. A trigger keeps at most 20 bodies for one header.
+    Identified by the hash of the signed header together with that of the body: the body is unsigned, so a
+    forged one must not suppress the real event. A trigger keeps at most 20 bodies for one header.
 
-    What it says is kept from `kind` to `recognition_id` (`translation.py`); null `kind`: the row is of a
-    version that kept only `flow` and `order_id`, and is translated when it is read.
+    The columns from `kind` to `recognition_id` hold what it says (`translation.py`). Null `kind`: the row was
+    written by a version that stored only `flow` and `order_id`, and is translated when it is read.
     """
 
     __tablename__ = "webhook_events"
@@ -243,7 +243,7 @@ class StoredWebhook(Row, table=True):
 class WebhookRefusal(Row, table=True):
     """One refused webhook request, for the inspector. A trigger keeps the newest 1,000.
 
-    `header` and `body` are beginnings only: the sender proved nothing, so the request earns little room.
+    `header` and `body` are cut short: the sender proved nothing, so the request gets little room.
     """
 
     __tablename__ = "webhook_refusals"
@@ -269,7 +269,7 @@ class WebhookRefusal(Row, table=True):
 
 
 class ProviderRead(Row, table=True):
-    """When the last complete read of what is open in a fiat type began."""
+    """When the last complete read of the open top-ups in a fiat type began."""
 
     __tablename__ = "provider_reads"
     __table_args__ = (one_of("environment", Environment),)
@@ -280,7 +280,7 @@ class ProviderRead(Row, table=True):
 
 
 class ProviderBusy(Row, table=True):
-    """How many times the provider answered that we read too much (429), and when it last did."""
+    """How many times the provider answered 429 to our reads, and when it last did."""
 
     __tablename__ = "provider_busy"
     __table_args__ = (one_of("environment", Environment), CheckConstraint("times >= 1", name="times"))
@@ -291,7 +291,7 @@ class ProviderBusy(Row, table=True):
 
 
 class HistoryWalk(Row, table=True):
-    """When one of the provider's lists was last walked through its last weeks."""
+    """When the last weeks of one of the provider's lists were last walked."""
 
     __tablename__ = "history_walks"
     __table_args__ = (one_of("environment", Environment), one_of("flow", Flow))

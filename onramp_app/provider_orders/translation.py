@@ -1,4 +1,4 @@
-"""What a webhook says, kept beside its bytes when it is stored, so that nothing is translated twice."""
+"""What a webhook says, stored beside its bytes, so that no webhook is translated twice."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +13,9 @@ from onramp_app.providers.webhooks import EventKind, SecretUsed, WebhookEvent
 class Translation:
     """What one webhook says, in the columns of its row.
 
-    `flow` is None where it names no order that can be read. `fiat_type`, `ordered_at` and `recognition_id`
-    say where and from when to look for the order, and whose it may be. For a webhook about a person
-    `recognition_id` is our id of them.
+    `flow` is None where the webhook names no order that can be read. `fiat_type`, `ordered_at` and
+    `recognition_id` say where and from when to look for the order, and whose it may be. In a webhook about a
+    person, `recognition_id` is our id for that person.
     """
 
     kind: EventKind
@@ -35,7 +35,7 @@ class Translation:
 
 
 def translation_of(event: WebhookEvent) -> Translation:
-    """Return what is kept of an event."""
+    """Return what is stored of an event."""
     order = event.order
     return Translation(
         kind=event.kind,
@@ -51,13 +51,13 @@ def translation_of(event: WebhookEvent) -> Translation:
 
 
 def _person_of(event: WebhookEvent) -> str | None:
-    """Return our id of the person whom an event is about; nothing else is kept in its place."""
+    """Return our id for the person whom an event is about, None if the event holds no such id."""
     named = event.client_customer_id
     return named if named is not None and is_id(named) else None
 
 
 def stored_translation(row: StoredWebhook) -> Translation:
-    """Return what a stored webhook says; one of a version that kept only its bytes is translated now."""
+    """Return what a stored webhook says; a row from a version that stored none of it is translated now."""
     if row.kind is None:
         reader = get_webhook_reader()
         header = reader.verified_before(row.header, SecretUsed(row.secret))

@@ -1,4 +1,4 @@
-"""Which of the provider's lists were walked lately, kept so that the next reader goes on with the others."""
+"""Records which of the provider's lists were walked lately, so that the next reader walks the others."""
 
 from sqlalchemy import text
 
@@ -31,7 +31,7 @@ async def due_history(every_seconds: float) -> list[Walk]:
 
 
 async def note_walked(walk: Walk) -> None:
-    """Note that a walk was made to its end, or as far as the provider lets us.
+    """Record that a walk was made to its end, or as far as the provider allowed.
 
     Raises:
         DatabaseUnavailable: the walk was not noted and will be made again.

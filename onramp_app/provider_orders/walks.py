@@ -1,7 +1,7 @@
-"""Reads the provider: what is due, what is open, and now and then everything of the last weeks.
+"""Reads the provider's orders: those due, those of open top-ups, and periodically all of the last weeks.
 
-Every read is a signed walk through the provider's history, outside any transaction. It begins at a moment
-that the last read does not move: what `since` filters on is not documented. Webhooks only mark orders as due.
+Every read is a signed walk through the provider's history, outside any transaction. Its start does not depend
+on the last read, because it is not documented which date `since` filters on. Webhooks only mark orders due.
 """
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence, Set
@@ -37,18 +37,18 @@ from onramp_app.verification import hints
 
 EVENTS_AT_ONCE = 500
 MARGIN = timedelta(hours=1)
-# Top-ups that changed so lately are read like open ones: people pay after they canceled. Of very many
-# changes only the newest count; the others are seen once an hour.
+# Top-ups that changed this recently are read like open ones, because people pay after they have canceled. Of
+# very many changes only the newest count; the others are read with the hourly history.
 RECENT = timedelta(hours=1)
 NEWEST_STEPS = 5000
 NEWEST_ORDERS = 1000
-# A webhook may name an order older than the regular walks reach, and the body need not be signed. So the
-# order is sought from its own date, whatever that is, in a limited number of walks and pages.
+# A webhook may name an order older than the regular walks reach, and its body may be unsigned. So the order
+# is sought from its own date, whatever that is, but only in a limited number of walks and pages.
 MOST_WALKS_BACK = 3
 MOST_PAGES_BACK = 20
-# A payment that has just arrived stands among the newest orders: so many of them are looked through at once.
+# How many pages of the newest orders are read at once, because a payment that has just arrived is there.
 MOST_PAGES_IN_FRONT = 2
-# The client has time-outs of its own: three tries of 15 s, the same for its clock and the other secret.
+# The client has its own time-outs: three attempts of 15 s, and as much again for the clock and other secret.
 ASKING_SECONDS = 120
 
 _READS = Counter("provider_walks", "Walks of the provider's orders.", ["outcome"])
@@ -62,7 +62,7 @@ _UNHANDLED = (
     .with_for_update(skip_locked=True)
 )
 _HANDLED = text("UPDATE webhook_events SET handled_at = :at WHERE id = ANY(CAST(:ids AS bigint[]))")
-# Whose offer was paid is known better than what an unsigned body says of the date.
+# The fiat type of the hinted top-up is searched too, since the webhook's body may be unsigned.
 _DUE = text("""
 SELECT o.flow, o.order_id, o.due_at, o.trace, o.fiat_type, o.read_failures,
        t.fiat_type AS top_up_fiat_type,
@@ -71,9 +71,9 @@ SELECT o.flow, o.order_id, o.due_at, o.trace, o.fiat_type, o.read_failures,
  WHERE o.due_at <= :at AND o.environment = :environment
  ORDER BY CASE WHEN :newest_first THEN o.due_at END DESC, o.due_at LIMIT 1000
 """)
-_OPEN_WORDS = "'created', 'awaiting_payment', 'processing'"  # as in the condition of the index
-# The fiat types of open top-ups, each found by one look into the index that has them in order: a lively
-# business has very many open ones of a few types.
+_OPEN_WORDS = "'created', 'awaiting_payment', 'processing'"  # as in the index's condition
+# The fiat types of open top-ups. Each is found with one probe of the index that is sorted by them, because a
+# busy installation has very many open top-ups of few types.
 _OPEN_TYPES = f"""
 WITH RECURSIVE open_types AS (
     (SELECT fiat_type FROM top_ups WHERE status IN ({_OPEN_WORDS}) ORDER BY fiat_type LIMIT 1)
@@ -82,8 +82,8 @@ WITH RECURSIVE open_types AS (
              WHERE t.status IN ({_OPEN_WORDS}) AND t.fiat_type > o.fiat_type ORDER BY t.fiat_type LIMIT 1)
       FROM open_types o WHERE o.fiat_type IS NOT NULL)
 """  # noqa: S608 - the words are our own  # nosec B608
-# Reading is frequent, and top-ups are many in the end: the oldest open one of each type, and those of the
-# newest steps. An OFFSET keeps the planner from reading all top-ups for these.
+# Reading is frequent and top-ups become many, so only the oldest open top-up of each type and the top-ups of
+# the newest steps are looked at. The OFFSET keeps the planner from reading all top-ups for the latter.
 _OPEN = text(f"""
 {_OPEN_TYPES}
 SELECT fiat_type, min(since) AS since FROM (
@@ -103,8 +103,8 @@ SELECT fiat_type, min(since) AS since FROM (
          WHERE id = s.top_up_id AND environment = :environment OFFSET 0) t
 ) walks GROUP BY fiat_type
 """)  # noqa: S608 - the words are our own  # nosec B608
-# In use is what has been read as open since then, what is open, and what the newest orders have. All top-ups
-# of a month would be very many.
+# In use are the fiat types of open top-ups, of reads of open top-ups since then, and of the newest orders.
+# Looking at all top-ups of a month would be too much.
 _IN_USE = text(f"""
 {_OPEN_TYPES}
 SELECT fiat_type FROM provider_reads WHERE environment = :environment AND began_at > :since
@@ -116,19 +116,19 @@ UNION SELECT fiat_type FROM (
 """)  # noqa: S608 - the words are our own  # nosec B608
 
 
-# An order that is due: its flow, its id, and since when.
+# A due order: its flow, its id, and since when it is due.
 Due = tuple[str, str, datetime]
 
 
 @dataclass(slots=True)
 class Walk:
-    """A walk to make: the orders of one flow and fiat type since a moment.
+    """A walk to make through the orders of one flow and fiat type since a moment.
 
-    `traces`: those of the webhooks that named orders which are awaited, by the orders' ids.
-    `due`: since when each order is awaited, by its id. `is_made`: the walk reached its end. `sought`: the id
-    of the one order that the walk is made for, which is older than what is read anyway; the walk ends when
-    that order is seen, or after `MOST_PAGES_BACK`. `is_front`: the walk begins with the newest order, and
-    ends when all that are awaited are seen, or after `MOST_PAGES_IN_FRONT`; `unseen` are then the others.
+    `due`: since when each order that the walk looks for is due, by its id. `traces`: the traces of the
+    webhooks that named such orders, by order id. `is_made`: the walk reached its end. `sought`: the id of the
+    one order for which the walk is made, which is older than the regular walks reach; the walk ends when that
+    order is seen, or after `MOST_PAGES_BACK`. `is_front`: the walk begins with the newest order, and ends
+    when all due orders are seen, or after `MOST_PAGES_IN_FRONT`. `unseen`: the due orders not seen yet.
     """
 
     flow: OrderFlow
@@ -142,20 +142,20 @@ class Walk:
     unseen: set[str] = field(default_factory=set)
 
     def due_orders(self) -> set[Due]:
-        """Return the orders that are awaited."""
+        """Return the due orders that the walk looks for."""
         return {(self.flow.value, order_id, at) for order_id, at in self.due.items()}
 
     def seen(self) -> set[Due]:
-        """Return those of them that the walk, which was made, has seen."""
+        """Return the due orders that the walk has seen."""
         return {one for one in self.due_orders() if one[1] not in self.unseen}
 
     def left(self) -> set[Due]:
-        """Return those of them that the walk, which has ended early, has not seen."""
+        """Return the due orders that the walk has not seen because it ended early."""
         return set() if self.is_made else {one for one in self.due_orders() if one[1] in self.unseen}
 
 
 async def handle_events() -> int:
-    """Mark the orders that new webhooks name as due. Returns how many webhooks were handled."""
+    """Make the orders due that new webhooks name, and return how many webhooks were handled."""
     environment = current_environment()
     query = _UNHANDLED.where(StoredWebhook.environment == environment.value)
     async with transaction() as db:
@@ -186,7 +186,7 @@ async def handle_events() -> int:
 
 
 async def due_walks(*, newest_first: bool = False) -> list[Walk]:
-    """Return the walks that show the orders which are due: the first thousand, or the newest."""
+    """Return walks that look for the due orders: for the thousand due longest, or those due most recently."""
     settings, environment = get_settings(), current_environment()
     async with transaction() as db:
         at = await moment_of(db)
@@ -194,7 +194,7 @@ async def due_walks(*, newest_first: bool = False) -> list[Walk]:
         connection = await db.connection()
         values = {"environment": environment.value, "at": at, "newest_first": newest_first}
         due = (await connection.execute(_DUE, values)).all()
-        # A fiat type that a webhook named is a hint too; without a usable one the order may be anywhere.
+        # A fiat type named by a webhook is only a hint; without a usable one the order may be on any list.
         in_use = set[int]()
         if any(not _named_fiat_types(row) for row in due):
             in_use = await _fiat_types_in_use(connection, environment, earliest) or {
@@ -206,7 +206,7 @@ async def due_walks(*, newest_first: bool = False) -> list[Walk]:
         known = _named_fiat_types(row) or in_use
         since = min(max(row.ordered_at or earliest, earliest), at) - MARGIN
         if row.ordered_at is not None and row.ordered_at < earliest and len(back) < MOST_WALKS_BACK:
-            # Once more from further back each time: dates may be in another zone than they seem to be.
+            # Each retry begins further back: dates may be in another time zone than they seem to be.
             since_it = row.ordered_at - MARGIN * 2 ** min(row.read_failures, 10)
             back += [
                 Walk(_flow(row.flow), fiat_type=fiat_type, since=since_it, sought=row.order_id)
@@ -224,7 +224,7 @@ async def due_walks(*, newest_first: bool = False) -> list[Walk]:
 
 
 def front_walks(walks: Collection[Walk], passed: Set[Due]) -> list[Walk]:
-    """Return walks among the newest orders for what is due, but `passed` and what is sought further back."""
+    """Return front walks for the due orders, except those in `passed` and those with their own walk back."""
     passed = passed | sought_back(walks)
     found = []
     for walk in walks:
@@ -235,7 +235,7 @@ def front_walks(walks: Collection[Walk], passed: Set[Due]) -> list[Walk]:
 
 
 def sought_back(walks: Collection[Walk]) -> set[Due]:
-    """Return those of the due orders that have walks of their own, back to their dates."""
+    """Return the due orders that have a walk of their own, back to their date."""
     sought = {(walk.flow.value, walk.sought) for walk in walks if walk.sought is not None}
     return {due for walk in walks for due in walk.due_orders() if due[:2] in sought}
 
@@ -245,7 +245,7 @@ def _named_fiat_types(row: Row[Any]) -> set[int]:
 
 
 async def open_walks() -> list[Walk]:
-    """Return one walk for every fiat type that has an open or recent top-up."""
+    """Return one walk for every fiat type that has an open or recently changed top-up."""
     environment = current_environment()
     async with transaction() as db:
         at = await moment_of(db)
@@ -292,24 +292,26 @@ async def make_walks(
     pause: Callable[[], float] = _no_pause,
     before_keeping: Callable[[], None] = _nothing,
 ) -> None:
-    """Make the walks one after the other and record what they show.
+    """Make the walks one after the other and record the orders that they show.
 
     Args:
-        pause: called before each page is asked for; returns how many seconds to wait.
-        before_keeping: called before anything of a page is recorded; what it raises ends the walks.
+        provider: the connection to read from.
+        walks: the walks to make.
+        pause: called before each page is requested; returns how many seconds to wait.
+        before_keeping: called before anything of a page is recorded; an error that it raises ends the walks.
 
     Raises:
-        ProviderUnavailable: the provider does not answer; what was read before stands.
-        DatabaseUnavailable: likewise.
+        ProviderUnavailable: the provider does not answer; what was recorded before stays.
+        DatabaseUnavailable: as before, what was recorded stays.
     """
     for walk in walks:
         try:
             await _make(provider, walk, pause, before_keeping)
         except (ProviderRequestRefused, ProviderAnswerUnreadable) as error:
-            # The refusal is about this list only; another may hold somebody's money.
+            # The refusal concerns this list only; another list may hold somebody's payment.
             _READS.labels("refused").inc()
             _log.error("provider orders cannot be read", fiat_type=walk.fiat_type, error=type(error).__name__)
-            # The refusal counts as a try: a hint that leads nowhere has to become a case.
+            # The refusal counts as a read: a hint that leads nowhere has to become a case.
             await clear_due(
                 set(walk.due),
                 environment=current_environment(),
@@ -339,7 +341,7 @@ async def _make(
         seen = {order.order_id for order in page.orders}
         walk.unseen -= seen
         if page.is_last:
-            continue  # The walk ends; what stops it early would leave it unfinished.
+            continue  # The walk ends here; a `break` would mark it as unfinished.
         if (walk.sought is not None and (walk.sought in seen or pages >= MOST_PAGES_BACK)) or (
             walk.is_front and (not walk.unseen or pages >= MOST_PAGES_IN_FRONT)
         ):
@@ -361,7 +363,7 @@ async def _make(
 
 
 async def _pages(provider: Provider, walk: Walk) -> AsyncIterator[HistoryPage]:
-    """Yield the pages of a walk. A walk with more pages than our rate allows pauses and goes on."""
+    """Yield the pages of a walk. If our rate limit is reached after a page, wait and resume."""
     next_page = 1
     while True:
         try:
@@ -383,10 +385,10 @@ async def _pages(provider: Provider, walk: Walk) -> AsyncIterator[HistoryPage]:
 
 
 async def ask_for_read() -> None:
-    """Ask the reader, in whichever process it runs, to read soon what is open.
+    """Ask the reader, in whichever process it runs, to read the open top-ups soon.
 
     Raises:
-        DatabaseUnavailable: nobody was asked.
+        DatabaseUnavailable: the reader was not asked.
     """
     async with transaction() as db:
         await execute(

@@ -1,4 +1,4 @@
-"""Where the provider sends its webhooks: registering the address, and having webhooks sent to it."""
+"""Registers the address for the provider's webhooks, and asks the provider to send webhooks to it."""
 
 import asyncio
 import re
@@ -33,11 +33,11 @@ def own_address() -> str:
 
 
 async def register(address: str | None = None) -> str:
-    """Have the provider send webhooks to the address, or to our own. Returns it.
+    """Register an address (by default our own) for the provider's webhooks, and return it.
 
     Raises:
         ValidationFailed: not an address, or not https where the provider is not the simulator.
-        ProviderUnavailable: no answer, or a refusal; ask again, or look at the provider's dashboard.
+        ProviderUnavailable: no answer, or a refusal; retry, or look at the provider's dashboard.
     """
     url = _checked(address if address is not None else own_address())
     await get_provider().set_webhook_url(url)
@@ -45,15 +45,15 @@ async def register(address: str | None = None) -> str:
 
 
 async def send_dummy(address: str | None = None) -> None:
-    """Have the provider send its example to the address, or to the registered one.
+    """Ask the provider to send its sample webhook to this address, or to the registered one.
 
-    Raises: as `register`.
+    Raises what `register` raises.
     """
     await get_provider().send_dummy_webhook(None if address is None else _checked(address))
 
 
 async def resend(order_id: str) -> None:
-    """Have the provider send the webhook of a completed order again.
+    """Ask the provider to send the webhook of a completed order again.
 
     Raises:
         ValidationFailed: not an order id.
@@ -67,7 +67,7 @@ async def resend(order_id: str) -> None:
 
 
 async def register_with_simulator() -> None:
-    """Register our own address with the simulator; while that fails, try again with growing waits."""
+    """Register our own address with the simulator; retry with growing waits until that succeeds."""
     wait = FIRST_WAIT_SECONDS
     while True:
         try:
@@ -86,7 +86,7 @@ def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
         is_usable = parts.scheme in schemes and bool(parts.hostname) and url.isascii() and url.isprintable()
-        _ = parts.port  # read only to have it checked
+        _ = parts.port  # reading it raises ValueError for an invalid port
     except ValueError:
         is_usable = False
     if not is_usable or len(url) > MAX_URL_CHARACTERS or " " in url:

@@ -1,4 +1,4 @@
-"""The stored webhooks, for an operator: to list them, to show one, to have its order read again."""
+"""The stored webhooks for an operator: list them, show one, and have the order of one read again."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,8 +28,8 @@ _MAX_EVENT_ID = 2**63 - 1
 class ListedEvent:
     """One stored webhook.
 
-    `handled_at` is when its order was marked as due; `secret` names which signed. `error` is always null,
-    for programs that read it: nothing of a webhook can fail after it was stored.
+    `handled_at` is when its order was made due; `secret` names the secret that signed it. `error` is always
+    null and stays for programs that read it: nothing can fail once a webhook is stored.
     """
 
     id: int
@@ -48,7 +48,7 @@ class ListedEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventDetail:
-    """One stored webhook with its signed header decoded and its body as text, as the provider sent them."""
+    """One stored webhook with its signed header decoded and its body as text, as they were stored."""
 
     line: ListedEvent
     kind: str
@@ -61,7 +61,7 @@ class EventDetail:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Which order is read again, and how often this webhook was replayed by now."""
+    """The order that is read again, and how often this webhook has been replayed so far."""
 
     id: int
     flow: str
@@ -70,7 +70,7 @@ class Replay:
 
 
 async def list_events(*, limit: int, order_id: str | None = None) -> list[ListedEvent]:
-    """Return the newest `limit` (at most 100) webhooks, of one of the provider's orders or of all."""
+    """Return the newest `limit` (at most 100) webhooks, of one provider order or of all."""
     query = select(StoredWebhook).order_by(col(StoredWebhook.id).desc()).limit(min(limit, MAX_LISTED))
     if order_id is not None:
         query = query.where(StoredWebhook.order_id == order_id.replace("\x00", ""))
@@ -79,7 +79,7 @@ async def list_events(*, limit: int, order_id: str | None = None) -> list[Listed
 
 
 async def show_event(event_id: int) -> EventDetail:
-    """Return one webhook in full. It may hold personal data of the person who paid.
+    """Return one webhook in full. It may hold personal data about the person who paid.
 
     Raises:
         NotFound: there is no such webhook.
@@ -100,24 +100,24 @@ async def show_event(event_id: int) -> EventDetail:
 
 
 async def replay_event(event_id: int, *, mandate: Mandate) -> Replay:
-    """Have the reader look at the order that a webhook names, however often it did before.
+    """Make the order due that a webhook names, however often it was read before.
 
-    A webhook only says what to read, so replaying one moves no money: what the read shows decides.
+    A webhook only says what to read, so replaying it moves no money: the result of the read decides.
 
     Raises:
         NotFound: there is no such webhook.
         ActionNotPossible: the webhook names no order.
-        ValidationFailed, Forbidden: as `operators.deciding`.
+        ValidationFailed, Forbidden: as in `operators.mandate.deciding`.
     """
     async with deciding(mandate) as operator:
         row = await _found(operator.db, event_id, lock=True)
         hint = hint_of(stored_translation(row))
         if hint is None:
             raise ActionNotPossible("This webhook names no order that could be read.")
-        # It moves no money and says nothing of anybody's, so whose order it is does not matter.
+        # A replay moves no money and reveals nothing about anybody, so whose order it is does not matter.
         await operator.authorise(Deed("webhooks.replay", str(event_id)))
         at = await moment_of(operator.db)
-        # Unlike a webhook that comes again, it is followed for orders that have ended, too.
+        # Unlike a repeated webhook, a replay is followed for orders that have ended, too.
         users = await mark_due(
             operator.db, [hint], environment=Environment(row.environment), at=at, is_requested=True
         )

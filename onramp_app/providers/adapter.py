@@ -1,4 +1,4 @@
-"""What a provider's folder offers, so that `connection.py` can choose it."""
+"""What a provider's folder must supply for `connection.py` to use it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ from onramp_app.providers.webhooks import WebhookReader
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """One provider: the facts that are known without a request, and how to make requests.
+    """One provider: what is known about it without a request, and how to connect to it.
 
-    `fiat_types`: by the provider's number; of one currency's types the general one stands first.
-    `default_fiat_type`: the one assumed for an order whose fiat type is unknown.
-    `coin_symbols`, `chain_symbols`: the documented ones by id; `IdMaps` holds the live ones.
-    `test_chain_ids`: networks on which coins are worth nothing.
-    `widget_features`: the browser features that the provider's page in a frame may use.
-    `connect`: the provider of the settings; it belongs to one event loop, close it at the end.
-    `webhook_reader`: what reads its webhooks, with the secrets of the settings.
+    `fiat_types`: by the provider's number; where several share a currency, the general one comes first.
+    `default_fiat_type`: assumed for an order whose fiat type is unknown.
+    `coin_symbols`, `chain_symbols`: the documented symbols by id; `IdMaps` holds the live ones.
+    `test_chain_ids`: networks whose coins are worth nothing.
+    `widget_features`: the browser features that the provider's page may use while it is framed.
+    `connect`: connects with the given settings. The result belongs to one event loop; close it at the end.
+    `webhook_reader`: makes the reader of the provider's webhooks, with the secrets from the settings.
     `widget_origin`: the origin of the provider's page (RFC 6454 section 6.2), like `https://onramp.money`.
-    `new_recognition_id`: an id that nobody can guess, for the provider to repeat in a top-up's order.
-    `framed_url`: the address of its page in a frame, from the address of a tab and the origin of our page.
-    `frame_name`: the name of that frame, which tells its page our colours (`light_colour`, `dark_colour`,
-    `is_dark`).
-    `connect_kyc`: its own verification of people, as `connect`; raises `ConfigurationError` where the
-    settings leave it off. `kyc_origin`: the origin of the pages on which it verifies people.
-    `published_limits`: what it publishes about limits, by currency (ISO 4217). `published_time`: how long a
-    payment takes by what is published, from a method's code and kind; None where nothing is. `memo_of`: the
-    memo in the untouched JSON of an order; None where there is none that can be read.
+    `new_recognition_id`: makes an unguessable id, which the provider repeats in the top-up's order.
+    `framed_url`: turns the page's address for a tab into its address for a frame on our page's origin.
+    `frame_name`: makes the frame's name, which tells the page inside our colours (`light_colour`,
+    `dark_colour`, `is_dark`).
+    `connect_kyc`: as `connect`, for the provider's own identity verification; raises `ConfigurationError`
+    where the settings turn it off. `kyc_origin`: the origin of the pages on which it verifies people.
+    `published_limits`: the limits the provider publishes, by currency (ISO 4217). `published_time`: how long
+    a payment takes according to published sources, by the method's code and kind; None where none say.
+    `memo_of`: the memo in an order's raw JSON; None where none can be read.
     """
 
     fiat_types: Mapping[int, FiatType]

@@ -1,6 +1,6 @@
 """The provider in use: the only file that names an adapter.
 
-Another provider is a folder beside `onramp/` that makes an `Adapter`, and a line here.
+To add another provider, write a folder beside `onramp/` that defines an `Adapter`, and change one line here.
 """
 
 from functools import lru_cache
@@ -16,19 +16,19 @@ ADAPTER: Adapter = ONRAMP
 
 @lru_cache(maxsize=1)
 def get_provider() -> Provider:
-    """Return the process's connection, made when it is first needed. It belongs to one event loop."""
+    """Return this process's connection, opened on first use. It belongs to one event loop."""
     return ADAPTER.connect(get_settings())
 
 
 @lru_cache(maxsize=1)
 def get_webhook_reader() -> WebhookReader:
-    """Return the process's reader of webhooks."""
+    """Return this process's webhook reader."""
     return ADAPTER.webhook_reader(get_settings())
 
 
 @lru_cache(maxsize=1)
 def get_kyc_provider() -> KycProvider:
-    """Return the process's connection to the provider's own verification of people, as `get_provider` does.
+    """Return this process's connection to the provider's identity verification, opened on first use.
 
     Raises:
         ConfigurationError: ONRAMP_WHITE_LABEL is off.
@@ -37,7 +37,7 @@ def get_kyc_provider() -> KycProvider:
 
 
 async def close() -> None:
-    """Close the connections, at shutdown or before another event loop uses them."""
+    """Close the open connections, at shutdown or before another event loop needs its own."""
     for get in (get_provider, get_kyc_provider):
         if get.cache_info().currsize:
             connection: Provider | KycProvider = get()

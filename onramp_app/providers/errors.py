@@ -1,6 +1,6 @@
-"""The refusals of a provider. Few on purpose: one for each thing that a caller does differently.
+"""The errors a provider call can raise. Few on purpose: one for each case that callers handle differently.
 
-All of them are `ApplicationError`s, so an unhandled one becomes an honest answer of the public contract.
+Each is an `ApplicationError`, so an unhandled one becomes a truthful error response of the public API.
 """
 
 from enum import StrEnum
@@ -17,21 +17,21 @@ class Suspect(StrEnum):
 
 
 class ProviderUnavailable(ApplicationError):
-    """The provider gave no usable answer; whether it acted is not known. Come back later."""
+    """The provider gave no usable answer. Whether it acted is unknown; retry later."""
 
     status, code, title = 503, "provider_unavailable", "The payment provider does not answer"
 
 
 class ProviderBusy(ProviderUnavailable):
-    """Too many requests, as the provider says (429)."""
+    """The provider says that we send too many requests (429)."""
 
 
 class OwnRateSpent(ProviderBusy):
-    """Our own limit of requests is reached, so nothing was sent."""
+    """Our own request limit is reached, so nothing was sent."""
 
 
 class ShareSpent(OwnRateSpent):
-    """The asker's network or account has had its share of our requests (`domain.shares`); others go on."""
+    """The asker's network or person has used up its share of our requests (`domain.shares`)."""
 
     status, code, title = 429, "rate_limited", "Too many requests"
 
@@ -47,7 +47,7 @@ class ProviderCredentialsRefused(ProviderUnavailable):
 
 
 class ProviderPriceIrregular(ProviderUnavailable):
-    """428: the provider's price moves too much to quote right now."""
+    """428: the provider's price is too volatile to quote right now."""
 
 
 class ProviderAnswerUnreadable(ProviderUnavailable):
@@ -55,7 +55,7 @@ class ProviderAnswerUnreadable(ProviderUnavailable):
 
 
 class ProviderRequestRefused(ProviderUnavailable):
-    """The provider understood the request and refused it (400, 409, 416, …): asking again changes nothing.
+    """The provider understood the request and refused it (400, 409, 416, …): a retry changes nothing.
 
     `provider_code` is the provider's own code. `customer_id` is set where a white-label answer names the
     customer that already exists. The provider's own text is not kept: it may repeat personal data.
@@ -78,7 +78,7 @@ class AmountOutOfLimits(ApplicationError):
 
 
 class UnsupportedAsset(ApplicationError):
-    """The asset cannot be bought on this network, or not with this currency."""
+    """The asset cannot be bought on this network or with this currency."""
 
     status, code, title = 422, "unsupported_asset", "The asset is not supported"
 
@@ -88,13 +88,13 @@ class ProviderOrderGone(NotFound):
 
 
 class UnsupportedCurrency(ApplicationError):
-    """The currency cannot be paid with, at all or at the moment."""
+    """Payments in this currency are not possible, either at all or at the moment."""
 
     status, code, title = 422, "unsupported_currency", "The currency is not supported"
 
 
 class UnsupportedPaymentMethod(ApplicationError):
-    """The payment method is not one of the currency's."""
+    """The currency does not offer this payment method."""
 
     status, code, title = 422, "unsupported_payment_method", "The payment method is not supported"
 

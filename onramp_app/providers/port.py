@@ -1,7 +1,7 @@
-"""The provider as the services see it: frozen views in the words of the product, and a Protocol.
+"""The provider as the services see it: a Protocol, and frozen views in the product's own terms.
 
 Amounts are exact decimals in whole units (rupees, USDT), never floats and never minor units: only the
-ledger knows an asset's scale. None means that the provider did not say, or said something unreadable.
+ledger knows an asset's scale. None means that the provider sent no value, or an unreadable one.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -19,11 +19,11 @@ OrderFlow = Literal[Flow.BUY, Flow.SELL]
 
 @dataclass(frozen=True, slots=True)
 class ProviderOrder:
-    """One of the provider's orders, as a read or a webhook shows it.
+    """One of the provider's orders, as read from the provider.
 
-    `bought_amount` is what was bought (Onramp's `actualCryptoAmount`) and `gas_fee` is in the same coin: what
-    was delivered follows from both by ONRAMP_DELIVERED_RULE (docs/money.md). `status_class` is None for
-    sell and swap orders, which move nothing. `raw` is the untouched JSON text (keep it in a text column:
+    `bought_amount` is what was bought (Onramp's `actualCryptoAmount`) and `gas_fee` is in the same coin;
+    ONRAMP_DELIVERED_RULE derives the delivered amount from the two (docs/money.md). `status_class` is None
+    for sell and swap orders, which move nothing. `raw` is the untouched JSON text (keep it in a text column:
     PostgreSQL's jsonb refuses some of what JSON allows).
     """
 
@@ -59,8 +59,8 @@ class ProviderOrder:
 class HistoryPage:
     """One page of orders. `unreadable` holds the text of records without a usable order id.
 
-    `number` counts from 1: after an error a walk of the same arguments may go on at the next one. `is_last`:
-    no further page is asked for; one that is not the last may still turn out to be.
+    `number` counts from 1: after an error, a walk with the same arguments may resume at the next number.
+    `is_last`: the walk asks for no page after this one. False promises nothing: the next may be empty.
     """
 
     number: int
@@ -73,7 +73,7 @@ class HistoryPage:
 class ProviderQuote:
     """What the provider expects to deliver. All fees are fiat, and `expected_amount` is net of them.
 
-    `expires_at` is assumed (30 s): the provider publishes no lifetime.
+    `expires_at` is an assumption (30 s): the provider publishes no lifetime for a quote.
     """
 
     rate: Decimal
@@ -89,11 +89,11 @@ class ProviderQuote:
 
 @dataclass(frozen=True, slots=True)
 class FiatType:
-    """One kind of money in one country, by the provider's number for it.
+    """One currency in one country, under the provider's number for the pair.
 
-    `symbol` is the provider's word and `currency` the ISO 4217 code, which several countries may share.
-    `flows` holds what the provider does with this money; `decimals` is how many digits after the point the
-    currency has.
+    `symbol` is the provider's name for it and `currency` the ISO 4217 code, which several countries may
+    share. `flows` holds what the provider does with this money; `decimals` is the number of digits that the
+    currency has after the decimal point.
     """
 
     fiat_type: int
@@ -106,7 +106,7 @@ class FiatType:
 
     @property
     def can_buy(self) -> bool:
-        """Whether coins can be bought with this money."""
+        """Whether the provider sells coins for this money."""
         return Flow.BUY in self.flows
 
 
@@ -132,8 +132,8 @@ class Coin:
 class Chain:
     """One network.
 
-    `address_pattern` and `memo_pattern` are the provider's regular expressions for what it delivers to,
-    `evm_id` the id of EIP-155 that it names; None: it names none.
+    `address_pattern` and `memo_pattern` are the provider's regular expressions for the addresses and memos
+    it delivers to; `evm_id` is the EIP-155 chain id it gives. None: it gives none.
     """
 
     chain_id: int
@@ -147,7 +147,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class IdMaps:
-    """Symbols to the provider's ids. Several symbols may name one id (`matic20` and `matic` are both 3)."""
+    """The provider's ids by symbol. Several symbols may share one id (`matic20` and `matic` are both 3)."""
 
     fiat_types: Mapping[str, int]
     coin_ids: Mapping[str, int]
@@ -173,7 +173,7 @@ class PairClosed(StrEnum):
 class Withdrawal:
     """What the provider says about sending a coin on a network.
 
-    `minimum` is the least amount it sends, in whole units of the coin; None: it does not say.
+    `minimum` is the smallest amount it sends, in whole units of the coin; None: it does not say.
     """
 
     minimum: Decimal | None
@@ -200,7 +200,8 @@ class ProviderHealth:
 class WidgetSession:
     """The facts of one stored top-up that go into its widget address, and nothing else.
 
-    `fiat_amount` in whole units of the currency of `fiat_type`; `address_tag` is the memo some networks need.
+    `fiat_amount` is in whole units of the `fiat_type`'s currency; `address_tag` is the memo that some
+    networks need.
     """
 
     recognition_id: str
@@ -218,9 +219,10 @@ class WidgetSession:
 
 @dataclass(frozen=True, slots=True)
 class KycLink:
-    """Where a person verifies themselves, and the provider's id of that person.
+    """The address where a person verifies their identity, and the provider's id for that person.
 
-    `client_customer_id` is our id of whom the provider's record was made for; None where it does not say.
+    `client_customer_id` is our id for the person whom the provider's record was created for; None where the
+    provider does not say.
     """
 
     url: str
@@ -229,7 +231,7 @@ class KycLink:
 
 
 class KycMeaning(StrEnum):
-    """What the provider's word for a verification means to us."""
+    """What a verification status of the provider's means to us."""
 
     STARTED = "started"
     IN_REVIEW = "in_review"
@@ -241,10 +243,10 @@ class KycMeaning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KycReport:
-    """The verification of a person, read with a signature: the provider's word and when it changed.
+    """A person's verification, read with a signed request: the provider's status and when it changed.
 
-    `status` consists of capital letters and underscores, `UNREADABLE` where it did not: nothing personal is
-    kept of it. `meaning` is None for a word that we do not know.
+    `status` holds only capital letters and underscores; anything else became `UNREADABLE`, so that nothing
+    personal is kept. `meaning` is None for a status that we do not know.
     """
 
     status: str
@@ -256,8 +258,8 @@ class KycReport:
 class PublishedLimits:
     """The limits that the provider publishes for a currency, in whole units; None: it publishes none.
 
-    `first` is for a first payment, `later` for one after a longer verification, `month` for a month. They are
-    no promise: its own answers contradict them.
+    `first` applies to a first payment, `later` to one after a longer verification, `month` to a month. They
+    promise nothing: the provider's own API contradicts them.
     """
 
     first: Decimal
@@ -267,7 +269,7 @@ class PublishedLimits:
 
 @dataclass(frozen=True, slots=True)
 class CustomerLimits:
-    """What one verified person may still buy, in the asked currency."""
+    """What one verified person may still buy, in the currency that was asked about."""
 
     per_order: Decimal | None
     raw: str
@@ -276,8 +278,8 @@ class CustomerLimits:
 class Provider(Protocol):
     """A connection to the payment provider.
 
-    Every method that asks raises only errors of `providers.errors`; `ProviderUnavailable` and its
-    kinds say nothing about what happened at the provider.
+    Every method that sends a request raises only errors from `providers.errors`. `ProviderUnavailable` and
+    its subclasses say nothing about what happened at the provider.
     """
 
     async def quote(
@@ -297,13 +299,13 @@ class Provider(Protocol):
     ) -> AsyncIterator[HistoryPage]:
         """Walk the orders of one fiat type since a moment, oldest first by default, page by page to the end.
 
-        Orders that are made meanwhile move a walk that begins with the newest by their number: it shows some
-        orders twice and leaves none out.
+        Orders created during a newest-first walk push later pages back by their number: the walk then yields
+        some orders twice, but misses none of those that were there.
         """
         ...
 
     async def limits(self, flow: OrderFlow) -> Mapping[int, AmountLimits]:
-        """Return the limits by fiat type. A fiat type that is missing has an unknown limit."""
+        """Return the amount limits by fiat type. The limits of a missing fiat type are unknown."""
         ...
 
     async def payment_methods(self) -> Mapping[int, Mapping[str, PaymentKind]]:
@@ -311,11 +313,11 @@ class Provider(Protocol):
         ...
 
     async def country_config(self) -> Mapping[Flow, Mapping[int, FiatConfig]]:
-        """Return what is active by flow and fiat type."""
+        """Return by flow and fiat type whether payments are possible now, and by which methods."""
         ...
 
     async def id_maps(self) -> IdMaps:
-        """Return the live maps of symbols to ids."""
+        """Return the provider's live ids by symbol."""
         ...
 
     async def coins_and_chains(self) -> CoinsAndChains:
@@ -323,11 +325,11 @@ class Provider(Protocol):
         ...
 
     async def coin_minimums(self, fiat_type: int) -> Mapping[int, Mapping[int, Decimal]]:
-        """Return the least fiat amount by coin id and chain id."""
+        """Return the smallest fiat amount that may be paid, by coin id and chain id."""
         ...
 
     async def withdrawals(self) -> Mapping[int, Mapping[int, Withdrawal]]:
-        """Return the least amounts sent, and what is closed, by coin id and chain id."""
+        """Return the smallest amount sent and whether sending is closed, by coin id and chain id."""
         ...
 
     async def public_config(self) -> PublicConfig:
@@ -339,19 +341,19 @@ class Provider(Protocol):
         ...
 
     async def set_webhook_url(self, url: str) -> None:
-        """Register where webhooks go. Never retried: after an error the outcome is not known."""
+        """Register the address for webhooks. Never retried: after an error the outcome is unknown."""
         ...
 
     async def send_dummy_webhook(self, url: str | None = None) -> None:
-        """Have a test webhook sent to the address, or to the registered one."""
+        """Ask the provider to send a test webhook to this address, or to the registered one."""
         ...
 
     async def resend_webhook(self, order_id: str) -> None:
-        """Have the webhook of an order sent again. Raises `ProviderOrderGone`."""
+        """Ask the provider to send an order's webhook again. Raises `ProviderOrderGone`."""
         ...
 
     def health(self) -> ProviderHealth:
-        """Return how the provider has answered this process lately. Asks nothing."""
+        """Return how the provider has answered this process lately, without a request."""
         ...
 
     async def close(self) -> None:
@@ -360,7 +362,7 @@ class Provider(Protocol):
 
 
 class KycProvider(Protocol):
-    """The provider's own verification of people, where ONRAMP_WHITE_LABEL allows it."""
+    """The provider's own identity verification, available where ONRAMP_WHITE_LABEL is on."""
 
     async def kyc_link(
         self, *, email: str, phone_number: str, client_customer_id: str, redirect_url: str | None = None
@@ -369,11 +371,11 @@ class KycProvider(Protocol):
         ...
 
     async def kyc_link_again(self, customer_id: str, *, redirect_url: str | None = None) -> KycLink:
-        """Return a fresh address for a person whom the provider knows."""
+        """Return a fresh verification address for a person whom the provider already knows."""
         ...
 
     async def kyc_report(self, customer_id: str) -> KycReport:
-        """Return the verification status of a person in the provider's words."""
+        """Return a person's verification status in the provider's words."""
         ...
 
     async def customer_limits(self, customer_id: str, *, fiat_type: int) -> CustomerLimits:

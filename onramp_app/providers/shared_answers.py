@@ -1,4 +1,4 @@
-"""Answers of the provider that callers share: one request in flight for each question."""
+"""A cache of the provider's answers that all callers share, with one request in flight per key."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class SharedAnswers(Generic[T]):
-    """One request in flight per key, and its answer for everybody for a while. Errors are never kept."""
+    """One request in flight per key, whose answer is cached for all callers. Errors are never cached."""
 
     MAX_KEYS = 256
 
@@ -21,16 +21,16 @@ class SharedAnswers(Generic[T]):
         self._in_flight: dict[str, asyncio.Task[T]] = {}
 
     async def get(self, key: str, seconds: float, *, ask: Callable[[], Awaitable[T]]) -> T:
-        """Return the kept answer, that of the request in flight, or that of a new one.
+        """Return the cached answer, else that of the request in flight, else that of a new request.
 
-        A caller that is canceled leaves the request to the others. Raises what the request raises.
+        Canceling a caller does not cancel the request, which others may share. Raises what it raises.
         """
         while True:
             kept = self._kept.get(key)
             if kept and kept[0] > self._clock():
                 return kept[1]
             task = self._in_flight.get(key)
-            # A task that has just ended stays until its callback runs; its refusal was another caller's.
+            # A finished task stays until its callback runs. It is not reused: its error was another caller's.
             is_mine = task is None or task.done()
             if task is None or task.done():
                 task = asyncio.ensure_future(self._ask(key, seconds, ask=ask))
@@ -39,12 +39,12 @@ class SharedAnswers(Generic[T]):
             try:
                 return await asyncio.shield(task)
             except ShareSpent:
-                # Another caller began it, whose share is spent; the share of this one may not be.
+                # The share of the caller who started the request is spent; this caller's may not be.
                 if is_mine:
                     raise
 
     async def close(self) -> None:
-        """Cancel what is in flight, and wait until it has ended."""
+        """Cancel the requests in flight and wait until they have ended."""
         tasks = [*self._in_flight.values()]
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""What the provider's status numbers mean, as classes. Pure: nothing here reads or moves anything.
+"""The classes that the provider's status numbers and texts fall into. Pure: no input or output.
 
 The three flows share numbers with different meanings (4 is "delivered" when buying, "crypto sold" when
 selling), so every question needs the flow. Source: docs/money.md and the provider's documentation.
@@ -17,7 +17,7 @@ class Flow(StrEnum):
 
 
 class StatusClass(StrEnum):
-    """How far a buy order has come. `rank` orders progress; failures and the unknown have rank 0."""
+    """How far a buy order has come. `rank` orders progress; failures and `UNKNOWN` have rank 0."""
 
     OPENED = "opened"
     CLAIMED = "claimed"
@@ -34,7 +34,7 @@ class StatusClass(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Return 10 (opened) to 70 (delivered), or 0 for a failure and for what is not known."""
+        """Return 10 (opened) to 70 (delivered), or 0 for a failure and for `UNKNOWN`."""
         return _RANKS.get(self, 0)
 
 
@@ -74,8 +74,8 @@ _WHITE_LABEL_CLASSES = {
     "ON_CHAIN_COMPLETED": StatusClass.DELIVERED,
 }
 
-# The words in the reasons of a white-label FAILED. The provider publishes no list, so a reason that is not
-# plainly one of these stays unknown: a person looks, and nothing is read into it.
+# Words looked for in the reasons of a white-label FAILED. The provider publishes no list, so a reason that
+# does not plainly match one of them stays unknown: a person looks at it, and no meaning is guessed.
 _FAILURE_WORDS = (
     ("NAME_MISMATCH", StatusClass.NAME_MISMATCH),
     ("AMOUNT_MISMATCH", StatusClass.AMOUNT_MISMATCH),
@@ -88,7 +88,7 @@ _FAILURE_WORDS = (
 def status_class(flow: Flow, number: int | None) -> StatusClass | None:
     """Return the class of a status number.
 
-    None for sell and swap: those orders are recorded and move nothing, so they have no class that could.
+    None for sell and swap orders: they are only recorded, and without a class they cannot move money.
     A missing or unlisted number of a buy order is `UNKNOWN`, never a success.
     """
     match flow:
@@ -101,9 +101,9 @@ def status_class(flow: Flow, number: int | None) -> StatusClass | None:
 def white_label_status_class(
     flow: Flow, text: str, *, failure_reasons: Iterable[str] = ()
 ) -> StatusClass | None:
-    """Return the class of a white-label status text; of `FAILED` by its reasons.
+    """Return the class of a white-label status text; `FAILED` is classed by its reasons.
 
-    Case, spaces and hyphens do not matter ("TRADE COMPLETED" is seen). None for sell and swap.
+    Case, spaces and hyphens do not matter ("TRADE COMPLETED" occurs). None for sell and swap orders.
     """
     match flow:
         case Flow.SELL | Flow.SWAP:
@@ -122,7 +122,7 @@ def _plain(text: str) -> str:
 
 
 class HealthState(StrEnum):
-    """How the provider answers."""
+    """How well the provider answers."""
 
     OK = "ok"
     SLOW = "slow"

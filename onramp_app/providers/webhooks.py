@@ -1,6 +1,6 @@
 """A provider's webhooks as the services see them: a verified header, and what the webhook says.
 
-What a webhook says is a hint: it names an order to read, and never moves money or a status.
+A webhook is only a hint: it names an order to read, and never itself moves money or changes a status.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class SecretUsed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedHeader:
-    """A header the provider signed. `content` is the decoded base64, not parsed yet."""
+    """A header that the provider signed. `content` is `payload` decoded from base64, not yet parsed."""
 
     payload: bytes
     content: bytes
@@ -30,14 +30,14 @@ class VerifiedHeader:
 
 
 class EventLine(StrEnum):
-    """Which product line speaks: the widget in orders, the white label in an envelope with metadata."""
+    """Which product line sent the event: the widget sends bare orders, the white label an envelope."""
 
     WIDGET = "widget"
     WHITE_LABEL = "white_label"
 
 
 class EventKind(StrEnum):
-    """What the event is about. `UNKNOWN` events are kept and change nothing."""
+    """What the event is about. `UNKNOWN` events are stored and change nothing."""
 
     BUY = "onramp"
     SELL = "offramp"
@@ -47,9 +47,9 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderHint:
-    """Which order a webhook names, and what helps to find it: its currency, its time, our id in it.
+    """The order that a webhook names, and what helps to find it: its currency, its time, our id in it.
 
-    What else a webhook says of an order is not read: the order itself is, from the provider.
+    Nothing else that a webhook says about an order is used; the order itself is read from the provider.
     """
 
     order_id: str
@@ -61,12 +61,12 @@ class OrderHint:
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """What a webhook says; always a hint about what to read next.
+    """What a webhook says; never more than a hint about what to read next.
 
-    `is_signed`: the content stood in the signed header; otherwise anybody who saw a valid header may have
+    `is_signed`: the content came in the signed header; otherwise anybody who saw a valid header may have
     written it. `is_old`: its timestamp is older than ONRAMP_WEBHOOK_MAX_AGE_SECONDS. `differs`: the HTTP
-    body says something else than the signed header. `body` is what the HTTP body holds, None when that is no
-    object. For KYC `client_customer_id` is our id of the person and `customer_id` the provider's.
+    body differs from the signed content. `body` is the JSON object in the HTTP body, None when there is none.
+    For KYC `client_customer_id` is our id for the person and `customer_id` the provider's.
     """
 
     line: EventLine
@@ -84,13 +84,13 @@ class WebhookEvent:
 
 
 class WebhookReader(Protocol):
-    """Proves who sent a webhook and says what it means, with the secrets of one process."""
+    """Verifies who sent a webhook and says what it means."""
 
     def verify(self, payload: bytes | None, signature: bytes | None) -> VerifiedHeader:
-        """Prove that the provider signed the header, in a time that reveals nothing about a secret.
+        """Verify that the provider signed the header, in a time that reveals nothing about a secret.
 
         Args:
-            payload: the raw bytes of the signed header; None when it is missing, or came twice.
+            payload: the raw bytes of the signed header; None when it is missing or was sent twice.
             signature: the raw bytes of its signature.
 
         Raises:
@@ -99,17 +99,17 @@ class WebhookReader(Protocol):
         ...
 
     def verified_before(self, payload: bytes, secret: SecretUsed) -> VerifiedHeader:
-        """Return a header that `verify` accepted, from what was stored of it."""
+        """Rebuild a header that `verify` accepted earlier from what was stored of it."""
         ...
 
     def translate(self, header: VerifiedHeader, body: bytes, *, received_at: datetime) -> WebhookEvent:
-        """Return what a verified webhook means. Never raises: if unreadable, an event without an order."""
+        """Return what a verified webhook means. Never raises: if unreadable, the event has no order."""
         ...
 
     def kept(self, header: VerifiedHeader, body: bytes, event: WebhookEvent) -> tuple[bytes, bytes]:
         """Return the header and the body as they may be stored: without what they say about a person.
 
-        Another header or body never becomes the same as before, and `verified_before` reads what is kept.
+        Different headers or bodies stay different when stored, and `verified_before` reads a stored header.
         """
         ...
 

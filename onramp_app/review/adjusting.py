@@ -1,7 +1,7 @@
-"""Moves money between the operator and one person: makes a shortfall good, writes off what they owe.
+"""Moves money between the operator and one person: makes a shortfall good, or writes off what they owe.
 
-Both happen at the operator's expense, once for each reference that the operator gives, such as the number of
-a ticket. The person finds them among their transactions.
+Both are at the operator's expense, and happen once for each reference that the operator gives, such as a
+ticket number. The person sees them among their transactions.
 """
 
 import re
@@ -41,7 +41,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an operator asks for, as typed: whose account, how much of what, and the operator's reference."""
+    """An operator's request as typed: whose account, how much of which asset, and which reference."""
 
     user_id: str
     asset: str
@@ -62,19 +62,19 @@ class Adjusted:
 
 
 async def make_good(wanted: Wanted, *, mandate: Mandate) -> Adjusted:
-    """Credit a person an amount at the operator's expense, once for each reference.
+    """Credit a person with an amount at the operator's expense, once for each reference.
 
-    The treasury has to hold the coins already, beside what is owed to everybody.
+    The treasury must already hold the coins, on top of what is owed to everybody.
 
     Raises:
-        ValidationFailed: something that was typed is unusable, the amount has more decimals than its asset,
-            or the books do not know the asset.
-        Forbidden, SecondOperatorNeeded: as `operators.deciding`; Forbidden also for the operator's own
-            account.
+        ValidationFailed: an input is unusable, the amount has more decimals than its asset, or the books do
+            not know the asset.
+        Forbidden, SecondOperatorNeeded: as in `operators.mandate.deciding`; Forbidden also for the operator's
+            own account.
         NotFound: there is no such person or operator.
         ActionNotPossible: the reference was used before, the account may not be credited, or the treasury
             does not hold that much more than is owed.
-        DatabaseUnavailable: nothing is certain; look before trying again.
+        DatabaseUnavailable: whether it was done is unknown; check before retrying.
     """
     async with deciding(mandate, purpose=PROOF) as operator:
         user, amount, scale = await _begin(operator.db, wanted)
@@ -93,10 +93,10 @@ async def make_good(wanted: Wanted, *, mandate: Mandate) -> Adjusted:
 
 
 async def write_off(wanted: Wanted, *, mandate: Mandate) -> Adjusted:
-    """Cancel what a person owes, or a part of it, at the operator's expense, once for each reference.
+    """Write off what a person owes, or a part of it, at the operator's expense, once for each reference.
 
     Raises:
-        ValidationFailed, Forbidden, SecondOperatorNeeded, NotFound, DatabaseUnavailable: as `make_good`.
+        ValidationFailed, Forbidden, SecondOperatorNeeded, NotFound, DatabaseUnavailable: as in `make_good`.
         ActionNotPossible: the reference was used before, or the person owes less.
     """
     async with deciding(mandate) as operator:
@@ -117,8 +117,8 @@ async def write_off(wanted: Wanted, *, mandate: Mandate) -> Adjusted:
 async def _begin(db: AsyncSession, wanted: Wanted) -> tuple[User, UserAmount, int]:
     """Return the person, the amount and its scale. Other adjustments wait until the transaction ends.
 
-    Two at once would each find the same money in the treasury, the same debt, and the same sum below the
-    threshold for a second operator.
+    Two concurrent ones would each see the same money in the treasury, the same debt, and the same recent
+    total, still below the threshold for a second operator.
     """
     if not _REFERENCE.fullmatch(wanted.reference):
         message = "Use 1 to 64 letters, digits, dots, hyphens and underscores, a letter or digit first."
@@ -161,7 +161,7 @@ async def _book(
 ) -> Adjusted:
     asset, minor = instruction.asset, instruction.amount_minor
     at = now()
-    # Parts of a larger amount need two operators as well.
+    # A larger amount that is split into parts needs two operators as well.
     lately = await adjusted_since(operator.db, instruction.kind, since=at - timedelta(days=1))
     await operator.authorise(
         Deed(

@@ -33,7 +33,7 @@ from onramp_app.top_ups.moves import Evidence, record
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import CREATED, Act, on_order
 
-# The provider says the kind of payment, not the method. The words are those of the public contract.
+# The provider names the kind of payment, not the method. The words are those of the public contract.
 _METHODS = {
     PaymentKind.INSTANT.value: "instant",
     PaymentKind.BANK_TRANSFER.value: "bank_transfer",
@@ -45,7 +45,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """The person whose account an id names, for the operator to see who that is."""
+    """The person to be credited, as shown to the operator."""
 
     id: str
     email: str
@@ -57,9 +57,9 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """The money of an order and the person who gets it; `amount` in whole units of `asset`.
+    """The money of an order and the person who receives it; `amount` is in whole units of `asset`.
 
-    `top_up_id` is the new top-up and `reference` names the transfer; both None where nothing was done yet.
+    `top_up_id` is the new top-up and `reference` names the transfer; both are None in a preview.
     """
 
     order_id: str
@@ -71,7 +71,7 @@ class Attribution:
 
 
 async def preview(order_id: str, user_id: str) -> Attribution:
-    """Return what `attribute` would do, and change nothing. Raises its errors of the order and the user."""
+    """Return what `attribute` would do, without doing it. Raises its errors about the order and the user."""
     async with transaction() as db:
         order = await named.purchase(db, order_id)
         user = await _recipient(db, user_id)
@@ -81,20 +81,21 @@ async def preview(order_id: str, user_id: str) -> Attribution:
 
 
 async def attribute(order_id: str, user_id: str, *, mandate: Mandate) -> Attribution:
-    """Credit to a person what lies in suspense of an order, once.
+    """Credit an order's money in suspense to a person, once.
 
     Args:
         order_id: the provider's id of a buy order.
-        user_id: the id of the account.
+        user_id: the id of the person's account.
         mandate: the operator, with reason and code.
 
     Raises:
         ValidationFailed: the mandate is unusable, or `user_id` is not an id.
-        Forbidden, SecondOperatorNeeded: as `operators.deciding`; also for the operator's own account.
+        Forbidden, SecondOperatorNeeded: as in `operators.mandate.deciding`; Forbidden also for the operator's
+            own account.
         NotFound: there is no such order, person or operator.
-        ActionNotPossible: nothing of the order lies in suspense, what was paid is not known, the account is
+        ActionNotPossible: the order has no money in suspense, what was paid is not known, the account is
             closed or frozen, or the person's verification was rejected.
-        DatabaseUnavailable: nothing is certain; look before trying again.
+        DatabaseUnavailable: whether it was done is unknown; check before retrying.
     """
     async with deciding(mandate) as operator:
         db = operator.db
@@ -178,7 +179,7 @@ async def _settled_top_up(  # noqa: PLR0913 - what, whose, by whom and when
     top_up = _top_up(order, booked, user_id=user_id, at=at)
     count_in_base(top_up, rates=await kept_rates(db))
     db.add(top_up)
-    await db.flush()  # The order and the top-up name each other.
+    await db.flush()  # The order and the top-up reference each other.
     order.top_up_id, top_up.best_order_id = top_up.id, order.id
     top_up.received_minor, top_up.received_asset = booked.delivery.amount_minor, booked.delivery.asset
     evidence = Evidence(
@@ -196,7 +197,7 @@ async def _settled_top_up(  # noqa: PLR0913 - what, whose, by whom and when
 
 
 def _top_up(order: OrderRecord, booked: BookedDelivery, *, user_id: str, at: datetime) -> TopUp:
-    """Return the top-up that the order would have had. What was paid is the provider's to say."""
+    """Return the top-up that the order would have had. Only the provider's record says what was paid."""
     if order.fiat_amount is None or order.fiat_currency is None or order.fiat_type is None:
         raise ActionNotPossible("The provider's record does not say what was paid for this order.")
     return TopUp(

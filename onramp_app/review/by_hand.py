@@ -1,7 +1,7 @@
-"""Credits a delivery by the provider's word, while no server of its network answers that could show it.
+"""Credits a delivery on the provider's word while no server of its network answers to confirm it.
 
-The looks go on: once a server answers, the transfer is claimed for this order all the same, and what it
-brought is compared with what was credited.
+The looks at the network continue: once a server answers, the transfer is still claimed for this order, and
+its amount is compared with what was credited.
 """
 
 from datetime import datetime
@@ -40,18 +40,18 @@ _log = structlog.get_logger(__name__)
 
 
 async def credit(top_up_id: str, *, mandate: Mandate) -> Decision:
-    """Credit the delivery of a top-up that waits for a network which nobody can read, once.
+    """Credit, once, the delivery of a top-up that waits for a network which cannot be read.
 
-    The amount is what the provider's figures make by `ONRAMP_DELIVERED_RULE`.
+    The amount follows from the provider's figures by `ONRAMP_DELIVERED_RULE`.
 
     Raises:
-        ValidationFailed, Forbidden, SecondOperatorNeeded: as `operators.deciding`; Forbidden also where the
-            top-up is the operator's own.
+        ValidationFailed, Forbidden, SecondOperatorNeeded: as in `operators.mandate.deciding`; Forbidden also
+            where the top-up is the operator's own.
         NotFound: there is no such top-up or operator.
-        ActionNotPossible: nothing of it waits, its servers answer or have been away for less than five
-            minutes, its record says no amount or another asset, another order has its transaction, or the
-            account may not be credited.
-        DatabaseUnavailable: nothing is certain; look before trying again.
+        ActionNotPossible: no delivery of the top-up waits, its network's servers answer or have been down for
+            less than five minutes, the record has no amount or another asset, another order has claimed the
+            transaction, or the account may not be credited.
+        DatabaseUnavailable: whether it was done is unknown; check before retrying.
     """
     async with deciding(mandate) as operator:
         db, at = operator.db, now()
@@ -125,7 +125,7 @@ async def credit(top_up_id: str, *, mandate: Mandate) -> Decision:
 
 
 async def _waiting(db: AsyncSession, top_up_id: str) -> tuple[OrderRecord, ChainEvidence]:
-    """Return the order that waits, and its evidence, both locked: orders come first in the order of locks."""
+    """Return the waiting order and its evidence, both locked, the order first (the global lock order)."""
     found = None
     if is_id(top_up_id):
         query = (
@@ -146,7 +146,7 @@ async def _waiting(db: AsyncSession, top_up_id: str) -> tuple[OrderRecord, Chain
 
 
 async def _owner_and_top_up(db: AsyncSession, top_up_id: str) -> tuple[User, TopUp]:
-    """Return both locked, people before top-ups. Raises `NotFound`."""
+    """Return the owner and the top-up, locked in this order. Raises `NotFound`."""
     people = select(User).join(TopUp, col(TopUp.user_id) == col(User.id)).where(TopUp.id == top_up_id)
     owner = (await db.exec(people.with_for_update(read=True, of=User))).first()
     top_up = (await db.exec(select(TopUp).where(TopUp.id == top_up_id).with_for_update())).first()

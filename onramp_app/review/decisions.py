@@ -45,7 +45,7 @@ from onramp_app.top_ups.transitions import (
     on_action,
 )
 
-# What the owner of the top-up reads in its timeline. The operator's reason is for the operator's eyes.
+# What the top-up's owner reads in its timeline. The operator's reason is for operators only.
 _DONE: Mapping[Action, str] = {
     Action.RELEASE: "released",
     Action.RETURN: "returned",
@@ -72,7 +72,7 @@ _log = structlog.get_logger(__name__)
 class Decision:
     """What a decision did. `amount` is in whole units of `asset`; both are None when nothing was booked.
 
-    `order_id` is the provider's. `reference` names the transfer that was posted, if any.
+    `order_id` is the provider's id. `reference` names the transfer that was posted, if any.
     """
 
     top_up_id: str
@@ -89,12 +89,12 @@ async def decide(top_up_id: str, action: Action, *, mandate: Mandate) -> Decisio
     """Carry out an operator's decision about a top-up, once.
 
     Raises:
-        ValidationFailed, Forbidden, SecondOperatorNeeded: as `operators.deciding`; Forbidden also where the
-            top-up is the operator's own.
+        ValidationFailed, Forbidden, SecondOperatorNeeded: as in `operators.mandate.deciding`; Forbidden also
+            where the top-up is the operator's own.
         NotFound: there is no such top-up or operator.
         ActionNotPossible: the state does not allow the action, the action was done before, or the account may
             not be credited. Nothing was changed.
-        DatabaseUnavailable: nothing is certain; look before trying again.
+        DatabaseUnavailable: whether it was done is unknown; check before retrying.
     """
     async with deciding(mandate) as operator:
         db = operator.db
@@ -161,7 +161,7 @@ def _deed(
 
 
 async def _owner(db: AsyncSession, top_up_id: str) -> User | None:
-    """Return the owner, locked against changes: people are locked before top-ups."""
+    """Return the owner, locked against changes; call this before locking the top-up."""
     if not is_id(top_up_id):
         return None
     query = select(User).join(TopUp, col(TopUp.user_id) == col(User.id)).where(TopUp.id == top_up_id)
@@ -205,7 +205,7 @@ def _instruction(
                 delivery, user_id=user_id, top_up_id=top_up_id, cause=cause, turn=turn
             )
         case Posting.UNDO_REVERSE:
-            # What we owe the provider is one sum for all orders, so undoing would take that of another order.
+            # What we owe the provider is one sum for all orders, so undoing would take another order's part.
             if made.get(TransferKind.REMIT, 0) or made.get(TransferKind.SETOFF, 0):
                 raise ActionNotPossible("It was sent back or set off already, so the reversal stands.")
             turn = made.get(TransferKind.UNDO_REVERSE, 0) + 1
@@ -217,11 +217,11 @@ def _instruction(
 
 
 async def post_once(db: AsyncSession, instruction: Instruction) -> str:
-    """Post an instruction for the first time. Returns the id of the transfer.
+    """Post an instruction that must be new, and return the id of its transfer.
 
     Raises:
         ActionNotPossible: the instruction was posted before, or an account holds less than it takes.
-        InsufficientFunds, ReferenceTaken: as `ledger.posting.post`.
+        InsufficientFunds, ReferenceTaken: as in `ledger.posting.post`.
     """
     try:
         (posted,) = await post(db, [instruction])
@@ -254,7 +254,7 @@ def _decision(
 
 
 def why_not(state: State, action: Action) -> str:  # noqa: PLR0911 - one answer a case
-    """Return, for the operator, why the action is not possible in this state, and what is."""
+    """Return, for the operator, why the action is not possible in this state, and which one is."""
     is_review, status = state.status is TopUpStatus.IN_REVIEW, state.status.value
     match action:
         case Action.RELEASE | Action.RETURN if is_review:

@@ -1,7 +1,7 @@
-"""Records that what was returned or reversed has left us: sent back on chain, or set off by an invoice.
+"""Records how a returned or reversed amount was given back: sent back on chain, or set off by an invoice.
 
-Until then an order's amount is owed to the provider; afterwards its reversal cannot be undone any more. No
-balance of a person changes.
+Until then the order's amount is owed to the provider; afterwards its reversal can no longer be undone. No
+person's balance changes.
 """
 
 import re
@@ -35,7 +35,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
-    """What was recorded: `amount` in whole units of `asset`, and the hash or invoice that proves it."""
+    """What was recorded: `amount` in whole units of `asset`; `evidence` is the hash or the invoice number."""
 
     order_id: str
     top_up_id: str
@@ -51,16 +51,17 @@ async def remit(order_id: str, *, transaction: str, mandate: Mandate) -> GivenBa
 
     Args:
         order_id: the provider's id of the order.
-        transaction: the hash of the transaction that sent the coins back; it may have sent back several.
+        transaction: the hash of the transaction that sent the coins back; one may send back several orders.
         mandate: the operator, with reason and code.
 
     Raises:
-        ValidationFailed: this is no hash of the network, or it is that of the delivery; or as `deciding`.
-        Forbidden, SecondOperatorNeeded: as `operators.deciding`; Forbidden also where the top-up is the
-            operator's own.
+        ValidationFailed: not a transaction hash of the network, or the hash of the delivery itself; or as in
+            `operators.mandate.deciding`.
+        Forbidden, SecondOperatorNeeded: as in `operators.mandate.deciding`; Forbidden also where the top-up
+            is the operator's own.
         NotFound: there is no such order or operator.
         ActionNotPossible: nothing of the order is to be given back (any more).
-        DatabaseUnavailable: nothing is certain; look before trying again.
+        DatabaseUnavailable: whether it was done is unknown; check before retrying.
     """
     async with deciding(mandate) as operator:
         found = await _to_give_back(operator.db, order_id)
@@ -72,14 +73,14 @@ async def remit(order_id: str, *, transaction: str, mandate: Mandate) -> GivenBa
 async def setoff(order_id: str, *, invoice: str, mandate: Mandate) -> GivenBack:
     """Record, once, that an invoice of the provider's settled a returned or reversed delivery.
 
-    The coins stay with the operator, who paid for them by that invoice.
+    The coins stay with the operator, who paid for them with that invoice.
 
     Args:
         order_id: the provider's id of the order.
         invoice: the number of the invoice.
         mandate: the operator, with reason and code.
 
-    Raises: as `remit`; ValidationFailed also where this is no number of an invoice.
+    Raises the errors of `remit`; ValidationFailed also for an unusable invoice number.
     """
     async with deciding(mandate) as operator:
         number = invoice.strip()
@@ -101,9 +102,9 @@ class _Found:
 
 
 async def _to_give_back(db: AsyncSession, order_id: str) -> _Found:
-    """Return an order of which an amount is to be given back, with its top-up, both locked.
+    """Return an order whose amount is to be given back, with its top-up, both locked.
 
-    The lock of the top-up is what an undone reversal takes: of the two, one finds the other done.
+    Undoing a reversal takes the same lock of the top-up, so whichever of the two comes second sees the first.
     """
     order = await named.purchase(db, order_id)
     top_up = None if order.top_up_id is None else await _locked(db, order.top_up_id)
@@ -129,7 +130,7 @@ async def _locked(db: AsyncSession, top_up_id: str) -> TopUp:
 
 
 def _hash(name: str, found: _Found) -> str:
-    """Return the hash as its network writes it. Raises `ValidationFailed`."""
+    """Return the checked hash in its network's spelling. Raises `ValidationFailed`."""
     network, arrived_by = found.booked.delivery.network, found.order.transaction_hash or ""
     own_form = name.lower() if network in NETWORKS else name
     message = None

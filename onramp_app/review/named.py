@@ -18,7 +18,7 @@ async def purchase(db: AsyncSession, order_id: str) -> OrderRecord:
         OrderRecord.flow == Flow.BUY.value,
         OrderRecord.order_id == order_id,
     )
-    # Not against references to it: a decision that holds the top-up books for this order.
+    # `key_share` lets others reference the order: a decision that locks the top-up books for this order.
     locked = query.with_for_update(key_share=True)
     order = (await db.exec(locked)).first() if "\x00" not in order_id else None
     if order is None:

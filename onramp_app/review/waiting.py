@@ -1,4 +1,4 @@
-"""What waits for an operator: the open cases, oldest first, and how one that needs no decision is closed."""
+"""The open cases that wait for an operator, oldest first, and the closing of one that needs no decision."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,14 +24,14 @@ from onramp_app.top_ups.transitions import TopUpStatus
 
 MAX_ITEMS = 1000
 
-# Cases of these kinds end with the decision that they wait for.
+# Cases of these kinds are closed by the decision that they wait for.
 _WANTS: dict[CaseKind, str] = {
     CaseKind.HELD: "Money is held: release or return its top-up.",
     CaseKind.SUSPENSE: "Money lies in suspense: attribute its order.",
     CaseKind.IN_REVIEW: "Its top-up is in review: close the top-up.",
 }
 
-# The amount is what was booked for the top-up or else of the order; null where nothing was.
+# The amount is what was booked for the top-up, or else for the order; null where nothing was booked.
 _OPEN = text("""
 SELECT x.id, x.kind, x.environment, x.top_up_id, o.order_id, x.opened_at, x.detail, u.email,
        t.status, t.reason, s.code AS asset, s.scale,
@@ -49,9 +49,9 @@ _COUNT = text("SELECT count(*) FROM exceptions WHERE closed_at IS NULL")
 
 @dataclass(frozen=True, slots=True)
 class OpenCase:
-    """One open case: what it is about, since when, and why a person must look.
+    """One open case: what it is about, since when it is open, and why a person must look at it.
 
-    `amount` is what was booked, in whole units of `asset`; both None where nothing was.
+    `amount` is what was booked, in whole units of `asset`; both are None where nothing was booked.
     """
 
     id: str
@@ -113,11 +113,12 @@ async def close_case(case_id: str, *, mandate: Mandate) -> ClosedCase:
     """Close a case that a person has looked at and that needs no decision.
 
     Raises:
-        ValidationFailed, Forbidden: as `operators.deciding`; also where the top-up is their own.
-        NotFound: there is no such case, or no such operator.
+        ValidationFailed, Forbidden: as in `operators.mandate.deciding`; Forbidden also where the top-up is
+            the operator's own.
+        NotFound: there is no such case or operator.
         ActionNotPossible: the case is closed already, or stands for money or a top-up that waits for a
-            decision; one of a review is closed where the top-up is in review no longer.
-        DatabaseUnavailable: nothing is certain; look before trying again.
+            decision. A case of a review can be closed once its top-up is no longer in review.
+        DatabaseUnavailable: whether it was closed is unknown; check before retrying.
     """
     async with deciding(mandate) as operator:
         at = now()
@@ -128,34 +129,34 @@ async def close_case(case_id: str, *, mandate: Mandate) -> ClosedCase:
         if kind in _WANTS and not (kind is CaseKind.IN_REVIEW and _is_decided(top_up)):
             raise ActionNotPossible(_WANTS[kind])
         owners = await _owners(operator.db, found)
-        # The audit log has always called this deed so.
+        # The audit log has always used this name for the deed.
         await operator.authorise(Deed("review.close_exception", found.id, concerns=owners))
         found.closed_at, found.closed_by, found.close_reason = at, operator.id, operator.reason
         about = {"kind": found.kind, "top_up": found.top_up_id, "order": found.provider_order_id}
         operator.write_audit(at=at, detail=about)
-    # Pages may say, because of the case, that a payment is being looked for.
+    # Because of the case, pages may be showing that a payment is being looked for.
     announce_changes(owners)
     return ClosedCase(found.id, found.kind)
 
 
 async def _locked(db: AsyncSession, case_id: str) -> tuple[Case, TopUp | None]:
-    """Return the case and the top-up that it names, locked, the top-up first. Raises `NotFound`."""
+    """Return the case and its top-up, if any, both locked, the top-up first. Raises `NotFound`."""
     found = (await db.exec(select(Case).where(Case.id == case_id))).first() if is_id(case_id) else None
     if found is None:
         raise NotFound("There is no such case.")
-    # A read that moves the top-up into review waits for the lock, and then opens a case of its own.
+    # A read that moves the top-up into review waits for this lock, and then opens another case.
     top_up = (await db.exec(select(TopUp).where(TopUp.id == found.top_up_id).with_for_update())).first()
     await db.refresh(found, with_for_update=True)
     return found, top_up
 
 
 def _is_decided(top_up: TopUp | None) -> bool:
-    """Return whether no decision can end the case: another order of the top-up has settled it meanwhile."""
+    """Return whether the top-up no longer needs a decision, since another order has moved it meanwhile."""
     return top_up is not None and (top_up.status != TopUpStatus.IN_REVIEW.value or top_up.has_entry)
 
 
 async def _owners(db: AsyncSession, found: Case) -> frozenset[str]:
-    """Return the owner of the top-up that the case names, or that its order belongs to; empty without one."""
+    """Return the owners of the top-ups that the case or its order names; empty where there are none."""
     of_order = select(OrderRecord.top_up_id).where(OrderRecord.id == found.provider_order_id)
     query = select(TopUp.user_id).where(
         or_(col(TopUp.id) == found.top_up_id, col(TopUp.id).in_(of_order.scalar_subquery()))

@@ -1,10 +1,10 @@
-"""What keeps a person from adding money, as facts with the codes of the public contract."""
+"""The reasons why a person cannot add or cancel money, as errors with the codes of the public contract."""
 
 from onramp_app.domain.errors import ApplicationError
 
 
 class AccountFrozen(ApplicationError):
-    """An operator froze the account: nothing new is begun."""
+    """An operator froze the account, so no top-up can be begun."""
 
     status, code, title = 403, "account_frozen", "The account is frozen"
 
@@ -16,7 +16,7 @@ class KycRequired(ApplicationError):
 
 
 class EmailNotConfirmed(ApplicationError):
-    """The person has not confirmed their email address, and has to before anything is bought."""
+    """The person must confirm their email address before they can begin a top-up."""
 
     status, code, title = 403, "email_not_confirmed", "Confirm your email address first"
 
@@ -24,23 +24,23 @@ class EmailNotConfirmed(ApplicationError):
 class TierTooLow(KycRequired):
     """The amount is more than the person's tier allows, and a higher tier would allow it.
 
-    `extra` holds `tier`, the one that would, `next_step`, and `min` and `max` of what is possible now.
+    `extra` holds `tier` (the tier that would), `next_step`, and the `min` and `max` that are possible now.
     """
 
 
 class NotCancelable(ApplicationError):
-    """A payment was claimed, or the top-up has ended."""
+    """The top-up cannot be canceled: a payment was claimed, or the top-up has ended."""
 
     status, code, title = 409, "not_cancelable", "This top-up cannot be canceled"
 
 
 class TooManyOpenTopUps(ApplicationError):
-    """The person has as many open top-ups as one may have at a time."""
+    """The person already has the maximum number of open top-ups."""
 
     status, code, title = 409, "too_many_open_top_ups", "Too many open top-ups"
 
 
 class QuoteChanged(ApplicationError):
-    """A fresh quote is more than 1 % away from what was expected; `extra` holds it as `quote`."""
+    """A fresh quote differs by more than 1 % from the expected amount; `extra` holds it as `quote`."""
 
     status, code, title = 409, "quote_changed", "The quote has changed"

@@ -1,11 +1,12 @@
-"""Our own limits (`LIMITS`): how much a person of a tier may add in a UTC day and month.
+"""Our own limits (`LIMITS`): how much a person of a tier may add per top-up, UTC day and UTC month.
 
-What may still arrive counts as if it had arrived: open top-ups and those in review, whenever they were
-made. Settled ones count in the period in which they settled, with what was truly paid. The lock on the
-person's row is held from the check until the insert or the credit, so that no two checks see the same rest.
+Money that may still arrive counts as if it had arrived: open top-ups and those in review, whenever they were
+created. Settled top-ups count in the period in which they settled, with the amount that was actually paid.
+The person's row stays locked from the check until the insert or the credit, so that no two checks see the
+same remainder.
 
-The limits count twice: when a top-up is begun, and again before money is credited, because people change the
-amount on the provider's page and pay late.
+The limits are checked twice: when a top-up is begun, and again before money is credited, because people
+change the amount on the provider's page and pay late.
 """
 
 from collections.abc import Mapping
@@ -29,10 +30,10 @@ from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import OPEN_SQL, Reason
 
 _PRECISION = 80
-# What cannot be counted is held until an operator has looked; these words tell them why.
+# A payment that cannot be counted is held until an operator has looked at it; this text tells them why.
 UNCOUNTED = f"{Reason.OVER_LIMIT.value}: it cannot be counted, since no exchange rate was ever known"
 
-# The words are in the text, not parameters, because the indexes have the same words in their conditions.
+# The statuses are literals, not parameters, because the indexes have the same literals in their conditions.
 USED = text(f"""
 SELECT currency, sum(paid) FILTER (WHERE counts_today) AS today, sum(paid) AS this_month FROM (
     SELECT CASE WHEN o.fiat_currency <> t.fiat_currency THEN o.fiat_currency
@@ -55,7 +56,7 @@ SELECT currency, sum(paid) FILTER (WHERE counts_today) AS today, sum(paid) AS th
 
 @dataclass(frozen=True, slots=True)
 class UsedAmounts:
-    """What a person has used of a day and of a month, in one currency."""
+    """How much of the daily and monthly limits a person has used, in one currency."""
 
     today: Decimal
     this_month: Decimal
@@ -76,12 +77,13 @@ async def used_amounts(
 ) -> dict[str, UsedAmounts]:
     """Return what the person has used, by the currency in which it is known.
 
-    That is the base currency of the limits at the top-up's creation; the currency that was paid, where people
-    changed it on the provider's page; and the currency that was asked for, where no rate was known then.
-    Amounts of two currencies are never added: `left` converts each of them.
+    That is usually the limits' base currency at the top-up's creation; the requested currency, where no rate
+    was known then; or the currency that was paid, where it was changed on the provider's page. Amounts in
+    different currencies are never added up here: `left` converts each of them.
 
     Args:
-        except_id: the top-up to leave out, because it is the one being counted.
+        at: the moment whose UTC day and month count.
+        except_id: the top-up to leave out, because it is the one being checked.
     """
     day = at.replace(hour=0, minute=0, second=0, microsecond=0)
     parameters = {"user_id": user_id, "day": day, "month": day.replace(day=1), "except_id": except_id}
@@ -93,7 +95,7 @@ def in_base(amount: Decimal, currency: str, *, rates: Mapping[str, Decimal]) -> 
     """Return an amount in the base currency; `rates[C]` is how much of it one unit of C is worth.
 
     Raises:
-        ProviderUnavailable: there is no rate. What cannot be counted is not let through.
+        ProviderUnavailable: there is no rate. An amount that cannot be counted is not let through.
     """
     rate = rates.get(currency)
     if rate is None:
@@ -111,17 +113,17 @@ def tier_limits(limits: Limits, tier: str) -> TierLimits:
 
 
 def is_limited(limits: TierLimits) -> bool:
-    """Return whether our limits apply to the tier at all."""
+    """Return whether the tier has any limit of ours."""
     return any(limit is not None for limit in (limits.per_top_up, limits.per_day, limits.per_month))
 
 
 def left(
     limits: TierLimits, already: Mapping[str, UsedAmounts], *, rates: Mapping[str, Decimal]
 ) -> Decimal | None:
-    """Return the most that may be added now, in the base currency; None: as much as one likes.
+    """Return the most that may be added now, in the base currency; None: there is no limit.
 
     Raises:
-        ProviderUnavailable: something that counts is in a currency without a rate.
+        ProviderUnavailable: a used amount is in a currency without a rate.
     """
     today, this_month = sums(already, rates)
     rests = [
@@ -134,7 +136,7 @@ def left(
 
 
 def sums(already: Mapping[str, UsedAmounts], rates: Mapping[str, Decimal]) -> tuple[Decimal, Decimal]:
-    """Return what was used today and this month, in the base currency. Raises as `in_base`."""
+    """Return what was used today and this month, in the base currency. Raises what `in_base` raises."""
     today = sum((in_base(u.today, c, rates=rates) for c, u in already.items()), Decimal(0))
     this_month = sum((in_base(u.this_month, c, rates=rates) for c, u in already.items()), Decimal(0))
     return today, this_month
@@ -143,10 +145,12 @@ def sums(already: Mapping[str, UsedAmounts], rates: Mapping[str, Decimal]) -> tu
 async def base_rates(
     already: Mapping[str, UsedAmounts], currency: str, *, kept: Mapping[str, Decimal]
 ) -> Mapping[str, Decimal]:
-    """Return what one unit of the currency, and of each that counts, is worth in the base currency.
+    """Return what one unit of `currency`, and of each currency in `already`, is worth in the base currency.
 
     Args:
-        kept: for what has no rate of today, such as a currency in which nothing is sold any more.
+        already: what the person has used, by currency.
+        currency: the currency of the new top-up.
+        kept: last known rates, for a currency without a current one, such as one no longer sold in.
 
     Raises:
         ProviderUnavailable: there are no exchange rates at all.
@@ -161,7 +165,7 @@ async def base_rates(
 async def kept_rates(db: AsyncSession) -> Mapping[str, Decimal]:
     """Return what one unit of each currency and asset is worth in the base currency, by the last known rates.
 
-    Nobody is asked for new ones, so this may be called while rows are locked.
+    Reads only the database, so this may be called while rows are locked.
     """
     base = get_settings().limits.currency
     book = await read_kept(db)
@@ -169,9 +173,9 @@ async def kept_rates(db: AsyncSession) -> Mapping[str, Decimal]:
 
 
 def count_in_base(top_up: TopUp, *, rates: Mapping[str, Decimal]) -> None:
-    """Set the amount of a new top-up in the base currency, with which later limits are counted.
+    """Set a new top-up's amount in the base currency, which later limit checks count.
 
-    Without a rate of its currency the amount stays unset, and is worked out whenever it is counted.
+    Without a rate for its currency the amount stays unset, and is converted each time it is counted.
     """
     if top_up.fiat_currency in rates:
         top_up.base_amount = in_base(top_up.fiat_amount, top_up.fiat_currency, rates=rates)
@@ -184,8 +188,8 @@ def tier_that_allows(
     """Return the lowest tier above this one under which the amount may be added now; None: none does.
 
     Args:
-        base_amount: in the base currency of `LIMITS`.
-        tier: the person's own.
+        base_amount: the amount in the base currency of `LIMITS`.
+        tier: the person's current tier.
         already: what the person has used.
         rates: as for `left`.
     """
@@ -197,16 +201,17 @@ def tier_that_allows(
 
 
 def higher_tiers(tier: str) -> tuple[KycTier, ...]:
-    """Return the tiers above this one, the next first."""
+    """Return the tiers above this one, the lowest first."""
     every = tuple(KycTier)
     return every[every.index(KycTier(tier)) + 1 :]
 
 
 def in_asked(base_amount: Decimal, *, rate: Decimal, decimals: int) -> Decimal:
-    """Return an amount of the base currency in another one, cut to its decimals.
+    """Convert an amount in the base currency to the requested currency, rounded down to its decimals.
 
     Args:
-        rate: how much of the base currency one unit of the other is worth.
+        rate: how much of the base currency one unit of the requested currency is worth.
+        decimals: how many decimals the requested currency has.
     """
     with localcontext(prec=_PRECISION):
         return (base_amount / rate).quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
@@ -215,7 +220,7 @@ def in_asked(base_amount: Decimal, *, rate: Decimal, decimals: int) -> Decimal:
 def over_limit_refusal(
     rest: Decimal, *, rate: Decimal, decimals: int, least: Decimal | None
 ) -> AmountOutOfLimits:
-    """Return the refusal of an amount over our limits, with what is left in the asked currency (cut)."""
+    """Return the error for an amount over our limits; its `max` is what is left in the requested currency."""
     most = in_asked(rest, rate=rate, decimals=decimals)
     extra = {"max": format(most, "f")} | ({} if least is None else {"min": format(least, "f")})
     return AmountOutOfLimits("The amount is more than you may add at the moment.", extra=extra)
@@ -224,13 +229,13 @@ def over_limit_refusal(
 def paid_in_base(
     order: OrderRecord, top_up: TopUp, *, rates: Mapping[str, Decimal], delivered: tuple[Decimal, str]
 ) -> Decimal | None:
-    """Return what was truly paid, in the base currency of the limits; None: no rate was ever known.
+    """Return what was actually paid, in the base currency of the limits; None: no rate was ever known.
 
     Args:
         order: the provider's record of the payment.
-        top_up: what was asked for; where the same currency was paid, the rate of its creation counts.
+        top_up: what was asked for. A payment in its currency is converted at the rate of its creation.
         rates: the last known rates, as `kept_rates` returns them.
-        delivered: how much of which asset arrived, for an order that does not say what was paid.
+        delivered: how much of which asset arrived; counts when the payment's own amount cannot be converted.
     """
     known = [delivered]
     if order.fiat_amount is not None and order.fiat_currency is not None:
@@ -253,18 +258,19 @@ async def why_over_limit(  # noqa: PLR0913 - who, for what, how much, by which r
     rates: Mapping[str, Decimal],
     at: datetime,
 ) -> str:
-    """Return why crediting would go over the limits of the user's tier, in words; empty where it would not.
+    """Return in words why crediting would exceed the limits of the user's tier; empty if it would not.
 
     Args:
         user: the owner, whose row is locked.
-        top_up: what was paid. One that is in the ledger already was paid a second time, and both count.
-        paid: what was truly paid, as `paid_in_base` returns it.
+        top_up: the top-up that was paid. If it is in the ledger already, this is a second payment for it, and
+            both count.
+        paid: what was actually paid, as `paid_in_base` returns it.
         rates: the last known rates, as `kept_rates` returns them.
-        at: the moment whose day and month count.
+        at: the moment whose UTC day and month count.
     """
     if paid is None:
         return UNCOUNTED
-    await db.flush()  # What the same transaction did before counts as well.
+    await db.flush()  # Earlier changes of this transaction count as well.
     already = await used_amounts(db, user.id, at=at, except_id=None if top_up.has_entry else top_up.id)
     try:
         rest = left(tier_limits(get_settings().limits, user.kyc_tier), already, rates=rates)

@@ -1,8 +1,9 @@
-"""The one meter of limits: every limit that applies to a person's next top-up, and what is left of each.
+"""The meter: every limit that applies to a person's next top-up, and what is left of each.
 
-Three rules: what the provider takes by a payment method, which it refuses itself; what it publishes for a
-currency, which is no promise and refuses nothing here; and our own limits for the person's tier. All are in
-the asked currency. It shows beforehand; what counts is checked again under the person's lock.
+The limits are of three kinds: the amounts that a payment method takes, which the provider enforces; what the
+provider publishes for a currency, which promises nothing and refuses nothing here; and our own limits for the
+person's tier. All are in the requested currency. The meter only informs: the binding check is made again
+under the person's lock.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from onramp_app.top_ups import limits
 
 
 class LimitRule(StrEnum):
-    """Whose limit it is. That of `PROVIDER` is published and nothing more."""
+    """Whose limit it is. A `PROVIDER` limit is only published: nothing here enforces it."""
 
     METHOD = "method"
     PROVIDER = "provider"
@@ -34,7 +35,7 @@ class LimitRule(StrEnum):
 
 
 class LimitPeriod(StrEnum):
-    """What is counted together: one top-up, a UTC day, a UTC month."""
+    """What a limit covers: one top-up, a UTC day, or a UTC month."""
 
     TOP_UP = "top_up"
     DAY = "day"
@@ -43,11 +44,11 @@ class LimitPeriod(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MeterLine:
-    """One limit, in whole units of the asked currency.
+    """One limit, in whole units of the requested currency.
 
     `used` is None for a single top-up, and where nobody is signed in. `raised_by` is the lowest tier under
-    which this limit is higher, None where no tier of ours changes it. `min`: the least that is taken by the
-    payment method. `later`: what the provider publishes in its place after its longer verification.
+    which this limit is higher, None where no tier raises it. `min`: the smallest amount that the payment
+    method takes. `later`: the limit that the provider publishes for payments after its longer verification.
     """
 
     rule: LimitRule
@@ -62,7 +63,7 @@ class MeterLine:
 
 @dataclass(frozen=True, slots=True)
 class TierRoom:
-    """How much somebody could add now with a higher tier; None: our limits leave as much as they like."""
+    """How much a person could add now under a higher tier; None: our limits would not restrict it."""
 
     tier: KycTier
     most: Decimal | None
@@ -70,9 +71,9 @@ class TierRoom:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """All limits of one person (or of nobody in particular) in a currency. `higher`: the next tier first.
+    """All limits of one person, or of an anonymous visitor, in a currency. `higher`: the lowest tier first.
 
-    `is_whole`: ours are among them, if there are any.
+    `is_whole`: our own limits are included, if there are any.
     """
 
     currency: str
@@ -82,28 +83,28 @@ class Meter:
 
     @property
     def binding(self) -> MeterLine | None:
-        """The limit that leaves least, of those that refuse a top-up."""
+        """The enforced limit with the least left."""
         refusing = [line for line in self.lines if line.rule is not LimitRule.PROVIDER]
         return min(refusing, key=lambda line: line.left, default=None)
 
     @property
     def most_by_tier(self) -> Decimal | None:
-        """The most that our own limits leave now; None: they limit nothing."""
+        """The most that our own limits allow now; None: there are none."""
         return min((line.left for line in self.lines if line.rule is LimitRule.TIER), default=None)
 
     @property
     def first_payment(self) -> Decimal | None:
-        """What the provider publishes as its limit for a first payment."""
+        """The limit that the provider publishes for a first payment; None: it publishes none."""
         published = (line for line in self.lines if line.rule is LimitRule.PROVIDER)
         return next((line.max for line in published if line.period is LimitPeriod.TOP_UP), None)
 
     @property
     def later_payment(self) -> Decimal | None:
-        """What the provider publishes for payments after its longer verification, where that is another."""
+        """The limit that the provider publishes for payments after its longer verification, if it differs."""
         return next((line.later for line in self.lines if line.later is not None), None)
 
     def tier_for(self, amount: Decimal) -> KycTier | None:
-        """Return the lowest higher tier that allows an amount which the own tier does not."""
+        """Return the lowest higher tier that allows an amount the person's own tier does not, or None."""
         most = self.most_by_tier
         if most is None or amount <= most:
             return None
@@ -114,13 +115,13 @@ class Meter:
 async def read_meter(
     viewer: Viewer | None, currency: str, *, decimals: int, method: AmountLimits | None
 ) -> Meter:
-    """Return the limits for somebody's next top-up.
+    """Return the limits for a person's next top-up.
 
     Args:
-        viewer: who; None for nobody in particular, whose tier and use are not known.
-        currency: ISO 4217.
-        decimals: how many digits after the point it has.
-        method: what may be paid at once by the payment method, or with the currency where none is chosen.
+        viewer: the person; None for an anonymous visitor, whose tier and use are not known.
+        currency: the requested currency (ISO 4217).
+        decimals: how many digits the currency has after the decimal point.
+        method: what may be paid at once by the payment method, or in the currency where none is chosen.
 
     Raises:
         ProviderUnavailable: our limits are in another currency, and there is no exchange rate.
@@ -135,7 +136,7 @@ async def read_meter(
     higher = tuple(
         TierRoom(tier, use.room(tier, decimals=decimals))
         for tier in limits.higher_tiers(viewer.kyc_tier)
-        if own  # Without a limit of ours there is nothing to raise.
+        if own  # Without a limit for the own tier there is nothing to raise.
     )
     return Meter(currency, (*first, *published, *own), higher)
 
@@ -143,19 +144,19 @@ async def read_meter(
 async def meter_of_person(
     viewer: Viewer, *, currency: str | None = None, country: str | None = None, has_ours: bool = True
 ) -> Meter:
-    """Return somebody's limits in a currency, without one in that of their country.
+    """Return a person's limits in a currency; by default in that of their country.
 
-    While the provider does not answer, what its payment methods take is left out.
+    The amounts that payment methods take are left out while the provider does not answer.
 
     Args:
-        viewer: who.
-        currency: ISO 4217.
-        country: which entry of the currency, where the provider has several.
-        has_ours: False leaves out ours, and with them every need of an exchange rate.
+        viewer: the person.
+        currency: ISO 4217; None: the currency of the person's country, else their display currency.
+        country: which entry of the currency to use, where the provider has one for several countries.
+        has_ours: False leaves out our own limits, and with them the need for an exchange rate.
 
     Raises:
         UnsupportedCurrency: the provider does not know the currency that was asked for.
-        ProviderUnavailable, DatabaseUnavailable: as `read_meter`.
+        ProviderUnavailable, DatabaseUnavailable: as in `read_meter`.
     """
     row = _row_of(viewer, currency, country)
     try:
@@ -178,7 +179,7 @@ def _row_of(viewer: Viewer, currency: str | None, country: str | None) -> FiatTy
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """What somebody has used, and the rates by which it is counted; `rate` is that of the asked currency."""
+    """What a person has used, and the rates to convert it; `rate` is that of the requested currency."""
 
     already: Mapping[str, limits.UsedAmounts]
     rates: Mapping[str, Decimal]
@@ -208,7 +209,7 @@ class _Use:
         return None if rest is None else self.asked(rest, decimals)
 
     def this_month_in(self, currency: str, *, decimals: int) -> Decimal | None:
-        """Return what was used this month; None where a rate is missing: this one refuses nothing."""
+        """Return what was used this month; None without a rate, since this figure only informs."""
         if set(self.already) <= {currency}:
             return sum((used.this_month for used in self.already.values()), Decimal(0))
         try:

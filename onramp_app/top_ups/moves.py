@@ -1,4 +1,4 @@
-"""Moves top-ups: writes a new state with the line that says who moved it, and does what time alone does."""
+"""Moves top-ups: writes each new state with a timeline line that says who caused it, and lets them expire."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,7 +44,7 @@ UNKNOWN_AFTER = timedelta(hours=24)
 _log = structlog.get_logger(__name__)
 
 _STEPS = "steps"
-# Numbered in the order in which they were recorded, which is that of a timeline.
+# The rows are numbered in the order in which the steps were recorded, which is the order of the timeline.
 _INSERT_STEPS = text("""
 INSERT INTO top_up_steps (top_up_id, at, status, reason, charged, source, act, status_class, hold, actor,
                           detail, provider_order_id, order_version)
@@ -54,8 +54,8 @@ SELECT * FROM unnest(
     CAST(:classes AS text[]), CAST(:holds AS text[]), CAST(:actors AS text[]), CAST(:details AS text[]),
     CAST(:orders AS text[]), CAST(:versions AS bigint[]))
 """)
-# The words of the index come first, so that it is used. What is to be moved is a day old at least, so most of
-# what is open is passed over within the index.
+# The first condition repeats that of the partial index, so that the index is used. Only top-ups at least a
+# day old are moved, so that most open ones are skipped within the index.
 _EXPIRED = text(f"""
 SELECT t.id FROM top_ups t
  WHERE t.environment = :environment AND t.status IN ({OPEN_SQL}) AND t.created_at < :unused
@@ -65,8 +65,8 @@ SELECT t.id FROM top_ups t
  ORDER BY t.id LIMIT :most FOR UPDATE SKIP LOCKED
 """)  # noqa: S608 - the words are our own  # nosec B608
 # The OFFSETs keep the planner from reading all orders.
-# A top-up follows its best order: another one that goes on keeps it open. One that somebody only says they
-# have paid is no better than one that was paid, and never ends a wait.
+# A top-up follows its best order, so another order that makes progress keeps it open. An order that was only
+# claimed does so until the top-up is processing: then a payment was seen, which outranks a claim.
 _UNKNOWN = text(f"""
 SELECT t.id FROM top_ups t
  WHERE t.environment = :environment AND t.status IN ({OPEN_SQL}) AND t.created_at < :since
@@ -84,9 +84,9 @@ SELECT t.id FROM top_ups t
 class Evidence:
     """Who or what moved a top-up, when and how; for a read of the provider, what was read of which order.
 
-    `actor` is the person's id, where a person did it. `status_class` is what was read, and `hold` why a
-    delivery is not simply credited. `detail` is shown to the owner of the top-up. For the log, `order_id` is
-    the provider's number of the order, and `trace` that of the webhook that named it.
+    `actor` is the person's id, where a person did it. `status_class` is the class that was read, and `hold`
+    the reason why a delivery is not simply credited. `detail` is shown to the top-up's owner. For the log,
+    `order_id` is the provider's id of the order, and `trace` the trace of the webhook that named the order.
     """
 
     source: StepSource
@@ -103,7 +103,7 @@ class Evidence:
 
 
 def note_paid(top_up: TopUp, order: OrderRecord) -> None:
-    """Keep what was paid where that is not what was asked for, if the order is the one that it follows."""
+    """Store the paid amount if it differs from the requested one and `order` is the top-up's best order."""
     if top_up.best_order_id != order.id:
         return
     paid = order.fiat_amount if top_up.charged == Charged.YES else None
@@ -111,7 +111,7 @@ def note_paid(top_up: TopUp, order: OrderRecord) -> None:
 
 
 def state_of(top_up: TopUp) -> State:
-    """Return what decides how the top-up moves."""
+    """Return the state of a top-up, which decides how it moves."""
     return State(
         TopUpStatus(top_up.status),
         reason=Reason(top_up.reason) if top_up.reason else None,
@@ -122,9 +122,9 @@ def state_of(top_up: TopUp) -> State:
 
 
 def record(db: AsyncSession, top_up: TopUp, state: State, *, evidence: Evidence) -> None:
-    """Write the new state of a top-up, and at the end of the transaction a line of its timeline.
+    """Write a top-up's new state, and at the end of the transaction a line of its timeline.
 
-    The caller sets what was booked, and flushes. Once it is committed the step is a line in the log.
+    The caller sets the booked amount and flushes. The step is logged after the commit.
     """
     if state != state_of(top_up):
         notices.note(db, top_up, state, act=evidence.act, at=evidence.at)
@@ -142,14 +142,14 @@ def record(db: AsyncSession, top_up: TopUp, state: State, *, evidence: Evidence)
 
 
 async def write_steps(db: AsyncSession) -> None:
-    """Write the lines of this transaction that wait for its end, together; a view within it shows them too.
+    """Write this transaction's pending timeline lines: at its end, or earlier for a view within it.
 
-    As objects they took as long as what they tell.
+    One statement writes them all: inserting them as objects took as long as the work that they record.
     """
     steps: list[tuple[str, State, Evidence]] = db.info.pop(_STEPS, [])
     if not steps:
         return
-    await db.flush()  # The top-up of a step may be as new.
+    await db.flush()  # A step's top-up may be new and not yet inserted.
     await execute(
         db,
         _INSERT_STEPS,
@@ -188,7 +188,11 @@ def _log_step(top_up_id: str, state: State, evidence: Evidence, of: Trace | None
 
 
 async def run_clock(at: datetime | None = None) -> int:
-    """Move the top-ups whose time is up at a moment (now). Returns how many. Raises `DatabaseUnavailable`."""
+    """Move the top-ups whose time is up at `at` (default: now), and return how many.
+
+    Raises:
+        DatabaseUnavailable: the rest waits for the next run.
+    """
     at = at or await database_time()
     expired = {"unused": at - UNUSED_AFTER, "unchanged": at - UNCHANGED_AFTER}
     moved = 0

@@ -1,7 +1,7 @@
-"""What is told of top-ups: mails to their owners, and webhooks to the programs that know them.
+"""Notices of top-ups: mails to their owners, and webhooks to the programs that know the owners.
 
-Each move that somebody waits for, or has to know of, is written into an outbox. They are gathered while a
-transaction goes on and written at its end, all of them by one statement: money is credited by the fifty.
+Each move that somebody waits for or has to know about goes into an outbox. A transaction collects its notices
+and writes them together at its end, because money is credited in batches of fifty.
 """
 
 from collections.abc import Mapping
@@ -43,9 +43,9 @@ class _Notice:
 
 
 def note(db: AsyncSession, top_up: TopUp, state: State, *, act: Act, at: datetime) -> None:
-    """Write of a move of a top-up at the end of the transaction, where the move is worth it.
+    """Queue the mail and the webhook that a top-up's move calls for, for the end of the transaction.
 
-    Call it before the new state is written into the row.
+    Call this before the new state is written into the row.
     """
     if state.status.value != top_up.status and (type_ := _TYPES.get(state.status)) is not None:
         happening = Happening(
@@ -75,14 +75,13 @@ def _kind_of(  # noqa: PLR0911 - one answer a state
         case TopUpStatus.CREATED | TopUpStatus.AWAITING_PAYMENT | TopUpStatus.PROCESSING:
             return None
         case TopUpStatus.CANCELED | TopUpStatus.EXPIRED:
-            return None  # Nothing was paid, and the person did it or left.
+            return None  # Nothing was paid, and the person canceled or left.
 
 
 def _data(top_up: TopUp, state: State, known: Mapping[str, int]) -> events.Data:
-    """Return a top-up as `GET /api/top-ups/{id}` shows it, in the state that it has moved to.
+    """Return a top-up as `GET /api/top-ups/{id}` shows it, in its new state.
 
-    Without what its owner alone sees: where it is paid, the provider's orders, and the sentences of its
-    timeline.
+    Left out is what only its owner sees: the widget address, the provider's orders and the timeline.
     """
     received = None
     if top_up.received_minor is not None and top_up.received_asset == top_up.asset:
@@ -113,7 +112,7 @@ async def _write(db: AsyncSession) -> None:
     mails = []
     for notice in noted:
         if notice.top_up.user_id not in people:
-            continue  # Of a closed account: nobody can be written to.
+            continue  # The account is closed, so there is nobody to write to.
         email, language, muted = people[notice.top_up.user_id]
         if CHOICE_OF.get(notice.kind) in muted:
             continue
@@ -121,7 +120,7 @@ async def _write(db: AsyncSession) -> None:
         mails.append(
             Mail(
                 notice.kind,
-                # A top-up can be reversed, credited again and reversed again: each is an event of its own.
+                # A top-up can be reversed, credited again and reversed again: each move gets its own mail.
                 f"{notice.kind}/{top_up.id}/{notice.at.isoformat()}",
                 user_id=top_up.user_id,
                 recipient=email,

@@ -1,4 +1,4 @@
-"""A person's payments for their file, and what of them is open, which keeps an account from being closed."""
+"""A person's payments, for their data file, and the open ones, which keep their account from being closed."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from onramp_app.provider_orders.personal import ORDERS
 from onramp_app.top_ups.tables import TopUp
 from onramp_app.top_ups.transitions import OPEN, TopUpStatus
 
-# Without what opens an order with the provider: the payment page's address, and the id that stands in it.
+# Left out is what can open an order with the provider: the payment page's address, and the id in it.
 TOP_UPS = Part(
     name="top_ups",
     shows={
@@ -86,14 +86,14 @@ TOP_UPS = Part(
 
 @dataclass(frozen=True, slots=True)
 class OpenPayments:
-    """How many top-ups somebody may still pay or is waiting for, and how many a person has to look at."""
+    """How many top-ups a person may still pay or is waiting for, and how many need an operator's review."""
 
     open: int
     in_review: int
 
 
 async def open_payments(db: AsyncSession, user_id: str) -> OpenPayments:
-    """Return what is open of a person's payments. Lock the person before where it must stay so."""
+    """Count a person's open payments. Lock the person's row first where the counts must not change."""
     is_looked_at = (
         select(Case.id)
         .where(Case.top_up_id == TopUp.id, col(Case.closed_at).is_(None))

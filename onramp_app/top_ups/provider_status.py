@@ -17,8 +17,8 @@ from onramp_app.texts import _, sentences
 
 KEPT_SECONDS = 15
 
-# The index has the payment method before the moment, and there are few methods: each is looked up in turn,
-# which is as quick with a million rows as with ten.
+# The index has the payment method before the time, and there are few methods: looking up each in turn is as
+# quick with a million rows as with ten.
 _LAST_SETTLED = text("""
 WITH RECURSIVE methods AS (
     (SELECT payment_method FROM top_ups WHERE environment = :environment AND status = 'settled'
@@ -41,11 +41,11 @@ _kept: dict[str, tuple[float, datetime | None]] = {}
 
 @dataclass(frozen=True, slots=True)
 class ProviderStatus:
-    """How the provider does: `state` is `ok`, `slow` or `away`, `since` when (None while it is ok).
+    """The provider's health: `state` is `ok`, `slow` or `away`, `since` when (None while it is ok).
 
-    `last_settled_at`: when a payment was last credited, anybody's; None: never, or it cannot be read now.
-    `paused`: networks, and assets on networks, that it sends nothing on, by name. `text`: one to three
-    sentences for people.
+    `last_settled_at`: when anybody's payment was last credited; None: never, or unreadable at the moment.
+    `paused`: the names of networks, and of assets on networks, on which the provider sends nothing. `text`:
+    one to three sentences for people.
     """
 
     state: HealthState
@@ -56,15 +56,15 @@ class ProviderStatus:
 
 
 def forget() -> None:
-    """Forget when a payment was last credited, so that the next question is answered from the database."""
+    """Clear the cached time of the last credit, so that the next call reads the database."""
     _kept.clear()
 
 
 async def provider_status(asset: str | None = None) -> ProviderStatus:
-    """Return how the provider does, as this process sees it. Never raises.
+    """Return the provider's health as this process sees it. Never raises.
 
     Args:
-        asset: the only one of which to say where it is paused; None for all that we offer.
+        asset: report only where this asset is paused; None: report every pause among what we offer.
     """
     health = get_provider().health()
     pairs = [one for one in get_options().paused() if asset in (None, one.asset)]
@@ -109,6 +109,6 @@ async def _last_settled_at() -> datetime | None:
     except DatabaseUnavailable:
         at = (
             kept[1] if kept is not None else None
-        )  # Kept too: not everybody waits for a database that is away.
+        )  # Cached too, so that not everybody waits for a database that is down.
     _kept[environment] = time.monotonic(), at
     return at

@@ -1,4 +1,4 @@
-"""What the networks themselves have shown of a top-up's deliveries, for its owner to look up."""
+"""What the networks have shown of a top-up's deliveries, with links for its owner to check."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ _SEEN = select(ChainEvidence).where(
 
 @dataclass(frozen=True, slots=True)
 class SeenView:
-    """What a network itself has shown of a delivery: in which block, and where anybody can see it.
+    """What a network has shown of a delivery: the block it is in, and where anybody can see it.
 
-    `page` is the address of the network's explorer. `has_left` says that the block left the chain since.
+    `page` is the transaction's address at the network's explorer. `has_left`: the block has left the chain.
     """
 
     network: str
@@ -34,7 +34,7 @@ class SeenView:
 
 
 async def seen_of(db: AsyncSession, orders: Sequence[OrderRecord]) -> dict[str, SeenView]:
-    """Return what networks have shown, by the id of our row of the order."""
+    """Return what the networks have shown of these orders' deliveries, by `OrderRecord.id`."""
     delivered = [
         order.id
         for order in orders

@@ -1,7 +1,7 @@
 """The tables of top-ups: what people asked for, what became of it, and the widget addresses issued for it.
 
-A top-up keeps what was asked and what became of it. Where the money was to go (recognition id, address,
-memo) belongs to each widget session, because a treasury address may change between two of them.
+A top-up holds what was asked for and what became of it. Where its money was to go (recognition id, address,
+memo) belongs to each widget session, because a treasury address may change between two sessions.
 """
 
 from datetime import datetime
@@ -33,14 +33,14 @@ _OPEN = text(f"status IN ({OPEN_SQL})")
 class TopUp(Row, table=True):
     """One act of adding money.
 
-    `status`, `reason`, `charged`, `rank` and `has_entry` are `top_ups.transitions.State`.
-    `received_minor` is what was booked, in `received_asset`, which is another one than asked for after a
-    wrong delivery.
-    `quote` is a JSON object of decimals as strings; one made for a second or an unknown delivery has none.
-    `base_amount` is the fiat amount in the currency of the limits, at the rate of the creation. `paid_amount`
-    is what the provider says was paid where that is another amount, so that a search finds it; else null.
-    `link_id` is the add-money link by which it was begun (`links.tables`), which begins one at most.
-    `version` grows with each change, by a trigger: pages compare it to notice a lost notification.
+    `status`, `reason`, `charged`, `rank` and `has_entry` make up its `top_ups.transitions.State`.
+    `received_minor` is the booked amount in minor units of `received_asset`, which differs from `asset` after
+    a wrong delivery.
+    `quote` is a JSON object of decimals as strings; a top-up made for a second or an unknown delivery has
+    none. `base_amount` is the fiat amount in the currency of the limits, at the rate of the creation.
+    `paid_amount` is what the provider says was paid, where that differs from `fiat_amount`, so that a search
+    finds it; else null. `link_id` is the add-money link that began it (`links.tables`); a link begins at most
+    one. `version` grows with each change, by a trigger: pages compare it to notice a lost notification.
     """
 
     __tablename__ = "top_ups"
@@ -77,7 +77,7 @@ class TopUp(Row, table=True):
         Index(None, "user_id", "created_at", "id"),
         Index(None, "user_id", "status", "created_at", "id"),
         Index(None, "user_id", "asset", "created_at", "id"),
-        # For the search: a page of what is found is read in the order of the list.
+        # For the search, which reads its results in the order of the list.
         Index(None, "user_id", "fiat_amount", "created_at", "id"),
         Index(None, "user_id", "payment_method", "created_at", "id"),
         Index("ix_top_ups_reference", "user_id", text("right(id, 8)")),
@@ -106,7 +106,7 @@ class TopUp(Row, table=True):
             "settled_at",
             postgresql_where=text("status = 'settled'"),
         ),
-        # Empty in production, which refuses to start where it is not.
+        # This index is empty in production, which otherwise refuses to start.
         Index("ix_top_ups_not_live", "environment", postgresql_where=text("environment <> 'live'")),
         Index("ix_top_ups_open", "fiat_type", "created_at", postgresql_where=_OPEN),
         Index("uq_top_ups_link_id", "link_id", unique=True, postgresql_where=text("link_id IS NOT NULL")),
@@ -161,9 +161,9 @@ class TopUp(Row, table=True):
 class TopUpStep(Row, table=True):
     """One line of a top-up's timeline, never changed: what it became, when, by whom and on what evidence.
 
-    `act` says what was done. A read of the provider has the class that was read as `status_class` and, for
-    a delivery that was not simply credited, the reason as `hold`; `provider_order_id` and `order_version`
-    name what was read. `actor` is the person, if any. `detail` is a sentence for people: code never reads it.
+    `act` says what was done. For a read of the provider, `status_class` is the class that was read, `hold`
+    the reason why a delivery was not simply credited, and `provider_order_id` with `order_version` names the
+    order as read. `actor` is the person, if any. `detail` is a sentence for people: code never reads it.
     """
 
     __tablename__ = "top_up_steps"
@@ -207,9 +207,9 @@ class TopUpStep(Row, table=True):
 class WidgetRecord(Row, table=True):
     """One issued widget URL of one top-up.
 
-    `recognition_id` is the only binding between the provider's order and ours: unguessable, and not the
-    top-up's id, which stands in addresses and receipts. Offered until `offered_until`; a payment that
-    comes later is still credited, so the row stays.
+    `recognition_id` is the only link between the provider's order and our top-up: unguessable, and not the
+    top-up's id, which appears in addresses and receipts. The URL is offered until `offered_until`; a later
+    payment is still credited, so the row stays.
     """
 
     __tablename__ = "widget_sessions"

@@ -1,4 +1,4 @@
-"""Top-ups as their owner handles them: begin one, or cancel it. Nothing here moves money."""
+"""What the owner of a top-up can do: begin it or cancel it. Nothing here moves money."""
 
 import asyncio
 import hashlib
@@ -55,16 +55,16 @@ OFFERED = timedelta(hours=24)  # docs/money.md: without a provider order a top-u
 QUOTE_TOLERANCE_PERCENT = 1
 _ANSWERED = 201
 
-# Called with the new top-up inside the transaction that stores it; an error of the call undoes the top-up.
+# Called with the new top-up inside the transaction that stores it; if the call raises, nothing is stored.
 OnCreated = Callable[[AsyncSession, TopUpView], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A checked request, ready to be stored: everything that needed the provider has been asked.
+    """A checked request, ready to be stored: it needs nothing more from the provider.
 
     `rates[C]` is how much of the base currency of `LIMITS` one unit of C is worth.
-    `least` is the least fiat amount that the provider takes, where it is known.
+    `least` is the smallest fiat amount that the provider takes, where it is known.
     """
 
     quote: Quote
@@ -85,16 +85,17 @@ async def create(
 ) -> TopUpView:
     """Begin a top-up and offer a widget address for it.
 
-    What the person may not do at all is refused before the provider is asked: its requests are for everybody.
-    `is_vouched`: a program of the operator's answers for the person, so that no confirmed address is needed.
+    What the person may not do at all is refused before the provider is called, because everybody shares its
+    request limit. `is_vouched`: a program of the operator's vouches for the person, who then needs no
+    confirmed e-mail address.
 
     Raises:
         ValidationFailed, UnsupportedCurrency, UnsupportedPaymentMethod, UnsupportedAsset: not possible.
         AmountOutOfLimits: over or under the provider's limits, or over our own.
-        TierTooLow: over our own, and a higher tier would allow it.
-        QuoteChanged: a fresh quote is more than 1 % away from `expected_amount`.
-        AccountFrozen, EmailNotConfirmed, KycRequired, TooManyOpenTopUps: not for this person, now.
-        RateLimited, ProviderUnavailable, DatabaseUnavailable: come back later.
+        TierTooLow: over our own limits, and a higher tier would allow it.
+        QuoteChanged: a fresh quote differs by more than 1 % from `expected_amount`.
+        AccountFrozen, EmailNotConfirmed, KycRequired, TooManyOpenTopUps: not for this person at the moment.
+        RateLimited, ProviderUnavailable, DatabaseUnavailable: retry later.
     """
     await throttle.attempt(throttle.TOP_UP, viewer.user_id)
     _require_confirmed(is_confirmed=is_vouched or viewer.is_email_confirmed)
@@ -117,19 +118,19 @@ async def create_once(
     review: str,
     vouched: OnCreated | None = None,
 ) -> str:
-    """Begin the top-up of a review, or find the one that an earlier confirmation of it has begun.
+    """Begin the top-up that a person reviewed, or return the one that an earlier confirmation began.
 
     Args:
-        expected_amount: what the review said would arrive. Another price does not make it another review.
-        review: the id of what the person looked at and confirms, at most 50 visible ASCII characters.
-        vouched: where a program of the operator's answers for the person. It is called as `on_created` is.
+        expected_amount: what the review said would arrive. A changed price does not make it another review.
+        review: the id of the review that the person confirms, at most 50 visible ASCII characters.
+        vouched: given where a program of the operator's vouches for the person; called as `on_created`.
 
     Returns:
         The top-up's id.
 
     Raises:
-        IdempotencyInProgress: the first confirmation is being worked on, or it broke off within two minutes.
-        DatabaseUnavailable: the top-up may have begun or not; the same review finds out.
+        IdempotencyInProgress: the first confirmation is in progress, or broke off less than two minutes ago.
+        DatabaseUnavailable: whether the top-up began is unknown; confirming the same review again finds out.
         Everything else that `create` raises: nothing was begun.
     """
     shown = hashlib.sha256(str(request).encode()).digest()
@@ -151,7 +152,7 @@ async def create_once(
             is_vouched=vouched is not None,
         )
     except BaseException:
-        # Shielded, because it may be the cancellation of this very event.
+        # Shielded, because the error may be the cancellation of this very task.
         await asyncio.shield(idempotency.give_up(claimed))
         raise
     return view.id
@@ -195,10 +196,10 @@ def _compare(quote: Quote, expected_amount: Decimal | None) -> None:
 
 
 def current_address(network: str, at: datetime) -> TreasuryAddress:
-    """Return the treasury address that new top-ups on a network go to.
+    """Return the treasury address to which new top-ups on a network go.
 
     Raises:
-        UnsupportedAsset: every address of the network is past its `until`.
+        UnsupportedAsset: the network has no address, or each is past its `until`.
     """
     for address in get_settings().treasury_addresses.get(network, ()):
         if address.until is None or address.until > at:
@@ -207,7 +208,7 @@ def current_address(network: str, at: datetime) -> TreasuryAddress:
 
 
 async def _base_rates(user_id: str, currency: str) -> Mapping[str, Decimal]:
-    """Return what `store` counts with: today's rates for `LIMITS`, and the kept ones while there are none."""
+    """Return the rates for `store`: today's over the kept ones; only the kept ones if no tier is limited."""
     settings = get_settings().limits
     is_limited = any(limits.is_limited(tier) for tier in (settings.none, settings.basic, settings.full))
     async with transaction(TOP_UP) as db:
@@ -217,7 +218,7 @@ async def _base_rates(user_id: str, currency: str) -> Mapping[str, Decimal]:
 
 
 async def store(db: AsyncSession, user_id: str, offer: Offer, *, is_vouched: bool = False) -> TopUp:
-    """Check what belongs to the person and store the top-up, under the person's lock. As for `create`.
+    """Check the person and their limits, and store the top-up, under the person's lock.
 
     Raises:
         AccountFrozen, KycRequired, TooManyOpenTopUps, AmountOutOfLimits, TierTooLow: nothing is stored.
@@ -271,7 +272,8 @@ async def store(db: AsyncSession, user_id: str, offer: Offer, *, is_vouched: boo
 async def may_begin(viewer: Viewer) -> None:
     """Refuse a person who cannot begin a top-up now, as `store` would under the person's lock.
 
-    Whose address is not confirmed yet may look at every price, and is refused when they begin.
+    An unconfirmed e-mail address is no reason here: such a person may see every price, and is refused when
+    they begin a top-up.
 
     Raises:
         AccountFrozen, KycRequired, TooManyOpenTopUps: why not.
@@ -332,7 +334,7 @@ def _next_step(person: User) -> dict[str, object]:
 
 
 async def cancel(viewer: Viewer, top_up_id: str) -> TopUpView:
-    """End the offer. A payment made all the same is still credited.
+    """Cancel a top-up and end its offer. A payment that is made nevertheless is still credited.
 
     Raises:
         NotFound: there is no such top-up, or it is somebody else's.

@@ -1,7 +1,7 @@
-"""How a top-up moves: its states, and what each event makes of each state. Pure; docs/money.md is the table.
+"""The state machine of a top-up: its states, and what each event does to each. Pure; see docs/money.md.
 
-Only a signed read of the provider, the user, the clock or an operator moves a top-up. Nothing here knows
-the ledger: a step says what has to be posted, and the caller posts it in the same transaction.
+Only a signed read of the provider, the user, the clock or an operator moves a top-up. Nothing here knows the
+ledger: a step says what has to be posted, and the caller posts it in the same transaction.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from onramp_app.providers.status import StatusClass
 
 
 class TopUpStatus(StrEnum):
-    """Where a top-up is, in the words of the public contract."""
+    """The status of a top-up, in the words of the public contract."""
 
     CREATED = "created"
     AWAITING_PAYMENT = "awaiting_payment"
@@ -26,7 +26,7 @@ class TopUpStatus(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a top-up is where it is, when that is not the ordinary course."""
+    """Why a top-up has its status, when that is not the ordinary course."""
 
     ABANDONED = "abandoned"
     TIMED_OUT = "timed_out"
@@ -47,7 +47,7 @@ class Reason(StrEnum):
 
 
 class Charged(StrEnum):
-    """Whether the person's money left them, as far as a signed read has shown."""
+    """Whether the person was charged, as far as signed reads have shown."""
 
     NO = "no"
     UNKNOWN = "unknown"
@@ -55,7 +55,7 @@ class Charged(StrEnum):
 
 
 class Posting(StrEnum):
-    """What a step asks the ledger for."""
+    """What a step asks the ledger to post."""
 
     RECEIVE_AVAILABLE = "receive_available"
     RECEIVE_HELD = "receive_held"
@@ -65,7 +65,7 @@ class Posting(StrEnum):
     UNDO_REVERSE = "undo_reverse"
 
 
-# Why a delivery that is ours may still not be used: it is booked, and held until an operator decides.
+# Why a delivery to us is not usable yet: it is booked, and held until an operator decides.
 HOLD_REASONS = frozenset(
     {
         Reason.WRONG_ASSET,
@@ -77,22 +77,22 @@ HOLD_REASONS = frozenset(
         Reason.SETTLEMENT_REVIEW,
     }
 )
-# Why a delivery is not booked: somebody else received it, nobody can say how much it was, or the network
-# does not show it.
+# Why a delivery is not booked: it went to another address, its amount is unreadable, or the network does not
+# show it.
 NO_ENTRY_REASONS = frozenset({Reason.WRONG_ADDRESS, Reason.AMOUNT_UNREADABLE, Reason.CHAIN_MISSING})
 
 _FINAL_WITH_ENTRY = frozenset({TopUpStatus.SETTLED, TopUpStatus.REVERSED})
-# Of these nobody has seen money yet; of open ones money may be on its way without anybody having to act.
+# For the unpaid ones no money has been seen. For all open ones, money may arrive without anybody's action.
 UNPAID = (TopUpStatus.CREATED, TopUpStatus.AWAITING_PAYMENT)
 OPEN = (*UNPAID, TopUpStatus.PROCESSING)
-# These ended without money; a late payment opens them again.
+# These ended without money; a late payment reopens them.
 ENDED_UNPAID = (TopUpStatus.CANCELED, TopUpStatus.EXPIRED, TopUpStatus.FAILED)
 
 
 def sql_words(statuses: Iterable[TopUpStatus]) -> str:
     """Return statuses as the list of an SQL `IN`, such as `'created', 'awaiting_payment'`.
 
-    An index that has the words in its condition is used only where a statement has the same words, not
+    A partial index is used only where the statement has the same literals as the index's condition, not
     parameters.
     """
     return ", ".join(f"'{status.value}'" for status in statuses)
@@ -108,10 +108,10 @@ def can_cancel(status: TopUpStatus, charged: Charged) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What decides how a top-up moves.
+    """The part of a top-up that decides how it moves.
 
-    `has_entry` says that its delivery is in the ledger: it tells a review of held money apart from one
-    in which nothing was booked. `rank` is the highest progress any of its orders has shown.
+    `has_entry`: its delivery is in the ledger. This tells a review of held money from one in which nothing
+    was booked. `rank` is the highest progress that any of its orders has shown.
     """
 
     status: TopUpStatus
@@ -138,11 +138,11 @@ CREATED = State(TopUpStatus.CREATED)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What an event made of a state.
+    """The result of an event: the new state, and what else the caller has to do.
 
-    `posting` is due in the same transaction. `opens_case` asks for a person, `is_alarm` for the operator's
-    attention to something the code does not know. `needs_linked` asks for a top-up of its own for a second
-    delivery. A step without any of these, and with the state unchanged, is recorded and nothing else.
+    `posting`: to be posted in the same transaction. `opens_case`: a person must look at it. `is_alarm`: alert
+    the operator to something the code does not know. `needs_linked`: create a top-up for a second delivery. A
+    step with none of these and an unchanged state is only recorded.
     """
 
     state: State
@@ -161,15 +161,16 @@ def on_order(  # noqa: PLR0913 - what was read, and what else decides
     is_other_order: bool = False,
     best_other_rank: int = 0,
 ) -> Step:
-    """Return what a signed read of one provider order makes of its top-up.
+    """Return what a signed read of one provider order does to its top-up.
 
     Args:
+        state: the top-up's state before the read.
         status_class: the order's class.
         hold: for a delivery, why it may not simply be credited: one of `HOLD_REASONS` or `NO_ENTRY_REASONS`.
-        is_awaited: for a delivery, that its network has not shown it yet: it is on its way until then.
+        is_awaited: for a delivery, whether its network has yet to show it; until then it counts as sending.
         is_other_order: another order of this top-up was posted before this one.
         best_other_rank: the highest rank among the other orders of this top-up. A top-up follows its best
-            order, so what ends this one does not end a top-up whose other order has come further.
+            order, so the end of this order does not end a top-up whose other order has progressed further.
     """
     match status_class:
         case StatusClass.DELIVERED:
@@ -183,7 +184,7 @@ def on_order(  # noqa: PLR0913 - what was read, and what else decides
         case StatusClass.NAME_MISMATCH | StatusClass.AMOUNT_MISMATCH:
             return _on_mismatch(state, status_class, best_other_rank=best_other_rank)
         case StatusClass.UNKNOWN:
-            # Whatever it means, nobody can say any more that the person was not charged.
+            # Whatever the status means, we can no longer say that the person was not charged.
             return Step(_doubted(state) if state.status in UNPAID else state, is_alarm=True)
 
 
@@ -240,7 +241,7 @@ def _on_mismatch(state: State, status_class: StatusClass, *, best_other_rank: in
     if state.status is TopUpStatus.PROCESSING and best_other_rank >= StatusClass.PAID.rank:
         return Step(state, opens_case=True)
     if state.status in (*OPEN, *ENDED_UNPAID):
-        # Either number may mean that money was received, so the answer to "was I charged" is not known.
+        # Either mismatch may mean that money was received, so whether the person was charged is unknown.
         reason = Reason(status_class.value)
         in_review = replace(_doubted(state), status=TopUpStatus.IN_REVIEW, reason=reason)
         return Step(in_review, opens_case=True)
@@ -261,11 +262,11 @@ class Action(StrEnum):
 
 
 class Act(StrEnum):
-    """What a line of a top-up's timeline stands for.
+    """What a line of a top-up's timeline records.
 
-    `READ` is a signed read of a provider order, `LINKED` one whose delivery became a top-up of its own.
+    `READ` is a signed read of a provider order, `LINKED` a read whose delivery became a separate top-up.
     `CREDITED` is a delivery that an operator credited while its network could not be read. The others are
-    what the user (`CREATED`, `CANCELED`), the clock (`EXPIRED`, `GIVEN_UP`) or an operator did.
+    acts of the user (`CREATED`, `CANCELED`), the clock (`EXPIRED`, `GIVEN_UP`) or an operator.
     """
 
     CREATED = "created"
@@ -296,10 +297,10 @@ ACT_OF: Mapping[Action, Act] = {
 
 
 def on_action(state: State, action: Action) -> Step | None:  # noqa: PLR0911 - one answer an action
-    """Return what an action makes of a top-up, or None when the action is not possible in this state.
+    """Return what an action does to a top-up, or None when it is not possible in this state.
 
-    `CANCEL` is the user's; `EXPIRE` (too long without an order or a change) and `GIVE_UP_UNKNOWN` (a status
-    that nobody knows, for a day) are the clock's; the others are an operator's.
+    `CANCEL` is the user's; `EXPIRE` (too long without an order or a change) and `GIVE_UP_UNKNOWN` (an unknown
+    status for a day) are the clock's; the others are an operator's.
     """
     is_held = state.status is TopUpStatus.IN_REVIEW and state.has_entry
     match action:
@@ -316,11 +317,11 @@ def on_action(state: State, action: Action) -> Step | None:  # noqa: PLR0911 - o
             returned = replace(state, status=TopUpStatus.REVERSED, reason=Reason.RETURNED)
             return Step(returned, posting=Posting.RETURN)
         case Action.CLOSE if state.status is TopUpStatus.IN_REVIEW and not state.has_entry:
-            # Closed means refunded by the provider or never charged: either way the money is the person's.
+            # Closed means refunded by the provider or never charged: either way the person has their money.
             return Step(replace(state, status=TopUpStatus.FAILED, charged=Charged.NO))
         case Action.REVERSE if state.status is TopUpStatus.SETTLED:
             return Step(replace(state, status=TopUpStatus.REVERSED), posting=Posting.REVERSE)
-        # What was returned was never the user's to use; only a reversal of settled money can be undone.
+        # Returned money was never the user's to spend; only the reversal of settled money can be undone.
         case Action.UNDO_REVERSE if state.status is TopUpStatus.REVERSED and state.reason is None:
             return Step(replace(state, status=TopUpStatus.SETTLED), posting=Posting.UNDO_REVERSE)
         case _:

@@ -1,4 +1,4 @@
-"""How long payments usually take, measured over everybody's latest settled top-ups."""
+"""How long payments usually take, measured over the latest settled top-ups of all users."""
 
 import time
 
@@ -8,12 +8,12 @@ from onramp_app.db.engine import execute, transaction
 from onramp_app.domain.environment import current_environment
 
 LOOKED_AT = 200
-LEAST_NUMBER = 5  # Fewer say little, and might be one person's.
+LEAST_NUMBER = 5  # Fewer say little, and might all be one person's.
 SHARE = 0.8
 KEPT_SECONDS = 60
-_MAX_KEPT = 500  # The provider has fewer methods; made-up ones must not fill the memory.
+_MAX_KEPT = 500  # The provider has fewer methods; made-up codes must not fill the memory.
 
-# A delivery that was never seen as paid is left out: how long it took is not known.
+# A top-up that was never seen as paid is left out: how long it took is unknown.
 _LATEST = text("""
 SELECT count(*), percentile_disc(:share) WITHIN GROUP (ORDER BY settled_at - paid_at)
   FROM (SELECT t.settled_at,
@@ -30,18 +30,18 @@ _kept: dict[tuple[str, str], tuple[float, int | None]] = {}
 
 
 def forget() -> None:
-    """Forget what was measured, so that the next question is answered from the database."""
+    """Clear the cached times, so that the next call reads the database."""
     _kept.clear()
 
 
 async def usual_minutes(payment_method: str) -> int | None:
-    """Return the whole minutes that 8 of 10 of the latest payments stayed below, from paid to settled.
+    """Return within how many minutes 8 of 10 recent payments were settled, counted from when they were paid.
 
     Args:
-        payment_method: a method's code, such as `UPI`. The last 200 settled top-ups of it count, anybody's.
+        payment_method: a method's code, such as `UPI`. Its last 200 settled top-ups of all users count.
 
     Returns:
-        At least 1; None while fewer than 5 are known. Kept for a minute.
+        A whole number of at least 1; None while fewer than 5 are known. Cached for a minute.
 
     Raises:
         DatabaseUnavailable: the top-ups could not be read.

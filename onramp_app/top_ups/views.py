@@ -1,4 +1,4 @@
-"""Views of top-ups: what their owners see of them, made of the rows."""
+"""Views of top-ups: what their owners see, built from the rows."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -35,19 +35,19 @@ from onramp_app.top_ups.transitions import OPEN, Charged, TopUpStatus, can_cance
 
 _T = TypeVar("_T", TopUpStep, OrderRecord)
 
-# A provider that wavers may write many lines and orders; nobody reads more than these.
+# A provider that keeps changing its mind may cause many lines and orders; nobody reads more than these.
 MAX_STEPS = 200
 MAX_ORDERS = 50
 MAX_LINKED = 10
-MAX_SHOWN_OPEN = 10  # those in review do not count as open, so there may be more
+MAX_SHOWN_OPEN = 10  # more than may be open at a time, because those in review are shown too
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderOrderView:
     """One provider order of a top-up: its class, what it delivered and what was paid, where known.
 
-    `seen` is None where nobody looked at the network, and until it has shown the delivery. `page` is where
-    the network's explorer shows the transaction, "" where none is known; simulated hashes are on no network.
+    `seen` is None until the network has shown the delivery, and where nobody looks at the network. `page` is
+    the transaction's address at the network's explorer, "" where none is known or the order is simulated.
     """
 
     order_id: str
@@ -64,9 +64,9 @@ class ProviderOrderView:
 class StepView:
     """One line of a top-up's timeline.
 
-    `act` is a word of `top_ups.transitions.Act`. `status_class` is what the provider said of an order, None
-    where the line is no read; `order_id` is the provider's id of an order that the view shows. `hold` is a
-    word of `Reason`: why a delivery was not simply credited.
+    `act` is a word of `top_ups.transitions.Act`. `status_class` is the class of the order that was read, None
+    where the line is not a read; `order_id` is the provider's id of that order, if the view shows the order.
+    `hold` is a word of `Reason`: why a delivery was not simply credited.
     """
 
     status: str
@@ -81,7 +81,7 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class LinkedView:
-    """A top-up that was made of a second delivery; `amount` of `asset`, None where it was not booked."""
+    """A top-up created for a second delivery of `amount` of `asset`; None where it was not booked."""
 
     id: str
     status: str
@@ -93,14 +93,14 @@ class LinkedView:
 class TopUpView:
     """One top-up as its owner sees it.
 
-    Amounts are decimal strings; `status`, `reason` and `charged` the words of `top_ups.transitions`.
+    Amounts are decimal strings; `status`, `reason` and `charged` are words of `top_ups.transitions`.
     `received_amount` is in `asset`, and None when another asset arrived. `widget_url` is None once a
-    payment was claimed, and when the offer has ended.
+    payment was claimed or the offer has ended.
 
-    `booked_amount` of `booked_asset` is what arrived and is in the books, whichever asset it is, and
-    `has_entry` says that there is such an amount; `recovered_amount` of it paid what the person owed.
-    `rank` is the highest progress of `providers.status`. A top-up made of a second delivery has the
-    first one's id in `linked_to`; the first one has those made of it in `linked`.
+    `booked_amount` of `booked_asset` arrived and is in the books, whichever asset it is; `has_entry` says
+    that there is such an amount, and `recovered_amount` of it covered what the person owed. `rank` is the
+    highest progress (`StatusClass.rank`). A top-up created for a second delivery has the first top-up's id in
+    `linked_to`; the first one lists such top-ups in `linked`.
     """
 
     id: str
@@ -137,7 +137,7 @@ class TopUpView:
 
 
 def _newest_of_each(row: type[_T], newest: Select[Any]) -> SelectOfScalar[_T]:
-    """Return the query for the newest rows of each top-up, oldest first."""
+    """Return a query for the newest rows of each top-up, in ascending order."""
     found = aliased(row, newest.lateral("found"))
     return select(found).select_from(EACH).join(found, true()).order_by(col(found.id))
 
@@ -186,7 +186,7 @@ _NOT_OVER = (
 
 
 async def own(db: AsyncSession, user_id: str, top_up_id: str, *, lock: bool = False) -> TopUp:
-    """Return the row of a person's top-up, locked on request. Raises `NotFound`, also for somebody else's."""
+    """Return a person's top-up row, locked on request. Raises `NotFound`, also for somebody else's top-up."""
     found = None
     if is_id(top_up_id):
         query = select(TopUp).where(TopUp.id == top_up_id, TopUp.user_id == user_id)
@@ -197,19 +197,19 @@ async def own(db: AsyncSession, user_id: str, top_up_id: str, *, lock: bool = Fa
 
 
 async def get(viewer: Viewer, top_up_id: str) -> TopUpView:
-    """Return one top-up. Raises `NotFound`, also for somebody else's."""
+    """Return one top-up. Raises `NotFound`, also for somebody else's top-up."""
     async with transaction() as db:
         return await view_of(db, await own(db, viewer.user_id, top_up_id), at=clock.now())
 
 
 async def list_open(viewer: Viewer) -> list[TopUpView]:
-    """Return the person's top-ups that are not over, newest first: open ones and those in review."""
+    """Return the person's unfinished top-ups, newest first: open ones and those in review."""
     async with transaction() as db:
         return (await read_open(db, [viewer.user_id]))[viewer.user_id]
 
 
 async def read_open(db: AsyncSession, user_ids: Collection[str]) -> dict[str, list[TopUpView]]:
-    """Return the top-ups that are not over, newest first, by the id of each of the people."""
+    """Return the unfinished top-ups of each person, newest first, by the person's id."""
     found: dict[str, list[TopUpView]] = {user_id: [] for user_id in user_ids}
     rows = (await db.exec(_NOT_OVER, params={"ids": list(user_ids)})).all()
     for row, view in zip(rows, await views_of(db, rows, at=clock.now()), strict=True):
@@ -218,7 +218,7 @@ async def read_open(db: AsyncSession, user_ids: Collection[str]) -> dict[str, li
 
 
 async def view_of(db: AsyncSession, top_up: TopUp, *, at: datetime) -> TopUpView:
-    """Return the view of one top-up: timeline, provider orders, the widget address while it is offered."""
+    """Return the view of one top-up, with timeline, provider orders, and the widget address while offered."""
     return (await views_of(db, [top_up], at=at))[0]
 
 
@@ -257,7 +257,7 @@ async def views_of(db: AsyncSession, top_ups: Sequence[TopUp], *, at: datetime) 
 
 @dataclass(frozen=True, slots=True)
 class _RelatedRows:
-    """What other rows say of one top-up; steps and orders oldest first."""
+    """What other rows say about one top-up; steps and orders are oldest first."""
 
     steps: Sequence[TopUpStep]
     orders: Sequence[OrderRecord]
@@ -345,7 +345,7 @@ async def _linked(db: AsyncSession, top_up: TopUp, known: dict[str, int]) -> tup
 
 
 def received_text(top_up: TopUp, known: dict[str, int]) -> str | None:
-    """Return what was booked, None when nothing was, or when it was another asset than asked for."""
+    """Return the booked amount; None when nothing was booked, or another asset than was asked for."""
     return _booked_text(top_up, known) if top_up.received_asset == top_up.asset else None
 
 
@@ -372,7 +372,7 @@ def _page_of(order: OrderRecord) -> str:
 
 
 async def _offered_urls(db: AsyncSession, top_ups: Sequence[TopUp], at: datetime) -> dict[str, str]:
-    # Claimed, paid or ended: paying again would be paying twice.
+    # Once a payment was claimed or seen, another one could mean paying twice; an ended top-up is not offered.
     payable = [top_up.id for top_up in top_ups if state_of(top_up).can_cancel]
     if not payable:
         return {}

@@ -1,4 +1,4 @@
-"""What our page has to allow the provider's page that it frames."""
+"""What our pages need in order to frame the provider's page."""
 
 from onramp_app.config import Settings
 from onramp_app.providers.connection import ADAPTER

@@ -1,4 +1,4 @@
-"""Onramp as an adapter of the port."""
+"""The adapter that connects the provider port to onramp.money."""
 
 from onramp_app.config import Settings
 from onramp_app.providers.adapter import Adapter
@@ -27,13 +27,13 @@ def _connect_kyc(settings: Settings) -> KycProvider:
 
 
 def _kyc_origin(settings: Settings) -> str:
-    """Return `ONRAMP_KYC_ORIGIN`, else the widget's: where the provider's pages live is not published."""
+    """Return `ONRAMP_KYC_ORIGIN`, else the widget's origin: the provider does not publish its KYC origin."""
     return settings.onramp_kyc_origin or widget_origin(settings)
 
 
 ONRAMP = Adapter(
     fiat_types=FIAT_TYPES,
-    default_fiat_type=1,  # as the provider's own
+    default_fiat_type=1,  # the provider's own default
     coin_symbols=COIN_SYMBOLS,
     chain_symbols=CHAIN_SYMBOLS,
     test_chain_ids=TEST_CHAIN_IDS,

@@ -1,4 +1,4 @@
-"""The Onramp client: a method for each question to the provider. Never touches the database."""
+"""The Onramp client: one method for each call to the provider. Never touches the database."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -45,10 +45,11 @@ ASSUMED_QUOTE_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class WidgetSettings:
-    """Where the widget lives: `base_url` ends before `/buy/`; `origin` is our own public address.
+    """Where the widget is and who builds its addresses.
 
-    `made_by`: who makes its addresses. `local`: we do; `remote`: the provider, unsigned; `signed`: the
-    provider, with a hash that covers the parameters.
+    `base_url` ends before `/buy/`; `origin` is our own public address. `made_by`: `local`, we build each
+    address; `remote`, the provider does, unsigned; `signed`, the provider does, with a hash that covers the
+    parameters.
     """
 
     base_url: str
@@ -66,7 +67,7 @@ class OnrampClient:
         self._widget = widget
 
     def health(self) -> ProviderHealth:
-        """Return how the provider has answered this process lately. Asks nothing."""
+        """Return how the provider has answered this process lately, without a request."""
         return self._transport.pulses.health()
 
     async def close(self) -> None:
@@ -76,7 +77,7 @@ class OnrampClient:
     async def quote(
         self, *, flow: OrderFlow, fiat_type: int, fiat_amount: Decimal, coin_code: str, network: str
     ) -> ProviderQuote:
-        """Ask for a quote of a fiat amount in whole units."""
+        """Ask for a quote. `fiat_amount` is in whole units."""
         body: dict[str, JsonOut] = {
             "coinCode": coin_code.lower(),
             "network": network.lower(),
@@ -108,7 +109,7 @@ class OnrampClient:
         is_newest_first: bool = False,
         first_page: int = 1,
     ) -> AsyncIterator[HistoryPage]:
-        """Walk the orders of one fiat type, oldest first by default, to the end."""
+        """Walk the orders of one fiat type to the end, oldest first by default."""
         return walk_history(
             self._transport,
             self._page_sizes,
@@ -120,7 +121,7 @@ class OnrampClient:
         )
 
     async def limits(self, flow: OrderFlow) -> Mapping[int, AmountLimits]:
-        """Return the limits by fiat type."""
+        """Return the amount limits by fiat type."""
         answer = await self._transport.call(endpoints.LIMITS, {"type": FLOW_NUMBERS[flow]})
         return configuration.read_limits(answer.object(), flow)
 
@@ -130,12 +131,12 @@ class OnrampClient:
         return configuration.read_payment_methods(answer.object())
 
     async def country_config(self) -> Mapping[Flow, Mapping[int, FiatConfig]]:
-        """Return what is active by flow and fiat type."""
+        """Return by flow and fiat type whether payments are possible now, and by which methods."""
         answer = await self._transport.call(endpoints.COUNTRY_CONFIG)
         return configuration.read_country_config(answer.object())
 
     async def id_maps(self) -> IdMaps:
-        """Return the live maps of symbols to ids."""
+        """Return the provider's live ids by symbol."""
         answer = await self._transport.call(endpoints.CONFIG_MAPPING)
         return configuration.read_id_maps(answer.object())
 
@@ -145,12 +146,12 @@ class OnrampClient:
         return configuration.read_coins_and_chains(answer.object())
 
     async def coin_minimums(self, fiat_type: int) -> Mapping[int, Mapping[int, Decimal]]:
-        """Return the least fiat amount by coin id and chain id."""
+        """Return the smallest fiat amount that may be paid, by coin id and chain id."""
         answer = await self._transport.call(endpoints.COIN_LIMITS, {"fiatType": fiat_type})
         return configuration.read_minimums(answer.object())
 
     async def withdrawals(self) -> Mapping[int, Mapping[int, Withdrawal]]:
-        """Return the least amounts sent, and what is closed, by coin id and chain id."""
+        """Return the smallest amount sent and whether sending is closed, by coin id and chain id."""
         answer = await self._transport.call(endpoints.GAS_FEES)
         return configuration.read_withdrawals(answer.object())
 
@@ -160,7 +161,7 @@ class OnrampClient:
         return configuration.read_public_config(answer.object())
 
     async def widget_url(self, session: WidgetSession) -> str:
-        """Return the widget address of a top-up, for a tab of its own.
+        """Return the address that opens a top-up's widget in its own tab.
 
         Raises:
             ValueError: a fact that no top-up can have.
@@ -182,20 +183,20 @@ class OnrampClient:
         return unframed_url(url) if self._widget.made_by == "remote" else url
 
     async def set_webhook_url(self, url: str) -> None:
-        """Register where webhooks go. Never retried: after an error the outcome is not known."""
+        """Register the address for webhooks. Never retried: after an error the outcome is unknown."""
         await self._transport.call(endpoints.SET_WEBHOOK_URL, {"webhookUrl": url})
 
     async def send_dummy_webhook(self, url: str | None = None) -> None:
-        """Have a test webhook sent to the address, or to the registered one."""
+        """Ask the provider to send a test webhook to this address, or to the registered one."""
         await self._transport.call(endpoints.SEND_DUMMY_WEBHOOK, {} if url is None else {"webhookUrl": url})
 
     async def resend_webhook(self, order_id: str) -> None:
-        """Have the webhook of an order sent again."""
+        """Ask the provider to send an order's webhook again."""
         await self._transport.call(endpoints.RESEND_WEBHOOK, {"orderId": _provider_id(order_id)})
 
 
 def _link_body(session: WidgetSession, parameters: Mapping[str, str]) -> dict[str, JsonOut]:
-    """Return the body of `generateLink`. It takes no app id, which the key says, and no way back."""
+    """Return the body of `generateLink`. It takes no app id (the API key implies one) and no redirect URL."""
     texts = ("coinCode", "network", "walletAddress", "addressTag", "phoneNumber", "lang")
     return {
         "type": FLOW_NUMBERS[Flow.BUY],
@@ -215,12 +216,12 @@ def _needed(fields: Mapping[str, Json], *names: str) -> Decimal:
 
 
 def _provider_id(order_id: str) -> int | str:
-    """Return the id as the provider wrote it: mostly a number, which we keep as opaque text."""
+    """Return an order id as the provider writes it: usually a number, which we store as opaque text."""
     return int(order_id) if order_id.isascii() and order_id.isdigit() and len(order_id) <= 18 else order_id
 
 
 def widget_base_url(settings: Settings) -> str:
-    """Return where the widget lives, without `/buy/`: the simulator's beside its API, else the live one."""
+    """Return the widget's address up to `/buy/`: the configured one, else the simulator's or the live one."""
     default = f"{api_url(settings)}/main" if settings.uses_simulator else LIVE_WIDGET_URL
     return (settings.onramp_widget_url or default).rstrip("/")
 
@@ -232,12 +233,12 @@ def widget_origin(settings: Settings) -> str:
 
 
 def api_url(settings: Settings) -> str:
-    """Return where the provider's API is: the live one in production, else the simulator's."""
+    """Return the API's base URL: the configured one, else the live one in production and the simulator's."""
     return settings.onramp_api_url or (LIVE_API_URL if settings.is_production else SIMULATOR_URL)
 
 
 def transport_from(settings: Settings) -> Transport:
-    """Return the connection to the provider of the settings; one for each event loop."""
+    """Return a connection with the settings' address, credentials and limits; make one per event loop."""
     previous = settings.onramp_api_secret_previous
     return Transport(
         api_url(settings),
@@ -252,7 +253,7 @@ def transport_from(settings: Settings) -> Transport:
 
 
 def client_from(settings: Settings, transport: Transport) -> Provider:
-    """Return the client of the settings over an open connection."""
+    """Return a client that uses `transport`, with the widget of the settings."""
     widget = WidgetSettings(
         base_url=widget_base_url(settings),
         app_id=settings.onramp_app_id,

@@ -1,4 +1,4 @@
-"""Reads Onramp's configuration answers into views. An entry that cannot be read is left out, not guessed."""
+"""Parses Onramp's configuration answers into views. An unreadable entry is left out, never guessed."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from onramp_app.providers.status import Flow
 T = TypeVar("T")
 _MAX_PATTERN_CHARACTERS = 200
 
-# Seen under two names: the limits answer says "onramp", the country configuration says "buy".
+# Each flow was seen under two names: the limits answer says "onramp", the country configuration "buy".
 _FLOW_NAMES: Mapping[Flow, tuple[str, str]] = {Flow.BUY: ("onramp", "buy"), Flow.SELL: ("offramp", "sell")}
 
 
@@ -44,7 +44,7 @@ def _by_id(value: Json) -> dict[int, Json]:
 
 
 def read_limits(data: Mapping[str, Json], flow: OrderFlow) -> dict[int, AmountLimits]:
-    """Return the limits by fiat type; a currency the answer is silent on is missing here too."""
+    """Return the amount limits by fiat type, without those that the answer does not mention."""
     return {
         fiat_type: AmountLimits(
             amount_or_none(_object(item).get("min")), amount_or_none(_object(item).get("max"))
@@ -68,7 +68,7 @@ def read_payment_methods(data: Mapping[str, Json]) -> dict[int, dict[str, Paymen
 
 
 def read_country_config(data: Mapping[str, Json]) -> dict[Flow, dict[int, FiatConfig]]:
-    """Return what is active, by flow and fiat type."""
+    """Return by flow and fiat type whether it is active, and its payment methods."""
     flows: tuple[OrderFlow, ...] = (Flow.BUY, Flow.SELL)
     return {
         flow: {
@@ -84,7 +84,7 @@ def read_country_config(data: Mapping[str, Json]) -> dict[Flow, dict[int, FiatCo
 
 
 def read_id_maps(data: Mapping[str, Json]) -> IdMaps:
-    """Return the maps of symbols to ids; ids come as numbers and as texts."""
+    """Return the ids by symbol; the answer holds ids as numbers and as texts."""
 
     def ids(name: str) -> dict[str, int]:
         pairs = ((symbol, int_or_none(value)) for symbol, value in _object(data.get(name)).items())
@@ -130,7 +130,7 @@ def _positive_or_none(value: Json) -> int | None:
 
 
 def _pattern_or_none(value: Json) -> str | None:
-    """Return a regular expression that can be used; a longer one is no pattern of an address."""
+    """Return a regular expression that compiles, or None. One that is too long is no address pattern."""
     text = text_or_none(value, max_characters=_MAX_PATTERN_CHARACTERS)
     try:
         return text if text and re.compile(text) else None
@@ -144,7 +144,7 @@ def _link_or_none(value: Json) -> str | None:
 
 
 def read_minimums(value: Json) -> dict[int, dict[int, Decimal]]:
-    """Return the least fiat amount by coin id and chain id."""
+    """Return the smallest fiat amount that may be paid, by coin id and chain id."""
     return {
         coin_id: {
             chain_id: amount
@@ -156,7 +156,7 @@ def read_minimums(value: Json) -> dict[int, dict[int, Decimal]]:
 
 
 def read_withdrawals(value: Json) -> dict[int, dict[int, Withdrawal]]:
-    """Return what is said about sending each coin on each chain. Only a 0 or a false closes a pair."""
+    """Return what the answer says about sending each coin on each chain. Only 0 or false closes a pair."""
     return {
         coin_id: {
             chain_id: Withdrawal(amount_or_none(fields.get("minimumWithdrawal")), _closed(fields))
@@ -175,7 +175,7 @@ def _closed(fields: Mapping[str, Json]) -> PairClosed | None:
 
 
 def read_public_config(data: Mapping[str, Json]) -> PublicConfig:
-    """Return the public price list; a price is one number, or one for each network."""
+    """Return the public price list; a coin has one price for all networks, or one for each."""
     prices: dict[int, dict[int | None, Decimal]] = {}
     for coin_id, value in _by_id(data.get("coinData")).items():
         listed = list(_by_id(value).items()) if isinstance(value, dict) else [(None, value)]

@@ -1,4 +1,4 @@
-"""Walks `merchantHistory` to its end, page by page, without trusting the paging it documents."""
+"""Walks `merchantHistory` to its end, page by page, without trusting its documented paging."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -18,25 +18,25 @@ log = structlog.get_logger(__name__)
 
 PAGE_SIZE = 500
 MAX_PAGES = 2_000
-# How long a page proves that the provider gives pages of that size: a smaller cap may begin at any time.
+# How long one page proves that the provider returns pages of that size: it may lower its cap at any time.
 PROVEN_SECONDS = 30 * 60.0
 FLOW_NUMBERS = {Flow.BUY: 1, Flow.SELL: 2}
 
 
 def iso_time(moment: datetime) -> str:
-    """Return the time as the provider writes it: UTC, milliseconds, `Z`."""
+    """Return the time in the provider's format: UTC, milliseconds, `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class PageSizes:
-    """The largest page that the provider gave lately: a shorter one was not cut by a cap."""
+    """The size of the largest recent page: a shorter page was not cut off by a cap, so it is the last."""
 
     def __init__(self) -> None:
         self._largest = 0
         self._proven_at = float("-inf")
 
     def is_last(self, records: int) -> bool:
-        """Record the size of a page, and return whether the page is too short for another to follow."""
+        """Record a page's size, and return whether the page is so short that none can follow."""
         now = monotonic()
         if now - self._proven_at > PROVEN_SECONDS:
             self._largest = 0
@@ -56,14 +56,14 @@ async def walk_history(  # noqa: PLR0913 - which list, from when, and how far it
     is_newest_first: bool = False,
     first_page: int = 1,
 ) -> AsyncIterator[HistoryPage]:
-    """Yield the pages of one fiat type; a walk that broke off may go on at `first_page`.
+    """Yield the pages of one fiat type; a walk that broke off may resume at `first_page`.
 
-    The end is a page with nothing new on it (with the newest first: with nothing on it), or one that is
-    shorter than another of the last half hour. The provider may cap its pages at any number, so a page that
-    only looks short is not believed: an order missed here would be money nobody credits.
+    The walk ends at a page with nothing new on it (newest first: an empty page), or at one that is shorter
+    than another page of the last half hour. The provider may cap its pages at any size, so a page shorter
+    than `PAGE_SIZE` proves nothing by itself: an order missed here would be money that nobody credits.
 
     Raises:
-        ProviderUnavailable and its kinds; what was yielded before stands.
+        ProviderUnavailable and its subclasses; the pages yielded before remain valid.
         ProviderAnswerUnreadable: also when the walk does not end within `MAX_PAGES` pages.
     """
     seen: set[str] = set()
@@ -83,7 +83,7 @@ async def walk_history(  # noqa: PLR0913 - which list, from when, and how far it
         read = _read_page(records, flow, number=page, is_last=sizes.is_last(len(records)))
         new = {order.order_id for order in read.orders}.union(read.unreadable) - seen
         seen |= new
-        # New orders push those of the page before onto this one: with the newest first, that is not the end.
+        # Newest first, new orders push known ones onto this page, so a page of known ones is not the end.
         is_over = not (records if is_newest_first else new)
         if not is_over:
             yield read

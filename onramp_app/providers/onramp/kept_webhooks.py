@@ -1,10 +1,9 @@
-"""What is kept of a webhook of the white-label line: two ids, a word, and a print of the rest.
+"""What is stored of a white-label webhook: its kind, two ids, a status word, and a fingerprint of the rest.
 
-Such a webhook may carry whatever a person's documents say: a name, a date of birth, a number. It names a
-person or an order to read and does nothing else, so nothing that it is needed for is lost when only this is
-kept. The print is an HMAC under SECRET_KEY and not a plain hash: a date of birth is soon guessed from a hash,
-and the print still tells two webhooks apart and shows whether the one that the provider holds is the one that
-came.
+Such a webhook may carry whatever a person's documents say: a name, a date of birth, a document number. It is
+only needed to name the person or order to read, so storing this much loses nothing. The fingerprint ("print")
+is an HMAC keyed from SECRET_KEY and not a plain hash, from which a date of birth would soon be guessed. It
+still tells two webhooks apart, and shows whether a copy that the provider holds is the one that arrived.
 """
 
 import base64
@@ -21,19 +20,22 @@ from onramp_app.providers.webhooks import EventKind, EventLine, VerifiedHeader, 
 _PURPOSE = b"prints of webhooks about people"
 _OUR_ID = re.compile(r"[0-9a-f]{32}")
 _THEIR_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_SIGN = b"kyc"  # of a text whose form we do not know and that may be about a person
+_SIGN = b"kyc"  # marks a text of unknown form that may be about a person
 
 
 def kept_of(
     header: VerifiedHeader, body: bytes, *, event: WebhookEvent, secret: bytes
 ) -> tuple[bytes, bytes]:
-    """Return header and body as they are stored: as they came, unless they are of the white-label line.
+    """Return the header's payload and the body as they are stored: unchanged, unless about a person.
+
+    A white-label event, and an unknown one that mentions KYC, is reduced to ids, status and prints. Of any
+    other event only a body that may be about a person is reduced, to its print.
 
     Args:
-        header: as it was verified.
-        body: as it came.
-        event: what they mean.
-        secret: what prints are made with.
+        header: the verified header.
+        body: the HTTP body as received.
+        event: what header and body mean.
+        secret: the key from which the prints' key is derived.
     """
     is_unknown = event.kind is EventKind.UNKNOWN and any(_SIGN in t.lower() for t in (header.content, body))
     if event.line is not EventLine.WHITE_LABEL and not is_unknown:
@@ -50,10 +52,9 @@ def kept_of(
 
 
 def kept_of_refused(payload: bytes, body: bytes, *, secret: bytes) -> tuple[bytes, bytes]:
-    """Return the same of a request that proved nothing.
+    """Return the payload and the body of a refused request as they are stored.
 
-    How this line signs is not published, so a true webhook about a person may be among those that are
-    refused.
+    How the white-label line signs is not published, so a genuine webhook about a person may be refused.
     """
     try:
         content = base64.b64decode(payload, validate=True)
@@ -78,9 +79,9 @@ def _object_in(text: bytes) -> Mapping[str, Json] | None:
 
 
 def _speaks_of_person(text: bytes, fields: Mapping[str, Json] | None) -> bool:
-    """Return whether a text may be about a person: the white-label line's envelope, or one we do not know.
+    """Return whether a text may be about a person: a white-label envelope, or another form that says "kyc".
 
-    `fields` is the object in the text, None where there is none.
+    `fields` is the JSON object in the text, None where there is none.
     """
     if fields is None:
         return _SIGN in text.lower()

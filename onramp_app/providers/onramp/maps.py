@@ -1,8 +1,8 @@
-"""The provider's currencies, coins and networks: the tables to start with. Live maps come from its API.
+"""Built-in tables of the provider's currencies, coins and networks. The live maps come from its API.
 
-Source: the provider's documentation (tests/fixtures/onramp/fiat_types.json); countries are ISO 3166-1,
-currencies and their decimals ISO 4217. `EU` is reserved there for the euro area. The naira has two decimals
-there, but the provider's page takes whole ones only.
+Source: the provider's documentation (tests/fixtures/onramp/fiat_types.json). Countries are ISO 3166-1, which
+reserves `EU`; it stands for the euro area here. Currencies and their decimals are ISO 4217, except the naira:
+ISO gives it two decimals, but the provider's page takes only whole nairas.
 """
 
 from collections.abc import Mapping
@@ -88,6 +88,6 @@ COIN_SYMBOLS: Mapping[int, str] = {0: "btc", 6: "eth", 54: "usdt", 72: "bnb", 83
 
 
 def currency_of_fiat_type(fiat_type: int | None) -> str | None:
-    """Return the ISO 4217 code of a fiat type, or None when it is not known."""
+    """Return the ISO 4217 code of a fiat type, or None for an unknown or missing fiat type."""
     row = FIAT_TYPES.get(fiat_type) if fiat_type is not None else None
     return row.currency if row else None

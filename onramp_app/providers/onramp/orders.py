@@ -1,6 +1,6 @@
-"""Reads one order of the provider's, from history or from a webhook, into the product's words.
+"""Parses one of the provider's orders into the product's terms.
 
-One bad field never spoils an order: it becomes None, and the untouched text stays with the record.
+One bad field never spoils an order: it becomes None, and the order keeps its untouched text.
 """
 
 from collections.abc import Mapping
@@ -15,22 +15,22 @@ from onramp_app.providers.status import Flow, StatusClass, status_class, white_l
 
 MAX_ORDER_ID_CHARACTERS = 64
 MAX_RAW_CHARACTERS = 64 * 1024
-# Where an order's record would name the memo; the provider documents none.
+# Members of an order that may hold its memo; the provider documents none.
 _MEMO_MEMBERS = ("addressTag", "memo")
 
 
 def order_id_of(fields: Mapping[str, Json]) -> str | None:
-    """Return the order's id as opaque text, or None: without it nothing can be recorded."""
+    """Return the order's id as opaque text, or None; an order without an id cannot be recorded."""
     return text_or_none(fields.get("orderId"), max_characters=MAX_ORDER_ID_CHARACTERS)
 
 
 def read_order(fields: Mapping[str, Json], *, raw: str, flow: Flow) -> ProviderOrder | None:
-    """Return the order, or None when it has no usable id or its record is absurdly long.
+    """Return the order, or None when it has no usable id or more than `MAX_RAW_CHARACTERS`.
 
     Args:
         fields: the parsed object.
-        raw: its untouched text.
-        flow: which list it came from; the numbers mean nothing without it.
+        raw: the object's untouched text.
+        flow: which list it came from; the status numbers mean nothing without it.
     """
     order_id = order_id_of(fields)
     if order_id is None or len(raw) > MAX_RAW_CHARACTERS:
@@ -81,7 +81,7 @@ def _status(fields: Mapping[str, Json], flow: Flow) -> tuple[int | None, str | N
 
 
 def failure_reasons_of(fields: Mapping[str, Json]) -> tuple[str, ...]:
-    """Return the texts of `metadata.failure_reasons`: one text, or a list of them."""
+    """Return the texts in `metadata.failure_reasons`, which holds one text or a list of them."""
     metadata = fields.get("metadata")
     found = metadata.get("failure_reasons") if isinstance(metadata, Mapping) else None
     listed = found if isinstance(found, list) else [found]
@@ -89,7 +89,7 @@ def failure_reasons_of(fields: Mapping[str, Json]) -> tuple[str, ...]:
 
 
 def memo_of(record: str) -> str | None:
-    """Return the memo in an order's untouched text; None where there is none that can be read."""
+    """Return the memo in an order's untouched text; None where none can be read."""
     try:
         value = read_json(record)
     except NotJson:
@@ -99,7 +99,7 @@ def memo_of(record: str) -> str | None:
 
 
 def payment_kind_of(value: Json) -> PaymentKind | None:
-    """Return the kind of a number, written as number or text. None: there is no number above zero."""
+    """Return the payment kind of a number or numeric text; None unless it is a whole number above zero."""
     number = int_or_none(value)
     if number is None or number < 1:
         return None
@@ -107,7 +107,7 @@ def payment_kind_of(value: Json) -> PaymentKind | None:
 
 
 def moment_or_none(value: Json) -> datetime | None:
-    """Return an ISO 8601 time, aware and in UTC; a time without an offset is UTC. None when unreadable."""
+    """Return an ISO 8601 time as an aware UTC one, or None. A time without an offset is taken as UTC."""
     text = text_or_none(value, max_characters=40)
     if text is None:
         return None
@@ -116,5 +116,5 @@ def moment_or_none(value: Json) -> datetime | None:
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    # PostgreSQL and calendars of pages have no use for the edges of Python's range.
+    # Outside these years the time is nonsense, and may not fit PostgreSQL or a page's calendar.
     return moment if 2000 <= moment.year <= 2200 else None

@@ -1,6 +1,6 @@
 """The limits by currency that the provider publishes on the KYC tier page of its documentation.
 
-Its API contradicts them (8,000,000 EUR a payment), so they are shown as published and never enforced.
+The provider's API contradicts them (8,000,000 EUR a payment), so they are shown as published, never enforced.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""Onramp's webhooks in two verbs: `verify` proves who sent one, `translate` says what it means.
+"""Onramp's webhooks: `verify` proves who sent one, `translate` says what it means.
 
-The signed bytes are the header `x-onramp-payload`, not the HTTP body. Source: the provider's
-documentation; the content of the header is not documented, so a body inside it is used when there is one.
+The signature covers the header `x-onramp-payload`, not the HTTP body. Source: the provider's documentation.
+It does not document the header's content, so a body inside the header is used where there is one.
 """
 
 import base64
@@ -40,7 +40,7 @@ class _Refused(WebhookRefused):
 
 @dataclass(frozen=True, slots=True)
 class WebhookSecrets:
-    """The API secret, which signs webhooks too, and the one before it while rotating."""
+    """The API secret, which also signs webhooks, and the previous one while it is being rotated."""
 
     current: str
     previous: str | None = None
@@ -51,12 +51,12 @@ class WebhookSecrets:
 
 
 def verify(payload: bytes | None, signature: bytes | None, *, secrets: WebhookSecrets) -> VerifiedHeader:
-    """Prove that the provider signed the header, in a time that reveals nothing about either secret.
+    """Verify that the provider signed the header, in a time that reveals nothing about either secret.
 
     Args:
         payload: the raw bytes of `x-onramp-payload`, at most 32 KiB; None when the header is missing.
         signature: the raw bytes of `x-onramp-signature`: 128 lower-case hexadecimal digits.
-        secrets: both are always tried.
+        secrets: the current and the previous secret; both are always tried.
 
     The caller has to refuse a header that was sent twice, because its raw bytes are ambiguous.
 
@@ -75,7 +75,7 @@ def verify(payload: bytes | None, signature: bytes | None, *, secrets: WebhookSe
         raise _Refused(Refusal.SIGNATURE_NOT_LOWER_HEX)
     content = _strictly_decoded(payload)
     is_current = hmac.compare_digest(_signature_of(payload, secrets.current), signature)
-    # Without a previous secret the same work is done and its result thrown away.
+    # Without a previous secret the same work is done and its result discarded, so that the time is the same.
     is_previous = hmac.compare_digest(_signature_of(payload, secrets.previous or secrets.current), signature)
     if is_current:
         return VerifiedHeader(payload, content, SecretUsed.CURRENT)
@@ -89,9 +89,9 @@ def _signature_of(payload: bytes, secret: str) -> bytes:
 
 
 def _strictly_decoded(payload: bytes) -> bytes:
-    # Python's decoder skips over foreign characters and stray bits, so that many texts would mean one thing.
-    # Only one of them is what the encoder writes: in the standard alphabet, with all of the padding and no
-    # loose bits (RFC 4648 sections 3.2, 3.3 and 3.5).
+    # Python's decoder skips foreign characters and stray bits, so that many texts decode to the same bytes.
+    # Only the one that the encoder writes is accepted: in the standard alphabet, fully padded and without
+    # stray bits (RFC 4648 sections 3.2, 3.3 and 3.5).
     try:
         content = binascii.a2b_base64(payload)
     except binascii.Error:
@@ -104,13 +104,13 @@ def _strictly_decoded(payload: bytes) -> bytes:
 def translate(
     header: VerifiedHeader, body: bytes, *, received_at: datetime, max_age: timedelta | None = None
 ) -> WebhookEvent:
-    """Return what a verified webhook means. Never raises: if unreadable, an event without an order.
+    """Return what a verified webhook means. Never raises: if unreadable, the event has no order.
 
     Args:
-        header: from `verify`.
-        body: the HTTP body, at most 64 KiB; a longer one counts as unreadable.
-        received_at: when it arrived, for `is_old`.
-        max_age: from ONRAMP_WEBHOOK_MAX_AGE_SECONDS; None: no age is old.
+        header: the header that `verify` returned.
+        body: the HTTP body; one longer than 64 KiB counts as unreadable.
+        received_at: when the webhook arrived, for `is_old`.
+        max_age: ONRAMP_WEBHOOK_MAX_AGE_SECONDS; None: no event counts as old.
     """
     signed = _read_signed(header.content)
     unsigned = _read_object(body) if len(body) <= MAX_BODY_BYTES else None
@@ -127,7 +127,7 @@ def translate(
 
 @dataclass(frozen=True, slots=True)
 class _Signed:
-    """What the signed header holds: its time, and the event itself where it carries one."""
+    """What the signed header holds: its timestamp, and the event where the header carries one."""
 
     at: datetime | None = None
     event: dict[str, Json] | None = None
@@ -216,7 +216,7 @@ def _status_text(content: Mapping[str, Json], line: EventLine) -> str | None:
     text = _short_text(content.get("status"))
     if text is None or line is EventLine.WIDGET:
         return text
-    # What this line says goes through the same sieve as its answers about people.
+    # A white-label status passes the same filter as the status in a KYC answer, so nothing personal gets by.
     word = word_of(text.replace(" ", "_"))
     return word if word == UNREADABLE_WORD else text
 
@@ -228,8 +228,8 @@ def _is_white_label(content: Mapping[str, Json]) -> bool:
 def _kind_of(content: Mapping[str, Json], line: EventLine) -> EventKind:
     name = content.get("eventType")
     if name is None and line is EventLine.WIDGET and "orderId" in content:
-        # The documented widget sample has no eventType and is a purchase. A sale without one would be
-        # looked for among the purchases and not be found there: a hint that leads nowhere, no harm.
+        # The documented widget sample has no eventType and is a purchase. A sale without one would be looked
+        # for among the purchases and not found there, which does no harm.
         return EventKind.BUY
     word = name.strip().lower() if isinstance(name, str) else ""
     return EventKind(word) if word in {"onramp", "offramp", "kyc"} else EventKind.UNKNOWN
@@ -240,15 +240,15 @@ def _order_fields(
 ) -> Mapping[str, Json]:
     if line is EventLine.WIDGET:
         return content
-    # In the white-label envelope the reference is the order, and what else is known of it is metadata.
+    # In the white-label envelope `referenceId` is the order's id, and `metadata` holds its other fields.
     return {**about, **content, "orderId": content.get("referenceId")}
 
 
 class OnrampWebhooks:
     """Implements `providers.webhooks.WebhookReader` for Onramp.
 
-    `print_secret` is SECRET_KEY, with which prints of what is not kept are made. `max_age` is
-    ONRAMP_WEBHOOK_MAX_AGE_SECONDS, from which on an event counts as old; None: never.
+    `print_secret` is SECRET_KEY, which keys the prints of what is not stored. An event older than `max_age`
+    (ONRAMP_WEBHOOK_MAX_AGE_SECONDS) counts as old; None: none does.
     """
 
     def __init__(
@@ -259,11 +259,11 @@ class OnrampWebhooks:
         self._max_age = max_age
 
     def verify(self, payload: bytes | None, signature: bytes | None) -> VerifiedHeader:
-        """Prove that the provider signed the header."""
+        """Verify that the provider signed the header."""
         return verify(payload, signature, secrets=self._secrets)
 
     def verified_before(self, payload: bytes, secret: SecretUsed) -> VerifiedHeader:
-        """Return a header that was verified before it was stored."""
+        """Rebuild a header that was verified before it was stored."""
         return VerifiedHeader(payload, base64.b64decode(payload), secret)
 
     def translate(self, header: VerifiedHeader, body: bytes, *, received_at: datetime) -> WebhookEvent:
@@ -275,12 +275,12 @@ class OnrampWebhooks:
         return kept_of(header, body, event=event, secret=self._print_secret)
 
     def kept_of_refused(self, payload: bytes, body: bytes) -> tuple[bytes, bytes]:
-        """Return what may be stored of a request that was refused."""
+        """Return the payload and the body of a refused request as they may be stored."""
         return kept_of_refused(payload, body, secret=self._print_secret)
 
 
 def webhook_reader_from(settings: Settings) -> OnrampWebhooks:
-    """Return the reader with the secrets of the settings."""
+    """Return a webhook reader with the secrets and the maximum age from the settings."""
     previous, seconds = settings.onramp_api_secret_previous, settings.onramp_webhook_max_age_seconds
     return OnrampWebhooks(
         WebhookSecrets(

@@ -1,7 +1,7 @@
-"""The white-label calls: verification of people and orders of our own screens. Behind ONRAMP_WHITE_LABEL.
+"""The white-label API: identity verification, and orders placed on our own screens. ONRAMP_WHITE_LABEL only.
 
-This product line needs the provider's approval, and how its webhooks are authenticated is not published,
-so everything here is learned by asking.
+This product line needs the provider's approval, and how its webhooks are authenticated is not published, so
+everything here is read by asking the provider.
 """
 
 import re
@@ -43,10 +43,10 @@ _WORD = re.compile(r"[A-Z]{1,20}(_[A-Z]{1,20}){0,4}")
 
 
 def word_of(text: str | None) -> str:
-    """Return a status as a word that can be kept, or `UNREADABLE`.
+    """Return a status word that is safe to store, or `UNREADABLE`.
 
-    A field that should hold a status could hold anything. Digits and small letters never reach our tables and
-    logs through it, and so neither do numbers of documents, dates and sentences.
+    A field that should hold a status could hold anything. No digits and no lower-case letters get through to
+    our tables and logs, and so no document numbers, dates or sentences.
     """
     word = (text or "").strip().upper() if (text or "").isascii() else ""
     known = word in _MEANINGS
@@ -63,10 +63,11 @@ class WhiteLabelClient:
     async def kyc_link(
         self, *, email: str, phone_number: str, client_customer_id: str, redirect_url: str | None = None
     ) -> KycLink:
-        """Begin the verification of a person. `phone_number` as `+91-9999999999`.
+        """Begin a person's verification. `phone_number` is written as `+91-9999999999`.
 
-        A phone the provider already knows raises `ProviderRequestRefused` with `customer_id`; go on with
-        `kyc_link_again`. Never retried, because it creates a customer.
+        For a phone number that it already knows, the provider refuses and names the customer: raises
+        `ProviderRequestRefused` with `customer_id`, for `kyc_link_again`. Never retried, because it creates a
+        customer.
         """
         body: dict[str, JsonOut] = {
             "email": email,
@@ -77,7 +78,7 @@ class WhiteLabelClient:
         return await self._link({**body, **({"kycRedirectUrl": redirect_url} if redirect_url else {})})
 
     async def kyc_link_again(self, customer_id: str, *, redirect_url: str | None = None) -> KycLink:
-        """Return a fresh address for a person whom the provider knows."""
+        """Return a fresh verification address for a person whom the provider already knows."""
         body: dict[str, JsonOut] = {"customerId": customer_id, "type": "INDIVIDUAL"}
         return await self._link({**body, **({"kycRedirectUrl": redirect_url} if redirect_url else {})})
 
@@ -92,9 +93,9 @@ class WhiteLabelClient:
         return KycLink(url, customer_id, client_id)
 
     async def kyc_report(self, customer_id: str) -> KycReport:
-        """Return the verification status of a person in the provider's words."""
+        """Return a person's verification status in the provider's words."""
         answer = await self._transport.call(endpoints.KYC_STATUS, {"customerId": customer_id})
-        # Before the first sign-in the whole answer is one bare word instead of an object.
+        # Before the person's first sign-in with the provider, `data` is a bare word instead of an object.
         status = answer.data if isinstance(answer.data, str) else answer.object().get("status")
         text = text_or_none(status, max_characters=64)
         if text is None:
@@ -121,7 +122,7 @@ class WhiteLabelClient:
         """Return one white-label purchase."""
         body: dict[str, JsonOut] = {"customerId": customer_id, "transactionId": order_id}
         answer = await self._transport.call(endpoints.WHITE_LABEL_ORDER, body)
-        # Their answer calls the id `transactionId`; it is the one that was asked for.
+        # The answer calls the id `transactionId`; it is the one that we asked for.
         fields: dict[str, Json] = {**answer.object(), "orderId": order_id}
         order = read_order(fields, raw=member_text(answer.text, "data"), flow=Flow.BUY)
         if order is None:
@@ -130,7 +131,7 @@ class WhiteLabelClient:
 
 
 def white_label_from(settings: Settings, transport: Transport) -> KycProvider:
-    """Return the white-label client. Raises `ConfigurationError` where the setting is off."""
+    """Return the white-label client. Raises `ConfigurationError` when ONRAMP_WHITE_LABEL is off."""
     if not settings.onramp_white_label:
         raise ConfigurationError("ONRAMP_WHITE_LABEL is off, and this needs it.")
     return WhiteLabelClient(transport, is_simulated=settings.uses_simulator)

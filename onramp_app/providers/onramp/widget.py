@@ -1,6 +1,6 @@
 """Builds the address of the Onramp widget from the facts of a stored top-up, and from nothing else.
 
-A person can change everything in an address without a hash, so nothing in it is proof of anything.
+A person can change everything in an address without a hash, so nothing in one proves anything.
 Source: the provider's documentation of the widget's query parameters.
 """
 
@@ -14,15 +14,15 @@ from onramp_app.domain.exact_json import plain_decimal
 from onramp_app.domain.payments import PaymentKind
 from onramp_app.providers.port import WidgetSession
 
-# The web SDK of the provider takes no others; the person then chooses on its page.
+# The provider's web SDK accepts only these kinds; for any other, the person chooses on the provider's page.
 _KINDS_OF_ADDRESSES = (PaymentKind.INSTANT, PaymentKind.BANK_TRANSFER)
 LANGUAGES = frozenset({"en", "tr", "vi", "es", "pt", "fil", "th", "sw", "id"})
 MAX_URL_CHARACTERS = 2048
-# What the provider's page in a frame may use: it checks identities, and people copy and paste what they pay
-# with (docs/onramp.md). Chromium hands on to a frame only what the page around it may use too.
+# Browser features that the framed provider's page may use: it checks identities, and people copy and paste
+# payment details (docs/onramp.md). Chromium grants a frame only what the page around it may use too.
 WIDGET_FEATURES = ("camera", "clipboard-read", "clipboard-write", "microphone")
 
-# Which texts may stand in which parameter. ASCII only, because look-alikes help nobody but a forger.
+# The form of each text parameter. ASCII only, because look-alike characters help only a forger.
 _SHAPES = {
     "merchantRecognitionId": re.compile(r"[A-Za-z0-9]{1,32}", re.ASCII),
     "walletAddress": re.compile(r"[A-Za-z0-9:_-]{8,128}", re.ASCII),
@@ -40,10 +40,10 @@ def new_recognition_id() -> str:
 
 
 def widget_parameters(session: WidgetSession, app_id: int) -> dict[str, str]:
-    """Return the query parameters, allow-listed and checked.
+    """Return the widget's query parameters, allow-listed and checked.
 
     Raises:
-        ValueError: a fact that no top-up can have; the text names the parameter, not the value.
+        ValueError: a fact that no top-up can have; the message names the parameter, not the value.
     """
     if not session.fiat_amount.is_finite() or not 0 < session.fiat_amount < 10**15:
         raise ValueError("fiatAmount cannot stand in a widget address")
@@ -84,7 +84,7 @@ def local_widget_url(base_url: str, session: WidgetSession, *, app_id: int) -> s
 
 
 def remote_query(base_url: str, parameters: Mapping[str, str], *, origin: str) -> dict[str, str]:
-    """Return the query of `generate-url`, as the provider's own web SDK asks it."""
+    """Return the query of `generate-url`, as the provider's own web SDK sends it."""
     return {"appURL": base_url.rstrip("/"), "flowType": "1", **_frame_parameters(origin), **parameters}
 
 
@@ -93,29 +93,29 @@ def _frame_parameters(origin: str) -> dict[str, str]:
 
 
 def framed_url(url: str, origin: str) -> str:
-    """Return a widget address for a frame of our page at `origin`, as the provider's web SDK makes it.
+    """Return a widget address for a frame on our page at `origin`, as the provider's web SDK builds it.
 
-    The page inside posts its messages to that origin.
+    The framed page posts its messages to that origin.
     """
     return f"{url}&{urlencode(_frame_parameters(origin))}"
 
 
 def unframed_url(url: str) -> str:
-    """Return a widget address without what only a frame needs, for a tab of its own."""
+    """Return a widget address without the parameters that only a frame needs, for its own tab."""
     parts = urlsplit(url)
     kept = [(name, text) for name, text in parse_qsl(parts.query) if name not in _frame_parameters("")]
     return parts._replace(query=urlencode(kept, quote_via=quote)).geturl()
 
 
 def frame_name(*, light_colour: str, dark_colour: str, is_dark: bool) -> str:
-    """Return the name of the frame, in which the provider's page finds the colours of the page around it.
+    """Return the frame's name, from which the provider's page reads the colours of the page around it.
 
     Source: the provider's web SDK.
 
     Args:
-        light_colour: the colour of actions in the light theme, as `#rrggbb`.
-        dark_colour: the same in the dark one.
-        is_dark: which of the two is shown.
+        light_colour: the action colour of the light theme, as `#rrggbb`.
+        dark_colour: the action colour of the dark theme, as `#rrggbb`.
+        is_dark: whether the dark theme is shown.
     """
     return json.dumps(
         {
@@ -127,10 +127,10 @@ def frame_name(*, light_colour: str, dark_colour: str, is_dark: bool) -> str:
 
 
 def is_trusted_widget_url(url: str, base_url: str, *, parameters: Mapping[str, str]) -> bool:
-    """Return whether an address made by the provider may be shown.
+    """Return whether a widget address made by the provider may be shown.
 
-    The call is not authenticated, so its answer must lead to the widget's own origin and, where it
-    repeats one of our parameters, must repeat it truly.
+    The unsigned call is not authenticated, so the address must lead to the widget's own origin, and any of
+    our parameters that it repeats must have the value that we sent.
     """
     if len(url) > MAX_URL_CHARACTERS or not url.isascii() or not url.isprintable() or "\\" in url:
         return False

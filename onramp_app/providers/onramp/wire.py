@@ -1,4 +1,4 @@
-"""Onramp's answers: an amount, an id or a text out of a member that may hold anything, and the envelope."""
+"""Reads Onramp's answers: amounts, ids and texts from members that may hold anything, and the envelope."""
 
 import re
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ def decimal_or_none(value: Json) -> Decimal | None:
 
 
 def amount_or_none(value: Json) -> Decimal | None:
-    """Return a number that is not negative, or None: an amount below zero is as good as unreadable."""
+    """Return a number that is not negative, or None: an amount below zero counts as unreadable."""
     number = decimal_or_none(value)
     # copy_abs makes 0 of -0; abs() would round to the context's 28 digits.
     return None if number is None or number < 0 else number.copy_abs()
 
 
 def int_or_none(value: Json) -> int | None:
-    """Return a whole number of at most 18 digits (it fits a database's bigint), or None. Takes `"54"` too."""
-    if type(value) is int:  # as nearly all of them come; `bool` is another type
+    """Return a whole number of at most 18 digits (to fit a bigint column), or None. Accepts `"54"` too."""
+    if type(value) is int:  # the usual case; a `bool` does not pass this test
         return value if -(10**18) < value < 10**18 else None
     number = decimal_or_none(value)
     if number is None or number.copy_abs() >= 10**18 or number != number.to_integral_value():
@@ -45,9 +45,9 @@ def int_or_none(value: Json) -> int | None:
 
 
 def text_or_none(value: Json, *, max_characters: int = 256) -> str | None:
-    """Return text that a database can store and a page can show, or None. Whole numbers become their text.
+    """Return text that a database can store and a page can show, or None. Whole numbers become text.
 
-    NUL and lone surrogates are legal in JSON and refused by PostgreSQL, so they count as unreadable.
+    JSON allows NUL and lone surrogates but PostgreSQL refuses them, so such text counts as unreadable.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
@@ -63,7 +63,7 @@ def unreadable_answer() -> ProviderAnswerUnreadable:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One successful answer: `data` parsed, `text` the whole envelope as it came."""
+    """One successful answer: `data` is parsed, `text` is the whole envelope as received."""
 
     data: Json
     text: str
@@ -75,7 +75,11 @@ class Answer:
         return self.data
 
     def items(self) -> list[tuple[str, Json]]:
-        """Return the elements of the array `data`, each with its text. Raises `ProviderAnswerUnreadable`."""
+        """Return the elements of the array `data`, each after its raw text.
+
+        Raises:
+            ProviderAnswerUnreadable: `data` is no array.
+        """
         try:
             return array_items(self.text, "data")
         except NotJson as error:

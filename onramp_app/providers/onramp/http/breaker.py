@@ -8,7 +8,7 @@ from time import monotonic
 
 
 class BreakerState(StrEnum):
-    """Closed: requests pass. Open: none does. Half open: one request is trying the provider."""
+    """Closed: requests pass. Open: none passes. Half open: one request at a time tries the provider."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -16,16 +16,16 @@ class BreakerState(StrEnum):
 
 
 class Pass(Enum):
-    """Permission for one request; a trial is the only one while the breaker is half open."""
+    """Permission for one request; while the breaker is half open, only one `TRIAL` is given out."""
 
     ORDINARY = auto()
     TRIAL = auto()
 
 
 class CircuitBreaker:
-    """Opens after `failures_to_open` failures in a row; then one trial at a time, at growing intervals.
+    """Opens after `failures_to_open` failures in a row, then admits single trials at growing intervals.
 
-    Every pass that `begin` handed out must come back through exactly one of `succeed`, `fail`, `give_up`.
+    Each pass that `begin` returns must be returned through exactly one of `succeed`, `fail`, `give_up`.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class CircuitBreaker:
 
     @property
     def state(self) -> BreakerState:
-        """The state as the next caller will find it."""
+        """The state that the next caller will find."""
         if self._open_until is None:
             return BreakerState.CLOSED
         if self._is_trying or self._clock() >= self._open_until:
@@ -69,23 +69,23 @@ class CircuitBreaker:
         return Pass.TRIAL
 
     def succeed(self, used: Pass) -> None:
-        """The provider answered: close. That holds for a slow request of before the opening, too."""
+        """Close the breaker: the provider answered, even if to a request from before the opening."""
         self._failures = self._times_opened = 0
         self._open_until = None
         self.give_up(used)
 
     def fail(self, used: Pass) -> None:
-        """The provider did not answer, or not in the documented form."""
+        """Count a failure: the provider did not answer, or not in the documented form."""
         self._failures += 1
         self.give_up(used)
         must_open = self._open_until is None and self._failures >= self._failures_to_open
         if used is Pass.TRIAL or must_open:
             seconds = min(self._first_open_seconds * 2**self._times_opened, self._max_open_seconds)
             self._times_opened = min(self._times_opened + 1, 16)
-            # Instances that saw the same outage must not all come back in the same moment.
+            # Processes that saw the same outage must not all retry at the same moment.
             self._open_until = self._clock() + seconds * random.uniform(0.8, 1.0)  # noqa: S311 - not a secret  # nosec B311
 
     def give_up(self, used: Pass) -> None:
-        """The request ended without saying anything about the provider (the caller was canceled)."""
+        """Return a pass whose request revealed nothing about the provider (its caller was canceled)."""
         if used is Pass.TRIAL:
             self._is_trying = False

@@ -15,16 +15,16 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def now_ms() -> int:
-    """Return our own time in milliseconds since 1970."""
+    """Return our own time in milliseconds since the Unix epoch."""
     return (now() - _EPOCH) // _MILLISECOND
 
 
 class ProviderClock:
-    """The provider's time, as far as we know it.
+    """The provider's time, estimated from ours.
 
-    `ask` returns the provider's current timestamp in milliseconds. The provider read its clock before we
-    have the answer, so the difference taken at that moment errs towards the past by the way back: a
-    signature is never ahead of the provider's time. The provider would refuse such a signature.
+    `ask` returns the provider's current timestamp in milliseconds. Because the provider reads its clock
+    before we receive the answer, the estimate is late by the answer's travel time. That is the safe side:
+    the provider refuses a signature whose timestamp is ahead of its own clock.
     """
 
     def __init__(self, ask: Callable[[], Awaitable[int]], *, clock: Callable[[], float] = monotonic) -> None:
@@ -37,11 +37,11 @@ class ProviderClock:
 
     @property
     def measurements(self) -> int:
-        """How often the offset was measured; a signature remembers it to tell whether it is stale."""
+        """How often the offset was measured; shows a refused call whether its offset was already stale."""
         return self._measurements
 
     def timestamp_ms(self) -> int:
-        """Return the provider's time for a signature."""
+        """Return the provider's estimated time in milliseconds, for a signature."""
         return now_ms() + self.offset_ms
 
     @property
@@ -50,13 +50,13 @@ class ProviderClock:
         return self._clock() >= self._due_at
 
     async def measure(self, *, unless_newer_than: int | None = None) -> None:
-        """Measure the offset; callers at the same time share one measurement.
+        """Measure the offset; concurrent callers share one measurement.
 
         Args:
-            unless_newer_than: the `measurements` a refused signature was made with; when somebody has
-                measured since, there is nothing to do.
+            unless_newer_than: the value of `measurements` when a refused signature was made. If the offset
+                has been measured since, it is not measured again.
 
-        Raises what `ask` raises, and keeps the last offset; the next try comes after a minute.
+        Raises what `ask` raises; the last offset then stays, and a new measurement is due after a minute.
         """
         seen = self._measurements if unless_newer_than is None else unless_newer_than
         async with self._lock:

@@ -1,4 +1,4 @@
-"""The provider's endpoints in one table: address, how often, and whether asking twice is safe."""
+"""The table of the provider's endpoints: address, rate limit, and whether a call may safely be retried."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,11 +11,11 @@ SHARED_SECONDS = 60
 class Endpoint:
     """One endpoint.
 
-    `is_read`: the call changes nothing at the provider, so a failed attempt may be repeated.
+    `is_read`: the call changes nothing at the provider, so a failed attempt may be retried.
     `requests_per_minute`: the documented limit; None where none is documented.
-    `shared_seconds`: how long one answer serves all callers of this process (0: never shared).
-    `is_chosen`: what is asked is chosen by the asker, so each has a share of the requests. What is the
-    same for all is asked for all.
+    `shared_seconds`: how long one answer is cached for all callers of this process (0: never shared).
+    `is_chosen`: the asker chooses what is requested, so each asker gets a limited share of the requests. A
+    request that is the same for all is made on everybody's behalf.
     """
 
     name: str
@@ -68,8 +68,8 @@ PUBLIC_CONFIG = Endpoint(
 GENERATE_LINK = Endpoint("generate_link", f"{_COMMON}/transaction/generateLink", is_chosen=True)
 GENERATE_URL = Endpoint("generate_url", "/sdk-apis/generate-url", "GET", is_chosen=True)
 
-# Setting an address twice is the same as once, but a repeat that arrives late could overwrite a newer
-# address, and a repeated resend is a second delivery. An operator, who sees the outcome, repeats these.
+# Setting an address is idempotent, but a retry that arrives late could overwrite a newer address, and a
+# retried resend is a second delivery. So only an operator, who sees the outcome, repeats these calls.
 SET_WEBHOOK_URL = Endpoint("set_webhook_url", "/onramp/api/v1/merchant/setWebhookUrl", is_read=False)
 RESEND_WEBHOOK = Endpoint("resend_webhook", "/onramp/api/v1/merchant/resendWebhook", is_read=False)
 SEND_DUMMY_WEBHOOK = Endpoint("send_dummy_webhook", "/onramp/api/v1/merchant/sendDummyWebhook", is_read=False)

@@ -1,4 +1,4 @@
-"""Opens Onramp's answers: the envelope, and the one table that says what each refusal means to us.
+"""Opens the envelope of Onramp's answers, and maps each of its error codes to an error of ours.
 
 Source of the codes: the provider's API documentation, "Error codes".
 """
@@ -30,7 +30,7 @@ MAX_RETRY_AFTER_SECONDS = 3600
 
 
 class Outcome(StrEnum):
-    """How one call ended; the label of its counter and of its log line."""
+    """How one call ended; labels the call in metrics and logs."""
 
     OK = "ok"
     REFUSED = "refused"
@@ -47,14 +47,14 @@ class Outcome(StrEnum):
 
     @property
     def is_provider_down(self) -> bool:
-        """Whether this outcome speaks against the provider's health; a refusal proves that it is up."""
+        """Whether this outcome suggests that the provider is down; a refusal proves that it is up."""
         return self in {Outcome.FAULT, Outcome.UNREADABLE, Outcome.TIMEOUT, Outcome.CONNECTION}
 
 
 class CallFailed(Exception):
-    """Inside the client only: the error for the caller, and how the call ended.
+    """How a call failed, and the error for its caller. Never leaves the client.
 
-    `hold_seconds`: how long the endpoint asked to be left alone, or None when it did not.
+    `hold_seconds`: how long to send nothing to the endpoint; None: no need to wait.
     """
 
     def __init__(self, error: ApplicationError, outcome: Outcome, *, hold_seconds: int | None = None) -> None:
@@ -101,11 +101,11 @@ _ERRORS: dict[int, _Row] = {
 def open_envelope(
     http_status: int, text: bytes, *, retry_after: str | None = None, is_white_label: bool = False
 ) -> Answer:
-    """Return the data of a successful answer.
+    """Return a successful answer.
 
     Raises:
-        CallFailed: with the error of the table. Where the envelope and the HTTP status disagree, the
-            envelope's own refusal is believed first, then any HTTP status that is not 2xx.
+        CallFailed: with the error that the table gives for the code. Where the envelope and the HTTP status
+            disagree, the envelope's error code takes precedence, then any HTTP status of 400 to 599.
     """
     envelope = _read_envelope(text)
     if isinstance(envelope, dict) and 200 <= http_status < 300 and int_or_none(envelope.get("status")) == 1:
@@ -153,9 +153,9 @@ def _failure(
 
 
 def _in_words(message_text: str) -> _Row | None:
-    """Return what a plain 400 means by its words, which public clients of the provider were seen to read.
+    """Return what the message of a plain 400 means; public clients of the provider rely on these words.
 
-    A hint and no more: other words mean a refusal like any other, and no figure is taken from the text.
+    A hint only: any other message means an ordinary refusal, and no figure is taken from the text.
     """
     if "invalid orderid" in message_text:
         return _ERRORS[417]
@@ -163,14 +163,14 @@ def _in_words(message_text: str) -> _Row | None:
 
 
 def _suspect(message_text: str) -> Suspect:
-    # A help for the operator and nothing more: the wording is not documented and may change.
+    # Only a hint for the operator: the wording is not documented and may change.
     if "signature" in message_text:
         return Suspect.SECRET
     return Suspect.KEY if "key" in message_text else Suspect.EITHER
 
 
 def _customer_id(fields: Mapping[str, Json]) -> str | None:
-    # Where the id stands in that answer is not documented, so each place that was seen is tried.
+    # The id's place in that answer is not documented, so each place where it was seen is tried.
     for place in (fields, fields.get("data"), fields.get("error")):
         if isinstance(place, Mapping) and (found := text_or_none(place.get("customerId"), max_characters=64)):
             return found
@@ -178,14 +178,14 @@ def _customer_id(fields: Mapping[str, Json]) -> str | None:
 
 
 def unreadable() -> CallFailed:
-    """Return the failure for an answer that is not what the documentation describes."""
+    """Return the `CallFailed` for an answer that is not what the documentation describes."""
     return CallFailed(unreadable_answer(), Outcome.UNREADABLE)
 
 
 def retry_after_seconds(value: str | None) -> int | None:
-    """Return the seconds of a `Retry-After` header, 1 to 3600, or None when it has no usable value.
+    """Return the wait that a `Retry-After` header asks for, 1 to 3600 seconds, or None if it is unusable.
 
-    It holds seconds or a date: RFC 9110 section 10.2.3.
+    The header holds seconds or a date: RFC 9110 section 10.2.3.
     """
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""Our own request rate per endpoint, which refuses rather than waits."""
+"""Our own rate limit per endpoint, which refuses requests rather than delaying them."""
 
 import math
 from collections import deque
@@ -8,20 +8,20 @@ from time import monotonic
 
 from onramp_app.domain.shares import Asker, TakenPlaces
 
-# Requests may arrive closer together than they were sent, so this minute is longer than the provider's.
+# Requests may arrive closer together than they were sent, so our window is longer than the provider's minute.
 WINDOW_SECONDS = 61.0
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Why nothing may be sent now: the seconds to wait (≥ 1), and whether only the asker has to."""
+    """How long nothing may be sent: the seconds to wait (≥ 1), and whether that concerns only this asker."""
 
     seconds: int
     is_share: bool = False
 
 
 class _Window:
-    """What was sent to one endpoint within the window, and for whom."""
+    """The requests sent to one endpoint within the window, and for which askers."""
 
     def __init__(self) -> None:
         self.sent: deque[tuple[float, Asker | None]] = deque()
@@ -32,7 +32,7 @@ class _Window:
             self.taken.give_back(self.sent.popleft()[1])
 
     def first_of(self, who: Asker) -> float:
-        """Return when the oldest of the network's or the person's requests was sent."""
+        """Return when the oldest request of the asker's network or person was sent."""
         return next(
             at
             for at, other in self.sent
@@ -41,12 +41,12 @@ class _Window:
 
 
 class RequestRate:
-    """Sliding windows: at most the allowed number of requests of an endpoint in any minute.
+    """Sliding windows that cap the requests to each endpoint in any minute.
 
-    Of that number one network takes at most half, and one person a quarter (`domain.shares`).
+    One network may take at most half of an endpoint's requests, and one person a quarter (`domain.shares`).
 
-    The windows belong to one process. The endpoints with a documented limit are asked at most once a
-    minute by each process because their answers are shared, so ten processes stay within it.
+    The windows belong to one process. Endpoints with a documented limit have shared answers, so each process
+    asks for the same answer at most once a minute, and ten processes stay within the limit.
     """
 
     def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
@@ -55,7 +55,7 @@ class RequestRate:
         self._held_until: dict[str, float] = {}
 
     def take(self, name: str, per_minute: int, who: Asker | None = None) -> Wait | None:
-        """Take one request of the endpoint for `who` (None: for everybody). Returns None, or the wait."""
+        """Take one request to the endpoint for `who` (None: for everybody); return the wait if refused."""
         now = self._clock()
         wait = self._held_until.get(name, 0.0) - now
         window = self._windows.setdefault(name, _Window())
@@ -71,6 +71,6 @@ class RequestRate:
         return None
 
     def hold(self, name: str, seconds: float) -> None:
-        """Send nothing to the endpoint for these seconds, because an answer had `Retry-After`."""
+        """Send nothing to the endpoint for these seconds, because the provider asked us to wait."""
         until = self._clock() + seconds
         self._held_until[name] = max(until, self._held_until.get(name, 0.0))

@@ -7,13 +7,13 @@ from onramp_app.domain import clock
 from onramp_app.providers.port import ProviderHealth
 from onramp_app.providers.status import HealthState
 
-# A person waits for these answers, or their money does: what anybody may pay, its price, and the orders.
+# A person or their money waits for these answers: how people may pay, prices, and orders.
 WATCHED = ("quotes", "merchant_history", "country_config", "chain_mapping", "limits")
 SLOW_SECONDS = 2.0
-# One answer says little: a read is tried three times before its caller is told.
+# One answer says little: a read is attempted three times before its caller gets an error.
 _SLOW_IN_A_ROW = 2
 _FAILED_IN_A_ROW = 3
-# What was last asked longer ago is no news; another process may be the one that asks now.
+# An endpoint last called longer ago says nothing about now; other processes may be calling it instead.
 _NEWS = timedelta(minutes=5)
 
 _WORST_FIRST = (HealthState.AWAY, HealthState.SLOW)
@@ -21,7 +21,7 @@ _WORST_FIRST = (HealthState.AWAY, HealthState.SLOW)
 
 @dataclass(slots=True)
 class _Row:
-    """Answers of one kind in a row, and since when."""
+    """How many answers of one kind came in a row, and since when."""
 
     number: int = 0
     since: datetime | None = None
@@ -46,15 +46,15 @@ class Pulse:
 
         Args:
             seconds: how long it took.
-            is_answer: the provider answered, were it with a refusal.
-            is_busy: the provider asked to be left alone for a while (429), which counts as slow.
+            is_answer: the provider answered, even if with a refusal.
+            is_busy: the provider asked us to back off (429), which counts as slow.
         """
         self._at = at = clock.now()
         self._failed.count(at, continues=not is_answer)
         self._slow.count(at, continues=is_answer and (is_busy or seconds >= SLOW_SECONDS))
 
     def health(self) -> ProviderHealth:
-        """Return the state, and since when it is not as it should be."""
+        """Return the endpoint's state, and since when it has been slow or unavailable."""
         if self._at is not None and clock.now() - self._at <= _NEWS:
             if self._failed.number >= _FAILED_IN_A_ROW:
                 return ProviderHealth(HealthState.AWAY, self._failed.since)
@@ -64,17 +64,17 @@ class Pulse:
 
 
 class Pulses:
-    """How the provider has answered, by the names of the endpoints."""
+    """How the provider has answered on each watched endpoint, by its name."""
 
     def __init__(self) -> None:
         self._pulses: dict[str, Pulse] = {name: Pulse() for name in WATCHED}
 
     def of(self, endpoint: str) -> Pulse | None:
-        """Return the pulse of an endpoint that is watched."""
+        """Return the pulse of an endpoint, or None if it is not watched."""
         return self._pulses.get(endpoint)
 
     def health(self) -> ProviderHealth:
-        """Return the worst state of all, with the earliest moment since which it lasts."""
+        """Return the worst state of all watched endpoints, and since when the first has been in it."""
         found = [pulse.health() for pulse in self._pulses.values()]
         for state in _WORST_FIRST:
             since = [health.since for health in found if health.state is state and health.since]

@@ -1,4 +1,4 @@
-"""How a request to Onramp is signed. Knows secrets for the length of a call and keeps none.
+"""Signs requests to Onramp. Stores no secret: each call is given one.
 
 Source: the provider's API documentation; tests/fixtures/onramp/signature_vectors.json.
 """
@@ -15,14 +15,14 @@ HeaderStyle = Literal["x-onramp", "plain"]
 
 
 def signature_of(payload: bytes, secret: str) -> str:
-    """Return the lower-case hex HMAC-SHA512 of the payload *text*: the base64 is signed, not its content."""
+    """Return the lower-case hex HMAC-SHA512 of the payload: the base64 *text* is signed, not its content."""
     return hmac.new(secret.encode(), payload, hashlib.sha512).hexdigest()
 
 
 def payload_of(body: Mapping[str, JsonOut], timestamp_ms: int, *, style: HeaderStyle) -> str:
-    """Return base64 of the JSON of timestamp (milliseconds) and body.
+    """Return timestamp (milliseconds) and body as base64-encoded JSON.
 
-    The plain style of the white-label line puts the body first and writes the timestamp as a string.
+    The white-label line's plain style puts the body first and writes the timestamp as a string.
     """
     match style:
         case "x-onramp":

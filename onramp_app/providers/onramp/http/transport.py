@@ -1,6 +1,6 @@
-"""Carries one call to Onramp and back: rate, breaker, signature, time-outs, repeats, counting.
+"""Makes the calls to Onramp: rate limit, circuit breaker, signature, time-outs, retries, metrics.
 
-Never logs or counts a body, a header or a key: endpoint, outcome, status and time only.
+Logs and metrics hold the endpoint, outcome, status and time only: never a body, a header or a key.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ _BUSY = "Too many requests to the payment provider. Try again shortly."
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The key and the secret of the account, and the secret before it while rotating."""
+    """The account's API key and secret, and the previous secret while it is being rotated."""
 
     api_key: str
     secret: str
@@ -69,7 +69,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class TransportLimits:
-    """What a call may cost. Times in seconds, sizes in bytes."""
+    """The limits on calls: times in seconds, sizes in bytes."""
 
     requests_per_minute: int = 120
     connect_seconds: float = 5.0
@@ -84,16 +84,16 @@ class TransportLimits:
 
 @cache
 def _authorities() -> ssl.SSLContext:
-    """Load the trusted certificates, with the operator's SSL_CERT_FILE: once a process, as it takes 40 ms."""
+    """Load the trusted certificates, including SSL_CERT_FILE; once per process, since it takes 40 ms."""
     return httpx.create_ssl_context()
 
 
 class Transport:
-    """The connection pool to one Onramp host and the state all calls share. Belongs to one event loop.
+    """The connection pool to one Onramp host and the state that all calls share. Belongs to one event loop.
 
-    While the secret is being rotated nobody knows which one the provider holds: a call refused with 401 is
-    signed again with the other secret, once, and what worked is tried first from then on. That costs one
-    refused request at the change and no outage, in whichever order the two sides change.
+    While the secret is being rotated, we do not know which one the provider uses. A call refused with 401 is
+    signed again, once, with the other secret, which later calls then use first. The change costs one refused
+    request and no outage, whichever side changes first.
     """
 
     def __init__(
@@ -118,9 +118,9 @@ class Transport:
             timeout=httpx.Timeout(self._limits.attempt_seconds, connect=self._limits.connect_seconds),
             limits=httpx.Limits(max_connections=20, max_keepalive_connections=5, keepalive_expiry=30),
             follow_redirects=False,
-            # Answers are capped as they arrive; a compressed one could grow a thousandfold in one step.
+            # Answers are capped as they arrive; a compressed one could expand a thousandfold in one step.
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            # httpx would read the proxies itself, even for this machine, and a .netrc.
+            # Otherwise httpx takes proxies from the environment, even for this machine, and reads .netrc.
             trust_env=False,
             proxy=proxy_for(base_url),
             verify=_authorities(),
@@ -132,7 +132,7 @@ class Transport:
         await self._http.aclose()
 
     def breaker(self, endpoint: Endpoint) -> CircuitBreaker:
-        """Return the endpoint's breaker: a broken price list must not stop the reading of orders."""
+        """Return the endpoint's own breaker: a broken price list must not stop the reading of orders."""
         if endpoint.name not in self._breakers:
             self._breakers[endpoint.name] = CircuitBreaker(
                 failures_to_open=self._limits.failures_to_open, open_seconds=self._limits.open_seconds
@@ -146,9 +146,9 @@ class Transport:
         *,
         query: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Return the endpoint's answer; shared endpoints are asked once for all callers.
+        """Return the endpoint's answer; a shared endpoint is called once for all callers.
 
-        Raises: the errors of `providers.errors`, never anything of httpx.
+        Raises only errors from `providers.errors`, never one from httpx.
         """
         if not endpoint.shared_seconds:
             return await self._call(endpoint, body or {}, query=query)
@@ -180,7 +180,7 @@ class Transport:
     async def _attempt(
         self, endpoint: Endpoint, body: Mapping[str, JsonOut], *, query: Mapping[str, str] | None
     ) -> Answer:
-        """Ask once, and once more for each cure of a refused signature: our clock, our other secret.
+        """Call once, and once more for each remedy for a refused signature: the clock, the other secret.
 
         A refused signature means that the provider did nothing, so this is safe for every endpoint.
         """
@@ -274,7 +274,7 @@ class Transport:
         body: Mapping[str, JsonOut],
         query: Mapping[str, str] | None,
     ) -> tuple[int, str | None, bytes]:
-        """Return status, `Retry-After` and body. Raises `CallFailed`: no answer in time, or too large."""
+        """Return status, `Retry-After` and body. Raises `CallFailed`: no answer, too late or too large."""
         content = write_json(body).encode() if endpoint.method == "POST" else None
         if content is not None:
             headers = {**headers, "Content-Type": "application/json;charset=UTF-8"}
@@ -313,7 +313,7 @@ class Transport:
         try:
             await self.clock.measure(unless_newer_than=unless_newer_than)
         except CallFailed as failed:
-            # The call itself shows whether the provider is away; the last offset is better than none.
+            # The call that follows shows whether the provider is down; the last offset is better than none.
             log.warning("provider_clock_not_measured", outcome=failed.outcome)
         else:
             _OFFSET.set(self.clock.offset_ms / 1000)
