@@ -16,11 +16,12 @@ from onramp_app.config import get_settings
 from onramp_app.crediting.apply import apply_some, judge_again, retry_some
 from onramp_app.crediting.delivery import delivered_amount, symbols_of
 from onramp_app.db.engine import PROOF, execute, transaction
+from onramp_app.db.moments import database_time
 from onramp_app.domain.clock import now
 from onramp_app.domain.environment import current_environment
 from onramp_app.domain.money import amount_text
 from onramp_app.domain.progress import report
-from onramp_app.provider_orders.records import keep_orders
+from onramp_app.provider_orders.records import keep_orders, keep_unreadable
 from onramp_app.providers.connection import ADAPTER
 from onramp_app.providers.errors import ProviderBusy
 from onramp_app.providers.port import Provider, ProviderOrder
@@ -42,6 +43,10 @@ SELECT o.order_id, o.status_class, o.is_ours, o.asset, o.network, s.scale, o.bou
    AND o.first_seen_at > CAST(:since AS timestamptz) - interval '2 days'
  ORDER BY o.order_id
 """)
+
+
+# Beyond that many refusals of one page the provider is not merely busy.
+_MOST_REFUSALS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,9 @@ async def reconcile(provider: Provider, *, since: datetime, until: datetime | No
     return Reconciliation(
         since=since,
         until=until,
-        provider_orders=len(by_id),
+        provider_orders=sum(
+            one.created_at is None or since <= one.created_at < until for one in by_id.values()
+        ),
         our_orders=len(rows),
         booked_orders=sum(row["booked_minor"] is not None for row in rows),
         changed_by_reading=changed,
@@ -108,22 +115,24 @@ async def reconcile(provider: Provider, *, since: datetime, until: datetime | No
 async def _read(provider: Provider, since: datetime) -> tuple[dict[str, ProviderOrder], int]:
     by_id: dict[str, ProviderOrder] = {}
     changed = 0
+    environment = current_environment()
     for fiat_type in ADAPTER.fiat_types:
-        next_page = 1
+        next_page, refusals = 1, 0
         while True:
-            asked_at = now()
+            asked_at = await database_time()
             try:
                 async for page in provider.history(
                     flow=Flow.BUY, fiat_type=fiat_type, since=since, first_page=next_page
                 ):
-                    next_page = page.number + 1
-                    changed += await keep_orders(
-                        page.orders, environment=current_environment(), asked_at=asked_at
-                    )
+                    next_page, refusals = page.number + 1, 0
+                    changed += await keep_orders(page.orders, environment=environment, asked_at=asked_at)
+                    await keep_unreadable(page.unreadable, environment=environment, at=asked_at)
                     by_id.update((order.order_id, order) for order in page.orders)
                     report(f"reading the provider's history, {len(by_id)} orders so far")
-                    asked_at = now()
+                    asked_at = await database_time()
             except ProviderBusy as error:
+                if (refusals := refusals + 1) > _MOST_REFUSALS:
+                    raise
                 await asyncio.sleep(error.retry_after_seconds or 1)
             else:
                 break

@@ -213,6 +213,8 @@ async def _store(book: RateBook) -> None:
     newest = upsert.on_conflict_do_update(
         index_elements=["environment", "symbol"],
         set_={"per_stable": upsert.excluded.per_stable, "as_of": upsert.excluded.as_of},
+        # A process that outlived its lease does not put older prices in the place of newer ones.
+        where=col(ExchangeRate.as_of) < upsert.excluded.as_of,
     )
     async with transaction() as db:
         await db.exec(newest)

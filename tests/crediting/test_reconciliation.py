@@ -2,17 +2,23 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from onramp_app.__main__ import app
 from onramp_app.config import get_settings
+from onramp_app.crediting import reconciliation
 from onramp_app.crediting.reconciliation import reconcile
 from onramp_app.domain.clock import now
 from onramp_app.providers.connection import get_provider
+from onramp_app.providers.errors import ProviderBusy
+from onramp_app.providers.port import HistoryPage
 from onramp_app.running import lifecycle
 from tests.crediting.reads import keep, order_of
 from tests.crediting.world import World
@@ -77,3 +83,48 @@ async def test_the_command_prints_the_report_and_ends_with_one_on_a_difference(w
     assert ended.exit_code == 1, ended.output
     report = json.loads(ended.stdout)
     assert [drift["order_id"] for drift in report["drifts"]] == [str(order)]
+
+
+async def test_a_slow_clock_of_this_machine_hides_no_change(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top_up = world.top_up(world.user())
+    order = world.open_order(top_up)
+    await keep(order_of(order, 1))
+    world.simulator.move(order, 4)
+    since, until = now() - timedelta(hours=2), now() + timedelta(hours=1)
+    monkeypatch.setattr(reconciliation, "now", lambda: now() - timedelta(hours=1))
+    found = await reconcile(get_provider(), since=since, until=until)
+    assert (found.booked_orders, found.drifts) == (1, ())
+
+
+async def test_orders_on_both_sides_are_counted_until_the_same_moment(world: World) -> None:
+    world.simulator.move(world.open_order(world.top_up(world.user())), 4)
+    past = now() - timedelta(minutes=30)
+    found = await reconcile(get_provider(), since=past - timedelta(hours=1), until=past)
+    assert (found.provider_orders, found.our_orders) == (0, 0)
+
+
+async def test_a_record_that_cannot_be_read_becomes_a_case(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.open_order(world.top_up(world.user()))
+    provider = get_provider()
+    history = provider.history
+
+    async def with_a_broken_record(**walk: Any) -> AsyncIterator[HistoryPage]:
+        async for page in history(**walk):
+            yield replace(page, unreadable=('{"orderId": null}',))
+
+    monkeypatch.setattr(provider, "history", with_a_broken_record)
+    await reconcile(provider, since=now() - timedelta(hours=1))
+    assert world.open_cases() == ["record_unreadable"]
+
+
+async def test_a_provider_that_stays_busy_ends_the_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "_MOST_REFUSALS", 1)
+    world.simulator.scenario("rate_limited", times=None, value=1)
+    with pytest.raises(ProviderBusy):
+        await reconcile(get_provider(), since=now() - timedelta(hours=1))
