@@ -119,7 +119,8 @@ class OutgoingBacklog:
 
     `overdue_seconds`: for how long the oldest delivery to a working endpoint has been due without being sent.
     `waiting` and `failed` (given up in the last day) are counted up to 100,000. `failing` endpoints
-    acknowledge nothing at present; `disabled` ones did so for days, or answered that they are gone.
+    acknowledge nothing at present; `disabled` ones acknowledged nothing for days, or answered that they are
+    gone.
     """
 
     waiting: int
